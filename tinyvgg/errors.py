@@ -1,0 +1,5 @@
+"""The one error that a user is meant to read."""
+
+
+class UserError(ValueError):
+    """Bad input: one line that names the thing, the value seen and the way out."""

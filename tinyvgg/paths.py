@@ -1,0 +1,49 @@
+"""Where things lie: the project, what is made, and how a file is written whole or not at all."""
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+
+def project() -> Path:
+    """The checkout this package runs from; the working folder where it is installed without one."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+
+
+def home() -> Path:
+    """Where everything that is made goes: ``TINYVGG_HOME``, or the project."""
+    chosen = os.environ.get("TINYVGG_HOME")
+    return Path(chosen).expanduser().resolve() if chosen else project()
+
+
+def runs() -> Path:
+    """Trained networks."""
+    return home() / "runs"
+
+
+def build() -> Path:
+    """Everything else that is made."""
+    return home() / "build"
+
+
+def faces_cache() -> Path:
+    """Rendered and decoded images."""
+    return build() / "faces"
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file under a temporary name and move it into place once it is complete.
+
+    Args:
+        path: where the file belongs; its folder is made if it is missing.
+        write: called with the temporary path, which ends in the same suffix.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
