@@ -1,0 +1,57 @@
+"""The index that every source yields."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces import FaceIndex, Faces, check_source
+
+
+def index(**columns: list[object]) -> FaceIndex:
+    return FaceIndex(pd.DataFrame(columns))
+
+
+def test_tasks_are_the_columns_that_can_be_told() -> None:
+    assert index(subject=[1], emotion=["sad"], angle=[90]).tasks == ("subject", "emotion")
+    assert index(**{"class": ["a"]}).tasks == ("class",)
+
+
+def test_subjects_are_ordered_as_numbers_and_labels_point_into_classes() -> None:
+    faces = index(subject=[10, 9, 10, 2])
+    assert faces.classes("subject") == ("2", "9", "10")
+    np.testing.assert_array_equal(faces.labels("subject"), [2, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "way_out"),
+    [
+        ("angle", 60, "angle 60 in 'x.jpg' is not one of 0, 45, 90, 135, 180"),
+        ("emotion", "bored", "emotion 'bored' in 'x.jpg' is not one of angry"),
+        ("mood", "x", "column 'mood' is not one of path"),
+    ],
+)
+def test_strange_values_are_refused_by_name(column: str, value: object, way_out: str) -> None:
+    with pytest.raises(UserError) as caught:
+        index(path=["x.jpg"], **{column: [value]})
+    assert str(caught.value).startswith(way_out)
+
+
+def test_unknown_task_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match="'emotion' is not one of class"):
+        index(**{"class": ["a"]}).labels("emotion")
+
+
+def test_tensor_is_rgb_by_256_channels_first_in_the_order_asked_for() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+    faces = Faces("folder:x", index(**{"class": list("abab")}), images, "f")
+    tensor = faces.tensor([3, 1])
+    assert tensor.shape == (2, 3, 5, 6)
+    assert tensor[0, 2, 4, 1].item() == images[3, 4, 1, 2] / 256
+    assert tensor.max() < 1
+
+
+@pytest.mark.parametrize("source", ["rafd", "folder:", "synthetic:1", ""])
+def test_unknown_source_names_the_known_ones(source: str) -> None:
+    with pytest.raises(UserError, match="is not one of synthetic, folder:PATH"):
+        check_source(source)

@@ -1,0 +1,64 @@
+"""Faces: images with an index, from whichever source."""
+
+from pathlib import Path
+
+from tinyvgg import paths
+from tinyvgg.errors import UserError
+from tinyvgg.faces import folder as _folder
+from tinyvgg.faces.index import ANGLES, EMOTIONS, GAZES, FaceIndex, Faces
+from tinyvgg.faces.splits import Split, split
+
+SOURCES = ("synthetic", "folder:PATH")
+
+__all__ = [
+    "ANGLES",
+    "EMOTIONS",
+    "GAZES",
+    "SOURCES",
+    "FaceIndex",
+    "Faces",
+    "Split",
+    "check_source",
+    "load_faces",
+    "split",
+]
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that cannot be loaded, before any work is done.
+
+    Raises:
+        UserError: an unknown source, or a folder that is missing, empty or too small.
+    """
+    kind, _, rest = source.partition(":")
+    if kind == "folder" and rest:
+        _folder.scan(Path(rest).expanduser())
+    elif source != "synthetic":
+        raise UserError(f"faces {source!r} is not one of {', '.join(SOURCES)}")
+
+
+def load_faces(
+    source: str, size: int, subjects: int | None = None, seed: int = 0, progress: bool = True
+) -> Faces:
+    """Load a source of faces at one size; synthetic ones are rendered once and kept.
+
+    Args:
+        source: ``synthetic``, or ``folder:PATH`` with one sub-folder per class.
+        size: side of the square images, in pixels.
+        subjects: how many of the 67 synthetic subjects; None for all. Folders are taken whole.
+        seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
+            when the split and the initial weights change.
+        progress: whether to show progress bars.
+    """
+    check_source(source)
+    if source.startswith("folder:"):
+        return _folder.load(Path(source.partition(":")[2]).expanduser(), size, progress)
+    return _load_synthetic(size, subjects, seed, progress)
+
+
+def _load_synthetic(size: int, subjects: int | None, seed: int, progress: bool) -> Faces:
+    from tinyvgg.faces import synthetic
+
+    table = synthetic.design() if subjects is None else synthetic.design(subjects)
+    images = synthetic.render(table, size, paths.faces_cache(), seed=seed, progress=progress)
+    return Faces("synthetic", FaceIndex(table), images, synthetic.fingerprint(size, seed))

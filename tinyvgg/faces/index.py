@@ -1,0 +1,131 @@
+"""One row per image: what every source of faces yields."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int, Integer, Shaped
+from torch import Tensor
+
+from tinyvgg.errors import UserError
+
+EMOTIONS = (
+    "angry",
+    "contemptuous",
+    "disgusted",
+    "fearful",
+    "happy",
+    "neutral",
+    "sad",
+    "surprised",
+)
+GAZES = ("left", "frontal", "right")
+ANGLES = (0, 45, 90, 135, 180)
+COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "class", "source")
+_ALLOWED = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
+_TASKS = ("subject", "emotion", "class")
+PIXEL_SCALE = 256.0
+
+Rows = Integer[np.ndarray, "m"] | Sequence[int]
+
+
+@dataclass(frozen=True)
+class FaceIndex:
+    """The table of a set of images, with the columns among `COLUMNS` that its source knows.
+
+    Raises:
+        UserError: a column, emotion, gaze or angle that is not among the known ones.
+    """
+
+    table: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        for column in self.table.columns:
+            if column not in COLUMNS:
+                raise UserError(
+                    f"column {column!r} is not one of {', '.join(COLUMNS)}; rename or drop it"
+                )
+        for column, allowed in _ALLOWED.items():
+            if column in self.table:
+                self._check_values(column, allowed)
+
+    def _check_values(self, column: str, allowed: tuple[str, ...] | tuple[int, ...]) -> None:
+        strange = self.table.loc[~self.table[column].isin(list(allowed))]
+        if len(strange):
+            value = strange[column].tolist()[0]
+            where = strange.iloc[0].get("path", f"row {strange.index[0]}")
+            raise UserError(
+                f"{column} {value!r} in {where!r} is not one of {', '.join(map(str, allowed))}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def has(self, *columns: str) -> bool:
+        """Whether the source knows all of these columns."""
+        return all(column in self.table for column in columns)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The columns that a network can be trained to tell."""
+        return tuple(task for task in _TASKS if task in self.table)
+
+    def classes(self, task: str) -> tuple[str, ...]:
+        """The names of the classes of a task, in the order of their labels."""
+        return tuple(str(value) for value in sorted(self._column(task).unique()))
+
+    def labels(self, task: str) -> Int[np.ndarray, "n"]:
+        """The label of each image: the place of its class in `classes`."""
+        codes = self._column(task).astype("category").cat.codes
+        return codes.to_numpy(dtype=np.int64)
+
+    def _column(self, task: str) -> "pd.Series[str]":
+        if task not in self.tasks:
+            raise UserError(
+                f"task {task!r} is not one of {', '.join(self.tasks) or 'none'}, which this source has"
+            )
+        return self.table[task]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Images with their index.
+
+    Attributes:
+        source: where they come from, as it was asked for: ``synthetic`` or ``folder:PATH``.
+        index: one row per image, in the order of `images`.
+        images: 8-bit RGB, (n, height, width, 3).
+        fingerprint: a hash of what made the pixels; the same images have the same one.
+    """
+
+    source: str
+    index: FaceIndex
+    images: Shaped[np.ndarray, "n h w 3"]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @cached_property
+    def kind(self) -> str:
+        """The first part of the source: ``synthetic``, ``folder``."""
+        return self.source.partition(":")[0]
+
+    def tensor(
+        self, rows: Rows | None = None, device: str | torch.device = "cpu"
+    ) -> Float[Tensor, "m 3 h w"]:
+        """Images as the network sees them: RGB divided by 256 (published code), float32."""
+        chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
+        pixels = torch.from_numpy(np.ascontiguousarray(chosen)).to(device)
+        return pixels.permute(0, 3, 1, 2).float() / PIXEL_SCALE
+
+
+def fingerprint(table: pd.DataFrame, images: Shaped[np.ndarray, "n h w 3"]) -> str:
+    """A hash over the pixels and the table, for sources whose making cannot be described."""
+    digest = hashlib.sha256(table.to_csv(index=False).encode())
+    digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()[:16]
