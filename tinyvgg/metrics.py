@@ -1,0 +1,64 @@
+"""Accuracy, confusion and the uncertainty of both."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binomtest
+
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A confidence interval; `LEVEL` is its confidence where no other is asked for."""
+
+    low: float
+    high: float
+
+
+def proportion_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of a proportion; (0, 1) where there were no trials."""
+    if trials == 0:
+        return Interval(0.0, 1.0)
+    found = binomtest(successes, trials).proportion_ci(level, method="wilson")
+    return Interval(float(found.low), float(found.high))
+
+
+def bootstrap_interval(
+    values: Float[np.ndarray, "n"],
+    level: float = LEVEL,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a mean; the differences of pairs make it a paired one."""
+    if len(values) == 0:
+        return Interval(float("nan"), float("nan"))
+    generator = np.random.default_rng(seed)
+    means = values[generator.integers(0, len(values), (draws, len(values)))].mean(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def confusion(
+    true: Int[np.ndarray, "n"], predicted: Int[np.ndarray, "n"], classes: int
+) -> Int[np.ndarray, "k k"]:
+    """Counts of images by true class (rows) and predicted class (columns)."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts
+
+
+def error_table(groups: "pd.Series[str]", wrong: Bool[np.ndarray, "n"]) -> pd.DataFrame:
+    """Images, errors, error rate and its interval for each value of a column (claims M1, M2)."""
+    counts = pd.DataFrame({"group": groups.to_numpy(), "wrong": wrong})
+    table = counts.groupby("group")["wrong"].agg(images="size", errors="sum")
+    intervals = [
+        proportion_interval(int(errors), int(images))
+        for images, errors in zip(table["images"], table["errors"], strict=True)
+    ]
+    return table.assign(
+        rate=table["errors"] / table["images"],
+        low=[interval.low for interval in intervals],
+        high=[interval.high for interval in intervals],
+    ).rename_axis(groups.name)
