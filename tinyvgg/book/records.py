@@ -1,0 +1,149 @@
+"""Numbers and verdicts that a notebook records in its own outputs, and how they are read back.
+
+They are kept the way MyST-NB glues values, so that any page of the book can show them.
+"""
+
+import ast
+import math
+import numbers as numeric
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from tinyvgg.errors import UserError
+
+VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
+GLUED = "application/papermill.record/"
+TEXT = GLUED + "text/plain"
+KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9_]+){2}")
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Number:
+    """A recorded quantity; a fresh one may differ from it by `tolerance`, in its own unit."""
+
+    value: Value
+    tolerance: float = 0.0
+
+    def agrees(self, fresh: "Number") -> bool:
+        """Whether a fresh value is within this one's tolerance; text has to be equal."""
+        if isinstance(self.value, str) or isinstance(fresh.value, str):
+            return self.value == fresh.value
+        return abs(self.value - fresh.value) <= self.tolerance + 1e-12
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one of the paper's claims."""
+
+    claim: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """All that notebooks recorded: numbers by key, verdicts by claim."""
+
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+def record_number(key: str, value: object, tolerance: float = 0.0) -> None:
+    """Record a number of the running notebook; pages show it, `make verify` compares it.
+
+    Args:
+        key: ``claim.task.name``, such as ``t2.subject.accuracy``; the paper's own number, where
+            there is one, has the same key.
+        value: a number or a name. None, or a number that is not finite, records nothing: there
+            was nothing to measure, and readers see a dash.
+        tolerance: by how much another machine's value may differ, in the unit of the value.
+
+    Raises:
+        UserError: a key of another form, or a value that is no number, name or None.
+    """
+    if not KEY.fullmatch(key):
+        raise UserError(f"key {key!r} is not of the form 'claim.task.name', in lower case")
+    plain = _plain(key, value)
+    if plain is not None:
+        _glue(key, plain, {"tolerance": float(tolerance)})
+
+
+def record_verdict(claim: str, verdict: str, reason: str) -> None:
+    """Record what became of a claim, such as ``B1``, and why in one sentence.
+
+    Raises:
+        UserError: a verdict that is not one of `VERDICTS`.
+    """
+    if verdict not in VERDICTS:
+        raise UserError(f"verdict {verdict!r} of {claim} is not one of {', '.join(VERDICTS)}")
+    _glue(f"verdict.{claim}", verdict, {"claim": claim, "reason": reason})
+
+
+def numbers(notebook: Path) -> dict[str, Number]:
+    """The numbers recorded in an executed notebook, by key."""
+    return dict(read(notebook).numbers)
+
+
+def verdicts(notebook: Path) -> dict[str, Verdict]:
+    """The verdicts recorded in an executed notebook, by claim."""
+    return dict(read(notebook).verdicts)
+
+
+def read(notebook: Path) -> Records:
+    """Everything recorded in one executed notebook."""
+    return collect([notebook])
+
+
+def collect(notebooks: Iterable[Path]) -> Records:
+    """Everything recorded in several executed notebooks.
+
+    Raises:
+        UserError: a key that is recorded twice.
+    """
+    found_numbers: dict[str, Number] = {}
+    found_verdicts: dict[str, Verdict] = {}
+    for path in notebooks:
+        for key, value, about in _glued(nbformat.read(path, as_version=4)):
+            claim = about.get("claim")
+            if key in found_numbers or claim in found_verdicts:
+                raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
+            if claim:
+                found_verdicts[claim] = Verdict(claim, str(value), about["reason"])
+            else:
+                found_numbers[key] = Number(value, about["tolerance"])
+    return Records(found_numbers, found_verdicts)
+
+
+def _glued(notebook: Any) -> Iterable[tuple[str, Value, dict[str, Any]]]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            about = output.get("metadata", {}).get("tinyvgg")
+            if about is not None:
+                name = output.metadata["scrapbook"]["name"]
+                yield name, ast.literal_eval(output.data[TEXT]), dict(about)
+
+
+def _glue(name: str, value: Value, about: dict[str, Any]) -> None:
+    if get_ipython() is None:
+        return
+    metadata = {"scrapbook": {"name": name, "mime_prefix": GLUED}, "tinyvgg": about}
+    display({TEXT: repr(value)}, raw=True, metadata=metadata)
+
+
+def _plain(key: str, value: object) -> Value | None:
+    item = getattr(value, "item", None)
+    if callable(item):
+        value = item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, numeric.Real):
+        return float(value) if math.isfinite(value) else None
+    raise UserError(f"number {key!r} is {value!r}; record a number, a name or None")
