@@ -1,0 +1,289 @@
+"""What the paper says: its numbers, claims and tables, typed once in ``paper.toml``."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from tinyvgg.errors import UserError
+
+TASK_NAMES = {"subject": "identity", "emotion": "emotion", "both": ""}
+NOTHING = "—"
+
+Interval = tuple[float, float]
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One quantity: the paper's value, or None where only we measure it.
+
+    ``unit`` is count, mean, percent (kept as a fraction), share, probability, value, name, degrees
+    or pixels. ``derived`` says how the value follows from printed ones when it is not printed.
+    """
+
+    key: str
+    label: str
+    unit: str
+    value: float | int | None = None
+    place: str = ""
+    note: str = ""
+    derived: str = ""
+
+    @property
+    def text(self) -> str:
+        """The paper's value as a page shows it."""
+        return show(self.value, self.unit, paper=True)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An item that the paper shows, or an assertion that it makes, in our words."""
+
+    id: str
+    part: str
+    kind: str
+    title: str
+    place: str
+    statement: str
+    chapter: str = ""
+    also: tuple[str, ...] = ()
+    note: str = ""
+    out_of_scope_now: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Everything that ``paper.toml`` holds."""
+
+    source: Mapping[str, str | int]
+    claims: Mapping[str, Claim]
+    numbers: Mapping[str, Number]
+    ours: Mapping[str, Number]
+    table1: pd.DataFrame
+    table3: pd.DataFrame
+
+
+@cache
+def load() -> Paper:
+    """The paper, read once."""
+    return parse(tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8")))
+
+
+def parse(raw: Mapping[str, Any]) -> Paper:
+    """Make a paper of the contents of a ``paper.toml``.
+
+    Raises:
+        UserError: if a number belongs to no claim, or takes its value from a key that has none.
+    """
+    claims = {key: _claim(key, entry) for key, entry in raw["claims"].items()}
+    entries = _flatten(raw["numbers"])
+    numbers = {key: _number(key, entry, entries) for key, entry in entries.items()}
+    ours = {key: _number(key, entry, {}) for key, entry in _flatten(raw.get("ours", {})).items()}
+    for key in [*numbers, *ours]:
+        id = claim_of(key)
+        if id not in claims:
+            raise UserError(f"number '{key}' in paper.toml belongs to no claim: add [claims.{id}]")
+    tables = _table1(raw["table1"]), _table3(raw["table3"])
+    return Paper(raw["source"], claims, numbers, ours, *tables)
+
+
+def number(key: str) -> float | int:
+    """The paper's number under ``claim.task.name``; percentages are fractions."""
+    value = quantity(key).value
+    assert value is not None
+    return value
+
+
+def place(key: str) -> str:
+    """Where in the paper a number stands."""
+    return quantity(key).place
+
+
+def quantity(key: str) -> Number:
+    """The paper's number with its label, unit and place.
+
+    Raises:
+        UserError: if the paper has no such number; names those with similar keys.
+    """
+    return _find(key, load().numbers, "the paper has no number")
+
+
+def claim(id: str) -> Claim:
+    """The claim with this id, such as ``T2``.
+
+    Raises:
+        UserError: if there is none.
+    """
+    return _find(id, load().claims, "the paper has no claim")
+
+
+def claims() -> tuple[Claim, ...]:
+    """All claims in the paper's order."""
+    return tuple(load().claims.values())
+
+
+def table1() -> pd.DataFrame:
+    """Table 1, a row per layer: columns layer, field, stride, padding, maps, units.
+
+    Missing where the table gives nothing; the last dense layer has as many units as classes.
+    """
+    return load().table1.copy()
+
+
+def table3() -> pd.DataFrame:
+    """Table 3: a row per case and class; columns case, class, before, after.
+
+    The boolean columns predicted and true mark the class in italics before and after.
+    """
+    return load().table3.copy()
+
+
+def describe(key: str) -> Number:
+    """The quantity under a key, the paper's or ours; a sensible default where neither names it.
+
+    A task that the paper does not have (``t2.class.accuracy``) takes label and unit of its sibling.
+
+    Raises:
+        UserError: if the key is not ``claim.task.name`` with a claim of the paper.
+    """
+    known = {**load().ours, **load().numbers}
+    if key in known:
+        return known[key]
+    parts = key.split(".")
+    if len(parts) != 3 or claim_of(key) not in load().claims:
+        raise UserError(
+            f"key '{key}' is not claim.task.name with an id of the paper: see 't2.subject.errors'"
+        )
+    for task in ("subject", "emotion", "both"):
+        sibling = known.get(f"{parts[0]}.{task}.{parts[2]}")
+        if sibling is not None:
+            return Number(key, sibling.label, sibling.unit)
+    return Number(key, parts[2].replace("_", " "), "")
+
+
+def claim_of(key: str) -> str:
+    """The id of the claim that a key belongs to."""
+    return key.split(".")[0].upper()
+
+
+def show(value: float | int | None, unit: str, paper: bool = False) -> str:
+    """A value as tables and pages show it, without a unit's name.
+
+    Args:
+        value: percentages as fractions; None is shown as a dash.
+        unit: one of the units of `Number`, or "" to go by the value alone.
+        paper: print the paper's own digits instead of ours.
+    """
+    if value is None or value != value:
+        return NOTHING
+    if unit == "percent":
+        return f"{100 * value:.2f} %"
+    if unit in ("name", "degrees", "pixels"):
+        return f"{value:.0f}" + ("°" if unit == "degrees" else "")
+    if unit == "share":
+        return f"{value:.3f}"
+    if unit == "probability":
+        return f"{value:.2g}" if paper else f"{value:.3g}"
+    if unit == "mean" and not paper:
+        return f"{value:,.1f}"
+    whole = float(value).is_integer()
+    return f"{value:,.0f}" if whole else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.1f}"
+
+
+def show_interval(interval: Interval | None, unit: str) -> str:
+    """A 95 % interval as tables show it."""
+    if interval is None:
+        return NOTHING
+    low, high = (show(bound, unit) for bound in interval)
+    return f"{low.removesuffix(' %')} to {high}"
+
+
+Row = tuple[str, str, float | int | None] | tuple[str, str, float | int | None, Interval | None]
+
+
+def compare(rows: Iterable[Row]) -> pd.DataFrame:
+    """The paper's numbers beside ours.
+
+    Args:
+        rows: (label, key, ours) or (label, key, ours, interval), fractions for percentages;
+            an empty label takes the one of ``paper.toml``.
+
+    Returns:
+        Text, ready to show: columns quantity, paper, ours, 95 % interval, place in the paper.
+    """
+    columns = ["quantity", "paper", "ours", "95 % interval", "place in the paper"]
+    return pd.DataFrame([_compared(*row) for row in rows], columns=columns)
+
+
+def _compared(
+    label: str, key: str, ours: float | int | None, interval: Interval | None = None
+) -> list[str]:
+    about = describe(key)
+    return [
+        label or full_label(about),
+        about.text,
+        show(ours, about.unit),
+        show_interval(interval, about.unit),
+        about.place or NOTHING,
+    ]
+
+
+def full_label(about: Number) -> str:
+    """A quantity's label with its task in front."""
+    task = about.key.split(".")[1]
+    return ": ".join(filter(None, [TASK_NAMES.get(task, task), about.label]))
+
+
+def _find(key: str, known: Mapping[str, Found], complaint: str) -> Found:
+    if key in known:
+        return known[key]
+    near = get_close_matches(key, known, n=3, cutoff=0.5) or list(known)[:3]
+    raise UserError(f"{complaint} '{key}': did you mean {', '.join(near)}?")
+
+
+def _flatten(groups: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{id}.{task}.{name}": {"place": group.get("place", ""), **entry}
+        for id, tasks in groups.items()
+        for task, group in tasks.items()
+        for name, entry in group.items()
+        if name != "place"
+    }
+
+
+def _claim(id: str, entry: Mapping[str, Any]) -> Claim:
+    return Claim(id, **{**entry, "also": tuple(entry.get("also", ()))})
+
+
+def _number(key: str, entry: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Number:
+    other = entry.get("same_as")
+    if other is None:
+        return Number(key, **entry)
+    if other not in entries or "same_as" in entries[other]:
+        raise UserError(f"number '{key}' in paper.toml points to '{other}', which has no value")
+    return Number(key, **entries[other])
+
+
+def _table1(layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = ["layer", "field", "stride", "padding", "maps", "units"]
+    table = pd.DataFrame(layers, columns=columns)
+    return table.astype(dict.fromkeys(columns[1:], "Int64"))
+
+
+def _table3(raw: Mapping[str, Any]) -> pd.DataFrame:
+    rows = [
+        (case["case"], *cells)
+        for case in raw["cases"]
+        for cells in zip(raw["classes"], case["before"], case["after"], strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["case", "class", "before", "after"])
+    largest = table.groupby("case")[["before", "after"]].transform("max")
+    return table.assign(
+        predicted=table["before"] == largest["before"], true=table["after"] == largest["after"]
+    )
