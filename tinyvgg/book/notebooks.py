@@ -1,0 +1,177 @@
+"""One notebook: converted, its parameters checked, executed, and written whole or not at all."""
+
+import ast
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from tinyvgg import paths
+from tinyvgg.book import sources
+from tinyvgg.book.normalise import normalise, write
+from tinyvgg.errors import UserError
+from tinyvgg.experiments import check_study
+
+Parameters = dict[str, Any]
+
+
+def convert(source: Path, folder: Path) -> Path:
+    """Write a percent source as a notebook that papermill and JupyterLab open; returns its path."""
+    notebook = jupytext.read(source)
+    notebook.metadata.pop("jupytext", None)
+    target = folder / f"{source.stem}.ipynb"
+    write(normalise(notebook), target)
+    return target
+
+
+def convert_all(folder: Path) -> list[Path]:
+    """Every source as a notebook in `folder`."""
+    return [convert(source, folder) for source in sources.sources()]
+
+
+def defaults(converted: Path) -> Parameters:
+    """A notebook's parameters and their default values, from its cell tagged ``parameters``."""
+    found = papermill.inspect_notebook(str(converted))
+    return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
+
+
+def parse(pairs: Iterable[tuple[str, str]], known: Parameters, name: str) -> Parameters:
+    """Values typed on a command line as the types that the defaults have.
+
+    Args:
+        pairs: names and values.
+        known: parameters with their defaults.
+        name: the notebook's, for the message.
+
+    Raises:
+        UserError: an unknown parameter; lists the known ones. A value of the wrong type.
+    """
+    return {key: _typed(key, value, known, name) for key, value in pairs}
+
+
+def check(parameters: Mapping[str, Any]) -> Parameters:
+    """Refuse values that no study can be opened with; folders become absolute.
+
+    Raises:
+        UserError: see `tinyvgg.experiments.check_study`.
+    """
+    checked = dict(parameters)
+    profile, faces, seed = (checked[name] for name in ("profile", "faces", "seed"))
+    check_study(profile, faces, seed)
+    checked["faces"] = absolute(faces)
+    return checked
+
+
+def absolute(faces: str) -> str:
+    """A source of faces that means the same from every working folder."""
+    kind, colon, place = faces.partition(":")
+    return f"{kind}:{Path(place).expanduser().resolve()}" if colon else faces
+
+
+def slug(parameters: Mapping[str, Any]) -> str:
+    """A folder name for a set of parameters: readable, and different for different ones."""
+    return "-".join(_word(str(value)) for value in parameters.values())
+
+
+def execute(
+    source: Path,
+    converted: Path,
+    target: Path,
+    parameters: Parameters,
+    about: Mapping[str, Any] | None = None,
+    progress: str | None = None,
+) -> None:
+    """Run a notebook and write the result, normalised, once it is complete.
+
+    Args:
+        source: the percent source, whose hash the result carries.
+        converted: what `convert` made of it.
+        target: where the result goes; of a failed run nothing is left there.
+        parameters: all of them. Only those that differ from the defaults are injected, so that
+            a run with the defaults reads like the source.
+        about: further facts for the result's metadata.
+        progress: label of a progress bar over the cells; None for no bar.
+
+    Raises:
+        UserError: bad input that the notebook met, in its own words, or a cell that failed; then
+            the notebook up to there is beside `target`, ending in ``.failed.ipynb``.
+    """
+    known = defaults(converted)
+    changed = {name: value for name, value in parameters.items() if value != known[name]}
+    failed = target.with_suffix(".failed.ipynb")
+    failed.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    running = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")
+    try:
+        done = papermill.execute_notebook(
+            str(converted),
+            str(running),
+            changed,
+            cwd=str(converted.parent),
+            kernel_name="python3",
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            progress_bar={"desc": progress, "leave": False} if progress else False,
+        )
+        facts = {"source_sha256": sources.source_digest(source), **parameters, **(about or {})}
+        done.metadata["tinyvgg"] = facts
+        write(normalise(done), target)
+    except PapermillExecutionError as error:
+        raise _failure(error, source, running, failed) from error
+    finally:
+        running.unlink(missing_ok=True)
+
+
+def facts(executed: Path) -> dict[str, Any]:
+    """What `execute` wrote about a run into its result; nothing where there is no result."""
+    try:
+        content = json.loads(executed.read_text("utf-8"))
+        return dict(content["metadata"]["tinyvgg"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _failure(
+    error: PapermillExecutionError, source: Path, running: Path, failed: Path
+) -> UserError:
+    if error.ename == "UserError":
+        return UserError(error.evalue)
+    os.replace(running, failed)
+    reason = f"{error.ename}: {error.evalue}".splitlines()[0]
+    return UserError(
+        f"notebook {source.stem} failed in cell {error.exec_count} with {reason}; "
+        f"see {shown(failed)}"
+    )
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it: relative to the working folder where it lies below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _typed(key: str, value: str, known: Parameters, name: str) -> Any:
+    if key not in known:
+        names = ", ".join(known) or "none"
+        raise UserError(f"parameter {key!r} of notebook {name} is not one of {names}")
+    if not isinstance(known[key], int):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}") from None
+
+
+def _word(value: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", value.rsplit("/", 1)[-1]).strip("_")
+    return plain if plain == value else f"{plain}_{hashlib.sha256(value.encode()).hexdigest()[:6]}"
+
+
+def notebooks_folder() -> Path:
+    """Where converted notebooks lie."""
+    return paths.build() / "notebooks"
