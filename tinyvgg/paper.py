@@ -15,6 +15,7 @@ from tinyvgg.errors import UserError
 TASK_NAMES = {"subject": "identity", "emotion": "emotion", "both": ""}
 NOTHING = "—"
 
+Value = float | int | str
 Interval = tuple[float, float]
 Found = TypeVar("Found")
 
@@ -30,7 +31,7 @@ class Number:
     key: str
     label: str
     unit: str
-    value: float | int | None = None
+    value: Value | None = None
     place: str = ""
     note: str = ""
     derived: str = ""
@@ -39,6 +40,17 @@ class Number:
     def text(self) -> str:
         """The paper's value as a page shows it."""
         return show(self.value, self.unit, paper=True)
+
+    @property
+    def claim(self) -> str:
+        """The id of the claim that the number belongs to."""
+        return claim_of(self.key)
+
+    @property
+    def full_label(self) -> str:
+        """The label with the task in front."""
+        task = self.key.split(".")[1]
+        return ": ".join(filter(None, [TASK_NAMES.get(task, task), self.label]))
 
 
 @dataclass(frozen=True)
@@ -96,8 +108,9 @@ def parse(raw: Mapping[str, Any]) -> Paper:
 def number(key: str) -> float | int:
     """The paper's number under ``claim.task.name``; percentages are fractions."""
     value = quantity(key).value
-    assert value is not None
-    return value
+    if isinstance(value, int | float):
+        return value
+    raise UserError(f"'{key}' in paper.toml is {value!r}, not a number")
 
 
 def place(key: str) -> str:
@@ -172,16 +185,20 @@ def claim_of(key: str) -> str:
     return key.split(".")[0].upper()
 
 
-def show(value: float | int | None, unit: str, paper: bool = False) -> str:
+def show(value: Value | None, unit: str, paper: bool = False) -> str:
     """A value as tables and pages show it, without a unit's name.
 
     Args:
-        value: percentages as fractions; None is shown as a dash.
+        value: percentages as fractions; None is shown as a dash, a name as it is.
         unit: one of the units of `Number`, or "" to go by the value alone.
         paper: print the paper's own digits instead of ours.
     """
     if value is None or value != value:
         return NOTHING
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if unit == "percent":
         return f"{100 * value:.2f} %"
     if unit in ("name", "degrees", "pixels"):
@@ -204,7 +221,7 @@ def show_interval(interval: Interval | None, unit: str) -> str:
     return f"{low.removesuffix(' %')} to {high}"
 
 
-Row = tuple[str, str, float | int | None] | tuple[str, str, float | int | None, Interval | None]
+Row = tuple[str, str, Value | None] | tuple[str, str, Value | None, Interval | None]
 
 
 def compare(rows: Iterable[Row]) -> pd.DataFrame:
@@ -222,22 +239,16 @@ def compare(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def _compared(
-    label: str, key: str, ours: float | int | None, interval: Interval | None = None
+    label: str, key: str, ours: Value | None, interval: Interval | None = None
 ) -> list[str]:
     about = describe(key)
     return [
-        label or full_label(about),
+        label or about.full_label,
         about.text,
         show(ours, about.unit),
         show_interval(interval, about.unit),
         about.place or NOTHING,
     ]
-
-
-def full_label(about: Number) -> str:
-    """A quantity's label with its task in front."""
-    task = about.key.split(".")[1]
-    return ": ".join(filter(None, [TASK_NAMES.get(task, task), about.label]))
 
 
 def _find(key: str, known: Mapping[str, Found], complaint: str) -> Found:

@@ -1,0 +1,147 @@
+"""The claims page: each claim of the paper, its number, ours, and what became of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from tinyvgg import paper
+from tinyvgg.errors import UserError
+from tinyvgg.paper import NOTHING, Claim, Number, Value, show
+
+VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
+UNTESTED = "not tested yet"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim: one of `VERDICTS`, and why in one sentence."""
+
+    claim: str
+    verdict: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            raise UserError(
+                f"verdict '{self.verdict}' of {self.claim} is not one of {', '.join(VERDICTS)}"
+            )
+
+
+def claims_page(
+    numbers: Mapping[str, Value],
+    verdicts: Mapping[str, Verdict],
+    profile: str = "quick",
+    faces: str = "synthetic",
+) -> str:
+    """The page as MyST markdown, the same text for the same records.
+
+    Args:
+        numbers: our quantities by key; those whose key begins with a claim's id are shown with it.
+        verdicts: by claim id; claims that are out of scope for now need none.
+        profile: that our numbers were measured with.
+        faces: that our numbers were measured on.
+
+    Raises:
+        UserError: if a claim has no verdict, or a verdict or a number belongs to no claim.
+    """
+    claims = paper.claims()
+    _check(claims, numbers, verdicts)
+    ours = [_ours(key, value) for key, value in numbers.items()]
+    sections = [
+        _section(part, [_row(claim, ours, verdicts.get(claim.id)) for claim in group])
+        for part, group in groupby(claims, key=lambda claim: claim.part)
+    ]
+    return "\n".join([_introduction(profile, faces), _summary(claims, verdicts), *sections])
+
+
+def _check(
+    claims: Iterable[Claim], numbers: Mapping[str, Value], verdicts: Mapping[str, Verdict]
+) -> None:
+    for id in verdicts:
+        paper.claim(id)
+    for key in numbers:
+        paper.describe(key)
+    for claim in claims:
+        if claim.id not in verdicts and not claim.out_of_scope_now:
+            raise UserError(
+                f"claim {claim.id} ({claim.title}) has no verdict: "
+                f"notebook {claim.chapter} has to record one"
+            )
+
+
+def _introduction(profile: str, faces: str) -> str:
+    source = f"{{cite:t}}`{paper.load().source['citation']}`"
+    return f"""\
+# The claims and what became of them
+
+Everything that {source} shows or asserts, in our words: where it stands in the paper, the
+paper's numbers, ours, and a verdict. The paper's numbers were measured on photographs, ours on the
+faces called `{faces}` with the profile `{profile}`. Where these are synthetic, a difference between
+the two says something about the faces as well as about the claim, and a verdict speaks of these
+faces only. *Computed* marks numbers that the paper does not print and that follow from those it
+does. The build writes this page from what the notebooks record; nothing is typed in by hand.
+"""
+
+
+def _summary(claims: Iterable[Claim], verdicts: Mapping[str, Verdict]) -> str:
+    reached = [_outcome(claim, verdicts.get(claim.id)) for claim in claims]
+    lines = [f"| {outcome} | {reached.count(outcome)} |" for outcome in (*VERDICTS, UNTESTED)]
+    return "\n".join(["| verdict | claims |", "| --- | ---: |", *lines, ""])
+
+
+def _section(part: str, rows: list[list[str]]) -> str:
+    header = ["id", "what the paper shows or asserts", "paper", "ours", "verdict", "chapter"]
+    table = "\n".join(_list_row(cells) for cells in [header, *rows])
+    options = ":header-rows: 1\n:widths: 5 30 20 20 20 5"
+    return f"## {part}\n\n:::{{list-table}}\n{options}\n\n{table}\n:::\n"
+
+
+def _list_row(cells: list[str]) -> str:
+    items = "\n".join(f"- {cell}".replace("\n", "\n  ") for cell in cells)
+    row = "* " + items.replace("\n", "\n  ")
+    return "\n".join(line.rstrip() for line in row.splitlines())
+
+
+def _row(claim: Claim, ours: list[Number], verdict: Verdict | None) -> list[str]:
+    theirs = [about for about in paper.load().numbers.values() if about.claim == claim.id]
+    mine = [about for about in ours if about.claim == claim.id]
+    return [
+        f"({anchor(claim.id)})=\n{claim.id}",
+        _what(claim),
+        _listed(theirs, paper=True),
+        _listed(mine, paper=False),
+        f"**{_outcome(claim, verdict)}**: {verdict.reason if verdict else claim.out_of_scope_now}",
+        _chapters(claim),
+    ]
+
+
+def anchor(id: str) -> str:
+    """The label of a claim's row, for links from other pages."""
+    return f"claim-{id.lower()}"
+
+
+def _what(claim: Claim) -> str:
+    note = f"\n\n*{claim.note}*" if claim.note else ""
+    return f"**{claim.title}** ({claim.place}). {claim.statement}.{note}"
+
+
+def _chapters(claim: Claim) -> str:
+    names = [name for name in (claim.chapter, *claim.also) if name]
+    return ", ".join(f"{{doc}}`{name[:2]} <notebooks/{name}>`" for name in names) or NOTHING
+
+
+def _outcome(claim: Claim, verdict: Verdict | None) -> str:
+    return verdict.verdict if verdict else UNTESTED
+
+
+def _ours(key: str, value: Value) -> Number:
+    return replace(paper.describe(key), key=key, value=value)
+
+
+def _listed(quantities: list[Number], paper: bool) -> str:
+    return "\n".join(f"- {_quantity(about, paper)}" for about in quantities) or NOTHING
+
+
+def _quantity(about: Number, paper: bool) -> str:
+    value = show(about.value, about.unit, paper)
+    return f"{about.full_label}: {value}" + (" (computed)" if paper and about.derived else "")
