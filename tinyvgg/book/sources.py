@@ -1,4 +1,4 @@
-"""The notebooks' sources: where they are, what they are called, and what their results depend on."""
+"""The notebooks' sources: where they are, their names, and what their results depend on."""
 
 import hashlib
 import platform
