@@ -1,0 +1,179 @@
+"""One forward pass, recorded: everything that the explanations read comes from it."""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from tinyvgg.errors import UserError
+from tinyvgg.network import Convolution, Network, Pooling, dense_forward
+from tinyvgg.reading import read_network
+
+Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | Bool[Tensor, "m"]
+Target = int | Int[Tensor, "n"] | Int[np.ndarray, "n"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A forward pass of n images; `trace[rows]` is the trace of some of them.
+
+    Attributes:
+        network: the layers, whose weights are the model's own.
+        images: what went in, (n, channels, height, width).
+        pooled: output of each max-pool, shallow to deep.
+        switches: of each max-pool, the flat index in its input plane of every maximum.
+        sizes: height and width of the input of each layer of `network.body`.
+        dense: a_1, ..., a_n, the hidden dense layers after their ReLU.
+        logits: (n, classes).
+    """
+
+    network: Network
+    images: Float[Tensor, "n c h w"]
+    pooled: tuple[Float[Tensor, "n _ _ _"], ...]
+    switches: tuple[Int[Tensor, "n _ _ _"], ...]
+    sizes: tuple[tuple[int, int], ...]
+    dense: tuple[Float[Tensor, "n _"], ...]
+    logits: Float[Tensor, "n k"]
+
+    @property
+    def maps(self) -> Float[Tensor, "n c h w"]:
+        """The last pooled maps, whose elements are the paper's pixels."""
+        return self.pooled[-1]
+
+    @property
+    def probabilities(self) -> Float[Tensor, "n k"]:
+        """Softmax of the logits (equation 2)."""
+        return self.logits.softmax(dim=1)
+
+    @property
+    def predicted(self) -> Int[Tensor, "n"]:
+        """Class of the largest logit."""
+        return self.logits.argmax(dim=1)
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    def __getitem__(self, rows: Rows) -> "Trace":
+        chosen = _rows(rows, len(self))
+        return replace(
+            self,
+            images=self.images[chosen],
+            pooled=tuple(maps[chosen] for maps in self.pooled),
+            switches=tuple(switches[chosen] for switches in self.switches),
+            dense=tuple(activations[chosen] for activations in self.dense),
+            logits=self.logits[chosen],
+        )
+
+
+def _rows(rows: Rows, length: int) -> slice | Tensor:
+    if isinstance(rows, slice):
+        return rows
+    if isinstance(rows, Sequence | np.ndarray | Tensor):
+        chosen = torch.as_tensor(rows)
+        return chosen if chosen.numel() else chosen.long()
+    row = operator.index(rows)
+    if not -length <= row < length:
+        raise IndexError(f"row {row} of a trace of {length} images")
+    return slice(row % length, row % length + 1)
+
+
+@torch.no_grad()
+def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
+    """Run a model on a batch of images, as in eval mode, and keep what explanations need.
+
+    Memory grows with the batch: maps and switches of every max-pool are kept, the outputs of the
+    convolutions are not. The model is read, not run: it gets no hooks and keeps its mode.
+
+    Args:
+        model: convolutions, ReLUs and max-pools, flatten, linear layers with a ReLU between them.
+        images: (n, channels, height, width), of the model's dtype and on its device.
+
+    Raises:
+        UserError: an unsupported layer, or images that the model cannot take.
+    """
+    network = read_network(model)
+    _check(images, network)
+    maps = images.detach()
+    pooled, switches, sizes = [], [], []
+    for layer in network.body:
+        sizes.append((maps.shape[2], maps.shape[3]))
+        if isinstance(layer, Pooling):
+            _check_fits(layer, maps)
+            maps, indices = layer.forward(maps)
+            pooled.append(maps)
+            switches.append(indices)
+        elif isinstance(layer, Convolution):
+            _check_fits(layer, maps)
+            maps = layer.forward(maps)
+        else:
+            maps = maps.relu()
+    dense, logits = dense_forward(network, maps)
+    return Trace(
+        network, images.detach(), tuple(pooled), tuple(switches), tuple(sizes), dense, logits
+    )
+
+
+def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
+    """One class per image on the trace's device; None is the predicted class, an int one for all.
+
+    Raises:
+        UserError: a class out of range, or another number of targets than of images.
+    """
+    if target is None:
+        return trace.predicted
+    device, images, classes = trace.logits.device, len(trace), trace.network.classes
+    if isinstance(target, Tensor | np.ndarray):
+        target = torch.as_tensor(target)
+    else:
+        target = torch.full((images,), operator.index(target))
+    if target.is_floating_point() or target.dtype == torch.bool:
+        raise UserError(f"target has dtype {target.dtype}: hand over class numbers, torch.int64")
+    if target.shape != (images,):
+        raise UserError(
+            f"target has shape {tuple(target.shape)}: hand over one class for each of the"
+            f" {images} images, or one int for all"
+        )
+    wrong = target[(target < 0) | (target >= classes)]
+    if len(wrong):
+        raise UserError(f"target {int(wrong[0])} is not one of the classes 0 to {classes - 1}")
+    return target.to(device, torch.int64)
+
+
+def _check(images: Tensor, network: Network) -> None:
+    if images.ndim != 4:
+        raise UserError(
+            f"images have shape {tuple(images.shape)}:"
+            " hand over a batch of shape (n, channels, height, width)"
+        )
+    weight = network.dense[0].module.weight
+    for what, have, want in (
+        ("dtype", images.dtype, weight.dtype),
+        ("device", images.device, weight.device),
+    ):
+        if have != want:
+            raise UserError(
+                f"images have {what} {have} but the model has {want}: use images.to(...)"
+            )
+    first = next((layer for layer in network.body if isinstance(layer, Convolution)), None)
+    if first is not None and images.shape[1] != first.module.in_channels:
+        raise UserError(
+            f"images have {images.shape[1]} channels but layer '{first.name}' takes"
+            f" {first.module.in_channels}: hand over images of that many channels"
+        )
+    finite = images.isfinite().flatten(1).all(1)
+    if not bool(finite.all()):
+        row = int(finite.logical_not().nonzero()[0])
+        raise UserError(f"image {row} holds NaN or infinity: leave it out or mend it")
+
+
+def _check_fits(layer: Convolution | Pooling, maps: Tensor) -> None:
+    for have, pad, reach in zip(maps.shape[2:], layer.padding, layer.reach, strict=True):
+        if have + 2 * pad <= reach:
+            raise UserError(
+                f"maps of {maps.shape[2]} x {maps.shape[3]} are too small for layer"
+                f" '{layer.name}': hand over larger images"
+            )

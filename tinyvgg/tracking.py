@@ -1,0 +1,65 @@
+"""Suppress pixels, ask the network again, and see what went missing (Algorithm 2)."""
+
+from typing import Unpack
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from tinyvgg.deconvolution import Options, deconvolve
+from tinyvgg.errors import UserError
+from tinyvgg.network import head
+from tinyvgg.trace import Trace
+
+
+def suppress(
+    maps: Float[Tensor, "n c h w"], pixels: Bool[Tensor, "n c h w"], value: float = 0.0
+) -> Float[Tensor, "n c h w"]:
+    """The maps with the pixels replaced by a value; the maps handed over are left as they are.
+
+    Raises:
+        UserError: pixels are not boolean, or differ from the maps in shape or device.
+    """
+    if pixels.dtype != torch.bool:
+        raise UserError(f"pixels have dtype {pixels.dtype}: hand over a boolean mask")
+    if pixels.shape != maps.shape:
+        raise UserError(
+            f"pixels have shape {tuple(pixels.shape)} but the maps {tuple(maps.shape)}:"
+            " hand over one boolean for each element of the maps"
+        )
+    if pixels.device != maps.device:
+        raise UserError(f"pixels are on {pixels.device} but the maps on {maps.device}: move them")
+    return maps.masked_fill(pixels, value)
+
+
+@torch.no_grad()
+def rescore(
+    trace: Trace, pixels: Bool[Tensor, "n c h w"], value: float = 0.0
+) -> Float[Tensor, "n k"]:
+    """Logits that the dense layers give once the pixels of the last maps hold `value`.
+
+    Raises:
+        UserError: pixels do not match the last maps.
+    """
+    return head(trace.network, suppress(trace.maps, pixels, value))
+
+
+@torch.no_grad()
+def track_features(
+    trace: Trace, pixels: Bool[Tensor, "n c h w"], **options: Unpack[Options]
+) -> Float[Tensor, "n k h w"]:
+    """What the pixels stand for in the image: |D(M) - D(M')| (Algorithm 2).
+
+    M' is M without the pixels; both projections use the switches of the one recorded pass. The
+    projection is not linear, so the result differs from the projection of M - M'.
+
+    Args:
+        trace: of n images.
+        pixels: of the last maps.
+        options: those of `deconvolve`; `**PUBLISHED` are those of the published code.
+
+    Raises:
+        UserError: pixels do not match the last maps, or an unknown choice.
+    """
+    without = deconvolve(trace, suppress(trace.maps, pixels), **options)
+    return (deconvolve(trace, **options) - without).abs()
