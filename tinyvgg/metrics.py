@@ -57,8 +57,9 @@ def error_table(groups: "pd.Series[str]", wrong: Bool[np.ndarray, "n"]) -> pd.Da
         proportion_interval(int(errors), int(images))
         for images, errors in zip(table["images"], table["errors"], strict=True)
     ]
-    return table.assign(
+    found: pd.DataFrame = table.assign(
         rate=table["errors"] / table["images"],
         low=[interval.low for interval in intervals],
         high=[interval.high for interval in intervals],
     ).rename_axis(groups.name)
+    return found

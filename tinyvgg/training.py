@@ -1,7 +1,6 @@
 """The training loop: plain, deterministic, and able to go on where it was killed."""
 
 import ctypes
-import io
 import json
 import sys
 import time
@@ -51,8 +50,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is kept of one epoch. Errors are rates; the training part's are those of the batches
-    as the network went through them, the test part's those after the last one."""
+    """What is kept of one epoch; errors are rates.
+
+    The training part's loss and error are those of the batches as the network went through them,
+    the test part's those after the last batch.
+    """
 
     epoch: int
     train_loss: float
@@ -100,10 +102,16 @@ def train(
     history = load_checkpoint(checkpoint, model)
     optimiser = torch.optim.SGD(model.parameters(), lr=recipe.rate)
     epochs = range(len(history), recipe.epochs)
-    with _repeatable(), tqdm(
-        total=recipe.epochs, initial=len(history), desc=progress, unit="epoch",
-        disable=progress is None,
-    ) as bar:
+    with (
+        _repeatable(),
+        tqdm(
+            total=recipe.epochs,
+            initial=len(history),
+            desc=progress,
+            unit="epoch",
+            disable=progress is None,
+        ) as bar,
+    ):
         for epoch in epochs:
             rows = train_rows[order(len(train_rows), seed, epoch, recipe.reshuffle)]
             history.append(_epoch(model, optimiser, batches, rows, test_rows, recipe, epoch))
@@ -125,7 +133,8 @@ def _epoch(
 ) -> Epoch:
     started = time.perf_counter()
     model.train()
-    loss_sum = wrong = torch.zeros((), dtype=torch.float64)
+    loss_sum: Tensor | float = 0.0
+    wrong: Tensor | int = 0
     for start in range(0, len(rows), recipe.batch):
         images, labels = batches(rows[start : start + recipe.batch])
         optimiser.zero_grad(set_to_none=True)
@@ -133,8 +142,8 @@ def _epoch(
         loss = F.cross_entropy(logits, labels)
         loss.backward()
         optimiser.step()
-        loss_sum = loss_sum + loss.detach().double().to(loss_sum.device) * len(labels)
-        wrong = wrong + (logits.detach().argmax(1) != labels).sum().to(wrong.device)
+        loss_sum = loss_sum + loss.detach() * len(labels)
+        wrong = wrong + (logits.detach().argmax(1) != labels).sum()
     train_loss = float(loss_sum) / len(rows)
     if not np.isfinite(train_loss):
         raise UserError(
@@ -152,9 +161,7 @@ def _epoch(
     )
 
 
-def _test(
-    model: nn.Module, batches: Batches, rows: Int[np.ndarray, "b"]
-) -> tuple[float, float]:
+def _test(model: nn.Module, batches: Batches, rows: Int[np.ndarray, "b"]) -> tuple[float, float]:
     logits, labels = predict(model, batches, rows)
     return (
         float(F.cross_entropy(logits, labels)),
@@ -195,7 +202,13 @@ def load_checkpoint(path: Path, model: nn.Module) -> list[Epoch]:
             weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             history = [Epoch(**row) for row in json.loads(stored.metadata()["history"])]
         model.load_state_dict(weights)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, io.UnsupportedOperation):
+    except (
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):
         raise UserError(
             f"checkpoint {str(path)!r} is damaged or of another network; "
             "remove it to train from the start"
@@ -212,8 +225,10 @@ def _repeatable() -> Iterator[None]:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc not to give blocks back to the kernel at each step: page faults cost a third of
-    the training time on the CPU. Elsewhere this does nothing."""
+    """Ask glibc not to give freed blocks back to the kernel at each step.
+
+    The page faults cost a third of the training time on the CPU. Elsewhere this does nothing.
+    """
     if not sys.platform.startswith("linux"):
         return
     trim_threshold, top_pad, mmap_max = -1, -2, -4

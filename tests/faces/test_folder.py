@@ -56,7 +56,9 @@ def test_gray_transparent_and_palette_images_become_rgb(folder: Path) -> None:
     assert load_faces(f"folder:{folder}", size=8, progress=False).images.shape == (10, 8, 8, 3)
 
 
-def test_fingerprint_changes_with_a_pixel_and_not_with_the_place(folder: Path, tmp_path_factory) -> None:
+def test_fingerprint_changes_with_a_pixel_and_not_with_the_place(
+    folder: Path, tmp_path_factory
+) -> None:
     first = load_faces(f"folder:{folder}", size=8, progress=False).fingerprint
     moved = tmp_path_factory.mktemp("moved") / "faces"
     folder.rename(moved)
@@ -84,7 +86,7 @@ def test_empty_folder_says_what_it_needs(tmp_path: Path) -> None:
 
 def test_class_with_a_single_image_is_named(folder: Path) -> None:
     write(folder / "lonely" / "0.png", (0, 0, 0))
-    with pytest.raises(UserError, match="class 'lonely' .* single image"):
+    with pytest.raises(UserError, match=r"class 'lonely' .* single image"):
         load(folder)
 
 

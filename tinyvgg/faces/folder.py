@@ -22,7 +22,9 @@ def scan(folder: Path) -> pd.DataFrame:
             that has fewer than two images.
     """
     if not folder.is_dir():
-        raise UserError(f"folder {str(folder)!r} does not exist; give a folder of class sub-folders")
+        raise UserError(
+            f"folder {str(folder)!r} does not exist; give a folder of class sub-folders"
+        )
     rows = [
         (image.relative_to(folder).as_posix(), group.name)
         for group in sorted(folder.iterdir())
@@ -57,7 +59,9 @@ def read_image(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
             square = ImageOps.fit(upright, (size, size), method=Image.Resampling.LANCZOS)
             return np.asarray(square, dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"image {str(path)!r} cannot be read ({error}); repair or remove it") from None
+        raise UserError(
+            f"image {str(path)!r} cannot be read ({error}); repair or remove it"
+        ) from None
 
 
 def load(folder: Path, size: int, progress: bool = True) -> Faces:

@@ -26,7 +26,7 @@ EMOTIONS = (
 GAZES = ("left", "frontal", "right")
 ANGLES = (0, 45, 90, 135, 180)
 COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "class", "source")
-_ALLOWED = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
+_ALLOWED: dict[str, tuple[object, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
 _TASKS = ("subject", "emotion", "class")
 PIXEL_SCALE = 256.0
 
@@ -53,7 +53,7 @@ class FaceIndex:
             if column in self.table:
                 self._check_values(column, allowed)
 
-    def _check_values(self, column: str, allowed: tuple[str, ...] | tuple[int, ...]) -> None:
+    def _check_values(self, column: str, allowed: tuple[object, ...]) -> None:
         strange = self.table.loc[~self.table[column].isin(list(allowed))]
         if len(strange):
             value = strange[column].tolist()[0]
@@ -86,7 +86,7 @@ class FaceIndex:
     def _column(self, task: str) -> "pd.Series[str]":
         if task not in self.tasks:
             raise UserError(
-                f"task {task!r} is not one of {', '.join(self.tasks) or 'none'}, which this source has"
+                f"task {task!r} is not one of {', '.join(self.tasks) or 'none'} of this source"
             )
         return self.table[task]
 

@@ -1,0 +1,177 @@
+"""The only door to a trained network."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tinyvgg.errors import UserError
+from tinyvgg.experiments import PROFILES, Run, check_study, open_study
+
+CHILD = """
+import sys, torch
+torch.set_num_threads(1)
+from tinyvgg.experiments import open_study
+run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of ten noisy images, told apart by their red."""
+    generator = np.random.default_rng(0)
+    for label, name in enumerate(("calm", "glad")):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
+            pixels[..., 0] += 100 * label
+            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
+    return tmp_path / "faces"
+
+
+def trained(folder: Path, seed: int = 3) -> Run:
+    return open_study("smoke", f"folder:{folder}", seed, progress=False).run("class")
+
+
+def test_predictions_are_those_of_the_stored_network(folder: Path) -> None:
+    run = trained(folder)
+    with torch.no_grad():
+        logits = run.model(run.faces.tensor(run.split.test))
+    torch.testing.assert_close(run.logits, logits)
+    wrong = run.predicted != run.labels
+    assert run.accuracy == pytest.approx(1 - wrong.mean())
+    np.testing.assert_array_equal(run.errors, np.flatnonzero(wrong))
+    assert run.history["test_error"].iloc[-1] == pytest.approx(wrong.mean())
+
+
+def test_trained_once_and_loaded_ever_after(folder: Path) -> None:
+    first = trained(folder)
+    files = {path.name: path.stat().st_mtime_ns for path in first.folder.iterdir()}
+    second = trained(folder)
+    assert {path.name: path.stat().st_mtime_ns for path in second.folder.iterdir()} == files
+    assert torch.equal(first.logits, second.logits)
+    assert {
+        "config.json",
+        "history.csv",
+        "weights.safetensors",
+        "predictions.npz",
+        "manifest.json",
+    } <= set(files)
+    assert "checkpoint.safetensors" not in files
+
+
+def test_everything_made_lies_under_home(folder: Path, home: Path) -> None:
+    assert trained(folder).folder.is_relative_to(home / "runs")
+
+
+def test_seed_profile_and_pixels_each_make_another_experiment(folder: Path) -> None:
+    def name(profile: str = "smoke", seed: int = 0) -> str:
+        return open_study(profile, f"folder:{folder}", seed, False).experiment("class").name
+
+    names = {name(), name(seed=1), name(profile="quick")}
+    Image.new("RGB", (32, 32)).save(folder / "calm" / "0.png")
+    assert len(names | {name()}) == 4
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_weights(folder: Path, home: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    whole = trained(folder)
+    torch.set_num_threads(threads)
+    weights = (whole.folder / "weights.safetensors").read_bytes()
+    for kept in whole.folder.iterdir():
+        kept.unlink()
+    checkpoint = whole.folder / "checkpoint.safetensors"
+    kills = 0
+    for seen in (1, 2, 3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, f"folder:{folder}"],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+        stamp = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while child.poll() is None and _stamp(checkpoint) == stamp:
+            time.sleep(0.001 * seen)
+        child.send_signal(signal.SIGKILL)
+        kills += child.wait() == -signal.SIGKILL
+    assert kills >= 1
+    subprocess.run(
+        [sys.executable, "-c", CHILD, f"folder:{folder}"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=True,
+    )
+    assert (whole.folder / "weights.safetensors").read_bytes() == weights
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def test_damaged_run_folder_is_named_with_the_way_out(folder: Path) -> None:
+    run = trained(folder)
+    weights = run.folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"weights.safetensors in run folder .* remove the folder"):
+        trained(folder)
+
+
+def test_run_folder_of_another_version_is_named(folder: Path) -> None:
+    manifest = trained(folder).folder / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
+    with pytest.raises(UserError, match="is of format 0, this version reads 1"):
+        trained(folder)
+
+
+def test_half_written_run_folder_is_trained_to_its_end(folder: Path) -> None:
+    run = trained(folder)
+    expected = (run.folder / "weights.safetensors").read_bytes()
+    (run.folder / "manifest.json").unlink()
+    (run.folder / "predictions.npz").unlink()
+    assert torch.equal(trained(folder).logits, run.logits)
+    assert (run.folder / "weights.safetensors").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("huge", "synthetic", 0), "profile 'huge' is not one of smoke, quick, paper"),
+        (("quick", "rafd", 0), "faces 'rafd' is not one of synthetic, folder:PATH"),
+        (("quick", "synthetic", -1), "seed -1 is not a whole number from 0 on"),
+        (("quick", "synthetic", "x"), "seed 'x' is not a whole number from 0 on"),
+    ],
+)
+def test_unknown_parameters_are_named_with_the_known_ones(
+    arguments: tuple[str, str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        check_study(*arguments)
+
+
+def test_paper_profile_is_the_papers() -> None:
+    paper = PROFILES["paper"]
+    for task, images in (("subject", 2412), ("emotion", 2400)):
+        recipe = paper.recipe(task, images)
+        assert (recipe.epochs, recipe.batch, recipe.rate) == (100, 12, 0.01)
+    assert (paper.size, paper.maps, paper.dense) == (224, 32, (1024, 512, 256))
+
+
+def test_small_folders_get_enough_steps() -> None:
+    quick = PROFILES["quick"]
+    recipe = quick.recipe("class", 102)
+    assert recipe.epochs * -(-102 // recipe.batch) >= quick.class_steps

@@ -1,0 +1,44 @@
+"""Counts and their uncertainty."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tinyvgg.metrics import bootstrap_interval, confusion, error_table, proportion_interval
+
+
+def test_wilson_interval_agrees_with_its_formula() -> None:
+    low, high = proportion_interval(59, 2412)
+    z, n, p = 1.959963984540054, 2412, 59 / 2412
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert (low, high) == pytest.approx((centre - half, centre + half))
+
+
+def test_nothing_tried_says_nothing() -> None:
+    assert proportion_interval(0, 0) == (0.0, 1.0)
+    assert np.isnan(bootstrap_interval(np.array([]))).all()
+
+
+def test_bootstrap_interval_covers_the_mean_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        low, high = bootstrap_interval(generator.normal(1.0, 2.0, 60), draws=400, seed=seed)
+        covered += low <= 1.0 <= high
+    assert 178 <= covered <= 199
+
+
+def test_confusion_has_true_classes_in_rows() -> None:
+    counts = confusion(np.array([0, 0, 2]), np.array([1, 1, 2]), classes=3)
+    np.testing.assert_array_equal(counts, [[0, 2, 0], [0, 0, 0], [0, 0, 1]])
+
+
+def test_error_table_counts_by_group() -> None:
+    groups = pd.Series([45, 45, 90, 135], name="angle")
+    table = error_table(groups, np.array([True, False, True, False]))
+    assert table.index.name == "angle"
+    assert table["errors"].to_dict() == {45: 1, 90: 1, 135: 0}
+    assert table["rate"].to_dict() == {45: 0.5, 90: 1.0, 135: 0.0}
+    assert (table["low"] <= table["rate"]).all()
+    assert (table["rate"] <= table["high"]).all()
