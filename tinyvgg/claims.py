@@ -10,6 +10,7 @@ from tinyvgg.paper import NOTHING, Claim, Number, Value, show
 
 VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
 UNTESTED = "not tested yet"
+PUBLISHED_CODE = "published code"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ paper's numbers, ours, and a verdict. The paper's numbers were measured on photo
 faces called `{faces}` with the profile `{profile}`. Where these are synthetic, a difference between
 the two says something about the faces as well as about the claim, and a verdict speaks of these
 faces only. *Computed* marks numbers that the paper does not print and that follow from those it
-does. The build writes this page from what the notebooks record; nothing is typed in by hand.
+does, *published code* those that only the author's code has. The build writes this page from what
+the notebooks record; nothing is typed in by hand.
 """
 
 
@@ -127,7 +129,7 @@ def _what(claim: Claim) -> str:
 
 def _chapters(claim: Claim) -> str:
     names = [name for name in (claim.chapter, *claim.also) if name]
-    return ", ".join(f"{{doc}}`{name[:2]} <notebooks/{name}>`" for name in names) or NOTHING
+    return ", ".join(f"{{doc}}`{name[:2]} </notebooks/{name}>`" for name in names) or NOTHING
 
 
 def _outcome(claim: Claim, verdict: Verdict | None) -> str:
@@ -144,4 +146,10 @@ def _listed(quantities: list[Number], paper: bool) -> str:
 
 def _quantity(about: Number, paper: bool) -> str:
     value = show(about.value, about.unit, paper)
-    return f"{about.full_label}: {value}" + (" (computed)" if paper and about.derived else "")
+    return f"{about.full_label}: {value}" + (_origin(about) if paper else "")
+
+
+def _origin(about: Number) -> str:
+    if about.derived:
+        return " (computed)"
+    return " (published code)" if about.place == PUBLISHED_CODE else ""

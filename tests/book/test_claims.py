@@ -47,6 +47,11 @@ def test_numbers_that_the_paper_does_not_print_are_marked_as_computed():
     assert "subjects: 67\n" in theirs
 
 
+def test_numbers_of_the_published_code_are_marked_as_such():
+    _, _, theirs, *_ = row(claims_page({}, all_verdicts()), "A1")
+    assert "percentile of the cutoff: 90 (published code)" in theirs
+
+
 def test_our_numbers_go_to_the_claim_that_their_key_begins_with():
     page = claims_page({"s1.subject.common": 12, "s4.emotion.repaired_unique": 34}, all_verdicts())
     assert row(page, "S1")[3] == "- identity: common pixels: 12"
