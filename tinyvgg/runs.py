@@ -107,7 +107,8 @@ class Run:
     @cached_property
     def labels(self) -> Int[np.ndarray, "n"]:
         """True labels of the test part."""
-        return self.faces.index.labels(self.task)[self.split.test]
+        labels: Int[np.ndarray, "n"] = self.faces.index.labels(self.task)[self.split.test]
+        return labels
 
     @property
     def predicted(self) -> Int[np.ndarray, "n"]:
@@ -118,7 +119,8 @@ class Run:
     @property
     def probabilities(self) -> Float[np.ndarray, "n k"]:
         """Softmax of the logits (Equation 2)."""
-        return self.logits.softmax(1).numpy()
+        shares: Float[np.ndarray, "n k"] = self.logits.softmax(1).numpy()
+        return shares
 
     @property
     def errors(self) -> Int[np.ndarray, "e"]:

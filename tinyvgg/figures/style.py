@@ -1,0 +1,107 @@
+"""What all figures share: colours, sizes, how images and features are drawn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float, Shaped
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+BLUE, ORANGE, GREEN, RED, PURPLE, GRAY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#6b6b6b",
+)
+"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
+
+TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
+TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
+WIDTH = 7.5
+"""Width of a figure in inches."""
+
+_STYLE: dict[str, Any] = {
+    "figure.dpi": 120,
+    "figure.facecolor": "white",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "image.interpolation": "nearest",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The book's style, for the time of drawing only."""
+    with plt.rc_context(_STYLE):
+        yield
+
+
+def grid(
+    rows: int, columns: int, cell: float | None = None, aspect: float = 1.0, **options: Any
+) -> tuple[Figure, Shaped[np.ndarray, "r c"]]:
+    """A figure with a grid of axes, closed for pyplot so that it is shown once, when returned.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        cell: width of one cell in inches; so wide that the figure has `WIDTH` if None.
+        aspect: height of a cell by its width.
+        options: passed on to `matplotlib.pyplot.subplots`.
+    """
+    side = WIDTH / columns if cell is None else cell
+    with styled():
+        figure, axes = plt.subplots(
+            rows,
+            columns,
+            figsize=(side * columns, side * aspect * rows),
+            squeeze=False,
+            layout="constrained",
+            **options,
+        )
+    plt.close(figure)
+    return figure, axes
+
+
+def missing(sentence: str) -> Figure:
+    """A figure that says why there is nothing to show."""
+    figure, axes = grid(1, 1, cell=WIDTH, aspect=0.12)
+    axes[0, 0].text(0.5, 0.5, sentence, ha="center", va="center", color=GRAY)
+    axes[0, 0].axis("off")
+    return figure
+
+
+def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:
+    """An image without ticks; gray ones from black to white over their own 8-bit range."""
+    scale = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
+    axes.imshow(image, **scale)
+    axes.set_title(title)
+    clear(axes)
+
+
+def clear(axes: Axes) -> None:
+    """Take away ticks and frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = None) -> None:
+    """Strength as ink: zero is white, `top` (the maximum if None) is black, as in Figures 7, 8."""
+    axes.imshow(values, cmap="gray_r", vmin=0, vmax=top or max(float(values.max()), 1e-12))
+    clear(axes)
+
+
+def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:
+    """Tracked features as one value a pixel: the mean over the colours of their absolute value."""
+    ink: Float[np.ndarray, "n h w"] = features.abs().mean(1).numpy()
+    return ink
