@@ -4,8 +4,9 @@ Step 3 of the paper's Algorithm 1 pairs a_j with W_j, whose rows belong to layer
 here as a_{j-1}[r] W_j[r, i] > 0, with a_0 the last pooled maps, flattened.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,9 +16,11 @@ from tinyvgg.errors import UserError
 from tinyvgg.network import flatten
 from tinyvgg.trace import Target, Trace, check_target
 
-CHUNK = 2**22  # edges, or weights, that are held at a time
+CHUNK = 2**22  # products, or weights, that are held at a time
+BLOCK = 64  # neurons above that are looked through at a time for equal products
 
 
+@runtime_checkable
 class Rule(Protocol):
     """Decides which neurons of a layer are kept, given those kept in the layer above."""
 
@@ -90,10 +93,19 @@ class Cutoff:
             return Literal().step(activations, weight, above, last)
         kept = torch.zeros_like(activations, dtype=torch.bool)
         for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            edges = _Edges(activation, weight, selected)
-            threshold = _cutoff(edges, self) if last else 0.0
-            kept[image] = edges.exceed(threshold, self.first_of_equals)
+            active = activation.nonzero().flatten()
+            products = _Products(activation[active], weight, active, selected.nonzero().flatten())
+            kept[image, active] = self._keep(products, last)
         return kept
+
+    def _keep(self, products: "_Products", last: bool) -> Bool[Tensor, "r"]:
+        if last:
+            values, largest = products.summary(self.floor)
+            cutoff = _percentile(values, self.percentile) if len(values) else torch.inf
+        else:
+            largest, cutoff = products.largest(), 0.0
+        kept = largest > cutoff
+        return products.found_first(cutoff, kept) if self.first_of_equals else kept
 
 
 def published() -> Cutoff:
@@ -193,58 +205,74 @@ def _reached(positive: Bool[Tensor, "i r"], above: Bool[Tensor, "n i"]) -> Bool[
     return torch.cat([selected @ part.float() > 0 for part in columns], dim=1)
 
 
-class _Edges:
-    """Products of one image's activations with the weights of its kept neurons above."""
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """Products of one image's active neurons r with the weights of the kept neurons i above."""
 
-    def __init__(
-        self, activation: Float[Tensor, "r"], weight: Float[Tensor, "i r"], above: Bool[Tensor, "i"]
-    ) -> None:
-        self.width = len(activation)
-        self.active = activation.nonzero().flatten()
-        self.activation = activation[self.active]
-        self.rows = weight, above.nonzero().flatten()
+    activation: Float[Tensor, "r"]
+    weight: Float[Tensor, "i all_r"]
+    active: Int[Tensor, "r"]
+    above: Int[Tensor, "kept_i"]
 
-    def chunks(self) -> list[Tensor]:
-        """Products (i, active r), some kept neurons i at a time."""
-        weight, kept = self.rows
-        size = max(1, CHUNK // max(1, len(self.active)))
-        return [weight[part][:, self.active] * self.activation for part in kept.split(size)]
+    def chunks(self, rows: int = 0) -> Iterator[Tensor]:
+        """Products (i, r), some neurons i at a time."""
+        for part in self.above.split(rows or max(1, CHUNK // max(1, self.weight.shape[1]))):
+            yield self.weight.index_select(0, part).index_select(1, self.active) * self.activation
 
-    def above(self, floor: float) -> Float[Tensor, "m"]:
-        """All products that exceed the floor."""
-        return torch.cat([part[part > floor] for part in self.chunks()])
-
-    def exceed(self, threshold: float | Tensor, first_of_equals: bool) -> Bool[Tensor, "r"]:
-        """Neurons with a product above the threshold, optionally found only as first of equals."""
-        kept = torch.zeros_like(self.active, dtype=torch.bool)
+    def summary(self, floor: float) -> tuple[Float[Tensor, "m"], Float[Tensor, "r"]]:
+        """All products that exceed the floor, and the largest product of each neuron r."""
+        values, largest = [self.activation[:0]], [self.none()]
         for part in self.chunks():
-            found = part > threshold
-            if first_of_equals:
-                found &= _first_of_equals(part)
-            kept |= found.any(dim=0)
-        every = torch.zeros(self.width, dtype=torch.bool, device=kept.device)
-        every[self.active] = kept
-        return every
+            values.append(part[part > floor])
+            largest.append(part.amax(dim=0))
+        return torch.cat(values), torch.stack(largest).amax(dim=0)
+
+    def largest(self) -> Float[Tensor, "r"]:
+        """The largest product of each neuron r."""
+        return torch.stack([self.none(), *(part.amax(dim=0) for part in self.chunks())]).amax(0)
+
+    def none(self) -> Float[Tensor, "r"]:
+        """What the largest product is where no neuron above is kept."""
+        return torch.full_like(self.activation, -torch.inf)
+
+    def found_first(
+        self, threshold: float | Tensor, candidates: Bool[Tensor, "r"]
+    ) -> Bool[Tensor, "r"]:
+        """Candidates that are, for some neuron above, the first with their product.
+
+        Stops as soon as all are confirmed, which a few neurons above do unless weights repeat.
+        """
+        found = torch.zeros_like(candidates)
+        for part in self.chunks(rows=BLOCK):
+            if torch.equal(found, candidates):
+                break
+            found |= _first_of_equals(part, threshold)
+        return found
 
 
-def _first_of_equals(values: Float[Tensor, "i r"]) -> Bool[Tensor, "i r"]:
-    """Whether no earlier element of the row is equal."""
-    ordered, index = values.sort(dim=1, stable=True)
-    first = torch.ones_like(index, dtype=torch.bool)
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    return torch.empty_like(first).scatter_(1, index, first)
-
-
-def _cutoff(edges: _Edges, rule: Cutoff) -> float | Tensor:
-    values = edges.above(rule.floor)
-    return _percentile(values, rule.percentile) if len(values) else float("inf")
+def _first_of_equals(products: Float[Tensor, "i r"], threshold: float | Tensor) -> Tensor:
+    """Neurons r, (r,), that for some i are the first of the products of their value, if above."""
+    i, r = (products > threshold).nonzero(as_tuple=True)
+    values = products[i, r]
+    order = values.argsort(stable=True)
+    order = order[i[order].argsort(stable=True)]
+    i, r, values = i[order], r[order], values[order]
+    first = torch.ones_like(i, dtype=torch.bool)
+    first[1:] = (i[1:] != i[:-1]) | (values[1:] != values[:-1])
+    return torch.zeros_like(products[0], dtype=torch.bool).index_fill_(0, r[first], True)
 
 
 def _percentile(values: Float[Tensor, "m"], percentile: float) -> Tensor:
-    """Numpy's linear percentile, in float64."""
+    """Numpy's linear percentile in float64, rounded down to the dtype of the values.
+
+    Values of that dtype lie above the one exactly when they lie above the other.
+    """
     position = (len(values) - 1) * (percentile / 100)
     below = int(position)
     share = position - below
-    low = values.kthvalue(below + 1).values.double()
-    high = values.kthvalue(min(below + 2, len(values))).values.double()
-    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+    top = values.topk(len(values) - below, sorted=False).values
+    nearest = top.topk(min(2, len(top)), largest=False).values.double()
+    low, high = nearest.amin(), nearest.amax()
+    exact = low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+    rounded = exact.to(values.dtype)
+    return torch.where(rounded > exact, rounded.nextafter(rounded - 1), rounded)
