@@ -3,13 +3,13 @@
 from tinyvgg.book.records import (
     Number,
     Records,
-    Verdict,
     collect,
     numbers,
     record_number,
     record_verdict,
     verdicts,
 )
+from tinyvgg.claims import Verdict
 
 __all__ = [
     "Number",

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -20,6 +21,16 @@ from tinyvgg.errors import UserError
 from tinyvgg.experiments import check_study
 
 Parameters = dict[str, Any]
+
+
+def folder() -> Path:
+    """Where converted notebooks lie, ready for papermill and JupyterLab."""
+    return paths.build() / "notebooks"
+
+
+def executed_path(source: Path, parameters: Mapping[str, Any]) -> Path:
+    """Where the result of a single notebook goes unless the user says otherwise."""
+    return paths.build() / "executed" / slug(parameters) / f"{source.stem}.ipynb"
 
 
 def convert(source: Path, folder: Path) -> Path:
@@ -42,13 +53,24 @@ def defaults(converted: Path) -> Parameters:
     return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
 
 
+def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> Parameters:
+    """All parameters of a notebook: its defaults, and those typed on a command line.
+
+    Raises:
+        UserError: see `parse`.
+    """
+    with TemporaryDirectory() as temporary:
+        known = defaults(convert(source, Path(temporary)))
+    return {**known, **parse(pairs, known, source.stem)}
+
+
 def parse(pairs: Iterable[tuple[str, str]], known: Parameters, name: str) -> Parameters:
     """Values typed on a command line as the types that the defaults have.
 
     Args:
         pairs: names and values.
         known: parameters with their defaults.
-        name: the notebook's, for the message.
+        name: whose parameters they are, for the message.
 
     Raises:
         UserError: an unknown parameter; lists the known ones. A value of the wrong type.
@@ -158,7 +180,7 @@ def shown(path: Path) -> str:
 def _typed(key: str, value: str, known: Parameters, name: str) -> Any:
     if key not in known:
         names = ", ".join(known) or "none"
-        raise UserError(f"parameter {key!r} of notebook {name} is not one of {names}")
+        raise UserError(f"parameter {key!r} of {name} is not one of {names}")
     if not isinstance(known[key], int):
         return value
     try:
@@ -170,8 +192,3 @@ def _typed(key: str, value: str, known: Parameters, name: str) -> Any:
 def _word(value: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9]+", "_", value.rsplit("/", 1)[-1]).strip("_")
     return plain if plain == value else f"{plain}_{hashlib.sha256(value.encode()).hexdigest()[:6]}"
-
-
-def notebooks_folder() -> Path:
-    """Where converted notebooks lie."""
-    return paths.build() / "notebooks"

@@ -16,9 +16,9 @@ import nbformat
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from tinyvgg.claims import Verdict
 from tinyvgg.errors import UserError
 
-VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
 GLUED = "application/papermill.record/"
 TEXT = GLUED + "text/plain"
 KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9_]+){2}")
@@ -37,15 +37,6 @@ class Number:
         if isinstance(self.value, str) or isinstance(fresh.value, str):
             return self.value == fresh.value
         return abs(self.value - fresh.value) <= self.tolerance + 1e-12
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one of the paper's claims."""
-
-    claim: str
-    verdict: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -80,11 +71,10 @@ def record_verdict(claim: str, verdict: str, reason: str) -> None:
     """Record what became of a claim, such as ``B1``, and why in one sentence.
 
     Raises:
-        UserError: a verdict that is not one of `VERDICTS`.
+        UserError: a verdict that is not one of `tinyvgg.claims.VERDICTS`.
     """
-    if verdict not in VERDICTS:
-        raise UserError(f"verdict {verdict!r} of {claim} is not one of {', '.join(VERDICTS)}")
-    _glue(f"verdict.{claim}", verdict, {"claim": claim, "reason": reason})
+    about = Verdict(claim, verdict, reason)
+    _glue(f"verdict.{about.claim}", about.verdict, {"claim": claim, "reason": reason})
 
 
 def numbers(notebook: Path) -> dict[str, Number]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import re
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,11 @@ def find(name: str) -> Path:
             return source
     names = ", ".join(source.stem for source in known) or f"none in {folder()}"
     raise UserError(f"notebook {name!r} is not one of {names}")
+
+
+def trains(source: Path) -> bool:
+    """Whether a notebook asks for trained networks: they are then made ready before it starts."""
+    return bool(re.search(r"\.run\(", source.read_text("utf-8")))
 
 
 def source_digest(source: Path) -> str:

@@ -1,0 +1,140 @@
+"""From nothing to the site: faces, training, notebooks, pages. What is done is not done twice."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from tinyvgg import paths
+from tinyvgg.book import notebooks, site, sources
+from tinyvgg.book.records import Records, collect
+from tinyvgg.claims import claims_page
+from tinyvgg.errors import UserError
+from tinyvgg.experiments import open_study
+
+LAST = "last.json"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A profile, a source of faces and a seed, and the folder where their results are."""
+
+    parameters: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def executed(self) -> list[Path]:
+        """The executed notebooks."""
+        return sorted((self.folder / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+    @property
+    def records(self) -> Records:
+        """Everything that its notebooks recorded."""
+        return collect(self.executed)
+
+
+def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) -> Reproduction:
+    """Render, train and execute every notebook, going on where an earlier call was interrupted.
+
+    Args:
+        parameters: profile, faces and seed, checked.
+        root: a folder for each set of parameters is made in it.
+        fresh: execute notebooks even where nothing changed since they were.
+
+    Raises:
+        UserError: there are no notebooks, or one failed.
+    """
+    chapters = sources.sources()
+    if not chapters:
+        raise UserError(f"folder {str(sources.folder())!r} has no notebooks named NN_name.py")
+    made = Reproduction(parameters, root / notebooks.slug(parameters))
+    facts = {"package_sha256": sources.package_digest(), "fingerprint": prepare(parameters)}
+    with tqdm(total=len(chapters), unit="notebook", desc="notebooks") as bar:
+        for source in chapters:
+            bar.set_postfix_str(source.stem)
+            _execute(source, made, facts, fresh)
+            bar.update()
+    _forget_others(made, {source.stem for source in chapters})
+    write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})
+    return made
+
+
+def prepare(parameters: Mapping[str, Any], training: bool = True) -> str:
+    """Render or decode the faces and train every network, with progress bars.
+
+    Args:
+        parameters: profile, faces and seed.
+        training: whether networks are needed, too.
+
+    Returns:
+        The faces' fingerprint.
+    """
+    study = open_study(**parameters)
+    fingerprint = study.faces.fingerprint
+    for task in study.tasks if training else ():
+        study.run(task)
+    return fingerprint
+
+
+def last(root: Path) -> Reproduction:
+    """The last reproduction that was completed in a folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        content = json.loads((root / LAST).read_text("utf-8"))
+        return Reproduction(content["parameters"], root / content["folder"])
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"nothing was reproduced in {str(root)!r} yet: run 'make reproduce'"
+        ) from None
+
+
+def build_site(made: Reproduction) -> Path:
+    """Build a site of a reproduction beside its notebooks; returns its first page."""
+    records, book = made.records, made.folder / "book"
+    site.copy_pages(book, made.executed, records.numbers)
+    (book / "claims.md").write_text(claims_of(made.parameters, records), encoding="utf-8")
+    return site.build(book, made.folder / "site", strict=False)
+
+
+def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any], fresh: bool) -> None:
+    target = made.folder / "notebooks" / f"{source.stem}.ipynb"
+    expected = {"source_sha256": sources.source_digest(source), **made.parameters, **facts}
+    if not fresh and notebooks.facts(target) == expected:
+        return
+    target.unlink(missing_ok=True)
+    converted = notebooks.convert(source, made.folder / "converted")
+    notebooks.execute(source, converted, target, dict(made.parameters), facts, source.stem)
+
+
+def _forget_others(made: Reproduction, stems: Iterable[str]) -> None:
+    for path in made.executed:
+        if path.stem not in stems:
+            path.unlink()
+
+
+def claims_of(parameters: Mapping[str, Any], records: Records) -> str:
+    """The claims page of a reproduction."""
+    values = {key: number.value for key, number in records.numbers.items()}
+    profile, faces = parameters["profile"], parameters["faces"]
+    return claims_page(values, records.verdicts, profile=profile, faces=faces)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON, one entry a line, whole or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    write_text(path, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text whole or not at all, with the same line ends everywhere."""
+    paths.write_whole(path, lambda to: _write_bytes(to, text.encode()))
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

@@ -1,0 +1,149 @@
+"""The command line: ``tinyvgg reproduce | record | verify | notebook | notebooks | site``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import tinyvgg
+from tinyvgg import paths
+from tinyvgg.errors import UserError
+
+BAD_INPUT = 2
+OUT_OF_TOLERANCE = 1
+INTERRUPTED = 130
+DEFAULTS = {"profile": "quick", "faces": "synthetic", "seed": 0}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; bad input is one line on stderr and exit status 2."""
+    given = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except UserError as error:
+        print(f"tinyvgg: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, like everything else here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="tinyvgg", description=tinyvgg.__doc__)
+    parser.add_argument("--version", action="version", version=f"tinyvgg {tinyvgg.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = _add(commands, "reproduce", _reproduce, "faces, training, all notebooks, the site")
+    _add_parameters(command)
+    command.add_argument("--into", type=Path, help="folder (default: build/reproduce)")
+    command.add_argument("--fresh", action="store_true", help="execute unchanged notebooks too")
+    command.add_argument("--no-site", action="store_true", help="build no site")
+
+    command = _add(commands, "record", _record, "take the last reproduction over into the book")
+    command.add_argument("--into", type=Path, help="folder it was made in")
+
+    command = _add(commands, "verify", _verify, "compare the last reproduction with the book")
+    command.add_argument("--into", type=Path, help="folder it was made in")
+
+    command = _add(commands, "notebook", _notebook, "convert and run one notebook")
+    command.add_argument("name", help="its number or name, such as 04 or 04_backtracking")
+    command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    command.add_argument("-o", "--output", type=Path, help="path of the executed notebook")
+
+    command = _add(commands, "notebooks", _notebooks, "convert all notebooks, run none")
+    command.add_argument("--into", type=Path, help="folder (default: build/notebooks)")
+
+    command = _add(commands, "site", _site, "build the committed book, warnings are errors")
+    command.add_argument("--into", type=Path, help="folder (default: build/site)")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[..., int], about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default=DEFAULTS["profile"], help="smoke, quick or paper")
+    parser.add_argument("--faces", default=DEFAULTS["faces"], help="synthetic or folder:PATH")
+    parser.add_argument("--seed", default=str(DEFAULTS["seed"]), help="a whole number")
+
+
+def _root(given: argparse.Namespace) -> Path:
+    chosen: Path | None = given.into
+    return paths.build() / "reproduce" if chosen is None else chosen.expanduser().resolve()
+
+
+def _reproduce(given: argparse.Namespace) -> int:
+    from tinyvgg.book import notebooks, report, reproduce
+
+    pairs = [(name, getattr(given, name)) for name in DEFAULTS]
+    parameters = notebooks.check(notebooks.parse(pairs, DEFAULTS, "tinyvgg reproduce"))
+    made = reproduce.reproduce(parameters, _root(given), given.fresh)
+    if not given.no_site:
+        print(f"building the site in {notebooks.shown(made.folder / 'site')}", flush=True)
+        page = reproduce.build_site(made)
+        print(f"\nThe site: {notebooks.shown(page)}\n")
+    print(report.paper_beside_ours(made.records.numbers))
+    return 0
+
+
+def _record(given: argparse.Namespace) -> int:
+    from tinyvgg.book import committed, notebooks, reproduce
+
+    for path in committed.record(reproduce.last(_root(given))):
+        print(f"written: {notebooks.shown(path)}")
+    return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from tinyvgg.book import committed, report, reproduce
+
+    rows = committed.verify(reproduce.last(_root(given)))
+    print(report.comparison(rows))
+    out = [row.key for row in rows if not row.within]
+    print(f"\n{len(rows) - len(out)} of {len(rows)} are within their tolerance")
+    return OUT_OF_TOLERANCE if out else 0
+
+
+def _notebook(given: argparse.Namespace) -> int:
+    from tinyvgg.book import notebooks, reproduce, sources
+
+    source = sources.find(given.name)
+    checked = notebooks.check(notebooks.typed_parameters(source, given.p))
+    reproduce.prepare(checked, training=sources.trains(source))
+    target = given.output or notebooks.executed_path(source, checked)
+    converted = notebooks.convert(source, notebooks.folder())
+    notebooks.execute(source, converted, target, checked, progress=source.stem)
+    print(f"The executed notebook: {notebooks.shown(target)}")
+    return 0
+
+
+def _notebooks(given: argparse.Namespace) -> int:
+    from tinyvgg.book import notebooks
+
+    for path in notebooks.convert_all(given.into or notebooks.folder()):
+        print(notebooks.shown(path))
+    return 0
+
+
+def _site(given: argparse.Namespace) -> int:
+    from tinyvgg.book import notebooks, site
+
+    page = site.build(site.pages(), given.into or paths.build() / "site", strict=True)
+    print(f"The site: {notebooks.shown(page)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
