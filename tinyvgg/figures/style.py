@@ -81,7 +81,7 @@ def missing(sentence: str) -> Figure:
 
 def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:
     """An image without ticks; gray ones from black to white over their own 8-bit range."""
-    scale = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
+    scale: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
     axes.imshow(image, **scale)
     axes.set_title(title)
     clear(axes)
