@@ -1,0 +1,126 @@
+"""Colours and hair style of a subject."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from tinyvgg.faces.synthetic.design import Person
+from tinyvgg.faces.synthetic.maths import Array, to_linear
+
+Colour = Float32[np.ndarray, "3"]
+
+_HAIR = np.array(
+    [
+        (0.10, 0.075, 0.06),
+        (0.22, 0.14, 0.09),
+        (0.36, 0.25, 0.16),
+        (0.52, 0.39, 0.25),
+        (0.66, 0.53, 0.36),
+        (0.42, 0.22, 0.12),
+    ]
+)
+_IRIS = np.array(
+    [
+        (0.42, 0.26, 0.15),
+        (0.33, 0.20, 0.12),
+        (0.36, 0.50, 0.62),
+        (0.42, 0.52, 0.55),
+        (0.40, 0.45, 0.28),
+        (0.45, 0.35, 0.20),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class HairStyle:
+    """Where hair grows.
+
+    Attributes:
+        hairline: by how much the hairline is raised, dm.
+        temple: by how much it recedes at the temples, dm.
+        sideburn: by how much it reaches down before the ears, dm.
+        thickness: of the hair above the scalp, dm.
+        is_long: whether it falls behind the shoulders.
+    """
+
+    hairline: float
+    temple: float
+    sideburn: float
+    thickness: float
+    is_long: bool
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Colours are linear RGB.
+
+    Attributes:
+        skin, lips, hair, iris: colours.
+        style: where hair grows.
+        beard: opacity of the beard's shadow, 0..1.
+        lashes: opacity of the lashes, about 1.
+    """
+
+    skin: Colour
+    lips: Colour
+    hair: Colour
+    iris: Colour
+    style: HairStyle
+    beard: float
+    lashes: float
+
+
+def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
+    """A subject's looks, by group and sex."""
+    skin = _skin(person, rng)
+    return Appearance(
+        skin=to_linear(skin),
+        lips=to_linear(_lips(person, skin, rng)),
+        hair=_pick(
+            _HAIR,
+            (0.85, 0.15, 0, 0, 0, 0) if person.is_moroccan else (0.1, 0.27, 0.27, 0.18, 0.12, 0.06),
+            rng,
+        ),
+        iris=_pick(
+            _IRIS,
+            (0.5, 0.5, 0, 0, 0, 0) if person.is_moroccan else (0.15, 0.1, 0.3, 0.2, 0.13, 0.12),
+            rng,
+        ),
+        style=_style(person, rng),
+        beard=_beard(person, rng),
+        lashes=rng.uniform(0.7, 1.0) if person.is_male else rng.uniform(0.9, 1.1),
+    )
+
+
+def _skin(person: Person, rng: np.random.Generator) -> Array:
+    """SRGB."""
+    if person.is_moroccan:
+        return np.array([0.75, 0.585, 0.475]) + rng.normal(0, 0.03) + rng.normal(0, 0.008, 3)
+    return np.array([0.87, 0.725, 0.645]) + rng.normal(0, 0.02) + rng.normal(0, 0.01, 3)
+
+
+def _lips(person: Person, skin: Array, rng: np.random.Generator) -> Array:
+    """SRGB, a redder skin."""
+    tint, spread = ((0.88, 0.70, 0.69), 0.015) if person.is_male else ((0.90, 0.66, 0.66), 0.02)
+    return np.clip(skin * tint + rng.normal(0, spread, 3), 0, 1)
+
+
+def _pick(palette: Array, chances: tuple[float, ...], rng: np.random.Generator) -> Colour:
+    return to_linear(palette[rng.choice(len(palette), p=chances)] * rng.uniform(0.85, 1.15))
+
+
+def _style(person: Person, rng: np.random.Generator) -> HairStyle:
+    male = person.is_male
+    return HairStyle(
+        hairline=rng.normal(0, 0.05),
+        temple=-abs(rng.normal(0, 0.06)) if male else rng.normal(0.03, 0.03),
+        sideburn=rng.uniform(-0.1, 0.2) if male else rng.uniform(-0.15, 0.1),
+        thickness=rng.uniform(0.05, 0.2) if male else rng.uniform(0.08, 0.2),
+        is_long=not male and bool(rng.random() < 0.65),
+    )
+
+
+def _beard(person: Person, rng: np.random.Generator) -> float:
+    density = 0.55 * rng.random() ** 1.5
+    return density if person.is_male and not person.is_child else 0.0

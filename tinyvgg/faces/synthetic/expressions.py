@@ -1,0 +1,159 @@
+"""Expressions as strengths of facial actions, after FACS, and how they vary.
+
+Actions are the 52 face units of ARKit, one target each. An action that exists on both sides is
+written once and acts on both; ``:near`` and ``:far`` name one side of a lopsided expression,
+whose near side is a trait of the subject.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+_TRAITS = ("eyebrows-angle-up",)
+"""Targets used by expressions that are no face units: no side, no muscle."""
+
+EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
+    "angry": {
+        **{"browDown": 1.0, "eyeSquint": 0.45, "eyeWide": 0.25, "noseSneer": 0.35},
+        **{"mouthPress": 0.8, "mouthRollLower": 0.35, "mouthRollUpper": 0.25},
+        **{"mouthShrugLower": 0.45, "mouthFrown": 0.35, "jawForward": 0.25},
+    },
+    "contemptuous": {
+        **{"mouthSmile:near": 0.4, "mouthDimple:near": 0.8, "mouthPress:near": 0.55},
+        **{"mouthPress:far": 0.25, "cheekSquint:near": 0.4, "mouthUpperUp:near": 0.1},
+        **{"mouth:near": 0.05, "eyeSquint:near": 0.3, "eyeSquint:far": 0.25},
+        **{"browOuterUp:far": 0.25, "eyeBlink": 0.1},
+    },
+    "disgusted": {
+        **{"noseSneer": 1.0, "mouthUpperUp": 0.75, "browDown": 0.55, "eyeSquint": 0.5},
+        **{"cheekSquint": 0.7, "mouthLowerDown": 0.1, "mouthFrown": 0.5},
+        **{"mouthShrugLower": 0.65, "eyeBlink": 0.06},
+    },
+    "fearful": {
+        **{"browInnerUp": 1.0, "browOuterUp": 0.35, "browDown": 0.35, "eyeWide": 1.0},
+        **{"mouthStretch": 1.1, "jawOpen": 0.12, "mouthLowerDown": 0.7},
+        **{"mouthUpperUp": 0.25, "mouthFrown": 0.25},
+    },
+    "happy": {
+        **{"mouthSmile": 1.2, "cheekSquint": 0.8, "eyeSquint": 0.3, "mouthUpperUp": 0.5},
+        **{"jawOpen": 0.05, "mouthLowerDown": 0.4, "mouthStretch": 0.2},
+    },
+    "neutral": {},
+    "sad": {
+        **{"browInnerUp": 1.15, "browDown": 0.15, "mouthFrown": 1.0, "mouthShrugLower": 0.75},
+        **{"mouthPress": 0.2, "eyeBlink": 0.06, "eyeSquint": 0.15, "eyeLookDown": 0.1},
+        **{"eyebrows-angle-up": 0.6},
+    },
+    "surprised": {
+        **{"browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 0.85, "jawOpen": 0.6},
+        "mouthFunnel": 0.25,
+    },
+}
+
+_RESTLESS = ("mouthFrown", "browInnerUp", "eyeBlink", "mouthPress")
+_UNSIDED = frozenset(
+    {"browInnerUp", "jawForward", "jawOpen", "mouthFunnel", "mouthRollLower", "mouthRollUpper"}
+    | {"mouthShrugLower", *_TRAITS}
+)
+_STRONGEST = 1.35
+_TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
+_GAZE_DEGREES = 26.0
+_LID_FOLLOWS = 0.8
+_SAD_LOWERS_GAZE = 6.0
+
+
+@dataclass(frozen=True)
+class Temperament:
+    """How one subject's face acts.
+
+    Attributes:
+        near: the side, ``Left`` or ``Right``, that lopsided expressions favour.
+        asymmetry: by how much the left side acts more strongly than the right one.
+        gains: per action, how strongly it acts.
+    """
+
+    near: str
+    asymmetry: float
+    gains: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What a face does in one shot.
+
+    Attributes:
+        actions: target name to weight.
+        gaze_yaw: degrees by which the eyeballs turn to the subject's left.
+        gaze_pitch: degrees by which they turn down.
+    """
+
+    actions: Mapping[str, float]
+    gaze_yaw: float
+    gaze_pitch: float
+
+    def strength(self, *actions: str) -> float:
+        """The mean weight of some actions over both sides, clipped to 0..1."""
+        names = [name for action in actions for name in sides(action)]
+        return float(np.clip(np.mean([self.actions.get(name, 0.0) for name in names]), 0, 1))
+
+
+def sides(action: str, near: str = "Left") -> tuple[str, ...]:
+    """The targets that an entry of `EXPRESSIONS` moves."""
+    name, _, side = action.partition(":")
+    far = "Right" if near == "Left" else "Left"
+    if side:
+        return (name + (near if side == "near" else far),)
+    return (name,) if name in _UNSIDED else (f"{name}Left", f"{name}Right")
+
+
+def draw_temperament(rng: np.random.Generator, actions: tuple[str, ...]) -> Temperament:
+    """A subject's way to act; `actions` are the names of all face units."""
+    near = "Left" if rng.random() < 0.5 else "Right"
+    asymmetry = float(rng.normal(0, 0.08))
+    gains = np.exp(rng.normal(0, 0.15, len(actions)))
+    return Temperament(near, asymmetry, dict(zip(actions, gains.tolist(), strict=True)))
+
+
+def draw_expression(
+    emotion: str, gaze: str, temperament: Temperament, rng: np.random.Generator
+) -> Expression:
+    """One try of a subject at an expression; no two are quite the same."""
+    overall = rng.uniform(0.85, 1.1)
+    actions: dict[str, float] = {}
+    for action, strength in EXPRESSIONS[emotion].items():
+        for name in sides(action, temperament.near):
+            wavering = np.exp(rng.normal(0, 0.06))
+            weight = strength * overall * wavering * _habit(temperament, name)
+            actions[name] = float(np.clip(weight, 0, _STRONGEST))
+    if emotion == "neutral":
+        actions |= _restless(rng)
+    turn = _TURN[gaze] * rng.normal(1, 0.06)
+    lowering = _SAD_LOWERS_GAZE if emotion == "sad" else 0.0
+    return Expression(
+        actions=actions | _following_lids(turn),
+        gaze_yaw=float(_GAZE_DEGREES * turn),
+        gaze_pitch=float(rng.normal(-1, 1) + lowering),
+    )
+
+
+def _habit(temperament: Temperament, name: str) -> float:
+    sign = name.endswith("Left") - name.endswith("Right")
+    return temperament.gains.get(name, 1.0) * (1 + sign * temperament.asymmetry)
+
+
+def _restless(rng: np.random.Generator) -> dict[str, float]:
+    """What a face at rest still does."""
+    names = [name for action in _RESTLESS for name in sides(action)]
+    twitches = dict(zip(names, np.abs(rng.normal(0, 0.06, len(names))).tolist(), strict=True))
+    return twitches | {"mouthShrugLower": float(rng.uniform(0.05, 0.15))}
+
+
+def _following_lids(turn: float) -> dict[str, float]:
+    """Lids that go along with eyeballs turned to the subject's left (turn > 0) or right."""
+    weight = _LID_FOLLOWS * abs(turn)
+    if turn > 0:
+        return {"eyeLookOutLeft": weight, "eyeLookInRight": weight}
+    if turn < 0:
+        return {"eyeLookInLeft": weight, "eyeLookOutRight": weight}
+    return {}

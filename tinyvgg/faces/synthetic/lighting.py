@@ -1,0 +1,94 @@
+"""The studio: two soft lamps under a bright dome, and what the head itself keeps in the dark."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from embreex.rtcore_scene import EmbreeScene
+from jaxtyping import Float32
+
+from tinyvgg.faces.synthetic.maths import normalized
+from tinyvgg.faces.synthetic.mesh import HeadMesh
+from tinyvgg.faces.synthetic.pose import Pose
+
+_GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
+_LAMP_RAYS, _LAMP_SPREAD = 6, 0.24
+_DOME_RAYS, _DOME_LOWEST = 16, -0.75
+_DOME_MEAN = 0.42
+_LEAST_WEIGHT = 0.03
+_PRIOR = 0.6
+_OFF_SURFACE = 0.012
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A soft lamp far away.
+
+    Attributes:
+        direction: (3,) unit vector towards it.
+        diffuse: its strength on matt surfaces.
+        highlight: the strength of its reflection.
+    """
+
+    direction: Float32[np.ndarray, "3"]
+    diffuse: float
+    highlight: float
+
+
+KEY = Lamp(normalized(np.array([-0.62, 0.5, 0.8], np.float32)), 1.02, 1.0)
+FILL = Lamp(normalized(np.array([0.75, 0.3, 0.75], np.float32)), 0.62, 0.6)
+
+
+def visibility(mesh: HeadMesh, pose: Pose, scene: EmbreeScene) -> Float32[np.ndarray, "v 3"]:
+    """How much of key lamp, fill lamp and dome each vertex sees, about 0..1.
+
+    Rays start at the vertices that stem from control vertices; those in between are interpolated,
+    as occlusion varies slowly over a face.
+    """
+    traced, spread = mesh.traced
+    seen = trace_visibility(scene, pose.vertices[traced], pose.normals[traced])
+    return np.asarray(spread @ seen)
+
+
+def trace_visibility(
+    scene: EmbreeScene, points: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n 3"]:
+    """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
+    lamps = [lamp_rays(lamp) for lamp in (KEY, FILL)]
+    rays = np.concatenate([*lamps, dome_rays()])
+    weights = np.einsum("ni,ri->nr", normals, rays)
+    weights[:, 2 * _LAMP_RAYS :] = 0.75 * weights[:, 2 * _LAMP_RAYS :] + 0.25
+    weights = np.clip(weights, 0, 1) * normals.any(axis=1)[:, None]
+    point, ray = np.nonzero(weights > _LEAST_WEIGHT)
+    origins = points[point] + normals[point] * np.float32(_OFF_SURFACE)
+    blocked = scene.run(origins, rays[ray], query="OCCLUDED") >= 0
+    lit = np.zeros_like(weights)
+    lit[point, ray] = weights[point, ray] * ~blocked
+    shares = [
+        (lit[:, lamp].sum(axis=1) + _PRIOR) / (weights[:, lamp].sum(axis=1) + _PRIOR)
+        for lamp in (slice(_LAMP_RAYS), slice(_LAMP_RAYS, 2 * _LAMP_RAYS))
+    ]
+    dome = lit[:, 2 * _LAMP_RAYS :].sum(axis=1) / (_DOME_RAYS * _DOME_MEAN)
+    return np.stack([*shares, dome], axis=1).astype(np.float32)
+
+
+def lamp_rays(lamp: Lamp) -> Float32[np.ndarray, "r 3"]:
+    """Directions spread over a lamp's disc, on a spiral."""
+    across = normalized(np.cross(lamp.direction, np.array([0, 1, 0], np.float32)))
+    upwards = np.cross(across, lamp.direction)
+    number = np.arange(_LAMP_RAYS) + 0.5
+    radius = _LAMP_SPREAD * np.sqrt(number / _LAMP_RAYS)
+    angle = number * _GOLDEN_ANGLE
+    offset = radius[:, None] * (
+        np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * upwards
+    )
+    return normalized(lamp.direction + offset).astype(np.float32)
+
+
+def dome_rays() -> Float32[np.ndarray, "r 3"]:
+    """Directions spread over the sky and some way below the horizon, on a spiral."""
+    number = np.arange(_DOME_RAYS) + 0.5
+    height = 1 - (1 - _DOME_LOWEST) * number / _DOME_RAYS
+    radius = np.sqrt(1 - height**2)
+    angle = np.pi * (1 + 5**0.5) * number
+    rays = [radius * np.cos(angle), height, radius * np.sin(angle)]
+    return np.stack(rays, axis=1).astype(np.float32)

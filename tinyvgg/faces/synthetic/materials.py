@@ -1,0 +1,139 @@
+"""What the camera's rays hit, and what it is made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int8
+
+from tinyvgg.faces.synthetic.chart import Image, sample
+from tinyvgg.faces.synthetic.maths import dot, mix, normalized, smoothstep, to_linear
+from tinyvgg.faces.synthetic.mesh import Part
+from tinyvgg.faces.synthetic.pose import Pose
+from tinyvgg.faces.synthetic.subjects import Subject
+
+_ENAMEL, _TONGUE, _MOUTH = (
+    to_linear(colour) for colour in ([0.86, 0.82, 0.74], [0.66, 0.30, 0.30], [0.42, 0.16, 0.15])
+)
+_SCLERA = to_linear([0.82, 0.80, 0.785])
+_VEINS = np.array([0.05, 0.16, 0.17], np.float32)
+_CREASE = np.array([0.30, 0.42, 0.42], np.float32)
+_IRIS_ANGLE, _PUPIL_ANGLE, _PUPIL = 0.44, 0.17, 0.004
+_COLLAR_HEIGHT, _SHIRT = 5.66, 0.02
+_TOOTH_ARCH_CENTRE, _TEETH_PER_RADIAN = 0.95, 13
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Where rays meet the head; n of them.
+
+    Attributes:
+        part: the `Part` that was hit.
+        view: (n, 3) unit vectors back to the camera.
+        normal: (n, 3) unit vectors, turned towards the camera.
+        from_behind: whether the surface was hit on its inner side.
+        template: (n, 3) the same places on the undeformed head, dm.
+        place: (n, 2) fractions of the chart.
+        seen: (n, 3) visibility of key lamp, fill lamp and dome.
+        lips, mouth, underside, ears: (n,) masks.
+        in_eye: (n, 3) unit vectors from the eyeball's centre, in the eyeball's frame; zero elsewhere.
+        off_eye: (n, 3) the same in the world.
+    """
+
+    part: Int8[np.ndarray, "n"]
+    view: Float32[np.ndarray, "n 3"]
+    normal: Float32[np.ndarray, "n 3"]
+    from_behind: Bool[np.ndarray, "n"]
+    template: Float32[np.ndarray, "n 3"]
+    place: Float32[np.ndarray, "n 2"]
+    seen: Float32[np.ndarray, "n 3"]
+    lips: Float32[np.ndarray, "n"]
+    mouth: Float32[np.ndarray, "n"]
+    underside: Float32[np.ndarray, "n"]
+    ears: Float32[np.ndarray, "n"]
+    in_eye: Float32[np.ndarray, "n 3"]
+    off_eye: Float32[np.ndarray, "n 3"]
+
+    def is_part(self, *parts: Part) -> Bool[np.ndarray, "n"]:
+        """Which hits are on one of these parts."""
+        return np.isin(self.part, parts)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What reflects light at each hit.
+
+    Attributes:
+        albedo: (n, 3) linear RGB.
+        hair: share of hair, 0..1.
+        shine: strength of highlights.
+        gloss: their exponent.
+    """
+
+    albedo: Float32[np.ndarray, "n 3"]
+    hair: Float32[np.ndarray, "n"]
+    shine: Float32[np.ndarray, "n"]
+    gloss: Float32[np.ndarray, "n"]
+
+
+def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Image) -> Material:
+    """Look up the paint and lay lips, creases, mouth, shirt, teeth and eyes over it."""
+    skin = hits.is_part(Part.SKIN)
+    painted = sample(paint, hits.place)
+    hair = np.where(hits.part == Part.CURTAIN, 1, painted[:, 3] * (1 - hits.ears) * skin)
+    folded = np.einsum("nc,c->n", sample(creases, hits.place), pose.creases)
+    looks = subject.looks
+    albedo = mix(painted[:, :3], looks.skin, hits.ears * skin)
+    jaw = looks.skin * np.float32(1 - 0.45 * looks.beard)
+    albedo = mix(albedo, jaw, np.clip(hits.underside * 1.2, 0, 1) * skin)
+    albedo = mix(albedo, looks.lips, np.clip((hits.lips - 0.25) * 2.2, 0, 1) * 0.85)
+    albedo *= 1 - _CREASE * (np.clip(folded, 0, 1) * skin)[:, None]
+    albedo = mix(albedo, _MOUTH, np.clip(hits.mouth * 1.3, 0, 1))
+    shirt = smoothstep(_COLLAR_HEIGHT + 0.06, _COLLAR_HEIGHT, hits.template[:, 1]) * skin
+    albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)
+    wet = np.clip(hits.lips, 0, 1)
+    shine, gloss = 0.35 - 0.10 * hair + 0.5 * wet, 18 + 30 * wet
+
+    teeth, eyes = hits.part == Part.TEETH, hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
+    albedo[teeth] = _teeth(hits.template[teeth])
+    albedo[hits.part == Part.TONGUE] = _TONGUE
+    albedo[eyes] = _eyeball(hits.in_eye[eyes], looks.iris)
+    shine[teeth], gloss[teeth], shine[eyes] = 0.7, 60, 0
+    return Material(*(x.astype(np.float32) for x in (albedo, hair, shine, gloss)))
+
+
+def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Outwards from the middle of the arch: teeth are one strip, too thin for normals of its own."""
+    outwards = template * np.array([1, 0, 1], np.float32)
+    outwards[:, 2] -= _TOOTH_ARCH_CENTRE
+    return normalized(outwards)
+
+
+def _teeth(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    azimuth = np.arctan2(template[:, 0], template[:, 2] - _TOOTH_ARCH_CENTRE)
+    gaps = np.abs(np.sin(azimuth * _TEETH_PER_RADIAN)) ** 8
+    return _ENAMEL * (1 - np.float32(0.12) * gaps)[:, None]
+
+
+def _eyeball(
+    direction: Float32[np.ndarray, "n 3"], iris: Float32[np.ndarray, "3"]
+) -> Float32[np.ndarray, "n 3"]:
+    """Pupil, iris with its fibres and dark rim, and a white that reddens towards the corners."""
+    angle = np.arccos(np.clip(direction[:, 2], -1, 1))
+    around = np.arctan2(direction[:, 1], direction[:, 0])
+    fibres = 1 + 0.22 * np.sin(around * 23 + 3 * np.sin(around * 7)) + 0.15 * np.sin(around * 41)
+    inwards = angle / _IRIS_ANGLE
+    brightness = fibres * (0.75 + 0.8 * smoothstep(0.9, 0.35, inwards))
+    brightness = brightness * (1 - 0.75 * smoothstep(0.78, 1.0, inwards))
+    white = _SCLERA * (1 - _VEINS * smoothstep(0.75, 1.25, angle)[:, None])
+    rim = smoothstep(_IRIS_ANGLE - 0.03, _IRIS_ANGLE + 0.03, angle)
+    colour = mix(iris * brightness[:, None], white, rim)
+    pupil = smoothstep(_PUPIL_ANGLE + 0.02, _PUPIL_ANGLE - 0.02, angle)
+    return mix(colour, np.full(3, _PUPIL, np.float32), pupil).astype(np.float32)
+
+
+def facing(
+    normal: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+) -> tuple[Float32[np.ndarray, "n 3"], Bool[np.ndarray, "n"]]:
+    """Normals turned towards the camera, and which had to be: folds of the lids among them."""
+    behind = dot(normal, view) < 0
+    return np.where(behind[:, None], -normal, normal), behind

@@ -1,0 +1,256 @@
+"""The mesh that rays meet: subdivided anatomy, round eyeballs and a curtain of long hair."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from jaxtyping import Float, Float32, Int, Int8, Int32
+
+from tinyvgg.faces.synthetic.anatomy import Anatomy
+from tinyvgg.faces.synthetic.chart import AXIS_DEPTH
+from tinyvgg.faces.synthetic.maths import Array, normalized, smoothstep
+from tinyvgg.faces.synthetic.subdivision import (
+    Subdivision,
+    subdivide,
+    subdivide_corners,
+    triangulate,
+)
+
+CURTAIN_SHAPE = (48, 26)
+"""Vertices of the curtain of hair: around the head, and downwards."""
+
+EYES = ("left-eye", "right-eye")
+_SUBDIVIDED = ("skin", "upper-teeth", "lower-teeth", "tongue")
+_LASHES = ("left-upper-lashes", "right-upper-lashes", "left-lower-lashes", "right-lower-lashes")
+_LID_REACH, _LID_FRONT = 0.26, 0.045
+
+
+class Part(IntEnum):
+    """What a triangle is made of."""
+
+    SKIN = 0
+    TEETH = 1
+    TONGUE = 2
+    LEFT_EYE = 3
+    RIGHT_EYE = 4
+    CURTAIN = 5
+
+
+@dataclass(frozen=True)
+class HeadMesh:
+    """Topology and fixed fields of the head.
+
+    Attributes:
+        anatomy: whose vertices control the subdivided parts.
+        parts: where each part's vertices lie: skin, teeth, tongue, eyes, curtain.
+        smooth: (subdivided vertices, their control vertices) sparse Catmull-Clark weights.
+        linear: the same shape; carries a field known at the control vertices to all.
+        triangles: vertex numbers.
+        material: the `Part` of each triangle.
+        template: (v, 3) vertices of the undeformed head, dm, on which the chart is defined.
+        eyeball: (e, 3) unit sphere around the gaze direction +z.
+        masks: per vertex 0..1: lips, mouth (its inside), ears (with what lies behind them
+            cleared), underside (of chin and jaw).
+        lashes: triangles over the anatomy's vertices, upper lashes first.
+        upper_lashes: how many of them are upper ones.
+    """
+
+    anatomy: Anatomy
+    parts: dict[str, slice]
+    smooth: Any
+    linear: Any
+    triangles: Int32[np.ndarray, "t 3"]
+    material: Int8[np.ndarray, "t"]
+    template: Float32[np.ndarray, "v 3"]
+    eyeball: Float32[np.ndarray, "e 3"]
+    masks: dict[str, Float32[np.ndarray, "v"]]
+    lashes: Int[np.ndarray, "l 3"]
+    upper_lashes: int
+
+    @property
+    def controls(self) -> int:
+        """How many of the anatomy's vertices control the subdivided parts; they come first."""
+        return int(self.smooth.shape[1])
+
+    @cached_property
+    def skin(self) -> slice:
+        """Where the skin's vertices lie."""
+        return self.parts["skin"]
+
+    @cached_property
+    def lids(self) -> dict[str, Int[np.ndarray, "_"]]:
+        """Per eye, the skin vertices that must stay outside the eyeball."""
+        found = {}
+        for eye in EYES:
+            box = self.anatomy.vertices[self.anatomy.parts[eye]]
+            offset = self.template[self.skin] - (box.max(axis=0) + box.min(axis=0)) / 2
+            near = np.linalg.norm(offset, axis=1) < _LID_REACH
+            found[eye] = np.flatnonzero(near & (offset[:, 2] > _LID_FRONT))
+        return found
+
+    @cached_property
+    def traced(self) -> tuple[Int[np.ndarray, "_"], Any]:
+        """Vertices at which light is traced, and the sparse weights that carry it to all."""
+        subdivided = self.smooth.shape[0]
+        others = np.arange(subdivided, len(self.template))
+        spread = sp.block_diag([self.linear, sp.identity(len(others), np.float32)], format="csr")
+        return np.concatenate([self._control_points(), others]), spread
+
+    def _control_points(self) -> Int[np.ndarray, "_"]:
+        """The vertices that stem from a control vertex: the first ones of each part."""
+        sizes = [_length(self.anatomy.parts[part]) for part in _SUBDIVIDED]
+        starts = [self.parts[part].start for part in _SUBDIVIDED]
+        runs = zip(starts, sizes, strict=True)
+        return np.concatenate([np.arange(start, start + size) for start, size in runs])
+
+    def normals(self, vertices: Float32[np.ndarray, "v 3"]) -> Float32[np.ndarray, "v 3"]:
+        """Unit normals, the area-weighted mean over the triangles around each vertex."""
+        a, b, c = (vertices[self.triangles[:, corner]] for corner in range(3))
+        return normalized(self._incidence @ np.cross(b - a, c - a))
+
+    @cached_property
+    def _incidence(self) -> Any:
+        corners = self.triangles.ravel()
+        places = (corners, np.repeat(np.arange(len(self.triangles)), 3))
+        shape = (len(self.template), len(self.triangles))
+        return sp.csr_matrix((np.ones(len(corners), np.float32), places), shape)
+
+
+def ray_scene(triangles: Float32[np.ndarray, "t 3 3"]) -> EmbreeScene:
+    """An Embree scene of these triangles."""
+    scene = EmbreeScene()
+    TriangleMesh(scene, np.ascontiguousarray(triangles))
+    return scene
+
+
+def build_mesh(anatomy: Anatomy) -> HeadMesh:
+    """Subdivide the anatomy once and add eyeballs and curtain."""
+    pieces = {
+        part: subdivide(anatomy.quads[part], _length(anatomy.parts[part])) for part in _SUBDIVIDED
+    }
+    ball, ball_triangles = eyeball()
+    blocks = [(part, step.smooth.shape[0], triangulate(step.quads)) for part, step in pieces.items()]
+    blocks += [(eye, len(ball), ball_triangles) for eye in EYES]
+    blocks += [("curtain", int(np.prod(CURTAIN_SHAPE)), _curtain_triangles())]
+    ends = np.cumsum([size for _, size, _ in blocks]).tolist()
+    parts = {part: slice(end - size, end) for (part, size, _), end in zip(blocks, ends, strict=True)}
+    smooth = sp.block_diag([step.smooth for step in pieces.values()], format="csr")
+
+    template = np.zeros((ends[-1], 3), np.float32)
+    template[: smooth.shape[0]] = smooth @ anatomy.vertices[: smooth.shape[1]]
+    template[parts["curtain"]] = _template_curtain()
+    triangles = np.concatenate([mesh + parts[part].start for part, _, mesh in blocks])
+    lashes = [
+        triangulate(anatomy.quads[part]) + anatomy.parts[part].start for part in _LASHES
+    ]
+    return HeadMesh(
+        anatomy=anatomy,
+        parts=parts,
+        smooth=smooth,
+        linear=sp.block_diag([step.linear for step in pieces.values()], format="csr"),
+        triangles=triangles.astype(np.int32),
+        material=np.concatenate(
+            [np.full(len(mesh), _material(part), np.int8) for part, _, mesh in blocks]
+        ),
+        template=template,
+        eyeball=ball,
+        masks=_masks(anatomy, pieces["skin"], template, triangles),
+        lashes=np.concatenate(lashes),
+        upper_lashes=len(lashes[0]) + len(lashes[1]),
+    )
+
+
+def eyeball(rings: int = 20, spokes: int = 32) -> tuple[Float32[np.ndarray, "e 3"], Array]:
+    """Vertices and triangles of a unit sphere around +z, open at the back."""
+    polar = np.linspace(0.05, 1, rings) * np.pi * 0.75
+    around = np.arange(spokes) * 2 * np.pi / spokes
+    sine, cosine = np.sin(polar)[:, None], np.cos(polar)[:, None]
+    ring = np.stack([sine * np.cos(around), sine * np.sin(around), cosine + 0 * around], axis=-1)
+    points = np.concatenate([[[0, 0, 1]], ring.reshape(-1, 3)]).astype(np.float32)
+    first = 1 + np.arange(spokes)
+    fan = np.stack([np.zeros(spokes, int), first, np.roll(first, -1)], axis=1)
+    numbers = 1 + np.arange(rings * spokes).reshape(rings, spokes)
+    near, far = numbers[:-1], numbers[1:]
+    sides = [near, far, np.roll(far, -1, axis=1), np.roll(near, -1, axis=1)]
+    return points, np.concatenate([fan, triangulate(np.stack(sides, axis=-1).reshape(-1, 4))])
+
+
+def _material(part: str) -> Part:
+    if part.endswith("teeth"):
+        return Part.TEETH
+    return Part[part.upper().replace("-", "_")]
+
+
+def _curtain_triangles() -> Int[np.ndarray, "t 3"]:
+    grid = np.arange(np.prod(CURTAIN_SHAPE)).reshape(CURTAIN_SHAPE)
+    sides = [grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]]
+    return triangulate(np.stack(sides, axis=-1).reshape(-1, 4))
+
+
+def _template_curtain() -> Float[np.ndarray, "c 3"]:
+    """Where the curtain takes its colour from: the hair at the back of the head."""
+    around, down = CURTAIN_SHAPE
+    azimuth = np.radians(np.linspace(97, 263, around))[:, None]
+    height = np.linspace(8.1, 7.15, down)[None]
+    points = [
+        0.75 * np.sin(azimuth) + 0 * height,
+        height + 0 * azimuth,
+        AXIS_DEPTH + 0.75 * np.cos(azimuth) + 0 * height,
+    ]
+    return np.stack(points, axis=-1).reshape(-1, 3)
+
+
+def _masks(
+    anatomy: Anatomy,
+    skin: Subdivision,
+    template: Float32[np.ndarray, "v 3"],
+    triangles: Int[np.ndarray, "t 3"],
+) -> dict[str, Float32[np.ndarray, "v"]]:
+    """Masks of the skin at all vertices, zero elsewhere."""
+    uv = subdivide_corners(anatomy.skin_uv)
+    count = skin.smooth.shape[0]
+    drawn = {name: _at_vertices(mask, uv, skin.quads, count) for name, mask in anatomy.masks.items()}
+    points = template[:count]
+    is_ear = (np.abs(points[:, 0]) > 0.62) & (points[:, 1] > 6.4) & (points[:, 1] < 7.7)
+    down = -_template_normals(template, triangles)[:count, 1]
+    fields = {
+        "lips": drawn["lips"],
+        "mouth": drawn["inside-mouth"],
+        "ears": np.clip(drawn["ears"] * 1.5, 0, 1) * is_ear,
+        "underside": smoothstep(0.45, 0.75, down) * (points[:, 1] < 6.45),
+    }
+    padding = np.zeros(len(template) - count)
+    return {name: np.concatenate([x, padding]).astype(np.float32) for name, x in fields.items()}
+
+
+def _template_normals(
+    template: Float32[np.ndarray, "v 3"], triangles: Int[np.ndarray, "t 3"]
+) -> Float32[np.ndarray, "v 3"]:
+    a, b, c = (template[triangles[:, corner]] for corner in range(3))
+    total = np.zeros_like(template)
+    np.add.at(total, triangles, np.cross(b - a, c - a)[:, None])
+    return normalized(total)
+
+
+def _at_vertices(
+    mask: Array,
+    uv: Float[np.ndarray, "f 4 2"],
+    quads: Int[np.ndarray, "f 4"],
+    vertices: int,
+) -> Float[np.ndarray, "n"]:
+    """A grey image, 0..1, averaged over the corners that meet at each vertex."""
+    size = len(mask)
+    x = np.clip((uv[..., 0] * size).astype(int), 0, size - 1)
+    y = np.clip(((1 - uv[..., 1]) * size).astype(int), 0, size - 1)
+    corner = mask[y, x].astype(np.float64) / 255
+    total = np.bincount(quads.ravel(), corner.ravel(), vertices)
+    return total / np.maximum(np.bincount(quads.ravel(), minlength=vertices), 1)
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)

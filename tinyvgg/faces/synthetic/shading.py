@@ -1,0 +1,123 @@
+"""Light that leaves the surface towards the camera."""
+
+import numpy as np
+from jaxtyping import Float32
+
+from tinyvgg.faces.synthetic.chart import Image, sample
+from tinyvgg.faces.synthetic.lighting import FILL, KEY, Lamp
+from tinyvgg.faces.synthetic.maths import Array, dot, normalized, smoothstep
+from tinyvgg.faces.synthetic.materials import Hits, Material, material, tooth_normals
+from tinyvgg.faces.synthetic.mesh import Part
+from tinyvgg.faces.synthetic.pose import Pose
+from tinyvgg.faces.synthetic.subjects import Subject
+
+_EXPOSURE = 0.86
+_SKIN_WRAP = np.array([0.38, 0.24, 0.20], np.float32)
+_HAIR_WRAP, _OTHER_WRAP = np.float32(0.20), np.float32(0.25)
+_SHADOW_TINT = np.array([0.80, 1.00, 1.06], np.float32)
+_RIM_TINT = np.array([1.00, 0.97, 0.95], np.float32)
+_PORE_DEPTH = np.float32(0.055)
+_DOME, _AMBIENT, _SIDE = np.float32(0.42), np.float32(0.10), np.float32(0.16)
+_REFLECTANCE = 0.04
+
+
+def shade(
+    hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Image, pores: Image
+) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
+    surface = material(hits, subject, pose, paint, creases)
+    seen = _corrected_visibility(hits, pose)
+    normal = _detailed_normals(hits, surface, pores)
+    colour = surface.albedo * _irradiance(hits, surface, normal, seen)
+    for lamp, share in ((KEY, seen[:, 0]), (FILL, seen[:, 1])):
+        strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
+        colour += strength.astype(np.float32)[:, None]
+    rim = np.square(np.square(1 - np.clip(dot(normal, hits.view), 0, 1)))
+    rim *= 0.16 * np.clip(seen[:, 2], 0, 1) * (1 - 0.5 * surface.hair)
+    colour += rim[:, None] * _RIM_TINT
+    eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
+    colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes])[:, None]
+    return colour * np.float32(_EXPOSURE)
+
+
+def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
+    """Visibility, raised where single vertices cannot know it: folds, hair, the mouth's inside."""
+    seen = hits.seen.copy()
+    folds = hits.from_behind & (hits.part == Part.SKIN)
+    seen[folds] = np.maximum(seen[folds], 0.65)
+    curtain = hits.part == Part.CURTAIN
+    seen[curtain] = np.maximum(seen[curtain], 0.45)
+    teeth = hits.part == Part.TEETH
+    seen[teeth] = (seen[teeth] * 0.6 + 0.4) * np.float32(pose.mouth_light)
+    return seen
+
+
+def _detailed_normals(
+    hits: Hits, surface: Material, pores: Image
+) -> Float32[np.ndarray, "n 3"]:
+    """Normals tilted by the pores of the skin, and those of the teeth."""
+    normal = hits.normal.copy()
+    teeth = hits.part == Part.TEETH
+    normal[teeth] = tooth_normals(hits.template[teeth])
+    depth = _PORE_DEPTH * (1 - np.float32(0.3) * surface.hair) * (hits.part == Part.SKIN)
+    repeated = hits.place * np.array([2, 2], np.float32) % 1
+    around, up = (sample(pores, repeated) * depth[:, None]).T
+    tilt = np.stack([around * normal[:, 2], up, -around * normal[:, 0]], axis=1)
+    return normalized(normal + tilt)
+
+
+def _irradiance(
+    hits: Hits,
+    surface: Material,
+    normal: Float32[np.ndarray, "n 3"],
+    seen: Float32[np.ndarray, "n 3"],
+) -> Float32[np.ndarray, "n 3"]:
+    """Light that arrives, per channel: red goes further through skin and into shadows."""
+    hair = surface.hair[:, None]
+    wrap = np.where(
+        (hits.part == Part.SKIN)[:, None], _SKIN_WRAP * (1 - hair) + _HAIR_WRAP * hair, _OTHER_WRAP
+    )
+    lamps = sum(
+        np.float32(lamp.diffuse)
+        * _wrapped(normal, lamp, wrap)
+        * np.clip(seen[:, number, None], 0, 1) ** _SHADOW_TINT
+        for number, lamp in enumerate((KEY, FILL))
+    )
+    dome = np.clip(seen[:, 2:], 0, 1.15)
+    upwards = np.float32(0.62) + np.float32(0.38) * normal[:, 1:2]
+    sidewards = np.clip(np.abs(normal[:, :1]) * np.float32(1.1) - np.float32(0.15), 0, 1)
+    return (
+        lamps
+        + _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.1))
+        + _AMBIENT * dome
+        + _SIDE * sidewards * np.clip(dome * np.float32(1.2), 0, 1) ** _SHADOW_TINT
+    )
+
+
+def _wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array) -> Array:
+    """Lambert's cosine, wrapped around the terminator as scattering under the skin does."""
+    cosine = np.einsum("ni,i->n", normal, lamp.direction)[:, None]
+    return np.clip(cosine * (1 - wrap) + wrap, 0, 1) ** np.float32(1.15)
+
+
+def _highlight(
+    lamp: Lamp, hits: Hits, surface: Material, normal: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n"]:
+    """Blinn-Phong with Schlick's Fresnel factor."""
+    half = normalized(lamp.direction + hits.view)
+    cosine = np.clip(dot(normal, half), 0, 1)
+    grazing = 1 - np.clip(dot(half, hits.view), 0, 1)
+    fresnel = _REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing
+    lobe = (surface.gloss + 2) / 8 * np.exp(surface.gloss * np.log(cosine + np.float32(1e-6)))
+    return lamp.highlight * surface.shine * fresnel * lobe
+
+
+def _catch_lights(
+    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n"]:
+    """Mirror images of the lamps on the cornea."""
+    total = np.zeros(len(view), np.float32)
+    for lamp, strength in ((KEY, 1.1), (FILL, 0.5)):
+        half = normalized(lamp.direction + view)
+        total += strength * smoothstep(0.985, 0.995, np.clip(dot(outwards, half), 0, 1))
+    return total
