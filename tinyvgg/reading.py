@@ -69,7 +69,7 @@ class _Root(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: torch.Tensor) -> Any:
+    def forward(self, images: Any) -> Any:
         return self.model(images)
 
 
