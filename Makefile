@@ -1,0 +1,114 @@
+# Everything that the project can be asked to do. `make` or `make help` lists it.
+
+PROFILE ?= quick
+FACES ?= synthetic
+SEED ?= 0
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BUILD := $(or $(TINYVGG_HOME),.)/build
+SMOKE := $(BUILD)/smoke
+TIMES := $(BUILD)/test-times.txt
+
+# $(call timed,NAME,COMMANDS): run, and note how long it took
+timed = @started=$$(date +%s); $(2) && mkdir -p "$(BUILD)" && \
+	echo "$(1) $$(( $$(date +%s) - started )) s" | tee -a "$(TIMES)"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup reproduce record verify notebooks book test lint types unit smoke nbval site \
+	format lock vendor links clean distclean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic|folder:PATH  SEED=N  change what is reproduced"
+
+# ------------------------------------------------------------------------------------- set-up
+
+setup: $(READY)  ## make the virtual environment from requirements.lock
+
+# A half-finished set-up leaves no stamp, so that the next one goes on with it.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12"; exit 1; }
+	@rm -f $(READY)
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "$(PYTHON) cannot make virtual environments; Debian has them in python3-venv"; exit 1; }
+	@echo "setting up $(VENV)"
+	@awk '/^[a-zA-Z0-9]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# --------------------------------------------------------------------------------- the way through
+
+reproduce: setup  ## faces, training, all notebooks, a site, from scratch under build/
+	@$(BIN)/tinyvgg reproduce --profile "$(PROFILE)" --faces "$(FACES)" --seed "$(SEED)"
+
+record: reproduce  ## the same, then renew what is committed: book/notebooks, claims, results
+	@$(BIN)/tinyvgg record
+
+verify: setup  ## compare the numbers of the last `make reproduce` with the committed ones
+	@$(BIN)/tinyvgg verify
+
+notebooks: setup  ## convert the notebooks' sources for papermill and JupyterLab
+	@$(BIN)/tinyvgg notebooks
+
+book: setup  ## build the site from what is committed
+	@$(BIN)/jupyter-book build book
+
+# ----------------------------------------------------------------------------------------- tests
+
+test: setup  ## everything that guards the project: the five below, with their times
+	@rm -f "$(TIMES)"
+	@$(MAKE) --no-print-directory lint types unit smoke site
+	@echo && echo "all passed:" && cat "$(TIMES)"
+
+lint: setup  ## linter and formatter
+	$(call timed,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+
+types: setup  ## types
+	$(call timed,types,$(BIN)/mypy)
+
+unit: setup  ## unit tests
+	$(call timed,unit,OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal)
+
+smoke: setup  ## all notebooks at the smoke profile, through papermill and strictly through nbval
+	$(call timed,smoke,OMP_NUM_THREADS=1 $(BIN)/tinyvgg reproduce --profile smoke --into "$(SMOKE)" --fresh --no-site)
+	@$(MAKE) --no-print-directory nbval
+
+nbval: setup
+	$(call timed,nbval,OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope \
+		-p no:cacheprovider -o addopts= -o filterwarnings= "$(SMOKE)"/smoke-synthetic-0/notebooks)
+
+site: setup  ## the committed book, warnings as errors, complete without a network
+	$(call timed,site,$(BIN)/tinyvgg site)
+
+# ------------------------------------------------------------------------------------- upkeep
+
+format: setup  ## let the formatter and the linter put right what they can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+lock: setup  ## renew requirements.lock from requirements.in, keeping what still fits
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header requirements.in --output-file requirements.lock
+
+vendor: setup  ## fetch the vendored JavaScript anew (needs npm)
+	@$(BIN)/python tools/vendor.py
+
+links:  ## copy the book's settings where links are not supported (Windows)
+	@rm -f book/_config.yml book/_toc.yml
+	@cp _config.yml _toc.yml book/
+
+clean:  ## remove what was made here: build/, runs/, the site, caches
+	@rm -rf build runs book/_build book/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@if [ -n "$(TINYVGG_HOME)" ]; then echo "left alone: build and runs in $(TINYVGG_HOME)"; fi
+
+distclean: clean  ## remove the virtual environment, too
+	@rm -rf $(VENV) *.egg-info
