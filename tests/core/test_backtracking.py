@@ -1,0 +1,277 @@
+import loops
+import numpy as np
+import pytest
+import small
+import torch
+from torch import nn
+
+from tinyvgg import backtracking
+from tinyvgg.backtracking import (
+    Cutoff,
+    Literal,
+    backtrack,
+    contributions,
+    published,
+    top_pixels,
+)
+from tinyvgg.errors import UserError
+from tinyvgg.network import flatten
+from tinyvgg.trace import record
+
+HIDDEN = [(), (9,), (14, 9), (16, 12, 10), (16, 14, 12, 10)]
+RULES = [Literal(), Cutoff(), Cutoff(percentile=50.0, floor=0.0), published()]
+
+
+def slow(rule, activations, weights, k):
+    if isinstance(rule, Literal):
+        return loops.literal(activations, weights, k)
+    return loops.cutoff(
+        activations, weights, k, rule.percentile, rule.floor, rule.first_of_equals
+    )
+
+
+def kept(found, image):
+    masks = [found.pixels[image].flatten(), *(mask[image] for mask in found.neurons)]
+    return [set(mask.nonzero().flatten().tolist()) for mask in masks]
+
+
+def agrees_with_loops(trace, rule, target=None):
+    found = backtrack(trace, target, rule)
+    for image in range(len(trace)):
+        activations, weights = small.as_lists(trace[image])
+        assert kept(found, image) == slow(rule, activations, weights, int(found.target[image]))
+    return found
+
+
+def same(found, other):
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(
+            (found.target, found.pixels, *found.neurons),
+            (other.target, other.pixels, *other.neurons),
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_agrees_with_the_loops_of_algorithm_1(hidden, rule, seed):
+    found = agrees_with_loops(small.trace(hidden=hidden, seed=seed), rule)
+    assert len(found.neurons) == len(hidden)
+    assert found.pixels.any()
+    assert not found.pixels.all()
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
+def test_neurons_with_equal_products_collapse_into_the_first_as_in_the_published_code(hidden):
+    trace = record(small.few_valued(hidden), (4 * small.images()).round() / 4)
+    found = agrees_with_loops(trace, Cutoff(percentile=40.0, first_of_equals=True))
+    every = agrees_with_loops(trace, Cutoff(percentile=40.0))
+    assert every.pixels.any()
+    differ = [*zip(found.neurons, every.neurons, strict=True), (found.pixels, every.pixels)]
+    assert any((few.sum(0) < many.sum(0)).any() for few, many in differ)
+
+
+def test_agrees_with_the_loops_where_maps_are_negative():
+    layers = [nn.Conv2d(3, 5, 3), nn.MaxPool2d(3), nn.Flatten(), nn.Linear(45, 8), nn.ReLU()]
+    net = small.randomise(nn.Sequential(*layers, nn.Linear(8, small.CLASSES)).double())
+    trace = record(net, small.images())
+    assert (trace.maps < 0).any()
+    for rule in RULES:
+        agrees_with_loops(trace, rule)
+
+
+def test_float32_agrees_with_the_loops_run_on_its_own_products():
+    net = small.model(dtype=torch.float32)
+    trace = record(net, small.images(dtype=torch.float32))
+    for image in range(len(trace)):
+        one = trace[image]
+        above = backtrack(one).neurons[0][0]
+        products = one.maps.flatten() * one.network.dense[0].module.weight[above]
+        over = products[products > 0.05].detach().double().numpy()
+        expected = (products.double() > np.percentile(over, 90.0)).any(0)
+        assert torch.equal(backtrack(one, rule=Cutoff()).pixels.flatten(), expected)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_batch_gives_the_stacked_results_of_its_images(rule):
+    trace = small.trace(n=5)
+    found = backtrack(trace, rule=rule)
+    for image in range(5):
+        one = backtrack(record(small.model(), trace.images[image : image + 1]), rule=rule)
+        assert kept(one, 0) == kept(found, image)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_an_empty_batch_gives_an_empty_result(rule):
+    found = backtrack(small.trace(n=0), rule=rule)
+    assert found.pixels.shape == (0, 6, 3, 3)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_products_held_a_few_at_a_time_give_the_same(rule, monkeypatch):
+    trace = small.trace()
+    whole = backtrack(trace, rule=rule)
+    monkeypatch.setattr(backtracking, "CHUNK", 100)
+    monkeypatch.setattr(backtracking, "BLOCK", 2)
+    assert same(backtrack(trace, rule=rule), whole)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_permuting_neurons_permutes_the_result(rule):
+    net, other = small.model(), small.model()
+    first, second, *_ = (layer for layer in other if isinstance(layer, nn.Linear))
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        first.weight.copy_(first.weight[order])
+        first.bias.copy_(first.bias[order])
+        second.weight.copy_(second.weight[:, order])
+    found = backtrack(record(net, small.images()), rule=rule)
+    permuted = backtrack(record(other, small.images()), rule=rule)
+    assert torch.equal(permuted.neurons[0], found.neurons[0][:, order])
+    assert torch.equal(permuted.pixels, found.pixels)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_permuting_classes_permutes_only_the_target(rule):
+    net, other = small.model(), small.model()
+    order = torch.tensor([2, 0, 4, 1, 3])
+    with torch.no_grad():
+        other[-1].weight.copy_(other[-1].weight[order])
+        other[-1].bias.copy_(other[-1].bias[order])
+    for new, old in enumerate(order.tolist()):
+        found = backtrack(record(net, small.images()), old, rule)
+        permuted = backtrack(record(other, small.images()), new, rule)
+        assert torch.equal(permuted.pixels, found.pixels)
+        assert torch.equal(permuted.neurons[-1], found.neurons[-1])
+
+
+def test_pixels_are_in_the_order_channel_row_column():
+    net = small.model(hidden=(), maps=(4, 6), bias=0.0)
+    trace = record(net, small.images())
+    active = (trace.maps > 0).all(0).nonzero()
+    for place in active[::5]:
+        position = np.ravel_multi_index(tuple(place.tolist()), (6, 3, 3))
+        with torch.no_grad():
+            net[-1].weight.zero_()
+            net[-1].weight[1, position] = 1.0
+        found = backtrack(trace, 1).pixels
+        assert (found.nonzero()[:, 1:] == place).all()
+        assert found.flatten(1).sum(1).eq(1).all()
+
+
+def test_the_target_is_the_predicted_class_unless_given():
+    trace = small.trace()
+    assert torch.equal(backtrack(trace).target, trace.logits.argmax(1))
+    assert backtrack(trace, 3).target.tolist() == [3] * 4
+    wanted = torch.tensor([4, 0, 2, 1])
+    found = backtrack(trace, wanted)
+    assert torch.equal(found.target, wanted)
+    assert same(backtrack(trace, wanted.numpy()), found)
+    for image, one in enumerate(wanted.tolist()):
+        assert kept(backtrack(trace[image], one), 0) == kept(found, image)
+
+
+def test_sets_shrink_as_the_cutoff_rises():
+    trace = small.trace()
+    larger = backtrack(trace).pixels
+    for percentile in (0.0, 30.0, 60.0, 90.0, 99.0, 100.0):
+        smaller = backtrack(trace, rule=Cutoff(percentile)).pixels
+        assert not (smaller & ~larger).any()
+        larger = smaller
+    assert not larger.any()  # nothing lies above the largest product
+
+
+def test_where_no_product_exceeds_the_floor_no_pixel_is_kept_but_the_neurons_are():
+    trace = small.trace()
+    found = backtrack(trace, rule=Cutoff(floor=1e6))
+    assert not found.pixels.any()
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(found.neurons, backtrack(trace).neurons, strict=True)
+    )
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 11, 12, 1001])
+@pytest.mark.parametrize("percentile", [0.0, 12.5, 50.0, 90.0, 99.9, 100.0])
+def test_the_percentile_is_numpys(length, percentile):
+    values = torch.rand(length, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = np.percentile(values.numpy(), percentile)
+    assert float(backtracking._percentile(values, percentile)) == expected
+
+
+def test_a_percentile_between_two_neighbouring_floats_separates_them():
+    low = torch.tensor(1.0)
+    high = low.nextafter(torch.tensor(2.0))
+    values = torch.stack([low, high])
+    for percentile in (1.0, 50.0, 99.0):
+        assert (values > backtracking._percentile(values, percentile)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [({"percentile": 101.0}, "101.0"), ({"percentile": -1.0}, "-1.0"), ({"floor": -0.1}, "-0.1")],
+)
+def test_a_cutoff_out_of_range_is_refused(options, value):
+    with pytest.raises(UserError, match=value):
+        Cutoff(**options)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (5, "target 5 is not one of the classes 0 to 4"),
+        (-1, "target -1"),
+        (torch.tensor([0, 1]), r"shape \(2,\).*4 images"),
+        (torch.tensor([0.0, 1.0, 2.0, 3.0]), "float32"),
+    ],
+)
+def test_a_bad_target_is_refused(target, message):
+    with pytest.raises(UserError, match=message):
+        small.as_users_run_it(backtracking.check_target)(small.trace(), target)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
+def test_contributions_are_activation_times_gradient(hidden):
+    net = small.model(hidden=hidden)
+    trace = small.trace(net)
+    maps = trace.maps.clone().requires_grad_()
+    logits = net[-(1 + 2 * len(hidden)) :](maps.flatten(1))
+    (logits[:, 3].sum() - logits[:, 1].sum()).backward()
+    torch.testing.assert_close(contributions(trace, 3, 1), maps.detach() * maps.grad)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
+def test_contributions_and_the_share_of_the_biases_sum_to_the_logit(hidden):
+    trace = small.trace(hidden=hidden, bias=0.5)
+    biases = torch.zeros_like(flatten(trace.network, trace.maps))
+    active = [a > 0 for a in trace.dense]
+    for layer, on in zip(trace.network.dense, [*active, None], strict=True):
+        biases = biases @ layer.module.weight.T + layer.module.bias
+        biases = biases if on is None else biases * on
+    for k in range(small.CLASSES):
+        share = contributions(trace, k).flatten(1).sum(1)
+        torch.testing.assert_close(share + biases[:, k].detach(), trace.logits[:, k])
+
+
+def test_contributions_to_the_predicted_class_and_against_another():
+    trace = small.trace()
+    torch.testing.assert_close(contributions(trace, None), contributions(trace, trace.predicted))
+    difference = contributions(trace, 0) - contributions(trace, 2)
+    torch.testing.assert_close(contributions(trace, 0, against=2), difference)
+
+
+def test_top_pixels_are_the_largest_positive_scores():
+    scores = torch.tensor([[3.0, 1.0, 2.0, -1.0], [0.0, 5.0, 5.0, 5.0]]).reshape(2, 1, 2, 2)
+    top = top_pixels(scores, torch.tensor([2, 2])).flatten(1)
+    assert top.tolist() == [[True, False, True, False], [False, True, True, False]]
+    assert top_pixels(scores, 4).flatten(1).sum(1).tolist() == [3, 3]
+    assert not top_pixels(scores, 0).any()
+
+
+@pytest.mark.parametrize("counts", [torch.tensor([1, 2, 3]), -1])
+def test_bad_counts_are_refused(counts):
+    with pytest.raises(UserError, match="count"):
+        small.as_users_run_it(top_pixels)(torch.zeros(2, 1, 2, 2), counts)
