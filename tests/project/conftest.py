@@ -1,0 +1,84 @@
+"""A small project of its own for each test: two notebooks, a book, nothing of the real one."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tinyvgg import paths
+from tinyvgg.book import reproduce
+
+FIXTURES = Path(__file__).parent / "fixtures"
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Folders of a small project."""
+
+    root: Path
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
+
+    @property
+    def build(self) -> Path:
+        return self.root / "build"
+
+    def add(self, name: str, *cells: str) -> Path:
+        """Write a notebook's source: the usual parameters, then these cells."""
+        head = '# %% tags=["parameters"]\nprofile = "quick"\nfaces = "synthetic"\nseed = 0\n'
+        source = self.notebooks / f"{name}.py"
+        source.write_text(head + "".join(f"\n# %%\n{cell}\n" for cell in cells))
+        return source
+
+    def files(self) -> set[str]:
+        """Everything that lies in it."""
+        return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    shutil.copytree(FIXTURES / "notebooks", tmp_path / "notebooks")
+    (tmp_path / "book").mkdir()
+    monkeypatch.setattr(paths, "project", lambda: tmp_path)
+    monkeypatch.delenv("TINYVGG_HOME", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.chdir(tmp_path)
+    return Workshop(tmp_path)
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Faces and networks are there without work; the list has what was asked for."""
+    asked: list[dict[str, object]] = []
+
+    def prepare(parameters: dict[str, object], training: bool = True) -> str:
+        asked.append({**parameters, "training": training})
+        return "fingerprint"
+
+    monkeypatch.setattr(reproduce, "prepare", prepare)
+    return asked
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder of two classes of two small images each."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "photographs"
+    for name, shade in (("dark", 40), ("light", 200)):
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            pixels = np.full((8, 8, 3), shade + number, dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
