@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, TypeVar
 
 import pandas as pd
 
@@ -200,7 +200,7 @@ def show(value: Value | None, unit: str, paper: bool = False) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if unit == "percent":
-        return f"{100 * value:.2f} %"
+        return f"{100 * value:.2f}%"
     if unit in ("name", "degrees", "pixels"):
         return f"{value:.0f}" + ("°" if unit == "degrees" else "")
     if unit == "share":
@@ -215,13 +215,14 @@ def show(value: Value | None, unit: str, paper: bool = False) -> str:
 
 def show_interval(interval: Interval | None, unit: str) -> str:
     """A 95 % interval as tables show it."""
-    if interval is None:
+    if interval is None or any(bound != bound for bound in interval):
         return NOTHING
     low, high = (show(bound, unit) for bound in interval)
-    return f"{low.removesuffix(' %')} to {high}"
+    return f"{low.removesuffix('%')} to {high}"
 
 
-Row = tuple[str, str, Value | None] | tuple[str, str, Value | None, Interval | None]
+Ours = SupportsFloat | str | None  # numpy's numbers among them
+Row = tuple[str, str, Ours] | tuple[str, str, Ours, Interval | None]
 
 
 def compare(rows: Iterable[Row]) -> pd.DataFrame:
@@ -238,14 +239,13 @@ def compare(rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame([_compared(*row) for row in rows], columns=columns)
 
 
-def _compared(
-    label: str, key: str, ours: Value | None, interval: Interval | None = None
-) -> list[str]:
+def _compared(label: str, key: str, ours: Ours, interval: Interval | None = None) -> list[str]:
     about = describe(key)
+    value = ours if isinstance(ours, bool | str | None) else float(ours)
     return [
         label or about.full_label,
         about.text,
-        show(ours, about.unit),
+        show(value, about.unit),
         show_interval(interval, about.unit),
         about.place or NOTHING,
     ]

@@ -36,9 +36,9 @@ def test_every_claim_has_a_row_with_its_statement_verdict_and_chapter():
 def test_papers_number_and_ours_stand_in_their_columns():
     page = claims_page({"t2.subject.accuracy": 0.9512}, all_verdicts())
     _, _, theirs, ours, _, _ = row(page, "T2")
-    assert "identity: test accuracy: 97.55 %" in theirs
+    assert "identity: test accuracy: 97.55%" in theirs
     assert "emotion: errors: 219" in theirs
-    assert ours == "- identity: test accuracy: 95.12 %"
+    assert ours == "- identity: test accuracy: 95.12%"
 
 
 def test_numbers_that_the_paper_does_not_print_are_marked_as_computed():

@@ -1,0 +1,184 @@
+"""The hand-written pages: no typed numbers, no dead keys, names and options that exist."""
+
+import ast
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from pybtex.database import parse_file
+
+from tinyvgg import paper, paths
+from tinyvgg.claims import UNTESTED
+
+BOOK = paths.project() / "book"
+PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "reference", "data_licences")]
+BIBLIOGRAPHY = BOOK / "references.bib"
+
+NO_NUMBERS = [
+    r"(?s)```.*?```",  # code
+    r"`[^`]*`",  # code, and what a role is given
+    r"\$[^$]*\$",  # formulas
+    r"\]\([^)]*\)",  # targets of links
+    r"<[^>]*>",
+    r"\b(Table|Figure|Equation|Algorithm|Step|step|Dimension) \d+",
+    r"\b(CC0|Apache-2\.0|BSD 3-Clause|BSD-3-Clause)",
+]
+ROLE = r"\{%s\}`([^`]+)`"
+
+
+def text_of(page):
+    return page.read_text("utf-8")
+
+
+def roles(page, name):
+    return [re.sub(r"\s+", " ", found) for found in re.findall(ROLE % name, text_of(page))]
+
+
+def typed_numbers(text):
+    for pattern in NO_NUMBERS:
+        text = re.sub(pattern, "", text)
+    return re.findall(r".*\d.*", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_number_is_typed_into_a_page(page):
+    assert typed_numbers(text_of(page)) == []
+
+
+def test_a_typed_number_would_be_found():
+    assert typed_numbers("The paper has {paper}`t2.subject.errors` errors, see Table 2.") == []
+    assert typed_numbers("It has 59 errors.") == ["It has 59 errors."]
+    assert typed_numbers("Accuracy was 97.55%.") == ["Accuracy was 97.55%."]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_papers_numbers_on_a_page_exist(page):
+    for key in roles(page, "paper"):
+        assert paper.quantity(key).text
+
+
+def test_the_page_of_disagreements_quotes_the_paper():
+    assert len(roles(BOOK / "disagreements.md", "paper")) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_glued_numbers_belong_to_a_claim_of_the_chapter_that_records_them(page):
+    for found in roles(page, "glue:text"):
+        notebook, key, spec = re.fullmatch(r"notebooks/(\w+)\.ipynb::([\w.]+):(.+)", found).groups()
+        id = key.removeprefix("verdict.") if key.startswith("verdict.") else paper.claim_of(key)
+        assert notebook == paper.claim(id).chapter
+        assert (spec == "s") == key.startswith("verdict.")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_chapters_that_a_page_links_to_are_those_of_the_claims(page):
+    chapters = {f"notebooks/{claim.chapter}" for claim in paper.claims() if claim.chapter}
+    linked = [found for found in roles(page, "doc") if found.startswith("notebooks/")]
+    assert set(linked) <= chapters
+
+
+def test_the_introduction_lists_every_chapter():
+    chapters = {f"notebooks/{claim.chapter}" for claim in paper.claims() if claim.chapter}
+    assert chapters <= set(roles(BOOK / "intro.md", "doc"))
+
+
+def test_every_work_cited_is_in_the_bibliography():
+    known = set(parse_file(str(BIBLIOGRAPHY)).entries)
+    cited = {key for page in PAGES for form in "tp" for key in roles(page, f"cite:{form}")}
+    assert "fang2017" in cited
+    assert cited <= known
+    assert paper.load().source["citation"] in known
+
+
+def test_every_entry_of_the_bibliography_can_be_found_by_its_reader():
+    for key, entry in parse_file(str(BIBLIOGRAPHY)).entries.items():
+        assert entry.persons["author"], key
+        assert {"title", "year"} <= set(entry.fields), key
+        assert {"doi", "url"} & set(entry.fields), key
+        assert entry.fields["year"] in key, key
+
+
+def test_source_of_the_numbers_is_the_paper_of_the_bibliography():
+    source, entry = paper.load().source, parse_file(str(BIBLIOGRAPHY)).entries["fang2017"]
+    for name in ("title", "journal", "doi"):
+        assert entry.fields[name] == source[name]
+    assert int(entry.fields["year"]) == source["year"]
+
+
+# --- names and options
+
+
+def documented_paths():
+    return re.findall(r"\.\. auto\w+:: (\S+)", text_of(BOOK / "reference.md"))
+
+
+def documented():
+    """Objects of the reference page by their last name."""
+    found = [path.rsplit(".", 1) for path in documented_paths()]
+    return {name: getattr(importlib.import_module(module), name) for module, name in found}
+
+
+def test_the_reference_documents_what_exists_once():
+    found = documented_paths()
+    assert len(documented()) == len(found) == len(set(found))
+    assert {"record", "backtrack", "deconvolve", "track_features", "rescore"} <= set(documented())
+
+
+def calls(page):
+    for code in re.findall(r"`([^`]+)`", re.sub(ROLE % r"[\w:]+", "", text_of(page))):
+        try:
+            tree = ast.parse(code, mode="eval").body
+        except SyntaxError:
+            continue
+        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+            yield code, tree
+
+
+def test_options_named_among_the_disagreements_exist():
+    objects, seen = documented(), []
+    for code, call in calls(BOOK / "disagreements.md"):
+        known = inspect.signature(objects[call.func.id]).parameters
+        assert {word.arg for word in call.keywords if word.arg} <= set(known), code
+        seen.append(call.func.id)
+    assert {"split", "Recipe", "Cutoff", "published", "backtrack", "deconvolve"} <= set(seen)
+
+
+def test_cutoff_defaults_to_the_values_of_the_published_code():
+    cutoff = documented()["Cutoff"]()
+    assert cutoff.percentile == paper.number("a1.both.code_percentile")
+    assert cutoff.floor == paper.number("a1.both.code_floor")
+
+
+def test_claims_that_pages_call_untested_are_out_of_scope():
+    assert UNTESTED in text_of(BOOK / "disagreements.md")
+    assert paper.claim("P2").out_of_scope_now
+
+
+# --- the role that pages show the paper's numbers with
+
+
+def build_page(folder, text):
+    folder.mkdir(exist_ok=True)
+    (folder / "conf.py").write_text("extensions = ['myst_parser', 'tinyvgg.roles']\n")
+    (folder / "index.md").write_text(f"# A page\n\n{text}\n")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", ".", "site"]
+    env = os.environ | {"PYTHONPATH": str(paths.project())}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_role_shows_the_papers_number_and_its_place(tmp_path):
+    done = build_page(tmp_path, "It was {paper}`t2.subject.accuracy` of {paper}`d1.both.images`.")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert '<abbr title="Table 2">97.55%</abbr>' in page
+    assert re.search(r'<abbr title="computed from [^"]+">8,040</abbr>', page)
+
+
+def test_the_role_refuses_an_unknown_key(tmp_path):
+    done = build_page(tmp_path, "It was {paper}`t2.subject.acuracy`.")
+    assert done.returncode != 0
+    assert "index.md:3:the paper has no number 't2.subject.acuracy'" in done.stderr
