@@ -93,8 +93,10 @@ def _attributes_restored(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for module, attributes in before:
-            vars(module).clear()
-            vars(module).update(attributes)
+            now = vars(module)
+            for name in now.keys() - attributes.keys():
+                del now[name]
+            now.update(attributes)
 
 
 def _chain(graph: fx.Graph, model: nn.Module) -> Iterator[fx.Node]:
@@ -104,17 +106,17 @@ def _chain(graph: fx.Graph, model: nn.Module) -> Iterator[fx.Node]:
     for node in nodes:
         if _asks_for_shape(node, shapes):
             shapes.add(node)
-        elif current not in node.all_input_nodes or set(node.all_input_nodes) - shapes != {current}:
-            raise UserError(
-                f"'{_name(node)}' in {type(model).__name__} does not follow '{_name(current)}'"
-                " alone: only a single chain of layers can be explained"
-            )
         elif node.op == "output":
             if node.args[0] is not current:
                 raise UserError(
                     f"{type(model).__name__} returns more than logits:"
                     " hand over a model that returns one tensor"
                 )
+        elif set(node.all_input_nodes) - shapes != {current}:
+            raise UserError(
+                f"'{_name(node)}' in {type(model).__name__} does not follow '{_name(current)}'"
+                " alone: only a single chain of layers can be explained"
+            )
         else:
             yield node
             current = node
@@ -215,7 +217,7 @@ def _refuse_reuse(layers: list[Layer]) -> None:
 
 
 def _arrange(layers: list[Layer]) -> Network:
-    first_dense = _first(layers, Dense, "dense layer (nn.Linear) to backtrack through")
+    first_dense = _first(layers, Dense, "dense layer: add an nn.Linear whose output are the logits")
     pools = [i for i, layer in enumerate(layers[:first_dense]) if isinstance(layer, Pooling)]
     if not pools:
         raise UserError("the model has no max-pool before its dense layers: pixels are its output")
@@ -228,7 +230,9 @@ def _arrange(layers: list[Layer]) -> Network:
             Rectification | Averaging | Flattening,
             "stands between the last max-pool and the first dense layer",
         )
-    _first(neck, Flattening, f"flatten before layer '{layers[first_dense].name}'")
+    _first(
+        neck, Flattening, f"flatten before layer '{layers[first_dense].name}': add an nn.Flatten"
+    )
     dense = _dense_layers(layers[first_dense:])
     return Network(tuple(body), tuple(neck), dense)  # type: ignore[arg-type]
 

@@ -47,7 +47,7 @@ def rescore(
 @torch.no_grad()
 def track_features(
     trace: Trace, pixels: Bool[Tensor, "n c h w"], **options: Unpack[Options]
-) -> Float[Tensor, "n k h w"]:
+) -> Float[Tensor, "n k i j"]:
     """What the pixels stand for in the image: |D(M) - D(M')| (Algorithm 2).
 
     M' is M without the pixels; both projections use the switches of the one recorded pass. The
