@@ -1,7 +1,5 @@
 """What suppression does to decisions, beside controls of equal size."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 import torch
@@ -9,11 +7,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg.backtracking import Rule, contributions, top_pixels
-from tinyvgg.cases import Case, Pairs, pixel_sets
-from tinyvgg.metrics import bootstrap_interval, proportion_interval
+from tinyvgg.cases import Pairs, PixelSets, pixel_sets
+from tinyvgg.metrics import Interval, bootstrap_interval, proportion_interval
 from tinyvgg.tracking import rescore
 
-PixelMasks = Mapping[str, Bool[Tensor, "n c h w"]]
+SETS = (
+    "nothing",
+    "all",
+    "common",
+    "random_common",
+    "contrastive_common",
+    "unique",
+    "random",
+    "largest",
+    "contrastive",
+)
+"""Sets of pixels to suppress; see `fixed_sets` and `random_sets`."""
+
 DRAWS = 20
 
 
@@ -22,7 +32,7 @@ def random_pixels(
 ) -> Bool[Tensor, "n c h w"]:
     """As many active pixels of each image at random; all of them where it has fewer."""
     generator = torch.Generator().manual_seed(seed)
-    scores = 1 - torch.rand(maps.shape, generator=generator).to(maps.device)
+    scores = 1 - torch.rand(maps.shape, generator=generator, dtype=torch.float64).to(maps.device)
     return top_pixels(scores * (maps > 0), counts)
 
 
@@ -31,68 +41,83 @@ def counted(pixels: Bool[Tensor, "n c h w"]) -> Int[Tensor, "n"]:
     return pixels.flatten(1).sum(1)
 
 
-def suppression_sets(pairs: Pairs, rule: Rule, seed: int = 0) -> dict[str, Tensor]:
-    """The sets whose suppression is compared, for the misclassified image of every pair.
+def fixed_sets(pairs: Pairs, sets: PixelSets) -> dict[str, Tensor]:
+    """The sets of the misclassified images that involve no chance.
 
-    ``all``: everything that the rule finds; ``common`` and ``unique`` as in the paper; and two
-    controls with as many pixels as ``unique``: ``random`` active ones, and ``contrastive``, those
-    with the largest share in the wrong logit minus the true one. ``random_common`` has as many as
-    ``common``.
+    ``nothing``; ``all`` that the rule finds; ``common`` and ``unique`` as in the paper. As many
+    pixels as ``unique`` have ``largest``, of largest activation, and ``contrastive``, of largest
+    share in the wrong logit less the true one. ``contrastive_common`` has as many as ``common``.
+    Of shares only positive ones are taken, so a contrastive set may be smaller.
     """
-    sets = pixel_sets(pairs, rule)
-    maps = pairs.wrong.maps
     contrast = contributions(pairs.wrong, None, against=pairs.labels)
     return {
+        "nothing": torch.zeros_like(sets.wrong),
         "all": sets.wrong,
         "common": sets.common,
+        "contrastive_common": top_pixels(contrast, counted(sets.common)),
         "unique": sets.unique,
-        "random": random_pixels(maps, counted(sets.unique), seed),
-        "random_common": random_pixels(maps, counted(sets.common), seed + 1),
+        "largest": top_pixels(pairs.wrong.maps, counted(sets.unique)),
         "contrastive": top_pixels(contrast, counted(sets.unique)),
+    }
+
+
+def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Tensor]:
+    """One draw of ``random``, as many active pixels as ``unique``, and of ``random_common``."""
+    maps = pairs.wrong.maps
+    return {
+        "random": random_pixels(maps, counted(sets.unique), 2 * seed),
+        "random_common": random_pixels(maps, counted(sets.common), 2 * seed + 1),
     }
 
 
 def suppression_table(pairs: Pairs, rule: Rule, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """One row for each case, set and draw; only random sets are drawn more than once.
 
-    Columns: ``case`` (row of the image), ``set``, ``draw``, ``pixels`` (suppressed), ``true``,
-    ``before``, ``after`` (classes), ``repaired``, ``p_true_before``, ``p_true_after``,
-    ``margin_before``, ``margin_after`` (true logit minus the largest other), and ``harmed``:
-    whether the same pixels suppressed in the look-alike, which was right, make it wrong.
+    Columns: ``case`` (row of the image), ``set`` (one of `SETS`), ``draw``, ``pixels``
+    (suppressed), ``true``, ``before``, ``after`` (classes), ``changed``, ``repaired``,
+    probabilities ``p_true_*`` and ``p_predicted_*`` of the true and of the first predicted class
+    before and after, ``margin_before``, ``margin_after`` (true logit less the largest other), and
+    ``harmed``: whether the same pixels suppressed in the look-alike change its decision.
     """
-    tables = [
-        _outcomes(pairs, name, draw, pixels)
-        for draw in range(draws)
-        for name, pixels in suppression_sets(pairs, rule, seed + 2 * draw).items()
-        if draw == 0 or name.startswith("random")
-    ]
+    sets = pixel_sets(pairs, rule)
+    tables = [_outcomes(pairs, name, 0, pixels) for name, pixels in fixed_sets(pairs, sets).items()]
+    for draw in range(draws):
+        drawn = random_sets(pairs, sets, seed * draws + draw)
+        tables += [_outcomes(pairs, name, draw, pixels) for name, pixels in drawn.items()]
     return pd.concat(tables, ignore_index=True)
 
 
 def _outcomes(pairs: Pairs, name: str, draw: int, pixels: Bool[Tensor, "n c h w"]) -> pd.DataFrame:
-    labels = pairs.labels
+    labels, given = pairs.labels, pairs.wrong.predicted
     before, after = pairs.wrong.logits, rescore(pairs.wrong, pixels)
+    answer = after.argmax(1)
+    columns = {
+        "pixels": counted(pixels),
+        "true": labels,
+        "before": given,
+        "after": answer,
+        "changed": answer != given,
+        "repaired": answer == labels,
+        "p_true_before": _of(before.softmax(1), labels),
+        "p_true_after": _of(after.softmax(1), labels),
+        "p_predicted_before": _of(before.softmax(1), given),
+        "p_predicted_after": _of(after.softmax(1), given),
+        "margin_before": margin(before, labels),
+        "margin_after": margin(after, labels),
+        "harmed": rescore(pairs.right, pixels).argmax(1) != pairs.right.predicted,
+    }
     return pd.DataFrame(
         {
-            "case": [case.row for case in pairs.cases],
-            "set": name,
+            "case": np.array([case.row for case in pairs.cases], dtype=np.int64),
+            "set": pd.Categorical([name] * len(pairs), categories=SETS),
             "draw": draw,
-            "pixels": counted(pixels).numpy(),
-            "true": labels.numpy(),
-            "before": before.argmax(1).numpy(),
-            "after": after.argmax(1).numpy(),
-            "repaired": (after.argmax(1) == labels).numpy(),
-            "p_true_before": _of(before.softmax(1), labels).numpy(),
-            "p_true_after": _of(after.softmax(1), labels).numpy(),
-            "margin_before": margin(before, labels).numpy(),
-            "margin_after": margin(after, labels).numpy(),
-            "harmed": (rescore(pairs.right, pixels).argmax(1) != labels).numpy(),
+            **{key: values.numpy() for key, values in columns.items()},
         }
     )
 
 
 def margin(logits: Float[Tensor, "n k"], labels: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """The true logit minus the largest other: positive where the decision is right."""
+    """The true logit less the largest other: positive where the decision is right."""
     others = logits.scatter(1, labels[:, None], float("-inf")).amax(1)
     return _of(logits, labels) - others
 
@@ -101,39 +126,55 @@ def _of(values: Float[Tensor, "n k"], labels: Int[Tensor, "n"]) -> Float[Tensor,
     return values.gather(1, labels[:, None])[:, 0]
 
 
-def repair_summary(table: pd.DataFrame, against: str = "random") -> pd.DataFrame:
-    """Repairs and harm of each set, with 95 % intervals and the paired difference to a control.
+def summarise(
+    table: pd.DataFrame, outcome: str = "repaired", against: str = "random"
+) -> pd.DataFrame:
+    """How often something happened under each set, with 95 % intervals, and against a control.
 
-    Columns: ``cases``, ``pixels`` (mean), ``repaired`` (mean number over draws), ``rate`` with
-    ``low`` and ``high`` (Wilson), ``difference`` of the rate to the control's with
-    ``difference_low`` and ``difference_high`` (paired bootstrap over cases), ``flipped`` (mean
-    number that change to any other class), ``harmed`` (mean number).
+    Args:
+        table: of `suppression_table`.
+        outcome: a column that is true or false: ``repaired``, ``changed``, ``harmed``.
+        against: the set that serves as control.
+
+    Returns:
+        A row for each of `SETS`: ``cases``, ``pixels`` (mean), ``count`` (mean over draws),
+        ``rate`` with ``low`` and ``high`` (Wilson; for random sets, whose rate is a mean over
+        draws, a bootstrap over cases), ``difference`` of the rate to the control's with
+        ``difference_low`` and ``difference_high`` (paired bootstrap over cases).
     """
-    control = _by_case(table, against, "repaired")
-    rows = {name: _summary(table, str(name), control) for name in table["set"].unique()}
+    control = _by_case(table, against, outcome)
+    rows = {name: _summary(table, name, outcome, control) for name in SETS}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
 
 
-def _summary(table: pd.DataFrame, name: str, control: Float[np.ndarray, "n"]) -> dict[str, float]:
+def _summary(
+    table: pd.DataFrame, name: str, outcome: str, control: Float[np.ndarray, "n"]
+) -> dict[str, float]:
     part = table[table["set"] == name]
-    repaired = _by_case(table, name, "repaired")
-    flipped = part.assign(flipped=part["before"] != part["after"])
-    cases, count = len(repaired), repaired.sum()
-    interval = proportion_interval(round(count), cases)
-    difference = bootstrap_interval(repaired - control)
+    values = _by_case(table, name, outcome)
+    interval = _interval(values, drawn=part["draw"].nunique() > 1)
+    difference = bootstrap_interval(values - control)
     return {
-        "cases": cases,
+        "cases": len(values),
         "pixels": float(part["pixels"].mean()),
-        "repaired": float(count),
-        "rate": float(repaired.mean()),
+        "count": float(values.sum()),
+        "rate": _mean(values),
         "low": interval.low,
         "high": interval.high,
-        "difference": float((repaired - control).mean()),
+        "difference": _mean(values - control),
         "difference_low": difference.low,
         "difference_high": difference.high,
-        "flipped": float(_by_case(flipped, name, "flipped").sum()),
-        "harmed": float(_by_case(table, name, "harmed").sum()),
     }
+
+
+def _interval(values: Float[np.ndarray, "n"], drawn: bool) -> Interval:
+    if drawn:
+        return bootstrap_interval(values)
+    return proportion_interval(round(values.sum()), len(values))
+
+
+def _mean(values: Float[np.ndarray, "n"]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def _by_case(table: pd.DataFrame, name: str, column: str) -> Float[np.ndarray, "n"]:
@@ -147,16 +188,6 @@ def rectified(logits: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
     return logits.relu()
 
 
-def probability_table(
-    logits: Mapping[str, Float[Tensor, "n k"]], classes: tuple[str, ...], cases: list[Case]
-) -> pd.DataFrame:
-    """Probabilities in the form of Table 3: rows of case and state, a column for each class."""
-    parts = [
-        pd.DataFrame(values.softmax(1).numpy(), columns=list(classes)).assign(
-            case=range(1, len(cases) + 1), state=state
-        )
-        for state, values in logits.items()
-    ]
-    table = pd.concat(parts).set_index(["case", "state"])
-    order = pd.MultiIndex.from_product([range(1, len(cases) + 1), list(logits)])
-    return table.loc[order].rename_axis(["case", "state"])
+def equal_smallest(probabilities: Float[Tensor, "n k"]) -> Int[Tensor, "n"]:
+    """How many entries of each row are exactly equal to its smallest, that one included."""
+    return (probabilities == probabilities.amin(1, keepdim=True)).sum(1)
