@@ -159,8 +159,8 @@ def _inverse(size: int, i: int, k: int, p: int, s: int) -> int:
 
 def _check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
-        if size != int(size) or size < 1:
-            raise UserError(f"{name} = {size} is not a whole number of 1 or more")
+        if size < 1:
+            raise UserError(f"{name} = {size} is not 1 or more")
 
 
 def _position(network: Network, level: int) -> int:

@@ -25,9 +25,7 @@ RULES = [Literal(), Cutoff(), Cutoff(percentile=50.0, floor=0.0), published()]
 def slow(rule, activations, weights, k):
     if isinstance(rule, Literal):
         return loops.literal(activations, weights, k)
-    return loops.cutoff(
-        activations, weights, k, rule.percentile, rule.floor, rule.first_of_equals
-    )
+    return loops.cutoff(activations, weights, k, rule.percentile, rule.floor, rule.first_of_equals)
 
 
 def kept(found, image):
@@ -189,8 +187,7 @@ def test_where_no_product_exceeds_the_floor_no_pixel_is_kept_but_the_neurons_are
     found = backtrack(trace, rule=Cutoff(floor=1e6))
     assert not found.pixels.any()
     assert all(
-        torch.equal(a, b)
-        for a, b in zip(found.neurons, backtrack(trace).neurons, strict=True)
+        torch.equal(a, b) for a, b in zip(found.neurons, backtrack(trace).neurons, strict=True)
     )
 
 

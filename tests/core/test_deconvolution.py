@@ -1,0 +1,252 @@
+import itertools
+
+import pytest
+import small
+import torch
+import torch.nn.functional as F
+from captum.attr import NeuronDeconvolution
+from torch import nn
+
+from tinyvgg.deconvolution import (
+    PUBLISHED,
+    convolved_size,
+    deconvolve,
+    deconvolved_size,
+    deconvolved_size_padded,
+    deconvolved_size_strided,
+    max_pool,
+    unpool,
+)
+from tinyvgg.errors import UserError
+from tinyvgg.model import TinyVGG
+from tinyvgg.network import Convolution, Pooling
+from tinyvgg.trace import record
+
+CONVOLUTIONS = [
+    {"stride": stride, "padding": padding, "kernel_size": kernel, "dilation": dilation}
+    for stride, padding, kernel, dilation in itertools.product((1, 2, 4), (0, 1), (2, 3), (1, 2))
+] + [
+    {"kernel_size": (3, 5), "stride": (2, 3), "padding": (1, 2)},
+    {"kernel_size": 11, "stride": 4, "padding": 2},
+    {"kernel_size": 3, "padding": "same", "dilation": 2},
+    {"kernel_size": 3, "padding": "valid", "stride": 2},
+    {"kernel_size": 3, "padding": 1, "groups": 2},
+]
+POOLS = [
+    Pooling("p", (2, 2), (2, 2)),
+    Pooling("p", (3, 3), (2, 2)),
+    Pooling("p", (3, 2), (1, 2)),
+    Pooling("p", (2, 2), (2, 2), ceil_mode=True),
+    Pooling("p", (3, 3), (2, 2), padding=(1, 1), ceil_mode=True),
+    Pooling("p", (2, 2), (1, 1), dilation=(2, 2)),
+]
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def inner(a, b):
+    return (a * b).sum()
+
+
+@pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("size", [(13, 13), (14, 17)])
+def test_transposed_convolution_is_the_adjoint(options, size):
+    torch.manual_seed(0)
+    layer = Convolution("c", nn.Conv2d(4, 6, bias=False, **options).double())
+    x = draw(2, 4, *size)
+    forward = layer.forward(x)
+    y = draw(*forward.shape, seed=1)
+    back = layer.transpose(y, size)
+    torch.testing.assert_close(inner(forward, y), inner(x, back), rtol=1e-12, atol=1e-12)
+
+
+def test_the_transposed_convolution_leaves_the_bias_out():
+    layer = Convolution("c", nn.Conv2d(3, 2, 3).double())
+    assert not layer.transpose(torch.zeros(1, 2, 4, 4).double(), (6, 6)).any()
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+@pytest.mark.parametrize("size", [(7, 7), (8, 9)])
+def test_unpooling_is_the_adjoint_of_picking_the_maxima(pool, size):
+    x, other = draw(2, 3, *size), draw(2, 3, *size, seed=1)
+    values, switches = pool.forward(x)
+    y = draw(*values.shape, seed=2)
+    picked = other.flatten(2).gather(2, switches.flatten(2)).view_as(values)
+    torch.testing.assert_close(inner(picked, y), inner(other, unpool(y, switches, size)))
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+def test_unpooling_is_the_gradient_of_the_pool(pool):
+    x = draw(2, 3, 7, 7).requires_grad_()
+    values, switches = pool.forward(x)
+    y = draw(*values.shape, seed=1)
+    (gradient,) = torch.autograd.grad(values, x, y)
+    torch.testing.assert_close(unpool(y, switches, (7, 7)), gradient)
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (7, 10)])
+def test_pooling_what_was_unpooled_gives_the_maps_back(size, ceil_mode):
+    pool = Pooling("p", (2, 2), (2, 2), ceil_mode=ceil_mode)
+    maps, switches = pool.forward(draw(2, 3, *size).relu())
+    again, _ = pool.forward(unpool(maps, switches, size))
+    assert torch.equal(again, maps)
+
+
+def test_of_equal_values_the_first_is_paid():
+    window = torch.tensor([[0.0, 0.0], [0.0, 0.0]])
+    values, switches = max_pool(window, 2)
+    assert (values.item(), switches.item()) == (0.0, 0)
+    ties = torch.tensor([[1.0, 5.0], [5.0, 5.0]])
+    values, switches = max_pool(ties, 2)
+    assert unpool(values, switches, (2, 2)).tolist() == [[0.0, 5.0], [0.0, 0.0]]
+
+
+def test_the_toy_array_goes_through_max_pool_and_back():
+    toy = torch.tensor([[1.0, 2, 0, 1], [3, 4, 1, 5], [7, 0, 2, 2], [1, 1, 3, 0]])
+    values, switches = max_pool(toy, 2)
+    assert values.tolist() == [[4.0, 5.0], [7.0, 3.0]]
+    assert switches.tolist() == [[5, 7], [8, 14]]
+    back = unpool(values, switches, (4, 4))
+    assert back.tolist() == [[0, 0, 0, 0], [0, 4, 0, 5], [7, 0, 0, 0], [0, 0, 3, 0]]
+
+
+def test_max_pool_takes_any_number_of_leading_dimensions():
+    x = draw(2, 3, 4, 9, 9)
+    values, switches = max_pool(x, 3, stride=2)
+    assert values.shape == switches.shape == (2, 3, 4, 4, 4)
+    assert torch.equal(values.flatten(0, 1), F.max_pool2d(x.flatten(0, 1), 3, 2))
+    assert unpool(values, switches, (9, 9)).shape == x.shape
+
+
+def captums(net, layer, images):
+    """Captum's deconvolution of the output of a layer, each element weighted by its own value."""
+    deconvolution = NeuronDeconvolution(net, layer)
+    return deconvolution.attribute(
+        images.clone().requires_grad_(), lambda maps: (maps * maps.detach()).flatten(1).sum(1)
+    ).detach()
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_it_is_captums_deconvolution_of_tiny_vgg_at_every_level(level):
+    torch.manual_seed(level)
+    net = small.randomise(TinyVGG(5, 32, maps=8, dense=(12,)).double().eval(), seed=level)
+    images = small.images(3, 32)
+    trace = record(net, images)
+    layer = [layer for layer in net.features if isinstance(layer, nn.MaxPool2d)][level]
+    expected = captums(net, layer, images)
+    assert expected.abs().max() > 1e-6
+    torch.testing.assert_close(deconvolve(trace, level=level), expected)
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+def test_it_is_captums_deconvolution_where_pools_overlap_and_convolutions_stride():
+    layers = [nn.Conv2d(3, 6, 5, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
+    layers += [nn.Conv2d(6, 8, 3, padding=1, groups=2), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)]
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * 4 * 4, 5)).double()
+    images = small.images(3, 33)
+    trace = record(small.randomise(net), images)
+    torch.testing.assert_close(deconvolve(trace), captums(net, net[5], images))
+
+
+def test_without_bias_zero_gives_zero_and_scaling_scales():
+    trace = small.trace(bias=0.5)
+    assert not deconvolve(trace, torch.zeros_like(trace.maps)).any()
+    for final_relu in (False, True):
+        scaled = deconvolve(trace, 3 * trace.maps, final_relu=final_relu)
+        torch.testing.assert_close(scaled, 3 * deconvolve(trace, final_relu=final_relu))
+
+
+def test_with_bias_neither_holds():
+    trace = small.trace(bias=0.5)
+    zero = deconvolve(trace, torch.zeros_like(trace.maps), bias=True)
+    assert zero.abs().max() > 0.01
+    scaled = deconvolve(trace, 3 * trace.maps, bias=True)
+    assert (scaled - 3 * deconvolve(trace, bias=True)).abs().max() > 0.01
+
+
+def test_the_published_options_are_the_published_chain():
+    net = small.model(bias=0.3)
+    trace = small.trace(net)
+    first, second, third, fourth = (layer for layer in net if isinstance(layer, nn.Conv2d))
+    signal = F.max_unpool2d(trace.maps, trace.switches[1], 2)
+    signal = F.conv_transpose2d(signal, fourth.weight, third.bias, padding=1).relu()
+    signal = F.conv_transpose2d(signal, third.weight, second.bias, padding=1).relu()
+    signal = F.max_unpool2d(signal, trace.switches[0], 2)
+    signal = F.conv_transpose2d(signal, second.weight, first.bias, padding=1).relu()
+    signal = F.conv_transpose2d(signal, first.weight, None, padding=1).relu()
+    torch.testing.assert_close(deconvolve(trace, **PUBLISHED), signal.detach())
+
+
+def test_the_final_relu_clips_the_image_and_nothing_else():
+    trace = small.trace()
+    image = deconvolve(trace)
+    assert (image < 0).any()
+    assert torch.equal(deconvolve(trace, final_relu=True), image.clamp(min=0))
+
+
+def test_a_batch_gives_the_stacked_results_of_its_images():
+    trace = small.trace()
+    images = deconvolve(trace)
+    for row in range(4):
+        torch.testing.assert_close(deconvolve(trace[row]), images[row : row + 1])
+
+
+def test_an_empty_batch_gives_no_images():
+    assert deconvolve(small.trace(n=0)).shape == (0, 3, 12, 12)
+
+
+@pytest.mark.parametrize("level", [2, -3])
+def test_a_level_that_is_not_there_is_refused(level):
+    with pytest.raises(UserError, match=f"level {level} is not one of the 2 max-pools"):
+        deconvolve(small.trace(), level=level)
+
+
+def test_unknown_switches_are_refused():
+    with pytest.raises(UserError, match="switches 'lucky' is not one of: recorded"):
+        deconvolve(small.trace(), switches="lucky")
+
+
+def test_maps_unlike_the_recorded_ones_are_refused():
+    trace = small.trace()
+    with pytest.raises(UserError, match=r"shape \(4, 6, 3, 3\) but the trace's have \(4, 4,"):
+        deconvolve(trace, trace.maps, level=0)
+    with pytest.raises(UserError, match=r"dtype torch\.float32"):
+        deconvolve(trace, trace.maps.float())
+
+
+@pytest.mark.parametrize(("k", "s"), itertools.product(range(1, 6), range(1, 4)))
+def test_the_size_equation_is_that_of_a_convolution_and_of_its_inverse(k, s):
+    for i, p in itertools.product(range(k, 13), range(3)):
+        if (i - k + 2 * p) % s:
+            with pytest.raises(UserError, match="no whole number"):
+                convolved_size(i, k, p, s)
+            continue
+        after = convolved_size(i, k, p, s)
+        image, weight = torch.zeros(1, 1, i, i), torch.zeros(1, 1, k, k)
+        assert F.conv2d(image, weight, padding=p, stride=s).shape[-1] == after
+        if s == 1:
+            assert deconvolved_size_padded(after, k, p) == i
+        if p == 0:
+            assert deconvolved_size_strided(after, k, s) == i
+        if (s, p) == (1, 0):
+            assert deconvolved_size(after, k) == i
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: convolved_size(4, 5), "filter of 5 does not fit an image of 4"),
+        (lambda: convolved_size(0, 1), "i = 0"),
+        (lambda: convolved_size(4, 3, 0, 0), "s = 0"),
+        (lambda: deconvolved_size_padded(1, 1, 1), "no image has size 1"),
+        (lambda: deconvolved_size_strided(0, 2, 2), "i = 0"),
+        (lambda: deconvolved_size(3, 0), "k = 0"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(call, message):
+    with pytest.raises(UserError, match=message):
+        call()

@@ -1,0 +1,211 @@
+import functools
+
+import pytest
+import small
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tinyvgg.backtracking import backtrack
+from tinyvgg.errors import UserError
+from tinyvgg.reading import read_network
+from tinyvgg.trace import record
+
+
+class Plain(nn.Module):
+    """A model with the forward that tutorials write."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3)
+        self.conv2 = nn.Conv2d(4, 5, 3)
+        self.pool = nn.MaxPool2d(2)
+        self.drop = nn.Dropout(0.5)
+        self.fc1 = nn.Linear(5 * 3 * 3, 8)
+        self.fc2 = nn.Linear(8, 5)
+        self.double()
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = F.max_pool2d(self.conv2(x).relu(), 2, stride=1)[:, :]
+        return self.tail(x)
+
+    def tail(self, x):
+        return self.fc2(torch.relu(self.fc1(self.drop(x.view(x.size(0), -1)))))
+
+
+class Viewed(Plain):
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = F.max_pool2d(self.conv2(x).relu(), kernel_size=2, stride=1)
+        self.last = x
+        return self.tail(x)
+
+
+class Reshaped(Viewed):
+    def tail(self, x):
+        return self.fc2(F.relu(self.fc1(self.drop(x.reshape(-1, 5 * 2 * 2)))))
+
+
+class Flattened(Viewed):
+    def tail(self, x):
+        return self.fc2(F.relu(self.fc1(torch.flatten(x, 1)), inplace=True))
+
+
+def insist_on_tensors(forward):
+    @functools.wraps(forward)
+    def checked(self, x):
+        if not isinstance(x, torch.Tensor):
+            raise TypeError(f"{x} is no tensor")
+        return forward(self, x)
+
+    return checked
+
+
+class Checked(Viewed):
+    forward = insist_on_tensors(Viewed.forward)
+
+
+def plain(kind):
+    net = kind()
+    net.fc1 = nn.Linear(5 * 2 * 2, 8).double()
+    return net
+
+
+@pytest.mark.parametrize("kind", [Viewed, Reshaped, Flattened, Checked])
+def test_a_plain_forward_is_read(kind):
+    net = plain(kind)
+    trace = record(net, small.images())
+    torch.testing.assert_close(trace.logits, net.eval()(small.images()).detach())
+    assert [layer.name for layer in trace.network.dense] == ["fc1", "fc2"]
+    assert backtrack(trace).pixels.shape == (4, 5, 2, 2)
+
+
+def test_a_pool_or_relu_may_be_used_many_times():
+    relu, pool = nn.ReLU(True), nn.MaxPool2d(2)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), relu, pool, nn.Conv2d(4, 4, 3), relu, pool)
+    net = nn.Sequential(net, nn.Flatten(), nn.Linear(4, 6), relu, nn.Linear(6, 5)).double()
+    trace = record(net, small.images())
+    assert len(trace.pooled) == 2
+    assert torch.equal(trace.logits, net(small.images()))
+
+
+def test_layers_carry_the_names_of_the_user():
+    net = nn.Sequential()
+    net.add_module("eyes", nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.MaxPool2d(2)))
+    net.add_module("flat", nn.Flatten())
+    net.add_module("verdict", nn.Linear(50, 4))
+    network = read_network(net)
+    layers = (*network.body, *network.neck, *network.dense)
+    assert [layer.name for layer in layers] == ["eyes.0", "eyes.1", "eyes.2", "flat", "verdict"]
+
+
+def state_of(net):
+    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in net.modules()]
+    modes = [m.training for m in net.modules()]
+    attributes = [sorted(vars(m)) for m in net.modules()]
+    return hooks, modes, attributes, {k: v.clone() for k, v in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("bad", [True, False])
+def test_nothing_of_the_model_changes_also_on_error(training, bad):
+    net = plain(Viewed).train(training)
+    net.pool.eval()
+    images = small.images(size=20 if bad else 12)
+    *before, weights = state_of(net)
+    if bad:
+        with pytest.raises(UserError):
+            record(net, images)
+    else:
+        record(net, images)
+    *after, weights_after = state_of(net)
+    assert after == before
+    assert all(torch.equal(weights[key], weights_after[key]) for key in weights)
+    assert torch.is_grad_enabled()
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_a_users_hooks_are_not_called():
+    net = small.model()
+    calls = []
+    net[0].register_forward_hook(lambda *args: calls.append(args))
+    net.register_forward_hook(lambda *args: calls.append(args))
+    record(net, small.images())
+    assert not calls
+
+
+def test_a_forward_that_raises_leaves_nothing_behind():
+    class Raises(Viewed):
+        def tail(self, x):
+            raise RuntimeError("out of luck")
+
+    net, call = plain(Raises), nn.Module.__call__
+    with pytest.raises(UserError, match=r"Raises cannot be read.*out of luck.*nn\.Sequential"):
+        read_network(net)
+    assert not hasattr(net, "last")
+    assert nn.Module.__call__ is call
+    assert isinstance(plain(Viewed)(small.images()), torch.Tensor)
+
+
+class TwoHeads(Viewed):
+    def tail(self, x):
+        return super().tail(x), x
+
+
+class Skip(Viewed):
+    def tail(self, x):
+        return super().tail(x + F.relu(x))
+
+
+class Loop(Viewed):
+    def tail(self, x):
+        return super().tail(x if x.sum() > 0 else -x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (TwoHeads, "TwoHeads returns more than logits"),
+        (Skip, "'add' in Skip does not follow 'relu_2' alone"),
+        (Loop, "Loop cannot be read as a chain"),
+        (Plain, "'getitem'"),
+    ],
+)
+def test_a_forward_that_is_no_chain_is_refused(kind, message):
+    with pytest.raises(UserError, match=message) as error:
+        read_network(plain(kind))
+    assert "\n" not in str(error.value)
+
+
+CONV, RELU, POOL, FLAT = nn.Conv2d(3, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
+FC = nn.Linear(50, 4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([CONV, nn.BatchNorm2d(2), RELU, POOL, FLAT, FC], r"'1' \(BatchNorm2d\) is not supported"),
+        ([CONV, nn.Sigmoid(), POOL, FLAT, FC], r"'1' \(Sigmoid\)"),
+        ([CONV, RELU, nn.AvgPool2d(2), FLAT, FC], r"'2' \(AvgPool2d\)"),
+        ([CONV, RELU, POOL, nn.Flatten(2), FC], r"'3' \(Flatten\)"),
+        ([nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"), RELU, POOL, FLAT, FC], "reflect"),
+        ([nn.Conv2d(3, 2, 2, padding="same"), RELU, POOL, FLAT, FC], "odd kernel"),
+        ([CONV, RELU, nn.MaxPool2d(2, return_indices=True), FLAT, FC], "return_indices=False"),
+        ([CONV, RELU, FLAT, FC], "no max-pool"),
+        ([CONV, RELU, POOL, FLAT], "no dense layer"),
+        ([CONV, RELU, POOL, FC], "no flatten before layer '3'"),
+        ([CONV, RELU, POOL, nn.Conv2d(2, 2, 3), FLAT, FC], r"'3' \(convolution\) stands between"),
+        ([CONV, FLAT, POOL, FLAT, FC], r"'1' \(flattening\) stands before the last max-pool"),
+        ([CONV, RELU, POOL, FLAT, nn.Linear(50, 6), nn.Linear(6, 4)], r"'5' \(dense\).*a ReLU"),
+        ([CONV, RELU, POOL, FLAT, FC, RELU], r"'1' \(rectification\) comes after the last linear"),
+        ([CONV, RELU, POOL, FLAT, FC, nn.Softmax(1)], r"'5' \(Softmax\) is not supported"),
+        ([CONV, RELU, CONV, POOL, FLAT, FC], "layer '0' is used 2 times"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_supported_is_refused_by_name_with_the_way_out(layers, message):
+    with pytest.raises(UserError, match=message) as error:
+        read_network(nn.Sequential(*layers))
+    assert "\n" not in str(error.value)
+    assert ": " in str(error.value)

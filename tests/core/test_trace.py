@@ -1,0 +1,179 @@
+import pytest
+import small
+import torch
+from torch import nn
+from torchvision import models
+
+from tinyvgg.errors import UserError
+from tinyvgg.model import TinyVGG
+from tinyvgg.network import head
+from tinyvgg.trace import record
+
+
+def light(build, pixels):
+    """A torchvision model with a small head, so that it fits a test."""
+    with torch.device("meta"):
+        net = build(weights=None, num_classes=4)
+        net.classifier = nn.Sequential(
+            nn.Linear(pixels, 12), nn.ReLU(True), nn.Dropout(), nn.Linear(12, 4)
+        )
+    return small.randomise(net.to_empty(device="cpu"))
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_logits_are_those_of_tiny_vgg(size):
+    net = TinyVGG(5, size)
+    images = small.images(3, size, dtype=torch.float32)
+    assert torch.equal(record(net, images).logits, net(images))
+
+
+@pytest.mark.parametrize(
+    ("build", "pixels", "pools", "size"),
+    [(models.alexnet, 256 * 6 * 6, 3, 224), (models.vgg11, 512 * 7 * 7, 5, 224)],
+)
+def test_logits_are_those_of_torchvisions_models(build, pixels, pools, size):
+    net = light(build, pixels)
+    images = small.images(1, size, dtype=torch.float32)
+    trace = record(net, images)
+    assert len(trace.pooled) == pools
+    torch.testing.assert_close(trace.logits, net.eval()(images).detach())
+
+
+def test_what_is_recorded_is_what_the_layers_give():
+    net = small.model()
+    images = small.images()
+    trace = record(net, images)
+    first = net[:5](images)
+    assert torch.equal(trace.pooled[0], first)
+    assert torch.equal(trace.maps, net[5:10](first))
+    assert [a.shape[1] for a in trace.dense] == [16, 12, 10]
+    assert torch.equal(trace.dense[0], net[10:13](trace.maps))
+    assert torch.equal(trace.logits, net(images))
+    assert trace.sizes == ((12, 12),) * 5 + ((6, 6),) * 5
+
+
+def test_switches_point_at_the_maxima():
+    net = small.model()
+    trace = record(net, small.images())
+    before = net[:4](trace.images).flatten(2)
+    assert torch.equal(before.gather(2, trace.switches[0].flatten(2)), trace.pooled[0].flatten(2))
+
+
+def test_the_head_gives_the_recorded_logits_from_the_recorded_maps():
+    trace = small.trace()
+    assert torch.equal(head(trace.network, trace.maps), trace.logits)
+
+
+def test_in_place_relu_changes_nothing():
+    plain, inplace = small.trace(inplace=False), small.trace(inplace=True)
+    for a, b in zip(
+        (*plain.pooled, *plain.switches, *plain.dense, plain.logits),
+        (*inplace.pooled, *inplace.switches, *inplace.dense, inplace.logits),
+        strict=True,
+    ):
+        assert torch.equal(a, b)
+
+
+def test_the_images_handed_over_stay_as_they_are():
+    layers = [nn.ReLU(True), nn.Conv2d(3, 2, 3), nn.ReLU(True), nn.MaxPool2d(2), nn.Flatten()]
+    net = nn.Sequential(*layers, nn.Linear(50, 4)).double()
+    images = small.images() - 0.5
+    before = images.clone()
+    record(net, images)
+    assert torch.equal(images, before)
+
+
+def test_a_batch_gives_the_stacked_results_of_its_images():
+    net = small.model()
+    batch = record(net, small.images(4))
+    for image in range(4):
+        one = record(net, batch.images[image : image + 1])
+        torch.testing.assert_close(one.logits, batch.logits[image : image + 1])
+        torch.testing.assert_close(one.maps, batch.maps[image : image + 1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (2, [2]),
+        (-1, [3]),
+        (slice(1, 3), [1, 2]),
+        ([3, 0], [3, 0]),
+        ([], []),
+        (torch.tensor([3, 1]), [3, 1]),
+        (torch.tensor([True, False, False, True]), [0, 3]),
+    ],
+    ids=str,
+)
+def test_rows_of_a_trace_are_a_trace(rows, expected):
+    trace = small.trace()
+    some = trace[rows]
+    assert len(some) == len(expected)
+    assert torch.equal(some.images, trace.images[expected])
+    assert torch.equal(some.logits, trace.logits[expected])
+    for part in ("pooled", "switches", "dense"):
+        for a, b in zip(getattr(some, part), getattr(trace, part), strict=True):
+            assert torch.equal(a, b[expected])
+
+
+def test_a_row_that_is_not_there_is_an_index_error():
+    with pytest.raises(IndexError, match="row 4"):
+        small.trace()[4]
+
+
+def test_probabilities_and_predictions_come_from_the_logits():
+    trace = small.trace()
+    torch.testing.assert_close(trace.probabilities.sum(1), torch.ones(4, dtype=torch.float64))
+    assert torch.equal(trace.probabilities.argmax(1), trace.predicted)
+
+
+def test_an_empty_batch_gives_an_empty_trace():
+    assert small.trace(n=0).logits.shape == (0, small.CLASSES)
+
+
+def test_a_trace_holds_no_copy_of_the_weights():
+    net = small.model()
+    trace = small.trace(net)
+    assert trace.network.body[0].module is net[0]
+    assert trace.network.dense[-1].module is net[-1]
+
+
+def test_a_trace_needs_no_gradient():
+    trace = record(small.model(), small.images().requires_grad_())
+    assert not trace.images.requires_grad
+    assert not trace.logits.requires_grad
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (small.images()[0], r"shape \(3, 12, 12\)"),
+        (small.images().float(), "dtype torch.float32 but the model has torch.float64"),
+        ((255 * small.images()).byte(), "torch.uint8"),
+        (small.images()[:, :1], "1 channels but layer '0' takes 3"),
+        (small.images().to("meta"), "device meta"),
+        (small.images(size=16), "96 pixels but layer '11' takes 54"),
+        (small.images(size=1), "1 x 1 are too small for layer '4'"),
+        (small.images().index_fill(0, torch.tensor([2]), torch.nan), "image 2 holds NaN"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_images_that_the_model_cannot_take_are_refused(images, message):
+    with pytest.raises(UserError, match=message) as error:
+        small.as_users_run_it(record)(small.model(), images)
+    assert "\n" not in str(error.value)
+
+
+def test_images_of_another_size_than_the_average_pool_lets_pass_are_refused():
+    net = light(models.alexnet, 256 * 6 * 6)
+    with pytest.raises(UserError, match=r"'avgpool' averages maps of 3 x 3.*\(6, 6\)"):
+        record(net, small.images(1, 128, dtype=torch.float32))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_everything_stays_on_the_device_of_the_model():
+    trace = record(small.model().cuda(), small.images().cuda())
+    parts = (*trace.pooled, *trace.switches, *trace.dense, trace.logits)
+    assert all(part.is_cuda for part in parts)
+    torch.testing.assert_close(trace.logits.cpu(), small.trace().logits)
