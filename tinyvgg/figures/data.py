@@ -1,0 +1,186 @@
+"""Figures of chapter 1: who is shown how, and which images train the network."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int, Shaped
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from tinyvgg import paper
+from tinyvgg.faces import EMOTIONS, Faces, Split
+from tinyvgg.figures import style
+from tinyvgg.findings.data import lacking, model_subject, portraits, whole_design
+
+PORTRAIT = 224
+TRAIN, TEST = style.BLUE, style.ORANGE
+EXAMPLES = 9
+
+
+class Examples(NamedTuple):
+    """Rows of a set of faces, arranged with headings; -1 where there is none."""
+
+    rows: Int[np.ndarray, "r c"]
+    row_names: list[str]
+    column_names: list[str]
+
+
+def mosaic(
+    images: Shaped[np.ndarray, "n h w 3"], rows: Int[np.ndarray, "r c"], gap: int
+) -> Shaped[np.ndarray, "y x 3"]:
+    """One image of many, in the arrangement of `rows` (indices; white where negative)."""
+    height, width = images.shape[1:3]
+    down, across = rows.shape
+    shape = (down * (height + gap) - gap, across * (width + gap) - gap, 3)
+    whole = np.full(shape, 255, np.uint8)
+    for (r, c), row in np.ndenumerate(rows):
+        if row >= 0:
+            top, left = r * (height + gap), c * (width + gap)
+            whole[top : top + height, left : left + width] = images[row]
+    return whole
+
+
+def panel_angles() -> list[int]:
+    """The camera angles in the order of the paper's Figure 1."""
+    return [int(paper.number(f"f1.both.angle_{panel}")) for panel in "abcde"]
+
+
+def angles_figure(faces: Faces) -> Figure:
+    """One subject from the five cameras; below, what the network gets to see (Figure 1)."""
+    design = whole_design(faces)
+    if design is None:
+        return style.missing(f"Five angles: {lacking(faces.index)}")
+    subject = model_subject(faces.index.table)
+    shots = _of(design, subject=subject, emotion="neutral", gaze="frontal").set_index("angle")
+    angles = panel_angles()
+    large = portraits(shots.loc[angles].reset_index(), PORTRAIT)
+    figure, axes = style.grid(2, len(angles))
+    for column, angle in enumerate(angles):
+        style.show_image(axes[0, column], large[column], f"({'abcde'[column]}) {angle}°")
+        seen = _of(
+            faces.index.table, subject=subject, emotion="neutral", gaze="frontal", angle=angle
+        ).index
+        style.clear(axes[1, column])
+        if len(seen):
+            size = faces.images.shape[1]
+            style.show_image(axes[1, column], faces.images[seen[0]], f"{size} × {size} pixels")
+        else:
+            axes[1, column].text(0.5, 0.5, "left out", ha="center", va="center", color=style.GRAY)
+    figure.suptitle(f"subject {subject} ({faces.kind})")
+    return figure
+
+
+def emotions_figure(faces: Faces) -> Figure:
+    """One subject with the eight emotions (Figure 2); else examples of each class."""
+    design = whole_design(faces)
+    if design is None:
+        return examples_figure(faces, None)
+    subject = model_subject(faces.index.table)
+    shots = _of(design, subject=subject, gaze="frontal", angle=90).set_index("emotion")
+    large = portraits(shots.loc[list(EMOTIONS)].reset_index(), PORTRAIT)
+    figure, axes = style.grid(2, 4, aspect=1.06)
+    for axis, image, letter, emotion in zip(axes.flat, large, "abcdefgh", EMOTIONS, strict=True):
+        style.show_image(axis, image, f"({letter}) {emotion}")
+    figure.suptitle(f"subject {subject} ({faces.kind})")
+    return figure
+
+
+def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
+    """Everybody, neutral, from the front, at the size that the network sees."""
+    if not faces.index.has("subject", "group", "sex"):
+        return style.missing(f"All subjects: {lacking(faces.index)}")
+    arranged = everybody(faces.index.table, columns)
+    figure, axis = _tiled(faces, arranged)
+    subjects = faces.index.table["subject"]
+    pitch = faces.images.shape[1] + _gap(faces)
+    for (r, c), row in np.ndenumerate(arranged.rows):
+        if row >= 0:
+            place = (c * pitch, r * pitch - 1)
+            axis.text(*place, str(subjects.iloc[row]), fontsize=5.5, va="bottom", color=style.GRAY)
+    return figure
+
+
+def everybody(table: pd.DataFrame, columns: int) -> Examples:
+    """One image a subject, in rows that each belong to one group and sex."""
+    faces_on = _of(table, emotion="neutral", gaze="frontal", angle=90)
+    rows, names = [], []
+    for (group, sex), members in faces_on.groupby(["group", "sex"]):
+        found = list(members.index)
+        for start in range(0, len(found), columns):
+            line = found[start : start + columns]
+            rows.append(line + [-1] * (columns - len(line)))
+            names.append(f"{group}\n{sex}" if start == 0 else "")
+    return Examples(np.array(rows), names, [])
+
+
+def examples_figure(faces: Faces, parts: Split | None) -> Figure:
+    """Images of one subject, or of each class, framed by the part that they belong to."""
+    arranged = examples(faces)
+    figure, axis = _tiled(faces, arranged)
+    if parts is None:
+        return figure
+    pitch, side = faces.images.shape[1] + _gap(faces), faces.images.shape[1]
+    for (r, c), row in np.ndenumerate(arranged.rows):
+        if row >= 0:
+            colour = TRAIN if row in parts.train else TEST
+            corner = (c * pitch - 0.5, r * pitch - 0.5)
+            axis.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2))
+    handles = [Rectangle((0, 0), 1, 1, fill=False, edgecolor=c, linewidth=2) for c in (TRAIN, TEST)]
+    names = ["trains the network", "tests it"]
+    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def examples(faces: Faces) -> Examples:
+    """One subject's images by emotion, angle and gaze; else the first images of each class."""
+    table, index = faces.index.table, faces.index
+    if not index.has("subject", "emotion", "angle", "gaze"):
+        return _first_of_each(table, index.tasks[-1])
+    mine = _of(table, subject=model_subject(table))
+    wide = mine.assign(row=mine.index).pivot(index="emotion", columns=["angle", "gaze"], values="row")
+    wide = wide.sort_index(axis=1)
+    columns = [f"{angle}°\n{gaze}" for angle, gaze in wide.columns]
+    return Examples(wide.to_numpy(np.int64), list(wide.index), columns)
+
+
+def _first_of_each(table: pd.DataFrame, column: str) -> Examples:
+    lines = {
+        str(name): list(members.index[:EXAMPLES]) for name, members in table.groupby(column)
+    }
+    widest = max(map(len, lines.values()))
+    rows = [line + [-1] * (widest - len(line)) for line in lines.values()]
+    return Examples(np.array(rows), list(lines), [])
+
+
+def _tiled(faces: Faces, arranged: Examples) -> tuple[Figure, Axes]:
+    """A mosaic with its headings, as wide as the book's figures."""
+    gap = _gap(faces)
+    whole = mosaic(np.asarray(faces.images), arranged.rows, gap)
+    height, width = whole.shape[:2]
+    figure, axes = style.grid(1, 1, aspect=height / width * 0.92 + 0.03)
+    axis: Axes = axes[0, 0]
+    style.show_image(axis, whole)
+    pitch, middle = faces.images.shape[1] + gap, faces.images.shape[1] / 2
+    axis.set_yticks(
+        [r * pitch + middle for r in range(len(arranged.row_names))], arranged.row_names
+    )
+    axis.set_xticks(
+        [c * pitch + middle for c in range(len(arranged.column_names))], arranged.column_names
+    )
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0, labelsize=7)
+    return figure, axis
+
+
+def _gap(faces: Faces) -> int:
+    return max(2, faces.images.shape[1] // 12)
+
+
+def _of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """The rows with these values, their row numbers as index."""
+    chosen = np.ones(len(table), dtype=bool)
+    for column, value in wanted.items():
+        chosen &= (table[column] == value).to_numpy()
+    return table.reset_index(drop=True)[chosen]

@@ -1,0 +1,47 @@
+"""From measured facts to verdicts, the same way in every chapter."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from tinyvgg import paper
+from tinyvgg.book.records import record_number, record_verdict
+from tinyvgg.claims import Verdict
+
+
+class Part(NamedTuple):
+    """One part of a claim: whether it was met, and what was measured, in words."""
+
+    met: bool
+    fact: str
+
+
+def weigh(claim: str, parts: Iterable[Part]) -> Verdict:
+    """A claim holds where all of its parts are met, in part where some are."""
+    found = list(parts)
+    met = [part.met for part in found]
+    verdict = "holds" if all(met) else "holds in part" if any(met) else "does not hold"
+    return Verdict(claim, verdict, "; ".join(f"{'✓' if p.met else '✗'} {p.fact}" for p in found))
+
+
+def untestable(claims: Iterable[str], reason: str) -> list[Verdict]:
+    """The verdict on claims that a source of faces, or a run, cannot speak to."""
+    return [Verdict(claim, "cannot be tested here", reason) for claim in claims]
+
+
+def conclude(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """Record a chapter's verdicts and return them as the table that the chapter ends with."""
+    rows = []
+    for found in verdicts:
+        record_verdict(found.claim, found.verdict, found.reason)
+        about = paper.claim(found.claim).title
+        rows.append((found.claim, about, found.verdict, found.reason))
+    table = pd.DataFrame(rows, columns=["claim", "about", "verdict", "why"])
+    return table.set_index("claim")
+
+
+def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> None:
+    """Record several numbers that share a tolerance; those that are None are left out."""
+    for key, value in numbers.items():
+        record_number(key, value, tolerance)
