@@ -163,7 +163,7 @@ def equals_table(pairs: Pairs, after: Float[Tensor, "n k"]) -> pd.DataFrame:
     theirs = paper_probability_table()
     rows = {
         state: {
-            "paper": _range(_equal(theirs.xs(state, level="state"))),
+            "paper": _range(_equal(theirs[theirs.index.get_level_values("state") == state])),
             "ours": _range(equal_smallest(logits.softmax(1)).tolist()),
             "ours, ReLU on the logits": _range(
                 equal_smallest(rectified(logits).softmax(1)).tolist()
@@ -188,7 +188,7 @@ def _range(counts: Sequence[int]) -> str:
 def rates_table(summary: pd.DataFrame, sets: Sequence[str]) -> pd.DataFrame:
     """A summary of `tinyvgg.repairs.summarise` in words: counts, rates and differences."""
     rows = {
-        SET_NAMES[name]: {
+        SET_NAMES[str(name)]: {
             "pixels": three_digits(round(row["pixels"], 1)),
             "count": three_digits(round(row["count"], 1)),
             "rate": _percent(row["rate"]),

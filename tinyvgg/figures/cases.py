@@ -159,7 +159,7 @@ def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -
     with style.styled():
         for row, (rule, table) in zip(axes, tables.items(), strict=True):
             for ax, image in zip(row, IMAGES, strict=True):
-                _bars(ax, table.loc[image].loc[list(sets)])
+                _bars(ax, _rows(table, image).loc[list(sets)])
                 ax.set_title(f"{image}, {rule} rule")
         for ax in axes[-1]:
             ax.set_xlabel("probability")
@@ -168,8 +168,13 @@ def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -
     return figure
 
 
+def _rows(table: pd.DataFrame, label: str | int) -> pd.DataFrame:
+    """The rows of one label of the outer level, by the labels of the inner one."""
+    return table[table.index.get_level_values(0) == label].droplevel(0)
+
+
 def _bars(ax: Axes, table: pd.DataFrame) -> None:
-    names = [f"{SET_NAMES[name]} ({row['pixels']:.0f})" for name, row in table.iterrows()]
+    names = [f"{SET_NAMES[str(name)]} ({row['pixels']:.0f})" for name, row in table.iterrows()]
     left = np.zeros(len(table))
     parts = {
         "true": (TRUE, "true class"),
@@ -261,7 +266,7 @@ def probabilities_figure(table: pd.DataFrame, cases: Sequence[Case]) -> Figure:
     figure, axes = style.grid(rows, 4, aspect=1.1, sharey=True)
     with style.styled():
         for number, (ax, case) in enumerate(zip(axes.flat, cases, strict=False), start=1):
-            _before_after(ax, table.loc[number], case)
+            _before_after(ax, _rows(table, number), case)
             ax.set_title(f"case {number}")
         for ax in list(axes.flat)[len(cases) :]:
             ax.axis("off")

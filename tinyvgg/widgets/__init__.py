@@ -1,0 +1,15 @@
+"""Explorers for notebooks: pick an error, suppress pixels, see what changes."""
+
+from tinyvgg.widgets.explorer import Explorer, explorer
+from tinyvgg.widgets.scenes import CHOICES, Bench, Scene
+from tinyvgg.widgets.static import StaticExplorer, static_explorer
+
+__all__ = [
+    "CHOICES",
+    "Bench",
+    "Explorer",
+    "Scene",
+    "StaticExplorer",
+    "explorer",
+    "static_explorer",
+]
