@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.synthetic.maths import Array
+from tinyvgg.faces.synthetic.maths import Array, contract
 from tinyvgg.faces.synthetic.storage import DAMAGED
 from tinyvgg.paths import write_whole
 
@@ -76,7 +77,7 @@ class Anatomy:
         """The weighted sum of targets, dm."""
         rows = [self.names.index(name) for name in weights]
         amounts = np.array(list(weights.values()), dtype=np.float32)
-        return np.einsum("t,tnc->nc", amounts, self.targets[rows])
+        return contract("t,tnc->nc", amounts, self.targets[rows])
 
 
 def load_anatomy(folder: Path | None = None) -> Anatomy:
@@ -148,8 +149,9 @@ def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:
     targets = data / "mpfb2/targets"
     files: dict[str, Path] = {}
     for sex, age in product(("female", "male"), ("child", "young", "old")):
-        builds = product(("averagemuscle", "maxmuscle", "minmuscle"),
-                         ("averageweight", "maxweight", "minweight"))
+        builds = product(
+            ("averagemuscle", "maxmuscle", "minmuscle"), ("averageweight", "maxweight", "minweight")
+        )
         names = [f"universal-{sex}-{age}-{muscle}-{weight}" for muscle, weight in builds]
         names += [f"{ancestry}-{sex}-{age}" for ancestry in ("african", "asian", "caucasian")]
         files |= {name: targets / f"macrodetails/{name}.target.gz" for name in names}
@@ -196,7 +198,8 @@ def _read_obj(path: Path) -> tuple[Array, Array, dict[str, list[list[list[int]]]
 
 def _read_target(path: Path, vertices: int) -> Float32[np.ndarray, "n 3"]:
     """Displacements of all vertices of the base mesh, dm; lines are `number dx dy dz`."""
-    text = gzip.open(path, "rt").read() if path.suffix == ".gz" else path.read_text()
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     rows = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
     displacement = np.zeros((vertices, 3), np.float32)
@@ -213,17 +216,17 @@ def _read_mask(path: Path) -> UInt8[np.ndarray, "s s"]:
 
 
 def _save(anatomy: Anatomy, path: Path) -> None:
-    np.savez(
-        path,
-        vertices=anatomy.vertices,
-        skin_uv=anatomy.skin_uv,
-        targets=anatomy.targets,
-        names=np.array(anatomy.names),
-        opposites=np.array(list(anatomy.opposites.items())),
-        parts=np.array([[part.start, part.stop] for part in anatomy.parts.values()]),
-        **{f"quads-{part}": quads for part, quads in anatomy.quads.items()},
-        **{f"mask-{name}": mask for name, mask in anatomy.masks.items()},
-    )
+    arrays: dict[str, Any] = {
+        "vertices": anatomy.vertices,
+        "skin_uv": anatomy.skin_uv,
+        "targets": anatomy.targets,
+        "names": np.array(anatomy.names),
+        "opposites": np.array(list(anatomy.opposites.items())),
+        "parts": np.array([[part.start, part.stop] for part in anatomy.parts.values()]),
+    }
+    arrays |= {f"quads-{part}": quads for part, quads in anatomy.quads.items()}
+    arrays |= {f"mask-{name}": mask for name, mask in anatomy.masks.items()}
+    np.savez(path, **arrays)
 
 
 def _load(path: Path) -> Anatomy:

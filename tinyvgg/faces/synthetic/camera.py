@@ -74,7 +74,7 @@ class Camera:
         x, y = np.meshgrid(place + self.shift[0], self.shift[1] - place)
         rays = self.forward * _DISTANCE + x[..., None] * self.right + y[..., None] * self.up
         rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-        return rays.reshape(-1, 3).astype(np.float32)
+        return np.asarray(rays.reshape(-1, 3), dtype=np.float32)
 
 
 def aim(framing: Framing, angle: int, nuisance: Nuisance) -> Camera:

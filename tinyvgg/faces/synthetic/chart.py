@@ -52,7 +52,7 @@ def value_noise(
     grid = np.concatenate([grid, grid[:, :2]], axis=1)
     size = (int((columns + 2) * width / columns), int((rows + 3) * height / rows))
     noise = cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC)[:height, :width]
-    return noise / noise.std()
+    return np.asarray(noise / noise.std())
 
 
 def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n c"]:
@@ -86,9 +86,9 @@ def draw_lines(
     """Anti-aliased lines between fractions of the chart, 0 to 1; later ones cover earlier ones."""
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
     fixed_point = np.array([WIDTH, HEIGHT]) * 16
-    for start, end, opacity in zip(starts * fixed_point, ends * fixed_point, opacities, strict=True):
-        ink = round(255 * float(opacity))
-        cv2.line(drawn, start.astype(int), end.astype(int), ink, thickness, cv2.LINE_AA, 4)
+    firsts, lasts = (starts * fixed_point).astype(int), (ends * fixed_point).astype(int)
+    for first, last, opacity in zip(firsts, lasts, opacities, strict=True):
+        cv2.line(drawn, first, last, round(255 * float(opacity)), thickness, cv2.LINE_AA, 4)
     return drawn.astype(np.float32) / 255
 
 

@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib import metadata
@@ -27,7 +28,7 @@ from tinyvgg.faces.synthetic.shots import Renderer
 from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
 from tinyvgg.faces.synthetic.texture import Painter
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a change of the renderer changes a pixel."""
 
 _SMALLEST, _LARGEST = 8, 2048
@@ -95,31 +96,47 @@ def render(
     _check_size(size)
     if workers is not None and workers < 1:
         raise UserError(f"workers {workers!r} is not a positive number")
-    rows, jobs = _plan(table, size, Path(folder), seed)
-    missing = [job for job in jobs.values() if job.load() is None]
-    _work_off(missing, workers or os.cpu_count() or 1, progress)
+    jobs = _plan(table, size, Path(folder), seed)
     images = np.empty((len(table), size, size, 3), np.uint8)
-    for number, job in jobs.items():
-        found = job.load()
-        if found is None:
+    missing = [job for job in jobs if not job.fill(images)]
+    _work_off(missing, workers or os.cpu_count() or 1, progress)
+    for job in missing:
+        if not job.fill(images):
             raise UserError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
-        images[rows[number]] = found
     return images
 
 
+@dataclass(frozen=True)
 class Job:
-    """The images of one subject: which, and where they are kept."""
+    """The images of one subject.
 
-    def __init__(
-        self, number: int, shots: Sequence[Shot], size: int, folder: Path, seed: int
-    ) -> None:
-        self.number, self.shots, self.size, self.seed = number, tuple(shots), size, seed
-        self.folder = folder
-        self.path = subject_file(folder / fingerprint(size, seed), number, self.shots)
+    Attributes:
+        number: the subject.
+        rows: of the table, in the order of the shots.
+        shots: emotion, gaze and angle of each image, sorted.
+        size, seed: of the set.
+        folder: where everything is kept.
+    """
 
-    def load(self) -> UInt8[np.ndarray, "n s s 3"] | None:
-        """The images kept, if they are there and whole."""
-        return load_images(self.path, (len(self.shots), self.size, self.size, 3))
+    number: int
+    rows: tuple[int, ...]
+    shots: tuple[Shot, ...]
+    size: int
+    seed: int
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where the images are kept."""
+        folder = self.folder / fingerprint(self.size, self.seed)
+        return subject_file(folder, self.number, self.shots)
+
+    def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
+        """Put the images kept into their rows; whether they were there and whole."""
+        kept = load_images(self.path, (len(self.shots), self.size, self.size, 3))
+        if kept is not None:
+            images[list(self.rows)] = kept
+        return kept is not None
 
     def run(self) -> None:
         """Render the images and keep them."""
@@ -137,30 +154,33 @@ def _check_size(size: int) -> None:
         raise UserError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
 
 
-def _plan(
-    table: pd.DataFrame, size: int, folder: Path, seed: int
-) -> tuple[dict[int, "np.ndarray"], dict[int, Job]]:
-    """Per subject, the rows of the table and the job that makes their images, in that order."""
+def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
+    """One job per subject; together they make all rows of the table."""
     lacking = {"subject", "emotion", "gaze", "angle"} - set(table.columns)
     if lacking:
         raise UserError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
-    columns = (table[name].tolist() for name in ("subject", "emotion", "gaze", "angle"))
+    columns = [table[name].tolist() for name in ("subject", "emotion", "gaze", "angle")]
     cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
-    rows: dict[int, np.ndarray] = {}
-    jobs: dict[int, Job] = {}
+    jobs = []
     for number, group in groupby(cells, key=lambda cell: cell[0]):
         person(number)
         members = list(group)
         for _, emotion, gaze, angle, _ in members:
             check_shot(emotion, gaze, [angle])
-        rows[number] = np.array([member[-1] for member in members])
-        jobs[number] = Job(number, [member[1:4] for member in members], size, folder, seed)
-    return rows, jobs
+        rows = tuple(member[-1] for member in members)
+        shots = tuple(member[1:4] for member in members)
+        jobs.append(Job(number, rows, shots, size, seed, folder))
+    return jobs
+
+
+@lru_cache(maxsize=1)
+def _painter(folder: Path | None) -> Painter:
+    return Painter(build_mesh(load_anatomy(folder)))
 
 
 @lru_cache(maxsize=1)
 def _renderer(size: int, seed: int, folder: Path | None) -> Renderer:
-    return Renderer(Painter(build_mesh(load_anatomy(folder))), size, seed)
+    return Renderer(_painter(folder), size, seed)
 
 
 def _work_off(jobs: Sequence[Job], workers: int, progress: bool) -> None:
@@ -203,7 +223,7 @@ def _bare_children() -> Iterator[None]:
     Spawned processes import the script that was run, which would render again where it has no
     ``if __name__ == "__main__"``; these need nothing of it.
     """
-    limits = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     before = {name: os.environ.get(name) for name in limits}
     main = sys.modules["__main__"]
     os.environ.update(limits)

@@ -24,7 +24,7 @@ _COHORTS = (
 
 @dataclass(frozen=True)
 class Person:
-    """One subject: RaFD's number, ``Caucasian``, ``Moroccan`` or ``Kid``, ``female`` or ``male``."""
+    """One subject: number, group (Caucasian, Moroccan, Kid) and sex (female, male)."""
 
     number: int
     group: str
@@ -110,7 +110,9 @@ def design(subjects: int = len(SUBJECTS), angles: Sequence[int] = (45, 90, 135))
         raise UserError(f"subjects {subjects!r} is not a number from 1 to {len(SUBJECTS)}")
     check_shot(EMOTIONS[0], GAZES[0], angles)
     cells = product(SUBJECTS[:subjects], sorted(EMOTIONS), sorted(GAZES), sorted(set(angles)))
-    return pd.DataFrame([_row(person(number), *shot) for number, *shot in cells])
+    return pd.DataFrame(
+        [_row(person(number), emotion, gaze, angle) for number, emotion, gaze, angle in cells]
+    )
 
 
 def _row(who: Person, emotion: str, gaze: str, angle: int) -> dict[str, object]:

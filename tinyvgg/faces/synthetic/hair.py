@@ -30,9 +30,7 @@ _SCALP_SOFTNESS = 0.30
 _NOWHERE = (0.0, 5.2, -0.2)
 
 
-def hair_cover(
-    azimuth: Array, height: Array, style: HairStyle, softness: float
-) -> Array:
+def hair_cover(azimuth: Array, height: Array, style: HairStyle, softness: float) -> Array:
     """How much of a place of the template hair covers, 0..1.
 
     Args:
@@ -63,7 +61,7 @@ def hair_thickness(
     x, y = np.clip(chart(points) * (WIDTH, HEIGHT), 0, (WIDTH - 1, HEIGHT - 1)).astype(int).T
     growth = 0.1 + 0.9 * smoothstep(7.0, 8.3, points[:, 1])
     lift = cover * (1 - mesh.masks["ears"][mesh.skin]) * style.thickness * growth * locks[y, x]
-    return lift.astype(np.float32)
+    return np.asarray(lift, dtype=np.float32)
 
 
 def hair_curtain(
@@ -100,7 +98,7 @@ def hair_curtain(
 
 
 def _extent(mesh: HeadMesh, skin: Float[np.ndarray, "s 3"]) -> tuple[float, ...]:
-    """Of the hairy part of the head: half its width, front, back, top; and the height of the neck."""
+    """Half the head's width, its front, back and top, and the height of the neck, dm."""
     height = mesh.template[mesh.skin, 1]
     head = (height > 7.1) & (height < 8.2) & (mesh.masks["ears"][mesh.skin] < 0.05)
     return (

@@ -6,7 +6,7 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float32
 
-from tinyvgg.faces.synthetic.maths import normalized
+from tinyvgg.faces.synthetic.maths import contract, normalized
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.pose import Pose
 
@@ -55,9 +55,9 @@ def trace_visibility(
     """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
     lamps = [lamp_rays(lamp) for lamp in (KEY, FILL)]
     rays = np.concatenate([*lamps, dome_rays()])
-    weights = np.einsum("ni,ri->nr", normals, rays)
+    weights = contract("ni,ri->nr", normals, rays)
     weights[:, 2 * _LAMP_RAYS :] = 0.75 * weights[:, 2 * _LAMP_RAYS :] + 0.25
-    weights = np.clip(weights, 0, 1) * normals.any(axis=1)[:, None]
+    weights = np.clip(weights, 0, 1) * (normals != 0).any(axis=1, keepdims=True)
     point, ray = np.nonzero(weights > _LEAST_WEIGHT)
     origins = points[point] + normals[point] * np.float32(_OFF_SURFACE)
     blocked = scene.run(origins, rays[ray], query="OCCLUDED") >= 0
@@ -78,9 +78,7 @@ def lamp_rays(lamp: Lamp) -> Float32[np.ndarray, "r 3"]:
     number = np.arange(_LAMP_RAYS) + 0.5
     radius = _LAMP_SPREAD * np.sqrt(number / _LAMP_RAYS)
     angle = number * _GOLDEN_ANGLE
-    offset = radius[:, None] * (
-        np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * upwards
-    )
+    offset = radius[:, None] * (np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * upwards)
     return normalized(lamp.direction + offset).astype(np.float32)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int8
 
 from tinyvgg.faces.synthetic.chart import Image, sample
-from tinyvgg.faces.synthetic.maths import dot, mix, normalized, smoothstep, to_linear
+from tinyvgg.faces.synthetic.maths import contract, dot, mix, normalized, smoothstep, to_linear
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
@@ -35,7 +35,7 @@ class Hits:
         place: (n, 2) fractions of the chart.
         seen: (n, 3) visibility of key lamp, fill lamp and dome.
         lips, mouth, underside, ears: (n,) masks.
-        in_eye: (n, 3) unit vectors from the eyeball's centre, in the eyeball's frame; zero elsewhere.
+        in_eye: (n, 3) unit vectors from the eyeball's centre, in its frame; zero elsewhere.
         off_eye: (n, 3) the same in the world.
     """
 
@@ -55,7 +55,7 @@ class Hits:
 
     def is_part(self, *parts: Part) -> Bool[np.ndarray, "n"]:
         """Which hits are on one of these parts."""
-        return np.isin(self.part, parts)
+        return np.asarray(np.any([self.part == part for part in parts], axis=0))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Im
     skin = hits.is_part(Part.SKIN)
     painted = sample(paint, hits.place)
     hair = np.where(hits.part == Part.CURTAIN, 1, painted[:, 3] * (1 - hits.ears) * skin)
-    folded = np.einsum("nc,c->n", sample(creases, hits.place), pose.creases)
+    folded = contract("nc,c->n", sample(creases, hits.place), pose.creases)
     looks = subject.looks
     albedo = mix(painted[:, :3], looks.skin, hits.ears * skin)
     jaw = looks.skin * np.float32(1 - 0.45 * looks.beard)
@@ -102,7 +102,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Im
 
 
 def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    """Outwards from the middle of the arch: teeth are one strip, too thin for normals of its own."""
+    """Outwards from the middle of the arch; the strip that stands for teeth has poor ones."""
     outwards = template * np.array([1, 0, 1], np.float32)
     outwards[:, 2] -= _TOOTH_ARCH_CENTRE
     return normalized(outwards)
@@ -111,7 +111,7 @@ def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "
 def _teeth(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
     azimuth = np.arctan2(template[:, 0], template[:, 2] - _TOOTH_ARCH_CENTRE)
     gaps = np.abs(np.sin(azimuth * _TEETH_PER_RADIAN)) ** 8
-    return _ENAMEL * (1 - np.float32(0.12) * gaps)[:, None]
+    return np.asarray(_ENAMEL * (1 - np.float32(0.12) * gaps)[:, None])
 
 
 def _eyeball(

@@ -16,22 +16,28 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def smoothstep(low: float, high: float, x: Array) -> Array:
     """Zero below `low`, one above `high`, a smooth ramp between; falls where low > high."""
     t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def contract(subscripts: str, *operands: Array) -> Array:
+    """Sums of products in Einstein's notation."""
+    return np.asarray(np.einsum(subscripts, *operands))
 
 
 def dot(a: Float[np.ndarray, "... 3"], b: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
     """Scalar products along the last axis."""
-    return np.einsum("...i,...i->...", a, b)
+    return contract("...i,...i->...", a, b)
 
 
 def normalized(vectors: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 3"]:
     """Vectors of length one; zero vectors stay zero."""
-    return vectors / (np.sqrt(dot(vectors, vectors))[..., None] + np.float32(1e-9))
+    length = np.sqrt(dot(vectors, vectors))[..., None]
+    return np.asarray(vectors / (length + np.float32(1e-9)))
 
 
 def mix(a: Array, b: Array, share: Array) -> Array:
     """Colours (n, 3) between `a` and `b`; `share` (n,) is b's part."""
-    return a + (b - a) * share[..., None]
+    return np.asarray(a + (b - a) * share[..., None])
 
 
 def to_linear(srgb: ArrayLike) -> Array:

@@ -69,7 +69,7 @@ class HeadMesh:
     template: Float32[np.ndarray, "v 3"]
     eyeball: Float32[np.ndarray, "e 3"]
     masks: dict[str, Float32[np.ndarray, "v"]]
-    lashes: Int[np.ndarray, "l 3"]
+    lashes: Int32[np.ndarray, "l 3"]
     upper_lashes: int
 
     @property
@@ -111,7 +111,7 @@ class HeadMesh:
     def normals(self, vertices: Float32[np.ndarray, "v 3"]) -> Float32[np.ndarray, "v 3"]:
         """Unit normals, the area-weighted mean over the triangles around each vertex."""
         a, b, c = (vertices[self.triangles[:, corner]] for corner in range(3))
-        return normalized(self._incidence @ np.cross(b - a, c - a))
+        return normalized(np.asarray(self._incidence @ np.cross(b - a, c - a)))
 
     @cached_property
     def _incidence(self) -> Any:
@@ -121,10 +121,12 @@ class HeadMesh:
         return sp.csr_matrix((np.ones(len(corners), np.float32), places), shape)
 
 
-def ray_scene(triangles: Float32[np.ndarray, "t 3 3"]) -> EmbreeScene:
+def ray_scene(
+    vertices: Float32[np.ndarray, "v 3"], triangles: Int32[np.ndarray, "t 3"]
+) -> EmbreeScene:
     """An Embree scene of these triangles."""
     scene = EmbreeScene()
-    TriangleMesh(scene, np.ascontiguousarray(triangles))
+    TriangleMesh(scene, np.ascontiguousarray(vertices), np.ascontiguousarray(triangles))
     return scene
 
 
@@ -134,20 +136,22 @@ def build_mesh(anatomy: Anatomy) -> HeadMesh:
         part: subdivide(anatomy.quads[part], _length(anatomy.parts[part])) for part in _SUBDIVIDED
     }
     ball, ball_triangles = eyeball()
-    blocks = [(part, step.smooth.shape[0], triangulate(step.quads)) for part, step in pieces.items()]
+    blocks = [
+        (part, int(step.smooth.shape[0]), triangulate(step.quads)) for part, step in pieces.items()
+    ]
     blocks += [(eye, len(ball), ball_triangles) for eye in EYES]
     blocks += [("curtain", int(np.prod(CURTAIN_SHAPE)), _curtain_triangles())]
     ends = np.cumsum([size for _, size, _ in blocks]).tolist()
-    parts = {part: slice(end - size, end) for (part, size, _), end in zip(blocks, ends, strict=True)}
+    parts = {
+        part: slice(end - size, end) for (part, size, _), end in zip(blocks, ends, strict=True)
+    }
     smooth = sp.block_diag([step.smooth for step in pieces.values()], format="csr")
 
     template = np.zeros((ends[-1], 3), np.float32)
     template[: smooth.shape[0]] = smooth @ anatomy.vertices[: smooth.shape[1]]
     template[parts["curtain"]] = _template_curtain()
     triangles = np.concatenate([mesh + parts[part].start for part, _, mesh in blocks])
-    lashes = [
-        triangulate(anatomy.quads[part]) + anatomy.parts[part].start for part in _LASHES
-    ]
+    lashes = [triangulate(anatomy.quads[part]) + anatomy.parts[part].start for part in _LASHES]
     return HeadMesh(
         anatomy=anatomy,
         parts=parts,
@@ -160,7 +164,7 @@ def build_mesh(anatomy: Anatomy) -> HeadMesh:
         template=template,
         eyeball=ball,
         masks=_masks(anatomy, pieces["skin"], template, triangles),
-        lashes=np.concatenate(lashes),
+        lashes=np.concatenate(lashes).astype(np.int32),
         upper_lashes=len(lashes[0]) + len(lashes[1]),
     )
 
@@ -214,7 +218,9 @@ def _masks(
     """Masks of the skin at all vertices, zero elsewhere."""
     uv = subdivide_corners(anatomy.skin_uv)
     count = skin.smooth.shape[0]
-    drawn = {name: _at_vertices(mask, uv, skin.quads, count) for name, mask in anatomy.masks.items()}
+    drawn = {
+        name: _at_vertices(mask, uv, skin.quads, count) for name, mask in anatomy.masks.items()
+    }
     points = template[:count]
     is_ear = (np.abs(points[:, 0]) > 0.62) & (points[:, 1] > 6.4) & (points[:, 1] < 7.7)
     down = -_template_normals(template, triangles)[:count, 1]

@@ -12,7 +12,7 @@ from tinyvgg.faces.synthetic.camera import Camera, Nuisance
 from tinyvgg.faces.synthetic.chart import Image, chart
 from tinyvgg.faces.synthetic.lighting import visibility
 from tinyvgg.faces.synthetic.materials import Hits, facing
-from tinyvgg.faces.synthetic.maths import Array, mix, normalized, smoothstep, to_srgb
+from tinyvgg.faces.synthetic.maths import Array, contract, mix, normalized, smoothstep, to_srgb
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh, Part, ray_scene
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.shading import shade
@@ -61,11 +61,11 @@ class Studio:
 
     @cached_property
     def _scene(self) -> EmbreeScene:
-        return ray_scene(self.pose.vertices[self.mesh.triangles])
+        return ray_scene(self.pose.vertices, self.mesh.triangles)
 
     @cached_property
     def _lash_scene(self) -> EmbreeScene:
-        return ray_scene(self.pose.lashes)
+        return ray_scene(self.pose.controls, self.mesh.lashes)
 
     @cached_property
     def _fields(self) -> Float32[np.ndarray, "v 13"]:
@@ -96,7 +96,7 @@ class Studio:
         self,
         camera: Camera,
         rays: Float32[np.ndarray, "n 3"],
-        primID: Int[np.ndarray, "n"],  # noqa: N803 (Embree's names)
+        primID: Int[np.ndarray, "n"],
         u: Float32[np.ndarray, "n"],
         v: Float32[np.ndarray, "n"],
         tfar: Float32[np.ndarray, "n"],
@@ -121,7 +121,7 @@ class Studio:
             mouth=mouth,
             underside=underside,
             ears=ears,
-            in_eye=np.einsum("ni,ij->nj", off_eye, self.pose.eye_rotation),
+            in_eye=contract("ni,ij->nj", off_eye, self.pose.eye_rotation),
             off_eye=off_eye,
         )
 
@@ -147,17 +147,17 @@ class Studio:
         rows, number = near[ahead], found["primID"][ahead]
         points = camera.position + rays[rows] * found["tfar"][ahead, None].astype(np.float64)
         distance = np.min(
-            [np.linalg.norm(points - eye.centre, axis=1) / eye.radius
-             for eye in self.subject.eyes.values()],
+            [
+                np.linalg.norm(points - eye.centre, axis=1) / eye.radius
+                for eye in self.subject.eyes.values()
+            ],
             axis=0,
         )
         density = np.where(number < self.mesh.upper_lashes, _UPPER_LASH, _LOWER_LASH)
         opacity[rows] = density * smoothstep(1.55, 1.08, distance) * self.subject.looks.lashes
         return opacity
 
-    def _lash_band(
-        self, camera: Camera, rays: Float32[np.ndarray, "r 3"]
-    ) -> Int[np.ndarray, "_"]:
+    def _lash_band(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Int[np.ndarray, "_"]:
         """The rays that pass near the height of the eyes, where lashes can be."""
         framing = self.subject.framing
         reach = np.linalg.norm(camera.position[[0, 2]] - np.array([0, framing.depth]))
@@ -174,14 +174,14 @@ def develop(
     encoded = to_srgb(cv2.GaussianBlur(small, (0, 0), _LENS_BLUR))
     grain = np.random.default_rng(nuisance.grain).normal(0, _GRAIN, encoded.shape)
     exposed = np.clip(encoded + grain + nuisance.exposure, 0, 1)
-    return (exposed * 255 + 0.5).astype(np.uint8)
+    return np.asarray(exposed * 255 + 0.5).astype(np.uint8)
 
 
 def _tone(linear: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
     """Roll highlights off smoothly below one."""
     head = 1 - _SHOULDER
     rolled = _SHOULDER + head * np.tanh((linear - _SHOULDER) / head * np.float32(0.9))
-    return np.where(linear > _SHOULDER, rolled, np.clip(linear, 0, None))
+    return np.asarray(np.where(linear > _SHOULDER, rolled, np.clip(linear, 0, None)))
 
 
 def _origins(camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from tinyvgg.faces.synthetic.expressions import Expression
-from tinyvgg.faces.synthetic.maths import Array
+from tinyvgg.faces.synthetic.maths import Array, contract
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh
 from tinyvgg.faces.synthetic.subjects import Eye, Subject
 
@@ -22,7 +22,7 @@ class Pose:
     Attributes:
         vertices: (v, 3) of the mesh, dm.
         normals: (v, 3) unit vectors.
-        lashes: (l, 3, 3) triangles, dm.
+        controls: (n, 3) the deformed anatomy, whose vertices the lashes are made of, dm.
         eye_rotation: (3, 3) of both eyeballs.
         creases: (4,) depth of the groups of creases, 0..1.
         mouth_light: how much light reaches the teeth, 0..1.
@@ -30,7 +30,7 @@ class Pose:
 
     vertices: Float32[np.ndarray, "v 3"]
     normals: Float32[np.ndarray, "v 3"]
-    lashes: Float32[np.ndarray, "l 3 3"]
+    controls: Float32[np.ndarray, "n 3"]
     eye_rotation: Float32[np.ndarray, "3 3"]
     creases: Float32[np.ndarray, "4"]
     mouth_light: float
@@ -47,7 +47,7 @@ def pose(mesh: HeadMesh, subject: Subject, expression: Expression) -> Pose:
     for name in EYES:
         eye = subject.eyes[name]
         reach = 1 + _cornea(mesh.eyeball[:, 2])[:, None]
-        turned = np.einsum("ij,nj->ni", rotation, mesh.eyeball * reach)
+        turned = contract("ij,nj->ni", rotation, mesh.eyeball * reach)
         vertices[mesh.parts[name]] = eye.centre + _EYE_FILL * eye.radius * turned
         lid = mesh.lids[name]
         vertices[lid] = _outside(vertices[lid], eye, rotation[:, 2])
@@ -55,7 +55,7 @@ def pose(mesh: HeadMesh, subject: Subject, expression: Expression) -> Pose:
     return Pose(
         vertices=vertices,
         normals=mesh.normals(vertices),
-        lashes=controls[mesh.lashes],
+        controls=controls,
         eye_rotation=rotation,
         creases=_creases(expression),
         mouth_light=_mouth_light(expression),
@@ -65,14 +65,15 @@ def pose(mesh: HeadMesh, subject: Subject, expression: Expression) -> Pose:
 def _eye_rotation(expression: Expression) -> Float32[np.ndarray, "3 3"]:
     yaw, pitch = np.radians(expression.gaze_yaw), np.radians(expression.gaze_pitch)
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    nod = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    return np.einsum("ij,jk->ik", turn, nod).astype(np.float32)
+    down = np.array([0, np.sin(pitch), np.cos(pitch)])
+    nod = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], down])
+    return contract("ij,jk->ik", turn, nod).astype(np.float32)
 
 
 def _cornea(cosine: Array) -> Array:
     """How far the cornea bulges, in radii, at this cosine of the angle to the gaze."""
     angle = np.arccos(np.clip(cosine, -1, 1))
-    return _CORNEA_HEIGHT * np.exp(-((angle / _CORNEA_EXTENT) ** 4))
+    return np.asarray(_CORNEA_HEIGHT * np.exp(-((angle / _CORNEA_EXTENT) ** 4)))
 
 
 def _outside(
@@ -82,9 +83,9 @@ def _outside(
     offset = points - eye.centre
     distance = np.linalg.norm(offset, axis=1, keepdims=True)
     direction = offset / distance
-    cosine = np.einsum("ni,i->n", direction, gaze)[:, None]
+    cosine = contract("ni,i->n", direction, gaze)[:, None]
     clear = eye.radius * (_LID_CLEARANCE + _cornea(cosine))
-    return eye.centre + direction * np.maximum(distance, clear)
+    return np.asarray(eye.centre + direction * np.maximum(distance, clear))
 
 
 def _place_mouth(

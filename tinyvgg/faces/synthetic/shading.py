@@ -5,8 +5,8 @@ from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.chart import Image, sample
 from tinyvgg.faces.synthetic.lighting import FILL, KEY, Lamp
-from tinyvgg.faces.synthetic.maths import Array, dot, normalized, smoothstep
 from tinyvgg.faces.synthetic.materials import Hits, Material, material, tooth_normals
+from tinyvgg.faces.synthetic.maths import Array, contract, dot, normalized, smoothstep
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
@@ -37,7 +37,7 @@ def shade(
     colour += rim[:, None] * _RIM_TINT
     eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
     colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes])[:, None]
-    return colour * np.float32(_EXPOSURE)
+    return np.asarray(colour * np.float32(_EXPOSURE))
 
 
 def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
@@ -52,9 +52,7 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     return seen
 
 
-def _detailed_normals(
-    hits: Hits, surface: Material, pores: Image
-) -> Float32[np.ndarray, "n 3"]:
+def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Float32[np.ndarray, "n 3"]:
     """Normals tilted by the pores of the skin, and those of the teeth."""
     normal = hits.normal.copy()
     teeth = hits.part == Part.TEETH
@@ -86,7 +84,7 @@ def _irradiance(
     dome = np.clip(seen[:, 2:], 0, 1.15)
     upwards = np.float32(0.62) + np.float32(0.38) * normal[:, 1:2]
     sidewards = np.clip(np.abs(normal[:, :1]) * np.float32(1.1) - np.float32(0.15), 0, 1)
-    return (
+    return np.asarray(
         lamps
         + _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.1))
         + _AMBIENT * dome
@@ -96,8 +94,9 @@ def _irradiance(
 
 def _wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array) -> Array:
     """Lambert's cosine, wrapped around the terminator as scattering under the skin does."""
-    cosine = np.einsum("ni,i->n", normal, lamp.direction)[:, None]
-    return np.clip(cosine * (1 - wrap) + wrap, 0, 1) ** np.float32(1.15)
+    cosine = contract("ni,i->n", normal, lamp.direction)[:, None]
+    wrapped: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
+    return wrapped ** np.float32(1.15)
 
 
 def _highlight(
@@ -109,7 +108,7 @@ def _highlight(
     grazing = 1 - np.clip(dot(half, hits.view), 0, 1)
     fresnel = _REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing
     lobe = (surface.gloss + 2) / 8 * np.exp(surface.gloss * np.log(cosine + np.float32(1e-6)))
-    return lamp.highlight * surface.shine * fresnel * lobe
+    return np.asarray(lamp.highlight * surface.shine * fresnel * lobe)
 
 
 def _catch_lights(

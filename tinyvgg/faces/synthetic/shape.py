@@ -18,7 +18,10 @@ _SPREADS: tuple[tuple[str, tuple[str, ...], float, bool], ...] = (
     ("starts", ("neck",), 0.05, True),
     ("has", ("trans-out",), 0.05, True),
 )
-"""Standard deviations of local traits by name, the first match counts; whether children vary less."""
+"""How local traits vary: what their name starts with or has, standard deviation, less in children.
+
+The first match counts.
+"""
 
 _DEFAULT_SPREAD = 0.17
 _CHILD_FACTOR = 0.65

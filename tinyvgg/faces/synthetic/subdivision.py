@@ -59,7 +59,7 @@ def subdivide(quads: Int[np.ndarray, "f 4"], vertices: int) -> Subdivision:
 
 
 def subdivide_corners(values: Float[np.ndarray, "f 4 c"]) -> Float[np.ndarray, "g 4 c"]:
-    """Values at the corners of faces (texture coordinates), carried to the four new faces of each."""
+    """Values at the corners of faces, carried to the corners of the four new faces of each."""
     middles = (values + np.roll(values, -1, axis=1)) / 2
     centres = np.broadcast_to(values.mean(axis=1, keepdims=True), values.shape)
     split = np.stack([values, middles, centres, np.roll(middles, 1, axis=1)], axis=2)

@@ -34,11 +34,13 @@ _PIXELS_PER_DM = WIDTH / (2 * np.pi)
 _EYE_OF_THE_BEHOLDER = 9.0
 _PORES_SEED = 5
 
+_FOREHEAD_LINE = ((-0.42, -0.02), (-0.2, 0.015), (0.0, -0.01), (0.2, 0.015), (0.42, -0.02))
+
 # lines of the face at rest, (x, y) as seen from the front, dm: path, width, opacity, mirrored
 _CREASES: tuple[tuple[tuple[Path, float, float, bool], ...], ...] = (
     tuple(
         (
-            [(-0.42, y - 0.02), (-0.2, y + 0.015), (0, y - 0.01), (0.2, y + 0.015), (0.42, y - 0.02)],
+            [(x, y + lift) for x, lift in _FOREHEAD_LINE],
             0.02,
             1.0,
             False,
@@ -72,7 +74,7 @@ class Painter:
     @cached_property
     def _front(self) -> EmbreeScene:
         skin = self.mesh.triangles[self.mesh.material == Part.SKIN]
-        return ray_scene(self.mesh.template[skin])
+        return ray_scene(self.mesh.template, skin)
 
     def project(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Fractions of the chart behind the points (x, y) that a viewer in front sees, dm."""
@@ -100,11 +102,13 @@ class Painter:
     def creases(self) -> Image:
         """Depth of the creases, 0..1, one channel per group of `_CREASES`."""
         channels = [
-            np.sum([opacity * self.stroke(path, width, both) for path, width, opacity, both in group],
-                   axis=0)
+            sum(
+                opacity * self.stroke(path, width, mirrored)
+                for path, width, opacity, mirrored in group
+            )
             for group in _CREASES
         ]
-        return np.clip(np.stack(channels, axis=-1), 0, 1).astype(np.float32)
+        return np.asarray(np.clip(np.stack(channels, axis=-1), 0, 1), dtype=np.float32)
 
     @cached_property
     def pores(self) -> Image:
@@ -114,7 +118,7 @@ class Painter:
             weight * value_noise(rng, cell) for weight, cell in ((0.5, 3), (0.6, 6), (0.5, 14))
         )
         slopes = np.stack([np.gradient(grain, axis=1), -np.gradient(grain, axis=0)], axis=-1)
-        return (slopes / slopes.std()).astype(np.float32)
+        return np.asarray(slopes / slopes.std(), dtype=np.float32)
 
     def blob(
         self, centre: tuple[float, float], spread: tuple[float, float]
@@ -151,13 +155,13 @@ class Painter:
     def _complexion(self, rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
         """Factors on the skin's colour: mottling, redness, the shade around the eyes."""
         n70, n22, n7, n3 = (value_noise(rng, cell) for cell in (70, 22, 7, 3))
-        mottling = 1 + 0.035 * n70 + 0.025 * n22 + 0.025 * n7 + 0.03 * n3
+        mottling = 1 + 0.02 * n70 + 0.025 * n22 + 0.025 * n7 + 0.03 * n3
         red = (
             0.55 * self.blob((0.38, 6.95), (0.22, 0.16))
             + 0.6 * self.blob((0, 6.95), (0.12, 0.12))
             + 0.3 * self.blob((0, 6.3), (0.2, 0.1))
         )
-        red = (0.5 + 0.3 * n22) * red * rng.uniform(0.3, 1) + 0.05 * n70 + 0.04 * n7
+        red = (0.5 + 0.3 * n22) * red * rng.uniform(0.3, 1) + 0.015 * n70 + 0.04 * n7
         below = self.blob((0.30, 7.12), (0.16, 0.06)) * rng.uniform(0.3, 1)
         above = self.blob((0.30, 7.36), (0.17, 0.06)) * rng.uniform(0.3, 1)
         factor = mottling[..., None] * _tinted(red, (-0.05, 0.14, 0.12))
@@ -173,18 +177,17 @@ class Painter:
         )
         area = np.clip(jaw + self.blob((0.14, 6.68), (0.22, 0.05)), 0, 1)
         stubble = 0.75 + 0.25 * value_noise(rng, 2.2)
-        return np.clip(area * density * stubble, 0, 0.85).astype(np.float32)
+        return np.asarray(np.clip(area * density * stubble, 0, 0.85), dtype=np.float32)
 
     def _brows(self, male: bool, rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
         """Opacity of both brows, a few hundred strokes each."""
         fullness = rng.uniform(0.8, 1.25) * (1.15 if male else 0.85)
         ridge = _brow_ridge(male, rng)
-        starts, ends = (np.concatenate(x) for x in zip(
-            *(_brow_hairs(ridge * (side, 1), side, fullness, rng) for side in (1, -1)), strict=True
-        ))
+        left, right = (_brow_hairs(ridge * (side, 1), side, fullness, rng) for side in (1, -1))
+        starts, ends = (np.concatenate(both) for both in zip(left, right, strict=True))
         ink = draw_lines(self.project(starts), self.project(ends), rng.uniform(0.5, 1, len(starts)))
-        soft = blur(ink, 0.7) * 1.15 + blur(ink, 5) * 0.35
-        return np.clip(soft, 0, 0.92) * np.float32(rng.uniform(0.8, 1))
+        soft = np.clip(blur(ink, 0.6) + blur(ink, 5) * 0.3, 0, 0.92)
+        return np.asarray(soft * np.float32(rng.uniform(0.8, 1)))
 
 
 def spline(path: Path, count: int) -> Float[np.ndarray, "n 2"]:
@@ -206,7 +209,8 @@ def _freckles(rng: np.random.Generator) -> Array:
     count = int(rng.integers(80, 350))
     azimuth = np.clip(rng.normal(0, 0.5, count), -1.3, 1.3)
     height = rng.normal(6.98, 0.17, count)
-    dots = draw_dots(_places(azimuth, height), rng.integers(1, 3, count), rng.uniform(0.2, 0.8, count))
+    radii, opacities = rng.integers(1, 3, count), rng.uniform(0.2, 0.8, count)
+    dots = draw_dots(_places(azimuth, height), radii, opacities)
     return blur(dots, 1.0)[..., None] * np.array([0.22, 0.36, 0.45], np.float32)
 
 
