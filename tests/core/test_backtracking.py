@@ -72,6 +72,16 @@ def test_neurons_with_equal_products_collapse_into_the_first_as_in_the_published
     assert any((few.sum(0) < many.sum(0)).any() for few, many in differ)
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_neuron_counts_only_where_it_is_the_first_with_its_product(seed, threshold):
+    draw = torch.Generator().manual_seed(seed)
+    products = torch.randint(0, 3, (3, 4), generator=draw, dtype=torch.float64)
+    expected = loops.by_value_step([1.0] * 4, products.T.tolist(), {0, 1, 2}, threshold)
+    first = backtracking._first_of_equals(products, threshold)
+    assert set(first.nonzero().flatten().tolist()) == expected
+
+
 def test_agrees_with_the_loops_where_maps_are_negative():
     layers = [nn.Conv2d(3, 5, 3), nn.MaxPool2d(3), nn.Flatten(), nn.Linear(45, 8), nn.ReLU()]
     net = small.randomise(nn.Sequential(*layers, nn.Linear(8, small.CLASSES)).double())
