@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from types import MappingProxyType
 
 import numpy as np
@@ -148,12 +149,19 @@ class Pairs:
 
 
 def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
-    """Traces of the cases that have a look-alike, and of these."""
+    """Traces of the cases that have a look-alike, and of these.
+
+    A pair is left out where the answers recorded here are not those that the run keeps, as may
+    happen to a logit as good as equal to another on another device.
+    """
     paired = tuple(case for case in cases if case.lookalike is not None)
     wrong = run.faces.tensor([case.row for case in paired])
     right = run.faces.tensor([case.lookalike for case in paired if case.lookalike is not None])
     labels = torch.tensor([case.true for case in paired], dtype=torch.int64)
-    return Pairs(paired, record(run.model, wrong), record(run.model, right), labels)
+    pairs = Pairs(paired, record(run.model, wrong), record(run.model, right), labels)
+    given = torch.tensor([case.predicted for case in paired], dtype=torch.int64)
+    same = (pairs.wrong.predicted == given) & (pairs.right.predicted == labels)
+    return pairs if bool(same.all()) else pairs.only(compress(paired, same))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from tinyvgg.backtracking import Rule
-from tinyvgg.case_tables import IMAGES, SET_NAMES, name_of
+from tinyvgg.findings.case_tables import IMAGES, SET_NAMES, name_of
 from tinyvgg.cases import Case, Pairs, pixel_sets
 from tinyvgg.figures import style
 from tinyvgg.overlap import common_values
@@ -150,7 +150,7 @@ def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -
     """Probabilities of a pair with and without pixels, for each rule (claim S2).
 
     Args:
-        tables: `tinyvgg.case_tables.confidence_table` by rule.
+        tables: `tinyvgg.findings.case_tables.confidence_table` by rule.
         sets: to show, from top to bottom.
     """
     if not sum(len(table) for table in tables.values()):
@@ -257,7 +257,7 @@ def probabilities_figure(table: pd.DataFrame, cases: Sequence[Case]) -> Figure:
     """Table 3 as a picture: probabilities before and after, the true class framed.
 
     Args:
-        table: of `tinyvgg.case_tables.probability_table`.
+        table: of `tinyvgg.findings.case_tables.probability_table`.
         cases: in its order.
     """
     if not len(table):

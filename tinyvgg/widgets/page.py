@@ -37,7 +37,8 @@ $rules
 <div class="images">
 <figure><img id="$id-wrong" alt="" src="$blank"><figcaption>error</figcaption></figure>
 <figure><img id="$id-right" alt="" src="$blank"><figcaption>look-alike</figcaption></figure>
-<figure><img id="$id-features" alt="" src="$blank"><figcaption>tracked features</figcaption></figure>
+<figure><img id="$id-features" alt="" src="$blank">
+<figcaption>tracked features</figcaption></figure>
 </div>
 <p class="result" id="$id-result" aria-live="polite">$fallback</p>
 <table aria-describedby="$id-result"><thead><tr><th scope="col">class</th>

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from tinyvgg.backtracking import Rule
-from tinyvgg.case_tables import name_of
+from tinyvgg.findings.case_tables import name_of
 from tinyvgg.cases import RULES, Case, Pairs, pixel_sets
 from tinyvgg.errors import UserError
 from tinyvgg.figures.style import strength

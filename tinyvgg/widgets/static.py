@@ -1,4 +1,4 @@
-"""The static explorer: every scene of a handful of errors, computed before, in one piece of HTML."""
+"""The static explorer: all scenes of a handful of errors, computed before, in a piece of HTML."""
 
 import json
 import re

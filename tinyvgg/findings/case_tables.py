@@ -43,7 +43,7 @@ def name_of(run: Run, row: int) -> str:
     return ", ".join(words[a].format(values[a]) for a in known) or Path(str(values["path"])).name
 
 
-def same_but(run: Run, case: Case) -> list[str]:
+def differing(run: Run, case: Case) -> list[str]:
     """The aspects in which an error and its look-alike differ, of those that the index knows."""
     table = run.faces.index.table
     known = [aspect for aspect in ASPECTS if run.faces.index.has(aspect)]
@@ -51,6 +51,26 @@ def same_but(run: Run, case: Case) -> list[str]:
         return []
     first, second = table.iloc[case.row], table.iloc[case.lookalike]
     return [aspect for aspect in known if first[aspect] != second[aspect]]
+
+
+def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
+    """Which pair a chapter looks at, and why this one."""
+    if not len(pair):
+        return f"None of the {len(run.errors)} errors of this run has a right look-alike."
+    case = pair.cases[0]
+    own = sum(run.classes[other.true] == wanted for other in pairs.cases)
+    why = (
+        f"Class {wanted} has {own} of the {len(pairs)} errors that have a right look-alike; shown is"
+        " the one that is closest to it."
+        if own
+        else f"Class {wanted} has no error with a right look-alike in this run; shown is the closest"
+        f" of the {len(pairs)} pairs that there are."
+    )
+    return (
+        f"{why} The right image ({name_of(run, case.lookalike or 0)}) and the wrong one"
+        f" ({name_of(run, case.row)}) differ in {' and '.join(differing(run, case)) or 'pixels only'};"
+        f" class **{run.classes[case.true]}** was taken for **{run.classes[case.predicted]}**."
+    )
 
 
 def cases_table(run: Run, pairs: Pairs) -> pd.DataFrame:
