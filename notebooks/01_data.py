@@ -33,7 +33,7 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.experiments import open_study
 from tinyvgg.figures import data as figures
-from tinyvgg.findings import conclude, data, record_numbers
+from tinyvgg.findings import conclude, data, record_numbers, whole
 
 study = open_study(profile, faces, seed, progress=False)
 
@@ -43,16 +43,16 @@ study = open_study(profile, faces, seed, progress=False)
 # ```{admonition} What the synthetic faces are, and what they are not
 # :class: note
 # Nobody in this book exists. A parametric model of human anatomy (CC0, see {doc}`../data_licences`) is
-# shaped into 67 different heads, posed by the muscles that an expression needs, and photographed by virtual cameras.
+# shaped into {glue:text}`d1.both.subjects` different heads, posed by the muscles that an expression needs, and photographed by virtual cameras.
 # The set repeats the *design* of the data base down to the file names, and takes over the numbers of its
-# subjects. It repeats none of its content: subject 40 here has nothing but the number in common with the real one.
+# subjects. It repeats none of its content: subject {paper}`f9.subject.subject` here has nothing but the number in common with the real one.
 # Skin, hair and light are simpler than in a photograph, and an expression is put on the same way by
 # everyone up to a personal strength and asymmetry. A number measured here says something about these
 # faces first, and about photographs only as far as the two are alike.
 # ```
 #
 # The table has the paper's set and the part of it that the paper uses, the synthetic set with all its
-# cameras, and what this run works on. The cameras at 0° and 180° see a full profile; the paper leaves
+# cameras, and what this run works on. The cameras at {paper}`d2.both.left_out_first` and {paper}`d2.both.left_out_second` see a full profile; the paper leaves
 # them out, and so they are not even rendered here, save for the figure below.
 
 # %%
@@ -74,7 +74,7 @@ figures.subjects_figure(study.faces)
 # %% [markdown]
 # ## One subject, five angles
 #
-# The cameras stand around the subject in steps of 45°; 90° is the front. Like the paper's first figure, this
+# The cameras stand around the subject in equal steps; the one at {paper}`f1.both.angle_c` sees the front. Like the paper's first figure, this
 # one shows a Caucasian woman, and below each view what the network gets.
 
 # %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject from five cameras (the paper's Figure 1). Top: at the paper's size of a cropped face. Bottom: as the networks of this run see it; the two profiles are left out."}, "image": {"alt": "Five views of one head turning from one full profile over the front to the other, and below them the three that are used, in the resolution of this run"}}
@@ -125,23 +125,23 @@ figures.examples_figure(study.faces, study.split(study.tasks[0]))
 # another camera's image of the same shot.
 
 # %%
-nearness = data.nearness_table(study.faces, splits)
-nearness
+data.nearness_table(study.faces, splits)
 
 # %%
 record_numbers(data.numbers(study, splits))
 
 # %% [markdown]
-# If each image goes to either part with equal chance, one of two possible twins is missing from the training part half of
-# the time, both a quarter of the time: about three quarters of all test images have a twin. To recognise an emotion
-# from an image whose twin was learned takes less than to recognise it in a stranger's face. The accuracies of
+# Each image has as many possible twins as there are other gazes, and each of those trains the network about every
+# second time. So {glue:text}`d3.subject.twins:.1%` of the test images for identity, and
+# {glue:text}`d4.emotion.twins:.1%` of those for emotion, have a twin that was learned. To recognise an emotion
+# from such an image takes less than to recognise it in a stranger's face. The accuracies of
 # Table 2, and ours, are of this easier kind; neither network is ever tested on a subject that it has not seen.
 #
 # ## The paper's numbers beside ours
 
 # %%
 ours = data.numbers(study, splits)
-paper.compare([("", key, ours[key]) for key in paper.load().numbers if key in ours])
+whole(paper.compare([("", key, ours[key]) for key in paper.load().numbers if key in ours]))
 
 # %% [markdown]
 # ## What may be concluded, and what may not

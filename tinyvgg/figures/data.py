@@ -47,6 +47,7 @@ def panel_angles() -> list[int]:
     return [int(paper.number(f"f1.both.angle_{panel}")) for panel in "abcde"]
 
 
+@style.styled()
 def angles_figure(faces: Faces) -> Figure:
     """One subject from the five cameras; below, what the network gets to see (Figure 1)."""
     design = whole_design(faces)
@@ -72,6 +73,7 @@ def angles_figure(faces: Faces) -> Figure:
     return figure
 
 
+@style.styled()
 def emotions_figure(faces: Faces) -> Figure:
     """One subject with the eight emotions (Figure 2); else examples of each class."""
     design = whole_design(faces)
@@ -80,13 +82,14 @@ def emotions_figure(faces: Faces) -> Figure:
     subject = model_subject(faces.index.table)
     shots = _of(design, subject=subject, gaze="frontal", angle=90).set_index("emotion")
     large = portraits(shots.loc[list(EMOTIONS)].reset_index(), PORTRAIT)
-    figure, axes = style.grid(2, 4, aspect=1.06)
+    figure, axes = style.grid(2, 4, cell=1.5, aspect=1.08)
     for axis, image, letter, emotion in zip(axes.flat, large, "abcdefgh", EMOTIONS, strict=True):
         style.show_image(axis, image, f"({letter}) {emotion}")
     figure.suptitle(f"subject {subject} ({faces.kind})")
     return figure
 
 
+@style.styled()
 def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
     """Everybody, neutral, from the front, at the size that the network sees."""
     if not faces.index.has("subject", "group", "sex"):
@@ -105,7 +108,9 @@ def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
 def everybody(table: pd.DataFrame, columns: int) -> Examples:
     """One image a subject, in rows that each belong to one group and sex."""
     faces_on = _of(table, emotion="neutral", gaze="frontal", angle=90)
-    rows, names = [], []
+    rows: list[list[int]] = []
+    names: list[str] = []
+    columns = min(columns, int(faces_on.groupby(["group", "sex"]).size().max()))
     for (group, sex), members in faces_on.groupby(["group", "sex"]):
         found = list(members.index)
         for start in range(0, len(found), columns):
@@ -115,6 +120,7 @@ def everybody(table: pd.DataFrame, columns: int) -> Examples:
     return Examples(np.array(rows), names, [])
 
 
+@style.styled()
 def examples_figure(faces: Faces, parts: Split | None) -> Figure:
     """Images of one subject, or of each class, framed by the part that they belong to."""
     arranged = examples(faces)
@@ -159,9 +165,11 @@ def _tiled(faces: Faces, arranged: Examples) -> tuple[Figure, Axes]:
     gap = _gap(faces)
     whole = mosaic(np.asarray(faces.images), arranged.rows, gap)
     height, width = whole.shape[:2]
-    figure, axes = style.grid(1, 1, aspect=height / width * 0.92 + 0.03)
+    cell = min(6.0, 0.6 * arranged.rows.shape[1] + 1)
+    figure, axes = style.grid(1, 1, cell=cell, aspect=height / width * 0.92 + 0.03)
     axis: Axes = axes[0, 0]
     style.show_image(axis, whole)
+    axis.set(xlim=(-1.5, width + 0.5), ylim=(height + 0.5, -1.5))
     pitch, middle = faces.images.shape[1] + gap, faces.images.shape[1] / 2
     axis.set_yticks(
         [r * pitch + middle for r in range(len(arranged.row_names))], arranged.row_names

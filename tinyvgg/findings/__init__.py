@@ -1,5 +1,5 @@
 """What the chapters find: tables and verdicts, computed from studies and runs."""
 
-from tinyvgg.findings.conclusions import Part, conclude, record_numbers, untestable, weigh
+from tinyvgg.findings.conclusions import Part, conclude, record_numbers, untestable, weigh, whole
 
-__all__ = ["Part", "conclude", "record_numbers", "untestable", "weigh"]
+__all__ = ["Part", "conclude", "record_numbers", "untestable", "weigh", "whole"]

@@ -1,6 +1,7 @@
 """What backtracking keeps, whether it looks at the class, and how large biases are."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -96,9 +97,7 @@ def step3_table(trace: Trace) -> pd.DataFrame:
     lengths = [trace.maps[0].numel(), *(a.shape[1] for a in trace.dense)]
     rows = [
         (j, length, below, below, length == below)
-        for j, (below, length) in reversed(
-            list(enumerate(zip(lengths[:-1], lengths[1:], strict=True), start=1))
-        )
+        for j, (below, length) in reversed(list(enumerate(pairwise(lengths), start=1)))
     ]
     columns = ["j", "elements of a_j", "rows of W_j", "elements of a_(j-1)", "step 3 fits"]
     return pd.DataFrame(rows, columns=columns).set_index("j")
@@ -249,8 +248,7 @@ def algorithm_verdicts(followed: BY_TASK, step3: pd.DataFrame, agrees: bool) -> 
     fits = Part(bool(step3["step 3 fits"].all()), "step 3 can run as printed")
     runs = Part(agrees, "read with a_(j-1), its loops and the package find the same pixels")
     classes = [_looks_at_class(task, part) for task, part in with_errors.items()]
-    missing = [_partly(task, part) for task, part in with_errors.items()]
-    return [weigh("A1", [fits, runs, *classes]), weigh("F7", missing), *_b1(with_errors)]
+    return [weigh("A1", [fits, runs, *classes]), *_of_both_tasks(with_errors)]
 
 
 def _looks_at_class(task: str, part: Followed) -> Part:
@@ -272,10 +270,12 @@ def _partly(task: str, part: Followed) -> Part:
     return Part(some > len(on) / 2, fact)
 
 
-def _b1(followed: BY_TASK) -> list[Verdict]:
+def _of_both_tasks(followed: BY_TASK) -> list[Verdict]:
     if not {"subject", "emotion"} <= set(followed):
-        return untestable(("B1",), "errors of both identity and emotion are needed")
-    return [weigh("B1", [_more(followed, rule) for rule in followed["subject"].found])]
+        return untestable(("F7", "B1"), "errors of both identity and emotion are needed")
+    missing = [_partly(task, part) for task, part in followed.items()]
+    more = [_more(followed, rule) for rule in followed["subject"].found]
+    return [weigh("F7", missing), weigh("B1", more)]
 
 
 def _more(followed: BY_TASK, rule: str) -> Part:

@@ -9,9 +9,9 @@ import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
-from tinyvgg.findings.case_tables import differing
 from tinyvgg.cases import Pairs
 from tinyvgg.claims import Verdict
+from tinyvgg.findings.case_tables import differing
 from tinyvgg.metrics import bootstrap_interval
 from tinyvgg.repairs import equal_smallest, rectified
 from tinyvgg.runs import Run

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
+from IPython.display import HTML
 
 from tinyvgg import paper
 from tinyvgg.book.records import record_number, record_verdict
@@ -30,7 +31,13 @@ def untestable(claims: Iterable[str], reason: str) -> list[Verdict]:
     return [Verdict(claim, "cannot be tested here", reason) for claim in claims]
 
 
-def conclude(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+def whole(table: pd.DataFrame) -> HTML:
+    """A table with all of its text, which pandas alone would cut short."""
+    with pd.option_context("display.max_colwidth", None):
+        return HTML(table.to_html(escape=True))
+
+
+def conclude(verdicts: Iterable[Verdict]) -> HTML:
     """Record a chapter's verdicts and return them as the table that the chapter ends with."""
     rows = []
     for found in verdicts:
@@ -38,7 +45,7 @@ def conclude(verdicts: Iterable[Verdict]) -> pd.DataFrame:
         about = paper.claim(found.claim).title
         rows.append((found.claim, about, found.verdict, found.reason))
     table = pd.DataFrame(rows, columns=["claim", "about", "verdict", "why"])
-    return table.set_index("claim")
+    return whole(table.set_index("claim"))
 
 
 def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> None:

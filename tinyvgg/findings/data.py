@@ -65,12 +65,13 @@ def design_table(faces: Faces) -> pd.DataFrame:
         title: [paper.show(values.get(name), "count") for name in names]
         for title, values in columns.items()
     }
-    rows = [name.replace("_", " ") for name in names]
+    named = {"size": "pixels, side of an image", "images_per_subject": "images of a subject"}
+    rows = [named.get(name, name) for name in names]
     return pd.DataFrame(shown, index=pd.Index(rows, name="number of"))
 
 
 def _paper(claim: str) -> dict[str, int | float | None]:
-    known = ("subjects", "emotions", "gazes", "angles", "images_per_subject", "images")
+    known = ("subjects", "emotions", "gazes", "angles", "images_per_subject", "images", "size")
     keys = {key: number.value for key, number in paper.load().numbers.items()}
     found = {name: keys.get(f"{claim}.both.{name}") for name in known}
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
@@ -213,14 +214,17 @@ def _share(keys: Shaped[np.ndarray, "n"], parts: Split) -> float:
 def numbers(study: Study, splits: Readings) -> dict[str, object]:
     """What chapter 1 records, all of it exact."""
     faces = study.faces
-    ours = {f"d1.both.{name}": value for name, value in counts(whole_design(faces)).items()}
+    ours: dict[str, object] = {
+        f"d1.both.{name}": value for name, value in counts(whole_design(faces)).items()
+    }
     used = counts(faces.index.table)
     ours |= {f"d2.both.{name}": used.get(name) for name in ("angles", "images")}
     ours |= {"d2.both.size": faces.images.shape[1], "f2.both.panels": used.get("emotions")}
     for (task, reading), parts in splits.items():
+        twins = nearness(faces, parts).get("twin, other gaze")
         by_cell = cell_counts(faces.index, task, parts)
         suffix = "_text" if reading == TEXT else ""
-        split_numbers = {
+        split_numbers: dict[str, object] = {
             "train_per_cell": int(by_cell["train"].min()),
             "train": len(parts.train),
             "test": len(parts.test),
@@ -229,12 +233,13 @@ def numbers(study: Study, splits: Readings) -> dict[str, object]:
             split_numbers |= {
                 "cells": len(by_cell),
                 "images_per_cell": int(by_cell.sum(axis=1).min()),
+                "twins": twins,
             }
         prefix = f"{CLAIMS[task]}.{task}"
         ours |= {f"{prefix}.{name}{suffix}": value for name, value in split_numbers.items()}
         if reading == TABLE:
             ours[f"{prefix}.test_per_cell"] = int(by_cell["test"].min())
-    return dict(ours)
+    return ours
 
 
 def verdicts(study: Study) -> list[Verdict]:

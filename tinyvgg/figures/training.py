@@ -1,0 +1,49 @@
+"""Figures of chapter 2: error rates over the epochs."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from tinyvgg import paper
+from tinyvgg.figures import style
+from tinyvgg.findings.training import curve, majority
+from tinyvgg.runs import Run
+
+
+@style.styled()
+def error_rates(runs: Sequence[Run]) -> Figure:
+    """Training and test error of each network over the epochs (Figure 5)."""
+    figure, axes = style.grid(
+        1, len(runs), cell=style.WIDTH / max(2, len(runs)), aspect=0.85, sharey=True
+    )
+    for axis, run in zip(axes[0], runs, strict=True):
+        _error_rate(axis, run)
+    axes[0, 0].set_ylabel("error rate")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _error_rate(axis: Axes, run: Run) -> None:
+    epochs = run.history["epoch"]
+    colour = style.TASK_COLOURS[run.task]
+    rates, bands = curve(run)
+    axis.axhline(1 - majority(run.labels), color=style.GRAY, ls=":", label="constant answer")
+    known = paper.load().numbers.get(f"t2.{run.task}.accuracy")
+    if known and isinstance(known.value, float):
+        axis.axhline(1 - known.value, color=style.RED, ls="--", lw=1, label="paper, at the end")
+    axis.plot(epochs, run.history["train_error"], color=style.GRAY, label="training, in passing")
+    axis.fill_between(epochs, bands[:, 0], bands[:, 1], color=colour, alpha=0.2, lw=0)
+    axis.plot(epochs, rates, color=colour, label="test, after the epoch")
+    axis.plot(epochs.iloc[-1], rates[-1], "o", color=colour, ms=5, label="network of this book")
+    best = int(rates.argmin())
+    axis.plot(
+        epochs.iloc[best], rates[best], "v", mfc="none", color="black", ms=6, label="best on the test part"
+    )
+    name = style.TASK_NAMES[run.task]
+    axis.set_title(f"{name}, {len(run.classes)} classes ({run.faces.kind} faces)")
+    axis.set(xlabel="epoch", ylim=(0, 1))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

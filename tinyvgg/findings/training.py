@@ -1,0 +1,388 @@
+"""The network beside Table 1, the recipe beside the paper's, accuracies and over-fitting."""
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import nn
+
+from tinyvgg import paper
+from tinyvgg.claims import Verdict
+from tinyvgg.deconvolution import convolved_size
+from tinyvgg.experiments import Study
+from tinyvgg.findings.conclusions import Part, untestable, weigh
+from tinyvgg.metrics import Interval, proportion_interval
+from tinyvgg.network import Convolution, Dense, Layer, Pooling
+from tinyvgg.paper import TASK_NAMES
+from tinyvgg.reading import read_network
+from tinyvgg.runs import Run, batches, build_model
+from tinyvgg.training import predict
+
+MARGIN = 0.05
+"""Accuracies this much below the paper's still count as met in part."""
+TOLERANCES = {"accuracy": 0.05, "train_accuracy": 0.05, "best_accuracy": 0.05, "gap": 0.05}
+
+
+def network_table(run: Run) -> pd.DataFrame:
+    """Layer by layer: what Table 1 says, what runs here, output sizes and parameters (T1)."""
+    network = read_network(run.model)
+    layers: list[Layer] = [*network.body, *network.dense]
+    ours = [layer for layer in layers if isinstance(layer, Convolution | Pooling | Dense)]
+    theirs = paper.table1().to_dict("records")
+    if len(ours) != len(theirs):
+        theirs = [{}] * len(ours)
+    rows = []
+    classes = _classes(run.task)
+    sizes = {"paper": int(paper.number("t1.both.size")), "here": run.experiment.size}
+    maps = 0
+    for entry, layer in zip(theirs, ours, strict=True):
+        said, runs = _said(entry, classes), _runs(layer)
+        maps = layer.module.out_channels if isinstance(layer, Convolution) else maps
+        sizes = {who: _after(size, layer) for who, size in sizes.items()}
+        rows.append(
+            {
+                "layer": layer.name,
+                "Table 1": said,
+                "this run": runs,
+                "output, paper": _output(sizes["paper"], maps, layer, said),
+                "output, this run": _output(sizes["here"], maps, layer, runs),
+                "parameters, this run": f"{_parameters(layer):,}",
+            }
+        )
+    return pd.DataFrame(rows).set_index("layer")
+
+
+def _classes(task: str) -> int | None:
+    known = paper.load().numbers.get(f"t1.{task}.classes")
+    return int(known.value) if known and isinstance(known.value, int) else None
+
+
+def _said(entry: Mapping[str, object], classes: int | None) -> str:
+    if not entry:
+        return paper.NOTHING
+    if entry["layer"] == "conv":
+        return _conv(entry["field"], entry["stride"], entry["padding"], entry["maps"])
+    if entry["layer"] == "max-pool":
+        return _pool(entry["field"], entry["stride"])
+    units = classes if pd.isna(entry["units"]) else entry["units"]  # type: ignore[call-overload]
+    return "one neuron a class" if units is None else _dense(units)
+
+
+def _runs(layer: Layer) -> str:
+    if isinstance(layer, Convolution):
+        module = layer.module
+        return _conv(
+            module.kernel_size[0], module.stride[0], layer.padding[0], module.out_channels
+        )
+    if isinstance(layer, Pooling):
+        return _pool(layer.kernel[0], layer.stride[0])
+    assert isinstance(layer, Dense)
+    return _dense(layer.module.out_features)
+
+
+def _conv(field: object, stride: object, padding: object, maps: object) -> str:
+    return f"conv {field} × {field}, stride {stride}, padding {padding}, {maps} maps"
+
+
+def _pool(field: object, stride: object) -> str:
+    return f"max-pool {field} × {field}, stride {stride}"
+
+
+def _dense(units: object) -> str:
+    return f"dense, {units} neurons"
+
+
+def _after(size: int, layer: Layer) -> int:
+    if isinstance(layer, Convolution):
+        module = layer.module
+        return convolved_size(size, module.kernel_size[0], layer.padding[0], module.stride[0])
+    if isinstance(layer, Pooling):
+        return convolved_size(size, layer.kernel[0], layer.padding[0], layer.stride[0])
+    return size
+
+
+def _output(size: int, maps: int, layer: Layer, description: str) -> str:
+    if isinstance(layer, Dense):
+        return description.removeprefix("dense, ").removesuffix(" neurons")
+    return f"{size} × {size} × {maps}"
+
+
+def _parameters(layer: Layer) -> int:
+    if isinstance(layer, Pooling) or not isinstance(layer, Convolution | Dense):
+        return 0
+    return sum(weights.numel() for weights in layer.module.parameters())
+
+
+def parameters(model: nn.Module) -> int:
+    """Weights and biases of a network."""
+    return sum(weights.numel() for weights in model.parameters())
+
+
+def recipe_table(study: Study) -> pd.DataFrame:
+    """The settings of each network beside the paper's (P1)."""
+    columns = {f"this run, {TASK_NAMES.get(t, t)}": _recipe(study, t) for t in study.tasks}
+    said = {
+        "initial weights": "Glorot and Bengio's",
+        "optimiser": "plain gradient descent",
+        "images a batch": paper.quantity("p1.both.batch").text,
+        "learning rate": paper.quantity("p1.both.rate").text,
+        "epochs": paper.quantity("p1.both.epochs").text,
+        "order of the images": "not said",
+        "pixels are divided by": f"{paper.quantity('p1.both.code_scale').text} (published code)",
+        "side of an image": paper.quantity("d2.both.size").text,
+    }
+    return pd.DataFrame({"paper": said, **columns}).rename_axis("setting")
+
+
+def _recipe(study: Study, task: str) -> dict[str, str]:
+    experiment = study.experiment(task)
+    recipe = experiment.recipe
+    largest = max(_glorot_share(layer) for layer in build_model(experiment).modules())
+    within = largest <= 1 + 1e-6
+    return {
+        "initial weights": "Glorot and Bengio's" if within else "beyond Glorot and Bengio's bound",
+        "optimiser": "plain gradient descent",
+        "images a batch": str(recipe.batch),
+        "learning rate": f"{recipe.rate:g}",
+        "epochs": str(recipe.epochs),
+        "order of the images": "new each epoch" if recipe.reshuffle else "the same each epoch",
+        "pixels are divided by": f"{_scale(study):g}",
+        "side of an image": str(experiment.size),
+    }
+
+
+def _glorot_share(layer: nn.Module) -> float:
+    """The largest weight of a layer by Glorot and Bengio's bound."""
+    if not isinstance(layer, nn.Conv2d | nn.Linear):
+        return 0.0
+    taps = layer.weight[0, 0].numel()
+    bound = sqrt(6 / (taps * (layer.weight.shape[0] + layer.weight.shape[1])))
+    return float(layer.weight.detach().abs().max()) / bound
+
+
+def _scale(study: Study) -> float:
+    image = np.asarray(study.faces.images[:1])
+    return float(image.max() / study.faces.tensor([0]).max())
+
+
+def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Device and time of each training; both differ from machine to machine."""
+    rows = []
+    for run in runs:
+        seconds = float(run.history["seconds"].sum())
+        images = len(run.split.train) * len(run.history)
+        rows.append(
+            {
+                "task": TASK_NAMES.get(run.task, run.task),
+                "device": run.device,
+                "minutes": round(seconds / 60, 1),
+                "images a second": round(images / seconds),
+                "images a second, paper": paper.quantity("p1.both.images_per_second").text,
+            }
+        )
+    return pd.DataFrame(rows).set_index("task")
+
+
+def majority(labels: Int[np.ndarray, "n"]) -> float:
+    """Accuracy of the constant answer that is right most often."""
+    return float(np.bincount(labels).max() / len(labels))
+
+
+def train_errors(run: Run) -> int:
+    """Training images that the final weights get wrong.
+
+    The error rate of the history is another: that of the batches while the weights moved.
+    """
+    with torch.no_grad():
+        logits, labels = predict(run.model, batches(run.faces, run.task, "cpu"), run.split.train)
+    return int((logits.argmax(1) != labels).sum())
+
+
+def difference_interval(
+    first: float, first_interval: Interval, second: float, second_interval: Interval
+) -> Interval:
+    """Interval of first - second for independent estimates (Newcombe's; Zou and Donner's MOVER)."""
+    difference = first - second
+    below = sqrt((first - first_interval.low) ** 2 + (second_interval.high - second) ** 2)
+    above = sqrt((first_interval.high - first) ** 2 + (second - second_interval.low) ** 2)
+    return Interval(difference - below, difference + above)
+
+
+def gap(run: Run, wrong_in_training: int) -> tuple[float, Interval]:
+    """Test error less training error of the final weights, and its 95 % interval (F5)."""
+    test, train = _rate(len(run.errors), len(run.labels)), _rate(
+        wrong_in_training, len(run.split.train)
+    )
+    return test[0] - train[0], difference_interval(*test, *train)
+
+
+def _rate(errors: int, images: int) -> tuple[float, Interval]:
+    return errors / images, proportion_interval(errors, images)
+
+
+def accuracy_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Table 2 beside ours, with Wilson's intervals and the constant answer (T2)."""
+    rows: list[paper.Row] = []
+    for run in runs:
+        test, errors = len(run.labels), len(run.errors)
+        low, high = proportion_interval(errors, test)
+        key = f"t2.{run.task}"
+        rows += [
+            ("", f"{key}.train_size", len(run.split.train)),
+            ("", f"{key}.test_size", test),
+            ("", f"{key}.classes", len(run.classes)),
+            ("", f"{key}.accuracy", run.accuracy, (1 - high, 1 - low)),
+            ("", f"{key}.errors", errors, (low * test, high * test)),
+            ("", f"{key}.majority", majority(run.labels)),
+        ]
+    return paper.compare(rows)
+
+
+def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataFrame:
+    """Error rates of the final weights on both parts, and the gap between them, in percent."""
+    rows = []
+    for run, wrong in zip(runs, wrong_in_training, strict=True):
+        difference, interval = gap(run, wrong)
+        rows.append(
+            {
+                "task": TASK_NAMES.get(run.task, run.task),
+                "classes": len(run.classes),
+                "training error": paper.show(wrong / len(run.split.train), "percent"),
+                "while training": paper.show(float(run.history.train_error.iloc[-1]), "percent"),
+                "test error": paper.show(1 - run.accuracy, "percent"),
+                "gap": paper.show(difference, "percent"),
+                "95 % interval": paper.show_interval(interval, "percent"),
+            }
+        )
+    return pd.DataFrame(rows).set_index("task")
+
+
+def numbers(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> dict[str, float]:
+    """Rates that chapter 2 records, each within `TOLERANCES` of its last word."""
+    found: dict[str, float] = {}
+    for run, wrong in zip(runs, wrong_in_training, strict=True):
+        found |= {
+            f"t2.{run.task}.accuracy": run.accuracy,
+            f"t2.{run.task}.best_accuracy": 1 - float(run.history["test_error"].min()),
+            f"f5.{run.task}.train_accuracy": 1 - wrong / len(run.split.train),
+            f"f5.{run.task}.gap": gap(run, wrong)[0],
+        }
+    return found
+
+
+def exact_numbers(runs: Sequence[Run]) -> dict[str, float]:
+    """What follows from design and settings, and is the same on every machine."""
+    found: dict[str, float] = {}
+    for run in runs:
+        recipe, key = run.experiment.recipe, run.task
+        found |= {
+            f"t1.{key}.classes": len(run.classes),
+            f"t1.{key}.parameters": parameters(run.model),
+            f"p1.{key}.epochs": recipe.epochs,
+            f"t2.{key}.train_size": len(run.split.train),
+            f"t2.{key}.test_size": len(run.labels),
+            f"t2.{key}.majority": majority(run.labels),
+        }
+    first = runs[0]
+    return found | {
+        "t1.both.size": first.experiment.size,
+        "t1.both.last_pixels": int(first.model.classifier[1].in_features),  # type: ignore[arg-type]
+        "p1.both.batch": first.experiment.recipe.batch,
+        "p1.both.rate": first.experiment.recipe.rate,
+    }
+
+
+def verdicts(study: Study, runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Verdict]:
+    """T1, P1, T2 and F5, by the rules that the chapter states."""
+    return [
+        _network_verdict(runs),
+        _recipe_verdict(runs),
+        *(
+            [_accuracy_verdict(runs), _overfitting_verdict(runs, wrong_in_training)]
+            if set(study.tasks) >= {"subject", "emotion"}
+            else untestable(
+                ("T2", "F5"), "the source has no two tasks of identity and emotion to compare"
+            )
+        ),
+    ]
+
+
+def _network_verdict(runs: Sequence[Run]) -> Verdict:
+    tables = [network_table(run) for run in runs]
+    layers = all((table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all() for table in tables)
+    size, papers = runs[0].experiment.size, int(paper.number("t1.both.size"))
+    return weigh(
+        "T1",
+        [
+            Part(layers, "every layer as in Table 1" if layers else "not every layer as in Table 1"),
+            Part(size == papers, f"images of {size} × {size} pixels, Table 1 has {papers} × {papers}"),
+        ],
+    )
+
+
+def _recipe_verdict(runs: Sequence[Run]) -> Verdict:
+    recipes = [run.experiment.recipe for run in runs]
+    parts = [Part(True, "Glorot and Bengio's initial weights, plain gradient descent")]
+    for name in ("batch", "rate", "epochs"):
+        about = paper.quantity(f"p1.both.{name}")
+        values = [getattr(recipe, name) for recipe in recipes]
+        same = all(value == about.value for value in values)
+        shown = " and ".join(dict.fromkeys(f"{value:g}" for value in values))
+        parts.append(Part(same, f"{about.label} {shown}" + ("" if same else f" for {about.text}")))
+    return weigh("P1", parts)
+
+
+def _accuracy_verdict(runs: Sequence[Run]) -> Verdict:
+    """Met where the interval reaches the paper's accuracy; in part within `MARGIN` of it."""
+    parts, near = [], False
+    for run in runs:
+        theirs = paper.number(f"t2.{run.task}.accuracy")
+        low, high = proportion_interval(len(run.errors), len(run.labels))
+        best, worst = 1 - low, 1 - high
+        shown = paper.show_interval((worst, best), "percent")
+        printed = paper.show(theirs, "percent")
+        fact = f"{TASK_NAMES[run.task]} {paper.show(run.accuracy, 'percent')} ({shown}), paper {printed}"
+        parts.append(Part(best >= theirs, fact))
+        near |= run.accuracy >= theirs - MARGIN
+    found = weigh("T2", parts)
+    if found.verdict == "does not hold" and near:
+        return Verdict("T2", "holds in part", found.reason)
+    return found
+
+
+def _overfitting_verdict(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> Verdict:
+    """Holds where the gap of emotion exceeds that of identity by more than chance."""
+    by_task = {
+        run.task: (run, gap(run, wrong)) for run, wrong in zip(runs, wrong_in_training, strict=True)
+    }
+    learned = [
+        proportion_interval(len(run.errors), len(run.labels)).high < 1 - majority(run.labels)
+        for run, _ in by_task.values()
+    ]
+    if not all(learned):
+        reason = "a network is no better than the constant answer, and cannot over-fit"
+        return untestable(["F5"], reason)[0]
+    emotion, identity = by_task["emotion"][1], by_task["subject"][1]
+    difference = emotion[0] - identity[0]
+    interval = difference_interval(*emotion, *identity)
+    fact = (
+        f"gap between test and training error {paper.show(emotion[0], 'percent')} for emotion and "
+        f"{paper.show(identity[0], 'percent')} for identity, difference "
+        f"{paper.show(difference, 'percent')} ({paper.show_interval(interval, 'percent')})"
+    )
+    if interval.low > 0:
+        return Verdict("F5", "holds", fact)
+    if interval.high < 0:
+        return Verdict("F5", "does not hold", fact)
+    return Verdict("F5", "holds in part" if difference > 0 else "does not hold", fact + ", within chance")
+
+
+def curve(run: Run) -> tuple[Float[np.ndarray, "e"], Float[np.ndarray, "e 2"]]:
+    """Test error after each epoch and its 95 % interval."""
+    rates = run.history["test_error"].to_numpy()
+    test = len(run.labels)
+    bands = [proportion_interval(round(rate * test), test) for rate in rates]
+    return rates, np.array(bands)
