@@ -82,7 +82,7 @@ smoke: setup  ## all notebooks at the smoke profile, through papermill and stric
 	$(call timed,smoke,OMP_NUM_THREADS=1 $(BIN)/tinyvgg reproduce --profile smoke --into "$(SMOKE)" --fresh --no-site)
 	@$(MAKE) --no-print-directory nbval
 
-nbval: setup
+nbval: setup  ## the second half of smoke: what the notebooks showed is what they show again
 	$(call timed,nbval,OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope \
 		-p no:cacheprovider -o addopts= -o filterwarnings= "$(SMOKE)"/smoke-synthetic-0/notebooks)
 

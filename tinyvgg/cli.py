@@ -23,11 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(given)
     except UserError as error:
-        print(f"tinyvgg: {error}", file=sys.stderr)
-        return BAD_INPUT
+        said, status = f"tinyvgg: {error}", BAD_INPUT
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        said, status = "interrupted; the same command goes on from here", INTERRUPTED
+    # The exception is gone by now, and with it the progress bars that it held open.
+    print(said, file=sys.stderr)
+    return status
 
 
 class _Parser(argparse.ArgumentParser):
@@ -120,7 +121,8 @@ def _notebook(given: argparse.Namespace) -> int:
     from tinyvgg.book import notebooks, reproduce, sources
 
     source = sources.find(given.name)
-    checked = notebooks.check(notebooks.typed_parameters(source, given.p))
+    pairs = [(name, value) for name, value in given.p]
+    checked = notebooks.check(notebooks.typed_parameters(source, pairs))
     reproduce.prepare(checked, training=sources.trains(source))
     target = given.output or notebooks.executed_path(source, checked)
     converted = notebooks.convert(source, notebooks.folder())

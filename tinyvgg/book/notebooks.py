@@ -123,11 +123,11 @@ def execute(
 
     Raises:
         UserError: bad input that the notebook met, in its own words, or a cell that failed; then
-            the notebook up to there is beside `target`, ending in ``.failed.ipynb``.
+            the notebook up to there is beside `target`, as ``failed-NAME``.
     """
     known = defaults(converted)
     changed = {name: value for name, value in parameters.items() if value != known[name]}
-    failed = target.with_suffix(".failed.ipynb")
+    failed = target.with_name(f"failed-{target.name}")
     failed.unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     running = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")

@@ -51,6 +51,7 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
     if not chapters:
         raise UserError(f"folder {str(sources.folder())!r} has no notebooks named NN_name.py")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
+    (root / LAST).unlink(missing_ok=True)
     facts = {"package_sha256": sources.package_digest(), "fingerprint": prepare(parameters)}
     with tqdm(total=len(chapters), unit="notebook", desc="notebooks") as bar:
         for source in chapters:

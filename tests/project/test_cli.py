@@ -1,0 +1,152 @@
+"""The command line: bad input is one line with the way out, and nothing is written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tinyvgg import cli
+from tinyvgg.book import committed, reproduce
+from tinyvgg.book.report import Difference
+from tinyvgg.book.reproduce import Reproduction
+
+
+def fails(capsys, *arguments: str) -> str:
+    """The one line that bad input gives."""
+    assert cli.main(arguments) == cli.BAD_INPUT
+    *bars, said = capsys.readouterr().err.splitlines(keepends=True)
+    assert said.startswith("tinyvgg: ")
+    assert said.endswith("\n")
+    assert all("\r" in line or "%|" in line for line in bars)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("pair", "named", "way_out"),
+    [
+        (("profile", "fast"), "'fast'", "smoke, quick, paper"),
+        (("faces", "rafd"), "'rafd'", "folder:PATH"),
+        (("faces", "folder:"), "'folder:", "folder"),
+        (("faces", "folder:nowhere"), "nowhere", "does not exist"),
+        (("faces", "folder:empty"), "empty", "sub-folders"),
+        (("seed", "one"), "'one'", "whole number"),
+        (("seed", "-1"), "-1", "whole number"),
+        (("epochs", "3"), "'epochs'", "profile, faces, seed"),
+    ],
+)
+def test_a_bad_parameter_of_a_notebook_is_one_line_and_writes_nothing(
+    workshop, capsys, pair, named, way_out
+):
+    (workshop.root / "empty").mkdir()
+    before = workshop.files()
+    said = fails(capsys, "notebook", "01", "-p", *pair)
+    assert named in said
+    assert way_out in said
+    assert workshop.files() == before
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--profile", "fast"), ("--faces", "rafd"), ("--faces", "folder:no"), ("--seed", "x")],
+)
+def test_a_bad_option_of_reproduce_is_one_line_and_writes_nothing(workshop, capsys, option):
+    before = workshop.files()
+    assert option[1].removeprefix("folder:") in fails(capsys, "reproduce", *option)
+    assert workshop.files() == before
+
+
+def test_an_unknown_notebook_is_one_line(workshop, capsys):
+    assert "01_first" in fails(capsys, "notebook", "12")
+
+
+def test_a_class_with_a_single_image_is_one_line_with_its_name(workshop, photographs, capsys):
+    (photographs / "dark" / "1.png").unlink()
+    assert "'dark'" in fails(capsys, "notebook", "01", "-p", "faces", f"folder:{photographs}")
+
+
+def test_an_unreadable_image_is_one_line_with_its_name(workshop, photographs, capsys):
+    (photographs / "dark" / "1.png").write_bytes(b"no image")
+    before = workshop.files()
+    given = ["-p", "profile", "smoke", "-p", "faces", f"folder:{photographs}"]
+    assert "1.png" in fails(capsys, "notebook", "01", *given)
+    assert workshop.files() == before
+
+
+@pytest.mark.parametrize("damage", ["manifest.json", "weights.safetensors"])
+def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, photographs, capsys, damage):
+    for folder in photographs.iterdir():
+        for number in range(2, 4):
+            Image.new("RGB", (8, 8), (number, 99, 9)).save(folder / f"{number}.png")
+    parameters = {"profile": "smoke", "faces": f"folder:{photographs}", "seed": 0}
+    reproduce.prepare(parameters)
+    (damaged,) = workshop.root.rglob(damage)
+    damaged.write_text("{}")
+    given = [f"--{name}={value}" for name, value in parameters.items()]
+    assert "remove the folder" in fails(capsys, "reproduce", *given)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], [], ["notebook"], ["notebook", "01", "-p", "seed"], ["site", "--x"]]
+)
+def test_wrong_usage_is_one_line(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "--help" in said
+
+
+def test_a_notebook_runs_and_says_where_the_result_is(workshop, prepared, capsys):
+    assert cli.main(["notebook", "01", "-p", "profile", "smoke", "-p", "seed", "4"]) == 0
+    said = capsys.readouterr().out.strip()
+    target = workshop.root / said.removeprefix("The executed notebook: ")
+    assert target == workshop.build / "executed" / "smoke-synthetic-4" / "01_first.ipynb"
+    assert "smoke synthetic 4" in target.read_text()
+    asked = {"profile": "smoke", "faces": "synthetic", "seed": 4, "training": False}
+    assert prepared == [asked]
+
+
+def test_verify_fails_when_a_number_is_out_of_tolerance(monkeypatch, capsys):
+    rows = [
+        Difference("t2.a.b", "1", "1", "exact", True),
+        Difference("t2.a.c", "1", "2", "", False),
+    ]
+    monkeypatch.setattr(reproduce, "last", lambda root: Reproduction({}, Path()))
+    monkeypatch.setattr(committed, "verify", lambda made: rows)
+    assert cli.main(["verify"]) == cli.OUT_OF_TOLERANCE
+    assert "OUT" in capsys.readouterr().out
+    monkeypatch.setattr(committed, "verify", lambda made: rows[:1])
+    assert cli.main(["verify"]) == 0
+    assert "OUT" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["record", "verify"])
+def test_without_a_reproduction_there_is_nothing_to_take_over(workshop, capsys, command):
+    assert "make reproduce" in fails(capsys, command)
+
+
+def test_an_interruption_ends_with_one_line(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduce, "last", interrupt)
+    assert cli.main(["verify"]) == cli.INTERRUPTED
+    assert "goes on from here" in capsys.readouterr().err
+
+
+def test_everything_made_lies_where_tinyvgg_home_says(workshop, prepared, monkeypatch, capsys):
+    monkeypatch.setenv("TINYVGG_HOME", str(workshop.root / "elsewhere"))
+    before = workshop.files()
+    assert cli.main(["notebooks"]) == 0
+    made = workshop.files() - before
+    assert made
+    assert all(name.startswith("elsewhere/build/") for name in made)
+
+
+def test_the_program_says_its_version():
+    command = [sys.executable, "-m", "tinyvgg.cli", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("tinyvgg ")

@@ -1,0 +1,166 @@
+"""Notebooks are converted, checked, executed, and written whole or not at all."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from tinyvgg.book import notebooks, sources
+from tinyvgg.book.records import numbers
+from tinyvgg.errors import UserError
+
+DEFAULTS = {"profile": "quick", "faces": "synthetic", "seed": 0}
+
+
+def run(source: Path, folder: Path, **changed) -> Path:
+    target = folder / "out" / f"{source.stem}.ipynb"
+    converted = notebooks.convert(source, folder / "converted")
+    notebooks.execute(source, converted, target, {**DEFAULTS, **changed}, {"extra": "fact"})
+    return target
+
+
+@pytest.mark.parametrize("name", ["01", "1", "01_first", "01_first.py", "notebooks/01_first.ipynb"])
+def test_a_notebook_is_found_by_number_or_name(workshop, name):
+    assert sources.find(name).name == "01_first.py"
+
+
+def test_an_unknown_notebook_is_refused_with_those_there_are(workshop):
+    with pytest.raises(UserError, match=r"'9' is not one of 01_first, 02_second"):
+        sources.find("9")
+
+
+def test_a_source_has_the_same_hash_whatever_its_line_ends(workshop):
+    source = workshop.add("03_third", "1 + 1")
+    before = sources.source_digest(source)
+    source.write_bytes(source.read_bytes().replace(b"\n", b"\r\n"))
+    assert sources.source_digest(source) == before
+    source.write_text(source.read_text() + "2\n")
+    assert sources.source_digest(source) != before
+
+
+def test_converted_notebooks_are_the_same_every_time_and_without_outputs(workshop):
+    (first,) = (notebooks.convert(sources.find("01"), workshop.root / name) for name in "a")
+    (second,) = (notebooks.convert(sources.find("01"), workshop.root / name) for name in "b")
+    assert first.read_bytes() == second.read_bytes()
+    notebook = nbformat.read(first, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(workshop):
+    target = run(sources.find("01"), workshop.root)
+    executed = nbformat.read(target, as_version=4)
+    assert not any(
+        "injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells
+    )
+    assert "quick synthetic 0" in executed.cells[-1].outputs[-1].text
+    assert numbers(target)["t2.subject.accuracy"].value == 0.9
+    assert notebooks.facts(target) == {
+        "source_sha256": sources.source_digest(sources.find("01")), **DEFAULTS, "extra": "fact",
+    }  # fmt: skip
+
+
+def test_parameters_reach_the_notebook(workshop):
+    target = run(sources.find("01"), workshop.root, profile="smoke", seed=3)
+    assert numbers(target)["t2.subject.accuracy"].value == pytest.approx(0.93)
+    assert "smoke synthetic 3" in nbformat.read(target, as_version=4).cells[-1].outputs[-1].text
+
+
+def test_two_runs_give_the_same_bytes_with_widgets_and_progress_bars(workshop):
+    source = sources.find("02")
+    first = run(source, workshop.root / "a").read_bytes()
+    assert run(source, workshop.root / "b").read_bytes() == first
+    assert b"LinkModel" in first
+    assert b"FloatProgressModel" not in first
+
+
+def test_a_failed_run_leaves_the_old_result_and_says_where_it_failed(workshop):
+    source = workshop.add("03_third", "record = 1", "1 / 0")
+    target = workshop.root / "out" / "03_third.ipynb"
+    target.parent.mkdir()
+    target.write_text("old")
+    message = r"03_third failed in cell 3 with ZeroDivisionError.*failed-03_third\.ipynb"
+    with pytest.raises(UserError, match=message) as caught:
+        run(source, workshop.root)
+    assert "\n" not in str(caught.value)
+    assert target.read_text() == "old"
+    assert sorted(path.name for path in target.parent.iterdir()) == [
+        "03_third.ipynb", "failed-03_third.ipynb",
+    ]  # fmt: skip
+
+
+def test_a_later_run_that_succeeds_removes_the_failed_notebook(workshop):
+    source = workshop.add("03_third", "1 / 0")
+    with pytest.raises(UserError):
+        run(source, workshop.root)
+    workshop.add("03_third", "1 / 1")
+    target = run(source, workshop.root)
+    assert [path.name for path in target.parent.iterdir()] == ["03_third.ipynb"]
+
+
+def test_bad_input_that_a_notebook_meets_is_told_in_its_own_words(workshop):
+    raising = "from tinyvgg.errors import UserError\nraise UserError('image a.png cannot be read')"
+    source = workshop.add("03_third", raising)
+    with pytest.raises(UserError, match=r"^image a\.png cannot be read$"):
+        run(source, workshop.root)
+    assert not list((workshop.root / "out").iterdir())
+
+
+def test_values_get_the_types_of_the_defaults():
+    pairs = [("profile", "smoke"), ("seed", "12")]
+    assert notebooks.parse(pairs, DEFAULTS, "x") == {"profile": "smoke", "seed": 12}
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("epoch", "1"), "parameter 'epoch' of 01_first is not one of profile, faces, seed"),
+        (("seed", "one"), "seed 'one' is not a whole number"),
+        (("seed", "1.5"), "seed '1.5' is not a whole number"),
+    ],
+)
+def test_unknown_names_and_wrong_types_are_refused(workshop, pair, message):
+    with pytest.raises(UserError, match=message):
+        notebooks.typed_parameters(sources.find("01"), [pair])
+
+
+def test_a_folder_of_faces_means_the_same_from_every_working_folder(photographs):
+    checked = notebooks.check({**DEFAULTS, "faces": f"folder:{os.path.relpath(photographs)}"})
+    assert checked["faces"] == f"folder:{photographs}"
+
+
+def test_results_of_different_parameters_have_different_places():
+    places = {
+        notebooks.slug({"profile": "quick", "faces": faces, "seed": seed})
+        for faces in ("synthetic", "folder:/a/faces", "folder:/b/faces", "folder:/a b/faces")
+        for seed in (0, 1)
+    }
+    assert len(places) == 8
+    assert notebooks.slug(DEFAULTS) == "quick-synthetic-0"
+    assert all("/" not in place and " " not in place and ":" not in place for place in places)
+
+
+def test_papermill_itself_runs_a_converted_notebook(workshop):
+    (converted, _) = notebooks.convert_all(workshop.build / "notebooks")
+    command = [sys.executable, "-m", "papermill", str(converted), "out.ipynb", "-p", "seed", "2"]
+    subprocess.run(command, check=True, cwd=workshop.root, capture_output=True)
+    assert numbers(workshop.root / "out.ipynb")["t2.subject.accuracy"].value == pytest.approx(0.92)
+
+
+def test_sources_that_need_trained_networks_are_told_apart(workshop):
+    assert not sources.trains(sources.find("01"))
+    assert sources.trains(workshop.add("03_third", "run = study.run('subject')"))
+
+
+def test_every_notebook_has_the_three_parameters_with_the_same_defaults(repository, tmp_path):
+    for source in sorted((repository / "notebooks").glob(sources.PATTERN)):
+        converted = notebooks.convert(source, tmp_path)
+        assert notebooks.defaults(converted) == DEFAULTS, source.name
+        found = papermill.inspect_notebook(str(converted))
+        assert json.dumps(sorted(found)) == json.dumps(sorted(DEFAULTS))

@@ -1,0 +1,173 @@
+"""What is committed fits together: lock, environments, book, notebooks, Makefile."""
+
+import json
+import re
+import subprocess
+import tomllib
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import tinyvgg
+from tinyvgg.book import collect, committed, reproduce, sources
+from tinyvgg.book.normalise import normalise, refuse_private
+
+PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
+PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0}
+
+
+@pytest.fixture
+def lock(repository):
+    return (repository / "requirements.lock").read_text()
+
+
+@pytest.fixture
+def wanted(repository):
+    """What requirements.in asks for."""
+    lines = (repository / "requirements.in").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def book_notebooks(repository):
+    return sorted((repository / "book" / "notebooks").glob("*.ipynb"))
+
+
+def test_everything_asked_for_is_locked_in_a_version_that_fits(lock, wanted):
+    pins = {name: version for name, version, _ in PIN.findall(lock)}
+    for requirement in wanted:
+        version = pins[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version, prereleases=True), requirement
+
+
+def test_every_locked_version_has_hashes(lock):
+    entries = re.split(r"\n(?=[A-Za-z0-9])", lock)
+    assert len(entries) > 100
+    for entry in entries:
+        assert PIN.match(entry), entry[:80]
+        assert "--hash=sha256:" in entry
+
+
+def test_the_lock_names_no_host_and_no_path(lock):
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|@ |file:", lock)
+
+
+def test_the_package_asks_for_nothing_that_is_not_locked(repository, wanted):
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    asked = project["dependencies"] + project["optional-dependencies"]["test"]
+    locked = {canonicalize_name(requirement.name): requirement for requirement in wanted}
+    for text in asked:
+        assert canonicalize_name(Requirement(text).name) in locked, text
+
+
+def test_conda_users_get_what_the_lock_pins(repository, wanted):
+    environment = yaml.safe_load((repository / "environment.yml").read_text())
+    assert environment["name"] == "tinyvgg"
+    *named, pip = environment["dependencies"]
+    assert [re.split("[=<>]", entry)[0] for entry in named] == ["python", "pip"]
+    assert pip == {"pip": ["-r requirements.lock"]}
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    python = Requirement(f"python{project['requires-python']}").specifier
+    assert python.contains(named[0].split("=", 1)[1].lstrip("=") + ".0")
+
+
+def test_the_version_is_the_same_everywhere(repository):
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert citation["version"] == tinyvgg.__version__
+    assert f"## {tinyvgg.__version__}" in (repository / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
+def test_the_book_has_the_settings_of_the_project(repository, name):
+    assert (repository / "book" / name).read_bytes() == (repository / name).read_bytes()
+
+
+def test_every_page_of_the_table_of_contents_is_there_and_every_source_is_a_chapter(repository):
+    contents = yaml.safe_load((repository / "_toc.yml").read_text())
+    files = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    for name in [contents["root"], *files]:
+        assert any((repository / "book" / f"{name}{end}").exists() for end in (".md", ".ipynb"))
+    chapters = [name.removeprefix("notebooks/") for name in files if name.startswith("notebooks/")]
+    assert chapters == [source.stem for source in sources.sources()]
+
+
+def test_every_notebook_of_the_book_is_of_the_source_as_it_is_now(repository):
+    found = {
+        path.stem: nbformat.read(path, as_version=4).metadata["tinyvgg"]
+        for path in book_notebooks(repository)
+    }
+    assert sorted(found) == [source.stem for source in sources.sources()], "run 'make record'"
+    for source in sources.sources():
+        expected = {"source_sha256": sources.source_digest(source), **PARAMETERS}
+        assert found[source.stem] == expected, f"{source.stem} is stale: run 'make record'"
+
+
+def test_notebooks_of_the_book_are_normalised_and_tell_nothing_of_a_machine(repository):
+    for path in book_notebooks(repository):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert normalise(notebook) == notebook
+        refuse_private(notebook, path.stem)
+
+
+def test_no_cell_of_the_book_shows_an_error(repository):
+    for path in book_notebooks(repository):
+        for cell in nbformat.read(path, as_version=4).cells:
+            kinds = [output.output_type for output in cell.get("outputs", [])]
+            assert "error" not in kinds, path.name
+
+
+def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repository):
+    records = collect(book_notebooks(repository))
+    parameters, numbers = committed.read_results(repository / "results" / "quick.json")
+    assert parameters == PARAMETERS
+    assert numbers == records
+    page = (repository / "book" / "claims.md").read_text("utf-8")
+    assert page == reproduce.claims_of(PARAMETERS, records)
+
+
+def test_committed_records_tell_nothing_of_a_machine(repository):
+    for path in (repository / "results").glob("*.json"):
+        content = json.loads(path.read_text())
+        notebook = nbformat.v4.new_notebook(metadata=content)
+        refuse_private(notebook, path.name)
+
+
+def test_sources_have_no_outputs_and_the_kernel_that_everyone_has(repository):
+    for source in sources.sources():
+        text = source.read_text("utf-8")
+        assert "name: python3" in text, source.name
+        assert "# %%" in text
+
+
+def test_help_lists_every_target(repository):
+    makefile = (repository / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):(?!=)", makefile, re.MULTILINE))
+    said = subprocess.run(
+        ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout
+    listed = set(re.findall(r"^  make (\w+) +\S", said, re.MULTILINE))
+    assert {"setup", "reproduce", "record", "verify", "test", "book", "clean"} <= listed
+    assert listed == targets
+
+
+def test_every_target_is_phony(repository):
+    makefile = (repository / "Makefile").read_text().replace("\\\n", " ")
+    (phony,) = re.findall(r"^\.PHONY:(.*)$", makefile, re.MULTILINE)
+    assert set(phony.split()) == set(re.findall(r"^([a-z]+):(?!=)", makefile, re.MULTILINE))
+
+
+def test_what_is_vendored_is_written_down_with_its_licence_and_stays_small(repository):
+    folder = repository / "book" / "_extra" / "vendor"
+    notes = (folder / "VENDORED.md").read_text()
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "VENDORED.md"]
+    for path in files:
+        place = path.relative_to(folder).as_posix()
+        parts = [f"`{'/'.join(place.split('/')[: n + 1])}`" for n in range(place.count("/") + 1)]
+        assert any(part in notes for part in parts) or path.name.startswith("LICENSE"), place
+    assert sum(path.stat().st_size for path in files) < 6_000_000
+    for package in ("mathjax==", "requirejs==", "html-manager=="):
+        assert package in notes
+    assert len(list(folder.rglob("LICENSE*"))) == 3

@@ -1,0 +1,286 @@
+"""Going on after an interruption, recording, and comparing with what is committed."""
+
+import io
+import json
+import shutil
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from tinyvgg import claims
+from tinyvgg.book import committed, notebooks, records, report, reproduce, site, sources
+from tinyvgg.book.records import Number, Records
+from tinyvgg.claims import Verdict
+from tinyvgg.errors import UserError
+
+QUICK = {"profile": "quick", "faces": "synthetic", "seed": 0}
+
+
+@pytest.fixture(autouse=True)
+def executed(monkeypatch):
+    """Notebooks run here, without a kernel; the list has the names of those that did."""
+    names = []
+
+    def run(converted, running, changed, **others):
+        names.append(Path(converted).stem)
+        notebook = nbformat.read(converted, as_version=4)
+        try:
+            _run_cells(notebook, changed, monkeypatch)
+        except ZeroDivisionError as error:
+            nbformat.write(notebook, running)
+            raise PapermillExecutionError(1, 2, "", type(error).__name__, "", []) from error
+        return notebook
+
+    monkeypatch.setattr(papermill, "execute_notebook", run)
+    monkeypatch.setattr(sources, "package_digest", lambda: "package")
+    return names
+
+
+def _run_cells(notebook, changed, monkeypatch):
+    values = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            with monkeypatch.context() as patch:
+                patch.setattr(records, "get_ipython", object)
+                patch.setattr(records, "display", partial(_display, cell))
+                printed = io.StringIO()
+                with redirect_stdout(printed):
+                    exec(cell.source, values)
+            if "parameters" in cell.metadata.get("tags", []):
+                values.update(changed)
+            if printed.getvalue():
+                text = nbformat.v4.new_output("stream", name="stdout", text=printed.getvalue())
+                cell.outputs.append(text)
+
+
+def _display(cell, data, raw, metadata):
+    cell.outputs.append(nbformat.v4.new_output("display_data", data=data, metadata=metadata))
+
+
+@pytest.fixture
+def claims_page(monkeypatch):
+    """A claims page that asks for no verdicts."""
+
+    def page(numbers, verdicts, profile, faces):
+        return f"# Claims\n{dict(numbers)} {sorted(verdicts)} {profile} {faces}\n"
+
+    monkeypatch.setattr(reproduce, "claims_page", page)
+
+
+@pytest.fixture
+def root(workshop):
+    return workshop.build / "reproduce"
+
+
+def again(root, **changed):
+    return reproduce.reproduce({**QUICK, **changed}, root)
+
+
+def test_unchanged_notebooks_are_not_executed_again(workshop, prepared, executed, root):
+    made = again(root)
+    assert executed == ["01_first", "02_second"]
+    before = [path.read_bytes() for path in made.executed]
+    executed.clear()
+    assert again(root) == made
+    assert executed == []
+    assert [path.read_bytes() for path in made.executed] == before
+
+
+def test_a_changed_source_is_executed_again_and_no_other(workshop, prepared, executed, root):
+    again(root)
+    executed.clear()
+    source = sources.find("02")
+    source.write_text(source.read_text() + "\n# %%\n1\n")
+    again(root)
+    assert executed == ["02_second"]
+
+
+@pytest.mark.parametrize("what", ["package", "faces"])
+def test_a_change_of_package_or_faces_executes_everything_again(
+    workshop, prepared, executed, root, what, monkeypatch
+):
+    again(root)
+    executed.clear()
+    if what == "package":
+        monkeypatch.setattr(sources, "package_digest", lambda: "another")
+    else:
+        monkeypatch.setattr(reproduce, "prepare", lambda parameters: "another")
+    again(root)
+    assert executed == ["01_first", "02_second"]
+
+
+def test_other_parameters_have_results_of_their_own(workshop, prepared, executed, root):
+    first = again(root)
+    other = again(root, seed=1)
+    assert len(executed) == 4
+    assert first.folder != other.folder
+    assert first.records.numbers["t2.subject.accuracy"].value == 0.9
+    assert other.records.numbers["t2.subject.accuracy"].value == pytest.approx(0.91)
+    assert reproduce.last(root) == other
+
+
+def test_fresh_executes_unchanged_notebooks_too(workshop, prepared, executed, root):
+    again(root)
+    reproduce.reproduce(QUICK, root, fresh=True)
+    assert len(executed) == 4
+
+
+def test_after_a_failure_what_was_executed_is_kept(workshop, prepared, executed, root):
+    third = workshop.add("03_third", "1 / 0")
+    with pytest.raises(UserError, match="03_third"):
+        again(root)
+    with pytest.raises(UserError, match="nothing was reproduced"):
+        reproduce.last(root)
+    executed.clear()
+    workshop.add("03_third", "1 / 1")
+    made = again(root)
+    assert executed == [third.stem]
+    assert reproduce.last(root) == made
+
+
+def test_a_stale_result_does_not_outlive_a_failure(workshop, prepared, root):
+    again(root)
+    source = sources.find("01")
+    source.write_text(source.read_text() + "\n# %%\n1 / 0\n")
+    with pytest.raises(UserError, match="01_first"):
+        again(root)
+    with pytest.raises(UserError, match="nothing was reproduced"):
+        reproduce.last(root)
+    (left,) = root.glob("*/notebooks/[0-9]*")
+    assert left.stem == "02_second"
+
+
+def test_results_of_notebooks_that_are_gone_are_removed(workshop, prepared, root):
+    again(root)
+    sources.find("02").unlink()
+    assert [path.stem for path in again(root).executed] == ["01_first"]
+
+
+def test_without_notebooks_there_is_nothing_to_reproduce(workshop, prepared, root):
+    shutil.rmtree(workshop.notebooks)
+    with pytest.raises(UserError, match="no notebooks"):
+        again(root)
+
+
+def test_reproducing_touches_nothing_outside_its_folder(workshop, prepared, root):
+    before = workshop.files()
+    again(root)
+    assert all(name.startswith("build/reproduce/") for name in workshop.files() - before)
+
+
+def test_what_is_recorded_is_the_run_without_facts_of_this_machine(
+    workshop, prepared, claims_page, root
+):
+    made = again(root)
+    committed.record(made)
+    for path in made.executed:
+        notebook = nbformat.read(workshop.root / "book" / "notebooks" / path.name, as_version=4)
+        assert set(notebook.metadata["tinyvgg"]) == {"source_sha256", *QUICK}
+    assert committed.read_results(committed.results(QUICK)) == (QUICK, made.records)
+    assert "t2.subject.errors" in (workshop.root / "book" / "claims.md").read_text()
+
+
+def test_recording_twice_changes_nothing(workshop, prepared, claims_page, root):
+    committed.record(again(root))
+    before = {path: path.read_bytes() for path in (workshop.root / "book").rglob("*.*")}
+    committed.record(reproduce.reproduce(QUICK, root, fresh=True))
+    assert {path: path.read_bytes() for path in (workshop.root / "book").rglob("*.*")} == before
+
+
+def test_notebooks_of_the_book_whose_source_is_gone_are_removed(
+    workshop, prepared, claims_page, root
+):
+    committed.record(again(root))
+    sources.find("02").unlink()
+    committed.record(again(root))
+    assert [path.stem for path in (workshop.root / "book/notebooks").iterdir()] == ["01_first"]
+
+
+def test_nothing_is_recorded_when_a_notebook_shows_a_path_of_this_machine(
+    workshop, prepared, claims_page, root
+):
+    workshop.add("03_third", f"print({str(workshop.root / 'x.png')!r})")
+    made = again(root)
+    before = workshop.files()
+    with pytest.raises(UserError, match="notebook 03_third shows .* in cell 2"):
+        committed.record(made)
+    assert workshop.files() == before
+
+
+def test_other_faces_are_never_recorded(workshop, prepared, photographs, root):
+    made = again(root, faces=f"folder:{photographs}")
+    with pytest.raises(UserError, match="are not recorded"):
+        committed.record(made)
+
+
+def test_a_missing_record_is_said(workshop, prepared, root):
+    with pytest.raises(UserError, match=r"quick\.json.*make record"):
+        committed.verify(again(root))
+
+
+def test_numbers_of_other_parameters_are_not_compared(workshop, prepared, claims_page, root):
+    committed.record(again(root))
+    with pytest.raises(UserError, match="seed 1"):
+        committed.verify(again(root, seed=1))
+
+
+def test_a_run_verifies_against_its_own_record(workshop, prepared, claims_page, root):
+    made = again(root)
+    committed.record(made)
+    rows = committed.verify(made)
+    assert [row.key for row in rows] == ["t2.subject.accuracy", "t2.subject.errors", "verdict B1"]
+    assert all(row.within for row in rows)
+
+
+def test_what_is_out_of_tolerance_missing_new_or_judged_otherwise_is_found():
+    before = Records(
+        {"t2.a.kept": Number(1.0, 0.1), "t2.a.moved": Number(1.0, 0.1), "t2.a.gone": Number(1)},
+        {"B1": Verdict("B1", "holds", ""), "B2": Verdict("B2", "holds", "")},
+    )
+    after = Records(
+        {"t2.a.kept": Number(1.05), "t2.a.moved": Number(1.2), "t2.a.new": Number(1)},
+        {"B1": Verdict("B1", "does not hold", ""), "B2": Verdict("B2", "holds", "otherwise")},
+    )
+    rows = {row.key: row.within for row in report.differences(before, after)}
+    assert rows == {
+        "t2.a.kept": True,
+        "t2.a.moved": False,
+        "t2.a.gone": False,
+        "t2.a.new": False,
+        "verdict B1": False,
+        "verdict B2": True,
+    }
+
+
+def test_the_table_has_the_papers_number_beside_ours():
+    numbers = {
+        "t2.subject.accuracy": Number(0.9),
+        "b1.emotion.pixels_cutoff": Number(123.4),
+        "d1.both.subjects": Number(67),
+    }
+    header, _, *rows = report.paper_beside_ours(numbers).splitlines()
+    assert header.split() == ["quantity", "paper", "ours"]
+    assert [row.split()[-2:] for row in rows] == [["97.55%", "90.00%"], ["188", "123.4"]]
+
+
+def test_pages_show_that_a_number_was_not_recorded():
+    known = "a {glue:text}`notebooks/01_data.ipynb::t2.subject.accuracy:.2f` b "
+    page = known + "{glue:text}`x::d1.a.b`"
+    assert site.without_missing(page, {"t2.subject.accuracy"}) == known + "n/a"
+    assert site.without_missing(page, ()) == "a n/a b n/a"
+
+
+def test_the_facts_of_a_damaged_result_are_none(tmp_path):
+    for content in ("", "{}", '{"metadata": 3}', json.dumps({"metadata": {"tinyvgg": {"a": 1}}})):
+        (tmp_path / "x.ipynb").write_text(content)
+        expected = {"a": 1} if "tinyvgg" in content else {}
+        assert notebooks.facts(tmp_path / "x.ipynb") == expected
+
+
+def test_the_claims_page_of_a_reproduction_is_the_projects():
+    assert reproduce.claims_page is claims.claims_page
