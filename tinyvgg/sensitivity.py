@@ -225,9 +225,10 @@ def logit_terms(trace: Trace) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n"]]
     """The terms of the winning logit: a_i W_ik of each neuron i, and b_k (equation 3)."""
     layer = trace.network.dense[-1].module
     products = trace.dense[-1] * layer.weight[trace.predicted]
-    if layer.bias is None:
+    bias: Tensor | None = layer.bias
+    if bias is None:
         return products, products.new_zeros(len(products))
-    return products, layer.bias[trace.predicted]
+    return products, bias[trace.predicted]
 
 
 @torch.no_grad()

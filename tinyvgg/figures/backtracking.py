@@ -1,7 +1,9 @@
 """Figures of backtracking: the last layers, what is kept, what depends on the class."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ MARKS = {"true": "o", "random": "s"}
 GAP = 1
 
 
+@style.styled()
 def last_layers(image: Trace, classes: Sequence[str], neurons: int = 24, shown: int = 10) -> Figure:
     """How the last hidden layer feeds the winning class of one image (Figure 6).
 
@@ -50,7 +53,7 @@ def last_layers(image: Trace, classes: Sequence[str], neurons: int = 24, shown: 
             [0.06, 0.6], [height, places[0]], color=colour, linewidth=width, alpha=0.5, zorder=1
         )
     activations = image.dense[-1][0, order].numpy()
-    size = dict(s=60, edgecolors=style.GRAY, zorder=2)
+    size: dict[str, Any] = {"s": 60, "edgecolors": style.GRAY, "zorder": 2}
     ax.scatter(np.full(len(order), 0.06), heights, c=activations, cmap="gray_r", vmin=0, **size)
     for neuron, height in zip(order, heights, strict=True):
         text = f"$i$ = {neuron}   {float(products[0, neuron]):+.2f}"
@@ -64,8 +67,8 @@ def last_layers(image: Trace, classes: Sequence[str], neurons: int = 24, shown: 
         f" not drawn),   $b_k$ = {float(bias):+.3f},   $x_k$ = {float(image.logits.amax()):.3f}",
         ha="center",
     )
-    ax.set(xlim=(-0.2, 1.12), ylim=(-0.14, 1.1))
-    for x, title in ((0.06, "$a_n$"), (0.6, "$x$"), (0.9, "softmax")):
+    ax.set(xlim=(-0.12, 1.18), ylim=(-0.14, 1.1))
+    for x, title in ((0.06, "$a_n$"), (0.6, "$x$"), (0.98, "softmax")):
         ax.text(x, 1.05, title, ha="center", fontsize=11)
     ax.axis("off")
     return figure
@@ -84,11 +87,13 @@ def _outputs(
     for label, place, probability, colour in zip(
         outputs, places, probabilities, colours, strict=True
     ):
-        ax.text(0.63, place, f"{classes[label]}  {float(image.logits[0, label]):+.2f}", va="center")
-        ax.barh(place, 0.2 * probability, left=0.83, height=0.04, color=colour)
-        ax.text(0.84 + 0.2 * probability, place, f"{probability:.3f}", va="center", fontsize=7)
+        ax.text(0.63, place, f"{float(image.logits[0, label]):+.2f}", va="center")
+        ax.text(0.71, place, classes[label], va="center")
+        ax.barh(place, 0.2 * probability, left=0.9, height=0.04, color=colour)
+        ax.text(0.91 + 0.2 * probability, place, f"{probability:.3f}", va="center", fontsize=7)
 
 
+@style.styled()
 def kept_by_layer(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Share of active units kept, layer by layer from the class down, for each task and rule.
 
@@ -107,6 +112,7 @@ def kept_by_layer(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+@style.styled()
 def class_overlap(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Overlap of what is kept for the predicted class with what is kept for another class.
 
@@ -119,8 +125,9 @@ def class_overlap(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
         groups = table.groupby(["rule", "against"], sort=False)
         for place, ((rule, against), part) in enumerate(groups):
-            label = f"{RULE_NAMES[rule]}, {against} class"
-            _points(ax, part, RULE_COLOURS[rule], MARKS[against], label, 0.1 * (place - 2))
+            label = f"{RULE_NAMES[str(rule)]}, {against} class"
+            colour, mark = RULE_COLOURS[str(rule)], MARKS[str(against)]
+            _points(ax, part, colour, mark, label, 0.1 * (place - 2))
         ax.set(title=style.TASK_NAMES.get(task, task), ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel("overlap with the predicted class's set")
     handles, labels = max(
@@ -147,6 +154,7 @@ def _points(
     ax.set_xticks(range(len(order)), [f"${name}$" if "_" in name else name for name in order])
 
 
+@style.styled()
 def pixel_histograms(
     followed: Mapping[str, Followed], means: Mapping[tuple[str, str], float]
 ) -> Figure:
@@ -200,6 +208,7 @@ def panels(run: Run, followed: Followed, count: int = 2) -> list[Panel]:
     ]
 
 
+@style.styled()
 def maps_without_pixels(shown: Sequence[Panel]) -> Figure:
     """Image, its last maps, and the maps without the pixels of each rule (Figure 7).
 
@@ -208,9 +217,9 @@ def maps_without_pixels(shown: Sequence[Panel]) -> Figure:
     if not shown:
         return style.missing("No image of this run is misclassified: there are no maps to show.")
     rules = list(shown[0].pixels)
-    ratios = [1.0, *[2.0] * (1 + len(rules))]
+    ratios = [1.1, *[2.0] * (1 + len(rules))]
     figure, axes = style.grid(
-        len(shown), len(ratios), aspect=0.55, gridspec_kw={"width_ratios": ratios}
+        len(shown), len(ratios), aspect=0.72, gridspec_kw={"width_ratios": ratios}
     )
     for row, panel in zip(axes, shown, strict=True):
         style.show_image(row[0], panel.image, panel.title)
@@ -239,7 +248,7 @@ def montage(
 def _show_maps(
     ax: Axes, maps: Float[np.ndarray, "c h w"], missing: Bool[np.ndarray, "c h w"]
 ) -> None:
-    columns = 8 if len(maps) > 16 else 4
+    columns = math.ceil(math.sqrt(2 * len(maps)))
     ink = maps / np.maximum(maps.max((1, 2), keepdims=True), 1e-12)
     paper = 0.15 + 0.85 * np.where(missing, 0, ink)
     ax.imshow(montage(paper, columns, np.nan), cmap="gray_r", vmin=0, vmax=1)

@@ -138,7 +138,7 @@ def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
 
 def pixel_numbers(followed: BY_TASK) -> dict[str, float]:
     """The numbers of claim B1 by key: mean pixels by rule, shares, active ones and all."""
-    numbers = {}
+    numbers: dict[str, float] = {}
     for task, part in followed.items():
         maps = part.trace.maps
         on = _mean((maps > 0).flatten(1).sum(1).numpy().astype(float))

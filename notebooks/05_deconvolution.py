@@ -1,0 +1,222 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Deconvolution
+#
+# To see what a pixel of a deep feature map stands for, the paper projects it back to the image through
+# the network in reverse, as {cite:t}`zeiler2014` did: unpool where the network pooled, rectify where it
+# rectified, and convolve with the filters turned by 180°. This chapter
+#
+# - checks the paper's formulas for the sizes of images through a convolution and back;
+# - shows max-pooling and unpooling on a small array and on a photograph;
+# - projects a face back from each pooling level, and shows what biases and a last ReLU change;
+# - asks how much of what we then see is due to training at all.
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+
+# %%
+import pandas as pd
+import torch
+from skimage import data
+
+from tinyvgg.deconvolution import PUBLISHED, deconvolve
+from tinyvgg.experiments import open_study
+from tinyvgg.figures import deconvolution as figures
+from tinyvgg.findings import conclude, record_numbers
+from tinyvgg.findings import deconvolution as findings
+from tinyvgg.sensitivity import sample_rows
+from tinyvgg.trace import record
+
+# %% tags=["nbval-ignore-output"]
+study = open_study(profile, faces, seed)
+task = study.tasks[0]
+run = study.run(task)
+
+# %% [markdown]
+# ## Sizes
+#
+# A filter of side $k$ moved with stride $s$ over a square image of side $i$ with $p$ rows of zeros on
+# each side makes an image of side (the paper's equation 1)
+#
+# $$
+# i' = \frac{i - k + 2p}{s} + 1 .
+# $$
+#
+# Solved for $i$ in three cases, this is the size that a deconvolution has to restore:
+# $i' + (k - 1) - 2p$ for stride 1 with padding, $s(i' - 1) + k$ for larger strides without padding, and
+# $i' + k - 1$ for stride 1 without padding (see {cite:t}`dumoulin2016` for the arithmetic). We compare
+# with the sizes that torch's convolutions and transposed convolutions really return:
+
+# %%
+sizes = findings.size_table()
+findings.size_summary(sizes)
+
+# %% [markdown]
+# Where the stride does not divide evenly, equation 1 gives no whole number; the last rows of the image
+# are then never looked at, and the deconvolution returns an image without them. The network here has no
+# such layer: its convolutions have stride 1 and padding, and its pools halve an even side.
+
+# %%
+record_numbers(
+    {
+        "e1.both.combinations": len(sizes),
+        "e1.both.restored": int((sizes["torch_back"] == sizes["i"]).sum()),
+    }
+)
+
+# %% [markdown]
+# ## Max-pooling and unpooling
+#
+# Max-pooling keeps the largest value of each window. Where it stood, the *switch*, is what unpooling
+# needs: it puts the value back there and fills the rest with zeros. The windows here are
+# {paper}`f4.both.filter` by {paper}`f4.both.filter` pixels and do not overlap, as in the network.
+
+# %% mystnb={"figure": {"name": "fig-toy-pooling", "caption": "Max-pooling and unpooling of an array of whole numbers (upper half of the paper's Figure 4). Shades mark the windows, red frames the maxima. A switch is the place of a maximum in the array, counted from 0 in reading order; of equal maxima the first is taken."}, "image": {"alt": "Four arrays of numbers: before, max-pooled, switches, unpooled. The unpooled array has the maxima at their old places and zeros elsewhere."}}
+toy = figures.toy_array()
+figures.toy_pooling(toy)
+
+# %% mystnb={"figure": {"name": "fig-photograph-pooling", "caption": "A grayscale photograph of 512 by 512 pixels, max-pooled and unpooled with 2 by 2 windows (lower half of the paper's Figure 4, with another photograph: the camera man of scikit-image, by Lav Varshney, CC0). Below, the same part of each in detail."}, "image": {"alt": "Three images of a photographer with a camera, the unpooled one darker with a fine pattern of black dots that the detail below makes visible."}}
+photograph = torch.from_numpy(data.camera()).float()
+figures.photograph_pooling(photograph)
+
+# %%
+pooling = {
+    "toy array": findings.pooling_gap(toy, 2),
+    "photograph": findings.pooling_gap(photograph, 2),
+}
+pd.Series(pooling, name="largest difference after unpooling and pooling again").to_frame()
+
+# %% [markdown]
+# ## The network in reverse
+#
+# Each layer up to the last maps has its counterpart. The transposed convolution uses the same filters,
+# turned by 180°, and is the *adjoint* of the convolution: $\langle Cx, y \rangle = \langle x, C^* y
+# \rangle$ for all $x$ and $y$. It is not its inverse.
+
+# %%
+rows = sample_rows(run, 40, seed)
+trace = record(run.model, study.faces.tensor(rows))
+layers = findings.counterparts(trace)
+layers.iloc[::-1].reset_index(drop=True)
+
+# %%
+gaps = findings.adjoint_gaps(trace)
+pd.Series(
+    {
+        "convolutions checked": str(len(gaps)),
+        "largest relative difference of the two products below": f"{findings.EXACT:g}",
+        "it is": str(max(gaps) < findings.EXACT),
+    },
+    name="adjoint",
+).to_frame()
+
+# %% [markdown]
+# The whole projection is checked in the project's tests against Captum's deconvolution
+# {cite:p}`kokhlikyan2020`, which gets it from a changed gradient.
+#
+# ## A face from each level
+
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the identity network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows for the three pooling levels: the face's outline and features as coloured relief, blurred and coarser from the first level to the last."}}
+face = trace[0]
+figures.image_table(
+    {
+        f"max-pool {level + 1}": {
+            "all maps": deconvolve(face, level=level)[0],
+            **{
+                f"map {number}": deconvolve(face, figures.one_map(maps, number), level=level)[0]
+                for number in figures.strongest_maps(maps[0], 4)
+            },
+        }
+        for level, maps in enumerate(face.pooled)
+    },
+    study.faces.images[rows[0]],
+)
+
+# %% [markdown]
+# ## Biases and the last ReLU
+#
+# The text of the paper says nothing about either. The published code adds to the output of each
+# transposed convolution the bias of the convolution before, and rectifies the image as well;
+# {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is theirs and the default here,
+# `deconvolve(trace, **PUBLISHED)` the code's.
+
+# %% mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of three test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first column is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows of faces and their four projections, which differ in tone and in whether there are values darker than mid-gray."}}
+options = {
+    "neither": {},
+    "last ReLU": {"final_relu": True},
+    "biases": {"bias": True},
+    "published": PUBLISHED,
+}
+figures.trained_and_random(
+    study.faces.images[rows[:5]],
+    {name: deconvolve(trace[:5], **option) for name, option in options.items()},
+)
+
+# %%
+findings.property_table(trace)
+
+# %% [markdown]
+# Without biases nothing comes from nothing, and twice the maps give twice the image. With biases both
+# fail: part of the image is then the same for all faces. This matters for the next chapter, which takes
+# differences of two projections.
+#
+# ## How much of it is training?
+#
+# {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image whatever
+# the network has learnt: the switches carry the places of edges, and rectifying on the way back keeps
+# them. {cite:t}`adebayo2018` make it a test: an explanation of training should change when the weights
+# are random. So we project the same images back through a network of the same shape with random weights,
+# and correlate the two projections pixel by pixel. Two more comparisons tell how much correlation comes
+# from elsewhere: the trained network's projection of *another* image, since all faces are alike, and the
+# edges of the image itself, found by a Sobel filter without any network.
+
+# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained identity network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network; the outlines of the faces are visible in both."}}
+random = findings.untrained(run, trace.images, seed)
+figures.trained_and_random(
+    study.faces.images[rows[:5]],
+    {"trained": deconvolve(trace[:5]), "random": deconvolve(random[:5])},
+)
+
+# %%
+similarity = findings.similarity_summary(findings.similarity_table(trace, random))
+findings.similarity_shown(similarity)
+
+# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over at most 40 test images of this run, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one for each pooling level, with three correlations and their intervals each."}}
+figures.similarity_plot(findings.similarity_rows(similarity))
+
+# %%
+record_numbers(findings.similarity_numbers(task, similarity), tolerance=0.3)
+
+# %% [markdown]
+# ## What may be concluded, and what may not
+#
+# E1 holds where equation 1 and the inverses give torch's sizes and each image has its size back; F4 where
+# pooling the unpooled arrays gives the same maxima; F3 where each counterpart restores its layer's size,
+# is the adjoint where it is a convolution, and where the image comes back with a correlation above 0.9
+# (from all last maps, in the trained network, the whole interval considered).
+
+# %%
+alike = findings.correlations(deconvolve(trace), trace.images).numpy()
+record_numbers({f"f3.{task}.correlation_with_image": alike.mean()}, tolerance=0.3)
+conclude(findings.verdicts(sizes, pooling, layers, gaps, alike))
+
+# %% [markdown]
+# A deconvolved image shows where in the image the values of the maps came from, since the switches
+# remember it. That a feature can be recognised in it does not show that the network has learnt that
+# feature, nor that the decision uses it: maps above which nothing was trained make such images too, and
+# the dense layers, where the decision falls, take no part in it. The correlations above say how far the
+# projection follows the image rather than the training for *this* network and these faces; they use one
+# random network, and pixelwise correlation is a coarse measure of likeness.
