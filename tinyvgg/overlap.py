@@ -6,10 +6,20 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tinyvgg.backtracking import Rule
+from tinyvgg.backtracking import Rule, top_pixels
 from tinyvgg.cases import Pairs, pixel_sets
 
-COLUMNS = ("right", "wrong", "common", "unique", "jaccard", "chance", "correlation", "difference")
+COLUMNS = (
+    "right",
+    "wrong",
+    "common",
+    "unique",
+    "jaccard",
+    "chance",
+    "largest",
+    "correlation",
+    "difference",
+)
 
 
 def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
@@ -17,7 +27,8 @@ def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
 
     Columns: ``right``, ``wrong``, ``common``, ``unique`` (to the error), numbers of pixels;
     ``jaccard``, common pixels over those of either set, and ``chance``, the same for sets of these
-    sizes drawn from the active pixels of each image; ``correlation`` of the common pixels' values
+    sizes drawn from the active pixels of each image, and ``largest``, for those of largest
+    activation; ``correlation`` of the common pixels' values
     and their ``difference``, mean absolute difference over mean value, from 0 to 2.
     Where there is nothing to compute from, NaN.
     """
@@ -50,6 +61,7 @@ def _compared(
         *sizes,
         _ratio(sizes[2], int((wrong | right).sum())),
         _chance(sizes[0], sizes[1], right_maps > 0, wrong_maps > 0),
+        _largest(sizes[0], sizes[1], right_maps, wrong_maps),
         _correlation(*values),
         _ratio(
             float((values[0] - values[1]).abs().sum()), float((values[0] + values[1]).sum()) / 2
@@ -65,6 +77,13 @@ def _chance(
         both * _ratio(right, int(right_active.sum())) * _ratio(wrong, int(wrong_active.sum()))
     )
     return _ratio(expected, right + wrong - expected)
+
+
+def _largest(
+    right: int, wrong: int, right_maps: Float[Tensor, "c h w"], wrong_maps: Float[Tensor, "c h w"]
+) -> float:
+    first, second = top_pixels(right_maps[None], right), top_pixels(wrong_maps[None], wrong)
+    return _ratio(int((first & second).sum()), int((first | second).sum()))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -73,7 +73,7 @@ def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Tensor]:
 def suppression_table(pairs: Pairs, rule: Rule, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """One row for each case, set and draw; only random sets are drawn more than once.
 
-    Columns: ``case`` (row of the image), ``set`` (one of `SETS`), ``draw``, ``pixels``
+    Columns: ``pair`` (place of the pair), ``case`` (row of the image), ``set`` (one of `SETS`), ``draw``, ``pixels``
     (suppressed), ``true``, ``before``, ``after`` (classes), ``changed``, ``repaired``,
     probabilities ``p_true_*`` and ``p_predicted_*`` of the true and of the first predicted class
     before and after, ``margin_before``, ``margin_after`` (true logit less the largest other), and
@@ -108,6 +108,7 @@ def _outcomes(pairs: Pairs, name: str, draw: int, pixels: Bool[Tensor, "n c h w"
     }
     return pd.DataFrame(
         {
+            "pair": np.arange(len(pairs)),
             "case": np.array([case.row for case in pairs.cases], dtype=np.int64),
             "set": pd.Categorical([name] * len(pairs), categories=SETS),
             "draw": draw,
@@ -179,7 +180,7 @@ def _mean(values: Float[np.ndarray, "n"]) -> float:
 
 def _by_case(table: pd.DataFrame, name: str, column: str) -> Float[np.ndarray, "n"]:
     part = table[table["set"] == name]
-    means: Float[np.ndarray, "n"] = part.groupby("case")[column].mean().to_numpy(dtype=np.float64)
+    means: Float[np.ndarray, "n"] = part.groupby("pair")[column].mean().to_numpy(dtype=np.float64)
     return means
 
 

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from tinyvgg.backtracking import Rule
-from tinyvgg.findings.case_tables import IMAGES, SET_NAMES, name_of
 from tinyvgg.cases import Case, Pairs, pixel_sets
 from tinyvgg.figures import style
+from tinyvgg.findings.case_tables import IMAGES, SET_NAMES, name_of
 from tinyvgg.overlap import common_values
 from tinyvgg.runs import Run
 from tinyvgg.tracking import track_features
@@ -174,7 +174,7 @@ def _rows(table: pd.DataFrame, label: str | int) -> pd.DataFrame:
 
 
 def _bars(ax: Axes, table: pd.DataFrame) -> None:
-    names = [f"{SET_NAMES[str(name)]} ({row['pixels']:.0f})" for name, row in table.iterrows()]
+    names = [SET_NAMES[str(name)] for name in table.index]
     left = np.zeros(len(table))
     parts = {
         "true": (TRUE, "true class"),
@@ -185,6 +185,9 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
         width = table[column].to_numpy()
         ax.barh(np.arange(len(table)), width, left=left, color=colour, label=label)
         left = left + width
+    for place, pixels in enumerate(table["pixels"]):
+        box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+        ax.text(0.985, place, f"{pixels:.0f}", ha="right", va="center", fontsize=7, bbox=box)
     ax.set_yticks(np.arange(len(table)), names)
     ax.set_xlim(0, 1)
     if not ax.yaxis_inverted():

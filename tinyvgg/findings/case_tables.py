@@ -19,11 +19,11 @@ SET_NAMES = {
     "all": "all backtracked",
     "common": "common",
     "random_common": "random, as many as common",
-    "contrastive_common": "contrastive, as many as common",
+    "contrastive_common": "contrastive, up to as many as common",
     "unique": "unique to the error",
     "random": "random, as many as unique",
     "largest": "largest, as many as unique",
-    "contrastive": "contrastive, as many as unique",
+    "contrastive": "contrastive, up to as many as unique",
 }
 """How tables and figures call the sets of `tinyvgg.repairs.SETS`."""
 
@@ -60,15 +60,16 @@ def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
     case = pair.cases[0]
     own = sum(run.classes[other.true] == wanted for other in pairs.cases)
     why = (
-        f"Class {wanted} has {own} of the {len(pairs)} errors that have a right look-alike; shown is"
-        " the one that is closest to it."
+        f"Class {wanted} has {own} of the {len(pairs)} errors that have a right look-alike; shown"
+        " is the one that is closest to it."
         if own
-        else f"Class {wanted} has no error with a right look-alike in this run; shown is the closest"
-        f" of the {len(pairs)} pairs that there are."
+        else f"Class {wanted} has no error with a right look-alike in this run; shown is the"
+        f" closest of the {len(pairs)} pairs that there are."
     )
+    aspects = " and ".join(differing(run, case)) or "pixels only"
     return (
         f"{why} The right image ({name_of(run, case.lookalike or 0)}) and the wrong one"
-        f" ({name_of(run, case.row)}) differ in {' and '.join(differing(run, case)) or 'pixels only'};"
+        f" ({name_of(run, case.row)}) differ in {aspects};"
         f" class **{run.classes[case.true]}** was taken for **{run.classes[case.predicted]}**."
     )
 

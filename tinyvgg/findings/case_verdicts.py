@@ -18,8 +18,8 @@ from tinyvgg.runs import Run
 
 UNTESTABLE = "cannot be tested here"
 MAJORITY = 0.5
-STRONGLY = 1.5
-"""By this factor values have to differ more than a control's to differ strongly."""
+STRONGLY = 0.25
+"""By this share of their mean values have to differ to differ strongly."""
 
 COMPARED = ("unique", "random", "common", "contrastive")
 
@@ -99,7 +99,7 @@ def judge_overlap(run: Run, shown: Tables, every: Tables) -> Judged:
 
 @_about("F10", "subject")
 def judge_values(run: Run, pairs: Tables, controls: Tables) -> Judged:
-    """F10: common values differ more than between two right images, by `STRONGLY` at least."""
+    """F10: common values differ strongly, and more than between two right images."""
     if not sum(len(table) for table in controls.values()):
         return Judged(UNTESTABLE, "no look-alike has a second right image to compare with")
     points, reasons = {}, []
@@ -107,8 +107,8 @@ def judge_values(run: Run, pairs: Tables, controls: Tables) -> Judged:
         first, second = table["difference"].to_numpy(), controls[rule]["difference"].to_numpy()
         both = np.isfinite(first) & np.isfinite(second)
         low, high = bootstrap_interval(first[both] - second[both])
-        ratio = first[both].mean() / second[both].mean() if both.any() else float("nan")
-        points[rule] = int(low > 0) + int(low > 0 and ratio >= STRONGLY)
+        more = low > 0
+        points[rule] = int(more) + int(more and _mean(first, both) >= STRONGLY)
         reasons.append(
             f"{rule} rule: values differ by {_mean(first, both):.2f} of their mean,"
             f" between two right images by {_mean(second, both):.2f}"
