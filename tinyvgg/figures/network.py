@@ -81,9 +81,8 @@ def diagram(trace: Trace) -> Figure:
             _switches(axis, x)
     axis.text(-0.8, 1.9, "(a) convolution", weight="bold", ha="left")
     axis.text(-0.8, -2.75, "(b) deconvolution", weight="bold", ha="left")
-    axis.text(-0.8, -6.9, "from the last maps back to the image, layer by layer", ha="left", color=style.GRAY)
     _legend(axis)
-    axis.set(xlim=(-1.2, places[-1][0] + 1.2), ylim=(-7.1, 2.3), aspect="auto")
+    axis.set(xlim=(-1.2, places[-1][0] + 1.2), ylim=(-6.8, 2.3), aspect="auto")
     axis.axis("off")
     return figure
 
@@ -105,7 +104,7 @@ def _height(stage: Stage, largest: int) -> float:
     """Height of a slab: by the logarithm of the size, so that small maps can still be seen."""
     if stage.kind == "dense":
         return 0.4 + 0.16 * log2(stage.channels)
-    return 0.5 + 2.3 * log2(stage.size) / log2(largest) - 0.0
+    return 0.5 + 2.3 * log2(stage.size) / log2(largest)
 
 
 def _draw(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
@@ -161,8 +160,8 @@ def _switches(axis: Axes, x: float) -> None:
 
 def _legend(axis: Axes) -> None:
     kinds = {
-        "convolution": "convolution and ReLU, or transposed convolution",
-        "pooling": "max-pooling, or unpooling",
+        "convolution": "convolution and ReLU;\ntransposed convolution",
+        "pooling": "max-pooling; unpooling",
         "dense": "dense layer",
     }
     handles = [
