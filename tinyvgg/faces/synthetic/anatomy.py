@@ -166,7 +166,7 @@ def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:
     return files | {path.stem: path for path in units}, opposites
 
 
-def _opposites(categories: list[dict[str, dict[str, str]]]) -> dict[str, str]:
+def _opposites(categories: list[dict[str, Any]]) -> dict[str, str]:
     """The positive and negative target of each two-way trait, per side of the face."""
     return {
         traits[f"positive-{side}"]: traits[f"negative-{side}"]
@@ -231,7 +231,7 @@ def _save(anatomy: Anatomy, path: Path) -> None:
 
 def _load(path: Path) -> Anatomy:
     """Read back; the archive's checksums are checked on the way."""
-    with np.load(path) as saved:
+    with path.open("rb") as file, np.load(file) as saved:
         bounds = zip(_PARTS, saved["parts"].tolist(), strict=True)
         return Anatomy(
             vertices=saved["vertices"],

@@ -31,6 +31,16 @@ _IRIS = np.array(
     ]
 )
 
+# how often each colour of the palettes occurs, by whether a person is Moroccan
+_HAIR_CHANCES = {
+    False: (0.10, 0.27, 0.27, 0.18, 0.12, 0.06),
+    True: (0.85, 0.15, 0.0, 0.0, 0.0, 0.0),
+}
+_IRIS_CHANCES = {
+    False: (0.15, 0.10, 0.30, 0.20, 0.13, 0.12),
+    True: (0.5, 0.5, 0.0, 0.0, 0.0, 0.0),
+}
+
 
 @dataclass(frozen=True)
 class HairStyle:
@@ -77,16 +87,8 @@ def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
     return Appearance(
         skin=to_linear(skin),
         lips=to_linear(_lips(person, skin, rng)),
-        hair=_pick(
-            _HAIR,
-            (0.85, 0.15, 0, 0, 0, 0) if person.is_moroccan else (0.1, 0.27, 0.27, 0.18, 0.12, 0.06),
-            rng,
-        ),
-        iris=_pick(
-            _IRIS,
-            (0.5, 0.5, 0, 0, 0, 0) if person.is_moroccan else (0.15, 0.1, 0.3, 0.2, 0.13, 0.12),
-            rng,
-        ),
+        hair=_pick(_HAIR, _HAIR_CHANCES[person.is_moroccan], rng),
+        iris=_pick(_IRIS, _IRIS_CHANCES[person.is_moroccan], rng),
         style=_style(person, rng),
         beard=_beard(person, rng),
         lashes=rng.uniform(0.7, 1.0) if person.is_male else rng.uniform(0.9, 1.1),

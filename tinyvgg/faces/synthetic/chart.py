@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from tinyvgg.faces.synthetic.maths import Array
+from tinyvgg.faces.synthetic.maths import Array, Real
 
 WIDTH, HEIGHT = 1536, 880
 TOP, BOTTOM = 8.73, 5.0
 AXIS_DEPTH = 0.25
 _ROW = 1024
 
-Image = Float32[np.ndarray, "h w c"]
+Image = Float32[np.ndarray, "_ _ _"]
 
 
 def chart(points: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 2"]:
@@ -36,7 +36,7 @@ def heights() -> Float32[np.ndarray, "h 1"]:
 
 
 def value_noise(
-    rng: np.random.Generator, cell: float, aspect: float = 1.0, shape: tuple[int, int] | None = None
+    rng: np.random.Generator, cell: Real, aspect: Real = 1, shape: tuple[int, int] | None = None
 ) -> Float32[np.ndarray, "h w"]:
     """Smooth noise of standard deviation one.
 
@@ -55,7 +55,7 @@ def value_noise(
     return np.asarray(noise / noise.std())
 
 
-def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n c"]:
+def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n _"]:
     """Bilinear look-up at fractions of the chart; azimuth wraps around."""
     height, width, channels = image.shape
     count = len(places)
@@ -103,6 +103,6 @@ def draw_dots(
     return drawn.astype(np.float32) / 255
 
 
-def blur(image: Array, sigma: float) -> Array:
+def blur(image: Array, sigma: Real) -> Array:
     """A Gaussian of this many pixels."""
     return cv2.GaussianBlur(image, (0, 0), sigma)

@@ -11,9 +11,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Real = float | int
 
 
-def smoothstep(low: float, high: float, x: Array) -> Array:
+def smoothstep(low: Real, high: Real, x: Array) -> Array:
     """Zero below `low`, one above `high`, a smooth ramp between; falls where low > high."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t))

