@@ -67,6 +67,13 @@ def test_a_recorded_verdict_is_read_back_with_its_reason(displayed, tmp_path):
     )  # fmt: skip
 
 
+def test_pages_know_the_keys_of_numbers_and_of_verdicts(displayed, tmp_path):
+    record_number("t2.subject.errors", 1)
+    record_verdict("B1", "holds", "it does")
+    glued = {output.metadata["scrapbook"]["name"] for output in displayed}
+    assert collect([notebook(tmp_path, displayed)]).glued == glued
+
+
 def test_pages_find_recorded_numbers_as_glue(displayed):
     record_number("t2.subject.accuracy", 0.25)
     cell = nbformat.v4.new_code_cell("", outputs=displayed)

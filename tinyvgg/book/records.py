@@ -46,6 +46,11 @@ class Records:
     numbers: Mapping[str, Number] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
+    @property
+    def glued(self) -> set[str]:
+        """The keys under which pages find all this."""
+        return {*self.numbers, *(verdict_key(claim) for claim in self.verdicts)}
+
 
 def record_number(key: str, value: object, tolerance: float = 0.0) -> None:
     """Record a number of the running notebook; pages show it, `make verify` compares it.
@@ -74,7 +79,12 @@ def record_verdict(claim: str, verdict: str, reason: str) -> None:
         UserError: a verdict that is not one of `tinyvgg.claims.VERDICTS`.
     """
     about = Verdict(claim, verdict, reason)
-    _glue(f"verdict.{about.claim}", about.verdict, {"claim": claim, "reason": reason})
+    _glue(verdict_key(about.claim), about.verdict, {"claim": claim, "reason": reason})
+
+
+def verdict_key(claim: str) -> str:
+    """The key under which pages find a claim's verdict."""
+    return f"verdict.{claim}"
 
 
 def numbers(notebook: Path) -> dict[str, Number]:

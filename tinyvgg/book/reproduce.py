@@ -98,7 +98,7 @@ def last(root: Path) -> Reproduction:
 def build_site(made: Reproduction) -> Path:
     """Build a site of a reproduction beside its notebooks; returns its first page."""
     records, book = made.records, made.folder / "book"
-    site.copy_pages(book, made.executed, records.numbers)
+    site.copy_pages(book, made.executed, records.glued)
     (book / "claims.md").write_text(claims_of(made.parameters, records), encoding="utf-8")
     return site.build(book, made.folder / "site", strict=False)
 
