@@ -91,6 +91,22 @@ def test_agrees_with_the_loops_where_maps_are_negative():
         agrees_with_loops(trace, rule)
 
 
+def test_a_relu_after_the_last_max_pool_keeps_negative_pixels_out():
+    layers = [nn.Conv2d(3, 5, 3), nn.MaxPool2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(45, 8)]
+    layers += [nn.ReLU(), nn.Linear(8, small.CLASSES)]
+    net = small.randomise(nn.Sequential(*layers).double())
+    trace = record(net, small.images())
+    assert (trace.maps < 0).any()
+    assert torch.equal(trace.logits, net(trace.images))
+    maps = trace.maps.clone().requires_grad_()
+    net[2:](maps)[:, 1].sum().backward()
+    torch.testing.assert_close(contributions(trace, 1), trace.maps * maps.grad)
+    for rule in RULES:
+        pixels = backtrack(trace, rule=rule).pixels
+        assert pixels.any()
+        assert not (pixels & (trace.maps <= 0)).any()
+
+
 def test_float32_agrees_with_the_loops_run_on_its_own_products():
     net = small.model(dtype=torch.float32)
     trace = record(net, small.images(dtype=torch.float32))
