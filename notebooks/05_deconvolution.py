@@ -129,7 +129,7 @@ pd.Series(
 #
 # ## A face from each level
 
-# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the identity network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows for the three pooling levels: the face's outline and features as coloured relief, blurred and coarser from the first level to the last."}}
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the identity network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row for each of the three pooling levels: the face, the projection of all maps, and of four single maps."}}
 face = trace[0]
 figures.image_table(
     {
@@ -153,7 +153,7 @@ figures.image_table(
 # {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is theirs and the default here,
 # `deconvolve(trace, **PUBLISHED)` the code's.
 
-# %% mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of three test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first column is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows of faces and their four projections, which differ in tone and in whether there are values darker than mid-gray."}}
+# %% mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections."}}
 options = {
     "neither": {},
     "last ReLU": {"final_relu": True},
@@ -183,7 +183,7 @@ findings.property_table(trace)
 # from elsewhere: the trained network's projection of *another* image, since all faces are alike, and the
 # edges of the image itself, found by a Sobel filter without any network.
 
-# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained identity network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network; the outlines of the faces are visible in both."}}
+# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained identity network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network."}}
 random = findings.untrained(run, trace.images, seed)
 figures.trained_and_random(
     study.faces.images[rows[:5]],

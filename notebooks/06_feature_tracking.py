@@ -1,0 +1,177 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Feature tracking
+#
+# Backtracking gives pixels of the last maps; deconvolution shows what maps stand for in the image. The
+# paper puts the two together: what the deconvolved image loses when the backtracked pixels are
+# suppressed are the features that led to the error. This chapter
+#
+# - runs the algorithm as printed beside the package's version;
+# - shows the tracked features of the errors of both tasks;
+# - measures where they lie, and compares with as many active pixels drawn at random and with the
+#   deconvolution of everything.
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+
+# %%
+import pandas as pd
+import torch
+
+from tinyvgg.backtracking import Cutoff, backtrack
+from tinyvgg.deconvolution import deconvolve
+from tinyvgg.experiments import open_study
+from tinyvgg.figures import tracking as figures
+from tinyvgg.findings import conclude, record_numbers
+from tinyvgg.findings import tracking as findings
+from tinyvgg.sensitivity import follow_errors
+from tinyvgg.tracking import track_features
+
+# %% tags=["nbval-ignore-output"]
+study = open_study(profile, faces, seed)
+runs = {task: study.run(task) for task in study.tasks}
+identity, emotion = study.tasks[0], study.tasks[-1]
+
+# %% [markdown]
+# ## Algorithm 2
+#
+# For each misclassified image $d_i$ with last maps $M_i$: backtracking gives $L$; $M'_i$ is $M_i$ with
+# the activations in $L$ suppressed (set to zero); the features are
+#
+# $$
+# D'_i = \left| \operatorname{Deconvolution}(M_i) - \operatorname{Deconvolution}(M'_i) \right| .
+# $$
+#
+# Both deconvolutions use the switches of the one forward pass. In plain loops, for the first errors of
+# the identity network and with the cutoff of the published code:
+
+# %%
+followed = {task: follow_errors(run, seed) for task, run in runs.items()}
+
+
+def algorithm_2(trace):
+    features = []
+    for d in (trace[i] for i in range(len(trace))):
+        L = backtrack(d, rule=Cutoff()).pixels[0]
+        S = [torch.where(L[m], 0, d.maps[0, m]) for m in range(len(L))]
+        M_ = torch.stack(S)[None]
+        features.append((deconvolve(d, d.maps) - deconvolve(d, M_)).abs())
+    return features
+
+
+trace = followed[identity].trace[:10]
+looped = algorithm_2(trace)
+packaged = track_features(trace, followed[identity].pixels("cutoff")[:10])
+agrees = all(torch.allclose(a[0], b, atol=1e-6) for a, b in zip(looped, packaged, strict=True))
+pd.Series({"images": len(looped), "same features": agrees}, name="loop and package").to_frame()
+
+# %% [markdown]
+# ## What the rules track
+#
+# The printed rule keeps all active pixels wherever it can (see {doc}`04_backtracking`). Then $M'$ is zero,
+# and so is its deconvolution: the "tracked" features are the deconvolution of everything. With the
+# published code's cutoff something remains to be subtracted. Two yardsticks stand beside it: the whole
+# deconvolution, and the features of as many *random* active pixels.
+
+# %%
+tracked = {task: findings.track(run, followed[task], seed) for task, run in runs.items()}
+tables = {task: findings.tracked_table(part) for task, part in tracked.items()}
+findings.tracked_summary(tables)
+
+# %%
+record_numbers(findings.tracked_numbers(tables), tolerance=0.3)
+
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified faces of the identity network in this run; the ink of the deconvolution of all maps; the features tracked with the literal rule, with the published cutoff, and with as many random active pixels; and the features of the cutoff as the published code displays them. In all but the last column ink is the mean absolute value over the colours, white is none, black the strongest of the image."}, "image": {"alt": "Rows of a face and five maps of ink. The second and third columns can be compared with each other, and the fourth with the fifth."}}
+figures.feature_sets(tracked[identity])
+
+# %% [markdown]
+# ### The published display
+#
+# The last column needs a word. The published code takes grayscale versions of both deconvolutions,
+# keeps whole gray levels of their difference, multiplies by {paper}`a2.both.code_gain` with wrap-around
+# at {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish; larger ones go round
+# like a clock's hand, so that a stronger feature can be lighter than a weaker one. What its
+# deconvolutions are scaled to is not known; ours are put on the scale of 8-bit images. The last step, an
+# increase of brightness and contrast, is left out. How far the darkness that one sees then follows the
+# difference that it is made from:
+
+# %%
+findings.display_table(tracked)
+
+# %% [markdown]
+# All other figures here show ink in proportion: white is none, black the strongest of the image.
+#
+# ## All errors
+#
+# The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network.
+
+# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified faces of the identity network in this run, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside a map of ink."}}
+figures.gallery(tracked[identity], "cutoff")
+
+# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "The next page of the errors of the identity network, where there are more than fit one."}, "image": {"alt": "Many small faces, each beside a map of ink, or a sentence saying that all are shown above."}}
+figures.gallery(tracked[identity], "cutoff", page=1)
+
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified faces of the emotion network in this run, the first page (of a folder of classes: of its one network, as above); `page=` shows more. Each with its tracked features at its right (published cutoff)."}, "image": {"alt": "Many small faces, each beside a map of ink."}}
+figures.gallery(tracked[emotion], "cutoff", size=80)
+
+# %% [markdown]
+# ## Where the features lie
+#
+# The cameras stand still, so that faces of one angle lie upon each other and can be averaged.
+
+# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the misclassified faces of the identity network in this run, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Boxes, on synthetic faces seen from the front: eyes, nose, cheeks and mouth."}, "image": {"alt": "Mean faces by angle, and below them three rows of mean ink."}}
+figures.average_features(tracked[identity])
+
+# %% [markdown]
+# The paper reads off its figure that the features spread over the entire face, eyes, nose, cheeks and
+# mouth among it. For synthetic faces seen from the front we know where these are. The density of a region
+# is its share of the ink over its share of the image's area; evenly spread ink has density 1 everywhere.
+
+# %%
+regions = findings.region_table(tracked[identity])
+findings.region_summary(regions)
+
+# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink in four regions of the misclassified faces of the identity network seen from the front (share of ink over share of area), for the features tracked with the published cutoff, with as many random active pixels, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours for the three sets."}}
+figures.region_plot(
+    {
+        name: {
+            region: (mean, *interval)
+            for region, (mean, interval) in findings.region_densities(regions, name).items()
+        }
+        for name in ("cutoff", "random", "whole")
+    }
+)
+
+# %%
+record_numbers(findings.region_numbers(identity, regions), tolerance=1.0)
+
+# %% [markdown]
+# ## What may be concluded, and what may not
+#
+# A2 holds where the loop and the package agree and the printed rule leaves something of $M$ in most
+# images, since otherwise there is no difference to speak of. F8 holds where each region has more than
+# half the ink that even spread would give it, the whole interval considered.
+
+# %%
+conclude(findings.verdicts(tracked, tables, agrees))
+
+# %% [markdown]
+# That features lie on eyes, nose, cheeks and mouth is what F8 says, and all that its test can show. It
+# does not show that they were selected: ink from random pixels, or from all pixels, has to lie somewhere
+# as well, and the tables above say how alike the three are. Where they are alike, the picture shows
+# what the network's maps contain, not why it erred. Nor does ink in a region show that the decision
+# changes without it; the case studies, {doc}`07_subject_40` and {doc}`08_eight_emotions`, suppress pixels
+# and ask the network again.
