@@ -13,14 +13,14 @@
 # %% [markdown]
 # # The faces
 #
-# {cite:t}`fang2017` trains its networks on the Radboud Faces Database {cite:p}`langner2010`: people of
-# several kinds, each with eight expressions, three directions of gaze and five cameras that release at
-# the same moment. Those photographs are lent for research and may not be passed on, so this book brings
-# faces of its own. What is their design? How is it divided into images that train a network and
-# images that test it? And how far apart are those two parts?
+# {cite:t}`fang2017` trains its networks on the Radboud Faces Database {cite:p}`langner2010`:
+# people of several kinds, each with eight expressions, three directions of gaze and five cameras
+# that release at the same moment. Those photographs are lent for research and may not be passed
+# on, so this book brings faces of its own. What is their design? How is it divided into images
+# that train a network and images that test it? And how far apart are those two parts?
 #
-# You will see every subject, one of them from five angles and with eight emotions, and the two ways in which the
-# paper counts its training images, of which only one can be right.
+# You will see every subject, one of them from five angles and with eight emotions, and the two
+# ways in which the paper counts its training images, of which only one can be right.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -42,18 +42,21 @@ study = open_study(profile, faces, seed, progress=False)
 #
 # ```{admonition} What the synthetic faces are, and what they are not
 # :class: note
-# Nobody in this book exists. A parametric model of human anatomy (CC0, see {doc}`../data_licences`) is
-# shaped into {glue:text}`d1.both.subjects` different heads, posed by the muscles that an expression needs, and photographed by virtual cameras.
-# The set repeats the *design* of the data base down to the file names, and takes over the numbers of its
-# subjects. It repeats none of its content: subject {paper}`f9.subject.subject` here has nothing but the number in common with the real one.
-# Skin, hair and light are simpler than in a photograph, and an expression is put on the same way by
-# everyone up to a personal strength and asymmetry. A number measured here says something about these
-# faces first, and about photographs only as far as the two are alike.
+# Nobody in this book exists. A parametric model of human anatomy (CC0, see
+# {doc}`../data_licences`) is shaped into {glue:text}`d1.both.subjects` different heads, posed by
+# the muscles that an expression needs, and photographed by virtual cameras. The set repeats the
+# *design* of the data base down to the file names, and takes over the numbers of its subjects. It
+# repeats none of its content: subject {paper}`f9.subject.subject` here has nothing but the number
+# in common with the real one. Skin, hair and light are simpler than in a photograph, and an
+# expression is put on the same way by everyone up to a personal strength and asymmetry. A number
+# measured here says something about these faces first, and about photographs only as far as the
+# two are alike.
 # ```
 #
-# The table has the paper's set and the part of it that the paper uses, the synthetic set with all its
-# cameras, and what this run works on. The cameras at {paper}`d2.both.left_out_first` and {paper}`d2.both.left_out_second` see a full profile; the paper leaves
-# them out, and so they are not even rendered here, save for the figure below.
+# The table has the paper's set and the part of it that the paper uses, the synthetic set with all
+# its cameras, and what this run works on. The cameras at {paper}`d2.both.left_out_first` and
+# {paper}`d2.both.left_out_second` see a full profile; the paper leaves them out, and so they are
+# not even rendered here, save for the figure below.
 
 # %%
 data.design_table(study.faces)
@@ -62,8 +65,8 @@ data.design_table(study.faces)
 Markdown(data.lacking(study.faces.index))
 
 # %% [markdown]
-# Who they are: the data base has adults of two origins and children. The subjects of this run (where a source
-# knows no people, its images by class):
+# Who they are: the data base has adults of two origins and children. The subjects of this run
+# (where a source knows no people, its images by class):
 
 # %%
 data.people_table(study.faces)
@@ -74,8 +77,9 @@ figures.subjects_figure(study.faces)
 # %% [markdown]
 # ## One subject, five angles
 #
-# The cameras stand around the subject in equal steps; the one at {paper}`f1.both.angle_c` sees the front. Like the paper's first figure, this
-# one shows a Caucasian woman, and below each view what the network gets.
+# The cameras stand around the subject in equal steps; the one at {paper}`f1.both.angle_c` sees
+# the front. Like the paper's first figure, this one shows a Caucasian woman, and below each view
+# what the network gets.
 
 # %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject from five cameras (the paper's Figure 1). Top: at the paper's size of a cropped face. Bottom: as the networks of this run see it; the two profiles are left out."}, "image": {"alt": "Five views of one head turning from one full profile over the front to the other, and below them the three that are used, in the resolution of this run"}}
 figures.angles_figure(study.faces)
@@ -89,10 +93,11 @@ figures.emotions_figure(study.faces)
 # %% [markdown]
 # ## Two parts
 #
-# For identity the paper draws {paper}`d3.subject.train_per_cell` of the {paper}`d3.subject.images_per_cell`
-# images of each subject at each angle for training; the others test the network. For emotion its
-# text and its Table 2 contradict each other. With {paper}`d4.emotion.images_per_cell` images of each emotion at each
-# angle, the odd one has to go somewhere: the text has {paper}`d4.emotion.train_per_cell_text` of them train the network, the
+# For identity the paper draws {paper}`d3.subject.train_per_cell` of the
+# {paper}`d3.subject.images_per_cell` images of each subject at each angle for training; the
+# others test the network. For emotion its text and its Table 2 contradict each other. With
+# {paper}`d4.emotion.images_per_cell` images of each emotion at each angle, the odd one has to go
+# somewhere: the text has {paper}`d4.emotion.train_per_cell_text` of them train the network, the
 # table {paper}`d4.emotion.train_per_cell`. Both splits, drawn here:
 
 # %%
@@ -100,18 +105,19 @@ splits = data.readings(study)
 data.split_table(study.faces.index, splits)
 
 # %% [markdown]
-# Where a cell has an even number of images the two readings are the same; that is so in runs with few subjects.
-# No image is in both parts and none in neither, which the last two columns count.
+# Where a cell has an even number of images the two readings are the same; that is so in runs with
+# few subjects. No image is in both parts and none in neither, which the last two columns count.
 #
-# Which of the two did the paper use? Its text gives the number of errors and its table the accuracy, and the
-# one follows from the other through the number of test images:
+# Which of the two did the paper use? Its text gives the number of errors and its table the
+# accuracy, and the one follows from the other through the number of test images:
 
 # %%
 data.reading_table()
 
 # %% [markdown]
-# The table's reading fits to the last digit, the text's does not. The published code, too, counts off the images of the
-# *test* part first. This book follows the table; {doc}`../disagreements` has the details.
+# The table's reading fits to the last digit, the text's does not. The published code, too, counts
+# off the images of the *test* part first. This book follows the table; {doc}`../disagreements`
+# has the details.
 
 # %% mystnb={"figure": {"name": "fig-split", "caption": "The images of one subject, in the resolution of this run, by emotion (rows), camera angle and gaze (columns); the frames tell which train the network for the first task and which test it. Where a source knows no subjects, images of each class."}, "image": {"alt": "A grid of small portraits of one person, about half of them in blue frames and half in orange ones, at random"}}
 figures.examples_figure(study.faces, study.split(study.tasks[0]))
@@ -119,10 +125,10 @@ figures.examples_figure(study.faces, study.split(study.tasks[0]))
 # %% [markdown]
 # ## How new is a test image?
 #
-# The parts share no image. But images are drawn one by one, and many differ from another only in where
-# the eyes look. The table gives the share of the test part for which the training part holds an image
-# with exactly the same pixels, a *twin* (same subject, emotion and angle, another gaze), and
-# another camera's image of the same shot.
+# The parts share no image. But images are drawn one by one, and many differ from another only in
+# where the eyes look. The table gives the share of the test part for which the training part
+# holds an image with exactly the same pixels, a *twin* (same subject, emotion and angle, another
+# gaze), and another camera's image of the same shot.
 
 # %%
 data.nearness_table(study.faces, splits)
@@ -131,11 +137,12 @@ data.nearness_table(study.faces, splits)
 record_numbers(data.numbers(study, splits))
 
 # %% [markdown]
-# Each image has as many possible twins as there are other gazes, and each of those trains the network about every
-# second time. So {glue:text}`d3.subject.twins:.1%` of the test images for identity, and
-# {glue:text}`d4.emotion.twins:.1%` of those for emotion, have a twin that was learned. To recognise an emotion
-# from such an image takes less than to recognise it in a stranger's face. The accuracies of
-# Table 2, and ours, are of this easier kind; neither network is ever tested on a subject that it has not seen.
+# Each image has as many possible twins as there are other gazes, and each of those trains the
+# network about every second time. So {glue:text}`d3.subject.twins:.1%` of the test images for
+# identity, and {glue:text}`d4.emotion.twins:.1%` of those for emotion, have a twin that was
+# learned. To recognise an emotion from such an image takes less than to recognise it in a
+# stranger's face. The accuracies of Table 2, and ours, are of this easier kind; neither network
+# is ever tested on a subject that it has not seen.
 #
 # ## The paper's numbers beside ours
 
@@ -146,14 +153,16 @@ whole(paper.compare([("", key, ours[key]) for key in paper.load().numbers if key
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# A claim about the data holds where every count is the paper's; one that is met in some counts only holds in part.
+# A claim about the data holds where every count is the paper's; one that is met in some counts
+# only holds in part.
 
 # %%
 conclude(data.verdicts(study))
 
 # %% [markdown]
-# - The splits can be repeated as the paper has them, to the image, once one decides for its table and against its text.
-# - The parts are disjoint, but far from independent. What a network gets right here says little about
-#   faces that it has never seen.
-# - Nothing in this chapter tells whether synthetic faces are as hard as photographs. The next one does, in part:
-#   it puts the error rates side by side.
+# - The splits can be repeated as the paper has them, to the image, once one decides for its table
+#   and against its text.
+# - The parts are disjoint, but far from independent. What a network gets right here says little
+#   about faces that it has never seen.
+# - Nothing in this chapter tells whether synthetic faces are as hard as photographs. The next one
+#   does, in part: it puts the error rates side by side.

@@ -14,11 +14,12 @@
 # # Training Tiny VGG
 #
 # One network, trained twice: once to tell the subjects apart, once to tell the emotions. Is it
-# the network of the paper? How many images does each of the two get wrong, and does the one
-# for emotion over-fit more, as {cite:t}`fang2017` says it does although it has fewer classes?
+# the network of the paper? How many images does each of the two get wrong, and does the one for
+# emotion over-fit more, as {cite:t}`fang2017` says it does although it has fewer classes?
 #
-# You will see the network layer by layer beside the paper's Table 1, both directions in which it can be run, its
-# training, and error rates with the uncertainty that a test on so many images leaves.
+# You will see the network layer by layer beside the paper's Table 1, both directions in which it
+# can be run, its training, and error rates with the uncertainty that a test on so many images
+# leaves.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -37,8 +38,8 @@ study = open_study(profile, faces, seed)
 # %% [markdown]
 # ## Training
 #
-# On a GPU where there is one, else on the processor. A network that was trained before is
-# loaded; one whose training was interrupted goes on at its last epoch.
+# On a GPU where there is one, else on the processor. A network that was trained before is loaded;
+# one whose training was interrupted goes on at its last epoch.
 
 # %% tags=["nbval-ignore-output"]
 runs = [study.run(task) for task in study.tasks]
@@ -47,24 +48,27 @@ runs = [study.run(task) for task in study.tasks]
 training.speed_table(runs)
 
 # %% [markdown]
-# The paper names its speed for images of its own size, on the GPU of its time; ours is for the size of this run.
+# The paper names its speed for images of its own size, on the GPU of its time; ours is for the
+# size of this run.
 #
 # ## The network
 #
-# Three blocks of two convolutions and a max-pooling, then four dense layers, the last with as many neurons as there are
-# classes. The columns on the left are read from the paper's Table 1 and from the network that
-# runs here; output sizes follow from Equation 1, which {doc}`05_deconvolution` puts to the test.
+# Three blocks of two convolutions and a max-pooling, then four dense layers, the last with as
+# many neurons as there are classes. The columns on the left are read from the paper's Table 1 and
+# from the network that runs here; output sizes follow from Equation 1, which
+# {doc}`05_deconvolution` puts to the test.
 
 # %%
 whole(training.network_table(runs[0]))
 
 # %% [markdown]
-# With all its weights and biases the network for the first task has {glue:text}`t1.subject.parameters:,` parameters. Most
-# of them sit where the last maps, {glue:text}`t1.both.last_pixels:,` pixels, meet the first dense layer.
+# With all its weights and biases the network for the first task has
+# {glue:text}`t1.subject.parameters:,` parameters. Most of them sit where the last maps,
+# {glue:text}`t1.both.last_pixels:,` pixels, meet the first dense layer.
 #
-# The picture shows the same network from left to right, and below it the network that undoes it, from
-# right to left. Unpooling puts each value back to where the maximum was, and needs to be told
-# where that was: the *switches*, recorded on the way up.
+# The picture shows the same network from left to right, and below it the network that undoes it,
+# from right to left. Unpooling puts each value back to where the maximum was, and needs to be
+# told where that was: the *switches*, recorded on the way up.
 
 # %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run: side² × number of maps, or neurons. Heights of the slabs go with the logarithm of the side."}, "image": {"alt": "A row of slabs that shrink from the image over three blocks of convolutions and max-poolings to four dense layers; below it a row of slabs that grow back from the last maps to the image, with arrows named switches from each max-pooling to its unpooling"}}
 diagram(record(runs[0].model, study.faces.tensor([0])))
@@ -72,8 +76,8 @@ diagram(record(runs[0].model, study.faces.tensor([0])))
 # %% [markdown]
 # ## The recipe
 #
-# Where the paper is silent, what the published code does is done here too, except for the order of the images, which
-# it keeps the same through all epochs.
+# Where the paper is silent, what the published code does is done here too, except for the order
+# of the images, which it keeps the same through all epochs.
 
 # %%
 whole(training.recipe_table(study))
@@ -81,16 +85,17 @@ whole(training.recipe_table(study))
 # %% [markdown]
 # ## Error rates over the epochs
 #
-# The *training error in passing* counts the mistakes on each batch just before the network learns from it. It
-# belongs to weights that change throughout the epoch, and lags behind: while the network
-# gets better it is higher than the error that the weights at the end of the epoch make on the
-# same images. The *test error* is that of the weights at the end of each epoch; its band is Wilson's 95 % interval for the
-# number of test images.
+# The *training error in passing* counts the mistakes on each batch just before the network learns
+# from it. It belongs to weights that change throughout the epoch, and lags behind: while the
+# network gets better it is higher than the error that the weights at the end of the epoch make on
+# the same images. The *test error* is that of the weights at the end of each epoch; its band is
+# Wilson's 95 % interval for the number of test images.
 #
-# Without momentum or decay, the network first answers the same class always, and stays on that plateau until the gradient finds a way
-# down; after that the error swings from epoch to epoch. The triangle marks the epoch that does best on the test
-# part. The published code keeps that one, and so chooses by the images that it is then judged by;
-# here the network of the last epoch is kept, whatever it is.
+# Without momentum or decay, the network first answers the same class always, and stays on that
+# plateau until the gradient finds a way down; after that the error swings from epoch to epoch.
+# The triangle marks the epoch that does best on the test part. The published code keeps that one,
+# and so chooses by the images that it is then judged by; here the network of the last epoch is
+# kept, whatever it is.
 
 # %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing and on the test images after each epoch, with 95 % intervals. Dotted: what the best constant answer would get. Dashed: where the paper's training ended."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
 error_rates(runs)
@@ -98,8 +103,9 @@ error_rates(runs)
 # %% [markdown]
 # ## Accuracy
 #
-# The paper's Table 2 beside ours; its errors are counted in its text. Intervals are Wilson's and cover
-# the choice of test images only: another seed would give another network, which they do not know of.
+# The paper's Table 2 beside ours; its errors are counted in its text. Intervals are Wilson's and
+# cover the choice of test images only: another seed would give another network, which they do not
+# know of.
 
 # %%
 whole(training.accuracy_table(runs))
@@ -112,14 +118,17 @@ for run in runs:
     record_numbers({f"t2.{run.task}.errors": len(run.errors)}, tolerance=0.6 * len(run.errors))
 
 # %% [markdown]
-# Had the best epoch on the test part been kept, the accuracies would read {glue:text}`t2.subject.best_accuracy:.2%` for identity and
-# {glue:text}`t2.emotion.best_accuracy:.2%` for emotion instead of {glue:text}`t2.subject.accuracy:.2%` and {glue:text}`t2.emotion.accuracy:.2%`.
+# Had the best epoch on the test part been kept, the accuracies would read
+# {glue:text}`t2.subject.best_accuracy:.2%` for identity and
+# {glue:text}`t2.emotion.best_accuracy:.2%` for emotion instead of
+# {glue:text}`t2.subject.accuracy:.2%` and {glue:text}`t2.emotion.accuracy:.2%`.
 #
 # ## Does emotion over-fit more?
 #
-# A network over-fits when it does worse on new images than on those it learned from. To compare like with like, the
-# final weights are run once more over all training images. The gap is the test error less this training error, with
-# Newcombe's interval for the difference of two proportions.
+# A network over-fits when it does worse on new images than on those it learned from. To compare
+# like with like, the final weights are run once more over all training images. The gap is the
+# test error less this training error, with Newcombe's interval for the difference of two
+# proportions.
 
 # %%
 training.gap_table(runs, wrong_in_training)
@@ -127,18 +136,20 @@ training.gap_table(runs, wrong_in_training)
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# The rules, fixed beforehand: the *network* (T1) and the *recipe* (P1) hold where every entry is the paper's. The *accuracy* (T2)
-# holds where the interval of both tasks reaches up to the paper's number, and in part where one does, or comes within
-# five points of it. *Over-fitting* (F5) holds where the gap of emotion exceeds that of identity and the interval of their difference
-# leaves zero out, in part where it exceeds it within chance.
+# The rules, fixed beforehand: the *network* (T1) and the *recipe* (P1) hold where every entry is
+# the paper's. The *accuracy* (T2) holds where the interval of both tasks reaches up to the
+# paper's number, and in part where one does, or comes within five points of it. *Over-fitting*
+# (F5) holds where the gap of emotion exceeds that of identity and the interval of their
+# difference leaves zero out, in part where it exceeds it within chance.
 
 # %%
 conclude(training.verdicts(study, runs, wrong_in_training))
 
 # %% [markdown]
-# - A difference in accuracy between this run and the paper mixes three causes: other faces, smaller
-#   images and fewer epochs. Nothing here takes them apart.
-# - The gap compares two networks at the epoch where each was stopped. Error rates swing, so another last epoch could
-#   tell another story; that the intervals know nothing of seeds or epochs has to be kept in mind.
-# - Two statements of this part of the paper are not tested yet: that other optimisers do no better, and that
-#   much deeper networks cannot be trained on these tasks.
+# - A difference in accuracy between this run and the paper mixes three causes: other faces,
+#   smaller images and fewer epochs. Nothing here takes them apart.
+# - The gap compares two networks at the epoch where each was stopped. Error rates swing, so
+#   another last epoch could tell another story; that the intervals know nothing of seeds or
+#   epochs has to be kept in mind.
+# - Two statements of this part of the paper are not tested yet: that other optimisers do no
+#   better, and that much deeper networks cannot be trained on these tasks.

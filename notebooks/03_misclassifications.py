@@ -13,12 +13,13 @@
 # %% [markdown]
 # # Misclassified cases
 #
-# Which images do the two networks get wrong? {cite:t}`fang2017` counts its errors by camera angle, subject and
-# emotion, and names the person and the expression that are confused most. Counts go up and down by
-# chance. Which of these differences are more than that, in the paper and here?
+# Which images do the two networks get wrong? {cite:t}`fang2017` counts its errors by camera
+# angle, subject and emotion, and names the person and the expression that are confused most.
+# Counts go up and down by chance. Which of these differences are more than that, in the paper and
+# here?
 #
-# You will see error rates with intervals, both confusion matrices, the person and the emotion that suffer most, and
-# the errors that the networks were surest of.
+# You will see error rates with intervals, both confusion matrices, the person and the emotion
+# that suffer most, and the errors that the networks were surest of.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -41,10 +42,7 @@ identity, emotion = runs[0], runs[-1]
 # other test images: Wilson's for the share, times their number.
 
 # %%
-whole(errors.comparison(identity))
-
-# %%
-whole(errors.comparison(emotion)) if emotion is not identity else None
+whole(errors.comparison(runs), "The paper has no counts for the tasks of this source.")
 
 # %%
 for run in runs:
@@ -64,20 +62,19 @@ figures.subjects_figure(runs)
 # %% [markdown]
 # ## More than chance?
 #
-# Suppose every test image were equally likely to be an error. Then as many errors as there are would still fall unevenly:
-# some subjects would get several, others none. Drawing them at random over and over gives the
-# range to expect, 95 % of all draws, for the paper's counts as well as for ours. The p values say how often chance is as uneven as what was found (by the
-# chi-squared statistic).
+# Suppose every test image were equally likely to be an error. Then as many errors as there are
+# would still fall unevenly: some subjects would get several, others none. Drawing them at random
+# over and over gives the range to expect, 95 % of all draws, for the paper's counts as well as
+# for ours. The p values say how often chance is as uneven as what was found (by the chi-squared
+# statistic).
 
 # %%
-whole(errors.chance_table(identity))
-
-# %%
-whole(errors.chance_table(emotion)) if emotion is not identity else None
+whole(errors.chance_table(runs))
 
 # %% [markdown]
-# Read the paper's column first: where its count lies within the range of chance, there is nothing that asks for an explanation. A person is
-# then no harder to tell than others for being the worst of so many; somebody has to be.
+# Read the paper's column first: where its count lies within the range of chance, there is nothing
+# that asks for an explanation. A person is then no harder to tell than others for being the worst
+# of so many; somebody has to be.
 #
 # ## Confusion matrices
 
@@ -88,7 +85,7 @@ figures.confusion_figure(identity)
 whole(errors.confusions(identity))
 
 # %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, true emotion by row and emotion it was taken for by column, with the largest numbers on the diagonal"}}
-figures.confusion_figure(emotion)
+figures.second(figures.confusion_figure, runs)
 
 # %%
 whole(errors.missed_table(emotion))
@@ -96,14 +93,15 @@ whole(errors.missed_table(emotion))
 # %% [markdown]
 # ## The most confused person, and the most confused emotion
 #
-# Each error above the image that shows what it was taken for in otherwise the same circumstances: for identity the other person
-# with the same expression, gaze and angle; for emotion the same person with the other expression.
+# Each error above the image that shows what it was taken for in otherwise the same circumstances:
+# for identity the other person with the same expression, gaze and angle; for emotion the same
+# person with the other expression.
 
 # %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of portraits of one person, below each the person that it was taken for"}}
 figures.worst_figure(identity)
 
 # %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of portraits that all show one emotion, below each the same person with the emotion that it was taken for"}}
-figures.worst_figure(emotion)
+figures.second(figures.worst_figure, runs)
 
 # %% [markdown]
 # ## Errors that the networks were sure of
@@ -117,22 +115,25 @@ whole(errors.confidence_table(runs))
 figures.gallery(identity)
 
 # %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Errors of the last task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
-figures.gallery(emotion)
+figures.second(figures.gallery, runs)
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# The rules, fixed beforehand. *Identity* (M1): the errors are spread over the angles as chance would have it, as many subjects as chance would
-# have are involved, and the worst of them has no more errors than chance gives somebody. *Emotion* (M2): the same of the angles; more than
-# half of the subjects are involved; sad is missed most, more than half of the time as neutral; surprised is missed least. A claim holds
-# where all of its parts do, and in part where some do.
+# The rules, fixed beforehand. *Identity* (M1): the errors are spread over the angles as chance
+# would have it, as many subjects as chance would have are involved, and the worst of them has no
+# more errors than chance gives somebody. *Emotion* (M2): the same of the angles; more than half
+# of the subjects are involved; sad is missed most, more than half of the time as neutral;
+# surprised is missed least. A claim holds where all of its parts do, and in part where some do.
 
 # %%
 conclude(errors.verdicts(runs))
 
 # %% [markdown]
-# - Error counts by angle, subject or emotion describe one network on one split. With so few errors most differences are within chance,
-#   and a name such as that of the worst subject would change with the seed.
-# - Which emotions are confused depends on how they are put on. Here that is prescribed by the renderer, the same way for everyone; people
-#   differ more. That the same emotions suffer as in the paper would be remarkable, that others do is not.
+# - Error counts by angle, subject or emotion describe one network on one split. With so few
+#   errors most differences are within chance, and a name such as that of the worst subject would
+#   change with the seed.
+# - Which emotions are confused depends on how they are put on. Here that is prescribed by the
+#   renderer, the same way for everyone; people differ more. That the same emotions suffer as in
+#   the paper would be remarkable, that others do is not.
 # - None of this says *why* an image was misclassified. The following chapters ask that.

@@ -100,8 +100,9 @@ def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
     pitch = faces.images.shape[1] + _gap(faces)
     for (r, c), row in np.ndenumerate(arranged.rows):
         if row >= 0:
-            place = (c * pitch, r * pitch - 1)
-            axis.text(*place, str(subjects.iloc[row]), fontsize=5.5, va="bottom", color=style.GRAY)
+            label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+            place = (c * pitch, r * pitch)
+            axis.text(*place, str(subjects.iloc[row]), fontsize=5.5, va="center", bbox=label)
     return figure
 
 
@@ -145,16 +146,17 @@ def examples(faces: Faces) -> Examples:
     if not index.has("subject", "emotion", "angle", "gaze"):
         return _first_of_each(table, index.tasks[-1])
     mine = _of(table, subject=model_subject(table))
-    wide = mine.assign(row=mine.index).pivot(index="emotion", columns=["angle", "gaze"], values="row")
+    wide = mine.assign(row=mine.index).pivot(
+        index="emotion", columns=["angle", "gaze"], values="row"
+    )
     wide = wide.sort_index(axis=1)
-    columns = [f"{angle}°\n{gaze}" for angle, gaze in wide.columns]
+    angles, gazes = (wide.columns.get_level_values(name) for name in ("angle", "gaze"))
+    columns = [f"{angle}°\n{gaze}" for angle, gaze in zip(angles, gazes, strict=True)]
     return Examples(wide.to_numpy(np.int64), list(wide.index), columns)
 
 
 def _first_of_each(table: pd.DataFrame, column: str) -> Examples:
-    lines = {
-        str(name): list(members.index[:EXAMPLES]) for name, members in table.groupby(column)
-    }
+    lines = {str(name): list(members.index[:EXAMPLES]) for name, members in table.groupby(column)}
     widest = max(map(len, lines.values()))
     rows = [line + [-1] * (widest - len(line)) for line in lines.values()]
     return Examples(np.array(rows), list(lines), [])
@@ -183,7 +185,7 @@ def _tiled(faces: Faces, arranged: Examples) -> tuple[Figure, Axes]:
 
 
 def _gap(faces: Faces) -> int:
-    return max(2, faces.images.shape[1] // 12)
+    return max(2, int(faces.images.shape[1]) // 12)
 
 
 def _of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:

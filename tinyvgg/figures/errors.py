@@ -1,6 +1,6 @@
 """Figures of chapter 3: where the errors are, and what they look like."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,11 @@ def rates_figure(runs: Sequence[Run]) -> Figure:
     tables = [all_rates(run) for run in runs]
     height = 0.1 + 0.2 * max(map(len, tables))
     cell = style.WIDTH / len(runs)
-    figure, axes = style.grid(1, len(runs), cell=cell, aspect=(height + 0.7) / cell, sharey=True)
+    figure, axes = style.grid(1, len(runs), cell=cell, aspect=(height + 1.0) / cell, sharey=True)
     for axis, run, table in zip(axes[0], runs, tables, strict=True):
         _dots(axis, run, table)
     axes[0, 0].invert_yaxis()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -48,10 +49,9 @@ def _dots(axis: Axes, run: Run, table: pd.DataFrame) -> None:
         axis.plot(*zip(*shown, strict=True), "D", mfc="none", color="black", ms=4, label="paper")
     axis.set_yticks(places, [_level(factor, level) for factor, level in table.index])
     axis.tick_params(axis="y", length=0, labelleft=True)
-    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.xaxis.set_major_formatter(PercentFormatter(1))
     axis.set(xlabel="error rate", xlim=(0, None))
     axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.kind} faces)")
-    axis.legend(fontsize=7, loc="best")
 
 
 def _level(factor: str, level: object) -> str:
@@ -86,11 +86,18 @@ def subjects_figure(runs: Sequence[Run]) -> Figure:
         axis.vlines(places, table["low"], table["high"], color=colour, lw=1, alpha=0.6)
         axis.plot(places, table["rate"], "o", color=colour, ms=3)
         axis.set(ylim=(0, None), ylabel="error rate", xlim=(-1, len(table)))
-        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.yaxis.set_major_formatter(PercentFormatter(1))
         axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.kind} faces)")
         axis.set_xticks(places, table.index.astype(str), rotation=90, fontsize=6)
     axes[-1, 0].set_xlabel("subject")
     return figure
+
+
+def second(draw: Callable[[Run], Figure], runs: Sequence[Run]) -> Figure:
+    """The figure of the last task, where it is not the first one again."""
+    if len(runs) < 2:
+        return style.missing("This source has a single task, shown above.")
+    return draw(runs[-1])
 
 
 @style.styled()
@@ -98,7 +105,9 @@ def confusion_figure(run: Run) -> Figure:
     """Confusion matrix: numbers for a few classes, a map for many; errors coloured."""
     counts = confusion(run.labels, run.predicted, len(run.classes))
     few = len(run.classes) <= READABLE
-    figure, axes = style.grid(1, 1, cell=4.6 if few else 5.4, aspect=0.95 if few else 0.9)
+    figure, axes = style.grid(
+        1, 1, cell=1.8 + 0.35 * len(run.classes) if few else 5.4, aspect=0.95 if few else 0.9
+    )
     axis: Axes = axes[0, 0]
     errors = counts - np.diag(np.diag(counts))
     shown = axis.imshow(errors, cmap="Reds", vmin=0, vmax=max(1, errors.max()))
@@ -111,11 +120,13 @@ def confusion_figure(run: Run) -> Figure:
         axis.plot(places, places, "s", color="#e0e0e0", ms=2.2)
         axis.set_xticks(places, run.classes, rotation=90, fontsize=4.5)
         axis.set_yticks(places, run.classes, fontsize=4.5)
-        figure.colorbar(shown, ax=axis, shrink=0.6, label="images", ticks=_whole(errors.max()))
+        figure.colorbar(shown, ax=axis, shrink=0.6, label="images", ticks=_whole(int(errors.max())))
     axis.tick_params(length=0)
     axis.set(xlabel="taken for", ylabel="true")
     name = style.TASK_NAMES[run.task]
-    axis.set_title(f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({run.faces.kind} faces)")
+    axis.set_title(
+        f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({run.faces.kind} faces)"
+    )
     return figure
 
 
@@ -133,7 +144,7 @@ def _numbers(axis: Axes, counts: Int[np.ndarray, "k k"], errors: Int[np.ndarray,
             axis.text(taken, true, str(count), ha="center", va="center", color=colour, fontsize=8)
 
 
-def _square(x: float, y: float) -> Rectangle:
+def _square(x: int, y: int) -> Rectangle:
     return Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#eeeeee", edgecolor="none")
 
 
@@ -171,7 +182,8 @@ def gallery(run: Run, most: int = 24, columns: int = 6) -> Figure:
         row, column = divmod(number, columns)
         _error(axes[2 * row, column], axes[2 * row + 1, column], run, int(place))
     figure.suptitle(
-        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first ({run.faces.kind} faces)"
+        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first ({run.faces.kind} faces)",
+        fontsize=9,
     )
     return figure
 
@@ -220,7 +232,7 @@ def counterparts(run: Run, label: int) -> pd.DataFrame:
 def _closest(table: pd.DataFrame, task: str, wanted: str, row: int, others: Sequence[str]) -> int:
     candidates = table[table[task].astype(str) == wanted]
     agreement = (candidates[list(others)] == table.loc[row, list(others)]).sum(axis=1)
-    return int(agreement.idxmax())
+    return int(agreement.index[int(agreement.argmax())])
 
 
 @style.styled()
@@ -232,12 +244,15 @@ def worst_figure(run: Run, most: int = 7) -> Figure:
     label = int(np.bincount(run.labels[run.errors], minlength=len(run.classes)).argmax())
     pairs = counterparts(run, label)
     shown = pairs.head(most)
-    figure, axes = style.grid(2, len(shown), cell=min(1.4, style.WIDTH / len(shown)), aspect=1.15)
+    figure, axes = style.grid(2, most, aspect=1.15)
+    for axis in axes.flat:
+        style.clear(axis)
     for column, (row, taken, other) in enumerate(shown.itertuples(index=False)):
         style.show_image(axes[0, column], run.faces.images[row])
         style.show_image(axes[1, column], run.faces.images[other], f"as {taken}")
     figure.suptitle(
-        f"{name}: {run.classes[label]}, {len(shown)} of {len(pairs)} errors ({run.faces.kind} faces)",
+        f"{name}: {run.classes[label]}, {len(shown)} of {len(pairs)} errors "
+        f"({run.faces.kind} faces)",
         fontsize=9,
     )
     return figure

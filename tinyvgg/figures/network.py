@@ -1,6 +1,7 @@
 """The network and its deconvolutional counterpart, drawn to the sizes that a model has."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import log2
 from typing import NamedTuple
 
@@ -117,8 +118,24 @@ def _draw(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
     colour = COLOURS[stage.kind]
     sides = (
         ([(left, low), (right, low), (right, high), (left, high)], 1.0),
-        ([(left, high), (right, high), (right + slant, high + slant), (left + slant, high + slant)], 0.75),
-        ([(right, low), (right + slant, low + slant), (right + slant, high + slant), (right, high)], 0.5),
+        (
+            [
+                (left, high),
+                (right, high),
+                (right + slant, high + slant),
+                (left + slant, high + slant),
+            ],
+            0.75,
+        ),
+        (
+            [
+                (right, low),
+                (right + slant, low + slant),
+                (right + slant, high + slant),
+                (right, high),
+            ],
+            0.5,
+        ),
     )
     for corners, alpha in sides:
         axis.add_patch(Polygon(corners, facecolor="white", edgecolor="none"))
@@ -129,7 +146,7 @@ def _draw(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
 
 
 def _arrows(axis: Axes, places: Sequence[float], y: float, direction: int) -> None:
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         axis.add_patch(
             FancyArrowPatch(
                 (start + 0.38 * direction + (0.1 if direction > 0 else 0), y),

@@ -40,10 +40,16 @@ def _error_rate(axis: Axes, run: Run) -> None:
     axis.plot(epochs.iloc[-1], rates[-1], "o", color=colour, ms=5, label="network of this book")
     best = int(rates.argmin())
     axis.plot(
-        epochs.iloc[best], rates[best], "v", mfc="none", color="black", ms=6, label="best on the test part"
+        epochs.iloc[best],
+        rates[best],
+        "v",
+        mfc="none",
+        color="black",
+        ms=6,
+        label="best on the test part",
     )
     name = style.TASK_NAMES[run.task]
     axis.set_title(f"{name}, {len(run.classes)} classes ({run.faces.kind} faces)")
     axis.set(xlabel="epoch", ylim=(0, 1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.yaxis.set_major_formatter(PercentFormatter(1))

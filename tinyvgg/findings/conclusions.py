@@ -31,8 +31,10 @@ def untestable(claims: Iterable[str], reason: str) -> list[Verdict]:
     return [Verdict(claim, "cannot be tested here", reason) for claim in claims]
 
 
-def whole(table: pd.DataFrame) -> HTML:
-    """A table with all of its text, which pandas alone would cut short."""
+def whole(table: pd.DataFrame, otherwise: str = "There is nothing to show.") -> HTML:
+    """A table with all of its text, which pandas alone would cut short; a sentence if empty."""
+    if not len(table):
+        return HTML(f"<p>{otherwise}</p>")
     with pd.option_context("display.max_colwidth", None):
         return HTML(table.to_html(escape=True))
 

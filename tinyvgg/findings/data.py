@@ -38,11 +38,11 @@ def whole_design(faces: Faces) -> pd.DataFrame | None:
     return synthetic.design(angles=ANGLES)
 
 
-def counts(table: pd.DataFrame | None) -> dict[str, int]:
+def counts(table: pd.DataFrame | None) -> dict[str, float | None]:
     """Levels of each factor that the table knows, images a subject, and images."""
     if table is None:
         return {}
-    known = {
+    known: dict[str, float | None] = {
         PLURALS[column]: int(table[column].nunique())
         for column in (*FACTORS, "class")
         if column in table
@@ -54,7 +54,7 @@ def counts(table: pd.DataFrame | None) -> dict[str, int]:
 
 def design_table(faces: Faces) -> pd.DataFrame:
     """The paper's design beside that of the synthetic set and beside what this run uses."""
-    columns = {
+    columns: dict[str, dict[str, float | None]] = {
         "paper, all": _paper("d1"),
         "paper, used": _paper("d1") | {"images_per_subject": None} | _paper("d2"),
         "synthetic, all": counts(whole_design(faces)),
@@ -70,7 +70,7 @@ def design_table(faces: Faces) -> pd.DataFrame:
     return pd.DataFrame(shown, index=pd.Index(rows, name="number of"))
 
 
-def _paper(claim: str) -> dict[str, int | float | None]:
+def _paper(claim: str) -> dict[str, float | None]:
     known = ("subjects", "emotions", "gazes", "angles", "images_per_subject", "images", "size")
     keys = {key: number.value for key, number in paper.load().numbers.items()}
     found = {name: keys.get(f"{claim}.both.{name}") for name in known}
@@ -116,7 +116,9 @@ def readings(study: Study) -> dict[tuple[str, str], Split]:
 
     Where a cell has an odd number of images the two readings give the odd one to different parts.
     """
-    found = {(task, TABLE if task == "emotion" else HALF): study.split(task) for task in study.tasks}
+    found = {
+        (task, TABLE if task == "emotion" else HALF): study.split(task) for task in study.tasks
+    }
     if "emotion" in study.tasks:
         index = study.faces.index
         larger = _cell_size(index, "emotion") - _cell_size(index, "emotion") // 2
@@ -170,7 +172,9 @@ def reading_table() -> pd.DataFrame:
     for reading, suffix in ((TABLE, ""), (TEXT, "_text")):
         test = int(paper.number(f"d4.emotion.test{suffix}"))
         follows = paper.show(1 - errors / test, "percent")
-        rows.append((reading, test, errors, follows, printed, "yes" if follows == printed else "no"))
+        rows.append(
+            (reading, test, errors, follows, printed, "yes" if follows == printed else "no")
+        )
     columns = ["split", "test images", "errors", "accuracy that follows", "printed", "agree"]
     return pd.DataFrame(rows, columns=columns).set_index("split")
 
@@ -194,7 +198,9 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
     shares = {"equal pixels": _share(_digests(faces), parts)}
     if faces.index.has(*FACTORS):
         shares["twin, other gaze"] = _share(_keys(table, "subject", "emotion", "angle"), parts)
-        shares["same shot, other camera"] = _share(_keys(table, "subject", "emotion", "gaze"), parts)
+        shares["same shot, other camera"] = _share(
+            _keys(table, "subject", "emotion", "gaze"), parts
+        )
     return shares
 
 
@@ -254,7 +260,8 @@ def verdicts(study: Study) -> list[Verdict]:
     designed = _agree(ours, "d1.both", "subjects", "emotions", "gazes", "angles", "images")
     used = len(faces.index.table["subject"].unique())
     everyone = Part(
-        used == paper.number("d1.both.subjects"), f"{used} subjects in this run, all of them made up"
+        used == paper.number("d1.both.subjects"),
+        f"{used} subjects in this run, all of them made up",
     )
     identity = _agree(ours, "d3.subject", "train_per_cell", "cells", "train", "test")
     table = _agree(ours, "d4.emotion", "train_per_cell", "test_per_cell", "train", "test")
@@ -272,7 +279,9 @@ def verdicts(study: Study) -> list[Verdict]:
         weigh("D3", [identity]),
         weigh("D4", [table, one]),
         weigh("F1", [Part(five == len(ANGLES), f"{five} views of one synthetic subject")]),
-        weigh("F2", [Part(eight == len(EMOTIONS), f"{eight} expressions of one synthetic subject")]),
+        weigh(
+            "F2", [Part(eight == len(EMOTIONS), f"{eight} expressions of one synthetic subject")]
+        ),
     ]
 
 

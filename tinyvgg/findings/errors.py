@@ -1,6 +1,6 @@
 """Who is misclassified, as what, and whether more often than chance would have it (M1, M2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -142,8 +142,13 @@ def _evenly(images: int, groups: int) -> Int[np.ndarray, "g"]:
     return np.diff(np.arange(groups + 1) * images // groups)
 
 
-def chance_table(run: Run) -> pd.DataFrame:
+def chance_table(runs: Sequence[Run]) -> pd.DataFrame:
     """How the errors spread, the paper's and ours, beside errors that strike at random."""
+    found = {TASK_NAMES.get(run.task, run.task): _chances(run) for run in runs}
+    return pd.concat(found, names=["task", "errors"])
+
+
+def _chances(run: Run) -> pd.DataFrame:
     columns = ["paper", "paper, by chance", "this run", "this run, by chance"]
     theirs_angle, ours_angle = papers_angles(run.task), by_chance(run, "angle")
     theirs, ours = papers_subjects(run.task), by_chance(run, "subject")
@@ -157,9 +162,8 @@ def chance_table(run: Run) -> pd.DataFrame:
         found = by_chance(run, factor)
         if found is not None:
             rows[f"unevenness over {factor}, p"] = [paper.NOTHING, "", _p(found), ""]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(
-        TASK_NAMES.get(run.task, run.task)
-    )
+    known = {name: row for name, row in rows.items() if set(row) - {paper.NOTHING, ""}}
+    return pd.DataFrame.from_dict(known, orient="index", columns=columns)
 
 
 def _p(found: Chance | None) -> str:
@@ -280,7 +284,7 @@ def numbers(run: Run) -> dict[str, int]:
     if len(subjects):
         found[f"{key}.subjects_involved"] = int((subjects["errors"] > 0).sum())
     if run.task == "subject" and len(run.errors):
-        found[f"{key}.worst_subject"] = int(subjects["errors"].idxmax())
+        found[f"{key}.worst_subject"] = int(subjects.index[int(subjects["errors"].argmax())])
         found[f"{key}.worst_subject_errors"] = int(subjects["errors"].max())
     if run.task == "emotion":
         found |= _emotion_numbers(run, key)
@@ -297,13 +301,13 @@ def _emotion_numbers(run: Run, key: str) -> dict[str, int]:
     }
 
 
-def comparison(run: Run) -> pd.DataFrame:
+def comparison(runs: Sequence[Run]) -> pd.DataFrame:
     """The paper's counts beside ours, with intervals where a count is one of images."""
-    tests: Mapping[str, int] = _trials(run)
     rows: list[paper.Row] = []
-    for key, value in numbers(run).items():
-        name = key.split(".")[2]
-        rows.append(("", key, value, _count_interval(value, tests.get(name))))
+    for run in runs:
+        trials = _trials(run)
+        for key, value in numbers(run).items():
+            rows.append(("", key, value, _count_interval(value, trials.get(key.split(".")[2]))))
     return paper.compare(rows)
 
 
@@ -323,7 +327,7 @@ def _count_interval(count: int, images: int | None) -> Interval | None:
     if images is None:
         return None
     low, high = proportion_interval(count, images)
-    return Interval(low * images, high * images)
+    return Interval(round(low * images), round(high * images))
 
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:
@@ -380,7 +384,7 @@ def _identity_verdict(run: Run) -> Verdict:
 def _emotion_verdict(run: Run) -> Verdict:
     found = missed(run)
     most, least = str(found["rate"].idxmax()), str(found["rate"].idxmin())
-    sad = found.loc["sad"]
+    sad_errors = numbers(run)["m2.emotion.sad_errors"]
     as_neutral = numbers(run)["m2.emotion.sad_as_neutral"]
     subjects = by_chance(run, "subject")
     assert subjects is not None
@@ -395,8 +399,8 @@ def _emotion_verdict(run: Run) -> Verdict:
             ),
             Part(most == "sad", f"missed most: {most} ({found['errors'][most]})" + _ahead(found)),
             Part(
-                2 * as_neutral > int(sad["errors"]),
-                f"sad taken for neutral in {as_neutral} of {sad['errors']}",
+                2 * as_neutral > sad_errors,
+                f"sad taken for neutral in {as_neutral} of {sad_errors}",
             ),
             Part(least == "surprised", f"missed least: {least} ({found['errors'][least]})"),
         ],
