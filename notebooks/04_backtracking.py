@@ -19,7 +19,8 @@
 #
 # - checks the two equations that the walk rests on, and the assumption that biases are small;
 # - runs the printed algorithm as plain loops beside the package's version of it;
-# - counts what it keeps, with the printed rule and with the cutoff that only the published code has;
+# - counts what it keeps, with the printed rule and with the cutoff that only the published code
+#   has;
 # - asks the question that the paper leaves out: **does the result depend on the class?**
 
 # %% tags=["parameters"]
@@ -67,10 +68,10 @@ identity = runs[study.tasks[0]]
 # \frac{e^{x_k}}{\sum_j e^{x_j}}, \qquad x_k = \sum_{i=1}^m a_i^{l-1} W_i^k + b_k .
 # $$
 #
-# The exponential grows with $x$, so the class with the largest $x_k$ wins. What makes $x_k$ large are
-# neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. Such neurons it calls
-# activated. Here are the terms for one misclassified image of the identity network (any image, should
-# the run have no errors):
+# The exponential grows with $x$, so the class with the largest $x_k$ wins. What makes $x_k$ large
+# are neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. Such neurons it
+# calls activated. Here are the terms for one misclassified image of the identity network (any
+# image, should the run have no errors):
 
 # %%
 image = example(identity)
@@ -103,7 +104,8 @@ record_numbers(findings.bias_numbers(biases), tolerance=0.2)
 # %% [markdown]
 # ## Algorithm 1
 #
-# With $n$ hidden dense layers, their weights $W_1, \dots, W_n$, the output's $W_o$ and the class $k$:
+# With $n$ hidden dense layers, their weights $W_1, \dots, W_n$, the output's $W_o$ and the class
+# $k$:
 #
 # 1. run the network forward; this gives $k$ and $a_1, \dots, a_n$;
 # 2. $L_\text{old} \leftarrow \{\, i : a_n[i] \, W_o[i][k] > 0 \,\}$;
@@ -162,10 +164,10 @@ pd.Series(
 # ## What each rule keeps
 #
 # The published code adds a cutoff that the text does not mention. In the last step, from the first
-# dense layer to the pixels, a product has to exceed percentile {paper}`a1.both.code_percentile` of all
-# products larger than {paper}`a1.both.code_floor` (`Cutoff()`). We follow every misclassified test
-# image of each task back from the class it was taken for, and count the share of the active units,
-# those with a positive activation, that each rule keeps.
+# dense layer to the pixels, a product has to exceed percentile {paper}`a1.both.code_percentile` of
+# all products larger than {paper}`a1.both.code_floor` (`Cutoff()`). We follow every misclassified
+# test image of each task back from the class it was taken for, and count the share of the active
+# units, those with a positive activation, that each rule keeps.
 
 # %%
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
@@ -180,21 +182,22 @@ figures.kept_by_layer(
 )
 
 # %% [markdown]
-# In the last hidden layer the rule chooses: some products with the column of one class are positive,
-# others are not. One layer further down a neuron needs a single positive weight among those that lead
-# to *any* of the neurons chosen before, and with dozens of these nearly every active neuron has one.
+# In the last hidden layer the rule chooses: some products with the column of one class are
+# positive, others are not. One layer further down a neuron needs a single positive weight among
+# those that lead to *any* of the neurons chosen before, and with dozens of these nearly every
+# active neuron has one.
 #
 # ## Does it look at the class?
 #
 # If the pixels found belong to the decision, another class should have other pixels. We walk back
 # from three classes on the same recorded pass: the predicted one, the true one, and one at random
-# (neither of these; where there are only two classes, the one that was not predicted). The overlap of
-# two sets is the number of common elements over that of all elements (Jaccard): 1 for identical sets.
-# Images for which both sets are empty are left out.
+# (neither of these; where there are only two classes, the one that was not predicted). The overlap
+# of two sets is the number of common elements over that of all elements (Jaccard): 1 for identical
+# sets. Images for which both sets are empty are left out.
 #
 # A control shows what a method does that knows the class. Above the last maps the network is
-# piecewise linear, so a pixel's exact share in a logit is its activation times the logit's gradient.
-# *contribution* takes as many pixels as the cutoff keeps, those with the largest share.
+# piecewise linear, so a pixel's exact share in a logit is its activation times the logit's
+# gradient. *contribution* takes as many pixels as the cutoff keeps, those with the largest share.
 
 # %%
 findings.overlap_summary(followed)
@@ -211,6 +214,16 @@ figures.class_overlap(
 record_numbers(findings.overlap_numbers(followed), tolerance=0.3)
 
 # %% [markdown]
+# What does the cutoff choose by, then, if not by the class? A product is large where the activation is.
+# So we count how many of its pixels are among as many that simply have the largest activations:
+
+# %%
+findings.largest_summary(followed)
+
+# %%
+record_numbers(findings.largest_numbers(followed), tolerance=0.3)
+
+# %% [markdown]
 # ## The maps without the pixels
 #
 # The paper's Figure 7 shows the last maps with and without the backtracked pixels for both tasks.
@@ -224,8 +237,8 @@ figures.maps_without_pixels(
 # ## How many pixels?
 #
 # The paper reports {paper}`b1.subject.pixels` pixels on average for identity and
-# {paper}`b1.emotion.pixels` for emotion, of {paper}`t1.both.last_pixels`. Networks of other sizes have
-# other numbers of pixels, so the shares are what to compare.
+# {paper}`b1.emotion.pixels` for emotion, of {paper}`t1.both.last_pixels`. Networks of other sizes
+# have other numbers of pixels, so the shares are what to compare.
 
 # %%
 findings.pixel_summary(followed)
@@ -259,8 +272,8 @@ for key, value in numbers.items():
     record_numbers({key: value}, tolerance=0.0 if key.endswith("total") else 0.4 * abs(value))
 
 # %% [markdown]
-# One detail of the code cannot be seen in its results: it looks neurons up by value, so that those with
-# equal products collapse into the first. With real weights products hardly ever coincide:
+# One detail of the code cannot be seen in its results: it looks neurons up by value, so that those
+# with equal products collapse into the first. With real weights products hardly ever coincide:
 
 # %%
 first = {task: part.trace[:20] for task, part in followed.items()}
@@ -282,11 +295,11 @@ pd.DataFrame(
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# A verdict is *holds* where all parts of a claim are met (✓), *holds in part* where some are. Biases
-# count as small where leaving out those of the last layer changes fewer than one answer in twenty, the
-# whole interval considered. A walk looks at the class where the pixels of the predicted and of a random
-# class overlap by less than 0.99, again with the whole interval. Identity draws on more pixels where
-# the interval of the difference of the means lies above zero.
+# A verdict is *holds* where all parts of a claim are met (✓), *holds in part* where some are.
+# Biases count as small where leaving out those of the last layer changes fewer than one answer in
+# twenty, the whole interval considered. A walk looks at the class where the pixels of the
+# predicted and of a random class overlap by less than 0.99, again with the whole interval.
+# Identity draws on more pixels where the interval of the difference of the means lies above zero.
 
 # %%
 conclude(
@@ -297,10 +310,11 @@ conclude(
 )
 
 # %% [markdown]
-# Where the sets do not change with the class, the pixels of an error cannot be read as the reasons for
-# *this* mistake: the same pixels come out for every other answer. Their number then says how many pixels
-# are active, or how unevenly products are spread, and not how many pixels a decision rests on. What
-# depends on the class is lost in the step below the last hidden layer, and the cutoff, which comes
-# later, cannot bring it back. The control shows that the networks themselves do tell the classes apart
-# by their pixels. None of this says how networks of other depths, widths or sparsity behave, nor what
-# the pixels do once they are suppressed, which {doc}`07_subject_40` and {doc}`08_eight_emotions` measure.
+# Where the sets do not change with the class, the pixels of an error cannot be read as the reasons
+# for *this* mistake: the same pixels come out for every other answer. Their number then says how
+# many pixels are active, or how unevenly products are spread, and not how many pixels a decision
+# rests on. What depends on the class is lost in the step below the last hidden layer, and the
+# cutoff, which comes later, cannot bring it back. The control shows that the networks themselves
+# do tell the classes apart by their pixels. None of this says how networks of other depths, widths
+# or sparsity behave, nor what the pixels do once they are suppressed, which {doc}`07_subject_40`
+# and {doc}`08_eight_emotions` measure.

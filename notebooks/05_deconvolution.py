@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Deconvolution
 #
-# To see what a pixel of a deep feature map stands for, the paper projects it back to the image through
-# the network in reverse, as {cite:t}`zeiler2014` did: unpool where the network pooled, rectify where it
-# rectified, and convolve with the filters turned by 180°. This chapter
+# To see what a pixel of a deep feature map stands for, the paper projects it back to the image
+# through the network in reverse, as {cite:t}`zeiler2014` did: unpool where the network pooled,
+# rectify where it rectified, and convolve with the filters turned by 180°. This chapter
 #
 # - checks the paper's formulas for the sizes of images through a convolution and back;
 # - shows max-pooling and unpooling on a small array and on a photograph;
@@ -48,16 +48,16 @@ run = study.run(task)
 # %% [markdown]
 # ## Sizes
 #
-# A filter of side $k$ moved with stride $s$ over a square image of side $i$ with $p$ rows of zeros on
-# each side makes an image of side (the paper's equation 1)
+# A filter of side $k$ moved with stride $s$ over a square image of side $i$ with $p$ rows of zeros
+# on each side makes an image of side (the paper's equation 1)
 #
 # $$
 # i' = \frac{i - k + 2p}{s} + 1 .
 # $$
 #
-# Solved for $i$ in three cases, this is the size that a deconvolution has to restore:
-# $i' + (k - 1) - 2p$ for stride 1 with padding, $s(i' - 1) + k$ for larger strides without padding, and
-# $i' + k - 1$ for stride 1 without padding (see {cite:t}`dumoulin2016` for the arithmetic). We compare
+# Solved for $i$ in three cases, this is the size that a deconvolution has to restore: $i' + (k -
+# 1) - 2p$ for stride 1 with padding, $s(i' - 1) + k$ for larger strides without padding, and $i' +
+# k - 1$ for stride 1 without padding (see {cite:t}`dumoulin2016` for the arithmetic). We compare
 # with the sizes that torch's convolutions and transposed convolutions really return:
 
 # %%
@@ -65,9 +65,10 @@ sizes = findings.size_table()
 findings.size_summary(sizes)
 
 # %% [markdown]
-# Where the stride does not divide evenly, equation 1 gives no whole number; the last rows of the image
-# are then never looked at, and the deconvolution returns an image without them. The network here has no
-# such layer: its convolutions have stride 1 and padding, and its pools halve an even side.
+# Where the stride does not divide evenly, equation 1 gives no whole number; the last rows of the
+# image are then never looked at, and the deconvolution returns an image without them. The network
+# here has no such layer: its convolutions have stride 1 and padding, and its pools halve an even
+# side.
 
 # %%
 record_numbers(
@@ -80,8 +81,8 @@ record_numbers(
 # %% [markdown]
 # ## Max-pooling and unpooling
 #
-# Max-pooling keeps the largest value of each window. Where it stood, the *switch*, is what unpooling
-# needs: it puts the value back there and fills the rest with zeros. The windows here are
+# Max-pooling keeps the largest value of each window. Where it stood, the *switch*, is what
+# unpooling needs: it puts the value back there and fills the rest with zeros. The windows here are
 # {paper}`f4.both.filter` by {paper}`f4.both.filter` pixels and do not overlap, as in the network.
 
 # %% mystnb={"figure": {"name": "fig-toy-pooling", "caption": "Max-pooling and unpooling of an array of whole numbers (upper half of the paper's Figure 4). Shades mark the windows, red frames the maxima. A switch is the place of a maximum in the array, counted from 0 in reading order; of equal maxima the first is taken."}, "image": {"alt": "Four arrays of numbers: before, max-pooled, switches, unpooled. The unpooled array has the maxima at their old places and zeros elsewhere."}}
@@ -102,9 +103,9 @@ pd.Series(pooling, name="largest difference after unpooling and pooling again").
 # %% [markdown]
 # ## The network in reverse
 #
-# Each layer up to the last maps has its counterpart. The transposed convolution uses the same filters,
-# turned by 180°, and is the *adjoint* of the convolution: $\langle Cx, y \rangle = \langle x, C^* y
-# \rangle$ for all $x$ and $y$. It is not its inverse.
+# Each layer up to the last maps has its counterpart. The transposed convolution uses the same
+# filters, turned by 180°, and is the *adjoint* of the convolution: $\langle Cx, y \rangle =
+# \langle x, C^* y \rangle$ for all $x$ and $y$. It is not its inverse.
 
 # %%
 rows = sample_rows(run, 40, seed)
@@ -169,19 +170,20 @@ figures.trained_and_random(
 findings.property_table(trace)
 
 # %% [markdown]
-# Without biases nothing comes from nothing, and twice the maps give twice the image. With biases both
-# fail: part of the image is then the same for all faces. This matters for the next chapter, which takes
-# differences of two projections.
+# Without biases nothing comes from nothing, and twice the maps give twice the image. With biases
+# both fail: part of the image is then the same for all faces. This matters for the next chapter,
+# which takes differences of two projections.
 #
 # ## How much of it is training?
 #
-# {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image whatever
-# the network has learnt: the switches carry the places of edges, and rectifying on the way back keeps
-# them. {cite:t}`adebayo2018` make it a test: an explanation of training should change when the weights
-# are random. So we project the same images back through a network of the same shape with random weights,
-# and correlate the two projections pixel by pixel. Two more comparisons tell how much correlation comes
-# from elsewhere: the trained network's projection of *another* image, since all faces are alike, and the
-# edges of the image itself, found by a Sobel filter without any network.
+# {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image
+# whatever the network has learnt: the switches carry the places of edges, and rectifying on the
+# way back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should
+# change when the weights are random. So we project the same images back through a network of the
+# same shape with random weights, and correlate the two projections pixel by pixel. Two more
+# comparisons tell how much correlation comes from elsewhere: the trained network's projection of
+# *another* image, since all faces are alike, and the edges of the image itself, the size of its
+# gradient, found without any network.
 
 # %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained identity network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network."}}
 random = findings.untrained(run, trace.images, seed)
@@ -203,10 +205,11 @@ record_numbers(findings.similarity_numbers(task, similarity), tolerance=0.3)
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# E1 holds where equation 1 and the inverses give torch's sizes and each image has its size back; F4 where
-# pooling the unpooled arrays gives the same maxima; F3 where each counterpart restores its layer's size,
-# is the adjoint where it is a convolution, and where the image comes back with a correlation above 0.9
-# (from all last maps, in the trained network, the whole interval considered).
+# E1 holds where equation 1 and the inverses give torch's sizes and each image has its size back;
+# F4 where pooling the unpooled arrays gives the same maxima; F3 where each counterpart restores
+# its layer's size, is the adjoint where it is a convolution, and where the image comes back with a
+# correlation above 0.9 (from all last maps, in the trained network, the whole interval
+# considered).
 
 # %%
 alike = findings.correlations(deconvolve(trace), trace.images).numpy()
@@ -215,8 +218,9 @@ conclude(findings.verdicts(sizes, pooling, layers, gaps, alike))
 
 # %% [markdown]
 # A deconvolved image shows where in the image the values of the maps came from, since the switches
-# remember it. That a feature can be recognised in it does not show that the network has learnt that
-# feature, nor that the decision uses it: maps above which nothing was trained make such images too, and
-# the dense layers, where the decision falls, take no part in it. The correlations above say how far the
-# projection follows the image rather than the training for *this* network and these faces; they use one
-# random network, and pixelwise correlation is a coarse measure of likeness.
+# remember it. That a feature can be recognised in it does not show that the network has learnt
+# that feature, nor that the decision uses it: maps above which nothing was trained make such
+# images too, and the dense layers, where the decision falls, take no part in it. The correlations
+# above say how far the projection follows the image rather than the training for *this* network
+# and these faces; they use one random network, and pixelwise correlation is a coarse measure of
+# likeness.

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Feature tracking
 #
-# Backtracking gives pixels of the last maps; deconvolution shows what maps stand for in the image. The
-# paper puts the two together: what the deconvolved image loses when the backtracked pixels are
+# Backtracking gives pixels of the last maps; deconvolution shows what maps stand for in the image.
+# The paper puts the two together: what the deconvolved image loses when the backtracked pixels are
 # suppressed are the features that led to the error. This chapter
 #
 # - runs the algorithm as printed beside the package's version;
@@ -48,15 +48,15 @@ identity, emotion = study.tasks[0], study.tasks[-1]
 # %% [markdown]
 # ## Algorithm 2
 #
-# For each misclassified image $d_i$ with last maps $M_i$: backtracking gives $L$; $M'_i$ is $M_i$ with
-# the activations in $L$ suppressed (set to zero); the features are
+# For each misclassified image $d_i$ with last maps $M_i$: backtracking gives $L$; $M'_i$ is $M_i$
+# with the activations in $L$ suppressed (set to zero); the features are
 #
 # $$
 # D'_i = \left| \operatorname{Deconvolution}(M_i) - \operatorname{Deconvolution}(M'_i) \right| .
 # $$
 #
-# Both deconvolutions use the switches of the one forward pass. In plain loops, for the first errors of
-# the identity network and with the cutoff of the published code:
+# Both deconvolutions use the switches of the one forward pass. In plain loops, for the first
+# errors of the identity network and with the cutoff of the published code:
 
 # %%
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
@@ -81,10 +81,11 @@ pd.Series({"images": len(looped), "same features": agrees}, name="loop and packa
 # %% [markdown]
 # ## What the rules track
 #
-# The printed rule keeps all active pixels wherever it can (see {doc}`04_backtracking`). Then $M'$ is zero,
-# and so is its deconvolution: the "tracked" features are the deconvolution of everything. With the
-# published code's cutoff something remains to be subtracted. Two yardsticks stand beside it: the whole
-# deconvolution, and the features of as many *random* active pixels.
+# The printed rule keeps all active pixels wherever it can (see {doc}`04_backtracking`). Then $M'$
+# is zero, and so is its deconvolution: the "tracked" features are the deconvolution of everything.
+# With the published code's cutoff something remains to be subtracted. Three yardsticks stand beside
+# it: the whole deconvolution, and the features of as many active pixels, those with the *largest*
+# activations and *random* ones. Correlations are over the pixels of each image, with 95 % intervals.
 
 # %%
 tracked = {task: findings.track(run, followed[task], seed) for task, run in runs.items()}
@@ -94,19 +95,19 @@ findings.tracked_summary(tables)
 # %%
 record_numbers(findings.tracked_numbers(tables), tolerance=0.3)
 
-# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified faces of the identity network in this run; the ink of the deconvolution of all maps; the features tracked with the literal rule, with the published cutoff, and with as many random active pixels; and the features of the cutoff as the published code displays them. In all but the last column ink is the mean absolute value over the colours, white is none, black the strongest of the image."}, "image": {"alt": "Rows of a face and five maps of ink. The second and third columns can be compared with each other, and the fourth with the fifth."}}
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified faces of the identity network in this run; the ink of the deconvolution of all maps; the features tracked with the literal rule, with the published cutoff, and with as many active pixels, largest and random; and the features of the cutoff as the published code displays them. In all but the last column ink is the mean absolute value over the colours, white is none, black the strongest of the image."}, "image": {"alt": "Rows of a face and six maps of ink, to be compared with each other."}}
 figures.feature_sets(tracked[identity])
 
 # %% [markdown]
 # ### The published display
 #
 # The last column needs a word. The published code takes grayscale versions of both deconvolutions,
-# keeps whole gray levels of their difference, multiplies by {paper}`a2.both.code_gain` with wrap-around
-# at {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish; larger ones go round
-# like a clock's hand, so that a stronger feature can be lighter than a weaker one. What its
-# deconvolutions are scaled to is not known; ours are put on the scale of 8-bit images. The last step, an
-# increase of brightness and contrast, is left out. How far the darkness that one sees then follows the
-# difference that it is made from:
+# keeps whole gray levels of their difference, multiplies by {paper}`a2.both.code_gain` with
+# wrap-around at {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish;
+# larger ones go round like a clock's hand, so that a stronger feature can be lighter than a weaker
+# one. What its deconvolutions are scaled to is not known; ours are put on the scale of 8-bit
+# images. The last step, an increase of brightness and contrast, is left out. How far the darkness
+# that one sees then follows the difference that it is made from:
 
 # %%
 findings.display_table(tracked)
@@ -136,9 +137,10 @@ figures.gallery(tracked[emotion], "cutoff", size=80)
 figures.average_features(tracked[identity])
 
 # %% [markdown]
-# The paper reads off its figure that the features spread over the entire face, eyes, nose, cheeks and
-# mouth among it. For synthetic faces seen from the front we know where these are. The density of a region
-# is its share of the ink over its share of the image's area; evenly spread ink has density 1 everywhere.
+# The paper reads off its figure that the features spread over the entire face, eyes, nose, cheeks
+# and mouth among it. For synthetic faces seen from the front we know where these are. The density
+# of a region is its share of the ink over its share of the image's area; evenly spread ink has
+# density 1 everywhere.
 
 # %%
 regions = findings.region_table(tracked[identity])
@@ -161,17 +163,17 @@ record_numbers(findings.region_numbers(identity, regions), tolerance=1.0)
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# A2 holds where the loop and the package agree and the printed rule leaves something of $M$ in most
-# images, since otherwise there is no difference to speak of. F8 holds where each region has more than
-# half the ink that even spread would give it, the whole interval considered.
+# A2 holds where the loop and the package agree and the printed rule leaves something of $M$ in
+# most images, since otherwise there is no difference to speak of. F8 holds where each region has
+# more than half the ink that even spread would give it, the whole interval considered.
 
 # %%
 conclude(findings.verdicts(tracked, tables, agrees))
 
 # %% [markdown]
-# That features lie on eyes, nose, cheeks and mouth is what F8 says, and all that its test can show. It
-# does not show that they were selected: ink from random pixels, or from all pixels, has to lie somewhere
-# as well, and the tables above say how alike the three are. Where they are alike, the picture shows
-# what the network's maps contain, not why it erred. Nor does ink in a region show that the decision
-# changes without it; the case studies, {doc}`07_subject_40` and {doc}`08_eight_emotions`, suppress pixels
-# and ask the network again.
+# That features lie on eyes, nose, cheeks and mouth is what F8 says, and all that its test can
+# show. It does not show that they were selected: ink from random pixels, or from all pixels, has
+# to lie somewhere as well, and the tables above say how alike the three are. Where they are alike,
+# the picture shows what the network's maps contain, not why it erred. Nor does ink in a region
+# show that the decision changes without it; the case studies, {doc}`07_subject_40` and
+# {doc}`08_eight_emotions`, suppress pixels and ask the network again.

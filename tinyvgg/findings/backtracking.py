@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 
 from tinyvgg import paper
+from tinyvgg.backtracking import top_pixels
 from tinyvgg.claims import Verdict
 from tinyvgg.findings.conclusions import Part, untestable, weigh
 from tinyvgg.metrics import bootstrap_interval, proportion_interval
@@ -115,7 +116,7 @@ def overlap_summary(followed: BY_TASK) -> pd.DataFrame:
 
 
 def _wide(followed: BY_TASK, average: Callable[[Followed], pd.DataFrame]) -> pd.DataFrame:
-    columns = {}
+    columns = []
     for task, part in followed.items():
         table = average(part)
         names = [name for name in table.columns if name not in ("images", "mean", "low", "high")]
@@ -123,9 +124,9 @@ def _wide(followed: BY_TASK, average: Callable[[Followed], pd.DataFrame]) -> pd.
             f"{m:.3f} ({low:.3f} to {high:.3f})"
             for m, low, high in zip(table["mean"], table["low"], table["high"], strict=True)
         ]
-        shown = pd.Series(text, pd.MultiIndex.from_frame(table[names]), dtype=str)
-        columns[paper.TASK_NAMES.get(task, task)] = shown
-    return pd.DataFrame(columns).fillna(paper.NOTHING)
+        index = pd.MultiIndex.from_frame(table[names])
+        columns.append(pd.Series(text, index, dtype=object, name=_name(task)))
+    return pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
 
 
 def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
@@ -198,6 +199,46 @@ def overlap_numbers(followed: BY_TASK) -> dict[str, float]:
         for rule in rules
         for against, suffix in (("random", ""), ("true", "_true"))
     }
+
+
+def largest_summary(followed: BY_TASK) -> pd.DataFrame:
+    """Share of the cutoff's pixels that are among as many with the largest activations, by task.
+
+    Beside it the share that as many active pixels at random would have.
+    """
+    rows = {
+        _name(task): {
+            "images with pixels": int(found.notna().sum()),
+            "among as many of the largest activation": _shown(found),
+            "expected of random active pixels": _shown(expected),
+        }
+        for task, (found, expected) in {t: _among_largest(p) for t, p in followed.items()}.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
+
+
+def largest_numbers(followed: BY_TASK) -> dict[str, float]:
+    """The share of `largest_summary` by key."""
+    return {
+        f"a1.{task}.cutoff_in_largest": float(_among_largest(part)[0].mean())
+        for task, part in followed.items()
+    }
+
+
+def _among_largest(part: Followed) -> tuple["pd.Series[float]", "pd.Series[float]"]:
+    pixels, maps = part.pixels("cutoff"), part.trace.maps
+    counts = pixels.flatten(1).sum(1)
+    both = (pixels & top_pixels(maps, counts)).flatten(1).sum(1).double()
+    on = (maps > 0).flatten(1).sum(1).double()
+    return pd.Series((both / counts).numpy()), pd.Series((counts / on).numpy())
+
+
+def _shown(values: "pd.Series[float]") -> str:
+    known = values.dropna().to_numpy(float)
+    if not len(known):
+        return paper.NOTHING
+    low, high = bootstrap_interval(known)
+    return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def bias_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:

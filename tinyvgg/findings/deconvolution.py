@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from skimage.filters import sobel
 from torch import Tensor, nn
 
 from tinyvgg.claims import Verdict
@@ -135,7 +134,7 @@ def _side(size: Iterable[int]) -> str:
 
 @torch.no_grad()
 def adjoint_gaps(trace: Trace, seed: int = 0) -> list[float]:
-    """For each convolution, |<conv x, y> - <x, conv* y>| over its size, in float64, without bias."""
+    """For each convolution, |<conv x, y> - <x, conv* y>| over its size, in float64."""
     generator = torch.Generator().manual_seed(seed)
     gaps = []
     for layer, size in zip(trace.network.body, trace.sizes, strict=True):
@@ -198,7 +197,8 @@ def correlations(
     """Pearson's correlation over the pixels of each image; NaN where one of both is constant."""
     a, b = (x.flatten(1).double() for x in (first, second))
     a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
-    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    found: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return found
 
 
 def ink(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
@@ -207,10 +207,9 @@ def ink(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
 
 
 def edges(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
-    """Size of the gray image's gradient: a detector of edges that no network has a part in."""
+    """Size of the gray image's gradient: it finds edges, and no network has a part in it."""
     gray = images.mean(1).double().numpy()
-    found = np.stack([sobel(image) for image in gray]) if len(gray) else gray
-    return torch.from_numpy(found)
+    return torch.from_numpy(np.stack([np.hypot(*np.gradient(image)) for image in gray]))
 
 
 def similarity_table(

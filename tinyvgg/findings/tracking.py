@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from tinyvgg import paper
+from tinyvgg.backtracking import top_pixels
 from tinyvgg.claims import Verdict
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.findings.conclusions import Part, untestable, weigh
@@ -35,6 +36,7 @@ LUMA = (0.299, 0.587, 0.114)
 SETS = {
     "literal": "literal rule",
     "cutoff": "published cutoff",
+    "largest": "largest, as many",
     "random": "random, as many",
     "whole": "all of M",
 }
@@ -47,8 +49,8 @@ class Tracked:
     Attributes:
         run: whose errors they are.
         trace: of the errors.
-        pixels: by set: ``literal``, ``cutoff``, and ``random``, as many active ones as the cutoff
-            keeps.
+        pixels: by set: ``literal``, ``cutoff``, and as many as the cutoff keeps: ``largest``,
+            of the largest activation, and ``random``, active ones at random.
         ink: by set, and ``whole``, the projection of all maps: strength per image pixel.
     """
 
@@ -62,10 +64,12 @@ class Tracked:
 
 
 def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
-    """Track what both rules find in the errors of a run, and as many random active pixels."""
+    """Track what both rules find in the errors of a run, and both controls."""
     trace = followed.trace
     pixels = {rule: followed.pixels(rule) for rule in followed.found}
-    pixels["random"] = random_pixels(trace.maps, counted(pixels["cutoff"]), seed)
+    counts = counted(pixels["cutoff"])
+    pixels["largest"] = top_pixels(trace.maps, counts)
+    pixels["random"] = random_pixels(trace.maps, counts, seed)
     strengths = {name: ink(track_features(trace, chosen)) for name, chosen in pixels.items()}
     return Tracked(run, trace, pixels, {**strengths, "whole": ink(deconvolve(trace))})
 
@@ -96,10 +100,10 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
 
     Columns: ``set``, ``image``, ``pixels``; ``left``, the share of active pixels that stay in M';
     ``strength``, ink in units of that of the whole projection; ``with_whole``, correlation with
-    the whole projection; ``with_random``, correlation with the features of random pixels;
+    the whole projection; ``with_largest`` and ``with_random``, with the features of the controls;
     ``area``, share of the image that holds nine tenths of the ink.
     """
-    whole, control = tracked.ink["whole"], tracked.ink["random"]
+    whole = tracked.ink["whole"]
     on = (tracked.trace.maps > 0).flatten(1).sum(1).double()
     total = whole.flatten(1).sum(1)
     parts = [
@@ -110,8 +114,10 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
                 "pixels": counted(pixels).numpy(),
                 "left": (1 - counted(pixels).double() / on).numpy(),
                 "strength": (tracked.ink[name].flatten(1).sum(1) / total).numpy(),
-                "with_whole": correlations(tracked.ink[name], whole).numpy(),
-                "with_random": correlations(tracked.ink[name], control).numpy(),
+                **{
+                    f"with_{other}": correlations(tracked.ink[name], tracked.ink[other]).numpy()
+                    for other in ("whole", "largest", "random")
+                },
                 "area": area_of_ink(tracked.ink[name]).numpy(),
             }
         )
@@ -129,6 +135,7 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "of the active pixels M' keeps": f"{part['left'].mean():.3f}",
             "ink, whole projection = 1": f"{part['strength'].mean():.3f}",
             "correlation with the whole": _with_interval(part["with_whole"]),
+            "with largest pixels' features": _with_interval(part["with_largest"]),
             "with random pixels' features": _with_interval(part["with_random"]),
             "area with 90 % of the ink": f"{part['area'].mean():.3f}",
         }
@@ -151,11 +158,15 @@ def _with_interval(values: "pd.Series[float]") -> str:
 def tracked_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     """Numbers of claim A2 by key."""
     return {
-        f"a2.{task}.{column}_{name}": float(part[column].mean())
+        f"a2.{task}.{name}_{column}": float(table.loc[table["set"] == name, column].mean())
         for task, table in tables.items()
-        for name, part in table.groupby("set", sort=False)
-        for column in ("with_whole", "with_random", "area")
-        if not (column == "with_random" and name == "random")
+        for name, column in (
+            ("literal", "with_whole"),
+            ("cutoff", "with_whole"),
+            ("cutoff", "with_largest"),
+            ("cutoff", "with_random"),
+            ("random", "with_whole"),
+        )
     }
 
 
@@ -235,14 +246,18 @@ def average_by_angle(
     """Mean image and mean ink of the errors at each angle, or of all where angles are unknown."""
     rows = rows_of(tracked.run)
     index = tracked.run.faces.index
-    angles = index.table["angle"].to_numpy()[rows] if index.has("angle") else np.zeros(len(rows))
-    label = (lambda angle: f"{angle}°") if index.has("angle") else (lambda _: "all angles")
+    if index.has("angle"):
+        groups = [f"{angle}°" for angle in index.table["angle"].to_numpy()[rows]]
+    else:
+        groups = ["all angles"] * len(rows)
+    of = np.array(groups)
+    order = sorted(set(groups), key=lambda group: (len(group), group))
     return {
-        label(angle): (
-            tracked.run.faces.images[rows[angles == angle]].mean(0) / 255,
-            tracked.ink[name][torch.from_numpy(angles == angle)].mean(0).numpy(),
+        group: (
+            tracked.run.faces.images[rows[of == group]].mean(0) / 255,
+            tracked.ink[name][torch.from_numpy(of == group)].mean(0).numpy(),
         )
-        for angle in np.unique(angles)
+        for group in order
     }
 
 
