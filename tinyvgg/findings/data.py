@@ -38,11 +38,11 @@ def whole_design(faces: Faces) -> pd.DataFrame | None:
     return synthetic.design(angles=ANGLES)
 
 
-def counts(table: pd.DataFrame | None) -> dict[str, float | None]:
+def counts(table: pd.DataFrame | None) -> dict[str, int | float | None]:
     """Levels of each factor that the table knows, images a subject, and images."""
     if table is None:
         return {}
-    known: dict[str, float | None] = {
+    known: dict[str, int | float | None] = {
         PLURALS[column]: int(table[column].nunique())
         for column in (*FACTORS, "class")
         if column in table
@@ -54,7 +54,7 @@ def counts(table: pd.DataFrame | None) -> dict[str, float | None]:
 
 def design_table(faces: Faces) -> pd.DataFrame:
     """The paper's design beside that of the synthetic set and beside what this run uses."""
-    columns: dict[str, dict[str, float | None]] = {
+    columns: dict[str, dict[str, int | float | None]] = {
         "paper, all": _paper("d1"),
         "paper, used": _paper("d1") | {"images_per_subject": None} | _paper("d2"),
         "synthetic, all": counts(whole_design(faces)),
@@ -70,7 +70,7 @@ def design_table(faces: Faces) -> pd.DataFrame:
     return pd.DataFrame(shown, index=pd.Index(rows, name="number of"))
 
 
-def _paper(claim: str) -> dict[str, float | None]:
+def _paper(claim: str) -> dict[str, int | float | None]:
     known = ("subjects", "emotions", "gazes", "angles", "images_per_subject", "images", "size")
     keys = {key: number.value for key, number in paper.load().numbers.items()}
     found = {name: keys.get(f"{claim}.both.{name}") for name in known}

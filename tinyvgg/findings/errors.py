@@ -327,7 +327,7 @@ def _count_interval(count: int, images: int | None) -> Interval | None:
     if images is None:
         return None
     low, high = proportion_interval(count, images)
-    return Interval(round(low * images), round(high * images))
+    return Interval(float(round(low * images)), float(round(high * images)))
 
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:

@@ -234,7 +234,7 @@ def accuracy_table(runs: Sequence[Run]) -> pd.DataFrame:
             ("", f"{key}.test_size", test),
             ("", f"{key}.classes", len(run.classes)),
             ("", f"{key}.accuracy", run.accuracy, (1 - high, 1 - low)),
-            ("", f"{key}.errors", errors, (round(low * test), round(high * test))),
+            ("", f"{key}.errors", errors, (float(round(low * test)), float(round(high * test)))),
             ("", f"{key}.majority", majority(run.labels)),
         ]
     return paper.compare(rows)
