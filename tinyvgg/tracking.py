@@ -48,7 +48,7 @@ def rescore(
 def track_features(
     trace: Trace, pixels: Bool[Tensor, "n c h w"], **options: Unpack[Options]
 ) -> Float[Tensor, "n k i j"]:
-    """What the pixels stand for in the image: |D(M) - D(M')| (Algorithm 2).
+    """What the pixels stand for in the image: ``|D(M) - D(M')|`` (Algorithm 2).
 
     M' is M without the pixels; both projections use the switches of the one recorded pass. The
     projection is not linear, so the result differs from the projection of M - M'.
