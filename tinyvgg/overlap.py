@@ -53,7 +53,7 @@ def _compared(
     right: Bool[Tensor, "c h w"],
     wrong_maps: Float[Tensor, "c h w"],
     right_maps: Float[Tensor, "c h w"],
-) -> tuple[float, ...]:
+) -> tuple[float | int, ...]:
     common = wrong & right
     sizes = [int(part.sum()) for part in (right, wrong, common, wrong & ~right)]
     values = wrong_maps[common], right_maps[common]
@@ -86,7 +86,7 @@ def _largest(
     return _ratio(int((first & second).sum()), int((first | second).sum()))
 
 
-def _ratio(part: float, whole: float) -> float:
+def _ratio(part: float | int, whole: float | int) -> float:
     return part / whole if whole else float("nan")
 
 

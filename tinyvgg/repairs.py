@@ -73,10 +73,10 @@ def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Tensor]:
 def suppression_table(pairs: Pairs, rule: Rule, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """One row for each case, set and draw; only random sets are drawn more than once.
 
-    Columns: ``pair`` (place of the pair), ``case`` (row of the image), ``set`` (one of `SETS`), ``draw``, ``pixels``
-    (suppressed), ``true``, ``before``, ``after`` (classes), ``changed``, ``repaired``,
-    probabilities ``p_true_*`` and ``p_predicted_*`` of the true and of the first predicted class
-    before and after, ``margin_before``, ``margin_after`` (true logit less the largest other), and
+    Columns: ``pair`` (its place), ``case`` (row of the image), ``set`` (one of `SETS`), ``draw``,
+    ``pixels`` (suppressed), ``true``, ``before``, ``after`` (classes), ``changed``, ``repaired``,
+    ``p_true_*`` and ``p_predicted_*`` (probabilities of the true and of the first predicted class
+    before and after), ``margin_before``, ``margin_after`` (true logit less the largest other), and
     ``harmed``: whether the same pixels suppressed in the look-alike change its decision.
     """
     sets = pixel_sets(pairs, rule)
@@ -138,13 +138,14 @@ def summarise(
         against: the set that serves as control.
 
     Returns:
-        A row for each of `SETS`: ``cases``, ``pixels`` (mean), ``count`` (mean over draws),
+        A row for each set of the table: ``cases``, ``pixels`` (mean), ``count`` (mean over draws),
         ``rate`` with ``low`` and ``high`` (Wilson; for random sets, whose rate is a mean over
         draws, a bootstrap over cases), ``difference`` of the rate to the control's with
         ``difference_low`` and ``difference_high`` (paired bootstrap over cases).
     """
     control = _by_case(table, against, outcome)
-    rows = {name: _summary(table, name, outcome, control) for name in SETS}
+    names = [name for name in SETS if name in table["set"].astype("category").cat.categories]
+    rows = {name: _summary(table, name, outcome, control) for name in names}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
 
 

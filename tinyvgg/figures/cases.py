@@ -282,8 +282,10 @@ def _before_after(ax: Axes, part: pd.DataFrame, case: Case) -> None:
     places = np.arange(part.shape[1])
     for offset, (state, colour) in enumerate((("before", "#b8b8b8"), ("after", style.BLUE))):
         values = part.loc[state].to_numpy(dtype=float)
-        ax.barh(places + 0.4 * offset - 0.2, values, 0.4, color=colour, label=state)
+        ax.barh(places + 0.4 * offset - 0.2, values, 0.4, color=colour, label=state, zorder=2)
     ax.set_yticks(places, [str(name) for name in part.columns], fontsize=7)
     ax.set(xlim=(0, 1), ylim=(part.shape[1] - 0.5, -0.5))
-    ax.axhspan(case.true - 0.5, case.true + 0.5, color=style.GREEN, alpha=0.15, lw=0)
-    ax.axhspan(case.predicted - 0.5, case.predicted + 0.5, color=style.RED, alpha=0.12, lw=0)
+    ax.axhspan(case.true - 0.5, case.true + 0.5, color=style.GREEN, alpha=0.15, lw=0, zorder=0)
+    ax.axhspan(
+        case.predicted - 0.5, case.predicted + 0.5, color=style.RED, alpha=0.12, lw=0, zorder=0
+    )

@@ -133,7 +133,7 @@ def readable(table: pd.DataFrame, sets: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def three_digits(value: float) -> str:
+def three_digits(value: float | int) -> str:
     """A number as tables show it: whole ones as they are, others with three digits."""
     if np.isnan(value):
         return paper.NOTHING

@@ -57,7 +57,7 @@ class Tracked:
     run: Run
     trace: Trace
     pixels: Mapping[str, Bool[Tensor, "n c h w"]]
-    ink: Mapping[str, Float[Tensor, "n h w"]]
+    ink: Mapping[str, Float[Tensor, "n y x"]]
 
     def __len__(self) -> int:
         return len(self.trace)
@@ -263,7 +263,7 @@ def average_by_angle(
 
 @torch.no_grad()
 def published_display(
-    trace: Trace, pixels: Bool[Tensor, "n c h w"]
+    trace: Trace, pixels: Bool[Tensor, "n c i j"]
 ) -> tuple[UInt8[np.ndarray, "n h w"], Float[np.ndarray, "n h w"]]:
     """Tracked features as the published code shows them, and the differences before its 8 bits.
 

@@ -79,7 +79,8 @@ def explorer(run: Run, bench: Bench | None = None) -> Explorer | str:
     Raises:
         UserError: a bench of another run.
     """
-    bench = bench or Bench(run, record_pairs(run, find_cases(run)[:MOST]))
+    if bench is None:
+        bench = Bench(run, record_pairs(run, find_cases(run)[:MOST]))
     if bench.run.experiment != run.experiment:
         raise UserError(f"bench is of {bench.run.experiment.name}, not of {run.experiment.name}")
     return Explorer(bench) if len(bench) else "No error of this run has a right look-alike."

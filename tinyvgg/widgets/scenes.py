@@ -94,14 +94,15 @@ class Bench:
         return self._scenes(place, choice, rule)
 
     def _compute_scene(self, place: int, choice: str, rule: str) -> Scene:
-        pixels = self._sets(place, rule)[choice]
+        sets = self._sets(place, rule)
+        pixels = sets[choice]
         trace = self.pair(place).wrong
         return Scene(
             case=self.pairs.cases[place],
             choice=choice,
             rule=rule,
             pixels=int(pixels.sum()),
-            before=trace.probabilities[0].numpy(),
+            before=rescore(trace, sets["nothing"]).softmax(1)[0].numpy(),
             after=rescore(trace, pixels).softmax(1)[0].numpy(),
             features=strength(track_features(trace, pixels))[0],
         )

@@ -1,0 +1,195 @@
+"""Errors, their look-alikes, and the sets of pixels that a pair shares."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import small_runs
+import torch
+
+from tinyvgg.backtracking import backtrack
+from tinyvgg.cases import (
+    RULES,
+    Case,
+    closest,
+    closest_by_prediction,
+    find_cases,
+    find_controls,
+    label_of,
+    pixel_sets,
+    record_pairs,
+)
+from tinyvgg.runs import Run
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return small_runs.run()
+
+
+def hand_made(run: Run, wrong: list[int], images: np.ndarray | None = None) -> Run:
+    """The run with answers set by hand: right but for the rows in `wrong`."""
+    labels = torch.from_numpy(run.faces.index.labels(run.task))
+    answers = labels.clone()
+    answers[wrong] = (answers[wrong] + 1) % len(run.classes)
+    logits = torch.nn.functional.one_hot(answers, len(run.classes)).float()
+    faces = run.faces if images is None else replace(run.faces, images=images)
+    return replace(run, logits=logits, faces=faces)
+
+
+def slow_lookalike(run: Run, row: int) -> int | None:
+    """The definition, read literally: a loop over all test images."""
+    table, labels = run.faces.index.table, run.faces.index.labels(run.task)
+    best = None
+    for own_subject in (True, False):
+        for place, other in enumerate(run.split.test):
+            if run.predicted[place] != labels[other] or labels[other] != labels[row]:
+                continue
+            if table.angle[other] != table.angle[row] or other == row:
+                continue
+            if own_subject and table.subject[other] != table.subject[row]:
+                continue
+            a, b = (run.faces.images[i].astype(float).ravel() for i in (row, other))
+            candidate = (float(((a - b) ** 2).sum()), int(other))
+            best = candidate if best is None or candidate < best else best
+        if best is not None:
+            return best[1]
+    return None
+
+
+@pytest.mark.parametrize("task", ["subject", "emotion"])
+def test_lookalike_is_the_nearest_by_the_definition_read_literally(task: str) -> None:
+    run = small_runs.run(task)
+    found = find_cases(run)
+    assert len(found) == len(run.errors) > 3
+    assert [case.row for case in found] == run.split.test[run.errors].tolist()
+    assert [case.lookalike for case in found] == [slow_lookalike(run, case.row) for case in found]
+
+
+def test_distance_is_the_root_mean_square_over_the_pixels(run: Run) -> None:
+    images = np.zeros_like(run.faces.images)
+    images[0] += 51
+    case = find_cases(hand_made(run, [0], images))[0]
+    assert case.distance == pytest.approx(0.2)
+
+
+def test_lookalike_has_the_subject_of_the_error_even_if_another_is_nearer(run: Run) -> None:
+    table = run.faces.index.table
+    same = (table.emotion == table.emotion[0]) & (table.angle == table.angle[0])
+    images = np.full_like(run.faces.images, 100)
+    images[np.flatnonzero(same & (table.subject == table.subject[0]))] = 200
+    images[0] = 100
+    case = find_cases(hand_made(run, [0], images))[0]
+    assert case.lookalike is not None
+    assert table.subject[case.lookalike] == table.subject[0]
+    assert case.distance > 0.3
+
+
+def test_lookalike_is_of_another_subject_where_the_own_has_none(run: Run) -> None:
+    table = run.faces.index.table
+    own = (table.subject == 1) & (table.emotion == "angry") & (table.angle == 45)
+    found = find_cases(hand_made(run, np.flatnonzero(own).tolist()))
+    for case in found:
+        assert case.lookalike is not None
+        other = table.iloc[case.lookalike]
+        assert (other.subject != 1, other.emotion, other.angle) == (True, "angry", 45)
+
+
+def test_equally_near_images_go_to_the_lower_row(run: Run) -> None:
+    images = np.zeros_like(run.faces.images)
+    table = run.faces.index.table
+    case = find_cases(hand_made(run, [4], images))[0]
+    alike = (table.subject == 1) & (table.emotion == "angry") & (table.angle == table.angle[4])
+    assert case.lookalike == min(set(np.flatnonzero(alike)) - {4}) < 4
+
+
+def test_an_error_without_right_image_of_its_class_and_angle_has_no_lookalike(run: Run) -> None:
+    table = run.faces.index.table
+    lost = np.flatnonzero((table.emotion == "sad") & (table.angle == 90)).tolist()
+    wrong = hand_made(run, lost)
+    found = find_cases(wrong)
+    assert [case.lookalike for case in found] == [None] * len(lost)
+    assert all(np.isnan(case.distance) for case in found)
+    assert len(record_pairs(wrong, found)) == 0
+    assert closest(found) == closest_by_prediction(found) == []
+
+
+def test_source_without_angle_and_subject_compares_within_the_class() -> None:
+    run = small_runs.run("class")
+    found = find_cases(run)
+    assert len(found) > 3
+    right = set(run.split.test[run.predicted == run.labels])
+    assert all(case.lookalike in right for case in found)
+
+
+def test_a_run_without_errors_has_no_cases_and_no_pairs(run: Run) -> None:
+    perfect = hand_made(run, [])
+    pairs = record_pairs(perfect, find_cases(perfect))
+    assert (find_cases(perfect), len(pairs), len(pairs.wrong), len(pairs.right)) == ([], 0, 0, 0)
+    assert pixel_sets(pairs, RULES["literal"]).common.shape[0] == 0
+
+
+def test_controls_compare_the_lookalike_with_another_right_image(run: Run) -> None:
+    found = find_cases(run)
+    controls = find_controls(run, found)
+    assert controls
+    for case, control in controls.items():
+        assert control.row == case.lookalike
+        assert control.lookalike not in (None, case.lookalike, case.row)
+        assert control.true == control.predicted == case.true
+        assert control.lookalike == slow_lookalike(run, control.row)
+
+
+def test_pairs_record_errors_and_lookalikes_in_order(run: Run) -> None:
+    pairs = record_pairs(run, find_cases(run))
+    assert len(pairs) > 3
+    assert pairs.labels.tolist() == [case.true for case in pairs.cases]
+    assert pairs.wrong.predicted.tolist() == [case.predicted for case in pairs.cases]
+    assert pairs.right.predicted.tolist() == [case.true for case in pairs.cases]
+    chosen = pairs.only([pairs.cases[2], pairs.cases[0]])
+    assert torch.equal(chosen.wrong.maps, pairs.wrong.maps[[2, 0]])
+    rest = pairs.without(chosen.cases)
+    assert rest.cases == (pairs.cases[1], *pairs.cases[3:])
+
+
+def test_pairs_whose_recorded_answer_is_another_are_left_out(run: Run) -> None:
+    found = find_cases(run)
+    changed = replace(found[0], predicted=3 - found[0].true - found[0].predicted)
+    kept = record_pairs(run, [changed, *found[1:]])
+    assert changed.row not in {case.row for case in kept.cases}
+    assert len(kept) == len(record_pairs(run, found)) - 1
+
+
+def test_reversed_pairs_swap_the_sides_and_ask_for_the_mistaken_class(run: Run) -> None:
+    pairs = record_pairs(run, find_cases(run))
+    turned = pairs.reversed()
+    assert torch.equal(turned.wrong.images, pairs.right.images)
+    assert turned.labels.tolist() == [case.predicted for case in pairs.cases]
+    assert turned.reversed().cases == pairs.cases
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_common_and_unique_divide_the_errors_pixels(run: Run, rule: str) -> None:
+    pairs = record_pairs(run, find_cases(run))
+    sets = pixel_sets(pairs, RULES[rule])
+    assert torch.equal(sets.wrong, backtrack(pairs.wrong, rule=RULES[rule]).pixels)
+    assert torch.equal(sets.common | sets.unique, sets.wrong)
+    assert not bool((sets.common & sets.unique).any())
+    assert torch.equal(sets.common, sets.wrong & sets.right)
+
+
+def test_closest_prefers_the_wanted_class_where_it_has_a_pair() -> None:
+    made = [
+        Case(0, 0, 1, 5, 0.1),
+        Case(1, 1, 0, 6, 0.3),
+        Case(2, 1, 2, 7, 0.2),
+        Case(3, 2, 0, None, float("nan")),
+    ]
+    assert closest(made) == [made[0]]
+    assert closest(made, true=1) == [made[2]]
+    assert closest(made, true=2) == [made[0]]
+    assert closest_by_prediction(made) == [made[1], made[0], made[2]]
+
+
+def test_label_of_a_class_that_is_not_there_is_none(run: Run) -> None:
+    assert (label_of(run, "happy"), label_of(run, "40")) == (1, None)

@@ -1,0 +1,259 @@
+"""Explorers: every choice shows what was computed for it."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_runs
+from PIL import Image
+
+from tinyvgg.cases import RULES, find_cases, pixel_sets, record_pairs
+from tinyvgg.errors import UserError
+from tinyvgg.figures.style import strength
+from tinyvgg.tracking import rescore, track_features
+from tinyvgg.widgets import (
+    CHOICES,
+    Bench,
+    Explorer,
+    StaticExplorer,
+    explorer,
+    static,
+    static_explorer,
+)
+from tinyvgg.widgets.scenes import shown_classes, verdict
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    run = small_runs.run("emotion")
+    pairs = record_pairs(run, find_cases(run))
+    return Bench(run, pairs.only(pairs.cases[:3]))
+
+
+@pytest.fixture(scope="module")
+def page(bench: Bench) -> StaticExplorer:
+    return static_explorer(bench, "test")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nothing_suppressed_leaves_everything_as_it_was(bench: Bench, rule: str) -> None:
+    scene = bench.scene(1, "nothing", rule)
+    assert scene.pixels == 0
+    np.testing.assert_array_equal(scene.before, scene.after)
+    assert not scene.features.any()
+    assert not scene.repaired
+    assert "the same class as before" in verdict(scene, bench.run.classes)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("choice", ["all", "common", "unique"])
+def test_scenes_show_the_sets_of_the_pair(bench: Bench, rule: str, choice: str) -> None:
+    for place in range(len(bench)):
+        pair = bench.pair(place)
+        sets = pixel_sets(pair, RULES[rule])
+        pixels = {"all": sets.wrong, "common": sets.common, "unique": sets.unique}[choice]
+        scene = bench.scene(place, choice, rule)
+        assert scene.pixels == int(pixels.sum())
+        expected = rescore(pair.wrong, pixels).softmax(1)[0]
+        np.testing.assert_allclose(scene.after, expected, rtol=1e-6)
+        ink = strength(track_features(pair.wrong, pixels))[0]
+        np.testing.assert_allclose(scene.features, ink)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_controls_have_as_many_pixels_as_the_unique_ones(bench: Bench, rule: str) -> None:
+    counts = {choice: bench.scene(0, choice, rule).pixels for choice in CHOICES}
+    assert counts["random"] == counts["unique"] >= counts["contrastive"]
+    assert counts["all"] == counts["common"] + counts["unique"]
+
+
+@pytest.mark.parametrize(
+    ("place", "choice", "rule", "message"),
+    [
+        (0, "some", "literal", "choice 'some' is not one of nothing, all"),
+        (0, "all", "fuzzy", "rule 'fuzzy' is not one of cutoff, literal"),
+        (9, "all", "literal", "error 9 is not one of 0 to 2"),
+    ],
+)
+def test_unknown_scenes_are_refused(
+    bench: Bench, place: int, choice: str, rule: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        bench.scene(place, choice, rule)
+
+
+def test_live_explorer_follows_its_controls(bench: Bench) -> None:
+    widget = explorer(bench.run, bench)
+    assert isinstance(widget, Explorer)
+    before = widget.images[2].value
+    widget.rule.value, widget.choice.value, widget.error.value = "literal", "all", 2
+    scene = bench.scene(2, "all", "literal")
+    assert f"{scene.pixels:,} pixels suppressed" in widget.sentence.value
+    assert f"{scene.after[bench.pairs.cases[2].true]:.3f}" in widget.bars.value
+    assert widget.images[2].value != before
+    shown = np.asarray(Image.open(BytesIO(widget.images[0].value)))
+    np.testing.assert_array_equal(shown, bench.images(2)[0])
+    widget.choice.value = "nothing"
+    assert "0 pixels suppressed" in widget.sentence.value
+
+
+def test_live_explorer_has_a_short_text(bench: Bench) -> None:
+    assert repr(explorer(bench.run, bench)) == "Explorer of 3 errors"
+
+
+def test_no_errors_make_a_sentence(bench: Bench) -> None:
+    none = Bench(bench.run, bench.pairs.only([]))
+    assert explorer(bench.run, none) == "No error of this run has a right look-alike."
+    assert "nothing to explore" in static_explorer(none, "none").html
+
+
+class Reader(HTMLParser):
+    """Collects ids, and checks that every element that is opened is closed in order."""
+
+    EMPTY = ("img", "input", "br", "meta")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.targets: list[str] = []
+        self.sources: list[str] = []
+        self.open: list[str] = []
+        self.images_without_alt = 0
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.ids.update([named["id"]] if "id" in named else [])
+        self.targets += [named[name] for name in ("for", "aria-describedby") if name in named]
+        self.sources += [named[name] for name in ("src", "href") if name in named]
+        self.images_without_alt += tag == "img" and "alt" not in named
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_page_parses_with_unique_ids_and_nothing_from_outside(page: StaticExplorer) -> None:
+    reader = Reader()
+    reader.feed(page.html)
+    assert reader.open == []
+    assert set(reader.ids.values()) == {1}
+    assert set(reader.targets) <= set(reader.ids)
+    assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
+    assert reader.images_without_alt == 0
+    assert not re.search(r"https?://|@import|url\(", page.html)
+    assert len(page.html) < static.LIMIT
+
+
+def embedded(page: StaticExplorer) -> dict:
+    return json.loads(
+        re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.html)[1]
+    )
+
+
+def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplorer) -> None:
+    data = embedded(page)
+    assert len(data["cases"]) == len(bench)
+    for place, case in enumerate(data["cases"]):
+        labels = shown_classes(bench, place, static.CLASSES)
+        for rule, by in case["scenes"].items():
+            assert list(by) == list(CHOICES)
+            for choice, shown in by.items():
+                scene = bench.scene(place, choice, rule)
+                assert shown["pixels"] == scene.pixels
+                np.testing.assert_allclose(shown["after"], scene.after[labels], atol=6e-5)
+                assert shown["result"] == verdict(scene, bench.run.classes)
+        np.testing.assert_allclose(case["before"], scene.before[labels], atol=6e-5)
+
+
+def test_embedded_features_are_ink_on_the_scale_of_all_pixels(
+    bench: Bench, page: StaticExplorer
+) -> None:
+    data = embedded(page)
+    shown = data["cases"][0]["scenes"]["literal"]
+    pictures = {
+        choice: np.asarray(
+            Image.open(
+                BytesIO(base64.b64decode(data["features"][shown[choice]["features"]].split(",")[1]))
+            )
+        )
+        for choice in ("nothing", "all")
+    }
+    assert (pictures["nothing"] == 255).all()
+    features = bench.scene(0, "all", "literal").features
+    np.testing.assert_array_equal(
+        pictures["all"], np.round(255 * (1 - features / features.max())).astype(np.uint8)
+    )
+
+
+def test_the_same_bench_makes_the_same_page(bench: Bench, page: StaticExplorer) -> None:
+    assert static_explorer(Bench(bench.run, bench.pairs), "test").html == page.html
+
+
+def test_two_explorers_share_no_id(bench: Bench, page: StaticExplorer) -> None:
+    first, second = Reader(), Reader()
+    first.feed(page.html)
+    second.feed(static_explorer(bench, "other").html)
+    assert not set(first.ids) & set(second.ids)
+
+
+def test_names_that_are_no_ids_and_too_many_errors_are_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="name 'No id' is no id"):
+        static_explorer(bench, "No id")
+    monkeypatch.setattr(static, "LIMIT", 100)
+    with pytest.raises(UserError, match="3 errors make .* characters of HTML: hand over fewer"):
+        static_explorer(bench, "test")
+
+
+CHOOSE = """
+<script>
+document.getElementById("explorer-test-rule-literal").click();
+document.getElementById("explorer-test-choice-all").click();
+const error = document.getElementById("explorer-test-error");
+error.value = "1";
+error.dispatchEvent(new Event("change", {bubbles: true}));
+</script>
+"""
+
+
+def test_a_browser_shows_the_numbers_of_what_is_clicked(
+    bench: Bench, page: StaticExplorer, tmp_path: Path
+) -> None:
+    first, clicked = (_shown(page.html + extra, tmp_path) for extra in ("", CHOOSE))
+    for text, scene in (
+        (first, bench.scene(0, "nothing", "cutoff")),
+        (clicked, bench.scene(1, "all", "literal")),
+    ):
+        assert verdict(scene, bench.run.classes) in text
+        for label in shown_classes(bench, bench.pairs.cases.index(scene.case), static.CLASSES):
+            assert f"<td>{scene.before[label]:.3f}</td>" in text
+            assert f"<td>{round(float(scene.after[label]), 4):.3f}</td>" in text
+    assert first != clicked
+
+
+def _shown(html: str, folder: Path) -> str:
+    """The page as Chromium has it after its scripts have run."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
+        pytest.skip("needs Chromium: install the package chromium, or put it on the PATH")
+    (folder / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
+    command = [browser, *options, f"--user-data-dir={folder}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, (folder / "page.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return re.sub(r'<script type="application/json".*?</script>', "", done.stdout, flags=re.S)
