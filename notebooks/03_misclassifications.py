@@ -31,7 +31,8 @@ from tinyvgg.experiments import open_study
 from tinyvgg.figures import errors as figures
 from tinyvgg.findings import conclude, errors, record_numbers, whole
 
-study = open_study(profile, faces, seed, progress=False)
+# %% tags=["nbval-ignore-output"]
+study = open_study(profile, faces, seed)
 runs = [study.run(task) for task in study.tasks]
 identity, emotion = runs[0], runs[-1]
 

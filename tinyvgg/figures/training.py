@@ -22,7 +22,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         _error_rate(axis, run)
     axes[0, 0].set_ylabel("error rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
     return figure
 
 
