@@ -13,17 +13,18 @@
 # %% [markdown]
 # # Two images of one subject
 #
-# Two photographs of subject 40 that differ in little but the gaze: the network of {cite:t}`fang2017` knows
-# the subject in one and takes it for somebody else in the other. Most pixels that backtracking finds in either
-# image it finds in both, at other values, and without these *common pixels* neither image is told right.
-# The paper concludes that the values of the common pixels decide.
+# Two photographs of subject 40 that differ in little but the gaze: the network of
+# {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the other. Most
+# pixels that backtracking finds in either image it finds in both, at other values, and without
+# these *common pixels* neither image is told right. The paper concludes that the values of the
+# common pixels decide.
 #
-# This chapter makes the same comparison, and adds what it lacks: other pairs, both readings of the
-# backtracking rule, and controls. Do values differ less between two images that are both right? Does the answer
-# survive when as many *other* pixels go?
+# This chapter makes the same comparison, and adds what it lacks: other pairs, both readings of
+# the backtracking rule, and controls. Do values differ less between two images that are both
+# right? Does the answer survive when as many *other* pixels go?
 #
-# You will see one pair in detail, the values of its common pixels, its probabilities with and without them, and
-# then the same for all other errors.
+# You will see one pair in detail, the values of its common pixels, its probabilities with and
+# without them, and then the same for all other errors.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -50,9 +51,10 @@ run = study.run(study.tasks[0])
 # %% [markdown]
 # ## The pair
 #
-# The *look-alike* of an error is the correctly classified test image of the same class at the same angle that is
-# nearest to it, by the root mean square difference of their pixels. The paper shows subject 40. Where that subject
-# has an error in this run we take it too, and otherwise the closest pair of all:
+# The *look-alike* of an error is the correctly classified test image of the same class at the
+# same angle that is nearest to it, by the root mean square difference of their pixels. The paper
+# shows subject 40. Where that subject has an error in this run we take it too, and otherwise the
+# closest pair of all:
 
 # %%
 pairs = record_pairs(run, find_cases(run))
@@ -67,15 +69,16 @@ figures.pair_figure(run, pair)
 # %% [markdown]
 # ## How many pixels do they share?
 #
-# With $L_a$ and $L_b$ the pixels that backtracking finds in the two images, each followed back from the
-# class that the network gave, the common pixels are $L_a \cap L_b$, by position in the last maps. The overlap
-# is the share of the pixels of either image that are common, $|L_a \cap L_b| / |L_a \cup L_b|$ (Jaccard).
-# *Chance* is the overlap that sets of these sizes would have if they were drawn from the active pixels of their images at
-# random, and *largest* the overlap of the same number of pixels of largest activation: two similar images have
-# much the same active pixels to begin with.
+# With $L_a$ and $L_b$ the pixels that backtracking finds in the two images, each followed back
+# from the class that the network gave, the common pixels are $L_a \cap L_b$, by position in the
+# last maps. The overlap is the share of the pixels of either image that are common, $|L_a \cap
+# L_b| / |L_a \cup L_b|$ (Jaccard). *Chance* is the overlap that sets of these sizes would have if
+# they were drawn from the active pixels of their images at random, and *largest* the overlap of
+# the same number of pixels of largest activation: two similar images have much the same active
+# pixels to begin with.
 #
-# Both readings of backtracking are shown: the published code's *cutoff* and Algorithm 1 to the *letter*, which
-# keeps nearly every active pixel.
+# Both readings of backtracking are shown: the published code's *cutoff* and Algorithm 1 to the
+# *letter*, which keeps nearly every active pixel.
 
 # %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
 figures.places_figure(pair, RULES)
@@ -89,9 +92,9 @@ for key, value in found.items():
 whole(paper.compare(numbers.rows(found)))
 
 # %% [markdown]
-# Numbers without a rule's name are those of the cutoff, which the published code has. The next table has
-# the means over all errors with a look-alike, beside those of two images that are *both right*: each look-alike and the right
-# image nearest to it. `difference` is explained below.
+# Numbers without a rule's name are those of the cutoff, which the published code has. The next
+# table has the means over all errors with a look-alike, beside those of two images that are *both
+# right*: each look-alike and the right image nearest to it. `difference` is explained below.
 
 # %%
 controls = find_controls(run, pairs.cases)
@@ -106,16 +109,19 @@ tables.overlaps_table(
 # %% [markdown]
 # ## How much do the shared values differ?
 #
-# The paper's Figure 10 plots the values of the common pixels and calls them largely different. Different from what? The right half of
-# {numref}`fig-common-values` has the control: the right image (a) against a *second right image* of the
-# same class and angle.
+# The paper's Figure 10 plots the values of the common pixels and calls them largely different.
+# Different from what? The right half of {numref}`fig-common-values` has the control: the right
+# image (a) against a *second right image* of the same class and angle.
 
 # %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network tells right. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
-figures.values_figure(pair, control.only(controls[case] for case in pair.cases if case in controls), RULES)
+figures.values_figure(
+    pair, control.only(controls[case] for case in pair.cases if case in controls), RULES
+)
 
 # %% [markdown]
-# For all pairs at once, let the *difference* be the mean absolute difference of the common pixels' values, as
-# a share of their mean value: 0 where they are equal, 2 where one is always zero.
+# For all pairs at once, let the *difference* be the mean absolute difference of the common
+# pixels' values, as a share of their mean value: 0 where they are equal, 2 where one is always
+# zero.
 
 # %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Relative difference of the common pixels' values for each error: between error and look-alike (vertical), and between the look-alike and a second right image (horizontal). Above the line the error differs more than a right image would."}, "image": {"alt": "Two scatter plots with a diagonal line, one for each rule, a point for each error"}}
 figures.differences_figure(differing, alike)
@@ -126,15 +132,18 @@ record_numbers(numbers.value_numbers(run, differing, alike), tolerance=0.4)
 # %% [markdown]
 # ## The answer without the common pixels
 #
-# The paper sets the common pixels to zero and finds that the confidence is gone. We do the same, for both images, and then with
-# as many pixels chosen otherwise: active ones at *random* (mean of 20 draws), and the most *contrastive* ones, those with
-# the largest share in the logit of the wrong class less that of the true one (in the right image the other way round).
-# The head of the network is piecewise linear, so that a pixel's share in a logit is its activation times the logit's
-# gradient, exactly.
+# The paper sets the common pixels to zero and finds that the confidence is gone. We do the same,
+# for both images, and then with as many pixels chosen otherwise: active ones at *random* (mean of
+# 20 draws), and the most *contrastive* ones, those with the largest share in the logit of the
+# wrong class less that of the true one (in the right image the other way round). The head of the
+# network is piecewise linear, so that a pixel's share in a logit is its activation times the
+# logit's gradient, exactly.
 
 # %%
 errors = {rule: suppression_table(pair, how, seed=seed) for rule, how in RULES.items()}
-lookalikes = {rule: suppression_table(pair.reversed(), how, seed=seed) for rule, how in RULES.items()}
+lookalikes = {
+    rule: suppression_table(pair.reversed(), how, seed=seed) for rule, how in RULES.items()
+}
 confidences = {rule: tables.confidence_table(errors[rule], lookalikes[rule]) for rule in RULES}
 sets = ["nothing", "common", "random_common", "contrastive_common"]
 
@@ -155,16 +164,19 @@ tables.readable(confidences["cutoff"], sets)
 # %% [markdown]
 # ## All other errors
 #
-# The paper says of its other 58 errors that the common pixels largely determine the result, without a number. In a hundred
-# suppressed pixels there is much to lose, so the question is whether the answer changes *more often* than
-# without as many random active pixels, and whether it becomes *right*. Intervals are Wilson's
-# {cite:p}`wilson1927`; those of random sets, which are means over 20 draws, and of differences come from a
-# bootstrap over the errors {cite:p}`efron1979`.
+# The paper says of its other 58 errors that the common pixels largely determine the result,
+# without a number. In a hundred suppressed pixels there is much to lose, so the question is
+# whether the answer changes *more often* than without as many random active pixels, and whether
+# it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`; those of random sets, which are
+# means over 20 draws, and of differences come from a bootstrap over the errors
+# {cite:p}`efron1979`.
 
 # %%
 suppressed = {rule: suppression_table(others, how, seed=seed) for rule, how in RULES.items()}
 changed = {rule: summarise(table, "changed", "random_common") for rule, table in suppressed.items()}
-repaired = {rule: summarise(table, "repaired", "random_common") for rule, table in suppressed.items()}
+repaired = {
+    rule: summarise(table, "repaired", "random_common") for rule, table in suppressed.items()
+}
 names = ["all", "common", "random_common", "contrastive_common", "unique", "random"]
 
 # %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when pixels of its last maps are set to zero. Points are shares of all other errors, bars 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for six choices of pixels"}}
@@ -174,7 +186,8 @@ figures.rates_figure(changed, names, "in which the answer changes")
 figures.rates_figure(repaired, names, "that become right")
 
 # %% [markdown]
-# Changed answers under the cutoff, with the difference to random pixels of the common ones' number:
+# Changed answers under the cutoff, with the difference to random pixels of the common ones'
+# number:
 
 # %%
 whole(tables.rates_table(changed["cutoff"], names))
@@ -183,8 +196,12 @@ whole(tables.rates_table(changed["cutoff"], names))
 # And what becomes of the right images, the look-alikes, when the same is done to them:
 
 # %%
-reversed_tables = {rule: suppression_table(others.reversed(), how, seed=seed) for rule, how in RULES.items()}
-kept = {rule: summarise(table, "changed", "random_common") for rule, table in reversed_tables.items()}
+reversed_tables = {
+    rule: suppression_table(others.reversed(), how, seed=seed) for rule, how in RULES.items()
+}
+kept = {
+    rule: summarise(table, "changed", "random_common") for rule, table in reversed_tables.items()
+}
 whole(tables.rates_table(kept["cutoff"], ["common", "random_common", "unique", "random"]))
 
 # %%
@@ -204,17 +221,18 @@ whole(paper.compare(numbers.rows(found, intervals)))
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# Each claim gets two points under each rule; it holds where it gets both points under both rules, and does not
-# where it gets none.
+# Each claim gets two points under each rule; it holds where it gets both points under both rules,
+# and does not where it gets none.
 #
 # - **F9** holds where the pair differs in gaze only, in part where in more than that.
 # - **S1**: both points where more than half of the pixels of either image are common.
-# - **F10**: one point where the common values differ more between error and look-alike than between two right images (95 % interval
-#   of the mean difference above zero), the second where they differ by a quarter of their mean at least.
-# - **S2**: one point where both answers change without the common pixels, the second where they mostly survive
-#   without as many random ones.
-# - **S3**: one point where most answers change (interval above one half), one where more of them change than
-#   without random pixels (interval of the difference above zero).
+# - **F10**: one point where the common values differ more between error and look-alike than
+#   between two right images (95 % interval of the mean difference above zero), the second where
+#   they differ by a quarter of their mean at least.
+# - **S2**: one point where both answers change without the common pixels, the second where they
+#   mostly survive without as many random ones.
+# - **S3**: one point where most answers change (interval above one half), one where more of them
+#   change than without random pixels (interval of the difference above zero).
 
 # %%
 conclude(
@@ -228,11 +246,13 @@ conclude(
 )
 
 # %% [markdown]
-# - Similar images have much the same active pixels, and much the same large ones. An overlap is to be read against the one that
-#   chance and mere size of activation give.
-# - That an answer changes without some pixels says that the answer needed pixels, and not yet that it needed these. Only the
-#   difference to random pixels of the same number speaks about the choice.
-# - Zero is a value that such maps seldom have in so many places at once. What a network answers to such
-#   maps is an answer to something that it has never seen; other fill values are not tested here.
-# - The shown pair is one of many and was picked because it is the paper's subject or the most similar pair, not for
-#   what suppression does to it. Conclusions rest on all pairs.
+# - Similar images have much the same active pixels, and much the same large ones. An overlap is
+#   to be read against the one that chance and mere size of activation give.
+# - That an answer changes without some pixels says that the answer needed pixels, and not yet
+#   that it needed these. Only the difference to random pixels of the same number speaks about the
+#   choice.
+# - Zero is a value that such maps seldom have in so many places at once. What a network answers
+#   to such maps is an answer to something that it has never seen; other fill values are not
+#   tested here.
+# - The shown pair is one of many and was picked because it is the paper's subject or the most
+#   similar pair, not for what suppression does to it. Conclusions rest on all pairs.

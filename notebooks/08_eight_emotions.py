@@ -13,15 +13,18 @@
 # %% [markdown]
 # # Eight emotions that were taken for another
 #
-# For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common pixels matter little, and the pixels
-# *unique to the error*, backtracked in the wrong image and not in its right look-alike, lead the network astray. Once these are
-# set to zero, all eight of its examples are told right.
+# For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common
+# pixels matter little, and the pixels *unique to the error*, backtracked in the wrong image and
+# not in its right look-alike, lead the network astray. Once these are set to zero, all eight of
+# its examples are told right.
 #
-# Is that so for every error? Do the unique pixels repair more than as many random ones, or than those that contribute
-# most to the mistake by the network's own arithmetic? And what does their suppression do to images that were right?
+# Is that so for every error? Do the unique pixels repair more than as many random ones, or than
+# those that contribute most to the mistake by the network's own arithmetic? And what does their
+# suppression do to images that were right?
 #
-# You will see one error for each emotion that something was taken for, its probabilities before and after, the repairs of all
-# errors beside controls, and an explorer in which you can suppress pixels yourself.
+# You will see one error for each emotion that something was taken for, its probabilities before
+# and after, the repairs of all errors beside controls, and an explorer in which you can suppress
+# pixels yourself.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -47,10 +50,10 @@ run = study.run(study.tasks[-1])
 # %% [markdown]
 # ## One error for each emotion
 #
-# Group A has, for each emotion that an image was mistaken for, the error that is nearest to its look-alike, and group B these
-# look-alikes: right test images of the error's true emotion, of the same subject where there is one, at the same
-# angle. How the paper chose its eight is not said; ours are chosen by similarity alone, before anything is
-# suppressed.
+# Group A has, for each emotion that an image was mistaken for, the error that is nearest to its
+# look-alike, and group B these look-alikes: right test images of the error's true emotion, of the
+# same subject where there is one, at the same angle. How the paper chose its eight is not said;
+# ours are chosen by similarity alone, before anything is suppressed.
 
 # %%
 cases = find_cases(run)
@@ -64,8 +67,8 @@ figures.eight_figure(run, eight, RULES)
 # %% [markdown]
 # ## Before and after
 #
-# With $L_A$ and $L_B$ the backtracked pixels of the two images, the network's head is run again on the maps of A without
-# $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
+# With $L_A$ and $L_B$ the backtracked pixels of the two images, the network's head is run again
+# on the maps of A without $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
 
 # %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for the errors of the figure before, as they were (gray) and without the pixels unique to them (blue, cutoff). The true class has a green ground, the one that the image was taken for a red one."}, "image": {"alt": "Up to eight small bar charts of probabilities before and after suppression"}}
 after = {rule: rescore(eight.wrong, pixel_sets(eight, how).unique) for rule, how in RULES.items()}
@@ -73,7 +76,8 @@ ours = tables.probability_table(eight, after["cutoff"], run.classes)
 figures.probabilities_figure(ours, eight.cases)
 
 # %% [markdown]
-# In the digits of Table 3, ours first and the paper's below. The cases are not the same ones; what can be compared is the pattern.
+# In the digits of Table 3, ours first and the paper's below. The cases are not the same ones;
+# what can be compared is the pattern.
 
 # %%
 tables.scientific(ours)
@@ -84,11 +88,13 @@ tables.scientific(tables.paper_probability_table())
 # %% [markdown]
 # ### Why are the smallest probabilities of the paper equal?
 #
-# In each of the paper's rows *after* suppression three to six of the smallest probabilities are exactly equal, and in
-# no row *before*. A softmax does not do that to logits that differ. It would if the logits had gone through a ReLU: all negative ones become zero, and share one
-# probability. The framework of the published code gives dense layers a ReLU unless told otherwise, so that a last
-# layer rebuilt for the second pass would have one by oversight. The table tests that reading: the number of entries
-# of a row that equal its smallest, from fewest to most over the cases, as our network gives them and with a ReLU on its logits.
+# In each of the paper's rows *after* suppression three to six of the smallest probabilities are
+# exactly equal, and in no row *before*. A softmax does not do that to logits that differ. It
+# would if the logits had gone through a ReLU: all negative ones become zero, and share one
+# probability. The framework of the published code gives dense layers a ReLU unless told
+# otherwise, so that a last layer rebuilt for the second pass would have one by oversight. The
+# table tests that reading: the number of entries of a row that equal its smallest, from fewest to
+# most over the cases, as our network gives them and with a ReLU on its logits.
 
 # %%
 tables.equals_table(eight, after["cutoff"])
@@ -99,17 +105,19 @@ record_numbers(found, tolerance=8)
 whole(paper.compare(numbers.rows(found)))
 
 # %% [markdown]
-# Where the column with the ReLU has several equal entries and the one without has none, the reading is possible: it makes what the paper prints.
-# It is not proven by that. The answer itself, the largest logit, is the same with and without a ReLU as
-# long as one logit is positive, so the paper's eight corrections do not depend on it.
+# Where the column with the ReLU has several equal entries and the one without has none, the
+# reading is possible: it makes what the paper prints. It is not proven by that. The answer
+# itself, the largest logit, is the same with and without a ReLU as long as one logit is positive,
+# so the paper's eight corrections do not depend on it.
 #
 # ## All errors, and the controls
 #
-# Eight chosen cases say little about the others. The same suppression for every error that has a look-alike, beside:
-# *all* backtracked pixels, the *common* ones, and as many pixels as the unique ones chosen at *random* among the active ones
-# (20 draws), by *largest* activation, and by *contrastive* contribution: activation times the gradient of the wrong logit less
-# the true one, which is exactly what a pixel adds to the mistake as long as no ReLU of the head switches.
-# An error is *repaired* if the answer becomes its true class.
+# Eight chosen cases say little about the others. The same suppression for every error that has a
+# look-alike, beside: *all* backtracked pixels, the *common* ones, and as many pixels as the
+# unique ones chosen at *random* among the active ones (20 draws), by *largest* activation, and by
+# *contrastive* contribution: activation times the gradient of the wrong logit less the true one,
+# which is exactly what a pixel adds to the mistake as long as no ReLU of the head switches. An
+# error is *repaired* if the answer becomes its true class.
 
 # %%
 suppressed = {rule: suppression_table(pairs, how, seed=seed) for rule, how in RULES.items()}
@@ -120,7 +128,8 @@ names = ["all", "common", "unique", "random", "largest", "contrastive"]
 figures.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]
-# Repairs under the cutoff, with the difference to random pixels and its paired bootstrap interval over the errors:
+# Repairs under the cutoff, with the difference to random pixels and its paired bootstrap interval
+# over the errors:
 
 # %%
 whole(tables.rates_table(repaired["cutoff"], names))
@@ -134,10 +143,12 @@ whole(tables.rates_table(repaired["literal"], names))
 # %% [markdown]
 # ### Answers that change, and right images that are harmed
 #
-# Not every changed answer is a repair; the first table counts all changes. The second counts *harm*: the same pixels, by position,
-# set to zero in the look-alike, which was right. Under the literal rule the unique pixels are (nearly) those that are not active
-# in the look-alike at all, so that harm by them is next to impossible by construction. The third table is the
-# fairer question: what if a *right* image is treated as if it were the error, and the pixels unique to *it* are taken away?
+# Not every changed answer is a repair; the first table counts all changes. The second counts
+# *harm*: the same pixels, by position, set to zero in the look-alike, which was right. Under the
+# literal rule the unique pixels are (nearly) those that are not active in the look-alike at all,
+# so that harm by them is next to impossible by construction. The third table is the fairer
+# question: what if a *right* image is treated as if it were the error, and the pixels unique to
+# *it* are taken away?
 
 # %%
 changed = {rule: summarise(table, "changed") for rule, table in suppressed.items()}
@@ -149,7 +160,11 @@ whole(tables.rates_table(harmed["cutoff"], names))
 
 # %%
 mirrored = suppression_table(pairs.reversed(), RULES["cutoff"], seed=seed)
-whole(tables.rates_table(summarise(mirrored, "changed"), ["all", "common", "unique", "random", "largest"]))
+whole(
+    tables.rates_table(
+        summarise(mirrored, "changed"), ["all", "common", "unique", "random", "largest"]
+    )
+)
 
 # %% mystnb={"figure": {"name": "fig-harm", "caption": "Share of right look-alikes whose answer changes when the pixels that were chosen for the error are set to zero in them, by position. Bars are 95 % intervals."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for six choices of pixels"}}
 figures.rates_figure(harmed, names, "harmed")
@@ -157,15 +172,16 @@ figures.rates_figure(harmed, names, "harmed")
 # %% [markdown]
 # ## Try it
 #
-# Pick an error and what to suppress. Everything that this explorer shows was computed when the notebook ran, so that it needs no kernel.
+# Pick an error and what to suppress. Everything that this explorer shows was computed when the
+# notebook ran, so that it needs no kernel.
 
 # %%
 bench = Bench(run, eight, seed=seed)
 static_explorer(bench, "emotions")
 
 # %% [markdown]
-# The next cell has the same choices for *all* errors, computed when asked for. It needs a running kernel; open this notebook in
-# JupyterLab to use it.
+# The next cell has the same choices for *all* errors, computed when asked for. It needs a running
+# kernel; open this notebook in JupyterLab to use it.
 
 # %% tags=["remove-output"]
 explorer(run, Bench(run, pairs, seed=seed))
@@ -188,10 +204,13 @@ whole(paper.compare(numbers.rows(found, intervals)))
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - **F11** holds where there is an error with a right look-alike for every emotion, in part where for some.
-# - **T3** gets one point under each rule where the true emotion comes out largest in some rows, two where in all.
-# - **S4** gets one point under each rule where the unique pixels repair more errors than random ones (interval of the difference
-#   above zero), and a second where besides they repair all of the chosen eight, and more of all errors than the common pixels do.
+# - **F11** holds where there is an error with a right look-alike for every emotion, in part where
+#   for some.
+# - **T3** gets one point under each rule where the true emotion comes out largest in some rows,
+#   two where in all.
+# - **S4** gets one point under each rule where the unique pixels repair more errors than random
+#   ones (interval of the difference above zero), and a second where besides they repair all of
+#   the chosen eight, and more of all errors than the common pixels do.
 #
 # A claim holds with all points under both rules, and does not with none.
 
@@ -205,9 +224,11 @@ conclude(
 )
 
 # %% [markdown]
-# - That unique pixels repair more errors than random ones, where they do, says that the difference between an image and a right one like
-#   it holds information on the mistake. It does not say that backtracking found the cause: the look-alike
-#   brings in the knowledge of the true class, which nobody has where a network is used.
-# - The same holds for contrastive contributions, which are told the true class as well. They are a yardstick of what as many pixels
-#   can do, and no remedy.
-# - Zero as a fill value, one look-alike for each error, one network: other choices are not tested in this chapter.
+# - That unique pixels repair more errors than random ones, where they do, says that the
+#   difference between an image and a right one like it holds information on the mistake. It does
+#   not say that backtracking found the cause: the look-alike brings in the knowledge of the true
+#   class, which nobody has where a network is used.
+# - The same holds for contrastive contributions, which are told the true class as well. They are
+#   a yardstick of what as many pixels can do, and no remedy.
+# - Zero as a fill value, one look-alike for each error, one network: other choices are not tested
+#   in this chapter.

@@ -151,7 +151,7 @@ def summarise(
 
 def _summary(
     table: pd.DataFrame, name: str, outcome: str, control: Float[np.ndarray, "n"]
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     part = table[table["set"] == name]
     values = _by_case(table, name, outcome)
     interval = _interval(values, drawn=part["draw"].nunique() > 1)

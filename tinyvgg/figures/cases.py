@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -115,7 +115,7 @@ def _scatter(ax: Axes, pair: Pairs, rule: Rule, other: str) -> None:
     ax.text(0.97, 0.04, f"{len(first)} pixels", ha="right", transform=ax.transAxes)
 
 
-def _same_limits(axes: Sequence[Axes]) -> None:
+def _same_limits(axes: Shaped[np.ndarray, "a"]) -> None:
     top = max(max(ax.dataLim.x1, ax.dataLim.y1) for ax in axes if len(ax.collections))
     for ax in axes:
         limit = 1.05 * top if np.isfinite(top) and top > 0 else 1.0

@@ -32,6 +32,10 @@ REPAIRS = {
 }
 
 
+ALL = "all_"
+"""Begins the names of numbers of all errors, where the paper's are of chosen ones."""
+
+
 def pair_numbers(run: Run, pair: Pairs) -> Numbers:
     """Who is shown (F9): classes are recorded by name, subjects as numbers."""
     return {
@@ -152,9 +156,9 @@ def repair_numbers(run: Run, eight: Tables, every: Tables) -> Numbers:
     key = f"s4.{run.task}."
     numbers: Numbers = {
         f"{key}cases": int(eight["cutoff"]["cases"]["unique"]),
-        f"{key}all_cases": int(every["cutoff"]["cases"]["unique"]),
+        f"{key}{ALL}cases": int(every["cutoff"]["cases"]["unique"]),
     }
-    for start, tables in (("", eight), ("all_", every)):
+    for start, tables in (("", eight), (ALL, every)):
         for rule, table in tables.items():
             numbers |= {
                 f"{key}{start}{name}{_suffix(rule)}": whole_or_mean(table["count"][column])
@@ -183,6 +187,9 @@ def rows(numbers: Numbers, intervals: Mapping[str, Interval | None] | None = Non
 
 
 def _row(key: str, value: object, interval: Interval | None) -> Row:
-    rule = "_literal"
-    label = f"{describe(key.removesuffix(rule)).full_label}, literal rule"
-    return label if key.endswith(rule) else "", key, cast(Value, value), interval
+    """Numbers that only differ in the rule or the cases from a known one are called after it."""
+    plain = key.removesuffix("_literal").replace(f".{ALL}", ".")
+    words = [describe(plain).full_label]
+    words += ["all errors"] if f".{ALL}" in key else []
+    words += ["literal rule"] if key.endswith("_literal") else []
+    return ", ".join(words) if plain != key else "", key, cast(Value, value), interval

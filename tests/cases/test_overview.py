@@ -1,0 +1,53 @@
+"""The README's picture is made of computed parts."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import small_runs
+import torch
+
+from tinyvgg.cases import RULES, closest, find_cases, pixel_sets, record_pairs
+from tinyvgg.figures import overview, style
+from tinyvgg.tracking import rescore
+
+RED = np.array(mpl.colors.to_rgb(style.RED))
+
+
+def test_montage_marks_the_chosen_pixels_and_no_other() -> None:
+    maps = torch.rand(5, 3, 4)
+    pixels = torch.rand(5, 3, 4) > 0.7
+    drawn = overview.montage(maps, pixels)
+    assert drawn.shape == (2 * 4 - 1, 3 * 5 - 1, 3)
+    assert int((drawn == RED).all(2).sum()) == int(pixels.sum())
+    fourth = drawn[4:7, 0:4]
+    np.testing.assert_array_equal((fourth == RED).all(2), pixels[3].numpy())
+
+
+def test_picture_shows_a_repaired_error_where_there_is_one() -> None:
+    run = small_runs.run("emotion")
+    pairs = record_pairs(run, find_cases(run))
+    unique = pixel_sets(pairs, RULES["cutoff"]).unique
+    repaired = rescore(pairs.wrong, unique).argmax(1) == pairs.labels
+    shown = overview.shown_pair(pairs)
+    candidates = [case for case, done in zip(pairs.cases, repaired, strict=True) if done]
+    assert list(shown.cases) == closest(candidates or pairs.cases)
+    figure = overview.overview(run, shown)
+    case = shown.cases[0]
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), run.faces.images[case.row])
+    bars = figure.axes[3].patches
+    after = rescore(shown.wrong, pixel_sets(shown, RULES["cutoff"]).unique).softmax(1)[0]
+    widths = [bar.get_width() for bar in bars]
+    assert widths[3:] == pytest.approx(after.tolist(), abs=1e-6)
+    assert "faces: synthetic" in figure.get_suptitle()
+
+
+def test_picture_of_no_pair_says_so() -> None:
+    run = small_runs.run("emotion")
+    none = record_pairs(run, [])
+    assert overview.shown_pair(none).cases == ()
+    assert len(overview.overview(run, none).axes) == 1
+
+
+def test_unusable_source_is_one_line_and_status_two(capsys: pytest.CaptureFixture[str]) -> None:
+    assert overview.main(["--faces", "photos"]) == 2
+    assert "faces 'photos' is not one of" in capsys.readouterr().err
