@@ -215,7 +215,9 @@ class _Products:
     above: Int[Tensor, "kept_i"]
 
     def chunks(self, rows: int = 0) -> Iterator[Tensor]:
-        """Products (i, r), some neurons i at a time."""
+        """Products (i, r), some neurons i at a time; none where no neuron is kept above."""
+        if not len(self.above):
+            return
         for part in self.above.split(rows or max(1, CHUNK // max(1, self.weight.shape[1]))):
             yield self.weight.index_select(0, part).index_select(1, self.active) * self.activation
 

@@ -298,3 +298,15 @@ def test_top_pixels_are_the_largest_positive_scores():
 def test_bad_counts_are_refused(counts):
     with pytest.raises(UserError, match="count"):
         small.as_users_run_it(top_pixels)(torch.zeros(2, 1, 2, 2), counts)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_where_no_neuron_is_kept_above_none_is_kept_below(rule):
+    net = small.model()
+    with torch.no_grad():
+        net[-1].weight[2] = -net[-1].weight[2].abs()
+    trace = record(net, torch.rand(2, 3, 12, 12, dtype=torch.float64))
+    assert trace.maps.gt(0).any()
+    found = backtrack(trace, 2, rule)
+    assert not any(mask.any() for mask in (found.pixels, *found.neurons))
+    agrees_with_loops(trace, rule, 2)

@@ -26,7 +26,7 @@ TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
 WIDTH = 7.5
 """Width of a figure in inches."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.dpi": 120,
     "figure.facecolor": "white",
     "font.size": 9,
