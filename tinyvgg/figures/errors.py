@@ -249,7 +249,8 @@ def worst_figure(run: Run, most: int = 7) -> Figure:
         style.clear(axis)
     for column, (row, taken, other) in enumerate(shown.itertuples(index=False)):
         style.show_image(axes[0, column], run.faces.images[row])
-        style.show_image(axes[1, column], run.faces.images[other], f"as {taken}")
+        style.show_image(axes[1, column], run.faces.images[other])
+        axes[1, column].set_title(f"as {taken}", fontsize=7)
     figure.suptitle(
         f"{name}: {run.classes[label]}, {len(shown)} of {len(pairs)} errors "
         f"({run.faces.kind} faces)",
