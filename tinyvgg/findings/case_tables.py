@@ -137,7 +137,8 @@ def three_digits(value: float | int) -> str:
     """A number as tables show it: whole ones as they are, others with three digits."""
     if np.isnan(value):
         return paper.NOTHING
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+    whole = float(value).is_integer() or abs(value) >= 100
+    return f"{value:.0f}" if whole else f"{value:.3g}"
 
 
 def probability_table(
