@@ -67,7 +67,7 @@ def overview(run: Run, pair: Pairs) -> Figure:
 def montage(
     maps: Float[Tensor, "c h w"], pixels: Bool[Tensor, "c h w"]
 ) -> Float[np.ndarray, "y x 3"]:
-    """All maps in a near-square grid, strength as ink, chosen pixels orange; gaps are light gray."""
+    """All maps in a grid, strength as ink, chosen pixels orange; gaps are light gray."""
     count, height, width = maps.shape
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
