@@ -30,7 +30,7 @@ seed = 0
 from tinyvgg.experiments import open_study
 from tinyvgg.figures.network import diagram
 from tinyvgg.figures.training import error_rates
-from tinyvgg.findings import conclude, record_numbers, training, whole
+from tinyvgg.findings import conclude, recipes, record_numbers, training, whole
 from tinyvgg.trace import record
 
 study = open_study(profile, faces, seed)
@@ -59,7 +59,7 @@ training.speed_table(runs)
 # {doc}`05_deconvolution` puts to the test.
 
 # %%
-whole(training.network_table(runs[0]))
+whole(recipes.network_table(runs[0]))
 
 # %% [markdown]
 # With all its weights and biases the network for the first task has
@@ -80,7 +80,7 @@ diagram(record(runs[0].model, study.faces.tensor([0])))
 # of the images, which it keeps the same through all epochs.
 
 # %%
-whole(training.recipe_table(study))
+whole(recipes.recipe_table(study))
 
 # %% [markdown]
 # ## Error rates over the epochs

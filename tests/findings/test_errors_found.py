@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from tinyvgg.findings import errors
+from tinyvgg.findings import chances, errors
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
 from made_up import made_up_faces, made_up_run
@@ -29,23 +29,23 @@ def _places(faces, run, **wanted):
 def test_chance_agrees_with_the_chi_squared_test():
     counts, images = np.array([40, 60, 62]), np.array([800, 800, 800])
     expected = chi2_contingency([counts, images - counts], correction=False).pvalue
-    assert errors.chance(counts, images).p_value == pytest.approx(expected, abs=0.02)
+    assert chances.chance(counts, images).p_value == pytest.approx(expected, abs=0.02)
 
 
 def test_chance_finds_errors_that_pile_up():
     images = np.full(20, 30)
     piled, even = np.zeros(20, int), np.full(20, 2)
     piled[:2] = 20
-    assert errors.chance(piled, images).p_value < 0.001
-    assert errors.chance(even, images).p_value > 0.99
-    found = errors.chance(piled, images)
+    assert chances.chance(piled, images).p_value < 0.001
+    assert chances.chance(even, images).p_value > 0.99
+    found = chances.chance(piled, images)
     assert (found.involved, found.largest) == (2, 20)
     assert found.involved < found.involved_by_chance.low
     assert found.largest > found.largest_by_chance.high
 
 
 def test_the_papers_identity_errors_are_what_chance_gives_and_its_emotion_errors_are_not():
-    identity, emotion = errors.papers_subjects("subject"), errors.papers_subjects("emotion")
+    identity, emotion = chances.papers_subjects("subject"), chances.papers_subjects("emotion")
     low, high = identity.involved_by_chance
     assert low <= identity.involved <= high
     assert identity.largest <= identity.largest_by_chance.high

@@ -10,7 +10,7 @@ import torch
 
 from tinyvgg import paper
 from tinyvgg.experiments import PROFILES, Study
-from tinyvgg.findings import training
+from tinyvgg.findings import recipes, training
 from tinyvgg.metrics import Interval, proportion_interval
 from tinyvgg.model import TinyVGG
 
@@ -31,7 +31,7 @@ def run_of(faces, task="subject", mistakes=0.0, **network):
 
 
 def test_the_network_of_the_paper_is_table_1_layer_by_layer(faces):
-    table = training.network_table(run_of(faces, maps=32, dense=(1024, 512, 256)))
+    table = recipes.network_table(run_of(faces, maps=32, dense=(1024, 512, 256)))
     assert (table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all()
     assert table["Table 1"].iloc[-1] == "dense, 67 neurons"
     assert table["this run"].iloc[-1] == "dense, 4 neurons"
@@ -46,9 +46,9 @@ def test_another_network_is_not_table_1(faces):
 
 def test_the_parameters_add_up(faces):
     run = run_of(faces)
-    table = training.network_table(run)
+    table = recipes.network_table(run)
     total = sum(int(text.replace(",", "")) for text in table["parameters, this run"])
-    assert total == training.parameters(run.model)
+    assert total == recipes.parameters(run.model)
 
 
 def test_difference_of_proportions_agrees_with_newcombes_example():
@@ -71,7 +71,7 @@ def test_the_constant_answer_is_the_most_frequent_class():
 
 
 def test_the_recipe_is_read_from_the_experiment():
-    table = training.recipe_table(_study())
+    table = recipes.recipe_table(_study())
     assert table.loc["learning rate", "this run, class"] == "0.05"
     assert table.loc["initial weights", "this run, class"] == "Glorot and Bengio's"
     assert table.loc["pixels are divided by", "this run, class"] == "256"
@@ -81,10 +81,10 @@ def test_the_recipe_is_read_from_the_experiment():
 def test_weights_beyond_glorots_bound_are_noticed():
     layer = torch.nn.Linear(10, 10)
     torch.nn.init.xavier_uniform_(layer.weight)
-    assert training._glorot_share(layer) <= 1
+    assert recipes._glorot_share(layer) <= 1
     with torch.no_grad():
         layer.weight[0, 0] = 1.0
-    assert training._glorot_share(layer) > 1
+    assert recipes._glorot_share(layer) > 1
 
 
 @pytest.mark.parametrize(

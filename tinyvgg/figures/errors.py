@@ -12,7 +12,8 @@ from matplotlib.ticker import PercentFormatter
 
 from tinyvgg import paper
 from tinyvgg.figures import style
-from tinyvgg.findings.errors import CLAIMS, all_rates, rates, tested
+from tinyvgg.findings.chances import CLAIMS
+from tinyvgg.findings.errors import all_rates, rates, tested
 from tinyvgg.metrics import confusion
 from tinyvgg.runs import Run
 

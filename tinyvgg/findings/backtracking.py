@@ -59,9 +59,10 @@ def softmax_gap(trace: Trace) -> float:
 
 
 def sum_gap(trace: Trace) -> float:
-    """Largest difference between equation 3 and the winning logit."""
-    products, bias = logit_terms(trace)
-    return _largest((products.sum(1) + bias - trace.logits.amax(1)).abs())
+    """Largest difference between equation 3 and the winning logit, over the size of its terms."""
+    products, bias = (values.double() for values in logit_terms(trace))
+    size = (products.abs().sum(1) + bias.abs()).clamp_min(1e-30)
+    return _largest((products.sum(1) + bias - trace.logits.double().amax(1)).abs() / size)
 
 
 def _largest(values: torch.Tensor) -> float:
@@ -264,6 +265,7 @@ def equation_verdicts(
     """
     softmax = max(softmax_gap(trace) for trace in samples.values())
     sums = max(sum_gap(trace) for trace in samples.values())
+    drift = f"{sums:.0e} of the size of its terms"
     small = []
     for task, table in tables.items():
         changed = int((~table["same_without_last"]).sum())
@@ -272,7 +274,7 @@ def equation_verdicts(
         small.append(Part(high < FEW, what))
     return [
         weigh("E2", [Part(softmax < CLOSE, f"largest deviation from equation 2: {softmax:.0e}")]),
-        weigh("E3", [Part(sums < CLOSE, f"largest deviation from equation 3: {sums:.0e}"), *small]),
+        weigh("E3", [Part(sums < CLOSE, f"largest deviation from equation 3: {drift}"), *small]),
         weigh("F6", [Part(sums < CLOSE, "the terms drawn add up to the winning logit")]),
     ]
 
