@@ -68,7 +68,7 @@ def last_layers(image: Trace, classes: Sequence[str], neurons: int = 24, shown: 
         ha="center",
     )
     ax.set(xlim=(-0.12, 1.18), ylim=(-0.14, 1.1))
-    for x, title in ((0.06, "$a_n$"), (0.6, "$x$"), (0.98, "softmax")):
+    for x, title in ((0.06, "$a_n$"), (0.6, "$x$"), (0.77, "class"), (1.02, "softmax")):
         ax.text(x, 1.05, title, ha="center", fontsize=11)
     ax.axis("off")
     return figure
@@ -88,9 +88,9 @@ def _outputs(
         outputs, places, probabilities, colours, strict=True
     ):
         ax.text(0.63, place, f"{float(image.logits[0, label]):+.2f}", va="center")
-        ax.text(0.71, place, classes[label], va="center")
-        ax.barh(place, 0.2 * probability, left=0.9, height=0.04, color=colour)
-        ax.text(0.91 + 0.2 * probability, place, f"{probability:.3f}", va="center", fontsize=7)
+        ax.text(0.75, place, classes[label], va="center")
+        ax.barh(place, 0.16 * probability, left=0.94, height=0.04, color=colour)
+        ax.text(0.95 + 0.16 * probability, place, f"{probability:.3f}", va="center", fontsize=7)
 
 
 @style.styled()

@@ -20,6 +20,9 @@ from tinyvgg.runs import Run
 READABLE = 12
 """Up to so many classes a confusion matrix shows its numbers."""
 
+TICKS = 24
+"""Of more classes, about so many are named along the axes."""
+
 
 @style.styled()
 def rates_figure(runs: Sequence[Run]) -> Figure:
@@ -119,8 +122,9 @@ def confusion_figure(run: Run) -> Figure:
         axis.set_yticks(places, run.classes)
     else:
         axis.plot(places, places, "s", color="#e0e0e0", ms=2.2)
-        axis.set_xticks(places, run.classes, rotation=90, fontsize=4.5)
-        axis.set_yticks(places, run.classes, fontsize=4.5)
+        every = -(-len(run.classes) // TICKS)
+        axis.set_xticks(places[::every], run.classes[::every], rotation=90, fontsize=7)
+        axis.set_yticks(places[::every], run.classes[::every], fontsize=7)
         figure.colorbar(shown, ax=axis, shrink=0.6, label="images", ticks=_whole(int(errors.max())))
     axis.tick_params(length=0)
     axis.set(xlabel="taken for", ylabel="true")
@@ -193,7 +197,7 @@ def _error(above: Axes, below: Axes, run: Run, place: int) -> None:
     true, predicted = int(run.labels[place]), int(run.predicted[place])
     style.show_image(above, run.faces.images[run.split.test[place]])
     above.axis("on")
-    title = f"{_short(run, true)} as {_short(run, predicted)}"
+    title = f"{style.short(run.classes[true])} as {style.short(run.classes[predicted])}"
     above.set_title(title, fontsize=7, pad=2)
     shares = run.probabilities[place]
     for line, label in enumerate(top_classes(shares, true)):
@@ -202,11 +206,6 @@ def _error(above: Axes, below: Axes, run: Run, place: int) -> None:
         text = f"{run.classes[label]} {shares[label]:.2f}"
         below.text(0.02, -line, text, va="center", fontsize=6)
     below.set(xlim=(0, 1), ylim=(-2.6, 0.6))
-
-
-def _short(run: Run, label: int) -> str:
-    name = run.classes[label]
-    return name if len(name) <= 8 else name[:7] + "."
 
 
 def counterparts(run: Run, label: int) -> pd.DataFrame:

@@ -101,6 +101,11 @@ def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = N
     clear(axes)
 
 
+def short(name: str) -> str:
+    """A class's name in eight letters at most."""
+    return name if len(name) <= 8 else name[:7] + "."
+
+
 def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:
     """Tracked features as one value a pixel: the mean over the colours of their absolute value."""
     ink: Float[np.ndarray, "n h w"] = features.abs().mean(1).numpy()

@@ -78,7 +78,8 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> Figu
     height = sheet.shape[0] / -(-len(places) // COLUMNS)
     for tile, place in enumerate(places):
         left, top = tile % COLUMNS * width, tile // COLUMNS * height
-        axes[0, 0].text(left, top + 0.13 * height, names[place], fontsize=4.5, va="bottom")
+        name = " > ".join(style.short(part) for part in names[place].split(" > "))
+        axes[0, 0].text(left, top + 0.13 * height, name, fontsize=4.5, va="bottom")
     style.clear(axes[0, 0])
     return figure
 
@@ -100,7 +101,7 @@ def feature_sets(tracked: Tracked, count: int = 5) -> Figure:
             style.show_map(ax, tracked.ink[name][place].numpy())
         style.show_image(row[-1], shown[place])
     for ax, title in zip(axes[0, 1:], titles, strict=True):
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title.replace(", ", ",\n"), fontsize=8)
     return figure
 
 
