@@ -1,5 +1,6 @@
 """The claims page: each claim of the paper, its number, ours, and what became of it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -11,6 +12,10 @@ from tinyvgg.paper import NOTHING, Claim, Number, Value, show
 VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
 UNTESTED = "not tested yet"
 PUBLISHED_CODE = "published code"
+MARKS = frozenset("✓✗")
+"""Begin the parts of a reason that were met and those that were not."""
+PARTS_MARKED = re.compile(r"; (?=[✓✗])")
+PARTS = re.compile(r"; (?![^(]*\))")
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,11 @@ paper's numbers, ours, and a verdict. The paper's numbers were measured on photo
 faces called `{faces}` with the profile `{profile}`. Where these are synthetic, a difference between
 the two says something about the faces as well as about the claim, and a verdict speaks of these
 faces only. *Computed* marks numbers that the paper does not print and that follow from those it
-does, *published code* those that only the author's code has. The build writes this page from what
-the notebooks record; nothing is typed in by hand.
+does, *published code* those that only the author's code has. The *literal rule* is Algorithm 1 as
+printed, the *published cutoff* the rule of that code, which ours follow where nothing else is said.
+In a verdict, ✓ is a part of the claim that is met and ✗ one that is not. Counts that are not whole
+are means over random draws. The build writes this page from what the notebooks record; nothing is
+typed in by hand.
 """
 
 
@@ -112,7 +120,7 @@ def _row(claim: Claim, ours: list[Number], verdict: Verdict | None) -> list[str]
         _what(claim),
         _listed(theirs, paper=True),
         _listed(mine, paper=False),
-        f"**{_outcome(claim, verdict)}**: {verdict.reason if verdict else claim.out_of_scope_now}",
+        _judged(_outcome(claim, verdict), verdict.reason if verdict else claim.out_of_scope_now),
         _chapters(claim),
     ]
 
@@ -134,6 +142,15 @@ def _chapters(claim: Claim) -> str:
 
 def _outcome(claim: Claim, verdict: Verdict | None) -> str:
     return verdict.verdict if verdict else UNTESTED
+
+
+def _judged(outcome: str, reason: str) -> str:
+    """The outcome and why; a reason of several parts becomes a list."""
+    between = PARTS_MARKED if MARKS & set(reason) else PARTS
+    first, *others = between.split(reason)
+    if not others:
+        return f"**{outcome}**: {first}"
+    return "\n".join([f"**{outcome}**\n", *(f"- {part}" for part in (first, *others))])
 
 
 def _ours(key: str, value: Value) -> Number:

@@ -65,6 +65,24 @@ def test_numbers_may_be_names_and_answers():
     assert row(page, "A1")[3] == "- agrees: yes"
 
 
+def reason_shown(reason):
+    page = claims_page({}, all_verdicts() | {"B1": Verdict("B1", "holds in part", reason)})
+    start = page.index("**holds in part**")
+    return page[start:].split("\n  - {doc}", 1)[0]
+
+
+def test_each_part_of_a_reason_has_a_line_of_its_own():
+    shown = reason_shown("✓ one (4; p 0.1); ✗ two; and more; ✓ three")
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert lines == ["**holds in part**", "- ✓ one (4; p 0.1)", "- ✗ two; and more", "- ✓ three"]
+
+
+def test_parts_without_marks_are_told_apart_outside_of_brackets():
+    shown = reason_shown("cutoff rule: 4 of 8 (a; b); literal rule: 1 of 8")
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert lines[1:] == ["- cutoff rule: 4 of 8 (a; b)", "- literal rule: 1 of 8"]
+
+
 def test_the_page_does_not_depend_on_the_order_of_verdicts():
     verdicts = all_verdicts()
     assert claims_page({}, verdicts) == claims_page({}, dict(reversed(verdicts.items())))

@@ -13,6 +13,7 @@ from pybtex.database import parse_file
 
 from tinyvgg import paper, paths
 from tinyvgg.claims import UNTESTED
+from tinyvgg.cli import _parser
 
 BOOK = paths.project() / "book"
 PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "reference", "data_licences")]
@@ -117,14 +118,14 @@ def documented_paths():
 
 
 def documented():
-    """Objects of the reference page by their last name."""
+    """Objects of the reference page by their last name; each has to exist."""
     found = [path.rsplit(".", 1) for path in documented_paths()]
     return {name: getattr(importlib.import_module(module), name) for module, name in found}
 
 
 def test_the_reference_documents_what_exists_once():
     found = documented_paths()
-    assert len(documented()) == len(found) == len(set(found))
+    assert len(found) == len(set(found))
     assert {"record", "backtrack", "deconvolve", "track_features", "rescore"} <= set(documented())
 
 
@@ -156,6 +157,40 @@ def test_cutoff_defaults_to_the_values_of_the_published_code():
 def test_claims_that_pages_call_untested_are_out_of_scope():
     assert UNTESTED in text_of(BOOK / "disagreements.md")
     assert paper.claim("P2").out_of_scope_now
+
+
+def commands():
+    """What README asks a reader to type, without comments."""
+    blocks = re.findall(r"(?s)```sh\n(.*?)```", text_of(paths.project() / "README.md"))
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line]
+
+
+def test_every_target_that_the_readme_names_is_in_the_makefile():
+    targets = set(re.findall(r"(?m)^([a-z]+):", text_of(paths.project() / "Makefile")))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", text_of(paths.project() / "README.md")))
+    assert {"reproduce", "test", "verify", "setup"} <= named <= targets
+
+
+def test_every_tinyvgg_command_of_the_readme_can_be_parsed():
+    typed = [line.split() for line in commands() if line.startswith("tinyvgg ")]
+    assert typed
+    for _, *arguments in typed:
+        assert _parser().parse_args(arguments).command
+
+
+def test_notebooks_that_the_readme_runs_exist():
+    named = re.findall(r"build/notebooks/(\w+)\.ipynb", text_of(paths.project() / "README.md"))
+    assert named
+    for name in named:
+        assert (paths.project() / "notebooks" / f"{name}.py").is_file()
+
+
+def test_code_of_readme_and_reference_imports_what_exists():
+    for page in (paths.project() / "README.md", BOOK / "reference.md"):
+        for code in re.findall(r"(?s)```python\n(.*?)```", text_of(page)):
+            imports = [line for line in code.splitlines() if line.startswith("from ")]
+            assert imports
+            exec("\n".join(imports), {})
 
 
 # --- the role that pages show the paper's numbers with

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tinyvgg import paper
+from tinyvgg.book import committed
 from tinyvgg.errors import UserError
 from tinyvgg.paper import number
 
@@ -346,3 +347,51 @@ def test_the_papers_own_digits_are_kept():
     assert paper.quantity("s2.subject.wrong_before_predicted").text == "0.8"
     assert paper.quantity("s2.subject.right_after_true").text == "8e-06"
     assert paper.quantity("b1.subject.pixels").text == "811"
+
+
+# --- what only we measure
+
+
+def test_numbers_of_the_literal_rule_are_called_after_those_of_the_cutoff():
+    known = {**paper.load().ours, **paper.load().numbers}
+    pairs = [
+        (known[key.removesuffix("_literal")], about)
+        for key, about in known.items()
+        if key.endswith("_literal") and key.removesuffix("_literal") in known
+    ]
+    assert len(pairs) > 20
+    for plain, literal in pairs:
+        assert literal.label == f"{plain.label}, literal rule"
+        assert literal.unit == plain.unit
+
+
+def test_numbers_of_all_errors_are_called_after_those_of_the_pairs_shown():
+    known = {**paper.load().ours, **paper.load().numbers}
+    plain = [key for key in known if key.startswith("s4.emotion.repaired_")]
+    assert len(plain) == 12
+    for key in plain:
+        label, literal = known[key].label, ", literal rule"
+        end = literal if label.endswith(literal) else ""
+        expected = label.removesuffix(literal) + ", all errors" + end
+        assert known[key.replace(".repaired", ".all_repaired")].label == expected
+
+
+def test_no_two_quantities_of_a_claim_and_task_have_the_same_label():
+    known = {**paper.load().ours, **paper.load().numbers}
+    names = [(key.rsplit(".", 1)[0], about.label) for key, about in known.items()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("task", ["subject", "emotion", "class"])
+def test_accuracies_and_shares_are_percentages_for_every_task(task):
+    for name in ("t2.{}.best_accuracy", "f5.{}.train_accuracy", "b1.{}.share_cutoff"):
+        assert paper.describe(name.format(task)).unit == "percent"
+        assert "_" not in paper.describe(name.format(task)).label
+
+
+def test_every_number_that_is_committed_has_a_label():
+    path = committed.results({"profile": "quick", "faces": "synthetic", "seed": 0})
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not recorded yet")
+    for key in committed.read_results(path)[1].numbers:
+        assert paper.describe(key).unit, key

@@ -12,7 +12,7 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from tinyvgg import claims
+from tinyvgg import claims, paper
 from tinyvgg.book import committed, notebooks, records, report, reproduce, site, sources
 from tinyvgg.book.records import Number, Records
 from tinyvgg.claims import Verdict
@@ -266,6 +266,26 @@ def test_the_table_has_the_papers_number_beside_ours():
     header, _, *rows = report.paper_beside_ours(numbers).splitlines()
     assert header.split() == ["quantity", "paper", "ours"]
     assert [row.split()[-2:] for row in rows] == [["97.55%", "90.00%"], ["188", "123.4"]]
+
+
+def test_the_table_tells_chosen_cases_from_all_errors():
+    names = ("cases", "repaired_unique", "all_cases", "all_repaired_unique")
+    numbers = {f"s4.emotion.{name}": Number(place) for place, name in enumerate(names)}
+    _, _, *rows = report.paper_beside_ours(numbers).splitlines()
+    assert [" ".join(row.split()) for row in rows] == [
+        "emotion: pairs shown 8 0",
+        "emotion: repaired without the unique pixels, pairs shown 8 1",
+        "emotion: all errors with a look-alike — 2",
+        "emotion: repaired without the unique pixels, all errors — 3",
+    ]
+
+
+def test_every_headline_has_a_label_and_a_unit():
+    for line in report.HEADLINES:
+        about = [
+            paper.describe(f"{line.claim}.{task}.{line.ours}") for task in ("subject", "emotion")
+        ]
+        assert all(each.unit and "_" not in each.label for each in about)
 
 
 def test_pages_show_that_a_number_was_not_recorded():

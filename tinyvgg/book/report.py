@@ -2,26 +2,38 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tinyvgg import paper
 from tinyvgg.book.records import Number, Records
 from tinyvgg.errors import UserError
 
+
+class Headline(NamedTuple):
+    """A quantity of the table: its claim, our name, the paper's name, and what is counted."""
+
+    claim: str
+    ours: str
+    papers: str
+    of: str = ""
+
+
+SETS = ("unique", "common", "random", "contrast")
+PAIRS = "pairs shown"
 HEADLINES = (
-    ("t2", "accuracy", "accuracy"),
-    ("t2", "errors", "errors"),
-    ("b1", "pixels_literal", "pixels"),
-    ("b1", "pixels_cutoff", "pixels"),
-    ("s3", "cases", "cases"),
-    ("s3", "repaired_common", "repaired_common"),
-    ("s3", "repaired_unique", "repaired_unique"),
-    ("s3", "repaired_random", "repaired_random"),
-    ("s4", "cases", "cases"),
-    ("s4", "repaired_unique", "repaired_unique"),
-    ("s4", "repaired_common", "repaired_common"),
-    ("s4", "repaired_random", "repaired_random"),
+    Headline("t2", "accuracy", "accuracy"),
+    Headline("t2", "errors", "errors"),
+    Headline("b1", "pixels_literal", "pixels"),
+    Headline("b1", "pixels_cutoff", "pixels"),
+    Headline("s3", "cases", "cases"),
+    Headline("s3", "repaired_common", "repaired_common"),
+    Headline("s3", "repaired_unique", "repaired_unique"),
+    Headline("s3", "repaired_random", "repaired_random"),
+    Headline("s4", "cases", "cases"),
+    *(Headline("s4", f"repaired_{name}", f"repaired_{name}", PAIRS) for name in SETS),
+    Headline("s4", "all_cases", "all_cases"),
+    *(Headline("s4", f"all_repaired_{name}", f"all_repaired_{name}") for name in SETS),
 )
-"""Claim, our quantity, and the paper's that stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +50,10 @@ class Difference:
 def paper_beside_ours(numbers: Mapping[str, Number]) -> str:
     """The headline numbers as a table of text; those that were not recorded are left out."""
     rows = [
-        _headline(key, f"{claim}.{key.split('.')[1]}.{theirs}", number)
-        for claim, ours, theirs in HEADLINES
+        _row(key, line, number)
+        for line in HEADLINES
         for key, number in numbers.items()
-        if key.startswith(f"{claim}.") and key.endswith(f".{ours}")
+        if key.startswith(f"{line.claim}.") and key.endswith(f".{line.ours}")
     ]
     return table(["quantity", "paper", "ours"], rows)
 
@@ -75,9 +87,11 @@ def _line(cells: list[str], widths: list[int]) -> str:
     return "  ".join([first[0].ljust(first[1]), *(c.rjust(w) for c, w in others)]).rstrip()
 
 
-def _headline(key: str, theirs: str, number: Number) -> list[str]:
-    about = paper.describe(key)
-    return [about.full_label, _papers(theirs), paper.show(number.value, about.unit)]
+def _row(key: str, line: Headline, number: Number) -> list[str]:
+    about, task = paper.describe(key), key.split(".")[1]
+    label = ", ".join(filter(None, [about.full_label, line.of]))
+    theirs = _papers(f"{line.claim}.{task}.{line.papers}")
+    return [label, theirs, paper.show(number.value, about.unit)]
 
 
 def _papers(key: str) -> str:
