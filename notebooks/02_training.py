@@ -91,8 +91,9 @@ whole(recipes.recipe_table(study))
 # the same images. The *test error* is that of the weights at the end of each epoch; its band is
 # Wilson's 95 % interval for the number of test images.
 #
-# Without momentum or decay, the network first answers the same class always, and stays on that
-# plateau until the gradient finds a way down; after that the error swings from epoch to epoch.
+# A network that answers the same class always lies on the dotted line. Plain gradient descent can
+# stay on that plateau for epochs until it finds a way down, and without decay of its rate the
+# error may swing from one epoch to the next ever after.
 # The triangle marks the epoch that does best on the test part. The published code keeps that one,
 # and so chooses by the images that it is then judged by; here the network of the last epoch is
 # kept, whatever it is.
@@ -146,8 +147,8 @@ training.gap_table(runs, wrong_in_training)
 conclude(training.verdicts(study, runs, wrong_in_training))
 
 # %% [markdown]
-# - A difference in accuracy between this run and the paper mixes three causes: other faces,
-#   smaller images and fewer epochs. Nothing here takes them apart.
+# - A difference in accuracy between this run and the paper mixes causes: other faces,
+#   and whatever else differs in the tables above. Nothing here takes them apart.
 # - The gap compares two networks at the epoch where each was stopped. Error rates swing, so
 #   another last epoch could tell another story; that the intervals know nothing of seeds or
 #   epochs has to be kept in mind.

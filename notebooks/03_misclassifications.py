@@ -131,10 +131,10 @@ figures.second(figures.gallery, runs)
 conclude(errors.verdicts(runs))
 
 # %% [markdown]
-# - Error counts by angle, subject or emotion describe one network on one split. With so few
-#   errors most differences are within chance, and a name such as that of the worst subject would
-#   change with the seed.
-# - Which emotions are confused depends on how they are put on. Here that is prescribed by the
-#   renderer, the same way for everyone; people differ more. That the same emotions suffer as in
-#   the paper would be remarkable, that others do is not.
+# - Error counts by angle, subject or emotion describe one network on one split. Where a count is
+#   within chance, a name such as that of the worst subject says nothing about the person; where
+#   it is not, it is still a finding about this network, and another seed may not repeat it.
+# - Which emotions are confused depends on how they are put on. On synthetic faces that is
+#   prescribed by the renderer, the same way for everyone; people differ more. That the same
+#   emotions suffer as in the paper would be remarkable, that others do is not.
 # - None of this says *why* an image was misclassified. The following chapters ask that.

@@ -39,6 +39,7 @@ from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.experiments import open_study
 from tinyvgg.figures import backtracking as figures
+from tinyvgg.figures import style
 from tinyvgg.findings import backtracking as findings
 from tinyvgg.findings import conclude, record_numbers
 from tinyvgg.metrics import bootstrap_interval
@@ -81,14 +82,13 @@ findings.equation_table(image, identity.classes)
 figures.last_layers(image, identity.classes)
 
 # %% [markdown]
-# The negative products are not small beside the positive ones. They hold the class back, and
-# backtracking does not look at them.
+# The negative products hold the class back, and backtracking does not look at them.
 #
 # ### Are the biases small?
 #
-# The paper assumes it. We measure it on up to 400 test images drawn at random: the share of $|b_k|$
-# in the sizes of all terms of $x_k$, and how often the same class still wins without the biases of
-# the last layer, and without those of any dense layer. In brackets 95 % intervals.
+# The paper assumes it. We measure it on test images drawn at random: the share of $|b_k|$ in the
+# sizes of all terms of $x_k$, and how often the same class still wins without the biases of the
+# last layer, and without those of any dense layer. In brackets 95 % intervals.
 
 # %%
 samples = {
@@ -173,7 +173,7 @@ pd.Series(
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
 findings.kept_summary(followed)
 
-# %% mystnb={"figure": {"name": "fig-kept", "caption": "Share of the active units that backtracking keeps in each layer, from the last hidden layer ($a_3$) down to the pixels of the last maps, mean over the misclassified test images of this run with 95 % bootstrap intervals. The two rules differ in the last step only."}, "image": {"alt": "One panel for each task: the share kept rises to one after the first layer and falls only at the pixels under the cutoff."}}
+# %% mystnb={"figure": {"name": "fig-kept", "caption": "Share of the active units that backtracking keeps in each layer, from the last hidden layer ($a_3$) down to the pixels of the last maps, mean over the misclassified test images of this run with 95 % bootstrap intervals. The two rules differ in the last step only."}, "image": {"alt": "One panel for each task, with the share kept in each of three hidden layers and at the pixels, a point with its interval for each rule."}}
 figures.kept_by_layer(
     {
         task: averages(kept_table(part), ["rule", "layer"], "share")
@@ -184,8 +184,8 @@ figures.kept_by_layer(
 # %% [markdown]
 # In the last hidden layer the rule chooses: some products with the column of one class are
 # positive, others are not. One layer further down a neuron needs a single positive weight among
-# those that lead to *any* of the neurons chosen before, and with dozens of these nearly every
-# active neuron has one.
+# those that lead to *any* of the neurons chosen before, and where these are dozens, hardly any
+# active neuron lacks one.
 #
 # ## Does it look at the class?
 #
@@ -202,7 +202,7 @@ figures.kept_by_layer(
 # %%
 findings.overlap_summary(followed)
 
-# %% mystnb={"figure": {"name": "fig-class-overlap", "caption": "Overlap (Jaccard) of what is kept for the predicted class with what is kept for the true class (circles) and for a random other class (squares), by layer, mean over the misclassified test images of this run with 95 % bootstrap intervals. One means that the result does not depend on the class. Green: a control that takes the pixels with the largest exact share in the logit."}, "image": {"alt": "One panel for each task: the overlap of backtracked sets is well below one in the last hidden layer only, while that of the control stays low at the pixels."}}
+# %% mystnb={"figure": {"name": "fig-class-overlap", "caption": "Overlap (Jaccard) of what is kept for the predicted class with what is kept for the true class (circles) and for a random other class (squares), by layer, mean over the misclassified test images of this run with 95 % bootstrap intervals. One means that the result does not depend on the class. Green: a control that takes the pixels with the largest exact share in the logit."}, "image": {"alt": "One panel for each task, with the overlap in each of three hidden layers and at the pixels for both rules, and at the pixels for the control."}}
 figures.class_overlap(
     {
         task: averages(overlap_table(part), ["rule", "layer", "against"], "overlap")
@@ -228,7 +228,7 @@ record_numbers(findings.largest_numbers(followed), tolerance=0.3)
 #
 # The paper's Figure 7 shows the last maps with and without the backtracked pixels for both tasks.
 
-# %% mystnb={"figure": {"name": "fig-maps-without-pixels", "caption": "Misclassified images of this run, their last feature maps, and the same maps with the backtracked pixels missing (red), for the literal rule and the published cutoff (the paper's Figure 7). Ink is activation, each map to its own maximum; gray is zero. First rows identity, last rows emotion, where the source has both."}, "image": {"alt": "Rows of a face beside its feature maps; under the literal rule every active pixel is red, under the cutoff a few are."}}
+# %% mystnb={"figure": {"name": "fig-maps-without-pixels", "caption": "Misclassified images of this run, their last feature maps, and the same maps with the backtracked pixels missing (red), for the literal rule and the published cutoff (the paper's Figure 7). Ink is activation, each map to its own maximum; gray is zero. First rows identity, last rows emotion, where the source has both."}, "image": {"alt": "Rows of a face beside its feature maps, as they are and with the missing pixels in red, once for each rule."}}
 figures.maps_without_pixels(
     [panel for task, run in runs.items() for panel in figures.panels(run, followed[task])]
 )
@@ -273,10 +273,10 @@ for key, value in numbers.items():
 
 # %% [markdown]
 # One detail of the code cannot be seen in its results: it looks neurons up by value, so that those
-# with equal products collapse into the first. With real weights products hardly ever coincide:
+# with equal products collapse into the first. How many pixels does that lose?
 
 # %%
-first = {task: part.trace[:20] for task, part in followed.items()}
+first = {style.TASK_NAMES[task]: part.trace[:20] for task, part in followed.items()}
 pd.DataFrame(
     {
         "images": {task: len(trace) for task, trace in first.items()},
@@ -310,11 +310,12 @@ conclude(
 )
 
 # %% [markdown]
-# Where the sets do not change with the class, the pixels of an error cannot be read as the reasons
-# for *this* mistake: the same pixels come out for every other answer. Their number then says how
-# many pixels are active, or how unevenly products are spread, and not how many pixels a decision
-# rests on. What depends on the class is lost in the step below the last hidden layer, and the
-# cutoff, which comes later, cannot bring it back. The control shows that the networks themselves
-# do tell the classes apart by their pixels. None of this says how networks of other depths, widths
-# or sparsity behave, nor what the pixels do once they are suppressed, which {doc}`07_subject_40`
-# and {doc}`08_eight_emotions` measure.
+# Where the sets do not change with the class, the pixels of an error cannot be read as the
+# reasons for *this* mistake: the same pixels come out for every other answer. Their number then
+# says how many pixels are active, or how unevenly products are spread, and not how many pixels a
+# decision rests on. Where they change in the last hidden layer only, what depends on the class is
+# lost in the step below it, and the cutoff, which comes later, cannot bring it back. An overlap
+# of the control that is lower says that the network itself does tell the classes apart by their
+# pixels. None of this says how networks of other depths, widths or sparsity behave, nor what the
+# pixels do once they are suppressed, which {doc}`07_subject_40` and {doc}`08_eight_emotions`
+# measure.

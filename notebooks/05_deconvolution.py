@@ -171,8 +171,8 @@ findings.property_table(trace)
 
 # %% [markdown]
 # Without biases nothing comes from nothing, and twice the maps give twice the image. With biases
-# both fail: part of the image is then the same for all faces. This matters for the next chapter,
-# which takes differences of two projections.
+# neither need be so: part of the image then comes from them, whatever the face. This matters for
+# the next chapter, which takes differences of two projections.
 #
 # ## How much of it is training?
 #
@@ -196,7 +196,7 @@ figures.trained_and_random(
 similarity = findings.similarity_summary(findings.similarity_table(trace, random))
 findings.similarity_shown(similarity)
 
-# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over at most 40 test images of this run, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one for each pooling level, with three correlations and their intervals each."}}
+# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over a sample of the test images of this run, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one for each pooling level, with three correlations and their intervals each."}}
 figures.similarity_plot(findings.similarity_rows(similarity))
 
 # %%
@@ -217,10 +217,10 @@ record_numbers({f"f3.{task}.correlation_with_image": alike.mean()}, tolerance=0.
 conclude(findings.verdicts(sizes, pooling, layers, gaps, alike))
 
 # %% [markdown]
-# A deconvolved image shows where in the image the values of the maps came from, since the switches
-# remember it. That a feature can be recognised in it does not show that the network has learnt
-# that feature, nor that the decision uses it: maps above which nothing was trained make such
-# images too, and the dense layers, where the decision falls, take no part in it. The correlations
-# above say how far the projection follows the image rather than the training for *this* network
-# and these faces; they use one random network, and pixelwise correlation is a coarse measure of
-# likeness.
+# A deconvolved image shows where in the image the values of the maps came from, since the
+# switches remember it. That a feature can be recognised in it does not show that the network has
+# learnt that feature, nor that the decision uses it: as far as a network with random weights
+# makes such images too, training is not what they show, and the dense layers, where the decision
+# falls, take no part in any of them. The correlations above say how far the projection follows
+# the image rather than the training for *this* network and these faces; they use one random
+# network, and pixelwise correlation is a coarse measure of likeness.

@@ -13,11 +13,11 @@
 # %% [markdown]
 # # Two images of one subject
 #
-# Two photographs of subject 40 that differ in little but the gaze: the network of
-# {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the other. Most
-# pixels that backtracking finds in either image it finds in both, at other values, and without
-# these *common pixels* neither image is told right. The paper concludes that the values of the
-# common pixels decide.
+# Two photographs of subject {paper}`f9.subject.subject` that differ in little but the gaze: the
+# network of {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the
+# other. Most pixels that backtracking finds in either image it finds in both, at other values,
+# and without these *common pixels* neither image is told right. The paper concludes that the
+# values of the common pixels decide.
 #
 # This chapter makes the same comparison, and adds what it lacks: other pairs, both readings of
 # the backtracking rule, and controls. Do values differ less between two images that are both
@@ -53,15 +53,16 @@ run = study.run(study.tasks[0])
 #
 # The *look-alike* of an error is the correctly classified test image of the same class at the
 # same angle that is nearest to it, by the root mean square difference of their pixels. The paper
-# shows subject 40. Where that subject has an error in this run we take it too, and otherwise the
-# closest pair of all:
+# shows subject {paper}`f9.subject.subject`. Where that subject has an error in this run we take
+# it too, and otherwise the closest pair of all:
 
 # %%
+wanted = str(paper.number("f9.subject.subject"))
 pairs = record_pairs(run, find_cases(run))
-pair = pairs.only(closest(pairs.cases, true=label_of(run, "40")))
+pair = pairs.only(closest(pairs.cases, true=label_of(run, wanted)))
 others = pairs.without(pair.cases)
 record_numbers(numbers.pair_numbers(run, pair), tolerance=100)
-Markdown(tables.pair_sentence(run, pairs, pair, "40"))
+Markdown(tables.pair_sentence(run, pairs, pair, wanted))
 
 # %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network tells right, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two nearly identical portraits side by side and a map of the places where they differ"}}
 figures.pair_figure(run, pair)
@@ -78,7 +79,7 @@ figures.pair_figure(run, pair)
 # pixels to begin with.
 #
 # Both readings of backtracking are shown: the published code's *cutoff* and Algorithm 1 to the
-# *letter*, which keeps nearly every active pixel.
+# *letter*, which may keep nearly every active pixel ({doc}`04_backtracking`).
 
 # %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
 figures.places_figure(pair, RULES)
@@ -134,9 +135,9 @@ record_numbers(numbers.value_numbers(run, differing, alike), tolerance=0.4)
 #
 # The paper sets the common pixels to zero and finds that the confidence is gone. We do the same,
 # for both images, and then with as many pixels chosen otherwise: active ones at *random* (mean of
-# 20 draws), and the most *contrastive* ones, those with the largest share in the logit of the
-# wrong class less that of the true one (in the right image the other way round). The head of the
-# network is piecewise linear, so that a pixel's share in a logit is its activation times the
+# several draws), and the most *contrastive* ones, those with the largest share in the logit of
+# the wrong class less that of the true one (in the right image the other way round). The head of
+# the network is piecewise linear, so that a pixel's share in a logit is its activation times the
 # logit's gradient, exactly.
 
 # %%
@@ -147,7 +148,7 @@ lookalikes = {
 confidences = {rule: tables.confidence_table(errors[rule], lookalikes[rule]) for rule in RULES}
 sets = ["nothing", "common", "random_common", "contrastive_common"]
 
-# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean of 20 draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the mistaken class and all others, for four choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the mistaken class and all others, for four choices of pixels"}}
 figures.confidence_figure(confidences, sets)
 
 # %%
@@ -164,11 +165,11 @@ tables.readable(confidences["cutoff"], sets)
 # %% [markdown]
 # ## All other errors
 #
-# The paper says of its other 58 errors that the common pixels largely determine the result,
-# without a number. In a hundred suppressed pixels there is much to lose, so the question is
-# whether the answer changes *more often* than without as many random active pixels, and whether
-# it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`; those of random sets, which are
-# means over 20 draws, and of differences come from a bootstrap over the errors
+# The paper says of its other {paper}`s3.subject.cases` errors that the common pixels largely
+# determine the result, without a number. With so many pixels there is much to lose, so the
+# question is whether the answer changes *more often* than without as many random active pixels,
+# and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`; those of random
+# sets, which are means over the draws, and of differences come from a bootstrap over the errors
 # {cite:p}`efron1979`.
 
 # %%

@@ -88,13 +88,14 @@ tables.scientific(tables.paper_probability_table())
 # %% [markdown]
 # ### Why are the smallest probabilities of the paper equal?
 #
-# In each of the paper's rows *after* suppression three to six of the smallest probabilities are
-# exactly equal, and in no row *before*. A softmax does not do that to logits that differ. It
-# would if the logits had gone through a ReLU: all negative ones become zero, and share one
-# probability. The framework of the published code gives dense layers a ReLU unless told
-# otherwise, so that a last layer rebuilt for the second pass would have one by oversight. The
-# table tests that reading: the number of entries of a row that equal its smallest, from fewest to
-# most over the cases, as our network gives them and with a ReLU on its logits.
+# In each of the paper's rows *after* suppression {paper}`t3.emotion.fewest_equal_after` to
+# {paper}`t3.emotion.most_equal_after` of the smallest probabilities are exactly equal, and in no
+# row *before*. A softmax does not do that to logits that differ. It would if the logits had gone
+# through a ReLU: all negative ones become zero, and share one probability. The framework of the
+# published code gives dense layers a ReLU unless told otherwise, so that a last layer rebuilt for
+# the second pass would have one by oversight. The table tests that reading: the number of entries
+# of a row that equal its smallest, from fewest to most over the cases, as our network gives them
+# and with a ReLU on its logits.
 
 # %%
 tables.equals_table(eight, after["cutoff"])
@@ -105,26 +106,26 @@ record_numbers(found, tolerance=8)
 whole(paper.compare(numbers.rows(found)))
 
 # %% [markdown]
-# Where the column with the ReLU has several equal entries and the one without has none, the
-# reading is possible: it makes what the paper prints. It is not proven by that. The answer
-# itself, the largest logit, is the same with and without a ReLU as long as one logit is positive,
-# so the paper's eight corrections do not depend on it.
+# Where the column with the ReLU has several equal entries and the one without has only the
+# smallest itself, the reading is possible: it makes what the paper prints. It is not proven by
+# that. The answer itself, the largest logit, is the same with and without a ReLU as long as one
+# logit is positive, so the paper's eight corrections do not depend on it.
 #
 # ## All errors, and the controls
 #
 # Eight chosen cases say little about the others. The same suppression for every error that has a
 # look-alike, beside: *all* backtracked pixels, the *common* ones, and as many pixels as the
-# unique ones chosen at *random* among the active ones (20 draws), by *largest* activation, and by
-# *contrastive* contribution: activation times the gradient of the wrong logit less the true one,
-# which is exactly what a pixel adds to the mistake as long as no ReLU of the head switches. An
-# error is *repaired* if the answer becomes its true class.
+# unique ones chosen at *random* among the active ones (several draws), by *largest* activation,
+# and by *contrastive* contribution: activation times the gradient of the wrong logit less the
+# true one, which is exactly what a pixel adds to the mistake as long as no ReLU of the head
+# switches. An error is *repaired* if the answer becomes its true class.
 
 # %%
 suppressed = {rule: suppression_table(pairs, how, seed=seed) for rule, how in RULES.items()}
 repaired = {rule: summarise(table, "repaired") for rule, table in suppressed.items()}
 names = ["all", "common", "unique", "random", "largest", "contrastive"]
 
-# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are 95 % intervals: Wilson's, and for random pixels (gray) a bootstrap over errors of the mean of 20 draws."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for six choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are 95 % intervals: Wilson's, and for random pixels (gray) a bootstrap over errors of the mean over the draws."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for six choices of pixels"}}
 figures.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]
@@ -145,10 +146,10 @@ whole(tables.rates_table(repaired["literal"], names))
 #
 # Not every changed answer is a repair; the first table counts all changes. The second counts
 # *harm*: the same pixels, by position, set to zero in the look-alike, which was right. Under the
-# literal rule the unique pixels are (nearly) those that are not active in the look-alike at all,
-# so that harm by them is next to impossible by construction. The third table is the fairer
-# question: what if a *right* image is treated as if it were the error, and the pixels unique to
-# *it* are taken away?
+# literal rule, where it keeps (nearly) all that is active, the unique pixels are not active in
+# the look-alike at all, so that harm by them is next to impossible by construction. The third
+# table is the fairer question: what if a *right* image is treated as if it were the error, and
+# the pixels unique to *it* are taken away?
 
 # %%
 changed = {rule: summarise(table, "changed") for rule, table in suppressed.items()}

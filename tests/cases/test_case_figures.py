@@ -155,7 +155,7 @@ def test_papers_table_is_shown_as_printed() -> None:
     assert table.shape == (16, 8)
     assert table.loc[(1, "before"), "fearful"] == 9.89e-1
     assert table.loc[(8, "after"), "happy"] == 2.13e-2
-    assert tables.scientific(table).loc[(1, "after"), "angry"] == "5.57e-05"
+    assert tables.scientific(table).loc[(1, "after"), "angry"] == f"5.57e{tables.MINUS}05"
 
 
 def test_equal_entries_of_the_paper_are_counted_in_its_table() -> None:

@@ -14,6 +14,7 @@ from tinyvgg.cases import Case, Pairs, pixel_sets
 from tinyvgg.figures import style
 from tinyvgg.findings.case_tables import IMAGES, SET_NAMES, name_of
 from tinyvgg.overlap import common_values
+from tinyvgg.repairs import DRAWS
 from tinyvgg.runs import Run
 from tinyvgg.tracking import track_features
 
@@ -162,7 +163,7 @@ def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -
                 _bars(ax, _rows(table, image).loc[list(sets)])
                 ax.set_title(f"{image}, {rule} rule")
         for ax in axes[-1]:
-            ax.set_xlabel("probability")
+            ax.set_xlabel(f"probability (random: mean of {DRAWS} draws)")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
@@ -212,7 +213,8 @@ def rates_figure(
         for ax, (title, summary) in zip(axes[0], summaries.items(), strict=True):
             _rates(ax, summary.loc[list(sets)])
             ax.set_title(title)
-        figure.supxlabel(f"share of cases {outcome}", fontsize=9)
+        words = f"share of cases {outcome} (random pixels: mean of {DRAWS} draws)"
+        figure.supxlabel(words, fontsize=9)
     return figure
 
 

@@ -80,7 +80,7 @@ def bias_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "images": len(table),
             "mean |b_k|": f"{table['bias'].abs().mean():.4f}",
             "mean |x_k|": f"{table['logit'].abs().mean():.4f}",
-            "share of b_k in all terms": f"{table['share'].mean():.3f}",
+            "share of b_k in all terms": f"{table['share'].mean():.2%}",
             "same answer without the last layer's biases": _rate(table["same_without_last"]),
             "same answer without any dense bias": _rate(table["same_without_all"]),
         }
@@ -325,7 +325,7 @@ def _more(followed: BY_TASK, rule: str) -> Part:
     first, second = (pixel_counts(followed[task], rule) for task in ("subject", "emotion"))
     low, high = difference_interval(first, second)
     fact = (
-        f"{rule} rule: identity has {first.mean() - second.mean():+,.1f} pixels a mean image"
+        f"{rule} rule: identity has {first.mean() - second.mean():+,.1f} pixels an image on average"
         f" ({low:+,.1f} to {high:+,.1f})"
     )
     return Part(low > 0, fact)

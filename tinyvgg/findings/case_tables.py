@@ -171,9 +171,13 @@ def _by_case_and_state(table: pd.DataFrame) -> pd.DataFrame:
     return ordered.astype({"state": str}).set_index(["case", "state"])
 
 
+MINUS = "\N{MINUS SIGN}"
+"""Unlike a hyphen it is no place to break a line."""
+
+
 def scientific(table: pd.DataFrame) -> pd.DataFrame:
     """Probabilities with three digits and their power of ten, as Table 3 prints them."""
-    return table.map(lambda value: f"{value:.2e}")
+    return table.map(lambda value: f"{value:.2e}".replace("-", MINUS))
 
 
 def equals_table(pairs: Pairs, after: Float[Tensor, "n k"]) -> pd.DataFrame:
