@@ -163,7 +163,7 @@ def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -
                 _bars(ax, _rows(table, image).loc[list(sets)])
                 ax.set_title(f"{image}, {rule} rule")
         for ax in axes[-1]:
-            ax.set_xlabel(f"probability (random: mean of {DRAWS} draws)")
+            ax.set_xlabel(f"probability\n(random: mean of {DRAWS} draws)")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
