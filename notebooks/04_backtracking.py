@@ -245,16 +245,18 @@ findings.pixel_summary(followed)
 
 # %%
 numbers = findings.pixel_numbers(followed)
-paper.compare(
-    [
-        (
-            "",
-            f"b1.{task}.pixels",
-            numbers[f"b1.{task}.pixels_cutoff"],
-            bootstrap_interval(findings.pixel_counts(part, "cutoff")),
-        )
-        for task, part in followed.items()
-    ]
+whole(
+    paper.compare(
+        [
+            (
+                "",
+                f"b1.{task}.pixels",
+                numbers[f"b1.{task}.pixels_cutoff"],
+                bootstrap_interval(findings.pixel_counts(part, "cutoff")),
+            )
+            for task, part in followed.items()
+        ]
+    )
 )
 
 # %% mystnb={"figure": {"name": "fig-pixels", "caption": "Number of pixels that backtracking finds in each misclassified test image of this run; dashed lines are means."}, "image": {"alt": "Histograms of the number of backtracked pixels, one panel for each rule, tasks in different colours."}}

@@ -217,7 +217,7 @@ def show_interval(interval: Interval | None, unit: str) -> str:
     """A 95 % interval as tables show it."""
     if interval is None or any(bound != bound for bound in interval):
         return NOTHING
-    low, high = (show(bound, unit) for bound in interval)
+    low, high = (show(bound, "mean" if unit == "count" else unit) for bound in interval)
     return f"{low.removesuffix('%')} to {high}"
 
 

@@ -36,7 +36,7 @@ def whole(table: pd.DataFrame, otherwise: str = "There is nothing to show.") -> 
     if not len(table):
         return HTML(f"<p>{otherwise}</p>")
     with pd.option_context("display.max_colwidth", None):
-        return HTML(table.to_html(escape=True))
+        return HTML(table.to_html(escape=True, index=not isinstance(table.index, pd.RangeIndex)))
 
 
 def conclude(verdicts: Iterable[Verdict]) -> HTML:
