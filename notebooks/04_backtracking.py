@@ -41,7 +41,7 @@ from tinyvgg.experiments import open_study
 from tinyvgg.figures import backtracking as figures
 from tinyvgg.figures import style
 from tinyvgg.findings import backtracking as findings
-from tinyvgg.findings import conclude, record_numbers
+from tinyvgg.findings import conclude, record_numbers, whole
 from tinyvgg.metrics import bootstrap_interval
 from tinyvgg.sensitivity import (
     averages,
