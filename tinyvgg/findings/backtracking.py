@@ -11,7 +11,7 @@ from jaxtyping import Float
 from tinyvgg import paper
 from tinyvgg.backtracking import top_pixels
 from tinyvgg.claims import Verdict
-from tinyvgg.findings.conclusions import Part, untestable, weigh
+from tinyvgg.findings.conclusions import Part, mean_with_interval, untestable, weigh
 from tinyvgg.metrics import bootstrap_interval, proportion_interval
 from tinyvgg.sensitivity import (
     PIXELS,
@@ -210,8 +210,8 @@ def largest_summary(followed: BY_TASK) -> pd.DataFrame:
     rows = {
         _name(task): {
             "images with pixels": int(found.notna().sum()),
-            "among as many of the largest activation": _shown(found),
-            "expected of random active pixels": _shown(expected),
+            "among as many of the largest activation": mean_with_interval(found),
+            "expected of random active pixels": mean_with_interval(expected),
         }
         for task, (found, expected) in {t: _among_largest(p) for t, p in followed.items()}.items()
     }
@@ -232,14 +232,6 @@ def _among_largest(part: Followed) -> tuple["pd.Series[float]", "pd.Series[float
     both = (pixels & top_pixels(maps, counts)).flatten(1).sum(1).double()
     on = (maps > 0).flatten(1).sum(1).double()
     return pd.Series((both / counts).numpy()), pd.Series((counts / on).numpy())
-
-
-def _shown(values: "pd.Series[float]") -> str:
-    known = values.dropna().to_numpy(float)
-    if not len(known):
-        return paper.NOTHING
-    low, high = bootstrap_interval(known)
-    return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def bias_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from IPython.display import HTML
 from tinyvgg import paper
 from tinyvgg.book.records import record_number, record_verdict
 from tinyvgg.claims import Verdict
+from tinyvgg.metrics import bootstrap_interval
 
 
 class Part(NamedTuple):
@@ -37,6 +38,15 @@ def whole(table: pd.DataFrame, otherwise: str = "There is nothing to show.") -> 
         return HTML(f"<p>{otherwise}</p>")
     with pd.option_context("display.max_colwidth", None):
         return HTML(table.to_html(escape=True, index=not isinstance(table.index, pd.RangeIndex)))
+
+
+def mean_with_interval(values: "pd.Series[float]") -> str:
+    """A mean with its 95 % bootstrap interval; values that are missing are left out."""
+    known = values.dropna().to_numpy(float)
+    if not len(known):
+        return paper.NOTHING
+    low, high = bootstrap_interval(known)
+    return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def conclude(verdicts: Iterable[Verdict]) -> HTML:

@@ -32,7 +32,6 @@ from tinyvgg.trace import Trace, record
 CASES = ("1: s = 1, p > 0", "2: s > 1, p = 0", "3: s = 1, p = 0")
 EXACT = 1e-9
 ALIKE = 0.9
-SHAPES = ("ink", "signed")
 
 
 def size_table(

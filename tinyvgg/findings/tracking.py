@@ -13,7 +13,7 @@ from tinyvgg import paper
 from tinyvgg.backtracking import top_pixels
 from tinyvgg.claims import Verdict
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.findings.conclusions import Part, untestable, weigh
+from tinyvgg.findings.conclusions import Part, mean_with_interval, untestable, weigh
 from tinyvgg.findings.deconvolution import correlations, ink
 from tinyvgg.metrics import Interval, bootstrap_interval
 from tinyvgg.repairs import counted, random_pixels
@@ -134,9 +134,9 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "pixels": f"{part['pixels'].mean():,.1f}",
             "of the active pixels M' keeps": f"{part['left'].mean():.3f}",
             "ink, whole projection = 1": f"{part['strength'].mean():.3f}",
-            "correlation with the whole": _with_interval(part["with_whole"]),
-            "with largest pixels' features": _with_interval(part["with_largest"]),
-            "with random pixels' features": _with_interval(part["with_random"]),
+            "correlation with the whole": mean_with_interval(part["with_whole"]),
+            "with largest pixels' features": mean_with_interval(part["with_largest"]),
+            "with random pixels' features": mean_with_interval(part["with_random"]),
             "area with 90 % of the ink": f"{part['area'].mean():.3f}",
         }
         for task, table in tables.items()
@@ -145,14 +145,6 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame({"images": []})
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "pixels from"])
-
-
-def _with_interval(values: "pd.Series[float]") -> str:
-    known = values.dropna().to_numpy(float)
-    if not len(known):
-        return paper.NOTHING
-    low, high = bootstrap_interval(known)
-    return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def tracked_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
@@ -215,7 +207,7 @@ def region_table(tracked: Tracked) -> pd.DataFrame:
 def region_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean densities with 95 % intervals: regions in rows, sets in columns."""
     groups = table.dropna().groupby(["region", "set"], sort=False)["density"]
-    text = {key: _with_interval(part) for key, part in groups}
+    text = {key: mean_with_interval(part) for key, part in groups}
     if not text:
         return pd.DataFrame({"density": ["no misclassified synthetic face seen from the front"]})
     found = pd.Series(text).unstack().reindex(index=list(REGIONS))
@@ -304,7 +296,7 @@ def _displayed(tracked: Tracked, rule: str) -> dict[str, object]:
         "images": len(tracked),
         "pixels below one level, lost": f"{(difference < 1).mean():.3f}",
         "pixels that wrap around": f"{(np.floor(difference) * gain >= levels).mean():.3f}",
-        "correlation of darkness and difference": _with_interval(honest),
+        "correlation of darkness and difference": mean_with_interval(honest),
     }
 
 
