@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "core"))
 import loops
 import small
 
-from tinyvgg.backtracking import Cutoff, Literal, backtrack, published
+from tinyvgg.backtracking import backtrack
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.model import TinyVGG
+from tinyvgg.rules import Cutoff, Literal, published
 from tinyvgg.trace import Trace, record
 
 Work = Callable[[], object]

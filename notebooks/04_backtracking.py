@@ -36,13 +36,14 @@ import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.backtracking import Cutoff, Literal, backtrack
+from tinyvgg.backtracking import backtrack
 from tinyvgg.experiments import open_study
 from tinyvgg.figures import backtracking as figures
 from tinyvgg.figures import style
 from tinyvgg.findings import backtracking as findings
 from tinyvgg.findings import conclude, record_numbers, whole
 from tinyvgg.metrics import bootstrap_interval
+from tinyvgg.rules import Cutoff, Literal
 from tinyvgg.sensitivity import (
     averages,
     bias_table,

@@ -135,9 +135,9 @@ face = trace[0]
 figures.image_table(
     {
         f"max-pool {level + 1}": {
-            "all maps": deconvolve(face, level=level)[0],
+            "all maps": deconvolve(face, layer=level)[0],
             **{
-                f"map {number}": deconvolve(face, figures.one_map(maps, number), level=level)[0]
+                f"map {number}": deconvolve(face, figures.one_map(maps, number), layer=level)[0]
                 for number in figures.strongest_maps(maps[0], 4)
             },
         }

@@ -31,12 +31,13 @@ seed = 0
 import pandas as pd
 import torch
 
-from tinyvgg.backtracking import Cutoff, backtrack
+from tinyvgg.backtracking import backtrack
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.experiments import open_study
 from tinyvgg.figures import tracking as figures
 from tinyvgg.findings import conclude, record_numbers
 from tinyvgg.findings import tracking as findings
+from tinyvgg.rules import Cutoff
 from tinyvgg.sensitivity import follow_errors
 from tinyvgg.tracking import track_features
 

@@ -43,7 +43,7 @@ from tinyvgg.findings import case_tables as tables
 from tinyvgg.findings import case_verdicts as verdicts
 from tinyvgg.findings import conclude, record_numbers, whole
 from tinyvgg.overlap import overlap_table
-from tinyvgg.repairs import summarise, suppression_table
+from tinyvgg.suppression import summarise, suppression_table
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])

@@ -40,7 +40,7 @@ from tinyvgg.findings import case_numbers as numbers
 from tinyvgg.findings import case_tables as tables
 from tinyvgg.findings import case_verdicts as verdicts
 from tinyvgg.findings import conclude, record_numbers, whole
-from tinyvgg.repairs import summarise, suppression_table
+from tinyvgg.suppression import summarise, suppression_table
 from tinyvgg.tracking import rescore
 from tinyvgg.widgets import Bench, explorer, static_explorer
 

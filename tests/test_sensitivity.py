@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tinyvgg.backtracking import Literal, backtrack
+from tinyvgg.backtracking import backtrack
+from tinyvgg.rules import Literal
 from tinyvgg.sensitivity import (
     PIXELS,
     averages,

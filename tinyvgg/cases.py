@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from tinyvgg.backtracking import Cutoff, Literal, Rule, backtrack
+from tinyvgg.backtracking import backtrack
+from tinyvgg.rules import Cutoff, Literal, Rule
 from tinyvgg.runs import Run
 from tinyvgg.trace import Trace, record
 

@@ -4,172 +4,212 @@ Zeiler and Fergus's walk in reverse order of the layers: unpool with the switche
 pass, rectify where the network does, and convolve with the transposed filters.
 """
 
-from typing import Final, TypedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypedDict, Unpack
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinyvgg.errors import UserError
-from tinyvgg.network import Convolution, Network, Pooling
-from tinyvgg.trace import Trace
+from tinyvgg.network import Convolution, Network, Normalization, Pooling
+from tinyvgg.trace import Trace, outputs, parts
+from tinyvgg.unpooling import SWITCHES, TIES, fixed_switches, random_switches, unpool, unpool_ties
 
-SWITCHES = ("recorded",)
+Unit = int | tuple[int, int, int] | None
 
 
 class Options(TypedDict, total=False):
     """Named choices of `deconvolve`, where its docstring says what each does."""
 
     bias: bool
+    relu: bool
     final_relu: bool
     switches: str
+    ties: str
+    seed: int
 
 
-PUBLISHED: Final[Options] = {"bias": True, "final_relu": True, "switches": "recorded"}
-"""What the paper's published code does."""
+PUBLISHED: Final[Options] = {
+    "bias": True,
+    "final_relu": True,
+    "switches": "recorded",
+    "ties": "all",
+}
+"""What the paper's published code does, where Theano's own max-pool runs it."""
 
 
 @torch.no_grad()
 def deconvolve(
     trace: Trace,
     maps: Float[Tensor, "n k i j"] | None = None,
-    level: int = -1,
-    bias: bool = False,
-    final_relu: bool = False,
-    switches: str = "recorded",
+    layer: int | str = -1,
+    unit: Unit = None,
+    **options: Unpack[Options],
 ) -> Float[Tensor, "n c h w"]:
-    """Project pooled maps back to the input, through the network in reverse.
+    """Project maps back to the input, through the network in reverse.
 
     Without bias the projection of zero is zero and it scales with maps of one sign; it is not
-    linear, since ReLUs stand between.
+    linear, since ReLUs stand between, unless ``relu`` is False.
 
     Args:
         trace: gives the switches and the sizes.
-        maps: maps of the chosen level, changed or not; those of the trace if None.
-        level: the max-pool to start from, an index into `trace.pooled`.
-        bias: add to the output of each transposed convolution the bias of the previous
-            convolution, whose maps these are; the last one adds none.
-        final_relu: rectify the image as well, so that it has no negative values.
-        switches: "recorded" puts a value where the maximum was in the forward pass; of tied
-            maxima the first in reading order is paid.
+        maps: the output of the chosen layer, changed or not; the recorded one if None.
+        layer: the layer whose output is projected: a max-pool by its place among them, an index
+            into `trace.pooled`, or any layer of the body by its name.
+        unit: project one map (k) or one pixel (k, i, j) of each image alone; None is all of them.
+        options: each has a default.
+
+            - ``bias`` (False): add to the output of each transposed convolution the bias of the
+              previous convolution, whose maps these are; the last one adds none. A batch norm
+              behind that convolution is counted to it.
+            - ``relu`` (True): rectify on the way back where the network does. False gives the
+              adjoint of the network with the recorded switches.
+            - ``final_relu`` (False): rectify the image as well, so that it has no negative values.
+            - ``switches`` ("recorded"): a value goes back to where the maximum was in the forward
+              pass. "none" puts it on the first element of its window, "random" on a random one.
+            - ``ties`` ("first"): of tied maxima the first in reading order is paid; "all" pays each
+              of them, as Theano's max-pool does, at the cost of one more forward pass.
+            - ``seed`` (0): of random switches; they are the same for all images.
 
     Raises:
-        UserError: an unknown level or choice of switches, maps of another shape, dtype or device.
+        UserError: an unknown layer, unit or choice, maps of another shape, dtype or device.
     """
-    if switches not in SWITCHES:
-        raise UserError(f"switches '{switches}' is not one of: {', '.join(SWITCHES)}")
-    pool = _position(trace.network, level)
-    signal: Tensor = trace.pooled[level] if maps is None else _checked(maps, trace.pooled[level])
-    recorded = dict(zip(trace.network.poolings, trace.switches, strict=True))
-    for position in reversed(range(pool + 1)):
-        layer, size = trace.network.body[position], trace.sizes[position]
+    choices = _Choices(**options)
+    start = _position(trace.network, layer)
+    signal = _only(unit, _signal(trace, maps, start))
+    prepared = _switches(trace, choices)
+    walks = [
+        _walk(trace[rows], signal[rows], start, choices, prepared)
+        for rows in parts(trace.images, trace.network)
+    ]
+    return torch.cat(walks)
+
+
+@dataclass(frozen=True)
+class _Choices:
+    bias: bool = False
+    relu: bool = True
+    final_relu: bool = False
+    switches: str = "recorded"
+    ties: str = "first"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("switches", SWITCHES), ("ties", TIES)):
+            if getattr(self, name) not in known:
+                raise UserError(f"{name} '{getattr(self, name)}' is not one of: {', '.join(known)}")
+        if self.ties == "all" and self.switches != "recorded":
+            raise UserError(
+                f"ties 'all' goes with recorded switches, not with '{self.switches}':"
+                " leave one of them out"
+            )
+
+
+def _walk(
+    trace: Trace,
+    signal: Tensor,
+    start: int,
+    choices: _Choices,
+    prepared: Mapping[int, Int[Tensor, "_ _ _"]],
+) -> Float[Tensor, "n c h w"]:
+    network = trace.network
+    unpooled = _tied(trace, start) if choices.ties == "all" else {}
+    pooled = dict(
+        zip(network.poolings, zip(trace.pooled, trace.switches, strict=True), strict=True)
+    )
+    for position in reversed(range(start + 1)):
+        layer, size = network.body[position], trace.sizes[position]
         if isinstance(layer, Pooling):
-            signal = unpool(signal, recorded[position], size)
+            values, switches = pooled[position]
+            if choices.ties == "all":
+                signal = unpool_ties(signal, layer, values, unpooled[position])
+            elif position in prepared:
+                signal = unpool(signal, prepared[position].expand_as(signal), size)
+            else:
+                signal = unpool(signal, switches, size)
         elif isinstance(layer, Convolution):
             signal = layer.transpose(signal, size)
-            if bias:
-                signal = _add_previous_bias(signal, trace.network, position)
-        else:
+            if choices.bias:
+                signal = _add_previous_bias(signal, network, position)
+        elif isinstance(layer, Normalization):
+            signal = layer.transpose(signal)
+        elif choices.relu:
             signal = signal.relu()
-    return signal.relu() if final_relu else signal
+    return signal.relu() if choices.final_relu else signal
 
 
-def unpool(
-    maps: Float[Tensor, "*n i j"], switches: Int[Tensor, "*n i j"], size: tuple[int, int]
-) -> Float[Tensor, "*n h w"]:
-    """Put each value back to its switch in a plane of height and width `size`, zeros elsewhere.
-
-    Where windows overlap, values of one switch add up: the gradient of the max-pool.
-    """
-    plane = maps.new_zeros((*maps.shape[:-2], size[0] * size[1]))
-    plane.scatter_add_(-1, switches.flatten(-2), maps.flatten(-2))
-    return plane.reshape(*maps.shape[:-2], *size)
+def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
+    """The maps to project: those handed over, if they fit, or the recorded ones."""
+    pools = trace.network.poolings
+    if start in pools:
+        recorded = trace.pooled[pools.index(start)]
+    else:
+        recorded = outputs(trace, [start])[start]
+    return recorded if maps is None else _checked(maps, recorded)
 
 
-def max_pool(
-    x: Float[Tensor, "*n h w"], kernel: int, stride: int | None = None
-) -> tuple[Float[Tensor, "*n i j"], Int[Tensor, "*n i j"]]:
-    """The maximum of each window and its switch, the flat index in its plane.
-
-    Of tied maxima the first in reading order is taken. Rows and columns that fill no window are
-    left out. Windows do not overlap unless a stride is given.
-    """
-    step = kernel if stride is None else stride
-    pool = Pooling("max_pool", (kernel, kernel), (step, step))
-    values, switches = pool.forward(x.reshape(1, -1, *x.shape[-2:]))
-    shape = (*x.shape[:-2], *values.shape[-2:])
-    return values.reshape(shape), switches.reshape(shape)
-
-
-def convolved_size(i: int, k: int, p: int = 0, s: int = 1) -> int:
-    """Side of a square image after a convolution: (i - k + 2p) / s + 1 (equation 1).
-
-    Args:
-        i: side of the image.
-        k: side of the filter.
-        p: rows of zeros on each side.
-        s: stride.
-
-    Raises:
-        UserError: the filter does not fit, or the stride leaves rows over, so that the size is
-            no whole number.
-    """
-    _check_sizes(i=i, k=k, s=s)
-    room = i - k + 2 * p
-    if room < 0 or p < 0:
-        raise UserError(f"a filter of {k} does not fit an image of {i} padded by {p}")
-    if room % s:
-        raise UserError(f"size ({i} - {k} + 2*{p})/{s} + 1 is no whole number: change p or s")
-    return room // s + 1
-
-
-def deconvolved_size_padded(i: int, k: int, p: int) -> int:
-    """Side before a padded convolution of stride 1: i + (k - 1) - 2p (after equation 1, case 1).
-
-    Raises:
-        UserError: no image has this size after such a convolution.
-    """
-    return _inverse(i + (k - 1) - 2 * p, i, k, p, 1)
-
-
-def deconvolved_size_strided(i: int, k: int, s: int) -> int:
-    """Side before a strided convolution without padding: s (i - 1) + k (equation 1, case 2).
-
-    Raises:
-        UserError: no image has this size after such a convolution.
-    """
-    return _inverse(s * (i - 1) + k, i, k, 0, s)
-
-
-def deconvolved_size(i: int, k: int) -> int:
-    """Side before a convolution of stride 1 without padding: i + k - 1 (equation 1, case 3).
-
-    Raises:
-        UserError: no image has this size after such a convolution.
-    """
-    return _inverse(i + k - 1, i, k, 0, 1)
-
-
-def _inverse(size: int, i: int, k: int, p: int, s: int) -> int:
-    _check_sizes(i=i, k=k, s=s)
-    if size < 1 or p < 0:
-        raise UserError(f"no image has size {i} after a filter of {k}, padding {p}, stride {s}")
-    return size
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise UserError(f"{name} = {size} is not 1 or more")
-
-
-def _position(network: Network, level: int) -> int:
-    pools = network.poolings
-    if not -len(pools) <= level < len(pools):
+def _only(unit: Unit, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k i j"]:
+    """One map or one pixel of each image; the others are zero."""
+    if unit is None:
+        return maps
+    place = unit if isinstance(unit, tuple) else (unit,)
+    inside = (0 <= at < size for at, size in zip(place, maps.shape[1:], strict=False))
+    if len(place) not in (1, 3) or not all(inside):
         raise UserError(
-            f"level {level} is not one of the {len(pools)} max-pools, 0 to {len(pools) - 1}"
+            f"unit {unit} is no map (k) and no pixel (k, i, j) of maps of shape"
+            f" {tuple(maps.shape[1:])}"
         )
-    return pools[level]
+    chosen = torch.zeros_like(maps)
+    index = (slice(None), *place)
+    chosen[index] = maps[index]
+    return chosen
+
+
+def _switches(trace: Trace, choices: _Choices) -> dict[int, Int[Tensor, "_ _ _"]]:
+    """By position of the max-pool, the switches to use in place of the recorded ones."""
+    if choices.switches == "recorded":
+        return {}
+    generator = torch.Generator().manual_seed(choices.seed)
+    made = {}
+    for position, pooled in zip(trace.network.poolings, trace.pooled, strict=True):
+        layer, size = trace.network.body[position], trace.sizes[position]
+        assert isinstance(layer, Pooling)
+        shape = (pooled.shape[1], pooled.shape[2], pooled.shape[3])
+        if choices.switches == "none":
+            switches = fixed_switches(layer, size, shape)
+        else:
+            switches = random_switches(layer, size, shape, generator)
+        made[position] = switches.to(pooled.device)
+    return made
+
+
+def _tied(trace: Trace, start: int) -> dict[int, Tensor]:
+    """The input of each max-pool up to a position."""
+    before = {position - 1 for position in trace.network.poolings if 0 < position <= start}
+    made = {-1: trace.images, **outputs(trace, before)}
+    return {position + 1: maps for position, maps in made.items()}
+
+
+def _position(network: Network, layer: int | str) -> int:
+    """Where a layer stands in the body."""
+    pools = network.poolings
+    if isinstance(layer, str):
+        found = [i for i, one in enumerate(network.body) if one.name == layer]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(dict.fromkeys(one.name for one in network.body))
+        raise UserError(
+            f"layer '{layer}' runs {len(found)} times: name one that runs once"
+            if found
+            else f"layer '{layer}' is not one of: {names}"
+        )
+    if not -len(pools) <= layer < len(pools):
+        raise UserError(
+            f"layer {layer} is not one of the {len(pools)} max-pools, 0 to {len(pools) - 1}"
+        )
+    return pools[layer]
 
 
 def _checked(maps: Tensor, recorded: Tensor) -> Tensor:
@@ -182,7 +222,16 @@ def _checked(maps: Tensor, recorded: Tensor) -> Tensor:
 
 
 def _add_previous_bias(signal: Tensor, network: Network, position: int) -> Tensor:
-    before = [layer for layer in network.body[:position] if isinstance(layer, Convolution)]
-    if not before or before[-1].module.bias is None:
-        return signal
-    return signal + before[-1].module.bias[:, None, None]
+    """The bias of the convolution before, and of the batch norm that follows it."""
+    shift: Tensor | None = None
+    for before, layer in zip((None, *network.body), network.body[:position], strict=False):
+        if isinstance(layer, Convolution):
+            shift = layer.module.bias
+        elif isinstance(layer, Normalization):
+            if not isinstance(before, Convolution):
+                raise UserError(
+                    f"layer '{layer.name}' (BatchNorm2d) does not follow a convolution, so it is"
+                    " no part of one's bias: use bias=False"
+                )
+            shift = layer.shift if shift is None else shift * layer.scale + layer.shift
+    return signal if shift is None else signal + shift[:, None, None]

@@ -1,4 +1,4 @@
-"""What the explanations see of a model: convolutions, ReLUs and max-pools, then dense layers.
+"""What the explanations see of a model: convolutions, ReLUs, max-pools, then dense layers.
 
 The layers keep the model's own modules, so no weight is copied: a model trained further is another
 network, and traces of it must be recorded anew. Nothing here calls a module; its parameters are
@@ -61,6 +61,47 @@ class Convolution:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """A batch norm with the statistics that it learnt: in eval mode a scale and a shift a map."""
+
+    name: str
+    module: nn.BatchNorm2d
+
+    @property
+    def scale(self) -> Float[Tensor, "c"]:
+        """What each map is multiplied by: weight / sqrt(variance + eps)."""
+        scale = (self._variance + self.module.eps).rsqrt()
+        return scale if self.module.weight is None else scale * self.module.weight
+
+    @property
+    def shift(self) -> Float[Tensor, "c"]:
+        """What is then added to each map: bias - mean * scale."""
+        shift = -self._mean * self.scale
+        return shift if self.module.bias is None else shift + self.module.bias
+
+    def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The maps scaled and shifted."""
+        m = self.module
+        return F.batch_norm(maps, self._mean, self._variance, m.weight, m.bias, eps=m.eps)
+
+    def transpose(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The adjoint of the scaling; the shift is left out, as is a convolution's bias."""
+        return maps * self.scale[:, None, None]
+
+    @property
+    def _mean(self) -> Tensor:
+        mean: Tensor | None = self.module.running_mean
+        assert mean is not None, "read_network refuses a batch norm without statistics"
+        return mean
+
+    @property
+    def _variance(self) -> Tensor:
+        variance: Tensor | None = self.module.running_var
+        assert variance is not None, "read_network refuses a batch norm without statistics"
+        return variance
+
+
 @dataclass(frozen=True)
 class Rectification:
     """A ReLU."""
@@ -99,14 +140,38 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Averaging:
-    """An adaptive average pool between the last maps and the dense layers."""
+    """An adaptive average pool between the last maps and the dense layers.
+
+    Element (i, j) of its output is the mean of a rectangle of rows and columns, so the whole is
+    R X C' for each map X, with a matrix R of row means and C of column means.
+    """
 
     name: str
     size: tuple[int | None, int | None]
 
-    def is_identity(self, size: Pair) -> bool:
-        """Whether maps of this height and width pass unchanged."""
-        return all(s is None or s == have for s, have in zip(self.size, size, strict=True))
+    def output(self, size: Pair) -> Pair:
+        """Height and width that it makes of maps of this size."""
+        return _pair(have if s is None else s for s, have in zip(self.size, size, strict=True))
+
+    def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
+        """The means."""
+        return F.adaptive_avg_pool2d(maps, self.size)
+
+    def transpose(self, means: Float[Tensor, "n c i j"], size: Pair) -> Float[Tensor, "n c h w"]:
+        """The adjoint: each mean is handed down in equal parts to the elements that it is of."""
+        rows, columns = (
+            _means(have, want).to(means) for have, want in zip(size, means.shape[2:], strict=True)
+        )
+        return rows.T @ means @ columns
+
+
+def _means(have: int, want: int) -> Float[Tensor, "want have"]:
+    """The matrix that averages `have` elements to `want`, by the windows of torch's pool."""
+    matrix = torch.zeros(want, have, dtype=torch.float64)
+    for i in range(want):
+        first, end = i * have // want, -(-(i + 1) * have // want)
+        matrix[i, first:end] = 1 / (end - first)
+    return matrix
 
 
 @dataclass(frozen=True)
@@ -124,7 +189,8 @@ class Dense:
     module: nn.Linear
 
 
-Layer = Convolution | Rectification | Pooling | Averaging | Flattening | Dense
+BodyLayer = Convolution | Normalization | Rectification | Pooling
+Layer = BodyLayer | Averaging | Flattening | Dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +198,13 @@ class Network:
     """A model read as layers in the order in which they run.
 
     Attributes:
-        body: convolutions, ReLUs and max-pools, the last max-pool included.
-        neck: what stands between the last maps and the first dense layer.
+        body: convolutions, batch norms, ReLUs and max-pools, the last max-pool included.
+        neck: what stands between the last maps and the first dense layer. A ReLU comes before an
+            average.
         dense: the dense layers W_1, ..., W_n, W_o; a ReLU follows each but the last.
     """
 
-    body: tuple[Convolution | Rectification | Pooling, ...]
+    body: tuple[BodyLayer, ...]
     neck: tuple[Rectification | Averaging | Flattening, ...]
     dense: tuple[Dense, ...]
 
@@ -147,44 +214,90 @@ class Network:
         return tuple(i for i, layer in enumerate(self.body) if isinstance(layer, Pooling))
 
     @property
+    def averaging(self) -> Averaging | None:
+        """The average pool of the neck."""
+        return next((layer for layer in self.neck if isinstance(layer, Averaging)), None)
+
+    @property
     def classes(self) -> int:
         """Number of logits."""
         return self.dense[-1].module.out_features
 
+    def pixels(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """Activations a_0 of the pixels of the last maps, flattened, after a ReLU of the neck."""
+        activations = maps.flatten(1)
+        rectified = any(isinstance(layer, Rectification) for layer in self.neck)
+        return activations.relu() if rectified else activations
 
-def flatten(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
-    """Activations a_0 that enter the first dense layer; element r is pixel r of the flat maps.
+    def pixel_weight(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "i d"]:
+        """W_1 as seen from the pixels of such maps, an average pool between them included.
 
-    Raises:
-        UserError: the neck averages maps of this size, or they do not fit the first dense layer.
-    """
-    size = _pair(maps.shape[2:])
-    activations = maps.flatten(1)
-    for layer in network.neck:
-        if isinstance(layer, Averaging) and not layer.is_identity(size):
+        The average and the first dense layer are one linear layer, whose weight is W_1 followed
+        by the adjoint of the average. Without an average that changes anything it is the model's
+        own tensor.
+
+        Raises:
+            UserError: the maps do not fit the first dense layer.
+        """
+        return self.to_pixels(self.dense[0].module.weight.detach(), maps)
+
+    def to_pixels(
+        self, gradient: Float[Tensor, "m e"], maps: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "m d"]:
+        """Carry a gradient from what the first dense layer is given to the pixels of such maps."""
+        size, means = self._sizes(maps)
+        if self.averaging is None or means == size:
+            return gradient
+        windows = gradient.reshape(len(gradient), maps.shape[1], *means)
+        return self.averaging.transpose(windows, size).flatten(1)
+
+    def enter(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n e"]:
+        """What the first dense layer is given: the pixels, averaged where the neck does.
+
+        Raises:
+            UserError: the maps do not fit the first dense layer.
+        """
+        size, means = self._sizes(maps)
+        pixels = self.pixels(maps)
+        if self.averaging is None or means == size:
+            return pixels
+        return self.averaging.forward(pixels.reshape(maps.shape)).flatten(1)
+
+    def _sizes(self, maps: Tensor) -> tuple[Pair, Pair]:
+        """Height and width of the maps, and of what the dense layers get of them."""
+        size = _pair(maps.shape[2:])
+        means = size if self.averaging is None else self.averaging.output(size)
+        pixels, first = maps.shape[1] * means[0] * means[1], self.dense[0]
+        if pixels != first.module.in_features:
             raise UserError(
-                f"layer '{layer.name}' averages maps of {size[0]} x {size[1]}:"
-                f" hand over images whose last maps have its output size {layer.size}"
+                f"the last maps have {pixels} pixels but layer '{first.name}' takes"
+                f" {first.module.in_features}: hand over images of the size that the model was"
+                " made for"
             )
-        if isinstance(layer, Rectification):
-            activations = activations.relu()
-    first = network.dense[0]
-    if activations.shape[1] != first.module.in_features:
-        raise UserError(
-            f"the last maps have {activations.shape[1]} pixels but layer '{first.name}' takes"
-            f" {first.module.in_features}: hand over images of the size that the model was made for"
-        )
-    return activations
+        return size, means
 
 
 def dense_forward(
     network: Network, maps: Float[Tensor, "n c h w"]
 ) -> tuple[tuple[Float[Tensor, "n _"], ...], Float[Tensor, "n k"]]:
     """Activations a_1, ..., a_n of the hidden dense layers after their ReLU, and the logits."""
-    activations = [flatten(network, maps)]
-    for layer in network.dense[:-1]:
-        activations.append(_linear(layer, activations[-1]).relu())
-    return tuple(activations[1:]), _linear(network.dense[-1], activations[-1])
+    return dense_rest(network, first_sums(network, maps))
+
+
+def first_sums(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n i"]:
+    """What the neurons of the first dense layer sum up, before any ReLU."""
+    return _linear(network.dense[0], network.enter(maps))
+
+
+def dense_rest(
+    network: Network, sums: Float[Tensor, "*n i"]
+) -> tuple[tuple[Float[Tensor, "*n _"], ...], Float[Tensor, "*n k"]]:
+    """`dense_forward` from the sums of the first dense layer on."""
+    activations = []
+    for layer in network.dense[1:]:
+        activations.append(sums.relu())
+        sums = _linear(layer, activations[-1])
+    return tuple(activations), sums
 
 
 @torch.no_grad()

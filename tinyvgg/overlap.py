@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tinyvgg.backtracking import Rule, top_pixels
 from tinyvgg.cases import Pairs, pixel_sets
+from tinyvgg.contributions import top_pixels
+from tinyvgg.rules import Rule
 
 COLUMNS = (
     "right",

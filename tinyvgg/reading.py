@@ -14,32 +14,40 @@ from torch import fx, nn
 from tinyvgg.errors import UserError
 from tinyvgg.network import (
     Averaging,
+    BodyLayer,
     Convolution,
     Dense,
     Flattening,
     Layer,
     Network,
+    Normalization,
     Pooling,
     Rectification,
 )
 
-SUPPORTED = "convolution, ReLU, max-pool, flatten, linear and dropout"
+SUPPORTED = "convolution, batch norm, ReLU, max-pool, flatten, linear and dropout"
 TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+DROPOUT = (F.dropout, F.dropout1d, F.dropout2d, F.alpha_dropout)
 RELU = (F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
+SOFTMAX = (F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
 FLATTEN = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 
 
 def read_network(model: nn.Module) -> Network:
     """The layers of a model as a `Network`.
 
-    The forward is followed symbolically (torch.fx), so plain Python forwards are read as well as
-    nn.Sequential; dropout counts as the identity, as in eval mode.
+    The forward is followed symbolically (torch.fx) as it runs in eval mode, so plain Python
+    forwards are read as well as nn.Sequential; dropout is the identity there. A softmax after the
+    last linear layer is passed over, since logits are what is explained.
 
     Raises:
         UserError: the forward is no chain, or a layer or their order is not supported.
     """
     graph = _trace(model)
-    layers = [layer for node in _chain(graph, model) if (layer := _layer(node, model)) is not None]
+    nodes = list(_chain(graph, model))
+    if nodes and _is_softmax(nodes[-1], model):
+        nodes.pop()
+    layers = [layer for node in nodes if (layer := _layer(node, model)) is not None]
     _refuse_reuse(layers)
     return _arrange(layers)
 
@@ -75,6 +83,8 @@ class _Root(nn.Module):
 
 def _trace(model: nn.Module) -> fx.Graph:
     with _attributes_restored(model):
+        for module in model.modules():
+            module.training = False
         try:
             return _Tracer().trace(_Root(model))
         except Exception as error:
@@ -87,7 +97,7 @@ def _trace(model: nn.Module) -> fx.Graph:
 
 @contextmanager
 def _attributes_restored(model: nn.Module) -> Iterator[None]:
-    """Undo what a forward stored on its modules, such as its last features."""
+    """Undo what a forward stored on its modules, such as its last features, and their modes."""
     before = [(module, dict(vars(module))) for module in model.modules()]
     try:
         yield
@@ -136,6 +146,9 @@ def _layer(node: fx.Node, model: nn.Module) -> Layer | None:
         return _from_module(name, model.get_submodule(name) if name else model)
     if node.target in RELU:
         return Rectification(name)
+    if node.target in DROPOUT:
+        _refuse_active_dropout(name, node)
+        return None
     if node.target in FLATTEN and _keeps_batch(node):
         return Flattening(name)
     if node.target is F.max_pool2d:
@@ -152,6 +165,8 @@ def _from_module(name: str, module: nn.Module) -> Layer | None:
         return None
     if kind is nn.Conv2d:
         return _convolution(name, module)  # type: ignore[arg-type]
+    if kind is nn.BatchNorm2d:
+        return _normalization(name, module)  # type: ignore[arg-type]
     if kind is nn.ReLU:
         return Rectification(name)
     if kind is nn.MaxPool2d:
@@ -179,6 +194,15 @@ def _convolution(name: str, module: nn.Conv2d) -> Convolution:
             f" kernel {tuple(module.kernel_size)}: use an odd kernel or pad by a number"
         )
     return layer
+
+
+def _normalization(name: str, module: nn.BatchNorm2d) -> Normalization:
+    if module.running_mean is None:
+        raise UserError(
+            f"layer '{name}' (BatchNorm2d) keeps no statistics, so that an image's answer depends"
+            " on the others of its batch: use track_running_stats=True"
+        )
+    return Normalization(name, module)
 
 
 def _pooling(name: str, module: nn.MaxPool2d) -> Pooling:
@@ -209,8 +233,26 @@ def _keeps_batch(node: fx.Node) -> bool:
     return isinstance(shape, tuple | list) and len(shape) == 2
 
 
+def _refuse_active_dropout(name: str, node: fx.Node) -> None:
+    given = dict(zip(("input", "p", "training"), node.args, strict=False)) | node.kwargs
+    if given.get("training", node.target is not F.alpha_dropout):
+        raise UserError(
+            f"layer '{name}' ({node.target.__name__}) drops units in eval mode, too:"  # type: ignore[union-attr]
+            " pass training=self.training, or use nn.Dropout"
+        )
+
+
+def _is_softmax(node: fx.Node, model: nn.Module) -> bool:
+    if node.op == "call_module":
+        module = model.get_submodule(_name(node)) if _name(node) else model
+        return isinstance(module, nn.Softmax | nn.LogSoftmax) and module.dim in (1, -1)
+    given = dict(zip(("input", "dim"), node.args, strict=False)) | node.kwargs
+    return node.target in SOFTMAX and given.get("dim") in (1, -1)
+
+
 def _refuse_reuse(layers: list[Layer]) -> None:
-    uses = Counter(layer.name for layer in layers if isinstance(layer, Convolution | Dense))
+    weighted = Convolution | Normalization | Dense
+    uses = Counter(layer.name for layer in layers if isinstance(layer, weighted))
     for name, times in uses.items():
         if times > 1:
             raise UserError(f"layer '{name}' is used {times} times: give each use its own layer")
@@ -223,18 +265,47 @@ def _arrange(layers: list[Layer]) -> Network:
         raise UserError("the model has no max-pool before its dense layers: pixels are its output")
     body, neck = layers[: pools[-1] + 1], layers[pools[-1] + 1 : first_dense]
     for layer in body:
-        _expect(layer, Convolution | Rectification | Pooling, "stands before the last max-pool")
+        _expect(layer, BodyLayer, "stands before the last max-pool")
     for layer in neck:
         _expect(
             layer,
             Rectification | Averaging | Flattening,
             "stands between the last max-pool and the first dense layer",
         )
+    neck = _checked_neck(neck, _is_rectified(body))
     _first(
         neck, Flattening, f"flatten before layer '{layers[first_dense].name}': add an nn.Flatten"
     )
     dense = _dense_layers(layers[first_dense:])
     return Network(tuple(body), tuple(neck), dense)  # type: ignore[arg-type]
+
+
+def _is_rectified(body: list[Layer]) -> bool:
+    """Whether the last maps cannot be negative: a ReLU comes behind the last weights."""
+    last = next((layer for layer in reversed(body) if not isinstance(layer, Pooling)), None)
+    return isinstance(last, Rectification)
+
+
+def _checked_neck(neck: list[Layer], rectified: bool) -> list[Layer]:
+    """The neck without ReLUs behind an average, which change nothing where maps are rectified."""
+    averages = [i for i, layer in enumerate(neck) if isinstance(layer, Averaging)]
+    if len(averages) > 1:
+        raise UserError(
+            f"layer '{neck[averages[1]].name}' is a second average before the dense layers:"
+            " make it one"
+        )
+    first = averages[0] if averages else len(neck)
+    before, after = neck[:first], neck[first:]
+    if averages and any(isinstance(layer, Flattening) for layer in before):
+        raise UserError(f"layer '{neck[first].name}' averages flattened maps: average them before")
+    rectified = rectified or any(isinstance(layer, Rectification) for layer in before)
+    for layer in after:
+        if isinstance(layer, Rectification) and not rectified:
+            raise UserError(
+                f"layer '{layer.name}' (ReLU) stands behind the average of maps that may be"
+                " negative: put it before"
+            )
+    return before + [layer for layer in after if not isinstance(layer, Rectification)]
 
 
 def _dense_layers(layers: list[Layer]) -> tuple[Dense, ...]:

@@ -10,16 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.backtracking import (
-    Backtrack,
-    Cutoff,
-    Literal,
-    Rule,
-    backtrack,
-    contributions,
-    top_pixels,
-)
+from tinyvgg.backtracking import Backtrack, backtrack
+from tinyvgg.contributions import contributions, top_pixels
 from tinyvgg.metrics import LEVEL, Interval, bootstrap_interval
+from tinyvgg.rules import Cutoff, Literal, Rule
 from tinyvgg.runs import Run
 from tinyvgg.trace import Trace, record
 

@@ -1,7 +1,7 @@
 """One forward pass, recorded: everything that the explanations read comes from it."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
-from tinyvgg.network import Convolution, Network, Pooling, dense_forward
+from tinyvgg.network import Convolution, Network, Pooling, Rectification, dense_forward
 from tinyvgg.reading import read_network
 
 Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | Bool[Tensor, "m"]
+PART = 2**23
+"""Elements of the largest maps that are worked on at a time on a CPU."""
+
 Target = int | Int[Tensor, "n"] | Int[np.ndarray, "n"] | None
 
 
@@ -54,6 +57,12 @@ class Trace:
         """Class of the largest logit."""
         return self.logits.argmax(dim=1)
 
+    @torch.no_grad()
+    def with_maps(self, maps: Float[Tensor, "n c h w"]) -> "Trace":
+        """The trace with other last maps, and what the dense layers make of them."""
+        dense, logits = dense_forward(self.network, maps)
+        return replace(self, pooled=(*self.pooled[:-1], maps), dense=dense, logits=logits)
+
     def __len__(self) -> int:
         return len(self.logits)
 
@@ -89,7 +98,8 @@ def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
     convolutions are not. The model is read, not run: it gets no hooks and keeps its mode.
 
     Args:
-        model: convolutions, ReLUs and max-pools, flatten, linear layers with a ReLU between them.
+        model: convolutions, ReLUs and max-pools, flatten, linear layers with a ReLU between them;
+            what else may stand there `read_network` says.
         images: (n, channels, height, width), of the model's dtype and on its device.
 
     Raises:
@@ -97,24 +107,64 @@ def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
     """
     network = read_network(model)
     _check(images, network)
-    maps = images.detach()
-    pooled, switches, sizes = [], [], []
-    for layer in network.body:
+    images = images.detach()
+    passes = [_forward(network, images[rows]) for rows in parts(images, network)]
+    pooled, switches = (
+        tuple(torch.cat(of_a_pool) for of_a_pool in zip(*kept, strict=True))
+        for kept in zip(*((one.pooled, one.switches) for one in passes), strict=True)
+    )
+    dense, logits = dense_forward(network, pooled[-1])
+    return Trace(network, images, pooled, switches, passes[0].sizes, dense, logits)
+
+
+def parts(images: Float[Tensor, "n c h w"], network: Network) -> list[slice]:
+    """Rows of a batch to work on at a time: few on a CPU, whose caches are small; else all."""
+    if images.device.type != "cpu" or not len(images):
+        return [slice(None)]
+    widest = max(
+        (x.module.out_channels for x in network.body if isinstance(x, Convolution)), default=1
+    )
+    rows = max(1, PART // (widest * images.shape[2] * images.shape[3]))
+    return [slice(start, start + rows) for start in range(0, len(images), rows)]
+
+
+@torch.no_grad()
+def outputs(trace: Trace, positions: Collection[int]) -> dict[int, Float[Tensor, "n _ _ _"]]:
+    """What layers of `network.body` gave in the recorded pass, by position, run once more."""
+    return _forward(trace.network, trace.images, positions).outputs
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    pooled: list[Tensor]
+    switches: list[Tensor]
+    sizes: tuple[tuple[int, int], ...]
+    outputs: dict[int, Tensor]
+
+
+def _forward(network: Network, images: Tensor, wanted: Collection[int] = ()) -> _Pass:
+    """The body of the network, and the outputs of the layers wanted."""
+    maps, fresh = images, False
+    pooled, switches, sizes, outputs = [], [], [], {}
+    for position, layer in enumerate(network.body):
         sizes.append((maps.shape[2], maps.shape[3]))
         if isinstance(layer, Pooling):
             _check_fits(layer, maps)
             maps, indices = layer.forward(maps)
             pooled.append(maps)
             switches.append(indices)
-        elif isinstance(layer, Convolution):
-            _check_fits(layer, maps)
-            maps = layer.forward(maps)
+        elif isinstance(layer, Rectification):
+            maps = maps.relu_() if fresh else maps.relu()
         else:
-            maps = maps.relu()
-    dense, logits = dense_forward(network, maps)
-    return Trace(
-        network, images.detach(), tuple(pooled), tuple(switches), tuple(sizes), dense, logits
-    )
+            if isinstance(layer, Convolution):
+                _check_fits(layer, maps)
+            maps = layer.forward(maps)
+        if position in wanted:
+            outputs[position] = maps
+            if len(outputs) == len(wanted):
+                break
+        fresh = not isinstance(layer, Pooling) and position not in wanted
+    return _Pass(pooled, switches, tuple(sizes), outputs)
 
 
 def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:

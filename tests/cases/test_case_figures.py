@@ -21,8 +21,8 @@ from tinyvgg.findings import case_numbers as numbers
 from tinyvgg.findings import case_tables as tables
 from tinyvgg.findings import case_verdicts as verdicts
 from tinyvgg.overlap import common_values, overlap_table
-from tinyvgg.repairs import summarise, suppression_table
 from tinyvgg.runs import Run
+from tinyvgg.suppression import summarise, suppression_table
 from tinyvgg.tracking import rescore
 
 

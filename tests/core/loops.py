@@ -7,6 +7,7 @@ W_1, ..., W_n, W_o with W[r][i] between neuron r below and neuron i above.
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 Lists = list[list[float]]
 Step = Callable[[list[float], Lists, set[int]], set[int]]
@@ -85,3 +86,14 @@ def cutoff(
         return by_value_step(activation, W, above, 0.0)
 
     return descend(activations, weights, k, step, last)
+
+
+def unpool_ties(maps: torch.Tensor, before: torch.Tensor, side: int) -> torch.Tensor:
+    """Windows of side x side that do not overlap; every tied maximum is paid, as in Theano."""
+    back = torch.zeros_like(before)
+    for i in range(maps.shape[2]):
+        for j in range(maps.shape[3]):
+            window = (..., slice(i * side, (i + 1) * side), slice(j * side, (j + 1) * side))
+            tied = before[window] == before[window].amax((2, 3), keepdim=True)
+            back[window] = maps[:, :, i : i + 1, j : j + 1] * tied
+    return back

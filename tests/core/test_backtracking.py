@@ -5,17 +5,12 @@ import small
 import torch
 from torch import nn
 
-from tinyvgg import backtracking
-from tinyvgg.backtracking import (
-    Cutoff,
-    Literal,
-    backtrack,
-    contributions,
-    published,
-    top_pixels,
-)
+from tinyvgg import edges
+from tinyvgg import trace as tracing
+from tinyvgg.backtracking import backtrack
+from tinyvgg.contributions import contributions, top_pixels
 from tinyvgg.errors import UserError
-from tinyvgg.network import flatten
+from tinyvgg.rules import Cutoff, Literal, published
 from tinyvgg.trace import record
 
 HIDDEN = [(), (9,), (14, 9), (16, 12, 10), (16, 14, 12, 10)]
@@ -78,7 +73,7 @@ def test_a_neuron_counts_only_where_it_is_the_first_with_its_product(seed, thres
     draw = torch.Generator().manual_seed(seed)
     products = torch.randint(0, 3, (3, 4), generator=draw, dtype=torch.float64)
     expected = loops.by_value_step([1.0] * 4, products.T.tolist(), {0, 1, 2}, threshold)
-    first = backtracking._first_of_equals(products, threshold)
+    first = edges.first_of_equals(products, threshold)
     assert set(first.nonzero().flatten().tolist()) == expected
 
 
@@ -138,8 +133,8 @@ def test_an_empty_batch_gives_an_empty_result(rule):
 def test_products_held_a_few_at_a_time_give_the_same(rule, monkeypatch):
     trace = small.trace()
     whole = backtrack(trace, rule=rule)
-    monkeypatch.setattr(backtracking, "CHUNK", 100)
-    monkeypatch.setattr(backtracking, "BLOCK", 2)
+    for name, value in {"CHUNK": 100, "PART": 100, "BLOCK": 2, "SAMPLE": 3}.items():
+        monkeypatch.setattr(edges, name, value)
     assert same(backtrack(trace, rule=rule), whole)
 
 
@@ -222,7 +217,7 @@ def test_where_no_product_exceeds_the_floor_no_pixel_is_kept_but_the_neurons_are
 def test_the_percentile_is_numpys(length, percentile):
     values = torch.rand(length, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = np.percentile(values.numpy(), percentile)
-    assert float(backtracking._percentile(values, percentile)) == expected
+    assert float(edges.percentile_of_largest(values, len(values), percentile)) == expected
 
 
 def test_a_percentile_between_two_neighbouring_floats_separates_them():
@@ -230,7 +225,23 @@ def test_a_percentile_between_two_neighbouring_floats_separates_them():
     high = low.nextafter(torch.tensor(2.0))
     values = torch.stack([low, high])
     for percentile in (1.0, 50.0, 99.0):
-        assert (values > backtracking._percentile(values, percentile)).tolist() == [False, True]
+        cut = edges.percentile_of_largest(values, len(values), percentile)
+        assert (values > cut).tolist() == [False, True]
+
+
+def test_a_percentile_is_found_from_the_largest_values_alone():
+    values = torch.rand(100, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = np.percentile(values.numpy(), 93.0)
+    largest = values.sort().values[-8:]
+    assert float(edges.percentile_of_largest(largest, 100, 93.0)) == expected
+
+
+@pytest.mark.parametrize("above", [0.0, 0.2, 1e3])
+def test_a_sample_that_misleads_changes_nothing(above, monkeypatch):
+    trace = small.trace()
+    expected = backtrack(trace, rule=Cutoff(60.0)).pixels
+    monkeypatch.setattr(edges, "_guess", lambda *given: above)
+    assert torch.equal(backtrack(trace, rule=Cutoff(60.0)).pixels, expected)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +264,7 @@ def test_a_cutoff_out_of_range_is_refused(options, value):
 )
 def test_a_bad_target_is_refused(target, message):
     with pytest.raises(UserError, match=message):
-        small.as_users_run_it(backtracking.check_target)(small.trace(), target)
+        small.as_users_run_it(tracing.check_target)(small.trace(), target)
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
@@ -269,7 +280,7 @@ def test_contributions_are_activation_times_gradient(hidden):
 @pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
 def test_contributions_and_the_share_of_the_biases_sum_to_the_logit(hidden):
     trace = small.trace(hidden=hidden, bias=0.5)
-    biases = torch.zeros_like(flatten(trace.network, trace.maps))
+    biases = torch.zeros_like(trace.network.enter(trace.maps))
     active = [a > 0 for a in trace.dense]
     for layer, on in zip(trace.network.dense, [*active, None], strict=True):
         biases = biases @ layer.module.weight.T + layer.module.bias

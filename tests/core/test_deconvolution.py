@@ -1,26 +1,27 @@
 import itertools
 
+import loops
 import pytest
 import small
 import torch
 import torch.nn.functional as F
 from captum.attr import NeuronDeconvolution
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from tinyvgg.deconvolution import (
-    PUBLISHED,
-    convolved_size,
-    deconvolve,
-    deconvolved_size,
-    deconvolved_size_padded,
-    deconvolved_size_strided,
-    max_pool,
-    unpool,
-)
+from tinyvgg import trace as tracing
+from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.model import TinyVGG
 from tinyvgg.network import Convolution, Pooling
+from tinyvgg.sizes import (
+    convolved_size,
+    deconvolved_size,
+    deconvolved_size_padded,
+    deconvolved_size_strided,
+)
 from tinyvgg.trace import record
+from tinyvgg.unpooling import fixed_switches, max_pool, random_switches, unpool, unpool_ties
 
 CONVOLUTIONS = [
     {"stride": stride, "padding": padding, "kernel_size": kernel, "dilation": dilation}
@@ -139,7 +140,7 @@ def test_it_is_captums_deconvolution_of_tiny_vgg_at_every_level(level):
     layer = [layer for layer in net.features if isinstance(layer, nn.MaxPool2d)][level]
     expected = captums(net, layer, images)
     assert expected.abs().max() > 1e-6
-    torch.testing.assert_close(deconvolve(trace, level=level), expected)
+    torch.testing.assert_close(deconvolve(trace, layer=level), expected)
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
@@ -172,12 +173,14 @@ def test_the_published_options_are_the_published_chain():
     net = small.model(bias=0.3)
     trace = small.trace(net)
     first, second, third, fourth = (layer for layer in net if isinstance(layer, nn.Conv2d))
-    signal = F.max_unpool2d(trace.maps, trace.switches[1], 2)
+    before = [net[:9](trace.images), net[:4](trace.images)]
+    signal = loops.unpool_ties(trace.maps, before[0], 2)
     signal = F.conv_transpose2d(signal, fourth.weight, third.bias, padding=1).relu()
     signal = F.conv_transpose2d(signal, third.weight, second.bias, padding=1).relu()
-    signal = F.max_unpool2d(signal, trace.switches[0], 2)
+    signal = loops.unpool_ties(signal, before[1], 2)
     signal = F.conv_transpose2d(signal, second.weight, first.bias, padding=1).relu()
     signal = F.conv_transpose2d(signal, first.weight, None, padding=1).relu()
+    assert not torch.allclose(signal, deconvolve(trace, **{**PUBLISHED, "ties": "first"}))
     torch.testing.assert_close(deconvolve(trace, **PUBLISHED), signal.detach())
 
 
@@ -199,21 +202,200 @@ def test_an_empty_batch_gives_no_images():
     assert deconvolve(small.trace(n=0)).shape == (0, 3, 12, 12)
 
 
+def windows(pool, size, out):
+    """Of every window, its elements in the plane as flat indices, in reading order."""
+    for i, j in itertools.product(*(range(n) for n in out)):
+        rows, columns = (
+            [at * stride - pad + tap * dilation for tap in range(kernel)]
+            for at, stride, pad, kernel, dilation in zip(
+                (i, j), pool.stride, pool.padding, pool.kernel, pool.dilation, strict=True
+            )
+        )
+        places = itertools.product(rows, columns)
+        inside = [r * size[1] + c for r, c in places if 0 <= r < size[0] and 0 <= c < size[1]]
+        yield (i, j), inside
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+@pytest.mark.parametrize("size", [(7, 7), (8, 9)])
+def test_paying_all_ties_pays_every_maximum_of_a_window(pool, size):
+    x = draw(2, 3, *size).relu().round(decimals=0)  # many equal values, and windows of zeros
+    values, _ = pool.forward(x)
+    y = draw(*values.shape, seed=1)
+    expected = torch.zeros_like(x).flatten(2)
+    for (i, j), inside in windows(pool, size, values.shape[2:]):
+        for index in inside:
+            tied = x.flatten(2)[..., index] == values[..., i, j]
+            expected[..., index] += y[..., i, j] * tied
+    torch.testing.assert_close(unpool_ties(y, pool, values, x).flatten(2), expected)
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+def test_without_ties_it_does_not_matter_who_is_paid(pool):
+    x = draw(2, 3, 8, 9)
+    values, switches = pool.forward(x)
+    y = draw(*values.shape, seed=1)
+    torch.testing.assert_close(unpool_ties(y, pool, values, x), unpool(y, switches, (8, 9)))
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+def test_made_up_switches_stay_in_their_windows(pool):
+    size = (7, 9)
+    shape = tuple(pool.forward(draw(1, 50, *size))[0].shape[1:])
+    fixed = fixed_switches(pool, size, shape)
+    drawn = random_switches(pool, size, shape, torch.Generator().manual_seed(0))
+    assert fixed.shape == drawn.shape == shape
+    for (i, j), inside in windows(pool, size, shape[1:]):
+        assert set(fixed[:, i, j].tolist()) == {inside[0]}
+        assert set(drawn[:, i, j].tolist()) <= set(inside)
+        assert len(set(drawn[:, i, j].tolist())) > 1 or len(inside) == 1
+
+
+@pytest.mark.parametrize("switches", ["none", "random"])
+def test_other_switches_change_the_image_and_are_the_same_for_every_image(switches):
+    trace = small.trace()
+    made = deconvolve(trace, switches=switches)
+    assert not torch.allclose(made, deconvolve(trace))
+    torch.testing.assert_close(deconvolve(trace[2], switches=switches), made[2:3])
+    torch.testing.assert_close(deconvolve(trace, switches=switches), made)
+    other = deconvolve(trace, switches=switches, seed=1)
+    assert torch.equal(other, made) == (switches == "none")
+
+
+def test_without_relu_it_is_the_adjoint_of_the_layers_with_their_switches():
+    trace = small.trace(bias=0.5)
+    x, y = draw(4, 3, 12, 12, seed=3), draw(*trace.maps.shape, seed=4)
+    forward, level = x, 0
+    for layer in trace.network.body:
+        if isinstance(layer, Convolution):
+            forward = F.conv2d(forward, layer.module.weight, padding=layer.padding)
+        elif isinstance(layer, Pooling):
+            switches = trace.switches[level]
+            forward = forward.flatten(2).gather(2, switches.flatten(2)).view_as(switches)
+            level += 1
+    back = deconvolve(trace, y, relu=False)
+    torch.testing.assert_close(inner(forward, y), inner(x, back))
+    assert not torch.allclose(back, deconvolve(trace, y))
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.parametrize("position", range(9))
+def test_it_is_captums_deconvolution_from_every_layer_by_its_name(position):
+    torch.manual_seed(0)
+    net = normalized()
+    trace = record(net, small.images())
+    expected = captums(net, net[position], trace.images)
+    assert expected.abs().max() > 1e-6
+    torch.testing.assert_close(deconvolve(trace, layer=str(position)), expected)
+
+
+def normalized(inplace=False, seed=0):
+    """A network with batch norms that have learnt something."""
+    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(inplace)]
+    layers += [nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace)]
+    layers += [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 9), nn.ReLU(), nn.Linear(9, 5)]
+    net = small.randomise(nn.Sequential(*layers).double(), bias=0.4, seed=seed)
+    for layer in net:
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.copy_(draw(layer.num_features, seed=5))
+            layer.running_var.copy_(draw(layer.num_features, seed=6).abs() + 0.3)
+            layer.weight.data.copy_(draw(layer.num_features, seed=7) + 0.5)
+    return net.eval()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_batch_norm_counts_as_part_of_its_convolution(bias, training):
+    net = normalized()
+    fused = nn.Sequential(
+        fuse_conv_bn_eval(net[0], net[1]), *net[2:6], fuse_conv_bn_eval(net[6], net[7]), *net[8:]
+    )
+    ours, theirs = record(net.train(training), small.images()), record(fused, small.images())
+    torch.testing.assert_close(ours.logits, theirs.logits)
+    torch.testing.assert_close(ours.maps, theirs.maps)
+    torch.testing.assert_close(deconvolve(ours, bias=bias), deconvolve(theirs, bias=bias))
+
+
+def test_a_batch_norm_on_its_own_has_no_part_in_a_bias():
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3), nn.MaxPool2d(2)]
+    trace = record(nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 5)).double(), small.images())
+    assert deconvolve(trace).any()
+    with pytest.raises(UserError, match=r"'2' \(BatchNorm2d\).*use bias=False"):
+        deconvolve(trace, bias=True)
+
+
+def test_one_map_or_one_pixel_is_projected_alone():
+    trace = small.trace()
+    alone = torch.zeros_like(trace.maps)
+    alone[:, 4] = trace.maps[:, 4]
+    assert torch.equal(deconvolve(trace, unit=4), deconvolve(trace, alone))
+    one = torch.zeros_like(trace.maps)
+    one[:, 4, 2, 1] = 1.0
+    ones = torch.ones_like(trace.maps)
+    assert torch.equal(deconvolve(trace, ones, unit=(4, 2, 1)), deconvolve(trace, one))
+    assert (ones == 1).all()
+
+
+@pytest.mark.parametrize("unit", [6, -1, (4, 3, 0), (4, -1, 0)])
+def test_a_unit_that_is_not_there_is_refused(unit):
+    with pytest.raises(UserError, match=r"unit .* is no map .*\(6, 3, 3\)"):
+        small.as_users_run_it(deconvolve)(small.trace(), unit=unit)
+
+
+def test_a_layer_is_named_as_the_user_named_it():
+    trace = small.trace()
+    assert torch.equal(deconvolve(trace, layer="9"), deconvolve(trace))
+    assert torch.equal(deconvolve(trace, layer="4"), deconvolve(trace, layer=0))
+    with pytest.raises(UserError, match="layer '99' is not one of: 0, 1, 2"):
+        deconvolve(trace, layer="99")
+
+
+def test_a_layer_that_runs_twice_cannot_be_named():
+    relu = nn.ReLU()
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), relu, nn.Conv2d(4, 4, 3), relu, nn.MaxPool2d(2))
+    trace = record(nn.Sequential(net, nn.Flatten(), nn.Linear(64, 5)).double(), small.images())
+    with pytest.raises(UserError, match=r"layer '0\.1' runs 2 times"):
+        deconvolve(trace, layer="0.1")
+
+
+@pytest.mark.parametrize("options", [{}, PUBLISHED, {"switches": "random"}], ids=str)
+def test_parts_of_a_batch_give_what_the_whole_gives(options, monkeypatch):
+    net = normalized()
+    whole = record(net, small.images(5))
+    monkeypatch.setattr(tracing, "PART", 2 * 8 * 144)
+    trace = record(net, small.images(5))
+    assert len(tracing.parts(trace.images, trace.network)) == 3
+    torch.testing.assert_close(trace.logits, whole.logits)
+    assert all(torch.equal(a, b) for a, b in zip(trace.switches, whole.switches, strict=True))
+    torch.testing.assert_close(deconvolve(trace, **options), deconvolve(whole, **options))
+
+
 @pytest.mark.parametrize("level", [2, -3])
 def test_a_level_that_is_not_there_is_refused(level):
-    with pytest.raises(UserError, match=f"level {level} is not one of the 2 max-pools"):
-        deconvolve(small.trace(), level=level)
+    with pytest.raises(UserError, match=f"layer {level} is not one of the 2 max-pools"):
+        deconvolve(small.trace(), layer=level)
+
+
+def test_ties_go_with_recorded_switches_only():
+    with pytest.raises(UserError, match="ties 'all' goes with recorded switches, not with 'none'"):
+        deconvolve(small.trace(), ties="all", switches="none")
+
+
+def test_unknown_ties_are_refused():
+    with pytest.raises(UserError, match="ties 'some' is not one of: first, all"):
+        deconvolve(small.trace(), ties="some")
 
 
 def test_unknown_switches_are_refused():
-    with pytest.raises(UserError, match="switches 'lucky' is not one of: recorded"):
+    with pytest.raises(UserError, match="switches 'lucky' is not one of: recorded, none, random"):
         deconvolve(small.trace(), switches="lucky")
 
 
 def test_maps_unlike_the_recorded_ones_are_refused():
     trace = small.trace()
     with pytest.raises(UserError, match=r"shape \(4, 6, 3, 3\) but the trace's have \(4, 4,"):
-        deconvolve(trace, trace.maps, level=0)
+        deconvolve(trace, trace.maps, layer=0)
     with pytest.raises(UserError, match=r"dtype torch\.float32"):
         deconvolve(trace, trace.maps.float())
 

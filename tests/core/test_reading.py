@@ -179,13 +179,25 @@ def test_a_forward_that_is_no_chain_is_refused(kind, message):
 
 
 CONV, RELU, POOL, FLAT = nn.Conv2d(3, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
-FC = nn.Linear(50, 4)
+FC, CONV2, NORM, MEAN = (
+    nn.Linear(50, 4),
+    nn.Conv2d(2, 2, 3),
+    nn.BatchNorm2d(2),
+    nn.AdaptiveAvgPool2d(5),
+)
 
 
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([CONV, nn.BatchNorm2d(2), RELU, POOL, FLAT, FC], r"'1' \(BatchNorm2d\) is not supported"),
+        ([CONV, nn.BatchNorm2d(2, track_running_stats=False), POOL, FLAT, FC], "no statistics"),
+        ([CONV, NORM, RELU, CONV2, NORM, POOL, FLAT, FC], "layer '1' is used 2 times"),
+        ([CONV, RELU, POOL, FLAT, FC, nn.BatchNorm1d(4), RELU, FC], r"'5' \(BatchNorm1d\)"),
+        ([CONV, POOL, nn.AdaptiveAvgPool2d(5), RELU, FLAT, FC], r"'3' \(ReLU\) stands behind"),
+        ([CONV, POOL, MEAN, nn.AdaptiveAvgPool2d(3), FLAT, FC], "'3' is a second average"),
+        ([CONV, POOL, FLAT, MEAN, FC], "'3' averages flattened maps"),
+        ([CONV, RELU, POOL, FLAT, FC, nn.Softmax(0)], r"'5' \(Softmax\) is not supported"),
+        ([CONV, RELU, POOL, nn.Softmax(1), FLAT, FC], r"'3' \(Softmax\) is not supported"),
         ([CONV, nn.Sigmoid(), POOL, FLAT, FC], r"'1' \(Sigmoid\)"),
         ([CONV, RELU, nn.AvgPool2d(2), FLAT, FC], r"'2' \(AvgPool2d\)"),
         ([CONV, RELU, POOL, nn.Flatten(2), FC], r"'3' \(Flatten\)"),
@@ -199,7 +211,6 @@ FC = nn.Linear(50, 4)
         ([CONV, FLAT, POOL, FLAT, FC], r"'1' \(flattening\) stands before the last max-pool"),
         ([CONV, RELU, POOL, FLAT, nn.Linear(50, 6), nn.Linear(6, 4)], r"'5' \(dense\).*a ReLU"),
         ([CONV, RELU, POOL, FLAT, FC, RELU], r"'1' \(rectification\) comes after the last linear"),
-        ([CONV, RELU, POOL, FLAT, FC, nn.Softmax(1)], r"'5' \(Softmax\) is not supported"),
         ([CONV, RELU, CONV, POOL, FLAT, FC], "layer '0' is used 2 times"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -209,3 +220,74 @@ def test_what_is_not_supported_is_refused_by_name_with_the_way_out(layers, messa
         read_network(nn.Sequential(*layers))
     assert "\n" not in str(error.value)
     assert ": " in str(error.value)
+
+
+class Tutorial(Viewed):
+    """Functional dropout and a log-softmax, as in many a first example."""
+
+    def tail(self, x):
+        x = F.dropout(x, 0.25, training=self.training)
+        x = F.relu(self.fc1(torch.flatten(x, start_dim=1)))
+        return F.log_softmax(self.fc2(F.dropout(x, training=self.training)), dim=1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_functional_dropout_and_a_last_softmax_are_passed_over(training):
+    net = plain(Tutorial).train(training)
+    trace = record(net, small.images())
+    assert net.training == training
+    expected = net.eval()(small.images()).detach()
+    torch.testing.assert_close(trace.logits.log_softmax(1), expected)
+    assert not torch.allclose(trace.logits, expected)
+
+
+def test_dropout_that_does_not_stop_in_eval_mode_is_refused():
+    class Careless(Viewed):
+        def tail(self, x):
+            return super().tail(F.dropout(x, 0.5))
+
+    with pytest.raises(UserError, match=r"'dropout' \(dropout\) drops units in eval mode"):
+        read_network(plain(Careless))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_forward_that_asks_for_its_mode_is_read_as_in_eval_mode(training):
+    class Noisy(Viewed):
+        def tail(self, x):
+            return super().tail(x.sigmoid() if self.training else x)
+
+    net = plain(Noisy).train(training)
+    logits = record(net, small.images()).logits
+    assert net.training == training
+    torch.testing.assert_close(logits, net.eval()(small.images()).detach())
+
+
+def test_a_mode_is_given_back_where_the_forward_raises():
+    class Raises(Viewed):
+        def tail(self, x):
+            raise RuntimeError("out of luck")
+
+    net = plain(Raises).train()
+    net.pool.eval()
+    with pytest.raises(UserError):
+        read_network(net)
+    assert [m.training for m in net.modules()] == [m is not net.pool for m in net.modules()]
+
+
+@pytest.mark.parametrize("size", [5, 3, 2, (4, 2), (None, 3), 7])
+def test_an_average_before_the_head_averages(size):
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(size)]
+    pixels = layers[-1](torch.zeros(1, 4, 5, 5)).numel()
+    layers += [nn.Flatten(), nn.Linear(pixels, 8), nn.ReLU(), nn.Linear(8, 5)]
+    net = small.randomise(nn.Sequential(*layers).double())
+    trace = record(net, small.images())
+    assert trace.maps.shape == (4, 4, 5, 5)
+    torch.testing.assert_close(trace.logits, net(small.images()).detach())
+
+
+def test_a_relu_behind_the_average_of_rectified_maps_counts_for_nothing():
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(2), nn.ReLU()]
+    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 5)).double()
+    trace = record(net, small.images())
+    assert [layer.name for layer in trace.network.neck] == ["3", "5"]
+    torch.testing.assert_close(trace.logits, net(small.images()).detach())

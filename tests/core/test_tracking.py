@@ -2,7 +2,8 @@ import pytest
 import small
 import torch
 
-from tinyvgg.backtracking import backtrack, contributions
+from tinyvgg.backtracking import backtrack
+from tinyvgg.contributions import contributions
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.network import head

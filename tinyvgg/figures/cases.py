@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from tinyvgg.backtracking import Rule
 from tinyvgg.cases import Case, Pairs, pixel_sets
 from tinyvgg.figures import style
 from tinyvgg.findings.case_tables import IMAGES, SET_NAMES, name_of
 from tinyvgg.overlap import common_values
-from tinyvgg.repairs import DRAWS
+from tinyvgg.rules import Rule
 from tinyvgg.runs import Run
+from tinyvgg.suppression import DRAWS
 from tinyvgg.tracking import track_features
 
 NO_PAIR = "No error of this run has a right look-alike: there is nothing to show."
@@ -201,7 +201,7 @@ def rates_figure(
     """How often something happened under each set, with 95 % intervals, a panel for each rule.
 
     Args:
-        summaries: of `tinyvgg.repairs.summarise`, by title.
+        summaries: of `tinyvgg.suppression.summarise`, by title.
         sets: to show, from top to bottom.
         outcome: in words, for the axis.
     """

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from tinyvgg.deconvolution import max_pool, unpool
 from tinyvgg.figures import style
+from tinyvgg.unpooling import max_pool, unpool
 
 DETAIL = 48
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from tinyvgg.cases import Pairs
 from tinyvgg.findings.case_tables import IMAGES
 from tinyvgg.paper import Interval, Row, Value, describe
-from tinyvgg.repairs import equal_smallest, rectified
 from tinyvgg.runs import Run
+from tinyvgg.suppression import equal_smallest, rectified
 
 Tables = Mapping[str, pd.DataFrame]
 Numbers = dict[str, object]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.cases import Case, Pairs
-from tinyvgg.repairs import equal_smallest, rectified
 from tinyvgg.runs import Run
+from tinyvgg.suppression import equal_smallest, rectified
 
 ASPECTS = ("subject", "emotion", "gaze", "angle")
 SET_NAMES = {
@@ -25,7 +25,7 @@ SET_NAMES = {
     "largest": "largest, as many as unique",
     "contrastive": "contrastive, up to as many as unique",
 }
-"""How tables and figures call the sets of `tinyvgg.repairs.SETS`."""
+"""How tables and figures call the sets of `tinyvgg.suppression.SETS`."""
 
 IMAGES = ("(a) right", "(b) wrong")
 
@@ -104,7 +104,7 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
     """Probabilities of one pair with and without pixels, means over draws (claim S2).
 
     Args:
-        error: `tinyvgg.repairs.suppression_table` of the pair.
+        error: `tinyvgg.suppression.suppression_table` of the pair.
         lookalike: the same of the reversed pair.
 
     Returns:
@@ -212,7 +212,7 @@ def _range(counts: Sequence[int]) -> str:
 
 
 def rates_table(summary: pd.DataFrame, sets: Sequence[str]) -> pd.DataFrame:
-    """A summary of `tinyvgg.repairs.summarise` in words: counts, rates and differences."""
+    """A summary of `tinyvgg.suppression.summarise` in words: counts, rates and differences."""
     rows = {
         SET_NAMES[str(name)]: {
             "pixels": three_digits(round(row["pixels"], 1)),

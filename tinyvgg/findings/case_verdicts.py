@@ -13,8 +13,8 @@ from tinyvgg.cases import Pairs
 from tinyvgg.claims import Verdict
 from tinyvgg.findings.case_tables import differing
 from tinyvgg.metrics import bootstrap_interval
-from tinyvgg.repairs import equal_smallest, rectified
 from tinyvgg.runs import Run
+from tinyvgg.suppression import equal_smallest, rectified
 
 UNTESTABLE = "cannot be tested here"
 MAJORITY = 0.5

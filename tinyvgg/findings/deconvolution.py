@@ -13,21 +13,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinyvgg.claims import Verdict
-from tinyvgg.deconvolution import (
-    convolved_size,
-    deconvolve,
-    deconvolved_size,
-    deconvolved_size_padded,
-    deconvolved_size_strided,
-    max_pool,
-    unpool,
-)
+from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.findings.conclusions import Part, weigh
 from tinyvgg.metrics import bootstrap_interval
 from tinyvgg.network import Convolution, Pooling
 from tinyvgg.runs import Run, build_model
+from tinyvgg.sizes import (
+    convolved_size,
+    deconvolved_size,
+    deconvolved_size_padded,
+    deconvolved_size_strided,
+)
 from tinyvgg.trace import Trace, record
+from tinyvgg.unpooling import max_pool, unpool
 
 CASES = ("1: s = 1, p > 0", "2: s > 1, p = 0", "3: s = 1, p = 0")
 EXACT = 1e-9
@@ -223,7 +222,7 @@ def similarity_table(
     found = edges(trained.images)
     rows = []
     for level in levels:
-        own, other = deconvolve(trained, level=level), deconvolve(random, level=level)
+        own, other = deconvolve(trained, layer=level), deconvolve(random, layer=level)
         for name, values, signed in (
             ("random weights, same image", ink(other), other),
             ("trained weights, another image", ink(own).roll(1, 0), own.roll(1, 0)),

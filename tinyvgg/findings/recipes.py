@@ -9,12 +9,12 @@ import pandas as pd
 from torch import nn
 
 from tinyvgg import paper
-from tinyvgg.deconvolution import convolved_size
 from tinyvgg.experiments import Study
 from tinyvgg.network import Convolution, Dense, Layer, Pooling
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.reading import read_network
 from tinyvgg.runs import Run, build_model
+from tinyvgg.sizes import convolved_size
 
 
 def network_table(run: Run) -> pd.DataFrame:

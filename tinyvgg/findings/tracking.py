@@ -10,15 +10,15 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from tinyvgg import paper
-from tinyvgg.backtracking import top_pixels
 from tinyvgg.claims import Verdict
+from tinyvgg.contributions import top_pixels
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.findings.conclusions import Part, mean_with_interval, untestable, weigh
 from tinyvgg.findings.deconvolution import correlations, ink
 from tinyvgg.metrics import Interval, bootstrap_interval
-from tinyvgg.repairs import counted, random_pixels
 from tinyvgg.runs import Run
 from tinyvgg.sensitivity import Followed
+from tinyvgg.suppression import counted, random_pixels
 from tinyvgg.trace import Trace
 from tinyvgg.tracking import suppress, track_features
 

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from tinyvgg.backtracking import Rule
 from tinyvgg.cases import RULES, Case, Pairs, pixel_sets
 from tinyvgg.errors import UserError
 from tinyvgg.figures.style import strength
 from tinyvgg.findings.case_tables import name_of
-from tinyvgg.repairs import fixed_sets, random_sets
+from tinyvgg.rules import Rule
 from tinyvgg.runs import Run
+from tinyvgg.suppression import fixed_sets, random_sets
 from tinyvgg.tracking import rescore, track_features
 
 CHOICES: Mapping[str, str] = MappingProxyType(

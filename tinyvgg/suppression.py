@@ -6,9 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.backtracking import Rule, contributions, top_pixels
 from tinyvgg.cases import Pairs, PixelSets, pixel_sets
+from tinyvgg.contributions import contributions, top_pixels
 from tinyvgg.metrics import Interval, bootstrap_interval, proportion_interval
+from tinyvgg.repair import margin
+from tinyvgg.rules import Rule
 from tinyvgg.tracking import rescore
 
 SETS = (
@@ -115,12 +117,6 @@ def _outcomes(pairs: Pairs, name: str, draw: int, pixels: Bool[Tensor, "n c h w"
             **{key: values.numpy() for key, values in columns.items()},
         }
     )
-
-
-def margin(logits: Float[Tensor, "n k"], labels: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """The true logit less the largest other: positive where the decision is right."""
-    others = logits.scatter(1, labels[:, None], float("-inf")).amax(1)
-    return _of(logits, labels) - others
 
 
 def _of(values: Float[Tensor, "n k"], labels: Int[Tensor, "n"]) -> Float[Tensor, "n"]:

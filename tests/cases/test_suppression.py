@@ -6,11 +6,11 @@ import pytest
 import small_runs
 import torch
 
-from tinyvgg.backtracking import contributions
 from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
+from tinyvgg.contributions import contributions
 from tinyvgg.metrics import bootstrap_interval, proportion_interval
 from tinyvgg.overlap import common_values, overlap_table
-from tinyvgg.repairs import (
+from tinyvgg.suppression import (
     SETS,
     counted,
     equal_smallest,

@@ -1,0 +1,171 @@
+import itertools
+
+import pytest
+import small
+import torch
+from torch import nn
+
+from tinyvgg import repair as repairing
+from tinyvgg.errors import UserError
+from tinyvgg.network import head
+from tinyvgg.repair import margin, repair
+from tinyvgg.trace import record
+from tinyvgg.tracking import rescore
+
+
+def tiny(seed, average=False, negative=False):
+    """A network of 12 pixels, so that all 4,096 sets of them can be tried."""
+    layers = [nn.Conv2d(3, 3, 3), nn.Identity() if negative else nn.ReLU(), nn.MaxPool2d(5)]
+    pixels = 3 if average else 12
+    layers += [nn.AdaptiveAvgPool2d(1)] if average else []
+    layers += [nn.Flatten(), nn.Linear(pixels, 10), nn.ReLU(), nn.Linear(10, 8), nn.ReLU()]
+    return small.randomise(nn.Sequential(*layers, nn.Linear(8, 5)).double(), bias=0.3, seed=seed)
+
+
+def every_repairing_set(trace, label):
+    """All sets of pixels of a one-image trace whose suppression gives the label, by brute force."""
+    pixels = trace.maps.numel()
+    masks = torch.tensor(list(itertools.product([False, True], repeat=pixels)))
+    maps = trace.maps.expand(len(masks), -1, -1, -1).masked_fill(
+        masks.reshape(-1, *trace.maps.shape[1:]), 0
+    )
+    right = head(trace.network, maps).argmax(1) == label
+    return [frozenset(mask.nonzero().flatten().tolist()) for mask in masks[right]]
+
+
+def chosen(found, image):
+    return frozenset(found.pixels[image].flatten().nonzero().flatten().tolist())
+
+
+def against_all_sets(seed, options):
+    """For every image and class that is not its answer: our set if it repairs, and all that do."""
+    trace = record(tiny(seed, **options), small.images(3, seed=seed))
+    for label in range(small.CLASSES):
+        found = repair(trace, label, budget=2**12)
+        for image in (trace.predicted != label).nonzero().flatten().tolist():
+            sets = every_repairing_set(trace[image], label)
+            ours = chosen(found, image)
+            assert bool(found.repaired[image]) == (ours in sets)
+            assert bool(found.minimal[image]) == bool(found.repaired[image])
+            yield ours if found.repaired[image] else None, sets
+
+
+@pytest.mark.parametrize("options", [{}, {"average": True}, {"negative": True}], ids=str)
+def test_sets_are_minimal_by_inclusion_and_nearly_always_the_smallest_there_are(options):
+    results = [result for seed in range(6) for result in against_all_sets(seed, options)]
+    repaired = [(ours, sets) for ours, sets in results if ours is not None]
+    assert len(repaired) > 20
+    for ours, sets in repaired:
+        assert not [other for other in sets if other < ours]
+    gaps = [len(ours) - min(map(len, sets)) for ours, sets in repaired]
+    assert sum(gap == 0 for gap in gaps) > 0.8 * len(gaps)
+    assert sum(gaps) < 0.3 * len(gaps)
+    assert len(repaired) > 0.85 * sum(bool(sets) for _, sets in results)
+
+
+def test_the_result_is_what_rescoring_says():
+    trace = small.trace(n=8)
+    wanted = trace.logits.sort(1).indices[:, -2]
+    found = repair(trace, wanted)
+    logits = rescore(trace, found.pixels)
+    assert torch.equal(found.repaired, logits.argmax(1) == wanted)
+    assert torch.equal(found.margin, margin(logits, wanted))
+    assert torch.equal(found.size, found.pixels.flatten(1).sum(1))
+    assert torch.equal(found.true_class, wanted)
+    assert len(found) == 8
+    assert found.repaired.any()
+    assert not (found.pixels & (trace.maps == 0)).any()
+
+
+def test_what_is_right_already_needs_no_pixel():
+    trace = small.trace()
+    found = repair(trace, trace.predicted)
+    assert found.repaired.all()
+    assert not found.pixels.any()
+    assert found.minimal.all()
+
+
+def test_where_nothing_repairs_the_best_margin_is_kept_and_it_says_so():
+    net = small.model()
+    with torch.no_grad():
+        net[-1].bias[3] = -100.0
+    trace = small.trace(net)
+    found = repair(trace, 3)
+    assert not found.repaired.any()
+    assert not found.minimal.any()
+    before = margin(trace.logits, found.true_class)
+    assert (found.margin >= before).all()
+    assert (found.margin > before).any()
+
+
+def test_no_single_pixel_of_a_large_set_can_be_left_out_whatever_the_budget():
+    trace = small.trace(n=8, hidden=(16, 12), size=24)
+    found = repair(trace, trace.logits.argmin(1), budget=0)
+    large = found.repaired & (found.size > 3)
+    assert large.any()
+    for image in large.nonzero().flatten().tolist():
+        assert found.depth[image] >= 1
+        for pixel in found.pixels[image].nonzero():
+            fewer = found.pixels[image].clone()
+            fewer[tuple(pixel)] = False
+            logits = rescore(trace[image], fewer[None])
+            assert logits.argmax() != found.true_class[image]
+
+
+def test_a_larger_budget_never_gives_a_larger_set():
+    trace = small.trace(n=8, size=24)
+    wanted = trace.logits.argmin(1)
+    some, more = repair(trace, wanted, budget=0), repair(trace, wanted, budget=5000)
+    assert torch.equal(some.repaired, more.repaired)
+    assert (more.size <= some.size).all()
+    assert (more.depth >= some.depth)[more.size == some.size].all()
+
+
+def test_a_batch_gives_the_stacked_results_of_its_images():
+    trace = small.trace(n=5)
+    wanted = trace.logits.argmin(1)
+    found = repair(trace, wanted)
+    for image in range(5):
+        one = repair(trace[image], wanted[image : image + 1])
+        assert torch.equal(one.pixels[0], found.pixels[image])
+
+
+def test_the_trace_stays_as_it_is():
+    trace = small.trace()
+    before = trace.maps.clone()
+    repair(trace, 0)
+    assert torch.equal(trace.maps, before)
+
+
+def test_a_set_that_a_tie_undoes_is_not_taken(monkeypatch):
+    trace = small.trace(n=8, size=24)
+    wanted = trace.logits.argmin(1)
+    monkeypatch.setattr(
+        repairing, "_prune", lambda trace, label, pixels, budget: (torch.zeros_like(pixels), 7)
+    )
+    found = repair(trace, wanted)
+    assert found.repaired.any()
+    assert not found.depth.any()
+
+
+def test_an_empty_batch_gives_an_empty_result():
+    assert len(repair(small.trace(n=0), 0)) == 0
+
+
+def test_progress_is_shown_when_asked_for(capsys):
+    trace = small.trace()
+    repair(trace, trace.logits.argmin(1), progress=True)
+    assert "repairing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("true_class", "options", "message"),
+    [
+        (5, {}, "target 5 is not one of the classes 0 to 4"),
+        (torch.tensor([0, 1]), {}, r"shape \(2,\).*4 images"),
+        (0, {"budget": -1}, "budget -1 is negative"),
+    ],
+)
+def test_bad_input_is_refused(true_class, options, message):
+    with pytest.raises(UserError, match=message):
+        small.as_users_run_it(repair)(small.trace(), true_class, **options)

@@ -1,0 +1,68 @@
+"""What each pixel contributes to a logit, exactly: the yardstick of every rule."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tinyvgg.errors import UserError
+from tinyvgg.trace import Target, Trace, check_target
+
+
+@torch.no_grad()
+def contributions(
+    trace: Trace, target: Target = None, against: Target = None
+) -> Float[Tensor, "n c h w"]:
+    """Exact share of each pixel in a logit: its activation times the logit's gradient.
+
+    The dense layers are piecewise linear, so the shares of an image and a term of the biases alone
+    sum to the logit, or to its difference to the logit `against` where that is given.
+
+    Args:
+        trace: of n images.
+        target: the class whose logit it is, for all or each image; None is the predicted one.
+        against: another class, whose share is taken off.
+
+    Raises:
+        UserError: a target out of range or of another length than the trace.
+    """
+    return layer_contributions(trace, target, against)[0].reshape(trace.maps.shape)
+
+
+@torch.no_grad()
+def layer_contributions(
+    trace: Trace, target: Target = None, against: Target = None
+) -> tuple[Float[Tensor, "n _"], ...]:
+    """`contributions` of the pixels, flattened, and of the neurons of a_1, ..., a_n."""
+    *hidden, last = [layer.module.weight for layer in trace.network.dense]
+    gradient = last[check_target(trace, target)]
+    if against is not None:
+        gradient = gradient - last[check_target(trace, against)]
+    shares = []
+    for activations, weight in zip(reversed(trace.dense), reversed(hidden), strict=True):
+        shares.append(activations * gradient)
+        gradient = (gradient * (activations > 0)) @ weight
+    pixels = trace.network.pixels(trace.maps) * trace.network.to_pixels(gradient, trace.maps)
+    return (pixels, *reversed(shares))
+
+
+def top_pixels(
+    scores: Float[Tensor, "n c h w"], counts: int | Int[Tensor, "n"]
+) -> Bool[Tensor, "n c h w"]:
+    """The `counts[i]` largest positive scores of image i; of equal scores the lower index wins.
+
+    An image with fewer positive scores than its count gives all of these.
+
+    Raises:
+        UserError: a negative count, or another number of counts than of images.
+    """
+    flat = scores.flatten(1)
+    counts = torch.as_tensor(counts, device=scores.device)
+    if counts.ndim and counts.shape != (len(scores),):
+        raise UserError(f"counts has length {len(counts)}: hand over one for each of {len(scores)}")
+    if bool((counts < 0).any()):
+        raise UserError(f"count {int(counts.min())} is negative: a number of pixels is 0 or more")
+    order = flat.sort(dim=1, descending=True, stable=True).indices
+    ranks = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
+    chosen = torch.zeros_like(flat, dtype=torch.bool)
+    chosen.scatter_(1, order, ranks < counts.reshape(-1, 1))
+    return (chosen & (flat > 0)).reshape(scores.shape)

@@ -1,0 +1,211 @@
+"""Repair: few pixels of the last maps without which a wrong answer becomes right."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import comb
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tinyvgg.contributions import contributions
+from tinyvgg.errors import UserError
+from tinyvgg.network import dense_rest, first_sums, head
+from tinyvgg.trace import Trace, check_target
+
+CANDIDATES = 16  # pixels of the largest shares, each tried before one is suppressed
+PATIENCE = 50  # pixels that are suppressed without a better margin before an image is given up
+BUDGET = 1024  # parts of a set that are tried at least, in search of a smaller one
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """For each of n images, pixels whose suppression makes the answer right.
+
+    Attributes:
+        true_class: the right answers.
+        pixels: the sets; empty where the answer is right already.
+        repaired: whether the network gives the true class without the pixels. Where it does not,
+            nothing found repairs the image, and its set is the one with the best margin.
+        margin: the true logit less the largest other, without the pixels.
+        depth: up to how many pixels were given back in every possible combination, none of which
+            leaves the answer right. Where that is the whole set it is minimal by inclusion.
+    """
+
+    true_class: Int[Tensor, "n"]
+    pixels: Bool[Tensor, "n c h w"]
+    repaired: Bool[Tensor, "n"]
+    margin: Float[Tensor, "n"]
+    depth: Int[Tensor, "n"]
+
+    @property
+    def size(self) -> Int[Tensor, "n"]:
+        """Pixels in the set of each image."""
+        return self.pixels.flatten(1).sum(1)
+
+    @property
+    def minimal(self) -> Bool[Tensor, "n"]:
+        """Whether every smaller part of the set was tried and none repairs the image."""
+        return self.repaired & (self.depth >= self.size)
+
+    def __len__(self) -> int:
+        return len(self.repaired)
+
+
+@torch.no_grad()
+def repair(
+    trace: Trace,
+    true_class: int | Int[Tensor, "n"],
+    budget: int = BUDGET,
+    progress: bool = False,
+) -> Repair:
+    """The smallest set of pixels found whose suppression makes each answer right.
+
+    Greedy: of the pixels with the largest shares in the winning logit less the true one
+    (`contributions`), the one whose suppression gives the best margin goes, the network's answer
+    is taken anew, and so on until it is right. Then pixels that need not have gone are given
+    back, the best one at a time; and then all combinations of two, three and more, as far as
+    `budget` reaches. If one leaves the answer right, the search goes on from there.
+
+    A set of up to log2(budget) pixels is therefore minimal by inclusion: no part of it repairs.
+    Of a larger one this is certain for parts that lack up to `Repair.depth` pixels, at least one.
+    Since logits are not monotone in the pixels, there may be smaller sets elsewhere.
+
+    Args:
+        trace: of n images.
+        true_class: the right answer, for all or each image.
+        budget: combinations of pixels that are tried for each image; a single pixel always is.
+        progress: whether to show a progress bar (needs tqdm).
+
+    Raises:
+        UserError: a class out of range or of another length than the trace, a budget below 0.
+    """
+    if budget < 0:
+        raise UserError(f"budget {budget} is negative: a number of combinations is 0 or more")
+    labels = check_target(trace, true_class)
+    trace = _head_only(trace)
+    pixels, repaired = _greedy(trace, labels)
+    rows = (repaired & pixels.flatten(1).any(1)).nonzero().flatten().tolist()
+    depth = torch.zeros_like(labels)
+    for row in _shown(rows, progress):
+        pruned, depth[row] = _prune(trace[row], labels[row], pixels[row], budget)
+        if int(head(trace.network, trace.maps[row, None].masked_fill(pruned, 0)).argmax()) == int(
+            labels[row]
+        ):
+            pixels[row] = pruned
+        else:  # a tie that the order of summation decides
+            depth[row] = 0
+    logits = head(trace.network, trace.maps.masked_fill(pixels, 0))
+    return Repair(labels, pixels, logits.argmax(1) == labels, margin(logits, labels), depth)
+
+
+def margin(logits: Float[Tensor, "*n k"], labels: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """The true logit less the largest other: positive where the decision is right."""
+    index = labels[..., None]
+    others = logits.scatter(-1, index, -torch.inf).amax(-1)
+    return logits.gather(-1, index)[..., 0] - others
+
+
+def _head_only(trace: Trace) -> Trace:
+    """The trace without what the dense layers do not need, so that its rows are cheap to take."""
+    return replace(trace, images=trace.images[..., :0, :0], pooled=trace.pooled[-1:], switches=())
+
+
+def _greedy(
+    trace: Trace, labels: Int[Tensor, "n"]
+) -> tuple[Bool[Tensor, "n c h w"], Bool[Tensor, "n"]]:
+    """The first set of each image that repairs it, else that of the best margin."""
+    weight = trace.network.pixel_weight(trace.maps)
+    gone = torch.zeros_like(trace.maps, dtype=torch.bool).flatten(1)
+    best, best_margin = gone.clone(), torch.full_like(trace.logits[:, 0], -torch.inf)
+    repaired = torch.zeros_like(labels, dtype=torch.bool)
+    waited = torch.zeros_like(labels)
+    rows = torch.arange(len(labels), device=labels.device)
+    while len(rows):
+        now = trace[rows].with_maps(trace.maps[rows].masked_fill(_like_maps(gone, trace, rows), 0))
+        margins, wanted = margin(now.logits, labels[rows]), labels[rows]
+        repaired[rows] = now.predicted == wanted
+        better = (margins > best_margin[rows]) | repaired[rows]
+        best[rows[better]], best_margin[rows[better]] = gone[rows[better]], margins[better]
+        waited[rows] = torch.where(better, 0, waited[rows] + 1)
+        pick, found = _next(now, wanted, weight)
+        going = found & ~repaired[rows] & (waited[rows] < PATIENCE)
+        gone[rows[going], pick[going]] = True
+        rows = rows[going]
+    return best.reshape(trace.maps.shape), repaired
+
+
+def _like_maps(pixels: Tensor, trace: Trace, rows: Tensor) -> Bool[Tensor, "m c h w"]:
+    return pixels[rows].reshape(len(rows), *trace.maps.shape[1:])
+
+
+def _next(
+    now: Trace, labels: Int[Tensor, "m"], weight: Float[Tensor, "i d"]
+) -> tuple[Int[Tensor, "m"], Bool[Tensor, "m"]]:
+    """The pixel to suppress next, and whether any has a share that speaks for suppressing it."""
+    shares = contributions(now, None, against=labels).flatten(1)
+    top, pixels = shares.topk(min(CANDIDATES, shares.shape[1]), dim=1)
+    values = now.network.pixels(now.maps).gather(1, pixels)
+    losses = values[..., None] * weight.T[pixels]
+    sums = first_sums(now.network, now.maps)[:, None] - losses
+    margins = margin(dense_rest(now.network, sums)[1], labels[:, None].expand_as(pixels))
+    pick = margins.masked_fill(top <= 0, -torch.inf).argmax(1)
+    return pixels.gather(1, pick[:, None])[:, 0], top[:, 0] > 0
+
+
+def _prune(
+    trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "c h w"], budget: int
+) -> tuple[Bool[Tensor, "c h w"], int]:
+    """Give pixels of one image back as long as the answer stays right; how deep was looked."""
+    network = trace.network
+    chosen = pixels.flatten().nonzero().flatten()
+    weight = network.pixel_weight(trace.maps)
+    while True:
+        gone = torch.zeros_like(pixels).flatten()
+        gone[chosen] = True
+        bare = first_sums(network, trace.maps.masked_fill(gone.reshape(pixels.shape), 0))
+        gains = network.pixels(trace.maps)[0, chosen, None] * weight.T[chosen]
+        returned, depth = _returned(len(chosen), budget, bare, gains, trace, label)
+        if returned is None:
+            return gone.reshape(pixels.shape), depth
+        chosen = chosen[~returned]
+
+
+def _returned(
+    size: int,
+    budget: int,
+    bare: Float[Tensor, "1 i"],
+    gains: Float[Tensor, "s i"],
+    trace: Trace,
+    label: Int[Tensor, ""],
+) -> tuple[Bool[Tensor, "s"] | None, int]:
+    """Pixels that can be given back: the best single one, else the most of any combination."""
+    depth = 0
+    for back in _combinations(size, budget, gains.device):
+        logits = dense_rest(trace.network, bare + back.to(gains) @ gains)[1]
+        margins = margin(logits, label.expand(len(back)))
+        if bool((margins > 0).any()):
+            return back[margins.argmax()], depth
+        depth += 1
+    return None, depth
+
+
+def _combinations(size: int, budget: int, device: torch.device) -> Iterator[Bool[Tensor, "m s"]]:
+    """All ways to choose one, two, ... of a set, as long as they are `budget` together."""
+    spent = 0
+    for count in range(1, size + 1):
+        spent += comb(size, count)
+        if count > 1 and spent > budget:
+            return
+        index = torch.tensor(list(combinations(range(size), count)), device=device)
+        back = torch.zeros(len(index), size, dtype=torch.bool, device=device)
+        yield back.scatter_(1, index, True)
+
+
+def _shown(rows: list[int], progress: bool) -> Iterator[int]:
+    if not progress:
+        return iter(rows)
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(rows, desc="repairing", unit="image"))
