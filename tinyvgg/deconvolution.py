@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tinyvgg.errors import UserError
 from tinyvgg.network import Convolution, Network, Normalization, Pooling
-from tinyvgg.trace import Trace, outputs, parts
-from tinyvgg.unpooling import SWITCHES, TIES, fixed_switches, random_switches, unpool, unpool_ties
+from tinyvgg.trace import Trace, laid_out, outputs, parts
+from tinyvgg.unpooling import SWITCHES, TIES, fixed_switches, random_switches, unpool_ties
 
 Unit = int | tuple[int, int, int] | None
 
@@ -84,7 +84,7 @@ def deconvolve(
         _walk(trace[rows], signal[rows], start, choices, prepared)
         for rows in parts(trace.images, trace.network)
     ]
-    return torch.cat(walks)
+    return torch.cat(walks).contiguous()
 
 
 @dataclass(frozen=True)
@@ -115,28 +115,27 @@ def _walk(
     prepared: Mapping[int, Int[Tensor, "_ _ _"]],
 ) -> Float[Tensor, "n c h w"]:
     network = trace.network
-    unpooled = _tied(trace, start) if choices.ties == "all" else {}
-    pooled = dict(
-        zip(network.poolings, zip(trace.pooled, trace.switches, strict=True), strict=True)
-    )
+    tied = _tied(trace, start) if choices.ties == "all" else {}
+    recorded = dict(zip(network.poolings, trace.switches, strict=True))
+    signal, ours = laid_out(signal), False
     for position in reversed(range(start + 1)):
         layer, size = network.body[position], trace.sizes[position]
         if isinstance(layer, Pooling):
-            values, switches = pooled[position]
-            if choices.ties == "all":
-                signal = unpool_ties(signal, layer, values, unpooled[position])
-            elif position in prepared:
-                signal = unpool(signal, prepared[position].expand_as(signal), size)
+            switches = recorded[position]
+            if position in tied:
+                signal = unpool_ties(signal, layer, tied[position])
             else:
-                signal = unpool(signal, switches, size)
+                chosen = prepared[position].expand_as(switches) if prepared else switches
+                signal = layer.transpose(signal, chosen, size)
         elif isinstance(layer, Convolution):
             signal = layer.transpose(signal, size)
             if choices.bias:
-                signal = _add_previous_bias(signal, network, position)
+                signal += _previous_bias(network, position)
         elif isinstance(layer, Normalization):
             signal = layer.transpose(signal)
         elif choices.relu:
-            signal = signal.relu()
+            signal = signal.relu_() if ours else signal.relu()
+        ours = ours or isinstance(layer, Pooling | Convolution | Normalization)
     return signal.relu() if choices.final_relu else signal
 
 
@@ -221,7 +220,7 @@ def _checked(maps: Tensor, recorded: Tensor) -> Tensor:
     return maps
 
 
-def _add_previous_bias(signal: Tensor, network: Network, position: int) -> Tensor:
+def _previous_bias(network: Network, position: int) -> Float[Tensor, "c 1 1"] | float:
     """The bias of the convolution before, and of the batch norm that follows it."""
     shift: Tensor | None = None
     for before, layer in zip((None, *network.body), network.body[:position], strict=False):
@@ -234,4 +233,4 @@ def _add_previous_bias(signal: Tensor, network: Network, position: int) -> Tenso
                     " no part of one's bias: use bias=False"
                 )
             shift = layer.shift if shift is None else shift * layer.scale + layer.shift
-    return signal if shift is None else signal + shift[:, None, None]
+    return 0.0 if shift is None else shift[:, None, None]

@@ -137,6 +137,32 @@ class Pooling:
         )
         return values, switches
 
+    def transpose(
+        self, values: Float[Tensor, "n c i j"], switches: Int[Tensor, "n c i j"], size: Pair
+    ) -> Float[Tensor, "n c h w"]:
+        """Unpool: each value back to its switch, zeros elsewhere; the gradient of the max-pool.
+
+        A switch lies in its window. Where windows overlap, values of one switch add up.
+        """
+        layout = torch.channels_last if _is_channels_last(values) else torch.contiguous_format
+        plane = torch.empty(
+            (*values.shape[:2], *size),
+            dtype=values.dtype,
+            device=values.device,
+            memory_format=layout,
+        )
+        unpooled: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+            values,
+            plane,
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            switches.contiguous(memory_format=layout),
+        )
+        return unpooled
+
 
 @dataclass(frozen=True)
 class Averaging:
@@ -308,6 +334,10 @@ def head(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k
 
 def _linear(layer: Dense, activations: Tensor) -> Tensor:
     return F.linear(activations, layer.module.weight, layer.module.bias)
+
+
+def _is_channels_last(maps: Float[Tensor, "n c h w"]) -> bool:
+    return not maps.is_contiguous() and maps.is_contiguous(memory_format=torch.channels_last)
 
 
 def _pair(values: Iterable[int]) -> Pair:

@@ -14,8 +14,11 @@ from tinyvgg.network import Convolution, Network, Pooling, Rectification, dense_
 from tinyvgg.reading import read_network
 
 Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | Bool[Tensor, "m"]
-PART = 2**23
-"""Elements of the largest maps that are worked on at a time on a CPU."""
+PART = 2**22
+"""Elements of the largest maps that are worked on at a time on a CPU.
+
+Blocks of memory of this size are used again by the allocator, and lie in part in the caches.
+"""
 
 Target = int | Int[Tensor, "n"] | Int[np.ndarray, "n"] | None
 
@@ -113,6 +116,7 @@ def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
         tuple(torch.cat(of_a_pool) for of_a_pool in zip(*kept, strict=True))
         for kept in zip(*((one.pooled, one.switches) for one in passes), strict=True)
     )
+    pooled = (*pooled[:-1], pooled[-1].contiguous())
     dense, logits = dense_forward(network, pooled[-1])
     return Trace(network, images, pooled, switches, passes[0].sizes, dense, logits)
 
@@ -121,11 +125,17 @@ def parts(images: Float[Tensor, "n c h w"], network: Network) -> list[slice]:
     """Rows of a batch to work on at a time: few on a CPU, whose caches are small; else all."""
     if images.device.type != "cpu" or not len(images):
         return [slice(None)]
-    widest = max(
-        (x.module.out_channels for x in network.body if isinstance(x, Convolution)), default=1
-    )
+    convolutions = [layer.module for layer in network.body if isinstance(layer, Convolution)]
+    widest = max([images.shape[1], *(module.out_channels for module in convolutions)])
     rows = max(1, PART // (widest * images.shape[2] * images.shape[3]))
     return [slice(start, start + rows) for start in range(0, len(images), rows)]
+
+
+def laid_out(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """The same maps in the order of memory in which a CPU convolves and pools them fastest."""
+    if maps.device.type == "cpu" and maps.dtype == torch.float32:
+        return maps.contiguous(memory_format=torch.channels_last)
+    return maps
 
 
 @torch.no_grad()
@@ -144,7 +154,7 @@ class _Pass:
 
 def _forward(network: Network, images: Tensor, wanted: Collection[int] = ()) -> _Pass:
     """The body of the network, and the outputs of the layers wanted."""
-    maps, fresh = images, False
+    maps, fresh = laid_out(images), False
     pooled, switches, sizes, outputs = [], [], [], {}
     for position, layer in enumerate(network.body):
         sizes.append((maps.shape[2], maps.shape[3]))
@@ -221,8 +231,12 @@ def _check(images: Tensor, network: Network) -> None:
 
 
 def _check_fits(layer: Convolution | Pooling, maps: Tensor) -> None:
-    for have, pad, reach in zip(maps.shape[2:], layer.padding, layer.reach, strict=True):
-        if have + 2 * pad <= reach:
+    for axis, (have, pad, reach) in enumerate(
+        zip(maps.shape[2:], layer.padding, layer.reach, strict=True)
+    ):
+        # with ceil_mode a window may reach beyond the maps by less than a stride
+        beyond = layer.stride[axis] - 1 if isinstance(layer, Pooling) and layer.ceil_mode else 0
+        if have + 2 * pad + beyond <= reach:
             raise UserError(
                 f"maps of {maps.shape[2]} x {maps.shape[3]} are too small for layer"
                 f" '{layer.name}': hand over larger images"

@@ -43,7 +43,6 @@ def unpool(
 def unpool_ties(
     maps: Float[Tensor, "n c i j"],
     pool: Pooling,
-    pooled: Float[Tensor, "n c i j"],
     before: Float[Tensor, "n c h w"],
 ) -> Float[Tensor, "n c h w"]:
     """Put each value back to every element of its window that equals the window's maximum.
@@ -51,14 +50,14 @@ def unpool_ties(
     Args:
         maps: the values.
         pool: the max-pool that is undone.
-        pooled: what it gave.
         before: what it was given.
     """
+    maxima, _ = pool.forward(before)
     size = (before.shape[2], before.shape[3])
-    plane, seen = torch.zeros_like(before).flatten(2), before.flatten(2)
+    plane, seen = before.new_zeros(before.shape).flatten(2), before.flatten(2)
     for index, inside in _taps(pool, size, (maps.shape[2], maps.shape[3])):
         index, inside = index.to(maps.device), inside.to(maps.device)
-        tied = (seen[..., index] == pooled) & inside
+        tied = (seen[..., index] == maxima) & inside
         plane.index_add_(2, index.flatten(), (maps * tied).flatten(2))
     return plane.reshape(before.shape)
 

@@ -78,6 +78,25 @@ def test_unpooling_is_the_adjoint_of_picking_the_maxima(pool, size):
     torch.testing.assert_close(inner(picked, y), inner(other, unpool(y, switches, size)))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+def test_a_pool_undoes_itself_as_unpool_does(pool, layout):
+    x = draw(2, 3, 8, 9).contiguous(memory_format=layout)
+    values, switches = pool.forward(x)
+    y = draw(*values.shape, seed=1).contiguous(memory_format=layout)
+    back = pool.transpose(y, switches, (8, 9))
+    torch.testing.assert_close(back, unpool(y.contiguous(), switches.contiguous(), (8, 9)))
+    assert back.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("pool", POOLS, ids=str)
+def test_the_layout_of_memory_does_not_decide_a_tie(pool):
+    x = draw(2, 5, 8, 9).relu().round().float()
+    _, plain = pool.forward(x)
+    _, other = pool.forward(x.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(plain, other)
+
+
 @pytest.mark.parametrize("pool", POOLS, ids=str)
 def test_unpooling_is_the_gradient_of_the_pool(pool):
     x = draw(2, 3, 7, 7).requires_grad_()
@@ -198,6 +217,20 @@ def test_a_batch_gives_the_stacked_results_of_its_images():
         torch.testing.assert_close(deconvolve(trace[row]), images[row : row + 1])
 
 
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.parametrize("options", [{}, {"bias": True}, PUBLISHED], ids=str)
+def test_single_precision_gives_nearly_what_double_does(options):
+    net = normalized()
+    exact = record(net, small.images())
+    trace = record(net.float(), small.images(dtype=torch.float32))
+    assert trace.maps.is_contiguous()
+    assert all(torch.equal(a, b) for a, b in zip(trace.switches, exact.switches, strict=True))
+    torch.testing.assert_close(trace.maps.double(), exact.maps, rtol=1e-4, atol=1e-5)
+    made = deconvolve(trace, **options).double()
+    net.double()
+    torch.testing.assert_close(made, deconvolve(exact, **options), rtol=1e-3, atol=1e-4)
+
+
 def test_an_empty_batch_gives_no_images():
     assert deconvolve(small.trace(n=0)).shape == (0, 3, 12, 12)
 
@@ -227,7 +260,7 @@ def test_paying_all_ties_pays_every_maximum_of_a_window(pool, size):
         for index in inside:
             tied = x.flatten(2)[..., index] == values[..., i, j]
             expected[..., index] += y[..., i, j] * tied
-    torch.testing.assert_close(unpool_ties(y, pool, values, x).flatten(2), expected)
+    torch.testing.assert_close(unpool_ties(y, pool, x).flatten(2), expected)
 
 
 @pytest.mark.parametrize("pool", POOLS, ids=str)
@@ -235,7 +268,7 @@ def test_without_ties_it_does_not_matter_who_is_paid(pool):
     x = draw(2, 3, 8, 9)
     values, switches = pool.forward(x)
     y = draw(*values.shape, seed=1)
-    torch.testing.assert_close(unpool_ties(y, pool, values, x), unpool(y, switches, (8, 9)))
+    torch.testing.assert_close(unpool_ties(y, pool, x), unpool(y, switches, (8, 9)))
 
 
 @pytest.mark.parametrize("pool", POOLS, ids=str)

@@ -1,0 +1,165 @@
+"""The explanations as attributions: ``attribute(inputs, target)``, as users of Captum know it.
+
+Each class explains one model and returns something of the shape of the images, so that Captum's
+metrics and visualisers, and Quantus, take it as they take their own. Nothing of Captum is needed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tinyvgg.backtracking import backtrack
+from tinyvgg.deconvolution import Options, Unit, deconvolve
+from tinyvgg.errors import UserError
+from tinyvgg.rules import Literal, Rule
+from tinyvgg.trace import Target, check_target, record
+from tinyvgg.tracking import track_features
+
+Images = Float[Tensor, "n c h w"]
+
+
+class Attribution:
+    """What the methods below have in common."""
+
+    def explain(self, images: Images, target: Target) -> Images:
+        """An attribution of the images' shape."""
+        raise TypeError(f"{type(self).__name__} has to define explain")
+
+    @overload
+    def attribute(self, inputs: Images, target: Target = None) -> Images: ...
+
+    @overload
+    def attribute(self, inputs: tuple[Images], target: Target = None) -> tuple[Images]: ...
+
+    def attribute(
+        self, inputs: Images | tuple[Images], target: Target = None
+    ) -> Images | tuple[Images]:
+        """An attribution for each image, of the images' shape.
+
+        Args:
+            inputs: images (n, channels, height, width), alone or as a tuple of one, as Captum's
+                metrics hand them over; the result comes in the same form.
+            target: the class to explain, for all or each image; None is the predicted one.
+
+        Raises:
+            UserError: what `record` or the method refuses, or more than one input.
+        """
+        if not isinstance(inputs, tuple):
+            return self.explain(inputs.detach(), target)
+        if len(inputs) != 1:
+            raise UserError(f"{len(inputs)} inputs were given: these models take one, the images")
+        return (self.explain(inputs[0].detach(), target),)
+
+
+@dataclass(frozen=True, eq=False)
+class Backtracking(Attribution):
+    """Where the backtracked pixels lie: the activations of those kept, summed over the maps.
+
+    One value for each place of the last maps, laid over the part of the image that it came from
+    (bilinear, as GradCAM's maps are) and the same for every channel. The pixels themselves, map
+    by map, are `backtrack`'s.
+
+    Attributes:
+        model: as `record` takes it.
+        rule: which pixels are kept.
+    """
+
+    model: nn.Module
+    rule: Rule = field(default_factory=Literal)
+
+    @torch.no_grad()
+    def explain(self, images: Images, target: Target) -> Images:
+        """An attribution of the images' shape."""
+        trace = record(self.model, images)
+        kept = trace.maps * backtrack(trace, target, self.rule).pixels
+        size = (images.shape[2], images.shape[3])
+        laid_over = F.interpolate(kept.sum(1, keepdim=True), size, mode="bilinear")
+        return laid_over.expand_as(images).contiguous()
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTracking(Attribution):
+    """What the backtracked pixels show in the image (`track_features`, Algorithm 2).
+
+    Attributes:
+        model: as `record` takes it.
+        rule: which pixels are tracked.
+        options: those of `deconvolve`, such as `PUBLISHED`.
+    """
+
+    model: nn.Module
+    rule: Rule = field(default_factory=Literal)
+    options: Options = field(default_factory=Options)
+
+    @torch.no_grad()
+    def explain(self, images: Images, target: Target) -> Images:
+        """An attribution of the images' shape."""
+        trace = record(self.model, images)
+        return track_features(trace, backtrack(trace, target, self.rule).pixels, **self.options)
+
+
+@dataclass(frozen=True, eq=False)
+class Deconvnet(Attribution):
+    """The projection of a layer's maps back to the image (`deconvolve`).
+
+    The class plays no part in it: a `target` is checked and then left alone.
+
+    Attributes:
+        model: as `record` takes it.
+        layer: whose maps.
+        unit: one of its maps or pixels; None is all.
+        options: those of `deconvolve`, such as `PUBLISHED`.
+    """
+
+    model: nn.Module
+    layer: int | str = -1
+    unit: Unit = None
+    options: Options = field(default_factory=Options)
+
+    @torch.no_grad()
+    def explain(self, images: Images, target: Target) -> Images:
+        """An attribution of the images' shape."""
+        trace = record(self.model, images)
+        check_target(trace, target)
+        return deconvolve(trace, layer=self.layer, unit=self.unit, **self.options)
+
+
+METHODS: Mapping[str, type[Attribution]] = {
+    method.__name__: method for method in (Backtracking, FeatureTracking, Deconvnet)
+}
+
+
+def quantus_explain(
+    model: nn.Module,
+    inputs: Float[np.ndarray, "n c h w"],
+    targets: Int[np.ndarray, "n"],
+    method: str = "FeatureTracking",
+    **options: Any,
+) -> Float[np.ndarray, "n c h w"]:
+    """Attributions in the form in which Quantus asks for them: its ``explain_func``.
+
+    Args:
+        model: as `record` takes it.
+        inputs: images, moved to the model's device and dtype.
+        targets: a class for each.
+        method: Backtracking, FeatureTracking or Deconvnet.
+        options: the attributes of that class; what Quantus adds on its own is passed over.
+
+    Raises:
+        UserError: another method, or what the method refuses.
+    """
+    if method not in METHODS:
+        raise UserError(f"method '{method}' is not one of: {', '.join(METHODS)}")
+    kind = METHODS[method]
+    known = {name: value for name, value in options.items() if name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    weight = next(model.parameters())
+    images = torch.as_tensor(inputs).to(weight.device, weight.dtype)
+    made = kind(model, **known).attribute(images, torch.as_tensor(targets))  # type: ignore[call-arg]
+    attributions: Float[np.ndarray, "n c h w"] = made.cpu().numpy()
+    return attributions
