@@ -1,3 +1,34 @@
 """Why did the network get this image wrong? Backtracking, deconvolution and feature tracking."""
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+# Where the names of the core live; __init__.pyi says the same to type checkers.
+_HOMES = {
+    "attribution": ["Backtracking", "Deconvnet", "FeatureTracking", "quantus_explain"],
+    "backtracking": ["Backtrack", "backtrack"],
+    "contribution": ["contributions", "top_pixels"],
+    "deconvolution": ["PUBLISHED", "deconvolve"],
+    "errors": ["UserError"],
+    "model": ["TinyVGG"],
+    "repairs": ["Repair", "margin", "repair"],
+    "rules": ["Contribution", "Contrastive", "Cutoff", "Literal", "Rule", "Stepwise", "published"],
+    "trace": ["Trace", "record"],
+    "tracking": ["rescore", "suppress", "track_features"],
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = list(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the core when it is first asked for: what does without torch starts fast."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tinyvgg' has no attribute {name!r}")
+    return getattr(import_module(f"tinyvgg.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The names of the core beside those that are there already."""
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tinyvgg.cases import Pairs, pixel_sets
-from tinyvgg.contributions import top_pixels
+from tinyvgg.contribution import top_pixels
 from tinyvgg.rules import Rule
 
 COLUMNS = (

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.contributions import layer_contributions, top_pixels
+from tinyvgg.contribution import layer_contributions, top_pixels
 from tinyvgg.edges import Products, above_percentile, reached
 from tinyvgg.errors import UserError
 from tinyvgg.trace import Target, Trace

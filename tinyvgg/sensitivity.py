@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg.backtracking import Backtrack, backtrack
-from tinyvgg.contributions import contributions, top_pixels
+from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.metrics import LEVEL, Interval, bootstrap_interval
 from tinyvgg.rules import Cutoff, Literal, Rule
 from tinyvgg.runs import Run

@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg.cases import Pairs, PixelSets, pixel_sets
-from tinyvgg.contributions import contributions, top_pixels
+from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.metrics import Interval, bootstrap_interval, proportion_interval
-from tinyvgg.repair import margin
+from tinyvgg.repairs import margin
 from tinyvgg.rules import Rule
 from tinyvgg.tracking import rescore
 

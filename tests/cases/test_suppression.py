@@ -7,7 +7,7 @@ import small_runs
 import torch
 
 from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
-from tinyvgg.contributions import contributions
+from tinyvgg.contribution import contributions
 from tinyvgg.metrics import bootstrap_interval, proportion_interval
 from tinyvgg.overlap import common_values, overlap_table
 from tinyvgg.suppression import (

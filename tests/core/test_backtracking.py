@@ -8,7 +8,7 @@ from torch import nn
 from tinyvgg import edges
 from tinyvgg import trace as tracing
 from tinyvgg.backtracking import backtrack
-from tinyvgg.contributions import contributions, top_pixels
+from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.errors import UserError
 from tinyvgg.rules import Cutoff, Literal, published
 from tinyvgg.trace import record

@@ -15,7 +15,7 @@ from captum.attr import (
 from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
 from torch import nn
 
-from tinyvgg.contributions import contributions
+from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.trace import record
 from tinyvgg.tracking import suppress, track_features

@@ -10,7 +10,7 @@ from hypothesis import given, reject, settings
 from torch import nn
 
 from tinyvgg.backtracking import backtrack
-from tinyvgg.contributions import contributions
+from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.network import Pooling
 from tinyvgg.reading import read_network

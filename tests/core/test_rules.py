@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from tinyvgg.backtracking import backtrack
-from tinyvgg.contributions import contributions
+from tinyvgg.contribution import contributions
 from tinyvgg.errors import UserError
-from tinyvgg.repair import repair
+from tinyvgg.repairs import repair
 from tinyvgg.rules import Contrastive, Contribution, Cutoff, Literal, Rule, Stepwise, published
 from tinyvgg.trace import record
 

@@ -3,7 +3,7 @@ import small
 import torch
 
 from tinyvgg.backtracking import backtrack
-from tinyvgg.contributions import contributions
+from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.network import head

@@ -1,5 +1,10 @@
 """From notebooks to executed notebooks to the site; notebooks themselves need only the records."""
 
+from tinyvgg.extras import need
+
+need("book", "pandas", "IPython", "nbformat", "jupytext", "papermill")
+
+
 from tinyvgg.book.records import (
     Number,
     Records,

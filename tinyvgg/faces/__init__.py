@@ -1,5 +1,10 @@
 """Faces: images with an index, from whichever source."""
 
+from tinyvgg.extras import need
+
+need("faces", "pandas", "PIL", "cv2", "scipy", "tqdm")
+
+
 from pathlib import Path
 
 from tinyvgg import paths

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from tinyvgg import paper
 from tinyvgg.claims import Verdict
-from tinyvgg.contributions import top_pixels
+from tinyvgg.contribution import top_pixels
 from tinyvgg.findings.conclusions import Part, mean_with_interval, untestable, weigh
 from tinyvgg.metrics import bootstrap_interval, proportion_interval
 from tinyvgg.sensitivity import (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.claims import Verdict
-from tinyvgg.contributions import top_pixels
+from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.findings.conclusions import Part, mean_with_interval, untestable, weigh
 from tinyvgg.findings.deconvolution import correlations, ink

@@ -1,5 +1,10 @@
 """Explorers for notebooks: pick an error, suppress pixels, see what changes."""
 
+from tinyvgg.extras import need
+
+need("widgets", "pandas", "matplotlib", "ipywidgets")
+
+
 from tinyvgg.widgets.explorer import Explorer, explorer
 from tinyvgg.widgets.scenes import CHOICES, Bench, Scene
 from tinyvgg.widgets.static import StaticExplorer, static_explorer

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.contributions import contributions
+from tinyvgg.contribution import contributions
 from tinyvgg.errors import UserError
 from tinyvgg.network import dense_rest, first_sums, head
 from tinyvgg.trace import Trace, check_target

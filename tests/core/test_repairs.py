@@ -5,10 +5,10 @@ import small
 import torch
 from torch import nn
 
-from tinyvgg import repair as repairing
+from tinyvgg import repairs as repairing
 from tinyvgg.errors import UserError
 from tinyvgg.network import head
-from tinyvgg.repair import margin, repair
+from tinyvgg.repairs import margin, repair
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 

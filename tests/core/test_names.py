@@ -1,0 +1,50 @@
+"""What `import tinyvgg` offers."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinyvgg
+from tinyvgg import extras
+
+
+def test_every_name_is_there_and_comes_from_where_type_checkers_think():
+    stub = ast.parse(Path(tinyvgg.__file__).with_suffix(".pyi").read_text())
+    told = {
+        alias.name: node.module
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set(told) == set(tinyvgg.__all__)
+    for name, module in told.items():
+        assert getattr(tinyvgg, name) is getattr(sys.modules[module], name)
+    assert set(tinyvgg.__all__) <= set(dir(tinyvgg))
+
+
+def test_another_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'explain_everything'"):
+        tinyvgg.explain_everything  # noqa: B018
+
+
+def test_the_core_imports_nothing_but_torch_numpy_and_the_shapes_of_signatures():
+    """Modules of other packages that come with the core beyond those that torch itself brings."""
+    code = (
+        "import sys, torch, torch.fx, numpy, jaxtyping; before = set(sys.modules);"
+        "import tinyvgg; [getattr(tinyvgg, name) for name in tinyvgg.__all__];"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
+        "print(*sorted(new - set(sys.stdlib_module_names)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"tinyvgg", "torch", "numpy", "jaxtyping"}
+
+
+def test_what_is_not_installed_is_named_with_the_way_to_get_it():
+    with pytest.raises(ImportError, match=r"'no_such' is not installed: pip .*tinyvgg\[book\]"):
+        extras.need("book", "numpy", "no_such")
+    with pytest.raises(tinyvgg.UserError):
+        extras.need("book", "no_such")
+    extras.need("faces", "numpy", "torch")

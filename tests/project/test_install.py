@@ -1,0 +1,145 @@
+"""The wheel alone, in an environment of its own, explains other people's models."""
+
+import re
+import subprocess
+import sys
+from email.parser import Parser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+from uv import find_uv_bin
+
+CORE = {"jaxtyping", "numpy", "torch"}
+ALEXNET = """
+import sys, torch, torchvision, tinyvgg
+
+net = torchvision.models.alexnet(num_classes=10).eval()
+images = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+trace = tinyvgg.record(net, images)
+torch.testing.assert_close(trace.logits, net(images).detach(), rtol=1e-4, atol=1e-5)
+found = tinyvgg.backtrack(trace)
+features = tinyvgg.track_features(trace, found.pixels)
+repaired = tinyvgg.repair(trace, trace.logits.sort(1).indices[:, -2])
+assert features.shape == images.shape and features.any()
+assert found.pixels.shape == (2, 256, 6, 6) and found.pixels.any()
+assert repaired.repaired.any()
+assert [layer.name for layer in trace.network.dense] == [f"classifier.{i}" for i in (1, 4, 6)]
+assert "pandas" not in sys.modules and "matplotlib" not in sys.modules
+print("explained by", tinyvgg.__file__)
+"""
+QUANTUS = """
+import numpy, quantus, torch, tinyvgg
+
+torch.manual_seed(0)
+net = tinyvgg.TinyVGG(5, 32, maps=4, dense=(16,)).eval()
+images = torch.rand(4, 3, 32, 32).numpy()
+labels = net(torch.from_numpy(images)).argmax(1).numpy()
+for method in ("Backtracking", "FeatureTracking", "Deconvnet"):
+    flipping = quantus.PixelFlipping(features_in_step=256, disable_warnings=True)
+    scores = flipping(
+        model=net, x_batch=images, y_batch=labels, a_batch=None, device="cpu",
+        explain_func=tinyvgg.quantus_explain, explain_func_kwargs={"method": method},
+    )
+    assert len(scores) == 4 and numpy.isfinite(numpy.array(scores, dtype=float)).all()
+    print("scored", method)
+"""
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory, repository):
+    """Built from what is tracked, or would be, so that the checkout stays as it is."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    listed = run("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=repository)
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("tinyvgg/", "pyproject", "README", "LICENSE")):
+            path = repository / name
+            if path.exists():
+                (source / name).parent.mkdir(parents=True, exist_ok=True)
+                (source / name).write_bytes(path.read_bytes())
+    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
+    run(*pip, "--wheel-dir", str(built), str(source))
+    (path,) = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def repository():
+    return Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory, repository):
+    """The lock's versions as constraints, without hashes."""
+    lines = (repository / "requirements.lock").read_text().splitlines()
+    pins = [line.removesuffix(" \\") for line in lines if line[:1].isalnum()]
+    path = tmp_path_factory.mktemp("constraints") / "constraints.txt"
+    path.write_text("\n".join(pins))
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory, wheel, locked):
+    """An empty environment with the wheel, without extras, and torchvision."""
+    folder = tmp_path_factory.mktemp("environment")
+    run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
+    python = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    install(python, locked, str(wheel), "torchvision")
+    return python
+
+
+def install(python, locked, *what):
+    pip = (find_uv_bin(), "pip", "install", "--python", str(python))
+    run(*pip, "--constraint", str(locked), *what)
+
+
+def explain(python, folder, code):
+    script = folder / "explain.py"
+    script.write_text(code)
+    return run(str(python), "-P", str(script), cwd=folder, env={"HOME": str(folder)})
+
+
+def test_without_extras_it_asks_for_the_core_alone(wheel):
+    with ZipFile(wheel) as content:
+        names = content.namelist()
+        (metadata,) = (name for name in names if name.endswith("METADATA"))
+        fields = Parser().parsestr(content.read(metadata).decode())
+    asked = [Requirement(text) for text in fields.get_all("Requires-Dist")]
+    assert {one.name for one in asked if one.marker is None} == CORE
+    assert set(fields.get_all("Provides-Extra")) == {"faces", "widgets", "book", "test"}
+    for name in ("py.typed", "paper.toml", "__init__.pyi", "faces/synthetic/LICENSE.md"):
+        assert f"tinyvgg/{name}" in names
+
+
+def test_it_explains_torchvisions_alexnet_in_an_environment_without_extras(environment, tmp_path):
+    listed = run(find_uv_bin(), "pip", "list", "--python", str(environment), "--format=freeze")
+    installed = {line.partition("==")[0].lower() for line in listed.split()}
+    assert {"tinyvgg", "torch", "numpy", "jaxtyping"} <= installed
+    assert not installed & {"pandas", "matplotlib", "ipywidgets", "jupyter-book", "anny"}
+    said = explain(environment, tmp_path, ALEXNET)
+    assert "site-packages" in said
+
+
+def test_the_command_line_says_which_extra_it_lacks(environment, tmp_path):
+    script = environment.parent / "tinyvgg"
+    assert run(str(script), "--version").startswith("tinyvgg ")
+    done = subprocess.run([script, "reproduce"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.fullmatch(r"tinyvgg: '\w+' is not installed: pip .*\[book\]'.*\n", done.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_quantus_takes_the_attributions(environment, locked, tmp_path):
+    without = tmp_path / "overrides.txt"  # the same module as headless OpenCV, which is locked
+    without.write_text("opencv-python ; python_version < '3'\n")
+    install(
+        environment, locked, "--override", str(without), "quantus==0.6.0", "opencv-python-headless"
+    )
+    assert explain(environment, tmp_path, QUANTUS).count("scored") == 3
