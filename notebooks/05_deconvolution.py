@@ -137,7 +137,7 @@ figures.image_table(
         f"max-pool {level + 1}": {
             "all maps": deconvolve(face, layer=level)[0],
             **{
-                f"map {number}": deconvolve(face, figures.one_map(maps, number), layer=level)[0]
+                f"map {number}": deconvolve(face, layer=level, unit=number)[0]
                 for number in figures.strongest_maps(maps[0], 4)
             },
         }

@@ -170,7 +170,8 @@ tables.readable(confidences["cutoff"], sets)
 # question is whether the answer changes *more often* than without as many random active pixels,
 # and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`; those of random
 # sets, which are means over the draws, and of differences come from a bootstrap over the errors
-# {cite:p}`efron1979`.
+# {cite:p}`efron1979`. The last set is the smallest one found that makes the answer right, whatever
+# the rule (`repair`, see {doc}`09_repairs`).
 
 # %%
 suppressed = {rule: suppression_table(others, how, seed=seed) for rule, how in RULES.items()}
@@ -178,12 +179,12 @@ changed = {rule: summarise(table, "changed", "random_common") for rule, table in
 repaired = {
     rule: summarise(table, "repaired", "random_common") for rule, table in suppressed.items()
 }
-names = ["all", "common", "random_common", "contrastive_common", "unique", "random"]
+names = ["all", "common", "random_common", "contrastive_common", "unique", "random", "repair"]
 
-# %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when pixels of its last maps are set to zero. Points are shares of all other errors, bars 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for six choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when pixels of its last maps are set to zero. Points are shares of all other errors, bars 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
 figures.rates_figure(changed, names, "in which the answer changes")
 
-# %% mystnb={"figure": {"name": "fig-common-repaired", "caption": "How often the answer becomes right, for the same errors and choices of pixels as in the figure before."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for six choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-common-repaired", "caption": "How often the answer becomes right, for the same errors and choices of pixels as in the figure before."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
 figures.rates_figure(repaired, names, "that become right")
 
 # %% [markdown]

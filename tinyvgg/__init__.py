@@ -13,7 +13,7 @@ _HOMES = {
     "deconvolution": ["PUBLISHED", "deconvolve"],
     "errors": ["UserError"],
     "model": ["TinyVGG"],
-    "repairs": ["Repair", "margin", "repair"],
+    "repairs": ["Repair", "margin", "repair", "smallest_repair"],
     "rules": ["Contribution", "Contrastive", "Cutoff", "Literal", "Rule", "Stepwise", "published"],
     "trace": ["Trace", "record"],
     "tracking": ["rescore", "suppress", "track_features"],

@@ -13,6 +13,7 @@ from tinyvgg.model import TinyVGG as TinyVGG
 from tinyvgg.repairs import Repair as Repair
 from tinyvgg.repairs import margin as margin
 from tinyvgg.repairs import repair as repair
+from tinyvgg.repairs import smallest_repair as smallest_repair
 from tinyvgg.rules import Contrastive as Contrastive
 from tinyvgg.rules import Contribution as Contribution
 from tinyvgg.rules import Cutoff as Cutoff

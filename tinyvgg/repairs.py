@@ -16,6 +16,7 @@ from tinyvgg.trace import Trace, check_target
 
 CANDIDATES = 16  # pixels of the largest shares, each tried before one is suppressed
 PATIENCE = 50  # pixels that are suppressed without a better margin before an image is given up
+EXHAUSTIVE = 16  # pixels of which all parts are tried
 BUDGET = 1024  # parts of a set that are tried at least, in search of a smaller one
 
 
@@ -100,6 +101,54 @@ def repair(
     return Repair(labels, pixels, logits.argmax(1) == labels, margin(logits, labels), depth)
 
 
+@torch.no_grad()
+def smallest_repair(
+    trace: Trace, true_class: int | Int[Tensor, "n"], pixels: Bool[Tensor, "n c h w"]
+) -> Int[Tensor, "n"]:
+    """Size of the smallest part of a set of pixels that repairs each image, by trying all parts.
+
+    Args:
+        trace: of n images.
+        true_class: the right answer, for all or each image.
+        pixels: the sets, of up to `EXHAUSTIVE` pixels each.
+
+    Returns:
+        (n,), 0 where the answer is right already, -1 where no part of the set repairs.
+
+    Raises:
+        UserError: a larger set, or a class out of range.
+    """
+    labels = check_target(trace, true_class)
+    largest = int(pixels.flatten(1).sum(1).max()) if len(trace) else 0
+    if largest > EXHAUSTIVE:
+        raise UserError(
+            f"a set of {largest} pixels has too many parts to try: hand over {EXHAUSTIVE} at most"
+        )
+    trace = _head_only(trace)
+    rows = range(len(trace))
+    sizes = [_smallest(trace[row], labels[row], pixels[row].flatten()) for row in rows]
+    return torch.tensor(sizes, dtype=torch.int64, device=labels.device)
+
+
+def _smallest(trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "d"]) -> int:
+    chosen = pixels.nonzero().flatten()
+    if int(trace.predicted) == int(label):
+        return 0
+    whole = first_sums(trace.network, trace.maps)
+    losses = _sums_of(trace, chosen)
+    for size, gone in enumerate(_combinations(len(chosen), 2 ** len(chosen), label.device), 1):
+        logits = dense_rest(trace.network, whole - gone.to(losses) @ losses)[1]
+        if bool((logits.argmax(1) == label).any()):
+            return size
+    return -1
+
+
+def _sums_of(trace: Trace, pixels: Int[Tensor, "s"]) -> Float[Tensor, "s i"]:
+    """What each of some pixels of one image adds to the sums of the first dense layer."""
+    weight = trace.network.pixel_weight(trace.maps)
+    return trace.network.pixels(trace.maps)[0, pixels, None] * weight.T[pixels]
+
+
 def margin(logits: Float[Tensor, "*n k"], labels: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """The true logit less the largest other: positive where the decision is right."""
     index = labels[..., None]
@@ -160,12 +209,11 @@ def _prune(
     """Give pixels of one image back as long as the answer stays right; how deep was looked."""
     network = trace.network
     chosen = pixels.flatten().nonzero().flatten()
-    weight = network.pixel_weight(trace.maps)
     while True:
         gone = torch.zeros_like(pixels).flatten()
         gone[chosen] = True
         bare = first_sums(network, trace.maps.masked_fill(gone.reshape(pixels.shape), 0))
-        gains = network.pixels(trace.maps)[0, chosen, None] * weight.T[chosen]
+        gains = _sums_of(trace, chosen)
         returned, depth = _returned(len(chosen), budget, bare, gains, trace, label)
         if returned is None:
             return gone.reshape(pixels.shape), depth

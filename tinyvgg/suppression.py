@@ -9,7 +9,7 @@ from torch import Tensor
 from tinyvgg.cases import Pairs, PixelSets, pixel_sets
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.metrics import Interval, bootstrap_interval, proportion_interval
-from tinyvgg.repairs import margin
+from tinyvgg.repairs import margin, repair
 from tinyvgg.rules import Rule
 from tinyvgg.tracking import rescore
 
@@ -23,6 +23,7 @@ SETS = (
     "random",
     "largest",
     "contrastive",
+    "repair",
 )
 """Sets of pixels to suppress; see `fixed_sets` and `random_sets`."""
 
@@ -49,7 +50,8 @@ def fixed_sets(pairs: Pairs, sets: PixelSets) -> dict[str, Tensor]:
     ``nothing``; ``all`` that the rule finds; ``common`` and ``unique`` as in the paper. As many
     pixels as ``unique`` have ``largest``, of largest activation, and ``contrastive``, of largest
     share in the wrong logit less the true one. ``contrastive_common`` has as many as ``common``.
-    Of shares only positive ones are taken, so a contrastive set may be smaller.
+    Of shares only positive ones are taken, so a contrastive set may be smaller. ``repair`` is the
+    smallest set found that makes the answer right, whatever the rule.
     """
     contrast = contributions(pairs.wrong, None, against=pairs.labels)
     return {
@@ -60,6 +62,7 @@ def fixed_sets(pairs: Pairs, sets: PixelSets) -> dict[str, Tensor]:
         "unique": sets.unique,
         "largest": top_pixels(pairs.wrong.maps, counted(sets.unique)),
         "contrastive": top_pixels(contrast, counted(sets.unique)),
+        "repair": repair(pairs.wrong, pairs.labels).pixels,
     }
 
 

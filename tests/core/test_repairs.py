@@ -8,7 +8,7 @@ from torch import nn
 from tinyvgg import repairs as repairing
 from tinyvgg.errors import UserError
 from tinyvgg.network import head
-from tinyvgg.repairs import margin, repair
+from tinyvgg.repairs import margin, repair, smallest_repair
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 
@@ -61,6 +61,25 @@ def test_sets_are_minimal_by_inclusion_and_nearly_always_the_smallest_there_are(
     assert sum(gap == 0 for gap in gaps) > 0.7 * len(gaps)
     assert sum(gaps) < 0.3 * len(gaps)
     assert len(repaired) > 0.85 * sum(bool(sets) for _, sets in results)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_smallest_repair_is_that_of_all_parts_of_a_set(seed):
+    trace = record(tiny(seed), small.images(3, seed=seed))
+    half = torch.rand(trace.maps.shape, generator=torch.Generator().manual_seed(seed)) < 0.7
+    for label in range(small.CLASSES):
+        for pixels in (half, torch.ones_like(half)):
+            sizes = smallest_repair(trace, label, pixels).tolist()
+            for image, size in enumerate(sizes):
+                allowed = frozenset(pixels[image].flatten().nonzero().flatten().tolist())
+                sets = [one for one in every_repairing_set(trace[image], label) if one <= allowed]
+                assert size == min(map(len, sets), default=-1)
+
+
+def test_too_large_a_set_is_not_searched():
+    trace = small.trace()
+    with pytest.raises(UserError, match="a set of 54 pixels has too many parts.* 16 at most"):
+        smallest_repair(trace, 0, torch.ones_like(trace.maps, dtype=torch.bool))
 
 
 def test_the_result_is_what_rescoring_says():

@@ -89,13 +89,6 @@ def strongest_maps(maps: Float[Tensor, "c h w"], count: int) -> list[int]:
     return order[:count]
 
 
-def one_map(maps: Float[Tensor, "n c h w"], channel: int) -> Float[Tensor, "n c h w"]:
-    """The maps with all but one set to zero."""
-    alone = torch.zeros_like(maps)
-    alone[:, channel] = maps[:, channel]
-    return alone
-
-
 @style.styled()
 def image_table(
     rows: Mapping[str, Mapping[str, Float[Tensor, "3 h w"]]],

@@ -24,6 +24,7 @@ SET_NAMES = {
     "random": "random, as many as unique",
     "largest": "largest, as many as unique",
     "contrastive": "contrastive, up to as many as unique",
+    "repair": "repair set, the fewest found",
 }
 """How tables and figures call the sets of `tinyvgg.suppression.SETS`."""
 

@@ -26,6 +26,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "unique": "those unique to the error",
         "random": "random active ones, as many as unique",
         "contrastive": "most contrastive ones, as many as unique",
+        "repair": "the fewest found that make it right",
     }
 )
 """The sets that a reader can suppress, in words."""

@@ -1,0 +1,53 @@
+"""What the benchmarks share: alternating medians, the machine's limits, tables."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+Work = Callable[[], object]
+
+
+def seconds(work: Work) -> float:
+    """Wall time of one call, the device's queue included."""
+    synchronise()
+    started = time.perf_counter()
+    work()
+    synchronise()
+    return time.perf_counter() - started
+
+
+def synchronise() -> None:
+    """Wait for what a GPU still has to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def medians(*works: Work, rounds: int) -> list[float]:
+    """Median times of several works, each run once before and then in turn."""
+    for work in works:
+        work()
+    times = [[seconds(work) for work in works] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def matmul_rate(device: str = "cpu", size: int = 2048, rounds: int = 5) -> float:
+    """Floating-point operations per second of a square matrix product in single precision."""
+    a, b = (torch.rand(size, size, device=device) for _ in range(2))
+    (time_taken,) = medians(lambda: a @ b, rounds=rounds)
+    return 2 * size**3 / time_taken
+
+
+def memory_rate(device: str = "cpu", megabytes: int = 512, rounds: int = 5) -> float:
+    """Bytes per second that a copy too large for the caches reads and writes."""
+    source = torch.zeros(megabytes * 2**18, device=device)
+    target = torch.empty_like(source)
+    (time_taken,) = medians(lambda: target.copy_(source), rounds=rounds)
+    return 2 * source.nbytes / time_taken
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown; columns but the first are aligned to the right."""
+    marks = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, marks, *rows))

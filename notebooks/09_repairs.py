@@ -1,0 +1,168 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How few pixels undo an error?
+#
+# Both case studies take pixels away and look at what becomes of the answer. This chapter, which
+# has no counterpart in the paper, turns the question round: *which* pixels have to go, at least,
+# for a wrong answer to become right? It
+#
+# - sets the rules of backtracking beside each other: what each needs, costs and is blind to;
+# - measures how many errors each way of ranking pixels repairs, for every number of pixels;
+# - finds for each error the smallest set of pixels that repairs it, and checks how small it is;
+# - asks where these pixels lie among those that the paper calls common and unique.
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+
+# %%
+from tinyvgg.cases import find_cases, record_pairs
+from tinyvgg.experiments import open_study
+from tinyvgg.figures import repairs as figures
+from tinyvgg.figures import style
+from tinyvgg.findings import record_numbers, whole
+from tinyvgg.findings import repairs as findings
+from tinyvgg.repairs import repair
+
+study = open_study(profile, faces, seed, progress=False)
+runs = {task: study.run(task) for task in study.tasks}
+pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
+
+# %% [markdown]
+# ## The rules
+#
+# A *rule* decides which pixels of the last maps belong to a class. With activations $a_0$ (the
+# pixels), $a_1, \dots, a_n$, weights $W_1, \dots, W_n, W_o$, logits $z$, the class $k$ that was
+# given and the true class $t$:
+#
+# | rule | keeps pixel $r$ where | needs | costs | is blind to |
+# | --- | --- | --- | --- | --- |
+# | `Literal()` | $a_0[r]\,W_1[r,i] > 0$ for some kept neuron $i$ | the dense layers | a product of 0/1 matrices a layer | the size of a product; in practice the class |
+# | `Cutoff()` | some such product exceeds the image's percentile | the same, two parameters | a look at every edge of the first dense layer | the class, as far as the neurons above are kept whatever it is |
+# | `published()` | as `Cutoff()`, and the first with that value | the same | a sort of the products besides | the same, and equal products |
+# | `Contribution()` | $a_0[r]\,\partial z_k/\partial a_0[r] > 0$ | the dense layers | one pass back through them | what the pixel adds to other classes |
+# | `Contrastive(t)` | $a_0[r]\,\partial(z_k - z_t)/\partial a_0[r] > 0$ | the true class | one pass back | third classes, which may win instead |
+# | `top=m` of the last two | and is among the $m$ largest | a number of pixels | a sort besides | what $m$ pixels do together |
+# | `repair(trace, t)` | it is in the smallest set found without which $t$ wins | the true class | a pass a pixel, then combinations | other sets as small |
+#
+# The last three know the true class, which the network did not. What they find explains an error
+# afterwards; it is no way to classify.
+#
+# Two methods carry pixels to the image, and other libraries explain the image directly:
+#
+# | method | shows | needs | costs | is blind to |
+# | --- | --- | --- | --- | --- |
+# | `deconvolve` | where in the image the values of some maps came from | switches of a recorded pass | one pass back through the convolutions | the class and the dense layers |
+# | `track_features` | what a set of pixels adds to that | a set | two such passes | how much the set matters to the answer |
+# | gradient times input, $\varepsilon$-LRP {cite:p}`bach2015` | the shares of image pixels in a logit | the whole network | a pass forward and back | what changes when ReLUs switch |
+# | guided backpropagation {cite:p}`springenberg2015` | edges that excite units | the whole network | a pass forward and back | much of the class {cite:p}`adebayo2018` |
+# | GradCAM {cite:p}`selvaraju2017` | where in the last maps a class is seen | the last maps | a pass forward, one back through the head | single maps, and anything finer than these |
+#
+# ## Pixels and repairs
+#
+# Take the misclassified test images that have a right look-alike. Rank the pixels of each, set
+# the first $m$ to zero, and ask the network again. Shown beside the rankings are the paper's two
+# sets, at their mean size, and the repair sets: the share of errors that have one of at most $m$
+# pixels.
+
+# %%
+repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
+curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
+points = {task: findings.set_points(part) for task, part in pairs.items()}
+
+# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of the errors of this run that are repaired when so many pixels of the last maps are set to zero, by how they are chosen: the repair sets (red), largest contrastive contribution (blue), contribution to the wrong logit (green), largest activation (purple), and active ones at random (gray), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel for each task. The curve of the repair sets rises first and steepest, then that of contrastive contributions; random pixels stay low. The paper's sets lie far to the right of the first curve."}}
+figures.curves_figure(curves, points)
+
+# %%
+whole(findings.points_table(curves, points))
+
+# %% [markdown]
+# ## The smallest sets
+#
+# `repair` goes greedily: among the pixels with the largest contrastive contributions it suppresses
+# the one that brings the true class nearest, asks the network anew, and goes on until the answer
+# is right. Then it gives pixels back, one, two and more at a time, wherever the answer stays
+# right. A set is *certainly minimal* where all of its parts were tried and none repairs.
+
+# %%
+whole(findings.size_summary({style.TASK_NAMES[task]: found for task, found in repairs.items()}))
+
+# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of pixels in the repair sets of the errors of this run."}, "image": {"alt": "Bar charts of the sizes of repair sets, one panel for each task; small sizes are the most frequent."}}
+figures.sizes_figure(repairs)
+
+# %% [markdown]
+# How far is greed from the best? Among the most contrastive pixels of each error, as many as the
+# table's title says, we try *all* sets. A set of ours may still be smaller, since it may use
+# pixels that are not among these.
+
+# %%
+gaps = findings.gap_summary({style.TASK_NAMES[task]: found for task, found in repairs.items()})
+whole(gaps.rename_axis(f"of {findings.CANDIDATES} pixels"))
+
+# %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task of this run with the smallest repair sets. First row: the misclassified image; second: what the pixels of its repair set show in the image (tracked features, from white to the largest value of each); third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a small dark trace of some of its features, and a similar face."}}
+task = study.tasks[-1]
+figures.examples_figure(runs[task], *repairs[task])
+
+# %% [markdown]
+# ## Would any class do?
+#
+# A few pixels may be enough to turn an image into anything. Two controls: the same search for a
+# class at random, neither the true nor the given one; and the way back, from the right look-alike
+# to the class that the error was taken for.
+
+# %%
+whole(
+    findings.control_summary(
+        {style.TASK_NAMES[task]: found for task, found in repairs.items()}, seed
+    ),
+    "With two classes there is no third one to try.",
+)
+
+# %% [markdown]
+# ## Common or unique?
+#
+# The paper finds that pixels unique to an error repair it and that the common ones matter little.
+# If so, repair sets should lie among the unique pixels. In brackets is the share of all active
+# pixels that lie there, which a set drawn at random would have.
+
+# %%
+whole(findings.places_table({style.TASK_NAMES[task]: found for task, found in repairs.items()}))
+
+# %% [markdown]
+# And does the right image need the same pixels? We set them to zero, by position, in the
+# look-alike:
+
+# %%
+whole(findings.harm_table({style.TASK_NAMES[task]: found for task, found in repairs.items()}))
+
+# %%
+for task, (part, found) in repairs.items():
+    for key, value, tolerance in findings.tolerances(findings.numbers(task, part, found)):
+        record_numbers({key: value}, tolerance=tolerance)
+
+# %% [markdown]
+# ## What may be concluded, and what may not
+#
+# - Where repair sets are much smaller than the sets of either case study, the paper's sets hold
+#   many pixels that the error does not hang on, and that they repair some errors says little
+#   about the rule that chose them.
+# - Where repair sets lie among the common pixels more often than active pixels do, what decides
+#   is in both images, only stronger in one: the question is not whether a pixel is active but how
+#   much.
+# - A small repair set shows that the image lies near a border between two classes, the nearer the
+#   larger the gap to the controls is. It does not show a cause in the world: pixels set to zero
+#   are something the network has never seen.
+# - Sets are the smallest *found*. For those not certainly minimal a part may suffice, and for all
+#   there may be other sets as small, with other pixels.
