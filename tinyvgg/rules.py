@@ -76,9 +76,8 @@ class Literal(Stepwise):
     ) -> Bool[Tensor, "n r"]:
         """Neurons with a positive product; a product is positive when its signs agree."""
         kept = (activations > 0) & reached(weight > 0, above)
-        negative = activations < 0
-        if bool(negative.any()):
-            kept |= negative & reached(weight < 0, above)
+        if last and bool((activations < 0).any()):  # hidden neurons have gone through a ReLU
+            kept |= (activations < 0) & reached(weight < 0, above)
         return kept
 
 

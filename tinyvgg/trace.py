@@ -20,7 +20,7 @@ PART = 2**22
 Blocks of memory of this size are used again by the allocator, and lie in part in the caches.
 """
 
-Target = int | Int[Tensor, "n"] | Int[np.ndarray, "n"] | None
+Target = int | Sequence[int] | Int[Tensor, "n"] | Int[np.ndarray, "n"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,10 +186,15 @@ def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
     if target is None:
         return trace.predicted
     device, images, classes = trace.logits.device, len(trace), trace.network.classes
-    if isinstance(target, Tensor | np.ndarray):
-        target = torch.as_tensor(target)
-    else:
-        target = torch.full((images,), operator.index(target))
+    try:
+        if isinstance(target, Tensor | np.ndarray | Sequence):
+            target = torch.as_tensor(target)
+        else:
+            target = torch.full((images,), operator.index(target))
+    except (TypeError, ValueError):
+        raise UserError(
+            f"target {target!r} is no class: hand over an int for all images, or one for each"
+        ) from None
     if target.is_floating_point() or target.dtype == torch.bool:
         raise UserError(f"target has dtype {target.dtype}: hand over class numbers, torch.int64")
     if target.shape != (images,):

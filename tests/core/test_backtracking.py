@@ -189,6 +189,7 @@ def test_the_target_is_the_predicted_class_unless_given():
     found = backtrack(trace, wanted)
     assert torch.equal(found.target, wanted)
     assert same(backtrack(trace, wanted.numpy()), found)
+    assert same(backtrack(trace, wanted.tolist()), found)
     for image, one in enumerate(wanted.tolist()):
         assert kept(backtrack(trace[image], one), 0) == kept(found, image)
 
@@ -260,6 +261,10 @@ def test_a_cutoff_out_of_range_is_refused(options, value):
         (-1, "target -1"),
         (torch.tensor([0, 1]), r"shape \(2,\).*4 images"),
         (torch.tensor([0.0, 1.0, 2.0, 3.0]), "float32"),
+        (1.0, "target 1.0 is no class: hand over an int"),
+        ("cat", "target 'cat' is no class"),
+        (["cat"] * 4, "is no class"),
+        ([0, 1], r"shape \(2,\).*4 images"),
     ],
 )
 def test_a_bad_target_is_refused(target, message):

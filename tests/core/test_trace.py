@@ -2,12 +2,16 @@ import pytest
 import small
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 
+from tinyvgg.backtracking import backtrack
 from tinyvgg.errors import UserError
 from tinyvgg.model import TinyVGG
 from tinyvgg.network import head
+from tinyvgg.rules import Contrastive
 from tinyvgg.trace import record
+from tinyvgg.tracking import rescore, track_features
 
 
 def light(build, pixels):
@@ -190,3 +194,32 @@ def test_everything_stays_on_the_device_of_the_model():
     parts = (*trace.pooled, *trace.switches, *trace.dense, trace.logits)
     assert all(part.is_cuda for part in parts)
     torch.testing.assert_close(trace.logits.cpu(), small.trace().logits)
+
+
+class Transfers(TorchDispatchMode):
+    """Counts what would make a GPU wait: values read by Python, and tensors that change device."""
+
+    def __init__(self):
+        super().__init__()
+        self.read = self.moved = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        self.read += function is torch.ops.aten._local_scalar_dense.default
+        self.moved += function is torch.ops.aten._to_copy.default and "device" in kwargs
+        return function(*args, **kwargs)
+
+
+def transfers(n):
+    with Transfers() as seen:
+        trace = record(small.model(), small.images(n))
+        pixels = backtrack(trace, rule=Contrastive()).pixels
+        track_features(trace, pixels, bias=True, final_relu=True)
+        rescore(trace, backtrack(trace).pixels)
+    return seen
+
+
+def test_nothing_is_copied_between_devices_and_little_is_read_however_many_images():
+    few, many = transfers(2), transfers(40)
+    assert few.moved == many.moved == 0
+    assert few.read == many.read <= 4
