@@ -1,0 +1,223 @@
+"""How few pixels repair an error: tables, numbers and figures, on small runs."""
+
+import numpy as np
+import pytest
+import small_runs
+import torch
+from matplotlib.figure import Figure
+
+from tinyvgg import paper
+from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
+from tinyvgg.contribution import contributions
+from tinyvgg.figures import repairs as figures
+from tinyvgg.findings import repairs as findings
+from tinyvgg.repairs import Repair, repair
+from tinyvgg.suppression import fixed_sets, suppression_table
+from tinyvgg.tracking import rescore
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    run = small_runs.run()
+    return record_pairs(run, find_cases(run))
+
+
+@pytest.fixture(scope="module")
+def found(pairs: Pairs) -> Repair:
+    return repair(pairs.wrong, pairs.labels)
+
+
+@pytest.fixture(scope="module")
+def nobody(pairs: Pairs) -> tuple[Pairs, Repair]:
+    """No error at all."""
+    none = pairs.only([])
+    return none, repair(none.wrong, none.labels)
+
+
+def texts(figure: Figure) -> list[str]:
+    every = figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
+    return [text.get_text() for text in every]
+
+
+def best(scores: torch.Tensor, count: int) -> list[int]:
+    """Places of the largest positive scores of one image, by sorting in Python."""
+    flat = scores.flatten().tolist()
+    order = sorted(range(len(flat)), key=lambda place: -flat[place])
+    return [place for place in order[:count] if flat[place] > 0]
+
+
+def test_curves_are_what_suppressing_the_first_of_a_ranking_does(pairs: Pairs, found: Repair):
+    table = findings.curve_table(pairs, found, seed=0)
+    scores = {
+        "contrastive": contributions(pairs.wrong, None, against=pairs.labels),
+        "contribution": contributions(pairs.wrong),
+        "largest": pairs.wrong.maps,
+    }
+    for name, of_all in scores.items():
+        for count in (1, 4, 16):
+            repaired = 0
+            for place, label in enumerate(pairs.labels.tolist()):
+                pixels = torch.zeros_like(of_all[place], dtype=torch.bool).flatten()
+                pixels[best(of_all[place], count)] = True
+                gone = pixels.reshape(of_all[place : place + 1].shape)
+                repaired += int(rescore(pairs.wrong[place], gone).argmax()) == label
+            row = table[(table["chosen"] == name) & (table["pixels"] == count)]
+            assert row["repaired"].item() == repaired
+            assert row["low"].item() <= row["share"].item() <= row["high"].item()
+
+
+def test_random_pixels_of_a_curve_are_active_and_more_of_them_hold_the_fewer(pairs: Pairs):
+    scores = findings.rankings(pairs, seed=0)["random"]
+    assert not ((scores > 0) & (pairs.wrong.maps <= 0)).any()
+    assert torch.equal((scores > 0).flatten(1).sum(1), (pairs.wrong.maps > 0).flatten(1).sum(1))
+    assert not torch.equal(scores, findings.rankings(pairs, seed=1)["random"])
+
+
+def test_the_curve_of_repair_sets_counts_their_sizes(pairs: Pairs, found: Repair):
+    table = findings.curve_table(pairs, found, seed=0)
+    part = table[table["chosen"] == findings.SET]
+    for row in part.to_dict("records"):
+        assert row["repaired"] == int((found.repaired & (found.size <= row["pixels"])).sum())
+    assert part["repaired"].is_monotonic_increasing
+
+
+def test_the_papers_sets_repair_what_the_case_studies_say(pairs: Pairs):
+    points = findings.set_points(pairs).set_index("chosen")
+    for rule, how in RULES.items():
+        table = suppression_table(pairs, how, draws=1)
+        for name in ("unique", "common"):
+            part = table[table["set"] == name]
+            row = points.loc[f"{name}, {rule}"]
+            assert row["repaired"] == part["repaired"].sum()
+            assert row["pixels"] == pytest.approx(part["pixels"].mean())
+
+
+def test_the_repair_set_is_one_of_the_sets_that_the_case_studies_suppress(
+    pairs: Pairs, found: Repair
+):
+    sets = fixed_sets(pairs, pixel_sets(pairs, RULES["cutoff"]))
+    assert torch.equal(sets["repair"], found.pixels)
+    table = suppression_table(pairs, RULES["cutoff"], draws=1)
+    part = table[table["set"] == "repair"]
+    assert part["repaired"].tolist() == found.repaired.tolist()
+    assert part["pixels"].tolist() == found.size.tolist()
+
+
+def test_sizes_are_summed_up_in_words(pairs: Pairs, found: Repair):
+    row = findings.size_summary({"emotion": (pairs, found)}).loc["emotion"]
+    sizes = found.size[found.repaired].double()
+    assert row["errors"] == str(len(pairs))
+    assert row["repaired"] == str(int(found.repaired.sum()))
+    assert row["mean pixels"].startswith(f"{sizes.mean():.3f} (")
+    assert row["most"] == f"{int(sizes.max())}"
+    assert row["certainly minimal"] == str(int(found.minimal.sum()))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_places_of_the_repair_pixels_are_counted_in_the_papers_sets(
+    pairs: Pairs, found: Repair, rule: str
+):
+    sets = pixel_sets(pairs, RULES[rule])
+    shares = findings.places(pairs, found, rule)
+    common = sum(int(kept) for kept in sets.common[found.pixels])
+    assert shares["common"][0] == pytest.approx(common / int(found.pixels.sum()))
+    on = pairs.wrong.maps > 0
+    assert shares["unique"][1] == pytest.approx(float(sets.unique[on].double().mean()))
+    for column in (0, 1):
+        assert sum(part[column] for part in shares.values()) == pytest.approx(1)
+
+
+def test_harm_counts_look_alikes_that_answer_otherwise(pairs: Pairs, found: Repair):
+    row = findings.harm_table({"emotion": (pairs, found)}).loc["emotion"]
+    changed = 0
+    for place in range(len(pairs)):
+        maps = pairs.right.maps[place] * ~found.pixels[place]
+        answer = pairs.right[place].with_maps(maps[None]).predicted
+        changed += int(answer) != int(pairs.right.predicted[place])
+    assert row["answer changes"] == str(changed)
+
+
+def test_gaps_are_those_to_the_smallest_of_all_sets_tried(pairs: Pairs, found: Repair):
+    row = findings.gap_summary({"emotion": (pairs, found)}).loc["emotion"]
+    smallest = findings.smallest_sizes(pairs)
+    some = smallest > 0
+    assert some.any()
+    assert row["repaired by some part"] == int(some.sum())
+    as_small = int((found.size == smallest)[some & found.repaired].sum())
+    assert row["ours as small"] == as_small
+    assert as_small + row["ours smaller"] + row["ours larger"] == int((some & found.repaired).sum())
+
+
+def test_controls_look_for_a_class_that_is_neither_true_nor_given(pairs: Pairs, found: Repair):
+    table = findings.control_summary({"emotion": (pairs, found)}, seed=0)
+    names = table.index.get_level_values("from and to").tolist()
+    assert names[0] == "error to its true class"
+    assert table["reached"].iloc[0] == int(found.repaired.sum())
+    back = repair(pairs.right, pairs.wrong.predicted)
+    assert table["reached"].iloc[2] == int(back.repaired.sum())
+    assert (
+        table["mean pixels"].iloc[2].startswith(f"{back.size[back.repaired].double().mean():.3f}")
+    )
+
+
+def test_every_number_has_a_name_and_belongs_to_a_claim(pairs: Pairs, found: Repair):
+    for task, claim in (("emotion", "S4"), ("subject", "S3"), ("class", "S3")):
+        recorded = findings.numbers(task, pairs, found)
+        assert recorded[f"{claim.lower()}.{task}.repair_sets"] == int(found.repaired.sum())
+        for key, value, tolerance in findings.tolerances(recorded):
+            assert paper.claim_of(key) == claim
+            assert paper.describe(key).unit, key
+            assert tolerance >= 0.3 or isinstance(value, float)
+
+
+def test_without_errors_there_is_nothing_to_show_and_nothing_fails(nobody):
+    repairs = {"emotion": nobody}
+    curves = {"emotion": findings.curve_table(*nobody, seed=0)}
+    points = {"emotion": findings.set_points(nobody[0])}
+    assert len(findings.points_table(curves, points))
+    for table in (
+        findings.size_summary(repairs),
+        findings.gap_summary(repairs),
+        findings.harm_table(repairs),
+        findings.places_table(repairs),
+        findings.control_summary(repairs, 0),
+    ):
+        assert len(table)
+    assert findings.numbers("emotion", *nobody) == {}
+    for figure in (
+        figures.curves_figure(curves, points),
+        figures.sizes_figure(repairs),
+        figures.examples_figure(small_runs.run(), *nobody),
+    ):
+        assert figures.NO_ERROR in texts(figure)
+
+
+def test_curves_are_drawn_as_they_are_in_the_tables(pairs: Pairs, found: Repair):
+    curves = {"emotion": findings.curve_table(pairs, found, seed=0)}
+    points = {"emotion": findings.set_points(pairs)}
+    (ax,) = figures.curves_figure(curves, points).axes
+    drawn = {line.get_label(): line for line in ax.lines}
+    for name, part in curves["emotion"].groupby("chosen"):
+        np.testing.assert_array_equal(drawn[name].get_ydata(), part["share"])
+        np.testing.assert_array_equal(drawn[name].get_xdata(), part["pixels"])
+    for row in points["emotion"].to_dict("records"):
+        line = drawn[f"{row['chosen']} rule"]
+        assert (line.get_xdata()[0], line.get_ydata()[0]) == (row["pixels"], row["share"])
+
+
+def test_sizes_are_drawn_as_bars(pairs: Pairs, found: Repair):
+    (ax,) = figures.sizes_figure({"emotion": (pairs, found)}).axes
+    sizes = found.size[found.repaired].tolist()
+    heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in ax.patches}
+    assert heights == {size: sizes.count(size) for size in range(1, max(sizes) + 1)}
+
+
+def test_examples_come_smallest_first_with_their_classes(pairs: Pairs, found: Repair):
+    run = small_runs.run()
+    figure = figures.examples_figure(run, pairs, found, most=4)
+    titles = [ax.get_title() for ax in figure.axes]
+    sizes = [int(title.split()[0]) for title in titles if title.endswith(("pixel", "pixels"))]
+    assert sizes == sorted(found.size[found.repaired].tolist())[:4]
+    first = int(found.size.masked_fill(~found.repaired, 10**6).argmin())
+    assert titles[0] == f"taken for\n{run.classes[pairs.cases[first].predicted]}"
+    assert "faces: synthetic" in texts(figure)
