@@ -138,7 +138,7 @@ figures.image_table(
             "all maps": deconvolve(face, layer=level)[0],
             **{
                 f"map {number}": deconvolve(face, layer=level, unit=number)[0]
-                for number in figures.strongest_maps(maps[0], 4)
+                for number in findings.strongest_maps(maps[0], 4)
             },
         }
         for level, maps in enumerate(face.pooled)

@@ -81,12 +81,13 @@ pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
 curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
 points = {task: findings.set_points(part) for task, part in pairs.items()}
+named = {style.TASK_NAMES[task]: found for task, found in repairs.items()}
 
-# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of the errors of this run that are repaired when so many pixels of the last maps are set to zero, by how they are chosen: the repair sets (red), largest contrastive contribution (blue), contribution to the wrong logit (green), largest activation (purple), and active ones at random (gray), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel for each task. The curve of the repair sets rises first and steepest, then that of contrastive contributions; random pixels stay low. The paper's sets lie far to the right of the first curve."}}
+# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of the errors of this run that are repaired when so many pixels of the last maps are set to zero, by how they are chosen: the repair sets (red), largest contrastive contribution (blue), contribution to the wrong logit (green), largest activation (purple), and active ones at random (gray), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel for each task: the share of errors repaired against the number of pixels suppressed, a curve for each way of choosing them, and four marks for the sets of the paper."}}
 figures.curves_figure(curves, points)
 
 # %%
-whole(findings.points_table(curves, points))
+whole(findings.points_table(curves, points).rename(index=style.TASK_NAMES, level="task"))
 
 # %% [markdown]
 # ## The smallest sets
@@ -97,9 +98,9 @@ whole(findings.points_table(curves, points))
 # right. A set is *certainly minimal* where all of its parts were tried and none repairs.
 
 # %%
-whole(findings.size_summary({style.TASK_NAMES[task]: found for task, found in repairs.items()}))
+whole(findings.size_summary(named))
 
-# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of pixels in the repair sets of the errors of this run."}, "image": {"alt": "Bar charts of the sizes of repair sets, one panel for each task; small sizes are the most frequent."}}
+# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of pixels in the repair sets of the errors of this run."}, "image": {"alt": "Bar charts of the sizes of repair sets, one panel for each task."}}
 figures.sizes_figure(repairs)
 
 # %% [markdown]
@@ -108,7 +109,7 @@ figures.sizes_figure(repairs)
 # pixels that are not among these.
 
 # %%
-gaps = findings.gap_summary({style.TASK_NAMES[task]: found for task, found in repairs.items()})
+gaps = findings.gap_summary(named)
 whole(gaps.rename_axis(f"of {findings.CANDIDATES} pixels"))
 
 # %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task of this run with the smallest repair sets. First row: the misclassified image; second: what the pixels of its repair set show in the image (tracked features, from white to the largest value of each); third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a small dark trace of some of its features, and a similar face."}}
@@ -124,9 +125,7 @@ figures.examples_figure(runs[task], *repairs[task])
 
 # %%
 whole(
-    findings.control_summary(
-        {style.TASK_NAMES[task]: found for task, found in repairs.items()}, seed
-    ),
+    findings.control_summary(named, seed),
     "With two classes there is no third one to try.",
 )
 
@@ -138,14 +137,14 @@ whole(
 # pixels that lie there, which a set drawn at random would have.
 
 # %%
-whole(findings.places_table({style.TASK_NAMES[task]: found for task, found in repairs.items()}))
+whole(findings.places_table(named))
 
 # %% [markdown]
 # And does the right image need the same pixels? We set them to zero, by position, in the
 # look-alike:
 
 # %%
-whole(findings.harm_table({style.TASK_NAMES[task]: found for task, found in repairs.items()}))
+whole(findings.harm_table(named))
 
 # %%
 for task, (part, found) in repairs.items():

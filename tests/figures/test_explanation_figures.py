@@ -214,7 +214,7 @@ def test_zero_is_mid_gray_and_the_strongest_maps_come_first():
     shown = deconv_figures.signed(image)
     assert shown[0, 0].tolist() == [0, 0.5, 0.5]
     maps = torch.arange(12.0).reshape(1, 3, 2, 2)
-    assert deconv_figures.strongest_maps(maps[0], 2) == [2, 1]
+    assert deconv.strongest_maps(maps[0], 2) == [2, 1]
 
 
 # tracking

@@ -83,12 +83,6 @@ def signed(image: Float[Tensor, "3 h w"]) -> Float[np.ndarray, "h w 3"]:
     return shown
 
 
-def strongest_maps(maps: Float[Tensor, "c h w"], count: int) -> list[int]:
-    """Numbers of the maps with the largest sums, largest first."""
-    order: list[int] = maps.sum((1, 2)).argsort(descending=True, stable=True).tolist()
-    return order[:count]
-
-
 @style.styled()
 def image_table(
     rows: Mapping[str, Mapping[str, Float[Tensor, "3 h w"]]],

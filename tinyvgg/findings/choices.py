@@ -8,9 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tinyvgg.deconvolution import Options, deconvolve
-from tinyvgg.figures.deconvolution import strongest_maps
 from tinyvgg.findings.conclusions import mean_with_interval
-from tinyvgg.findings.deconvolution import correlations, edges, ink
+from tinyvgg.findings.deconvolution import correlations, edges, ink, strongest_maps
 from tinyvgg.network import Pooling
 from tinyvgg.trace import Trace, outputs
 

@@ -199,6 +199,12 @@ def correlations(
     return found
 
 
+def strongest_maps(maps: Float[Tensor, "c h w"], count: int) -> list[int]:
+    """Numbers of the maps with the largest sums, largest first."""
+    order: list[int] = maps.sum((1, 2)).argsort(descending=True, stable=True).tolist()
+    return order[:count]
+
+
 def ink(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
     """Mean absolute value over the colours."""
     return images.abs().mean(1)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from tinyvgg.cases import RULES, Pairs, PixelSets, pixel_sets
 from tinyvgg.contribution import contributions, top_pixels
-from tinyvgg.figures.style import TASK_NAMES
 from tinyvgg.findings.conclusions import mean_with_interval
 from tinyvgg.metrics import proportion_interval
 from tinyvgg.paper import NOTHING
@@ -86,7 +85,7 @@ def points_table(
         for row in pd.concat([few, points[task]]).to_dict("records"):
             rows.append(
                 {
-                    "task": TASK_NAMES[task],
+                    "task": task,
                     "chosen": row["chosen"],
                     "pixels": f"{row['pixels']:.4g}",
                     "repaired": str(row["repaired"]),
