@@ -268,6 +268,6 @@ def numbers(task: str, pairs: Pairs, found: Repair) -> dict[str, float | int]:
 def tolerances(recorded: Mapping[str, float | int]) -> Sequence[tuple[str, float | int, float]]:
     """Each number with how far another run on another machine may be from it."""
     return [
-        (key, value, 0.3 if isinstance(value, float) and value <= 1 else max(2, 0.5 * value))
+        (key, value, 0.3 if isinstance(value, float) and value <= 1 else max(2.0, 0.5 * value))
         for key, value in recorded.items()
     ]
