@@ -131,6 +131,14 @@ def test_damaged_run_folder_is_named_with_the_way_out(folder: Path) -> None:
         trained(folder)
 
 
+@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{}", '{"format": 1, "sha256": []}'])
+def test_a_manifest_that_says_nothing_is_named_with_the_way_out(folder: Path, content: str) -> None:
+    manifest = trained(folder).folder / "manifest.json"
+    manifest.write_text(content)
+    with pytest.raises(UserError, match=r"has no readable manifest; remove the folder"):
+        trained(folder)
+
+
 def test_run_folder_of_another_version_is_named(folder: Path) -> None:
     manifest = trained(folder).folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
