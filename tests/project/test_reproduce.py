@@ -155,6 +155,76 @@ def test_a_stale_result_does_not_outlive_a_failure(workshop, prepared, root):
     assert left.stem == "02_second"
 
 
+def test_faces_that_fail_leave_the_last_reproduction_as_it_was(
+    workshop, prepared, root, monkeypatch
+):
+    made = again(root)
+
+    def fail(parameters):
+        raise UserError("image 'a.png' cannot be read")
+
+    monkeypatch.setattr(reproduce, "prepare", fail)
+    for seed in (0, 1):
+        with pytest.raises(UserError, match="cannot be read"):
+            again(root, seed=seed)
+        assert reproduce.last(root) == made
+
+
+def test_a_failure_with_other_parameters_leaves_the_last_reproduction_as_it_was(
+    workshop, prepared, root
+):
+    workshop.add("03_third", "1 / (1 - seed)")
+    made = again(root)
+    with pytest.raises(UserError, match="03_third"):
+        again(root, seed=1)
+    assert reproduce.last(root) == made
+    assert again(root, seed=2) == reproduce.last(root)
+
+
+def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
+    workshop, prepared, executed, root, monkeypatch
+):
+    again(root)
+    seen = []
+    execute = notebooks.execute
+
+    def watched(*given):
+        seen.append((root / reproduce.LAST).exists())
+        execute(*given)
+
+    monkeypatch.setattr(notebooks, "execute", watched)
+    again(root)
+    assert seen == []
+    reproduce.reproduce(QUICK, root, fresh=True)
+    assert seen == [False, False]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "3",
+        "{}",
+        '{"folder": "quick-synthetic-0", "parameters": []}',
+        '{"folder": "quick-synthetic-0", "parameters": {}}',
+        json.dumps({"folder": 3, "parameters": QUICK}),
+    ],
+)
+def test_a_damaged_note_on_the_last_reproduction_counts_as_none(workshop, prepared, root, content):
+    made = again(root)
+    (root / reproduce.LAST).write_text(content)
+    with pytest.raises(UserError, match="nothing was reproduced"):
+        reproduce.last(root)
+    assert again(root) == reproduce.last(root) == made
+
+
+def test_a_reproduction_whose_notebooks_were_removed_is_none(workshop, prepared, root):
+    shutil.rmtree(again(root).folder)
+    with pytest.raises(UserError, match="nothing was reproduced"):
+        reproduce.last(root)
+
+
 def test_results_of_notebooks_that_are_gone_are_removed(workshop, prepared, root):
     again(root)
     sources.find("02").unlink()
@@ -221,6 +291,26 @@ def test_other_faces_are_never_recorded(workshop, prepared, photographs, root):
 def test_a_missing_record_is_said(workshop, prepared, root):
     with pytest.raises(UserError, match=r"quick\.json.*make record"):
         committed.verify(again(root))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"numbers": [], "verdicts": {}}'])
+def test_a_damaged_record_is_said(workshop, prepared, root, content):
+    made = again(root)
+    committed.results(QUICK).parent.mkdir()
+    committed.results(QUICK).write_text(content)
+    with pytest.raises(UserError, match=r"quick\.json' is missing or damaged: run 'make record'"):
+        committed.verify(made)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"nbformat": 4, "cells": 3}'])
+def test_a_damaged_executed_notebook_is_said(workshop, prepared, claims_page, root, content):
+    made = again(root)
+    committed.record(made)
+    made.executed[0].write_text(content)
+    for use in (committed.record, committed.verify):
+        with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged: run 'make repro"):
+            use(made)
+    assert len(again(root).records.numbers) == 2
 
 
 def test_numbers_of_other_parameters_are_not_compared(workshop, prepared, claims_page, root):
