@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import PROFILES, Run, check_study, open_study
+from tinyvgg.experiments import PROFILES, Run, open_study
+from tinyvgg.parameters import PROFILE_NAMES, check_study
 
 CHILD = """
 import sys, torch
@@ -169,6 +170,11 @@ def test_unknown_parameters_are_named_with_the_known_ones(
 ) -> None:
     with pytest.raises(UserError, match=message):
         check_study(*arguments)
+
+
+def test_every_profile_can_be_asked_for_by_its_name() -> None:
+    assert tuple(PROFILES) == PROFILE_NAMES
+    assert all(profile.name == name for name, profile in PROFILES.items())
 
 
 def test_paper_profile_is_the_papers() -> None:

@@ -14,6 +14,7 @@ from tinyvgg.book.records import Records, collect
 from tinyvgg.claims import claims_page
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import open_study
+from tinyvgg.parameters import DEFAULTS
 
 LAST = "last.json"
 
@@ -106,7 +107,7 @@ def _noted(root: Path) -> Reproduction | None:
     """What the note on the last reproduction says; None where it is missing or damaged."""
     try:
         content = json.loads((root / LAST).read_text("utf-8"))
-        parameters = {name: content["parameters"][name] for name in ("profile", "faces", "seed")}
+        parameters = {name: content["parameters"][name] for name in DEFAULTS}
         return Reproduction(parameters, root / content["folder"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
