@@ -47,7 +47,7 @@ count = len(study.faces)
 #
 # ```{admonition} What the synthetic faces are, and what they are not
 # :class: note
-# None of the synthetic faces is somebody's. A parametric model of human anatomy (CC0, see
+# None of the synthetic faces is a real person's. A parametric model of human anatomy (CC0, see
 # {doc}`../data_licences`) is shaped into as many different heads as the data base has subjects,
 # {paper}`d1.both.subjects`, posed by the muscles that an expression needs, and photographed by
 # virtual cameras. The set repeats the *design* of the data base down to the file names, and takes

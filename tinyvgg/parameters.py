@@ -80,6 +80,12 @@ def absolute(faces: str) -> str:
     return f"{kind}:{Path(place).expanduser().resolve()}" if colon else faces
 
 
+def named(faces: str) -> str:
+    """A source of faces as pages call it: of a folder, its name and not its place."""
+    kind, colon, place = faces.partition(":")
+    return f"{kind}:{Path(place).name}" if colon else faces
+
+
 def _typed(key: str, value: str, known: Mapping[str, Any], name: str) -> Any:
     if key not in known:
         names = ", ".join(known) or "none"

@@ -378,18 +378,30 @@ def test_every_headline_has_a_label_and_a_unit():
         assert all(each.unit and "_" not in each.label for each in about)
 
 
-def test_pages_show_that_a_number_was_not_recorded():
-    known = "a {glue:text}`notebooks/01_data.ipynb::t2.subject.accuracy:.2f` b "
-    page = known + "{glue:text}`x::d1.a.b`"
-    assert site.without_missing(page, {"t2.subject.accuracy"}) == known + "n/a"
-    assert site.without_missing(page, ()) == "a n/a b n/a"
-
-
 def test_the_facts_of_a_damaged_result_are_none(tmp_path):
     for content in ("", "{}", '{"metadata": 3}', json.dumps({"metadata": {"tinyvgg": {"a": 1}}})):
         (tmp_path / "x.ipynb").write_text(content)
         expected = {"a": 1} if "tinyvgg" in content else {}
         assert notebooks.facts(tmp_path / "x.ipynb") == expected
+
+
+def test_the_site_of_other_faces_is_signed_and_shows_nothing_that_they_lack(
+    workshop, prepared, claims_page, photographs, root, monkeypatch
+):
+    (workshop.root / "book" / "intro.md").write_text(
+        "# Book\n\n## What came out\n\n{glue:text}`notebooks/01_first.ipynb::t9.subject.lost:.0f`\n"
+    )
+    settings = {"_config.yml": "parse: {}\nhtml: {}\n", "_toc.yml": "root: intro\n"}
+    for name, content in settings.items():
+        (workshop.root / name).write_text(content)
+    monkeypatch.setattr(site, "build", lambda book, target, strict: book)
+    book = reproduce.build_site(again(root, faces=f"folder:{photographs}"))
+    intro = (book / "intro.md").read_text()
+    assert "glue" not in intro
+    assert "| identity: test accuracy | 97.55% | 90.00% |" in intro
+    assert "`folder:photographs`" in intro
+    assert "folder photographs" in (book / "_config.yml").read_text()
+    assert str(photographs) not in (book / "claims.md").read_text() + intro
 
 
 def test_the_claims_page_of_a_reproduction_is_the_projects():

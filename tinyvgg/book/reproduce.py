@@ -9,12 +9,12 @@ from typing import Any
 from tqdm import tqdm
 
 from tinyvgg import paths
-from tinyvgg.book import notebooks, site, sources
+from tinyvgg.book import notebooks, report, site, sources
 from tinyvgg.book.records import Records, collect
 from tinyvgg.claims import claims_page
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import open_study
-from tinyvgg.parameters import DEFAULTS
+from tinyvgg.parameters import DEFAULTS, named
 
 LAST = "last.json"
 
@@ -116,7 +116,10 @@ def _noted(root: Path) -> Reproduction | None:
 def build_site(made: Reproduction) -> Path:
     """Build a site of a reproduction beside its notebooks; returns its first page."""
     records, book = made.records, made.folder / "book"
-    site.copy_pages(book, made.executed, records.glued)
+    profile, faces = made.parameters["profile"], made.parameters["faces"]
+    site.copy_pages(book, made.executed)
+    site.sign(book, profile, faces)
+    site.fit(book, records.glued, report.what_came_out(records.numbers, profile, named(faces)))
     (book / "claims.md").write_text(claims_of(made.parameters, records), encoding="utf-8")
     return site.build(book, made.folder / "site", strict=False)
 
@@ -149,7 +152,7 @@ def _forget_others(made: Reproduction, stems: Iterable[str]) -> None:
 def claims_of(parameters: Mapping[str, Any], records: Records) -> str:
     """The claims page of a reproduction."""
     values = {key: number.value for key, number in records.numbers.items()}
-    profile, faces = parameters["profile"], parameters["faces"]
+    profile, faces = parameters["profile"], named(parameters["faces"])
     return claims_page(values, records.verdicts, profile=profile, faces=faces)
 
 
