@@ -239,7 +239,7 @@ def test_pair_sentence_claims_nothing_about_what_a_source_does_not_know() -> Non
     assert " are of the same class; class **" in said
     assert "pixels only" not in said
     assert said.endswith(
-        "Whether they differ in subject or emotion or gaze or angle this source does not say."
+        "Whether they differ in subject, emotion, gaze or angle this source does not say."
     )
 
 

@@ -105,11 +105,11 @@ def _difference(run: Run, case: Case) -> str:
 
 def _unsaid(run: Run) -> str:
     unknown = _unknown(run)
-    return (
-        f" Whether they differ in {' or '.join(unknown)} this source does not say."
-        if unknown
-        else ""
-    )
+    if not unknown:
+        return ""
+    *others, last = unknown
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f" Whether they differ in {listed} this source does not say."
 
 
 def _unknown(run: Run) -> list[str]:
