@@ -47,15 +47,15 @@ count = len(study.faces)
 #
 # ```{admonition} What the synthetic faces are, and what they are not
 # :class: note
-# Nobody in this book exists. A parametric model of human anatomy (CC0, see
-# {doc}`../data_licences`) is shaped into {glue:text}`d1.both.subjects` different heads, posed by
-# the muscles that an expression needs, and photographed by virtual cameras. The set repeats the
-# *design* of the data base down to the file names, and takes over the numbers of its subjects. It
-# repeats none of its content: subject {paper}`f9.subject.subject` here has nothing but the number
-# in common with the real one. Skin, hair and light are simpler than in a photograph, and an
-# expression is put on the same way by everyone up to a personal strength and asymmetry. A number
-# measured here says something about these faces first, and about photographs only as far as the
-# two are alike.
+# None of the synthetic faces is a real person's. A parametric model of human anatomy (CC0, see
+# {doc}`../data_licences`) is shaped into as many different heads as the data base has subjects,
+# {paper}`d1.both.subjects`, posed by the muscles that an expression needs, and photographed by
+# virtual cameras. The set repeats the *design* of the data base down to the file names, and takes
+# over the numbers of its subjects. It repeats none of its content: its subject
+# {paper}`f9.subject.subject` has nothing but the number in common with the real one. Skin, hair and
+# light are simpler than in a photograph, and an expression is put on the same way by everyone up to
+# a personal strength and asymmetry. A number measured on them says something about these faces
+# first, and about photographs only as far as the two are alike.
 # ```
 #
 # The table has the paper's set and the part of it that the paper uses, the synthetic set with all
@@ -67,7 +67,7 @@ count = len(study.faces)
 data.design_table(study.faces)
 
 # %%
-Markdown(data.lacking(study.faces.index))
+Markdown(data.at_hand(study.faces))
 
 # %% [markdown]
 # Who they are: the data base has adults of two origins and children. The subjects of this run
@@ -138,21 +138,23 @@ figures.examples_figure(study.faces, study.split(study.tasks[0]))
 # %%
 data.nearness_table(study.faces, splits)
 
+# %% [markdown]
+# In the paper's design each image has as many possible twins as there are other gazes, and each of
+# those trains the network about every second time.
+
 # %%
-record_numbers(data.numbers(study, splits))
+ours = data.numbers(study, splits)
+record_numbers(ours)
+Markdown(data.twins_sentence(study.faces.index, ours))
 
 # %% [markdown]
-# Each image has as many possible twins as there are other gazes, and each of those trains the
-# network about every second time. So {glue:text}`d3.subject.twins:.1%` of the test images for
-# identity, and {glue:text}`d4.emotion.twins:.1%` of those for emotion, have a twin that was
-# learned. To recognise an emotion from such an image takes less than to recognise it in a
-# stranger's face. The accuracies of Table 2, and ours, are of this easier kind; neither network
-# is ever tested on a subject that it has not seen.
+# To recognise an emotion from an image whose twin was learned takes less than to recognise it in a
+# stranger's face. The accuracies of Table 2, and those on the synthetic faces, are of this easier
+# kind; none of these networks is ever tested on a subject that it has not seen.
 #
 # ## The paper's numbers beside ours
 
 # %%
-ours = data.numbers(study, splits)
 whole(paper.compare([("", key, ours[key]) for key in paper.load().numbers if key in ours]))
 
 # %% [markdown]

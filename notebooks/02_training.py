@@ -27,6 +27,8 @@ faces = "synthetic"
 seed = 0
 
 # %%
+from IPython.display import Markdown
+
 from tinyvgg.experiments import open_study
 from tinyvgg.figures.network import diagram
 from tinyvgg.figures.training import error_rates
@@ -61,11 +63,10 @@ training.speed_table(runs)
 # %%
 whole(recipes.network_table(runs[0]))
 
+# %%
+Markdown(recipes.parameters_sentence(runs[0]))
+
 # %% [markdown]
-# With all its weights and biases the network for the first task has
-# {glue:text}`t1.subject.parameters:,` parameters. Most of them sit where the last maps,
-# {glue:text}`t1.both.last_pixels:,` pixels, meet the first dense layer.
-#
 # The picture shows the same network from left to right, and below it the network that undoes it,
 # from right to left. Unpooling puts each value back to where the maximum was, and needs to be
 # told where that was: the *switches*, recorded on the way up.
@@ -118,12 +119,10 @@ record_numbers(training.numbers(runs, wrong_in_training), tolerance=0.05)
 for run in runs:
     record_numbers({f"t2.{run.task}.errors": len(run.errors)}, tolerance=0.6 * len(run.errors))
 
+# %%
+Markdown(training.best_epoch_sentence(runs))
+
 # %% [markdown]
-# Had the best epoch on the test part been kept, the accuracies would read
-# {glue:text}`t2.subject.best_accuracy:.2%` for identity and
-# {glue:text}`t2.emotion.best_accuracy:.2%` for emotion instead of
-# {glue:text}`t2.subject.accuracy:.2%` and {glue:text}`t2.emotion.accuracy:.2%`.
-#
 # ## Does emotion over-fit more?
 #
 # A network over-fits when it does worse on new images than on those it learned from. To compare

@@ -47,14 +47,15 @@ from tinyvgg.suppression import summarise, suppression_table
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])
+Markdown(tables.told_sentence(run, "subject"))
 
 # %% [markdown]
 # ## The pair
 #
-# The *look-alike* of an error is the correctly classified test image of the same class at the
-# same angle that is nearest to it, by the root mean square difference of their pixels. The paper
-# shows subject {paper}`f9.subject.subject`. Where that subject has an error in this run we take
-# it too, and otherwise the closest pair of all:
+# The *look-alike* of an error is the correctly classified test image of the same class, and at the
+# same angle where angles are known, that is nearest to it by the root mean square difference of
+# their pixels. The paper shows subject {paper}`f9.subject.subject`. Where that subject has an error
+# in this run we take it too, and otherwise the closest pair of all:
 
 # %%
 wanted = str(paper.number("f9.subject.subject"))
@@ -64,7 +65,7 @@ others = pairs.without(pair.cases)
 record_numbers(numbers.pair_numbers(run, pair), tolerance=100)
 Markdown(tables.pair_sentence(run, pairs, pair, wanted))
 
-# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network tells right, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two nearly identical portraits side by side and a map of the places where they differ"}}
+# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network tells right, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two portraits of one class side by side and a map of the places where they differ"}}
 figures.pair_figure(run, pair)
 
 # %% [markdown]

@@ -32,6 +32,8 @@ faces = "synthetic"
 seed = 0
 
 # %%
+from IPython.display import Markdown
+
 from tinyvgg import paper
 from tinyvgg.cases import RULES, closest_by_prediction, find_cases, pixel_sets, record_pairs
 from tinyvgg.experiments import open_study
@@ -46,6 +48,7 @@ from tinyvgg.widgets import Bench, explorer, static_explorer
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[-1])
+Markdown(tables.told_sentence(run, "emotion"))
 
 # %% [markdown]
 # ## One error for each emotion

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import PROFILES, Run, check_study, open_study
+from tinyvgg.experiments import PROFILES, Run, open_study
+from tinyvgg.parameters import PROFILE_NAMES, check_study
 
 CHILD = """
 import sys, torch
@@ -131,6 +132,14 @@ def test_damaged_run_folder_is_named_with_the_way_out(folder: Path) -> None:
         trained(folder)
 
 
+@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{}", '{"format": 1, "sha256": []}'])
+def test_a_manifest_that_says_nothing_is_named_with_the_way_out(folder: Path, content: str) -> None:
+    manifest = trained(folder).folder / "manifest.json"
+    manifest.write_text(content)
+    with pytest.raises(UserError, match=r"has no readable manifest; remove the folder"):
+        trained(folder)
+
+
 def test_run_folder_of_another_version_is_named(folder: Path) -> None:
     manifest = trained(folder).folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
@@ -161,6 +170,11 @@ def test_unknown_parameters_are_named_with_the_known_ones(
 ) -> None:
     with pytest.raises(UserError, match=message):
         check_study(*arguments)
+
+
+def test_every_profile_can_be_asked_for_by_its_name() -> None:
+    assert tuple(PROFILES) == PROFILE_NAMES
+    assert all(profile.name == name for name, profile in PROFILES.items())
 
 
 def test_paper_profile_is_the_papers() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tinyvgg.errors import UserError
@@ -144,5 +145,14 @@ def test_damaged_or_foreign_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="of another network"):
         load_checkpoint(path, TinyVGG(3, size=16, maps=4, dense=(8, 8)))
     path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"c.safetensors' is damaged .* remove it"):
+        load_checkpoint(path, network())
+
+
+@pytest.mark.parametrize("history", ["[]", "{}", "3", "null", '""', "[1]", '[{"epoch": 1}]', "["])
+def test_a_checkpoint_without_epochs_is_named(tmp_path: Path, history: str) -> None:
+    run(tmp_path, Data(), network())
+    path = tmp_path / "c.safetensors"
+    save_file(load_file(path), path, {"history": history})
     with pytest.raises(UserError, match=r"c.safetensors' is damaged .* remove it"):
         load_checkpoint(path, network())

@@ -1,4 +1,7 @@
-"""The command line: ``tinyvgg reproduce | record | verify | notebook | notebooks | site``."""
+"""The command line: ``tinyvgg reproduce | record | verify | notebook | notebooks | site``.
+
+What takes long to import is imported by the commands, once their parameters are known to be good.
+"""
 
 import argparse
 import sys
@@ -9,11 +12,11 @@ from typing import Any, NoReturn
 import tinyvgg
 from tinyvgg import paths
 from tinyvgg.errors import UserError
+from tinyvgg.parameters import DEFAULTS, check, parse
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
 INTERRUPTED = 130
-DEFAULTS = {"profile": "quick", "faces": "synthetic", "seed": 0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,10 +89,10 @@ def _root(given: argparse.Namespace) -> Path:
 
 
 def _reproduce(given: argparse.Namespace) -> int:
+    pairs = [(name, getattr(given, name)) for name in DEFAULTS]
+    parameters = check(parse(pairs, DEFAULTS, "tinyvgg reproduce"))
     from tinyvgg.book import notebooks, report, reproduce
 
-    pairs = [(name, getattr(given, name)) for name in DEFAULTS]
-    parameters = notebooks.check(notebooks.parse(pairs, DEFAULTS, "tinyvgg reproduce"))
     made = reproduce.reproduce(parameters, _root(given), given.fresh)
     if not given.no_site:
         print(f"building the site in {notebooks.shown(made.folder / 'site')}", flush=True)
@@ -118,11 +121,13 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _notebook(given: argparse.Namespace) -> int:
+    pairs = [(name, value) for name, value in given.p]
+    usual = [(name, value) for name, value in pairs if name in DEFAULTS]
+    check({**DEFAULTS, **parse(usual, DEFAULTS, given.name)})
     from tinyvgg.book import notebooks, reproduce, sources
 
     source = sources.find(given.name)
-    pairs = [(name, value) for name, value in given.p]
-    checked = notebooks.check(notebooks.typed_parameters(source, pairs))
+    checked = check(notebooks.typed_parameters(source, pairs))
     reproduce.prepare(checked, training=sources.trains(source))
     target = given.output or notebooks.executed_path(source, checked)
     converted = notebooks.convert(source, notebooks.folder())

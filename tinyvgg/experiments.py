@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, Split, check_source, load_faces, split
+from tinyvgg.faces import Faces, Split, load_faces, split
+from tinyvgg.parameters import check_study
 from tinyvgg.runs import Experiment, Run, train_or_load
 from tinyvgg.training import Recipe
 
@@ -123,20 +123,6 @@ class Study:
         if task not in self._runs:
             self._runs[task] = train_or_load(self.experiment(task), self.faces, self.progress)
         return self._runs[task]
-
-
-def check_study(profile: str, faces: str, seed: object) -> None:
-    """Refuse parameters that no study can be opened with, before any work is done.
-
-    Raises:
-        UserError: an unknown profile or source, an unusable folder, a seed that is no whole
-            number from 0 on.
-    """
-    if profile not in PROFILES:
-        raise UserError(f"profile {profile!r} is not one of {', '.join(PROFILES)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f"seed {seed!r} is not a whole number from 0 on")
-    check_source(faces)
 
 
 def open_study(

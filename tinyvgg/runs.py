@@ -262,15 +262,15 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     way_out = "remove the folder to train again, or set TINYVGG_HOME to another"
     try:
         manifest: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text())
-        version, hashes = manifest["format"], manifest["sha256"]
-    except (OSError, ValueError, KeyError):
+        version, hashes = manifest["format"], manifest["sha256"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"run folder {str(folder)!r} has no readable manifest; {way_out}") from None
     if version != FORMAT:
         raise UserError(
             f"run folder {str(folder)!r} is of format {version}, this version reads {FORMAT}; "
             f"{way_out}"
         )
-    for name, expected in hashes.items():
+    for name, expected in hashes:
         if not (folder / name).exists() or _sha256(folder / name) != expected:
             raise UserError(
                 f"{name} in run folder {str(folder)!r} is missing or damaged; {way_out}"

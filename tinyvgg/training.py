@@ -200,7 +200,9 @@ def load_checkpoint(path: Path, model: nn.Module) -> list[Epoch]:
     try:
         with safe_open(path, framework="pt") as stored:
             weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            history = [Epoch(**row) for row in json.loads(stored.metadata()["history"])]
+            # it was written after an epoch, and so has one at least
+            first, *others = json.loads(stored.metadata()["history"])
+            history = [Epoch(**row) for row in (first, *others)]
         model.load_state_dict(weights)
     except (
         SafetensorError,

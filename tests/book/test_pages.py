@@ -12,6 +12,7 @@ import pytest
 from pybtex.database import parse_file
 
 from tinyvgg import paper, paths
+from tinyvgg.book import sources
 from tinyvgg.claims import UNTESTED
 from tinyvgg.cli import _parser
 
@@ -80,6 +81,11 @@ def test_chapters_that_a_page_links_to_are_those_of_the_claims(page):
     chapters = {f"notebooks/{claim.chapter}" for claim in paper.claims() if claim.chapter}
     linked = [found for found in roles(page, "doc") if found.startswith("notebooks/")]
     assert set(linked) <= chapters
+
+
+def test_chapters_show_no_number_that_a_source_may_not_have():
+    for source in sources.sources():
+        assert roles(source, "glue:text") == [], f"{source.name}: say it by code, for every source"
 
 
 def test_the_introduction_lists_every_chapter():

@@ -214,11 +214,52 @@ def test_claims_about_emotion_are_not_judged_on_identity(run: Run, pairs: Pairs)
     assert found.reason == "the claim is about emotion, this network tells subject"
 
 
-def test_pair_sentence_says_whether_the_wanted_class_is_shown(run: Run, pairs: Pairs) -> None:
+def test_pair_sentence_says_whether_the_wanted_subject_is_shown(run: Run, pairs: Pairs) -> None:
     pair = pairs.only(pairs.cases[:1])
     name = run.classes[pair.cases[0].true]
-    assert tables.pair_sentence(run, pairs, pair, name).startswith(f"Class {name} has ")
-    assert "has no error" in tables.pair_sentence(run, pairs, pair, "40")
+    assert tables.pair_sentence(run, pairs, pair, name).startswith(f"Subject {name} has ")
+    assert "has no subject 40;" in tables.pair_sentence(run, pairs, pair, "40")
+    others = pairs.only([case for case in pairs.cases if run.classes[case.true] != name])
+    said = tables.pair_sentence(run, others, others.only(others.cases[:1]), name)
+    assert said.startswith(f"Subject {name} has no error with a right look-alike")
+
+
+def test_pair_sentence_says_in_what_the_images_differ(run: Run, pairs: Pairs) -> None:
+    case = next(case for case in pairs.cases if tables.differing(run, case) == ["gaze"])
+    said = tables.pair_sentence(run, pairs, pairs.only([case]), "40")
+    assert " differ in gaze; subject **" in said
+    assert "does not say" not in said
+
+
+def test_pair_sentence_claims_nothing_about_what_a_source_does_not_know() -> None:
+    run = small_runs.run("class")
+    pairs = record_pairs(run, find_cases(run))
+    said = tables.pair_sentence(run, pairs, pairs.only(pairs.cases[:1]), "40")
+    assert said.startswith("This run has no subject 40; shown is the closest of ")
+    assert " are of the same class; class **" in said
+    assert "pixels only" not in said
+    assert said.endswith(
+        "Whether they differ in subject, emotion, gaze or angle this source does not say."
+    )
+
+
+def test_the_pair_of_a_run_of_classes_is_recorded_as_one_of_classes() -> None:
+    run = small_runs.run("class")
+    pair = record_pairs(run, find_cases(run)[:1])
+    labels = [paper.describe(key).full_label for key in numbers.pair_numbers(run, pair)]
+    assert labels == [
+        "class: class of both images",
+        "class: class that the wrong image was taken for",
+    ]
+
+
+def test_a_chapter_says_when_the_network_tells_something_else(run: Run) -> None:
+    assert tables.told_sentence(run, "subject") == "The network of this run tells 3 subjects."
+    said = tables.told_sentence(small_runs.run("class"), "emotion")
+    assert said.startswith("This source does not say which emotion an image shows")
+    assert said.endswith(
+        "where the text speaks of emotions, the network of this run tells 3 classes."
+    )
 
 
 def rates(**rows: tuple[float, float, float]) -> pd.DataFrame:

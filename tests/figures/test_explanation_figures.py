@@ -253,6 +253,8 @@ def test_regions_are_known_for_synthetic_frontal_faces_only():
     photographs = networks.run(kind="folder")
     of = tracking.track(photographs, follow_errors(photographs))
     assert not tracking.frontal(of).any()
+    said = tracking.region_summary(tracking.region_table(of))
+    assert "no misclassified synthetic face from the front" in said._repr_html_()
     tables = {"subject": tracking.tracked_table(of)}
     found = tracking.verdicts({"subject": of}, tables, True)
     assert verdict(found, "F8").verdict == "cannot be tested here"

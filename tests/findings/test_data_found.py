@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyvgg import paper
 from tinyvgg.experiments import PROFILES, Study
 from tinyvgg.faces import Faces, Split
 from tinyvgg.findings import data
@@ -110,3 +111,32 @@ def test_a_folder_lacks_the_design():
     splits = data.readings(study)
     assert list(data.split_table(study.faces.index, splits)["train"]) == [6]
     assert list(data.nearness_table(study.faces, splits).columns) == ["equal pixels"]
+
+
+def test_the_chapter_says_what_it_works_on(few):
+    assert data.at_hand(few.faces).startswith("This run works on 288 of the synthetic faces.")
+    said = data.at_hand(made_up_faces(6, kind="folder"))
+    assert said.startswith("This run works on 12 other images, those of the folder `x`.")
+    assert "does not say which subject, emotion, gaze, angle" in said
+
+
+def test_twins_are_told_for_each_task_and_not_at_all_where_they_are_not_known(few):
+    ours = data.numbers(few, data.readings(few))
+    shares = [f"{ours[key]:.1%}" for key in ("d3.subject.twins", "d4.emotion.twins")]
+    assert data.twins_sentence(few.faces.index, ours) == (
+        f"In this run {shares[0]} of the test images for identity and {shares[1]} of the test"
+        " images for emotion have a twin that was learned."
+    )
+    folder = study_of(made_up_faces(6, kind="folder"))
+    said = data.twins_sentence(folder.faces.index, data.numbers(folder, data.readings(folder)))
+    assert said.startswith("Twins are not known here. This source does not say which ")
+
+
+def test_the_numbers_of_a_folder_do_not_speak_of_subjects_or_angles():
+    folder = study_of(made_up_faces(6, kind="folder"))
+    keys = data.numbers(folder, data.readings(folder))
+    labels = [
+        paper.describe(key).label for key, value in keys.items() if ".class." in key and value
+    ]
+    assert "training images per class" in labels
+    assert not [label for label in labels if "subject" in label or "angle" in label]

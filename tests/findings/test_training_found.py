@@ -127,6 +127,33 @@ def test_the_tables_show_the_gap_and_its_interval(faces):
     )
 
 
+def test_parameters_are_told_for_whatever_a_network_tells(faces):
+    run = run_of(faces)
+    total = recipes.parameters(run.model)
+    said = recipes.parameters_sentence(run)
+    assert said.startswith(
+        f"With all its weights and biases the network for identity has {total:,}"
+    )
+    first = run.model.classifier[1]
+    assert f"{(first.weight.numel() + first.bias.numel()) / total:.0%} of them" in said
+    assert f"the last maps, {first.in_features:,} pixels" in said
+    folder = run_of(made_up_faces(6, kind="folder"), "class")
+    assert "the network for the classes of this source has" in recipes.parameters_sentence(folder)
+
+
+def test_the_best_epoch_is_told_for_every_task_that_there_is(faces):
+    runs = [run_of(faces, "subject", 0.25), run_of(faces, "emotion", 0.5)]
+    assert training.best_epoch_sentence(runs) == (
+        "Had the best epoch on the test part been kept, the accuracies would read"
+        " 87.50% for identity instead of 75.00% and 75.00% for emotion instead of 50.00%."
+    )
+    folder = run_of(made_up_faces(6, kind="folder"), "class", 0.5)
+    said = training.best_epoch_sentence([folder])
+    assert (
+        "the accuracy would read 75.00% for the classes of this source instead of 50.00%." in said
+    )
+
+
 def test_accuracies_stand_beside_the_papers(faces):
     table = training.accuracy_table([run_of(faces, "subject", 0.25)]).set_index("quantity")
     row = table.loc["identity: test accuracy"]

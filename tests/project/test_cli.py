@@ -74,6 +74,28 @@ def test_an_unreadable_image_is_one_line_with_its_name(workshop, photographs, ca
     assert workshop.files() == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["reproduce", "--profile", "fast"],
+        ["reproduce", "--faces", "rafd"],
+        ["reproduce", "--faces", "folder:nowhere"],
+        ["reproduce", "--faces", "folder:."],
+        ["reproduce", "--seed", "-1"],
+        ["notebook", "01", "-p", "profile", "fast"],
+        ["notebook", "01", "-p", "seed", "one"],
+    ],
+)
+def test_bad_parameters_are_refused_before_anything_large_is_imported(workshop, arguments):
+    code = (
+        "import sys\nfrom tinyvgg import cli\n"
+        f"assert cli.main({arguments}) == cli.BAD_INPUT\n"
+        "print(*{'torch', 'pandas', 'numpy', 'IPython', 'papermill'}.intersection(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("damage", ["manifest.json", "weights.safetensors"])
 def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, photographs, capsys, damage):
     for folder in photographs.iterdir():

@@ -13,8 +13,7 @@ import pytest
 from tinyvgg.book import notebooks, sources
 from tinyvgg.book.records import numbers
 from tinyvgg.errors import UserError
-
-DEFAULTS = {"profile": "quick", "faces": "synthetic", "seed": 0}
+from tinyvgg.parameters import DEFAULTS, check, parse
 
 
 def run(source: Path, folder: Path, **changed) -> Path:
@@ -114,7 +113,7 @@ def test_bad_input_that_a_notebook_meets_is_told_in_its_own_words(workshop):
 
 def test_values_get_the_types_of_the_defaults():
     pairs = [("profile", "smoke"), ("seed", "12")]
-    assert notebooks.parse(pairs, DEFAULTS, "x") == {"profile": "smoke", "seed": 12}
+    assert parse(pairs, DEFAULTS, "x") == {"profile": "smoke", "seed": 12}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_unknown_names_and_wrong_types_are_refused(workshop, pair, message):
 
 
 def test_a_folder_of_faces_means_the_same_from_every_working_folder(photographs):
-    checked = notebooks.check({**DEFAULTS, "faces": f"folder:{os.path.relpath(photographs)}"})
+    checked = check({**DEFAULTS, "faces": f"folder:{os.path.relpath(photographs)}"})
     assert checked["faces"] == f"folder:{photographs}"
 
 

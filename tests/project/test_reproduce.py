@@ -155,6 +155,76 @@ def test_a_stale_result_does_not_outlive_a_failure(workshop, prepared, root):
     assert left.stem == "02_second"
 
 
+def test_faces_that_fail_leave_the_last_reproduction_as_it_was(
+    workshop, prepared, root, monkeypatch
+):
+    made = again(root)
+
+    def fail(parameters):
+        raise UserError("image 'a.png' cannot be read")
+
+    monkeypatch.setattr(reproduce, "prepare", fail)
+    for seed in (0, 1):
+        with pytest.raises(UserError, match="cannot be read"):
+            again(root, seed=seed)
+        assert reproduce.last(root) == made
+
+
+def test_a_failure_with_other_parameters_leaves_the_last_reproduction_as_it_was(
+    workshop, prepared, root
+):
+    workshop.add("03_third", "1 / (1 - seed)")
+    made = again(root)
+    with pytest.raises(UserError, match="03_third"):
+        again(root, seed=1)
+    assert reproduce.last(root) == made
+    assert again(root, seed=2) == reproduce.last(root)
+
+
+def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
+    workshop, prepared, executed, root, monkeypatch
+):
+    again(root)
+    seen = []
+    execute = notebooks.execute
+
+    def watched(*given):
+        seen.append((root / reproduce.LAST).exists())
+        execute(*given)
+
+    monkeypatch.setattr(notebooks, "execute", watched)
+    again(root)
+    assert seen == []
+    reproduce.reproduce(QUICK, root, fresh=True)
+    assert seen == [False, False]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "3",
+        "{}",
+        '{"folder": "quick-synthetic-0", "parameters": []}',
+        '{"folder": "quick-synthetic-0", "parameters": {}}',
+        json.dumps({"folder": 3, "parameters": QUICK}),
+    ],
+)
+def test_a_damaged_note_on_the_last_reproduction_counts_as_none(workshop, prepared, root, content):
+    made = again(root)
+    (root / reproduce.LAST).write_text(content)
+    with pytest.raises(UserError, match="nothing was reproduced"):
+        reproduce.last(root)
+    assert again(root) == reproduce.last(root) == made
+
+
+def test_a_reproduction_whose_notebooks_were_removed_is_none(workshop, prepared, root):
+    shutil.rmtree(again(root).folder)
+    with pytest.raises(UserError, match="nothing was reproduced"):
+        reproduce.last(root)
+
+
 def test_results_of_notebooks_that_are_gone_are_removed(workshop, prepared, root):
     again(root)
     sources.find("02").unlink()
@@ -223,6 +293,26 @@ def test_a_missing_record_is_said(workshop, prepared, root):
         committed.verify(again(root))
 
 
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"numbers": [], "verdicts": {}}'])
+def test_a_damaged_record_is_said(workshop, prepared, root, content):
+    made = again(root)
+    committed.results(QUICK).parent.mkdir()
+    committed.results(QUICK).write_text(content)
+    with pytest.raises(UserError, match=r"quick\.json' is missing or damaged: run 'make record'"):
+        committed.verify(made)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"nbformat": 4, "cells": 3}'])
+def test_a_damaged_executed_notebook_is_said(workshop, prepared, claims_page, root, content):
+    made = again(root)
+    committed.record(made)
+    made.executed[0].write_text(content)
+    for use in (committed.record, committed.verify):
+        with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged: run 'make repro"):
+            use(made)
+    assert len(again(root).records.numbers) == 2
+
+
 def test_numbers_of_other_parameters_are_not_compared(workshop, prepared, claims_page, root):
     committed.record(again(root))
     with pytest.raises(UserError, match="seed 1"):
@@ -288,18 +378,30 @@ def test_every_headline_has_a_label_and_a_unit():
         assert all(each.unit and "_" not in each.label for each in about)
 
 
-def test_pages_show_that_a_number_was_not_recorded():
-    known = "a {glue:text}`notebooks/01_data.ipynb::t2.subject.accuracy:.2f` b "
-    page = known + "{glue:text}`x::d1.a.b`"
-    assert site.without_missing(page, {"t2.subject.accuracy"}) == known + "n/a"
-    assert site.without_missing(page, ()) == "a n/a b n/a"
-
-
 def test_the_facts_of_a_damaged_result_are_none(tmp_path):
     for content in ("", "{}", '{"metadata": 3}', json.dumps({"metadata": {"tinyvgg": {"a": 1}}})):
         (tmp_path / "x.ipynb").write_text(content)
         expected = {"a": 1} if "tinyvgg" in content else {}
         assert notebooks.facts(tmp_path / "x.ipynb") == expected
+
+
+def test_the_site_of_other_faces_is_signed_and_shows_nothing_that_they_lack(
+    workshop, prepared, claims_page, photographs, root, monkeypatch
+):
+    (workshop.root / "book" / "intro.md").write_text(
+        "# Book\n\n## What came out\n\n{glue:text}`notebooks/01_first.ipynb::t9.subject.lost:.0f`\n"
+    )
+    settings = {"_config.yml": "parse: {}\nhtml: {}\n", "_toc.yml": "root: intro\n"}
+    for name, content in settings.items():
+        (workshop.root / name).write_text(content)
+    monkeypatch.setattr(site, "build", lambda book, target, strict: book)
+    book = reproduce.build_site(again(root, faces=f"folder:{photographs}"))
+    intro = (book / "intro.md").read_text()
+    assert "glue" not in intro
+    assert "| identity: test accuracy | 97.55% | 90.00% |" in intro
+    assert "`folder:photographs`" in intro
+    assert "folder photographs" in (book / "_config.yml").read_text()
+    assert str(photographs) not in (book / "claims.md").read_text() + intro
 
 
 def test_the_claims_page_of_a_reproduction_is_the_projects():

@@ -7,12 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 import tinyvgg
 from tinyvgg import paths
 from tinyvgg.book import notebooks, report, site
-from tinyvgg.book.normalise import refuse_private, write
+from tinyvgg.book.normalise import read, refuse_private, write
 from tinyvgg.book.records import Number, Records
 from tinyvgg.book.reproduce import Reproduction, claims_of, write_json, write_text
 from tinyvgg.claims import Verdict
@@ -63,8 +61,8 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
         content = json.loads(path.read_text("utf-8"))
         numbers = {key: Number(**entry) for key, entry in content["numbers"].items()}
         verdicts = {key: Verdict(key, **entry) for key, entry in content["verdicts"].items()}
-        return content["provenance"]["parameters"], Records(numbers, verdicts)
-    except (OSError, ValueError, KeyError, TypeError):
+        return dict(content["provenance"]["parameters"]), Records(numbers, verdicts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"record {str(path)!r} is missing or damaged: run 'make record'") from None
 
 
@@ -85,7 +83,7 @@ def verify(made: Reproduction) -> list[report.Difference]:
 
 
 def _committed(executed: Path) -> Any:
-    notebook = nbformat.read(executed, as_version=4)
+    notebook = read(executed)
     for fact in RUN_ONLY:
         notebook.metadata["tinyvgg"].pop(fact, None)
     refuse_private(notebook, executed.stem)

@@ -1,4 +1,4 @@
-"""One notebook: converted, its parameters checked, executed, and written whole or not at all."""
+"""One notebook: converted, its parameters read, executed, and written whole or not at all."""
 
 import ast
 import hashlib
@@ -18,9 +18,7 @@ from tinyvgg import paths
 from tinyvgg.book import sources
 from tinyvgg.book.normalise import normalise, write
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import check_study
-
-Parameters = dict[str, Any]
+from tinyvgg.parameters import Parameters, parse
 
 
 def folder() -> Path:
@@ -57,44 +55,11 @@ def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> Paramete
     """All parameters of a notebook: its defaults, and those typed on a command line.
 
     Raises:
-        UserError: see `parse`.
+        UserError: see `tinyvgg.parameters.parse`.
     """
     with TemporaryDirectory() as temporary:
         known = defaults(convert(source, Path(temporary)))
     return {**known, **parse(pairs, known, source.stem)}
-
-
-def parse(pairs: Iterable[tuple[str, str]], known: Parameters, name: str) -> Parameters:
-    """Values typed on a command line as the types that the defaults have.
-
-    Args:
-        pairs: names and values.
-        known: parameters with their defaults.
-        name: whose parameters they are, for the message.
-
-    Raises:
-        UserError: an unknown parameter; lists the known ones. A value of the wrong type.
-    """
-    return {key: _typed(key, value, known, name) for key, value in pairs}
-
-
-def check(parameters: Mapping[str, Any]) -> Parameters:
-    """Refuse values that no study can be opened with; folders become absolute.
-
-    Raises:
-        UserError: see `tinyvgg.experiments.check_study`.
-    """
-    checked = dict(parameters)
-    profile, faces, seed = (checked[name] for name in ("profile", "faces", "seed"))
-    check_study(profile, faces, seed)
-    checked["faces"] = absolute(faces)
-    return checked
-
-
-def absolute(faces: str) -> str:
-    """A source of faces that means the same from every working folder."""
-    kind, colon, place = faces.partition(":")
-    return f"{kind}:{Path(place).expanduser().resolve()}" if colon else faces
 
 
 def slug(parameters: Mapping[str, Any]) -> str:
@@ -175,18 +140,6 @@ def _failure(
 def shown(path: Path) -> str:
     """A path as messages show it: relative to the working folder where it lies below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _typed(key: str, value: str, known: Parameters, name: str) -> Any:
-    if key not in known:
-        names = ", ".join(known) or "none"
-        raise UserError(f"parameter {key!r} of {name} is not one of {names}")
-    if not isinstance(known[key], int):
-        return value
-    try:
-        return int(value)
-    except ValueError:
-        raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}") from None
 
 
 def _word(value: str) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from tinyvgg.book.normalise import read as read_notebook
 from tinyvgg.claims import Verdict
 from tinyvgg.errors import UserError
 
@@ -106,12 +106,12 @@ def collect(notebooks: Iterable[Path]) -> Records:
     """Everything recorded in several executed notebooks.
 
     Raises:
-        UserError: a key that is recorded twice.
+        UserError: a notebook that cannot be read, or a key that is recorded twice.
     """
     found_numbers: dict[str, Number] = {}
     found_verdicts: dict[str, Verdict] = {}
     for path in notebooks:
-        for key, value, about in _glued(nbformat.read(path, as_version=4)):
+        for key, value, about in _glued(read_notebook(path)):
             claim = about.get("claim")
             if key in found_numbers or claim in found_verdicts:
                 raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")

@@ -18,6 +18,7 @@ class Headline(NamedTuple):
     of: str = ""
 
 
+COLUMNS = ["quantity", "paper", "ours"]
 SETS = ("unique", "common", "random", "contrast")
 PAIRS = "pairs shown"
 HEADLINES = (
@@ -49,13 +50,36 @@ class Difference:
 
 def paper_beside_ours(numbers: Mapping[str, Number]) -> str:
     """The headline numbers as a table of text; those that were not recorded are left out."""
-    rows = [
+    return table(COLUMNS, _headlines(numbers))
+
+
+def what_came_out(numbers: Mapping[str, Number], profile: str, faces: str) -> str:
+    """The headline numbers for a page whose own sentences ask for numbers that a run lacks.
+
+    Args:
+        numbers: that the run recorded.
+        profile: of the run.
+        faces: of the run, as pages call them.
+    """
+    lines = [COLUMNS, ["---", "---:", "---:"], *_headlines(numbers)]
+    shown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"""\
+The book tells here what came out for identity and for emotion on the synthetic faces. These pages
+were made with the profile `{profile}` from the faces `{faces}`, which do not have all of those
+numbers. The table has the ones that they have, beside the paper's; what became of each claim is
+[on one page](claims.md).
+
+{shown}
+"""
+
+
+def _headlines(numbers: Mapping[str, Number]) -> list[list[str]]:
+    return [
         _row(key, line, number)
         for line in HEADLINES
         for key, number in numbers.items()
         if key.startswith(f"{line.claim}.") and key.endswith(f".{line.ours}")
     ]
-    return table(["quantity", "paper", "ours"], rows)
 
 
 def differences(committed: Records, fresh: Records) -> list[Difference]:

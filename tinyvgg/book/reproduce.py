@@ -9,11 +9,12 @@ from typing import Any
 from tqdm import tqdm
 
 from tinyvgg import paths
-from tinyvgg.book import notebooks, site, sources
+from tinyvgg.book import notebooks, report, site, sources
 from tinyvgg.book.records import Records, collect
 from tinyvgg.claims import claims_page
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import open_study
+from tinyvgg.parameters import DEFAULTS, named
 
 LAST = "last.json"
 
@@ -30,6 +31,10 @@ class Reproduction:
         """The executed notebooks."""
         return sorted((self.folder / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
+    def place(self, source: Path) -> Path:
+        """Where the executed notebook of a source belongs."""
+        return self.folder / "notebooks" / f"{source.stem}.ipynb"
+
     @property
     def records(self) -> Records:
         """Everything that its notebooks recorded."""
@@ -38,6 +43,9 @@ class Reproduction:
 
 def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) -> Reproduction:
     """Render, train and execute every notebook, going on where an earlier call was interrupted.
+
+    `last` keeps pointing at the last complete reproduction: until this one is complete, too, or,
+    if it is the same one again, until the first of its notebooks is executed anew.
 
     Args:
         parameters: profile, faces and seed, checked.
@@ -51,12 +59,15 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
     if not chapters:
         raise UserError(f"folder {str(sources.folder())!r} has no notebooks named NN_name.py")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
-    (root / LAST).unlink(missing_ok=True)
     facts = {"package_sha256": sources.package_digest(), "fingerprint": prepare(parameters)}
-    with tqdm(total=len(chapters), unit="notebook", desc="notebooks") as bar:
-        for source in chapters:
+    waiting = [source for source in chapters if fresh or not _is_current(source, made, facts)]
+    if waiting:
+        _forget(made, root)
+    done = len(chapters) - len(waiting)
+    with tqdm(total=len(chapters), initial=done, unit="notebook", desc="notebooks") as bar:
+        for source in waiting:
             bar.set_postfix_str(source.stem)
-            _execute(source, made, facts, fresh)
+            _execute(source, made, facts)
             bar.update()
     _forget_others(made, {source.stem for source in chapters})
     write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})
@@ -84,30 +95,49 @@ def last(root: Path) -> Reproduction:
     """The last reproduction that was completed in a folder.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or its notebooks are gone.
     """
+    made = _noted(root)
+    if made is None or not made.executed:
+        raise UserError(f"nothing was reproduced in {str(root)!r} yet: run 'make reproduce'")
+    return made
+
+
+def _noted(root: Path) -> Reproduction | None:
+    """What the note on the last reproduction says; None where it is missing or damaged."""
     try:
         content = json.loads((root / LAST).read_text("utf-8"))
-        return Reproduction(content["parameters"], root / content["folder"])
-    except (OSError, ValueError, KeyError):
-        raise UserError(
-            f"nothing was reproduced in {str(root)!r} yet: run 'make reproduce'"
-        ) from None
+        parameters = {name: content["parameters"][name] for name in DEFAULTS}
+        return Reproduction(parameters, root / content["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def build_site(made: Reproduction) -> Path:
     """Build a site of a reproduction beside its notebooks; returns its first page."""
     records, book = made.records, made.folder / "book"
-    site.copy_pages(book, made.executed, records.glued)
+    profile, faces = made.parameters["profile"], made.parameters["faces"]
+    site.copy_pages(book, made.executed)
+    site.sign(book, profile, faces)
+    site.fit(book, records.glued, report.what_came_out(records.numbers, profile, named(faces)))
     (book / "claims.md").write_text(claims_of(made.parameters, records), encoding="utf-8")
     return site.build(book, made.folder / "site", strict=False)
 
 
-def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any], fresh: bool) -> None:
-    target = made.folder / "notebooks" / f"{source.stem}.ipynb"
+def _forget(made: Reproduction, root: Path) -> None:
+    """Let `last` no longer point at a reproduction that is about to change."""
+    noted = _noted(root)
+    if noted is None or noted.folder == made.folder:
+        (root / LAST).unlink(missing_ok=True)
+
+
+def _is_current(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> bool:
     expected = {"source_sha256": sources.source_digest(source), **made.parameters, **facts}
-    if not fresh and notebooks.facts(target) == expected:
-        return
+    return notebooks.facts(made.place(source)) == expected
+
+
+def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None:
+    target = made.place(source)
     target.unlink(missing_ok=True)
     converted = notebooks.convert(source, made.folder / "converted")
     notebooks.execute(source, converted, target, dict(made.parameters), facts, source.stem)
@@ -122,7 +152,7 @@ def _forget_others(made: Reproduction, stems: Iterable[str]) -> None:
 def claims_of(parameters: Mapping[str, Any], records: Records) -> str:
     """The claims page of a reproduction."""
     values = {key: number.value for key, number in records.numbers.items()}
-    profile, faces = parameters["profile"], parameters["faces"]
+    profile, faces = parameters["profile"], named(parameters["faces"])
     return claims_page(values, records.verdicts, profile=profile, faces=faces)
 
 

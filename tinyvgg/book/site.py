@@ -1,5 +1,6 @@
 """The site: a copy of the book's pages with fresh notebooks, built, and complete by itself."""
 
+import html
 import re
 import shutil
 import subprocess
@@ -7,14 +8,17 @@ import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import yaml
+
 from tinyvgg import paths
 from tinyvgg.errors import UserError
+from tinyvgg.parameters import named
 
 SETTINGS = ("_config.yml", "_toc.yml")
 NOT_COPIED = ("_build", "notebooks", "generated", *SETTINGS)
-GLUE = re.compile(r"\{glue:text\}`([^`:]+)::([^`:]+)(?::[^`]*)?`")
+GLUE = re.compile(r"\{glue:text\}`[^`:]+::([^`:]+)(?::[^`]*)?`")
+"""A number that a page shows; finds its key."""
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
-MISSING = "n/a"
 LOADED = re.compile(
     r"<script\b[^>]*\bsrc=[\"'](?:https?:)?//[^\"']+|<link\b(?=[^>]*\brel=[\"']stylesheet[\"'])"
     r"[^>]*\bhref=[\"'](?:https?:)?//[^\"']+",
@@ -27,28 +31,73 @@ def pages() -> Path:
     return paths.project() / "book"
 
 
-def copy_pages(target: Path, notebooks: Iterable[Path], known: Collection[str]) -> None:
+def copy_pages(target: Path, notebooks: Iterable[Path]) -> None:
     """Copy the book's pages with other notebooks, leaving the committed ones alone.
 
     Args:
         target: made anew.
         notebooks: executed ones.
-        known: keys that they recorded; a page that shows another shows "n/a" instead.
     """
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(pages(), target, ignore=shutil.ignore_patterns(*NOT_COPIED))
     for name in SETTINGS:
         shutil.copyfile(paths.project() / name, target / name)
-    for page in target.glob("*.md"):
-        page.write_text(without_missing(page.read_text("utf-8"), known), encoding="utf-8")
     (target / "notebooks").mkdir()
     for notebook in notebooks:
         shutil.copyfile(notebook, target / "notebooks" / notebook.name)
 
 
-def without_missing(page: str, known: Collection[str]) -> str:
-    """A page whose glued numbers are all there; the others become "n/a"."""
-    return GLUE.sub(lambda found: found[0] if found[2] in known else MISSING, page)
+def sign(book: Path, profile: str, faces: str) -> None:
+    """Let a copy of the book say what it was made with: in its footer, and where pages ask.
+
+    Args:
+        book: as `copy_pages` made it.
+        profile: of the run that it shows.
+        faces: of that run, as they were asked for.
+    """
+    path = book / "_config.yml"
+    settings = yaml.safe_load(path.read_text("utf-8"))
+    settings["html"]["extra_footer"] = footer(faces)
+    settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+
+def footer(faces: str) -> str:
+    """Whose faces a site shows."""
+    kind, _, name = named(faces).partition(":")
+    whose = f"those of the {kind} {html.escape(name)}" if name else kind
+    return f"The faces shown are {whose} unless a page says otherwise."
+
+
+def substitutions(profile: str, faces: str) -> dict[str, str]:
+    """What pages can show of the run that a site was made from, as in ``{{ profile }}``."""
+    return {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
+
+
+def fit(book: Path, known: Collection[str], instead: str) -> None:
+    """Let a copy of the book show no number that its notebooks did not record.
+
+    Args:
+        book: as `copy_pages` made it.
+        known: the keys that they recorded.
+        instead: text for a section that shows others.
+    """
+    for page in book.glob("*.md"):
+        text = page.read_text("utf-8")
+        page.write_text(without_missing(text, known, instead), encoding="utf-8")
+
+
+def without_missing(page: str, known: Collection[str], instead: str) -> str:
+    """A page with another text, under the same title, for each section that lacks a number."""
+    return "".join(
+        section if set(GLUE.findall(section)) <= set(known) else _retold(section, instead)
+        for section in re.split(r"(?m)^(?=## )", page)
+    )
+
+
+def _retold(section: str, instead: str) -> str:
+    title = section.partition("\n")[0]
+    return f"{title}\n\n{instead.strip()}\n\n"
 
 
 def build(book: Path, target: Path, strict: bool) -> Path:
@@ -75,18 +124,18 @@ def build(book: Path, target: Path, strict: bool) -> Path:
     text = log.read_text("utf-8")
     if ended.returncode:
         raise UserError(f"the site was not built: {_reason(text)}; see {log}")
-    html = target / "_build" / "html"
-    faults = needs_network(html)
+    built = target / "_build" / "html"
+    faults = needs_network(built)
     if faults:
         raise UserError(f"the site is not complete by itself: {faults[0]}")
-    return html / "index.html"
+    return built / "index.html"
 
 
-def needs_network(html: Path) -> list[str]:
+def needs_network(site: Path) -> list[str]:
     """Scripts and style sheets that pages of a site load from elsewhere, with the page."""
     return [
-        f"{page.relative_to(html)} loads {found}"
-        for page in sorted(html.rglob("*.html"))
+        f"{page.relative_to(site)} loads {found}"
+        for page in sorted(site.rglob("*.html"))
         for found in LOADED.findall(page.read_text("utf-8"))
     ]
 

@@ -8,12 +8,10 @@ need("faces", "pandas", "PIL", "cv2", "scipy", "tqdm")
 from pathlib import Path
 
 from tinyvgg import paths
-from tinyvgg.errors import UserError
 from tinyvgg.faces import folder as _folder
 from tinyvgg.faces.index import ANGLES, EMOTIONS, GAZES, FaceIndex, Faces
 from tinyvgg.faces.splits import Split, split
-
-SOURCES = ("synthetic", "folder:PATH")
+from tinyvgg.parameters import SOURCES, check_source
 
 __all__ = [
     "ANGLES",
@@ -27,19 +25,6 @@ __all__ = [
     "load_faces",
     "split",
 ]
-
-
-def check_source(source: str) -> None:
-    """Refuse a source that cannot be loaded, before any work is done.
-
-    Raises:
-        UserError: an unknown source, or a folder that is missing, empty or too small.
-    """
-    kind, _, rest = source.partition(":")
-    if kind == "folder" and rest:
-        _folder.scan(Path(rest).expanduser())
-    elif source != "synthetic":
-        raise UserError(f"faces {source!r} is not one of {', '.join(SOURCES)}")
 
 
 def load_faces(

@@ -10,40 +10,16 @@ from tqdm.auto import tqdm
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces, fingerprint
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
+from tinyvgg.photographs import list_photographs
 
 
 def scan(folder: Path) -> pd.DataFrame:
     """The images of a folder: path relative to it, and class; sorted by both.
 
     Raises:
-        UserError: a folder that is missing or empty, with fewer than two classes, or with a class
-            that has fewer than two images.
+        UserError: see `tinyvgg.photographs.list_photographs`.
     """
-    if not folder.is_dir():
-        raise UserError(
-            f"folder {str(folder)!r} does not exist; give a folder of class sub-folders"
-        )
-    rows = [
-        (image.relative_to(folder).as_posix(), group.name)
-        for group in sorted(folder.iterdir())
-        if group.is_dir() and not group.name.startswith(".")
-        for image in sorted(group.rglob("*"))
-        if image.suffix.lower() in SUFFIXES and not image.name.startswith(".")
-    ]
-    table = pd.DataFrame(rows, columns=["path", "class"])
-    counts = table["class"].value_counts()
-    if len(counts) < 2:
-        raise UserError(
-            f"folder {str(folder)!r} has images of {len(counts)} classes; "
-            f"it needs two sub-folders at least with images ({', '.join(SUFFIXES)})"
-        )
-    if counts.min() < 2:
-        raise UserError(
-            f"class {counts.idxmin()!r} in {str(folder)!r} has a single image; "
-            "give it two at least, one to train on and one to test, or remove its folder"
-        )
+    table = pd.DataFrame(list_photographs(folder), columns=["path", "class"])
     return table.assign(source="folder")
 
 

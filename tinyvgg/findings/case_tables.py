@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.cases import Case, Pairs
+from tinyvgg.findings.data import PLURALS
 from tinyvgg.runs import Run
 from tinyvgg.suppression import equal_smallest, rectified
 
@@ -54,25 +55,66 @@ def differing(run: Run, case: Case) -> list[str]:
     return [aspect for aspect in known if first[aspect] != second[aspect]]
 
 
+def told_sentence(run: Run, asked: str) -> str:
+    """What the network of a chapter tells, and that it is not what the chapter's text speaks of.
+
+    Args:
+        run: that the chapter looks at.
+        asked: the column that its text speaks of, ``subject`` or ``emotion``.
+    """
+    tells = f"the network of this run tells {len(run.classes)} {PLURALS[run.task]}"
+    if run.task == asked:
+        return f"{tells[0].upper()}{tells[1:]}."
+    return (
+        f"This source does not say which {asked} an image shows: where the text speaks of"
+        f" {PLURALS[asked]}, {tells}."
+    )
+
+
 def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
-    """Which pair a chapter looks at, and why this one."""
+    """Which pair a chapter looks at, why this one, and in what its images differ."""
     if not len(pair):
         return f"None of the {len(run.errors)} errors of this run has a right look-alike."
     case = pair.cases[0]
-    own = sum(run.classes[other.true] == wanted for other in pairs.cases)
-    why = (
-        f"Class {wanted} has {own} of the {len(pairs)} errors that have a right look-alike; shown"
-        " is the one that is closest to it."
-        if own
-        else f"Class {wanted} has no error with a right look-alike in this run; shown is the"
-        f" closest of the {len(pairs)} pairs that there are."
-    )
-    aspects = " and ".join(differing(run, case)) or "pixels only"
     return (
-        f"{why} The right image ({name_of(run, case.lookalike or 0)}) and the wrong one"
-        f" ({name_of(run, case.row)}) differ in {aspects};"
-        f" class **{run.classes[case.true]}** was taken for **{run.classes[case.predicted]}**."
+        f"{_chosen(run, pairs, wanted)} The right image ({name_of(run, case.lookalike or 0)}) and"
+        f" the wrong one ({name_of(run, case.row)}) {_difference(run, case)}; {run.task}"
+        f" **{run.classes[case.true]}** was taken for **{run.classes[case.predicted]}**."
+        f"{_unsaid(run)}"
     )
+
+
+def _chosen(run: Run, pairs: Pairs, wanted: str) -> str:
+    closest = f"shown is the closest of the {len(pairs)} pairs that there are."
+    if run.task != "subject" or wanted not in run.classes:
+        return f"This run has no subject {wanted}; {closest}"
+    own = sum(run.classes[other.true] == wanted for other in pairs.cases)
+    if not own:
+        return f"Subject {wanted} has no error with a right look-alike in this run; {closest}"
+    return (
+        f"Subject {wanted} has {own} of the {len(pairs)} errors that have a right look-alike;"
+        " shown is the one that is closest to it."
+    )
+
+
+def _difference(run: Run, case: Case) -> str:
+    known = differing(run, case)
+    if known:
+        return f"differ in {' and '.join(known)}"
+    return f"are of the same {run.task}" if _unknown(run) else "differ in pixels only"
+
+
+def _unsaid(run: Run) -> str:
+    unknown = _unknown(run)
+    if not unknown:
+        return ""
+    *others, last = unknown
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f" Whether they differ in {listed} this source does not say."
+
+
+def _unknown(run: Run) -> list[str]:
+    return [aspect for aspect in ASPECTS if not run.faces.index.has(aspect)]
 
 
 def cases_table(run: Run, pairs: Pairs) -> pd.DataFrame:

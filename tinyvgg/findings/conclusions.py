@@ -40,6 +40,11 @@ def whole(table: pd.DataFrame, otherwise: str = "There is nothing to show.") -> 
         return HTML(table.to_html(escape=True, index=not isinstance(table.index, pd.RangeIndex)))
 
 
+def in_words(task: str) -> str:
+    """What a network tells, as sentences call it."""
+    return paper.TASK_NAMES.get(task, "the classes of this source")
+
+
 def mean_with_interval(values: "pd.Series[float]") -> str:
     """A mean with its 95 % bootstrap interval; values that are missing are left out."""
     known = values.dropna().to_numpy(float)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,17 @@ def _paper(claim: str) -> dict[str, int | float | None]:
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
+def at_hand(faces: Faces) -> str:
+    """What this run works on, and what of the paper's design is not known about it."""
+    if faces.kind == "synthetic":
+        return f"This run works on {len(faces):,} of the synthetic faces. {lacking(faces.index)}"
+    name = Path(faces.source.partition(":")[2]).name
+    return (
+        f"This run works on {len(faces):,} other images, those of the {faces.kind} `{name}`."
+        f" {lacking(faces.index)}"
+    )
+
+
 def lacking(index: FaceIndex) -> str:
     """One sentence about the factors of the paper's design that a source does not know."""
     missing = [factor for factor in FACTORS if not index.has(factor)]
@@ -84,7 +96,7 @@ def lacking(index: FaceIndex) -> str:
         return "This source knows all factors of the paper's design."
     return (
         f"This source does not say which {', '.join(missing)} an image shows; "
-        "what needs to know is left out below."
+        "what needs them is left out below."
     )
 
 
@@ -246,6 +258,23 @@ def numbers(study: Study, splits: Readings) -> dict[str, object]:
         if reading == TABLE:
             ours[f"{prefix}.test_per_cell"] = int(by_cell["test"].min())
     return ours
+
+
+def twins_sentence(index: FaceIndex, ours: Mapping[str, object]) -> str:
+    """How many test images have a twin that was learned, in words.
+
+    Args:
+        index: of the faces.
+        ours: what `numbers` found.
+    """
+    shares = [
+        f"{share:.1%} of the test images for {TASK_NAMES[task]}"
+        for task in index.tasks
+        if isinstance(share := ours.get(f"{CLAIMS[task]}.{task}.twins"), float)
+    ]
+    if not shares:
+        return f"Twins are not known here. {lacking(index)}"
+    return f"In this run {' and '.join(shares)} have a twin that was learned."
 
 
 def verdicts(study: Study) -> list[Verdict]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from tinyvgg import paper
 from tinyvgg.experiments import Study
+from tinyvgg.findings.conclusions import in_words
 from tinyvgg.network import Convolution, Dense, Layer, Pooling
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.reading import read_network
@@ -108,6 +109,17 @@ def _parameters(layer: Layer) -> int:
 def parameters(model: nn.Module) -> int:
     """Weights and biases of a network."""
     return sum(weights.numel() for weights in model.parameters())
+
+
+def parameters_sentence(run: Run) -> str:
+    """How many parameters a network has, and how many of them follow the last maps."""
+    network, total = read_network(run.model), parameters(run.model)
+    first = network.dense[0]
+    return (
+        f"With all its weights and biases the network for {in_words(run.task)} has {total:,}"
+        f" parameters; {_parameters(first) / total:.0%} of them sit where the last maps,"
+        f" {first.module.in_features:,} pixels, meet the first dense layer."
+    )
 
 
 def recipe_table(study: Study) -> pd.DataFrame:

@@ -209,7 +209,7 @@ def region_summary(table: pd.DataFrame) -> pd.DataFrame:
     groups = table.dropna().groupby(["region", "set"], sort=False)["density"]
     text = {key: mean_with_interval(part) for key, part in groups}
     if not text:
-        return pd.DataFrame({"density": ["no misclassified synthetic face seen from the front"]})
+        return pd.DataFrame({"density": ["no misclassified synthetic face from the front"]})
     found = pd.Series(text).unstack().reindex(index=list(REGIONS))
     return found[[name for name in SETS if name in found]].rename(columns=SETS)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from tinyvgg import paper
 from tinyvgg.claims import Verdict
 from tinyvgg.experiments import Study
-from tinyvgg.findings.conclusions import Part, untestable, weigh
+from tinyvgg.findings.conclusions import Part, in_words, untestable, weigh
 from tinyvgg.findings.recipes import network_table, parameters
 from tinyvgg.metrics import Interval, proportion_interval
 from tinyvgg.paper import TASK_NAMES
@@ -96,6 +96,25 @@ def accuracy_table(runs: Sequence[Run]) -> pd.DataFrame:
     return paper.compare(rows)
 
 
+def best_epoch_sentence(runs: Sequence[Run]) -> str:
+    """What the accuracies would read for the epoch that does best on the test part, in words."""
+    readings = [
+        f"{paper.show(best_accuracy(run), 'percent')} for {in_words(run.task)} instead of"
+        f" {paper.show(run.accuracy, 'percent')}"
+        for run in runs
+    ]
+    noun = "accuracy" if len(runs) == 1 else "accuracies"
+    return (
+        f"Had the best epoch on the test part been kept, the {noun} would read"
+        f" {' and '.join(readings)}."
+    )
+
+
+def best_accuracy(run: Run) -> float:
+    """Accuracy of the epoch that does best on the test part."""
+    return 1 - float(run.history["test_error"].min())
+
+
 def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataFrame:
     """Error rates of the final weights on both parts, and the gap between them, in percent."""
     rows = []
@@ -121,7 +140,7 @@ def numbers(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> dict[str, 
     for run, wrong in zip(runs, wrong_in_training, strict=True):
         found |= {
             f"t2.{run.task}.accuracy": run.accuracy,
-            f"t2.{run.task}.best_accuracy": 1 - float(run.history["test_error"].min()),
+            f"t2.{run.task}.best_accuracy": best_accuracy(run),
             f"f5.{run.task}.train_accuracy": 1 - wrong / len(run.split.train),
             f"f5.{run.task}.gap": gap(run, wrong)[0],
         }

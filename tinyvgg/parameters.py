@@ -1,0 +1,98 @@
+"""What a study is asked for, its profile, faces and seed: typed, and checked before any work.
+
+The standard library is all that this needs, so that the command line can refuse bad input at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tinyvgg.errors import UserError
+from tinyvgg.photographs import list_photographs
+
+PROFILE_NAMES = ("smoke", "quick", "paper")
+SOURCES = ("synthetic", "folder:PATH")
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {"profile": "quick", "faces": "synthetic", "seed": 0}
+)
+
+Parameters = dict[str, Any]
+
+
+def parse(pairs: Iterable[tuple[str, str]], known: Mapping[str, Any], name: str) -> Parameters:
+    """Values typed on a command line as the types that the defaults have.
+
+    Args:
+        pairs: names and values.
+        known: parameters with their defaults.
+        name: whose parameters they are, for the message.
+
+    Raises:
+        UserError: an unknown parameter; lists the known ones. A value of the wrong type.
+    """
+    return {key: _typed(key, value, known, name) for key, value in pairs}
+
+
+def check(parameters: Mapping[str, Any]) -> Parameters:
+    """Refuse values that no study can be opened with; folders become absolute.
+
+    Raises:
+        UserError: see `check_study`.
+    """
+    checked = dict(parameters)
+    profile, faces, seed = (checked[name] for name in DEFAULTS)
+    check_study(profile, faces, seed)
+    checked["faces"] = absolute(faces)
+    return checked
+
+
+def check_study(profile: str, faces: str, seed: object) -> None:
+    """Refuse parameters that no study can be opened with, before any work is done.
+
+    Raises:
+        UserError: an unknown profile or source, an unusable folder, a seed that is no whole
+            number from 0 on.
+    """
+    if profile not in PROFILE_NAMES:
+        raise UserError(f"profile {profile!r} is not one of {', '.join(PROFILE_NAMES)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed {seed!r} is not a whole number from 0 on")
+    check_source(faces)
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that cannot be loaded, before any work is done.
+
+    Raises:
+        UserError: an unknown source, or a folder that is missing, empty or too small.
+    """
+    kind, _, rest = source.partition(":")
+    if kind == "folder" and rest:
+        list_photographs(Path(rest).expanduser())
+    elif source != "synthetic":
+        raise UserError(f"faces {source!r} is not one of {', '.join(SOURCES)}")
+
+
+def absolute(faces: str) -> str:
+    """A source of faces that means the same from every working folder."""
+    kind, colon, place = faces.partition(":")
+    return f"{kind}:{Path(place).expanduser().resolve()}" if colon else faces
+
+
+def named(faces: str) -> str:
+    """A source of faces as pages call it: of a folder, its name and not its place."""
+    kind, colon, place = faces.partition(":")
+    return f"{kind}:{Path(place).name}" if colon else faces
+
+
+def _typed(key: str, value: str, known: Mapping[str, Any], name: str) -> Any:
+    if key not in known:
+        names = ", ".join(known) or "none"
+        raise UserError(f"parameter {key!r} of {name} is not one of {names}")
+    if not isinstance(known[key], int):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}") from None
