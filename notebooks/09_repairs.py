@@ -57,8 +57,8 @@ pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 # | `top=m` of the last two | and is among the $m$ largest | a number of pixels | a sort besides | what $m$ pixels do together |
 # | `repair(trace, t)` | it is in the smallest set found without which $t$ wins | the true class | a pass a pixel, then combinations | other sets as small |
 #
-# The last three know the true class, which the network did not. What they find explains an error
-# afterwards; it is no way to classify.
+# `Contrastive(t)` and `repair` know the true class, which the network did not. What they find
+# explains an error afterwards; it is no way to classify.
 #
 # Two methods carry pixels to the image, and other libraries explain the image directly:
 #
