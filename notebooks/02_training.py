@@ -72,7 +72,7 @@ Markdown(recipes.parameters_sentence(runs[0]))
 # told where that was: the *switches*, recorded on the way up.
 
 # %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run: side² × number of maps, or neurons. Heights of the slabs go with the logarithm of the side."}, "image": {"alt": "A row of slabs that shrink from the image over three blocks of convolutions and max-poolings to four dense layers; below it a row of slabs that grow back from the last maps to the image, with arrows named switches from each max-pooling to its unpooling"}}
-diagram(record(runs[0].model, study.faces.tensor([0])))
+diagram(record(runs[0].model, runs[0].tensor([0])))
 
 # %% [markdown]
 # ## The recipe

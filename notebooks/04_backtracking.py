@@ -93,8 +93,7 @@ figures.last_layers(image, identity.classes)
 
 # %%
 samples = {
-    task: record(run.model, study.faces.tensor(sample_rows(run, 400, seed)))
-    for task, run in runs.items()
+    task: record(run.model, run.tensor(sample_rows(run, 400, seed))) for task, run in runs.items()
 }
 biases = {task: bias_table(trace) for task, trace in samples.items()}
 findings.bias_summary(biases)

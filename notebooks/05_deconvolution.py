@@ -109,7 +109,7 @@ pd.Series(pooling, name="largest difference after unpooling and pooling again").
 
 # %%
 rows = sample_rows(run, 40, seed)
-trace = record(run.model, study.faces.tensor(rows))
+trace = record(run.model, run.tensor(rows))
 layers = findings.counterparts(trace)
 layers.iloc[::-1].reset_index(drop=True)
 

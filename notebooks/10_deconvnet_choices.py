@@ -40,7 +40,7 @@ from tinyvgg.trace import record
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])
 rows = sample_rows(run, 40, seed)
-trace = record(run.model, study.faces.tensor(rows))
+trace = record(run.model, run.tensor(rows))
 
 # %% [markdown]
 # ## Switches, ReLU and biases: all eight

@@ -16,6 +16,7 @@ from PIL import Image
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import PROFILES, Run, open_study
 from tinyvgg.parameters import PROFILE_NAMES, check_study
+from tinyvgg.settings import CHOICES
 
 CHILD = """
 import sys, torch
@@ -68,11 +69,13 @@ def test_trained_once_and_loaded_ever_after(folder: Path) -> None:
     assert {
         "config.json",
         "history.csv",
+        "gradients.csv",
+        "timings.csv",
         "weights.safetensors",
         "predictions.npz",
         "manifest.json",
     } <= set(files)
-    assert "checkpoint.safetensors" not in files
+    assert not [name for name in files if "checkpoint" in name]
 
 
 def test_everything_made_lies_under_home(folder: Path, home: Path) -> None:
@@ -86,6 +89,42 @@ def test_seed_profile_and_pixels_each_make_another_experiment(folder: Path) -> N
     names = {name(), name(seed=1), name(profile="quick")}
     Image.new("RGB", (32, 32)).save(folder / "calm" / "0.png")
     assert len(names | {name()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [(name, values[1]) for name, values in CHOICES.items()] + [("epochs", 3), ("rate", 0.2)],
+)
+def test_each_setting_makes_another_experiment(folder: Path, setting: str, value: object) -> None:
+    usual, other = (
+        open_study("smoke", f"folder:{folder}", 0, False, settings).experiment("class")
+        for settings in ({}, {setting: value})
+    )
+    assert other.name != usual.name
+    assert other.configuration != usual.configuration
+
+
+def test_a_network_sees_the_pixels_scaled_as_it_was_trained(folder: Path) -> None:
+    settings = {"scaling": "standardised", "epochs": 2}
+    run = open_study("smoke", f"folder:{folder}", 3, False, settings).run("class")
+    seen = run.tensor(run.split.train).double()
+    torch.testing.assert_close(seen.mean((0, 2, 3)), torch.zeros(3).double(), atol=1e-5, rtol=0)
+    deviation = seen.std((0, 2, 3), correction=0)
+    torch.testing.assert_close(deviation, torch.ones(3).double(), atol=1e-5, rtol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(run.logits, run.model(run.tensor(run.split.test)))
+
+
+def test_an_absent_device_is_named_with_those_there_are_and_nothing_is_written(
+    folder: Path, home: Path
+) -> None:
+    study = open_study("smoke", f"folder:{folder}", 3, False)
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(UserError, match=f"device '{absent}' is not there; this machine has .*cpu"):
+        study.run("class", device=absent)
+    with pytest.raises(UserError, match="device 'tpu' is not one of cuda, mps, cpu"):
+        study.run("class", device="tpu")
+    assert not (home / "runs").exists()
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_weights(folder: Path, home: Path) -> None:
@@ -132,7 +171,7 @@ def test_damaged_run_folder_is_named_with_the_way_out(folder: Path) -> None:
         trained(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{}", '{"format": 1, "sha256": []}'])
+@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{}", '{"format": 2, "sha256": []}'])
 def test_a_manifest_that_says_nothing_is_named_with_the_way_out(folder: Path, content: str) -> None:
     manifest = trained(folder).folder / "manifest.json"
     manifest.write_text(content)
@@ -143,7 +182,7 @@ def test_a_manifest_that_says_nothing_is_named_with_the_way_out(folder: Path, co
 def test_run_folder_of_another_version_is_named(folder: Path) -> None:
     manifest = trained(folder).folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
-    with pytest.raises(UserError, match="is of format 0, this version reads 1"):
+    with pytest.raises(UserError, match="is of format 0, this version reads 2"):
         trained(folder)
 
 

@@ -156,8 +156,8 @@ def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
     happen to a logit as good as equal to another on another device.
     """
     paired = tuple(case for case in cases if case.lookalike is not None)
-    wrong = run.faces.tensor([case.row for case in paired])
-    right = run.faces.tensor([case.lookalike for case in paired if case.lookalike is not None])
+    wrong = run.tensor([case.row for case in paired])
+    right = run.tensor([case.lookalike for case in paired if case.lookalike is not None])
     labels = torch.tensor([case.true for case in paired], dtype=torch.int64)
     pairs = Pairs(paired, record(run.model, wrong), record(run.model, right), labels)
     given = torch.tensor([case.predicted for case in paired], dtype=torch.int64)

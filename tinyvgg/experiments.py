@@ -1,14 +1,16 @@
 """Studies: a profile, a source of faces and a seed, and the networks that belong to them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from tinyvgg.faces import Faces, Split, load_faces, split
 from tinyvgg.parameters import check_study
 from tinyvgg.runs import Experiment, Run, train_or_load
-from tinyvgg.training import Recipe
+from tinyvgg.settings import Design, Recipe, changed, check_settings
+from tinyvgg.training.watching import Watcher
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,21 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Study:
-    """One profile, one source of faces, one seed: what a notebook works on."""
+    """One profile, one source of faces, one seed: what a notebook works on.
+
+    Attributes:
+        profile: size, recipe, network.
+        source: of the faces.
+        seed: of split, initial weights and batch order.
+        progress: whether to show progress bars.
+        settings: where its networks differ from the profile's (`tinyvgg.settings.DEFAULTS`).
+    """
 
     profile: Profile
     source: str
     seed: int
     progress: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def faces(self) -> Faces:
@@ -102,6 +113,7 @@ class Study:
     def experiment(self, task: str) -> Experiment:
         """The description of the network of a task."""
         profile = self.profile
+        recipe = profile.recipe(task, len(self.split(task).train))
         return Experiment(
             task=task,
             source=self.source,
@@ -110,23 +122,40 @@ class Study:
             size=profile.size,
             maps=profile.maps,
             dense=profile.dense,
-            recipe=profile.recipe(task, len(self.split(task).train)),
+            recipe=changed(recipe, self.settings),
             seed=self.seed,
+            design=changed(Design(), self.settings),
         )
 
     @cached_property
     def _runs(self) -> dict[str, Run]:
         return {}
 
-    def run(self, task: str) -> Run:
-        """The trained network of a task; trained on first use, loaded ever after."""
+    def run(self, task: str, *, device: str | None = None, watchers: Sequence[Watcher] = ()) -> Run:
+        """The trained network of a task; trained on first use, loaded ever after.
+
+        Args:
+            task: what it tells.
+            device: to train on; None for the best there is.
+            watchers: are told how its training goes.
+        """
         if task not in self._runs:
-            self._runs[task] = train_or_load(self.experiment(task), self.faces, self.progress)
+            self._runs[task] = train_or_load(
+                self.experiment(task),
+                self.faces,
+                self.progress,
+                device=device,
+                watchers=watchers,
+            )
         return self._runs[task]
 
 
 def open_study(
-    profile: str = "quick", faces: str = "synthetic", seed: int = 0, progress: bool = True
+    profile: str = "quick",
+    faces: str = "synthetic",
+    seed: int = 0,
+    progress: bool = True,
+    settings: Mapping[str, Any] | None = None,
 ) -> Study:
     """The one door of the notebooks: a profile, a source of faces and a seed.
 
@@ -135,6 +164,10 @@ def open_study(
         faces: ``synthetic`` or ``folder:PATH``.
         seed: of split, initial weights and batch order; the set of faces stays the same.
         progress: whether to show progress bars.
+        settings: what to do otherwise than the profile, such as ``{"optimiser": "adam"}``.
+
+    Raises:
+        UserError: an unknown profile, source or setting, or a value it cannot have.
     """
     check_study(profile, faces, seed)
-    return Study(PROFILES[profile], faces, seed, progress)
+    return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}))

@@ -7,8 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
+from tinyvgg.settings import Design
 
 BLOCKS = 3
+DEEP_SIZE = 32
+"""The smallest images, in pixels, that torchvision's VGGs can take."""
 
 
 class TinyVGG(nn.Module):
@@ -66,10 +69,66 @@ def _head(sizes: list[int]) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def initialise(model: nn.Module) -> None:
-    """Glorot uniform weights and zero biases, drawn from torch's global generator."""
+def initialise(model: nn.Module, kind: str = "glorot") -> None:
+    """Draw the weights of convolutions and dense layers from torch's global generator.
+
+    Args:
+        model: its weights are changed in place.
+        kind: ``glorot``, uniform, by the mean of fan-in and fan-out; ``he``, normal, by the
+            fan-in, for ReLUs; both with zero biases. ``torch``: the defaults of the layers.
+    """
     for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if not isinstance(layer, nn.Conv2d | nn.Linear):
+            continue
+        if kind == "torch":
+            layer.reset_parameters()
+            continue
+        if kind == "he":
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        else:
             nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def build(
+    design: Design,
+    classes: int,
+    size: int,
+    maps: int = 32,
+    dense: tuple[int, ...] = (1024, 512, 256),
+    seed: int = 0,
+) -> nn.Module:
+    """A network with its initial weights; global generators are left alone.
+
+    Args:
+        design: architecture and initialisation.
+        classes: number of outputs.
+        size: side of the square input images in pixels.
+        maps: feature maps of every convolution of Tiny VGG.
+        dense: neurons of its hidden dense layers.
+        seed: of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if design.architecture == "tinyvgg":
+            model: nn.Module = TinyVGG(classes, size, maps, dense)
+        else:
+            model = _deep(design.architecture, classes, size)
+        if design.initialisation != "glorot":
+            initialise(model, design.initialisation)
+    return model
+
+
+def _deep(name: str, classes: int, size: int) -> nn.Module:
+    """A VGG of torchvision with Glorot's weights (claim P3)."""
+    from torchvision import models
+
+    if size < DEEP_SIZE:
+        raise UserError(
+            f"size {size} is too small for {name}, which halves it five times;"
+            f" choose {DEEP_SIZE} at least"
+        )
+    model: nn.Module = getattr(models, name)(weights=None, init_weights=False, num_classes=classes)
+    initialise(model)
+    return model

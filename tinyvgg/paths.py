@@ -1,9 +1,12 @@
 """Where things lie: the project, what is made, and how a file is written whole or not at all."""
 
 import os
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
 
 
 def project() -> Path:
@@ -33,7 +36,7 @@ def faces_cache() -> Path:
     return build() / "faces"
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name and move it into place once it is complete.
 
     Args:
@@ -47,3 +50,10 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `write_whole` left in a folder when its process was killed."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,26 +13,41 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-import tinyvgg
-from tinyvgg import paths
-from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, Split, split
-from tinyvgg.faces.index import PIXEL_SCALE
-from tinyvgg.model import TinyVGG
-from tinyvgg.training import Batches, Epoch, Recipe, predict, train
-
-FORMAT = 1
-"""Version of the run folder; a folder of another one is refused."""
+from tinyvgg import paths, run_folder
+from tinyvgg.faces import Faces, Split, hold_out, split
+from tinyvgg.faces.index import Rows
+from tinyvgg.model import build
+from tinyvgg.settings import Design, Recipe
+from tinyvgg.training import checkpoints, diagnosis
+from tinyvgg.training.evaluation import predict
+from tinyvgg.training.history import Epoch, Trained, gradients_table, history_table, timings_table
+from tinyvgg.training.loop import Parts, train
+from tinyvgg.training.sources import Scaling, fit_scaling, open_source
+from tinyvgg.training.team import Team, assemble, check_device
+from tinyvgg.training.watching import Log, Plan, ProgressBar, Watcher
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A trained network's full description; its hash names the folder of the run."""
+    """A trained network's full description; its hash names the folder of the run.
+
+    Attributes:
+        task: the column that the network tells.
+        source: where the images come from.
+        fingerprint: of the images.
+        classes: names of the outputs.
+        size: side of the images in pixels.
+        maps: feature maps of every convolution of Tiny VGG.
+        dense: neurons of its hidden dense layers.
+        recipe: how it is trained.
+        seed: of split, initial weights and batch order.
+        design: what it is besides.
+    """
 
     task: str
     source: str
@@ -43,10 +58,11 @@ class Experiment:
     dense: tuple[int, ...]
     recipe: Recipe
     seed: int
+    design: Design = field(default_factory=Design)
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """As plain data. The place of a folder is left out: its pixels' hash stands for it."""
+        """As plain data. The place of a folder is left out: its images' hash stands for it."""
         return {**asdict(self), "source": self.source.partition(":")[0]}
 
     @property
@@ -71,18 +87,21 @@ class Run:
         experiment: its description.
         faces: all images.
         split: rows of `faces` in the training and the test part.
-        model: on the CPU, in evaluation mode, weights of the last epoch.
+        model: on the CPU, in evaluation mode, with the weights that were kept.
         history: one row per epoch (`tinyvgg.training.Epoch`).
         logits: of the test part, in the order of ``split.test``.
+        manifest: versions, device, times, hashes.
+        scaling: of the pixels, before the network sees them.
     """
 
     experiment: Experiment
     faces: Faces
     split: Split
-    model: TinyVGG
+    model: nn.Module
     history: pd.DataFrame
     logits: Float[Tensor, "n k"]
     manifest: Mapping[str, Any] = field(repr=False)
+    scaling: Scaling = field(default_factory=Scaling)
 
     @property
     def task(self) -> str:
@@ -103,6 +122,20 @@ class Run:
     def device(self) -> str:
         """The device that it was trained on."""
         return str(self.manifest["device"])
+
+    @property
+    def timings(self) -> pd.DataFrame:
+        """Wall time and training images a second of each epoch; other in every training."""
+        return pd.read_csv(self.folder / run_folder.TIMINGS)
+
+    @property
+    def gradients(self) -> pd.DataFrame:
+        """Norms of the gradients, a row an epoch and a column a layer."""
+        return pd.read_csv(self.folder / run_folder.GRADIENTS)
+
+    def tensor(self, rows: Rows | None = None) -> Float[Tensor, "m 3 h w"]:
+        """Images as this network sees them."""
+        return self.scaling(self.faces.pixels(rows))
 
     @cached_property
     def labels(self) -> Int[np.ndarray, "n"]:
@@ -133,107 +166,38 @@ class Run:
         return 1 - len(self.errors) / len(self.labels)
 
 
-def train_or_load(experiment: Experiment, faces: Faces, progress: bool = True) -> Run:
+def train_or_load(
+    experiment: Experiment,
+    faces: Faces,
+    progress: bool = True,
+    *,
+    device: str | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Run:
     """The run of an experiment: loaded if it is complete, else trained from its last checkpoint.
 
     A second process that asks for the same experiment waits for the first and loads its result.
+    Under torchrun all its processes train together.
+
+    Args:
+        experiment: its description.
+        faces: its images.
+        progress: whether to show a progress bar.
+        device: to train on; None for the best there is.
+        watchers: are told how the training goes.
 
     Raises:
-        UserError: a run folder that is damaged, of another version, or cannot be written.
+        UserError: a device that is absent, a run folder that is damaged, of another version, or
+            cannot be written, and what `tinyvgg.training.train` refuses.
     """
-    folder = experiment.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            if not (folder / "manifest.json").exists():
-                _train(experiment, faces, progress)
-    except PermissionError:
-        raise UserError(
-            f"run folder {str(folder)!r} cannot be written; set TINYVGG_HOME to a folder that can"
-        ) from None
+    folder, kind = experiment.folder, check_device(device)
+    if not run_folder.is_complete(folder):
+        team = assemble(kind)
+        with _held(folder, team):
+            if team.agree(not run_folder.is_complete(folder)):
+                _train(experiment, faces, team, _watchers(experiment, progress, watchers, team))
+        team.agree(None)
     return load(experiment, faces)
-
-
-def device() -> str:
-    """The device to train on: a GPU where there is one."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def batches(faces: Faces, task: str, on: str) -> Batches:
-    """Images (divided by 256) and labels of rows, from pixels that stay on the device."""
-    pixels = torch.from_numpy(np.ascontiguousarray(faces.images)).to(on)
-    labels = torch.from_numpy(faces.index.labels(task)).to(on)
-
-    def take(rows: Int[np.ndarray, "b"]) -> tuple[Tensor, Tensor]:
-        chosen = torch.from_numpy(rows).to(on)
-        return pixels[chosen].permute(0, 3, 1, 2).float() / PIXEL_SCALE, labels[chosen]
-
-    return take
-
-
-def build_model(experiment: Experiment) -> TinyVGG:
-    """The network of an experiment with its initial weights; global generators are left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(experiment.seed)
-        return TinyVGG(len(experiment.classes), experiment.size, experiment.maps, experiment.dense)
-
-
-def _train(experiment: Experiment, faces: Faces, progress: bool) -> None:
-    folder, on = experiment.folder, device()
-    started = time.time()
-    parts = split(faces.index, experiment.task, experiment.seed)
-    take = batches(faces, experiment.task, on)
-    model = build_model(experiment).to(on)
-    history = train(
-        model,
-        take,
-        parts.train,
-        parts.test,
-        experiment.recipe,
-        experiment.seed,
-        checkpoint=folder / "checkpoint.safetensors",
-        progress=f"training {experiment.task}" if progress else None,
-    )
-    logits, _ = predict(model, take, parts.test)
-    _save(
-        experiment, model, history, logits, parts, {"device": on, "seconds": time.time() - started}
-    )
-    (folder / "checkpoint.safetensors").unlink()
-
-
-def _save(
-    experiment: Experiment,
-    model: TinyVGG,
-    history: list[Epoch],
-    logits: Float[Tensor, "n k"],
-    parts: Split,
-    facts: dict[str, Any],
-) -> None:
-    folder = experiment.folder
-    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    table = pd.DataFrame([asdict(epoch) for epoch in history])
-    writers = {
-        "config.json": lambda to: _write_json(to, experiment.configuration),
-        "history.csv": lambda to: table.to_csv(to, index=False),
-        "weights.safetensors": lambda to: save_file(weights, to),
-        "predictions.npz": lambda to: np.savez(to, logits=logits.numpy(), rows=parts.test),
-    }
-    for name, write in writers.items():
-        paths.write_whole(folder / name, write)
-    manifest = {
-        "format": FORMAT,
-        "tinyvgg": tinyvgg.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "fingerprint": experiment.fingerprint,
-        "seed": experiment.seed,
-        **facts,
-        "sha256": {name: _sha256(folder / name) for name in writers},
-    }
-    paths.write_whole(folder / "manifest.json", lambda to: _write_json(to, manifest))
 
 
 def load(experiment: Experiment, faces: Faces) -> Run:
@@ -243,44 +207,153 @@ def load(experiment: Experiment, faces: Faces) -> Run:
         UserError: a folder that is damaged or of another version.
     """
     folder = experiment.folder
-    manifest = _read_manifest(folder)
-    stored = np.load(folder / "predictions.npz")
+    manifest = run_folder.read_manifest(folder)
+    stored = np.load(folder / run_folder.PREDICTIONS)
     model = build_model(experiment)
-    model.load_state_dict(load_file(folder / "weights.safetensors"))
+    model.load_state_dict(load_file(folder / run_folder.WEIGHTS))
     return Run(
         experiment=experiment,
         faces=faces,
         split=split(faces.index, experiment.task, experiment.seed),
         model=model.eval(),
-        history=pd.read_csv(folder / "history.csv"),
+        history=pd.read_csv(folder / run_folder.HISTORY),
         logits=torch.from_numpy(stored["logits"]),
         manifest=manifest,
+        scaling=Scaling(**{name: tuple(three) for name, three in manifest["scaling"].items()}),
     )
 
 
-def _read_manifest(folder: Path) -> Mapping[str, Any]:
-    way_out = "remove the folder to train again, or set TINYVGG_HOME to another"
-    try:
-        manifest: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text())
-        version, hashes = manifest["format"], manifest["sha256"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"run folder {str(folder)!r} has no readable manifest; {way_out}") from None
-    if version != FORMAT:
-        raise UserError(
-            f"run folder {str(folder)!r} is of format {version}, this version reads {FORMAT}; "
-            f"{way_out}"
+def build_model(experiment: Experiment) -> nn.Module:
+    """The network of an experiment with its initial weights; global generators are left alone."""
+    return build(
+        experiment.design,
+        len(experiment.classes),
+        experiment.size,
+        experiment.maps,
+        experiment.dense,
+        experiment.seed,
+    )
+
+
+def parts(experiment: Experiment, faces: Faces) -> Parts:
+    """The rows that an experiment trains on, tests on, and chooses its epoch by.
+
+    Where it chooses by a validation part, every sixth training image of each cell is held out.
+    """
+    rows = split(faces.index, experiment.task, experiment.seed)
+    if experiment.recipe.selection != "validation":
+        return Parts(rows.train, rows.test)
+    held_out = hold_out(faces.index, experiment.task, rows.train, experiment.seed)
+    return Parts(np.setdiff1d(rows.train, held_out), rows.test, held_out)
+
+
+def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[Watcher]) -> None:
+    folder, rows = experiment.folder, parts(experiment, faces)
+    paths.remove_leftovers(folder)
+    scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
+    model = build_model(experiment).to(team.device)
+    with open_source(faces, experiment.task, team.device, scaling) as source:
+        trained = train(
+            model,
+            source,
+            rows,
+            experiment.recipe,
+            experiment.seed,
+            folder,
+            team=team,
+            watchers=watchers,
+            name=experiment.name,
         )
-    for name, expected in hashes:
-        if not (folder / name).exists() or _sha256(folder / name) != expected:
-            raise UserError(
-                f"{name} in run folder {str(folder)!r} is missing or damaged; {way_out}"
-            )
-    return manifest
+        if team.rank == 0:
+            logits, _ = predict(model, source, rows.test)
+            labels = source.labels.cpu().numpy()
+            _save(experiment, model, trained, logits, rows, labels, team, scaling)
+            checkpoints.remove(folder)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _save(
+    experiment: Experiment,
+    model: nn.Module,
+    trained: Trained,
+    logits: Float[Tensor, "n k"],
+    rows: Parts,
+    labels: Int[np.ndarray, "m"],
+    team: Team,
+    scaling: Scaling,
+) -> None:
+    history, images = trained.history, len(rows.train)
+    configuration = experiment.configuration
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    timings = timings_table(history, trained.seconds, images)
+    wrong = int((logits.argmax(1).numpy() != labels[rows.test]).sum())
+    writers: run_folder.Writers = {
+        run_folder.CONFIGURATION: lambda to: to.write_text(run_folder.as_json(configuration)),
+        run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
+        run_folder.GRADIENTS: lambda to: gradients_table(history).to_csv(to, index=False),
+        run_folder.TIMINGS: lambda to: timings.to_csv(to, index=False),
+        run_folder.WEIGHTS: lambda to: save_file(weights, to),
+        run_folder.PREDICTIONS: lambda to: np.savez(to, logits=logits.numpy(), rows=rows.test),
+    }
+    constant = diagnosis.constant_loss(labels[rows.train])
+    facts = {
+        "accuracy": 1 - wrong / len(rows.test),
+        "device": team.device,
+        "errors": wrong,
+        "finished": time.time(),
+        "fingerprint": experiment.fingerprint,
+        "kept_epoch": trained.kept,
+        "left_plateau": diagnosis.left_plateau(history, constant),
+        "processes": team.size,
+        "scaling": asdict(scaling),
+        "seconds": sum(trained.seconds),
+        "seed": experiment.seed,
+        "test_images": len(rows.test),
+        "training_images": images,
+    }
+    run_folder.write(experiment.folder, writers, facts)
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+class _Files(Watcher):
+    """Keeps the history of a training under way where others can read it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.history: list[Epoch] = []
+
+    def begin(self, plan: Plan) -> None:
+        self.history = list(plan.history)
+
+    def epoch(self, epoch: Epoch, images: int) -> None:
+        self.history.append(epoch)
+        table = history_table(self.history)
+        paths.write_whole(
+            self.folder / run_folder.HISTORY, lambda to: table.to_csv(to, index=False)
+        )
+
+
+def _watchers(
+    experiment: Experiment, progress: bool, others: Sequence[Watcher], team: Team
+) -> list[Watcher]:
+    """Those of the first process; the others work in silence."""
+    if team.rank:
+        return []
+    shown = ProgressBar(f"training {experiment.task}") if progress else Log()
+    return [_Files(experiment.folder), shown, *others]
+
+
+@contextmanager
+def _held(folder: Path, team: Team) -> Iterator[None]:
+    """Have a run's folder to oneself, if need be after another process has finished with it."""
+    if team.rank:
+        yield
+        return
+    with run_folder.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / run_folder.LOCK)
+        try:
+            held = lock.acquire(timeout=0)
+        except Timeout:
+            Log().say(f"another process trains {folder.name!r}; waiting for it")
+            held = lock.acquire()
+        with held:
+            yield

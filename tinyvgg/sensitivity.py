@@ -25,7 +25,7 @@ PIXELS = "pixels"
 
 def record_errors(run: Run) -> Trace:
     """One recorded pass of all misclassified test images, in the order of ``run.errors``."""
-    return record(run.model, run.faces.tensor(run.split.test[run.errors]))
+    return record(run.model, run.tensor(run.split.test[run.errors]))
 
 
 def error_labels(run: Run) -> Int[Tensor, "n"]:
@@ -268,4 +268,4 @@ def _same(trace: Trace, every: bool) -> Bool[np.ndarray, "n"]:
 def example(run: Run) -> Trace:
     """A recorded pass of the first misclassified test image; of the first one where none is."""
     rows = run.split.test[run.errors] if len(run.errors) else run.split.test
-    return record(run.model, run.faces.tensor(rows[:1]))
+    return record(run.model, run.tensor(rows[:1]))

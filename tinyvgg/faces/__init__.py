@@ -10,7 +10,7 @@ from pathlib import Path
 from tinyvgg import paths
 from tinyvgg.faces import folder as _folder
 from tinyvgg.faces.index import ANGLES, EMOTIONS, GAZES, FaceIndex, Faces
-from tinyvgg.faces.splits import Split, split
+from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.parameters import SOURCES, check_source
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Faces",
     "Split",
     "check_source",
+    "hold_out",
     "load_faces",
     "split",
 ]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int, Integer, Shaped
+from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from torch import Tensor
 
 from tinyvgg.errors import UserError
@@ -115,13 +115,16 @@ class Faces:
         """The first part of the source: ``synthetic``, ``folder``."""
         return self.source.partition(":")[0]
 
+    def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
+        """8-bit pixels of images."""
+        chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
+        return torch.from_numpy(np.ascontiguousarray(chosen))
+
     def tensor(
         self, rows: Rows | None = None, device: str | torch.device = "cpu"
     ) -> Float[Tensor, "m 3 h w"]:
-        """Images as the network sees them: RGB divided by 256 (published code), float32."""
-        chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
-        pixels = torch.from_numpy(np.ascontiguousarray(chosen)).to(device)
-        return pixels.permute(0, 3, 1, 2).float() / PIXEL_SCALE
+        """Images as the paper's network sees them: RGB divided by 256 (published code), float32."""
+        return self.pixels(rows).to(device).permute(0, 3, 1, 2).float() / PIXEL_SCALE
 
 
 def fingerprint(table: pd.DataFrame, images: Shaped[np.ndarray, "n h w 3"]) -> str:

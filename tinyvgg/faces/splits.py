@@ -53,6 +53,36 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
     return Split(np.sort(np.concatenate(train)), np.sort(np.concatenate(test)))
 
 
+def hold_out(
+    index: FaceIndex, task: str, rows: Int[np.ndarray, "a"], seed: int = 0, one_in: int = 6
+) -> Int[np.ndarray, "v"]:
+    """Draw a validation part from the training part: the same share of every cell of the design.
+
+    Args:
+        index: the images.
+        task: the column to tell.
+        rows: of the training part.
+        seed: the same seed gives the same part.
+        one_in: how many training images one is held out for.
+
+    Raises:
+        UserError: cells so small that nothing would be held out.
+    """
+    generator = np.random.default_rng([seed, one_in, *task.encode()])
+    table = index.table.iloc[rows]
+    held_out = [
+        generator.permutation(rows[places])[: len(places) // one_in]
+        for _, places in sorted(table.groupby(cells(index, task), sort=True).indices.items())
+    ]
+    drawn = np.sort(np.concatenate(held_out))
+    if not len(drawn):
+        raise UserError(
+            f"no cell has {one_in} training images, so none can be held out for validation;"
+            " choose selection 'last'"
+        )
+    return drawn
+
+
 def _too_few(columns: list[str], values: object, have: int, count: int) -> str:
     names = values if isinstance(values, tuple) else (values,)
     cell = ", ".join(f"{column} {name!r}" for column, name in zip(columns, names, strict=True))

@@ -17,6 +17,8 @@ from tinyvgg.reading import read_network
 from tinyvgg.runs import Run, build_model
 from tinyvgg.sizes import convolved_size
 
+_ORDERS = {"reshuffled": "new each epoch", "fixed": "the same each epoch"}
+
 
 def network_table(run: Run) -> pd.DataFrame:
     """Layer by layer: what Table 1 says, what runs here, output sizes and parameters (T1)."""
@@ -149,7 +151,9 @@ def _recipe(study: Study, task: str) -> dict[str, str]:
         "images a batch": str(recipe.batch),
         "learning rate": f"{recipe.rate:g}",
         "epochs": str(recipe.epochs),
-        "order of the images": "new each epoch" if recipe.reshuffle else "the same each epoch",
+        "order of the images": "new each epoch"
+        if recipe.order == "reshuffled"
+        else "the same each epoch",
         "pixels are divided by": f"{_scale(study):g}",
         "side of an image": str(experiment.size),
     }

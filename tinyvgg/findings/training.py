@@ -15,8 +15,9 @@ from tinyvgg.findings.conclusions import Part, in_words, untestable, weigh
 from tinyvgg.findings.recipes import network_table, parameters
 from tinyvgg.metrics import Interval, proportion_interval
 from tinyvgg.paper import TASK_NAMES
-from tinyvgg.runs import Run, batches
-from tinyvgg.training import predict
+from tinyvgg.reading import read_network
+from tinyvgg.runs import Run
+from tinyvgg.training import predict, resident
 
 MARGIN = 0.05
 """Accuracies this much below the paper's still count as met in part."""
@@ -26,8 +27,8 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
     """Device and time of each training; both differ from machine to machine."""
     rows = []
     for run in runs:
-        seconds = float(run.history["seconds"].sum())
-        images = len(run.split.train) * len(run.history)
+        seconds = float(run.timings["seconds"].sum())
+        images = int(run.manifest["training_images"]) * len(run.history)
         rows.append(
             {
                 "task": TASK_NAMES.get(run.task, run.task),
@@ -51,7 +52,9 @@ def train_errors(run: Run) -> int:
     The error rate of the history is another: that of the batches while the weights moved.
     """
     with torch.no_grad():
-        logits, labels = predict(run.model, batches(run.faces, run.task, "cpu"), run.split.train)
+        logits, labels = predict(
+            run.model, resident(run.faces, run.task, "cpu", run.scaling), run.split.train
+        )
     return int((logits.argmax(1) != labels).sum())
 
 
@@ -163,7 +166,7 @@ def exact_numbers(runs: Sequence[Run]) -> dict[str, float]:
     first = runs[0]
     return found | {
         "t1.both.size": first.experiment.size,
-        "t1.both.last_pixels": int(first.model.classifier[1].in_features),  # type: ignore[arg-type]
+        "t1.both.last_pixels": read_network(first.model).dense[0].module.in_features,
         "p1.both.batch": first.experiment.recipe.batch,
         "p1.both.rate": first.experiment.recipe.rate,
     }

@@ -1,0 +1,239 @@
+"""The training loop."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_set import PARTS, RECIPE, SmallSet, network, run
+from torch import nn
+
+from tinyvgg.errors import UserError
+from tinyvgg.training import Parts, Recipe, Watcher, order
+
+
+def test_a_step_is_that_of_plain_gradient_descent(tmp_path: Path) -> None:
+    model, by_hand, data = network(), network(), SmallSet()
+    run(tmp_path, data, model, Recipe(epochs=1, batch=22, rate=0.1))
+    rows = PARTS.train[order(22, 7, 0)]
+    loss = nn.functional.cross_entropy(by_hand(data.images[rows]), data.labels[rows])
+    loss.backward()
+    for parameter, expected in zip(model.parameters(), by_hand.parameters(), strict=True):
+        assert expected.grad is not None
+        torch.testing.assert_close(parameter, expected - 0.1 * expected.grad)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adagrad", torch.optim.Adagrad)]
+)
+def test_other_optimisers_are_torchs(tmp_path: Path, name: str, kind: type) -> None:
+    model, by_hand, data = network().double(), network().double(), SmallSet()
+    data.images = data.images.double()
+    history = run(tmp_path, data, model, Recipe(2, 22, 0.01, optimiser=name)).history
+    optimiser = kind(by_hand.parameters(), lr=0.01)
+    for epoch in range(2):
+        rows = PARTS.train[order(22, 7, epoch)]
+        loss = nn.functional.cross_entropy(by_hand(data.images[rows]), data.labels[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        assert history[epoch].train_loss == pytest.approx(loss.item())
+    for parameter, expected in zip(model.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(parameter, expected)
+
+
+def test_history_is_what_the_network_got_wrong(tmp_path: Path) -> None:
+    model, data = network(), SmallSet()
+    parts = Parts(PARTS.train, PARTS.test[:5], PARTS.test[5:])
+    last = run(tmp_path, data, model, parts=parts).history[-1]
+    for rows, loss, error in (
+        (parts.test, last.test_loss, last.test_error),
+        (parts.validation, last.validation_loss, last.validation_error),
+    ):
+        with torch.no_grad():
+            logits = model(data.images[rows])
+        wrong = (logits.argmax(1) != data.labels[rows]).double().mean()
+        assert error == pytest.approx(float(wrong))
+        expected = nn.functional.cross_entropy(logits, data.labels[rows])
+        assert loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_gradient_norms_are_those_of_the_sampled_steps(tmp_path: Path) -> None:
+    data, by_hand = SmallSet(), network()
+    (epoch,) = run(tmp_path, data, recipe=Recipe(epochs=1, batch=11, rate=0.1)).history
+    optimiser = torch.optim.SGD(by_hand.parameters(), lr=0.1)
+    squares = []
+    for rows in np.split(PARTS.train[order(22, 7, 0)], 2):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(by_hand(data.images[rows]), data.labels[rows]).backward()
+        gradient = by_hand.features[0].weight.grad
+        squares.append(float(gradient.norm() ** 2))
+        optimiser.step()
+    assert epoch.gradients["features.0"] == pytest.approx(np.mean(squares) ** 0.5, rel=1e-4)
+    assert [name for name in epoch.gradients if "features" in name] == [
+        f"features.{place}" for place in (0, 2, 5, 7, 10, 12)
+    ]
+
+
+@pytest.mark.parametrize("step", [1, 5, 6, 7, 13, 18, 23])
+def test_interrupted_at_any_step_it_ends_with_the_same_bits(tmp_path: Path, step: int) -> None:
+    whole = network()
+    expected = run(tmp_path / "whole", SmallSet(), whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", SmallSet(interrupt_at=step))
+    resumed = network()
+    assert run(tmp_path / "cut", SmallSet(), resumed).history == expected.history
+    for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_a_checkpoint_within_an_epoch_saves_the_steps_before_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, SmallSet(interrupt_at=3), every=0.0)
+    data = SmallSet()
+    run(tmp_path, data, every=0.0)
+    assert [len(rows) for rows in data.seen[:3]] == [5, 2, 8]
+
+
+def test_finished_training_is_not_done_again(tmp_path: Path) -> None:
+    first, again = run(tmp_path), SmallSet()
+    assert run(tmp_path, again).history == first.history
+    assert again.seen == []
+
+
+def test_every_epoch_sees_every_training_image_once_and_tests_on_none_of_them(
+    tmp_path: Path,
+) -> None:
+    data = SmallSet()
+    run(tmp_path, data)
+    epoch = data.seen[:6]
+    assert [len(rows) for rows in epoch] == [5, 5, 5, 5, 2, 8]
+    assert sorted(itertools.chain(*epoch[:5])) == PARTS.train.tolist()
+    assert epoch[5] == PARTS.test.tolist()
+
+
+def test_batches_are_reshuffled_unless_the_order_is_fixed(tmp_path: Path) -> None:
+    moving, fixed = SmallSet(), SmallSet()
+    run(tmp_path / "moving", moving)
+    run(tmp_path / "fixed", fixed, recipe=replace(RECIPE, order="fixed"))
+    assert moving.seen[:5] != moving.seen[6:11]
+    assert fixed.seen[:5] == fixed.seen[6:11] == moving.seen[:5]
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    history = run(tmp_path, recipe=Recipe(epochs=60, batch=5, rate=0.05)).history
+    assert history[-1].test_error == 0
+    assert history[-1].train_loss < 0.2 < history[0].train_loss
+
+
+def test_bfloat16_trains_to_nearly_the_same_loss(tmp_path: Path) -> None:
+    full = run(tmp_path / "full").history[-1]
+    half = run(tmp_path / "half", recipe=replace(RECIPE, precision="bfloat16")).history[-1]
+    assert half.train_loss != full.train_loss
+    assert half.train_loss == pytest.approx(full.train_loss, rel=0.02)
+
+
+@pytest.mark.parametrize("selection", ["validation", "test"])
+def test_the_epoch_with_the_fewest_errors_on_its_part_is_kept(
+    tmp_path: Path, selection: str
+) -> None:
+    recipe = Recipe(epochs=30, batch=5, rate=0.05, selection=selection)
+    parts = Parts(PARTS.train, PARTS.test[:4], PARTS.test[4:])
+    model, data = network(), SmallSet()
+    trained = run(tmp_path, data, model, recipe, parts)
+    errors = [getattr(epoch, f"{selection}_error") for epoch in trained.history]
+    assert trained.kept == 1 + errors.index(min(errors)) < 30
+    by_itself = network()
+    run(tmp_path / "short", SmallSet(), by_itself, replace(recipe, epochs=trained.kept), parts)
+    for left, right in zip(model.parameters(), by_itself.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_the_weights_kept_survive_an_interruption(tmp_path: Path) -> None:
+    recipe = Recipe(epochs=30, batch=5, rate=0.05, selection="test")
+    whole, resumed = network(), network()
+    kept = run(tmp_path / "whole", SmallSet(), whole, recipe).kept
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", SmallSet(interrupt_at=6 * kept + 3), recipe=recipe)
+    assert run(tmp_path / "cut", SmallSet(), resumed, recipe).kept == kept
+    for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_dropout_is_drawn_alike_after_an_interruption(tmp_path: Path) -> None:
+    def dropping() -> nn.Module:
+        made = network()
+        made.classifier.insert(1, nn.Dropout(0.5))
+        return made
+
+    whole, resumed, without = dropping(), dropping(), network()
+    expected = run(tmp_path / "whole", SmallSet(), whole).history
+    assert run(tmp_path / "without", SmallSet(), without).history != expected
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", SmallSet(interrupt_at=9), dropping(), every=0.0)
+    torch.rand(100)
+    assert run(tmp_path / "cut", SmallSet(), resumed, every=0.0).history == expected
+
+
+def test_global_generators_are_left_alone(tmp_path: Path) -> None:
+    model = network()
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    run(tmp_path, SmallSet(), model)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
+def test_the_optimisers_state_survives_an_interruption(tmp_path: Path, optimiser: str) -> None:
+    recipe = replace(RECIPE, optimiser=optimiser, rate=0.01)
+    whole, resumed = network(), network()
+    expected = run(tmp_path / "whole", SmallSet(), whole, recipe)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", SmallSet(interrupt_at=9), recipe=recipe, every=0.0)
+    assert run(tmp_path / "cut", SmallSet(), resumed, recipe).history == expected.history
+    for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize(("every", "steps_done"), [(60.0, 6), (0.0, 8)])
+def test_loss_that_is_no_number_stops_with_its_step_and_keeps_the_checkpoint(
+    tmp_path: Path, every: float, steps_done: int
+) -> None:
+    data = SmallSet()
+    row = PARTS.train[order(22, 7, 1)][2 * 5]  # in the third batch of the second epoch
+    clean, broken = data.images.clone(), data.images.clone()
+    broken[row] = torch.nan
+
+    class Break(Watcher):
+        def epoch(self, *_: object) -> None:
+            data.images = broken
+
+    with pytest.raises(
+        UserError, match=r"loss is nan in step 3 of epoch 2, .* 0\.05 may help; the"
+    ):
+        run(tmp_path, data, watchers=[Break()], every=every)
+    data.images, before = clean, len(data.seen)
+    model, whole = network(), network()
+    history = run(tmp_path, data, model).history
+    assert len(data.seen) - before == 24 - steps_done
+    assert history == run(tmp_path / "whole", SmallSet(), whole).history
+
+
+def test_a_loss_that_is_no_number_at_once_says_that_nothing_is_kept(tmp_path: Path) -> None:
+    data = SmallSet()
+    data.images[:] = torch.inf
+    with pytest.raises(UserError, match=r"step 1 of epoch 1, .*there was no checkpoint before it"):
+        run(tmp_path, data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_batch_larger_than_the_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="batch 23 exceeds the 22 training images; choose 1 to 22"):
+        run(tmp_path, recipe=Recipe(batch=23))
+
+
+def test_choosing_by_a_validation_part_needs_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs a validation part"):
+        run(tmp_path, recipe=replace(RECIPE, selection="validation"))

@@ -1,0 +1,123 @@
+"""The folder of a trained network: its files, each whole or absent, and a manifest written last."""
+
+import errno
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tinyvgg
+from tinyvgg import paths
+from tinyvgg.errors import UserError
+
+FORMAT = 2
+"""Version of the folder; one of another is refused."""
+MANIFEST = "manifest.json"
+CONFIGURATION = "config.json"
+HISTORY = "history.csv"
+GRADIENTS = "gradients.csv"
+TIMINGS = "timings.csv"
+WEIGHTS = "weights.safetensors"
+PREDICTIONS = "predictions.npz"
+LOCK = ".lock"
+WAY_OUT = "remove the folder to train again, or set TINYVGG_HOME to another"
+
+_NOT_WRITABLE = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+
+Writers = Mapping[str, Callable[[Path], object]]
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say in one line that a run's folder cannot be written.
+
+    Raises:
+        UserError: a permission, the disk's space or the folder itself is missing.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        raise UserError(
+            f"run folder {str(folder)!r} cannot be written ({error.strerror}); make room for it,"
+            " or set TINYVGG_HOME to a folder that can"
+        ) from None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a run came to its end here."""
+    return (folder / MANIFEST).exists()
+
+
+def write(folder: Path, writers: Writers, facts: Mapping[str, Any]) -> None:
+    """Write the files of a run, then its manifest with their hashes.
+
+    Args:
+        folder: where they belong.
+        writers: for each name a function that writes to the path it is given.
+        facts: what the manifest says besides versions and hashes.
+    """
+    for name, write_one in writers.items():
+        paths.write_whole(folder / name, write_one)
+    manifest = {
+        "format": FORMAT,
+        "tinyvgg": tinyvgg.__version__,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        **facts,
+        "sha256": {name: sha256(folder / name) for name in writers},
+    }
+    paths.write_whole(folder / MANIFEST, lambda to: to.write_text(as_json(manifest)))
+
+
+def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
+    """The manifest of a complete run.
+
+    Args:
+        folder: of the run.
+        files: whether to check the hashes of the files, too.
+
+    Raises:
+        UserError: it is missing or damaged, of another version, or a file is not what it was.
+    """
+    try:
+        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        found, hashes = manifest["format"], manifest["sha256"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"run folder {str(folder)!r} has no readable manifest; {WAY_OUT}") from None
+    if found != FORMAT:
+        raise UserError(
+            f"run folder {str(folder)!r} is of format {found}, this version reads {FORMAT}; "
+            f"{WAY_OUT}"
+        )
+    for name, expected in hashes if files else ():
+        if not (folder / name).exists() or sha256(folder / name) != expected:
+            raise UserError(
+                f"{name} in run folder {str(folder)!r} is missing or damaged; {WAY_OUT}"
+            )
+    return manifest
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Plain data, an entry a line."""
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,163 @@
+"""Checkpoints: where a training stands, in one safetensors file, and the one before it.
+
+A file is written beside its place and moved there once it is complete; what was there before is
+kept as the previous one. Whenever the process dies, one of the two is whole. A digest tells one
+that was damaged since.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tinyvgg import paths
+from tinyvgg.errors import UserError
+from tinyvgg.training.history import Epoch
+
+FORMAT = 2
+NAME = "checkpoint.safetensors"
+PREVIOUS = "checkpoint-before.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training stands: between two steps.
+
+    Attributes:
+        training: what identifies the training; a checkpoint of another one is refused.
+        step: steps done of the epoch that is under way.
+        tensors: weights, state of the optimiser, sums over the epoch, weights kept so far; the
+            first part of a name, up to a dot, says which.
+        history: the complete epochs.
+        seconds: wall time of each of them.
+        elapsed: wall time of the epoch that is under way.
+    """
+
+    training: str
+    step: int
+    tensors: Mapping[str, Tensor] = field(repr=False)
+    history: tuple[Epoch, ...] = ()
+    seconds: tuple[float, ...] = ()
+    elapsed: float = 0.0
+
+    def group(self, name: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without that part."""
+        start = f"{name}."
+        return {
+            key.removeprefix(start): tensor
+            for key, tensor in self.tensors.items()
+            if key.startswith(start)
+        }
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the one that was there becomes the previous one.
+
+    Raises:
+        UserError: no space is left, or the folder cannot be written; what was there is kept.
+    """
+    tensors = {name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()}
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    plain = json.dumps({"format": FORMAT, **_plain(checkpoint)})
+    metadata = {"checkpoint": plain, "sha256": _digest(tensors, plain)}
+
+    def write(temporary: Path) -> None:
+        save_file(tensors, temporary, metadata)
+        if (folder / NAME).exists():
+            os.replace(folder / NAME, folder / PREVIOUS)
+
+    try:
+        paths.write_whole(folder / NAME, write)
+    except (OSError, SafetensorError) as error:
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        raise UserError(_not_written(folder, error, size, len(checkpoint.history))) from None
+
+
+def load(folder: Path, training: str) -> tuple[Checkpoint | None, str]:
+    """The last good checkpoint, and what is wrong with a newer one; None if there is none.
+
+    Raises:
+        UserError: there are checkpoints, but none is good.
+    """
+    faults: list[str] = []
+    for path in (folder / NAME, folder / PREVIOUS):
+        if path.exists():
+            try:
+                return _read(path, training), "; ".join(faults)
+            except ValueError as error:
+                faults.append(f"checkpoint {str(path)!r} {error}")
+    if faults:
+        raise UserError(f"{'; '.join(faults)}: remove it to train from the start")
+    return None, ""
+
+
+def remove(folder: Path) -> None:
+    """Remove the checkpoints of a training that is complete."""
+    for name in (NAME, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "training": checkpoint.training,
+        "step": checkpoint.step,
+        "history": [epoch.plain for epoch in checkpoint.history],
+        "seconds": checkpoint.seconds,
+        "elapsed": checkpoint.elapsed,
+    }
+
+
+def _read(path: Path, training: str) -> Checkpoint:
+    """Read one file; a ValueError says what is wrong with it."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            metadata = stored.metadata()
+        plain = json.loads(metadata["checkpoint"])
+        if metadata["sha256"] != _digest(tensors, metadata["checkpoint"]):
+            raise ValueError("is damaged")
+        if plain.pop("format") != FORMAT:
+            raise ValueError("is of another version")
+        history = tuple(Epoch(**row) for row in plain.pop("history"))
+        seconds = tuple(plain.pop("seconds"))
+        read = Checkpoint(tensors=tensors, history=history, seconds=seconds, **plain)
+    except (SafetensorError, OSError, LookupError, TypeError, AttributeError, json.JSONDecodeError):
+        raise ValueError("is damaged") from None
+    if read.training != training:
+        raise ValueError("is of another training")
+    return read
+
+
+def _digest(tensors: Mapping[str, Tensor], plain: str) -> str:
+    digest = hashlib.sha256(plain.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _not_written(folder: Path, error: Exception, size: int, epoch: int) -> str:
+    place, needed = f"checkpoint in {str(folder)!r}", f"{size / 1e6:.1f} MB"
+    kept = (
+        "the last good one is kept, and the same command goes on from it"
+        if (folder / NAME).exists() or (folder / PREVIOUS).exists()
+        else "there is none before it"
+    )
+    full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error).lower()
+    if full:
+        free = shutil.disk_usage(folder).free / 1e6
+        return (
+            f"no space is left for the {place} after epoch {epoch}: it needs {needed}, {free:.1f}"
+            f" MB are free; make room or set TINYVGG_HOME to another disk; {kept}"
+        )
+    return f"the {place} cannot be written ({error}); {kept}"
