@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
+from tinyvgg import paths
 from tinyvgg.model import TinyVGG
 from tinyvgg.training import Parts, Recipe, Trained, train
+from tinyvgg.training.history import history_table
 
 RECIPE = Recipe(epochs=4, batch=5, rate=0.05)
 PARTS = Parts(np.arange(0, 22), np.arange(22, 30))
@@ -51,3 +54,17 @@ def run(
     """Train with every default of these tests."""
     options = {"every": 60.0, **options}
     return train(model or network(), data or SmallSet(), parts, recipe, 7, folder, **options)
+
+
+def to_the_end(folder: Path, recipe: Recipe) -> None:
+    """What a child process does: train every step with a checkpoint, write weights and history."""
+    torch.set_num_threads(1)
+    paths.remove_leftovers(folder)
+    model = network()
+    parts = Parts(PARTS.train, PARTS.test[:4], PARTS.test[4:])
+    trained = run(folder, SmallSet(), model, recipe, parts, every=0.0)
+    history_table(trained.history).to_csv(folder / "history.csv", index=False)
+    save_file(
+        {name: value.contiguous() for name, value in model.state_dict().items()},
+        folder / "weights.safetensors",
+    )

@@ -97,7 +97,8 @@ def load(folder: Path, training: str) -> tuple[Checkpoint | None, str]:
             except ValueError as error:
                 faults.append(f"checkpoint {str(path)!r} {error}")
     if faults:
-        raise UserError(f"{'; '.join(faults)}: remove it to train from the start")
+        them = "it" if len(faults) == 1 else "them"
+        raise UserError(f"{'; '.join(faults)}: remove {them} to train from the start")
     return None, ""
 
 

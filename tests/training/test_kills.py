@@ -1,0 +1,70 @@
+"""Killed at any moment, any number of times, a training ends with the same bits."""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_set import to_the_end
+
+from tinyvgg.training import Recipe
+from tinyvgg.training.checkpoints import NAME
+
+KILLS = 10
+RECIPES = {
+    "plain": Recipe(epochs=40, batch=5, rate=0.05),
+    "adam, best on a validation part": Recipe(
+        epochs=40, batch=5, rate=0.001, optimiser="adam", selection="validation"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def start() -> Callable[..., BaseProcess]:
+    """Starts a child that has torch already, so that a kill costs no seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["small_set"])
+
+    def begin(folder: Path, recipe: Recipe) -> BaseProcess:
+        child = context.Process(target=to_the_end, args=(folder, recipe), daemon=True)
+        child.start()
+        return child
+
+    return begin
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_killed_at_random_moments_it_ends_with_the_same_bits(
+    name: str, start: Callable[..., BaseProcess], tmp_path: Path
+) -> None:
+    recipe, moments = RECIPES[name], np.random.default_rng(len(name))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for folder in (whole, cut):
+        folder.mkdir()
+    undisturbed = start(whole, recipe)
+    undisturbed.join()
+    assert undisturbed.exitcode == 0
+    for _ in range(KILLS):
+        child, before = start(cut, recipe), stamp(cut / NAME)
+        while child.is_alive() and stamp(cut / NAME) == before:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.05))
+        child.kill()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, "it was to be killed while it trains"
+    last = start(cut, recipe)
+    last.join()
+    assert last.exitcode == 0
+    for made in ("history.csv", "weights.safetensors"):
+        assert (cut / made).read_bytes() == (whole / made).read_bytes()
+
+
+def stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
