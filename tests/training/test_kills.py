@@ -1,9 +1,12 @@
 """Killed at any moment, any number of times, a training ends with the same bits."""
 
 import multiprocessing
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -25,9 +28,12 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def start() -> Callable[..., BaseProcess]:
-    """Starts a child that has torch already, so that a kill costs no seconds."""
+    """Starts a child that has imported torch already, or each would take seconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["small_set"])
+    context.set_forkserver_preload(["torch._dynamo", "small_set"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
 
     def begin(folder: Path, recipe: Recipe) -> BaseProcess:
         child = context.Process(target=to_the_end, args=(folder, recipe), daemon=True)
