@@ -1,0 +1,171 @@
+"""A run and what can go wrong around it: a full disk, no permission, two processes at once."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from PIL import Image
+
+from tinyvgg.experiments import open_study
+
+REPOSITORY = Path(__file__).parent.parent
+CHILD = """
+import sys, torch
+torch.set_num_threads(1)
+from tinyvgg.errors import UserError
+from tinyvgg.experiments import open_study
+try:
+    run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
+except UserError as error:
+    sys.exit(f"refused: {error}")
+print("trained in sessions of", run.manifest["seconds"] > 0, run.folder.name)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of ten noisy images, told apart by their red."""
+    generator = np.random.default_rng(0)
+    for label, name in enumerate(("calm", "glad")):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
+            pixels[..., 0] += 100 * label
+            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
+    return tmp_path / "faces"
+
+
+def command(folder: Path) -> list[str]:
+    return [sys.executable, "-c", CHILD, f"folder:{folder}"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "TINYVGG_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+
+
+def weights(home: Path) -> str:
+    (path,) = (home / "runs").glob("*/weights.safetensors")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def in_a_mount_of_its_own(script: str, home: Path, folder: Path) -> subprocess.CompletedProcess:
+    """Run a script where it may mount file systems that nobody else sees."""
+    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
+        pytest.skip("this system gives no mounts of one's own")
+    return subprocess.run(
+        [*unshare, "sh", "-c", script, "sh", str(home), *command(folder)],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_full_disk_stops_it_with_the_last_checkpoint_kept_and_room_lets_it_go_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The disk holds two checkpoints, and the third does not fit."""
+    subprocess.run(command(folder), env=environment(tmp_path / "wide"), check=True)
+    size = sum(path.stat().st_size for path in (tmp_path / "wide" / "runs").glob("*/w*"))
+    home = tmp_path / "narrow"
+    home.mkdir()
+    script = f"""
+        home=$1; shift
+        mount -t tmpfs -o size={int(2.6 * size)} none "$home" || exit 9
+        "$@"; echo "status $?"
+        ls -A "$home"/runs/*
+        mount -o remount,size=20m "$home"
+        "$@"; echo "status $?"
+        sha256sum "$home"/runs/*/weights.safetensors
+    """
+    done = in_a_mount_of_its_own(script, home, folder)
+    assert done.returncode == 0, done.stderr
+    refused, left = re.search("refused: (.*)", done.stderr), done.stdout
+    assert refused
+    assert re.match(
+        r"no space is left for the checkpoint in '.*' after epoch \d+: it needs 0\.\d MB, 0\.\d MB"
+        r" are free; make room or set TINYVGG_HOME to another disk; the last good one is kept, and"
+        " the same command goes on from it",
+        refused[1],
+    ), refused[1]
+    assert "status 1" in left
+    assert "status 0" in left
+    assert "checkpoint.safetensors" in left
+    assert not re.search(r"^\.checkpoint", left, re.MULTILINE), "nothing half-written is left"
+    assert weights(tmp_path / "wide") in left
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    script = """
+        home=$1; shift
+        mount -t tmpfs -o size=1m none "$home" && mount -o remount,ro "$home" || exit 9
+        exec "$@"
+    """
+    done = in_a_mount_of_its_own(script, home, folder)
+    assert done.returncode == 1
+    assert re.search(
+        r"refused: run folder '.*' cannot be written \(Read-only file system\); make room for it,"
+        r" or set TINYVGG_HOME to a folder that can\n$",
+        done.stderr,
+    ), done.stderr
+
+
+def test_a_file_in_the_place_of_the_runs_is_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "runs").touch()
+    done = subprocess.run(
+        command(folder),
+        env=environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert re.search(r"refused: run folder '.*' cannot be written \(", done.stderr), done.stderr
+
+
+def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("TINYVGG_HOME", str(home))
+    run = open_study("smoke", f"folder:{folder}", 3, progress=False).run("class").folder
+    manifest = (run / "manifest.json").rename(tmp_path / "manifest.json")
+    trained = {path: path.stat().st_mtime_ns for path in run.iterdir()}
+    first = FileLock(run / ".lock")
+    first.acquire()
+    with subprocess.Popen(
+        command(folder), env=environment(home), stderr=subprocess.PIPE, text=True
+    ) as second:
+        assert second.stderr is not None
+        said = second.stderr.readline()
+        assert said == f"another process trains '{run.name}'; waiting for it\n"
+        time.sleep(0.2)
+        assert second.poll() is None
+        manifest.rename(run / "manifest.json")
+        first.release()
+    assert second.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in trained} == trained
+
+
+def test_two_processes_at_once_train_it_once(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    both = [
+        subprocess.Popen(command(folder), env=environment(home), stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs[0] == outputs[1]
+    assert len(list((home / "runs").iterdir())) == 1
