@@ -34,6 +34,7 @@ from tinyvgg.figures.network import diagram
 from tinyvgg.figures.training import error_rates
 from tinyvgg.findings import conclude, recipes, record_numbers, training, whole
 from tinyvgg.trace import record
+from tinyvgg.widgets import LiveErrors
 
 study = open_study(profile, faces, seed)
 
@@ -41,10 +42,11 @@ study = open_study(profile, faces, seed)
 # ## Training
 #
 # On a GPU where there is one, else on the processor. A network that was trained before is loaded;
-# one whose training was interrupted goes on at its last epoch.
+# one whose training was interrupted goes on from where it was. While it learns, its curves grow
+# here; below they are shown with intervals.
 
 # %% tags=["nbval-ignore-output"]
-runs = [study.run(task) for task in study.tasks]
+runs = [study.run(task, watchers=[LiveErrors(task, keep=False)]) for task in study.tasks]
 
 # %% tags=["nbval-ignore-output"]
 training.speed_table(runs)

@@ -10,6 +10,7 @@ from tinyvgg import paper
 from tinyvgg.figures import style
 from tinyvgg.findings.training import curve, majority
 from tinyvgg.runs import Run
+from tinyvgg.training.history import Epoch
 
 
 @style.styled()
@@ -23,6 +24,33 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     axes[0, 0].set_ylabel("error rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
+    return figure
+
+
+@style.styled()
+def learning_curve(history: Sequence[Epoch], epochs: int, title: str = "") -> Figure:
+    """Training and test error of a training under way.
+
+    Args:
+        history: the epochs that are complete.
+        epochs: how many there will be.
+        title: what stands above it.
+    """
+    figure, axes = style.grid(1, 1, cell=style.WIDTH / 2, aspect=0.7)
+    axis, numbers = axes[0, 0], [epoch.epoch for epoch in history]
+    for name, colour, label in (
+        ("train_error", style.GRAY, "training, in passing"),
+        ("validation_error", style.GREEN, "validation"),
+        ("test_error", style.BLUE, "test"),
+    ):
+        rates = [getattr(epoch, name) for epoch in history]
+        if history and None not in rates:
+            axis.plot(numbers, rates, color=colour, marker=".", label=f"{label} {rates[-1]:.1%}")
+    axis.set(xlabel="epoch", ylabel="error rate", ylim=(0, 1), xlim=(0, epochs + 0.5), title=title)
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    if history:
+        axis.legend(loc="upper right")
     return figure
 
 

@@ -6,6 +6,7 @@ need("widgets", "pandas", "matplotlib", "ipywidgets")
 
 
 from tinyvgg.widgets.explorer import Explorer, explorer
+from tinyvgg.widgets.live import LiveErrors
 from tinyvgg.widgets.scenes import CHOICES, Bench, Scene
 from tinyvgg.widgets.static import StaticExplorer, static_explorer
 
@@ -13,6 +14,7 @@ __all__ = [
     "CHOICES",
     "Bench",
     "Explorer",
+    "LiveErrors",
     "Scene",
     "StaticExplorer",
     "explorer",

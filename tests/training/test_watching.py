@@ -1,0 +1,161 @@
+"""Those who watch a training are told everything once, and change nothing."""
+
+import io
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_set import PARTS, RECIPE, SmallSet, network, run
+
+from tinyvgg.training import Log, ProgressBar, Recipe, TensorBoard, Watcher
+from tinyvgg.training.diagnosis import (
+    PLATEAU_EPOCHS,
+    constant_loss,
+    left_plateau,
+    plateau,
+)
+from tinyvgg.training.history import Epoch
+from tinyvgg.training.watching import Plan
+
+
+class Notebook(Watcher):
+    """Notes every call."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.images = 0
+        self.epochs: list[Epoch] = []
+        self.said: list[str] = []
+        self.ends = 0
+
+    def begin(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def step(self, images: int, loss: float, error: float) -> None:
+        assert images > 0
+        assert 0 <= error <= 1
+        assert np.isfinite(loss)
+        self.images += images
+
+    def epoch(self, epoch: Epoch, images: int) -> None:
+        self.images += images
+        self.epochs.append(epoch)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def end(self) -> None:
+        self.ends += 1
+
+
+@pytest.mark.parametrize("every", [0.0, 60.0])
+def test_every_image_is_told_of_once(tmp_path: Path, every: float) -> None:
+    notes = Notebook()
+    trained = run(tmp_path, watchers=[notes], every=every)
+    assert notes.images == 4 * 22
+    assert tuple(notes.epochs) == trained.history
+    assert notes.ends == 1
+
+
+def test_after_an_interruption_the_plan_says_what_is_done(tmp_path: Path) -> None:
+    notes = Notebook()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, SmallSet(interrupt_at=9), watchers=[notes], every=0.0)
+    assert notes.ends == 1
+    run(tmp_path, watchers=[notes], every=0.0)
+    first, second = notes.plans
+    assert (first.epochs, first.images, first.done, first.history) == (4, 22, 0, ())
+    assert (second.done, len(second.history)) == (15, 1)
+
+
+def test_the_bar_shows_loss_error_rate_and_what_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = run(tmp_path, watchers=[ProgressBar("training")], every=0.0)
+    shown = re.split(r"[\r\n]", capsys.readouterr().err)
+    last, final = trained.history[-1], [line for line in shown if "%" in line][-1]
+    assert "88.0/88.0" in final
+    assert re.search(r"\[\d\d:\d\d<00:00, .*image/s", final)
+    assert f"epoch 4/4, loss {last.train_loss:.3f}, error {last.train_error:.1%}" in final
+    assert f"test error {last.test_error:.1%}" in final
+
+
+def test_what_is_said_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "tinyvgg"):
+        Log().say("something")
+    assert caplog.messages == ["something"]
+
+
+def test_tensorboard_has_the_history_each_epoch_once(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = tmp_path / "board"
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, SmallSet(interrupt_at=15), watchers=[TensorBoard(board)])
+    trained = run(tmp_path, watchers=[TensorBoard(board)])
+    read = EventAccumulator(str(board))
+    read.Reload()
+    for tag, name in (("loss/train", "train_loss"), ("error/test", "test_error")):
+        events = read.Scalars(tag)
+        assert [event.step for event in events] == [1, 2, 3, 4]
+        expected = [getattr(epoch, name) for epoch in trained.history]
+        assert [event.value for event in events] == pytest.approx(expected)
+    gradients = [event.value for event in read.Scalars("gradient/features.0")]
+    assert gradients == pytest.approx([e.gradients["features.0"] for e in trained.history])
+    assert "loss/validation" not in read.Tags()["scalars"]
+
+
+def test_the_constant_loss_is_the_entropy_of_the_labels() -> None:
+    labels = np.array([0, 0, 0, 2])
+    logits = torch.log(torch.tensor([0.75, 1e-30, 0.25])).expand(4, 3)
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))
+    assert constant_loss(labels) == pytest.approx(float(expected))
+    assert constant_loss(np.arange(8)) == pytest.approx(np.log(8))
+
+
+def test_a_training_that_is_stuck_says_so_after_the_stated_epochs_and_at_each_doubling(
+    tmp_path: Path,
+) -> None:
+    notes, data = Notebook(), SmallSet()
+    data.images[:] = 0.5
+    stuck = run(tmp_path, data, recipe=Recipe(45, 11, 1e-4), watchers=[notes])
+    numbers = [re.search(r"after (\d+) epochs the loss is ([\d.]+)", said) for said in notes.said]
+    assert [int(found[1]) for found in numbers if found] == [10, 20, 40]
+    tenth = stuck.history[PLATEAU_EPOCHS - 1]
+    assert f"a constant predictor's is {np.log(2):.4f}" in notes.said[0]
+    assert f"the loss is {tenth.train_loss:.4f}" in notes.said[0]
+    for layer, norm in tenth.gradients.items():
+        assert f"{layer} {norm:.1e}" in notes.said[0]
+
+
+def test_one_that_learns_says_nothing(tmp_path: Path) -> None:
+    notes = Notebook()
+    learning = run(tmp_path, recipe=Recipe(20, 5, 0.01, "adam"), watchers=[notes])
+    assert notes.said == []
+    left = left_plateau(learning.history, np.log(2))
+    assert left is not None
+    assert learning.history[left - 1].train_loss < 0.97 * np.log(2)
+    assert all(e.train_loss >= 0.97 * np.log(2) for e in learning.history[: left - 1])
+
+
+def test_one_that_left_the_plateau_once_is_not_stuck(tmp_path: Path) -> None:
+    (epoch,) = run(tmp_path, recipe=replace(RECIPE, epochs=1)).history
+    high = [replace(epoch, epoch=n, train_loss=0.7) for n in range(1, 11)]
+    assert plateau(high, np.log(2))
+    assert plateau([replace(high[0], train_loss=0.5), *high[1:]], np.log(2)) is None
+    assert plateau(high[:9], np.log(2)) is None
+
+
+def test_watchers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    watched, alone = network(), network()
+    board = TensorBoard(tmp_path / "board")
+    run(tmp_path / "a", SmallSet(), watched, watchers=[Notebook(), ProgressBar(""), board])
+    run(tmp_path / "b", SmallSet(), alone)
+    for left, right in zip(watched.parameters(), alone.parameters(), strict=True):
+        assert torch.equal(left, right)
+    assert PARTS.train.flags.writeable
