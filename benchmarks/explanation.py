@@ -12,7 +12,6 @@ import argparse
 import resource
 import sys
 import warnings
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from captum.attr import GuidedBackprop, NeuronDeconvolution
+from safetensors.torch import load_file, save_file
 from timing import matmul_rate, medians, memory_rate, seconds, table
 from torch import Tensor, nn
 
@@ -35,10 +35,9 @@ from tinyvgg.faces import Faces
 from tinyvgg.model import TinyVGG
 from tinyvgg.network import Convolution
 from tinyvgg.rules import Contribution, Cutoff, Literal, Rule, published
-from tinyvgg.runs import batches
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import suppress, track_features
-from tinyvgg.training import Recipe, load_checkpoint, train
+from tinyvgg.training import Parts, ProgressBar, Recipe, Resident, Scaling, train
 
 SIZE = 224
 EPOCHS = 2
@@ -50,11 +49,10 @@ RULES: dict[str, Rule] = {
 }
 
 
-def enlarged(faces: Faces, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Images of the `quick` profile at the paper's size, and their labels."""
-    images, labels = batches(faces, "subject", "cpu")(rows)
-    large = F.interpolate(images, SIZE, mode="bilinear")
-    return large.contiguous(memory_format=torch.channels_last), labels
+def enlarge(pixels: Tensor) -> Tensor:
+    """8-bit images at the paper's size."""
+    large = F.interpolate(pixels.permute(0, 3, 1, 2).float(), SIZE, mode="bilinear")
+    return large.round().byte().permute(0, 2, 3, 1)
 
 
 def untrained(faces: Faces) -> TinyVGG:
@@ -66,24 +64,33 @@ def untrained(faces: Faces) -> TinyVGG:
 def fit(kept: Path) -> None:
     """Train the network, in a process of its own: training changes how memory is allocated."""
     study = open_study("quick")
-    part = study.split("subject")
-    take = partial(enlarged, study.faces)
-    recipe, title = Recipe(epochs=EPOCHS), f"training at {SIZE} pixels"
-    train(untrained(study.faces), take, part.train, part.test[:120], recipe, 0, kept, title)
+    part, net = study.split("subject"), untrained(study.faces)
+    labels = torch.from_numpy(study.faces.index.labels("subject"))
+    source = Resident(enlarge(study.faces.pixels()), labels, Scaling())
+    parts, watchers = (
+        Parts(part.train, part.test[:120]),
+        [ProgressBar(f"training at {SIZE} pixels")],
+    )
+    train(net, source, parts, Recipe(epochs=EPOCHS), 0, kept.parent, watchers=watchers)
+    paths.write_whole(kept, lambda to: save_file(contiguous(net), to))
+
+
+def contiguous(net: nn.Module) -> dict[str, Tensor]:
+    return {name: weights.contiguous() for name, weights in net.state_dict().items()}
 
 
 def network_and_images(cases: int) -> tuple[TinyVGG, Tensor]:
     """The network, and as many test images, those of the test part again and again if need be."""
     study = open_study("quick")
-    kept = paths.build() / "benchmarks" / f"tiny-vgg-{SIZE}-{EPOCHS}-epochs.safetensors"
-    net = untrained(study.faces)
-    if len(load_checkpoint(kept, net)) < EPOCHS:
+    kept = paths.build() / "benchmarks" / f"tiny-vgg-{SIZE}-{EPOCHS}" / "weights.safetensors"
+    if not kept.exists():
         process = get_context("spawn").Process(target=fit, args=(kept,))
         process.start()
         process.join()
-        load_checkpoint(kept, net)
+    net = untrained(study.faces)
+    net.load_state_dict(load_file(kept))
     rows = np.resize(study.split("subject").test, cases)
-    return net.eval(), enlarged(study.faces, rows)[0].contiguous()
+    return net.eval(), Scaling()(enlarge(study.faces.pixels(rows))).contiguous()
 
 
 def traced(net: nn.Module, images: Tensor, batch: int) -> list[Trace]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import EMOTIONS, GAZES, FaceIndex, split
+from tinyvgg.faces import EMOTIONS, GAZES, FaceIndex, hold_out, split
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,28 @@ def test_per_cell_that_leaves_no_test_image_is_refused() -> None:
     index = FaceIndex(pd.DataFrame({"class": ["a", "a", "b", "b"]}))
     with pytest.raises(UserError, match="choose per_cell from 1 to 1"):
         split(index, "class", per_cell=2)
+
+
+@pytest.mark.parametrize(("task", "count"), [("subject", 2), ("emotion", 16)])
+def test_the_validation_part_has_the_same_count_of_every_cell(
+    rafd_design: FaceIndex, task: str, count: int
+) -> None:
+    train = split(rafd_design, task).train
+    held_out = hold_out(rafd_design, task, train)
+    assert set(held_out) < set(train)
+    counts = rafd_design.table.iloc[held_out].groupby([task, "angle"]).size()
+    assert set(counts) == {count}
+    assert len(counts) == len(rafd_design.table.groupby([task, "angle"]))
+
+
+def test_the_seed_decides_the_validation_part(rafd_design: FaceIndex) -> None:
+    train = split(rafd_design, "subject").train
+    first, again, other = (hold_out(rafd_design, "subject", train, seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_cells_too_small_to_hold_anything_out_are_refused() -> None:
+    index = FaceIndex(pd.DataFrame({"class": ["a", "b"] * 10}))
+    with pytest.raises(UserError, match="no cell has 6 training images"):
+        hold_out(index, "class", split(index, "class").train)

@@ -58,7 +58,8 @@ def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Sc
         total += pixels.sum((0, 1, 2))
         squares += (pixels**2).sum((0, 1, 2))
     mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+    # a colour that hardly changes is not blown up
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
     r, g, b = (float(value) for value in mean)
     x, y, z = (float(value) for value in deviation)
     return Scaling((r, g, b), (x, y, z))

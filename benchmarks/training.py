@@ -1,0 +1,244 @@
+"""How fast Tiny VGG is trained, beside the loop that one would write, and where the time goes.
+
+Both loops run in processes of their own, one after the other, so that neither inherits how the
+other one set up memory and libraries. Prints tables of medians over the rounds. The images are
+random: the time does not depend on what they show.
+
+    python benchmarks/training.py [--size 224] [--batch 12] [--images 600] [--rounds 3]
+                                  [--device cuda] [--precision bfloat16] [--full]
+
+With --full the networks of both tasks are trained for as many epochs as the paper's, at its number
+of images, which on a GPU shows the time of a whole reproduction.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from timing import matmul_rate, medians, memory_rate, synchronise, table
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from tinyvgg.model import TinyVGG
+from tinyvgg.settings import Recipe
+from tinyvgg.training import Parts, ProgressBar, Resident, Scaling, train
+from tinyvgg.training.determinism import repeatable
+
+CLASSES = 67
+TASKS = {"subject": (67, 2412, 2412), "emotion": (8, 2400, 2424)}
+"""Classes, images to train and images to test of the paper's two networks."""
+EPOCHS = 100
+PAPER_RATE = 20
+"""Images a second that the paper states, on a Titan X."""
+
+
+def images_and_labels(count: int, size: int, classes: int = CLASSES) -> tuple[Tensor, Tensor]:
+    """Random 8-bit images, (count, size, size, 3), and labels."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=generator)
+    return pixels, torch.randint(0, classes, (count,), generator=generator)
+
+
+def plain_loop(given: argparse.Namespace) -> float:
+    """Images a second of what the tutorials show: a DataLoader and eager steps, all as it comes."""
+    pixels, labels = images_and_labels(given.images, given.size)
+    floats = TensorDataset(pixels.permute(0, 3, 1, 2).contiguous().float() / 256, labels)
+    loader = DataLoader(floats, batch_size=given.batch, shuffle=True)
+    model = TinyVGG(CLASSES, given.size).to(given.device)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
+    begun, counted = 0.0, 0
+    warm_up = max(2, len(loader) // 10)
+    for step, (images, targets) in enumerate(loader):
+        if step == warm_up:
+            synchronise()
+            begun = time.perf_counter()
+        images, targets = images.to(given.device), targets.to(given.device)
+        optimiser.zero_grad()
+        loss = F.cross_entropy(model(images), targets)
+        loss.backward()
+        optimiser.step()
+        counted += len(targets) if step >= warm_up else 0
+    synchronise()
+    return counted / (time.perf_counter() - begun)
+
+
+def our_loop(given: argparse.Namespace) -> float:
+    """Images a second of a whole epoch by `tinyvgg.training.train`, its checkpoint included."""
+    pixels, labels = images_and_labels(given.images + given.batch, given.size)
+    source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
+    rows = np.arange(len(labels))
+    parts = Parts(rows[: given.images], rows[given.images :])
+    recipe = Recipe(epochs=2, batch=given.batch, precision=given.precision)
+    model = TinyVGG(CLASSES, given.size).to(given.device)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = train(model, source, parts, recipe, 0, Path(folder))
+    return given.images / trained.seconds[1]
+
+
+def whole_trainings(given: argparse.Namespace) -> dict[str, float]:
+    """Seconds to train both networks as often as the paper does, tests and checkpoints included."""
+    taken = {}
+    for task, (classes, learnt, tested) in TASKS.items():
+        pixels, labels = images_and_labels(learnt + tested, given.size, classes)
+        source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
+        rows = np.arange(len(labels))
+        recipe = Recipe(epochs=EPOCHS, batch=given.batch, precision=given.precision)
+        model = TinyVGG(classes, given.size).to(given.device)
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            watchers = [ProgressBar(f"training {task}")]
+            parts = Parts(rows[:learnt], rows[learnt:])
+            train(model, source, parts, recipe, 0, Path(folder), watchers=watchers)
+        taken[task] = time.perf_counter() - started
+    return taken
+
+
+def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, float]]:
+    """Of each layer its name, floating-point operations of a step, seconds forward and back."""
+    pixels, labels = images_and_labels(given.batch, given.size)
+    model = TinyVGG(CLASSES, given.size).to(given.device)
+    model.to(memory_format=torch.channels_last)
+    maps = Scaling()(pixels.to(given.device))
+    rows = []
+    with repeatable(given.precision):
+        for name, layer in model.named_modules():
+            if list(layer.children()):
+                continue
+            maps = maps.detach().requires_grad_(bool(rows))
+            forward, back, made = one_layer(layer, maps, given.rounds)
+            rows.append((f"{name}, {type(layer).__name__}", flop(layer, maps, made), forward, back))
+            maps = made
+        logits = maps.detach().requires_grad_()
+        targets = labels.to(given.device)
+        (loss,) = medians(
+            lambda: F.cross_entropy(logits, targets).backward(), rounds=5 * given.rounds
+        )
+        rows.append(("loss, both ways", 0.0, 0.0, loss))
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
+        for weights in model.parameters():
+            weights.grad = torch.zeros_like(weights)
+        (update,) = medians(optimiser.step, rounds=5 * given.rounds)
+        rows.append(("update of the weights", 2.0 * weights_of(model), 0.0, update))
+    return rows
+
+
+def one_layer(layer: nn.Module, maps: Tensor, rounds: int) -> tuple[float, float, Tensor]:
+    """Seconds forward, seconds back, and the output of one layer."""
+    made = layer(maps)
+    gradient = torch.rand_like(made)
+
+    def back() -> None:
+        layer.zero_grad(set_to_none=True)
+        maps.grad = None
+        if made.requires_grad:
+            torch.autograd.backward(made, gradient, retain_graph=True)
+
+    forward, backward = medians(lambda: layer(maps), back, rounds=5 * rounds)
+    return forward, backward, made
+
+
+def flop(layer: nn.Module, maps: Tensor, made: Tensor) -> float:
+    """Operations of one layer in a step: forward, gradient of the weights, of the input."""
+    ways = 2 + maps.requires_grad
+    if isinstance(layer, nn.Conv2d):
+        return ways * 2.0 * layer.weight[0].numel() * made.numel()
+    return ways * 2.0 * len(maps) * layer.weight.numel() if isinstance(layer, nn.Linear) else 0.0
+
+
+def weights_of(model: nn.Module) -> int:
+    return sum(weights.numel() for weights in model.parameters())
+
+
+def in_a_process(what: str, given: argparse.Namespace) -> Any:
+    """Call a function of this file in a new process."""
+    command = [sys.executable, __file__, "--only", what]
+    for name in ("size", "batch", "images", "rounds", "device", "precision"):
+        command += [f"--{name}", str(getattr(given, name))]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def loops(given: argparse.Namespace, flop_image: float) -> str:
+    """Both loops, each in a new process for each round."""
+    rates: dict[str, list[float]] = {"plain_loop": [], "our_loop": []}
+    for _ in range(given.rounds):
+        for what, found in rates.items():
+            found.append(in_a_process(what, given))
+    limit = matmul_rate(given.device)
+    plain, ours = (statistics.median(found) for found in rates.values())
+    rows = [
+        (
+            name,
+            *(f"{rate:,.1f}", f"{rate / plain:.2f}", f"{rate / PAPER_RATE:,.1f}"),
+            *(f"{rate * flop_image / 1e9:,.0f}", f"{rate * flop_image / limit:.0%}"),
+        )
+        for name, rate in (("plain loop", plain), ("tinyvgg", ours))
+    ]
+    head = ("loop", "images/s", "by the plain loop", "by the paper's rate")
+    shown = table((*head, "GFLOP/s", "of the matmul rate"), rows)
+    spread = "; ".join(
+        f"{what}: {', '.join(f'{rate:,.1f}' for rate in found)}" for what, found in rates.items()
+    )
+    return (
+        f"{shown}\n\nEvery round, images/s: {spread}. {flop_image / 1e9:.2f} GFLOP an image; matrix"
+        f" products in single precision: {limit / 1e9:,.0f} GFLOP/s (a convolution may take more,"
+        " as its filters stay in the registers)."
+    )
+
+
+def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float]]) -> str:
+    """Where the time of a step goes."""
+    total = sum(forward + back for _, _, forward, back in layers)
+    rows = [
+        (
+            name,
+            *(f"{1e3 * forward:.2f}", f"{1e3 * back:.2f}", f"{(forward + back) / total:.0%}"),
+            f"{work / (forward + back) / 1e9:,.0f}" if work else "",
+        )
+        for name, work, forward, back in layers
+    ]
+    rows.append(("sum", "", f"{1e3 * total:.1f}", "100%", ""))
+    head = (f"layer, batch {given.batch}", "forward, ms", "back, ms", "share", "GFLOP/s")
+    return (
+        f"{table(head, rows)}\n\nEach layer by itself, so with its input out of the caches; the sum"
+        f" would make {given.batch / total:,.1f} images/s. The memory copies"
+        f" {memory_rate(given.device) / 1e9:.0f} GB/s."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--images", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.only:
+        print(json.dumps(globals()[given.only](given)))
+        return
+    where = torch.cuda.get_device_name() if given.device == "cuda" else given.device
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {where}")
+    print(f"{given.size} x {given.size} pixels, batch {given.batch}, {given.precision}\n")
+    layers = in_a_process("layer_times", given)
+    print(loops(given, sum(work for _, work, _, _ in layers[:-1]) / given.batch), "\n")
+    print(split(given, layers))
+    if given.full:
+        taken = in_a_process("whole_trainings", given)
+        parts = ", ".join(f"{task} {seconds:,.0f} s" for task, seconds in taken.items())
+        print(f"\n{EPOCHS} epochs of both tasks: {sum(taken.values()):,.0f} s ({parts})")
+
+
+if __name__ == "__main__":
+    main()
