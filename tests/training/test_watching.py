@@ -132,6 +132,19 @@ def test_a_training_that_is_stuck_says_so_after_the_stated_epochs_and_at_each_do
         assert f"{layer} {norm:.1e}" in notes.said[0]
 
 
+def test_gradients_that_have_vanished_are_told_from_a_plateau(tmp_path: Path) -> None:
+    (epoch,) = run(tmp_path, recipe=replace(RECIPE, epochs=1)).history
+    stuck = [replace(epoch, epoch=n, train_loss=0.7) for n in range(1, 11)]
+    said = plateau(stuck, np.log(2))
+    assert said is not None
+    assert "standardised or centred pixels" in said
+    dead = [replace(e, gradients={**e.gradients, "features.2": 1e-8}) for e in stuck]
+    said = plateau(dead, np.log(2))
+    assert said is not None
+    assert "They have vanished" in said
+    assert "features.2 1.0e-08" in said
+
+
 def test_one_that_learns_says_nothing(tmp_path: Path) -> None:
     notes = Notebook()
     learning = run(tmp_path, recipe=Recipe(20, 5, 0.01, "adam"), watchers=[notes])

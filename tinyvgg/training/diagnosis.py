@@ -15,6 +15,9 @@ PLATEAU_EPOCHS = 10
 LEFT = 0.97
 """The plateau is left where the loss is below this share of a constant predictor's."""
 
+VANISHED = 1e-6
+"""A layer whose gradient has a smaller norm learns nothing any more."""
+
 
 def constant_loss(labels: Int[np.ndarray, "n"]) -> float:
     """Cross-entropy of the best constant predictor, which answers with the classes' shares."""
@@ -38,10 +41,20 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
     return (
         f"after {epochs} epochs the loss is {last.train_loss:.4f}, and a constant predictor's is"
         f" {constant:.4f}: the network has learnt nothing yet."
-        f" Norms of the gradients, first layer to last: {_norms(last)}."
-        " Plain gradient descent can stay there for long and leave all at once. What is known to"
-        " help: more epochs, a larger rate, adam or adagrad, he initialisation (it keeps the signal"
-        " of ReLU layers from fading), pixels centred on zero, fewer layers"
+        f" Norms of the gradients, first layer to last: {_norms(last)}. {_advice(last)}"
+    )
+
+
+def _advice(epoch: Epoch) -> str:
+    if min(epoch.gradients.values()) < VANISHED:
+        return (
+            "They have vanished, as where ReLUs no longer fire: it will hardly recover. What may"
+            " help: a smaller rate, he initialisation, another seed, fewer layers"
+        )
+    return (
+        "Plain gradient descent can stay there for long and leave all at once. What is known to"
+        " help: more epochs, he initialisation, whose signal does not fade from layer to layer,"
+        " standardised or centred pixels"
     )
 
 
