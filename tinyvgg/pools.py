@@ -15,7 +15,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, RLock, Thread
 from typing import ParamSpec, TypeVar
 
 from tinyvgg.errors import UserError
@@ -148,8 +148,9 @@ def cluster(address: str) -> Iterator[Executor]:
     _check_answers(address)
     with Client(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
         if not client.scheduler_info()["workers"]:
-            said = f"the scheduler at {address!r} has no workers; 'dask worker {address}' starts one"
-            logging.getLogger("tinyvgg").warning(said)
+            logging.getLogger("tinyvgg").warning(
+                f"the scheduler has no workers yet; 'dask worker {address}' starts one"
+            )
         executor: Executor = client.get_executor(pure=False)
         try:
             yield executor
@@ -182,7 +183,9 @@ def _begin(listening: Connection, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the first process that is interrupted
     Thread(target=_end_with, args=(listening,), daemon=True).start()
     import torch
+    from tqdm import tqdm
 
+    tqdm.set_lock(RLock())  # its own is a semaphore of the system, which outlives a killed process
     torch.set_num_threads(min(threads, torch.get_num_threads()))
 
 

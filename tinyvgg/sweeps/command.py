@@ -40,10 +40,11 @@ def do_jobs(jobs: Sequence[Job], path: Path, workers: int | None, scheduler: str
     make_place(path)
     with _executor(workers, scheduler) as executor:
         table = sweep(jobs, executor, keep=partial(write, path=path))
-    print(shown(summary(jobs, table)))
-    print("low and high: 95 % interval of the mean accuracy over that many seeds")
-    print(f"The table: {path}")
     failed = table[table["error"].notna()]
+    if len(failed) < len(jobs):
+        print(shown(summary(jobs, table)))
+        print("low and high: 95 % interval of the mean accuracy over that many seeds")
+    print(f"The table: {path}")
     for row, error in failed["error"].items():
         print(f"failed: {jobs[int(str(row))].name}: {error}", file=sys.stderr)
     return len(failed)

@@ -1,6 +1,5 @@
 """A sweep: its jobs handed to workers, and a table that grows as their rows arrive."""
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 
@@ -10,7 +9,7 @@ from tqdm.auto import tqdm
 from tinyvgg.errors import UserError
 from tinyvgg.jobs import Job
 from tinyvgg.sweeps.table import tabulate
-from tinyvgg.sweeps.work import Row, prepare, run_job
+from tinyvgg.sweeps.work import Row, attempt, failure, prepare
 
 
 def sweep(
@@ -39,7 +38,7 @@ def sweep(
         UserError: faces that cannot be used.
     """
     prepare(jobs, progress)
-    futures = {executor.submit(run_job, job): job for job in jobs}
+    futures = {executor.submit(attempt, job): job for job in jobs}
     rows: dict[Job, Row] = {}
     try:
         with tqdm(total=len(jobs), desc="sweep", unit="job", disable=not progress) as bar:
@@ -56,19 +55,13 @@ def sweep(
 
 
 def _outcome(job: Job, future: "Future[Row]") -> Row:
-    """The row of a job that has ended, one way or another."""
-    failed: Row = {"task": job.task, "seed": job.seed, **dict(job.settings)}
+    """The row of a job that has ended, if only since no worker could end it."""
     try:
         return future.result()
-    except UserError as error:
-        return {**failed, "error": str(error)}
     except CancelledError:
-        return {**failed, "error": "it was cancelled: the scheduler is gone, or was told so"}
+        return failure(job, "it was cancelled: the scheduler is gone, or was told so")
     except Exception as error:
         if type(error).__name__ == "KilledWorker":  # Dask's, which is not always installed
-            return {
-                **failed,
-                "error": "its workers died, perhaps for want of memory",
-            }
-        logging.getLogger("tinyvgg").error("%s failed", job.name, exc_info=error)
-        return {**failed, "error": " ".join(f"{type(error).__name__}: {error}".split())}
+            return failure(job, "its workers died, perhaps for want of memory")
+        known = isinstance(error, UserError)
+        return failure(job, str(error) if known else f"{type(error).__name__}: {error}")

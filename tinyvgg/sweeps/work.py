@@ -1,5 +1,6 @@
 """One job, from its study to its row: what a worker does."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 from tinyvgg import run_folder
+from tinyvgg.errors import UserError
 from tinyvgg.experiments import Study, open_study
 from tinyvgg.jobs import Job
 from tinyvgg.runs import Run
@@ -31,6 +33,23 @@ def run_job(job: Job) -> Row:
     with _ALONE, _at_home(job.home):
         run = _open(job).run(job.task)
         return _row(job, run, explain(run, job.rules))
+
+
+def attempt(job: Job) -> Row:
+    """The row of a job, or what went wrong: plain data, since not every exception can travel."""
+    try:
+        return run_job(job)
+    except UserError as error:
+        return failure(job, str(error))
+    except Exception as error:
+        logging.getLogger("tinyvgg").exception("%s failed", job.name)
+        return failure(job, f"{type(error).__name__}: {error}")
+
+
+def failure(job: Job, error: str) -> Row:
+    """The row of a job that failed, with the reason in one line."""
+    names = {"task": job.task, "seed": job.seed, **dict(job.settings)}
+    return {**names, "error": " ".join(error.split())}
 
 
 def prepare(jobs: Sequence[Job], progress: bool) -> Study | None:
