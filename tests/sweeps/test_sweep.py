@@ -145,7 +145,7 @@ def test_an_error_that_no_one_foresaw_is_a_row_too(
     [
         (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
         (UserError("its worker died"), "its worker died"),
-        (CancelledError(), "it was cancelled: the scheduler is gone, or was told so"),
+        (CancelledError(), "it was dropped: the scheduler is gone, or was told to"),
         (
             KilledWorker("job", WorkerState.__new__(WorkerState), 3),
             "its workers died, perhaps for want of memory",

@@ -59,7 +59,7 @@ def _outcome(job: Job, future: "Future[Row]") -> Row:
     try:
         return future.result()
     except CancelledError:
-        return failure(job, "it was cancelled: the scheduler is gone, or was told so")
+        return failure(job, "it was dropped: the scheduler is gone, or was told to")
     except Exception as error:
         if type(error).__name__ == "KilledWorker":  # Dask's, which is not always installed
             return failure(job, "its workers died, perhaps for want of memory")
