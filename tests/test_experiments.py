@@ -104,6 +104,18 @@ def test_each_setting_makes_another_experiment(folder: Path, setting: str, value
     assert other.configuration != usual.configuration
 
 
+def test_a_varied_study_has_the_same_faces_and_the_experiments_of_one_opened_so(
+    folder: Path,
+) -> None:
+    study = open_study("smoke", f"folder:{folder}", 0, False)
+    varied = study.varied(2, {"rate": 0.2})
+    assert varied.faces is study.faces
+    opened = open_study("smoke", f"folder:{folder}", 2, False, {"rate": 0.2})
+    assert varied.experiment("class") == opened.experiment("class")
+    with pytest.raises(UserError, match="setting 'colour'"):
+        study.varied(0, {"colour": 1})
+
+
 def test_a_network_sees_the_pixels_scaled_as_it_was_trained(folder: Path) -> None:
     settings = {"scaling": "standardised", "epochs": 2}
     run = open_study("smoke", f"folder:{folder}", 3, False, settings).run("class")

@@ -3,8 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from tinyvgg.metrics import bootstrap_interval, confusion, error_table, proportion_interval
+from tinyvgg.metrics import (
+    bootstrap_interval,
+    confusion,
+    error_table,
+    mean_interval,
+    proportion_interval,
+)
 
 
 def test_wilson_interval_agrees_with_its_formula() -> None:
@@ -18,6 +25,15 @@ def test_wilson_interval_agrees_with_its_formula() -> None:
 def test_nothing_tried_says_nothing() -> None:
     assert proportion_interval(0, 0) == (0.0, 1.0)
     assert np.isnan(bootstrap_interval(np.array([]))).all()
+
+
+def test_interval_of_a_mean_over_few_values_is_students() -> None:
+    values = np.array([0.91, 0.93, 0.9, 0.97])
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert mean_interval(values, 0.9) == pytest.approx((expected.low, expected.high))
+    assert mean_interval(np.array([0.5, 0.5])) == (0.5, 0.5)
+    for few in ([], [0.5]):
+        assert np.isnan(mean_interval(np.array(few, dtype=np.float64))).all()
 
 
 def test_bootstrap_interval_covers_the_mean_about_as_often_as_it_says() -> None:

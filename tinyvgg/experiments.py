@@ -1,7 +1,7 @@
 """Studies: a profile, a source of faces and a seed, and the networks that belong to them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -100,6 +100,16 @@ class Study:
         return load_faces(
             self.source, self.profile.size, self.profile.subjects, progress=self.progress
         )
+
+    def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
+        """The same faces, loaded once, with another seed and other settings.
+
+        Raises:
+            UserError: a setting that does not exist, or a value it cannot have.
+        """
+        other = replace(self, seed=seed, settings=check_settings(settings))
+        vars(other)["faces"] = self.faces
+        return other
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 LEVEL = 0.95
 
@@ -23,6 +23,15 @@ def proportion_interval(successes: int, trials: int, level: float = LEVEL) -> In
         return Interval(0.0, 1.0)
     found = binomtest(successes, trials).proportion_ci(level, method="wilson")
     return Interval(float(found.low), float(found.high))
+
+
+def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
+    """Student's interval of the mean behind a few values; NaN for fewer than two."""
+    if len(values) < 2:
+        return Interval(float("nan"), float("nan"))
+    error = values.std(ddof=1) / len(values) ** 0.5
+    half = float(t.ppf((1 + level) / 2, len(values) - 1) * error)
+    return Interval(float(values.mean()) - half, float(values.mean()) + half)
 
 
 def bootstrap_interval(

@@ -307,6 +307,7 @@ def _save(
         "scaling": asdict(scaling),
         "seconds": sum(trained.seconds),
         "seed": experiment.seed,
+        "sessions": trained.sessions,
         "test_images": len(rows.test),
         "training_images": images,
     }

@@ -97,6 +97,14 @@ def test_a_checkpoint_within_an_epoch_saves_the_steps_before_it(tmp_path: Path) 
     assert [len(rows) for rows in data.seen[:3]] == [5, 2, 8]
 
 
+def test_every_call_that_had_a_part_in_a_training_is_counted(tmp_path: Path) -> None:
+    assert run(tmp_path / "whole").sessions == 1
+    for step in (2, 9, 3):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "cut", SmallSet(interrupt_at=step), every=0.0)
+    assert run(tmp_path / "cut").sessions == 4
+
+
 def test_finished_training_is_not_done_again(tmp_path: Path) -> None:
     first, again = run(tmp_path), SmallSet()
     assert run(tmp_path, again).history == first.history

@@ -41,6 +41,7 @@ class Checkpoint:
         history: the complete epochs.
         seconds: wall time of each of them.
         elapsed: wall time of the epoch that is under way.
+        sessions: calls that had a part in it so far.
     """
 
     training: str
@@ -49,6 +50,7 @@ class Checkpoint:
     history: tuple[Epoch, ...] = ()
     seconds: tuple[float, ...] = ()
     elapsed: float = 0.0
+    sessions: int = 1
 
     def group(self, name: str) -> dict[str, Tensor]:
         """The tensors whose names begin so, without that part."""
@@ -115,6 +117,7 @@ def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
         "history": [epoch.plain for epoch in checkpoint.history],
         "seconds": checkpoint.seconds,
         "elapsed": checkpoint.elapsed,
+        "sessions": checkpoint.sessions,
     }
 
 

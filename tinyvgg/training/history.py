@@ -46,11 +46,14 @@ class Trained:
         history: one entry an epoch.
         seconds: wall time of each epoch, over all calls that had a part in it.
         kept: number of the epoch whose weights the model has.
+        sessions: calls whose work is in it: 1, and one more each time that it went on from a
+            checkpoint.
     """
 
     history: tuple[Epoch, ...]
     seconds: tuple[float, ...]
     kept: int
+    sessions: int = 1
 
 
 def history_table(history: Sequence[Epoch]) -> pd.DataFrame:

@@ -122,6 +122,7 @@ class _Training:
     kept: dict[str, Tensor] = field(default_factory=dict)
     done: int = 0
     elapsed: float = 0.0
+    sessions: int = 1
 
     def __post_init__(self) -> None:
         self.optimiser = make_optimiser(self.model, self.recipe)
@@ -141,7 +142,7 @@ class _Training:
                 self._epoch()
         if self.kept:
             self.model.load_state_dict(self.kept)
-        return Trained(tuple(self.history), tuple(self.seconds), self._best())
+        return Trained(tuple(self.history), tuple(self.seconds), self._best(), self.sessions)
 
     def _epoch(self) -> None:
         """What is left of an epoch, its tests, a checkpoint."""
@@ -275,6 +276,7 @@ class _Training:
             history=tuple(self.history),
             seconds=tuple(self.seconds),
             elapsed=self.elapsed,
+            sessions=self.sessions,
         )
         checkpoints.save(self.folder, checkpoint)
 
@@ -289,6 +291,7 @@ class _Training:
             self.kept = {key: value.to(device) for key, value in found.group("kept").items()}
             self.history, self.seconds = list(found.history), list(found.seconds)
             self.done, self.elapsed = found.step, found.elapsed
+            self.sessions = found.sessions + 1
         return fault
 
 

@@ -1,0 +1,129 @@
+"""What rules find in the errors of a run, and how it is kept."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tinyvgg import backtrack, record, rescore
+from tinyvgg.experiments import open_study
+from tinyvgg.jobs import RULE_NAMES
+from tinyvgg.runs import Run
+from tinyvgg.sweeps import RULES, Finding, explain, findings
+
+SETTINGS = {"epochs": 10, "optimiser": "adam", "rate": 0.002}
+
+
+@pytest.fixture
+def run(faces: str) -> Run:
+    run = open_study("smoke", faces, 1, False, SETTINGS).run("class")
+    assert 3 < len(run.errors) < 15
+    return run
+
+
+@pytest.mark.parametrize("batch", [3, 16])
+def test_findings_are_those_of_each_error_by_hand(
+    run: Run, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(findings, "BATCH", batch)
+    found = explain(run, RULE_NAMES)
+    assert list(found) == list(RULE_NAMES)
+    for name, finding in found.items():
+        pixels, repaired = [], 0
+        for error in run.errors:
+            trace = record(run.model, run.tensor([int(run.split.test[error])]))
+            kept = backtrack(trace, rule=RULES[name]).pixels
+            pixels.append(int(kept.sum()))
+            repaired += int(rescore(trace, kept).argmax()) == int(run.labels[error])
+        assert finding == Finding(len(run.errors), sum(pixels) / len(pixels), repaired)
+    assert found["literal"].pixels != found["contrastive"].pixels
+    assert len({finding.repaired for finding in found.values()}) > 1
+
+
+def test_findings_are_kept_by_rule_and_read_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = explain(run, ["literal"])
+    path = run.folder / findings.NAME
+    content = json.loads(path.read_text())
+    assert content["weights"] == run.manifest["sha256"]["weights.safetensors"]
+    assert list(content["rules"]) == ["Literal()"]
+    both = explain(run, ["cutoff", "literal"])
+    assert list(both) == ["cutoff", "literal"]
+    assert both["literal"] == first["literal"]
+    monkeypatch.setattr(findings, "record", None)
+    stamp = path.stat().st_mtime_ns
+    assert explain(run, ["literal", "cutoff"]) == both
+    assert path.stat().st_mtime_ns == stamp
+    assert explain(run, []) == {}
+
+
+def test_two_that_want_the_same_findings_find_them_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, find = [], findings._find
+
+    def slow(*given: object) -> Finding:
+        calls.append(given)
+        time.sleep(0.2)
+        return find(*given)
+
+    monkeypatch.setattr(findings, "_find", slow)
+    with ThreadPoolExecutor(2) as two:
+        first, second = two.map(lambda _: explain(run, ["literal"]), range(2))
+    assert first == second
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"weights": "W", "rules": {"Literal()": {}}}', '{"rules": 3}']
+)
+def test_a_damaged_file_is_made_again(run: Run, content: str) -> None:
+    expected = explain(run, ["literal"])
+    path = run.folder / findings.NAME
+    whole = path.read_text()
+    path.write_text(content.replace("W", run.manifest["sha256"]["weights.safetensors"]))
+    assert not findings.is_explained(run.folder, ["literal"])
+    assert explain(run, ["literal"]) == expected
+    assert path.read_text() == whole
+    assert findings.is_explained(run.folder, ["literal"])
+
+
+def test_findings_of_other_weights_or_parameters_do_not_count(run: Run) -> None:
+    expected = explain(run, ["cutoff"])
+    path = run.folder / findings.NAME
+    for old, new in (
+        (run.manifest["sha256"]["weights.safetensors"], "0" * 64),
+        ("percentile=90.0", "percentile=80.0"),
+    ):
+        path.write_text(path.read_text().replace(old, new).replace('"errors": ', '"errors": 1'))
+        assert explain(run, ["cutoff"]) == expected
+
+
+def test_a_run_without_errors_has_no_mean(run: Run) -> None:
+    right = torch.nn.functional.one_hot(torch.from_numpy(run.labels)).float()
+    perfect = replace(run, logits=right)
+    assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
+    assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
+
+
+def test_a_run_with_findings_loads_as_before(run: Run, faces: str) -> None:
+    explain(run, ["literal"])
+    again = open_study("smoke", faces, 1, False, SETTINGS).run("class")
+    assert torch.equal(again.logits, run.logits)
+    assert [path.name for path in run.folder.parent.iterdir()] == [run.folder.name]
+
+
+def test_it_is_one_line_when_findings_cannot_be_kept(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, write: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(findings.paths, "write_whole", full)
+    with pytest.raises(ValueError, match=r"cannot be written \(No space left on device\)"):
+        explain(run, ["literal"])

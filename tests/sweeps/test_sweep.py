@@ -1,0 +1,283 @@
+"""A sweep: the same table whoever does the jobs, nothing done twice, nothing lost."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from distributed.scheduler import KilledWorker, WorkerState
+from scipy import stats
+from small_jobs import RULES, jobs
+
+from tinyvgg import cli
+from tinyvgg.errors import UserError
+from tinyvgg.experiments import Study, open_study
+from tinyvgg.jobs import Job
+from tinyvgg.pools import processes
+from tinyvgg.sweeps import command, run_job, states, summary, sweep, tabulate
+from tinyvgg.sweeps.table import shown, write
+
+
+class Here(Executor):
+    """Does each job at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+here = partial(sweep, executor=Here(), progress=False)
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_processes_make_the_table_that_the_jobs_make_one_by_one(
+    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo = jobs(faces, optimiser=["sgd", "adam"])
+    with processes(workers=2, threads=1) as pool:
+        table = sweep(todo, pool, progress=False)
+    kept = {path.parent.name: path.read_bytes() for path in home.rglob("weights.safetensors")}
+    monkeypatch.setenv("TINYVGG_HOME", str(home / "other"))
+    alone = jobs(faces, optimiser=["sgd", "adam"])
+    expected = tabulate(alone, {job: run_job(job) for job in alone})
+    times = ["seconds"]
+    pd.testing.assert_frame_equal(table.drop(columns=times), expected.drop(columns=times))
+    assert len(table) == len(todo) == len(kept) == 4
+    assert kept == {
+        path.parent.name: path.read_bytes()
+        for path in (home / "other").rglob("weights.safetensors")
+    }
+
+
+def test_a_row_says_what_the_run_says(faces: str) -> None:
+    (job,) = jobs(faces, [3], epochs=[12], selection=["test"])
+    row = here([job]).iloc[0]
+    run = open_study("smoke", faces, 3, False, dict(job.settings)).run("class")
+    assert 1 <= run.manifest["kept_epoch"] < 12
+    said = {
+        "task": "class",
+        "seed": 3,
+        "epochs": 12,
+        "selection": "test",
+        "accuracy": run.accuracy,
+        "errors": len(run.errors),
+        "test_images": 15,
+        "kept_epoch": 1 + int(run.history["test_error"].argmin()),
+        "seconds": pytest.approx(run.timings["seconds"].sum()),
+        "run": run.folder.name,
+    }
+    assert {name: row[name] for name in said} == said
+    assert pd.isna(row["left_plateau"]) == (run.manifest["left_plateau"] is None)
+    assert pd.isna(row["error"])
+
+
+def test_a_second_sweep_trains_nothing_and_computes_nothing(
+    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo = jobs(faces, rules=RULES)
+    first, files = here(todo), stamps(home)
+    monkeypatch.setattr("tinyvgg.runs._train", None)
+    monkeypatch.setattr("tinyvgg.sweeps.findings.record", None)
+    pd.testing.assert_frame_equal(here(todo), first)
+    assert stamps(home) == files
+
+
+def test_a_second_sweep_with_another_seed_and_rule_does_only_what_is_new(
+    home: Path, faces: str
+) -> None:
+    before = here(jobs(faces, [0], ["literal"]))
+    networks = {path: stamp for path, stamp in stamps(home).items() if path.suffix != ".json"}
+    table = here(jobs(faces, [0, 1], ["literal", "cutoff"]))
+    assert table["literal_pixels"].iloc[0] == before["literal_pixels"].iloc[0]
+    assert table["cutoff_repaired"].notna().all()
+    assert {path: stamp for path, stamp in stamps(home).items() if path in networks} == networks
+
+
+def test_a_job_that_fails_says_why_and_the_others_go_on(
+    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_executor", lambda *_: nullcontext(Here()))
+    given = ["sweep", "--profile", "smoke", "--faces", faces, "--set", "epochs=2"]
+    given += ["--set", "batch=5,99", "--rules", "literal", "--name", "some"]
+    assert cli.main(given) == cli.JOBS_FAILED
+    said = capsys.readouterr()
+    why = "batch 99 exceeds the 15 training images; choose 1 to 15"
+    assert f"failed: class, seed 0, epochs=2, batch=99: {why}\n" in said.err
+    path = home / "build" / "sweeps" / "some.csv"
+    assert str(path) in said.out
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert table["batch"].tolist() == ["5", "99"]
+    assert table["error"].tolist() == ["", why]
+    assert table["test_images"].tolist() == ["15", ""]
+    assert table["literal_repaired"].str.fullmatch(r"\d*").all()
+
+
+def test_an_error_that_no_one_foresaw_is_a_row_too(
+    faces: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    todo = jobs(faces)
+    here(todo[:1])
+    monkeypatch.setattr("tinyvgg.runs._train", fail)
+    table = here(todo)
+    assert table["error"].fillna("").tolist() == ["", "RuntimeError: two lines"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
+        (UserError("its worker died"), "its worker died"),
+        (CancelledError(), "it was dropped: the scheduler is gone, or was told to"),
+        (
+            KilledWorker("job", WorkerState.__new__(WorkerState), 3),
+            "its workers died, perhaps for want of memory",
+        ),
+    ],
+)
+def test_a_job_that_no_worker_brings_to_its_end_is_a_row_too(
+    faces: str, error: Exception, said: str
+) -> None:
+    class Deadly(Here):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+            if args[0].seed != 1:
+                return super().submit(fn, *args, **kwargs)
+            future: Future[Any] = Future()
+            future.set_exception(error)
+            return future
+
+    table = sweep(jobs(faces, [0, 1, 2]), Deadly(), progress=False)
+    assert table["error"].isna().tolist() == [True, False, True]
+    assert table["error"][1] == said
+
+
+def test_an_interrupted_sweep_leaves_the_rows_that_had_arrived(tmp_path: Path, faces: str) -> None:
+    path, arrived = tmp_path / "table.csv", 0
+
+    def keep(table: pd.DataFrame) -> None:
+        nonlocal arrived
+        write(table, path)
+        arrived += 1
+        if arrived == 2:
+            raise KeyboardInterrupt
+
+    todo = jobs(faces, range(40), [])
+    with ThreadPoolExecutor(1) as one, pytest.raises(KeyboardInterrupt):
+        sweep(todo, one, keep=keep, progress=False)
+    table = pd.read_csv(path)
+    assert table["seed"].tolist() == [0, 1]
+    assert table["accuracy"].notna().all()
+    assert states(todo, progress=False).count("done") < 10
+    assert here(todo[:3])["seed"].tolist() == [0, 1, 2]
+
+
+def test_jobs_of_one_process_wait_for_each_other_and_work_where_they_should(
+    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    todo = jobs(faces, range(3))
+    monkeypatch.setenv("TINYVGG_HOME", str(home / "other"))
+    inside, most = 0, 0
+    run = Study.run
+
+    def counted(self: Study, task: str, **options: Any) -> Any:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.05)
+        try:
+            return run(self, task, **options)
+        finally:
+            inside -= 1
+
+    monkeypatch.setattr(Study, "run", counted)
+    with ThreadPoolExecutor(3) as several:
+        sweep(todo, several, progress=False)
+    assert most == 1
+    assert len(list((home / "runs").iterdir())) == 3
+    assert not (home / "other" / "runs").exists()
+    assert os.environ["TINYVGG_HOME"] == str(home / "other")
+
+
+def test_a_dry_run_says_how_far_each_job_is_and_writes_nothing(
+    home: Path, faces: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here(jobs(faces, [0], ["literal"]))
+    here(jobs(faces, [1], []))
+    study = open_study("smoke", faces, 2, False, {"epochs": 2})
+    study.experiment("class").folder.mkdir()
+    (study.experiment("class").folder / "checkpoint.safetensors").write_text("")
+    files = stamps(home)
+    given = ["--profile", "smoke", "--faces", faces, "--set", "epochs=2", "--rules", "literal"]
+    assert cli.main(["sweep", *given, "--seeds", "0-3", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "done     class, seed 0, epochs=2",
+        "trained  class, seed 1, epochs=2",
+        "begun    class, seed 2, epochs=2",
+        "to do    class, seed 3, epochs=2",
+        "4 jobs: 1 done, 1 trained, 1 begun, 1 to do",
+    ]
+    assert stamps(home) == files
+
+
+def test_faces_that_cannot_be_used_are_refused_before_any_job(
+    home: Path, faces: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = Path(faces.partition(":")[2]) / "calm" / "0.png"
+    broken.write_bytes(b"no image")
+    assert cli.main(["sweep", "--profile", "smoke", "--faces", faces]) == cli.BAD_INPUT
+    assert str(broken) in capsys.readouterr().err.splitlines()[-1]
+    assert not (home / "runs").exists()
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_any_job(
+    tmp_path: Path, home: Path, faces: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    into = ["--into", str(tmp_path / "file")]
+    assert cli.main(["sweep", "--profile", "smoke", "--faces", faces, *into]) == cli.BAD_INPUT
+    assert "--into gives another" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_the_summary_has_students_interval_over_seeds(faces: str) -> None:
+    todo = jobs(faces, range(5), ["literal"], rate=[0.1, 0.2], epochs=[1])
+    values = np.array([0.5, 0.7, 0.6, 0.9, 0.8])
+    rows: dict[Job, dict[str, Any]] = {}
+    for job in todo:
+        row: dict[str, Any] = {"task": "class", "seed": job.seed, **dict(job.settings)}
+        row |= {"accuracy": values[job.seed], "literal_pixels": 10.0 * job.seed}
+        if dict(job.settings)["rate"] == 0.2 and job.seed:
+            row = {key: row[key] for key in ("task", "seed", "rate", "epochs")} | {"error": "no"}
+        rows[job] = row
+    rows[todo[1]]["literal_pixels"] = None
+    both = summary(todo, tabulate(todo, rows))
+    assert both[["rate", "seeds"]].to_numpy().tolist() == [[0.1, 5], [0.2, 1]]
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert both["accuracy"][0] == pytest.approx(values.mean())
+    assert (both["low"][0], both["high"][0]) == pytest.approx((interval.low, interval.high))
+    assert both["literal_pixels"][0] == pytest.approx((0 + 20 + 30 + 40) / 4)
+    assert both[["low", "high"]].iloc[1].isna().all()
+    first, last = shown(both).splitlines()[1:]
+    assert first.split() == ["class", "1", "0.1", "5", "0.7000", *shown_numbers(interval), "22.5"]
+    assert last.split()[-3:] == ["-", "-", "0.0"]
+
+
+def shown_numbers(interval: Any) -> list[str]:
+    return [f"{interval.low:.4f}", f"{interval.high:.4f}"]
