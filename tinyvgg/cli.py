@@ -1,22 +1,25 @@
-"""The command line: ``tinyvgg reproduce | record | verify | notebook | notebooks | site``.
+"""The command line: ``tinyvgg reproduce | record | verify | notebook | train | runs | ...``.
 
 What takes long to import is imported by the commands, once their parameters are known to be good.
 """
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
-from tinyvgg import paths
+from tinyvgg import cli_train, launch, paths
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, check, parse
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
 INTERRUPTED = 130
+GRACE = 3.0
+"""Seconds that other processes than the first wait before they say what is wrong."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,15 +33,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         said, status = "interrupted; the same command goes on from here", INTERRUPTED
     # The exception is gone by now, and with it the progress bars that it held open.
-    print(said, file=sys.stderr)
+    _complain(said)
     return status
+
+
+def _complain(text: str) -> None:
+    """Say it once: if the first process of several says it too, torchrun ends the others."""
+    if launch.rank():
+        time.sleep(GRACE)
+    print(text, file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
     """Complains in one line, like everything else here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+        _complain(f"{self.prog}: {message}; see '{self.prog} --help'")
+        self.exit(BAD_INPUT)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="its number or name, such as 04 or 04_backtracking")
     command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     command.add_argument("-o", "--output", type=Path, help="path of the executed notebook")
+
+    command = _add(commands, "train", cli_train.run, "train one network, or load it if it is there")
+    _add_parameters(command)
+    cli_train.add_options(command)
 
     command = _add(commands, "notebooks", _notebooks, "convert all notebooks, run none")
     command.add_argument("--into", type=Path, help="folder (default: build/notebooks)")

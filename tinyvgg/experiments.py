@@ -10,6 +10,7 @@ from tinyvgg.faces import Faces, Split, load_faces, split
 from tinyvgg.parameters import check_study
 from tinyvgg.runs import Experiment, Run, train_or_load
 from tinyvgg.settings import Design, Recipe, changed, check_settings
+from tinyvgg.training.team import assemble, check_device
 from tinyvgg.training.watching import Watcher
 
 
@@ -140,6 +141,8 @@ class Study:
             watchers: are told how its training goes.
         """
         if task not in self._runs:
+            with assemble(check_device(device)).first():
+                self.faces  # noqa: B018 - rendered by one process, read by the others
             self._runs[task] = train_or_load(
                 self.experiment(task),
                 self.faces,

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from filelock import AcquireReturnProxy, BaseFileLock, FileLock
+
 import tinyvgg
 from tinyvgg import paths
 from tinyvgg.errors import UserError
@@ -55,6 +57,22 @@ def writing(folder: Path) -> Iterator[None]:
             f"run folder {str(folder)!r} cannot be written ({error.strerror}); make room for it,"
             " or set TINYVGG_HOME to a folder that can"
         ) from None
+
+
+def held(folder: Path, wait: bool = True) -> AcquireReturnProxy[BaseFileLock]:
+    """Take a run's lock, which whoever trains or removes it holds; a context that gives it back.
+
+    Where the folder is removed meanwhile it is made anew: its lock belongs to nobody then.
+
+    Raises:
+        Timeout: another process has it, and waiting was not asked for.
+    """
+    lock = FileLock(folder / LOCK)
+    while True:
+        try:
+            return lock.acquire(timeout=-1 if wait else 0)
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True)
 
 
 def is_complete(folder: Path) -> bool:
