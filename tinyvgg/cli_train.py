@@ -45,7 +45,9 @@ def run(given: argparse.Namespace) -> int:
     trained = opened.run(task, device=device, watchers=watchers)
     if first:
         errors, tested = len(trained.errors), len(trained.labels)
-        print(f"{task}: accuracy {trained.accuracy:.2%}, {errors} of {tested} wrong; {trained.folder}")
+        print(
+            f"{task}: accuracy {trained.accuracy:.2%}, {errors} of {tested} wrong; {trained.folder}"
+        )
     return 0
 
 

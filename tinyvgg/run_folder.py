@@ -5,12 +5,12 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import AcquireReturnProxy, BaseFileLock, FileLock
+from filelock import FileLock
 
 import tinyvgg
 from tinyvgg import paths
@@ -59,7 +59,7 @@ def writing(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def held(folder: Path, wait: bool = True) -> AcquireReturnProxy[BaseFileLock]:
+def held(folder: Path, wait: bool = True) -> AbstractContextManager[object]:
     """Take a run's lock, which whoever trains or removes it holds; a context that gives it back.
 
     Where the folder is removed meanwhile it is made anew: its lock belongs to nobody then.

@@ -87,7 +87,7 @@ class Together(Team):
         here = int(os.environ["LOCAL_WORLD_SIZE"])
         _check_enough(device, here)
         from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         self.fabric = Fabric(

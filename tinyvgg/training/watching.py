@@ -1,6 +1,7 @@
 """Who watches a training: a progress bar, TensorBoard, a log."""
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class ProgressBar(Watcher):
 
     def say(self, text: str) -> None:
         """Write above the bar."""
-        tqdm.write(f"{self.title}: {text}")
+        tqdm.write(f"{self.title}: {text}", file=sys.stderr)
 
     def end(self) -> None:
         """Leave it as it is."""
