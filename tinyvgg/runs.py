@@ -250,8 +250,7 @@ def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[
     folder, rows = experiment.folder, parts(experiment, faces)
     if team.rank == 0:
         paths.remove_leftovers(folder)
-        write_configuration = _configuration_writer(experiment, rows)
-        paths.write_whole(folder / run_folder.CONFIGURATION, write_configuration)
+        watchers = [_Files(folder, _configuration_writer(experiment, rows)), *watchers]
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
     model = build_model(experiment).to(team.device)
     with open_source(faces, experiment.task, team.device, scaling) as source:
@@ -274,7 +273,7 @@ def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[
 
 
 def _configuration_writer(experiment: Experiment, rows: Parts) -> Callable[[Path], object]:
-    """Writes what a folder is the run of: there from the first step, for whoever looks."""
+    """Writes what a folder is the run of."""
     images = {name: len(part) for name, part in vars(rows).items()}
     text = run_folder.as_json({**experiment.configuration, "images": images})
     return lambda to: to.write_text(text, "utf-8")
@@ -323,14 +322,15 @@ def _save(
 
 
 class _Files(Watcher):
-    """Keeps the history of a training under way where others can read it."""
+    """Keeps what is trained, and its history, where others can read them meanwhile."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, write_configuration: Callable[[Path], object]) -> None:
+        self.folder, self.write_configuration = folder, write_configuration
         self.history: list[Epoch] = []
 
     def begin(self, plan: Plan) -> None:
         self.history = list(plan.history)
+        paths.write_whole(self.folder / run_folder.CONFIGURATION, self.write_configuration)
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         self.history.append(epoch)
@@ -347,7 +347,7 @@ def _watchers(
     if team.rank:
         return []
     shown = ProgressBar(f"training {experiment.task}") if progress else Log()
-    return [_Files(experiment.folder), shown, *others]
+    return [shown, *others]
 
 
 @contextmanager
