@@ -32,6 +32,8 @@ CANDIDATES = 8
 
 _NAME = re.compile(r"(?P<task>\w+)-(?P<source>\w+)-(?P<size>\d+)px-seed(?P<seed>\d+)-\w+")
 _CHECKPOINT = "checkpoint"
+_SETTINGS = {"task": str, "source": str, "size": int, "seed": int, "recipe": dict}
+_FACTS = {"accuracy": int | float, "errors": int, "finished": int | float, "test_images": int}
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,10 @@ class Entry:
     @property
     def tested(self) -> int | None:
         """Images of the test part."""
-        found: int | None = self.configuration.get("images", {}).get("test")
-        if found is None:
-            found = self.manifest.get("test_images")
-        return found
+        images = self.configuration.get("images")
+        found: int | None = images.get("test") if isinstance(images, dict) else None
+        given: int | None = self.manifest.get("test_images", found)
+        return given
 
     @property
     def errors(self) -> int | None:
@@ -157,10 +159,11 @@ def entries(hashes: bool = False) -> list[Entry]:
 def describe(folder: Path, hashes: bool = False) -> Entry:
     """What a folder is the run of. What cannot be read is said, and nothing is changed."""
     files = _files(folder)
-    state, manifest, fault = _state(folder, list(files), hashes)
     configuration = _configuration(folder)
-    if not configuration and run_folder.CONFIGURATION in files and not fault:
+    state, manifest, fault = _state(folder, list(files), hashes)
+    if not configuration and not fault and run_folder.CONFIGURATION in files:
         fault = f"has a damaged {run_folder.CONFIGURATION}"
+        state = DAMAGED if state == COMPLETE else state
     written = max((stamp for _, stamp in files.values()), default=_stamp(folder))
     return Entry(
         folder=folder,
@@ -205,13 +208,15 @@ def described_profile(configuration: Mapping[str, Any]) -> str:
         images = configuration.get("images", {})
         recipe = nearest.recipe(task, max(1, images.get("train", 0) + images.get("validation", 0)))
         network = {name: getattr(nearest, name) for name in ("size", "maps", "dense")}
-        given = {**configuration, **configuration["recipe"], **configuration["design"]}
+        given = {**configuration, **configuration["recipe"], **configuration.get("design", {})}
         given["dense"] = tuple(given["dense"])
         differing = {name for name, value in network.items() if given[name] != value}
         if len(differing) == len(network):
             return "custom"
         usual = {**network, **asdict(recipe), **asdict(Design())}
-        other = [(name, given[name]) for name, value in usual.items() if given[name] != value]
+        other = [
+            (name, given[name]) for name in usual if given.get(name, usual[name]) != usual[name]
+        ]
     except (KeyError, TypeError, ValueError, AttributeError):
         return "custom"
     return ", ".join(filter(None, (nearest.name, described(other))))
@@ -221,6 +226,8 @@ def _state(folder: Path, names: list[str], hashes: bool) -> tuple[str, Mapping[s
     """State, manifest and what is wrong."""
     if run_folder.is_complete(folder):
         manifest, fault = run_folder.inspect(folder, hashes)
+        if not fault and not _fits(manifest, _FACTS):
+            fault = "has no readable manifest"
         return (DAMAGED if fault else COMPLETE), manifest, fault
     if _is_held(folder):
         return TRAINING, {}, ""
@@ -271,7 +278,14 @@ def _configuration(folder: Path) -> Mapping[str, Any]:
         found = json.loads((folder / run_folder.CONFIGURATION).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if _fits(found, _SETTINGS) else {}
+
+
+def _fits(found: object, kinds: Mapping[str, Any]) -> bool:
+    """Whether it has all of these, each of its kind."""
+    return isinstance(found, dict) and all(
+        isinstance(found.get(name), kind) for name, kind in kinds.items()
+    )
 
 
 def _history(folder: Path) -> tuple[Mapping[str, float], ...]:
@@ -284,7 +298,8 @@ def read_table(path: Path, *needed: str) -> tuple[Mapping[str, float], ...]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [
-                {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)
+                {name: float(value or "nan") for name, value in row.items()}
+                for row in csv.DictReader(file)
             ]
     except (OSError, ValueError, TypeError):
         return ()
