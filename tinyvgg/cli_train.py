@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what to do otherwise than the profile, such as optimiser=adam; may be repeated",
     )
     parser.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
-    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write curves there")
+    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write curves below it")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def run(given: argparse.Namespace) -> int:
     opened = open_study(**study, progress=first, settings=settings)
     watchers = []
     if board and first:
-        watchers.append(TensorBoard(board))
+        watchers.append(TensorBoard(board / opened.experiment(task).name))
     trained = opened.run(task, device=device, watchers=watchers)
     if first:
         errors, tested = len(trained.errors), len(trained.labels)

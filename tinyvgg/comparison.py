@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 from safetensors.numpy import load_file
 
 from tinyvgg import run_folder
@@ -104,13 +104,18 @@ def _same_test(
     about = ("task", "fingerprint", "classes")
     if any(first.configuration.get(name) != second.configuration.get(name) for name in about):
         return None, None
-    left, right = (np.load(entry.folder / run_folder.PREDICTIONS) for entry in (first, second))
+    left, right = _predictions(first), _predictions(second)
     if "labels" not in left or "labels" not in right:  # as before they were kept
         return None, None
     if not np.array_equal(left["rows"], right["rows"]):
         return None, None
     wrong, others_wrong = (side["logits"].argmax(1) != side["labels"] for side in (left, right))
     return wrong, others_wrong
+
+
+def _predictions(entry: Entry) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+    with np.load(entry.folder / run_folder.PREDICTIONS) as stored:
+        return dict(stored)
 
 
 def _flat(configuration: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

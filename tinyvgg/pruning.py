@@ -32,7 +32,7 @@ class Selection:
 
     names: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
-    older: float | None = None
+    older: int | float | None = None
     task: str | None = None
     keep: int | None = None
 

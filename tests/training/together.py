@@ -12,7 +12,7 @@ from small_set import PARTS, RECIPE, SmallSet, network, run
 
 from tinyvgg.errors import UserError
 from tinyvgg.settings import Recipe
-from tinyvgg.training import Parts, Team, assemble
+from tinyvgg.training import Epoch, Parts, Team, Watcher, assemble
 
 WAYS: dict[str, dict[str, Any]] = {
     "incomplete last batch": {"recipe": RECIPE},
@@ -29,11 +29,25 @@ RESUMED = "begun by one process"
 BROKEN = "an image of the second process is broken"
 
 
+class Count(Watcher):
+    """Counts the images that it is told of."""
+
+    images = 0
+
+    def step(self, images: int, loss: float, error: float) -> None:
+        self.images += images
+
+    def epoch(self, epoch: Epoch, images: int) -> None:
+        self.images += images
+
+
 def train_way(name: str, folder: Path, team: Team | None = None) -> dict[str, Any]:
     """The history and what a training ended with; the weights go into a file."""
-    model = initialised()
-    trained = run(folder / name, SmallSet(), model, team=team, **WAYS[name])
-    return told(trained, model, folder / f"{name}.safetensors", team)
+    model, count = initialised(), Count()
+    watchers = [] if team and team.rank else [count]
+    trained = run(folder / name, SmallSet(), model, team=team, watchers=watchers, **WAYS[name])
+    found = told(trained, model, folder / f"{name}.safetensors", team)
+    return {**found, "images": count.images or None}
 
 
 def initialised() -> torch.nn.Module:
