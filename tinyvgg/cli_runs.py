@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinyvgg.errors import UserError
+from tinyvgg.extras import need
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +39,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 def list_runs(given: argparse.Namespace) -> int:
     """Print all runs."""
+    need("faces", "filelock", "scipy")
     from tinyvgg import registry, run_text
 
     found = registry.entries()
@@ -49,6 +51,7 @@ def list_runs(given: argparse.Namespace) -> int:
 
 
 def _show(given: argparse.Namespace) -> int:
+    need("faces", "filelock", "scipy")
     from tinyvgg import registry, run_text
 
     folder = registry.find(given.name).folder
@@ -57,6 +60,7 @@ def _show(given: argparse.Namespace) -> int:
 
 
 def _diff(given: argparse.Namespace) -> int:
+    need("faces", "filelock", "scipy")
     from tinyvgg import registry
 
     known = registry.entries()
@@ -74,6 +78,7 @@ def _diff(given: argparse.Namespace) -> int:
 
 
 def _prune(given: argparse.Namespace) -> int:
+    need("faces", "filelock", "scipy")
     from tinyvgg import pruning, registry
 
     states = [registry.INTERRUPTED] * given.interrupted + [registry.DAMAGED] * given.damaged

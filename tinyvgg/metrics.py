@@ -48,9 +48,9 @@ def paired_difference(
     trials = both + only_first + only_second + neither
     first, second = both + only_first, both + only_second
     margins = first * (trials - first) * second * (trials - second)
-    association = both * neither - only_first * only_second
+    association = float(both * neither - only_first * only_second)
     if association > 0:  # few cases show it larger than it is
-        association = max(association - trials / 2, 0)
+        association = max(association - trials / 2, 0.0)
     phi = association / math.sqrt(margins) if margins else 0.0
     return _newcombe((first, trials), (second, trials), phi, level)
 

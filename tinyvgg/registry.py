@@ -18,11 +18,8 @@ from filelock import Timeout
 
 from tinyvgg import paths, run_folder
 from tinyvgg.errors import UserError
-from tinyvgg.extras import need
 from tinyvgg.profiles import PROFILES
 from tinyvgg.settings import Design, described
-
-need("faces", "filelock")
 
 COMPLETE, TRAINING, INTERRUPTED = "complete", "in training", "interrupted"
 DAMAGED, FOREIGN = "damaged", "not a run"

@@ -43,8 +43,8 @@ def test_curves_are_those_of_the_history(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [3, 14])
 def test_a_resumed_training_has_each_epoch_once(tmp_path: Path, step: int) -> None:
+    cut = SmallSet(interrupt_at=step)
     with pytest.raises(KeyboardInterrupt):
-        cut = SmallSet(interrupt_at=step)
         run(tmp_path / "run", cut, watchers=[TensorBoard(tmp_path / "curves")])
     history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
     assert curves(tmp_path / "curves") == expected(history)
