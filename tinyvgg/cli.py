@@ -33,14 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         said, status = "interrupted; the same command goes on from here", INTERRUPTED
     # The exception is gone by now, and with it the progress bars that it held open.
-    _complain(said)
+    _complain(said, everyone=status == INTERRUPTED)
     return status
 
 
-def _complain(text: str) -> None:
-    """Say it once: if the first process of several says it too, torchrun ends the others."""
+def _complain(text: str, everyone: bool = False) -> None:
+    """Say it once: if the first process of several says it too, torchrun ends the others.
+
+    Args:
+        text: one line.
+        everyone: whether the first process is known to say it.
+    """
     if launch.rank():
         time.sleep(GRACE)
+        if everyone:
+            return
     print(text, file=sys.stderr)
 
 

@@ -92,6 +92,13 @@ def test_what_is_wrong_in_any_process_is_said_once_and_ends_all(tmp_path: Path, 
 
 
 @pytest.mark.slow
+def test_an_interruption_is_said_once(tmp_path: Path) -> None:
+    _, out, said = torchrun(SCRIPT, "interrupt", "all", "train", home=tmp_path)
+    assert out == ""
+    assert said.count("interrupted; the same command goes on from here") == 1
+
+
+@pytest.mark.slow
 def test_wrong_usage_is_said_once(tmp_path: Path) -> None:
     status, _, said = torchrun("-m", "tinyvgg", "train", "--profiel", "smoke", home=tmp_path)
     assert status != 0

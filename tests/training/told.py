@@ -1,4 +1,4 @@
-"""The command line, in processes that note their number, or of which some fail."""
+"""The command line, in processes that note their number, fail, or are interrupted."""
 
 import os
 import sys
@@ -22,10 +22,21 @@ def fail(ranks: str) -> None:
     cli_train.run = run
 
 
+def interrupt() -> None:
+    """Let all processes be interrupted."""
+
+    def run(_: Any) -> int:
+        raise KeyboardInterrupt
+
+    cli_train.run = run
+
+
 if __name__ == "__main__":
     what, value, *arguments = sys.argv[1:]
     if what == "note":
         Path(value, f"process-{os.environ['RANK']}").write_text(str(os.getpid()))
+    elif what == "interrupt":
+        interrupt()
     else:
         fail(value)
     sys.exit(cli.main(arguments))
