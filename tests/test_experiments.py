@@ -179,7 +179,7 @@ def test_damaged_run_folder_is_named_with_the_way_out(folder: Path) -> None:
     run = trained(folder)
     weights = run.folder / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(UserError, match=r"weights.safetensors in run folder .* remove the folder"):
+    with pytest.raises(UserError, match=r"has a damaged weights.safetensors, .* remove the folder"):
         trained(folder)
 
 

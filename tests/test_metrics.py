@@ -8,8 +8,11 @@ from scipy import stats
 from tinyvgg.metrics import (
     bootstrap_interval,
     confusion,
+    difference_of_proportions,
     error_table,
+    mcnemar,
     mean_interval,
+    paired_difference,
     proportion_interval,
 )
 
@@ -58,3 +61,36 @@ def test_error_table_counts_by_group() -> None:
     assert table["rate"].to_dict() == {45: 0.5, 90: 1.0, 135: 0.0}
     assert (table["low"] <= table["rate"]).all()
     assert (table["rate"] <= table["high"]).all()
+
+
+def test_interval_of_two_separate_proportions_is_newcombes_own_example() -> None:
+    found = difference_of_proportions(56, 70, 48, 80)
+    assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert difference_of_proportions(48, 80, 56, 70) == pytest.approx((-found.high, -found.low))
+
+
+def test_paired_interval_covers_the_difference_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    shares = np.array([0.8, 0.1, 0.04, 0.06])
+    drawn = generator.multinomial(120, shares, 600)
+    intervals = [paired_difference(*(int(count) for count in counts)) for counts in drawn]
+    covered = sum(low <= shares[1] - shares[2] <= high for low, high in intervals)
+    assert 555 <= covered <= 590
+    unpaired = [difference_of_proportions(int(a + b), 120, int(a + c), 120) for a, b, c, _ in drawn]
+    widths = [np.mean([high - low for low, high in found]) for found in (intervals, unpaired)]
+    assert widths[0] < 0.9 * widths[1]
+
+
+def test_pairs_that_never_disagree_leave_some_doubt() -> None:
+    low, high = paired_difference(5, 0, 0, 5)
+    assert -0.3 < low < -0.05
+    assert high == pytest.approx(-low)
+    assert paired_difference(8, 2, 0, 2) == pytest.approx(
+        tuple(-bound for bound in reversed(paired_difference(8, 0, 2, 2)))
+    )
+
+
+def test_mcnemars_p_value_is_that_of_a_fair_coin() -> None:
+    assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 2**10)
+    assert mcnemar(9, 1) == mcnemar(1, 9)
+    assert mcnemar(0, 0) == mcnemar(5, 5) == 1

@@ -1,17 +1,18 @@
-"""The command line: ``tinyvgg reproduce | record | verify | notebook | notebooks | site | sweep``.
+"""The command line: ``tinyvgg reproduce | record | verify | notebook | train | runs | ...``.
 
 What takes long to import is imported by the commands, once their parameters are known to be good.
 """
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
+from tinyvgg import cli_runs, cli_train, launch, paths
 from tinyvgg import jobs as planned
-from tinyvgg import paths
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, check, parse
 
@@ -19,6 +20,8 @@ BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
 JOBS_FAILED = 1
 INTERRUPTED = 130
+GRACE = 3.0
+"""Seconds that other processes than the first wait before they say what is wrong."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,15 +35,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         said, status = "interrupted; the same command goes on from here", INTERRUPTED
     # The exception is gone by now, and with it the progress bars that it held open.
-    print(said, file=sys.stderr)
+    _complain(said, everyone=status == INTERRUPTED)
     return status
+
+
+def _complain(text: str, everyone: bool = False) -> None:
+    """Say it once: if the first process of several says it too, torchrun ends the others.
+
+    Args:
+        text: one line.
+        everyone: whether the first process is known to say it.
+    """
+    if launch.rank():
+        time.sleep(GRACE)
+        if everyone:
+            return
+    print(text, file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
     """Complains in one line, like everything else here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+        _complain(f"{self.prog}: {message}; see '{self.prog} --help'")
+        self.exit(BAD_INPUT)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="its number or name, such as 04 or 04_backtracking")
     command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     command.add_argument("-o", "--output", type=Path, help="path of the executed notebook")
+
+    command = _add(commands, "train", cli_train.run, "train one network, or load it if it is there")
+    _add_parameters(command)
+    cli_train.add_options(command)
+
+    command = _add(commands, "runs", cli_runs.list_runs, "list, show, compare or remove runs")
+    cli_runs.add_commands(command)
 
     command = _add(commands, "notebooks", _notebooks, "convert all notebooks, run none")
     command.add_argument("--into", type=Path, help="folder (default: build/notebooks)")

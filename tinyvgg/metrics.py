@@ -1,5 +1,6 @@
 """Accuracy, confusion and the uncertainty of both."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,57 @@ def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Inter
     error = values.std(ddof=1) / len(values) ** 0.5
     half = float(t.ppf((1 + level) / 2, len(values) - 1) * error)
     return Interval(float(values.mean()) - half, float(values.mean()) + half)
+
+
+def difference_of_proportions(
+    first: int, of_first: int, second: int, of_second: int, level: float = LEVEL
+) -> Interval:
+    """Newcombe's interval of the difference of two separate proportions, from Wilson's of each."""
+    return _newcombe((first, of_first), (second, of_second), 0.0, level)
+
+
+def paired_difference(
+    both: int, only_first: int, only_second: int, neither: int, level: float = LEVEL
+) -> Interval:
+    """Newcombe's interval of the difference of two proportions of the same cases.
+
+    Args:
+        both: cases in which both succeed.
+        only_first: in which the first alone does.
+        only_second: in which the second alone does.
+        neither: in which neither does.
+        level: confidence.
+    """
+    trials = both + only_first + only_second + neither
+    first, second = both + only_first, both + only_second
+    margins = first * (trials - first) * second * (trials - second)
+    association = float(both * neither - only_first * only_second)
+    if association > 0:  # few cases show it larger than it is
+        association = max(association - trials / 2, 0.0)
+    phi = association / math.sqrt(margins) if margins else 0.0
+    return _newcombe((first, trials), (second, trials), phi, level)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact p value that two classifiers err equally often, from the cases in which one does."""
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+
+
+def _newcombe(
+    first: tuple[int, int], second: tuple[int, int], phi: float, level: float
+) -> Interval:
+    """Method 10 of Newcombe 1998 for paired proportions; with phi 0 that for separate ones."""
+    if not first[1] or not second[1]:
+        return Interval(-1.0, 1.0)
+    p, q = first[0] / first[1], second[0] / second[1]
+    of_p, of_q = proportion_interval(*first, level), proportion_interval(*second, level)
+
+    def apart(x: float, y: float) -> float:
+        return math.sqrt(max(0.0, x**2 - 2 * phi * x * y + y**2))
+
+    below, above = apart(p - of_p.low, of_q.high - q), apart(of_p.high - p, q - of_q.low)
+    return Interval(p - q - below, p - q + above)
 
 
 def bootstrap_interval(

@@ -13,6 +13,11 @@ from tinyvgg.photographs import list_photographs
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
 SOURCES = ("synthetic", "folder:PATH")
+TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"synthetic": ("subject", "emotion"), "folder": ("class",)}
+)
+"""What a network can be trained to tell, by the kind of source; the first is the usual one."""
+DEVICES = ("cuda", "mps", "cpu")
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {"profile": "quick", "faces": "synthetic", "seed": 0}
 )
@@ -72,6 +77,29 @@ def check_source(source: str) -> None:
         list_photographs(Path(rest).expanduser())
     elif source != "synthetic":
         raise UserError(f"faces {source!r} is not one of {', '.join(SOURCES)}")
+
+
+def check_task(task: str | None, source: str) -> str:
+    """A task of a source; the usual one for None.
+
+    Raises:
+        UserError: one that the source does not have.
+    """
+    tasks = TASKS[source.partition(":")[0]]
+    if task is not None and task not in tasks:
+        raise UserError(f"task {task!r} is not one of {', '.join(tasks)} of faces {source!r}")
+    return task or tasks[0]
+
+
+def check_device(device: str | None) -> str | None:
+    """Refuse a device that does not exist; whether this machine has it is not looked at.
+
+    Raises:
+        UserError: an unknown kind of device.
+    """
+    if device is not None and device.partition(":")[0] not in DEVICES:
+        raise UserError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+    return device
 
 
 def absolute(faces: str) -> str:

@@ -5,10 +5,12 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 import tinyvgg
 from tinyvgg import paths
@@ -24,6 +26,17 @@ TIMINGS = "timings.csv"
 WEIGHTS = "weights.safetensors"
 PREDICTIONS = "predictions.npz"
 LOCK = ".lock"
+FILES = (
+    MANIFEST,
+    CONFIGURATION,
+    HISTORY,
+    GRADIENTS,
+    TIMINGS,
+    WEIGHTS,
+    PREDICTIONS,
+    LOCK,
+)
+"""What a run writes, besides its checkpoints."""
 WAY_OUT = "remove the folder to train again, or set TINYVGG_HOME to another"
 
 _NOT_WRITABLE = (
@@ -57,6 +70,22 @@ def writing(folder: Path) -> Iterator[None]:
         ) from None
 
 
+def held(folder: Path, wait: bool = True) -> AbstractContextManager[object]:
+    """Take a run's lock, which whoever trains or removes it holds; a context that gives it back.
+
+    Where the folder is removed meanwhile it is made anew: its lock belongs to nobody then.
+
+    Raises:
+        Timeout: another process has it, and waiting was not asked for.
+    """
+    lock = FileLock(folder / LOCK)
+    while True:
+        try:
+            return lock.acquire(timeout=-1 if wait else 0)
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True)
+
+
 def is_complete(folder: Path) -> bool:
     """Whether a run came to its end here."""
     return (folder / MANIFEST).exists()
@@ -79,9 +108,37 @@ def write(folder: Path, writers: Writers, facts: Mapping[str, Any]) -> None:
         "torch": version("torch"),
         "numpy": version("numpy"),
         **facts,
+        "bytes": {name: (folder / name).stat().st_size for name in writers},
         "sha256": {name: sha256(folder / name) for name in writers},
     }
     paths.write_whole(folder / MANIFEST, lambda to: to.write_text(as_json(manifest)))
+
+
+def inspect(folder: Path, hashes: bool = True) -> tuple[Mapping[str, Any], str]:
+    """The manifest of a run that came to its end, and what is wrong with its folder.
+
+    Args:
+        folder: of the run.
+        hashes: whether to read the files, too, and not only look at their sizes.
+
+    Returns:
+        The manifest, empty where it cannot be read, and a predicate such as "is of format 1, this
+        version reads 2"; nothing for a folder that is whole.
+    """
+    try:
+        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        found, expected = manifest["format"], manifest["sha256"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, "has no readable manifest"
+    if found != FORMAT:
+        return manifest, f"is of format {found}, this version reads {FORMAT}"
+    sizes = manifest.get("bytes", {})
+    for name, digest in expected:
+        path = folder / name
+        whole = path.is_file() and path.stat().st_size == sizes.get(name, path.stat().st_size)
+        if not whole or (hashes and sha256(path) != digest):
+            return manifest, f"has a damaged {name}, or none"
+    return manifest, ""
 
 
 def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
@@ -94,21 +151,9 @@ def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
     Raises:
         UserError: it is missing or damaged, of another version, or a file is not what it was.
     """
-    try:
-        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
-        found, hashes = manifest["format"], manifest["sha256"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"run folder {str(folder)!r} has no readable manifest; {WAY_OUT}") from None
-    if found != FORMAT:
-        raise UserError(
-            f"run folder {str(folder)!r} is of format {found}, this version reads {FORMAT}; "
-            f"{WAY_OUT}"
-        )
-    for name, expected in hashes if files else ():
-        if not (folder / name).exists() or sha256(folder / name) != expected:
-            raise UserError(
-                f"{name} in run folder {str(folder)!r} is missing or damaged; {WAY_OUT}"
-            )
+    manifest, fault = inspect(folder, files)
+    if fault:
+        raise UserError(f"run folder {str(folder)!r} {fault}; {WAY_OUT}")
     return manifest
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -190,9 +190,8 @@ def train_or_load(
         UserError: a device that is absent, a run folder that is damaged, of another version, or
             cannot be written, and what `tinyvgg.training.train` refuses.
     """
-    folder, kind = experiment.folder, check_device(device)
-    if not run_folder.is_complete(folder):
-        team = assemble(kind)
+    folder, team = experiment.folder, assemble(check_device(device))
+    if team.agree(not run_folder.is_complete(folder)):
         with _held(folder, team):
             if team.agree(not run_folder.is_complete(folder)):
                 _train(experiment, faces, team, _watchers(experiment, progress, watchers, team))
@@ -249,7 +248,9 @@ def parts(experiment: Experiment, faces: Faces) -> Parts:
 
 def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[Watcher]) -> None:
     folder, rows = experiment.folder, parts(experiment, faces)
-    paths.remove_leftovers(folder)
+    if team.rank == 0:
+        paths.remove_leftovers(folder)
+        watchers = [_Files(folder, _configuration_writer(experiment, rows)), *watchers]
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
     model = build_model(experiment).to(team.device)
     with open_source(faces, experiment.task, team.device, scaling) as source:
@@ -271,6 +272,13 @@ def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[
             checkpoints.remove(folder)
 
 
+def _configuration_writer(experiment: Experiment, rows: Parts) -> Callable[[Path], object]:
+    """Writes what a folder is the run of."""
+    images = {name: len(part) for name, part in vars(rows).items()}
+    text = run_folder.as_json({**experiment.configuration, "images": images})
+    return lambda to: to.write_text(text, "utf-8")
+
+
 def _save(
     experiment: Experiment,
     model: nn.Module,
@@ -282,17 +290,17 @@ def _save(
     scaling: Scaling,
 ) -> None:
     history, images = trained.history, len(rows.train)
-    configuration = experiment.configuration
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     timings = timings_table(history, trained.seconds, images)
-    wrong = int((logits.argmax(1).numpy() != labels[rows.test]).sum())
+    predictions = {"logits": logits.numpy(), "rows": rows.test, "labels": labels[rows.test]}
+    wrong = int((logits.argmax(1).numpy() != predictions["labels"]).sum())
     writers: run_folder.Writers = {
-        run_folder.CONFIGURATION: lambda to: to.write_text(run_folder.as_json(configuration)),
+        run_folder.CONFIGURATION: _configuration_writer(experiment, rows),
         run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
         run_folder.GRADIENTS: lambda to: gradients_table(history).to_csv(to, index=False),
         run_folder.TIMINGS: lambda to: timings.to_csv(to, index=False),
         run_folder.WEIGHTS: lambda to: save_file(weights, to),
-        run_folder.PREDICTIONS: lambda to: np.savez(to, logits=logits.numpy(), rows=rows.test),
+        run_folder.PREDICTIONS: lambda to: np.savez(to, **predictions),
     }
     constant = diagnosis.constant_loss(labels[rows.train])
     facts = {
@@ -315,14 +323,15 @@ def _save(
 
 
 class _Files(Watcher):
-    """Keeps the history of a training under way where others can read it."""
+    """Keeps what is trained, and its history, where others can read them meanwhile."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, write_configuration: Callable[[Path], object]) -> None:
+        self.folder, self.write_configuration = folder, write_configuration
         self.history: list[Epoch] = []
 
     def begin(self, plan: Plan) -> None:
         self.history = list(plan.history)
+        paths.write_whole(self.folder / run_folder.CONFIGURATION, self.write_configuration)
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         self.history.append(epoch)
@@ -339,7 +348,7 @@ def _watchers(
     if team.rank:
         return []
     shown = ProgressBar(f"training {experiment.task}") if progress else Log()
-    return [_Files(experiment.folder), shown, *others]
+    return [shown, *others]
 
 
 @contextmanager
@@ -350,11 +359,10 @@ def _held(folder: Path, team: Team) -> Iterator[None]:
         return
     with run_folder.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / run_folder.LOCK)
         try:
-            held = lock.acquire(timeout=0)
+            held = run_folder.held(folder, wait=False)
         except Timeout:
             Log().say(f"another process trains {folder.name!r}; waiting for it")
-            held = lock.acquire()
+            held = run_folder.held(folder)
         with held:
             yield

@@ -90,25 +90,6 @@ def test_what_is_said_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["something"]
 
 
-def test_tensorboard_has_the_history_each_epoch_once(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    board = tmp_path / "board"
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, SmallSet(interrupt_at=15), watchers=[TensorBoard(board)])
-    trained = run(tmp_path, watchers=[TensorBoard(board)])
-    read = EventAccumulator(str(board))
-    read.Reload()
-    for tag, name in (("loss/train", "train_loss"), ("error/test", "test_error")):
-        events = read.Scalars(tag)
-        assert [event.step for event in events] == [1, 2, 3, 4]
-        expected = [getattr(epoch, name) for epoch in trained.history]
-        assert [event.value for event in events] == pytest.approx(expected)
-    gradients = [event.value for event in read.Scalars("gradient/features.0")]
-    assert gradients == pytest.approx([e.gradients["features.0"] for e in trained.history])
-    assert "loss/validation" not in read.Tags()["scalars"]
-
-
 def test_the_constant_loss_is_the_entropy_of_the_labels() -> None:
     labels = np.array([0, 0, 0, 2])
     logits = torch.log(torch.tensor([0.75, 1e-30, 0.25])).expand(4, 3)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -148,7 +149,7 @@ class _Training:
         """What is left of an epoch, its tests, a checkpoint."""
         started = time.perf_counter() - self.elapsed
         looked = saved = time.perf_counter()
-        reported = int(self.step.sums.images)
+        reported = self._seen()
         self.model.train()
         for seen in self._steps():
             now = time.perf_counter()
@@ -160,23 +161,25 @@ class _Training:
             if now - saved >= self.every and self.team.size == 1:
                 saved = now
                 self._save()
-        self._complete(int(self.step.sums.images) - reported, started)
+        self._complete(self._seen() - reported, started)
 
     def _steps(self) -> Iterator[int]:
-        """Do the steps that are left of an epoch; gives the images that this process has seen."""
+        """Do the steps that are left of an epoch; gives the images seen of it."""
         groups = self._groups()
         sampled = {round(place) for place in np.linspace(0, len(groups) - 1, GRADIENT_SAMPLES)}
         mine = shared(groups[self.done :], self.team)
         batches = self.source.batches([rows for rows, _ in mine])
-        seen = int(self.step.sums.images)
         for (images, labels), (_, filling) in zip(batches, mine, strict=True):
             seed_step(self.seed, len(self.history), self.done, self.team.rank)
             self.step(images, labels, filling, len(groups[self.done]))
             if self.done in sampled:
                 self.step.sample_gradients()
             self.done += 1
-            seen += len(labels) - filling
-            yield seen
+            yield self._seen()
+
+    def _seen(self) -> int:
+        """Images of the epoch under way that all processes together have seen."""
+        return min(self.done * self.recipe.batch, len(self.parts.train))
 
     def _groups(self) -> list[Rows]:
         """The batches of an epoch."""
@@ -197,7 +200,7 @@ class _Training:
         self.step.sums.clear()
         self._save()
         for watcher in self.watchers:
-            watcher.epoch(epoch, unreported * self.team.size)
+            watcher.epoch(epoch, unreported)
         stuck = diagnosis.plateau(self.history, self.constant)
         if stuck:
             self._say(stuck)
@@ -233,29 +236,35 @@ class _Training:
         return min(self.history, key=lambda epoch: (getattr(epoch, error), epoch.epoch)).epoch
 
     def _look(self, images: int) -> None:
-        """Stop if the loss is no number; tell the watchers of images since the last look."""
-        self._check_finite()
+        """Stop if the loss is no number; tell the watchers of images since the last look.
+
+        Processes look when they like, so that several ask each other only once an epoch is over.
+        """
+        if self.team.size == 1:
+            self._check_finite()
+        if not self.watchers:
+            return
         sums = self.step.sums
         seen = int(sums.images)
         loss, error = float(sums.loss) / seen, int(sums.wrong) / seen
         for watcher in self.watchers:
-            watcher.step(images * self.team.size, loss, error)
+            watcher.step(images, loss, error)
 
     def _check_finite(self) -> None:
+        """Stop all processes alike if the loss of one of them is no number."""
         sums = self.step.sums
-        if not bool(sums.loss.isfinite()):
-            place = (len(self.history) + 1, int(sums.bad_step))
-            raise UserError(
-                diagnosis.not_finite(float(sums.loss), *place, self.recipe, self.folder)
-            )
+        loss = float(self.team.total(sums.loss))
+        if not math.isfinite(loss):
+            bad = torch.where(sums.bad_step > 0, sums.bad_step, torch.iinfo(torch.int64).max)
+            place = (len(self.history) + 1, int(self.team.least(bad)))
+            raise UserError(diagnosis.not_finite(loss, *place, self.recipe, self.folder))
 
     def _say(self, text: str) -> None:
         for watcher in self.watchers:
             watcher.say(text)
 
     def _plan(self) -> Plan:
-        done = min(self.done * self.recipe.batch, len(self.parts.train))
-        return Plan(self.recipe.epochs, len(self.parts.train), done, tuple(self.history))
+        return Plan(self.recipe.epochs, len(self.parts.train), self._seen(), tuple(self.history))
 
     def _save(self) -> None:
         """Write a checkpoint; the first process does."""
@@ -282,17 +291,20 @@ class _Training:
 
     def _resume(self) -> str:
         """Take over the last good checkpoint; returns what is wrong with a newer one."""
-        found, fault = checkpoints.load(self.folder, self.name)
+        first = self.team.rank == 0
+        found, fault = self.team.agree(
+            checkpoints.load(self.folder, self.name) if first else (None, "")
+        )
         if found:
             self.model.load_state_dict(found.group("model"))
             restore_optimiser(self.optimiser, found.group("optimiser"))
-            self.step.sums.take(found.group("sums"))
+            self.step.sums.take(found.group("sums"), first)
             device = self.step.device
             self.kept = {key: value.to(device) for key, value in found.group("kept").items()}
             self.history, self.seconds = list(found.history), list(found.seconds)
             self.done, self.elapsed = found.step, found.elapsed
             self.sessions = found.sessions + 1
-        return fault
+        return str(fault)
 
 
 def _check(recipe: Recipe, parts: Parts) -> None:

@@ -56,10 +56,16 @@ class Sums:
         """By name, for a checkpoint."""
         return dict(vars(self))
 
-    def take(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from those of a checkpoint, in place."""
+    def take(self, tensors: Mapping[str, Tensor], images: bool = True) -> None:
+        """Go on from those of a checkpoint, in place.
+
+        Args:
+            tensors: by name.
+            images: whether to take over what was summed over images; one process of several does.
+        """
         for name, tensor in self.tensors.items():
-            tensor.copy_(tensors[name])
+            if images or name not in ("loss", "wrong", "images"):
+                tensor.copy_(tensors[name])
 
     def clear(self) -> None:
         """Begin another epoch, in place."""

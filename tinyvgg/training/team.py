@@ -4,8 +4,12 @@ Several share each batch by Lightning Fabric, which sets up the group, wraps the
 gradients: the same on a processor, on several GPUs and on several machines.
 """
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +17,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from tinyvgg import launch, parameters
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
 
 Rows = Int[np.ndarray, "_"]
+PATIENCE = timedelta(days=7)
+"""How long processes wait for the first one, which may wait for another training to end."""
 
 
 class Team:
@@ -47,9 +54,22 @@ class Team:
         """Values summed over the processes."""
         return values
 
+    def least(self, values: Tensor) -> Tensor:
+        """The smallest of the processes' values."""
+        return values
+
     def agree(self, value: Any) -> Any:
         """What the first process says; the others wait for it."""
         return value
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """A block that the first process goes through before the others, which find it done."""
+        if self.rank:
+            self.agree(None)
+        yield
+        if not self.rank:
+            self.agree(None)
 
 
 class Together(Team):
@@ -57,16 +77,24 @@ class Together(Team):
 
     Args:
         device: kind of device: ``cpu``, or ``cuda``, of which each process takes one.
+
+    Raises:
+        UserError: there are fewer GPUs than processes.
     """
 
     def __init__(self, device: str) -> None:
         need("parallel", "lightning_fabric")
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        _check_enough(device, here)
         from lightning_fabric import Fabric
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
-        everywhere = int(os.environ["WORLD_SIZE"])
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         self.fabric = Fabric(
-            accelerator=device, devices=here, num_nodes=everywhere // here, strategy="ddp"
+            accelerator=device,
+            devices=here,
+            num_nodes=launch.size() // here,
+            strategy=DDPStrategy(timeout=PATIENCE),
         )
         self.fabric.launch()
         self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
@@ -85,22 +113,33 @@ class Together(Team):
 
     def total(self, values: Tensor) -> Tensor:
         """See `Team`."""
-        summed = self.fabric.all_reduce(values.to(self.fabric.device, copy=True), reduce_op="sum")
-        assert isinstance(summed, Tensor)
-        return summed.to(values.device)
+        return self._reduced(values, "sum")
+
+    def least(self, values: Tensor) -> Tensor:
+        """See `Team`."""
+        return self._reduced(values, "min")
 
     def agree(self, value: Any) -> Any:
         """See `Team`."""
         return self.fabric.broadcast(value)
+
+    def _reduced(self, values: Tensor, how: str) -> Tensor:
+        own = values.to(self.fabric.device, copy=True)
+        reduced = self.fabric.all_reduce(own, reduce_op=how)
+        assert isinstance(reduced, Tensor)
+        return reduced.to(values.device)
 
 
 def assemble(device: str) -> Team:
     """The team of this process: alone, unless torchrun started several.
 
     Args:
-        device: kind of device to train on.
+        device: to train on; of several GPUs each process takes its own.
+
+    Raises:
+        UserError: see `Together`.
     """
-    return Together(device) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Team(device)
+    return _together(device.partition(":")[0]) if launch.size() > 1 else Team(device)
 
 
 def shared(groups: Sequence[Rows], team: Team) -> list[tuple[Rows, int]]:
@@ -122,17 +161,27 @@ def check_device(device: str | None) -> str:
     Raises:
         UserError: an unknown device, or one that this machine lacks.
     """
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
+    absent = {
+        "cuda": not torch.cuda.is_available(),
+        "mps": not torch.backends.mps.is_available() or launch.size() > 1,
     }
-    if device is None:
-        return next(name for name, found in there.items() if found)
-    kind = device.partition(":")[0]
-    if kind not in there:
-        raise UserError(f"device {device!r} is not one of {', '.join(there)}")
-    if not there[kind]:
-        usable = ", ".join(name for name, found in there.items() if found)
-        raise UserError(f"device {device!r} is not there; this machine has {usable}")
-    return device
+    there = [name for name in parameters.DEVICES if not absent.get(name)]
+    named = parameters.check_device(device) or there[0]
+    if named.partition(":")[0] not in there:
+        raise UserError(f"device {device!r} is not there; this machine has {', '.join(there)}")
+    return named
+
+
+@cache
+def _together(device: str) -> Together:
+    """The team of a kind of device: processes form it once, for all that they train."""
+    return Together(device)
+
+
+def _check_enough(device: str, processes: int) -> None:
+    gpus = torch.cuda.device_count()
+    if device == "cuda" and processes > gpus:
+        raise UserError(
+            f"{processes} processes on this machine share {gpus} GPUs; start one for each GPU"
+            f" (torchrun --nproc-per-node {gpus}), or choose device cpu"
+        )

@@ -1,6 +1,7 @@
 """Who watches a training: a progress bar, TensorBoard, a log."""
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class ProgressBar(Watcher):
 
     def say(self, text: str) -> None:
         """Write above the bar."""
-        tqdm.write(f"{self.title}: {text}")
+        tqdm.write(f"{self.title}: {text}", file=sys.stderr)
 
     def end(self) -> None:
         """Leave it as it is."""
@@ -121,33 +122,44 @@ class TensorBoard(Watcher):
     """Losses, errors and gradients for TensorBoard.
 
     Args:
-        folder: of the event files.
+        folder: of the event files of this training; another one needs another folder.
     """
 
     def __init__(self, folder: Path) -> None:
         need("tensorboard", "tensorboard")
         self.folder = folder
         self.writer: Any = None
+        self.done = 0
 
     def begin(self, plan: Plan) -> None:
-        """Open the file; what an interrupted call wrote of later epochs is passed over."""
+        """Open a file that takes the place of what an interrupted call wrote.
+
+        The epochs done are written anew: the interruption may have come before one was.
+        """
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(self.folder), purge_step=len(plan.history) + 1)
+        self.writer = SummaryWriter(str(self.folder), purge_step=0)
+        for epoch in plan.history:
+            self._add(epoch)
+        self.writer.flush()
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         """Add an epoch."""
+        self._add(epoch)
+        self.writer.flush()
+
+    def _add(self, epoch: Epoch) -> None:
+        self.done = epoch.epoch
         for name, value in epoch.plain.items():
             if name.endswith(("loss", "error")) and value is not None:
                 part, _, what = name.partition("_")
                 self.writer.add_scalar(f"{what}/{part}", value, epoch.epoch)
         for layer, norm in epoch.gradients.items():
             self.writer.add_scalar(f"gradient/{layer}", norm, epoch.epoch)
-        self.writer.flush()
 
     def say(self, text: str) -> None:
         """Add it as text."""
-        self.writer.add_text("said", text)
+        self.writer.add_text("said", text, self.done)
 
     def end(self) -> None:
         """Close the file."""

@@ -1,0 +1,34 @@
+"""Two processes under torchrun, on the processor, with a free port."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def start(*command: object, home: Path | None = None) -> "subprocess.Popen[str]":
+    """A script and its arguments, or ``-m``, a module and its arguments."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    places = f"{REPOSITORY}{os.pathsep}{Path(__file__).parent}"
+    more = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
+    if home:
+        more["TINYVGG_HOME"] = str(home)
+    return subprocess.Popen(
+        [sys.executable, *launcher, *map(str, command)],
+        env={**os.environ, **more},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def torchrun(*command: object, home: Path | None = None) -> tuple[int, str, str]:
+    """Exit status and what was written to stdout and to stderr, once all have ended."""
+    started = start(*command, home=home)
+    try:
+        out, said = started.communicate(timeout=120)
+    finally:
+        started.kill()
+    return started.returncode, out, said

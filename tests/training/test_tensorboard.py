@@ -1,0 +1,76 @@
+"""Curves for TensorBoard."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_set import SmallSet, run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tinyvgg.training import Epoch, TensorBoard, Watcher
+
+LOSSES = ("train_loss", "train_error", "test_loss", "test_error")
+
+
+def curves(folder: Path) -> dict[str, dict[int, float]]:
+    """Every curve by its name, as a value for each step; no step is there twice."""
+    read = EventAccumulator(str(folder)).Reload()
+    found = {name: read.Scalars(name) for name in read.Tags()["scalars"]}
+    for points in found.values():
+        steps = [point.step for point in points]
+        assert steps == sorted(set(steps))
+    return {name: {point.step: point.value for point in found[name]} for name in found}
+
+
+def expected(history: tuple[Epoch, ...]) -> dict[str, dict[int, Any]]:
+    found = {
+        "/".join(reversed(name.split("_"))): {
+            epoch.epoch: pytest.approx(getattr(epoch, name)) for epoch in history
+        }
+        for name in LOSSES
+    }
+    for layer in history[0].gradients:
+        found[f"gradient/{layer}"] = {
+            epoch.epoch: pytest.approx(epoch.gradients[layer]) for epoch in history
+        }
+    return found
+
+
+def test_curves_are_those_of_the_history(tmp_path: Path) -> None:
+    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
+    assert curves(tmp_path / "curves") == expected(history)
+
+
+@pytest.mark.parametrize("step", [3, 14])
+def test_a_resumed_training_has_each_epoch_once(tmp_path: Path, step: int) -> None:
+    cut = SmallSet(interrupt_at=step)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", cut, watchers=[TensorBoard(tmp_path / "curves")])
+    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
+    assert curves(tmp_path / "curves") == expected(history)
+
+
+def test_an_epoch_whose_curves_were_lost_is_there_after_the_next_call(tmp_path: Path) -> None:
+    class Die(Watcher):
+        """As if the process was killed between a checkpoint and what follows it."""
+
+        def epoch(self, epoch: Epoch, images: int) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", watchers=[Die(), TensorBoard(tmp_path / "curves")])
+    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
+    assert curves(tmp_path / "curves") == expected(history)
+
+
+def test_what_is_said_is_there_as_text(tmp_path: Path) -> None:
+    class Speak(TensorBoard):
+        def epoch(self, epoch: Epoch, images: int) -> None:
+            super().epoch(epoch, images)
+            self.say(f"after {epoch.epoch}")
+
+    run(tmp_path / "run", watchers=[Speak(tmp_path / "curves")])
+    read = EventAccumulator(str(tmp_path / "curves")).Reload()
+    (tag,) = read.Tags()["tensors"]
+    said = {point.step: point.tensor_proto.string_val[0].decode() for point in read.Tensors(tag)}
+    assert said == {epoch: f"after {epoch}" for epoch in (1, 2, 3, 4)}
