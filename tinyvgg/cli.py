@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
-from tinyvgg import cli_runs, cli_train, launch, paths
-from tinyvgg import jobs as planned
+from tinyvgg import cli_runs, cli_sweep, cli_train, launch, paths
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, check, parse
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
-JOBS_FAILED = 1
 INTERRUPTED = 130
 GRACE = 3.0
 """Seconds that other processes than the first wait before they say what is wrong."""
@@ -96,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "site", _site, "build the committed book, warnings are errors")
     command.add_argument("--into", type=Path, help="folder (default: build/site)")
 
-    command = _add(commands, "sweep", _sweep, "train and explain over seeds, settings and rules")
+    command = _add(commands, "sweep", cli_sweep.run, "train and explain over seeds and settings")
     _add_source(command)
-    _add_jobs(command)
+    cli_sweep.add_options(command)
     return parser
 
 
@@ -116,27 +114,6 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", default=DEFAULTS["profile"], help="smoke, quick or paper")
     parser.add_argument("--faces", default=DEFAULTS["faces"], help="synthetic or folder:PATH")
-
-
-def _add_jobs(parser: argparse.ArgumentParser) -> None:
-    add, rules = parser.add_argument, ", ".join(planned.RULE_NAMES)
-    add(
-        "--task",
-        default="",
-        metavar="TASK[,TASK]",
-        help="default: all of the faces",
-    )
-    add("--seeds", default="0", metavar="SEEDS", help="such as 0,1,2 or 0-4 (default: 0)")
-    add("--set", action="append", default=[], metavar="NAME=VALUE[,VALUE]", help="such as rate=0.1")
-    add("--rules", default="", metavar="RULE[,RULE]", help=f"among {rules} (default: none)")
-    add("--name", default="sweep", help="of the table (default: sweep)")
-    add("--into", type=Path, help="folder of the table (default: build/sweeps)")
-    add("--dry-run", action="store_true", help="list the jobs and how far they are")
-    workers = parser.add_mutually_exclusive_group()
-    workers.add_argument("--workers", help="processes (default: half as many as cores)")
-    workers.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of a Dask cluster, tcp://HOST:PORT"
-    )
 
 
 def _root(given: argparse.Namespace) -> Path:
@@ -206,28 +183,6 @@ def _site(given: argparse.Namespace) -> int:
     page = site.build(site.pages(), given.into or paths.build() / "site", strict=True)
     print(f"The site: {notebooks.shown(page)}")
     return 0
-
-
-def _sweep(given: argparse.Namespace) -> int:
-    tasks = planned.tasks_of(given.faces)
-    jobs = planned.plan(
-        given.profile,
-        given.faces,
-        planned.parse_names(given.task, tasks, "task"),
-        planned.parse_seeds(given.seeds),
-        planned.parse_settings(given.set),
-        planned.parse_names(given.rules, planned.RULE_NAMES, "rule"),
-    )
-    workers = None if given.workers is None else planned.parse_workers(given.workers)
-    scheduler = None if given.scheduler is None else planned.check_scheduler(given.scheduler)
-    path = planned.table_path(given.name, given.into)
-    from tinyvgg.sweeps import command
-
-    if given.dry_run:
-        command.list_jobs(jobs)
-        return 0
-    failed = command.do_jobs(jobs, path, workers, scheduler)
-    return JOBS_FAILED if failed else 0
 
 
 if __name__ == "__main__":
