@@ -52,7 +52,7 @@ class ImageFiles:
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
         return (self[row] for row in range(len(self)))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """All images, decoded; never a view, so that ``copy=False`` is refused.
 
         Raises:

@@ -47,7 +47,7 @@ def load(folder: Path, size: int, progress: bool = True, stream: bool | None = N
     title = f"{'reading' if streamed else 'decoding'} {folder.name}"
     for row, path in enumerate(tqdm(files.paths, title, unit="image", disable=not progress)):
         content = read_file(path)
-        digest.update(hashlib.sha256(content).digest())
+        digest.update(hashlib.sha256(content.data).digest())
         if images is not None:
             images[row] = decode(content, path, size)
     kept = files if images is None else images

@@ -98,8 +98,8 @@ class Faces:
     Attributes:
         source: where they come from, as it was asked for: ``synthetic`` or ``folder:PATH``.
         index: one row per image, in the order of `images`.
-        images: 8-bit RGB, (n, height, width, 3); of sets that do not fit memory the files, which are
-            indexed in the same way.
+        images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
+            are indexed in the same way.
         fingerprint: a hash of what made the pixels; the same images have the same one.
     """
 
