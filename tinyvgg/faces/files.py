@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from numpy.typing import DTypeLike
 
-from tinyvgg.faces.decoding import read_image
+from tinyvgg.faces.decoding import decode, read_file
+from tinyvgg.faces.kept import Kept
 
 Key = int | np.integer | slice | Sequence[int] | Shaped[np.ndarray, "_"]
 
@@ -21,11 +22,13 @@ class ImageFiles:
         folder: where they lie.
         names: their paths below it.
         size: side of the square images, in pixels.
+        kept: where those are kept whose files are larger than what is made of them.
     """
 
     folder: Path
     names: tuple[str, ...]
     size: int
+    kept: Kept | None = None
 
     dtype = np.dtype(np.uint8)
 
@@ -46,7 +49,7 @@ class ImageFiles:
         rows = np.asarray(np.arange(len(self))[key])
         images = np.empty((*rows.shape, *self.shape[1:]), self.dtype)
         for place, row in np.ndenumerate(rows):
-            images[place] = read_image(self.folder / self.names[row], self.size)
+            images[place] = self._image(int(row))
         return images
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
@@ -61,3 +64,14 @@ class ImageFiles:
         if copy is False:
             raise ValueError("images on disk cannot be an array without a copy")
         return self[:].astype(dtype or self.dtype, copy=False)
+
+    def _image(self, row: int) -> UInt8[np.ndarray, "s s 3"]:
+        kept = self.kept.get(row) if self.kept else None
+        if kept is not None:
+            return kept
+        path = self.folder / self.names[row]
+        content = read_file(path)
+        image = decode(content, path, self.size)
+        if self.kept and content.nbytes > image.nbytes:
+            self.kept.put(row, image)
+        return image

@@ -1,16 +1,18 @@
 """A folder of photographs with one sub-folder per class."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from tinyvgg import memory
+from tinyvgg import memory, paths
 from tinyvgg.faces.decoding import VERSION, decode, read_file, read_image
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.faces.kept import Kept
 from tinyvgg.photographs import list_photographs
 
 __all__ = ["load", "read_image", "scan"]
@@ -50,9 +52,17 @@ def load(folder: Path, size: int, progress: bool = True, stream: bool | None = N
         digest.update(hashlib.sha256(content.data).digest())
         if images is not None:
             images[row] = decode(content, path, size)
-    kept = files if images is None else images
-    return Faces(f"folder:{folder}", FaceIndex(table), kept, digest.hexdigest()[:16])
+    fingerprint = digest.hexdigest()[:16]
+    given = _with_kept(files, fingerprint) if images is None else images
+    return Faces(f"folder:{folder}", FaceIndex(table), given, fingerprint)
 
 
 def _is_large(files: ImageFiles) -> bool:
     return int(np.prod(files.shape)) > SHARE * memory.available()
+
+
+def _with_kept(files: ImageFiles, fingerprint: str) -> ImageFiles:
+    """The files with a place for what is decoded, where the disk has room for it."""
+    path = paths.faces_cache() / f"folder-{fingerprint}-{files.size}px.pixels"
+    kept = Kept(path, len(files), files.size)
+    return replace(files, kept=kept) if kept.fits else files
