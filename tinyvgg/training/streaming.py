@@ -82,6 +82,18 @@ class Streamed:
         self._started = False
 
     def _decoded(self) -> Iterator[Any]:
+        """What the workers make of each group."""
+        iterator = self._begun()
+        while True:
+            try:
+                pixels = next(iterator)
+            except StopIteration:
+                return
+            except (ConnectionError, EOFError, FileNotFoundError):  # from one that is gone
+                raise _ended(self.workers) from None
+            yield pixels
+
+    def _begun(self) -> Iterator[Any]:
         if self._started or not self.workers:
             return iter(self._loader)
         self._started = True
@@ -108,10 +120,7 @@ def streamed(source: Streamed) -> Iterator[Streamed]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise UserError(
-            f"one of {source.workers} processes that decode images was ended by the system; free"
-            " some memory, or enlarge /dev/shm in a container; the same command goes on from here"
-        ) from None
+        raise _ended(source.workers) from None
     finally:
         source.close()
 
@@ -175,3 +184,10 @@ def _begin(worker: int) -> None:
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def _ended(workers: int) -> UserError:
+    return UserError(
+        f"one of the processes that decode images ({workers}) was ended by the system; free some"
+        " memory, or enlarge /dev/shm in a container; the same command goes on from here"
+    )
