@@ -25,6 +25,7 @@ class Study:
         seed: of split, initial weights and batch order.
         progress: whether to show progress bars.
         settings: where its networks differ from the profile's (`tinyvgg.settings.DEFAULTS`).
+        stream: whether photographs stay on disk (`tinyvgg.faces.load_faces`).
     """
 
     profile: Profile
@@ -32,12 +33,18 @@ class Study:
     seed: int
     progress: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool | None = None
 
     @cached_property
     def faces(self) -> Faces:
         """The images at the profile's size, rendered or decoded on first use."""
+        profile = self.profile
         return load_faces(
-            self.source, self.profile.size, self.profile.subjects, progress=self.progress
+            self.source,
+            profile.size,
+            profile.subjects,
+            progress=self.progress,
+            stream=self.stream,
         )
 
     def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
@@ -107,6 +114,7 @@ def open_study(
     seed: int = 0,
     progress: bool = True,
     settings: Mapping[str, Any] | None = None,
+    stream: bool | None = None,
 ) -> Study:
     """The one door of the notebooks: a profile, a source of faces and a seed.
 
@@ -116,9 +124,11 @@ def open_study(
         seed: of split, initial weights and batch order; the set of faces stays the same.
         progress: whether to show progress bars.
         settings: what to do otherwise than the profile, such as ``{"optimiser": "adam"}``.
+        stream: whether photographs of a folder stay on disk and are decoded when they are asked
+            for; None leaves there what would take more than half of the memory that is available.
 
     Raises:
         UserError: an unknown profile, source or setting, or a value it cannot have.
     """
     check_study(profile, faces, seed)
-    return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}))
+    return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}), stream)

@@ -2,7 +2,7 @@
 
 from tinyvgg.extras import need
 
-need("faces", "pandas", "PIL", "cv2", "scipy", "tqdm")
+need("faces", "pandas", "PIL", "cv2", "scipy", "torchvision", "tqdm")
 
 
 from pathlib import Path
@@ -29,7 +29,12 @@ __all__ = [
 
 
 def load_faces(
-    source: str, size: int, subjects: int | None = None, seed: int = 0, progress: bool = True
+    source: str,
+    size: int,
+    subjects: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    stream: bool | None = None,
 ) -> Faces:
     """Load a source of faces at one size; synthetic ones are rendered once and kept.
 
@@ -40,10 +45,13 @@ def load_faces(
         seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
             when the split and the initial weights change.
         progress: whether to show progress bars.
+        stream: whether photographs of a folder stay on disk and are decoded when they are asked
+            for; None leaves there what would take more than half of the memory that is available.
+            It changes no pixel, and so no result.
     """
     check_source(source)
     if source.startswith("folder:"):
-        return _folder.load(Path(source.partition(":")[2]).expanduser(), size, progress)
+        return _folder.load(Path(source.partition(":")[2]).expanduser(), size, progress, stream)
     return _load_synthetic(size, subjects, seed, progress)
 
 

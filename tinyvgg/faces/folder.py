@@ -1,16 +1,24 @@
 """A folder of photographs with one sub-folder per class."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import UInt8
-from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from tinyvgg.errors import UserError
-from tinyvgg.faces.index import FaceIndex, Faces, fingerprint
+from tinyvgg import memory, paths
+from tinyvgg.faces.decoding import VERSION, decode, read_file, read_image
+from tinyvgg.faces.files import ImageFiles
+from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.faces.kept import Kept
 from tinyvgg.photographs import list_photographs
+
+__all__ = ["load", "read_image", "scan"]
+
+SHARE = 0.5
+"""Of the memory that is available, what a set may take; a larger one is streamed."""
 
 
 def scan(folder: Path) -> pd.DataFrame:
@@ -23,32 +31,38 @@ def scan(folder: Path) -> pd.DataFrame:
     return table.assign(source="folder")
 
 
-def read_image(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Decode one image: upright (EXIF), RGB, the largest centred square, resized with antialiasing.
-
-    Raises:
-        UserError: a file that cannot be decoded.
-    """
-    try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-            square = ImageOps.fit(upright, (size, size), method=Image.Resampling.LANCZOS)
-            return np.asarray(square, dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(
-            f"image {str(path)!r} cannot be read ({error}); repair or remove it"
-        ) from None
-
-
-def load(folder: Path, size: int, progress: bool = True) -> Faces:
+def load(folder: Path, size: int, progress: bool = True, stream: bool | None = None) -> Faces:
     """All images of a folder at one size.
 
     Args:
         folder: one sub-folder per class.
         size: side of the square images, in pixels.
         progress: whether to show a progress bar.
+        stream: whether they stay on disk and are decoded when they are asked for; None leaves
+            there what would take more than half of the memory that is available.
     """
     table = scan(folder)
-    paths = tqdm(table["path"], desc=f"decoding {folder.name}", unit="image", disable=not progress)
-    images = np.stack([read_image(folder / path, size) for path in paths])
-    return Faces(f"folder:{folder}", FaceIndex(table), images, fingerprint(table, images))
+    files = ImageFiles(folder, tuple(table["path"]), size)
+    streamed = _is_large(files) if stream is None else stream
+    images = None if streamed else np.empty(files.shape, np.uint8)
+    digest = hashlib.sha256(f"decoding {VERSION}\n{table.to_csv(index=False)}".encode())
+    title = f"{'reading' if streamed else 'decoding'} {folder.name}"
+    for row, path in enumerate(tqdm(files.paths, title, unit="image", disable=not progress)):
+        content = read_file(path)
+        digest.update(hashlib.sha256(content.data).digest())
+        if images is not None:
+            images[row] = decode(content, path, size)
+    fingerprint = digest.hexdigest()[:16]
+    given = _with_kept(files, fingerprint) if images is None else images
+    return Faces(f"folder:{folder}", FaceIndex(table), given, fingerprint)
+
+
+def _is_large(files: ImageFiles) -> bool:
+    return int(np.prod(files.shape)) > SHARE * memory.available()
+
+
+def _with_kept(files: ImageFiles, fingerprint: str) -> ImageFiles:
+    """The files with a place for what is decoded, where the disk has room for it."""
+    path = paths.faces_cache() / f"folder-{fingerprint}-{files.size}px.pixels"
+    kept = Kept(path, len(files), files.size)
+    return replace(files, kept=kept) if kept.fits else files

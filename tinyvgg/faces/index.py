@@ -1,6 +1,5 @@
 """One row per image: what every source of faces yields."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from torch import Tensor
 
 from tinyvgg.errors import UserError
+from tinyvgg.faces.files import ImageFiles
 
 EMOTIONS = (
     "angry",
@@ -98,13 +98,14 @@ class Faces:
     Attributes:
         source: where they come from, as it was asked for: ``synthetic`` or ``folder:PATH``.
         index: one row per image, in the order of `images`.
-        images: 8-bit RGB, (n, height, width, 3).
+        images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
+            are indexed in the same way.
         fingerprint: a hash of what made the pixels; the same images have the same one.
     """
 
     source: str
     index: FaceIndex
-    images: Shaped[np.ndarray, "n h w 3"]
+    images: Shaped[np.ndarray, "n h w 3"] | ImageFiles
     fingerprint: str
 
     def __len__(self) -> int:
@@ -125,10 +126,3 @@ class Faces:
     ) -> Float[Tensor, "m 3 h w"]:
         """Images as the paper's network sees them: RGB divided by 256 (published code), float32."""
         return self.pixels(rows).to(device).permute(0, 3, 1, 2).float() / PIXEL_SCALE
-
-
-def fingerprint(table: pd.DataFrame, images: Shaped[np.ndarray, "n h w 3"]) -> str:
-    """A hash over the pixels and the table, for sources whose making cannot be described."""
-    digest = hashlib.sha256(table.to_csv(index=False).encode())
-    digest.update(np.ascontiguousarray(images).data)
-    return digest.hexdigest()[:16]

@@ -43,6 +43,7 @@ def pair_figure(run: Run, pair: Pairs) -> Figure:
 
 
 def _image(run: Run, row: int | None) -> Float[np.ndarray, "h w 3"] | np.ndarray:
+    assert row is not None
     return np.asarray(run.faces.images[row])
 
 

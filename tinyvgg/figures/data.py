@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from tinyvgg import paper
 from tinyvgg.faces import EMOTIONS, Faces, Split
+from tinyvgg.faces.files import ImageFiles
 from tinyvgg.figures import style
 from tinyvgg.findings.data import lacking, model_subject, portraits, whole_design
 
@@ -28,7 +29,7 @@ class Examples(NamedTuple):
 
 
 def mosaic(
-    images: Shaped[np.ndarray, "n h w 3"], rows: Int[np.ndarray, "r c"], gap: int
+    images: Shaped[np.ndarray, "n h w 3"] | ImageFiles, rows: Int[np.ndarray, "r c"], gap: int
 ) -> Shaped[np.ndarray, "y x 3"]:
     """One image of many, in the arrangement of `rows` (indices; white where negative)."""
     height, width = images.shape[1:3]
@@ -165,7 +166,7 @@ def _first_of_each(table: pd.DataFrame, column: str) -> Examples:
 def _tiled(faces: Faces, arranged: Examples) -> tuple[Figure, Axes]:
     """A mosaic with its headings, as wide as the book's figures."""
     gap = _gap(faces)
-    whole = mosaic(np.asarray(faces.images), arranged.rows, gap)
+    whole = mosaic(faces.images, arranged.rows, gap)
     height, width = whole.shape[:2]
     cell = min(6.0, 0.6 * arranged.rows.shape[1] + 1)
     figure, axes = style.grid(1, 1, cell=cell, aspect=height / width * 0.92 + 0.03)

@@ -217,7 +217,7 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
 
 
 def _digests(faces: Faces) -> Shaped[np.ndarray, "n"]:
-    return np.array([sha256(image.tobytes()).hexdigest() for image in np.asarray(faces.images)])
+    return np.array([sha256(image.tobytes()).hexdigest() for image in faces.images])
 
 
 def _keys(table: pd.DataFrame, *columns: str) -> Shaped[np.ndarray, "n"]:

@@ -8,7 +8,8 @@ from tinyvgg.settings import Recipe
 from tinyvgg.training.evaluation import predict
 from tinyvgg.training.history import Epoch, Trained
 from tinyvgg.training.loop import Parts, order, train
-from tinyvgg.training.sources import Resident, Scaling, Source, resident
+from tinyvgg.training.sources import Resident, Scaling, Source, open_source, resident
+from tinyvgg.training.streaming import Streamed
 from tinyvgg.training.team import Team, assemble, check_device
 from tinyvgg.training.watching import Log, ProgressBar, TensorBoard, Watcher
 
@@ -21,12 +22,14 @@ __all__ = [
     "Resident",
     "Scaling",
     "Source",
+    "Streamed",
     "Team",
     "TensorBoard",
     "Trained",
     "Watcher",
     "assemble",
     "check_device",
+    "open_source",
     "order",
     "predict",
     "resident",

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from tinyvgg.faces.files import ImageFiles
 from tinyvgg.faces.index import PIXEL_SCALE, Faces
 
 Rows = Int[np.ndarray, "_"]
@@ -119,4 +120,11 @@ def open_source(faces: Faces, task: str, device: str, scaling: Scaling) -> Itera
         device: that batches are wanted on.
         scaling: of the pixels.
     """
-    yield resident(faces, task, device, scaling)
+    if isinstance(faces.images, ImageFiles):
+        from tinyvgg.training.streaming import Streamed, streamed
+
+        labels = torch.from_numpy(faces.index.labels(task)).to(device)
+        with streamed(Streamed(faces.images, labels, scaling)) as source:
+            yield source
+    else:
+        yield resident(faces, task, device, scaling)

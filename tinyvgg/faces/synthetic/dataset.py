@@ -2,9 +2,6 @@
 
 import multiprocessing
 import os
-import sys
-import threading
-import types
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -28,6 +25,7 @@ from tinyvgg.faces.synthetic.mesh import build_mesh
 from tinyvgg.faces.synthetic.shots import Renderer
 from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
 from tinyvgg.faces.synthetic.texture import Painter
+from tinyvgg.processes import bare_children, leave_with_parent
 
 VERSION = 2
 """Raised whenever a change of the renderer changes a pixel."""
@@ -195,7 +193,7 @@ def _work_off(jobs: Sequence[Job], workers: int, progress: bool) -> None:
             return
         load_anatomy(jobs[0].folder)  # parsed once, for all processes
         with _pool(min(workers, len(jobs))) as pool:
-            with _bare_children():
+            with bare_children():
                 futures = [pool.submit(job.run) for job in jobs]
             for future in as_completed(futures):
                 future.result()
@@ -215,35 +213,4 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this process when the one that started it was killed and could not."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@contextmanager
-def _bare_children() -> Iterator[None]:
-    """Let child processes start with one thread each, and without importing the main script.
-
-    Spawned processes import the script that was run, which would render again where it has no
-    ``if __name__ == "__main__"``; these need nothing of it.
-    """
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    before = {name: os.environ.get(name) for name in limits}
-    main = sys.modules["__main__"]
-    os.environ.update(limits)
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    leave_with_parent()

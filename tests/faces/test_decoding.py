@@ -1,0 +1,126 @@
+"""One photograph as pixels."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces.decoding import read_image
+
+SIDE = 12
+COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+CLEAR = np.dstack([COLOURS, np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)])
+TURN = 6  # "rotate by 90 degrees clockwise to view"
+
+
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def as_pillow(path: Path) -> np.ndarray:
+    with Image.open(path) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("gray.jpg", "L", {}),
+        ("cmyk.jpg", "CMYK", {}),
+        ("progressive.jpg", "RGB", {"progressive": True}),
+        ("gray.png", "L", {}),
+        ("bits.png", "1", {}),
+        ("clear.png", "RGBA", {}),
+        ("gray-clear.png", "LA", {}),
+        ("palette.png", "P", {}),
+        ("palette-clear.png", "P", {"transparency": 3}),
+        ("colours.webp", "RGB", {"lossless": True}),
+        ("clear.webp", "RGBA", {"lossless": True}),
+        ("colours.bmp", "RGB", {}),
+        ("colours.ppm", "RGB", {}),
+        ("gray.pgm", "L", {}),
+        ("colours.tif", "RGB", {}),
+        ("cmyk.tiff", "CMYK", {}),
+    ],
+)
+def test_every_kind_of_file_gives_the_rgb_that_pillow_gives(
+    tmp_path: Path, name: str, mode: str, options: dict[str, Any]
+) -> None:
+    image = Image.fromarray(CLEAR if "clear" in name and mode != "P" else COLOURS).convert(mode)
+    path = saved(tmp_path / name, image, **options)
+    np.testing.assert_array_equal(read_image(path, SIDE), as_pillow(path))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
+def test_photographs_are_turned_upright(tmp_path: Path, name: str) -> None:
+    corner = np.zeros((SIDE, SIDE, 3), np.uint8)
+    corner[: SIDE // 2, : SIDE // 2] = 255
+    exif = Image.Exif()
+    exif[0x0112] = TURN
+    turned = Image.fromarray(np.rot90(corner, 1).copy())
+    image = read_image(saved(tmp_path / name, turned, exif=exif), SIDE)
+    assert image[:5, :5].min() > 200
+    assert max(image[7:].max(), image[:, 7:].max()) < 60
+
+
+@pytest.mark.parametrize("name", ["gray.png", "gray.tif", "colours.png"])
+def test_colours_of_16_bits_keep_their_brightness(tmp_path: Path, name: str) -> None:
+    deep = COLOURS.astype(np.uint16) * 257
+    pixels = deep if name.startswith("colours") else deep[..., 0]
+    content = cv2.imencode(Path(name).suffix, pixels)[1].tobytes()
+    (tmp_path / name).write_bytes(content)
+    expected = COLOURS[..., ::-1] if pixels.ndim == 3 else COLOURS[..., :1].repeat(3, 2)
+    np.testing.assert_array_equal(read_image(tmp_path / name, SIDE), expected)
+
+
+def test_an_animation_gives_its_first_picture(tmp_path: Path) -> None:
+    frames = [Image.fromarray(COLOURS[::step].copy()) for step in (1, -1)]
+    path = tmp_path / "moving.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    np.testing.assert_array_equal(read_image(path, SIDE), COLOURS)
+
+
+@pytest.mark.parametrize("shape", [(40, 20), (20, 40)])
+def test_the_centred_square_is_taken(tmp_path: Path, shape: tuple[int, int]) -> None:
+    pixels = np.zeros((*shape, 3), np.uint8)
+    top, left = (shape[0] - 20) // 2, (shape[1] - 20) // 2
+    pixels[top : top + 20, left : left + 20] = 200
+    image = read_image(saved(tmp_path / "a.png", Image.fromarray(pixels)), 10)
+    assert (image == 200).all()
+
+
+def test_fine_patterns_become_their_mean_and_plain_ones_stay(tmp_path: Path) -> None:
+    fine = np.indices((96, 96)).sum(0) % 2 * 255
+    path = saved(tmp_path / "a.png", Image.fromarray(fine.astype(np.uint8)))
+    assert np.abs(read_image(path, 8).astype(int) - 127).max() <= 2
+    plain = saved(tmp_path / "b.png", Image.new("RGB", (50, 70), (250, 10, 131)))
+    for size in (8, 50, 64):
+        assert (read_image(plain, size) == [250, 10, 131]).all()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tif"])
+def test_a_file_that_is_cut_off_is_named(tmp_path: Path, name: str) -> None:
+    content = saved(tmp_path / name, Image.fromarray(COLOURS)).read_bytes()
+    for length in (0, 7, len(content) - len(content) // 3):
+        (tmp_path / name).write_bytes(content[:length])
+        with pytest.raises(UserError, match=rf"{name}' cannot be read .* repair or remove it") as e:
+            read_image(tmp_path / name, SIDE)
+        assert "\n" not in str(e.value)
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone.jpg' cannot be read"):
+        read_image(tmp_path / "gone.jpg", SIDE)
+
+
+def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(COLOURS).save(buffer, "PNG")
+    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg", SIDE), COLOURS)
