@@ -131,7 +131,8 @@ def test_source_of_the_numbers_is_the_paper_of_the_bibliography():
 
 
 def documented_paths():
-    return re.findall(r"\.\. auto\w+:: (\S+)", text_of(BOOK / "reference.md"))
+    pages = (BOOK / "reference.md", BOOK / "training.md")
+    return [path for page in pages for path in re.findall(r"\.\. auto\w+:: (\S+)", text_of(page))]
 
 
 def documented():
