@@ -27,7 +27,7 @@ def sweep(
 
     Args:
         jobs: all of the same profile, faces and home.
-        executor: of whatever kind: `tinyvgg.pools` has some.
+        executor: of whatever kind: `tinyvgg.pools.processes` has some.
         keep: is given the table so far each time that a row arrives.
         progress: whether to show progress bars.
 
