@@ -72,8 +72,8 @@ identity = runs[study.tasks[0]]
 #
 # The exponential grows with $x$, so the class with the largest $x_k$ wins. What makes $x_k$ large
 # are neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. Such neurons it
-# calls activated. Here are the terms for one misclassified image of the identity network (any
-# image, should the run have no errors):
+# calls activated. Here are the terms for one image that the network for the first task, identity
+# where the source knows subjects, gets wrong (for any image, should it make no errors):
 
 # %%
 image = example(identity)

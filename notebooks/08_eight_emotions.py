@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # Eight emotions that were taken for another
+# # One error of each kind
 #
 # For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common
 # pixels matter little, and the pixels *unique to the error*, backtracked in the wrong image and
@@ -51,11 +51,11 @@ run = study.run(study.tasks[-1])
 Markdown(tables.told_sentence(run, "emotion"))
 
 # %% [markdown]
-# ## One error for each emotion
+# ## One error for each wrong answer
 #
-# Group A has, for each emotion that an image was mistaken for, the error that is nearest to its
-# look-alike, and group B these look-alikes: right test images of the error's true emotion, of the
-# same subject where there is one, at the same angle. How the paper chose its eight is not said;
+# Group A has, for each class that an image was mistaken for, the error that is nearest to its
+# look-alike, and group B these look-alikes: right test images of the error's true class, of the
+# same subject and at the same angle as far as these are known. How the paper chose its eight is not said;
 # ours are chosen by similarity alone, before anything is suppressed.
 
 # %%

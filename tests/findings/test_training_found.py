@@ -172,3 +172,17 @@ def _study():
             return faces
 
     return MadeUpStudy(PROFILES["smoke"], faces.source, 0, progress=False)
+
+
+def test_what_is_trained_is_told_for_every_source(faces):
+    def told(source, faces):
+        study = Study(PROFILES["quick"], source, 0)
+        study.__dict__["faces"] = faces
+        return training.tasks_sentence(study)
+
+    assert told("synthetic", faces) == (
+        "In this run one network tells 4 subjects, the other 8 emotions."
+    )
+    folder = told("folder:x", made_up_faces(6, kind="folder"))
+    assert "what is trained here tells 2 classes" in folder
+    assert "subject" not in folder

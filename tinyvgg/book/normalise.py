@@ -111,7 +111,15 @@ def _cell(cell: Any) -> Any:
     )
     if cell.cell_type == "code":
         cell.outputs = _outputs(cell.outputs)
+        _drop_missing_figure(cell)
     return cell
+
+
+def _drop_missing_figure(cell: Any) -> None:
+    """Where a cell shows a sentence in place of a figure, it has no number and no caption."""
+    shown = [output.data for output in cell.outputs if "data" in output]
+    if shown and not any(mime.startswith("image/") for data in shown for mime in data):
+        cell.metadata.pop("mystnb", None)
 
 
 def _outputs(outputs: list[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from tinyvgg import paper
 from tinyvgg.claims import Verdict
 from tinyvgg.experiments import Study
 from tinyvgg.findings.conclusions import Part, in_words, untestable, weigh
+from tinyvgg.findings.data import PLURALS
 from tinyvgg.findings.recipes import network_table, parameters
 from tinyvgg.metrics import Interval, proportion_interval
 from tinyvgg.paper import TASK_NAMES
@@ -39,6 +40,17 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("task")
+
+
+def tasks_sentence(study: Study) -> str:
+    """What the networks of a study tell, and what the text means where these are other tasks."""
+    told = [f"{len(study.faces.index.classes(task))} {PLURALS[task]}" for task in study.tasks]
+    if set(study.tasks) >= {"subject", "emotion"}:
+        return f"In this run one network tells {told[0]}, the other {told[-1]}."
+    return (
+        f"The source of this run does not know both of these tasks: what is trained here tells"
+        f" {' and '.join(told)}, and comparisons of identity with emotion are left out."
+    )
 
 
 def majority(labels: Int[np.ndarray, "n"]) -> float:
