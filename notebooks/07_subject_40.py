@@ -169,8 +169,9 @@ tables.readable(confidences["cutoff"], sets)
 # The paper says of its other {paper}`s3.subject.cases` errors that the common pixels largely
 # determine the result, without a number. With so many pixels there is much to lose, so the
 # question is whether the answer changes *more often* than without as many random active pixels,
-# and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`; those of random
-# sets, which are means over the draws, and of differences come from a bootstrap over the errors
+# and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`, over the errors;
+# since a mean over draws varies less than a single answer, those of random sets are rather too wide
+# than too narrow. Intervals of differences come from a bootstrap over the errors
 # {cite:p}`efron1979`. The last set is the smallest one found that makes the answer right, whatever
 # the rule (`repair`, see {doc}`09_repairs`).
 

@@ -129,7 +129,7 @@ suppressed = {rule: suppression_table(pairs, how, seed=seed) for rule, how in RU
 repaired = {rule: summarise(table, "repaired") for rule, table in suppressed.items()}
 names = ["all", "common", "unique", "random", "largest", "contrastive", "repair"]
 
-# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are 95 % intervals: Wilson's, and for random pixels (gray) a bootstrap over errors of the mean over the draws."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are Wilson's 95 % intervals over the errors; those of random pixels (gray), whose share is a mean over the draws, are rather too wide than too narrow."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
 figures.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]

@@ -1,11 +1,12 @@
 """Accuracy, confusion and the uncertainty of both."""
 
+from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binomtest
 
 LEVEL = 0.95
 
@@ -17,12 +18,23 @@ class Interval(NamedTuple):
     high: float
 
 
-def proportion_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
-    """Wilson's score interval of a proportion; (0, 1) where there were no trials."""
+def proportion_interval(successes: int | float, trials: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of a proportion; (0, 1) where there were no trials.
+
+    Args:
+        successes: how many trials succeeded. Where each trial is itself a mean of zeros and ones,
+            their sum, which need not be whole: the interval is then rather too wide than too
+            narrow, since such means vary less than zeros and ones.
+        trials: how many there were.
+        level: of confidence.
+    """
     if trials == 0:
         return Interval(0.0, 1.0)
-    found = binomtest(successes, trials).proportion_ci(level, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    share, square = successes / trials, NormalDist().inv_cdf((1 + level) / 2) ** 2 / trials
+    middle = (share + square / 2) / (1 + square)
+    half = sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
+    low = middle - half if successes > 0 else 0.0
+    return Interval(low, middle + half if successes < trials else 1.0)
 
 
 def bootstrap_interval(

@@ -176,7 +176,8 @@ def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplor
 
 
 def test_table_and_sentence_round_a_probability_once(bench: Bench) -> None:
-    scene = replace(bench.scene(0, "all", "cutoff"), after=np.array([0.95649, 0.04351], np.float32))
+    after = np.array([0.95649, 0.04351], np.float32)
+    scene = replace(bench.scene(0, "all", "cutoff"), before=after, after=after)
     assert "probability 0.956," in verdict(scene, ("a", "b"))
     assert static._shown(scene.after, [0, 1]) == ["0.956", "0.044"]
 
@@ -259,7 +260,8 @@ def test_a_browser_shows_the_numbers_of_what_is_clicked(
 DARK = """
 <style>figcaption, legend, label, td, th, p { color: rgb(206, 214, 221) }</style>
 <script>
-for (const shown of document.querySelectorAll("#explorer-test :is(figcaption, legend, label, td, th, p)"))
+const read = "#explorer-test :is(figcaption, legend, label, td, th, p)";
+for (const shown of document.querySelectorAll(read))
   document.body.append("[" + getComputedStyle(shown).color + "]");
 </script>
 """
