@@ -105,7 +105,7 @@ whole(recipes.recipe_table(study))
 # and so chooses by the images that it is then judged by; here the network of the last epoch is
 # kept, whatever it is.
 
-# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing and on the test images after each epoch, with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
+# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing (gray) and on the test images after each epoch (in the colour of the task), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
 error_rates(runs)
 
 # %% [markdown]

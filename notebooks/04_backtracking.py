@@ -30,6 +30,7 @@ seed = 0
 
 # %%
 import inspect
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,7 @@ looped = algorithm_1(activations, weights[:-1], weights[-1], int(image.predicted
 # printed one, and this is all of it:
 
 # %%
-Markdown(f"```python\n{inspect.getsource(Literal.step)}```")
+Markdown(f"```python\n{dedent(inspect.getsource(Literal.step))}```")
 
 # %%
 packaged = backtrack(image, rule=Literal())

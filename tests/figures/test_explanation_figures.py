@@ -136,6 +136,16 @@ def test_last_layers_figure_shows_the_terms_it_draws(run):
     assert shown.count("$i$ =") == 5
 
 
+def test_the_legend_of_the_histograms_lies_beside_them(followed):
+    means = {("subject", rule): 1.0 for rule in followed.found}
+    figure = back_figures.pixel_histograms({"subject": followed}, means)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert not any(ax.get_legend() for ax in figure.axes)
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
+
+
 def test_montage_lays_maps_out_row_by_row_with_gaps():
     sheet = back_figures.montage(np.arange(12.0).reshape(3, 2, 2), columns=2, gap=-1.0)
     assert sheet.shape == (5, 5)

@@ -154,6 +154,17 @@ def test_the_best_epoch_is_told_for_every_task_that_there_is(faces):
     )
 
 
+def test_the_best_epoch_is_not_told_where_it_is_the_last_one(faces):
+    best = run_of(faces, "subject", 0.25)
+    best.history["test_error"] = np.linspace(0.9, 0.25, len(best.history))
+    same = "For identity no epoch does better on the test part than the last one."
+    assert training.best_epoch_sentence([best]) == same
+    assert training.best_epoch_sentence([best, run_of(faces, "emotion", 0.5)]) == (
+        "Had the best epoch on the test part been kept, the accuracy would read"
+        f" 75.00% for emotion instead of 50.00%. {same}"
+    )
+
+
 def test_accuracies_stand_beside_the_papers(faces):
     table = training.accuracy_table([run_of(faces, "subject", 0.25)]).set_index("quantity")
     row = table.loc["identity: test accuracy"]

@@ -177,7 +177,8 @@ def pixel_histograms(
             ax.hist(values, edges, color=colour, alpha=0.55, label=style.TASK_NAMES[task])
             ax.axvline(means[task, rule], color=colour, linestyle="--")
         ax.set(title=RULE_NAMES[rule], xlabel="backtracked pixels", ylabel="images")
-    axes[0, 0].legend()
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(tasks))
     return figure
 
 

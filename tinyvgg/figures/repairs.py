@@ -15,13 +15,14 @@ from tinyvgg.repairs import Repair
 from tinyvgg.runs import Run
 from tinyvgg.tracking import track_features
 
-COLOURS = {
-    SET: style.RED,
-    "contrastive": style.BLUE,
-    "contribution": style.GREEN,
-    "largest": style.PURPLE,
-    "random": style.GRAY,
+LINES = {
+    SET: (style.RED, "-", 4.0),
+    "contrastive": (style.BLUE, "-", 2.0),
+    "contribution": (style.GREEN, "--", 1.5),
+    "largest": (style.PURPLE, "-.", 1.5),
+    "random": (style.GRAY, ":", 1.5),
 }
+"""Colour, dashes and width of each curve: those that coincide can all be seen."""
 MARKS = {"unique": "s", "common": "o"}
 NO_ERROR = "No error of this run has a right look-alike: there is nothing to repair."
 
@@ -53,10 +54,11 @@ def curves_figure(
 
 
 def _curves(ax: Axes, table: pd.DataFrame) -> None:
-    for name, colour in COLOURS.items():
+    for name, (colour, dashes, width) in LINES.items():
         part = table[table["chosen"] == name]
         x = part["pixels"].to_numpy(float)
-        ax.plot(x, part["share"], color=colour, marker=".", label=name)
+        line: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": width}
+        ax.plot(x, part["share"], marker=".", label=name, **line)
         ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
 
 

@@ -23,7 +23,10 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         _error_rate(axis, run)
     axes[0, 0].set_ylabel("error rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
+    for line in legend.get_lines() if len(runs) > 1 else ():
+        if line.get_color() in style.TASK_COLOURS.values():
+            line.set_color("black")  # each panel has a colour of its own
     return figure
 
 

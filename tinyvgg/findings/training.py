@@ -113,16 +113,25 @@ def accuracy_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 def best_epoch_sentence(runs: Sequence[Run]) -> str:
     """What the accuracies would read for the epoch that does best on the test part, in words."""
-    readings = [
-        f"{paper.show(best_accuracy(run), 'percent')} for {in_words(run.task)} instead of"
-        f" {paper.show(run.accuracy, 'percent')}"
-        for run in runs
+    readings = {run.task: _readings(run) for run in runs}
+    other = [
+        f"{best} for {in_words(task)} instead of {last}"
+        for task, (best, last) in readings.items()
+        if best != last
     ]
-    noun = "accuracy" if len(runs) == 1 else "accuracies"
-    return (
-        f"Had the best epoch on the test part been kept, the {noun} would read"
-        f" {' and '.join(readings)}."
-    )
+    same = [in_words(task) for task, (best, last) in readings.items() if best == last]
+    last = f"For {' and '.join(same)} no epoch does better on the test part than the last one."
+    if not other:
+        return last
+    noun = "accuracy" if len(other) == 1 else "accuracies"
+    would = f"Had the best epoch on the test part been kept, the {noun} would read"
+    return f"{would} {' and '.join(other)}.{f' {last}' if same else ''}"
+
+
+def _readings(run: Run) -> tuple[str, str]:
+    """The accuracies of the best and of the last epoch as tables show them."""
+    best, last = (paper.show(value, "percent") for value in (best_accuracy(run), run.accuracy))
+    return best, last
 
 
 def best_accuracy(run: Run) -> float:
