@@ -172,7 +172,7 @@ tables.readable(confidences["cutoff"], sets)
 # and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`, over the errors;
 # since a mean over draws varies less than a single answer, those of random sets are rather too wide
 # than too narrow. Intervals of differences come from a bootstrap over the errors
-# {cite:p}`efron1979`. The last set is the smallest one found that makes the answer right, whatever
+# {cite:p}`efron1979`, which says nothing (a dash) where all errors differ alike. The last set is the smallest one found that makes the answer right, whatever
 # the rule (`repair`, see {doc}`09_repairs`).
 
 # %%

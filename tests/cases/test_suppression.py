@@ -148,6 +148,8 @@ def test_control_is_not_compared_with_itself_and_never_that_certain() -> None:
     row = tables.rates_table(found, ["random"]).loc["random, as many as unique"]
     assert row["95 % interval"].startswith("0.0% to 5")
     assert row["difference to control"] == row["its 95 % interval"] == paper.NOTHING
+    row = tables.rates_table(found, ["unique"]).loc["unique to the error"]
+    assert (row["difference to control"], row["its 95 % interval"]) == ("+100.0 points", "—")
 
 
 def test_difference_is_paired_by_case() -> None:
