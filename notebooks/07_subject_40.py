@@ -172,8 +172,9 @@ tables.readable(confidences["cutoff"], sets)
 # and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`, over the errors;
 # since a mean over draws varies less than a single answer, those of random sets are rather too wide
 # than too narrow. Intervals of differences come from a bootstrap over the errors
-# {cite:p}`efron1979`, which says nothing (a dash) where all errors differ alike. The last set is the smallest one found that makes the answer right, whatever
-# the rule (`repair`, see {doc}`09_repairs`).
+# {cite:p}`efron1979`, which says nothing (a dash) where all errors differ alike. The last set is
+# the smallest one found that makes the answer right, whatever the rule (`repair`, see
+# {doc}`09_repairs`).
 
 # %%
 suppressed = {rule: suppression_table(others, how, seed=seed) for rule, how in RULES.items()}

@@ -5,8 +5,8 @@ from string import Template
 PAGE = Template("""\
 <div id="$id" class="tinyvgg-explorer">
 <style>
-#$id { background: #fff; color: #1a1a1a; border: 1px solid #ccc; border-radius: 6px;
-  padding: 1em; max-width: 46em; font: 15px/1.4 sans-serif; }
+#$id { color-scheme: light; background: #fff; color: #1a1a1a; border: 1px solid #ccc;
+  border-radius: 6px; padding: 1em; max-width: 46em; font: 15px/1.4 sans-serif; }
 #$id * { color: inherit; }
 #$id fieldset { border: 0; margin: .6em 0 0; padding: 0; }
 #$id legend, #$id .label { font-weight: bold; padding: 0; font-size: 1em; }
