@@ -19,7 +19,7 @@
 # on, so this book brings faces of its own. What is their design? How is it divided into images
 # that train a network and images that test it? And how far apart are those two parts?
 #
-# You will see every subject, one of them from five angles and with eight emotions, and the two
+# You will see who and what is in the set, as far as the source of the images knows, and the two
 # ways in which the paper counts its training images, of which only one can be right.
 
 # %% tags=["parameters"]
@@ -36,7 +36,7 @@ from tinyvgg.figures import data as figures
 from tinyvgg.findings import conclude, data, record_numbers, whole
 
 # %% [markdown]
-# The faces are rendered on first use and kept.
+# On first use the images are rendered, or read from their folder, and kept.
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)
@@ -58,10 +58,10 @@ count = len(study.faces)
 # first, and about photographs only as far as the two are alike.
 # ```
 #
-# The table has the paper's set and the part of it that the paper uses, the synthetic set with all
-# its cameras, and what this run works on. The cameras at {paper}`d2.both.left_out_first` and
-# {paper}`d2.both.left_out_second` see a full profile; the paper leaves them out, and so they are
-# not even rendered here, save for the figure below.
+# The table has the paper's set, the part of it that the paper uses, and what this run works on; of
+# the synthetic set also the whole, with all its cameras. Those at {paper}`d2.both.left_out_first`
+# and {paper}`d2.both.left_out_second` see a full profile; the paper leaves them out, and so the
+# synthetic set is not rendered from there, save for one figure.
 
 # %%
 data.design_table(study.faces)
@@ -80,19 +80,18 @@ data.people_table(study.faces)
 figures.subjects_figure(study.faces)
 
 # %% [markdown]
-# ## One subject, five angles
+# ## Five angles
 #
-# The cameras stand around the subject in equal steps; the one at {paper}`f1.both.angle_c` sees
-# the front. Like the paper's first figure, this one shows a Caucasian woman, and below each view
-# what the network gets.
+# The data base's cameras stand around the subject in equal steps; the one at
+# {paper}`f1.both.angle_c` sees the front. The paper's first figure shows a woman from all of them.
 
-# %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject from five cameras (the paper's Figure 1). Top: at the paper's size of a cropped face. Bottom: as the networks of this run see it; the two profiles are left out."}, "image": {"alt": "Five views of one head turning from one full profile over the front to the other, and below them the three that are used, in the resolution of this run"}}
+# %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject, as in the paper's Figure 1 a Caucasian woman, from five cameras. Top: at the paper's size of a cropped face. Bottom: as the networks of this run see it; the two profiles are left out."}, "image": {"alt": "Five views of one head turning from one full profile over the front to the other, and below them the three that are used, in the resolution of this run"}}
 figures.angles_figure(study.faces)
 
 # %% [markdown]
-# ## One subject, eight emotions
+# ## Eight emotions, or other classes
 
-# %% mystnb={"figure": {"name": "fig-eight-emotions", "caption": "The eight emotions of one subject, from the front and looking ahead (the paper's Figure 2). Where a source knows no emotions, examples of its classes."}, "image": {"alt": "Eight portraits of the same person: angry, contemptuous, disgusted, fearful, happy, neutral, sad, surprised"}}
+# %% mystnb={"figure": {"name": "fig-eight-emotions", "caption": "The eight emotions of one subject, from the front and looking ahead (the paper's Figure 2); of a source that knows no emotions, images of each of its classes."}, "image": {"alt": "Eight portraits of the same person, one with each emotion, or rows of images, one for each class"}}
 figures.emotions_figure(study.faces)
 
 # %% [markdown]
@@ -124,7 +123,7 @@ data.reading_table()
 # off the images of the *test* part first. This book follows the table; {doc}`../disagreements`
 # has the details.
 
-# %% mystnb={"figure": {"name": "fig-split", "caption": "The images of one subject, in the resolution of this run, by emotion (rows), camera angle and gaze (columns); the frames tell which train the network for the first task and which test it. Where a source knows no subjects, images of each class."}, "image": {"alt": "A grid of small portraits of one person, about half of them in blue frames and half in orange ones, at random"}}
+# %% mystnb={"figure": {"name": "fig-split", "caption": "The images of one subject, in the resolution of this run, by emotion (rows), camera angle and gaze (columns); of a source that knows no subjects, images of each class. The frames tell which train the network for the first task and which test it."}, "image": {"alt": "A grid of small images, about half of them in blue frames and half in orange ones, at random"}}
 figures.examples_figure(study.faces, study.split(study.tasks[0]))
 
 # %% [markdown]
@@ -150,7 +149,7 @@ Markdown(data.twins_sentence(study.faces.index, ours))
 # %% [markdown]
 # To recognise an emotion from an image whose twin was learned takes less than to recognise it in a
 # stranger's face. The accuracies of Table 2, and those on the synthetic faces, are of this easier
-# kind; none of these networks is ever tested on a subject that it has not seen.
+# kind; none of the networks behind them is tested on a subject that it has not seen.
 #
 # ## The paper's numbers beside ours
 
@@ -169,7 +168,7 @@ conclude(data.verdicts(study))
 # %% [markdown]
 # - The splits can be repeated as the paper has them, to the image, once one decides for its table
 #   and against its text.
-# - The parts are disjoint, but far from independent. What a network gets right here says little
-#   about faces that it has never seen.
-# - Nothing in this chapter tells whether synthetic faces are as hard as photographs. The next one
+# - In the paper's design the parts are disjoint, but far from independent. What a network gets
+#   right there says little about faces that it has never seen.
+# - Nothing in this chapter tells whether these images are as hard as the paper's. The next one
 #   does, in part: it puts the error rates side by side.

@@ -13,9 +13,10 @@
 # %% [markdown]
 # # Training Tiny VGG
 #
-# One network, trained twice: once to tell the subjects apart, once to tell the emotions. Is it
-# the network of the paper? How many images does each of the two get wrong, and does the one for
-# emotion over-fit more, as {cite:t}`fang2017` says it does although it has fewer classes?
+# {cite:t}`fang2017` trains one network twice: once to tell the subjects apart, once to tell the
+# emotions. Is the network here that of the paper? How many images does it get wrong for each task
+# that the source of the images knows, and does it over-fit more to emotion than to identity, as
+# the paper says it does although there are fewer emotions?
 #
 # You will see the network layer by layer beside the paper's Table 1, both directions in which it
 # can be run, its training, and error rates with the uncertainty that a test on so many images
@@ -37,6 +38,9 @@ from tinyvgg.trace import record
 from tinyvgg.widgets import LiveErrors
 
 study = open_study(profile, faces, seed)
+
+# %%
+Markdown(training.tasks_sentence(study))
 
 # %% [markdown]
 # ## Training
@@ -101,7 +105,7 @@ whole(recipes.recipe_table(study))
 # and so chooses by the images that it is then judged by; here the network of the last epoch is
 # kept, whatever it is.
 
-# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing and on the test images after each epoch, with 95 % intervals. Dotted: what the best constant answer would get. Dashed: where the paper's training ended."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
+# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing (gray) and on the test images after each epoch (in the colour of the task), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
 error_rates(runs)
 
 # %% [markdown]
@@ -125,9 +129,10 @@ for run in runs:
 Markdown(training.best_epoch_sentence(runs))
 
 # %% [markdown]
-# ## Does emotion over-fit more?
+# ## Over-fitting
 #
-# A network over-fits when it does worse on new images than on those it learned from. To compare
+# A network over-fits when it does worse on new images than on those it learned from; the paper
+# finds that the one for emotion does so more than the one for identity. To compare
 # like with like, the final weights are run once more over all training images. The gap is the
 # test error less this training error, with Newcombe's interval for the difference of two
 # proportions.
@@ -150,8 +155,8 @@ conclude(training.verdicts(study, runs, wrong_in_training))
 # %% [markdown]
 # - A difference in accuracy between this run and the paper mixes causes: other faces,
 #   and whatever else differs in the tables above. Nothing here takes them apart.
-# - The gap compares two networks at the epoch where each was stopped. Error rates swing, so
-#   another last epoch could tell another story; that the intervals know nothing of seeds or
-#   epochs has to be kept in mind.
+# - A gap is that of a network at the epoch where it was stopped. Error rates swing, so another
+#   last epoch could tell another story; that the intervals know nothing of seeds or epochs has to
+#   be kept in mind.
 # - Two statements of this part of the paper are not tested yet: that other optimisers do no
 #   better, and that much deeper networks cannot be trained on these tasks.

@@ -13,13 +13,14 @@
 # %% [markdown]
 # # Misclassified cases
 #
-# Which images do the two networks get wrong? {cite:t}`fang2017` counts its errors by camera
+# Which images does a network get wrong? {cite:t}`fang2017` counts the errors of its two by camera
 # angle, subject and emotion, and names the person and the expression that are confused most.
 # Counts go up and down by chance. Which of these differences are more than that, in the paper and
 # here?
 #
-# You will see error rates with intervals, both confusion matrices, the person and the emotion
-# that suffer most, and the errors that the networks were surest of.
+# You will see error rates with intervals, the confusion matrix of each task that the source of the
+# images knows, the class of each that suffers most (in the paper a person and an emotion), and the
+# errors that the networks were surest of.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -29,6 +30,7 @@ seed = 0
 # %%
 from tinyvgg.experiments import open_study
 from tinyvgg.figures import errors as figures
+from tinyvgg.figures import style
 from tinyvgg.findings import conclude, errors, record_numbers, whole
 
 # %% tags=["nbval-ignore-output"]
@@ -79,30 +81,30 @@ whole(errors.chance_table(runs))
 #
 # ## Confusion matrices
 
-# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors in red."}, "image": {"alt": "A square map, nearly empty but for the diagonal, with single red cells where one class was taken for another"}}
+# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, on gray; errors are on red."}, "image": {"alt": "A square map or matrix of numbers, with red cells where one class was taken for another"}}
 figures.confusion_figure(identity)
 
 # %%
 whole(errors.confusions(identity))
 
-# %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, true emotion by row and emotion it was taken for by column, with the largest numbers on the diagonal"}}
-figures.second(figures.confusion_figure, runs)
+# %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, true class by row and class it was taken for by column, with the largest numbers on the diagonal"}}
+style.second(figures.confusion_figure, runs)
 
 # %%
 whole(errors.missed_table(emotion))
 
 # %% [markdown]
-# ## The most confused person, and the most confused emotion
+# ## The classes that suffer most
 #
-# Each error above the image that shows what it was taken for in otherwise the same circumstances:
-# for identity the other person with the same expression, gaze and angle; for emotion the same
-# person with the other expression.
+# Each error above the image that shows what it was taken for in otherwise the same circumstances,
+# as far as the source knows them: for identity the other person with the same expression, gaze and
+# angle; for emotion the same person with the other expression.
 
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of portraits of one person, below each the person that it was taken for"}}
+# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
 figures.worst_figure(identity)
 
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of portraits that all show one emotion, below each the same person with the emotion that it was taken for"}}
-figures.second(figures.worst_figure, runs)
+# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
+style.second(figures.worst_figure, runs)
 
 # %% [markdown]
 # ## Errors that the networks were sure of
@@ -116,7 +118,7 @@ whole(errors.confidence_table(runs))
 figures.gallery(identity)
 
 # %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Errors of the last task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
-figures.second(figures.gallery, runs)
+style.second(figures.gallery, runs)
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -30,6 +30,7 @@ seed = 0
 
 # %%
 import inspect
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
@@ -72,8 +73,8 @@ identity = runs[study.tasks[0]]
 #
 # The exponential grows with $x$, so the class with the largest $x_k$ wins. What makes $x_k$ large
 # are neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. Such neurons it
-# calls activated. Here are the terms for one misclassified image of the identity network (any
-# image, should the run have no errors):
+# calls activated. Here are the terms for one image that the network for the first task, identity
+# where the source knows subjects, gets wrong (for any image, should it make no errors):
 
 # %%
 image = example(identity)
@@ -145,7 +146,7 @@ looped = algorithm_1(activations, weights[:-1], weights[-1], int(image.predicted
 # printed one, and this is all of it:
 
 # %%
-Markdown(f"```python\n{inspect.getsource(Literal.step)}```")
+Markdown(f"```python\n{dedent(inspect.getsource(Literal.step))}```")
 
 # %%
 packaged = backtrack(image, rule=Literal())

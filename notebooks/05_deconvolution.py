@@ -130,7 +130,7 @@ pd.Series(
 #
 # ## A face from each level
 
-# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the identity network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row for each of the three pooling levels: the face, the projection of all maps, and of four single maps."}}
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row for each of the three pooling levels: the face, the projection of all maps, and of four single maps."}}
 face = trace[0]
 figures.image_table(
     {
@@ -185,7 +185,7 @@ findings.property_table(trace)
 # *another* image, since all faces are alike, and the edges of the image itself, the size of its
 # gradient, found without any network.
 
-# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained identity network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network."}}
+# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network."}}
 random = findings.untrained(run, trace.images, seed)
 figures.trained_and_random(
     study.faces.images[rows[:5]],

@@ -18,7 +18,7 @@
 # suppressed are the features that led to the error. This chapter
 #
 # - runs the algorithm as printed beside the package's version;
-# - shows the tracked features of the errors of both tasks;
+# - shows the tracked features of the errors of each task;
 # - measures where they lie, and compares with as many active pixels drawn at random and with the
 #   deconvolution of everything.
 
@@ -34,8 +34,9 @@ import torch
 from tinyvgg.backtracking import backtrack
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.experiments import open_study
+from tinyvgg.figures import style
 from tinyvgg.figures import tracking as figures
-from tinyvgg.findings import conclude, record_numbers
+from tinyvgg.findings import conclude, record_numbers, whole
 from tinyvgg.findings import tracking as findings
 from tinyvgg.rules import Cutoff
 from tinyvgg.sensitivity import follow_errors
@@ -44,7 +45,7 @@ from tinyvgg.tracking import track_features
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)
 runs = {task: study.run(task) for task in study.tasks}
-identity, emotion = study.tasks[0], study.tasks[-1]
+first = study.tasks[0]
 
 # %% [markdown]
 # ## Algorithm 2
@@ -56,8 +57,9 @@ identity, emotion = study.tasks[0], study.tasks[-1]
 # D'_i = \left| \operatorname{Deconvolution}(M_i) - \operatorname{Deconvolution}(M'_i) \right| .
 # $$
 #
-# Both deconvolutions use the switches of the one forward pass. In plain loops, for the first
-# errors of the identity network and with the cutoff of the published code:
+# Both deconvolutions use the switches of the one forward pass. In plain loops, for some errors of
+# the network for the first task, identity where the source knows subjects, and with the cutoff of
+# the published code:
 
 # %%
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
@@ -73,9 +75,9 @@ def algorithm_2(trace):
     return features
 
 
-trace = followed[identity].trace[:10]
+trace = followed[first].trace[:10]
 looped = algorithm_2(trace)
-packaged = track_features(trace, followed[identity].pixels("cutoff")[:10])
+packaged = track_features(trace, followed[first].pixels("cutoff")[:10])
 agrees = all(
     bool((a[0] - b).abs().max() <= 1e-5 * b.max()) for a, b in zip(looped, packaged, strict=True)
 )
@@ -98,8 +100,8 @@ findings.tracked_summary(tables)
 # %%
 record_numbers(findings.tracked_numbers(tables), tolerance=0.3)
 
-# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified faces of the identity network in this run; the ink of the deconvolution of all maps; the features tracked with the literal rule, with the published cutoff, and with as many active pixels, largest and random; and the features of the cutoff as the published code displays them. In all but the last column ink is the mean absolute value over the colours, white is none, black the strongest of the image."}, "image": {"alt": "Rows of a face and six maps of ink, to be compared with each other."}}
-figures.feature_sets(tracked[identity])
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Images that the network for the first task gets wrong; the ink of the deconvolution of all maps; the features tracked with the literal rule, with the published cutoff, and with as many active pixels, largest and random; and the features of the cutoff as the published code displays them. In all but the last column ink is the mean absolute value over the colours, white is none, black the strongest of the image."}, "image": {"alt": "Rows of an image and six maps of ink, to be compared with each other."}}
+figures.feature_sets(tracked[first])
 
 # %% [markdown]
 # ### The published display
@@ -122,22 +124,23 @@ findings.display_table(tracked)
 #
 # The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network.
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified faces of the identity network in this run, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside a map of ink."}}
-figures.gallery(tracked[identity], "cutoff")
+# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Images that the network for the first task gets wrong, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small images, each beside a map of ink."}}
+figures.gallery(tracked[first], "cutoff")
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "The next page of the errors of the identity network, where there are more than fit one."}, "image": {"alt": "Many small faces, each beside a map of ink, or a sentence saying that all are shown above."}}
-figures.gallery(tracked[identity], "cutoff", page=1)
+# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "The next page of the errors of the same network."}, "image": {"alt": "Many small images, each beside a map of ink."}}
+figures.gallery(tracked[first], "cutoff", page=1)
 
-# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified faces of the emotion network in this run, the first page (of a folder of classes: of its one network, as above); `page=` shows more. Each with its tracked features at its right (published cutoff)."}, "image": {"alt": "Many small faces, each beside a map of ink."}}
-figures.gallery(tracked[emotion], "cutoff", size=80)
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Images that the network for the last task gets wrong, the first page (`page=` shows more). Each with its tracked features at its right (published cutoff)."}, "image": {"alt": "Many small images, each beside a map of ink."}}
+style.second(lambda part: figures.gallery(part, "cutoff", size=80), list(tracked.values()))
 
 # %% [markdown]
 # ## Where the features lie
 #
-# The cameras stand still, so that faces of one angle lie upon each other and can be averaged.
+# The cameras of a set like the paper's stand still, so that faces of one angle lie upon each other
+# and can be averaged.
 
-# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the misclassified faces of the identity network in this run, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Boxes, on synthetic faces seen from the front: eyes, nose, cheeks and mouth."}, "image": {"alt": "Mean faces by angle, and below them three rows of mean ink."}}
-figures.average_features(tracked[identity])
+# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the images that the network for the first task gets wrong, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Boxes, on synthetic faces seen from the front: eyes, nose, cheeks and mouth."}, "image": {"alt": "Mean images by angle, and below them three rows of mean ink."}}
+figures.average_features(tracked[first])
 
 # %% [markdown]
 # The paper reads off its figure that the features spread over the entire face, eyes, nose, cheeks
@@ -146,10 +149,10 @@ figures.average_features(tracked[identity])
 # density 1 everywhere.
 
 # %%
-regions = findings.region_table(tracked[identity])
-findings.region_summary(regions)
+regions = findings.region_table(tracked[first])
+whole(findings.region_summary(regions), findings.NO_REGIONS)
 
-# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink in four regions of the misclassified faces of the identity network seen from the front (share of ink over share of area), for the features tracked with the published cutoff, with as many random active pixels, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours for the three sets."}}
+# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink in four regions of the misclassified faces seen from the front (share of ink over share of area), for the features tracked with the published cutoff, with as many random active pixels, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours for the three sets."}}
 figures.region_plot(
     {
         name: {
@@ -161,7 +164,7 @@ figures.region_plot(
 )
 
 # %%
-record_numbers(findings.region_numbers(identity, regions), tolerance=1.0)
+record_numbers(findings.region_numbers(first, regions), tolerance=1.0)
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # Two images of one subject
+# # Two similar images, one of them wrong
 #
 # Two photographs of subject {paper}`f9.subject.subject` that differ in little but the gaze: the
 # network of {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the
@@ -112,8 +112,8 @@ tables.overlaps_table(
 # ## How much do the shared values differ?
 #
 # The paper's Figure 10 plots the values of the common pixels and calls them largely different.
-# Different from what? The right half of {numref}`fig-common-values` has the control: the right
-# image (a) against a *second right image* of the same class and angle.
+# Different from what? The right half of the next figure has the control: the right image (a)
+# against a *second right image* of the same class and angle.
 
 # %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network tells right. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
 figures.values_figure(
@@ -169,10 +169,12 @@ tables.readable(confidences["cutoff"], sets)
 # The paper says of its other {paper}`s3.subject.cases` errors that the common pixels largely
 # determine the result, without a number. With so many pixels there is much to lose, so the
 # question is whether the answer changes *more often* than without as many random active pixels,
-# and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`; those of random
-# sets, which are means over the draws, and of differences come from a bootstrap over the errors
-# {cite:p}`efron1979`. The last set is the smallest one found that makes the answer right, whatever
-# the rule (`repair`, see {doc}`09_repairs`).
+# and whether it becomes *right*. Intervals are Wilson's {cite:p}`wilson1927`, over the errors;
+# since a mean over draws varies less than a single answer, those of random sets are rather too wide
+# than too narrow. Intervals of differences come from a bootstrap over the errors
+# {cite:p}`efron1979`, which says nothing (a dash) where all errors differ alike. The last set is
+# the smallest one found that makes the answer right, whatever the rule (`repair`, see
+# {doc}`09_repairs`).
 
 # %%
 suppressed = {rule: suppression_table(others, how, seed=seed) for rule, how in RULES.items()}

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # Eight emotions that were taken for another
+# # One error of each kind
 #
 # For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common
 # pixels matter little, and the pixels *unique to the error*, backtracked in the wrong image and
@@ -51,11 +51,11 @@ run = study.run(study.tasks[-1])
 Markdown(tables.told_sentence(run, "emotion"))
 
 # %% [markdown]
-# ## One error for each emotion
+# ## One error for each wrong answer
 #
-# Group A has, for each emotion that an image was mistaken for, the error that is nearest to its
-# look-alike, and group B these look-alikes: right test images of the error's true emotion, of the
-# same subject where there is one, at the same angle. How the paper chose its eight is not said;
+# Group A has, for each class that an image was mistaken for, the error that is nearest to its
+# look-alike, and group B these look-alikes: right test images of the error's true class, of the
+# same subject and at the same angle as far as these are known. How the paper chose its eight is not said;
 # ours are chosen by similarity alone, before anything is suppressed.
 
 # %%
@@ -129,7 +129,7 @@ suppressed = {rule: suppression_table(pairs, how, seed=seed) for rule, how in RU
 repaired = {rule: summarise(table, "repaired") for rule, table in suppressed.items()}
 names = ["all", "common", "unique", "random", "largest", "contrastive", "repair"]
 
-# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are 95 % intervals: Wilson's, and for random pixels (gray) a bootstrap over errors of the mean over the draws."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are Wilson's 95 % intervals over the errors; those of random pixels (gray), whose share is a mean over the draws, are rather too wide than too narrow."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
 figures.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]

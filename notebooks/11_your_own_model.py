@@ -24,7 +24,7 @@
 # net.load_state_dict(torch.load("mine.pt"))
 # ```
 #
-# The core of the package needs nothing but PyTorch and NumPy: `pip install tinyvgg`.
+# The core of the package needs nothing but PyTorch and NumPy: `pip install .` in a checkout.
 
 # %% tags=["parameters"]
 profile = "quick"

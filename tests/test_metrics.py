@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.stats import binomtest
 
 from tinyvgg.metrics import (
     bootstrap_interval,
@@ -15,6 +16,19 @@ from tinyvgg.metrics import (
     paired_difference,
     proportion_interval,
 )
+
+
+@pytest.mark.parametrize("trials", [1, 4, 2412])
+def test_wilson_interval_agrees_with_scipys(trials: int) -> None:
+    for successes in {0, 1, trials // 2, trials}:
+        found = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        assert proportion_interval(successes, trials) == pytest.approx((found.low, found.high))
+
+
+def test_wilson_interval_takes_sums_of_means() -> None:
+    below, between, above = (proportion_interval(count, 9) for count in (2, 2.5, 3))
+    assert below.low < between.low < above.low
+    assert below.high < between.high < above.high
 
 
 def test_wilson_interval_agrees_with_its_formula() -> None:

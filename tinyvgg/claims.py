@@ -54,7 +54,7 @@ def claims_page(
     _check(claims, numbers, verdicts)
     ours = [_ours(key, value) for key, value in numbers.items()]
     sections = [
-        _section(part, [_row(claim, ours, verdicts.get(claim.id)) for claim in group])
+        _section(part, [_block(claim, ours, verdicts.get(claim.id)) for claim in group])
         for part, group in groupby(claims, key=lambda claim: claim.part)
     ]
     return "\n".join([_introduction(profile, faces), _summary(claims, verdicts), *sections])
@@ -99,45 +99,33 @@ def _summary(claims: Iterable[Claim], verdicts: Mapping[str, Verdict]) -> str:
     return "\n".join(["| verdict | claims |", "| --- | ---: |", *lines, ""])
 
 
-def _section(part: str, rows: list[list[str]]) -> str:
-    header = ["id", "what the paper shows or asserts", "paper", "ours", "verdict", "chapter"]
-    table = "\n".join(_list_row(cells) for cells in [header, *rows])
-    options = ":header-rows: 1\n:widths: 5 30 20 20 20 5"
-    return f"## {part}\n\n:::{{list-table}}\n{options}\n\n{table}\n:::\n"
+def _section(part: str, blocks: Iterable[str]) -> str:
+    return "\n".join([f"## {part}\n", *blocks])
 
 
-def _list_row(cells: list[str]) -> str:
-    items = "\n".join(f"- {cell}".replace("\n", "\n  ") for cell in cells)
-    row = "* " + items.replace("\n", "\n  ")
-    return "\n".join(line.rstrip() for line in row.splitlines())
-
-
-def _row(claim: Claim, ours: list[Number], verdict: Verdict | None) -> list[str]:
-    theirs = [about for about in paper.load().numbers.values() if about.claim == claim.id]
-    mine = [about for about in ours if about.claim == claim.id]
-    return [
-        f"({anchor(claim.id)})=\n{claim.id}",
-        _what(claim),
-        _listed(theirs, paper=True),
-        _listed(mine, paper=False),
-        _judged(_outcome(claim, verdict), verdict.reason if verdict else claim.out_of_scope_now),
-        _chapters(claim),
-    ]
+def _block(claim: Claim, ours: list[Number], verdict: Verdict | None) -> str:
+    """A claim: what it is, what became of it, and its numbers."""
+    mine = {about.key: about for about in ours if about.claim == claim.id}
+    title = f"({anchor(claim.id)})=\n### {claim.id}: {claim.title}"
+    reason = verdict.reason if verdict else claim.out_of_scope_now
+    judged = _judged(_outcome(claim, verdict), reason)
+    return "\n\n".join([title, _what(claim), judged, *_beside(claim, mine)]) + "\n"
 
 
 def anchor(id: str) -> str:
-    """The label of a claim's row, for links from other pages."""
+    """The label of a claim, for links from other pages."""
     return f"claim-{id.lower()}"
 
 
 def _what(claim: Claim) -> str:
-    note = f"\n\n*{claim.note}*" if claim.note else ""
-    return f"**{claim.title}** ({claim.place}). {claim.statement}.{note}"
+    note = f" *{claim.note}*" if claim.note else ""
+    return f"{claim.statement}.{note} ({'; '.join([claim.place, *_chapters(claim)])})"
 
 
-def _chapters(claim: Claim) -> str:
+def _chapters(claim: Claim) -> list[str]:
     names = [name for name in (claim.chapter, *claim.also) if name]
-    return ", ".join(f"{{doc}}`{name[:2]} </notebooks/{name}>`" for name in names) or NOTHING
+    links = ", ".join(f"{{doc}}`{name[:2]} </notebooks/{name}>`" for name in names)
+    return [f"chapter {links}"] if len(names) == 1 else [f"chapters {links}"] if names else []
 
 
 def _outcome(claim: Claim, verdict: Verdict | None) -> str:
@@ -157,13 +145,21 @@ def _ours(key: str, value: Value) -> Number:
     return replace(paper.describe(key), key=key, value=value)
 
 
-def _listed(quantities: list[Number], paper: bool) -> str:
-    return "\n".join(f"- {_quantity(about, paper)}" for about in quantities) or NOTHING
+def _beside(claim: Claim, ours: Mapping[str, Number]) -> list[str]:
+    """The paper's numbers beside ours, a line for each quantity; nothing where there are none."""
+    theirs = {key: about for key, about in paper.load().numbers.items() if about.claim == claim.id}
+    lines = [_line(theirs.get(key), ours.get(key)) for key in {**theirs, **ours}]
+    header = ["| quantity | paper | ours |", "| --- | ---: | ---: |"]
+    return ["\n".join([*header, *lines])] if lines else []
 
 
-def _quantity(about: Number, paper: bool) -> str:
-    value = show(about.value, about.unit, paper)
-    return f"{about.full_label}: {value}" + (_origin(about) if paper else "")
+def _line(theirs: Number | None, ours: Number | None) -> str:
+    about = theirs or ours
+    assert about is not None
+    printed = theirs.text + _origin(theirs) if theirs else NOTHING
+    measured = show(ours.value, ours.unit) if ours else NOTHING
+    cells = [cell.replace("|", r"\|") for cell in (about.full_label, printed, measured)]
+    return f"| {' | '.join(cells)} |"
 
 
 def _origin(about: Number) -> str:

@@ -136,17 +136,23 @@ def _reproduce(given: argparse.Namespace) -> int:
 
 
 def _record(given: argparse.Namespace) -> int:
-    from tinyvgg.book import committed, notebooks, reproduce
+    from tinyvgg.book import reproduction
 
-    for path in committed.record(reproduce.last(_root(given))):
+    made = reproduction.last(_root(given))
+    from tinyvgg.book import committed, notebooks
+
+    for path in committed.record(made):
         print(f"written: {notebooks.shown(path)}")
     return 0
 
 
 def _verify(given: argparse.Namespace) -> int:
-    from tinyvgg.book import committed, report, reproduce
+    from tinyvgg.book import reproduction
 
-    rows = committed.verify(reproduce.last(_root(given)))
+    made = reproduction.last(_root(given))
+    from tinyvgg.book import committed, report
+
+    rows = committed.verify(made)
     print(report.comparison(rows))
     out = [row.key for row in rows if not row.within]
     print(f"\n{len(rows) - len(out)} of {len(rows)} are within their tolerance")
@@ -154,13 +160,12 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _notebook(given: argparse.Namespace) -> int:
-    pairs = [(name, value) for name, value in given.p]
-    usual = [(name, value) for name, value in pairs if name in DEFAULTS]
-    check({**DEFAULTS, **parse(usual, DEFAULTS, given.name)})
-    from tinyvgg.book import notebooks, reproduce, sources
+    from tinyvgg.book import sources
 
     source = sources.find(given.name)
-    checked = check(notebooks.typed_parameters(source, pairs))
+    checked = check(sources.typed_parameters(source, [(name, value) for name, value in given.p]))
+    from tinyvgg.book import notebooks, reproduce
+
     reproduce.prepare(checked, training=sources.trains(source))
     target = given.output or notebooks.executed_path(source, checked)
     converted = notebooks.convert(source, notebooks.folder())

@@ -13,7 +13,7 @@ def need(extra: str, *modules: str) -> None:
     """Refuse to go on without the modules that an extra brings.
 
     Args:
-        extra: its name in ``pip install 'tinyvgg[extra]'``.
+        extra: its name in ``pip install '.[extra]'``.
         modules: top-level names of what it brings.
 
     Raises:
@@ -22,5 +22,5 @@ def need(extra: str, *modules: str) -> None:
     for module in modules:
         if find_spec(module) is None:
             raise MissingExtraError(
-                f"{module!r} is not installed: pip install 'tinyvgg[{extra}]' brings it"
+                f"{module!r} is not installed: pip install '.[{extra}]' in a checkout brings it"
             )

@@ -1,6 +1,7 @@
 """Accuracy, confusion and the uncertainty of both."""
 
-import math
+from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,23 @@ class Interval(NamedTuple):
     high: float
 
 
-def proportion_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
-    """Wilson's score interval of a proportion; (0, 1) where there were no trials."""
+def proportion_interval(successes: int | float, trials: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of a proportion; (0, 1) where there were no trials.
+
+    Args:
+        successes: how many trials succeeded. Where each trial is itself a mean of zeros and ones,
+            their sum, which need not be whole: the interval is then rather too wide than too
+            narrow, since such means vary less than zeros and ones.
+        trials: how many there were.
+        level: of confidence.
+    """
     if trials == 0:
         return Interval(0.0, 1.0)
-    found = binomtest(successes, trials).proportion_ci(level, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    share, square = successes / trials, NormalDist().inv_cdf((1 + level) / 2) ** 2 / trials
+    middle = (share + square / 2) / (1 + square)
+    half = sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
+    low = middle - half if successes > 0 else 0.0
+    return Interval(low, middle + half if successes < trials else 1.0)
 
 
 def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
@@ -60,7 +72,7 @@ def paired_difference(
     association = float(both * neither - only_first * only_second)
     if association > 0:  # few cases show it larger than it is
         association = max(association - trials / 2, 0.0)
-    phi = association / math.sqrt(margins) if margins else 0.0
+    phi = association / sqrt(margins) if margins else 0.0
     return _newcombe((first, trials), (second, trials), phi, level)
 
 
@@ -80,7 +92,7 @@ def _newcombe(
     of_p, of_q = proportion_interval(*first, level), proportion_interval(*second, level)
 
     def apart(x: float, y: float) -> float:
-        return math.sqrt(max(0.0, x**2 - 2 * phi * x * y + y**2))
+        return sqrt(max(0.0, x**2 - 2 * phi * x * y + y**2))
 
     below, above = apart(p - of_p.low, of_q.high - q), apart(of_p.high - p, q - of_q.low)
     return Interval(p - q - below, p - q + above)

@@ -76,7 +76,8 @@ class Literal(Stepwise):
     ) -> Bool[Tensor, "n r"]:
         """Neurons with a positive product; a product is positive when its signs agree."""
         kept = (activations > 0) & reached(weight > 0, above)
-        if last and bool((activations < 0).any()):  # hidden neurons have gone through a ReLU
+        # Only pixels can be negative: hidden neurons have gone through a ReLU.
+        if last and bool((activations < 0).any()):
             kept |= (activations < 0) & reached(weight < 0, above)
         return kept
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tinyvgg.cases import Pairs, PixelSets, pixel_sets
 from tinyvgg.contribution import contributions, top_pixels
-from tinyvgg.metrics import Interval, bootstrap_interval, proportion_interval
+from tinyvgg.metrics import bootstrap_interval, proportion_interval
 from tinyvgg.repairs import margin, repair
 from tinyvgg.rules import Rule
 from tinyvgg.tracking import rescore
@@ -138,23 +138,25 @@ def summarise(
 
     Returns:
         A row for each set of the table: ``cases``, ``pixels`` (mean), ``count`` (mean over draws),
-        ``rate`` with ``low`` and ``high`` (Wilson; for random sets, whose rate is a mean over
-        draws, a bootstrap over cases), ``difference`` of the rate to the control's with
-        ``difference_low`` and ``difference_high`` (paired bootstrap over cases).
+        ``rate`` with ``low`` and ``high`` (Wilson's over the cases, also for random sets, whose
+        rate is a mean over draws), ``difference`` of the rate to the control's with
+        ``difference_low`` and ``difference_high`` (paired bootstrap over cases), missing for the
+        control itself.
     """
     control = _by_case(table, against, outcome)
     names = [name for name in SETS if name in table["set"].astype("category").cat.categories]
-    rows = {name: _summary(table, name, outcome, control) for name in names}
+    rows = {name: _summary(table, name, outcome, against, control) for name in names}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
 
 
 def _summary(
-    table: pd.DataFrame, name: str, outcome: str, control: Float[np.ndarray, "n"]
+    table: pd.DataFrame, name: str, outcome: str, against: str, control: Float[np.ndarray, "n"]
 ) -> dict[str, float | int]:
     part = table[table["set"] == name]
     values = _by_case(table, name, outcome)
-    interval = _interval(values, drawn=part["draw"].nunique() > 1)
-    difference = bootstrap_interval(values - control)
+    interval = proportion_interval(float(values.sum()), len(values))
+    apart = values - control if name != against else np.full_like(values, np.nan)
+    difference = bootstrap_interval(apart)
     return {
         "cases": len(values),
         "pixels": float(part["pixels"].mean()),
@@ -162,16 +164,10 @@ def _summary(
         "rate": _mean(values),
         "low": interval.low,
         "high": interval.high,
-        "difference": _mean(values - control),
+        "difference": _mean(apart),
         "difference_low": difference.low,
         "difference_high": difference.high,
     }
-
-
-def _interval(values: Float[np.ndarray, "n"], drawn: bool) -> Interval:
-    if drawn:
-        return bootstrap_interval(values)
-    return proportion_interval(round(values.sum()), len(values))
 
 
 def _mean(values: Float[np.ndarray, "n"]) -> float:

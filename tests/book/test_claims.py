@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tinyvgg import paper
@@ -13,62 +15,72 @@ def all_verdicts(verdict="holds"):
     }
 
 
-def row(page, id):
-    """The cells of a claim's row."""
+def block(page, id):
+    """What the page has about a claim, from its label to the next one."""
     start = page.index(f"({anchor(id)})=")
-    text = page[start:].split("\n* - ", 1)[0].split("\n:::", 1)[0]
-    return text.split("\n  - ")
+    return re.split(r"\n\((?=claim-)|\n## ", page[start:])[0]
 
 
-def test_every_claim_has_a_row_with_its_statement_verdict_and_chapter():
+def numbers_of(page, id):
+    """The table of a claim: by quantity the paper's number and ours."""
+    rows = [line.strip("| ").split(" | ") for line in block(page, id).splitlines() if "| " in line]
+    return {quantity: tuple(values) for quantity, *values in rows[2:]}
+
+
+def test_every_claim_has_a_block_with_its_statement_verdict_and_chapter():
     page = claims_page({}, all_verdicts())
     for claim in paper.claims():
-        id, what, _, _, judged, chapter = row(page, claim.id)
-        assert id.endswith(claim.id)
-        assert claim.statement in what
+        _, title, what, judged, *_ = re.split(r"\n+", block(page, claim.id))
+        assert title == f"### {claim.id}: {claim.title}"
+        assert what.startswith(claim.statement)
         assert claim.place in what
         assert (claim.note in what) or not claim.note
-        assert claim.chapter in chapter
+        assert (f"/notebooks/{claim.chapter}>" in what) or not claim.chapter
         reason = claim.out_of_scope_now or f"reason for {claim.id}."
         assert judged == f"**{UNTESTED if claim.out_of_scope_now else 'holds'}**: {reason}"
 
 
 def test_papers_number_and_ours_stand_in_their_columns():
-    page = claims_page({"t2.subject.accuracy": 0.9512}, all_verdicts())
-    _, _, theirs, ours, _, _ = row(page, "T2")
-    assert "identity: test accuracy: 97.55%" in theirs
-    assert "emotion: errors: 219" in theirs
-    assert ours == "- identity: test accuracy: 95.12%"
+    found = numbers_of(claims_page({"t2.subject.accuracy": 0.9512}, all_verdicts()), "T2")
+    assert found["identity: test accuracy"] == ("97.55%", "95.12%")
+    assert found["emotion: errors"] == ("219", "—")
 
 
 def test_numbers_that_the_paper_does_not_print_are_marked_as_computed():
-    _, _, theirs, *_ = row(claims_page({}, all_verdicts()), "D1")
-    assert "images: 8,040 (computed)" in theirs
-    assert "subjects: 67\n" in theirs
+    found = numbers_of(claims_page({}, all_verdicts()), "D1")
+    assert found["images"] == ("8,040 (computed)", "—")
+    assert found["subjects"] == ("67", "—")
 
 
 def test_numbers_of_the_published_code_are_marked_as_such():
-    _, _, theirs, *_ = row(claims_page({}, all_verdicts()), "A1")
-    assert "percentile of the cutoff: 90 (published code)" in theirs
+    found = numbers_of(claims_page({}, all_verdicts()), "A1")
+    assert found["percentile of the cutoff"][0] == "90 (published code)"
 
 
 def test_our_numbers_go_to_the_claim_that_their_key_begins_with():
     page = claims_page({"s1.subject.common": 12, "s4.emotion.repaired_unique": 34}, all_verdicts())
-    assert row(page, "S1")[3] == "- identity: common pixels: 12"
-    assert row(page, "S4")[3] == "- emotion: repaired without the unique pixels: 34"
-    assert row(page, "S2")[3] == "—"
+    assert numbers_of(page, "S1")["identity: common pixels"] == ("547", "12")
+    repaired = numbers_of(page, "S4")["emotion: repaired without the unique pixels"]
+    assert repaired == ("8", "34")
+
+
+def test_a_claim_without_numbers_has_no_table():
+    page = claims_page({}, all_verdicts())
+    none = [claim.id for claim in paper.claims() if not numbers_of(page, claim.id)]
+    assert none
+    assert not any("|" in block(page, id) for id in none)
 
 
 def test_numbers_may_be_names_and_answers():
     page = claims_page({"m1.subject.worst_subject": "48a", "a1.both.agrees": True}, all_verdicts())
-    assert row(page, "M1")[3].endswith("subject with most errors: 48a")
-    assert row(page, "A1")[3] == "- agrees: yes"
+    assert "48a" in numbers_of(page, "M1")["identity: subject with most errors"]
+    assert numbers_of(page, "A1")["agrees"] == ("—", "yes")
 
 
 def reason_shown(reason):
     page = claims_page({}, all_verdicts() | {"B1": Verdict("B1", "holds in part", reason)})
     start = page.index("**holds in part**")
-    return page[start:].split("\n  - {doc}", 1)[0]
+    return page[start:].split("\n|", 1)[0].split("\n(", 1)[0]
 
 
 def test_each_part_of_a_reason_has_a_line_of_its_own():
@@ -105,7 +117,7 @@ def test_a_missing_verdict_names_the_claim_and_its_notebook():
 
 def test_a_claim_out_of_scope_shows_its_verdict_once_it_has_one():
     page = claims_page({}, all_verdicts() | {"P2": Verdict("P2", "holds in part", "Measured.")})
-    assert row(page, "P2")[4] == "**holds in part**: Measured."
+    assert "\n\n**holds in part**: Measured.\n" in block(page, "P2")
 
 
 def test_a_verdict_on_no_claim_is_refused():

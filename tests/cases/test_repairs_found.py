@@ -1,6 +1,7 @@
 """How few pixels repair an error: tables, numbers and figures, on small runs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_runs
 import torch
@@ -10,6 +11,7 @@ from tinyvgg import paper
 from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
 from tinyvgg.contribution import contributions
 from tinyvgg.figures import repairs as figures
+from tinyvgg.figures import style
 from tinyvgg.findings import repairs as findings
 from tinyvgg.repairs import Repair, repair
 from tinyvgg.suppression import fixed_sets, suppression_table
@@ -189,7 +191,7 @@ def test_without_errors_there_is_nothing_to_show_and_nothing_fails(nobody):
         figures.sizes_figure(repairs),
         figures.examples_figure(small_runs.run(), *nobody),
     ):
-        assert figures.NO_ERROR in texts(figure)
+        assert figure == style.Missing(figures.NO_ERROR)
 
 
 def test_curves_are_drawn_as_they_are_in_the_tables(pairs: Pairs, found: Repair):
@@ -203,6 +205,18 @@ def test_curves_are_drawn_as_they_are_in_the_tables(pairs: Pairs, found: Repair)
     for row in points["emotion"].to_dict("records"):
         line = drawn[f"{row['chosen']} rule"]
         assert (line.get_xdata()[0], line.get_ydata()[0]) == (row["pixels"], row["share"])
+
+
+def test_curves_that_coincide_can_be_told_apart(pairs: Pairs, found: Repair):
+    same = pd.concat(
+        pd.DataFrame({"chosen": name, "pixels": [1, 2], "share": 0.5, "low": 0.4, "high": 0.6})
+        for name in figures.LINES
+    )
+    figure = figures.curves_figure({"emotion": same}, {"emotion": findings.set_points(pairs)})
+    lines = [line for line in figure.axes[0].lines if line.get_label() in figures.LINES]
+    assert len({(line.get_linestyle(), line.get_linewidth()) for line in lines}) == len(lines) == 5
+    solid = [line.get_linewidth() for line in lines if line.get_linestyle() == "-"]
+    assert solid == sorted(solid, reverse=True)  # the broad one lies below the narrow one
 
 
 def test_sizes_are_drawn_as_bars(pairs: Pairs, found: Repair):
@@ -220,4 +234,4 @@ def test_examples_come_smallest_first_with_their_classes(pairs: Pairs, found: Re
     assert sizes == sorted(found.size[found.repaired].tolist())[:4]
     first = int(found.size.masked_fill(~found.repaired, 10**6).argmin())
     assert titles[0] == f"taken for\n{run.classes[pairs.cases[first].predicted]}"
-    assert "faces: synthetic" in texts(figure)
+    assert "synthetic faces" in texts(figure)

@@ -6,8 +6,10 @@ import pytest
 import small_runs
 import torch
 
+from tinyvgg import paper
 from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
 from tinyvgg.contribution import contributions
+from tinyvgg.findings import case_tables as tables
 from tinyvgg.metrics import bootstrap_interval, proportion_interval
 from tinyvgg.overlap import common_values, overlap_table
 from tinyvgg.suppression import (
@@ -134,8 +136,20 @@ def test_summary_counts_and_intervals_of_a_hand_made_table() -> None:
     assert bounds == pytest.approx(bootstrap_interval(differences))
     drawn = found.loc["random"]
     assert drawn["count"] == pytest.approx(1.0)
-    means = np.array([0.5, 0.0, 0.5, 0.0])
-    assert (drawn["low"], drawn["high"]) == pytest.approx(bootstrap_interval(means))
+    assert (drawn["low"], drawn["high"]) == pytest.approx(proportion_interval(1, 4))
+
+
+def test_control_is_not_compared_with_itself_and_never_that_certain() -> None:
+    found = summarise(outcomes(unique=[[1, 1, 1]], random=[[0, 0, 0], [0, 0, 0]]))
+    control = found.loc["random"]
+    assert control["rate"] == control["low"] == 0
+    assert 0.5 < control["high"] < 0.6
+    assert control[["difference", "difference_low", "difference_high"]].isna().all()
+    row = tables.rates_table(found, ["random"]).loc["random, as many as unique"]
+    assert row["95 % interval"].startswith("0.0% to 5")
+    assert row["difference to control"] == row["its 95 % interval"] == paper.NOTHING
+    row = tables.rates_table(found, ["unique"]).loc["unique to the error"]
+    assert (row["difference to control"], row["its 95 % interval"]) == ("+100.0 points", "—")
 
 
 def test_difference_is_paired_by_case() -> None:

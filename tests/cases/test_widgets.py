@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -169,9 +170,24 @@ def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplor
             for choice, shown in by.items():
                 scene = bench.scene(place, choice, rule)
                 assert shown["pixels"] == scene.pixels
-                np.testing.assert_allclose(shown["after"], scene.after[labels], atol=6e-5)
+                assert shown["after"] == [f"{scene.after[label]:.3f}" for label in labels]
                 assert shown["result"] == verdict(scene, bench.run.classes)
-        np.testing.assert_allclose(case["before"], scene.before[labels], atol=6e-5)
+        assert case["before"] == [f"{scene.before[label]:.3f}" for label in labels]
+
+
+def test_table_and_sentence_round_a_probability_once(bench: Bench) -> None:
+    after = np.array([0.95649, 0.04351], np.float32)
+    scene = replace(bench.scene(0, "all", "cutoff"), before=after, after=after)
+    assert "probability 0.956," in verdict(scene, ("a", "b"))
+    assert static._shown(scene.after, [0, 1]) == ["0.956", "0.044"]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 pixels"), (1, "1 pixel"), (2345, "2,345 pixels")]
+)
+def test_pixels_are_counted_in_words(bench: Bench, count: int, words: str) -> None:
+    scene = replace(bench.scene(0, "all", "cutoff"), pixels=count)
+    assert verdict(scene, bench.run.classes).startswith(f"{words} suppressed: the answer is ")
 
 
 def test_embedded_features_are_ink_on_the_scale_of_all_pixels(
@@ -237,8 +253,26 @@ def test_a_browser_shows_the_numbers_of_what_is_clicked(
         assert verdict(scene, bench.run.classes) in text
         for label in shown_classes(bench, bench.pairs.cases.index(scene.case), static.CLASSES):
             assert f"<td>{scene.before[label]:.3f}</td>" in text
-            assert f"<td>{round(float(scene.after[label]), 4):.3f}</td>" in text
+            assert f"<td>{scene.after[label]:.3f}</td>" in text
     assert first != clicked
+
+
+DARK = """
+<style>figcaption, legend, label, td, th, p { color: rgb(206, 214, 221) }</style>
+<script>
+const read = "#explorer-test :is(figcaption, legend, label, td, th, p)";
+for (const shown of document.querySelectorAll(read))
+  document.body.append("[" + getComputedStyle(shown).color + "]");
+</script>
+"""
+
+
+def test_captions_are_as_dark_as_the_rest_whatever_the_page_around(
+    page: StaticExplorer, tmp_path: Path
+) -> None:
+    colours = re.findall(r"\[(rgb[^\]]+)\]", _shown(page.html + DARK, tmp_path))
+    assert len(colours) > 3
+    assert set(colours) == {"rgb(26, 26, 26)"}
 
 
 def _shown(html: str, folder: Path) -> str:

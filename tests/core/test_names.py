@@ -43,7 +43,7 @@ def test_the_core_imports_nothing_but_torch_numpy_and_the_shapes_of_signatures()
 
 
 def test_what_is_not_installed_is_named_with_the_way_to_get_it():
-    with pytest.raises(ImportError, match=r"'no_such' is not installed: pip .*tinyvgg\[book\]"):
+    with pytest.raises(ImportError, match=r"'no_such' is not installed: pip .*\.\[book\]"):
         extras.need("book", "numpy", "no_such")
     with pytest.raises(tinyvgg.UserError):
         extras.need("book", "no_such")

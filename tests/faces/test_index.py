@@ -17,6 +17,15 @@ def test_tasks_are_the_columns_that_can_be_told() -> None:
     assert index(**{"class": ["a"]}).tasks == ("class",)
 
 
+@pytest.mark.parametrize(
+    ("source", "called"),
+    [("synthetic", "synthetic faces"), ("folder:/somewhere/my people", "folder my people")],
+)
+def test_figures_call_a_folder_by_its_name_and_not_by_its_place(source: str, called: str) -> None:
+    images = np.zeros((1, 2, 2, 3), np.uint8)
+    assert Faces(source, index(**{"class": ["a"]}), images, "f").called == called
+
+
 def test_subjects_are_ordered_as_numbers_and_labels_point_into_classes() -> None:
     faces = index(subject=[10, 9, 10, 2])
     assert faces.classes("subject") == ("2", "9", "10")

@@ -6,6 +6,7 @@ import torch
 
 from tinyvgg.faces import FaceIndex, Faces, split
 from tinyvgg.faces.synthetic import design
+from tinyvgg.figures import style
 from tinyvgg.model import TinyVGG
 from tinyvgg.runs import Experiment, Run
 from tinyvgg.training import Recipe
@@ -65,3 +66,9 @@ def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0)
         model = TinyVGG(len(classes), size, 4, (8,)).eval()
     logits = torch.from_numpy(scores)
     return Run(experiment, faces, parts, model, history, logits, {"device": "cpu"})
+
+
+def sentence(drawn: style.Drawn) -> str:
+    """What stands in place of a figure."""
+    assert isinstance(drawn, style.Missing)
+    return drawn._repr_markdown_()

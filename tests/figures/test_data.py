@@ -10,7 +10,7 @@ from tinyvgg.faces import ANGLES, EMOTIONS, split
 from tinyvgg.figures import data
 
 sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces
+from made_up import made_up_faces, sentence
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_frames_tell_the_parts_apart(faces):
 
 def test_a_folder_shows_examples_of_its_classes(portraits):
     faces = made_up_faces(5, kind="folder")
-    assert "does not say which" in data.angles_figure(faces).axes[0].texts[0].get_text()
-    assert "does not say which" in data.subjects_figure(faces).axes[0].texts[0].get_text()
+    assert "does not say which" in sentence(data.angles_figure(faces))
+    assert "does not say which" in sentence(data.subjects_figure(faces))
     labels = data.emotions_figure(faces).axes[0].get_yticklabels()
     assert [text.get_text() for text in labels] == ["cat", "dog"]
     assert data.examples(faces).rows.shape == (2, 5)

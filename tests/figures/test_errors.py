@@ -9,7 +9,7 @@ import pytest
 from tinyvgg.figures import errors
 
 sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces, made_up_run
+from made_up import made_up_faces, made_up_run, sentence
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +104,7 @@ def test_the_worst_class_is_the_one_with_most_errors(faces):
 def test_without_errors_a_figure_says_so(faces):
     run = made_up_run(faces, "subject")
     for draw in (errors.gallery, errors.worst_figure):
-        (axes,) = draw(run).axes
-        assert "makes no error" in axes.texts[0].get_text()
+        assert "makes no error" in sentence(draw(run))
 
 
 def test_a_folder_of_classes_is_drawn_or_says_what_it_lacks():
@@ -114,6 +113,6 @@ def test_a_folder_of_classes_is_drawn_or_says_what_it_lacks():
         "cat",
         "dog",
     ]
-    assert "does not say who" in errors.subjects_figure([run]).axes[0].texts[0].get_text()
-    assert "single task" in errors.second(errors.gallery, [run]).axes[0].texts[0].get_text()
+    assert "does not say who" in sentence(errors.subjects_figure([run]))
+    assert "(folder x)" in errors.rates_figure([run]).axes[0].get_title()
     assert sum(len(axes.images) for axes in errors.gallery(run).axes) == len(run.errors)

@@ -11,6 +11,7 @@ import torch
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.figures import backtracking as back_figures
 from tinyvgg.figures import deconvolution as deconv_figures
+from tinyvgg.figures import style
 from tinyvgg.figures import tracking as track_figures
 from tinyvgg.findings import backtracking as back
 from tinyvgg.findings import deconvolution as deconv
@@ -20,6 +21,7 @@ from tinyvgg.trace import record
 
 sys.path.insert(0, str(Path(__file__).parent))
 import networks
+from made_up import sentence
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_run_without_errors_says_so_in_every_figure_and_verdict(right):
         track_figures.feature_sets(tracked),
         track_figures.average_features(tracked),
     ):
-        assert texts(figure)[0].startswith("No image of this run is misclassified")
+        assert sentence(figure).startswith("No image of this run is misclassified")
     assert len(back.kept_summary({"subject": followed})) == 0
     tables = {"subject": tracking.tracked_table(tracked)}
     assert len(tracking.tracked_summary(tables)) == 0
@@ -132,6 +134,16 @@ def test_last_layers_figure_shows_the_terms_it_draws(run):
     shown = " ".join(texts(figure))
     assert f"{float(image.logits.amax()):.3f}" in shown
     assert shown.count("$i$ =") == 5
+
+
+def test_the_legend_of_the_histograms_lies_beside_them(followed):
+    means = {("subject", rule): 1.0 for rule in followed.found}
+    figure = back_figures.pixel_histograms({"subject": followed}, means)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert not any(ax.get_legend() for ax in figure.axes)
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
 
 
 def test_montage_lays_maps_out_row_by_row_with_gaps():
@@ -253,11 +265,12 @@ def test_regions_are_known_for_synthetic_frontal_faces_only():
     photographs = networks.run(kind="folder")
     of = tracking.track(photographs, follow_errors(photographs))
     assert not tracking.frontal(of).any()
-    said = tracking.region_summary(tracking.region_table(of))
-    assert "no misclassified synthetic face from the front" in said._repr_html_()
+    assert len(tracking.region_summary(tracking.region_table(of))) == 0
+    assert sentence(track_figures.region_plot({"cutoff": {}})) == tracking.NO_REGIONS
     tables = {"subject": tracking.tracked_table(of)}
     found = tracking.verdicts({"subject": of}, tables, True)
     assert verdict(found, "F8").verdict == "cannot be tested here"
+    assert "known of synthetic faces only" in verdict(found, "F8").reason
 
 
 def test_published_display_keeps_whole_levels_and_wraps_around(tracked):
@@ -275,7 +288,22 @@ def test_gallery_pages_through_all_errors(tracked):
     assert f"errors 1 to {total - 1} of {total}" in first.axes[0].get_title()
     assert f"errors {total} to {total} of {total}" in last.axes[0].get_title()
     assert len(texts(first)) == total - 1
-    assert texts(beyond) == [f"All {total} misclassified images are shown above."]
+    assert sentence(beyond) == f"All {total} misclassified images are shown above."
+
+
+def test_long_names_of_classes_are_shortened_beside_images(tracked):
+    classes = tuple(f"{name}_with_a_long_name" for name in tracked.run.classes)
+    experiment = replace(tracked.run.experiment, classes=classes)
+    long = replace(tracked, run=replace(tracked.run, experiment=experiment))
+    rows = [ax.get_ylabel() for ax in track_figures.feature_sets(long).axes if ax.get_ylabel()]
+    assert rows
+    for line in "\n".join([*rows, *texts(track_figures.gallery(long, "cutoff"))]).split("\n"):
+        assert all(len(part) <= 8 for part in line.removeprefix("> ").split(" > "))
+
+
+def test_the_last_of_several_is_drawn_and_never_the_first_again():
+    assert style.second(style.Missing, ["first", "last"]) == style.Missing("last")
+    assert "single" in sentence(style.second(style.Missing, ["first"]))
 
 
 def test_pairs_stand_side_by_side_with_ink_as_darkness():

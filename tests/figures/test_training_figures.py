@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tinyvgg.figures import style
 from tinyvgg.figures.network import backward_stages, diagram, forward_stages
 from tinyvgg.figures.training import error_rates
 from tinyvgg.model import TinyVGG
@@ -58,6 +59,16 @@ def test_the_curves_are_those_of_the_history():
     assert lines["best on the test part"].get_xdata()[0] == 4
     assert lines["constant answer"].get_ydata()[0] == pytest.approx(7 / 8)
     assert lines["paper, at the end"].get_ydata()[0] == pytest.approx(1 - 0.9097)
+
+
+def test_the_legend_has_no_colour_of_a_single_task():
+    faces = made_up_faces()
+    runs = [made_up_run(faces, task) for task in ("subject", "emotion")]
+    (legend,) = error_rates(runs).legends
+    colours = {line.get_color() for line in legend.get_lines()}
+    assert not colours & set(style.TASK_COLOURS.values())
+    (legend,) = error_rates(runs[:1]).legends
+    assert style.BLUE in {line.get_color() for line in legend.get_lines()}
 
 
 def test_a_task_that_the_paper_lacks_has_no_line_of_the_paper():

@@ -105,7 +105,8 @@ def test_verdicts_do_not_hold_for_a_few_subjects(few):
 
 def test_a_folder_lacks_the_design():
     study = study_of(made_up_faces(6, kind="folder"))
-    assert "does not say which subject, emotion, gaze, angle" in data.lacking(study.faces.index)
+    assert "does not say which subject, emotion, gaze or angle" in data.lacking(study.faces.index)
+    assert "synthetic, all" not in data.design_table(study.faces)
     assert {v.verdict for v in data.verdicts(study)} == {"cannot be tested here"}
     assert data.people_table(study.faces)["images"].to_dict() == {"cat": 6, "dog": 6}
     splits = data.readings(study)
@@ -116,8 +117,9 @@ def test_a_folder_lacks_the_design():
 def test_the_chapter_says_what_it_works_on(few):
     assert data.at_hand(few.faces).startswith("This run works on 288 of the synthetic faces.")
     said = data.at_hand(made_up_faces(6, kind="folder"))
-    assert said.startswith("This run works on 12 other images, those of the folder `x`.")
-    assert "does not say which subject, emotion, gaze, angle" in said
+    assert said.startswith("This run works on 12 images of the folder `x`.")
+    assert "does not say which subject, emotion, gaze or angle an image shows. What asks" in said
+    assert "left out" not in data.at_hand(few.faces)
 
 
 def test_twins_are_told_for_each_task_and_not_at_all_where_they_are_not_known(few):
@@ -129,7 +131,7 @@ def test_twins_are_told_for_each_task_and_not_at_all_where_they_are_not_known(fe
     )
     folder = study_of(made_up_faces(6, kind="folder"))
     said = data.twins_sentence(folder.faces.index, data.numbers(folder, data.readings(folder)))
-    assert said.startswith("Twins are not known here. This source does not say which ")
+    assert said.startswith("How many images of this run have a twin is not known. This source")
 
 
 def test_the_numbers_of_a_folder_do_not_speak_of_subjects_or_angles():

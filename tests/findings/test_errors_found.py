@@ -127,6 +127,12 @@ def test_nothing_is_concluded_without_errors_or_without_learning(faces):
     assert errors.confidence_table([perfect]).iloc[0, 1] == "—"
 
 
+def test_no_cell_of_the_table_of_chances_is_blank(faces):
+    folder = made_up_run(made_up_faces(10, kind="folder"), "class", 0.2)
+    for run in (folder, made_up_run(faces, "subject", 0.2)):
+        assert (errors.chance_table([run]) != "").all(axis=None)
+
+
 def test_a_folder_has_rates_by_class_and_no_verdict():
     run = made_up_run(made_up_faces(10, kind="folder"), "class", 0.2)
     assert errors.numbers(run) == {}

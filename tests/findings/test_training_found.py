@@ -154,6 +154,17 @@ def test_the_best_epoch_is_told_for_every_task_that_there_is(faces):
     )
 
 
+def test_the_best_epoch_is_not_told_where_it_is_the_last_one(faces):
+    best = run_of(faces, "subject", 0.25)
+    best.history["test_error"] = np.linspace(0.9, 0.25, len(best.history))
+    same = "For identity no epoch does better on the test part than the last one."
+    assert training.best_epoch_sentence([best]) == same
+    assert training.best_epoch_sentence([best, run_of(faces, "emotion", 0.5)]) == (
+        "Had the best epoch on the test part been kept, the accuracy would read"
+        f" 75.00% for emotion instead of 50.00%. {same}"
+    )
+
+
 def test_accuracies_stand_beside_the_papers(faces):
     table = training.accuracy_table([run_of(faces, "subject", 0.25)]).set_index("quantity")
     row = table.loc["identity: test accuracy"]
@@ -172,3 +183,17 @@ def _study():
             return faces
 
     return MadeUpStudy(PROFILES["smoke"], faces.source, 0, progress=False)
+
+
+def test_what_is_trained_is_told_for_every_source(faces):
+    def told(source, faces):
+        study = Study(PROFILES["quick"], source, 0)
+        study.__dict__["faces"] = faces
+        return training.tasks_sentence(study)
+
+    assert told("synthetic", faces) == (
+        "In this run one network tells 4 subjects, the other 8 emotions."
+    )
+    folder = told("folder:x", made_up_faces(6, kind="folder"))
+    assert "what is trained here tells 2 classes" in folder
+    assert "subject" not in folder

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from tinyvgg import cli
-from tinyvgg.book import committed, reproduce
+from tinyvgg.book import committed, reproduce, reproduction
 from tinyvgg.book.report import Difference
-from tinyvgg.book.reproduce import Reproduction
+from tinyvgg.book.reproduction import Reproduction
+
+LARGE = {"torch", "pandas", "numpy", "IPython", "nbformat", "jupytext", "papermill", "yaml", "tqdm"}
 
 
 def fails(capsys, *arguments: str) -> str:
@@ -84,16 +86,22 @@ def test_an_unreadable_image_is_one_line_with_its_name(workshop, photographs, ca
         ["reproduce", "--seed", "-1"],
         ["notebook", "01", "-p", "profile", "fast"],
         ["notebook", "01", "-p", "seed", "one"],
+        ["notebook", "01", "-p", "colour", "red"],
+        ["notebook", "12"],
+        ["record"],
+        ["verify"],
     ],
 )
-def test_bad_parameters_are_refused_before_anything_large_is_imported(workshop, arguments):
+def test_bad_input_is_refused_before_anything_large_is_imported(workshop, arguments):
     code = (
-        "import sys\nfrom tinyvgg import cli\n"
+        "import sys\nfrom tinyvgg import cli, paths\nfrom pathlib import Path\n"
+        f"paths.project = lambda: Path({str(workshop.root)!r})\n"
         f"assert cli.main({arguments}) == cli.BAD_INPUT\n"
-        "print(*{'torch', 'pandas', 'numpy', 'IPython', 'papermill'}.intersection(sys.modules))"
+        f"print(*{LARGE}.intersection(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("damage", ["manifest.json", "weights.safetensors"])
@@ -136,7 +144,7 @@ def test_verify_fails_when_a_number_is_out_of_tolerance(monkeypatch, capsys):
         Difference("t2.a.b", "1", "1", "exact", True),
         Difference("t2.a.c", "1", "2", "", False),
     ]
-    monkeypatch.setattr(reproduce, "last", lambda root: Reproduction({}, Path()))
+    monkeypatch.setattr(reproduction, "last", lambda root: Reproduction({}, Path()))
     monkeypatch.setattr(committed, "verify", lambda made: rows)
     assert cli.main(["verify"]) == cli.OUT_OF_TOLERANCE
     assert "OUT" in capsys.readouterr().out
@@ -154,7 +162,7 @@ def test_an_interruption_ends_with_one_line(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reproduce, "last", interrupt)
+    monkeypatch.setattr(reproduction, "last", interrupt)
     assert cli.main(["verify"]) == cli.INTERRUPTED
     assert "goes on from here" in capsys.readouterr().err
 

@@ -54,6 +54,32 @@ def executed(minute=0, swap=False):
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
+@pytest.mark.parametrize(
+    ("shown", "kept"),
+    [
+        ({"image/png": "AA==", "text/plain": "<Figure>"}, True),
+        ({"text/markdown": "No error.", "text/plain": "Missing()"}, False),
+        (None, True),
+    ],
+)
+def test_a_sentence_in_place_of_a_figure_has_no_caption(shown, kept):
+    outputs = [] if shown is None else [nbformat.v4.new_output("display_data", data=shown)]
+    figure = {"figure": {"name": "fig-a", "caption": "A figure."}}
+    cell = nbformat.v4.new_code_cell("draw()", outputs=outputs, metadata={"mystnb": figure})
+    (made,) = normalise(nbformat.v4.new_notebook(cells=[cell])).cells
+    assert made.metadata.get("mystnb") == (figure if kept else None)
+    assert made.outputs == outputs
+
+
+def test_widgets_that_no_page_shows_are_kept_in_words_alone():
+    notebook = executed()
+    notebook.cells[1].metadata["tags"] = ["remove-output"]
+    made = normalise(notebook)
+    assert "widgets" not in made.metadata
+    assert made.cells[1].outputs[-1].data == {"text/plain": "Stack()"}
+    assert WIDGET_STATE in normalise(executed()).metadata["widgets"]
+
+
 def test_two_runs_with_the_same_results_are_the_same_bytes(tmp_path):
     for name, notebook in (("a", executed(1)), ("b", executed(7, swap=True))):
         write(normalise(notebook), tmp_path / name)

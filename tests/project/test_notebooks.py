@@ -126,7 +126,14 @@ def test_values_get_the_types_of_the_defaults():
 )
 def test_unknown_names_and_wrong_types_are_refused(workshop, pair, message):
     with pytest.raises(UserError, match=message):
-        notebooks.typed_parameters(sources.find("01"), [pair])
+        sources.typed_parameters(sources.find("01"), [pair])
+
+
+def test_parameters_are_those_of_the_tagged_cell_alone(workshop):
+    source = workshop.add("03_third", "other = 3", "# %%\nprofile = 'none'")
+    assert sources.defaults(source) == DEFAULTS
+    source.write_text("# %%\nprofile = 'none'\n")
+    assert sources.defaults(source) == {}
 
 
 def test_a_folder_of_faces_means_the_same_from_every_working_folder(photographs):
@@ -160,6 +167,6 @@ def test_sources_that_need_trained_networks_are_told_apart(workshop):
 def test_every_notebook_has_the_three_parameters_with_the_same_defaults(repository, tmp_path):
     for source in sorted((repository / "notebooks").glob(sources.PATTERN)):
         converted = notebooks.convert(source, tmp_path)
-        assert notebooks.defaults(converted) == DEFAULTS, source.name
+        assert sources.defaults(source) == DEFAULTS, source.name
         found = papermill.inspect_notebook(str(converted))
         assert json.dumps(sorted(found)) == json.dumps(sorted(DEFAULTS))

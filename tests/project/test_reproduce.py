@@ -13,7 +13,16 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from tinyvgg import claims, paper
-from tinyvgg.book import committed, notebooks, records, report, reproduce, site, sources
+from tinyvgg.book import (
+    committed,
+    notebooks,
+    records,
+    report,
+    reproduce,
+    reproduction,
+    site,
+    sources,
+)
 from tinyvgg.book.records import Number, Records
 from tinyvgg.claims import Verdict
 from tinyvgg.errors import UserError
@@ -121,7 +130,7 @@ def test_other_parameters_have_results_of_their_own(workshop, prepared, executed
     assert first.folder != other.folder
     assert first.records.numbers["t2.subject.accuracy"].value == 0.9
     assert other.records.numbers["t2.subject.accuracy"].value == pytest.approx(0.91)
-    assert reproduce.last(root) == other
+    assert reproduction.last(root) == other
 
 
 def test_fresh_executes_unchanged_notebooks_too(workshop, prepared, executed, root):
@@ -135,12 +144,12 @@ def test_after_a_failure_what_was_executed_is_kept(workshop, prepared, executed,
     with pytest.raises(UserError, match="03_third"):
         again(root)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduce.last(root)
+        reproduction.last(root)
     executed.clear()
     workshop.add("03_third", "1 / 1")
     made = again(root)
     assert executed == [third.stem]
-    assert reproduce.last(root) == made
+    assert reproduction.last(root) == made
 
 
 def test_a_stale_result_does_not_outlive_a_failure(workshop, prepared, root):
@@ -150,7 +159,7 @@ def test_a_stale_result_does_not_outlive_a_failure(workshop, prepared, root):
     with pytest.raises(UserError, match="01_first"):
         again(root)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduce.last(root)
+        reproduction.last(root)
     (left,) = root.glob("*/notebooks/[0-9]*")
     assert left.stem == "02_second"
 
@@ -167,7 +176,7 @@ def test_faces_that_fail_leave_the_last_reproduction_as_it_was(
     for seed in (0, 1):
         with pytest.raises(UserError, match="cannot be read"):
             again(root, seed=seed)
-        assert reproduce.last(root) == made
+        assert reproduction.last(root) == made
 
 
 def test_a_failure_with_other_parameters_leaves_the_last_reproduction_as_it_was(
@@ -177,8 +186,8 @@ def test_a_failure_with_other_parameters_leaves_the_last_reproduction_as_it_was(
     made = again(root)
     with pytest.raises(UserError, match="03_third"):
         again(root, seed=1)
-    assert reproduce.last(root) == made
-    assert again(root, seed=2) == reproduce.last(root)
+    assert reproduction.last(root) == made
+    assert again(root, seed=2) == reproduction.last(root)
 
 
 def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
@@ -189,7 +198,7 @@ def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
     execute = notebooks.execute
 
     def watched(*given):
-        seen.append((root / reproduce.LAST).exists())
+        seen.append((root / reproduction.LAST).exists())
         execute(*given)
 
     monkeypatch.setattr(notebooks, "execute", watched)
@@ -213,16 +222,16 @@ def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
 )
 def test_a_damaged_note_on_the_last_reproduction_counts_as_none(workshop, prepared, root, content):
     made = again(root)
-    (root / reproduce.LAST).write_text(content)
+    (root / reproduction.LAST).write_text(content)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduce.last(root)
-    assert again(root) == reproduce.last(root) == made
+        reproduction.last(root)
+    assert again(root) == reproduction.last(root) == made
 
 
 def test_a_reproduction_whose_notebooks_were_removed_is_none(workshop, prepared, root):
     shutil.rmtree(again(root).folder)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduce.last(root)
+        reproduction.last(root)
 
 
 def test_results_of_notebooks_that_are_gone_are_removed(workshop, prepared, root):

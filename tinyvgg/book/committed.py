@@ -12,7 +12,8 @@ from tinyvgg import paths
 from tinyvgg.book import notebooks, report, site
 from tinyvgg.book.normalise import read, refuse_private, write
 from tinyvgg.book.records import Number, Records
-from tinyvgg.book.reproduce import Reproduction, claims_of, write_json, write_text
+from tinyvgg.book.reproduce import claims_of, write_json, write_text
+from tinyvgg.book.reproduction import Reproduction
 from tinyvgg.claims import Verdict
 from tinyvgg.errors import UserError
 

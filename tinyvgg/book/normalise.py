@@ -18,6 +18,8 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_LIMIT = 3_000_000
 """Bytes of widget state that a notebook may carry."""
+UNSEEN = "remove-output"
+"""Tag of cells whose output no page shows."""
 LINKS = ("LinkModel", "DirectionalLinkModel")
 REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f]{32})")
 PRIVATE = re.compile(r"(?<![\w.])(?:/(?:home|Users|root|tmp|private)/\S+|[A-Z]:\\\\?Users\\\S+)")
@@ -111,7 +113,23 @@ def _cell(cell: Any) -> Any:
     )
     if cell.cell_type == "code":
         cell.outputs = _outputs(cell.outputs)
+        _drop_missing_figure(cell)
+        _drop_unseen_widgets(cell)
     return cell
+
+
+def _drop_unseen_widgets(cell: Any) -> None:
+    """Widgets that need a kernel, and that no page shows, are kept in words alone."""
+    if UNSEEN in cell.metadata.get("tags", []):
+        for output in cell.outputs:
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+
+
+def _drop_missing_figure(cell: Any) -> None:
+    """Where a cell shows a sentence in place of a figure, it has no number and no caption."""
+    shown = [output.data for output in cell.outputs if "data" in output]
+    if shown and not any(mime.startswith("image/") for data in shown for mime in data):
+        cell.metadata.pop("mystnb", None)
 
 
 def _outputs(outputs: list[Any]) -> list[Any]:

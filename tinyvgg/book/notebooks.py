@@ -1,13 +1,11 @@
-"""One notebook: converted, its parameters read, executed, and written whole or not at all."""
+"""One notebook: converted, executed, and written whole or not at all."""
 
-import ast
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -18,7 +16,7 @@ from tinyvgg import paths
 from tinyvgg.book import sources
 from tinyvgg.book.normalise import normalise, write
 from tinyvgg.errors import UserError
-from tinyvgg.parameters import Parameters, parse
+from tinyvgg.parameters import Parameters
 
 
 def folder() -> Path:
@@ -43,23 +41,6 @@ def convert(source: Path, folder: Path) -> Path:
 def convert_all(folder: Path) -> list[Path]:
     """Every source as a notebook in `folder`."""
     return [convert(source, folder) for source in sources.sources()]
-
-
-def defaults(converted: Path) -> Parameters:
-    """A notebook's parameters and their default values, from its cell tagged ``parameters``."""
-    found = papermill.inspect_notebook(str(converted))
-    return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
-
-
-def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> Parameters:
-    """All parameters of a notebook: its defaults, and those typed on a command line.
-
-    Raises:
-        UserError: see `tinyvgg.parameters.parse`.
-    """
-    with TemporaryDirectory() as temporary:
-        known = defaults(convert(source, Path(temporary)))
-    return {**known, **parse(pairs, known, source.stem)}
 
 
 def slug(parameters: Mapping[str, Any]) -> str:
@@ -90,7 +71,7 @@ def execute(
         UserError: bad input that the notebook met, in its own words, or a cell that failed; then
             the notebook up to there is beside `target`, as ``failed-NAME``.
     """
-    known = defaults(converted)
+    known = sources.defaults(source)
     changed = {name: value for name, value in parameters.items() if value != known[name]}
     failed = target.with_name(f"failed-{target.name}")
     failed.unlink(missing_ok=True)

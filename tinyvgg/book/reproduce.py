@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +9,20 @@ from tqdm import tqdm
 
 from tinyvgg import paths
 from tinyvgg.book import notebooks, report, site, sources
-from tinyvgg.book.records import Records, collect
+from tinyvgg.book.records import Records
+from tinyvgg.book.reproduction import LAST, Reproduction, noted
 from tinyvgg.claims import claims_page
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import open_study
-from tinyvgg.parameters import DEFAULTS, named
-
-LAST = "last.json"
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """A profile, a source of faces and a seed, and the folder where their results are."""
-
-    parameters: Mapping[str, Any]
-    folder: Path
-
-    @property
-    def executed(self) -> list[Path]:
-        """The executed notebooks."""
-        return sorted((self.folder / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-
-    def place(self, source: Path) -> Path:
-        """Where the executed notebook of a source belongs."""
-        return self.folder / "notebooks" / f"{source.stem}.ipynb"
-
-    @property
-    def records(self) -> Records:
-        """Everything that its notebooks recorded."""
-        return collect(self.executed)
+from tinyvgg.parameters import named
 
 
 def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) -> Reproduction:
     """Render, train and execute every notebook, going on where an earlier call was interrupted.
 
-    `last` keeps pointing at the last complete reproduction: until this one is complete, too, or,
-    if it is the same one again, until the first of its notebooks is executed anew.
+    `tinyvgg.book.reproduction.last` keeps pointing at the last complete reproduction: until this
+    one is complete, too, or, if it is the same one again, until the first of its notebooks is
+    executed anew.
 
     Args:
         parameters: profile, faces and seed, checked.
@@ -91,28 +68,6 @@ def prepare(parameters: Mapping[str, Any], training: bool = True) -> str:
     return fingerprint
 
 
-def last(root: Path) -> Reproduction:
-    """The last reproduction that was completed in a folder.
-
-    Raises:
-        UserError: there is none, or its notebooks are gone.
-    """
-    made = _noted(root)
-    if made is None or not made.executed:
-        raise UserError(f"nothing was reproduced in {str(root)!r} yet: run 'make reproduce'")
-    return made
-
-
-def _noted(root: Path) -> Reproduction | None:
-    """What the note on the last reproduction says; None where it is missing or damaged."""
-    try:
-        content = json.loads((root / LAST).read_text("utf-8"))
-        parameters = {name: content["parameters"][name] for name in DEFAULTS}
-        return Reproduction(parameters, root / content["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def build_site(made: Reproduction) -> Path:
     """Build a site of a reproduction beside its notebooks; returns its first page."""
     records, book = made.records, made.folder / "book"
@@ -126,8 +81,8 @@ def build_site(made: Reproduction) -> Path:
 
 def _forget(made: Reproduction, root: Path) -> None:
     """Let `last` no longer point at a reproduction that is about to change."""
-    noted = _noted(root)
-    if noted is None or noted.folder == made.folder:
+    before = noted(root)
+    if before is None or before.folder == made.folder:
         (root / LAST).unlink(missing_ok=True)
 
 

@@ -1,5 +1,9 @@
-"""The notebooks' sources: where they are, their names, and what their results depend on."""
+"""The notebooks' sources: where they are, their names, and what their results depend on.
 
+The standard library is all that this needs, so that the command line can refuse bad input at once.
+"""
+
+import ast
 import hashlib
 import platform
 import re
@@ -9,8 +13,11 @@ from pathlib import Path
 
 from tinyvgg import paths
 from tinyvgg.errors import UserError
+from tinyvgg.parameters import Parameters, parse
 
 PATTERN = "[0-9][0-9]_*.py"
+PARAMETERS = re.compile(r'(?ms)^# %%[^\n]*tags=\[[^\]\n]*"parameters".*?(?=^# %%|\Z)')
+"""The cell with a notebook's parameters."""
 DECIDING = ("numpy", "torch", "matplotlib", "pandas", "papermill", "ipywidgets")
 
 
@@ -37,6 +44,28 @@ def find(name: str) -> Path:
             return source
     names = ", ".join(source.stem for source in known) or f"none in {folder()}"
     raise UserError(f"notebook {name!r} is not one of {names}")
+
+
+def defaults(source: Path) -> Parameters:
+    """A notebook's parameters and their default values, from its cell tagged ``parameters``."""
+    cell = PARAMETERS.search(_text(source).decode())
+    return {
+        target.id: ast.literal_eval(line.value)
+        for line in ast.parse(cell.group() if cell else "").body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> Parameters:
+    """All parameters of a notebook: its defaults, and those typed on a command line.
+
+    Raises:
+        UserError: see `tinyvgg.parameters.parse`.
+    """
+    known = defaults(source)
+    return {**known, **parse(pairs, known, source.stem)}
 
 
 def trains(source: Path) -> bool:

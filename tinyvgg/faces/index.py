@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.files import ImageFiles
+from tinyvgg.parameters import named
 
 EMOTIONS = (
     "angry",
@@ -115,6 +116,12 @@ class Faces:
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``folder``."""
         return self.source.partition(":")[0]
+
+    @property
+    def called(self) -> str:
+        """What figures call them: ``synthetic faces``, and of a folder its name, not its place."""
+        kind, _, name = named(self.source).partition(":")
+        return f"{kind} {name or 'faces'}"
 
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
         """8-bit pixels of images."""

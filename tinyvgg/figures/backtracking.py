@@ -94,14 +94,14 @@ def _outputs(
 
 
 @style.styled()
-def kept_by_layer(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def kept_by_layer(tables: Mapping[str, pd.DataFrame]) -> style.Drawn:
     """Share of active units kept, layer by layer from the class down, for each task and rule.
 
     Args:
         tables: by task, averages with columns rule, layer, mean, low, high.
     """
     if not any(len(table) for table in tables.values()):
-        return style.missing("No image of this run is misclassified: nothing was backtracked.")
+        return style.Missing("No image of this run is misclassified: nothing was backtracked.")
     figure, axes = style.grid(1, len(tables), aspect=0.62, cell=_cell(tables), sharey=True)
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
         for offset, (rule, part) in enumerate(table.groupby("rule", sort=False)):
@@ -113,14 +113,14 @@ def kept_by_layer(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 @style.styled()
-def class_overlap(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def class_overlap(tables: Mapping[str, pd.DataFrame]) -> style.Drawn:
     """Overlap of what is kept for the predicted class with what is kept for another class.
 
     Args:
         tables: by task, averages with columns rule, layer, against, mean, low, high.
     """
     if not any(len(table) for table in tables.values()):
-        return style.missing("No image of this run is misclassified: nothing was backtracked.")
+        return style.Missing("No image of this run is misclassified: nothing was backtracked.")
     figure, axes = style.grid(1, len(tables), aspect=0.75, cell=_cell(tables), sharey=True)
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
         groups = table.groupby(["rule", "against"], sort=False)
@@ -157,7 +157,7 @@ def _points(
 @style.styled()
 def pixel_histograms(
     followed: Mapping[str, Followed], means: Mapping[tuple[str, str], float]
-) -> Figure:
+) -> style.Drawn:
     """How many pixels are backtracked in each misclassified image, by task and rule.
 
     Args:
@@ -166,7 +166,7 @@ def pixel_histograms(
     """
     tasks = [task for task, part in followed.items() if len(part.trace)]
     if not tasks:
-        return style.missing("No image of this run is misclassified: nothing was backtracked.")
+        return style.Missing("No image of this run is misclassified: nothing was backtracked.")
     rules = list(followed[tasks[0]].found)
     figure, axes = style.grid(1, len(rules), aspect=0.7)
     for ax, rule in zip(axes[0], rules, strict=True):
@@ -177,7 +177,8 @@ def pixel_histograms(
             ax.hist(values, edges, color=colour, alpha=0.55, label=style.TASK_NAMES[task])
             ax.axvline(means[task, rule], color=colour, linestyle="--")
         ax.set(title=RULE_NAMES[rule], xlabel="backtracked pixels", ylabel="images")
-    axes[0, 0].legend()
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(tasks))
     return figure
 
 
@@ -209,13 +210,13 @@ def panels(run: Run, followed: Followed, count: int = 2) -> list[Panel]:
 
 
 @style.styled()
-def maps_without_pixels(shown: Sequence[Panel]) -> Figure:
+def maps_without_pixels(shown: Sequence[Panel]) -> style.Drawn:
     """Image, its last maps, and the maps without the pixels of each rule (Figure 7).
 
     Missing pixels are red. Ink is activation, each map to its own maximum.
     """
     if not shown:
-        return style.missing("No image of this run is misclassified: there are no maps to show.")
+        return style.Missing("No image of this run is misclassified: there are no maps to show.")
     rules = list(shown[0].pixels)
     ratios = [1.1, *[2.0] * (1 + len(rules))]
     figure, axes = style.grid(

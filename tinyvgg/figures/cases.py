@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from tinyvgg.cases import Case, Pairs, pixel_sets
@@ -22,10 +21,10 @@ NO_PAIR = "No error of this run has a right look-alike: there is nothing to show
 TRUE, MISTAKEN, OTHER = style.BLUE, style.RED, "#c9c9c9"
 
 
-def pair_figure(run: Run, pair: Pairs) -> Figure:
+def pair_figure(run: Run, pair: Pairs) -> style.Drawn:
     """A right image, its misclassified look-alike, and what differs between them (Figure 9)."""
     if not len(pair):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     case = pair.cases[0]
     right, wrong = _image(run, case.lookalike), _image(run, case.row)
     difference = np.abs(right.astype(np.float64) - wrong).mean(2)
@@ -38,7 +37,7 @@ def pair_figure(run: Run, pair: Pairs) -> Figure:
         axes[0, 0].set_xlabel(_wrapped(name_of(run, case.lookalike or 0)))
         axes[0, 1].set_xlabel(_wrapped(name_of(run, case.row)))
         axes[0, 2].set_xlabel(f"root mean square {case.distance:.3f} of the range")
-        figure.suptitle(f"faces: {run.faces.kind}", fontsize=8, color=style.GRAY)
+        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
     return figure
 
 
@@ -58,10 +57,10 @@ def _wrapped(words: str) -> str:
     return "\n".join(filter(None, [", ".join(parts[:middle]), ", ".join(parts[middle:])]))
 
 
-def places_figure(pair: Pairs, rules: Mapping[str, Rule]) -> Figure:
+def places_figure(pair: Pairs, rules: Mapping[str, Rule]) -> style.Drawn:
     """Where in the last maps each set of a pair's pixels lies, summed over the maps (claim S1)."""
     if not len(pair):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     figure, axes = style.grid(len(rules), 4, aspect=1.15)
     with style.styled():
         for row, (name, rule) in zip(axes, rules.items(), strict=True):
@@ -85,7 +84,7 @@ def _frame(ax: Axes) -> None:
         spine.set(visible=True, color="#dddddd")
 
 
-def values_figure(pair: Pairs, control: Pairs, rules: Mapping[str, Rule]) -> Figure:
+def values_figure(pair: Pairs, control: Pairs, rules: Mapping[str, Rule]) -> style.Drawn:
     """Values of the common pixels of one image against the other's (Figure 10), and a control.
 
     Args:
@@ -94,7 +93,7 @@ def values_figure(pair: Pairs, control: Pairs, rules: Mapping[str, Rule]) -> Fig
         rules: a row of panels each.
     """
     if not len(pair):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     figure, axes = style.grid(len(rules), 2, aspect=0.85)
     with style.styled():
         for row, (name, rule) in zip(axes, rules.items(), strict=True):
@@ -126,7 +125,7 @@ def _same_limits(axes: Shaped[np.ndarray, "a"]) -> None:
 
 def differences_figure(
     pairs: Mapping[str, pd.DataFrame], controls: Mapping[str, pd.DataFrame]
-) -> Figure:
+) -> style.Drawn:
     """Relative difference of common values, errors against controls, for each rule (claim F10).
 
     Args:
@@ -134,7 +133,7 @@ def differences_figure(
         controls: the same of look-alikes and other right images, in the same order.
     """
     if not sum(len(table) for table in controls.values()):
-        return style.missing("No look-alike has a second right image to be compared with.")
+        return style.Missing("No look-alike has a second right image to be compared with.")
     figure, axes = style.grid(1, len(pairs), aspect=0.95)
     with style.styled():
         for ax, (name, table) in zip(axes[0], pairs.items(), strict=True):
@@ -148,7 +147,7 @@ def differences_figure(
     return figure
 
 
-def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -> Figure:
+def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -> style.Drawn:
     """Probabilities of a pair with and without pixels, for each rule (claim S2).
 
     Args:
@@ -156,7 +155,7 @@ def confidence_figure(tables: Mapping[str, pd.DataFrame], sets: Sequence[str]) -
         sets: to show, from top to bottom.
     """
     if not sum(len(table) for table in tables.values()):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     figure, axes = style.grid(len(tables), 2, aspect=0.55, sharex=True, sharey=True)
     with style.styled():
         for row, (rule, table) in zip(axes, tables.items(), strict=True):
@@ -198,7 +197,7 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
 
 def rates_figure(
     summaries: Mapping[str, pd.DataFrame], sets: Sequence[str], outcome: str
-) -> Figure:
+) -> style.Drawn:
     """How often something happened under each set, with 95 % intervals, a panel for each rule.
 
     Args:
@@ -207,7 +206,7 @@ def rates_figure(
         outcome: in words, for the axis.
     """
     if not sum(table["cases"].sum() for table in summaries.values()):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     height = 0.09 * len(sets) + 0.25
     figure, axes = style.grid(1, len(summaries), aspect=height, sharey=True)
     with style.styled():
@@ -232,14 +231,14 @@ def _rates(ax: Axes, part: pd.DataFrame) -> None:
     ax.grid(axis="x", color="#e5e5e5")
 
 
-def eight_figure(run: Run, pairs: Pairs, rules: Mapping[str, Rule]) -> Figure:
+def eight_figure(run: Run, pairs: Pairs, rules: Mapping[str, Rule]) -> style.Drawn:
     """An error for each class that something was taken for, and its look-alike (Figure 11).
 
     Rows: errors, look-alikes, and for each rule the tracked features of the pixels unique to the
     error, each on its own scale.
     """
     if not len(pairs):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     figure, axes = style.grid(2 + len(rules), len(pairs), cell=style.WIDTH / 8, aspect=1.2)
     with style.styled():
         for ax, case in zip(axes[0], pairs.cases, strict=True):
@@ -255,11 +254,11 @@ def eight_figure(run: Run, pairs: Pairs, rules: Mapping[str, Rule]) -> Figure:
         axes[1, 0].set_ylabel("B, right as", fontsize=7)
         for ax in axes.flat:
             ax.title.set_fontsize(7)
-        figure.suptitle(f"faces: {run.faces.kind}", fontsize=8, color=style.GRAY)
+        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
     return figure
 
 
-def probabilities_figure(table: pd.DataFrame, cases: Sequence[Case]) -> Figure:
+def probabilities_figure(table: pd.DataFrame, cases: Sequence[Case]) -> style.Drawn:
     """Table 3 as a picture: probabilities before and after, the true class framed.
 
     Args:
@@ -267,7 +266,7 @@ def probabilities_figure(table: pd.DataFrame, cases: Sequence[Case]) -> Figure:
         cases: in its order.
     """
     if not len(table):
-        return style.missing(NO_PAIR)
+        return style.Missing(NO_PAIR)
     rows = -(-len(cases) // 4)
     figure, axes = style.grid(rows, 4, aspect=1.1, sharey=True)
     with style.styled():

@@ -49,11 +49,11 @@ def panel_angles() -> list[int]:
 
 
 @style.styled()
-def angles_figure(faces: Faces) -> Figure:
+def angles_figure(faces: Faces) -> style.Drawn:
     """One subject from the five cameras; below, what the network gets to see (Figure 1)."""
     design = whole_design(faces)
     if design is None:
-        return style.missing(f"Five angles: {lacking(faces.index)}")
+        return style.Missing(f"There is no figure of five angles. {lacking(faces.index)}")
     subject = model_subject(faces.index.table)
     shots = _of(design, subject=subject, emotion="neutral", gaze="frontal").set_index("angle")
     angles = panel_angles()
@@ -70,7 +70,7 @@ def angles_figure(faces: Faces) -> Figure:
             style.show_image(axes[1, column], faces.images[seen[0]], f"{size} × {size} pixels")
         else:
             axes[1, column].text(0.5, 0.5, "left out", ha="center", va="center", color=style.GRAY)
-    figure.suptitle(f"subject {subject} ({faces.kind})")
+    figure.suptitle(f"subject {subject} ({faces.called})")
     return figure
 
 
@@ -86,15 +86,15 @@ def emotions_figure(faces: Faces) -> Figure:
     figure, axes = style.grid(2, 4, cell=1.5, aspect=1.08)
     for axis, image, letter, emotion in zip(axes.flat, large, "abcdefgh", EMOTIONS, strict=True):
         style.show_image(axis, image, f"({letter}) {emotion}")
-    figure.suptitle(f"subject {subject} ({faces.kind})")
+    figure.suptitle(f"subject {subject} ({faces.called})")
     return figure
 
 
 @style.styled()
-def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
+def subjects_figure(faces: Faces, columns: int = 12) -> style.Drawn:
     """Everybody, neutral, from the front, at the size that the network sees."""
     if not faces.index.has("subject", "group", "sex"):
-        return style.missing(f"All subjects: {lacking(faces.index)}")
+        return style.Missing(f"There is no figure of all subjects. {lacking(faces.index)}")
     arranged = everybody(faces.index.table, columns)
     figure, axis = _tiled(faces, arranged)
     subjects = faces.index.table["subject"]

@@ -1,6 +1,6 @@
 """Figures of chapter 3: where the errors are, and what they look like."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def _dots(axis: Axes, run: Run, table: pd.DataFrame) -> None:
     axis.tick_params(axis="y", length=0, labelleft=True)
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     axis.set(xlabel="error rate", xlim=(0, None))
-    axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.kind} faces)")
+    axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.called})")
 
 
 def _level(factor: str, level: object) -> str:
@@ -78,10 +78,10 @@ def papers_rates(task: str) -> dict[str, float]:
 
 
 @style.styled()
-def subjects_figure(runs: Sequence[Run]) -> Figure:
+def subjects_figure(runs: Sequence[Run]) -> style.Drawn:
     """Error rate of each subject with its 95 % interval, a row for each task."""
     if not runs[0].faces.index.has("subject"):
-        return style.missing("Errors by subject: this source does not say who an image shows.")
+        return style.Missing("Errors by subject: this source does not say who an image shows.")
     figure, axes = style.grid(len(runs), 1, cell=style.WIDTH, aspect=0.28, sharex=True)
     for axis, run in zip(axes[:, 0], runs, strict=True):
         table = rates(run, "subject")
@@ -91,17 +91,10 @@ def subjects_figure(runs: Sequence[Run]) -> Figure:
         axis.plot(places, table["rate"], "o", color=colour, ms=3)
         axis.set(ylim=(0, None), ylabel="error rate", xlim=(-1, len(table)))
         axis.yaxis.set_major_formatter(PercentFormatter(1))
-        axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.kind} faces)")
+        axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.called})")
         axis.set_xticks(places, table.index.astype(str), rotation=90, fontsize=6)
     axes[-1, 0].set_xlabel("subject")
     return figure
-
-
-def second(draw: Callable[[Run], Figure], runs: Sequence[Run]) -> Figure:
-    """The figure of the last task, where it is not the first one again."""
-    if len(runs) < 2:
-        return style.missing("This source has a single task, shown above.")
-    return draw(runs[-1])
 
 
 @style.styled()
@@ -129,9 +122,7 @@ def confusion_figure(run: Run) -> Figure:
     axis.tick_params(length=0)
     axis.set(xlabel="taken for", ylabel="true")
     name = style.TASK_NAMES[run.task]
-    axis.set_title(
-        f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({run.faces.kind} faces)"
-    )
+    axis.set_title(f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({run.faces.called})")
     return figure
 
 
@@ -171,12 +162,12 @@ def top_classes(
 
 
 @style.styled()
-def gallery(run: Run, most: int = 24, columns: int = 6) -> Figure:
+def gallery(run: Run, most: int = 24, columns: int = 6) -> style.Drawn:
     """The errors that the network was surest of, with its most probable classes."""
     chosen = surest_errors(run, most)
     name = style.TASK_NAMES[run.task]
     if not len(chosen):
-        return style.missing(f"The network for {name} makes no error on the test part.")
+        return style.Missing(f"The network for {name} makes no error on the test part.")
     rows = -(-len(chosen) // columns)
     figure, axes = style.grid(
         2 * rows, columns, cell=1.25, aspect=0.72, height_ratios=[2.0, 1.0] * rows
@@ -187,7 +178,7 @@ def gallery(run: Run, most: int = 24, columns: int = 6) -> Figure:
         row, column = divmod(number, columns)
         _error(axes[2 * row, column], axes[2 * row + 1, column], run, int(place))
     figure.suptitle(
-        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first ({run.faces.kind} faces)",
+        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first ({run.faces.called})",
         fontsize=9,
     )
     return figure
@@ -236,11 +227,11 @@ def _closest(table: pd.DataFrame, task: str, wanted: str, row: int, others: Sequ
 
 
 @style.styled()
-def worst_figure(run: Run, most: int = 7) -> Figure:
+def worst_figure(run: Run, most: int = 7) -> style.Drawn:
     """The errors of the class with most of them, above what they were taken for."""
     name = style.TASK_NAMES[run.task]
     if not len(run.errors):
-        return style.missing(f"The network for {name} makes no error on the test part.")
+        return style.Missing(f"The network for {name} makes no error on the test part.")
     label = int(np.bincount(run.labels[run.errors], minlength=len(run.classes)).argmax())
     pairs = counterparts(run, label)
     shown = pairs.head(most)
@@ -252,8 +243,7 @@ def worst_figure(run: Run, most: int = 7) -> Figure:
         style.show_image(axes[1, column], run.faces.images[other])
         axes[1, column].set_title(f"as {taken}", fontsize=7)
     figure.suptitle(
-        f"{name}: {run.classes[label]}, {len(shown)} of {len(pairs)} errors "
-        f"({run.faces.kind} faces)",
+        f"{name}: {run.classes[label]}, {len(shown)} of {len(pairs)} errors ({run.faces.called})",
         fontsize=9,
     )
     return figure

@@ -12,7 +12,6 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from tinyvgg import paths
@@ -39,10 +38,10 @@ def shown_pair(pairs: Pairs) -> Pairs:
     return pairs.only(closest(repaired or pairs.cases))
 
 
-def overview(run: Run, pair: Pairs) -> Figure:
+def overview(run: Run, pair: Pairs) -> style.Drawn:
     """An error, its unique pixels in the last maps, what they show, and the answer without them."""
     if not len(pair):
-        return style.missing("No error of this run has a right look-alike.")
+        return style.Missing("No error of this run has a right look-alike.")
     case = pair.cases[0]
     pixels = pixel_sets(pair, RULES["cutoff"]).unique
     after = rescore(pair.wrong, pixels).softmax(1)[0]
@@ -60,7 +59,7 @@ def overview(run: Run, pair: Pairs) -> Figure:
         style.show_map(axes[0, 2], ink)
         axes[0, 2].set_title("what they show in the image")
         _bars(axes[0, 3], run, case, pair.wrong.probabilities[0], after)
-        figure.suptitle(f"faces: {run.faces.kind}", fontsize=8, color=style.GRAY)
+        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
     return figure
 
 
@@ -73,7 +72,7 @@ def montage(
     rows = -(-count // columns)
     drawn = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 0.92)
     top = max(float(maps.max()), 1e-12)
-    mark = np.array(mpl.colors.to_rgb(style.RED))
+    mark = np.array(mpl.colors.to_rgb(style.ORANGE))
     for place, (values, chosen) in enumerate(zip(maps.numpy(), pixels.numpy(), strict=True)):
         y, x = (place // columns) * (height + GAP), (place % columns) * (width + GAP)
         ink = np.repeat(1 - np.sqrt(values / top)[..., None], 3, axis=2)
@@ -122,6 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     pairs = record_pairs(run, find_cases(run))
     figure = overview(run, shown_pair(pairs))
+    if isinstance(figure, style.Missing):
+        print(figure.sentence, file=sys.stderr)
+        return 2
     paths.write_whole(
         asked.to,
         lambda path: figure.savefig(path, format="png", dpi=150, metadata={"Software": None}),

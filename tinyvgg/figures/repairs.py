@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from tinyvgg.cases import Pairs
@@ -16,18 +15,21 @@ from tinyvgg.repairs import Repair
 from tinyvgg.runs import Run
 from tinyvgg.tracking import track_features
 
-COLOURS = {
-    SET: style.RED,
-    "contrastive": style.BLUE,
-    "contribution": style.GREEN,
-    "largest": style.PURPLE,
-    "random": style.GRAY,
+LINES = {
+    SET: (style.RED, "-", 4.0),
+    "contrastive": (style.BLUE, "-", 2.0),
+    "contribution": (style.GREEN, "--", 1.5),
+    "largest": (style.PURPLE, "-.", 1.5),
+    "random": (style.GRAY, ":", 1.5),
 }
+"""Colour, dashes and width of each curve: those that coincide can all be seen."""
 MARKS = {"unique": "s", "common": "o"}
 NO_ERROR = "No error of this run has a right look-alike: there is nothing to repair."
 
 
-def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.DataFrame]) -> Figure:
+def curves_figure(
+    curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.DataFrame]
+) -> style.Drawn:
     """Share of errors repaired against the number of pixels suppressed.
 
     Args:
@@ -35,7 +37,7 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.Da
         points: by task, `tinyvgg.findings.repairs.set_points`.
     """
     if not any(table["share"].notna().any() for table in curves.values()):
-        return style.missing(NO_ERROR)
+        return style.Missing(NO_ERROR)
     figure, axes = style.grid(1, len(curves), aspect=0.85 if len(curves) > 1 else 0.5)
     with style.styled():
         for ax, (task, table) in zip(axes[0], curves.items(), strict=True):
@@ -52,10 +54,11 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.Da
 
 
 def _curves(ax: Axes, table: pd.DataFrame) -> None:
-    for name, colour in COLOURS.items():
+    for name, (colour, dashes, width) in LINES.items():
         part = table[table["chosen"] == name]
         x = part["pixels"].to_numpy(float)
-        ax.plot(x, part["share"], color=colour, marker=".", label=name)
+        line: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": width}
+        ax.plot(x, part["share"], marker=".", label=name, **line)
         ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
 
 
@@ -68,10 +71,10 @@ def _points(ax: Axes, table: pd.DataFrame) -> None:
         ax.plot(x, y, linestyle="none", label=f"{kind}, {rule} rule", **marks)
 
 
-def sizes_figure(repairs: Mapping[str, tuple[Pairs, Repair]]) -> Figure:
+def sizes_figure(repairs: Mapping[str, tuple[Pairs, Repair]]) -> style.Drawn:
     """How many pixels the repair sets have, a bar for each size."""
     if not any(len(found) for _, found in repairs.values()):
-        return style.missing(NO_ERROR)
+        return style.Missing(NO_ERROR)
     figure, axes = style.grid(1, len(repairs), aspect=0.6 if len(repairs) > 1 else 0.35)
     with style.styled():
         for ax, (task, (_, found)) in zip(axes[0], repairs.items(), strict=True):
@@ -84,7 +87,7 @@ def sizes_figure(repairs: Mapping[str, tuple[Pairs, Repair]]) -> Figure:
     return figure
 
 
-def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> Figure:
+def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> style.Drawn:
     """Errors, their repair sets' tracked features, and their look-alikes; first the smallest sets.
 
     Args:
@@ -96,7 +99,7 @@ def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> Fig
     smallest_first = found.size.argsort(stable=True)
     order = smallest_first[found.repaired[smallest_first]][:most].tolist()
     if not order:
-        return style.missing(NO_ERROR)
+        return style.Missing(NO_ERROR)
     features = style.strength(track_features(pairs.wrong[order], found.pixels[order]))
     figure, axes = style.grid(3, len(order), cell=style.WIDTH / most, aspect=1.35)
     with style.styled():
@@ -110,5 +113,5 @@ def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> Fig
             axes[1, column].set_title(f"{size} pixel{'s' if size > 1 else ''}")
             other = np.asarray(run.faces.images[case.lookalike])
             style.show_image(axes[2, column], other, f"right:\n{names[1]}")
-        figure.suptitle(f"faces: {run.faces.kind}", fontsize=8, color=style.GRAY)
+        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
     return figure

@@ -1,8 +1,9 @@
 """What all figures share: colours, sizes, how images and features are drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,16 +16,17 @@ BLUE, ORANGE, GREEN, RED, PURPLE, GRAY = (
     "#0072b2",
     "#e69f00",
     "#009e73",
-    "#d55e00",
+    "#cc3311",
     "#cc79a7",
     "#6b6b6b",
 )
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
+"""Okabe and Ito's colours and Tol's red, which colour-blind readers can tell apart."""
 
 TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
 TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
 WIDTH = 7.5
 """Width of a figure in inches."""
+Item = TypeVar("Item")
 
 _STYLE: Any = {
     "figure.dpi": 120,
@@ -71,12 +73,22 @@ def grid(
     return figure, axes
 
 
-def missing(sentence: str) -> Figure:
-    """A figure that says why there is nothing to show."""
-    figure, axes = grid(1, 1, cell=WIDTH, aspect=0.12)
-    axes[0, 0].text(0.5, 0.5, sentence, ha="center", va="center", color=GRAY)
-    axes[0, 0].axis("off")
-    return figure
+@dataclass(frozen=True)
+class Missing:
+    """Stands for a figure that a run has nothing for: notebooks show why, and pages no figure."""
+
+    sentence: str
+
+    def _repr_markdown_(self) -> str:
+        return self.sentence
+
+
+Drawn = Figure | Missing
+
+
+def second(draw: Callable[[Item], Drawn], items: Sequence[Item]) -> Drawn:
+    """The figure of the last of several items, where it is not the first one again."""
+    return draw(items[-1]) if len(items) > 1 else Missing("This source has a single task.")
 
 
 def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:

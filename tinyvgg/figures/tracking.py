@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from tinyvgg.figures import style
 from tinyvgg.findings.tracking import (
+    NO_REGIONS,
     REGIONS,
     SETS,
     Tracked,
@@ -20,6 +20,7 @@ from tinyvgg.findings.tracking import (
     published_display,
     rows_of,
 )
+from tinyvgg.runs import Run
 
 COLUMNS = 8
 TILE = 64
@@ -56,47 +57,50 @@ def pairs_sheet(
 
 
 @style.styled()
-def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> Figure:
+def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> style.Drawn:
     """Misclassified images beside their tracked features, a page of them (Figure 8)."""
     total = len(tracked)
     places = np.arange(page * size, min(total, (page + 1) * size))
     if not total:
-        return style.missing(NOTHING)
+        return style.Missing(NOTHING)
     if not len(places):
-        return style.missing(f"All {total} misclassified images are shown above.")
-    rows, names = rows_of(tracked.run), names_of(tracked.run)
+        return style.Missing(f"All {total} misclassified images are shown above.")
+    rows, names = rows_of(tracked.run), _short_names(tracked.run)
     sheet = pairs_sheet(tracked.run.faces.images[rows[places]], tracked.ink[rule][places], COLUMNS)
     ratio = sheet.shape[0] / sheet.shape[1]
     figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=ratio + 0.05)
     axes[0, 0].imshow(sheet, interpolation="antialiased")
     task = style.TASK_NAMES.get(tracked.run.task, tracked.run.task)
     axes[0, 0].set_title(
-        f"{task}, {tracked.run.faces.kind} faces, errors {places[0] + 1} to {places[-1] + 1}"
+        f"{task}, {tracked.run.faces.called}, errors {places[0] + 1} to {places[-1] + 1}"
         f" of {total}, {SETS[rule]}"
     )
     width = sheet.shape[1] / COLUMNS
     height = sheet.shape[0] / -(-len(places) // COLUMNS)
     for tile, place in enumerate(places):
         left, top = tile % COLUMNS * width, tile // COLUMNS * height
-        name = " > ".join(style.short(part) for part in names[place].split(" > "))
-        axes[0, 0].text(left, top + 0.13 * height, name, fontsize=4.5, va="bottom")
+        axes[0, 0].text(left, top + 0.13 * height, names[place], fontsize=4.5, va="bottom")
     style.clear(axes[0, 0])
     return figure
 
 
+def _short_names(run: Run) -> list[str]:
+    return [" > ".join(map(style.short, name.split(" > "))) for name in names_of(run)]
+
+
 @style.styled()
-def feature_sets(tracked: Tracked, count: int = 5) -> Figure:
+def feature_sets(tracked: Tracked, count: int = 5) -> style.Drawn:
     """Features of both rules, of random pixels, and of all maps, and the published display."""
     if not len(tracked):
-        return style.missing(NOTHING)
+        return style.Missing(NOTHING)
     places = np.linspace(0, len(tracked) - 1, min(count, len(tracked))).astype(int)
-    rows, names = rows_of(tracked.run), names_of(tracked.run)
+    rows, names = rows_of(tracked.run), _short_names(tracked.run)
     shown, _ = published_display(tracked.trace, tracked.pixels["cutoff"])
     titles = [SETS["whole"], *(SETS[name] for name in tracked.pixels), "cutoff, as published"]
     figure, axes = style.grid(len(places), 1 + len(titles), aspect=1.08)
     for row, place in zip(axes, places, strict=True):
         style.show_image(row[0], tracked.run.faces.images[rows[place]])
-        row[0].set_ylabel(names[place], fontsize=7)
+        row[0].set_ylabel(names[place].replace(" > ", "\n> "), fontsize=7)
         for ax, name in zip(row[1:], ("whole", *tracked.pixels), strict=False):
             style.show_map(ax, tracked.ink[name][place].numpy())
         style.show_image(row[-1], shown[place])
@@ -106,10 +110,10 @@ def feature_sets(tracked: Tracked, count: int = 5) -> Figure:
 
 
 @style.styled()
-def average_features(tracked: Tracked) -> Figure:
+def average_features(tracked: Tracked) -> style.Drawn:
     """Mean image of the errors at each angle and the mean ink of each set, on one scale a row."""
     if not len(tracked):
-        return style.missing(NOTHING)
+        return style.Missing(NOTHING)
     names = ["cutoff", "random", "whole"]
     found = {name: average_by_angle(tracked, name) for name in names}
     columns = list(found["cutoff"])
@@ -137,7 +141,7 @@ def _draw_regions(ax: Axes, side: int) -> None:
 
 
 @style.styled()
-def region_plot(densities: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+def region_plot(densities: Mapping[str, Mapping[str, Sequence[float]]]) -> style.Drawn:
     """Density of ink by region: for each set a mean, its lower and its upper bound.
 
     Args:
@@ -145,7 +149,7 @@ def region_plot(densities: Mapping[str, Mapping[str, Sequence[float]]]) -> Figur
     """
     known = {name: regions for name, regions in densities.items() if regions}
     if not known:
-        return style.missing("No misclassified synthetic face seen from the front in this run.")
+        return style.Missing(NO_REGIONS)
     figure, axes = style.grid(1, 1, cell=5.0, aspect=0.6)
     ax = axes[0, 0]
     colours = (style.ORANGE, style.GRAY, style.BLUE, style.GREEN)

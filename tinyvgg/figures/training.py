@@ -23,7 +23,10 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         _error_rate(axis, run)
     axes[0, 0].set_ylabel("error rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
+    for line in legend.get_lines() if len(runs) > 1 else ():
+        if line.get_color() in style.TASK_COLOURS.values():
+            line.set_color("black")  # each panel has a colour of its own
     return figure
 
 
@@ -77,7 +80,7 @@ def _error_rate(axis: Axes, run: Run) -> None:
         label="best on the test part",
     )
     name = style.TASK_NAMES[run.task]
-    axis.set_title(f"{name}, {len(run.classes)} classes ({run.faces.kind} faces)")
+    axis.set_title(f"{name}, {len(run.classes)} classes ({run.faces.called})")
     axis.set(xlabel="epoch", ylim=(0, 1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.yaxis.set_major_formatter(PercentFormatter(1))

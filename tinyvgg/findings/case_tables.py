@@ -281,6 +281,7 @@ def _points(value: float) -> str:
 
 
 def _interval(low: float, high: float, signed: bool = False) -> str:
-    if np.isnan(low):
+    """An interval in percent; a bootstrap says nothing of cases that all differ alike."""
+    if np.isnan(low) or low == high:
         return paper.NOTHING
     return f"{100 * low:+.1f} to {100 * high:+.1f}" if signed else f"{low:.1%} to {high:.1%}"

@@ -1,8 +1,7 @@
 """The design of a set of faces, its splits, and how near the two parts are (claims D1 to D4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from tinyvgg.faces import ANGLES, EMOTIONS, FaceIndex, Faces, Split, split
 from tinyvgg.faces.splits import cells
 from tinyvgg.findings.conclusions import Part, untestable, weigh
 from tinyvgg.paper import TASK_NAMES
+from tinyvgg.parameters import named
 
 FACTORS = ("subject", "emotion", "gaze", "angle")
 PLURALS = {
@@ -54,11 +54,12 @@ def counts(table: pd.DataFrame | None) -> dict[str, int | float | None]:
 
 
 def design_table(faces: Faces) -> pd.DataFrame:
-    """The paper's design beside that of the synthetic set and beside what this run uses."""
+    """The paper's design beside what this run uses, and beside all of the synthetic set."""
+    whole = whole_design(faces)
     columns: dict[str, dict[str, int | float | None]] = {
         "paper, all": _paper("d1"),
         "paper, used": _paper("d1") | {"images_per_subject": None} | _paper("d2"),
-        "synthetic, all": counts(whole_design(faces)),
+        **({} if whole is None else {"synthetic, all": counts(whole)}),
         "this run": counts(faces.index.table) | {"size": faces.images.shape[1]},
     }
     names = dict.fromkeys(name for values in columns.values() for name in values)
@@ -80,13 +81,10 @@ def _paper(claim: str) -> dict[str, int | float | None]:
 
 def at_hand(faces: Faces) -> str:
     """What this run works on, and what of the paper's design is not known about it."""
-    if faces.kind == "synthetic":
-        return f"This run works on {len(faces):,} of the synthetic faces. {lacking(faces.index)}"
-    name = Path(faces.source.partition(":")[2]).name
-    return (
-        f"This run works on {len(faces):,} other images, those of the {faces.kind} `{name}`."
-        f" {lacking(faces.index)}"
-    )
+    kind, _, name = named(faces.source).partition(":")
+    whose = f"images of the {kind} `{name}`" if name else f"of the {kind} faces"
+    left = "" if faces.index.has(*FACTORS) else " What asks for that is left out of these pages."
+    return f"This run works on {len(faces):,} {whose}. {lacking(faces.index)}{left}"
 
 
 def lacking(index: FaceIndex) -> str:
@@ -94,10 +92,12 @@ def lacking(index: FaceIndex) -> str:
     missing = [factor for factor in FACTORS if not index.has(factor)]
     if not missing:
         return "This source knows all factors of the paper's design."
-    return (
-        f"This source does not say which {', '.join(missing)} an image shows; "
-        "what needs them is left out below."
-    )
+    return f"This source does not say which {_either(missing)} an image shows."
+
+
+def _either(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def people_table(faces: Faces) -> pd.DataFrame:
@@ -273,7 +273,7 @@ def twins_sentence(index: FaceIndex, ours: Mapping[str, object]) -> str:
         if isinstance(share := ours.get(f"{CLAIMS[task]}.{task}.twins"), float)
     ]
     if not shares:
-        return f"Twins are not known here. {lacking(index)}"
+        return f"How many images of this run have a twin is not known. {lacking(index)}"
     return f"In this run {' and '.join(shares)} have a twin that was learned."
 
 
@@ -283,7 +283,7 @@ def verdicts(study: Study) -> list[Verdict]:
     if not faces.index.has(*FACTORS):
         return untestable(
             ("D1", "D2", "D3", "D4", "F1", "F2"),
-            f"the source {faces.kind!r} is no factorial design of subjects, emotions and angles",
+            f"the {faces.called} is no factorial design of subjects, emotions and angles",
         )
     ours = numbers(study, readings(study))
     designed = _agree(ours, "d1.both", "subjects", "emotions", "gazes", "angles", "images")

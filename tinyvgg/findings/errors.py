@@ -61,20 +61,20 @@ def chance_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def _chances(run: Run) -> pd.DataFrame:
-    columns = ["paper", "paper, by chance", "this run", "this run, by chance"]
+    columns, dash = ["paper", "paper, by chance", "this run", "this run, by chance"], paper.NOTHING
     theirs_angle, ours_angle = papers_angles(run.task), by_chance(run, "angle")
     theirs, ours = papers_subjects(run.task), by_chance(run, "subject")
     rows = {
-        "unevenness over angles, p": [_p(theirs_angle), "", _p(ours_angle), ""],
+        "unevenness over angles, p": [_p(theirs_angle), dash, _p(ours_angle), dash],
         "subjects with an error": [*_involved(theirs), *_involved(ours)],
         "errors of the worst subject": [*_largest(theirs), *_largest(ours)],
-        "unevenness over subjects, p": [_p(theirs), "", _p(ours), ""],
+        "unevenness over subjects, p": [_p(theirs), dash, _p(ours), dash],
     }
     for factor in ("emotion", "gaze", "group", "sex", "class"):
         found = by_chance(run, factor)
         if found is not None:
-            rows[f"unevenness over {factor}, p"] = [paper.NOTHING, "", _p(found), ""]
-    known = {name: row for name, row in rows.items() if set(row) - {paper.NOTHING, ""}}
+            rows[f"unevenness over {factor}, p"] = [dash, dash, _p(found), dash]
+    known = {name: row for name, row in rows.items() if set(row) - {dash}}
     return pd.DataFrame.from_dict(known, orient="index", columns=columns)
 
 
@@ -87,13 +87,13 @@ def _p(found: Chance | None) -> str:
 
 def _involved(found: Chance | None) -> tuple[str, str]:
     if found is None:
-        return paper.NOTHING, ""
+        return paper.NOTHING, paper.NOTHING
     return str(found.involved), _between(found.involved_by_chance)
 
 
 def _largest(found: Chance | None) -> tuple[str, str]:
     if found is None:
-        return paper.NOTHING, ""
+        return paper.NOTHING, paper.NOTHING
     return str(found.largest) if found.largest else paper.NOTHING, _between(found.largest_by_chance)
 
 

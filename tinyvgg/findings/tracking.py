@@ -33,6 +33,7 @@ REGIONS: Mapping[str, tuple[tuple[float, float, float, float], ...]] = {
 FRONTAL = 90
 SOME = 0.5
 LUMA = (0.299, 0.587, 0.114)
+NO_REGIONS = "No image here is a misclassified face whose eyes, nose, cheeks and mouth are known."
 SETS = {
     "literal": "literal rule",
     "cutoff": "published cutoff",
@@ -205,11 +206,11 @@ def region_table(tracked: Tracked) -> pd.DataFrame:
 
 
 def region_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean densities with 95 % intervals: regions in rows, sets in columns."""
+    """Mean densities with 95 % intervals: regions in rows, sets in columns; empty if unknown."""
     groups = table.dropna().groupby(["region", "set"], sort=False)["density"]
     text = {key: mean_with_interval(part) for key, part in groups}
     if not text:
-        return pd.DataFrame({"density": ["no misclassified synthetic face from the front"]})
+        return pd.DataFrame()
     found = pd.Series(text).unstack().reindex(index=list(REGIONS))
     return found[[name for name in SETS if name in found]].rename(columns=SETS)
 
@@ -241,7 +242,7 @@ def average_by_angle(
     if index.has("angle"):
         groups = [f"{angle}°" for angle in index.table["angle"].to_numpy()[rows]]
     else:
-        groups = ["all angles"] * len(rows)
+        groups = ["all errors"] * len(rows)
     of = np.array(groups)
     order = sorted(set(groups), key=lambda group: (len(group), group))
     return {
@@ -331,9 +332,13 @@ def _selects(task: str, table: pd.DataFrame) -> Part:
 
 def _spread(tracked: Mapping[str, Tracked]) -> Verdict:
     identity = tracked.get("subject")
-    found = region_densities(region_table(identity), "cutoff") if identity else {}
-    if identity is None or not found:
-        return untestable(("F8",), "no misclassified synthetic face seen from the front")[0]
+    if identity is None:
+        return untestable(("F8",), "the source has no task of identity")[0]
+    if identity.run.faces.kind != "synthetic":
+        return untestable(("F8",), "where eyes and mouth are is known of synthetic faces only")[0]
+    found = region_densities(region_table(identity), "cutoff")
+    if not found:
+        return untestable(("F8",), "no misclassified face seen from the front")[0]
     control = region_densities(region_table(identity), "random")
     parts = [
         Part(

@@ -12,6 +12,7 @@ from tinyvgg import paper
 from tinyvgg.claims import Verdict
 from tinyvgg.experiments import Study
 from tinyvgg.findings.conclusions import Part, in_words, untestable, weigh
+from tinyvgg.findings.data import PLURALS
 from tinyvgg.findings.recipes import network_table, parameters
 from tinyvgg.metrics import Interval, proportion_interval
 from tinyvgg.paper import TASK_NAMES
@@ -39,6 +40,17 @@ def speed_table(runs: Sequence[Run]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("task")
+
+
+def tasks_sentence(study: Study) -> str:
+    """What the networks of a study tell, and what the text means where these are other tasks."""
+    told = [f"{len(study.faces.index.classes(task))} {PLURALS[task]}" for task in study.tasks]
+    if set(study.tasks) >= {"subject", "emotion"}:
+        return f"In this run one network tells {told[0]}, the other {told[-1]}."
+    return (
+        f"The source of this run does not know both of these tasks: what is trained here tells"
+        f" {' and '.join(told)}, and comparisons of identity with emotion are left out."
+    )
 
 
 def majority(labels: Int[np.ndarray, "n"]) -> float:
@@ -101,16 +113,25 @@ def accuracy_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 def best_epoch_sentence(runs: Sequence[Run]) -> str:
     """What the accuracies would read for the epoch that does best on the test part, in words."""
-    readings = [
-        f"{paper.show(best_accuracy(run), 'percent')} for {in_words(run.task)} instead of"
-        f" {paper.show(run.accuracy, 'percent')}"
-        for run in runs
+    readings = {run.task: _readings(run) for run in runs}
+    other = [
+        f"{best} for {in_words(task)} instead of {last}"
+        for task, (best, last) in readings.items()
+        if best != last
     ]
-    noun = "accuracy" if len(runs) == 1 else "accuracies"
-    return (
-        f"Had the best epoch on the test part been kept, the {noun} would read"
-        f" {' and '.join(readings)}."
-    )
+    same = [in_words(task) for task, (best, last) in readings.items() if best == last]
+    last = f"For {' and '.join(same)} no epoch does better on the test part than the last one."
+    if not other:
+        return last
+    noun = "accuracy" if len(other) == 1 else "accuracies"
+    would = f"Had the best epoch on the test part been kept, the {noun} would read"
+    return f"{would} {' and '.join(other)}.{f' {last}' if same else ''}"
+
+
+def _readings(run: Run) -> tuple[str, str]:
+    """The accuracies of the best and of the last epoch as tables show them."""
+    best, last = (paper.show(value, "percent") for value in (best_accuracy(run), run.accuracy))
+    return best, last
 
 
 def best_accuracy(run: Run) -> float:

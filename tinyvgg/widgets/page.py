@@ -5,20 +5,21 @@ from string import Template
 PAGE = Template("""\
 <div id="$id" class="tinyvgg-explorer">
 <style>
-#$id { background: #fff; color: #1a1a1a; border: 1px solid #ccc; border-radius: 6px;
-  padding: 1em; max-width: 46em; font: 15px/1.4 sans-serif; }
+#$id { color-scheme: light; background: #fff; color: #1a1a1a; border: 1px solid #ccc;
+  border-radius: 6px; padding: 1em; max-width: 46em; font: 15px/1.4 sans-serif; }
+#$id * { color: inherit; }
 #$id fieldset { border: 0; margin: .6em 0 0; padding: 0; }
 #$id legend, #$id .label { font-weight: bold; padding: 0; font-size: 1em; }
 #$id label { display: inline-block; margin: 0 1em .2em 0; cursor: pointer; }
-#$id select { max-width: 100%; font: inherit; color: inherit; background: #fff; }
+#$id select { max-width: 100%; font: inherit; background: #fff; }
 #$id .images { display: flex; flex-wrap: wrap; gap: 1em; margin: 1em 0 .5em; }
 #$id figure { margin: 0; }
 #$id figcaption { font-size: .85em; text-align: center; }
 #$id img { width: 160px; height: 160px; object-fit: contain; image-rendering: pixelated;
   border: 1px solid #ddd; background: #fff; }
 #$id table { border-collapse: collapse; width: 100%; margin: 0; }
-#$id th, #$id td { text-align: right; padding: 1px 6px; border: 0; color: inherit;
-  background: #fff; font-variant-numeric: tabular-nums; }
+#$id th, #$id td { text-align: right; padding: 1px 6px; border: 0; background: #fff;
+  font-variant-numeric: tabular-nums; }
 #$id th:first-child, #$id td.bar { text-align: left; }
 #$id td.bar { width: 40%; }
 #$id .bar div { height: 7px; margin: 1px 0; min-width: 1px; }
@@ -59,7 +60,7 @@ $rules
   const bar = (kind, share) => {
     const made = document.createElement("div");
     made.className = kind;
-    made.style.width = (100 * share).toFixed(1) + "%";
+    made.style.width = 100 * share + "%";
     return made;
   };
   const row = (name, before, after) => {
@@ -68,7 +69,7 @@ $rules
     bars.className = "bar";
     bars.setAttribute("aria-hidden", "true");
     bars.append(bar("before", before), bar("after", after));
-    made.append(head, cell("td", before.toFixed(3)), cell("td", after.toFixed(3)), bars);
+    made.append(head, cell("td", before), cell("td", after), bars);
     return made;
   };
   const picture = (name, source, words) => {

@@ -148,10 +148,15 @@ def shown_classes(bench: Bench, place: int, most: int) -> list[int]:
     return sorted(int(label) for label in np.argsort(-peak, kind="stable")[:most])
 
 
+def pixels_in_words(count: int) -> str:
+    """So many pixels, or one pixel."""
+    return f"{count:,} pixel{'' if count == 1 else 's'}"
+
+
 def verdict(scene: Scene, classes: tuple[str, ...]) -> str:
     """What happened, in one sentence."""
     before, after = int(scene.before.argmax()), scene.answer
-    how = f"{scene.pixels:,} pixels suppressed: "
+    how = f"{pixels_in_words(scene.pixels)} suppressed: "
     answer = f"the answer is {classes[after]} with probability {scene.after[after]:.3f}"
     if after == before:
         return f"{how}{answer}, the same class as before."

@@ -11,7 +11,7 @@ import numpy as np
 from tinyvgg.errors import UserError
 from tinyvgg.widgets.drawing import data_uri, ink, png
 from tinyvgg.widgets.page import PAGE
-from tinyvgg.widgets.scenes import CHOICES, Bench, Scene, shown_classes, verdict
+from tinyvgg.widgets.scenes import CHOICES, Bench, Scene, pixels_in_words, shown_classes, verdict
 
 CLASSES = 8
 SIDES = (64, 48, 32, 24)
@@ -83,7 +83,7 @@ def _case(bench: Bench, place: int, side: int, features: dict[str, int]) -> dict
         "wrong": wrong,
         "right": right,
         "classes": [names[label] + marks.get(label, "") for label in labels],
-        "before": _rounded(bench.scene(place, "nothing", next(iter(bench.rules))).before, labels),
+        "before": _shown(bench.scene(place, "nothing", next(iter(bench.rules))).before, labels),
         "scenes": {
             rule: {
                 choice: _scene(scene, names, labels, features, by["all"], side)
@@ -105,15 +105,16 @@ def _scene(
     picture = data_uri(png(ink(scene.features, float(everything.features.max())), side))
     return {
         "pixels": scene.pixels,
-        "after": _rounded(scene.after, labels),
+        "after": _shown(scene.after, labels),
         "result": verdict(scene, names),
-        "words": f"tracked features of {scene.pixels:,} pixels, dark where strong",
+        "words": f"tracked features of {pixels_in_words(scene.pixels)}, dark where strong",
         "features": features.setdefault(picture, len(features)),
     }
 
 
-def _rounded(probabilities: Any, labels: list[int]) -> list[float]:
-    return [round(float(probabilities[label]), 4) for label in labels]
+def _shown(probabilities: Any, labels: list[int]) -> list[str]:
+    """Probabilities as the sentences have them: the page does not round again."""
+    return [f"{probabilities[label]:.3f}" for label in labels]
 
 
 def _page(name: str, data: Mapping[str, Any]) -> str:
