@@ -1,5 +1,28 @@
 """Shapes and types in signatures are checked at run time, in the tests only."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
 from jaxtyping import install_import_hook
+from PIL import Image
 
 install_import_hook("tinyvgg", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def draw_photographs() -> Callable[..., Path]:
+    """Draws a folder of two classes of ten noisy images, told apart by their red."""
+
+    def draw(folder: Path, height: int = 32) -> Path:
+        generator = np.random.default_rng(0)
+        for label, name in enumerate(("calm", "glad")):
+            (folder / name).mkdir(parents=True)
+            for number in range(10):
+                pixels = generator.integers(0, 128, (height, 32, 3), dtype=np.uint8)
+                pixels[..., 0] += 100 * label
+                Image.fromarray(pixels).save(folder / name / f"{number}.png")
+        return folder
+
+    return draw

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,16 +34,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two classes of ten noisy images, told apart by their red."""
-    generator = np.random.default_rng(0)
-    for label, name in enumerate(("calm", "glad")):
-        (tmp_path / "faces" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
-            pixels[..., 0] += 100 * label
-            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
-    return tmp_path / "faces"
+def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
+    return draw_photographs(tmp_path / "faces")
 
 
 def trained(folder: Path, seed: int = 3) -> Run:

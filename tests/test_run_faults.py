@@ -7,12 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from filelock import FileLock
-from PIL import Image
 
 from tinyvgg.experiments import open_study
 
@@ -31,16 +30,8 @@ print("trained in sessions of", run.manifest["seconds"] > 0, run.folder.name)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two classes of ten noisy images, told apart by their red."""
-    generator = np.random.default_rng(0)
-    for label, name in enumerate(("calm", "glad")):
-        (tmp_path / "faces" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
-            pixels[..., 0] += 100 * label
-            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
-    return tmp_path / "faces"
+def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
+    return draw_photographs(tmp_path / "faces")
 
 
 def command(folder: Path) -> list[str]:

@@ -24,7 +24,8 @@ class Study:
         source: of the faces.
         seed: of split, initial weights and batch order.
         progress: whether to show progress bars.
-        settings: where its networks differ from the profile's (`tinyvgg.training.Recipe`, `tinyvgg.settings.Design`).
+        settings: where its networks differ from the profile's (`tinyvgg.training.Recipe`,
+            `tinyvgg.settings.Design`).
         stream: whether photographs stay on disk (`tinyvgg.faces.load_faces`).
     """
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,10 @@ from tinyvgg.experiments import open_study
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of ten noisy images."""
-    folder, generator = tmp_path_factory.mktemp("faces"), np.random.default_rng(0)
-    for label, name in enumerate(("calm", "glad")):
-        (folder / name).mkdir()
-        for number in range(10):
-            pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
-            pixels[..., 0] += 100 * label
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return folder
+def faces(
+    tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable[..., Path]
+) -> Path:
+    return draw_photographs(tmp_path_factory.mktemp("photographs") / "faces")
 
 
 @pytest.fixture(scope="session")

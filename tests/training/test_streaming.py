@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import open_study
@@ -43,16 +42,8 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two classes of ten noisy images, told apart by their red."""
-    generator = np.random.default_rng(0)
-    for label, name in enumerate(("calm", "glad")):
-        (tmp_path / "faces" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = generator.integers(0, 128, (40, 32, 3), dtype=np.uint8)
-            pixels[..., 0] += 100 * label
-            Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
-    return tmp_path / "faces"
+def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
+    return draw_photographs(tmp_path / "faces", height=40)
 
 
 @pytest.fixture(autouse=True)

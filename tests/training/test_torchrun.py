@@ -3,11 +3,10 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from processes import start, torchrun
 
 SCRIPT = Path(__file__).with_name("told.py")
@@ -15,16 +14,8 @@ SETTINGS = ("epochs=40", "batch=3", "initialisation=he")
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of ten noisy images, told apart by their red."""
-    folder, generator = tmp_path_factory.mktemp("faces"), np.random.default_rng(0)
-    for label, name in enumerate(("calm", "glad")):
-        (folder / name).mkdir()
-        for number in range(10):
-            pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
-            pixels[..., 0] += 100 * label
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return folder
+def faces(tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable[..., Path]) -> Path:
+    return draw_photographs(tmp_path_factory.mktemp("photographs") / "faces")
 
 
 def arguments(faces: Path) -> list[str]:

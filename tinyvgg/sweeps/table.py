@@ -32,8 +32,9 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
 
     Columns: ``task``, ``seed``, every setting; ``accuracy``, ``errors``, ``test_images``,
     ``epochs``, ``kept_epoch``, ``left_plateau`` (the epoch that left the plateau, see
-    `tinyvgg.training.diagnosis.left_plateau`), ``seconds`` of training and ``run``, the name of its folder;
-    ``RULE_pixels`` and ``RULE_repaired`` of every rule (`tinyvgg.sweeps.Finding`); and ``error``.
+    `tinyvgg.training.diagnosis.left_plateau`), ``seconds`` of training and ``run``, the name of its
+    folder; ``RULE_pixels`` and ``RULE_repaired`` of every rule (`tinyvgg.sweeps.Finding`); and
+    ``error``.
     """
     settings, rules = _varied(jobs)
     found = [f"{rule}_{what}" for rule in rules for what in ("pixels", "repaired")]
