@@ -16,7 +16,7 @@ from distributed.scheduler import KilledWorker, WorkerState
 from scipy import stats
 from small_jobs import RULES, jobs
 
-from tinyvgg import cli
+from tinyvgg import cli, cli_sweep
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import Study, open_study
 from tinyvgg.jobs import Job
@@ -114,7 +114,7 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(
     monkeypatch.setattr(command, "_executor", lambda *_: nullcontext(Here()))
     given = ["sweep", "--profile", "smoke", "--faces", faces, "--set", "epochs=2"]
     given += ["--set", "batch=5,99", "--rules", "literal", "--name", "some"]
-    assert cli.main(given) == cli.JOBS_FAILED
+    assert cli.main(given) == cli_sweep.JOBS_FAILED
     said = capsys.readouterr()
     why = "batch 99 exceeds the 15 training images; choose 1 to 15"
     assert f"failed: class, seed 0, epochs=2, batch=99: {why}\n" in said.err
