@@ -1,0 +1,103 @@
+"""Training on a GPU: a captured step does what a plain one does. Skipped where there is none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_set import PARTS, RECIPE, SmallSet, network
+
+from tinyvgg.training import Resident, Scaling, Trained, train
+from tinyvgg.training.step import WARM_UP, Step
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def source(device: str) -> Resident:
+    data = SmallSet()
+    pixels = (data.images * 170).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    return Resident(pixels.to(device), data.labels.to(device), Scaling())
+
+
+def run(folder: Path, device: str = "cuda", **changed: object) -> tuple[Trained, torch.nn.Module]:
+    model = network().to(device)
+    recipe = replace(RECIPE, epochs=6, **changed)
+    return train(model, source(device), PARTS, recipe, 7, folder), model
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Step, "_can_capture", lambda *_: False)
+
+
+def test_it_trains_as_the_processor_does(tmp_path: Path) -> None:
+    (here, model), (there, other) = run(tmp_path / "gpu"), run(tmp_path / "cpu", "cpu")
+    for one, two in zip(here.history, there.history, strict=True):
+        assert one.train_loss == pytest.approx(two.train_loss, rel=1e-3)
+        assert one.gradients == pytest.approx(two.gradients, rel=1e-2)
+    for left, right in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(left.cpu(), right, rtol=1e-2, atol=1e-4)
+
+
+def test_a_captured_step_gives_the_bits_of_a_plain_one(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    captured, model = run(tmp_path / "captured")
+    request.getfixturevalue("eager")
+    plain, other = run(tmp_path / "plain")
+    assert captured.history == plain.history
+    for left, right in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+def test_full_batches_are_captured_after_some_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain: list[int] = []
+    original = Step._run
+
+    def counted(step: Step, images: torch.Tensor, *rest: object) -> None:
+        plain.append(len(images))
+        original(step, images, *rest)
+
+    monkeypatch.setattr(Step, "_run", counted)
+    run(tmp_path)
+    full = RECIPE.batch
+    assert plain.count(full) == WARM_UP + 1, "some to warm up, one to capture"
+    assert plain.count(len(PARTS.train) % full) == 6, "the incomplete batch of each epoch"
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_killed_between_epochs_it_ends_with_the_same_bits(tmp_path: Path, optimiser: str) -> None:
+    whole, model = run(tmp_path / "whole", optimiser=optimiser, rate=0.01)
+
+    class StopError(Exception):
+        pass
+
+    class Interrupting(Resident):
+        asked = 0
+
+        def batches(self, groups: list[np.ndarray]):
+            Interrupting.asked += 1
+            if Interrupting.asked == 7:
+                raise StopError
+            return super().batches(groups)
+
+    given = source("cuda")
+    cut = Interrupting(given.pixels, given.labels, given.scaling)
+    recipe = replace(RECIPE, epochs=6, optimiser=optimiser, rate=0.01)
+    with pytest.raises(StopError):
+        train(network().to("cuda"), cut, PARTS, recipe, 7, tmp_path / "cut")
+    resumed, other = run(tmp_path / "cut", optimiser=optimiser, rate=0.01)
+    assert resumed.history == whole.history
+    for left, right in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_fewer_bits_change_the_losses_a_little(tmp_path: Path, precision: str) -> None:
+    full = run(tmp_path / "full")[0].history[-1]
+    fewer = run(tmp_path / "fewer", precision=precision)[0].history[-1]
+    assert fewer.train_loss == pytest.approx(full.train_loss, rel=0.05)
+    assert not torch.backends.cuda.matmul.allow_tf32
