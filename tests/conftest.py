@@ -1,5 +1,6 @@
 """Shapes and types in signatures are checked at run time, in the tests only."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from jaxtyping import install_import_hook
 from PIL import Image
 
 install_import_hook("tinyvgg", "beartype.beartype")
+
+# Where tests run in the background, interruptions are ignored, and so they would be in the
+# processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
