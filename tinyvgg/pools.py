@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeVar
 
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
+from tinyvgg.processes import cores
 
 TRIES = 3
 """Workers that a job may bring down before it is given up."""
@@ -97,13 +98,6 @@ class Pool(Executor):
         return ProcessPoolExecutor(
             1, self._context, initializer=_begin, initargs=(self._listening, self._threads)
         )
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def usual_workers() -> int:
