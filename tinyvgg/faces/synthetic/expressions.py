@@ -6,9 +6,12 @@ whose near side is a trait of the subject.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
+
+from tinyvgg.face_parameters import GAZES, STRONGEST, Real, check_action, check_one_of, check_range
 
 _TRAITS = ("eyebrows-angle-up",)
 """Targets used by expressions that are no face units: no side, no muscle."""
@@ -96,9 +99,9 @@ _UNSIDED = frozenset(
     {"browInnerUp", "jawForward", "jawOpen", "mouthFunnel", "mouthRollLower", "mouthRollUpper"}
     | {"mouthShrugLower", *_TRAITS}
 )
-_STRONGEST = 1.35
 _TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
 _GAZE_DEGREES = 26.0
+_WIDEST_GAZE = 40.0
 _LID_FOLLOWS = 0.8
 _SAD_LOWERS_GAZE = 6.0
 
@@ -120,17 +123,34 @@ class Temperament:
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does in one shot.
+    """What a face does in one shot; it cannot be changed.
 
     Attributes:
-        actions: target name to weight.
+        actions: target name to weight; those that are not named rest.
         gaze_yaw: degrees by which the eyeballs turn to the subject's left.
         gaze_pitch: degrees by which they turn down.
     """
 
-    actions: Mapping[str, float]
-    gaze_yaw: float
-    gaze_pitch: float
+    actions: Mapping[str, Real] = field(default_factory=dict, hash=False)
+    gaze_yaw: Real = 0.0
+    gaze_pitch: Real = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actions", MappingProxyType(dict(self.actions)))
+
+    def __reduce__(self) -> tuple[type["Expression"], tuple[object, ...]]:
+        return type(self), (dict(self.actions), self.gaze_yaw, self.gaze_pitch)
+
+    def check(self) -> None:
+        """Refuse what no face can do.
+
+        Raises:
+            UserError: an unknown action; a weight or a gaze out of range.
+        """
+        for action, weight in self.actions.items():
+            check_action(action, weight)
+        check_range("gaze_yaw", self.gaze_yaw, -_WIDEST_GAZE, _WIDEST_GAZE)
+        check_range("gaze_pitch", self.gaze_pitch, -_WIDEST_GAZE, _WIDEST_GAZE)
 
     def strength(self, *actions: str) -> float:
         """The mean weight of some actions over both sides, clipped to 0..1."""
@@ -165,13 +185,13 @@ def draw_expression(
         for name in sides(action, temperament.near):
             wavering = np.exp(rng.normal(0, 0.06))
             weight = strength * overall * wavering * _habit(temperament, name)
-            actions[name] = float(np.clip(weight, 0, _STRONGEST))
+            actions[name] = float(np.clip(weight, 0, STRONGEST))
     if emotion == "neutral":
         actions |= _restless(rng)
     turn = _TURN[gaze] * rng.normal(1, 0.06)
     lowering = _SAD_LOWERS_GAZE if emotion == "sad" else 0.0
     return Expression(
-        actions=actions | _following_lids(turn),
+        actions=actions | following_lids(turn),
         gaze_yaw=float(_GAZE_DEGREES * turn),
         gaze_pitch=float(rng.normal(-1, 1) + lowering),
     )
@@ -189,7 +209,24 @@ def _restless(rng: np.random.Generator) -> dict[str, float]:
     return twitches | {"mouthShrugLower": float(rng.uniform(0.05, 0.15))}
 
 
-def _following_lids(turn: float) -> dict[str, float]:
+def gaze_yaw(gaze: str | Real) -> float:
+    """Degrees to the subject's left: as given, or as a gaze is without its variation.
+
+    Raises:
+        UserError: an unknown gaze.
+    """
+    if not isinstance(gaze, str):
+        return float(gaze)
+    check_one_of("gaze", gaze, GAZES)
+    return _GAZE_DEGREES * _TURN[gaze]
+
+
+def follow_gaze(yaw: float) -> dict[str, float]:
+    """What lids do when the eyeballs turn by this many degrees to the subject's left."""
+    return following_lids(yaw / _GAZE_DEGREES)
+
+
+def following_lids(turn: float) -> dict[str, float]:
     """Lids that go along with eyeballs turned to the subject's left (turn > 0) or right."""
     weight = _LID_FOLLOWS * abs(turn)
     if turn > 0:

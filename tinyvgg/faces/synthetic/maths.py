@@ -10,8 +10,21 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from tinyvgg.face_parameters import Real
+
+__all__ = [
+    "Array",
+    "Real",
+    "contract",
+    "dot",
+    "mix",
+    "normalized",
+    "smoothstep",
+    "to_linear",
+    "to_srgb",
+]
+
 Array = np.ndarray[Any, np.dtype[Any]]
-Real = float | int
 
 
 def smoothstep(low: Real, high: Real, x: Array) -> Array:

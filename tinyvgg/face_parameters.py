@@ -1,0 +1,112 @@
+"""What can be asked of synthetic faces, by name, checked before any work.
+
+The standard library is all that this needs, so that the command line can refuse bad input at once.
+"""
+
+from collections.abc import Sequence
+from math import isfinite
+
+from tinyvgg.errors import UserError
+
+EMOTIONS = (
+    "angry",
+    "contemptuous",
+    "disgusted",
+    "fearful",
+    "happy",
+    "neutral",
+    "sad",
+    "surprised",
+)
+GAZES = ("left", "frontal", "right")
+ANGLES = (0, 45, 90, 135, 180)
+SUBJECTS = tuple(number for number in range(1, 74) if number not in (6, 13, 17, 34, 62, 66))
+"""The 67 numbers that RaFD gives its subjects."""
+
+_MIDDLE = (
+    *("browInnerUp", "cheekPuff", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose"),
+    *("mouthFunnel", "mouthLeft", "mouthPucker", "mouthRight", "mouthRollLower"),
+    *("mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "tongueOut", "eyebrows-angle-up"),
+)
+_BOTH_SIDES = (
+    *("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeLookDown", "eyeLookIn"),
+    *("eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown"),
+    *("mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer"),
+)
+ACTIONS = (
+    *_MIDDLE,
+    *(f"{action}{side}" for action in _BOTH_SIDES for side in ("Left", "Right")),
+)
+"""What a face can do: ARKit's 52 face units, and the slant of the brows."""
+
+STRONGEST = 1.35
+"""The largest weight of an action; 1 is what its target was made for."""
+
+Real = float | int
+
+_SMALLEST, _LARGEST = 8, 2048
+
+
+def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
+    """Refuse a value that is not among some.
+
+    Raises:
+        UserError: names them.
+    """
+    if value not in allowed:
+        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def check_subject(number: object) -> None:
+    """Refuse numbers that RaFD does not use.
+
+    Raises:
+        UserError: it does not.
+    """
+    if number not in SUBJECTS:
+        raise UserError(
+            f"subject {number!r} is not one of RaFD's 67 numbers, "
+            "1 to 73 without 6, 13, 17, 34, 62 and 66"
+        )
+
+
+def check_size(size: int) -> None:
+    """Refuse sizes that cannot be rendered.
+
+    Raises:
+        UserError: it is not 8 to 2048 pixels.
+    """
+    if not _SMALLEST <= size <= _LARGEST:
+        raise UserError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
+
+
+def check_range(what: str, value: Real, low: Real, high: Real) -> None:
+    """Refuse a number outside its range, and what is no number.
+
+    Raises:
+        UserError: names the range.
+    """
+    if not (isfinite(value) and low <= value <= high):
+        raise UserError(f"{what} {value!r} is not a number from {low} to {high}")
+
+
+def check_action(action: str, weight: Real) -> None:
+    """Refuse an action that faces do not have, or a weight that it cannot have.
+
+    Raises:
+        UserError: an unknown action; a weight that is not 0 to `STRONGEST`.
+    """
+    check_one_of("action", action, ACTIONS)
+    check_range(f"weight of {action}", weight, 0, STRONGEST)
+
+
+def both_sides(action: str) -> tuple[str, ...]:
+    """The actions that a name stands for: ``mouthSmile`` is that of both sides.
+
+    Raises:
+        UserError: an unknown action.
+    """
+    if action in _BOTH_SIDES:
+        return (f"{action}Left", f"{action}Right")
+    check_one_of("action", action, (*_MIDDLE, *_BOTH_SIDES, *ACTIONS[len(_MIDDLE) :]))
+    return (action,)
