@@ -3,8 +3,9 @@
 The standard library is all that this needs, so that the command line can refuse bad input at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from types import MappingProxyType
 
 from tinyvgg.errors import UserError
 
@@ -41,6 +42,11 @@ ACTIONS = (
 
 STRONGEST = 1.35
 """The largest weight of an action; 1 is what its target was made for."""
+
+LIGHT: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"turn": (-180.0, 180.0), "key": (0.0, 4.0), "fill": (0.0, 4.0), "dome": (0.0, 4.0)}
+)
+"""What can be set of the light, and from where to where."""
 
 Real = float | int
 
@@ -108,5 +114,68 @@ def both_sides(action: str) -> tuple[str, ...]:
     """
     if action in _BOTH_SIDES:
         return (f"{action}Left", f"{action}Right")
-    check_one_of("action", action, (*_MIDDLE, *_BOTH_SIDES, *ACTIONS[len(_MIDDLE) :]))
+    if action not in ACTIONS:
+        raise UserError(
+            f"action {action!r} is not one of {', '.join(_MIDDLE)}; or of these, of both sides or "
+            f"of one with Left or Right behind: {', '.join(_BOTH_SIDES)}"
+        )
     return (action,)
+
+
+def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
+    """A whole number that was typed.
+
+    Raises:
+        UserError: it is none, or out of range.
+    """
+    bounds = f"from {low} on" if high is None else f"from {low} to {high}"
+    try:
+        number = int(text)
+    except ValueError:
+        number = low - 1
+    if number < low or (high is not None and number > high):
+        raise UserError(f"{what} {text!r} is not a whole number {bounds}")
+    return number
+
+
+def parse_real(what: str, text: str, low: float, high: float) -> float:
+    """A number that was typed.
+
+    Raises:
+        UserError: it is none, or out of range.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        raise UserError(f"{what} {text!r} is not a number from {low} to {high}") from None
+    check_range(what, number, low, high)
+    return number
+
+
+def parse_action(text: str) -> tuple[str, float]:
+    """An action and its weight, as typed: ``mouthSmile=0.8``.
+
+    Raises:
+        UserError: an unknown action; a weight out of range.
+    """
+    action, weight = _pair("action", text, "mouthSmile=0.8")
+    both_sides(action)
+    return action, parse_real(f"weight of {action}", weight, 0, STRONGEST)
+
+
+def parse_light(text: str) -> tuple[str, float]:
+    """A property of the light and its value, as typed: ``turn=60``.
+
+    Raises:
+        UserError: an unknown property; a value out of range.
+    """
+    name, value = _pair("light", text, "turn=60")
+    check_one_of("light", name, tuple(LIGHT))
+    return name, parse_real(name, value, *LIGHT[name])
+
+
+def _pair(what: str, text: str, example: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
+    return name, value

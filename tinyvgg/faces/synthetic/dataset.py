@@ -124,8 +124,8 @@ class Job:
 
 def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
     """One job per subject; together they make all rows of the table."""
-    shots = zip(*shot_columns(table), strict=True)
-    cells = sorted((*shot, row) for row, shot in enumerate(shots))
+    columns = shot_columns(table)
+    cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
     jobs = []
     for number, group in groupby(cells, key=lambda cell: cell[0]):
         person(number)

@@ -84,8 +84,8 @@ def face_parts(
         masks: 0..1: lips, mouth (its inside) and ears.
     """
     found = _from_the_front(template)
-    found[(masks["lips"] > _HALF) | (masks["mouth"] > _HALF)] = FacePart.MOUTH
     found[_is_neck(template)] = FacePart.NECK
+    found[(masks["lips"] > _HALF) | (masks["mouth"] > _HALF)] = FacePart.MOUTH
     found[masks["ears"] > _HALF] = FacePart.EARS
     found[hair > _HALF] = FacePart.HAIR
     found[material == Part.CURTAIN] = FacePart.HAIR

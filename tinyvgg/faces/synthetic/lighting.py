@@ -7,7 +7,7 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float32
 
-from tinyvgg.face_parameters import check_range
+from tinyvgg.face_parameters import LIGHT, check_range
 from tinyvgg.faces.synthetic.maths import Real, contract, normalized
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.pose import Pose
@@ -19,7 +19,6 @@ _DOME_MEAN = 0.42
 _LEAST_WEIGHT = 0.03
 _PRIOR = 0.6
 _OFF_SURFACE = 0.012
-_BRIGHTEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,8 @@ class Light:
     dome: Real = 1.0
 
     def __post_init__(self) -> None:
-        check_range("turn", self.turn, -180, 180)
-        for name in ("key", "fill", "dome"):
-            check_range(name, getattr(self, name), 0, _BRIGHTEST)
+        for name, (low, high) in LIGHT.items():
+            check_range(name, getattr(self, name), low, high)
 
     @cached_property
     def lamps(self) -> tuple[Lamp, Lamp]:

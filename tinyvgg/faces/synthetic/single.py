@@ -32,7 +32,8 @@ def render_face(
         UserError: a size out of range; the wheel `anny` is missing.
     """
     check_size(size)
-    return renderer(size, spec.seed, folder).photographs(sitter(spec, size, folder), [spec])[0]
+    images = renderer(size, spec.seed, folder).photographs(sitter(spec, size, folder), [spec])
+    return np.asarray(images[0])
 
 
 def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth:
@@ -92,7 +93,5 @@ def sitter(spec: FaceSpec, size: int, folder: Path | None) -> Sitter:
 
 
 @lru_cache(maxsize=8)
-def _sitter(
-    size: int, seed: int, folder: Path | None, shape: int, skin: int, hair: int
-) -> Sitter:
+def _sitter(size: int, seed: int, folder: Path | None, shape: int, skin: int, hair: int) -> Sitter:
     return renderer(size, seed, folder).sitter(shape, skin, hair)

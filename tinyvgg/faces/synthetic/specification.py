@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -112,11 +113,11 @@ def face_specs(table: pd.DataFrame, seed: int = 0) -> Iterator[FaceSpec]:
     Raises:
         UserError: a column is missing; an unknown subject, emotion, gaze or angle.
     """
-    columns = shot_columns(table)
-    return (face_spec(*shot, seed=seed) for shot in zip(*columns, strict=True))
+    shots = zip(*shot_columns(table), strict=True)
+    return (face_spec(*shot, seed) for shot in shots)
 
 
-def shot_columns(table: pd.DataFrame) -> list[list[int | str]]:
+def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
     """Subjects, emotions, gazes and angles of a table.
 
     Raises:

@@ -87,8 +87,8 @@ def majority(samples: UInt8[np.ndarray, "m m"]) -> UInt8[np.ndarray, "s s"]:
     size = len(samples) // SUPERSAMPLING
     blocks = samples.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING)
     counts = np.stack([(blocks == part).sum(axis=(1, 3)) for part in FacePart])
-    last = len(FacePart) - 1 - counts[::-1].argmax(axis=0)
-    return last.astype(np.uint8)
+    greatest = len(FacePart) - 1 - counts[::-1].argmax(axis=0)
+    return np.asarray(greatest, dtype=np.uint8)
 
 
 def _parts_along(
