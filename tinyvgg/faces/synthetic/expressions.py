@@ -213,9 +213,10 @@ def gaze_yaw(gaze: str | Real) -> float:
     """Degrees to the subject's left: as given, or as a gaze is without its variation.
 
     Raises:
-        UserError: an unknown gaze.
+        UserError: an unknown gaze, or one out of range.
     """
     if not isinstance(gaze, str):
+        check_range("gaze", gaze, -_WIDEST_GAZE, _WIDEST_GAZE)
         return float(gaze)
     check_one_of("gaze", gaze, GAZES)
     return _GAZE_DEGREES * _TURN[gaze]
