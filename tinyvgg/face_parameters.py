@@ -138,7 +138,7 @@ def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
     return number
 
 
-def parse_real(what: str, text: str, low: float, high: float) -> float:
+def parse_real(what: str, text: str, low: Real, high: Real) -> float:
     """A number that was typed.
 
     Raises:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyvgg import cli
+from tinyvgg import cli, extras
 from tinyvgg.faces import synthetic
 from tinyvgg.faces.synthetic import face_spec, ground_truth, intervene, render_face
 from tinyvgg.faces.synthetic.shots import Renderer
@@ -67,6 +67,14 @@ def test_the_set_is_rendered_once_and_kept_where_it_is_looked_for(home, monkeypa
     assert cli.main(given) == 0
     assert len(taken) == 2
     assert asked == [2, 2]
+
+
+@pytest.mark.parametrize("given", [[], ["show", "1", "sad", "-o", "face.png"]])
+def test_a_missing_anatomy_is_one_line_with_the_way_out(given, home, capsys, monkeypatch):
+    find = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "anny" else find(name))
+    assert cli.main(["faces", *given]) == cli.BAD_INPUT
+    assert "'anny' is not installed: pip install '.[faces]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tinyvgg.faces.synthetic.design import design
 from tinyvgg.faces.synthetic.expressions import Expression
 from tinyvgg.faces.synthetic.face_parts import FacePart
 from tinyvgg.faces.synthetic.interventions import intervene
+from tinyvgg.faces.synthetic.landmarks import Landmarks
 from tinyvgg.faces.synthetic.lighting import Light
 from tinyvgg.faces.synthetic.single import ground_truth, render_face, render_shot
 from tinyvgg.faces.synthetic.specification import FaceSpec, face_spec, face_specs
@@ -24,6 +25,7 @@ __all__ = [
     "Expression",
     "FacePart",
     "FaceSpec",
+    "Landmarks",
     "Light",
     "Nuisance",
     "Truth",

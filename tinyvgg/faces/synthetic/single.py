@@ -92,6 +92,6 @@ def sitter(spec: FaceSpec, size: int, folder: Path | None) -> Sitter:
     return _sitter(size, spec.seed, folder, *spec.donors)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _sitter(size: int, seed: int, folder: Path | None, shape: int, skin: int, hair: int) -> Sitter:
     return renderer(size, seed, folder).sitter(shape, skin, hair)
