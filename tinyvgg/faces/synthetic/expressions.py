@@ -1,8 +1,8 @@
 """Expressions as strengths of facial actions, after FACS, and how they vary.
 
-Actions are the 52 face units of ARKit, one target each. An action that exists on both sides is
-written once and acts on both; ``:near`` and ``:far`` name one side of a lopsided expression,
-whose near side is a trait of the subject.
+Actions are the 52 face units of ARKit, one target each, and the slant of the brows. An action that
+exists on both sides is written once and acts on both; ``:near`` and ``:far`` name one side of a
+lopsided expression, whose near side is a trait of the subject.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tinyvgg.face_parameters import GAZES, STRONGEST, Real, check_action, check_one_of, check_range
-
-_TRAITS = ("eyebrows-angle-up",)
-"""Targets used by expressions that are no face units: no side, no muscle."""
+from tinyvgg.face_parameters import (
+    GAZES,
+    STRONGEST,
+    Real,
+    both_sides,
+    check_action,
+    check_one_of,
+    check_range,
+)
 
 EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     "angry": {
@@ -95,10 +100,6 @@ EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
 }
 
 _RESTLESS = ("mouthFrown", "browInnerUp", "eyeBlink", "mouthPress")
-_UNSIDED = frozenset(
-    {"browInnerUp", "jawForward", "jawOpen", "mouthFunnel", "mouthRollLower", "mouthRollUpper"}
-    | {"mouthShrugLower", *_TRAITS}
-)
 _TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
 _GAZE_DEGREES = 26.0
 _WIDEST_GAZE = 40.0
@@ -164,7 +165,7 @@ def sides(action: str, near: str = "Left") -> tuple[str, ...]:
     far = "Right" if near == "Left" else "Left"
     if side:
         return (name + (near if side == "near" else far),)
-    return (name,) if name in _UNSIDED else (f"{name}Left", f"{name}Right")
+    return both_sides(name)
 
 
 def draw_temperament(rng: np.random.Generator, actions: tuple[str, ...]) -> Temperament:
@@ -191,7 +192,7 @@ def draw_expression(
     turn = _TURN[gaze] * rng.normal(1, 0.06)
     lowering = _SAD_LOWERS_GAZE if emotion == "sad" else 0.0
     return Expression(
-        actions=actions | following_lids(turn),
+        actions=actions | _following_lids(turn),
         gaze_yaw=float(_GAZE_DEGREES * turn),
         gaze_pitch=float(rng.normal(-1, 1) + lowering),
     )
@@ -224,10 +225,10 @@ def gaze_yaw(gaze: str | Real) -> float:
 
 def follow_gaze(yaw: float) -> dict[str, float]:
     """What lids do when the eyeballs turn by this many degrees to the subject's left."""
-    return following_lids(yaw / _GAZE_DEGREES)
+    return _following_lids(yaw / _GAZE_DEGREES)
 
 
-def following_lids(turn: float) -> dict[str, float]:
+def _following_lids(turn: float) -> dict[str, float]:
     """Lids that go along with eyeballs turned to the subject's left (turn > 0) or right."""
     weight = _LID_FOLLOWS * abs(turn)
     if turn > 0:

@@ -7,8 +7,8 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float32
 
-from tinyvgg.face_parameters import LIGHT, check_range
-from tinyvgg.faces.synthetic.maths import Real, contract, normalized
+from tinyvgg.face_parameters import LIGHT, Real, check_range
+from tinyvgg.faces.synthetic.maths import contract, normalized
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.pose import Pose
 

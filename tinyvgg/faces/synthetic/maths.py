@@ -12,18 +12,6 @@ from numpy.typing import ArrayLike
 
 from tinyvgg.face_parameters import Real
 
-__all__ = [
-    "Array",
-    "Real",
-    "contract",
-    "dot",
-    "mix",
-    "normalized",
-    "smoothstep",
-    "to_linear",
-    "to_srgb",
-]
-
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
