@@ -45,7 +45,10 @@ class Landmarks:
     """Where named points of a face lie in an image.
 
     Attributes:
-        names: with ``left-`` and ``right-`` for the subject's sides.
+        names: ``forehead``, ``nose-bridge``, ``nose-tip``, ``upper-lip``, ``lower-lip``, ``chin``;
+            and with ``left-`` or ``right-`` for the subject's sides ``brow-inner``,
+            ``brow-middle``, ``brow-outer``, ``eye-inner``, ``eye-outer``, ``upper-lid``,
+            ``lower-lid``, ``pupil``, ``nose-wing``, ``mouth-corner``, ``cheek``.
         points: (l, 2) pixels from the left and from the top edge of the image; whole numbers are
             borders of pixels.
         visible: whether nothing hides a point and it lies in the image.

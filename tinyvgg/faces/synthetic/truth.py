@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from tinyvgg.faces.synthetic.camera import Camera, aim
 from tinyvgg.faces.synthetic.chart import chart, sample
 from tinyvgg.faces.synthetic.face_parts import FacePart, face_parts
 from tinyvgg.faces.synthetic.landmarks import Landmarks, find_landmarks
+from tinyvgg.faces.synthetic.maths import contract
 from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio, origins
 from tinyvgg.faces.synthetic.specification import FaceSpec
 
@@ -106,10 +107,15 @@ def _parts_along(
     return parts
 
 
-def _parts_hit(studio: Studio, triangle: Any, u: Any, v: Any) -> UInt8[np.ndarray, "n"]:
+def _parts_hit(
+    studio: Studio,
+    triangle: Int[np.ndarray, "n"],
+    u: Float32[np.ndarray, "n"],
+    v: Float32[np.ndarray, "n"],
+) -> UInt8[np.ndarray, "n"]:
     mesh = studio.mesh
     corners, weights = mesh.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
-    template = np.einsum("nk,nkc->nc", weights, mesh.template[corners])
-    masks = {name: np.einsum("nk,nk->n", weights, mesh.masks[name][corners]) for name in _MASKS}
+    template = contract("nk,nkc->nc", weights, mesh.template[corners])
+    masks = {name: contract("nk,nk->n", weights, mesh.masks[name][corners]) for name in _MASKS}
     cover = sample(studio.paint, chart(template))[:, 3]
     return face_parts(mesh.material[triangle], template, cover * (1 - masks["ears"]), masks)
