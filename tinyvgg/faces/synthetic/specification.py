@@ -114,7 +114,7 @@ def face_specs(table: pd.DataFrame, seed: int = 0) -> Iterator[FaceSpec]:
         UserError: a column is missing; an unknown subject, emotion, gaze or angle.
     """
     shots = zip(*shot_columns(table), strict=True)
-    return (face_spec(*shot, seed) for shot in shots)
+    return (face_spec(who, emotion, gaze, angle, seed) for who, emotion, gaze, angle in shots)
 
 
 def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
