@@ -38,7 +38,7 @@ ACTIONS = (
     *_MIDDLE,
     *(f"{action}{side}" for action in _BOTH_SIDES for side in ("Left", "Right")),
 )
-"""What a face can do: ARKit's 52 face units, and the slant of the brows."""
+"""All that a face can do, which is ARKit's 52 face units and the slant of the brows."""
 
 STRONGEST = 1.35
 """The largest weight of an action; 1 is what its target was made for."""
