@@ -227,3 +227,22 @@ def test_the_gaze_takes_the_lids_along_and_leaves_all_other_actions():
     assert others.items() <= spec.expression.actions.items()
     assert len(others) == len(spec.expression.actions) - 2
     assert intervene(spec, gaze=-13.0).expression.gaze_yaw == -13
+
+
+def test_cheek_raisers_are_of_the_upper_face_and_the_nose_is_of_the_lower_one():
+    rest = FaceSpec(2)
+    disgusted = {half: intervene(rest, **{half: "disgusted"}) for half in ("upper", "lower")}
+    upper, lower = (set(disgusted[half].expression.actions) for half in ("upper", "lower"))
+    assert {"cheekSquintLeft", "browDownLeft", "eyeSquintLeft"} <= upper
+    assert {"noseSneerLeft", "mouthFrownLeft"} <= lower
+    assert not upper & lower
+
+
+@pytest.mark.parametrize("half", ["upper", "lower"])
+def test_another_expression_leaves_the_gaze_and_the_lids_that_follow_it(half):
+    spec = face_spec(2, "sad", gaze="left")
+    changed = intervene(spec, **{half: "happy"}).expression
+    for lid in ("eyeLookOutLeft", "eyeLookInRight"):
+        assert changed.actions[lid] == spec.expression.actions[lid]
+    assert changed.gaze_yaw == spec.expression.gaze_yaw
+    assert changed.gaze_pitch == spec.expression.gaze_pitch
