@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
-from tinyvgg import cli_runs, cli_sweep, cli_train, launch, paths
+from tinyvgg import cli_faces, cli_runs, cli_sweep, cli_train, launch, paths
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, check, parse
 
@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "runs", cli_runs.list_runs, "list, show, compare or remove runs")
     cli_runs.add_commands(command)
+
+    command = _add(commands, "faces", cli_faces.run, "render the synthetic faces, or one of them")
+    cli_faces.add_options(command)
 
     command = _add(commands, "notebooks", _notebooks, "convert all notebooks, run none")
     command.add_argument("--into", type=Path, help="folder (default: build/notebooks)")

@@ -23,8 +23,9 @@ from tinyvgg.faces.synthetic import (
     render,
     render_shot,
     shots,
+    single,
+    specification,
 )
-from tinyvgg.faces.synthetic.dataset import _renderer
 from tinyvgg.faces.synthetic.shots import Renderer
 
 SIZE = 32
@@ -53,7 +54,7 @@ def few(frontal) -> pd.DataFrame:
 
 @pytest.fixture
 def renderer(folder, frontal) -> Renderer:
-    return _renderer(SIZE, 0, folder)
+    return single.renderer(SIZE, 0, folder)
 
 
 @pytest.fixture
@@ -228,7 +229,7 @@ def test_profiles_look_away_from_the_side_they_show(renderer):
 
 
 def test_every_emotion_changes_the_face_and_leaves_the_background_alone(renderer, monkeypatch):
-    monkeypatch.setattr(shots, "draw_nuisance", lambda *_: STILL)
+    monkeypatch.setattr(specification, "draw_nuisance", lambda *_: STILL)
     sitter = renderer.sitter(1)
     neutral = renderer.shot(sitter, "neutral", "frontal", [90])[0].astype(int)
     again = renderer.shot(sitter, "neutral", "frontal", [90])[0]

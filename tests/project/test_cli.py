@@ -90,6 +90,9 @@ def test_an_unreadable_image_is_one_line_with_its_name(workshop, photographs, ca
         ["notebook", "12"],
         ["record"],
         ["verify"],
+        ["faces", "--size", "0"],
+        ["faces", "show", "6", "happy", "-o", "face.png"],
+        ["faces", "show", "1", "happy", "-o", "face.png", "--set", "jawOpen=2"],
     ],
 )
 def test_bad_input_is_refused_before_anything_large_is_imported(workshop, arguments):

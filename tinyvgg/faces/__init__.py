@@ -8,8 +8,9 @@ need("faces", "pandas", "PIL", "cv2", "scipy", "torchvision", "tqdm")
 from pathlib import Path
 
 from tinyvgg import paths
+from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.faces import folder as _folder
-from tinyvgg.faces.index import ANGLES, EMOTIONS, GAZES, FaceIndex, Faces
+from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.parameters import SOURCES, check_source
 

@@ -11,21 +11,10 @@ from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from torch import Tensor
 
 from tinyvgg.errors import UserError
+from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.parameters import named
 
-EMOTIONS = (
-    "angry",
-    "contemptuous",
-    "disgusted",
-    "fearful",
-    "happy",
-    "neutral",
-    "sad",
-    "surprised",
-)
-GAZES = ("left", "frontal", "right")
-ANGLES = (0, 45, 90, 135, 180)
 COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "class", "source")
 _ALLOWED: dict[str, tuple[object, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
 _TASKS = ("subject", "emotion", "class")

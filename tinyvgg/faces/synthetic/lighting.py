@@ -1,11 +1,13 @@
 """The studio: two soft lamps under a bright dome, and what the head itself keeps in the dark."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float32
 
+from tinyvgg.face_parameters import LIGHT, Real, check_range
 from tinyvgg.faces.synthetic.maths import contract, normalized
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.pose import Pose
@@ -38,22 +40,72 @@ KEY = Lamp(normalized(np.array([-0.62, 0.5, 0.8], np.float32)), 1.02, 1.0)
 FILL = Lamp(normalized(np.array([0.75, 0.3, 0.75], np.float32)), 0.62, 0.6)
 
 
-def visibility(mesh: HeadMesh, pose: Pose, scene: EmbreeScene) -> Float32[np.ndarray, "v 3"]:
+@dataclass(frozen=True)
+class Light:
+    """How the studio is lit.
+
+    Attributes:
+        turn: degrees by which both lamps are carried around the head to the subject's left.
+        key: factor on the strength of the key lamp, which stands at the subject's right.
+        fill: factor on the strength of the fill lamp, opposite.
+        dome: factor on the light from everywhere else.
+
+    Raises:
+        UserError: a turn that is not -180 to 180, or a factor that is not 0 to 4.
+    """
+
+    turn: Real = 0.0
+    key: Real = 1.0
+    fill: Real = 1.0
+    dome: Real = 1.0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in LIGHT.items():
+            check_range(name, getattr(self, name), low, high)
+
+    @cached_property
+    def lamps(self) -> tuple[Lamp, Lamp]:
+        """The key lamp and the fill lamp."""
+        return _moved(KEY, self.turn, self.key), _moved(FILL, self.turn, self.fill)
+
+
+def _moved(lamp: Lamp, turn: Real, factor: Real) -> Lamp:
+    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    x, y, z = lamp.direction.astype(np.float64)
+    direction = np.array([cosine * x + sine * z, y, cosine * z - sine * x], np.float32)
+    return replace(
+        lamp,
+        direction=direction,
+        diffuse=lamp.diffuse * factor,
+        highlight=lamp.highlight * factor,
+    )
+
+
+STUDIO = Light()
+"""The light of the whole set."""
+
+
+def visibility(
+    mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Light = STUDIO
+) -> Float32[np.ndarray, "v 3"]:
     """How much of key lamp, fill lamp and dome each vertex sees, about 0..1.
 
     Rays start at the vertices that stem from control vertices; those in between are interpolated,
     as occlusion varies slowly over a face.
     """
     traced, spread = mesh.traced
-    seen = trace_visibility(scene, pose.vertices[traced], pose.normals[traced])
+    seen = trace_visibility(scene, pose.vertices[traced], pose.normals[traced], light)
     return np.asarray(spread @ seen)
 
 
 def trace_visibility(
-    scene: EmbreeScene, points: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"]
+    scene: EmbreeScene,
+    points: Float32[np.ndarray, "n 3"],
+    normals: Float32[np.ndarray, "n 3"],
+    light: Light = STUDIO,
 ) -> Float32[np.ndarray, "n 3"]:
     """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
-    lamps = [lamp_rays(lamp) for lamp in (KEY, FILL)]
+    lamps = [lamp_rays(lamp) for lamp in light.lamps]
     rays = np.concatenate([*lamps, dome_rays()])
     weights = contract("ni,ri->nr", normals, rays)
     weights[:, 2 * _LAMP_RAYS :] = 0.75 * weights[:, 2 * _LAMP_RAYS :] + 0.25

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from tinyvgg.face_parameters import Real
+
 Array = np.ndarray[Any, np.dtype[Any]]
-Real = float | int
 
 
 def smoothstep(low: Real, high: Real, x: Array) -> Array:

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int, UInt8
 
 from tinyvgg.faces.synthetic.camera import Camera, Nuisance
 from tinyvgg.faces.synthetic.chart import Image, chart
-from tinyvgg.faces.synthetic.lighting import visibility
+from tinyvgg.faces.synthetic.lighting import STUDIO, Light, visibility
 from tinyvgg.faces.synthetic.materials import Hits, facing
 from tinyvgg.faces.synthetic.maths import Array, contract, mix, normalized, smoothstep, to_srgb
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh, Part, ray_scene
@@ -18,7 +18,8 @@ from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.shading import shade
 from tinyvgg.faces.synthetic.subjects import Subject
 
-_SUPERSAMPLING = 2
+SUPERSAMPLING = 2
+"""Rays a pixel, across and down."""
 _CHUNK = 8192
 _BACKGROUND = np.float32(0.985)
 _SHOULDER = np.float32(0.75)
@@ -37,6 +38,7 @@ class Studio:
     Attributes:
         mesh, subject, pose: the geometry.
         paint, creases, pores: images over the chart.
+        light: of the lamps and the dome.
     """
 
     mesh: HeadMesh
@@ -45,22 +47,24 @@ class Studio:
     paint: Image
     creases: Image
     pores: Image
+    light: Light = STUDIO
 
     def photograph(
         self, camera: Camera, nuisance: Nuisance, size: int
     ) -> UInt8[np.ndarray, "s s 3"]:
         """The RGB image that a camera takes, size x size pixels."""
-        rays = camera.rays(size * _SUPERSAMPLING)
+        rays = camera.rays(size * SUPERSAMPLING)
         colour, depth = self._faces(camera, rays)
-        lash = self._lashes(camera, rays, depth)
+        lash = self.lashes(camera, rays, depth)
         colour = mix(colour, self.subject.looks.hair * np.float32(0.12) + np.float32(0.004), lash)
         colour = _tone(colour)
         colour[np.isinf(depth) & (lash == 0)] = _BACKGROUND
-        side = size * _SUPERSAMPLING
+        side = size * SUPERSAMPLING
         return develop(colour.reshape(side, side, 3), nuisance, size)
 
     @cached_property
-    def _scene(self) -> EmbreeScene:
+    def scene(self) -> EmbreeScene:
+        """All that rays can meet but the lashes."""
         return ray_scene(self.pose.vertices, self.mesh.triangles)
 
     @cached_property
@@ -70,7 +74,7 @@ class Studio:
     @cached_property
     def _fields(self) -> Float32[np.ndarray, "v 13"]:
         """All that is interpolated between vertices: normal, template, visibility, masks."""
-        seen = visibility(self.mesh, self.pose, self._scene)
+        seen = visibility(self.mesh, self.pose, self.scene, self.light)
         masks = np.stack([self.mesh.masks[name] for name in _MASKS], axis=1)
         return np.concatenate([self.pose.normals, self.mesh.template, seen, masks], axis=1)
 
@@ -78,7 +82,7 @@ class Studio:
         self, camera: Camera, rays: Float32[np.ndarray, "r 3"]
     ) -> tuple[Float32[np.ndarray, "r 3"], Float32[np.ndarray, "r"]]:
         """Linear RGB and distance along each ray; where nothing is hit, white and infinity."""
-        found = self._scene.run(_origins(camera, rays), rays, output=1)
+        found = self.scene.run(origins(camera, rays), rays, output=1)
         hit = np.flatnonzero(found["primID"] >= 0)
         colour = np.ones((len(rays), 3), np.float32)
         depth = np.full(len(rays), np.inf, np.float32)
@@ -88,7 +92,7 @@ class Studio:
             chunk = {key: found[key][rows] for key in ("primID", "u", "v", "tfar")}
             hits = self._hits(camera, rays[rows], **chunk)
             colour[rows] = shade(
-                hits, self.subject, self.pose, self.paint, self.creases, self.pores
+                hits, self.subject, self.pose, self.paint, self.creases, self.pores, self.light
             )
         return colour, depth
 
@@ -133,7 +137,7 @@ class Studio:
             direction[here] = normalized(points[here] - self.subject.eyes[eye].centre)
         return direction
 
-    def _lashes(
+    def lashes(
         self,
         camera: Camera,
         rays: Float32[np.ndarray, "r 3"],
@@ -142,7 +146,7 @@ class Studio:
         """Opacity of the lashes in front of each ray's hit; they fade away from the eye."""
         opacity = np.zeros(len(rays), np.float32)
         near = self._lash_band(camera, rays)
-        found = self._lash_scene.run(_origins(camera, rays[near]), rays[near], output=1)
+        found = self._lash_scene.run(origins(camera, rays[near]), rays[near], output=1)
         ahead = (found["primID"] >= 0) & (found["tfar"] < depth[near] + _LASH_IN_FRONT)
         rows, number = near[ahead], found["primID"][ahead]
         points = camera.position + rays[rows] * found["tfar"][ahead, None].astype(np.float64)
@@ -184,5 +188,6 @@ def _tone(linear: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
     return np.asarray(np.where(linear > _SHOULDER, rolled, np.clip(linear, 0, None)))
 
 
-def _origins(camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
+def origins(camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
+    """Where rays start: all at the camera."""
     return np.tile(camera.position.astype(np.float32), (len(rays), 1))

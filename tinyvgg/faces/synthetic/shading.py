@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.chart import Image, sample
-from tinyvgg.faces.synthetic.lighting import FILL, KEY, Lamp
+from tinyvgg.faces.synthetic.lighting import Lamp, Light
 from tinyvgg.faces.synthetic.materials import Hits, Material, material, tooth_normals
 from tinyvgg.faces.synthetic.maths import Array, contract, dot, normalized, smoothstep
 from tinyvgg.faces.synthetic.mesh import Part
@@ -22,21 +22,27 @@ _REFLECTANCE = 0.04
 
 
 def shade(
-    hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Image, pores: Image
+    hits: Hits,
+    subject: Subject,
+    pose: Pose,
+    paint: Image,
+    creases: Image,
+    pores: Image,
+    light: Light,
 ) -> Float32[np.ndarray, "n 3"]:
     """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
     surface = material(hits, subject, pose, paint, creases)
     seen = _corrected_visibility(hits, pose)
     normal = _detailed_normals(hits, surface, pores)
-    colour = surface.albedo * _irradiance(hits, surface, normal, seen)
-    for lamp, share in ((KEY, seen[:, 0]), (FILL, seen[:, 1])):
+    colour = surface.albedo * _irradiance(hits, surface, normal, seen, light)
+    for lamp, share in zip(light.lamps, (seen[:, 0], seen[:, 1]), strict=True):
         strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
         colour += strength.astype(np.float32)[:, None]
     rim = np.square(np.square(1 - np.clip(dot(normal, hits.view), 0, 1)))
-    rim *= 0.16 * np.clip(seen[:, 2], 0, 1) * (1 - 0.5 * surface.hair)
+    rim *= 0.16 * np.clip(seen[:, 2], 0, 1) * (1 - 0.5 * surface.hair) * np.float32(light.dome)
     colour += rim[:, None] * _RIM_TINT
     eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
-    colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes])[:, None]
+    colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes], light)[:, None]
     return np.asarray(colour * np.float32(_EXPOSURE))
 
 
@@ -69,6 +75,7 @@ def _irradiance(
     surface: Material,
     normal: Float32[np.ndarray, "n 3"],
     seen: Float32[np.ndarray, "n 3"],
+    light: Light,
 ) -> Float32[np.ndarray, "n 3"]:
     """Light that arrives, per channel: red goes further through skin and into shadows."""
     hair = surface.hair[:, None]
@@ -79,16 +86,17 @@ def _irradiance(
         np.float32(lamp.diffuse)
         * _wrapped(normal, lamp, wrap)
         * np.clip(seen[:, number, None], 0, 1) ** _SHADOW_TINT
-        for number, lamp in enumerate((KEY, FILL))
+        for number, lamp in enumerate(light.lamps)
     )
     dome = np.clip(seen[:, 2:], 0, 1.15)
     upwards = np.float32(0.62) + np.float32(0.38) * normal[:, 1:2]
     sidewards = np.clip(np.abs(normal[:, :1]) * np.float32(1.1) - np.float32(0.15), 0, 1)
+    strength = np.float32(light.dome)
     return np.asarray(
         lamps
-        + _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.1))
-        + _AMBIENT * dome
-        + _SIDE * sidewards * np.clip(dome * np.float32(1.2), 0, 1) ** _SHADOW_TINT
+        + strength * _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.1))
+        + strength * _AMBIENT * dome
+        + strength * _SIDE * sidewards * np.clip(dome * np.float32(1.2), 0, 1) ** _SHADOW_TINT
     )
 
 
@@ -112,11 +120,12 @@ def _highlight(
 
 
 def _catch_lights(
-    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"], light: Light
 ) -> Float32[np.ndarray, "n"]:
     """Mirror images of the lamps on the cornea."""
     total = np.zeros(len(view), np.float32)
-    for lamp, strength in ((KEY, 1.1), (FILL, 0.5)):
+    key, fill = light.lamps
+    for lamp, strength in ((key, 1.1 * light.key), (fill, 0.5 * light.fill)):
         half = normalized(lamp.direction + view)
         total += strength * smoothstep(0.985, 0.995, np.clip(dot(outwards, half), 0, 1))
     return total

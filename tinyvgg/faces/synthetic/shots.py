@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyvgg.faces.synthetic.camera import aim, draw_nuisance
+from tinyvgg.faces.synthetic.camera import aim
 from tinyvgg.faces.synthetic.chart import Image, coarser
-from tinyvgg.faces.synthetic.expressions import draw_expression
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.photograph import Studio
 from tinyvgg.faces.synthetic.pose import pose
-from tinyvgg.faces.synthetic.streams import stream
+from tinyvgg.faces.synthetic.specification import FaceSpec, face_spec
 from tinyvgg.faces.synthetic.subjects import Subject, make_subject
 from tinyvgg.faces.synthetic.texture import Painter
 
@@ -47,33 +46,42 @@ class Renderer:
         """The head."""
         return self.painter.mesh
 
-    def sitter(self, number: int) -> Sitter:
-        """Make up a subject; takes some half a second.
+    def sitter(self, number: int, skin: int | None = None, hair: int | None = None) -> Sitter:
+        """Make up a subject, with another's skin or hair if asked to; takes some half a second.
 
         Raises:
             UserError: a number that RaFD does not use.
         """
-        subject = make_subject(number, self.painter, self.seed)
+        subject = make_subject(number, self.painter, self.seed, skin, hair)
         return Sitter(subject, coarser(subject.paint, self._halvings))
 
     def shot(
         self, sitter: Sitter, emotion: str, gaze: str, angles: Sequence[int]
     ) -> UInt8[np.ndarray, "a s s 3"]:
         """RGB images in the order of the angles; an image does not depend on the other angles."""
-        subject, number = sitter.subject, sitter.subject.person.number
-        rng = stream(self.seed, number, emotion, gaze, "expression")
-        expression = draw_expression(emotion, gaze, subject.temperament, rng)
-        studio = Studio(
+        number = sitter.subject.person.number
+        specs = [face_spec(number, emotion, gaze, angle, self.seed) for angle in angles]
+        return self.photographs(sitter, specs)
+
+    def photographs(
+        self, sitter: Sitter, specs: Sequence[FaceSpec]
+    ) -> UInt8[np.ndarray, "a s s 3"]:
+        """RGB images of shots that differ in camera and nuisance alone, in their order."""
+        studio = self.studio(sitter, specs[0])
+        images = []
+        for spec in specs:
+            camera = aim(sitter.subject.framing, spec.angle, spec.nuisance)
+            images.append(studio.photograph(camera, spec.nuisance, self.size))
+        return np.stack(images)
+
+    def studio(self, sitter: Sitter, spec: FaceSpec) -> Studio:
+        """A subject posed and lit as a shot asks for."""
+        return Studio(
             mesh=self.mesh,
-            subject=subject,
-            pose=pose(self.mesh, subject, expression),
+            subject=sitter.subject,
+            pose=pose(self.mesh, sitter.subject, spec.expression),
             paint=sitter.paint,
             creases=self._creases,
             pores=self._pores,
+            light=spec.light,
         )
-        images = []
-        for angle in angles:
-            nuisance = draw_nuisance(self.seed, number, emotion, gaze, angle)
-            camera = aim(subject.framing, angle, nuisance)
-            images.append(studio.photograph(camera, nuisance, self.size))
-        return np.stack(images)

@@ -1,6 +1,6 @@
 """A subject: everything about a person that does not change from shot to shot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -13,7 +13,7 @@ from tinyvgg.faces.synthetic.hair import hair_curtain, hair_thickness
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh
 from tinyvgg.faces.synthetic.shape import draw_shape
 from tinyvgg.faces.synthetic.streams import stream
-from tinyvgg.faces.synthetic.texture import Painter
+from tinyvgg.faces.synthetic.texture import Coat, Painter, lay
 
 _AXIS_BEHIND_EYES = 0.5
 
@@ -62,31 +62,61 @@ class Subject:
     framing: Framing
 
 
-def make_subject(number: int, painter: Painter, seed: int) -> Subject:
+def make_subject(
+    number: int, painter: Painter, seed: int, skin: int | None = None, hair: int | None = None
+) -> Subject:
     """Make up a subject; each aspect has a random stream of its own.
+
+    Args:
+        number: whose head it is.
+        painter: the head, and what all heads have painted on them.
+        seed: of the set.
+        skin: whose skin, lips, irises, brows, lashes and beard it has; its own by default.
+        hair: whose hair, its style and its colour, it has; its own by default.
 
     Raises:
         UserError: a number that RaFD does not use.
     """
     who, mesh = person(number), painter.mesh
+    below, above = number if skin is None else skin, number if hair is None else hair
     anatomy = mesh.anatomy
-    looks = draw_appearance(who, stream(seed, number, "appearance"))
+    looks = _looks(below, above, seed)
     weights = draw_shape(who, anatomy.opposites, stream(seed, number, "shape"))
     controls = anatomy.vertices + anatomy.displacement(weights)
-    skin = (mesh.smooth @ controls[: mesh.controls])[mesh.skin]
+    surface = (mesh.smooth @ controls[: mesh.controls])[mesh.skin]
     eyes = {name: _fit_eye(controls[anatomy.parts[name]]) for name in EYES}
-    hair = stream(seed, number, "hair")
+    locks = stream(seed, above, "hair")
     return Subject(
         person=who,
         looks=looks,
         temperament=draw_temperament(stream(seed, number, "temperament"), anatomy.face_units),
         controls=controls,
-        hair=hair_thickness(mesh, looks.style, hair),
-        curtain=hair_curtain(mesh, skin, looks.style, hair),
-        paint=painter.paint(who, looks, stream(seed, number, "paint")),
+        hair=hair_thickness(mesh, looks.style, locks),
+        curtain=hair_curtain(mesh, surface, looks.style, locks),
+        paint=_paint(painter, below, above, seed),
         eyes=eyes,
-        framing=_frame(mesh, skin, eyes),
+        framing=_frame(mesh, surface, eyes),
     )
+
+
+def _own_looks(number: int, seed: int) -> Appearance:
+    return draw_appearance(person(number), stream(seed, number, "appearance"))
+
+
+def _looks(skin: int, hair: int, seed: int) -> Appearance:
+    """Those of one subject, with the hair style of another."""
+    return replace(_own_looks(skin, seed), style=_own_looks(hair, seed).style)
+
+
+def _paint(painter: Painter, skin: int, hair: int, seed: int) -> Image:
+    """The skin of one subject under the hair of another."""
+    own = _coat(painter, skin, seed)
+    return lay(own, own if hair == skin else _coat(painter, hair, seed))
+
+
+def _coat(painter: Painter, number: int, seed: int) -> Coat:
+    looks = _own_looks(number, seed)
+    return painter.coat(person(number), looks, stream(seed, number, "paint"))
 
 
 def _fit_eye(box: Float[np.ndarray, "n 3"]) -> Eye:

@@ -66,6 +66,27 @@ _CREASES: tuple[tuple[tuple[Path, float, float, bool], ...], ...] = (
 
 
 @dataclass(frozen=True)
+class Coat:
+    """What a subject is painted with, before the hair is laid over the skin.
+
+    Attributes:
+        skin: (h, w, 3) linear RGB over the chart, with brows and beard.
+        hair: (h, w, 3) the hair's.
+        cover: (h, w) its opacity.
+    """
+
+    skin: Array
+    hair: Array
+    cover: Float32[np.ndarray, "h w"]
+
+
+def lay(skin: Coat, hair: Coat) -> Image:
+    """The colours of one coat's skin under another's hair; the fourth channel is its cover."""
+    colour = mix(skin.skin, hair.hair, hair.cover)
+    return np.dstack([np.clip(colour, 0.002, 1), hair.cover]).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Painter:
     """Paints in the chart what is given as seen from the front of the undeformed head."""
 
@@ -139,8 +160,8 @@ class Painter:
             image += row * column
         return image
 
-    def paint(self, person: Person, looks: Appearance, rng: np.random.Generator) -> Image:
-        """A subject's colours (linear RGB) and, as the fourth channel, the cover of hair."""
+    def coat(self, person: Person, looks: Appearance, rng: np.random.Generator) -> Coat:
+        """A subject's skin and hair."""
         colour = looks.skin * self._complexion(rng)
         colour *= 1 - _freckles(rng)
         colour *= 1 - _moles(rng)
@@ -149,8 +170,7 @@ class Painter:
             colour = mix(colour, tone, self._beard(looks.beard, rng))
         colour = mix(colour, looks.hair * 0.5 + 0.008, self._brows(person.is_male, rng))
         cover = _hair_cover(looks, rng)
-        colour = mix(colour, looks.hair * _strands(rng)[..., None], cover)
-        return np.dstack([np.clip(colour, 0.002, 1), cover]).astype(np.float32)
+        return Coat(colour, looks.hair * _strands(rng)[..., None], cover)
 
     def _complexion(self, rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
         """Factors on the skin's colour: mottling, redness, the shade around the eyes."""

@@ -1,0 +1,111 @@
+"""``tinyvgg faces``: what it writes, and that it goes on where it was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinyvgg import cli, extras
+from tinyvgg.faces import synthetic
+from tinyvgg.faces.synthetic import face_spec, ground_truth, intervene, render_face
+from tinyvgg.faces.synthetic.shots import Renderer
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path, anatomy_folder) -> Path:
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
+    faces = tmp_path / "build" / "faces"
+    faces.mkdir(parents=True)
+    for cached in anatomy_folder.glob("anatomy-*.npz"):
+        (faces / cached.name).hardlink_to(cached)
+    return tmp_path
+
+
+def test_a_shot_is_written_with_its_truth(home, capsys, anatomy_folder):
+    image, truth = home / "new" / "face.png", home / "new" / "truth.npz"
+    shot = ["faces", "show", "3", "happy", "--gaze", "left", "--angle", "45", "--size", "32"]
+    changed = ["--set", "jawOpen=0.4", "--upper", "sad", "--light", "turn=40", "--hair", "2"]
+    assert cli.main([*shot, *changed, "-o", str(image), "--truth", str(truth)]) == 0
+    spec = intervene(face_spec(3, "happy", "left", 45), hair=2)
+    spec = intervene(intervene(spec, upper="sad"), actions={"jawOpen": 0.4})
+    spec = intervene(spec, light=synthetic.Light(turn=40))
+    assert np.array_equal(np.asarray(Image.open(image)), render_face(spec, 32, anatomy_folder))
+    with np.load(truth) as kept:
+        expected = ground_truth(spec, 32, anatomy_folder)
+        assert np.array_equal(kept["parts"], expected.parts)
+        assert kept["light"].tolist() == [40, 1, 1, 1]
+    assert str(image) in capsys.readouterr().out
+
+
+def test_an_angle_that_the_set_lacks_is_seen_with_the_frontal_jitter(home, anatomy_folder):
+    image = home / "face.png"
+    given = ["faces", "show", "1", "neutral", "--angle", "60", "--size", "16", "-o", str(image)]
+    assert cli.main(given) == 0
+    spec = intervene(face_spec(1, "neutral"), angle=60.0)
+    assert np.array_equal(np.asarray(Image.open(image)), render_face(spec, 16, anatomy_folder))
+
+
+def test_the_set_is_rendered_once_and_kept_where_it_is_looked_for(home, monkeypatch, capsys):
+    table = synthetic.design(2)
+    few = table[(table["emotion"] == "happy") & (table["gaze"] == "left")]
+    asked = []
+
+    def small(subjects: int):
+        asked.append(subjects)
+        return few.reset_index(drop=True)
+
+    taken = []
+    take = Renderer.photographs
+    monkeypatch.setattr(Renderer, "photographs", lambda *given: taken.append(given) or take(*given))
+    monkeypatch.setattr(synthetic, "design", small)
+    given = ["faces", "--size", "16", "--subjects", "2", "--workers", "1"]
+    assert cli.main(given) == 0
+    assert len(taken) == 2
+    assert "6 images of 2 subjects" in capsys.readouterr().out
+    assert len(list((home / "build" / "faces" / synthetic.fingerprint(16, 0)).iterdir())) == 2
+    assert cli.main(given) == 0
+    assert len(taken) == 2
+    assert asked == [2, 2]
+
+
+@pytest.mark.parametrize("given", [[], ["show", "1", "sad", "-o", "face.png"]])
+def test_a_missing_anatomy_is_one_line_with_the_way_out(given, home, capsys, monkeypatch):
+    find = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "anny" else find(name))
+    assert cli.main(["faces", *given]) == cli.BAD_INPUT
+    assert "'anny' is not installed: pip install '.[faces]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--size", "0"], "size 0 is not a number of pixels from 8 to 2048"),
+        (["--subjects", "68"], "subjects '68' is not a whole number from 1 to 67"),
+        (["--workers", "none"], "workers 'none' is not a whole number from 1 on"),
+        (["--seed", "-1"], "seed '-1' is not a whole number from 0 on"),
+        (["show", "6", "happy", "-o", "a.png"], "subject 6 is not one of RaFD's 67 numbers"),
+        (["show", "x", "happy", "-o", "a.png"], "subject 'x' is not one of RaFD's 67 numbers"),
+        (["show", "1", "glad", "-o", "a.png"], "emotion 'glad' is not one of angry, "),
+        (["show", "1", "sad", "-o", "a.jpg"], "file 'a.jpg' does not end in .png"),
+        (["show", "1", "sad", "-o", "a.png", "--truth", "a.txt"], "'a.txt' does not end in .npz"),
+        (["show", "1", "sad", "-o", "a.png", "--gaze", "up"], "gaze 'up' is not one of left, "),
+        (["show", "1", "sad", "-o", "a.png", "--angle", "x"], "angle 'x' is not a number from 0"),
+        (["show", "1", "sad", "-o", "a.png", "--angle", "190"], "angle 190.0 is not a number"),
+        (["show", "1", "sad", "-o", "a.png", "--skin", "6"], "subject 6 is not one of RaFD's"),
+        (["show", "1", "sad", "-o", "a.png", "--upper", "glad"], "upper 'glad' is not one of"),
+        (["show", "1", "sad", "-o", "a.png", "--set", "jawOpen"], "'jawOpen' is not NAME=VALUE"),
+        (["show", "1", "sad", "-o", "a.png", "--set", "jaw=1"], "action 'jaw' is not one of "),
+        (["show", "1", "sad", "-o", "a.png", "--set", "jawOpen=2"], "weight of jawOpen 2.0 is not"),
+        (["show", "1", "sad", "-o", "a.png", "--light", "up=1"], "light 'up' is not one of turn"),
+        (["show", "1", "sad", "-o", "a.png", "--light", "key=9"], "key 9.0 is not a number from"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(given, message, home, capsys, monkeypatch):
+    monkeypatch.chdir(home)
+    before = sorted(home.rglob("*"))
+    assert cli.main(["faces", *given]) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert sorted(home.rglob("*")) == before

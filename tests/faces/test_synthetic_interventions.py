@@ -1,0 +1,229 @@
+"""What an intervention changes in the image, and what it leaves alone to the byte."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from tinyvgg.faces.synthetic import (
+    FacePart,
+    FaceSpec,
+    Light,
+    Truth,
+    face_spec,
+    ground_truth,
+    intervene,
+    render_face,
+    single,
+)
+from tinyvgg.faces.synthetic.camera import aim
+from tinyvgg.faces.synthetic.mesh import Part
+from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio, origins
+
+SIZE = 64
+LENS_REACH = 2
+"""Pixels that the blur of the lens takes in on each side."""
+
+Seen = tuple[np.ndarray, Truth]
+
+
+@pytest.fixture(scope="module")
+def see(anatomy_folder) -> Callable[[FaceSpec], Seen]:
+    """Image and truth of a shot."""
+    kept: dict[FaceSpec, Seen] = {}
+
+    def seen(spec: FaceSpec) -> Seen:
+        if spec not in kept:
+            image = render_face(spec, SIZE, anatomy_folder)
+            kept[spec] = image.astype(int), ground_truth(spec, SIZE, anatomy_folder)
+        return kept[spec]
+
+    return seen
+
+
+@pytest.fixture(params=[(1, "neutral"), (4, "happy")], ids=["woman", "long-hair"])
+def spec(request) -> FaceSpec:
+    return face_spec(*request.param)
+
+
+def near(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """A mask and what lies within some pixels of it."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * pixels + 1,) * 2, np.uint8)) > 0
+
+
+def change(before: Seen, after: Seen) -> np.ndarray:
+    """Levels by which each pixel differs."""
+    return np.abs(before[0] - after[0]).max(axis=-1)
+
+
+def shows(seen: Seen, *parts: FacePart) -> np.ndarray:
+    return np.isin(seen[1].parts, parts)
+
+
+def outline(before: Seen, after: Seen) -> np.ndarray:
+    """All but the background that stays background, with what the lens spreads it over."""
+    head = ~(shows(before, FacePart.BACKGROUND) & shows(after, FacePart.BACKGROUND))
+    return near(head, LENS_REACH + 1)
+
+
+def studio_of(spec: FaceSpec, folder) -> Studio:
+    sitter = single.sitter(spec, SIZE, folder)
+    return single.renderer(SIZE, spec.seed, folder).studio(sitter, spec)
+
+
+def first_met(studio: Studio, spec: FaceSpec) -> tuple[np.ndarray, np.ndarray]:
+    """The triangle that each ray meets first, and the opacity of lashes before it."""
+    camera = aim(studio.subject.framing, spec.angle, spec.nuisance)
+    rays = camera.rays(SIZE * SUPERSAMPLING)
+    found = studio.scene.run(origins(camera, rays), rays, output=1)
+    depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
+    return found["primID"], studio.lashes(camera, rays, depth)
+
+
+def unreached(before: FaceSpec, after: FaceSpec, folder) -> np.ndarray:
+    """Pixels whose rays meet what has neither moved nor is lit otherwise, nor has their border."""
+    studios = [studio_of(spec, folder) for spec in (before, after)]
+    one, other = studios
+    moved = (one.pose.vertices != other.pose.vertices).any(axis=1)
+    moved |= (one._fields != other._fields).any(axis=1)
+    changed = moved[one.mesh.triangles].any(axis=1) | (one.mesh.material == Part.TEETH)
+    (met, lash), (met_after, lash_after) = (
+        first_met(studio, spec) for studio, spec in zip(studios, (before, after), strict=True)
+    )
+    same = (met == met_after) & (lash == lash_after) & ((met < 0) | ~changed[met])
+    sides = (SIZE, SUPERSAMPLING)
+    pixels = same.reshape(*sides, *sides).all(axis=(1, 3))
+    return ~near(~pixels, LENS_REACH)
+
+
+@pytest.mark.parametrize(
+    ("cause", "share"),
+    [
+        ({"actions": {"jawOpen": 0.5}}, 0.35),
+        ({"gaze": "left"}, 0.7),
+        ({"actions": {"eyeBlink": 1.0}}, 0.7),
+    ],
+)
+def test_what_neither_moves_nor_is_lit_otherwise_is_equal_to_the_byte(
+    cause, share, spec, see, anatomy_folder
+):
+    other = intervene(spec, **cause)
+    free = unreached(spec, other, anatomy_folder)
+    changed = change(see(spec), see(other))
+    assert changed[free].max() == 0
+    assert free.mean() > share
+    assert changed[~free].max() > 20
+
+
+@pytest.mark.parametrize("action", ["mouthSmile", "jawOpen"])
+def test_the_mouth_reaches_the_upper_face_through_shadows_alone(action, spec, see):
+    before, after = see(spec), see(intervene(spec, actions={action: 0.9}))
+    changed = change(before, after)
+    upper = (FacePart.FOREHEAD, FacePart.BROWS)
+    still = shows(before, *upper) & shows(after, *upper)
+    assert changed[still].max() <= 2
+    assert (changed[still] > 0).mean() < 0.1
+    assert changed[: SIZE // 4].max() == 0
+    assert changed[shows(before, FacePart.MOUTH)].mean() > 10
+
+
+def test_the_lower_face_leaves_forehead_and_brows_but_for_shadows(spec, see):
+    before, after = see(spec), see(intervene(spec, lower="surprised"))
+    upper = (FacePart.FOREHEAD, FacePart.BROWS)
+    still = shows(before, *upper) & shows(after, *upper)
+    assert change(before, after)[still].max() <= 2
+    assert change(before, after)[shows(before, FacePart.MOUTH)].mean() > 10
+
+
+def test_the_brows_leave_mouth_and_chin_alone(spec, see):
+    before, after = see(spec), see(intervene(spec, actions={"browInnerUp": 1.0}))
+    changed = change(before, after)
+    lower = shows(before, FacePart.MOUTH, FacePart.CHIN, FacePart.NECK)
+    assert changed[lower].max() == 0
+    assert changed[shows(before, FacePart.BROWS)].mean() > 5
+
+
+def test_the_gaze_changes_the_eyes_and_next_to_nothing_beside_them(spec, see):
+    before, after = see(spec), see(intervene(spec, gaze="left"))
+    changed = change(before, after)
+    eyes = shows(before, FacePart.EYES)
+    assert changed[eyes].max() > 100
+    assert changed[~near(eyes, LENS_REACH)].max() <= 2
+    assert changed[~near(eyes, SIZE // 8)].max() == 0
+
+
+def test_the_light_changes_no_part_and_no_background(spec, see):
+    before, after = see(spec), see(intervene(spec, light=Light(turn=70, key=1.5)))
+    assert np.array_equal(before[1].parts, after[1].parts)
+    assert change(before, after)[~outline(before, after)].max() == 0
+
+
+def test_lamps_that_are_carried_round_light_the_other_side(see):
+    spec = FaceSpec(3)
+    middle = SIZE // 2
+    balance = {}
+    for turn in (-60, 60):
+        image, truth = see(intervene(spec, light=Light(turn=turn, fill=0)))
+        bright = np.where(truth.parts == FacePart.CHEEKS, image.mean(axis=-1), np.nan)
+        left, right = bright[:, middle:], bright[:, :middle]
+        balance[turn] = np.nanmean(left) - np.nanmean(right)
+    assert balance[-60] < -20
+    assert balance[60] > 20
+
+
+def test_without_light_the_head_is_black_before_a_white_wall(see):
+    spec = intervene(FaceSpec(3), light=Light(key=0, fill=0, dome=0))
+    image, truth = see(spec)
+    wall = truth.parts == FacePart.BACKGROUND
+    assert image[~near(wall, LENS_REACH + 1)].max() < 20
+    assert image[~near(~wall, LENS_REACH + 1)].min() > 230
+
+
+def test_the_skin_changes_neither_parts_nor_hair(spec, see):
+    before, after = see(spec), see(intervene(spec, skin=3))
+    assert np.array_equal(before[1].parts, after[1].parts)
+    changed = change(before, after)
+    assert changed[~outline(before, after)].max() == 0
+    hair = ~near(~shows(before, FacePart.HAIR), 2 * LENS_REACH)
+    assert changed[hair].max() <= 2
+    assert changed[shows(before, FacePart.CHEEKS)].mean() > 10
+
+
+def test_the_hair_leaves_the_middle_of_the_face_alone(spec, see):
+    before, after = see(spec), see(intervene(spec, hair=9))
+    changed = change(before, after)
+    middle = shows(before, FacePart.NOSE, FacePart.MOUTH, FacePart.CHIN)
+    assert changed[middle].max() == 0
+    assert changed[shows(before, FacePart.BROWS, FacePart.EYES)].max() <= 2
+    assert changed[shows(before, FacePart.HAIR)].mean() > 20
+
+
+def test_another_shape_keeps_the_colours_and_the_jitter(spec, see):
+    other = intervene(spec, shape=3)
+    before, after = see(spec), see(other)
+    assert (before[1].parts != after[1].parts).mean() > 0.05
+    assert change(before, after)[~outline(before, after)].max() == 0
+    cheeks = [seen[0][shows(seen, FacePart.CHEEKS)].mean(axis=0) for seen in (before, after)]
+    skin = see(intervene(spec, skin=3))
+    others = skin[0][shows(skin, FacePart.CHEEKS)].mean(axis=0)
+    assert np.abs(cheeks[0] - cheeks[1]).max() < 12
+    assert np.abs(cheeks[0] - others).max() > 15
+
+
+def test_the_camera_moves_round_a_head_that_stays_as_it_is(spec, see):
+    before, after = see(spec), see(intervene(spec, angle=60))
+    assert change(before, after)[~outline(before, after)].max() == 0
+    assert before[1].camera.width == after[1].camera.width
+    distances = [np.linalg.norm(seen[1].camera.position[[0, 2]]) for seen in (before, after)]
+    assert distances[0] == pytest.approx(distances[1], abs=1.5)
+    assert after[1].camera.position[0] < before[1].camera.position[0] - 5
+
+
+def test_interventions_add_up_in_any_order(anatomy_folder):
+    spec = face_spec(1, "neutral")
+    one = intervene(intervene(spec, gaze="left"), actions={"jawOpen": 0.4})
+    other = intervene(intervene(spec, actions={"jawOpen": 0.4}), gaze="left")
+    assert one == other
+    images = [render_face(each, SIZE, anatomy_folder).astype(int) for each in (one, other)]
+    assert np.abs(images[0] - images[1]).max() <= 1

@@ -1,0 +1,165 @@
+"""``tinyvgg faces``: the synthetic set, or one shot of it with what is true of it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tinyvgg import paths
+from tinyvgg.errors import UserError
+from tinyvgg.extras import need
+from tinyvgg.face_parameters import (
+    ANGLES,
+    EMOTIONS,
+    GAZES,
+    SUBJECTS,
+    check_one_of,
+    check_size,
+    check_subject,
+    parse_action,
+    parse_light,
+    parse_real,
+    parse_whole,
+)
+
+_DONORS = ("shape", "skin", "hair")
+_HALVES = ("upper", "lower")
+_FRONTAL = 90
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What can be asked of the set, and of one shot."""
+    add, all_of_them = parser.add_argument, len(SUBJECTS)
+    add("--size", default="64", metavar="PIXELS", help="side of the images (default: 64)")
+    add("--subjects", default=str(all_of_them), metavar="N", help=f"the first N of {all_of_them}")
+    add("--seed", default="0", help="of the set (default: 0)")
+    add("--workers", metavar="N", help="processes (default: as many as cores)")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    about = "render one shot, changed as you like"
+    show = commands.add_parser("show", help=about, description=about)
+    show.set_defaults(command=_show)
+    _add_shot(show)
+
+
+def _add_shot(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("subject", metavar="SUBJECT", help="its number, 1 to 73 with gaps")
+    add("emotion", metavar="EMOTION", help=", ".join(EMOTIONS))
+    add("--gaze", default="frontal", help=f"{', '.join(GAZES)} of the subject (default: frontal)")
+    add("--angle", default=str(_FRONTAL), metavar="DEGREES", help="0 to 180 (default: 90, frontal)")
+    add("--size", default="224", metavar="PIXELS", help="side of the image (default: 224)")
+    add("--seed", default="0", help="of the set (default: 0)")
+    add("--set", action="append", default=[], metavar="ACTION=WEIGHT", help="may be repeated")
+    add("--upper", metavar="EMOTION", help="shown by brows and eyes instead")
+    add("--lower", metavar="EMOTION", help="shown by nose, cheeks and mouth instead")
+    add("--light", action="append", default=[], metavar="NAME=VALUE", help="turn, key, fill, dome")
+    for donor in _DONORS:
+        add(f"--{donor}", metavar="SUBJECT", help=f"whose {donor} to take")
+    add("-o", "--output", type=Path, required=True, metavar="FILE.png", help="the image")
+    add("--truth", type=Path, metavar="FILE.npz", help="landmarks, parts, weights, camera, light")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Render the set, or what is missing of it, and say where it lies."""
+    size, seed = _size(given.size), parse_whole("seed", given.seed, 0)
+    subjects = parse_whole("subjects", given.subjects, 1, len(SUBJECTS))
+    workers = None if given.workers is None else parse_whole("workers", given.workers, 1)
+    need("faces", "anny", "embreex", "pandas")
+    from tinyvgg.faces import synthetic
+
+    folder = paths.faces_cache()
+    images = synthetic.render(synthetic.design(subjects), size, folder, seed, workers)
+    where = folder / synthetic.fingerprint(size, seed)
+    print(f"{len(images)} images of {subjects} subjects, {size} pixels; {where}")
+    return 0
+
+
+def _show(given: argparse.Namespace) -> int:
+    """Render one shot, and write what is true of it where that is asked for."""
+    shot, causes, size = _shot(given), _causes(given), _size(given.size)
+    output = _file(given.output, ".png")
+    truth = None if given.truth is None else _file(given.truth, ".npz")
+    need("faces", "anny", "embreex", "pandas", "PIL")
+    from tinyvgg.faces import synthetic
+
+    spec = synthetic.face_spec(**shot)
+    for cause, value in causes:
+        changed: Any = synthetic.Light(**value) if cause == "light" else value
+        spec = synthetic.intervene(spec, **{cause: changed})
+    _write_image(spec, size, output)
+    if truth is not None:
+        _write_truth(spec, size, truth)
+    return 0
+
+
+def _write_image(spec: Any, size: int, file: Path) -> None:
+    from PIL import Image
+
+    from tinyvgg.faces import synthetic
+
+    image = Image.fromarray(synthetic.render_face(spec, size, paths.faces_cache()))
+    paths.write_whole(file, image.save)
+    print(f"written: {file}")
+
+
+def _write_truth(spec: Any, size: int, file: Path) -> None:
+    import numpy as np
+
+    from tinyvgg.faces import synthetic
+
+    arrays = synthetic.ground_truth(spec, size, paths.faces_cache()).arrays()
+    paths.write_whole(file, lambda path: np.savez_compressed(path, **arrays))
+    print(f"written: {file}")
+
+
+def _shot(given: argparse.Namespace) -> dict[str, Any]:
+    """The shot of the design to start from; its own draws where it has the angle, else frontal."""
+    check_one_of("emotion", given.emotion, EMOTIONS)
+    check_one_of("gaze", given.gaze, GAZES)
+    angle = _angle(given)
+    return {
+        "subject": _subject(given.subject),
+        "emotion": given.emotion,
+        "gaze": given.gaze,
+        "angle": int(angle) if angle in ANGLES else _FRONTAL,
+        "seed": parse_whole("seed", given.seed, 0),
+    }
+
+
+def _causes(given: argparse.Namespace) -> list[tuple[str, Any]]:
+    """What to change of it, one after the other."""
+    causes: list[tuple[str, Any]] = []
+    for name in _DONORS:
+        if getattr(given, name) is not None:
+            causes.append((name, _subject(getattr(given, name))))
+    for name in _HALVES:
+        if getattr(given, name) is not None:
+            check_one_of(name, getattr(given, name), EMOTIONS)
+            causes.append((name, getattr(given, name)))
+    if given.set:
+        causes.append(("actions", dict(parse_action(text) for text in given.set)))
+    if given.light:
+        causes.append(("light", dict(parse_light(text) for text in given.light)))
+    return [*causes, ("angle", _angle(given))]
+
+
+def _angle(given: argparse.Namespace) -> float:
+    return parse_real("angle", given.angle, 0, 180)
+
+
+def _subject(text: str) -> int:
+    number = int(text) if text.isdecimal() else text
+    check_subject(number)
+    return int(number)
+
+
+def _size(text: str) -> int:
+    size = parse_whole("size", text, 0)
+    check_size(size)
+    return size
+
+
+def _file(path: Path, suffix: str) -> Path:
+    place = path.expanduser()
+    if place.suffix.lower() != suffix or place.is_dir():
+        raise UserError(f"file {str(path)!r} does not end in {suffix}; name one that does")
+    return place

@@ -1,0 +1,129 @@
+"""One shot, described by what causes it: who does what, seen from where, in which light."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from tinyvgg.errors import UserError
+from tinyvgg.face_parameters import ACTIONS, Real, check_range, check_subject
+from tinyvgg.faces.synthetic.camera import Nuisance, draw_nuisance
+from tinyvgg.faces.synthetic.design import check_shot, person
+from tinyvgg.faces.synthetic.expressions import (
+    Expression,
+    Temperament,
+    draw_expression,
+    draw_temperament,
+)
+from tinyvgg.faces.synthetic.lighting import STUDIO, Light
+from tinyvgg.faces.synthetic.streams import stream
+
+FACE_UNITS = tuple(sorted(action for action in ACTIONS if "-" not in action))
+"""The actions that a temperament has a gain for, in the order of their draws."""
+
+COLUMNS = ("subject", "emotion", "gaze", "angle")
+"""Of a table whose rows are shots."""
+
+
+@dataclass(frozen=True)
+class FaceSpec:
+    """All that one picture of a synthetic face is made of but its size; it cannot be changed.
+
+    No draw is left to be made: two descriptions that differ in one cause differ in nothing else.
+
+    Attributes:
+        subject: RaFD's number of who is shown.
+        expression: weights of the actions, and where the eyes look.
+        angle: of the camera, degrees from 0 to 180; 90 is frontal, 0 the subject's right profile.
+        nuisance: shift, scale and roll of the camera, exposure and noise.
+        light: of the studio.
+        shape: number of the subject whose head's shape is taken in place of the subject's own.
+        skin: the same for skin, lips, irises, brows, lashes and beard.
+        hair: the same for the hair, its style and its colour.
+        seed: of the set that the subjects belong to.
+
+    Raises:
+        UserError: an unknown subject or action, or a weight, gaze or angle out of range.
+    """
+
+    subject: int
+    expression: Expression = field(default_factory=Expression)
+    angle: Real = 90
+    nuisance: Nuisance = field(default_factory=Nuisance)
+    light: Light = STUDIO
+    shape: int | None = None
+    skin: int | None = None
+    hair: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for number in self.donors:
+            check_subject(number)
+        self.expression.check()
+        check_range("angle", self.angle, 0, 180)
+
+    @property
+    def donors(self) -> tuple[int, int, int]:
+        """Who gives shape, skin and hair."""
+        given = (self.shape, self.skin, self.hair)
+        shape, skin, hair = (self.subject if number is None else number for number in given)
+        return shape, skin, hair
+
+
+def temperament(subject: int, seed: int) -> Temperament:
+    """How a subject's face acts."""
+    return draw_temperament(stream(seed, subject, "temperament"), FACE_UNITS)
+
+
+def face_spec(
+    subject: int, emotion: str, gaze: str = "frontal", angle: int = 90, seed: int = 0
+) -> FaceSpec:
+    """The description of one image of the design, which renders to that image.
+
+    Args:
+        subject: RaFD's number.
+        emotion: one of the eight.
+        gaze: ``left`` (the subject's), ``frontal`` or ``right``.
+        angle: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
+        seed: of the whole set.
+
+    Raises:
+        UserError: an unknown subject, emotion, gaze or angle.
+    """
+    person(subject)
+    check_shot(emotion, gaze, [angle])
+    rng = stream(seed, subject, emotion, gaze, "expression")
+    return FaceSpec(
+        subject=subject,
+        expression=draw_expression(emotion, gaze, temperament(subject, seed), rng),
+        angle=angle,
+        nuisance=draw_nuisance(seed, subject, emotion, gaze, angle),
+        seed=seed,
+    )
+
+
+def face_specs(table: pd.DataFrame, seed: int = 0) -> Iterator[FaceSpec]:
+    """The description of each row of a table, in its order.
+
+    Args:
+        table: columns subject, emotion, gaze and angle, as `design` makes them.
+        seed: of the whole set.
+
+    Raises:
+        UserError: a column is missing; an unknown subject, emotion, gaze or angle.
+    """
+    shots = zip(*shot_columns(table), strict=True)
+    return (face_spec(who, emotion, gaze, angle, seed) for who, emotion, gaze, angle in shots)
+
+
+def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
+    """Subjects, emotions, gazes and angles of a table.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    lacking = set(COLUMNS) - set(table.columns)
+    if lacking:
+        raise UserError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
+    return [table[name].tolist() for name in COLUMNS]
