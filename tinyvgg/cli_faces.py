@@ -1,6 +1,7 @@
 """``tinyvgg faces``: the synthetic set, or one shot of it with what is true of it."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,7 @@ def _write_image(spec: Any, size: int, file: Path) -> None:
     from tinyvgg.faces import synthetic
 
     image = Image.fromarray(synthetic.render_face(spec, size, paths.faces_cache()))
-    paths.write_whole(file, image.save)
-    print(f"written: {file}")
+    _write(file, image.save)
 
 
 def _write_truth(spec: Any, size: int, file: Path) -> None:
@@ -107,7 +107,16 @@ def _write_truth(spec: Any, size: int, file: Path) -> None:
     from tinyvgg.faces import synthetic
 
     arrays = synthetic.ground_truth(spec, size, paths.faces_cache()).arrays()
-    paths.write_whole(file, lambda path: np.savez_compressed(path, **arrays))
+    _write(file, lambda path: np.savez_compressed(path, **arrays))
+
+
+def _write(file: Path, write: Callable[[Path], object]) -> None:
+    try:
+        paths.write_whole(file, write)
+    except OSError as error:
+        raise UserError(
+            f"file {str(file)!r} cannot be written ({error.strerror}); name another place"
+        ) from None
     print(f"written: {file}")
 
 

@@ -38,6 +38,15 @@ def test_a_shot_is_written_with_its_truth(home, capsys, anatomy_folder):
     assert str(image) in capsys.readouterr().out
 
 
+def test_a_place_that_cannot_be_written_is_one_line(home, capsys):
+    (home / "taken").touch()
+    given = ["faces", "show", "1", "neutral", "--size", "16", "-o", str(home / "taken" / "a.png")]
+    assert cli.main(given) == cli.BAD_INPUT
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"tinyvgg: file '{home / 'taken' / 'a.png'}' cannot be written (")
+    assert said.endswith("); name another place")
+
+
 def test_an_angle_that_the_set_lacks_is_seen_with_the_frontal_jitter(home, anatomy_folder):
     image = home / "face.png"
     given = ["faces", "show", "1", "neutral", "--angle", "60", "--size", "16", "-o", str(image)]
