@@ -17,6 +17,7 @@ from tinyvgg import paper, paths
 from tinyvgg.book import collect, sources
 from tinyvgg.claims import UNTESTED
 from tinyvgg.cli import _parser
+from tinyvgg.faces import synthetic
 
 BOOK = paths.project() / "book"
 PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "reference", "data_licences")]
@@ -209,8 +210,10 @@ def test_code_of_readme_and_reference_uses_what_exists():
     for page in (paths.project() / "README.md", BOOK / "reference.md"):
         for code in re.findall(r"(?s)```python\n(.*?)```", text_of(page)):
             used = re.findall(r"\btinyvgg\.(\w+)\(", code)
-            assert used
+            of_faces = re.findall(r"\bsynthetic\.(\w+)\(", code)
+            assert used or of_faces
             assert set(used) <= set(tinyvgg.__all__)
+            assert set(of_faces) <= set(synthetic.__all__)
             compile(code, page.name, "exec")
 
 

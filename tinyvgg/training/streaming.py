@@ -21,6 +21,8 @@ AHEAD = 4
 """Batches that each worker decodes before they are asked for."""
 MOST = 8
 """Workers, however many processors there are."""
+WORKER = "DataLoader worker"
+"""How torch begins to say that one was ended."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Streamed:
         """End the workers."""
         iterator = getattr(self._loader, "_iterator", None)
         if iterator is not None:
-            iterator._shutdown_workers()
+            with _ended_already():
+                iterator._shutdown_workers()
         self._started = False
 
     def _decoded(self) -> Iterator[Any]:
@@ -118,11 +121,21 @@ def streamed(source: Streamed) -> Iterator[Streamed]:
     try:
         yield source
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if WORKER not in str(error):
             raise
         raise _ended(source.workers) from None
     finally:
         source.close()
+
+
+@contextmanager
+def _ended_already() -> Iterator[None]:
+    """Pass over what is said again of a worker that is gone; the others are ended all the same."""
+    try:
+        yield
+    except RuntimeError as error:
+        if WORKER not in str(error):
+            raise
 
 
 def usual_workers() -> int:
