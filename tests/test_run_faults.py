@@ -25,7 +25,7 @@ try:
     run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
 except UserError as error:
     sys.exit(f"refused: {error}")
-print("trained in sessions of", run.manifest["seconds"] > 0, run.folder.name)
+print("trained", run.folder.name)
 """
 
 

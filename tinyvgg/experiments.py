@@ -9,8 +9,9 @@ from tinyvgg.faces import Faces, Split, load_faces, split
 from tinyvgg.parameters import check_study
 from tinyvgg.profiles import PROFILES as PROFILES
 from tinyvgg.profiles import Profile as Profile
-from tinyvgg.runs import Experiment, Run, train_or_load
+from tinyvgg.runs import Experiment, Run
 from tinyvgg.settings import Design, changed, check_settings
+from tinyvgg.train_once import train_or_load
 from tinyvgg.training.team import assemble, check_device
 from tinyvgg.training.watching import Watcher
 

@@ -82,6 +82,27 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 
 
+def difference_interval(
+    first: float, of_first: Interval, second: float, of_second: Interval, phi: float = 0.0
+) -> Interval:
+    """Interval of first - second from one of each (Newcombe's; Zou and Donner's MOVER).
+
+    Args:
+        first: an estimate.
+        of_first: its interval.
+        second: another estimate.
+        of_second: its interval.
+        phi: correlation of the two; 0 for independent ones.
+    """
+
+    def apart(x: float, y: float) -> float:
+        return sqrt(max(0.0, x**2 - 2 * phi * x * y + y**2))
+
+    below = apart(first - of_first.low, of_second.high - second)
+    above = apart(of_first.high - first, second - of_second.low)
+    return Interval(first - second - below, first - second + above)
+
+
 def _newcombe(
     first: tuple[int, int], second: tuple[int, int], phi: float, level: float
 ) -> Interval:
@@ -90,12 +111,7 @@ def _newcombe(
         return Interval(-1.0, 1.0)
     p, q = first[0] / first[1], second[0] / second[1]
     of_p, of_q = proportion_interval(*first, level), proportion_interval(*second, level)
-
-    def apart(x: float, y: float) -> float:
-        return sqrt(max(0.0, x**2 - 2 * phi * x * y + y**2))
-
-    below, above = apart(p - of_p.low, of_q.high - q), apart(of_p.high - p, q - of_q.low)
-    return Interval(p - q - below, p - q + above)
+    return difference_interval(p, of_p, q, of_q, phi)
 
 
 def bootstrap_interval(

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,23 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import Timeout
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tinyvgg import paths, run_folder
-from tinyvgg.faces import Faces, Split, hold_out, split
+from tinyvgg.faces import Faces, Split, split
 from tinyvgg.faces.index import Rows
 from tinyvgg.model import build
 from tinyvgg.settings import Design, Recipe
-from tinyvgg.training import checkpoints, diagnosis
-from tinyvgg.training.evaluation import predict
-from tinyvgg.training.history import Epoch, Trained, gradients_table, history_table, timings_table
-from tinyvgg.training.loop import Parts, train
-from tinyvgg.training.sources import Scaling, fit_scaling, open_source
-from tinyvgg.training.team import Team, assemble, check_device
-from tinyvgg.training.watching import Log, Plan, ProgressBar, Watcher
+from tinyvgg.training.sources import Scaling
 
 
 @dataclass(frozen=True)
@@ -166,39 +157,6 @@ class Run:
         return 1 - len(self.errors) / len(self.labels)
 
 
-def train_or_load(
-    experiment: Experiment,
-    faces: Faces,
-    progress: bool = True,
-    *,
-    device: str | None = None,
-    watchers: Sequence[Watcher] = (),
-) -> Run:
-    """The run of an experiment: loaded if it is complete, else trained from its last checkpoint.
-
-    A second process that asks for the same experiment waits for the first and loads its result.
-    Under torchrun all its processes train together.
-
-    Args:
-        experiment: its description.
-        faces: its images.
-        progress: whether to show a progress bar.
-        device: to train on; None for the best there is.
-        watchers: are told how the training goes.
-
-    Raises:
-        UserError: a device that is absent, a run folder that is damaged, of another version, or
-            cannot be written, and what `tinyvgg.training.train` refuses.
-    """
-    folder, team = experiment.folder, assemble(check_device(device))
-    if team.agree(not run_folder.is_complete(folder)):
-        with _held(folder, team):
-            if team.agree(not run_folder.is_complete(folder)):
-                _train(experiment, faces, team, _watchers(experiment, progress, watchers, team))
-        team.agree(None)
-    return load(experiment, faces)
-
-
 def load(experiment: Experiment, faces: Faces) -> Run:
     """Read a complete run from its folder.
 
@@ -232,137 +190,3 @@ def build_model(experiment: Experiment) -> nn.Module:
         experiment.dense,
         experiment.seed,
     )
-
-
-def parts(experiment: Experiment, faces: Faces) -> Parts:
-    """The rows that an experiment trains on, tests on, and chooses its epoch by.
-
-    Where it chooses by a validation part, every sixth training image of each cell is held out.
-    """
-    rows = split(faces.index, experiment.task, experiment.seed)
-    if experiment.recipe.selection != "validation":
-        return Parts(rows.train, rows.test)
-    held_out = hold_out(faces.index, experiment.task, rows.train, experiment.seed)
-    return Parts(np.setdiff1d(rows.train, held_out), rows.test, held_out)
-
-
-def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[Watcher]) -> None:
-    folder, rows = experiment.folder, parts(experiment, faces)
-    if team.rank == 0:
-        paths.remove_leftovers(folder)
-        watchers = [_Files(folder, _configuration_writer(experiment, rows)), *watchers]
-    scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
-    model = build_model(experiment).to(team.device)
-    with open_source(faces, experiment.task, team.device, scaling) as source:
-        trained = train(
-            model,
-            source,
-            rows,
-            experiment.recipe,
-            experiment.seed,
-            folder,
-            team=team,
-            watchers=watchers,
-            name=experiment.name,
-        )
-        if team.rank == 0:
-            logits, _ = predict(model, source, rows.test)
-            labels = source.labels.cpu().numpy()
-            _save(experiment, model, trained, logits, rows, labels, team, scaling)
-            checkpoints.remove(folder)
-
-
-def _configuration_writer(experiment: Experiment, rows: Parts) -> Callable[[Path], object]:
-    """Writes what a folder is the run of."""
-    images = {name: len(part) for name, part in vars(rows).items()}
-    text = run_folder.as_json({**experiment.configuration, "images": images})
-    return lambda to: to.write_text(text, "utf-8")
-
-
-def _save(
-    experiment: Experiment,
-    model: nn.Module,
-    trained: Trained,
-    logits: Float[Tensor, "n k"],
-    rows: Parts,
-    labels: Int[np.ndarray, "m"],
-    team: Team,
-    scaling: Scaling,
-) -> None:
-    history, images = trained.history, len(rows.train)
-    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    timings = timings_table(history, trained.seconds, images)
-    predictions = {"logits": logits.numpy(), "rows": rows.test, "labels": labels[rows.test]}
-    wrong = int((logits.argmax(1).numpy() != predictions["labels"]).sum())
-    writers: run_folder.Writers = {
-        run_folder.CONFIGURATION: _configuration_writer(experiment, rows),
-        run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
-        run_folder.GRADIENTS: lambda to: gradients_table(history).to_csv(to, index=False),
-        run_folder.TIMINGS: lambda to: timings.to_csv(to, index=False),
-        run_folder.WEIGHTS: lambda to: save_file(weights, to),
-        run_folder.PREDICTIONS: lambda to: np.savez(to, **predictions),
-    }
-    constant = diagnosis.constant_loss(labels[rows.train])
-    facts = {
-        "accuracy": 1 - wrong / len(rows.test),
-        "device": team.device,
-        "errors": wrong,
-        "finished": time.time(),
-        "fingerprint": experiment.fingerprint,
-        "kept_epoch": trained.kept,
-        "left_plateau": diagnosis.left_plateau(history, constant),
-        "processes": team.size,
-        "scaling": asdict(scaling),
-        "seconds": sum(trained.seconds),
-        "seed": experiment.seed,
-        "sessions": trained.sessions,
-        "test_images": len(rows.test),
-        "training_images": images,
-    }
-    run_folder.write(experiment.folder, writers, facts)
-
-
-class _Files(Watcher):
-    """Keeps what is trained, and its history, where others can read them meanwhile."""
-
-    def __init__(self, folder: Path, write_configuration: Callable[[Path], object]) -> None:
-        self.folder, self.write_configuration = folder, write_configuration
-        self.history: list[Epoch] = []
-
-    def begin(self, plan: Plan) -> None:
-        self.history = list(plan.history)
-        paths.write_whole(self.folder / run_folder.CONFIGURATION, self.write_configuration)
-
-    def epoch(self, epoch: Epoch, images: int) -> None:
-        self.history.append(epoch)
-        table = history_table(self.history)
-        paths.write_whole(
-            self.folder / run_folder.HISTORY, lambda to: table.to_csv(to, index=False)
-        )
-
-
-def _watchers(
-    experiment: Experiment, progress: bool, others: Sequence[Watcher], team: Team
-) -> list[Watcher]:
-    """Those of the first process; the others work in silence."""
-    if team.rank:
-        return []
-    shown = ProgressBar(f"training {experiment.task}") if progress else Log()
-    return [shown, *others]
-
-
-@contextmanager
-def _held(folder: Path, team: Team) -> Iterator[None]:
-    """Have a run's folder to oneself, if need be after another process has finished with it."""
-    if team.rank:
-        yield
-        return
-    with run_folder.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            held = run_folder.held(folder, wait=False)
-        except Timeout:
-            Log().say(f"another process trains {folder.name!r}; waiting for it")
-            held = run_folder.held(folder)
-        with held:
-            yield

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinyvgg import paper
+from tinyvgg import metrics, paper
 from tinyvgg.experiments import PROFILES, Study
 from tinyvgg.findings import recipes, training
 from tinyvgg.metrics import Interval, proportion_interval
@@ -54,7 +54,7 @@ def test_the_parameters_add_up(faces):
 def test_difference_of_proportions_agrees_with_newcombes_example():
     # 56/70 against 48/80: Newcombe (1998), method 10 gives 0.0524 to 0.3339
     first, second = proportion_interval(56, 70), proportion_interval(48, 80)
-    low, high = training.difference_interval(56 / 70, first, 48 / 80, second)
+    low, high = metrics.difference_interval(56 / 70, first, 48 / 80, second)
     assert (low, high) == pytest.approx((0.0524, 0.3339), abs=2e-4)
 
 
@@ -116,7 +116,7 @@ def test_the_tables_show_the_gap_and_its_interval(faces):
     run = run_of(faces, "emotion", 0.25)
     gap, interval = training.gap(run, 0)
     assert gap == pytest.approx(0.25)
-    assert interval == training.difference_interval(
+    assert interval == metrics.difference_interval(
         0.25, proportion_interval(36, 144), 0.0, proportion_interval(0, 144)
     )
     assert isinstance(interval, Interval)

@@ -167,7 +167,7 @@ def test_paths_of_this_project_are_refused_in_metadata_too():
 
 
 def test_relative_paths_and_images_may_be_shown():
-    data = {"text/plain": "build/faces a/home/b 1/2", "image/png": "/tmp/home/root/aaaa"}
+    data = {"text/plain": "build/faces a/home/b 1/2", "image/png": "/Users/aaaa/bbbb"}
     output = nbformat.v4.new_output("display_data", data=data)
     cell = nbformat.v4.new_code_cell("x", outputs=[output])
     refuse_private(nbformat.v4.new_notebook(cells=[cell]), "03_x")

@@ -91,7 +91,7 @@ def test_a_second_sweep_trains_nothing_and_computes_nothing(
 ) -> None:
     todo = jobs(faces, rules=RULES)
     first, files = here(todo), stamps(home)
-    monkeypatch.setattr("tinyvgg.runs._train", None)
+    monkeypatch.setattr("tinyvgg.train_once._train", None)
     monkeypatch.setattr("tinyvgg.sweeps.findings.record", None)
     pd.testing.assert_frame_equal(here(todo), first)
     assert stamps(home) == files
@@ -135,7 +135,7 @@ def test_an_error_that_no_one_foresaw_is_a_row_too(
 
     todo = jobs(faces)
     here(todo[:1])
-    monkeypatch.setattr("tinyvgg.runs._train", fail)
+    monkeypatch.setattr("tinyvgg.train_once._train", fail)
     table = here(todo)
     assert table["error"].fillna("").tolist() == ["", "RuntimeError: two lines"]
 

@@ -1,7 +1,6 @@
 """Accuracies and over-fitting, beside the paper's (T2, F5), and the chapter's verdicts."""
 
 from collections.abc import Sequence
-from math import sqrt
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from tinyvgg.experiments import Study
 from tinyvgg.findings.conclusions import Part, in_words, untestable, weigh
 from tinyvgg.findings.data import PLURALS
 from tinyvgg.findings.recipes import network_table, parameters
-from tinyvgg.metrics import Interval, proportion_interval
+from tinyvgg.metrics import Interval, difference_interval, proportion_interval
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.reading import read_network
 from tinyvgg.runs import Run
@@ -68,16 +67,6 @@ def train_errors(run: Run) -> int:
             run.model, resident(run.faces, run.task, "cpu", run.scaling), run.split.train
         )
     return int((logits.argmax(1) != labels).sum())
-
-
-def difference_interval(
-    first: float, first_interval: Interval, second: float, second_interval: Interval
-) -> Interval:
-    """Interval of first - second for independent estimates (Newcombe's; Zou and Donner's MOVER)."""
-    difference = first - second
-    below = sqrt((first - first_interval.low) ** 2 + (second_interval.high - second) ** 2)
-    above = sqrt((first_interval.high - first) ** 2 + (second - second_interval.low) ** 2)
-    return Interval(difference - below, difference + above)
 
 
 def gap(run: Run, wrong_in_training: int) -> tuple[float, Interval]:
