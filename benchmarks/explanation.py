@@ -198,8 +198,7 @@ def tracking(net: nn.Module, images: Tensor, rounds: int, device: str) -> str:
     ]
     header = ["what", "images/s", "ours is faster by", "GFLOP an image", "of the matmul rate"]
     return (
-        f"{table(header, rows)}\n\nA convolution may take more than the rate of matrix products, "
-        "as some algorithms for 3 x 3 filters need fewer operations than are counted here.\n"
+        f"{table(header, rows)}\n\nA convolution may exceed the rate of matrix products.\n"
         f"Both give the same features but for {apart:.2%} of their sum, where maxima are tied but"
         " for rounding."
     )

@@ -189,8 +189,7 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
     )
     return (
         f"{shown}\n\nEvery round, images/s: {spread}. {flop_image / 1e9:.2f} GFLOP an image; matrix"
-        f" products in single precision: {limit / 1e9:,.0f} GFLOP/s (a convolution may take more,"
-        " as its filters stay in the registers)."
+        f" products in single precision: {limit / 1e9:,.0f} GFLOP/s; a convolution may exceed it."
     )
 
 
@@ -208,7 +207,7 @@ def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float
     rows.append(("sum", "", f"{1e3 * total:.1f}", "100%", ""))
     head = (f"layer, batch {given.batch}", "forward, ms", "back, ms", "share", "GFLOP/s")
     return (
-        f"{table(head, rows)}\n\nEach layer by itself, so with its input out of the caches; the sum"
+        f"{table(head, rows)}\n\nEach layer is measured by itself; the sum"
         f" would make {given.batch / total:,.1f} images/s. The memory copies"
         f" {memory_rate(given.device) / 1e9:.0f} GB/s."
     )

@@ -21,12 +21,11 @@ from tinyvgg.training.determinism import repeatable, seed_step
 from tinyvgg.training.evaluation import evaluate
 from tinyvgg.training.history import Epoch, Trained
 from tinyvgg.training.optimisers import make_optimiser, optimiser_tensors, restore_optimiser
-from tinyvgg.training.sources import Source
+from tinyvgg.training.sources import Rows, Source
 from tinyvgg.training.step import Step
 from tinyvgg.training.team import Team, shared
 from tinyvgg.training.watching import Plan, Watcher, watched
 
-Rows = Int[np.ndarray, "_"]
 GRADIENT_SAMPLES = 8
 """Steps of an epoch, spread evenly, at which the norms of the gradients are taken."""
 LOOK_SECONDS = 0.5

@@ -12,16 +12,14 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor, nn
 
 from tinyvgg import launch, parameters
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
+from tinyvgg.training.sources import Rows
 
-Rows = Int[np.ndarray, "_"]
 PATIENCE = timedelta(days=7)
 """How long processes wait for the first one, which may wait for another training to end."""
 
