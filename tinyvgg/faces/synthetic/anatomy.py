@@ -8,7 +8,7 @@ import gzip
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ from jaxtyping import Float32, Int, UInt8
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.synthetic.maths import Array, contract
+from tinyvgg.faces.synthetic.relaxation import (
+    RELAXED,
+    freedom_from_lips,
+    mask_at_vertices,
+    relaxed,
+)
 from tinyvgg.faces.synthetic.storage import DAMAGED
 from tinyvgg.paths import write_whole
 
@@ -41,7 +47,7 @@ _REGIONS = (
 _MASKS = ("lips", "inside-mouth", "ears")
 _MASK_SIZE = 1024
 _LOWEST, _WIDEST = 5.0, 1.9
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ def parse_anatomy() -> Anatomy:
     ends = np.cumsum([len(kept[part]) for part in _PARTS])
     order = np.concatenate([kept[part] for part in _PARTS])
     files, opposites = _target_files(data)
-    return Anatomy(
+    raw = Anatomy(
         vertices=points[order].astype(np.float32),
         parts={
             part: slice(int(end) - len(kept[part]), int(end))
@@ -142,6 +148,23 @@ def parse_anatomy() -> Anatomy:
         names=tuple(files),
         opposites=opposites,
     )
+    return _with_soft_smile(raw)
+
+
+def _with_soft_smile(raw: Anatomy) -> Anatomy:
+    """The same anatomy with the targets of `RELAXED` made smoother away from the lips."""
+    skin, quads = raw.parts["skin"], raw.quads["skin"]
+    points = raw.vertices[skin]
+    lips = [
+        mask_at_vertices(raw.masks[name], raw.skin_uv, quads, len(points))
+        for name in ("lips", "inside-mouth")
+    ]
+    freedom = freedom_from_lips(points, np.maximum(*lips))
+    targets = raw.targets.copy()
+    for name in RELAXED:
+        row = raw.names.index(name)
+        targets[row, skin] = relaxed(targets[row, skin], quads, freedom)
+    return replace(raw, targets=targets)
 
 
 def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:

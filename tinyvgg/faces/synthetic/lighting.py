@@ -36,8 +36,8 @@ class Lamp:
     highlight: float
 
 
-KEY = Lamp(normalized(np.array([-0.62, 0.5, 0.8], np.float32)), 1.02, 1.0)
-FILL = Lamp(normalized(np.array([0.75, 0.3, 0.75], np.float32)), 0.62, 0.6)
+KEY = Lamp(normalized(np.array([-0.62, 0.5, 0.8], np.float32)), 1.12, 1.5)
+FILL = Lamp(normalized(np.array([0.75, 0.3, 0.75], np.float32)), 0.52, 0.9)
 
 
 @dataclass(frozen=True)

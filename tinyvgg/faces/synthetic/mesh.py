@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Int, Int8, Int32
 from tinyvgg.faces.synthetic.anatomy import Anatomy
 from tinyvgg.faces.synthetic.chart import AXIS_DEPTH
 from tinyvgg.faces.synthetic.maths import Array, normalized, smoothstep
+from tinyvgg.faces.synthetic.relaxation import mask_at_vertices
 from tinyvgg.faces.synthetic.subdivision import (
     Subdivision,
     subdivide,
@@ -219,7 +220,8 @@ def _masks(
     uv = subdivide_corners(anatomy.skin_uv)
     count = skin.smooth.shape[0]
     drawn = {
-        name: _at_vertices(mask, uv, skin.quads, count) for name, mask in anatomy.masks.items()
+        name: mask_at_vertices(mask, uv, skin.quads, count)
+        for name, mask in anatomy.masks.items()
     }
     points = template[:count]
     is_ear = (np.abs(points[:, 0]) > 0.62) & (points[:, 1] > 6.4) & (points[:, 1] < 7.7)
@@ -241,21 +243,6 @@ def _template_normals(
     total = np.zeros_like(template)
     np.add.at(total, triangles, np.cross(b - a, c - a)[:, None])
     return normalized(total)
-
-
-def _at_vertices(
-    mask: Array,
-    uv: Float[np.ndarray, "f 4 2"],
-    quads: Int[np.ndarray, "f 4"],
-    vertices: int,
-) -> Float[np.ndarray, "n"]:
-    """A grey image, 0..1, averaged over the corners that meet at each vertex."""
-    size = len(mask)
-    x = np.clip((uv[..., 0] * size).astype(int), 0, size - 1)
-    y = np.clip(((1 - uv[..., 1]) * size).astype(int), 0, size - 1)
-    corner = mask[y, x].astype(np.float64) / 255
-    total = np.bincount(quads.ravel(), corner.ravel(), vertices)
-    return total / np.maximum(np.bincount(quads.ravel(), minlength=vertices), 1)
 
 
 def _length(part: slice) -> int:

@@ -12,12 +12,12 @@ from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
 
 _EXPOSURE = 0.86
-_SKIN_WRAP = np.array([0.38, 0.24, 0.20], np.float32)
+_SKIN_WRAP = np.array([0.30, 0.17, 0.13], np.float32)
 _HAIR_WRAP, _OTHER_WRAP = np.float32(0.20), np.float32(0.25)
 _SHADOW_TINT = np.array([0.80, 1.00, 1.06], np.float32)
 _RIM_TINT = np.array([1.00, 0.97, 0.95], np.float32)
 _PORE_DEPTH = np.float32(0.055)
-_DOME, _AMBIENT, _SIDE = np.float32(0.42), np.float32(0.10), np.float32(0.16)
+_DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.05), np.float32(0.05)
 _REFLECTANCE = 0.04
 
 
