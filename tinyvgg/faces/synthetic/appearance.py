@@ -24,10 +24,10 @@ _IRIS = np.array(
     [
         (0.42, 0.26, 0.15),
         (0.33, 0.20, 0.12),
-        (0.36, 0.50, 0.62),
-        (0.42, 0.52, 0.55),
-        (0.40, 0.45, 0.28),
-        (0.45, 0.35, 0.20),
+        (0.38, 0.47, 0.54),
+        (0.42, 0.48, 0.49),
+        (0.39, 0.41, 0.29),
+        (0.42, 0.33, 0.20),
     ]
 )
 
@@ -104,7 +104,7 @@ def _skin(person: Person, rng: np.random.Generator) -> Array:
 
 def _lips(person: Person, skin: Array, rng: np.random.Generator) -> Array:
     """SRGB, a redder skin."""
-    tint, spread = ((0.88, 0.70, 0.69), 0.015) if person.is_male else ((0.90, 0.66, 0.66), 0.02)
+    tint, spread = ((0.86, 0.70, 0.72), 0.015) if person.is_male else ((0.86, 0.64, 0.68), 0.02)
     return np.clip(skin * tint + rng.normal(0, spread, 3), 0, 1)
 
 

@@ -6,20 +6,16 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int8
 
 from tinyvgg.faces.synthetic.chart import Image, sample
-from tinyvgg.faces.synthetic.maths import contract, dot, mix, normalized, smoothstep, to_linear
+from tinyvgg.faces.synthetic.eyes import eyeball_colour
+from tinyvgg.faces.synthetic.maths import contract, dot, mix, smoothstep, to_linear
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
+from tinyvgg.faces.synthetic.teeth import tooth_colour
 
-_ENAMEL, _TONGUE, _MOUTH = (
-    to_linear(colour) for colour in ([0.86, 0.82, 0.74], [0.66, 0.30, 0.30], [0.42, 0.16, 0.15])
-)
-_SCLERA = to_linear([0.82, 0.80, 0.785])
-_VEINS = np.array([0.05, 0.16, 0.17], np.float32)
+_TONGUE, _MOUTH = to_linear([0.66, 0.30, 0.30]), to_linear([0.42, 0.16, 0.15])
 _CREASE = np.array([0.30, 0.42, 0.42], np.float32)
-_IRIS_ANGLE, _PUPIL_ANGLE, _PUPIL = 0.44, 0.17, 0.004
 _COLLAR_HEIGHT, _SHIRT = 5.66, 0.02
-_TOOTH_ARCH_CENTRE, _TEETH_PER_RADIAN = 0.95, 13
 
 
 @dataclass(frozen=True)
@@ -91,44 +87,15 @@ def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Im
     shirt = smoothstep(_COLLAR_HEIGHT + 0.06, _COLLAR_HEIGHT, hits.template[:, 1]) * skin
     albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)
     wet = np.clip(hits.lips, 0, 1)
-    shine, gloss = 0.35 - 0.10 * hair + 0.5 * wet, 18 + 30 * wet
+    shine, gloss = 0.45 - 0.20 * hair + 0.4 * wet, 16 + 30 * wet
 
     teeth, eyes = hits.part == Part.TEETH, hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
-    albedo[teeth] = _teeth(hits.template[teeth])
+    albedo[teeth] = tooth_colour(hits.template[teeth])
     albedo[hits.part == Part.TONGUE] = _TONGUE
-    albedo[eyes] = _eyeball(hits.in_eye[eyes], looks.iris)
+    outer = np.where(hits.part[eyes] == Part.LEFT_EYE, 1, -1) * hits.off_eye[eyes, 0]
+    albedo[eyes] = eyeball_colour(hits.in_eye[eyes], outer, looks.iris)
     shine[teeth], gloss[teeth], shine[eyes] = 0.7, 60, 0
     return Material(*(x.astype(np.float32) for x in (albedo, hair, shine, gloss)))
-
-
-def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    """Outwards from the middle of the arch; the strip that stands for teeth has poor ones."""
-    outwards = template * np.array([1, 0, 1], np.float32)
-    outwards[:, 2] -= _TOOTH_ARCH_CENTRE
-    return normalized(outwards)
-
-
-def _teeth(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    azimuth = np.arctan2(template[:, 0], template[:, 2] - _TOOTH_ARCH_CENTRE)
-    gaps = np.abs(np.sin(azimuth * _TEETH_PER_RADIAN)) ** 8
-    return np.asarray(_ENAMEL * (1 - np.float32(0.12) * gaps)[:, None])
-
-
-def _eyeball(
-    direction: Float32[np.ndarray, "n 3"], iris: Float32[np.ndarray, "3"]
-) -> Float32[np.ndarray, "n 3"]:
-    """Pupil, iris with its fibres and dark rim, and a white that reddens towards the corners."""
-    angle = np.arccos(np.clip(direction[:, 2], -1, 1))
-    around = np.arctan2(direction[:, 1], direction[:, 0])
-    fibres = 1 + 0.22 * np.sin(around * 23 + 3 * np.sin(around * 7)) + 0.15 * np.sin(around * 41)
-    inwards = angle / _IRIS_ANGLE
-    brightness = fibres * (0.75 + 0.8 * smoothstep(0.9, 0.35, inwards))
-    brightness = brightness * (1 - 0.75 * smoothstep(0.78, 1.0, inwards))
-    white = _SCLERA * (1 - _VEINS * smoothstep(0.75, 1.25, angle)[:, None])
-    rim = smoothstep(_IRIS_ANGLE - 0.03, _IRIS_ANGLE + 0.03, angle)
-    colour = mix(iris * brightness[:, None], white, rim)
-    pupil = smoothstep(_PUPIL_ANGLE + 0.02, _PUPIL_ANGLE - 0.02, angle)
-    return mix(colour, np.full(3, _PUPIL, np.float32), pupil).astype(np.float32)
 
 
 def facing(

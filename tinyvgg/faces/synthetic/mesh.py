@@ -220,8 +220,7 @@ def _masks(
     uv = subdivide_corners(anatomy.skin_uv)
     count = skin.smooth.shape[0]
     drawn = {
-        name: mask_at_vertices(mask, uv, skin.quads, count)
-        for name, mask in anatomy.masks.items()
+        name: mask_at_vertices(mask, uv, skin.quads, count) for name, mask in anatomy.masks.items()
     }
     points = template[:count]
     is_ear = (np.abs(points[:, 0]) > 0.62) & (points[:, 1] > 6.4) & (points[:, 1] < 7.7)

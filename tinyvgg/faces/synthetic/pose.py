@@ -114,5 +114,7 @@ def _creases(expression: Expression) -> Float32[np.ndarray, "4"]:
 
 
 def _mouth_light(expression: Expression) -> float:
-    lips = expression.strength("mouthUpperUp") + expression.strength("mouthLowerDown")
+    lips = sum(
+        expression.strength(name) for name in ("mouthUpperUp", "mouthLowerDown", "mouthSmile")
+    )
     return float(np.clip(lips + 2 * expression.actions.get("jawOpen", 0.0), 0.15, 1))

@@ -5,11 +5,12 @@ from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.chart import Image, sample
 from tinyvgg.faces.synthetic.lighting import Lamp, Light
-from tinyvgg.faces.synthetic.materials import Hits, Material, material, tooth_normals
+from tinyvgg.faces.synthetic.materials import Hits, Material, material
 from tinyvgg.faces.synthetic.maths import Array, contract, dot, normalized, smoothstep
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
+from tinyvgg.faces.synthetic.teeth import tooth_normals
 
 _EXPOSURE = 0.86
 _SKIN_WRAP = np.array([0.30, 0.17, 0.13], np.float32)
@@ -54,7 +55,7 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     curtain = hits.part == Part.CURTAIN
     seen[curtain] = np.maximum(seen[curtain], 0.45)
     teeth = hits.part == Part.TEETH
-    seen[teeth] = (seen[teeth] * 0.6 + 0.4) * np.float32(pose.mouth_light)
+    seen[teeth] = (seen[teeth] * 0.5 + 0.5) * np.float32(pose.mouth_light)
     return seen
 
 

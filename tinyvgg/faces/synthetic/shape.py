@@ -27,7 +27,17 @@ _DEFAULT_SPREAD = 0.17
 _CHILD_FACTOR = 0.65
 _ASYMMETRY = 0.03
 _LIMIT = 0.6
-_EYE_SCALE = 0.18
+_TENDENCIES = {
+    "eye-scale-incr": 0.18,
+    "eye-height2-incr": 0.4,
+    "head-fat-incr": -0.15,
+    "head-scale-horiz-incr": -0.12,
+    "chin-width-incr": -0.12,
+}
+"""Means of local traits that are not zero, by how their name ends.
+
+The base mesh has small eyes and a heavy jaw.
+"""
 _WRINKLES = "head-age-incr"
 
 
@@ -46,12 +56,16 @@ def draw_shape(
         if trait.startswith("r-") or trait == _WRINKLES:
             continue
         value = float(np.clip(rng.normal(0, _spread(trait, person.is_child)), -_LIMIT, _LIMIT))
-        value += _EYE_SCALE * trait.endswith("eye-scale-incr")
+        value += _tendency(trait)
         weights |= _signed(trait, opposites, value)
         if trait.startswith("l-"):
             weights |= _signed("r" + trait[1:], opposites, value + rng.normal(0, _ASYMMETRY))
     wrinkles = abs(float(rng.normal(0, 0.12)))
     return weights | {_WRINKLES: 0.0 if person.is_child else wrinkles}
+
+
+def _tendency(trait: str) -> float:
+    return sum(mean for ending, mean in _TENDENCIES.items() if trait.endswith(ending))
 
 
 def _spread(trait: str, child: bool) -> float:

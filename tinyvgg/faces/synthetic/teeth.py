@@ -1,0 +1,54 @@
+"""Teeth painted on the strips that stand for them: gaps, rounded edges, gums."""
+
+import numpy as np
+from jaxtyping import Float32
+
+from tinyvgg.faces.synthetic.maths import Array, mix, normalized, smoothstep, to_linear
+
+_ENAMEL = to_linear([0.90, 0.865, 0.80])
+_GUM = to_linear([0.72, 0.42, 0.42])
+_GAP = np.array([0.42, 0.30, 0.26], np.float32)
+_ARCH_CENTRE = 0.95
+_BORDERS = np.array([0.0, 0.155, 0.285, 0.42, 0.545, 0.675, 0.82, 0.98])
+"""Where one tooth ends and the next begins, radians from the middle of the arch."""
+
+_UPPER_GUM, _LOWER_GUM, _SCALLOP = 6.775, 6.515, 0.022
+
+
+def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Outwards from the middle of the arch, rounded at each tooth; the strip has poor normals.
+
+    Args:
+        template: places on the undeformed head, dm.
+    """
+    outwards = template * np.array([1, 0, 1], np.float32)
+    outwards[:, 2] -= _ARCH_CENTRE
+    outwards = normalized(outwards)
+    _, across = _tooth(template)
+    bend = (0.35 * across * np.sign(template[:, 0])).astype(np.float32)
+    sideways = np.stack([outwards[:, 2], 0 * bend, -outwards[:, 0]], axis=1)
+    return normalized(outwards + bend[:, None] * sideways)
+
+
+def tooth_colour(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of teeth and gums.
+
+    Args:
+        template: places on the undeformed head, dm.
+    """
+    number, across = _tooth(template)
+    edge = smoothstep(0.72, 1.0, np.abs(across))
+    colour = _ENAMEL * (1 - (1 - _GAP) * edge[:, None])
+    colour = colour * (1 - np.array([0.02, 0.035, 0.07], np.float32) * number[:, None])
+    scallop = _SCALLOP * (1 - across**2)
+    height = template[:, 1]
+    depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop
+    return mix(colour, _GUM, smoothstep(-0.008, 0.012, depth)).astype(np.float32)
+
+
+def _tooth(template: Float32[np.ndarray, "n 3"]) -> tuple[Array, Array]:
+    """The number of each place's tooth from the middle on, and where it lies across it, -1..1."""
+    azimuth = np.abs(np.arctan2(template[:, 0], template[:, 2] - _ARCH_CENTRE))
+    number = np.clip(np.searchsorted(_BORDERS, azimuth, side="right") - 1, 0, len(_BORDERS) - 2)
+    start, end = _BORDERS[number], _BORDERS[number + 1]
+    return number, np.clip((azimuth - start) / (end - start) * 2 - 1, -1, 1)
