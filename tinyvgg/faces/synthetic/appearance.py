@@ -98,8 +98,8 @@ def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
 def _skin(person: Person, rng: np.random.Generator) -> Array:
     """SRGB."""
     if person.is_moroccan:
-        return np.array([0.72, 0.555, 0.45]) + rng.normal(0, 0.04) + rng.normal(0, 0.008, 3)
-    return np.array([0.84, 0.685, 0.60]) + rng.normal(0, 0.025) + rng.normal(0, 0.008, 3)
+        return np.array([0.70, 0.555, 0.47]) + rng.normal(0, 0.04) + rng.normal(0, 0.008, 3)
+    return np.array([0.83, 0.695, 0.625]) + rng.normal(0, 0.025) + rng.normal(0, 0.008, 3)
 
 
 def _lips(person: Person, skin: Array, rng: np.random.Generator) -> Array:

@@ -1,23 +1,81 @@
 """The colour of the skin from place to place: mottling, redness, freckles, moles, beard."""
 
+from itertools import product
+
 import numpy as np
 from jaxtyping import Float, Float32
+from scipy.interpolate import interp1d
+from scipy.spatial import cKDTree
 
 from tinyvgg.faces.synthetic.chart import (
     BOTTOM,
+    HEIGHT,
     TOP,
+    WIDTH,
     azimuths,
     blur,
+    chart,
     draw_dots,
     heights,
     value_noise,
 )
-from tinyvgg.faces.synthetic.front import FrontView
+from tinyvgg.faces.synthetic.front import FrontView, Path
 from tinyvgg.faces.synthetic.maths import Array, smoothstep
+
+_ROOTS_WITHIN, _MARGIN = 1.2, 0.022
+"""Of the lashes: in radii of the eyeball, and how near to them the lid is dark, dm."""
 
 _JAW_AZIMUTH = (0.0, 0.25, 0.5, 0.8, 1.1, 1.35)
 _BEARD_HEIGHT = (6.46, 6.50, 6.58, 6.64, 6.76, 7.0)
 """The beard's upper border, dm over azimuth in radians, without the moustache."""
+
+_HOLLOW = np.array([0.30, 0.42, 0.44], np.float32)
+_LID = np.array([0.70, 0.78, 0.80], np.float32)
+_DARK = np.array([0.80, 0.90, 0.90], np.float32)
+"""Shares of red, green and blue that hollows and nostrils absorb."""
+
+_HOLLOWS: tuple[tuple[Path, float, float], ...] = (
+    ([(0.13, 6.985), (0.165, 6.945), (0.172, 6.89), (0.15, 6.85)], 0.02, 0.7),
+    ([(0.0, 6.84), (0.06, 6.845), (0.13, 6.855)], 0.02, 0.6),
+    ([(0.02, 6.80), (0.022, 6.75), (0.03, 6.70)], 0.03, 0.25),
+    ([(0.0, 6.475), (0.06, 6.478), (0.13, 6.495)], 0.035, 0.45),
+    ([(0.175, 7.335), (0.25, 7.385), (0.34, 7.398), (0.45, 7.345)], 0.014, 0.75),
+    ([(0.17, 7.21), (0.25, 7.165), (0.34, 7.155)], 0.025, 0.35),
+)
+"""Folds that every face has, (x, y) from the front: path, width, opacity; all are mirrored."""
+
+_NOSTRILS: tuple[tuple[Path, float, float], ...] = (
+    ([(0.055, 6.872), (0.085, 6.878), (0.115, 6.870)], 0.022, 0.9),
+)
+
+
+def features(view: FrontView) -> Float32[np.ndarray, "h w 3"]:
+    """Factors on the colour of every skin: folds and nostrils."""
+    factor = np.ones((1, 1, 3), np.float32)
+    for lines, absorbed in ((_HOLLOWS, _HOLLOW), (_NOSTRILS, _DARK)):
+        drawn = sum(opacity * view.stroke(path, width, True) for path, width, opacity in lines)
+        factor = factor * (1 - np.clip(drawn, 0, 1)[..., None] * absorbed)
+    return np.asarray(factor * (1 - _lid_margins(view)[..., None] * _LID), dtype=np.float32)
+
+
+def _lid_margins(view: FrontView) -> Float32[np.ndarray, "h w"]:
+    """Opacity of the dark line along the roots of the lashes."""
+    anatomy, skin = view.mesh.anatomy, view.mesh.template[view.mesh.skin]
+    drawn = np.zeros((HEIGHT, WIDTH), np.float32)
+    for side, (row, opacity) in product(("left", "right"), (("upper", 1.0), ("lower", 0.4))):
+        lashes = anatomy.vertices[anatomy.parts[f"{side}-{row}-lashes"]]
+        eye = anatomy.vertices[anatomy.parts[f"{side}-eye"]]
+        low, high = eye.min(axis=0), eye.max(axis=0)
+        radius = (high - low)[:2].mean() / 2
+        distance = np.linalg.norm(lashes - (low + high) / 2, axis=1)
+        roots = lashes[distance < _ROOTS_WITHIN * radius]
+        roots = roots[np.argsort(roots[:, 0])]
+        line = interp1d(roots[:, 0], roots, axis=0)(np.linspace(roots[0, 0], roots[-1, 0], 60))
+        gap, _ = cKDTree(line).query(skin)
+        margin = skin[gap < _MARGIN]
+        dots = draw_dots(chart(margin), np.full(len(margin), 2), np.full(len(margin), opacity))
+        drawn = np.maximum(drawn, dots)
+    return np.asarray(np.clip(1.6 * blur(drawn, 2.0), 0, 1), dtype=np.float32)
 
 
 def complexion(view: FrontView, rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:

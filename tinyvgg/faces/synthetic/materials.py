@@ -87,7 +87,8 @@ def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Im
     shirt = smoothstep(_COLLAR_HEIGHT + 0.06, _COLLAR_HEIGHT, hits.template[:, 1]) * skin
     albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)
     wet = np.clip(hits.lips, 0, 1)
-    shine, gloss = 0.45 - 0.20 * hair + 0.4 * wet, 16 + 30 * wet
+    bare = np.clip(albedo.mean(axis=1) / looks.skin.mean(), 0, 1)  # brows and stubble are matt
+    shine, gloss = (0.85 - 0.60 * hair + 0.2 * wet) * bare**2, 15 + 30 * wet
 
     teeth, eyes = hits.part == Part.TEETH, hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
     albedo[teeth] = tooth_colour(hits.template[teeth])

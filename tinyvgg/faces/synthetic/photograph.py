@@ -27,7 +27,7 @@ _LENS_BLUR = 0.45
 _GRAIN = 0.008
 _MASKS = ("lips", "mouth", "underside", "ears")
 _UPPER_LASH, _LOWER_LASH = 0.9, 0.3
-_LASH_IN_FRONT = 0.004
+_LASH_IN_FRONT = 0.02
 _LASH_BAND = 0.22
 
 

@@ -18,7 +18,7 @@ _HAIR_WRAP, _OTHER_WRAP = np.float32(0.20), np.float32(0.25)
 _SHADOW_TINT = np.array([0.80, 1.00, 1.06], np.float32)
 _RIM_TINT = np.array([1.00, 0.97, 0.95], np.float32)
 _PORE_DEPTH = np.float32(0.055)
-_DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.05), np.float32(0.05)
+_DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.06), np.float32(0.09)
 _REFLECTANCE = 0.04
 
 
@@ -95,7 +95,7 @@ def _irradiance(
     strength = np.float32(light.dome)
     return np.asarray(
         lamps
-        + strength * _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.1))
+        + strength * _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.5))
         + strength * _AMBIENT * dome
         + strength * _SIDE * sidewards * np.clip(dome * np.float32(1.2), 0, 1) ** _SHADOW_TINT
     )

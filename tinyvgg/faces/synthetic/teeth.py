@@ -5,7 +5,7 @@ from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.maths import Array, mix, normalized, smoothstep, to_linear
 
-_ENAMEL = to_linear([0.90, 0.865, 0.80])
+_ENAMEL = to_linear([0.93, 0.905, 0.855])
 _GUM = to_linear([0.72, 0.42, 0.42])
 _GAP = np.array([0.42, 0.30, 0.26], np.float32)
 _ARCH_CENTRE = 0.95
@@ -37,9 +37,11 @@ def tooth_colour(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n
         template: places on the undeformed head, dm.
     """
     number, across = _tooth(template)
+    dim = 1 - 0.25 * np.maximum(number - 2, 0) * (number > 2)  # the cheeks keep light from the back
     edge = smoothstep(0.72, 1.0, np.abs(across))
     colour = _ENAMEL * (1 - (1 - _GAP) * edge[:, None])
-    colour = colour * (1 - np.array([0.02, 0.035, 0.07], np.float32) * number[:, None])
+    colour = colour * (1 - np.array([0.02, 0.03, 0.05], np.float32) * number[:, None])
+    colour = colour * np.clip(dim, 0.2, 1)[:, None]
     scallop = _SCALLOP * (1 - across**2)
     height = template[:, 1]
     depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from tinyvgg.faces.synthetic.appearance import Appearance
 from tinyvgg.faces.synthetic.brows import brow_cover
 from tinyvgg.faces.synthetic.chart import Image, azimuths, heights, value_noise
-from tinyvgg.faces.synthetic.complexion import beard_cover, complexion, freckles, moles
+from tinyvgg.faces.synthetic.complexion import beard_cover, complexion, features, freckles, moles
 from tinyvgg.faces.synthetic.design import Person
 from tinyvgg.faces.synthetic.front import FrontView, Path
 from tinyvgg.faces.synthetic.hair import hair_cover
@@ -104,9 +104,14 @@ class Painter:
         slopes = np.stack([np.gradient(grain, axis=1), -np.gradient(grain, axis=0)], axis=-1)
         return np.asarray(slopes / slopes.std(), dtype=np.float32)
 
+    @cached_property
+    def features(self) -> Image:
+        """Factors on the colour of every skin, by folds and nostrils."""
+        return features(self.view)
+
     def coat(self, person: Person, looks: Appearance, rng: np.random.Generator) -> Coat:
         """A subject's skin and hair."""
-        colour = looks.skin * complexion(self.view, rng)
+        colour = looks.skin * complexion(self.view, rng) * self.features
         colour *= 1 - freckles(rng)
         colour *= 1 - moles(rng)
         if looks.beard > 0:
