@@ -44,7 +44,7 @@ def draw_brow_style(male: bool, rng: np.random.Generator) -> BrowStyle:
         fullness=rng.uniform(0.85, 1.3) if male else rng.uniform(0.6, 1.0),
         lift=rng.normal(0, 0.012),
         arch=rng.normal(0, 0.012),
-        tilt=rng.normal(0.018 if male else 0.010, 0.008),
+        tilt=rng.normal(0.010 if male else 0.008, 0.008),
         opacity=rng.uniform(0.8, 1.0),
     )
 

@@ -14,7 +14,7 @@ from tinyvgg.faces.synthetic.subjects import Subject
 from tinyvgg.faces.synthetic.teeth import tooth_colour
 
 _TONGUE, _MOUTH = to_linear([0.66, 0.30, 0.30]), to_linear([0.42, 0.16, 0.15])
-_CREASE = np.array([0.30, 0.42, 0.42], np.float32)
+_CREASE = np.array([0.36, 0.50, 0.50], np.float32)
 _COLLAR_HEIGHT, _SHIRT = 5.66, 0.02
 
 

@@ -24,7 +24,7 @@ class Pose:
         normals: (v, 3) unit vectors.
         controls: (n, 3) the deformed anatomy, whose vertices the lashes are made of, dm.
         eye_rotation: (3, 3) of both eyeballs.
-        creases: (4,) depth of the groups of creases, 0..1.
+        creases: (g,) depth of the groups of creases, 0..1.
         mouth_light: how much light reaches the teeth, 0..1.
     """
 
@@ -32,7 +32,7 @@ class Pose:
     normals: Float32[np.ndarray, "v 3"]
     controls: Float32[np.ndarray, "n 3"]
     eye_rotation: Float32[np.ndarray, "3 3"]
-    creases: Float32[np.ndarray, "4"]
+    creases: Float32[np.ndarray, "g"]
     mouth_light: float
 
 
@@ -100,15 +100,16 @@ def _place_mouth(
     vertices[mesh.parts["tongue"]] += np.array([0, -0.05, -0.22], np.float32) * np.float32(back)
 
 
-def _creases(expression: Expression) -> Float32[np.ndarray, "4"]:
-    """Forehead, glabella, nasolabial folds, crow's feet, each from the actions that fold it."""
+def _creases(expression: Expression) -> Float32[np.ndarray, "g"]:
+    """Of each group of creases of the painter, from the actions that fold it."""
     strength = expression.strength
     smile, sneer = strength("mouthSmile"), strength("noseSneer")
     depths = [
         max(0.9 * strength("browOuterUp"), 0.55 * strength("browInnerUp")),
-        max(0.8 * strength("browDown"), 0.9 * sneer),
-        min(1.0, 0.9 * smile + 0.6 * sneer) + 0.08,
+        max(0.9 * strength("browDown"), 0.35 * sneer),
+        min(1.0, 0.9 * smile + 0.8 * sneer) + 0.08,
         0.9 * strength("cheekSquint"),
+        0.9 * sneer,
     ]
     return np.array(depths, np.float32)
 

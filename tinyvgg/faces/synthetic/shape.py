@@ -30,6 +30,7 @@ _LIMIT = 0.6
 _TENDENCIES = {
     "eye-scale-incr": 0.18,
     "eye-height2-incr": 0.4,
+    "mouth-angles-up": 0.3,
     "head-fat-incr": -0.15,
     "head-scale-horiz-incr": -0.12,
     "chin-width-incr": -0.12,
