@@ -1,0 +1,106 @@
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyvgg.face_parameters import EMOTIONS
+from tinyvgg.faces.synthetic import design
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+FACE = np.array([40.0, 50.0, 80.0, 100.0])
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module("judge_faces")
+
+
+@pytest.fixture
+def judges(tool):
+    return importlib.import_module("face_judges")
+
+
+def test_all_subjects_are_seen_by_all_cameras_with_all_emotions(tool):
+    table = tool.shots(67)
+    assert len(table) == 67 * 8 * 5
+    assert set(table["gaze"]) == {"frontal"}
+
+
+def test_a_quick_look_shows_each_emotion_equally_often_from_the_sides(tool):
+    counts = tool.shots(16).groupby(["angle", "emotion"]).size()
+    assert counts.loc[90].to_dict() == dict.fromkeys(sorted(EMOTIONS), 16)
+    assert counts.loc[45].to_dict() == dict.fromkeys(sorted(EMOTIONS), 2)
+    assert set(counts.index.get_level_values("angle")) == {45, 90, 135}
+
+
+@pytest.mark.parametrize(
+    ("box", "found"),
+    [
+        ([35, 40, 85, 105], True),
+        ([58, 73, 64, 80], True),
+        ([0, 0, 300, 300], False),  # its centre is beside the face
+        ([42, 52, 52, 62], False),  # an eye
+        ([150, 150, 200, 200], False),
+    ],
+)
+def test_a_detection_and_the_face_hold_the_centres_of_each_other(box, found, tool):
+    assert tool.agree(np.array([box], dtype=float), FACE).tolist() == [found]
+
+
+def test_faces_found_are_counted_for_each_camera(tool):
+    table = design(1, (45, 90)).head(4)
+    elsewhere = [150.0, 150.0, 200.0, 200.0]
+    said = iter([[FACE, elsewhere], [], [FACE, FACE], [FACE]])
+
+    def detect(image: np.ndarray) -> np.ndarray:
+        return np.array(next(said)).reshape(-1, 4)
+
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    counts = tool.count_found(table, images, {45: FACE, 90: FACE}, {"one": detect})
+    assert counts["one"] == {
+        "45": {"shown": 2, "found": 2, "elsewhere": 1, "missed": []},
+        "90": {"shown": 2, "found": 1, "elsewhere": 0, "missed": [table["path"][1]]},
+    }
+
+
+def test_readings_are_counted_without_contempt(tool):
+    table = tool.shots(2)
+    images = np.zeros((len(table), 8, 8, 3), np.uint8)
+    images[:, 0, 0, 0] = table["emotion"].map(sorted(EMOTIONS).index)
+
+    def says_happy_for_sad(image: np.ndarray) -> str:
+        emotion = sorted(EMOTIONS)[image[0, 0, 0]]
+        return {"sad": "happy", "contemptuous": "angry"}.get(emotion, emotion)
+
+    report = tool.count_read(table, images, says_happy_for_sad)
+    assert report["confusion"]["sad"] == dict.fromkeys(report["right"], 0) | {"happy": 2}
+    assert report["confusion"]["contemptuous"]["angry"] == 2
+    assert report["right"] == dict.fromkeys(report["right"], 1.0) | {"sad": 0.0}
+    assert set(report["right"]) == set(EMOTIONS) - {"contemptuous"}
+    assert report["right_of_all"] == round(12 / 14, 4)
+
+
+def test_the_classifier_sees_the_middle_in_grey(judges):
+    image = np.zeros((224, 224, 3), np.uint8)
+    image[40:184, 40:184] = (255, 0, 0)
+    image[:30] = image[-30:] = 200
+    given = judges.prepare(image)
+    assert given.shape == (1, 200, 200, 3)
+    assert given.dtype == np.float32
+    assert np.ptp(given, axis=3).max() == 0
+    np.testing.assert_allclose(given[0, 100, 100], 76 / 255, atol=1e-6)
+    np.testing.assert_array_equal(given[0, 0], 0)
+
+
+def test_photographs_are_moved_until_their_eyes_lie_as_in_the_set(judges):
+    photograph = np.zeros((600, 600, 3), np.uint8)
+    eyes = np.array([[255.0, 270.0], [345.0, 270.0]])
+    for x, y in eyes.astype(int):
+        photograph[y - 4 : y + 5, x - 4 : x + 5] = 255
+    rows, columns = np.nonzero(judges.reframe(photograph, eyes)[..., 0] > 128)
+    assert rows.mean() / judges.SIZE == pytest.approx(judges.EYES_FROM_TOP, abs=0.01)
+    right, left = columns[columns < 112].mean(), columns[columns > 112].mean()
+    assert (left - right) / judges.SIZE == pytest.approx(judges.EYE_DISTANCE, abs=0.01)
+    assert (left + right) / 2 / judges.SIZE == pytest.approx(0.5, abs=0.01)
