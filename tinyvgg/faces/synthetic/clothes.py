@@ -41,4 +41,4 @@ def _below_collar(template: Float32[np.ndarray, "n 3"], softness: float) -> Arra
     collar = level + first * np.cos(azimuth) + second * np.cos(2 * azimuth)
     below = smoothstep(softness, -softness, y - collar)
     beside = smoothstep(_SHOULDERS, _SHOULDERS + _SHOULDERS_FADE, np.abs(x)) * (y < _HEIGHT + 0.3)
-    return np.maximum(below, beside)
+    return np.asarray(np.maximum(below, beside))
