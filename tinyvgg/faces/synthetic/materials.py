@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Int8
 
 from tinyvgg.faces.synthetic.chart import Image, sample
 from tinyvgg.faces.synthetic.eyes import eyeball_colour
-from tinyvgg.faces.synthetic.maths import contract, dot, mix, smoothstep, to_linear
+from tinyvgg.faces.synthetic.maths import contract, dot, mix, to_linear
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
