@@ -66,14 +66,14 @@ def _sitter(seed: int, folder: Path | None, shape: int, skin: int, hair: int) ->
 
 
 def _dressed(subject: Subject, mesh: HeadMesh) -> Subject:
-    """In a shirt, with the middle of the head, seen from the side, where the cameras aim."""
+    """In a shirt, with the middle of head and hair, seen from the side, where the cameras aim."""
     template = mesh.template[mesh.skin]
-    surface = (mesh.smooth @ subject.controls[: mesh.controls])[mesh.skin]
-    depths = surface[template[:, 1] > _LOWEST_OF_HEAD, 2]
-    middle = float(depths.min() + depths.max()) / 2
+    head = template[:, 1] > _LOWEST_OF_HEAD
+    depth = (mesh.smooth @ subject.controls[: mesh.controls])[mesh.skin][head, 2]
+    back = (depth - subject.hair[head]).min()
     return replace(
         subject,
         shirt=_SHIRT,
         hair=subject.hair + _SHIRT.lift(template),
-        framing=replace(subject.framing, depth=middle),
+        framing=replace(subject.framing, depth=float(depth.max() + back) / 2),
     )
