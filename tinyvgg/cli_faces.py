@@ -25,6 +25,7 @@ from tinyvgg.face_parameters import (
 _DONORS = ("shape", "skin", "hair")
 _HALVES = ("upper", "lower")
 _FRONTAL = 90
+_CHOICES: dict[str, tuple[object, ...]] = {"angle": ANGLES, "emotion": EMOTIONS, "gaze": GAZES}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +40,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help=about, description=about)
     show.set_defaults(command=_show)
     _add_shot(show)
+    about = "write the set as RaFD's folder: names, 681 x 1024 frames, numbers of subjects"
+    rafd = commands.add_parser("rafd", help=about, description=about)
+    rafd.set_defaults(command=_rafd)
+    _add_folder(rafd)
 
 
 def _add_shot(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +64,21 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     add("--truth", type=Path, metavar="FILE.npz", help="landmarks, parts, weights, camera, light")
 
 
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    add, all_of_them = parser.add_argument, len(SUBJECTS)
+    add("folder", type=Path, metavar="FOLDER", help="new, empty, or to go on with")
+    add("--subjects", default=str(all_of_them), metavar="N", help=f"the first N of {all_of_them}")
+    for name, values in _CHOICES.items():
+        add(f"--{name}s", metavar="A,B", help=f"of {', '.join(map(str, values))} (default: all)")
+    add("--seed", default="0", help="of the set (default: 0)")
+    add("--workers", metavar="N", help="processes (default: as many as cores)")
+
+
 def run(given: argparse.Namespace) -> int:
     """Render the set, or what is missing of it, and say where it lies."""
     size, seed = _size(given.size), parse_whole("seed", given.seed, 0)
     subjects = parse_whole("subjects", given.subjects, 1, len(SUBJECTS))
-    workers = None if given.workers is None else parse_whole("workers", given.workers, 1)
+    workers = _workers(given.workers)
     need("faces", "anny", "embreex", "pandas")
     from tinyvgg.faces import synthetic
 
@@ -90,6 +105,38 @@ def _show(given: argparse.Namespace) -> int:
     if truth is not None:
         _write_truth(spec, size, truth)
     return 0
+
+
+def _rafd(given: argparse.Namespace) -> int:
+    """Write the images, or those that are missing, and say how many there are."""
+    asked: dict[str, Any] = {
+        "seed": parse_whole("seed", given.seed, 0),
+        "subjects": parse_whole("subjects", given.subjects, 1, len(SUBJECTS)),
+        "workers": _workers(given.workers),
+    }
+    for name, values in _CHOICES.items():
+        asked[f"{name}s"] = _several(name, getattr(given, f"{name}s"), values)
+    need("faces", "anny", "embreex", "pandas", "PIL")
+    from tinyvgg.faces import synthetic
+
+    table = synthetic.write_rafd(given.folder, cache=paths.faces_cache(), **asked)
+    print(f"{len(table)} synthetic images in the form of RaFD: {given.folder}")
+    return 0
+
+
+def _several(what: str, text: str | None, values: tuple[object, ...]) -> list[object]:
+    """Those of some values that were typed, with commas between them; all where none was."""
+    if text is None:
+        return list(values)
+    named = {str(value): value for value in values}
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        check_one_of(what, name, tuple(named))
+    return [named[name] for name in names]
+
+
+def _workers(text: str | None) -> int | None:
+    return None if text is None else parse_whole("workers", text, 1)
 
 
 def _write_image(spec: Any, size: int, file: Path) -> None:

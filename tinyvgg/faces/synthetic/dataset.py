@@ -10,6 +10,7 @@ from hashlib import sha256
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -67,12 +68,11 @@ def render(
             range; the wheel `anny` is missing.
     """
     check_size(size)
-    if workers is not None and workers < 1:
-        raise UserError(f"workers {workers!r} is not a positive number")
+    check_workers(workers)
     jobs = _plan(table, size, Path(folder), seed)
     images = np.empty((len(table), size, size, 3), np.uint8)
     missing = [job for job in jobs if not job.fill(images)]
-    _work_off(missing, workers or os.cpu_count() or 1, progress)
+    work_off(missing, workers, progress, "rendering subjects")
     for job in missing:
         if not job.fill(images):
             raise UserError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
@@ -111,6 +111,10 @@ class Job:
             images[list(self.rows)] = kept
         return kept is not None
 
+    def prepare(self) -> None:
+        """Parse the anatomy, once for all processes."""
+        load_anatomy(self.folder)
+
     def run(self) -> None:
         """Render the images and keep them."""
         taken_by = renderer(self.size, self.seed, self.folder)
@@ -138,17 +142,46 @@ def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
     return jobs
 
 
-def _work_off(jobs: Sequence[Job], workers: int, progress: bool) -> None:
-    """Run the jobs over at most this many processes; in this one where one is enough."""
-    bar = tqdm(total=len(jobs), desc="rendering subjects", disable=not progress or not jobs)
+@runtime_checkable
+class Task(Protocol):
+    """Something to do in a process of its own; it travels there."""
+
+    def prepare(self) -> None:
+        """What is done once before the processes start, and serves all tasks."""
+
+    def run(self) -> None:
+        """Do it."""
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes that is none.
+
+    Raises:
+        UserError: it is less than one.
+    """
+    if workers is not None and workers < 1:
+        raise UserError(f"workers {workers!r} is not a positive number")
+
+
+def work_off(jobs: Sequence[Task], workers: int | None, progress: bool, what: str) -> None:
+    """Run the jobs over at most this many processes; in this one where one is enough.
+
+    Args:
+        jobs: one at a time in each process, in their order.
+        workers: processes; None for one per processor.
+        progress: whether to show a progress bar.
+        what: is done, for the bar.
+    """
+    count = min(workers or os.cpu_count() or 1, len(jobs))
+    bar = tqdm(total=len(jobs), desc=what, disable=not progress or not jobs)
     with bar:
-        if min(workers, len(jobs)) <= 1:
+        if count <= 1:
             for job in jobs:
                 job.run()
                 bar.update()
             return
-        load_anatomy(jobs[0].folder)  # parsed once, for all processes
-        with _pool(min(workers, len(jobs))) as pool:
+        jobs[0].prepare()
+        with _pool(count) as pool:
             with bare_children():
                 futures = [pool.submit(job.run) for job in jobs]
             for future in as_completed(futures):

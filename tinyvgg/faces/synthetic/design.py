@@ -86,25 +86,34 @@ def check_shot(emotion: str, gaze: str, angles: Iterable[int]) -> None:
         check_one_of("angle", angle, ANGLES)
 
 
-def design(subjects: int = len(SUBJECTS), angles: Sequence[int] = (45, 90, 135)) -> pd.DataFrame:
-    """The table of the whole set: one row per image, 8 emotions x 3 gazes x the angles each.
+def design(
+    subjects: int = len(SUBJECTS),
+    angles: Sequence[int] = (45, 90, 135),
+    emotions: Sequence[str] = EMOTIONS,
+    gazes: Sequence[str] = GAZES,
+) -> pd.DataFrame:
+    """The table of the set: one row per image, of each subject emotions x gazes x angles.
 
     Args:
         subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
         angles: camera angles in degrees; 90 is frontal, 0 the subject's right profile and 180 the
             left one.
+        emotions: all eight by default.
+        gazes: ``left`` (the subject's), ``frontal`` and ``right`` by default.
 
     Returns:
         columns subject, emotion, gaze, angle, sex, group, path (named as RaFD names its files) and
         source, sorted by the first four.
 
     Raises:
-        UserError: a number of subjects that is not 1 to 67, or an unknown angle.
+        UserError: a number of subjects that is not 1 to 67; an unknown emotion, gaze or angle.
     """
     if not 1 <= subjects <= len(SUBJECTS):
         raise UserError(f"subjects {subjects!r} is not a number from 1 to {len(SUBJECTS)}")
-    check_shot(EMOTIONS[0], GAZES[0], angles)
-    cells = product(SUBJECTS[:subjects], sorted(EMOTIONS), sorted(GAZES), sorted(set(angles)))
+    for emotion, gaze in product(emotions, gazes):
+        check_shot(emotion, gaze, angles)
+    people, views = SUBJECTS[:subjects], sorted(set(angles))
+    cells = product(people, sorted(set(emotions)), sorted(set(gazes)), views)
     return pd.DataFrame(
         [_row(person(number), emotion, gaze, angle) for number, emotion, gaze, angle in cells]
     )

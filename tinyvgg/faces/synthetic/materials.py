@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Int8
 
 from tinyvgg.faces.synthetic.chart import Image, sample
 from tinyvgg.faces.synthetic.eyes import eyeball_colour
-from tinyvgg.faces.synthetic.maths import contract, dot, mix, smoothstep, to_linear
+from tinyvgg.faces.synthetic.maths import contract, dot, mix, to_linear
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
@@ -15,7 +15,7 @@ from tinyvgg.faces.synthetic.teeth import tooth_colour
 
 _TONGUE, _MOUTH = to_linear([0.66, 0.30, 0.30]), to_linear([0.42, 0.16, 0.15])
 _CREASE = np.array([0.36, 0.50, 0.50], np.float32)
-_COLLAR_HEIGHT, _SHIRT = 5.66, 0.02
+_SHIRT = 0.02
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Im
     albedo = mix(albedo, looks.lips, np.clip((hits.lips - 0.25) * 2.2, 0, 1) * 0.85)
     albedo *= 1 - _CREASE * (np.clip(folded, 0, 1) * skin)[:, None]
     albedo = mix(albedo, _MOUTH, np.clip(hits.mouth * 1.3, 0, 1))
-    shirt = smoothstep(_COLLAR_HEIGHT + 0.06, _COLLAR_HEIGHT, hits.template[:, 1]) * skin
+    shirt = subject.shirt.cover(hits.template) * skin
     albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)
     wet = np.clip(hits.lips, 0, 1)
     bare = np.clip(albedo.mean(axis=1) / looks.skin.mean(), 0, 1)  # brows and stubble are matt

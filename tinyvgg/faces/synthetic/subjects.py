@@ -1,12 +1,13 @@
 """A subject: everything about a person that does not change from shot to shot."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from tinyvgg.faces.synthetic.appearance import Appearance, draw_appearance
 from tinyvgg.faces.synthetic.chart import Image
+from tinyvgg.faces.synthetic.clothes import Shirt
 from tinyvgg.faces.synthetic.design import Person, person
 from tinyvgg.faces.synthetic.expressions import Temperament, draw_temperament
 from tinyvgg.faces.synthetic.hair import hair_curtain, hair_thickness
@@ -49,6 +50,7 @@ class Subject:
         paint: the chart's colours and hair cover.
         eyes: per eye.
         framing: what the cameras aim at.
+        shirt: what it wears.
     """
 
     person: Person
@@ -60,6 +62,7 @@ class Subject:
     paint: Image
     eyes: dict[str, Eye]
     framing: Framing
+    shirt: Shirt = field(default_factory=Shirt)
 
 
 def make_subject(

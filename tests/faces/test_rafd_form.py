@@ -1,0 +1,296 @@
+"""The set as RaFD's folder: names, frames, what they show, and that work is not done twice."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinyvgg import cli
+from tinyvgg.errors import UserError
+from tinyvgg.faces import ANGLES
+from tinyvgg.faces.synthetic import (
+    Nuisance,
+    design,
+    face_spec,
+    portraits,
+    rafd_folder,
+    rafd_form,
+    write_rafd,
+)
+from tinyvgg.faces.synthetic.camera import aim
+from tinyvgg.faces.synthetic.landmarks import find_landmarks
+from tinyvgg.faces.synthetic.photograph import Studio
+from tinyvgg.faces.synthetic.subjects import Framing
+
+FEW = {"emotions": ["neutral"], "gazes": ["frontal"], "progress": False}
+MAN, GIRL_WITH_LARGEST_HEAD = 2, 41
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, anatomy_folder) -> Path:
+    """Two subjects at all five angles."""
+    folder = tmp_path_factory.mktemp("rafd") / "new" / "RaFD"
+    write_rafd(folder, 2, workers=1, cache=anatomy_folder, **FEW)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studio(anatomy_folder, written) -> Callable[[int], Studio]:
+    return lambda number: portraits.portrait_studio(face_spec(number, "neutral"), anatomy_folder)
+
+
+@pytest.fixture
+def taken(monkeypatch) -> list[tuple[int, int]]:
+    """Subject and angle of each portrait that is taken; they are grey."""
+    found: list[tuple[int, int]] = []
+
+    def grey(studio, spec):
+        found.append((spec.subject, spec.angle))
+        return np.full((portraits.HEIGHT, portraits.WIDTH, 3), 128, np.uint8)
+
+    monkeypatch.setattr(rafd_form, "portrait", grey)
+    monkeypatch.setattr(rafd_form, "portrait_studio", lambda *_: object())
+    return found
+
+
+def image(folder: Path, number: int, angle: int) -> np.ndarray:
+    (path,) = folder.glob(f"Rafd{angle:03d}_{number:02d}_*.jpg")
+    return np.asarray(opened(path))
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as found:
+        found.load()
+    return found
+
+
+def test_files_are_those_of_the_design_and_of_rafds_size(written):
+    names = {path.name for path in written.glob("*.jpg")}
+    table = design(2, ANGLES, emotions=["neutral"], gazes=["frontal"])
+    assert names == set(table["path"])
+    assert "Rafd090_01_Caucasian_female_neutral_frontal.jpg" in names
+    assert {name[4:7] for name in names} == {"000", "045", "090", "135", "180"}
+    assert {opened(written / name).size for name in names} == {(681, 1024)}
+
+
+def test_the_folder_says_that_nobody_is_shown_and_whose_the_images_are(written):
+    about = (written / "README.txt").read_text()
+    for said in ("None of these images shows a person", "BSD 3-Clause", "CC0", "Langner"):
+        assert said in about
+    for path in written.glob("*.jpg"):
+        assert b"no person" in opened(path).info["comment"]
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_head_stands_over_a_black_shirt_before_white(number, angle, written):
+    picture = image(written, number, angle).astype(int)
+    for corner in (picture[:60, :100], picture[:60, -100:]):
+        assert corner.min() > 230
+    bottom = picture[-4:, 300:380]
+    assert bottom.max() < 75
+    head = picture[300:600, 240:440]
+    assert 90 < head.mean() < 220
+    assert head[..., 0].mean() > head[..., 2].mean() + 15, "skin is redder than shirt and wall"
+
+
+def test_the_other_profile_looks_the_other_way(written):
+    eyes = slice(350, 700)
+    right, left = (image(written, 2, angle)[eyes].mean(axis=(0, 2)) for angle in (0, 180))
+    assert right[-120:].mean() > right[:120].mean()
+    assert left[:120].mean() > left[-120:].mean()
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_the_face_is_where_rafd_has_it(number, studio):
+    spec = face_spec(number, "neutral")
+    sitting = studio(number)
+    marks = find_landmarks(sitting, portraits.portrait_camera(sitting, spec), portraits.WIDTH)
+    at = dict(zip(marks.names, marks.points / (681, 1024), strict=True))
+    eyes = (at["left-pupil"] + at["right-pupil"]) / 2
+    assert eyes == pytest.approx([0.5, 0.40], abs=0.035)
+    assert at["chin"][1] - eyes[1] == pytest.approx(0.25, abs=0.03)
+    assert at["left-pupil"][0] > at["right-pupil"][0], "the subject's left is at the right"
+    seen = dict(zip(marks.names, marks.visible, strict=True))
+    assert seen["left-pupil"]
+    assert seen["chin"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_landmarks_are_those_of_the_picture(number, studio, written):
+    spec, sitting = face_spec(number, "neutral"), studio(number)
+    marks = find_landmarks(sitting, portraits.portrait_camera(sitting, spec), portraits.WIDTH)
+    picture = image(written, number, 90).astype(int).sum(axis=-1)
+    at = {
+        name: picture[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3].min()
+        for name, (x, y) in zip(marks.names, marks.points, strict=True)
+    }
+    for side in ("left", "right"):
+        assert at[f"{side}-pupil"] < 0.3 * at[f"{side}-cheek"]
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+@pytest.mark.parametrize("number", [MAN, GIRL_WITH_LARGEST_HEAD])
+def test_nothing_is_cut_but_by_the_frame(number, angle, studio):
+    sitting = studio(number)
+    mesh, points = sitting.mesh, sitting.pose.vertices.astype(np.float64)
+    corners = np.sort(mesh.triangles[mesh.material == 0], axis=1)
+    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [0, 2]]])
+    sides, times = np.unique(sides, axis=0, return_counts=True)
+    rim = np.unique(sides[times == 1])
+    rim = rim[mesh.template[rim, 1] < 5.5]
+    assert len(rim) > 20
+    view = portraits.portrait_camera(sitting, face_spec(number, "neutral", angle=angle))
+    ends = view.project(points[rim])
+    assert not ((ends > -0.02) & (ends < 1.02)).all(axis=1).any()
+    head = view.project(points[mesh.template[:, 1] > 6.3])
+    assert head.min() > 0
+    assert head.max() < 1
+
+
+def test_a_ray_is_seen_where_it_was_sent_through_a_frame_that_is_not_square():
+    camera = aim(Framing(7.2, 6.1, 0.8), 60, Nuisance((0.02, -0.01), 1.1, 0.1), portraits.VIEW)
+    columns, rows = 34, camera.rows(34)
+    assert rows == 51
+    points = camera.position + 7 * camera.rays(columns).astype(np.float64)
+    places = camera.project(points) * (columns, rows) - 0.5
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    assert np.allclose(places, np.stack([column, row], axis=1), atol=1e-3)
+
+
+def test_what_is_there_is_not_rendered_again_and_what_is_torn_is(tmp_path, taken):
+    folder = tmp_path / "RaFD"
+    write_rafd(folder, 1, angles=[0, 90], workers=1, **FEW)
+    assert taken == [(1, 0), (1, 90)]
+    cut, whole = sorted(folder.glob("*.jpg"))
+    before, since = cut.read_bytes(), whole.stat().st_mtime_ns
+    for torn in (b"", before[:40], before[:-2], before[:-200] + bytes(200), b"text"):
+        cut.write_bytes(torn)
+        taken.clear()
+        write_rafd(folder, 1, angles=[0, 90], workers=1, **FEW)
+        assert taken == [(1, 0)]
+        assert cut.read_bytes() == before
+    assert whole.stat().st_mtime_ns == since
+    Image.new("RGB", (681, 681)).save(whole)
+    taken.clear()
+    write_rafd(folder, 2, angles=[0, 90], workers=1, **FEW)
+    assert taken == [(1, 90), (2, 0), (2, 90)]
+    assert opened(whole).size == (681, 1024)
+
+
+def test_an_interruption_leaves_whole_files_and_the_rest_is_made_later(
+    tmp_path, taken, monkeypatch
+):
+    take = rafd_form.portrait
+
+    def interrupted(studio, spec):
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return take(studio, spec)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rafd_form, "portrait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_rafd(tmp_path, 1, workers=1, **FEW)
+    (tmp_path / ".Rafd180_01.0123abcd.jpg").write_bytes(b"killed while it was written")
+    taken.clear()
+    write_rafd(tmp_path, 1, workers=1, **FEW)
+    assert taken == [(1, 135), (1, 180)]
+    assert len(list(tmp_path.rglob("*.jpg"))) == 5
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same_bytes(written, tmp_path, anatomy_folder):
+    write_rafd(tmp_path, 2, angles=[90], workers=2, cache=anatomy_folder, **FEW)
+    names = [path.name for path in tmp_path.glob("*.jpg")]
+    assert len(names) == 2
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
+
+
+def test_faces_of_another_seed_or_version_are_not_mixed(tmp_path, taken, monkeypatch):
+    write_rafd(tmp_path, 1, workers=1, **FEW)
+    with pytest.raises(UserError, match="holds the faces of seed 0, not 1; name another folder"):
+        write_rafd(tmp_path, 1, seed=1, workers=1, **FEW)
+    monkeypatch.setattr(rafd_form, "VERSION", -1)
+    with pytest.raises(UserError, match="holds the faces of another version"):
+        write_rafd(tmp_path, 1, workers=1, **FEW)
+    assert len(taken) == 5
+
+
+def test_a_folder_of_photographs_is_never_written_to(tmp_path, taken):
+    photograph = tmp_path / "Rafd090_01_Caucasian_female_neutral_frontal.jpg"
+    photograph.write_bytes(b"somebody")
+    with pytest.raises(UserError, match="holds files that are no synthetic faces; name a new or"):
+        write_rafd(tmp_path, 1, workers=1, **FEW)
+    assert [path.name for path in tmp_path.iterdir()] == [photograph.name]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"seed": 0}'])
+def test_a_damaged_manifest_is_refused(text, tmp_path, taken):
+    (tmp_path / rafd_folder.MANIFEST).write_text(text)
+    with pytest.raises(UserError, match=r"file 'synthetic.json' of folder .* is damaged"):
+        write_rafd(tmp_path, 1, workers=1, **FEW)
+
+
+def test_the_manifest_tells_what_the_images_were_made_by(written):
+    kept = json.loads((written / rafd_folder.MANIFEST).read_text())
+    assert set(kept) == {field.name for field in dataclasses.fields(rafd_folder.Manifest)}
+    assert kept["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"subjects": 0}, "subjects 0 is not a number from 1 to 67"),
+        ({"angles": [60]}, "angle 60 is not one of 0, 45, 90, 135, 180"),
+        ({"emotions": ["joyful"]}, "emotion 'joyful' is not one of angry, "),
+        ({"gazes": ["up"]}, "gaze 'up' is not one of left, frontal, right"),
+        ({"angles": []}, "no image is asked for"),
+        ({"workers": 0}, "workers 0 is not a positive number"),
+    ],
+)
+def test_bad_input_is_refused_before_a_folder_is_made(options, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        write_rafd(tmp_path / "RaFD", **options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/below"])
+def test_a_place_that_cannot_be_a_folder_is_refused(place, tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(UserError, match=r"folder .* cannot be written to \(.*\); name another"):
+        write_rafd(tmp_path / place, 1)
+
+
+def test_the_command_writes_what_is_asked_for(tmp_path, taken, capsys, monkeypatch):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "RaFD"
+    given = ["--subjects", "1", "--angles", "45,180", "--emotions", "sad", "--gazes", "left"]
+    assert cli.main(["faces", "rafd", str(folder), *given, "--workers", "1", "--seed", "3"]) == 0
+    assert taken == [(1, 45), (1, 180)]
+    assert capsys.readouterr().out == f"2 synthetic images in the form of RaFD: {folder}\n"
+    assert json.loads((folder / rafd_folder.MANIFEST).read_text())["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--subjects", "68"], "subjects '68' is not a whole number from 1 to 67"),
+        (["--seed", "x"], "seed 'x' is not a whole number from 0 on"),
+        (["--workers", "0"], "workers '0' is not a whole number from 1 on"),
+        (["--angles", "45,60"], "angle '60' is not one of 0, 45, 90, 135, 180"),
+        (["--emotions", ""], "emotion '' is not one of angry, "),
+        (["--gazes", "up"], "gaze 'up' is not one of left, frontal, right"),
+    ],
+)
+def test_bad_input_to_the_command_is_one_line(given, message, tmp_path, capsys):
+    assert cli.main(["faces", "rafd", str(tmp_path / "RaFD"), *given]) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
