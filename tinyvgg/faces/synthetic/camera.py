@@ -10,9 +10,26 @@ from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.faces.synthetic.subjects import Framing
 
 _DISTANCE = 16.0
-_FACE_SHARE = 0.485
-_EYES_FROM_TOP = 0.425
 _FRONTAL = 90
+
+
+@dataclass(frozen=True)
+class View:
+    """How a face at rest, seen from the front, fills the picture.
+
+    Attributes:
+        face: from the eyes to the chin, in widths of the picture.
+        eyes: from the top edge to the eyes, in heights of the picture.
+        aspect: height of the picture over its width.
+    """
+
+    face: float
+    eyes: float
+    aspect: float = 1.0
+
+
+SQUARE = View(face=0.485, eyes=0.425)
+"""The head alone, as all images of the set show it."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +70,14 @@ def draw_nuisance(seed: int, subject: int, emotion: str, gaze: str, angle: int) 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera with a square field of view.
+    """A pinhole camera.
 
     Attributes:
         position: (3,) dm.
         forward, right, up: (3,) unit vectors.
         width: of the field of view at the head's axis, dm.
         shift: of the field of view, right and up, dm.
+        aspect: height of the field of view over its width.
     """
 
     position: Float[np.ndarray, "3"]
@@ -68,11 +86,22 @@ class Camera:
     up: Float[np.ndarray, "3"]
     width: float
     shift: tuple[float, float]
+    aspect: float = 1.0
+
+    def rows(self, pixels: int) -> int:
+        """How many rows a picture of this many columns has."""
+        return round(pixels * self.aspect)
 
     def rays(self, pixels: int) -> Float32[np.ndarray, "rays 3"]:
-        """Unit directions through the centres of pixels x pixels, row after row from the top."""
-        place = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
-        x, y = np.meshgrid(place + self.shift[0], self.shift[1] - place)
+        """Unit directions through the centres of the pixels, row after row from the top.
+
+        Args:
+            pixels: columns of the picture.
+        """
+        rows = self.rows(pixels)
+        across = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
+        down = ((np.arange(rows) + 0.5) / rows - 0.5) * self.width * self.aspect
+        x, y = np.meshgrid(across + self.shift[0], self.shift[1] - down)
         rays = self.forward * _DISTANCE + x[..., None] * self.right + y[..., None] * self.up
         rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
         return np.asarray(rays.reshape(-1, 3), dtype=np.float32)
@@ -83,16 +112,17 @@ class Camera:
         x, y, depth = (offset @ axis for axis in (self.right, self.up, self.forward))
         across = x / depth * _DISTANCE - self.shift[0]
         down = self.shift[1] - y / depth * _DISTANCE
-        return np.stack([across, down], axis=-1) / self.width + 0.5
+        return np.stack([across, down / self.aspect], axis=-1) / self.width + 0.5
 
 
-def aim(framing: Framing, angle: Real, nuisance: Nuisance) -> Camera:
+def aim(framing: Framing, angle: Real, nuisance: Nuisance, view: View = SQUARE) -> Camera:
     """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
 
     The field of view comes from the face at rest, so an open jaw does not change the scale.
     """
-    width = (framing.eyes - framing.chin) / _FACE_SHARE
-    centre = np.array([0, framing.eyes - (0.5 - _EYES_FROM_TOP) * width, framing.depth])
+    width = (framing.eyes - framing.chin) / view.face
+    height = width * view.aspect
+    centre = np.array([0, framing.eyes - (0.5 - view.eyes) * height, framing.depth])
     yaw = np.radians(angle - _FRONTAL)
     forward = np.array([-np.sin(yaw), 0, -np.cos(yaw)])
     right, up = np.array([np.cos(yaw), 0, -np.sin(yaw)]), np.array([0.0, 1.0, 0.0])
@@ -104,4 +134,5 @@ def aim(framing: Framing, angle: Real, nuisance: Nuisance) -> Camera:
         up=up * cosine - right * sine,
         width=width * nuisance.scale,
         shift=(nuisance.shift[0] * width, nuisance.shift[1] * width),
+        aspect=view.aspect,
     )

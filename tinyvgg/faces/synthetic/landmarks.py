@@ -62,11 +62,12 @@ class Landmarks:
 
 
 def find_landmarks(studio: Studio, camera: Camera, size: int) -> Landmarks:
-    """The landmarks of a posed subject as a camera sees them."""
+    """The landmarks of a posed subject as a camera sees them, in an image of `size` columns."""
     chosen, vertices = _chosen(studio.mesh)
     places = studio.pose.vertices[vertices].astype(np.float64)
-    points = camera.project(places) * size
-    inside = ((points >= 0) & (points < size)).all(axis=1)
+    sides = np.array([size, camera.rows(size)])
+    points = camera.project(places) * sides
+    inside = ((points >= 0) & (points < sides)).all(axis=1)
     return Landmarks(
         names=tuple(chosen),
         points=points,

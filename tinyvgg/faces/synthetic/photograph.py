@@ -50,17 +50,24 @@ class Studio:
     light: Light = STUDIO
 
     def photograph(
-        self, camera: Camera, nuisance: Nuisance, size: int
-    ) -> UInt8[np.ndarray, "s s 3"]:
-        """The RGB image that a camera takes, size x size pixels."""
-        rays = camera.rays(size * SUPERSAMPLING)
+        self, camera: Camera, nuisance: Nuisance, size: int, samples: int = SUPERSAMPLING
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """The RGB image that a camera takes.
+
+        Args:
+            camera: that takes it.
+            nuisance: of the sensor.
+            size: columns of the image.
+            samples: rays a pixel, across and down.
+        """
+        rays = camera.rays(size * samples)
         colour, depth = self._faces(camera, rays)
         lash = self.lashes(camera, rays, depth)
         colour = mix(colour, self.subject.looks.hair * np.float32(0.12) + np.float32(0.004), lash)
         colour = _tone(colour)
         colour[np.isinf(depth) & (lash == 0)] = _BACKGROUND
-        side = size * SUPERSAMPLING
-        return develop(colour.reshape(side, side, 3), nuisance, size)
+        linear = colour.reshape(-1, size * samples, 3)
+        return develop(linear, nuisance, (size, camera.rows(size)))
 
     @cached_property
     def scene(self) -> EmbreeScene:
@@ -171,10 +178,10 @@ class Studio:
 
 
 def develop(
-    linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance, size: int
-) -> UInt8[np.ndarray, "s s 3"]:
-    """Reduce to size x size, blur as a lens does, encode as sRGB and add the sensor's noise."""
-    small = cv2.resize(linear, (size, size), interpolation=cv2.INTER_AREA)
+    linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance, size: tuple[int, int]
+) -> UInt8[np.ndarray, "y x 3"]:
+    """Reduce to columns x rows, blur as a lens does, encode as sRGB and add the sensor's noise."""
+    small = cv2.resize(linear, size, interpolation=cv2.INTER_AREA)
     encoded = to_srgb(cv2.GaussianBlur(small, (0, 0), _LENS_BLUR))
     grain = np.random.default_rng(nuisance.grain).normal(0, _GRAIN, encoded.shape)
     exposed = np.clip(encoded + grain + nuisance.exposure, 0, 1)
