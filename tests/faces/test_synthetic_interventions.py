@@ -86,7 +86,8 @@ def unreached(before: FaceSpec, after: FaceSpec, folder) -> np.ndarray:
     studios = [studio_of(spec, folder) for spec in (before, after)]
     one, other = studios
     moved = (one.pose.vertices != other.pose.vertices).any(axis=1)
-    moved |= (one._fields != other._fields).any(axis=1)
+    everywhere = np.ones(len(moved), bool)
+    moved |= (one.fields(everywhere) != other.fields(everywhere)).any(axis=1)
     changed = moved[one.mesh.triangles].any(axis=1) | (one.mesh.material == Part.TEETH)
     (met, lash), (met_after, lash_after) = (
         first_met(studio, spec) for studio, spec in zip(studios, (before, after), strict=True)

@@ -194,9 +194,7 @@ def eye_centroids(renderer: Renderer, gaze: str) -> list[float]:
         mesh=renderer.mesh,
         subject=sitter.subject,
         pose=pose.pose(renderer.mesh, sitter.subject, expression),
-        paint=sitter.paint,
-        creases=renderer._creases,
-        pores=renderer._pores,
+        charts=sitter.charts,
     )
     image = studio.photograph(view, STILL, 96).mean(axis=-1)
     columns = []

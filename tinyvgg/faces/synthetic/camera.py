@@ -101,10 +101,15 @@ class Camera:
         rows = self.rows(pixels)
         across = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
         down = ((np.arange(rows) + 0.5) / rows - 0.5) * self.width * self.aspect
-        x, y = np.meshgrid(across + self.shift[0], self.shift[1] - down)
-        rays = self.forward * _DISTANCE + x[..., None] * self.right + y[..., None] * self.up
-        rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
-        return np.asarray(rays.reshape(-1, 3), dtype=np.float32)
+        x, y = across + self.shift[0], self.shift[1] - down
+        rays = np.empty((3, rows, pixels), np.float32)
+        for axis, plane in enumerate(rays):
+            row = x * self.right[axis]
+            column = _DISTANCE * self.forward[axis] + y * self.up[axis]
+            np.add(row.astype(np.float32), column.astype(np.float32)[:, None], out=plane)
+        squares = np.square(x).astype(np.float32), (_DISTANCE**2 + np.square(y)).astype(np.float32)
+        rays /= np.sqrt(squares[0] + squares[1][:, None])
+        return rays.reshape(3, -1).T
 
     def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
         """Where points lie in the picture, as fractions of it from the left and from the top."""

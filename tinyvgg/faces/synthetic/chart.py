@@ -4,12 +4,15 @@ A place of the chart is a pair of fractions: azimuth around the head's axis (0 a
 0.5 in front, growing to the subject's left) and height (0 at the top). Images cover it whole.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
 from tinyvgg.face_parameters import Real
-from tinyvgg.faces.synthetic.maths import Array
+from tinyvgg.faces.synthetic.maths import Array, by_column, columns
 
 WIDTH, HEIGHT = 1536, 880
 TOP, BOTTOM = 8.73, 5.0
@@ -23,7 +26,7 @@ def chart(points: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 2"]:
     """The chart's fractions at points of the undeformed head, dm."""
     azimuth = np.arctan2(points[..., 0], points[..., 2] - AXIS_DEPTH)
     height = (TOP - points[..., 1]) / (TOP - BOTTOM)
-    return np.stack([azimuth / (2 * np.pi) + 0.5, height], axis=-1)
+    return columns(azimuth / (2 * np.pi) + 0.5, height)
 
 
 def azimuths() -> Float32[np.ndarray, "1 w"]:
@@ -64,9 +67,9 @@ def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray
     where = np.zeros((2, rows * _ROW), np.float32)
     where[0, :count] = (places[:, 0] * width - 0.5) % width
     where[1, :count] = np.clip(places[:, 1] * height - 0.5, 0, height - 1)
-    columns, lines = where.reshape(2, rows, _ROW)
-    found = cv2.remap(image, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return found.reshape(-1, channels)[:count]
+    across, down = where.reshape(2, rows, _ROW)
+    found = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return by_column(found.reshape(-1, channels)[:count])
 
 
 def coarser(image: Image, level: int) -> Image:
@@ -76,6 +79,26 @@ def coarser(image: Image, level: int) -> Image:
     size = (image.shape[1] >> level, image.shape[0] >> level)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(small.reshape(size[1], size[0], -1))
+
+
+@dataclass(frozen=True)
+class Charts:
+    """The images over the chart that a subject is shaded with.
+
+    Attributes:
+        paint: linear RGB and cover of hair.
+        creases: depth of each group of creases.
+        pores: slopes of the skin's grain.
+    """
+
+    paint: Image
+    creases: Image
+    pores: Image
+
+    @cached_property
+    def halved(self) -> "Charts":
+        """The same at half the resolution, for places that stand for a whole pixel."""
+        return Charts(*(coarser(image, 1) for image in (self.paint, self.creases, self.pores)))
 
 
 def draw_lines(

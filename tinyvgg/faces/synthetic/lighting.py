@@ -5,10 +5,10 @@ from functools import cached_property
 
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32, Int
 
 from tinyvgg.face_parameters import LIGHT, Real, check_range
-from tinyvgg.faces.synthetic.maths import contract, normalized
+from tinyvgg.faces.synthetic.maths import normalized
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.pose import Pose
 
@@ -93,9 +93,45 @@ def visibility(
     Rays start at the vertices that stem from control vertices; those in between are interpolated,
     as occlusion varies slowly over a face.
     """
-    traced, spread = mesh.traced
-    seen = trace_visibility(scene, pose.vertices[traced], pose.normals[traced], light)
-    return np.asarray(spread @ seen)
+    return Visibility(mesh, pose, scene, light).at(np.ones(len(mesh.template), bool))
+
+
+class Visibility:
+    """The same, traced only where it is asked for."""
+
+    def __init__(
+        self, mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Light = STUDIO
+    ) -> None:
+        self._traced, self._spread = mesh.traced
+        self._pose, self._scene, self._light = pose, scene, light
+        self._at_traced = np.zeros((len(self._traced), 3), np.float32)
+        self._is_traced = np.zeros(len(self._traced), bool)
+        self._seen = np.zeros((len(mesh.template), 3), np.float32)
+        self._is_known = np.zeros(len(mesh.template), bool)
+
+    def at(self, wanted: Bool[np.ndarray, "v"]) -> Float32[np.ndarray, "v 3"]:
+        """Visibility, right at the vertices that are or were wanted.
+
+        What is found at a vertex does not depend on the others that are wanted.
+        """
+        new = np.flatnonzero(wanted & ~self._is_known)
+        if not len(new):
+            return self._seen
+        spread = self._spread[new]
+        self._trace(spread.indices)
+        self._seen[new] = spread @ self._at_traced
+        self._is_known[new] = True
+        return self._seen
+
+    def _trace(self, rows: Int[np.ndarray, "_"]) -> None:
+        wanted = np.zeros(len(self._traced), bool)
+        wanted[rows] = True
+        new = np.flatnonzero(wanted & ~self._is_traced)
+        vertices = self._traced[new]
+        self._at_traced[new] = trace_visibility(
+            self._scene, self._pose.vertices[vertices], self._pose.normals[vertices], self._light
+        )
+        self._is_traced[new] = True
 
 
 def trace_visibility(
@@ -105,22 +141,37 @@ def trace_visibility(
     light: Light = STUDIO,
 ) -> Float32[np.ndarray, "n 3"]:
     """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
-    lamps = [lamp_rays(lamp) for lamp in light.lamps]
-    rays = np.concatenate([*lamps, dome_rays()])
-    weights = contract("ni,ri->nr", normals, rays)
-    weights[:, 2 * _LAMP_RAYS :] = 0.75 * weights[:, 2 * _LAMP_RAYS :] + 0.25
-    weights = np.clip(weights, 0, 1) * (normals != 0).any(axis=1, keepdims=True)
-    point, ray = np.nonzero(weights > _LEAST_WEIGHT)
-    origins = points[point] + normals[point] * np.float32(_OFF_SURFACE)
-    blocked = scene.run(origins, rays[ray], query="OCCLUDED") >= 0
-    lit = np.zeros_like(weights)
-    lit[point, ray] = weights[point, ray] * ~blocked
-    shares = [
-        (lit[:, lamp].sum(axis=1) + _PRIOR) / (weights[:, lamp].sum(axis=1) + _PRIOR)
-        for lamp in (slice(_LAMP_RAYS), slice(_LAMP_RAYS, 2 * _LAMP_RAYS))
-    ]
-    dome = lit[:, 2 * _LAMP_RAYS :].sum(axis=1) / (_DOME_RAYS * _DOME_MEAN)
-    return np.stack([*shares, dome], axis=1).astype(np.float32)
+    starts = points + normals * np.float32(_OFF_SURFACE)
+    faces = np.ascontiguousarray(normals.T)
+    shares = []
+    for lamp in light.lamps:
+        lit, total = _light_from(scene, lamp_rays(lamp), starts, faces, wrap=0.0)
+        shares.append((lit + _PRIOR) / (total + _PRIOR))
+    lit, _ = _light_from(scene, dome_rays(), starts, faces, wrap=0.25)
+    return np.stack([*shares, lit / (_DOME_RAYS * _DOME_MEAN)], axis=1).astype(np.float32)
+
+
+def _light_from(
+    scene: EmbreeScene,
+    rays: Float32[np.ndarray, "r 3"],
+    starts: Float32[np.ndarray, "n 3"],
+    normals: Float32[np.ndarray, "3 n"],
+    wrap: float,
+) -> tuple[Float32[np.ndarray, "n"], Float32[np.ndarray, "n"]]:
+    """Sums over rays of the weights that reach each point, and of all weights.
+
+    One ray after the other, so that a point's sums do not depend on how many points there are.
+    """
+    lit, total = (np.zeros(len(starts), np.float32) for _ in range(2))
+    shown = (normals != 0).any(axis=0)
+    for ray in rays:
+        cosine = normals[0] * ray[0] + normals[1] * ray[1] + normals[2] * ray[2]
+        weight = np.clip((1 - wrap) * cosine + wrap, 0, 1) * shown
+        total += weight
+        rows = np.flatnonzero(weight > _LEAST_WEIGHT)
+        free = scene.run(starts[rows], ray[None], query="OCCLUDED") < 0
+        lit[rows] += weight[rows] * free
+    return lit, total
 
 
 def lamp_rays(lamp: Lamp) -> Float32[np.ndarray, "r 3"]:

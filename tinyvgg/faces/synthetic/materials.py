@@ -5,9 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int8
 
-from tinyvgg.faces.synthetic.chart import Image, sample
+from tinyvgg.faces.synthetic.chart import Charts, sample
 from tinyvgg.faces.synthetic.eyes import eyeball_colour
-from tinyvgg.faces.synthetic.maths import contract, dot, mix, to_linear
+from tinyvgg.faces.synthetic.maths import (
+    contract,
+    dot,
+    mix,
+    per_channel,
+    to_linear,
+)
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
@@ -71,18 +77,18 @@ class Material:
     gloss: Float32[np.ndarray, "n"]
 
 
-def material(hits: Hits, subject: Subject, pose: Pose, paint: Image, creases: Image) -> Material:
+def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Material:
     """Look up the paint and lay lips, creases, mouth, shirt, teeth and eyes over it."""
     skin = hits.is_part(Part.SKIN)
-    painted = sample(paint, hits.place)
+    painted = sample(charts.paint, hits.place)
     hair = np.where(hits.part == Part.CURTAIN, 1, painted[:, 3] * (1 - hits.ears) * skin)
-    folded = contract("nc,c->n", sample(creases, hits.place), pose.creases)
+    folded = contract("nc,c->n", sample(charts.creases, hits.place), pose.creases)
     looks = subject.looks
     albedo = mix(painted[:, :3], looks.skin, hits.ears * skin)
     jaw = looks.skin * np.float32(1 - 0.45 * looks.beard)
     albedo = mix(albedo, jaw, np.clip(hits.underside * 1.2, 0, 1) * skin)
     albedo = mix(albedo, looks.lips, np.clip((hits.lips - 0.25) * 2.2, 0, 1) * 0.85)
-    albedo *= 1 - _CREASE * (np.clip(folded, 0, 1) * skin)[:, None]
+    albedo *= 1 - per_channel(np.clip(folded, 0, 1) * skin, _CREASE)
     albedo = mix(albedo, _MOUTH, np.clip(hits.mouth * 1.3, 0, 1))
     shirt = subject.shirt.cover(hits.template) * skin
     albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)

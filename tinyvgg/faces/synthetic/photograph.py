@@ -6,15 +6,30 @@ from functools import cached_property
 import cv2
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Bool, Float32, Int, UInt8
 
 from tinyvgg.faces.synthetic.camera import Camera, Nuisance
-from tinyvgg.faces.synthetic.chart import Image, chart
-from tinyvgg.faces.synthetic.lighting import STUDIO, Light, visibility
+from tinyvgg.faces.synthetic.chart import Charts, chart
+from tinyvgg.faces.synthetic.lighting import STUDIO, Light, Visibility
 from tinyvgg.faces.synthetic.materials import Hits, facing
-from tinyvgg.faces.synthetic.maths import Array, contract, mix, normalized, smoothstep, to_srgb
+from tinyvgg.faces.synthetic.maths import (
+    Array,
+    contract,
+    mix,
+    normalized,
+    pick,
+    smoothstep,
+    to_srgb,
+)
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh, Part, ray_scene
 from tinyvgg.faces.synthetic.pose import Pose
+from tinyvgg.faces.synthetic.sampling import (
+    Places,
+    between,
+    is_smooth,
+    places_met,
+    rays_of_pixels,
+)
 from tinyvgg.faces.synthetic.shading import shade
 from tinyvgg.faces.synthetic.subjects import Subject
 
@@ -28,7 +43,7 @@ _GRAIN = 0.008
 _MASKS = ("lips", "mouth", "underside", "ears")
 _UPPER_LASH, _LOWER_LASH = 0.9, 0.3
 _LASH_IN_FRONT = 0.02
-_LASH_BAND = 0.22
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -37,16 +52,14 @@ class Studio:
 
     Attributes:
         mesh, subject, pose: the geometry.
-        paint, creases, pores: images over the chart.
+        charts: what is painted on the head.
         light: of the lamps and the dome.
     """
 
     mesh: HeadMesh
     subject: Subject
     pose: Pose
-    paint: Image
-    creases: Image
-    pores: Image
+    charts: Charts
     light: Light = STUDIO
 
     def photograph(
@@ -61,68 +74,103 @@ class Studio:
             samples: rays a pixel, across and down.
         """
         rays = camera.rays(size * samples)
-        colour, depth = self._faces(camera, rays)
-        lash = self.lashes(camera, rays, depth)
-        colour = mix(colour, self.subject.looks.hair * np.float32(0.12) + np.float32(0.004), lash)
-        colour = _tone(colour)
-        colour[np.isinf(depth) & (lash == 0)] = _BACKGROUND
-        linear = colour.reshape(-1, size * samples, 3)
-        return develop(linear, nuisance, (size, camera.rows(size)))
+        found = self.meet(camera, rays)
+        hit = found["primID"] >= 0
+        lash = self.lashes(camera, rays, np.where(hit, found["tfar"], np.float32(np.inf)))
+        pixels = rays_of_pixels(camera.rows(size), size, samples)
+        smooth = self._is_smooth(found, lash, pixels, camera.width / size)
+        linear = np.full((len(pixels), 3), _BACKGROUND)
+        whole = pixels[smooth]
+        first, last = (
+            places_met(found, rays, whole[:, corner], self.mesh.triangles) for corner in (0, -1)
+        )
+        linear[smooth] = _tone(self._colours(camera, between(first, last), self.charts.halved))
+        fine = ~smooth & ((lash > 0) | hit)[pixels].any(axis=1)
+        each = pixels[fine].ravel()
+        colour = np.ones((len(each), 3), np.float32)
+        met = np.flatnonzero(hit[each])
+        places = places_met(found, rays, each[met], self.mesh.triangles)
+        colour[met] = self._colours(camera, places, self.charts)
+        dark = self.subject.looks.hair * np.float32(0.12) + np.float32(0.004)
+        colour = _tone(mix(colour, dark, lash[each]))
+        colour[~hit[each] & (lash[each] == 0)] = _BACKGROUND
+        linear[fine] = colour.reshape(-1, samples**2, 3).mean(axis=1)
+        return develop(linear.reshape(-1, size, 3), nuisance)
 
     @cached_property
     def scene(self) -> EmbreeScene:
         """All that rays can meet but the lashes."""
-        return ray_scene(self.pose.vertices, self.mesh.triangles)
+        return ray_scene(self.pose.vertices, self.mesh.quick_triangles)
 
     @cached_property
     def _lash_scene(self) -> EmbreeScene:
         return ray_scene(self.pose.controls, self.mesh.lashes)
 
     @cached_property
+    def _visibility(self) -> Visibility:
+        return Visibility(self.mesh, self.pose, self.scene, self.light)
+
+    @cached_property
     def _fields(self) -> Float32[np.ndarray, "v 13"]:
-        """All that is interpolated between vertices: normal, template, visibility, masks."""
-        seen = visibility(self.mesh, self.pose, self.scene, self.light)
         masks = np.stack([self.mesh.masks[name] for name in _MASKS], axis=1)
-        return np.concatenate([self.pose.normals, self.mesh.template, seen, masks], axis=1)
+        unseen = np.zeros_like(self.pose.normals)
+        return np.concatenate([self.pose.normals, self.mesh.template, unseen, masks], axis=1)
 
-    def _faces(
-        self, camera: Camera, rays: Float32[np.ndarray, "r 3"]
-    ) -> tuple[Float32[np.ndarray, "r 3"], Float32[np.ndarray, "r"]]:
-        """Linear RGB and distance along each ray; where nothing is hit, white and infinity."""
-        found = self.scene.run(origins(camera, rays), rays, output=1)
-        hit = np.flatnonzero(found["primID"] >= 0)
-        colour = np.ones((len(rays), 3), np.float32)
-        depth = np.full(len(rays), np.inf, np.float32)
-        depth[hit] = found["tfar"][hit]
-        for start in range(0, len(hit), _CHUNK):  # small enough for the processor's cache
-            rows = hit[start : start + _CHUNK]
-            chunk = {key: found[key][rows] for key in ("primID", "u", "v", "tfar")}
-            hits = self._hits(camera, rays[rows], **chunk)
-            colour[rows] = shade(
-                hits, self.subject, self.pose, self.paint, self.creases, self.pores, self.light
-            )
-        return colour, depth
+    def fields(self, wanted: Bool[np.ndarray, "v"]) -> Float32[np.ndarray, "v 13"]:
+        """All that is interpolated between vertices: normal, template, visibility, masks.
 
-    def _hits(
+        Visibility takes long to find; it is right where it is or was wanted.
+        """
+        self._fields[:, 6:9] = self._visibility.at(wanted)
+        return self._fields
+
+    def meet(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> dict[str, Array]:
+        """What each ray meets first.
+
+        Returns:
+            Per ray ``primID`` (the triangle, or -1), ``tfar`` (the distance, dm) and the shares
+            ``u`` and ``v`` of the triangle's second and third corner.
+        """
+        found: dict[str, Array] = self.scene.run(origins(camera, rays), rays, output=1)
+        return found
+
+    def _is_smooth(
         self,
-        camera: Camera,
-        rays: Float32[np.ndarray, "n 3"],
-        primID: Int[np.ndarray, "n"],
-        u: Float32[np.ndarray, "n"],
-        v: Float32[np.ndarray, "n"],
-        tfar: Float32[np.ndarray, "n"],
-    ) -> Hits:
-        corners = self.mesh.triangles[primID]
-        fields = self._fields[corners[:, 0]] * (1 - u - v)[:, None]
-        fields += self._fields[corners[:, 1]] * u[:, None]
-        fields += self._fields[corners[:, 2]] * v[:, None]
-        part = self.mesh.material[primID]
-        normal, from_behind = facing(normalized(fields[:, :3]), -rays)
-        off_eye = self._off_eye(part, camera.position + rays * tfar[:, None].astype(np.float64))
+        found: dict[str, Array],
+        lash: Float32[np.ndarray, "r"],
+        pixels: Int[np.ndarray, "p q"],
+        width: float,
+    ) -> Bool[np.ndarray, "p"]:
+        """Pixels that can be shaded at once, as nothing fine is in them."""
+        if pixels.shape[1] == 1:
+            return np.zeros(len(pixels), bool)
+        kind = self.mesh.smooth_kind[found["primID"]]
+        kind[(found["primID"] < 0) | (lash > 0)] = -1
+        return is_smooth(kind[pixels], found["tfar"][pixels], width)
+
+    def _colours(
+        self, camera: Camera, places: Places, charts: Charts
+    ) -> Float32[np.ndarray, "n 3"]:
+        """Linear RGB that leaves places on the head towards the camera."""
+        wanted = np.zeros(len(self.mesh.template), bool)
+        wanted[places.corners.ravel()] = True
+        fields = self.fields(wanted)
+        colours = np.empty((len(places), 3), np.float32)
+        for start in range(0, len(places), _CHUNK):  # small enough for the processor's cache
+            some = slice(start, start + _CHUNK)
+            hits = self._hits(camera, places[some], fields)
+            colours[some] = shade(hits, self.subject, self.pose, charts, self.light)
+        return colours
+
+    def _hits(self, camera: Camera, places: Places, fields: Float32[np.ndarray, "v 13"]) -> Hits:
+        fields = places.interpolate(fields)
+        part, view = self.mesh.material[places.triangle], -places.rays
+        normal, from_behind = facing(normalized(fields[:, :3]), view)
+        off_eye = self._off_eye(part, camera, places)
         lips, mouth, underside, ears = fields[:, 9:].T
         return Hits(
             part=part,
-            view=-rays,
+            view=view,
             normal=normal,
             from_behind=from_behind,
             template=fields[:, 3:6],
@@ -136,12 +184,14 @@ class Studio:
             off_eye=off_eye,
         )
 
-    def _off_eye(self, part: Array, points: Array) -> Float32[np.ndarray, "n 3"]:
+    def _off_eye(self, part: Array, camera: Camera, places: Places) -> Float32[np.ndarray, "n 3"]:
         """Unit vectors from the centre of the eyeball that was hit; zero where none was."""
-        direction = np.zeros(points.shape, np.float32)
+        direction = np.zeros((len(part), 3), np.float32)
         for eye, kind in zip(EYES, (Part.LEFT_EYE, Part.RIGHT_EYE), strict=True):
-            here = part == kind
-            direction[here] = normalized(points[here] - self.subject.eyes[eye].centre)
+            here = np.flatnonzero(part == kind)
+            reach = places.depth[here, None].astype(np.float64)
+            points = camera.position + places.rays[here] * reach
+            direction[here] = normalized(points - self.subject.eyes[eye].centre)
         return direction
 
     def lashes(
@@ -153,7 +203,8 @@ class Studio:
         """Opacity of the lashes in front of each ray's hit; they fade away from the eye."""
         opacity = np.zeros(len(rays), np.float32)
         near = self._lash_band(camera, rays)
-        found = self._lash_scene.run(origins(camera, rays[near]), rays[near], output=1)
+        directions = pick(rays, near)
+        found = self._lash_scene.run(origins(camera, directions), directions, output=1)
         ahead = (found["primID"] >= 0) & (found["tfar"] < depth[near] + _LASH_IN_FRONT)
         rows, number = near[ahead], found["primID"][ahead]
         points = camera.position + rays[rows] * found["tfar"][ahead, None].astype(np.float64)
@@ -169,20 +220,19 @@ class Studio:
         return opacity
 
     def _lash_band(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Int[np.ndarray, "_"]:
-        """The rays that pass near the height of the eyes, where lashes can be."""
-        framing = self.subject.framing
-        reach = np.linalg.norm(camera.position[[0, 2]] - np.array([0, framing.depth]))
-        height = camera.position[1] + rays[:, 1] * reach
-        band = _LASH_BAND * (framing.eyes - framing.chin)
-        return np.flatnonzero(np.abs(height - framing.eyes) < band)
+        """The rays that point to where the lashes are."""
+        ends = normalized(self.pose.controls[np.unique(self.mesh.lashes)] - camera.position)
+        low, high = ends.min(axis=0) - _ROUNDING, ends.max(axis=0) + _ROUNDING
+        near = np.flatnonzero((rays[:, 1] > low[1]) & (rays[:, 1] < high[1]))
+        for axis in (0, 2):
+            there = rays[near, axis]
+            near = near[(there > low[axis]) & (there < high[axis])]
+        return near
 
 
-def develop(
-    linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance, size: tuple[int, int]
-) -> UInt8[np.ndarray, "y x 3"]:
-    """Reduce to columns x rows, blur as a lens does, encode as sRGB and add the sensor's noise."""
-    small = cv2.resize(linear, size, interpolation=cv2.INTER_AREA)
-    encoded = to_srgb(cv2.GaussianBlur(small, (0, 0), _LENS_BLUR))
+def develop(linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance) -> UInt8[np.ndarray, "h w 3"]:
+    """Blur as a lens does, encode as sRGB and add the sensor's noise."""
+    encoded = to_srgb(cv2.GaussianBlur(linear, (0, 0), _LENS_BLUR))
     grain = np.random.default_rng(nuisance.grain).normal(0, _GRAIN, encoded.shape)
     exposed = np.clip(encoded + grain + nuisance.exposure, 0, 1)
     return np.asarray(exposed * 255 + 0.5).astype(np.uint8)
@@ -197,4 +247,4 @@ def _tone(linear: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
 
 def origins(camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
     """Where rays start: all at the camera."""
-    return np.tile(camera.position.astype(np.float32), (len(rays), 1))
+    return np.broadcast_to(camera.position.astype(np.float32), (len(rays), 3))

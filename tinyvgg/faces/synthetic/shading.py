@@ -3,10 +3,18 @@
 import numpy as np
 from jaxtyping import Float32
 
-from tinyvgg.faces.synthetic.chart import Image, sample
+from tinyvgg.faces.synthetic.chart import Charts, Image, sample
 from tinyvgg.faces.synthetic.lighting import Lamp, Light
 from tinyvgg.faces.synthetic.materials import Hits, Material, material
-from tinyvgg.faces.synthetic.maths import Array, contract, dot, normalized, smoothstep
+from tinyvgg.faces.synthetic.maths import (
+    Array,
+    columns,
+    dot,
+    normalized,
+    per_channel,
+    powers,
+    smoothstep,
+)
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.subjects import Subject
@@ -26,22 +34,20 @@ def shade(
     hits: Hits,
     subject: Subject,
     pose: Pose,
-    paint: Image,
-    creases: Image,
-    pores: Image,
+    charts: Charts,
     light: Light,
 ) -> Float32[np.ndarray, "n 3"]:
     """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
-    surface = material(hits, subject, pose, paint, creases)
+    surface = material(hits, subject, pose, charts)
     seen = _corrected_visibility(hits, pose)
-    normal = _detailed_normals(hits, surface, pores)
+    normal = _detailed_normals(hits, surface, charts.pores)
     colour = surface.albedo * _irradiance(hits, surface, normal, seen, light)
     for lamp, share in zip(light.lamps, (seen[:, 0], seen[:, 1]), strict=True):
         strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
         colour += strength.astype(np.float32)[:, None]
     rim = np.square(np.square(1 - np.clip(dot(normal, hits.view), 0, 1)))
     rim *= 0.16 * np.clip(seen[:, 2], 0, 1) * (1 - 0.5 * surface.hair) * np.float32(light.dome)
-    colour += rim[:, None] * _RIM_TINT
+    colour += per_channel(rim, _RIM_TINT)
     eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
     colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes], light)[:, None]
     return np.asarray(colour * np.float32(_EXPOSURE))
@@ -49,7 +55,7 @@ def shade(
 
 def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     """Visibility, raised where single vertices cannot know it: folds, hair, the mouth's inside."""
-    seen = hits.seen.copy()
+    seen = np.copy(hits.seen)
     folds = hits.from_behind & (hits.part == Part.SKIN)
     seen[folds] = np.maximum(seen[folds], 0.65)
     curtain = hits.part == Part.CURTAIN
@@ -61,13 +67,13 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
 
 def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Float32[np.ndarray, "n 3"]:
     """Normals tilted by the pores of the skin, and those of the teeth."""
-    normal = hits.normal.copy()
+    normal = np.copy(hits.normal)
     teeth = hits.part == Part.TEETH
     normal[teeth] = tooth_normals(hits.template[teeth])
     depth = _PORE_DEPTH * (1 - np.float32(0.3) * surface.hair) * (hits.part == Part.SKIN)
-    repeated = hits.place * np.array([2, 2], np.float32) % 1
-    around, up = (sample(pores, repeated) * depth[:, None]).T
-    tilt = np.stack([around * normal[:, 2], up, -around * normal[:, 0]], axis=1)
+    twice = 2 * hits.place
+    around, up = (sample(pores, twice - np.floor(twice)) * depth[:, None]).T
+    tilt = columns(around * normal[:, 2], up, -around * normal[:, 0])
     return normalized(normal + tilt)
 
 
@@ -79,31 +85,31 @@ def _irradiance(
     light: Light,
 ) -> Float32[np.ndarray, "n 3"]:
     """Light that arrives, per channel: red goes further through skin and into shadows."""
-    hair = surface.hair[:, None]
-    wrap = np.where(
-        (hits.part == Part.SKIN)[:, None], _SKIN_WRAP * (1 - hair) + _HAIR_WRAP * hair, _OTHER_WRAP
-    )
+    of_skin = per_channel(1 - surface.hair, _SKIN_WRAP) + (_HAIR_WRAP * surface.hair)[:, None]
+    wrap = np.where((hits.part == Part.SKIN)[:, None], of_skin, _OTHER_WRAP)
     lamps = sum(
         np.float32(lamp.diffuse)
         * _wrapped(normal, lamp, wrap)
-        * np.clip(seen[:, number, None], 0, 1) ** _SHADOW_TINT
+        * powers(np.clip(seen[:, number], 0, 1), _SHADOW_TINT)
         for number, lamp in enumerate(light.lamps)
     )
-    dome = np.clip(seen[:, 2:], 0, 1.15)
-    upwards = np.float32(0.62) + np.float32(0.38) * normal[:, 1:2]
-    sidewards = np.clip(np.abs(normal[:, :1]) * np.float32(1.1) - np.float32(0.15), 0, 1)
+    dome = np.clip(seen[:, 2], 0, 1.15)
+    upwards = np.float32(0.62) + np.float32(0.38) * normal[:, 1]
+    sidewards = np.clip(np.abs(normal[:, 0]) * np.float32(1.1) - np.float32(0.15), 0, 1)
     strength = np.float32(light.dome)
+    above = powers(dome, _SHADOW_TINT * np.float32(1.5))
+    beside = powers(np.clip(dome * np.float32(1.2), 0, 1), _SHADOW_TINT)
     return np.asarray(
         lamps
-        + strength * _DOME * upwards * dome ** (_SHADOW_TINT * np.float32(1.5))
-        + strength * _AMBIENT * dome
-        + strength * _SIDE * sidewards * np.clip(dome * np.float32(1.2), 0, 1) ** _SHADOW_TINT
+        + (strength * _DOME * upwards)[:, None] * above
+        + (strength * _AMBIENT * dome)[:, None]
+        + (strength * _SIDE * sidewards)[:, None] * beside
     )
 
 
 def _wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array) -> Array:
     """Lambert's cosine, wrapped around the terminator as scattering under the skin does."""
-    cosine = contract("ni,i->n", normal, lamp.direction)[:, None]
+    cosine = dot(normal, lamp.direction)[:, None]
     wrapped: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
     return wrapped ** np.float32(1.15)
 
@@ -112,7 +118,7 @@ def _highlight(
     lamp: Lamp, hits: Hits, surface: Material, normal: Float32[np.ndarray, "n 3"]
 ) -> Float32[np.ndarray, "n"]:
     """Blinn-Phong with Schlick's Fresnel factor."""
-    half = normalized(lamp.direction + hits.view)
+    half = normalized(hits.view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)
     grazing = 1 - np.clip(dot(half, hits.view), 0, 1)
     fresnel = _REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing

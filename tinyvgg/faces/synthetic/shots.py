@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tinyvgg.faces.synthetic.camera import aim
-from tinyvgg.faces.synthetic.chart import Image, coarser
+from tinyvgg.faces.synthetic.chart import Charts, coarser
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.photograph import Studio
 from tinyvgg.faces.synthetic.pose import pose
@@ -20,10 +20,10 @@ _PAINTED_FOR = 224
 
 @dataclass(frozen=True)
 class Sitter:
-    """A subject, and the paint reduced to what images of one size can show."""
+    """A subject, and the charts reduced to what images of one size can show."""
 
     subject: Subject
-    paint: Image
+    charts: Charts
 
 
 class Renderer:
@@ -53,7 +53,8 @@ class Renderer:
             UserError: a number that RaFD does not use.
         """
         subject = make_subject(number, self.painter, self.seed, skin, hair)
-        return Sitter(subject, coarser(subject.paint, self._halvings))
+        paint = coarser(subject.paint, self._halvings)
+        return Sitter(subject, Charts(paint, self._creases, self._pores))
 
     def shot(
         self, sitter: Sitter, emotion: str, gaze: str, angles: Sequence[int]
@@ -80,8 +81,6 @@ class Renderer:
             mesh=self.mesh,
             subject=sitter.subject,
             pose=pose(self.mesh, sitter.subject, spec.expression),
-            paint=sitter.paint,
-            creases=self._creases,
-            pores=self._pores,
+            charts=sitter.charts,
             light=spec.light,
         )

@@ -117,5 +117,5 @@ def _parts_hit(
     corners, weights = mesh.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
     template = contract("nk,nkc->nc", weights, mesh.template[corners])
     masks = {name: contract("nk,nk->n", weights, mesh.masks[name][corners]) for name in _MASKS}
-    cover = sample(studio.paint, chart(template))[:, 3]
+    cover = sample(studio.charts.paint, chart(template))[:, 3]
     return face_parts(mesh.material[triangle], template, cover * (1 - masks["ears"]), masks)
