@@ -202,7 +202,7 @@ def eye_centroids(renderer: Renderer, gaze: str) -> list[float]:
         x = eye.centre[0] / view.width * 96 + 48
         y = round(0.425 * 96)
         left, right = round(x) - 4, round(x) + 5
-        dark = 255 - image[y - 2 : y + 3, left:right]
+        dark = np.clip(140 - image[y - 2 : y + 3, left:right], 0, None)  # iris and pupil
         columns.append(float((dark.sum(axis=0) * np.arange(left, right)).sum() / dark.sum()))
     return columns
 

@@ -233,7 +233,7 @@ def test_cheek_raisers_are_of_the_upper_face_and_the_nose_is_of_the_lower_one():
     rest = FaceSpec(2)
     disgusted = {half: intervene(rest, **{half: "disgusted"}) for half in ("upper", "lower")}
     upper, lower = (set(disgusted[half].expression.actions) for half in ("upper", "lower"))
-    assert {"cheekSquintLeft", "browDownLeft", "eyeSquintLeft"} <= upper
+    assert {"cheekSquintLeft", "browInnerUp", "eyeSquintLeft"} <= upper
     assert {"noseSneerLeft", "mouthFrownLeft"} <= lower
     assert not upper & lower
 

@@ -13,7 +13,7 @@ from tinyvgg.faces.synthetic import (
     intervene,
     render_face,
     single,
-    texture,
+    brows,
 )
 from tinyvgg.faces.synthetic.camera import Nuisance, aim
 from tinyvgg.faces.synthetic.face_parts import face_parts
@@ -163,7 +163,8 @@ def test_brows_of_all_people_lie_in_the_part_of_that_name(male):
     inside = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        roots, tips = texture._brow_hairs(texture._brow_ridge(male, rng), 1, 1.2, rng)
+        style = brows.draw_brow_style(male, rng)
+        roots, tips = brows._hairs(brows._ridge(male, style), 1, style.fullness, rng)
         points = np.concatenate([roots, (roots + tips) / 2])
         template = np.pad(points, ((0, 0), (0, 1)), constant_values=1.4).astype(np.float32)
         zeros = np.zeros(len(template), np.float32)

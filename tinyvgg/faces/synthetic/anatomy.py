@@ -21,7 +21,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.synthetic.maths import Array, contract
 from tinyvgg.faces.synthetic.relaxation import (
     RELAXED,
-    freedom_from_lips,
+    freedom_of_cheeks,
     mask_at_vertices,
     relaxed,
 )
@@ -46,7 +46,7 @@ _REGIONS = (
 )
 _MASKS = ("lips", "inside-mouth", "ears")
 _MASK_SIZE = 1024
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -172,14 +172,14 @@ def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
 
 
 def _with_soft_smile(raw: Anatomy) -> Anatomy:
-    """The same anatomy with the targets of `RELAXED` made smoother away from the lips."""
+    """The same anatomy with the targets of `RELAXED` made smoother on the cheeks."""
     skin, quads = raw.parts["skin"], raw.quads["skin"]
     points = raw.vertices[skin]
     lips = [
         mask_at_vertices(raw.masks[name], raw.skin_uv, quads, len(points))
         for name in ("lips", "inside-mouth")
     ]
-    freedom = freedom_from_lips(points, np.maximum(*lips))
+    freedom = freedom_of_cheeks(points, np.maximum(*lips))
     targets = raw.targets.copy()
     for name in RELAXED:
         row = raw.names.index(name)

@@ -1,7 +1,7 @@
 """Targets made smoother where the base mesh is too coarse to carry them.
 
 The targets of a smile push a shelf of skin over the cheek, which catches the light as a pale patch
-with a hook at its end. Away from the lips their displacements are averaged over neighbours.
+with a hook at its end. Between lips and eyes their displacements are averaged over neighbours.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ RELAXED = ("mouthSmileLeft", "mouthSmileRight")
 _ROUNDS, _PACE = 14, 0.7
 _LIPS = 0.3
 _KEPT, _FREE = 0.03, 0.15
+_CHEEKS, _EYES = 6.95, 7.15
 
 
 def relaxed(
@@ -41,17 +42,18 @@ def relaxed(
     return field.astype(np.float32)
 
 
-def freedom_from_lips(
+def freedom_of_cheeks(
     points: Float32[np.ndarray, "s 3"], lips: Float[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s"]:
-    """Zero on the lips and next to them, one from 0.15 dm on.
+    """Zero on the lips and next to them, one from 0.15 dm on, and zero again from the eyes upwards.
 
     Args:
         points: the skin's vertices, dm.
         lips: 0..1, where lips and the mouth's inside are.
     """
     distance, _ = cKDTree(points[lips > _LIPS]).query(points)
-    return np.asarray(np.clip((distance - _KEPT) / (_FREE - _KEPT), 0, 1))
+    below = np.clip((_EYES - points[:, 1]) / (_EYES - _CHEEKS), 0, 1)
+    return np.asarray(np.clip((distance - _KEPT) / (_FREE - _KEPT), 0, 1) * below)
 
 
 def mask_at_vertices(
