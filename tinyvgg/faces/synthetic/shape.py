@@ -66,7 +66,8 @@ def draw_shape(
 
 
 def _tendency(trait: str) -> float:
-    return sum(mean for ending, mean in _TENDENCIES.items() if trait.endswith(ending))
+    found = [mean for ending, mean in _TENDENCIES.items() if trait.endswith(ending)]
+    return sum(found, 0.0)
 
 
 def _spread(trait: str, child: bool) -> float:
