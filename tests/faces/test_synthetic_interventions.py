@@ -19,7 +19,7 @@ from tinyvgg.faces.synthetic import (
 )
 from tinyvgg.faces.synthetic.camera import aim
 from tinyvgg.faces.synthetic.mesh import Part
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio, origins
+from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio
 
 SIZE = 64
 LENS_REACH = 2
@@ -76,7 +76,7 @@ def first_met(studio: Studio, spec: FaceSpec) -> tuple[np.ndarray, np.ndarray]:
     """The triangle that each ray meets first, and the opacity of lashes before it."""
     camera = aim(studio.subject.framing, spec.angle, spec.nuisance)
     rays = camera.rays(SIZE * SUPERSAMPLING)
-    found = studio.scene.run(origins(camera, rays), rays, output=1)
+    found = studio.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
     return found["primID"], studio.lashes(camera, rays, depth)
 
@@ -85,10 +85,10 @@ def unreached(before: FaceSpec, after: FaceSpec, folder) -> np.ndarray:
     """Pixels whose rays meet what has neither moved nor is lit otherwise, nor has their border."""
     studios = [studio_of(spec, folder) for spec in (before, after)]
     one, other = studios
-    moved = (one.pose.vertices != other.pose.vertices).any(axis=1)
-    everywhere = np.ones(len(moved), bool)
-    moved |= (one.fields(everywhere) != other.fields(everywhere)).any(axis=1)
-    changed = moved[one.mesh.triangles].any(axis=1) | (one.mesh.material == Part.TEETH)
+    everywhere = np.ones(len(one.template), bool)
+    moved = (one.fields(everywhere) != other.fields(everywhere)).any(axis=1)
+    moved[: len(one.mesh.template)] |= (one.pose.vertices != other.pose.vertices).any(axis=1)
+    changed = moved[one.triangles].any(axis=1) | (one.material == Part.TEETH)
     (met, lash), (met_after, lash_after) = (
         first_met(studio, spec) for studio, spec in zip(studios, (before, after), strict=True)
     )

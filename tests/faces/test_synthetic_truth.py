@@ -8,17 +8,17 @@ from tinyvgg.faces.synthetic import (
     FacePart,
     FaceSpec,
     Truth,
+    brows,
     face_spec,
     ground_truth,
     intervene,
     render_face,
     single,
-    brows,
 )
 from tinyvgg.faces.synthetic.camera import Nuisance, aim
 from tinyvgg.faces.synthetic.face_parts import face_parts
 from tinyvgg.faces.synthetic.mesh import Part
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, origins
+from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING
 from tinyvgg.faces.synthetic.subjects import Framing
 from tinyvgg.faces.synthetic.truth import majority
 
@@ -82,7 +82,7 @@ def test_the_background_is_where_no_ray_meets_the_head(angle, truth, anatomy_fol
     )
     camera = aim(studio.subject.framing, angle, spec.nuisance)
     rays = camera.rays(SIZE * SUPERSAMPLING)
-    found = studio.scene.run(origins(camera, rays), rays, output=1)
+    found = studio.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
     met = (found["primID"] >= 0) | (studio.lashes(camera, rays, depth) > 0)
     hits = met.reshape(SIZE, SUPERSAMPLING, SIZE, SUPERSAMPLING).sum(axis=(1, 3))
@@ -151,7 +151,7 @@ def test_what_lies_outside_the_picture_is_not_visible(truth):
 
 
 def test_teeth_and_tongue_are_mouth_and_eyeballs_are_eyes():
-    material = np.array([Part.TEETH, Part.TONGUE, Part.LEFT_EYE, Part.CURTAIN], np.int8)
+    material = np.array([Part.TEETH, Part.TONGUE, Part.LEFT_EYE, Part.STRANDS], np.int8)
     nowhere, zeros = np.zeros((4, 3), np.float32), np.zeros(4, np.float32)
     masks = {"lips": zeros, "mouth": zeros, "ears": zeros}
     expected = [FacePart.MOUTH, FacePart.MOUTH, FacePart.EYES, FacePart.HAIR]

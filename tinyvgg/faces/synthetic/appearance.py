@@ -6,18 +6,21 @@ import numpy as np
 from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.design import Person
+from tinyvgg.faces.synthetic.hair_styles import HairStyle, draw_style
 from tinyvgg.faces.synthetic.maths import Array, to_linear
 
 Colour = Float32[np.ndarray, "3"]
 
+# black, dark brown, brown, light brown, dark blond, blond, auburn; sRGB
 _HAIR = np.array(
     [
-        (0.10, 0.075, 0.06),
-        (0.22, 0.14, 0.09),
-        (0.36, 0.25, 0.16),
-        (0.52, 0.39, 0.25),
-        (0.66, 0.53, 0.36),
-        (0.42, 0.22, 0.12),
+        (0.085, 0.075, 0.07),
+        (0.185, 0.14, 0.11),
+        (0.295, 0.21, 0.15),
+        (0.41, 0.305, 0.215),
+        (0.53, 0.42, 0.29),
+        (0.68, 0.57, 0.41),
+        (0.33, 0.19, 0.13),
     ]
 )
 _IRIS = np.array(
@@ -33,8 +36,8 @@ _IRIS = np.array(
 
 # how often each colour of the palettes occurs, by whether a person is Moroccan
 _HAIR_CHANCES = {
-    False: (0.10, 0.27, 0.27, 0.18, 0.12, 0.06),
-    True: (0.85, 0.15, 0.0, 0.0, 0.0, 0.0),
+    False: (0.06, 0.20, 0.25, 0.20, 0.15, 0.09, 0.05),
+    True: (0.75, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0),
 }
 _IRIS_CHANCES = {
     False: (0.15, 0.10, 0.30, 0.20, 0.13, 0.12),
@@ -43,31 +46,12 @@ _IRIS_CHANCES = {
 
 
 @dataclass(frozen=True)
-class HairStyle:
-    """Where hair grows.
-
-    Attributes:
-        hairline: by how much the hairline is raised, dm.
-        temple: by how much it recedes at the temples, dm.
-        sideburn: by how much it reaches down before the ears, dm.
-        thickness: of the hair above the scalp, dm.
-        is_long: whether it falls behind the shoulders.
-    """
-
-    hairline: float
-    temple: float
-    sideburn: float
-    thickness: float
-    is_long: bool
-
-
-@dataclass(frozen=True)
 class Appearance:
     """Colours are linear RGB.
 
     Attributes:
         skin, lips, hair, iris: colours.
-        style: where hair grows.
+        style: of the hair.
         beard: opacity of the beard's shadow, 0..1.
         lashes: opacity of the lashes, about 1.
     """
@@ -89,7 +73,7 @@ def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
         lips=to_linear(_lips(person, skin, rng)),
         hair=_pick(_HAIR, _HAIR_CHANCES[person.is_moroccan], rng),
         iris=_pick(_IRIS, _IRIS_CHANCES[person.is_moroccan], rng),
-        style=_style(person, rng),
+        style=draw_style(person, rng),
         beard=_beard(person, rng),
         lashes=rng.uniform(0.7, 1.0) if person.is_male else rng.uniform(0.9, 1.1),
     )
@@ -110,17 +94,6 @@ def _lips(person: Person, skin: Array, rng: np.random.Generator) -> Array:
 
 def _pick(palette: Array, chances: tuple[float, ...], rng: np.random.Generator) -> Colour:
     return to_linear(palette[rng.choice(len(palette), p=chances)] * rng.uniform(0.85, 1.15))
-
-
-def _style(person: Person, rng: np.random.Generator) -> HairStyle:
-    male = person.is_male
-    return HairStyle(
-        hairline=rng.normal(0, 0.05),
-        temple=-abs(rng.normal(0, 0.06)) if male else rng.normal(0.03, 0.03),
-        sideburn=rng.uniform(-0.1, 0.2) if male else rng.uniform(-0.15, 0.1),
-        thickness=rng.uniform(0.05, 0.2) if male else rng.uniform(0.08, 0.2),
-        is_long=not male and bool(rng.random() < 0.65),
-    )
 
 
 def _beard(person: Person, rng: np.random.Generator) -> float:

@@ -89,7 +89,7 @@ def face_parts(
     found[(masks["lips"] > _HALF) | (masks["mouth"] > _HALF)] = FacePart.MOUTH
     found[masks["ears"] > _HALF] = FacePart.EARS
     found[hair > _HALF] = FacePart.HAIR
-    found[material == Part.CURTAIN] = FacePart.HAIR
+    found[material == Part.STRANDS] = FacePart.HAIR
     found[np.isin(material, _MOUTH_INSIDE)] = FacePart.MOUTH
     found[np.isin(material, _EYEBALLS)] = FacePart.EYES
     return found

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from tinyvgg.faces.synthetic.camera import Camera
 from tinyvgg.faces.synthetic.face_parts import FacePart
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh, Part, ray_scene
-from tinyvgg.faces.synthetic.photograph import Studio, origins
+from tinyvgg.faces.synthetic.photograph import Studio
 
 _IN_FRONT = 9.0
 _NEAR = 0.04
@@ -83,7 +83,7 @@ def _is_seen(
     offset = places - camera.position
     distance = np.linalg.norm(offset, axis=1)
     rays = (offset / distance[:, None]).astype(np.float32)
-    found = studio.scene.run(origins(camera, rays), rays, output=1)
+    found = studio.meet(camera, rays)
     return np.asarray((found["primID"] >= 0) & (found["tfar"] > distance - _NEAR))
 
 

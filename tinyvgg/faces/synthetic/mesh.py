@@ -1,4 +1,4 @@
-"""The mesh that rays meet: subdivided anatomy, round eyeballs and a curtain of long hair."""
+"""The mesh that rays meet: subdivided anatomy and round eyeballs."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,10 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Float, Float32, Int, Int8, Int32
+from jaxtyping import Float32, Int, Int8, Int32
 
 from tinyvgg.faces.synthetic.anatomy import Anatomy
-from tinyvgg.faces.synthetic.chart import AXIS_DEPTH
 from tinyvgg.faces.synthetic.maths import Array, normalized, smoothstep
 from tinyvgg.faces.synthetic.relaxation import mask_at_vertices
 from tinyvgg.faces.synthetic.subdivision import (
@@ -21,9 +20,6 @@ from tinyvgg.faces.synthetic.subdivision import (
     subdivide_corners,
     triangulate,
 )
-
-CURTAIN_SHAPE = (48, 26)
-"""Vertices of the curtain of hair: around the head, and downwards."""
 
 EYES = ("left-eye", "right-eye")
 _SUBDIVIDED = ("skin", "upper-teeth", "lower-teeth", "tongue")
@@ -40,10 +36,7 @@ class Part(IntEnum):
     TONGUE = 2
     LEFT_EYE = 3
     RIGHT_EYE = 4
-    CURTAIN = 5
-
-
-_SMOOTH_PARTS = (Part.SKIN, Part.CURTAIN)
+    STRANDS = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class HeadMesh:
 
     Attributes:
         anatomy: whose vertices control the subdivided parts.
-        parts: where each part's vertices lie: skin, teeth, tongue, eyes, curtain.
+        parts: where each part's vertices lie: skin, teeth, tongue, eyes.
         smooth: (subdivided vertices, their control vertices) sparse Catmull-Clark weights.
         linear: the same shape; carries a field known at the control vertices to all.
         triangles: vertex numbers.
@@ -141,7 +134,7 @@ class HeadMesh:
         fine = (self.masks["lips"] > _FINE) | (self.masks["mouth"] > _FINE)
         for lid in self.lids.values():
             fine[lid] = True
-        smooth = np.isin(self.material, _SMOOTH_PARTS) & ~fine[self._corners].any(axis=0)
+        smooth = (self.material == Part.SKIN) & ~fine[self._corners].any(axis=0)
         return np.where(smooth, self.material, -1).astype(np.int8)
 
     @cached_property
@@ -170,7 +163,7 @@ def quick_triangles(triangles: Int[np.ndarray, "t 3"]) -> Array:
 
 
 def build_mesh(anatomy: Anatomy) -> HeadMesh:
-    """Subdivide the anatomy once and add eyeballs and curtain."""
+    """Subdivide the anatomy once and add eyeballs."""
     pieces = {
         part: subdivide(anatomy.quads[part], _length(anatomy.parts[part])) for part in _SUBDIVIDED
     }
@@ -179,7 +172,6 @@ def build_mesh(anatomy: Anatomy) -> HeadMesh:
         (part, int(step.smooth.shape[0]), triangulate(step.quads)) for part, step in pieces.items()
     ]
     blocks += [(eye, len(ball), ball_triangles) for eye in EYES]
-    blocks += [("curtain", int(np.prod(CURTAIN_SHAPE)), _curtain_triangles())]
     ends = np.cumsum([size for _, size, _ in blocks]).tolist()
     parts = {
         part: slice(end - size, end) for (part, size, _), end in zip(blocks, ends, strict=True)
@@ -188,7 +180,6 @@ def build_mesh(anatomy: Anatomy) -> HeadMesh:
 
     template = np.zeros((ends[-1], 3), np.float32)
     template[: smooth.shape[0]] = smooth @ anatomy.vertices[: smooth.shape[1]]
-    template[parts["curtain"]] = _template_curtain()
     triangles = np.concatenate([mesh + parts[part].start for part, _, mesh in blocks])
     lashes = [triangulate(anatomy.quads[part]) + anatomy.parts[part].start for part in _LASHES]
     return HeadMesh(
@@ -227,25 +218,6 @@ def _material(part: str) -> Part:
     if part.endswith("teeth"):
         return Part.TEETH
     return Part[part.upper().replace("-", "_")]
-
-
-def _curtain_triangles() -> Int[np.ndarray, "t 3"]:
-    grid = np.arange(np.prod(CURTAIN_SHAPE)).reshape(CURTAIN_SHAPE)
-    sides = [grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]]
-    return triangulate(np.stack(sides, axis=-1).reshape(-1, 4))
-
-
-def _template_curtain() -> Float[np.ndarray, "c 3"]:
-    """Where the curtain takes its colour from: the hair at the back of the head."""
-    around, down = CURTAIN_SHAPE
-    azimuth = np.radians(np.linspace(97, 263, around))[:, None]
-    height = np.linspace(8.1, 7.15, down)[None]
-    points = [
-        0.75 * np.sin(azimuth) + 0 * height,
-        height + 0 * azimuth,
-        AXIS_DEPTH + 0.75 * np.cos(azimuth) + 0 * height,
-    ]
-    return np.stack(points, axis=-1).reshape(-1, 3)
 
 
 def _masks(

@@ -6,7 +6,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
-from jaxtyping import Bool, Float32, Int, UInt8
+from jaxtyping import Bool, Float32, Int, Int8, Int32, UInt8
 
 from tinyvgg.faces.synthetic.camera import Camera, Nuisance
 from tinyvgg.faces.synthetic.chart import Charts, chart
@@ -82,14 +82,14 @@ class Studio:
         linear = np.full((len(pixels), 3), _BACKGROUND)
         whole = pixels[smooth]
         first, last = (
-            places_met(found, rays, whole[:, corner], self.mesh.triangles) for corner in (0, -1)
+            places_met(found, rays, whole[:, corner], self.triangles) for corner in (0, -1)
         )
         linear[smooth] = _tone(self._colours(camera, between(first, last), self.charts.halved))
         fine = ~smooth & ((lash > 0) | hit)[pixels].any(axis=1)
         each = pixels[fine].ravel()
         colour = np.ones((len(each), 3), np.float32)
         met = np.flatnonzero(hit[each])
-        places = places_met(found, rays, each[met], self.mesh.triangles)
+        places = places_met(found, rays, each[met], self.triangles)
         colour[met] = self._colours(camera, places, self.charts)
         dark = self.subject.looks.hair * np.float32(0.12) + np.float32(0.004)
         colour = _tone(mix(colour, dark, lash[each]))
@@ -99,8 +99,25 @@ class Studio:
 
     @cached_property
     def scene(self) -> EmbreeScene:
-        """All that rays can meet but the lashes."""
+        """All that rays can meet but lashes and strands of hair."""
         return ray_scene(self.pose.vertices, self.mesh.quick_triangles)
+
+    @cached_property
+    def triangles(self) -> Int32[np.ndarray, "t 3"]:
+        """Those of the head, then those of the strands of hair."""
+        strands = self.subject.ribbons.triangles + len(self.mesh.template)
+        return np.concatenate([self.mesh.triangles, strands])
+
+    @cached_property
+    def template(self) -> Float32[np.ndarray, "v 3"]:
+        """Where on the undeformed head the vertices of these triangles find their paint, dm."""
+        return np.concatenate([self.mesh.template, self.subject.ribbons.template])
+
+    @cached_property
+    def material(self) -> Int8[np.ndarray, "t"]:
+        """The `Part` of each of these triangles."""
+        strands = np.full(len(self.subject.ribbons.triangles), Part.STRANDS, np.int8)
+        return np.concatenate([self.mesh.material, strands])
 
     @cached_property
     def _lash_scene(self) -> EmbreeScene:
@@ -114,24 +131,34 @@ class Studio:
     def _fields(self) -> Float32[np.ndarray, "v 13"]:
         masks = np.stack([self.mesh.masks[name] for name in _MASKS], axis=1)
         unseen = np.zeros_like(self.pose.normals)
-        return np.concatenate([self.pose.normals, self.mesh.template, unseen, masks], axis=1)
+        head = np.concatenate([self.pose.normals, self.mesh.template, unseen, masks], axis=1)
+        return np.concatenate([head, self.subject.ribbons.fields])
 
     def fields(self, wanted: Bool[np.ndarray, "v"]) -> Float32[np.ndarray, "v 13"]:
         """All that is interpolated between vertices: normal, template, visibility, masks.
 
         Visibility takes long to find; it is right where it is or was wanted.
         """
-        self._fields[:, 6:9] = self._visibility.at(wanted)
+        head = len(self.mesh.template)
+        self._fields[:head, 6:9] = self._visibility.at(wanted[:head])
         return self._fields
 
     def meet(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> dict[str, Array]:
-        """What each ray meets first.
+        """What each ray meets first, head or strand of hair.
 
         Returns:
-            Per ray ``primID`` (the triangle, or -1), ``tfar`` (the distance, dm) and the shares
+            Per ray ``primID`` (of `triangles`, or -1), ``tfar`` (the distance, dm) and the shares
             ``u`` and ``v`` of the triangle's second and third corner.
         """
-        found: dict[str, Array] = self.scene.run(origins(camera, rays), rays, output=1)
+        starts = origins(camera, rays)
+        found: dict[str, Array] = self.scene.run(starts, rays, output=1)
+        strands = self.subject.ribbons.scene
+        if strands is not None:
+            others = strands.run(starts, rays, found["tfar"], output=1)
+            ahead = np.flatnonzero(others["primID"] >= 0)
+            for name in ("u", "v", "tfar"):
+                found[name][ahead] = others[name][ahead]
+            found["primID"][ahead] = others["primID"][ahead] + len(self.mesh.triangles)
         return found
 
     def _is_smooth(
@@ -144,15 +171,17 @@ class Studio:
         """Pixels that can be shaded at once, as nothing fine is in them."""
         if pixels.shape[1] == 1:
             return np.zeros(len(pixels), bool)
-        kind = self.mesh.smooth_kind[found["primID"]]
-        kind[(found["primID"] < 0) | (lash > 0)] = -1
+        number = found["primID"]
+        strands = number >= len(self.mesh.triangles)
+        kind = self.mesh.smooth_kind[np.where(strands, -1, number)]
+        kind[strands | (number < 0) | (lash > 0)] = -1
         return is_smooth(kind[pixels], found["tfar"][pixels], width)
 
     def _colours(
         self, camera: Camera, places: Places, charts: Charts
     ) -> Float32[np.ndarray, "n 3"]:
         """Linear RGB that leaves places on the head towards the camera."""
-        wanted = np.zeros(len(self.mesh.template), bool)
+        wanted = np.zeros(len(self._fields), bool)
         wanted[places.corners.ravel()] = True
         fields = self.fields(wanted)
         colours = np.empty((len(places), 3), np.float32)
@@ -164,7 +193,7 @@ class Studio:
 
     def _hits(self, camera: Camera, places: Places, fields: Float32[np.ndarray, "v 13"]) -> Hits:
         fields = places.interpolate(fields)
-        part, view = self.mesh.material[places.triangle], -places.rays
+        part, view = self.material[places.triangle], -places.rays
         normal, from_behind = facing(normalized(fields[:, :3]), view)
         off_eye = self._off_eye(part, camera, places)
         lips, mouth, underside, ears = fields[:, 9:].T

@@ -42,7 +42,6 @@ def pose(mesh: HeadMesh, subject: Subject, expression: Expression) -> Pose:
     rotation = _eye_rotation(expression)
     vertices = np.empty_like(mesh.template)
     vertices[: mesh.smooth.shape[0]] = mesh.smooth @ controls[: mesh.controls]
-    vertices[mesh.parts["curtain"]] = subject.curtain
     _place_mouth(mesh, vertices, expression)
     for name in EYES:
         eye = subject.eyes[name]

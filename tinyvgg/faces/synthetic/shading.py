@@ -28,6 +28,8 @@ _RIM_TINT = np.array([1.00, 0.97, 0.95], np.float32)
 _PORE_DEPTH = np.float32(0.055)
 _DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.06), np.float32(0.09)
 _REFLECTANCE = 0.04
+_SHEEN = np.array([1.0, 0.86, 0.70], np.float32)
+_INSIDE_HAIR = np.float32(0.5)
 
 
 def shade(
@@ -42,9 +44,10 @@ def shade(
     seen = _corrected_visibility(hits, pose)
     normal = _detailed_normals(hits, surface, charts.pores)
     colour = surface.albedo * _irradiance(hits, surface, normal, seen, light)
+    tint = 1 - surface.hair[:, None] * (1 - _SHEEN)
     for lamp, share in zip(light.lamps, (seen[:, 0], seen[:, 1]), strict=True):
         strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
-        colour += strength.astype(np.float32)[:, None]
+        colour += strength.astype(np.float32)[:, None] * tint
     rim = np.square(np.square(1 - np.clip(dot(normal, hits.view), 0, 1)))
     rim *= 0.16 * np.clip(seen[:, 2], 0, 1) * (1 - 0.5 * surface.hair) * np.float32(light.dome)
     colour += per_channel(rim, _RIM_TINT)
@@ -58,8 +61,7 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     seen = np.copy(hits.seen)
     folds = hits.from_behind & (hits.part == Part.SKIN)
     seen[folds] = np.maximum(seen[folds], 0.65)
-    curtain = hits.part == Part.CURTAIN
-    seen[curtain] = np.maximum(seen[curtain], 0.45)
+    seen[hits.from_behind & (hits.part == Part.STRANDS)] *= _INSIDE_HAIR
     teeth = hits.part == Part.TEETH
     seen[teeth] = (seen[teeth] * 0.5 + 0.5) * np.float32(pose.mouth_light)
     return seen

@@ -10,8 +10,9 @@ from tinyvgg.faces.synthetic.chart import Image
 from tinyvgg.faces.synthetic.clothes import Shirt
 from tinyvgg.faces.synthetic.design import Person, person
 from tinyvgg.faces.synthetic.expressions import Temperament, draw_temperament
-from tinyvgg.faces.synthetic.hair import hair_curtain, hair_thickness
+from tinyvgg.faces.synthetic.hair import hair_ribbons, hair_thickness
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh
+from tinyvgg.faces.synthetic.ribbons import Ribbons
 from tinyvgg.faces.synthetic.shape import draw_shape
 from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.faces.synthetic.texture import Coat, Painter, lay
@@ -46,7 +47,7 @@ class Subject:
         temperament: how the face acts.
         controls: (n, 3) the anatomy's vertices at rest, dm.
         hair: (s,) by how much hair lifts each vertex of the skin, dm.
-        curtain: (c, 3) vertices of long hair, dm.
+        ribbons: the strands of hair.
         paint: the chart's colours and hair cover.
         eyes: per eye.
         framing: what the cameras aim at.
@@ -58,7 +59,7 @@ class Subject:
     temperament: Temperament
     controls: Float32[np.ndarray, "n 3"]
     hair: Float32[np.ndarray, "s"]
-    curtain: Float32[np.ndarray, "c 3"]
+    ribbons: Ribbons
     paint: Image
     eyes: dict[str, Eye]
     framing: Framing
@@ -94,21 +95,22 @@ def make_subject(
         looks=looks,
         temperament=draw_temperament(stream(seed, number, "temperament"), anatomy.face_units),
         controls=controls,
-        hair=hair_thickness(mesh, looks.style, locks),
-        curtain=hair_curtain(mesh, surface, looks.style, locks),
+        hair=hair_thickness(mesh, looks.style),
+        ribbons=hair_ribbons(painter.scalp, surface, looks.style, locks),
         paint=_paint(painter, below, above, seed),
         eyes=eyes,
         framing=_frame(mesh, surface, eyes),
     )
 
 
-def _own_looks(number: int, seed: int) -> Appearance:
+def own_looks(number: int, seed: int) -> Appearance:
+    """The looks of a subject who has borrowed nothing."""
     return draw_appearance(person(number), stream(seed, number, "appearance"))
 
 
 def _looks(skin: int, hair: int, seed: int) -> Appearance:
     """Those of one subject, with the hair style of another."""
-    return replace(_own_looks(skin, seed), style=_own_looks(hair, seed).style)
+    return replace(own_looks(skin, seed), style=own_looks(hair, seed).style)
 
 
 def _paint(painter: Painter, skin: int, hair: int, seed: int) -> Image:
@@ -118,7 +120,7 @@ def _paint(painter: Painter, skin: int, hair: int, seed: int) -> Image:
 
 
 def _coat(painter: Painter, number: int, seed: int) -> Coat:
-    looks = _own_looks(number, seed)
+    looks = own_looks(number, seed)
     return painter.coat(person(number), looks, stream(seed, number, "paint"))
 
 

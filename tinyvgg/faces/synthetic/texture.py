@@ -8,13 +8,19 @@ from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.appearance import Appearance
 from tinyvgg.faces.synthetic.brows import brow_cover
-from tinyvgg.faces.synthetic.chart import Image, azimuths, heights, value_noise
+from tinyvgg.faces.synthetic.chart import Image, value_noise
 from tinyvgg.faces.synthetic.complexion import beard_cover, complexion, features, freckles, moles
 from tinyvgg.faces.synthetic.design import Person
 from tinyvgg.faces.synthetic.front import FrontView, Path
-from tinyvgg.faces.synthetic.hair import hair_cover
+from tinyvgg.faces.synthetic.hair_paint import (
+    is_for_ribbons,
+    paint_cover,
+    paint_strands,
+    shade_below,
+)
 from tinyvgg.faces.synthetic.maths import Array, mix
 from tinyvgg.faces.synthetic.mesh import HeadMesh
+from tinyvgg.faces.synthetic.scalp import Scalp
 
 _PORES_SEED = 5
 _BEARD_SHADOW = np.array([0.42, 0.44, 0.47], np.float32)
@@ -63,17 +69,22 @@ class Coat:
         skin: (h, w, 3) linear RGB over the chart, with brows and beard.
         hair: (h, w, 3) the hair's.
         cover: (h, w) its opacity.
+        shade: (h, w) share of the light that it keeps from the skin.
     """
 
     skin: Array
     hair: Array
     cover: Float32[np.ndarray, "h w"]
+    shade: Float32[np.ndarray, "h w"]
 
 
 def lay(skin: Coat, hair: Coat) -> Image:
     """The colours of one coat's skin under another's hair; the fourth channel is its cover."""
-    colour = mix(skin.skin, hair.hair, hair.cover)
-    return np.dstack([np.clip(colour, 0.002, 1), hair.cover]).astype(np.float32)
+    strip = is_for_ribbons()
+    cover = hair.cover * (1 - strip)
+    shaded = skin.skin * (1 - hair.shade[..., None])
+    colour = mix(shaded, hair.hair, np.maximum(cover, strip))
+    return np.dstack([np.clip(colour, 0.002, 1), cover]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,11 @@ class Painter:
     def view(self) -> FrontView:
         """The undeformed head from the front, where places of the face are given."""
         return FrontView(self.mesh)
+
+    @cached_property
+    def scalp(self) -> Scalp:
+        """The head as hair meets it."""
+        return Scalp(self.mesh)
 
     @cached_property
     def creases(self) -> Image:
@@ -124,21 +140,6 @@ class Painter:
             colour = mix(colour, shadow, beard_cover(self.view, looks.beard, rng))
         brows = brow_cover(self.view, person.is_male, rng)
         colour = mix(colour, looks.hair * 0.4 + 0.006, brows)
-        cover = _hair_cover(looks, rng)
-        return Coat(colour, looks.hair * _strands(rng)[..., None], cover)
-
-
-def _hair_cover(looks: Appearance, rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
-    """Opacity of the hair, with a frayed border."""
-    fray = value_noise(rng, 30) * 0.014 + value_noise(rng, 1.6, 7) * 0.028
-    return hair_cover(azimuths(), heights() + fray, looks.style, 0.085).astype(np.float32)
-
-
-def _strands(rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
-    """Brightness of the hair along its strands."""
-    strands = (
-        0.16 * value_noise(rng, 3, 14)
-        + 0.14 * value_noise(rng, 7, 10)
-        + 0.1 * value_noise(rng, 40, 2)
-    )
-    return np.clip(1 + 1.2 * strands, 0.3, 2.2).astype(np.float32)
+        cover = paint_cover(self.scalp, looks.style, rng)
+        strands = looks.hair * paint_strands(self.scalp, looks.style, rng)[..., None]
+        return Coat(colour, strands, cover, shade_below(looks.style))

@@ -11,7 +11,7 @@ from tinyvgg.faces.synthetic.chart import chart, sample
 from tinyvgg.faces.synthetic.face_parts import FacePart, face_parts
 from tinyvgg.faces.synthetic.landmarks import Landmarks, find_landmarks
 from tinyvgg.faces.synthetic.maths import contract
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio, origins
+from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio
 from tinyvgg.faces.synthetic.specification import FaceSpec
 
 _MASKS = ("lips", "mouth", "ears")
@@ -96,7 +96,7 @@ def _parts_along(
     studio: Studio, camera: Camera, rays: Float32[np.ndarray, "r 3"]
 ) -> UInt8[np.ndarray, "r"]:
     """The part that each ray meets; lashes belong to the eyes."""
-    found = studio.scene.run(origins(camera, rays), rays, output=1)
+    found = studio.meet(camera, rays)
     hit = np.flatnonzero(found["primID"] >= 0)
     depth = np.full(len(rays), np.inf, np.float32)
     depth[hit] = found["tfar"][hit]
@@ -113,9 +113,12 @@ def _parts_hit(
     u: Float32[np.ndarray, "n"],
     v: Float32[np.ndarray, "n"],
 ) -> UInt8[np.ndarray, "n"]:
-    mesh = studio.mesh
-    corners, weights = mesh.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
-    template = contract("nk,nkc->nc", weights, mesh.template[corners])
-    masks = {name: contract("nk,nk->n", weights, mesh.masks[name][corners]) for name in _MASKS}
+    corners, weights = studio.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
+    template = contract("nk,nkc->nc", weights, studio.template[corners])
+    strands = np.zeros(len(studio.template) - len(studio.mesh.template), np.float32)
+    masks = {
+        name: contract("nk,nk->n", weights, np.append(studio.mesh.masks[name], strands)[corners])
+        for name in _MASKS
+    }
     cover = sample(studio.charts.paint, chart(template))[:, 3]
-    return face_parts(mesh.material[triangle], template, cover * (1 - masks["ears"]), masks)
+    return face_parts(studio.material[triangle], template, cover * (1 - masks["ears"]), masks)

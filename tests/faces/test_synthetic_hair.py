@@ -1,0 +1,182 @@
+"""Hair: who wears which, where it grows, and what it leaves free."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tinyvgg.face_parameters import SUBJECTS
+from tinyvgg.faces.synthetic import (
+    FaceSpec,
+    ground_truth,
+    hair_styles,
+    intervene,
+    render_face,
+    single,
+)
+from tinyvgg.faces.synthetic.chart import heights
+from tinyvgg.faces.synthetic.combing import comb
+from tinyvgg.faces.synthetic.design import person
+from tinyvgg.faces.synthetic.face_parts import FacePart
+from tinyvgg.faces.synthetic.grooming import grow
+from tinyvgg.faces.synthetic.hair_paint import is_for_ribbons, paint_cover
+from tinyvgg.faces.synthetic.hair_styles import Cut, HairStyle, draw_style, hair_cover
+from tinyvgg.faces.synthetic.maths import dot
+from tinyvgg.faces.synthetic.scalp import Scalp
+from tinyvgg.faces.synthetic.subjects import own_looks
+
+SIZE = 64
+PLAIN = HairStyle(
+    cut=Cut.PARTED,
+    hairline=0.0,
+    recession=0.0,
+    peak=0.0,
+    sideburn=0.0,
+    length=0.5,
+    volume=1.0,
+    parting=0.25,
+    wave=0.1,
+    tucked=False,
+)
+
+
+@pytest.fixture(scope="module")
+def scalp(anatomy_folder) -> Scalp:
+    return Scalp(single.renderer(SIZE, 0, anatomy_folder).mesh)
+
+
+@cache
+def cut_of(number: int) -> Cut:
+    return own_looks(number, 0).style.cut
+
+
+def with_cut(cut: Cut) -> int:
+    return next(number for number in SUBJECTS if cut_of(number) == cut)
+
+
+def test_both_sexes_wear_every_cut():
+    worn = {male: {cut_of(n) for n in SUBJECTS if person(n).is_male == male} for male in (0, 1)}
+    assert worn[0] == worn[1] == set(Cut)
+
+
+def test_neither_cut_nor_sideburns_alone_give_the_sex_away():
+    guesses = []
+    for cut in Cut:
+        sexes = [person(number).is_male for number in SUBJECTS if cut_of(number) == cut]
+        guesses.append(max(sum(sexes), len(sexes) - sum(sexes)))
+    men = sum(person(number).is_male for number in SUBJECTS)
+    always_men = men / len(SUBJECTS)
+    assert sum(guesses) / len(SUBJECTS) < always_men + 0.12
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_looks_drawn_after_the_style_do_not_depend_on_it(number, monkeypatch):
+    states = set()
+    for cut in Cut:
+        chances = tuple(float(other == cut) for other in Cut)
+        monkeypatch.setattr(hair_styles, "_CHANCES", {True: chances, False: chances})
+        rng = np.random.default_rng(7)
+        assert draw_style(person(number), rng).cut == cut
+        states.add(rng.random())
+    assert len(states) == 1
+
+
+def test_the_hair_of_moroccans_is_dark_and_no_hair_is_garish():
+    for number in SUBJECTS:
+        red, green, blue = own_looks(number, 0).hair
+        assert red > green > blue or red < 0.02
+        assert red < 6.5 * blue, "not orange"
+        if person(number).is_moroccan:
+            assert red < 0.06
+
+
+def test_forehead_and_brows_are_bare_and_crown_and_nape_are_covered():
+    places = {8.25: (0, 1), 7.6: (0, 0), 7.9: (180, 1), 6.9: (180, 1), 6.3: (180, 0)}
+    for height, (azimuth, expected) in places.items():
+        found = hair_cover(np.radians([azimuth]), np.array([height]), PLAIN, 0.08)
+        assert found == pytest.approx(expected)
+
+
+def test_hair_thins_towards_a_hairline_that_is_no_row_of_teeth(scalp):
+    cover = paint_cover(scalp, PLAIN, np.random.default_rng(0))
+    rows = heights()[:, 0]
+    forehead = cover[:, slice(cover.shape[1] // 2 - 60, cover.shape[1] // 2 + 60)]
+    border = np.array([rows[column > 0.5].min() for column in forehead.T])
+    assert 0.01 < border.std() < 0.08
+    assert np.abs(np.diff(border)).mean() < 0.05
+    share = forehead[(rows > 7.9) & (rows < 8.15)]
+    assert ((share > 0.1) & (share < 0.9)).mean() > 0.15, "a soft band"
+
+
+@pytest.mark.parametrize("cut", list(Cut))
+def test_hair_lies_along_the_scalp(cut, scalp):
+    style = replace(PLAIN, cut=cut)
+    roots = scalp.roots(200, style, np.random.default_rng(0))
+    _, normals, _ = scalp.nearest(roots)
+    along = comb(roots, normals, style)
+    assert np.abs(dot(along, normals)).max() < 1e-6
+    assert dot(along, along) == pytest.approx(1, abs=1e-6)
+
+
+def test_hair_is_combed_away_from_the_parting(scalp):
+    roots = scalp.roots(2000, PLAIN, np.random.default_rng(0))
+    roots = roots[(roots[:, 2] > 0.6) & (np.abs(roots[:, 0] - PLAIN.parting) > 0.15)]
+    _, normals, _ = scalp.nearest(roots)
+    way = comb(roots, normals, PLAIN)[:, 0]
+    assert (np.sign(way) == np.sign(roots[:, 0] - PLAIN.parting)).mean() > 0.95
+
+
+@pytest.mark.parametrize("cut", [cut for cut in Cut if cut != Cut.BUZZED])
+@pytest.mark.parametrize("length", [0.0, 1.0])
+def test_strands_start_on_the_scalp_and_leave_eyes_brows_and_mouth_free(cut, length, scalp):
+    style = replace(PLAIN, cut=cut, length=length, wave=0.9 if cut == Cut.CURLY else 0.1)
+    strands = grow(scalp, style, np.random.default_rng(1))
+    starts = strands.paths[:, 0]
+    if cut != Cut.TIED:
+        assert np.abs(scalp.nearest(starts)[2]).max() < 0.15
+    x, y, z = strands.paths.reshape(-1, 3).T
+    face = (z > 1.15) & (np.abs(x) < 0.5) & (y < 7.6)
+    assert face.mean() < 2e-4
+    inside = scalp.nearest(strands.paths[:, 1:].reshape(-1, 3))[2] < -0.1
+    assert inside.mean() < 0.02
+
+
+def test_a_shorn_head_has_no_strands(scalp):
+    assert grow(scalp, replace(PLAIN, cut=Cut.BUZZED), np.random.default_rng(0)).paths.size == 0
+
+
+def test_long_hair_reaches_below_short_hair(scalp):
+    lowest = {}
+    for cut in (Cut.CROPPED, Cut.BOB, Cut.LONG):
+        strands = grow(scalp, replace(PLAIN, cut=cut), np.random.default_rng(0))
+        lowest[cut] = np.quantile(strands.paths[..., 1], 0.02)
+    assert lowest[Cut.LONG] < lowest[Cut.BOB] - 0.3 < lowest[Cut.CROPPED] - 0.3
+
+
+def test_the_paint_of_ribbons_is_nowhere_on_the_skin_that_shows(scalp):
+    painted = heights()[is_for_ribbons() > 0]
+    assert painted.max() < 5.47, "below the deepest collar"
+
+
+@pytest.mark.parametrize("cut", list(Cut))
+def test_a_strand_in_front_of_the_wall_is_hair_in_image_and_truth(cut, anatomy_folder):
+    spec = FaceSpec(with_cut(cut))
+    parts = ground_truth(spec, SIZE, anatomy_folder).parts
+    image = render_face(spec, SIZE, anatomy_folder)
+    hair = parts == FacePart.HAIR
+    assert hair.mean() > 0.01
+    assert image[hair].mean() < image[parts == FacePart.BACKGROUND].mean() - 60
+    eyes = parts == FacePart.EYES
+    assert eyes.sum() > 20
+
+
+def test_hair_that_is_swapped_brings_its_strands_along(anatomy_folder):
+    bald, long = (FaceSpec(with_cut(cut)) for cut in (Cut.BUZZED, Cut.LONG))
+    wig = intervene(bald, hair=long.subject)
+    hair = [
+        (ground_truth(spec, SIZE, anatomy_folder).parts == FacePart.HAIR).mean()
+        for spec in (bald, wig, long)
+    ]
+    assert hair[1] > hair[0] + 0.05
+    assert hair[1] == pytest.approx(hair[2], abs=0.08)
