@@ -9,7 +9,6 @@ from tinyvgg.faces.synthetic.appearance import Appearance, draw_appearance
 from tinyvgg.faces.synthetic.chart import Image
 from tinyvgg.faces.synthetic.clothes import Shirt
 from tinyvgg.faces.synthetic.design import Person, person
-from tinyvgg.faces.synthetic.expressions import Temperament, draw_temperament
 from tinyvgg.faces.synthetic.hair import hair_curtain, hair_thickness
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh
 from tinyvgg.faces.synthetic.shape import draw_shape
@@ -43,7 +42,6 @@ class Subject:
     Attributes:
         person: number, group, sex.
         looks: colours and hair style.
-        temperament: how the face acts.
         controls: (n, 3) the anatomy's vertices at rest, dm.
         hair: (s,) by how much hair lifts each vertex of the skin, dm.
         curtain: (c, 3) vertices of long hair, dm.
@@ -55,7 +53,6 @@ class Subject:
 
     person: Person
     looks: Appearance
-    temperament: Temperament
     controls: Float32[np.ndarray, "n 3"]
     hair: Float32[np.ndarray, "s"]
     curtain: Float32[np.ndarray, "c 3"]
@@ -92,7 +89,6 @@ def make_subject(
     return Subject(
         person=who,
         looks=looks,
-        temperament=draw_temperament(stream(seed, number, "temperament"), anatomy.face_units),
         controls=controls,
         hair=hair_thickness(mesh, looks.style, locks),
         curtain=hair_curtain(mesh, surface, looks.style, locks),
