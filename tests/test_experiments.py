@@ -14,8 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
+from tinyvgg import experiments, registry
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import PROFILES, Run, open_study
+from tinyvgg.faces import FaceIndex, Faces
+from tinyvgg.faces.synthetic import design
 from tinyvgg.parameters import PROFILE_NAMES, check_study
 from tinyvgg.settings import CHOICES
 
@@ -69,6 +73,27 @@ def test_trained_once_and_loaded_ever_after(folder: Path) -> None:
         "manifest.json",
     } <= set(files)
     assert not [name for name in files if "checkpoint" in name]
+
+
+def test_a_run_records_the_knobs_of_its_faces(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faces(source: str, size: int, *_: object, **__: object) -> Faces:
+        table = design(2)
+        images = np.random.default_rng(0).integers(0, 256, (len(table), size, size, 3), np.uint8)
+        return Faces(source, FaceIndex(table), images, "made up")
+
+    assert trained(folder).manifest["difficulty"] is None
+    monkeypatch.setattr(experiments, "load_faces", faces)
+    source, once = "synthetic:noise=0.02", {"epochs": 1}
+    run = open_study("smoke", source, progress=False, settings=once).run("subject")
+    assert run.manifest["difficulty"] == Difficulty(noise=0.02).values
+    assert json.loads((run.folder / "config.json").read_text())["source"] == source
+    (entry,) = (found for found in registry.entries() if found.folder == run.folder)
+    assert (entry.source, entry.state) == (source, registry.COMPLETE)
+    plain = open_study("smoke", "synthetic", progress=False, settings=once).run("subject")
+    assert plain.manifest["difficulty"] == USUAL.values
+    assert plain.folder != run.folder
 
 
 def test_everything_made_lies_under_home(folder: Path, home: Path) -> None:
@@ -204,7 +229,7 @@ def test_half_written_run_folder_is_trained_to_its_end(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("huge", "synthetic", 0), "profile 'huge' is not one of smoke, quick, paper"),
-        (("quick", "rafd", 0), "faces 'rafd' is not one of synthetic, folder:PATH"),
+        (("quick", "rafd", 0), "faces 'rafd' is not one of synthetic, synthetic:KNOB=VALUE"),
         (("quick", "synthetic", -1), "seed -1 is not a whole number from 0 on"),
         (("quick", "synthetic", "x"), "seed 'x' is not a whole number from 0 on"),
     ],

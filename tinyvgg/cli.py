@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import tinyvgg
 from tinyvgg import cli_faces, cli_runs, cli_sweep, cli_train, launch, paths
 from tinyvgg.errors import UserError
-from tinyvgg.parameters import DEFAULTS, check, parse
+from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
@@ -116,7 +116,7 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", default=DEFAULTS["profile"], help="smoke, quick or paper")
-    parser.add_argument("--faces", default=DEFAULTS["faces"], help="synthetic or folder:PATH")
+    parser.add_argument("--faces", default=DEFAULTS["faces"], help=f"one of {', '.join(SOURCES)}")
 
 
 def _root(given: argparse.Namespace) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyvgg import paths
+from tinyvgg.difficulty import parse_difficulty
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
 from tinyvgg.face_parameters import (
@@ -17,6 +18,7 @@ from tinyvgg.face_parameters import (
     check_size,
     check_subject,
     parse_action,
+    parse_head,
     parse_light,
     parse_real,
     parse_whole,
@@ -35,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--subjects", default=str(all_of_them), metavar="N", help=f"the first N of {all_of_them}")
     add("--seed", default="0", help="of the set (default: 0)")
     add("--workers", metavar="N", help="processes (default: as many as cores)")
+    _add_difficulty(parser, [])
     commands = parser.add_subparsers(metavar="COMMAND")
     about = "render one shot, changed as you like"
     show = commands.add_parser("show", help=about, description=about)
@@ -46,6 +49,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_folder(rafd)
 
 
+def _add_difficulty(parser: argparse.ArgumentParser, default: object) -> None:
+    about = "a knob of the set, such as intensity=0.7; may be repeated"
+    parser.add_argument(
+        "--difficulty", action="append", default=default, metavar="KNOB=VALUE", help=about
+    )
+
+
 def _add_shot(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("subject", metavar="SUBJECT", help="its number, 1 to 73 with gaps")
@@ -54,14 +64,16 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     add("--angle", default=str(_FRONTAL), metavar="DEGREES", help="0 to 180 (default: 90, frontal)")
     add("--size", default="224", metavar="PIXELS", help="side of the image (default: 224)")
     add("--seed", default="0", help="of the set (default: 0)")
+    _add_difficulty(parser, argparse.SUPPRESS)  # else it would hide what is given before `show`
     add("--set", action="append", default=[], metavar="ACTION=WEIGHT", help="may be repeated")
     add("--upper", metavar="EMOTION", help="shown by brows and eyes instead")
     add("--lower", metavar="EMOTION", help="shown by nose, cheeks and mouth instead")
     add("--light", action="append", default=[], metavar="NAME=VALUE", help="turn, key, fill, dome")
+    add("--head", action="append", default=[], metavar="NAME=VALUE", help="turn, nod: degrees")
     for donor in _DONORS:
         add(f"--{donor}", metavar="SUBJECT", help=f"whose {donor} to take")
     add("-o", "--output", type=Path, required=True, metavar="FILE.png", help="the image")
-    add("--truth", type=Path, metavar="FILE.npz", help="landmarks, parts, weights, camera, light")
+    add("--truth", type=Path, metavar="FILE.npz", help="landmarks, parts, weights, ...")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +83,7 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     for name, values in _CHOICES.items():
         add(f"--{name}s", metavar="A,B", help=f"of {', '.join(map(str, values))} (default: all)")
     add("--seed", default="0", help="of the set (default: 0)")
+    _add_difficulty(parser, argparse.SUPPRESS)
     add("--workers", metavar="N", help="processes (default: as many as cores)")
 
 
@@ -78,13 +91,15 @@ def run(given: argparse.Namespace) -> int:
     """Render the set, or what is missing of it, and say where it lies."""
     size, seed = _size(given.size), parse_whole("seed", given.seed, 0)
     subjects = parse_whole("subjects", given.subjects, 1, len(SUBJECTS))
+    knobs = parse_difficulty(given.difficulty)
     workers = _workers(given.workers)
     need("faces", "anny", "embreex", "pandas")
     from tinyvgg.faces import synthetic
 
     folder = paths.faces_cache()
-    images = synthetic.render(synthetic.design(subjects), size, folder, seed, workers)
-    where = folder / synthetic.fingerprint(size, seed)
+    table = synthetic.design(subjects)
+    images = synthetic.render(table, size, folder, seed, workers, difficulty=knobs)
+    where = folder / synthetic.fingerprint(size, seed, knobs)
     print(f"{len(images)} images of {subjects} subjects, {size} pixels; {where}")
     return 0
 
@@ -99,8 +114,7 @@ def _show(given: argparse.Namespace) -> int:
 
     spec = synthetic.face_spec(**shot)
     for cause, value in causes:
-        changed: Any = synthetic.Light(**value) if cause == "light" else value
-        spec = synthetic.intervene(spec, **{cause: changed})
+        spec = synthetic.intervene(spec, **{cause: _made(cause, value)})
     _write_image(spec, size, output)
     if truth is not None:
         _write_truth(spec, size, truth)
@@ -113,6 +127,7 @@ def _rafd(given: argparse.Namespace) -> int:
         "seed": parse_whole("seed", given.seed, 0),
         "subjects": parse_whole("subjects", given.subjects, 1, len(SUBJECTS)),
         "workers": _workers(given.workers),
+        "difficulty": parse_difficulty(given.difficulty),
     }
     for name, values in _CHOICES.items():
         asked[f"{name}s"] = _several(name, getattr(given, f"{name}s"), values)
@@ -137,6 +152,13 @@ def _several(what: str, text: str | None, values: tuple[object, ...]) -> list[ob
 
 def _workers(text: str | None) -> int | None:
     return None if text is None else parse_whole("workers", text, 1)
+
+
+def _made(cause: str, value: Any) -> Any:
+    from tinyvgg.faces import synthetic
+
+    makers = {"light": synthetic.Light, "head": synthetic.Head}
+    return makers[cause](**value) if cause in makers else value
 
 
 def _write_image(spec: Any, size: int, file: Path) -> None:
@@ -178,6 +200,7 @@ def _shot(given: argparse.Namespace) -> dict[str, Any]:
         "gaze": given.gaze,
         "angle": int(angle) if angle in ANGLES else _FRONTAL,
         "seed": parse_whole("seed", given.seed, 0),
+        "difficulty": parse_difficulty(given.difficulty),
     }
 
 
@@ -195,6 +218,8 @@ def _causes(given: argparse.Namespace) -> list[tuple[str, Any]]:
         causes.append(("actions", dict(parse_action(text) for text in given.set)))
     if given.light:
         causes.append(("light", dict(parse_light(text) for text in given.light)))
+    if given.head:
+        causes.append(("head", dict(parse_head(text) for text in given.head)))
     return [*causes, ("angle", _angle(given))]
 
 

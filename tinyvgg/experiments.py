@@ -122,7 +122,8 @@ def open_study(
 
     Args:
         profile: ``smoke`` (seconds), ``quick`` (64 pixels, minutes) or ``paper`` (224 pixels).
-        faces: ``synthetic`` or ``folder:PATH``.
+        faces: ``synthetic``, ``synthetic:KNOB=VALUE,...`` or ``folder:PATH``; see
+            `tinyvgg.faces.load_faces`.
         seed: of split, initial weights and batch order; the set of faces stays the same.
         progress: whether to show progress bars.
         settings: what to do otherwise than the profile, such as ``{"optimiser": "adam"}``.

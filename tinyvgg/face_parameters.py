@@ -48,6 +48,11 @@ LIGHT: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 """What can be set of the light, and from where to where."""
 
+HEAD: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"turn": (-30.0, 30.0), "nod": (-30.0, 30.0)}
+)
+"""What can be set of how the head is held, and from where to where, in degrees."""
+
 Real = float | int
 
 _SMALLEST, _LARGEST = 8, 2048
@@ -158,7 +163,7 @@ def parse_action(text: str) -> tuple[str, float]:
     Raises:
         UserError: an unknown action; a weight out of range.
     """
-    action, weight = _pair("action", text, "mouthSmile=0.8")
+    action, weight = parse_pair("action", text, "mouthSmile=0.8")
     both_sides(action)
     return action, parse_real(f"weight of {action}", weight, 0, STRONGEST)
 
@@ -169,12 +174,32 @@ def parse_light(text: str) -> tuple[str, float]:
     Raises:
         UserError: an unknown property; a value out of range.
     """
-    name, value = _pair("light", text, "turn=60")
-    check_one_of("light", name, tuple(LIGHT))
-    return name, parse_real(name, value, *LIGHT[name])
+    return _parse_property("light", text, "turn=60", LIGHT)
 
 
-def _pair(what: str, text: str, example: str) -> tuple[str, str]:
+def parse_head(text: str) -> tuple[str, float]:
+    """A property of how the head is held and its value, as typed: ``turn=10``.
+
+    Raises:
+        UserError: an unknown property; a value out of range.
+    """
+    return _parse_property("head", text, "turn=10", HEAD)
+
+
+def _parse_property(
+    what: str, text: str, example: str, ranges: Mapping[str, tuple[float, float]]
+) -> tuple[str, float]:
+    name, value = parse_pair(what, text, example)
+    check_one_of(what, name, tuple(ranges))
+    return name, parse_real(name, value, *ranges[name])
+
+
+def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
+    """A name and a value, as typed: ``NAME=VALUE``.
+
+    Raises:
+        UserError: there is no ``=``; gives an example.
+    """
     name, sign, value = text.partition("=")
     if not sign:
         raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tinyvgg.difficulty import difficulty_of
 from tinyvgg.errors import UserError
 from tinyvgg.photographs import list_photographs
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
-SOURCES = ("synthetic", "folder:PATH")
+SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "folder:PATH")
 TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"synthetic": ("subject", "emotion"), "folder": ("class",)}
 )
@@ -40,7 +41,7 @@ def parse(pairs: Iterable[tuple[str, str]], known: Mapping[str, Any], name: str)
 
 
 def check(parameters: Mapping[str, Any]) -> Parameters:
-    """Refuse values that no study can be opened with; folders become absolute.
+    """Refuse values that no study can be opened with; the source is written as `absolute` does.
 
     Raises:
         UserError: see `check_study`.
@@ -70,12 +71,15 @@ def check_source(source: str) -> None:
     """Refuse a source that cannot be loaded, before any work is done.
 
     Raises:
-        UserError: an unknown source, or a folder that is missing, empty or too small.
+        UserError: an unknown source, a folder that is missing, empty or too small, or knobs of
+            the synthetic faces that do not exist or have a value out of range.
     """
     kind, _, rest = source.partition(":")
     if kind == "folder" and rest:
         list_photographs(Path(rest).expanduser())
-    elif source != "synthetic":
+    elif kind == "synthetic":
+        difficulty_of(source)
+    else:
         raise UserError(f"faces {source!r} is not one of {', '.join(SOURCES)}")
 
 
@@ -103,15 +107,17 @@ def check_device(device: str | None) -> str | None:
 
 
 def absolute(faces: str) -> str:
-    """A source of faces that means the same from every working folder."""
-    kind, colon, place = faces.partition(":")
-    return f"{kind}:{Path(place).expanduser().resolve()}" if colon else faces
+    """A source of faces as it is always written: it means the same from every working folder."""
+    kind, _, place = faces.partition(":")
+    if kind == "folder":
+        return f"{kind}:{Path(place).expanduser().resolve()}"
+    return difficulty_of(faces).source if kind == "synthetic" else faces
 
 
 def named(faces: str) -> str:
     """A source of faces as pages call it: of a folder, its name and not its place."""
-    kind, colon, place = faces.partition(":")
-    return f"{kind}:{Path(place).name}" if colon else faces
+    kind, _, place = faces.partition(":")
+    return f"{kind}:{Path(place).name}" if kind == "folder" else faces
 
 
 def _typed(key: str, value: str, known: Mapping[str, Any], name: str) -> Any:

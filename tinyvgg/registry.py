@@ -76,7 +76,7 @@ class Entry:
 
     @property
     def source(self) -> str:
-        """Kind of source of its images."""
+        """Kind of source of its images; of synthetic ones with the knobs that are not usual."""
         return str(self.configuration.get("source", self._named.get("source", "")))
 
     @property

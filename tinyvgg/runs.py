@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tinyvgg import paths, run_folder
+from tinyvgg.difficulty import Difficulty, difficulty_of
 from tinyvgg.faces import Faces, Split, split
 from tinyvgg.faces.index import Rows
 from tinyvgg.model import build
@@ -52,17 +53,27 @@ class Experiment:
     design: Design = field(default_factory=Design)
 
     @property
+    def kind(self) -> str:
+        """The first part of the source: ``synthetic``, ``folder``."""
+        return self.source.partition(":")[0]
+
+    @property
+    def difficulty(self) -> Difficulty | None:
+        """Of synthetic faces; None for others."""
+        return difficulty_of(self.source) if self.kind == "synthetic" else None
+
+    @property
     def configuration(self) -> dict[str, Any]:
         """As plain data. The place of a folder is left out: its images' hash stands for it."""
-        return {**asdict(self), "source": self.source.partition(":")[0]}
+        knobs = self.difficulty
+        return {**asdict(self), "source": self.kind if knobs is None else knobs.source}
 
     @property
     def name(self) -> str:
         """Task, source, size and seed to read, and a hash of everything."""
         text = json.dumps(self.configuration, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-        kind = self.configuration["source"]
-        return f"{self.task}-{kind}-{self.size}px-seed{self.seed}-{digest}"
+        return f"{self.task}-{self.kind}-{self.size}px-seed{self.seed}-{digest}"
 
     @property
     def folder(self) -> Path:

@@ -129,6 +129,7 @@ def _save(
     facts = {
         "accuracy": 1 - wrong / len(rows.test),
         "device": team.device,
+        "difficulty": None if experiment.difficulty is None else experiment.difficulty.values,
         "errors": wrong,
         "finished": time.time(),
         "fingerprint": experiment.fingerprint,

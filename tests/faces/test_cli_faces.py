@@ -26,15 +26,20 @@ def test_a_shot_is_written_with_its_truth(home, capsys, anatomy_folder):
     image, truth = home / "new" / "face.png", home / "new" / "truth.npz"
     shot = ["faces", "show", "3", "happy", "--gaze", "left", "--angle", "45", "--size", "32"]
     changed = ["--set", "jawOpen=0.4", "--upper", "sad", "--light", "turn=40", "--hair", "2"]
+    changed += ["--head", "turn=8", "--head", "nod=-3", "--difficulty", "noise=0.02"]
     assert cli.main([*shot, *changed, "-o", str(image), "--truth", str(truth)]) == 0
-    spec = intervene(face_spec(3, "happy", "left", 45), hair=2)
+    knobs = synthetic.Difficulty(noise=0.02)
+    spec = intervene(face_spec(3, "happy", "left", 45, difficulty=knobs), hair=2)
     spec = intervene(intervene(spec, upper="sad"), actions={"jawOpen": 0.4})
     spec = intervene(spec, light=synthetic.Light(turn=40))
+    spec = intervene(spec, head=synthetic.Head(turn=8, nod=-3))
     assert np.array_equal(np.asarray(Image.open(image)), render_face(spec, 32, anatomy_folder))
     with np.load(truth) as kept:
         expected = ground_truth(spec, 32, anatomy_folder)
         assert np.array_equal(kept["parts"], expected.parts)
         assert kept["light"].tolist() == [40, 1, 1, 1]
+        assert kept["head"].tolist() == [8, -3]
+        assert kept["noise"] == 0.02
     assert str(image) in capsys.readouterr().out
 
 
@@ -78,6 +83,29 @@ def test_the_set_is_rendered_once_and_kept_where_it_is_looked_for(home, monkeypa
     assert asked == [2, 2]
 
 
+def test_a_set_with_other_knobs_is_kept_where_a_source_with_them_looks(home, monkeypatch, capsys):
+    asked = []
+
+    def rendered(table, *_, difficulty):
+        asked.append(difficulty)
+        return np.zeros((len(table), 16, 16, 3), np.uint8)
+
+    monkeypatch.setattr(synthetic, "render", rendered)
+    knobs = ["--difficulty", "intensity=0.7", "--difficulty", "noise=0.02"]
+    assert cli.main(["faces", "--size", "16", "--subjects", "1", *knobs]) == 0
+    expected = synthetic.Difficulty(intensity=0.7, noise=0.02)
+    assert asked == [expected]
+    assert synthetic.fingerprint(16, 0, expected) in capsys.readouterr().out
+
+
+def test_knobs_given_before_the_name_of_a_command_count(home, anatomy_folder):
+    given = ["faces", "--difficulty", "noise=0.1", "show", "1", "sad", "--size", "16"]
+    assert cli.main([*given, "-o", str(home / "face.png")]) == 0
+    spec = face_spec(1, "sad", difficulty=synthetic.Difficulty(noise=0.1))
+    image = np.asarray(Image.open(home / "face.png"))
+    assert np.array_equal(image, render_face(spec, 16, anatomy_folder))
+
+
 @pytest.mark.parametrize("given", [[], ["show", "1", "sad", "-o", "face.png"]])
 def test_a_missing_anatomy_is_one_line_with_the_way_out(given, home, capsys, monkeypatch):
     find = extras.find_spec
@@ -93,6 +121,16 @@ def test_a_missing_anatomy_is_one_line_with_the_way_out(given, home, capsys, mon
         (["--subjects", "68"], "subjects '68' is not a whole number from 1 to 67"),
         (["--workers", "none"], "workers 'none' is not a whole number from 1 on"),
         (["--seed", "-1"], "seed '-1' is not a whole number from 0 on"),
+        (["--difficulty", "noise"], "difficulty 'noise' is not NAME=VALUE, such as intensity=0.7"),
+        (["--difficulty", "hard=1"], "difficulty 'hard' is not one of intensity, "),
+        (["--difficulty", "noise=2"], "noise 2.0 is not a number from 0.0 to 0.3"),
+        (["show", "1", "sad", "-o", "a.png", "--difficulty", "roll=x"], "roll 'x' is not a number"),
+        (
+            ["show", "1", "sad", "-o", "a.png", "--head", "up=1"],
+            "head 'up' is not one of turn, nod",
+        ),
+        (["show", "1", "sad", "-o", "a.png", "--head", "nod=40"], "nod 40.0 is not a number from"),
+        (["show", "1", "sad", "-o", "a.png", "--head", "turn"], "such as turn=10"),
         (["show", "6", "happy", "-o", "a.png"], "subject 6 is not one of RaFD's 67 numbers"),
         (["show", "x", "happy", "-o", "a.png"], "subject 'x' is not one of RaFD's 67 numbers"),
         (["show", "1", "glad", "-o", "a.png"], "emotion 'glad' is not one of angry, "),

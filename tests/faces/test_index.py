@@ -19,7 +19,11 @@ def test_tasks_are_the_columns_that_can_be_told() -> None:
 
 @pytest.mark.parametrize(
     ("source", "called"),
-    [("synthetic", "synthetic faces"), ("folder:/somewhere/my people", "folder my people")],
+    [
+        ("synthetic", "synthetic faces"),
+        ("synthetic:noise=0.02", "synthetic faces, noise=0.02"),
+        ("folder:/somewhere/my people", "folder my people"),
+    ],
 )
 def test_figures_call_a_folder_by_its_name_and_not_by_its_place(source: str, called: str) -> None:
     images = np.zeros((1, 2, 2, 3), np.uint8)
@@ -60,7 +64,9 @@ def test_tensor_is_rgb_by_256_channels_first_in_the_order_asked_for() -> None:
     assert tensor.max() < 1
 
 
-@pytest.mark.parametrize("source", ["rafd", "folder:", "synthetic:1", ""])
+@pytest.mark.parametrize("source", ["rafd", "folder:", "Synthetic", ""])
 def test_unknown_source_names_the_known_ones(source: str) -> None:
-    with pytest.raises(UserError, match="is not one of synthetic, folder:PATH"):
+    with pytest.raises(
+        UserError, match="is not one of synthetic, synthetic:KNOB=VALUE,..., folder:PATH"
+    ):
         check_source(source)

@@ -188,7 +188,9 @@ def eye_centroids(renderer: Renderer, gaze: str) -> list[float]:
     """Where the dark of each eye lies, as a column of the image."""
     sitter = renderer.sitter(4)
     rng = np.random.default_rng(0)
-    expression = expressions.draw_expression("surprised", gaze, sitter.subject.temperament, rng)
+    expression = expressions.draw_expression(
+        "surprised", gaze, specification.temperament(sitter.subject.person.number, 0), rng
+    )
     view = camera.aim(sitter.subject.framing, 90, STILL)
     studio = shots.Studio(
         mesh=renderer.mesh,
@@ -283,7 +285,9 @@ def test_the_same_classifier_would_find_a_leak(frontal):
 def test_occlusion_between_traced_vertices_is_close_to_tracing_them_all(renderer):
     sitter, head = renderer.sitter(4), renderer.mesh
     rng = np.random.default_rng(0)
-    surprise = expressions.draw_expression("surprised", "left", sitter.subject.temperament, rng)
+    surprise = expressions.draw_expression(
+        "surprised", "left", specification.temperament(sitter.subject.person.number, 0), rng
+    )
     posed = pose.pose(head, sitter.subject, surprise)
     scene = mesh.ray_scene(posed.vertices, head.triangles)
     fast = lighting.visibility(head, posed, scene)
@@ -298,7 +302,9 @@ def test_lids_stay_outside_the_eyeballs(renderer):
     sitter, head = renderer.sitter(3), renderer.mesh
     rng = np.random.default_rng(0)
     for gaze in ("left", "right"):
-        anger = expressions.draw_expression("disgusted", gaze, sitter.subject.temperament, rng)
+        anger = expressions.draw_expression(
+            "disgusted", gaze, specification.temperament(sitter.subject.person.number, 0), rng
+        )
         vertices = pose.pose(head, sitter.subject, anger).vertices
         for name, eye in sitter.subject.eyes.items():
             distance = np.linalg.norm(vertices[head.lids[name]] - eye.centre, axis=1)

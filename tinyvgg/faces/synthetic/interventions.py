@@ -7,6 +7,7 @@ from typing import Any
 from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import Real, both_sides
 from tinyvgg.faces.synthetic.expressions import Expression, follow_gaze, gaze_yaw
+from tinyvgg.faces.synthetic.head import Head
 from tinyvgg.faces.synthetic.lighting import Light
 from tinyvgg.faces.synthetic.specification import FaceSpec, face_spec
 
@@ -23,6 +24,7 @@ def intervene(
     lower: str | None = None,
     gaze: str | Real | None = None,
     light: Light | None = None,
+    head: Head | None = None,
     angle: Real | None = None,
     shape: int | None = None,
     skin: int | None = None,
@@ -39,6 +41,7 @@ def intervene(
         gaze: ``left`` (the subject's), ``frontal`` or ``right``, or degrees to the left, at the
             height where the eyes look already. The lids follow.
         light: of the studio.
+        head: how it is held. The eyes look where they looked, and the lids follow them.
         angle: of the camera, degrees.
         shape: number of a subject whose shape of the head is taken. The camera is aimed anew, as
             it is at any head.
@@ -55,6 +58,7 @@ def intervene(
         "lower": lower,
         "gaze": gaze,
         "light": light,
+        "head": head,
         "angle": angle,
         "shape": shape,
         "skin": skin,
@@ -100,7 +104,8 @@ _EXPRESSIONS: Mapping[str, Callable[[FaceSpec, Any], Expression]] = {
 
 
 def _shown(spec: FaceSpec, emotion: str) -> Mapping[str, Real]:
-    return face_spec(spec.subject, emotion, seed=spec.seed).expression.actions
+    shown = face_spec(spec.subject, emotion, seed=spec.seed, difficulty=spec.difficulty)
+    return shown.expression.actions
 
 
 def _with_part(

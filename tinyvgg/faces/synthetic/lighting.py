@@ -7,10 +7,13 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Int
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import LIGHT, Real, check_range
+from tinyvgg.faces.synthetic.head import UPRIGHT, Head
 from tinyvgg.faces.synthetic.maths import normalized
 from tinyvgg.faces.synthetic.mesh import HeadMesh
 from tinyvgg.faces.synthetic.pose import Pose
+from tinyvgg.faces.synthetic.streams import bounded, stream
 
 _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 _LAMP_RAYS, _LAMP_SPREAD = 6, 0.24
@@ -82,11 +85,75 @@ def _moved(lamp: Lamp, turn: Real, factor: Real) -> Lamp:
 
 
 STUDIO = Light()
-"""The light of the whole set."""
+"""The light of the set where its difficulty leaves it alone."""
+
+
+def draw_light(
+    seed: int, subject: int, emotion: str, gaze: str, difficulty: Difficulty = USUAL
+) -> Light:
+    """The light of one shot; its distribution is the same whatever is shown."""
+    turn, *strengths = bounded(stream(seed, subject, emotion, gaze, "light"), 4)
+    key, fill, dome = np.exp(difficulty.light_strength * np.array(strengths)).tolist()
+    return Light(turn=difficulty.light_turn * turn, key=key, fill=fill, dome=dome)
+
+
+@dataclass(frozen=True)
+class Illumination:
+    """The light of the studio in the frame of a head, which may be turned.
+
+    Attributes:
+        light: as it is in the room.
+        head: how it is held.
+    """
+
+    light: Light = STUDIO
+    head: Head = UPRIGHT
+
+    @property
+    def key(self) -> Real:
+        """Factor on the strength of the key lamp."""
+        return self.light.key
+
+    @property
+    def fill(self) -> Real:
+        """Factor on the strength of the fill lamp."""
+        return self.light.fill
+
+    @property
+    def dome(self) -> Real:
+        """Factor on the light from everywhere else."""
+        return self.light.dome
+
+    @cached_property
+    def lamps(self) -> tuple[Lamp, Lamp]:
+        """The key lamp and the fill lamp."""
+        key, fill = (
+            replace(lamp, direction=self.head.seen(lamp.direction)) for lamp in self.light.lamps
+        )
+        return key, fill
+
+    @cached_property
+    def up(self) -> Float32[np.ndarray, "3"]:
+        """Unit vector to the top of the dome."""
+        return self.head.seen(np.array([0, 1, 0], np.float32))
+
+    @cached_property
+    def left(self) -> Float32[np.ndarray, "3"]:
+        """Unit vector to the side of the dome at the left of a subject whose head is upright."""
+        return self.head.seen(np.array([1, 0, 0], np.float32))
+
+    @cached_property
+    def sky(self) -> Float32[np.ndarray, "r 3"]:
+        """Directions spread over the dome."""
+        return self.head.seen(dome_rays())
+
+
+PLAIN = Illumination()
+"""The studio around a head that is upright."""
 
 
 def visibility(
-    mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Light = STUDIO
+    mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Illumination = PLAIN
 ) -> Float32[np.ndarray, "v 3"]:
     """How much of key lamp, fill lamp and dome each vertex sees, about 0..1.
 
@@ -100,7 +167,7 @@ class Visibility:
     """The same, traced only where it is asked for."""
 
     def __init__(
-        self, mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Light = STUDIO
+        self, mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Illumination = PLAIN
     ) -> None:
         self._traced, self._spread = mesh.traced
         self._pose, self._scene, self._light = pose, scene, light
@@ -138,7 +205,7 @@ def trace_visibility(
     scene: EmbreeScene,
     points: Float32[np.ndarray, "n 3"],
     normals: Float32[np.ndarray, "n 3"],
-    light: Light = STUDIO,
+    light: Illumination = PLAIN,
 ) -> Float32[np.ndarray, "n 3"]:
     """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
     starts = points + normals * np.float32(_OFF_SURFACE)
@@ -147,7 +214,7 @@ def trace_visibility(
     for lamp in light.lamps:
         lit, total = _light_from(scene, lamp_rays(lamp), starts, faces, wrap=0.0)
         shares.append((lit + _PRIOR) / (total + _PRIOR))
-    lit, _ = _light_from(scene, dome_rays(), starts, faces, wrap=0.25)
+    lit, _ = _light_from(scene, light.sky, starts, faces, wrap=0.25)
     return np.stack([*shares, lit / (_DOME_RAYS * _DOME_MEAN)], axis=1).astype(np.float32)
 
 

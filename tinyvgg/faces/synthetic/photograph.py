@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float32, Int, Int8, Int32, UInt8
 
 from tinyvgg.faces.synthetic.camera import Camera, Nuisance
 from tinyvgg.faces.synthetic.chart import Charts, chart
-from tinyvgg.faces.synthetic.lighting import STUDIO, Light, Visibility
+from tinyvgg.faces.synthetic.head import UPRIGHT, Head
+from tinyvgg.faces.synthetic.lighting import STUDIO, Illumination, Light, Visibility
 from tinyvgg.faces.synthetic.materials import Hits, facing
 from tinyvgg.faces.synthetic.maths import (
     Array,
@@ -39,7 +40,6 @@ _CHUNK = 8192
 _BACKGROUND = np.float32(0.985)
 _SHOULDER = np.float32(0.75)
 _LENS_BLUR = 0.45
-_GRAIN = 0.008
 _MASKS = ("lips", "mouth", "underside", "ears")
 _UPPER_LASH, _LOWER_LASH = 0.9, 0.3
 _LASH_IN_FRONT = 0.02
@@ -48,12 +48,13 @@ _ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class Studio:
-    """A posed subject under the lamps.
+    """A posed subject under the lamps, in the frame of the head.
 
     Attributes:
         mesh, subject, pose: the geometry.
         charts: what is painted on the head.
         light: of the lamps and the dome.
+        head: how it is held among them.
     """
 
     mesh: HeadMesh
@@ -61,6 +62,7 @@ class Studio:
     pose: Pose
     charts: Charts
     light: Light = STUDIO
+    head: Head = UPRIGHT
 
     def photograph(
         self, camera: Camera, nuisance: Nuisance, size: int, samples: int = SUPERSAMPLING
@@ -98,6 +100,11 @@ class Studio:
         return develop(linear.reshape(-1, size, 3), nuisance)
 
     @cached_property
+    def illumination(self) -> Illumination:
+        """The light as it comes to the head."""
+        return Illumination(self.light, self.head)
+
+    @cached_property
     def scene(self) -> EmbreeScene:
         """All that rays can meet but lashes and strands of hair."""
         return ray_scene(self.pose.vertices, self.mesh.quick_triangles)
@@ -125,7 +132,7 @@ class Studio:
 
     @cached_property
     def _visibility(self) -> Visibility:
-        return Visibility(self.mesh, self.pose, self.scene, self.light)
+        return Visibility(self.mesh, self.pose, self.scene, self.illumination)
 
     @cached_property
     def _fields(self) -> Float32[np.ndarray, "v 13"]:
@@ -188,7 +195,7 @@ class Studio:
         for start in range(0, len(places), _CHUNK):  # small enough for the processor's cache
             some = slice(start, start + _CHUNK)
             hits = self._hits(camera, places[some], fields)
-            colours[some] = shade(hits, self.subject, self.pose, charts, self.light)
+            colours[some] = shade(hits, self.subject, self.pose, charts, self.illumination)
         return colours
 
     def _hits(self, camera: Camera, places: Places, fields: Float32[np.ndarray, "v 13"]) -> Hits:
@@ -262,7 +269,7 @@ class Studio:
 def develop(linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance) -> UInt8[np.ndarray, "h w 3"]:
     """Blur as a lens does, encode as sRGB and add the sensor's noise."""
     encoded = to_srgb(cv2.GaussianBlur(linear, (0, 0), _LENS_BLUR))
-    grain = np.random.default_rng(nuisance.grain).normal(0, _GRAIN, encoded.shape)
+    grain = np.random.default_rng(nuisance.grain).normal(0, nuisance.noise, encoded.shape)
     exposed = np.clip(encoded + grain + nuisance.exposure, 0, 1)
     return np.asarray(exposed * 255 + 0.5).astype(np.uint8)
 

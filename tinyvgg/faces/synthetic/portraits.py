@@ -37,7 +37,7 @@ def portrait(studio: Studio, spec: FaceSpec) -> UInt8[np.ndarray, "1024 681 3"]:
 
 def portrait_camera(studio: Studio, spec: FaceSpec) -> Camera:
     """The camera that takes the portrait."""
-    return aim(studio.subject.framing, spec.angle, spec.nuisance, VIEW)
+    return aim(studio.subject.framing, spec.angle, spec.nuisance, VIEW, spec.head)
 
 
 def portrait_studio(spec: FaceSpec, folder: Path | None = None) -> Studio:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
-from tinyvgg.faces.synthetic.expressions import Expression
+from tinyvgg.faces.synthetic.expressions import Expression, held_lids
+from tinyvgg.faces.synthetic.head import UPRIGHT, Head, rotation
 from tinyvgg.faces.synthetic.maths import Array, contract
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh
 from tinyvgg.faces.synthetic.subjects import Eye, Subject
@@ -23,7 +24,7 @@ class Pose:
         vertices: (v, 3) of the mesh, dm.
         normals: (v, 3) unit vectors.
         controls: (n, 3) the deformed anatomy, whose vertices the lashes are made of, dm.
-        eye_rotation: (3, 3) of both eyeballs.
+        eye_rotation: (3, 3) of both eyeballs in the head.
         creases: (g,) depth of the groups of creases, 0..1.
         mouth_light: how much light reaches the teeth, 0..1.
     """
@@ -36,37 +37,40 @@ class Pose:
     mouth_light: float
 
 
-def pose(mesh: HeadMesh, subject: Subject, expression: Expression) -> Pose:
-    """Deform the subject's head; lids are kept outside the eyeballs and hair is laid on top."""
-    controls = subject.controls + mesh.anatomy.displacement(expression.actions)
-    rotation = _eye_rotation(expression)
+def pose(mesh: HeadMesh, subject: Subject, expression: Expression, head: Head = UPRIGHT) -> Pose:
+    """Deform the subject's head; lids are kept outside the eyeballs and hair is laid on top.
+
+    All of it is in the frame of the head. Eyes that look straight ahead look past the nose of a
+    head that is turned.
+    """
+    weights = held_lids(expression, head.turn, head.nod)
+    controls = subject.controls + mesh.anatomy.displacement(weights)
+    in_head = _eye_rotation(expression, head)
     vertices = np.empty_like(mesh.template)
     vertices[: mesh.smooth.shape[0]] = mesh.smooth @ controls[: mesh.controls]
     _place_mouth(mesh, vertices, expression)
     for name in EYES:
         eye = subject.eyes[name]
         reach = 1 + _cornea(mesh.eyeball[:, 2])[:, None]
-        turned = contract("ij,nj->ni", rotation, mesh.eyeball * reach)
+        turned = contract("ij,nj->ni", in_head, mesh.eyeball * reach)
         vertices[mesh.parts[name]] = eye.centre + _EYE_FILL * eye.radius * turned
         lid = mesh.lids[name]
-        vertices[lid] = _outside(vertices[lid], eye, rotation[:, 2])
+        vertices[lid] = _outside(vertices[lid], eye, in_head[:, 2])
     vertices[mesh.skin] += mesh.normals(vertices)[mesh.skin] * subject.hair[:, None]
     return Pose(
         vertices=vertices,
         normals=mesh.normals(vertices),
         controls=controls,
-        eye_rotation=rotation,
+        eye_rotation=in_head,
         creases=_creases(expression),
         mouth_light=_mouth_light(expression),
     )
 
 
-def _eye_rotation(expression: Expression) -> Float32[np.ndarray, "3 3"]:
-    yaw, pitch = np.radians(expression.gaze_yaw), np.radians(expression.gaze_pitch)
-    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    down = np.array([0, np.sin(pitch), np.cos(pitch)])
-    nod = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], down])
-    return contract("ij,jk->ik", turn, nod).astype(np.float32)
+def _eye_rotation(expression: Expression, head: Head) -> Float32[np.ndarray, "3 3"]:
+    """What turns the eyeballs in the head so that they look where they should in the room."""
+    gaze = rotation(expression.gaze_yaw, expression.gaze_pitch)
+    return contract("ji,jk->ik", head.rotation, gaze).astype(np.float32)
 
 
 def _cornea(cosine: Array) -> Array:

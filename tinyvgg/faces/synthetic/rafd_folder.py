@@ -5,6 +5,7 @@ where it is new or empty, or where a file in it says that the same faces were wr
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -46,13 +47,15 @@ class Manifest:
     """What the images of a folder were made by.
 
     Attributes:
-        fingerprint: a hash of all that makes the pixels but the seed.
+        fingerprint: a hash of all that makes the pixels but seed and difficulty.
         seed: of the set.
+        difficulty: of the set, all knobs.
         what: they are.
     """
 
     fingerprint: str
     seed: int
+    difficulty: Mapping[str, float]
     what: str = "synthetic faces in the form of RaFD, no person; see README.txt"
 
 
@@ -95,6 +98,11 @@ def _check_same(folder: Path, manifest: Manifest) -> None:
     if kept.seed != manifest.seed:
         raise UserError(
             f"folder {str(folder)!r} holds the faces of seed {kept.seed}, not {manifest.seed}; "
+            "name another folder, or remove it"
+        )
+    if kept.difficulty != manifest.difficulty:
+        raise UserError(
+            f"folder {str(folder)!r} holds the faces of another difficulty; "
             "name another folder, or remove it"
         )
     if kept.fingerprint != manifest.fingerprint:

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
 from tinyvgg.faces.synthetic.anatomy import BUST, load_anatomy
@@ -41,6 +42,7 @@ def write_rafd(
     workers: int | None = None,
     progress: bool = True,
     cache: Path | None = None,
+    difficulty: Difficulty = USUAL,
 ) -> pd.DataFrame:
     """Write synthetic faces as RaFD has its photographs: names, 681 x 1024 JPEG files, numbers.
 
@@ -49,7 +51,7 @@ def write_rafd(
     ``README.txt`` and ``synthetic.json``, what its images are and what they were made by.
 
     Args:
-        folder: new, empty, or written by an earlier call with the same seed.
+        folder: new, empty, or written by an earlier call with the same seed and difficulty.
         subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
         angles: camera angles in degrees.
         emotions: all eight by default.
@@ -59,6 +61,7 @@ def write_rafd(
         progress: whether to show a progress bar.
         cache: where the parsed anatomy is kept; nothing is by default, and parsing takes seconds
             once in each process.
+        difficulty: of the whole set.
 
     Returns:
         the table of the images, as `design` makes it; column ``path`` names the files.
@@ -73,8 +76,8 @@ def write_rafd(
     if table.empty:
         raise UserError("no image is asked for; name an angle, an emotion and a gaze at least")
     folder = Path(folder).expanduser()
-    claim(folder, Manifest(_fingerprint(), seed))
-    jobs = _plan(table, folder, seed, cache)
+    claim(folder, Manifest(_fingerprint(), seed, difficulty.values))
+    jobs = _plan(table, folder, seed, difficulty, cache)
     work_off(jobs, workers, progress, "rendering shots")
     return table
 
@@ -86,7 +89,7 @@ class Job:
     Attributes:
         subject, emotion, gaze: the shot.
         files: angle and path of each image.
-        seed: of the set.
+        seed, difficulty: of the set.
         cache: where the parsed anatomy is kept.
     """
 
@@ -95,6 +98,7 @@ class Job:
     gaze: str
     files: tuple[tuple[int, Path], ...]
     seed: int
+    difficulty: Difficulty
     cache: Path | None
 
     def prepare(self) -> None:
@@ -106,17 +110,21 @@ class Job:
         """Render and write them."""
         studio = None
         for angle, path in self.files:
-            spec = face_spec(self.subject, self.emotion, self.gaze, angle, self.seed)
+            spec = face_spec(
+                self.subject, self.emotion, self.gaze, angle, self.seed, self.difficulty
+            )
             studio = studio or portrait_studio(spec, self.cache)
             _write(path, portrait(studio, spec))
 
 
-def _plan(table: pd.DataFrame, folder: Path, seed: int, cache: Path | None) -> list[Job]:
+def _plan(
+    table: pd.DataFrame, folder: Path, seed: int, difficulty: Difficulty, cache: Path | None
+) -> list[Job]:
     """One job for each shot of which an image is missing or torn."""
     cells = zip(*shot_columns(table), (folder / name for name in table["path"]), strict=True)
     missing = [cell for cell in cells if not is_whole(cell[-1], (WIDTH, HEIGHT))]
     return [
-        Job(number, emotion, gaze, tuple(member[3:] for member in members), seed, cache)
+        Job(number, emotion, gaze, tuple(member[3:] for member in members), seed, difficulty, cache)
         for (number, emotion, gaze), members in groupby(missing, key=lambda cell: cell[:3])
     ]
 
@@ -132,6 +140,6 @@ def _write(path: Path, image: UInt8[ndarray, "1024 681 3"]) -> None:
 
 
 def _fingerprint() -> str:
-    """A hash of all that makes the files but the seed."""
+    """A hash of all that makes the files but seed and difficulty, which have their own place."""
     made_by = f"portraits {VERSION}, quality {QUALITY}, {fingerprint(WIDTH, 0)}"
     return sha256(made_by.encode()).hexdigest()[:16]

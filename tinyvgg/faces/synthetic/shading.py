@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.chart import Charts, Image, sample
-from tinyvgg.faces.synthetic.lighting import Lamp, Light
+from tinyvgg.faces.synthetic.lighting import Illumination, Lamp
 from tinyvgg.faces.synthetic.materials import Hits, Material, material
 from tinyvgg.faces.synthetic.maths import (
     Array,
@@ -37,7 +37,7 @@ def shade(
     subject: Subject,
     pose: Pose,
     charts: Charts,
-    light: Light,
+    light: Illumination,
 ) -> Float32[np.ndarray, "n 3"]:
     """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
     surface = material(hits, subject, pose, charts)
@@ -84,7 +84,7 @@ def _irradiance(
     surface: Material,
     normal: Float32[np.ndarray, "n 3"],
     seen: Float32[np.ndarray, "n 3"],
-    light: Light,
+    light: Illumination,
 ) -> Float32[np.ndarray, "n 3"]:
     """Light that arrives, per channel: red goes further through skin and into shadows."""
     of_skin = per_channel(1 - surface.hair, _SKIN_WRAP) + (_HAIR_WRAP * surface.hair)[:, None]
@@ -96,8 +96,9 @@ def _irradiance(
         for number, lamp in enumerate(light.lamps)
     )
     dome = np.clip(seen[:, 2], 0, 1.15)
-    upwards = np.float32(0.62) + np.float32(0.38) * normal[:, 1]
-    sidewards = np.clip(np.abs(normal[:, 0]) * np.float32(1.1) - np.float32(0.15), 0, 1)
+    upwards = np.float32(0.62) + np.float32(0.38) * dot(normal, light.up)
+    lateral = np.abs(dot(normal, light.left))
+    sidewards = np.clip(lateral * np.float32(1.1) - np.float32(0.15), 0, 1)
     strength = np.float32(light.dome)
     above = powers(dome, _SHADOW_TINT * np.float32(1.5))
     beside = powers(np.clip(dome * np.float32(1.2), 0, 1), _SHADOW_TINT)
@@ -129,7 +130,7 @@ def _highlight(
 
 
 def _catch_lights(
-    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"], light: Light
+    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"], light: Illumination
 ) -> Float32[np.ndarray, "n"]:
     """Mirror images of the lamps on the cornea."""
     total = np.zeros(len(view), np.float32)

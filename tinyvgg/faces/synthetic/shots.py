@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.faces.synthetic.camera import aim
 from tinyvgg.faces.synthetic.chart import Charts, coarser
 from tinyvgg.faces.synthetic.mesh import HeadMesh
@@ -27,16 +28,19 @@ class Sitter:
 
 
 class Renderer:
-    """Renders shots of one size and seed.
+    """Renders shots of one size, seed and difficulty.
 
     Args:
         painter: the head, and what all heads have painted on them.
         size: of the square images, pixels.
         seed: of all random streams.
+        difficulty: of the shots of the design.
     """
 
-    def __init__(self, painter: Painter, size: int, seed: int) -> None:
-        self.painter, self.size, self.seed = painter, size, seed
+    def __init__(
+        self, painter: Painter, size: int, seed: int, difficulty: Difficulty = USUAL
+    ) -> None:
+        self.painter, self.size, self.seed, self.difficulty = painter, size, seed, difficulty
         self._halvings = int(np.clip(np.log2(_PAINTED_FOR / size), 0, 2))
         self._creases = coarser(painter.creases, self._halvings)
         self._pores = coarser(painter.pores, self._halvings)
@@ -61,7 +65,9 @@ class Renderer:
     ) -> UInt8[np.ndarray, "a s s 3"]:
         """RGB images in the order of the angles; an image does not depend on the other angles."""
         number = sitter.subject.person.number
-        specs = [face_spec(number, emotion, gaze, angle, self.seed) for angle in angles]
+        specs = [
+            face_spec(number, emotion, gaze, angle, self.seed, self.difficulty) for angle in angles
+        ]
         return self.photographs(sitter, specs)
 
     def photographs(
@@ -71,7 +77,7 @@ class Renderer:
         studio = self.studio(sitter, specs[0])
         images = []
         for spec in specs:
-            camera = aim(sitter.subject.framing, spec.angle, spec.nuisance)
+            camera = aim(sitter.subject.framing, spec.angle, spec.nuisance, head=spec.head)
             images.append(studio.photograph(camera, spec.nuisance, self.size))
         return np.stack(images)
 
@@ -80,7 +86,8 @@ class Renderer:
         return Studio(
             mesh=self.mesh,
             subject=sitter.subject,
-            pose=pose(self.mesh, sitter.subject, spec.expression),
+            pose=pose(self.mesh, sitter.subject, spec.expression, spec.head),
             charts=sitter.charts,
             light=spec.light,
+            head=spec.head,
         )

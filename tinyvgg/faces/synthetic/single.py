@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import check_size
 from tinyvgg.faces.synthetic.anatomy import load_anatomy
 from tinyvgg.faces.synthetic.design import check_shot, person
@@ -53,7 +54,13 @@ def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth
 
 
 def render_shot(
-    subject: int, emotion: str, gaze: str, angles: Sequence[int], size: int, seed: int = 0
+    subject: int,
+    emotion: str,
+    gaze: str,
+    angles: Sequence[int],
+    size: int,
+    seed: int = 0,
+    difficulty: Difficulty = USUAL,
 ) -> UInt8[np.ndarray, "a s s 3"]:
     """RGB images of one shot, in the order of the angles; nothing is read from or kept on disk.
 
@@ -64,6 +71,7 @@ def render_shot(
         angles: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
         size: of the square images, pixels.
         seed: of the whole set.
+        difficulty: of the whole set.
 
     Raises:
         UserError: an unknown subject, emotion, gaze or angle; or a size out of range.
@@ -71,7 +79,7 @@ def render_shot(
     person(subject)
     check_shot(emotion, gaze, angles)
     check_size(size)
-    taken_by = renderer(size, seed, None)
+    taken_by = renderer(size, seed, None, difficulty)
     return taken_by.shot(taken_by.sitter(subject), emotion, gaze, angles)
 
 
@@ -82,9 +90,9 @@ def painter(folder: Path | None) -> Painter:
 
 
 @lru_cache(maxsize=4)
-def renderer(size: int, seed: int, folder: Path | None) -> Renderer:
-    """What renders shots of one size and seed."""
-    return Renderer(painter(folder), size, seed)
+def renderer(size: int, seed: int, folder: Path | None, difficulty: Difficulty = USUAL) -> Renderer:
+    """What renders shots of one size, seed and difficulty."""
+    return Renderer(painter(folder), size, seed, difficulty)
 
 
 def sitter(spec: FaceSpec, size: int, folder: Path | None) -> Sitter:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import ACTIONS, Real, check_range, check_subject
 from tinyvgg.faces.synthetic.camera import Nuisance, draw_nuisance
@@ -16,7 +17,8 @@ from tinyvgg.faces.synthetic.expressions import (
     draw_expression,
     draw_temperament,
 )
-from tinyvgg.faces.synthetic.lighting import STUDIO, Light
+from tinyvgg.faces.synthetic.head import UPRIGHT, Head, draw_head
+from tinyvgg.faces.synthetic.lighting import STUDIO, Light, draw_light
 from tinyvgg.faces.synthetic.streams import stream
 
 FACE_UNITS = tuple(sorted(action for action in ACTIONS if "-" not in action))
@@ -38,10 +40,12 @@ class FaceSpec:
         angle: of the camera, degrees from 0 to 180; 90 is frontal, 0 the subject's right profile.
         nuisance: shift, scale and roll of the camera, exposure and noise.
         light: of the studio.
+        head: how it is held, before all cameras alike.
         shape: number of the subject whose head's shape is taken in place of the subject's own.
         skin: the same for skin, lips, irises, brows, lashes and beard.
         hair: the same for the hair, its style and its colour.
         seed: of the set that the subjects belong to.
+        difficulty: of that set, by which its other shots are drawn.
 
     Raises:
         UserError: an unknown subject or action, or a weight, gaze or angle out of range.
@@ -52,10 +56,12 @@ class FaceSpec:
     angle: Real = 90
     nuisance: Nuisance = field(default_factory=Nuisance)
     light: Light = STUDIO
+    head: Head = UPRIGHT
     shape: int | None = None
     skin: int | None = None
     hair: int | None = None
     seed: int = 0
+    difficulty: Difficulty = USUAL
 
     def __post_init__(self) -> None:
         for number in self.donors:
@@ -71,13 +77,18 @@ class FaceSpec:
         return shape, skin, hair
 
 
-def temperament(subject: int, seed: int) -> Temperament:
+def temperament(subject: int, seed: int, difficulty: Difficulty = USUAL) -> Temperament:
     """How a subject's face acts."""
-    return draw_temperament(stream(seed, subject, "temperament"), FACE_UNITS)
+    return draw_temperament(stream(seed, subject, "temperament"), FACE_UNITS, difficulty)
 
 
 def face_spec(
-    subject: int, emotion: str, gaze: str = "frontal", angle: int = 90, seed: int = 0
+    subject: int,
+    emotion: str,
+    gaze: str = "frontal",
+    angle: int = 90,
+    seed: int = 0,
+    difficulty: Difficulty = USUAL,
 ) -> FaceSpec:
     """The description of one image of the design, which renders to that image.
 
@@ -87,6 +98,7 @@ def face_spec(
         gaze: ``left`` (the subject's), ``frontal`` or ``right``.
         angle: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
         seed: of the whole set.
+        difficulty: of the whole set.
 
     Raises:
         UserError: an unknown subject, emotion, gaze or angle.
@@ -94,27 +106,37 @@ def face_spec(
     person(subject)
     check_shot(emotion, gaze, [angle])
     rng = stream(seed, subject, emotion, gaze, "expression")
+    acts = temperament(subject, seed, difficulty)
     return FaceSpec(
         subject=subject,
-        expression=draw_expression(emotion, gaze, temperament(subject, seed), rng),
+        expression=draw_expression(emotion, gaze, acts, rng, difficulty),
         angle=angle,
-        nuisance=draw_nuisance(seed, subject, emotion, gaze, angle),
+        nuisance=draw_nuisance(seed, subject, emotion, gaze, angle, difficulty),
+        light=draw_light(seed, subject, emotion, gaze, difficulty),
+        head=draw_head(seed, subject, emotion, gaze, difficulty),
         seed=seed,
+        difficulty=difficulty,
     )
 
 
-def face_specs(table: pd.DataFrame, seed: int = 0) -> Iterator[FaceSpec]:
+def face_specs(
+    table: pd.DataFrame, seed: int = 0, difficulty: Difficulty = USUAL
+) -> Iterator[FaceSpec]:
     """The description of each row of a table, in its order.
 
     Args:
         table: columns subject, emotion, gaze and angle, as `design` makes them.
         seed: of the whole set.
+        difficulty: of the whole set.
 
     Raises:
         UserError: a column is missing; an unknown subject, emotion, gaze or angle.
     """
     shots = zip(*shot_columns(table), strict=True)
-    return (face_spec(who, emotion, gaze, angle, seed) for who, emotion, gaze, angle in shots)
+    return (
+        face_spec(who, emotion, gaze, angle, seed, difficulty)
+        for who, emotion, gaze, angle in shots
+    )
 
 
 def shot_columns(table: pd.DataFrame) -> list[list[Any]]:

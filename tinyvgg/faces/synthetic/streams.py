@@ -10,9 +10,16 @@ import hashlib
 
 import numpy as np
 
+_FURTHEST = 3.0
+
 
 def stream(seed: int, *labels: str | int) -> np.random.Generator:
     """The random generator of this seed and these labels, the same on every machine."""
     name = "\x1f".join(str(label) for label in (seed, *labels))
     digest = hashlib.sha256(name.encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def bounded(rng: np.random.Generator, count: int) -> list[float]:
+    """Draws of a standard normal distribution that is cut off at three deviations."""
+    return [float(draw) for draw in np.clip(rng.standard_normal(count), -_FURTHEST, _FURTHEST)]

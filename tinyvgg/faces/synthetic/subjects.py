@@ -9,7 +9,6 @@ from tinyvgg.faces.synthetic.appearance import Appearance, draw_appearance
 from tinyvgg.faces.synthetic.chart import Image
 from tinyvgg.faces.synthetic.clothes import Shirt
 from tinyvgg.faces.synthetic.design import Person, person
-from tinyvgg.faces.synthetic.expressions import Temperament, draw_temperament
 from tinyvgg.faces.synthetic.hair import hair_ribbons, hair_thickness
 from tinyvgg.faces.synthetic.mesh import EYES, HeadMesh
 from tinyvgg.faces.synthetic.ribbons import Ribbons
@@ -44,7 +43,6 @@ class Subject:
     Attributes:
         person: number, group, sex.
         looks: colours and hair style.
-        temperament: how the face acts.
         controls: (n, 3) the anatomy's vertices at rest, dm.
         hair: (s,) by how much hair lifts each vertex of the skin, dm.
         ribbons: the strands of hair.
@@ -56,7 +54,6 @@ class Subject:
 
     person: Person
     looks: Appearance
-    temperament: Temperament
     controls: Float32[np.ndarray, "n 3"]
     hair: Float32[np.ndarray, "s"]
     ribbons: Ribbons
@@ -93,7 +90,6 @@ def make_subject(
     return Subject(
         person=who,
         looks=looks,
-        temperament=draw_temperament(stream(seed, number, "temperament"), anatomy.face_units),
         controls=controls,
         hair=hair_thickness(mesh, looks.style),
         ribbons=hair_ribbons(painter.scalp, surface, looks.style, locks),

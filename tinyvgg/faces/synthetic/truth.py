@@ -23,8 +23,8 @@ class Truth:
     """All that is known of one image.
 
     Attributes:
-        spec: the shot: weights of the actions, gaze, light, nuisance, and who is shown.
-        camera: the pinhole camera, its jitter included.
+        spec: the shot: weights of the actions, gaze, light, head, nuisance, and who is shown.
+        camera: the pinhole camera, its jitter included, in the frame of the head.
         landmarks: named points of the face in the image.
         parts: (size, size) numbers of `FacePart`: what most of a pixel's rays meet. They are the
             rays that the image is made of, before the lens blurs it.
@@ -51,6 +51,7 @@ class Truth:
             "action_weights": np.array(list(actions.values()), dtype=np.float64),
             "gaze": np.array([spec.expression.gaze_yaw, spec.expression.gaze_pitch]),
             "light": np.array([spec.light.turn, spec.light.key, spec.light.fill, spec.light.dome]),
+            "head": np.array([spec.head.turn, spec.head.nod]),
             "angle": np.array(spec.angle),
             "camera_position": self.camera.position,
             "camera_axes": np.stack([self.camera.right, self.camera.up, self.camera.forward]),
@@ -59,8 +60,11 @@ class Truth:
             "jitter": np.array([*nuisance.shift, nuisance.scale, nuisance.roll]),
             "exposure": np.array(nuisance.exposure),
             "grain": np.array(nuisance.grain),
+            "noise": np.array(nuisance.noise),
             "subject": np.array([spec.subject, shape, skin, hair]),
             "seed": np.array(spec.seed),
+            "difficulty": np.array(list(spec.difficulty.values.values())),
+            "difficulty_names": np.array(list(spec.difficulty.values)),
         }
 
 
@@ -72,7 +76,7 @@ def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
         spec: the shot.
         size: of the image, pixels.
     """
-    camera = aim(studio.subject.framing, spec.angle, spec.nuisance)
+    camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
     side = size * SUPERSAMPLING
     samples = _parts_along(studio, camera, camera.rays(side))
     return Truth(

@@ -1,0 +1,285 @@
+"""Each knob of the synthetic set changes what it should, and nothing else."""
+
+import dataclasses
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tinyvgg import faces as face_sources
+from tinyvgg.difficulty import KNOBS, USUAL, Difficulty
+from tinyvgg.faces import EMOTIONS, GAZES, load_faces, synthetic
+from tinyvgg.faces.synthetic import (
+    SUBJECTS,
+    FaceSpec,
+    Head,
+    Light,
+    design,
+    face_spec,
+    face_specs,
+    fingerprint,
+    ground_truth,
+    intervene,
+    render,
+    render_face,
+)
+from tinyvgg.faces.synthetic.expressions import EXPRESSIONS, sides
+
+SIZE = 32
+SHOTS = ((2, "neutral", "left"), (2, "happy", "frontal"), (9, "sad", "right"))
+STILL = Difficulty(**{**dict.fromkeys(KNOBS, 0.0), "intensity": 1.0})
+HARDEST = Difficulty(**{name: high for name, (_, high) in KNOBS.items()})
+
+
+def drawn(spec: FaceSpec) -> dict[str, object]:
+    """Everything that is drawn for a shot, by name."""
+    shown, nuisance = spec.expression, vars(spec.nuisance)
+    actions = dict(shown.actions)
+    lids = {name for name in actions if name.startswith(("eyeLookIn", "eyeLookOut"))}
+    return {
+        "actions": {name: weight for name, weight in actions.items() if name not in lids},
+        "gaze": (shown.gaze_yaw, {name: actions[name] for name in lids}),
+        "height": shown.gaze_pitch,
+        "head turn": spec.head.turn,
+        "head nod": spec.head.nod,
+        "light turn": spec.light.turn,
+        "light strength": (spec.light.key, spec.light.fill, spec.light.dome),
+        **nuisance,
+    }
+
+
+def changes(knobs: Difficulty, base: Difficulty = USUAL) -> set[str]:
+    """What differs in any of some shots."""
+    found = set()
+    for shot in SHOTS:
+        before = drawn(face_spec(*shot, difficulty=base))
+        after = drawn(face_spec(*shot, difficulty=knobs))
+        found |= {name for name in before if before[name] != after[name]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("knob", "changed"),
+    [
+        ("intensity", {"actions"}),
+        ("intensity_spread", {"actions"}),
+        ("wavering", {"actions"}),
+        ("idiosyncrasy", {"actions"}),
+        ("asymmetry", {"actions"}),
+        ("restlessness", {"actions"}),
+        ("gaze_turn", {"gaze"}),
+        ("gaze_height", {"height"}),
+        ("head_turn", {"head turn"}),
+        ("head_nod", {"head nod"}),
+        ("light_turn", {"light turn"}),
+        ("light_strength", {"light strength"}),
+        ("shift", {"shift"}),
+        ("scale", {"scale"}),
+        ("roll", {"roll"}),
+        ("exposure", {"exposure"}),
+        ("noise", {"noise"}),
+    ],
+)
+def test_a_knob_changes_what_it_is_for_and_no_other_draw(knob, changed):
+    higher = dataclasses.replace(USUAL, **{knob: getattr(USUAL, knob) + 0.05})
+    assert changes(higher) == changed
+    assert changes(dataclasses.replace(USUAL, **{knob: getattr(USUAL, knob)})) == set()
+
+
+def test_expressions_at_rest_are_left_alone_by_intensity_and_others_by_restlessness():
+    def actions(emotion: str, **knobs: float) -> dict[str, float]:
+        return drawn(face_spec(2, emotion, difficulty=Difficulty(**knobs)))["actions"]
+
+    assert actions("neutral", intensity=0.5) == actions("neutral")
+    assert actions("happy", restlessness=0.2) == actions("happy")
+    assert actions("neutral", restlessness=0.2) != actions("neutral")
+
+
+def test_without_any_spread_all_subjects_show_the_same_before_the_same_camera():
+    for emotion, gaze in product(EMOTIONS, GAZES):
+        one, other = (face_spec(who, emotion, gaze, difficulty=STILL) for who in (3, 9))
+        first, second = drawn(one), drawn(other)
+        assert first.pop("grain") != second.pop("grain")
+        if emotion != "contemptuous":  # has a side, which is a trait
+            assert first == second
+    assert one.head == Head()
+    assert one.light == Light()
+    assert one.nuisance.noise == one.nuisance.roll == one.nuisance.exposure == 0
+    assert (one.nuisance.shift, one.nuisance.scale) == ((0, 0), 1)
+
+
+def test_intensity_is_the_factor_on_an_emotion():
+    half = dataclasses.replace(STILL, intensity=0.5)
+    shown = face_spec(3, "surprised", difficulty=half).expression.actions
+    expected = {
+        name: weight / 2
+        for action, weight in EXPRESSIONS["surprised"].items()
+        for name in sides(action)
+    }
+    assert shown == pytest.approx(expected)
+    nothing = dataclasses.replace(STILL, intensity=0)
+    assert not any(face_spec(3, "happy", difficulty=nothing).expression.actions.values())
+
+
+def test_the_strength_of_a_shot_lies_within_the_spread_around_the_intensity():
+    knobs = dataclasses.replace(STILL, intensity=0.6, intensity_spread=0.2)
+    weights = [
+        face_spec(who, "surprised", gaze, difficulty=knobs).expression.actions["browInnerUp"]
+        for who, gaze in product(SUBJECTS[:30], GAZES)
+    ]
+    factors = np.array(weights) / EXPRESSIONS["surprised"]["browInnerUp"]
+    assert factors.min() >= 0.4
+    assert factors.max() <= 0.8
+    assert factors.mean() == pytest.approx(0.6, abs=0.05)
+    assert factors.std() == pytest.approx(0.2 / np.sqrt(3), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "neutral"),
+    [
+        ("head_turn", lambda spec: spec.head.turn, 0.0),
+        ("head_nod", lambda spec: spec.head.nod, 0.0),
+        ("light_turn", lambda spec: spec.light.turn, 0.0),
+        ("light_strength", lambda spec: np.log(spec.light.fill), 0.0),
+        ("shift", lambda spec: spec.nuisance.shift[1], 0.0),
+        ("scale", lambda spec: np.log(spec.nuisance.scale), 0.0),
+        ("roll", lambda spec: np.degrees(spec.nuisance.roll), 0.0),
+        ("exposure", lambda spec: spec.nuisance.exposure, 0.0),
+        ("gaze_height", lambda spec: spec.expression.gaze_pitch, -1.0),
+    ],
+)
+def test_a_deviation_scales_draws_that_stay(knob, value, neutral):
+    high = KNOBS[knob][1] / 2
+
+    def values(share: float) -> np.ndarray:
+        knobs = dataclasses.replace(STILL, **{knob: share * high})
+        return np.array([value(face_spec(who, "happy", difficulty=knobs)) for who in SUBJECTS])
+
+    assert values(0) == pytest.approx(neutral)
+    full = values(1) - neutral
+    assert values(0.5) - neutral == pytest.approx(full / 2)
+    assert full.std() == pytest.approx(high, rel=0.3)
+
+
+def test_all_cameras_of_a_shot_see_the_same_head_in_the_same_light():
+    knobs = Difficulty(head_turn=5, head_nod=5, light_turn=20, light_strength=0.2)
+    frontal = face_spec(3, "happy", "left", difficulty=knobs)
+    for angle in (0, 45, 135, 180):
+        other = face_spec(3, "happy", "left", angle, difficulty=knobs)
+        assert (other.head, other.light) == (frontal.head, frontal.light)
+    assert face_spec(3, "happy", "right", difficulty=knobs).head != frontal.head
+
+
+def test_every_shot_keeps_the_rules_of_a_description_at_the_hardest():
+    specs = list(face_specs(design(20, angles=(90,)), seed=3, difficulty=HARDEST))
+    assert len(specs) == 20 * 24
+    assert {spec.difficulty for spec in specs} == {HARDEST}
+
+
+@pytest.fixture(scope="module")
+def lights_and_heads() -> pd.DataFrame:
+    """Of every shot of the set, what its light and its head are."""
+    knobs = Difficulty(head_turn=5, head_nod=4, light_turn=20, light_strength=0.2)
+    table = design(angles=(90,))
+    specs = list(face_specs(table, difficulty=knobs))
+    for name in ("turn", "key", "fill", "dome"):
+        table[f"light_{name}"] = [getattr(spec.light, name) for spec in specs]
+    for name in ("turn", "nod"):
+        table[f"head_{name}"] = [getattr(spec.head, name) for spec in specs]
+    return table
+
+
+@pytest.mark.parametrize(
+    "value", ["light_turn", "light_key", "light_fill", "light_dome", "head_turn", "head_nod"]
+)
+def test_light_and_head_are_distributed_alike_whatever_is_shown(lights_and_heads, value):
+    whole = lights_and_heads[value]
+    assert whole.nunique() > 0.99 * len(whole)
+    for label in ("emotion", "gaze", "subject"):
+        groups = lights_and_heads.groupby(label)[value]
+        deviation = (groups.mean() - whole.mean()) / (whole.std() / np.sqrt(groups.size()))
+        assert deviation.abs().max() < 4.5
+        spread = np.log(groups.std() / whole.std()) * np.sqrt(2 * groups.size())
+        assert spread.abs().max() < 4.5
+    shots = lights_and_heads[lights_and_heads["gaze"] == "frontal"]
+    by_subject = shots.pivot_table(index="subject", columns="emotion", values=value)
+    correlation = np.corrcoef(by_subject.to_numpy().T) - np.eye(len(EMOTIONS))
+    assert np.abs(correlation).max() < 4.5 / np.sqrt(len(SUBJECTS))
+
+
+@pytest.mark.parametrize("half", ["upper", "lower"])
+def test_the_other_half_of_a_face_is_that_of_the_same_set(half):
+    faint = Difficulty(intensity=0.4, wavering=0.2)
+    start, shown = (face_spec(2, emotion, difficulty=faint) for emotion in ("neutral", "happy"))
+    action = {"upper": "cheekSquintLeft", "lower": "mouthSmileLeft"}[half]
+    changed = intervene(start, **{half: "happy"})
+    assert changed.expression.actions[action] == shown.expression.actions[action]
+    assert changed.difficulty == faint
+
+
+def test_every_knob_makes_another_fingerprint():
+    prints = {fingerprint(SIZE, 0), fingerprint(SIZE, 0, STILL)}
+    for name in KNOBS:
+        value = getattr(USUAL, name) + 0.01
+        prints.add(fingerprint(SIZE, 0, dataclasses.replace(USUAL, **{name: value})))
+    assert len(prints) == len(KNOBS) + 2
+    assert fingerprint(SIZE, 0, Difficulty()) == fingerprint(SIZE, 0)
+
+
+def test_a_set_of_another_difficulty_is_kept_apart_and_is_that_of_its_descriptions(
+    tmp_path, anatomy_folder
+):
+    for cached in anatomy_folder.glob("anatomy-*.npz"):
+        (tmp_path / cached.name).hardlink_to(cached)
+    table = design(1, angles=(90,)).iloc[[0, 10]].reset_index(drop=True)
+    hard = Difficulty(head_turn=6, head_nod=4, light_turn=30, light_strength=0.3, noise=0.05)
+    made = {
+        knobs: render(table, SIZE, tmp_path, workers=1, progress=False, difficulty=knobs)
+        for knobs in (USUAL, hard)
+    }
+    assert np.abs(made[USUAL].astype(int) - made[hard]).mean() > 3
+    for knobs, images in made.items():
+        assert len(list((tmp_path / fingerprint(SIZE, 0, knobs)).iterdir())) == 1
+        for spec, image in zip(face_specs(table, difficulty=knobs), images, strict=True):
+            assert np.array_equal(render_face(spec, SIZE, anatomy_folder), image)
+
+
+def test_noise_is_what_the_sensor_adds_and_grain_its_draw(anatomy_folder):
+    knobs = dataclasses.replace(STILL, noise=0.02)
+    clean, noisy = (
+        render_face(face_spec(1, "neutral", difficulty=each), SIZE, anatomy_folder).astype(int)
+        for each in (STILL, knobs)
+    )
+    wall = clean[:5, [0, 1, -2, -1]]
+    assert wall.min() == wall.max()
+    face = noisy[12:24, 10:22] - clean[12:24, 10:22]
+    assert face.std() == pytest.approx(0.02 * 255, rel=0.1)
+
+
+def test_the_truth_tells_knobs_head_and_noise(anatomy_folder):
+    knobs = Difficulty(head_turn=5, head_nod=5, noise=0.05)
+    spec = face_spec(1, "neutral", difficulty=knobs)
+    arrays = ground_truth(spec, SIZE, anatomy_folder).arrays()
+    assert arrays["head"].tolist() == [spec.head.turn, spec.head.nod]
+    assert arrays["noise"] == 0.05
+    told = dict(zip(arrays["difficulty_names"], arrays["difficulty"], strict=True))
+    assert told == knobs.values
+
+
+def test_a_source_with_knobs_is_rendered_with_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
+    asked = []
+
+    def rendered(table: pd.DataFrame, size: int, folder: Path, seed: int, **options):
+        asked.append(options["difficulty"])
+        return np.zeros((len(table), size, size, 3), np.uint8)
+
+    monkeypatch.setattr(synthetic, "render", rendered)
+    hard = load_faces("synthetic:noise=0.02,intensity=.7", 16, 1, progress=False)
+    plain = face_sources.load_faces("synthetic", 16, 1, progress=False)
+    assert asked == [Difficulty(intensity=0.7, noise=0.02), USUAL]
+    assert hard.source == "synthetic:intensity=0.7,noise=0.02"
+    assert (hard.kind, plain.source) == ("synthetic", "synthetic")
+    assert hard.fingerprint == fingerprint(16, 0, asked[0]) != plain.fingerprint
