@@ -81,10 +81,10 @@ class Difficulty:
     restlessness: Real = 0.06
     gaze_turn: Real = 0.06
     gaze_height: Real = 1.0
-    head_turn: Real = 0.0
-    head_nod: Real = 0.0
-    light_turn: Real = 0.0
-    light_strength: Real = 0.0
+    head_turn: Real = 1.5
+    head_nod: Real = 1.0
+    light_turn: Real = 3.0
+    light_strength: Real = 0.04
     shift: Real = 0.008
     scale: Real = 0.012
     roll: Real = 0.8

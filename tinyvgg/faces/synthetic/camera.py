@@ -8,6 +8,7 @@ from jaxtyping import Float, Float32
 from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import Real
 from tinyvgg.faces.synthetic.head import UPRIGHT, Head
+from tinyvgg.faces.synthetic.maths import smoothstep
 from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.faces.synthetic.subjects import Framing
 
@@ -23,15 +24,34 @@ class View:
         face: from the eyes to the chin, in widths of the picture.
         eyes: from the top edge to the eyes, in heights of the picture.
         aspect: height of the picture over its width.
+        back: how far behind the middle between face and ears that of the picture is, in its widths.
     """
 
     face: float
     eyes: float
     aspect: float = 1.0
+    back: float = 0.0
 
 
 SQUARE = View(face=0.485, eyes=0.425)
-"""The head alone, as all images of the set show it."""
+"""The head alone, as images of the set show it from the front and from half the side."""
+
+PROFILE = View(face=0.36, eyes=0.425, back=0.09)
+"""The same from the side, where a head is longer: a wider picture, so that hair stays in it."""
+
+_HALF_SIDE = 45
+
+
+def crop(angle: Real) -> View:
+    """What an image of the set shows: `SQUARE` up to half the side, then on towards `PROFILE`.
+
+    Args:
+        angle: of the camera, degrees; 90 is frontal.
+    """
+    beyond = (abs(angle - _FRONTAL) - _HALF_SIDE) / (_FRONTAL - _HALF_SIDE)
+    share = float(smoothstep(0, 1, np.array(beyond)))
+    face = SQUARE.face + (PROFILE.face - SQUARE.face) * share
+    return View(face=face, eyes=SQUARE.eyes, back=PROFILE.back * share)
 
 
 @dataclass(frozen=True)
@@ -136,7 +156,7 @@ def aim(
     framing: Framing,
     angle: Real,
     nuisance: Nuisance,
-    view: View = SQUARE,
+    view: View | None = None,
     head: Head = UPRIGHT,
 ) -> Camera:
     """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
@@ -144,7 +164,15 @@ def aim(
     The field of view comes from the face at rest, so an open jaw does not change the scale. A head
     that is turned and nodded is seen as if the camera went around it the other way; the point that
     stays is the middle of a square picture, which lies between the ears.
+
+    Args:
+        framing: what the cameras aim at.
+        angle: degrees.
+        nuisance: shift, scale and roll.
+        view: how the face fills the picture; `crop` of the angle by default.
+        head: how it is held.
     """
+    view = crop(angle) if view is None else view
     width, centre = _middle(framing, view)
     _, pivot = _middle(framing, SQUARE)
     offset = centre - pivot
@@ -169,4 +197,5 @@ def _middle(framing: Framing, view: View) -> tuple[float, Float[np.ndarray, "3"]
     """Width of the field of view, and what is in its middle, dm."""
     width = (framing.eyes - framing.chin) / view.face
     height = width * view.aspect
-    return width, np.array([0, framing.eyes - (0.5 - view.eyes) * height, framing.depth])
+    depth = framing.depth - view.back * width
+    return width, np.array([0, framing.eyes - (0.5 - view.eyes) * height, depth])

@@ -28,7 +28,7 @@ from tinyvgg.faces.synthetic.specification import shot_columns
 from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
 from tinyvgg.processes import bare_children, leave_with_parent
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a change of the renderer changes a pixel."""
 
 

@@ -98,7 +98,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     gloss = 15 + 30 * wet
 
     teeth, eyes = hits.part == Part.TEETH, hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
-    albedo[teeth] = tooth_colour(hits.template[teeth])
+    albedo[teeth] = tooth_colour(hits.template[teeth], hits.view[teeth])
     albedo[hits.part == Part.TONGUE] = _TONGUE
     outer = np.where(hits.part[eyes] == Part.LEFT_EYE, 1, -1) * hits.off_eye[eyes, 0]
     albedo[eyes] = eyeball_colour(hits.in_eye[eyes], outer, looks.iris)

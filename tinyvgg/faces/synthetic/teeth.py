@@ -3,12 +3,13 @@
 import numpy as np
 from jaxtyping import Float32
 
-from tinyvgg.faces.synthetic.maths import Array, mix, normalized, smoothstep, to_linear
+from tinyvgg.faces.synthetic.maths import Array, dot, mix, normalized, smoothstep, to_linear
 
 _ENAMEL = to_linear([0.93, 0.905, 0.855])
 _GUM = to_linear([0.72, 0.42, 0.42])
 _GAP = np.array([0.42, 0.30, 0.26], np.float32)
 _ARCH_CENTRE = 0.95
+_SHADE = np.float32(0.3)
 _BORDERS = np.array([0.0, 0.155, 0.285, 0.42, 0.545, 0.675, 0.82, 0.98])
 """Where one tooth ends and the next begins, radians from the middle of the arch."""
 
@@ -21,20 +22,21 @@ def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "
     Args:
         template: places on the undeformed head, dm.
     """
-    outwards = template * np.array([1, 0, 1], np.float32)
-    outwards[:, 2] -= _ARCH_CENTRE
-    outwards = normalized(outwards)
+    outwards = _outwards(template)
     _, across = _tooth(template)
     bend = (0.35 * across * np.sign(template[:, 0])).astype(np.float32)
     sideways = np.stack([outwards[:, 2], 0 * bend, -outwards[:, 0]], axis=1)
     return normalized(outwards + bend[:, None] * sideways)
 
 
-def tooth_colour(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    """Linear RGB of teeth and gums.
+def tooth_colour(
+    template: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of teeth and gums; the inner side is all gums, in the shade of the mouth.
 
     Args:
         template: places on the undeformed head, dm.
+        view: unit vectors to the camera, which tell which side it sees.
     """
     number, across = _tooth(template)
     dim = 1 - 0.25 * np.maximum(number - 2, 0) * (number > 2)  # the cheeks keep light from the back
@@ -45,7 +47,15 @@ def tooth_colour(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n
     scallop = _SCALLOP * (1 - across**2)
     height = template[:, 1]
     depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop
-    return mix(colour, _GUM, smoothstep(-0.008, 0.012, depth)).astype(np.float32)
+    colour = mix(colour, _GUM, smoothstep(-0.008, 0.012, depth))
+    inside = smoothstep(0.1, -0.15, dot(view, _outwards(template)))
+    return mix(colour, _GUM * _SHADE, inside).astype(np.float32)
+
+
+def _outwards(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    outwards = template * np.array([1, 0, 1], np.float32)
+    outwards[:, 2] -= _ARCH_CENTRE
+    return normalized(outwards)
 
 
 def _tooth(template: Float32[np.ndarray, "n 3"]) -> tuple[Array, Array]:
