@@ -13,6 +13,9 @@ _SHADE = np.float32(0.3)
 _BORDERS = np.array([0.0, 0.155, 0.285, 0.42, 0.545, 0.675, 0.82, 0.98])
 """Where one tooth ends and the next begins, radians from the middle of the arch."""
 
+_LIT = np.array([1.0, 1.0, 0.8, 0.45, 0.2, 0.1, 0.08])
+"""How much light the cheeks leave to each tooth, from the middle on."""
+
 _UPPER_GUM, _LOWER_GUM, _SCALLOP = 6.775, 6.515, 0.022
 
 
@@ -39,15 +42,14 @@ def tooth_colour(
         view: unit vectors to the camera, which tell which side it sees.
     """
     number, across = _tooth(template)
-    dim = 1 - 0.25 * np.maximum(number - 2, 0) * (number > 2)  # the cheeks keep light from the back
     edge = smoothstep(0.72, 1.0, np.abs(across))
     colour = _ENAMEL * (1 - (1 - _GAP) * edge[:, None])
     colour = colour * (1 - np.array([0.02, 0.03, 0.05], np.float32) * number[:, None])
-    colour = colour * np.clip(dim, 0.2, 1)[:, None]
+    colour = colour * _LIT[number][:, None]
     scallop = _SCALLOP * (1 - across**2)
     height = template[:, 1]
     depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop
-    colour = mix(colour, _GUM, smoothstep(-0.008, 0.012, depth))
+    colour = mix(colour, _GUM * _LIT[number][:, None], smoothstep(-0.008, 0.012, depth))
     inside = smoothstep(0.1, -0.15, dot(view, _outwards(template)))
     return mix(colour, _GUM * _SHADE, inside).astype(np.float32)
 
