@@ -41,6 +41,8 @@ def off_the_ears(points: Vectors, style: HairStyle) -> Vectors:
     offset = (points - EAR) / EAR_SIZE
     radius = np.hypot(offset[:, 1], offset[:, 2])
     inside = (radius < 1) & (np.abs(points[:, 0]) > 0.55)
+    above = inside & style.tucked
+    offset[above, 1] = np.abs(offset[above, 1])  # over the ear, not under its lobe
     factor = np.where(inside, 1 / np.maximum(radius, 0.2), 1)[:, None]
     around = EAR + offset * factor * EAR_SIZE
     return np.concatenate([points[:, :1], around[:, 1:]], axis=1)
