@@ -25,7 +25,7 @@ timed = @started=$$(date +%s); $(2) && mkdir -p "$(BUILD)" && \
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic|folder:PATH  SEED=N  change what is reproduced"
+	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic[:KNOB=VALUE,...]|folder:PATH  SEED=N  change what is reproduced"
 
 # ------------------------------------------------------------------------------------- set-up
 

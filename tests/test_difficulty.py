@@ -38,17 +38,17 @@ def test_a_truth_value_is_no_number() -> None:
 
 
 def test_intensity_never_falls_below_zero() -> None:
-    with pytest.raises(UserError, match="intensity_spread 0.125 exceeds intensity 0.1; lower it"):
-        Difficulty(intensity=0.1)
+    with pytest.raises(UserError, match="intensity_spread 0.2 exceeds intensity 0.1; lower it"):
+        Difficulty(intensity=0.1, intensity_spread=0.2)
     assert Difficulty(intensity=0.1, intensity_spread=0.1).intensity == 0.1
 
 
 def test_the_same_knobs_are_the_same_however_they_are_written() -> None:
-    one = parse_difficulty(["noise=0.020", " roll=1"])
-    other = Difficulty(roll=np.float64(1), noise=2e-2)
+    one = parse_difficulty(["noise=0.02110", " roll=1.25"])
+    other = Difficulty(roll=np.float64(1.25), noise=2.11e-2)
     assert one == other
     assert hash(one) == hash(other)
-    assert one.source == other.source == "synthetic:roll=1.0,noise=0.02"
+    assert one.source == other.source == "synthetic:roll=1.25,noise=0.0211"
     assert difficulty_of(one.source) == one
     assert pickle.loads(pickle.dumps(one)) == one
     assert Difficulty(noise=-0.0).source == Difficulty(noise=0).source == "synthetic:noise=0.0"
@@ -72,7 +72,7 @@ def test_the_usual_knobs_need_not_be_named() -> None:
         ("synthetic:noise=1", "noise 1.0 is not a number from 0.0 to 0.3"),
         ("synthetic:noise=inf", "noise inf is not a number from 0.0 to 0.3"),
         ("synthetic:noise=0.1,noise=0.2", "difficulty 'noise' is given twice"),
-        ("synthetic:intensity=0", "intensity_spread 0.125 exceeds intensity 0.0; lower it as well"),
+        ("synthetic:intensity=0.1,intensity_spread=0.2", "0.2 exceeds intensity 0.1; lower it"),
     ],
 )
 def test_a_source_with_a_bad_knob_is_refused_in_one_line(source: str, said: str) -> None:
@@ -83,11 +83,11 @@ def test_a_source_with_a_bad_knob_is_refused_in_one_line(source: str, said: str)
 
 
 def test_a_source_with_knobs_is_one_of_synthetic_faces() -> None:
-    source = "synthetic:noise=0.02,intensity=.7"
+    source = "synthetic:noise=0.0211,intensity=.713"
     check_study("quick", source, 0)
     assert check_task(None, source) == "subject"
-    assert absolute(source) == "synthetic:intensity=0.7,noise=0.02"
-    assert named(absolute(source)) == "synthetic:intensity=0.7,noise=0.02"
+    assert absolute(source) == "synthetic:intensity=0.713,noise=0.0211"
+    assert named(absolute(source)) == "synthetic:intensity=0.713,noise=0.0211"
     (job, _) = plan("smoke", source, [], [0], {}, [])
     assert job.faces == absolute(source)
 
@@ -97,12 +97,12 @@ def experiment(source: str, fingerprint: str = "f") -> Experiment:
 
 
 def test_an_experiment_records_its_knobs_and_is_called_after_the_kind_of_its_faces() -> None:
-    plain, hard = experiment("synthetic"), experiment("synthetic:noise=0.02")
+    plain, hard = experiment("synthetic"), experiment("synthetic:noise=0.0211")
     assert plain.configuration["source"] == "synthetic"
-    assert hard.configuration["source"] == "synthetic:noise=0.02"
-    assert experiment("synthetic:noise=2e-2").name == hard.name != plain.name
-    assert experiment("synthetic:roll=0.8").name == plain.name
+    assert hard.configuration["source"] == "synthetic:noise=0.0211"
+    assert experiment("synthetic:noise=2.11e-2").name == hard.name != plain.name
+    assert experiment(f"synthetic:roll={USUAL.roll}").name == plain.name
     assert hard.name.startswith("emotion-synthetic-32px-seed0-")
-    assert hard.difficulty == Difficulty(noise=0.02)
+    assert hard.difficulty == Difficulty(noise=0.0211)
     assert experiment("folder:/some/where").difficulty is None
     assert experiment("folder:/some/where").configuration["source"] == "folder"

@@ -85,9 +85,9 @@ def test_a_run_records_the_knobs_of_its_faces(
 
     assert trained(folder).manifest["difficulty"] is None
     monkeypatch.setattr(experiments, "load_faces", faces)
-    source, once = "synthetic:noise=0.02", {"epochs": 1}
+    source, once = "synthetic:noise=0.0211", {"epochs": 1}
     run = open_study("smoke", source, progress=False, settings=once).run("subject")
-    assert run.manifest["difficulty"] == Difficulty(noise=0.02).values
+    assert run.manifest["difficulty"] == Difficulty(noise=0.0211).values
     assert json.loads((run.folder / "config.json").read_text())["source"] == source
     (entry,) = (found for found in registry.entries() if found.folder == run.folder)
     assert (entry.source, entry.state) == (source, registry.COMPLETE)

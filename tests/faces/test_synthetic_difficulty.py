@@ -83,7 +83,7 @@ def changes(knobs: Difficulty, base: Difficulty = USUAL) -> set[str]:
     ],
 )
 def test_a_knob_changes_what_it_is_for_and_no_other_draw(knob, changed):
-    higher = dataclasses.replace(USUAL, **{knob: getattr(USUAL, knob) + 0.05})
+    higher = dataclasses.replace(USUAL, **{knob: (getattr(USUAL, knob) + KNOBS[knob][1]) / 2})
     assert changes(higher) == changed
     assert changes(dataclasses.replace(USUAL, **{knob: getattr(USUAL, knob)})) == set()
 
@@ -211,7 +211,7 @@ def test_light_and_head_are_distributed_alike_whatever_is_shown(lights_and_heads
 
 @pytest.mark.parametrize("half", ["upper", "lower"])
 def test_the_other_half_of_a_face_is_that_of_the_same_set(half):
-    faint = Difficulty(intensity=0.4, wavering=0.2)
+    faint = Difficulty(intensity=0.4, intensity_spread=0.1, wavering=0.2)
     start, shown = (face_spec(2, emotion, difficulty=faint) for emotion in ("neutral", "happy"))
     action = {"upper": "cheekSquintLeft", "lower": "mouthSmileLeft"}[half]
     changed = intervene(start, **{half: "happy"})
@@ -277,9 +277,9 @@ def test_a_source_with_knobs_is_rendered_with_them(monkeypatch, tmp_path):
         return np.zeros((len(table), size, size, 3), np.uint8)
 
     monkeypatch.setattr(synthetic, "render", rendered)
-    hard = load_faces("synthetic:noise=0.02,intensity=.7", 16, 1, progress=False)
+    hard = load_faces("synthetic:noise=0.0211,intensity=.713", 16, 1, progress=False)
     plain = face_sources.load_faces("synthetic", 16, 1, progress=False)
-    assert asked == [Difficulty(intensity=0.7, noise=0.02), USUAL]
-    assert hard.source == "synthetic:intensity=0.7,noise=0.02"
+    assert asked == [Difficulty(intensity=0.713, noise=0.0211), USUAL]
+    assert hard.source == "synthetic:intensity=0.713,noise=0.0211"
     assert (hard.kind, plain.source) == ("synthetic", "synthetic")
     assert hard.fingerprint == fingerprint(16, 0, asked[0]) != plain.fingerprint

@@ -74,7 +74,7 @@ def studio_of(spec: FaceSpec, folder) -> Studio:
 
 def first_met(studio: Studio, spec: FaceSpec) -> tuple[np.ndarray, np.ndarray]:
     """The triangle that each ray meets first, and the opacity of lashes before it."""
-    camera = aim(studio.subject.framing, spec.angle, spec.nuisance)
+    camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
     rays = camera.rays(SIZE * SUPERSAMPLING)
     found = studio.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)

@@ -82,7 +82,7 @@ def test_the_background_is_where_no_ray_meets_the_head(angle, truth, anatomy_fol
     studio = single.renderer(SIZE, 0, anatomy_folder).studio(
         single.sitter(spec, SIZE, anatomy_folder), spec
     )
-    camera = aim(studio.subject.framing, angle, spec.nuisance)
+    camera = aim(studio.subject.framing, angle, spec.nuisance, head=spec.head)
     rays = camera.rays(SIZE * SUPERSAMPLING)
     found = studio.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
