@@ -36,7 +36,7 @@ from tinyvgg.experiments import open_study
 from tinyvgg.faces import synthetic
 from tinyvgg.figures.interventions import interventions_figure
 from tinyvgg.findings import whole
-from tinyvgg.findings.interventions import equality_table, see
+from tinyvgg.findings.interventions import equality_table, largest_table, see
 from tinyvgg.widgets import album, face_studio, static_faces
 
 study = open_study(profile, faces, seed, progress=False)
@@ -54,16 +54,16 @@ study = open_study(profile, faces, seed, progress=False)
 static_faces(album(study.profile), "one-cause")
 
 # %% [markdown]
-# Some effects reach further than one would think. A smile lifts the cheeks, and they shade some of
-# the temples; a wide jaw darkens the neck. These are changes by a level or two, which an eye does
-# not see and a network might. Others are as local as one would hope: where the eyes look changes
-# the eyes.
+# Some effects reach further than one would think. A smile changes pixels of the forehead, where
+# nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
+# levels, which an eye does not see and a network might. Others are as local as one would hope:
+# where the eyes look changes the eyes and the lids.
 #
 # ## The same in code
 #
 # `intervene` takes a shot and one cause, and gives the shot with that cause changed. Called again
 # on its result it changes another one. The shot here is one of the set, with the small movements
-# that a neutral face makes; it is the size that the network of this run sees, or a multiple.
+# that a neutral face makes.
 
 # %%
 shot = synthetic.face_spec(subject=1, emotion="neutral")
@@ -92,6 +92,13 @@ interventions_figure(original, changed)
 
 # %%
 whole(equality_table(original, changed))
+
+# %% [markdown]
+# And the levels, of 255, by which the most different pixel differs. Small numbers tell shadows from
+# what moves:
+
+# %%
+whole(largest_table(original, changed))
 
 # %% [markdown]
 # Lamps, skin and camera change (nearly) every pixel of the head, and so does the shape of another

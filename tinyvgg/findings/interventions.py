@@ -1,6 +1,6 @@
 """What changes in a synthetic face, and where, when one of its causes is changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Int, UInt8
 
 from tinyvgg import paths
 from tinyvgg.faces.synthetic import FacePart, FaceSpec, render_with_truth
+from tinyvgg.paper import NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +35,13 @@ class Change:
         levels: (size, size) by how much of 255 each pixel differs, in the colour that differs most.
         pixels: how many pixels each `FacePart` has in the first image.
         changed: how many of these differ at all.
+        most: levels by which the most different one of these differs.
     """
 
     levels: UInt8[np.ndarray, "s s"]
     pixels: Int[np.ndarray, "parts"]
     changed: Int[np.ndarray, "parts"]
+    most: Int[np.ndarray, "parts"]
 
     @property
     def equal(self) -> float:
@@ -48,7 +51,7 @@ class Change:
     @property
     def largest(self) -> int:
         """Levels by which the most different pixel differs."""
-        return int(self.levels.max())
+        return int(self.most.max())
 
 
 def see(spec: FaceSpec, size: int) -> Seen:
@@ -70,7 +73,8 @@ def compare(before: Seen, after: Seen) -> Change:
     apart = np.abs(before.image.astype(np.int16) - after.image.astype(np.int16)).max(axis=-1)
     pixels = np.bincount(before.parts.ravel(), minlength=len(FacePart))
     changed = np.bincount(before.parts[apart > 0], minlength=len(FacePart))
-    return Change(apart.astype(np.uint8), pixels, changed)
+    most = [int(apart[before.parts == part].max(initial=0)) for part in FacePart]
+    return Change(apart.astype(np.uint8), pixels, changed, np.array(most))
 
 
 def equality_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
@@ -83,8 +87,12 @@ def equality_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
     Returns:
         one row a cause, as text ready to show; a part that the original does not show has a dash.
     """
-    rows = {cause: _row(compare(before, seen)) for cause, seen in after.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cause")
+    return _table(before, after, _equal)
+
+
+def largest_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
+    """Levels of 255 by which the most different pixel differs, arranged in the same way."""
+    return _table(before, after, _largest)
 
 
 def part_name(part: FacePart) -> str:
@@ -92,19 +100,34 @@ def part_name(part: FacePart) -> str:
     return part.name.lower()
 
 
-def _row(change: Change) -> dict[str, str]:
-    shares = {
-        part_name(part): _share(change.pixels[part] - change.changed[part], change.pixels[part])
-        for part in FacePart
+def _table(
+    before: Seen,
+    after: Mapping[str, Seen],
+    cell: Callable[[Change, Sequence[FacePart]], str],
+) -> pd.DataFrame:
+    """A row a cause, a column for the whole image and for each part."""
+    changes = {cause: compare(before, seen) for cause, seen in after.items()}
+    columns = {"all": tuple(FacePart), **{part_name(part): (part,) for part in FacePart}}
+    rows = {
+        cause: {name: cell(change, parts) for name, parts in columns.items()}
+        for cause, change in changes.items()
     }
-    whole = _share(change.levels.size - change.changed.sum(), change.levels.size)
-    return {"all": whole, **shares, "largest difference": f"{change.largest} of 255"}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cause")
+
+
+def _equal(change: Change, parts: Sequence[FacePart]) -> str:
+    pixels = change.pixels[list(parts)].sum()
+    return _share(pixels - change.changed[list(parts)].sum(), pixels)
+
+
+def _largest(change: Change, parts: Sequence[FacePart]) -> str:
+    return str(change.most[list(parts)].max()) if change.pixels[list(parts)].any() else NOTHING
 
 
 def _share(equal: int | np.integer, pixels: int | np.integer) -> str:
     """A share that is 100 % only where it is all, and 0 % only where it is nothing."""
     if not pixels:
-        return "—"
+        return NOTHING
     percent = 100 * equal / pixels
     if 99 < percent < 100:
         return "> 99 %"

@@ -34,7 +34,7 @@ PAGE = Template("""\
 #$id th, #$id td { text-align: right; padding: 1px 6px; border: 0; background: #fff;
   font-variant-numeric: tabular-nums; }
 #$id th:first-child, #$id td.bar { text-align: left; }
-#$id td.bar { width: 40%; }
+#$id td.bar { width: 35%; }
 #$id .bar div { height: 9px; background: #0072b2; width: 0; }
 #$id .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .5em;
   border: 1px solid #999; }
@@ -64,6 +64,7 @@ $sliders
 <p class="result" id="$id-result" aria-live="polite">$fallback</p>
 <table aria-describedby="$id-result"><thead><tr><th scope="col">part of the resting face</th>
 <th scope="col">pixels</th><th scope="col">changed</th>
+<th scope="col">largest change</th>
 <th scope="col" aria-hidden="true"></th></tr></thead>
 <tbody id="$id-rows">
 $rows
@@ -137,17 +138,19 @@ $rows
   };
   const sum = (values) => values.reduce((one, other) => one + other, 0);
   const sentence = (what, steps) => {
-    const same = area - sum(steps.changed[state.place]), largest = steps.largest[state.place];
+    const same = area - sum(steps.changed[state.place]);
+    const largest = Math.max(...steps.most[state.place]);
     if (same === area) return `$${what}: nothing is changed, all pixels are equal.`;
     return `$${what}: $${percent(same, area)} of all pixels are equal to the byte; ` +
       `the most different one differs by $${largest} of 255 levels.`;
   };
-  const rows = (pixels, changed) => {
+  const rows = (pixels, changed, most) => {
     [...at("rows").rows].forEach((row, part) => {
       const none = pixels[part] === 0;
       row.cells[1].textContent = pixels[part];
       row.cells[2].textContent = none ? "—" : percent(changed[part], pixels[part]);
-      row.cells[3].firstChild.style.width =
+      row.cells[3].textContent = none ? "—" : most[part];
+      row.cells[4].firstChild.style.width =
         (none ? 0 : 100 * changed[part] / pixels[part]) + "%";
     });
   };
@@ -180,7 +183,7 @@ $rows
     }
     at("what").textContent = what;
     at("result").textContent = sentence(what, steps);
-    rows(about.pixels, steps.changed[state.place]);
+    rows(about.pixels, steps.changed[state.place], steps.most[state.place]);
     root.dataset.shown = [person, cause.name, state.place, view].join(" ");
   };
   const asked = () => show().catch((error) => {

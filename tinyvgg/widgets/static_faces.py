@@ -103,7 +103,7 @@ def _steps(album: Album, subject: int, cause: Cause, rest: Seen) -> dict[str, An
     return {
         "packed": pack_steps(steps, cause.rest),
         "changed": [change.changed.tolist() for change in changes],
-        "largest": [change.largest for change in changes],
+        "most": [change.most.tolist() for change in changes],
     }
 
 
@@ -140,6 +140,6 @@ def _rows() -> str:
     return "\n".join(
         f'<tr><th scope="row"><span class="swatch" style="background:{part_colour(part)}"'
         f' aria-hidden="true"></span>{part_name(part)}</th>'
-        '<td></td><td></td><td class="bar" aria-hidden="true"><div></div></td></tr>'
+        '<td></td><td></td><td></td><td class="bar" aria-hidden="true"><div></div></td></tr>'
         for part in FacePart
     )
