@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tinyvgg.faces import EMOTIONS
+from tinyvgg.face_parameters import EMOTIONS, Real
 from tinyvgg.faces.synthetic import FaceSpec, Light, intervene
 
-Value = float | str
+Value = Real | str
 REST, AHEAD, AS_IN_SET = "at rest", "straight ahead", "as in the set"
 
 
@@ -57,7 +57,7 @@ class Cause:
         )
 
 
-def _act(spec: FaceSpec, weight: float, actions: Sequence[str]) -> FaceSpec:
+def _act(spec: FaceSpec, weight: Real, actions: Sequence[str]) -> FaceSpec:
     return intervene(spec, actions=dict.fromkeys(actions, weight))
 
 
@@ -66,37 +66,37 @@ def express(spec: FaceSpec, emotion: str) -> FaceSpec:
     return intervene(intervene(spec, upper=emotion), lower=emotion)
 
 
-def _look(spec: FaceSpec, degrees: float) -> FaceSpec:
+def _look(spec: FaceSpec, degrees: Real) -> FaceSpec:
     return intervene(spec, gaze=degrees)
 
 
-def _turn(spec: FaceSpec, degrees: float) -> FaceSpec:
+def _turn(spec: FaceSpec, degrees: Real) -> FaceSpec:
     return intervene(spec, light=Light(turn=degrees))
 
 
-def _brighten(spec: FaceSpec, factor: float) -> FaceSpec:
+def _brighten(spec: FaceSpec, factor: Real) -> FaceSpec:
     return intervene(spec, light=Light(dome=factor))
 
 
-def _walk(spec: FaceSpec, degrees: float) -> FaceSpec:
+def _walk(spec: FaceSpec, degrees: Real) -> FaceSpec:
     return intervene(spec, angle=degrees)
 
 
-def _sideways(degrees: float, middle: str) -> str:
+def _sideways(degrees: Real, middle: str) -> str:
     if not degrees:
         return middle
     return f"{abs(degrees):g}° to the subject's {'left' if degrees > 0 else 'right'}"
 
 
-def _weight(weight: float) -> str:
+def _weight(weight: Real) -> str:
     return f"{weight:g}" if weight else REST
 
 
-def _times(factor: float) -> str:
+def _times(factor: Real) -> str:
     return AS_IN_SET if factor == 1 else f"{factor:g} times as strong"
 
 
-def _degrees(angle: float) -> str:
+def _degrees(angle: Real) -> str:
     return f"{angle:g}°"
 
 

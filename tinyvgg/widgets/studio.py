@@ -18,11 +18,12 @@ from tinyvgg.widgets.causes import express
 from tinyvgg.widgets.coalescing import Later
 from tinyvgg.widgets.drawing import png
 from tinyvgg.widgets.slides import LOWER, SLIDES, UPPER, Slide
-from tinyvgg.widgets.static_faces import title
+from tinyvgg.widgets.face_explorer import title
 
 VIEWS = ("difference", "parts")
 SIZE = 192
-_SHOWN = "240px"
+_SHOWN, _WIDE = "240px", "340px"
+_STYLE = {"description_width": "8.5em"}
 _MIXED = "(as the sliders say)"
 """What a list of emotions shows unless it was the last to be used."""
 
@@ -132,8 +133,8 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         for widget, pixels in zip(self.pictures, (self._seen.image, second), strict=True):
             widget.value = png(pixels)
         self.sentence.value = (
-            f"<p>{change.equal:.1%} of all pixels are equal to the byte to those compared with; "
-            f"the most different one differs by {change.largest} of 255 levels.</p>"
+            f"<p>{change.equal:.1%} of all pixels are the same to the byte as in the shot compared "
+            f"with; the most different one differs by {change.largest} of 255 levels.</p>"
         )
 
     def _complain(self, error: UserError) -> None:
@@ -156,7 +157,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         """Let a control change shots, and let shots that others changed set the control."""
 
         def used(event: Any) -> None:
-            if not self._muted and event.new is not None:
+            if not self._muted and event.new != "":
                 self._ask(lambda spec: change(spec, event.new), control)
 
         control.value = read(self._wanted)
@@ -171,7 +172,8 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
             step=slide.step,
             description=slide.words,
             readout_format=".0f" if slide.step >= 1 else ".2f",
-            style={"description_width": "7.5em"},
+            style=_STYLE,
+            layout=ipywidgets.Layout(width=_WIDE),
         )
         return self._bind(slider, slide.change, slide.read)
 
@@ -182,8 +184,8 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def _emotions(self, where: str) -> Any:
-        shown = _list(f"{where} face", [(_MIXED, None), *((name, name) for name in EMOTIONS)])
-        return self._bind(shown, _EXPRESSIONS[where], lambda _: None)
+        shown = _list(f"{where} face", [(_MIXED, ""), *((name, name) for name in EMOTIONS)])
+        return self._bind(shown, _EXPRESSIONS[where], lambda _: "")
 
     def _arranged(self) -> list[Any]:
         names = ([*UPPER, "gaze", "angle"], [*LOWER, "turn", "key", "fill", "dome"])
@@ -213,13 +215,12 @@ def face_studio(spec: FaceSpec | None = None, size: int = SIZE) -> FaceStudio:
 
 
 def _list(words: str, options: list[tuple[str, Any]]) -> Any:
-    return ipywidgets.Dropdown(
-        options=options, description=words, style={"description_width": "7.5em"}
-    )
+    layout = ipywidgets.Layout(width=_WIDE)
+    return ipywidgets.Dropdown(options=options, description=words, style=_STYLE, layout=layout)
 
 
 def _picture() -> Any:
-    layout = ipywidgets.Layout(width=_SHOWN, height=_SHOWN, object_fit="contain")
+    layout = ipywidgets.Layout(width=_SHOWN, height=_SHOWN, margin="0 2em 0.5em 0")
     return ipywidgets.Image(format="png", layout=layout)
 
 
