@@ -54,7 +54,7 @@ study = open_study(profile, faces, seed, progress=False)
 static_faces(album(study.profile), "one-cause")
 
 # %% [markdown]
-# Some effects reach further than one would think. A smile changes pixels of the forehead, where
+# Some effects reach further than one would think. A smile changes some of the forehead, where
 # nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
 # levels, which an eye does not see and a network might. Others are as local as one would hope:
 # where the eyes look changes the eyes and the lids.
@@ -77,7 +77,7 @@ causes = {
     "lamps": {"light": synthetic.Light(turn=80)},
     "camera": {"angle": 60},
     "skin": {"skin": 9},
-    "hair": {"hair": 4},
+    "hair": {"hair": 9},
 }
 size = album(study.profile).size
 original = see(shot, size)

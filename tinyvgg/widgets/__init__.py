@@ -7,10 +7,10 @@ need("widgets", "pandas", "matplotlib", "ipywidgets")
 
 from tinyvgg.widgets.album import Album, album
 from tinyvgg.widgets.explorer import Explorer, explorer
+from tinyvgg.widgets.face_explorer import static_faces
 from tinyvgg.widgets.live import LiveErrors
 from tinyvgg.widgets.scenes import CHOICES, Bench, Scene
 from tinyvgg.widgets.static import StaticExplorer, static_explorer
-from tinyvgg.widgets.face_explorer import static_faces
 from tinyvgg.widgets.studio import FaceStudio, face_studio
 
 __all__ = [

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tinyvgg.face_parameters import EMOTIONS, Real
-from tinyvgg.faces.synthetic import FaceSpec, Light, intervene
+from tinyvgg.faces.synthetic import FaceSpec, Head, Light, intervene
 
 Value = Real | str
 REST, AHEAD, AS_IN_SET = "at rest", "straight ahead", "as in the set"
@@ -70,6 +70,10 @@ def _look(spec: FaceSpec, degrees: Real) -> FaceSpec:
     return intervene(spec, gaze=degrees)
 
 
+def _hold(spec: FaceSpec, degrees: Real) -> FaceSpec:
+    return intervene(spec, head=Head(turn=degrees))
+
+
 def _turn(spec: FaceSpec, degrees: Real) -> FaceSpec:
     return intervene(spec, light=Light(turn=degrees))
 
@@ -100,7 +104,12 @@ def _degrees(angle: Real) -> str:
     return f"{angle:g}°"
 
 
-UPPER, LOWER, EYES, AROUND = "Upper face", "Lower face", "Whole face and eyes", "Light and camera"
+UPPER, LOWER, EYES, AROUND = (
+    "Upper face",
+    "Lower face",
+    "Expression, eyes, head",
+    "Light and camera",
+)
 _WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _ACTIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "smile": ("Smile", LOWER, ("mouthSmile",)),
@@ -113,7 +122,6 @@ _ACTIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "wide": ("Raise the upper lids", UPPER, ("eyeWide",)),
     "blink": ("Close the eyes", UPPER, ("eyeBlink",)),
 }
-_ANGLES = (0, 22.5, 45, 67.5, 90, 112.5, 135, 157.5, 180)
 _EMOTIONS = (REST, *(emotion for emotion in EMOTIONS if emotion != "neutral"))
 
 CAUSES: tuple[Cause, ...] = (
@@ -127,10 +135,14 @@ CAUSES: tuple[Cause, ...] = (
         partial(_sideways, middle=AHEAD),
     ),
     Cause(
+        *("head", "Turn the head", EYES, (-30, -15, 0, 15, 30), 2, _hold),
+        partial(_sideways, middle=AHEAD),
+    ),
+    Cause(
         *("turn", "Carry the lamps", AROUND, (-90, -60, -30, 0, 30, 60, 90), 3, _turn),
         partial(_sideways, middle=AS_IN_SET),
     ),
     Cause("dome", "Light from all around", AROUND, (0, 0.5, 1, 1.5, 2), 2, _brighten, _times),
-    Cause("angle", "Camera", AROUND, _ANGLES, 4, _walk, _degrees),
+    Cause("angle", "Camera", AROUND, (0, 30, 60, 90, 120, 150, 180), 3, _walk, _degrees),
 )
 """What a static explorer offers."""

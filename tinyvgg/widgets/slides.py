@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tinyvgg.face_parameters import LIGHT, STRONGEST, Real, both_sides
+from tinyvgg.face_parameters import HEAD, LIGHT, STRONGEST, Real, both_sides
 from tinyvgg.faces.synthetic import FaceSpec, intervene
 
 WIDEST_GAZE = 40
@@ -54,6 +54,16 @@ def _light(name: str, words: str, step: Real) -> Slide:
     return Slide(words, *LIGHT[name], step, change, read)
 
 
+def _head(name: str, words: str) -> Slide:
+    def change(spec: FaceSpec, value: Real) -> FaceSpec:
+        return intervene(spec, head=replace(spec.head, **{name: value}))
+
+    def read(spec: FaceSpec) -> float:
+        return float(getattr(spec.head, name))
+
+    return Slide(words, *HEAD[name], 1, change, read)
+
+
 def _look(spec: FaceSpec, degrees: Real) -> FaceSpec:
     return intervene(spec, gaze=degrees)
 
@@ -97,6 +107,8 @@ AROUND: Mapping[str, Slide] = MappingProxyType(
             change=_look,
             read=lambda spec: float(spec.expression.gaze_yaw),
         ),
+        "head_turn": _head("turn", "head turned (°)"),
+        "head_nod": _head("nod", "head nodded (°)"),
         "angle": Slide("camera (°)", 0, 180, 1, change=_walk, read=lambda spec: float(spec.angle)),
         "turn": _light("turn", "lamps (°)", 5),
         "key": _light("key", "key lamp", 0.1),
@@ -105,4 +117,4 @@ AROUND: Mapping[str, Slide] = MappingProxyType(
     }
 )
 SLIDES: Mapping[str, Slide] = MappingProxyType({**UPPER, **LOWER, **AROUND})
-"""By the name that `intervene`, an action or the light has for it."""
+"""By the name of an action, of a property of the light, or of what else `intervene` changes."""

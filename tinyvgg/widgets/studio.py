@@ -17,8 +17,8 @@ from tinyvgg.findings.interventions import compare, see
 from tinyvgg.widgets.causes import express
 from tinyvgg.widgets.coalescing import Later
 from tinyvgg.widgets.drawing import png
-from tinyvgg.widgets.slides import LOWER, SLIDES, UPPER, Slide
 from tinyvgg.widgets.face_explorer import title
+from tinyvgg.widgets.slides import LOWER, SLIDES, UPPER, Slide
 
 VIEWS = ("difference", "parts")
 SIZE = 192
@@ -40,7 +40,7 @@ _EXPRESSIONS = {"whole": express, "upper": _upper, "lower": _lower}
 
 
 class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
-    """A synthetic face under sliders for actions, gaze, light and camera.
+    """A synthetic face under sliders for actions, gaze, head, light and camera.
 
     Every control is one call of `tinyvgg.faces.synthetic.intervene`, and all of them add up. The
     shot that is shown is `spec`, to go on with in code.
@@ -188,7 +188,10 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         return self._bind(shown, _EXPRESSIONS[where], lambda _: "")
 
     def _arranged(self) -> list[Any]:
-        names = ([*UPPER, "gaze", "angle"], [*LOWER, "turn", "key", "fill", "dome"])
+        names = (
+            [*UPPER, "gaze", "head_turn", "head_nod"],
+            [*LOWER, "turn", "key", "fill", "dome", "angle"],
+        )
         left, right = ([self.sliders[name] for name in column] for column in names)
         columns = [
             ipywidgets.VBox([self.subject, self.emotions["whole"], self.emotions["upper"], *left]),
