@@ -1,17 +1,13 @@
 """Explorers: every choice shows what was computed for it."""
 
 import base64
-import json
 import re
-import shutil
-import subprocess
-from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 import small_runs
 from PIL import Image
@@ -116,52 +112,13 @@ def test_no_errors_make_a_sentence(bench: Bench) -> None:
     assert "nothing to explore" in static_explorer(none, "none").html
 
 
-class Reader(HTMLParser):
-    """Collects ids, and checks that every element that is opened is closed in order."""
-
-    EMPTY = ("img", "input", "br", "meta")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ids: Counter[str] = Counter()
-        self.targets: list[str] = []
-        self.sources: list[str] = []
-        self.open: list[str] = []
-        self.images_without_alt = 0
-
-    def handle_starttag(self, tag, attrs):
-        named = dict(attrs)
-        self.ids.update([named["id"]] if "id" in named else [])
-        self.targets += [named[name] for name in ("for", "aria-describedby") if name in named]
-        self.sources += [named[name] for name in ("src", "href") if name in named]
-        self.images_without_alt += tag == "img" and "alt" not in named
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
 def test_page_parses_with_unique_ids_and_nothing_from_outside(page: StaticExplorer) -> None:
-    reader = Reader()
-    reader.feed(page.html)
-    assert reader.open == []
-    assert set(reader.ids.values()) == {1}
-    assert set(reader.targets) <= set(reader.ids)
-    assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
-    assert reader.images_without_alt == 0
-    assert not re.search(r"https?://|@import|url\(", page.html)
+    pages.read(page.html)
     assert len(page.html) < static.LIMIT
 
 
-def embedded(page: StaticExplorer) -> dict:
-    return json.loads(
-        re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.html)[1]
-    )
-
-
 def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplorer) -> None:
-    data = embedded(page)
+    data = pages.embedded(page.html)
     assert len(data["cases"]) == len(bench)
     for place, case in enumerate(data["cases"]):
         labels = shown_classes(bench, place, static.CLASSES)
@@ -193,7 +150,7 @@ def test_pixels_are_counted_in_words(bench: Bench, count: int, words: str) -> No
 def test_embedded_features_are_ink_on_the_scale_of_all_pixels(
     bench: Bench, page: StaticExplorer
 ) -> None:
-    data = embedded(page)
+    data = pages.embedded(page.html)
     shown = data["cases"][0]["scenes"]["literal"]
     pictures = {
         choice: np.asarray(
@@ -215,9 +172,7 @@ def test_the_same_bench_makes_the_same_page(bench: Bench, page: StaticExplorer) 
 
 
 def test_two_explorers_share_no_id(bench: Bench, page: StaticExplorer) -> None:
-    first, second = Reader(), Reader()
-    first.feed(page.html)
-    second.feed(static_explorer(bench, "other").html)
+    first, second = pages.read(page.html), pages.read(static_explorer(bench, "other").html)
     assert not set(first.ids) & set(second.ids)
 
 
@@ -245,7 +200,7 @@ error.dispatchEvent(new Event("change", {bubbles: true}));
 def test_a_browser_shows_the_numbers_of_what_is_clicked(
     bench: Bench, page: StaticExplorer, tmp_path: Path
 ) -> None:
-    first, clicked = (_shown(page.html + extra, tmp_path) for extra in ("", CHOOSE))
+    first, clicked = (pages.shown(page.html + extra, tmp_path) for extra in ("", CHOOSE))
     for text, scene in (
         (first, bench.scene(0, "nothing", "cutoff")),
         (clicked, bench.scene(1, "all", "literal")),
@@ -270,24 +225,6 @@ for (const shown of document.querySelectorAll(read))
 def test_captions_are_as_dark_as_the_rest_whatever_the_page_around(
     page: StaticExplorer, tmp_path: Path
 ) -> None:
-    colours = re.findall(r"\[(rgb[^\]]+)\]", _shown(page.html + DARK, tmp_path))
+    colours = re.findall(r"\[(rgb[^\]]+)\]", pages.shown(page.html + DARK, tmp_path))
     assert len(colours) > 3
     assert set(colours) == {"rgb(26, 26, 26)"}
-
-
-def _shown(html: str, folder: Path) -> str:
-    """The page as Chromium has it after its scripts have run."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if browser is None:
-        pytest.skip("needs Chromium: install the package chromium, or put it on the PATH")
-    (folder / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
-    command = [browser, *options, f"--user-data-dir={folder}", "--dump-dom"]
-    done = subprocess.run(
-        [*command, (folder / "page.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return re.sub(r'<script type="application/json".*?</script>', "", done.stdout, flags=re.S)

@@ -28,16 +28,17 @@ class StaticExplorer:
 
     Attributes:
         html: the piece; it refers to nothing outside of itself.
+        words: what it is, where only text can be shown.
     """
 
-    def __init__(self, html: str) -> None:
-        self.html = html
+    def __init__(self, html: str, words: str = "an explorer of errors, in HTML") -> None:
+        self.html, self.words = html, words
 
     def _repr_html_(self) -> str:
         return self.html
 
     def __repr__(self) -> str:
-        return "an explorer of errors, in HTML"
+        return self.words
 
 
 def static_explorer(bench: Bench, name: str) -> StaticExplorer:

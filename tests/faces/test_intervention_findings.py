@@ -1,0 +1,135 @@
+"""Where an intervention changes an image: counts, tables, pictures."""
+
+import numpy as np
+import pytest
+
+from tinyvgg import paths
+from tinyvgg.faces.synthetic import (
+    FacePart,
+    FaceSpec,
+    ground_truth,
+    intervene,
+    render_face,
+    render_with_truth,
+)
+from tinyvgg.figures.interventions import (
+    RAMP,
+    difference_picture,
+    interventions_figure,
+    part_colour,
+    parts_picture,
+)
+from tinyvgg.findings.interventions import Seen, compare, equality_table, largest_table, see
+
+SIZE = 32
+SPEC = FaceSpec(1)
+
+
+def made_up(value: int, *changed: tuple[int, int]) -> Seen:
+    """Two rows of forehead over two of chin, all gray, but for some pixels that are redder."""
+    image = np.full((4, 4, 3), 100, np.uint8)
+    for place in changed:
+        image[place] = (value, 101, 100)
+    parts = np.repeat(np.uint8([FacePart.FOREHEAD, FacePart.CHIN]), 8).reshape(4, 4)
+    return Seen(SPEC, image, parts)
+
+
+def test_image_and_truth_of_one_posing_are_those_of_two(anatomy_folder):
+    spec = intervene(SPEC, actions={"jawOpen": 0.5})
+    image, truth = render_with_truth(spec, SIZE, anatomy_folder)
+    np.testing.assert_array_equal(image, render_face(spec, SIZE, anatomy_folder))
+    apart = ground_truth(spec, SIZE, anatomy_folder)
+    np.testing.assert_array_equal(truth.parts, apart.parts)
+    np.testing.assert_array_equal(truth.landmarks.points, apart.landmarks.points)
+    assert truth.spec == spec
+
+
+def test_a_shot_is_seen_as_it_is_rendered(anatomy_folder, monkeypatch):
+    monkeypatch.setattr(paths, "faces_cache", lambda: anatomy_folder)
+    seen = see(SPEC, SIZE)
+    image, truth = render_with_truth(SPEC, SIZE, anatomy_folder)
+    np.testing.assert_array_equal(seen.image, image)
+    np.testing.assert_array_equal(seen.parts, truth.parts)
+    assert seen.spec == SPEC
+
+
+def test_a_change_counts_pixels_by_the_part_that_they_had_before():
+    before, after = made_up(100), made_up(90, (0, 0), (0, 1), (3, 3))
+    moved = Seen(SPEC, after.image, np.full((4, 4), FacePart.HAIR, np.uint8))
+    change = compare(before, moved)
+    assert change.pixels[[FacePart.FOREHEAD, FacePart.CHIN, FacePart.HAIR]].tolist() == [8, 8, 0]
+    assert change.changed[[FacePart.FOREHEAD, FacePart.CHIN, FacePart.HAIR]].tolist() == [2, 1, 0]
+    assert change.most[[FacePart.FOREHEAD, FacePart.CHIN, FacePart.HAIR]].tolist() == [10, 10, 0]
+    assert change.levels[0, 0] == 10
+    assert np.count_nonzero(change.levels) == 3
+    assert change.equal == 13 / 16
+    assert change.largest == 10
+
+
+def test_a_difference_has_no_sign_and_takes_the_colour_that_differs_most():
+    before, after = made_up(0, (1, 1)), made_up(255, (1, 1))
+    assert compare(before, after).levels[1, 1] == compare(after, before).levels[1, 1] == 255
+
+
+def test_tables_have_a_row_a_cause_and_dashes_for_parts_that_are_not_there():
+    before = made_up(100)
+    after = {"nothing": before, "blush": made_up(130, (0, 0), (3, 3))}
+    equal, largest = equality_table(before, after), largest_table(before, after)
+    assert list(equal.index) == list(largest.index) == ["nothing", "blush"]
+    assert list(equal.columns) == ["all", *(part.name.lower() for part in FacePart)]
+    assert equal.loc["nothing", ["all", "forehead", "chin", "hair"]].tolist() == [
+        "100 %", "100 %", "100 %", "—",
+    ]  # fmt: skip
+    assert equal.loc["blush", ["all", "forehead", "chin", "hair"]].tolist() == [
+        "88 %", "88 %", "88 %", "—",
+    ]  # fmt: skip
+    assert largest.loc["blush", ["all", "forehead", "hair"]].tolist() == ["30", "30", "—"]
+    assert largest.loc["nothing", ["all", "chin"]].tolist() == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("different", "shown"), [(0, "100 %"), (1, "> 99 %"), (399, "< 1 %"), (400, "0 %")]
+)
+def test_nearly_all_and_nearly_none_are_not_rounded_to_all_and_none(different, shown):
+    parts = np.full((20, 20), FacePart.NOSE, np.uint8)
+    before, after = np.zeros((2, 20, 20, 3), np.uint8)
+    after.reshape(400, 3)[:different] = 1
+    table = equality_table(Seen(SPEC, before, parts), {"x": Seen(SPEC, after, parts)})
+    assert table.loc["x", "all"] == table.loc["x", "nose"] == shown
+
+
+def test_a_difference_is_white_where_there_is_none_and_darker_where_there_is_more():
+    picture = difference_picture(np.arange(256, dtype=np.uint8).reshape(16, 16)).reshape(256, 3)
+    assert (picture[0] == 255).all()
+    assert (picture[1] < 255).any()
+    brightness = picture.astype(int).sum(axis=1)
+    assert (np.diff(brightness) <= 0).all()
+    assert brightness[0] - brightness[1] > 60
+    np.testing.assert_array_equal(picture, RAMP)
+
+
+def test_parts_are_tinted_each_in_its_own_colour():
+    image = np.full((1, len(FacePart), 3), 100, np.uint8)
+    parts = np.arange(len(FacePart), dtype=np.uint8)[None]
+    tinted = parts_picture(image, parts)[0]
+    for part in FacePart:
+        colour = np.frombuffer(bytes.fromhex(part_colour(part)[1:]), np.uint8).astype(float)
+        np.testing.assert_allclose(tinted[part], (100 + colour) / 2, atol=0.5)
+    assert len(set(map(part_colour, FacePart))) == len(FacePart)
+
+
+def test_the_figure_shows_each_cause_over_its_difference():
+    before = made_up(100)
+    after = {f"cause {number}": made_up(90 + number, (0, 0)) for number in range(6)}
+    axes = interventions_figure(before, after).axes
+    titles = [axis.get_title() for axis in axes]
+    assert titles[0] == "original"
+    assert titles[1:6] == list(after)[:5]
+    assert titles[13] == "cause 5"
+    shown = [axis.images[0].get_array() if axis.images else None for axis in axes]
+    np.testing.assert_array_equal(shown[2], after["cause 1"].image)
+    np.testing.assert_array_equal(
+        shown[8], difference_picture(compare(before, after["cause 1"]).levels)
+    )
+    assert shown[14] is None
+    assert shown[6].shape == (4, 4, 3)

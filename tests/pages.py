@@ -1,0 +1,75 @@
+"""Pieces of HTML: read, and shown in a browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+
+class Reader(HTMLParser):
+    """Collects ids, and checks that every element that is opened is closed in order."""
+
+    EMPTY = ("img", "input", "br", "meta")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.targets: list[str] = []
+        self.sources: list[str] = []
+        self.open: list[str] = []
+        self.images_without_alt = 0
+        self.inputs: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.ids.update([named["id"]] if "id" in named else [])
+        self.targets += [named[name] for name in ("for", "aria-describedby") if name in named]
+        self.sources += [named[name] for name in ("src", "href") if name in named]
+        self.images_without_alt += tag == "img" and "alt" not in named
+        self.inputs += [named["id"]] if tag == "input" else []
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read(html: str) -> Reader:
+    """A piece of HTML that is well formed, sound and complete by itself."""
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    assert set(reader.ids.values()) == {1}
+    assert set(reader.targets) <= set(reader.ids)
+    assert all(source.startswith("data:image/png;base64,") for source in reader.sources)
+    assert reader.images_without_alt == 0
+    assert not re.search(r"https?://|@import|url\(", html)
+    return reader
+
+
+def embedded(html: str) -> dict:
+    """The data that a piece of HTML carries."""
+    return json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html)[1])
+
+
+def shown(html: str, folder: Path) -> str:
+    """The page as Chromium has it after its scripts have run, without the data that it carries."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
+        pytest.skip("needs Chromium: install the package chromium, or put it on the PATH")
+    (folder / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
+    command = [browser, *options, f"--user-data-dir={folder}", "--dump-dom"]
+    done = subprocess.run(
+        [*command, (folder / "page.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return re.sub(r'<script type="application/json".*?</script>', "", done.stdout, flags=re.S)
