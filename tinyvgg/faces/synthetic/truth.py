@@ -77,14 +77,25 @@ def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
         size: of the image, pixels.
     """
     camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
-    side = size * SUPERSAMPLING
-    samples = _parts_along(studio, camera, camera.rays(side))
     return Truth(
         spec=spec,
         camera=camera,
         landmarks=find_landmarks(studio, camera, size),
-        parts=majority(samples.reshape(side, side)),
+        parts=see_parts(studio, camera, size),
     )
+
+
+def see_parts(studio: Studio, camera: Camera, size: int) -> UInt8[np.ndarray, "s s"]:
+    """The part of the face that each pixel shows: see `Truth`.
+
+    Args:
+        studio: the subject, posed.
+        camera: where the picture is taken from.
+        size: of the picture, pixels.
+    """
+    side = size * SUPERSAMPLING
+    samples = _parts_along(studio, camera, camera.rays(side))
+    return majority(samples.reshape(side, side))
 
 
 def majority(samples: UInt8[np.ndarray, "m m"]) -> UInt8[np.ndarray, "s s"]:

@@ -1,0 +1,184 @@
+"""Emotion can be read from the face and from nothing else."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces import EMOTIONS
+from tinyvgg.faces.synthetic import FacePart, FaceSpec, design, face_spec, render, render_face
+from tinyvgg.faces.synthetic.parts_shown import parts_shown
+from tinyvgg.faces.synthetic.shots import Renderer
+from tinyvgg.findings import probes
+from tinyvgg.findings.shortcuts import FACE, PROBES, shortcut_table, without
+
+SIZE = 32
+PEOPLE = 12
+ANGLES = (45, 90)
+CHANCE = 1 / len(EMOTIONS)
+FORBIDDEN = [probe for probe in PROBES if not probe.may_tell]
+
+
+class Few(NamedTuple):
+    """A few people's images: a table, a picture a row, and what each pixel ever shows."""
+
+    table: pd.DataFrame
+    images: np.ndarray
+    shown: dict
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.table["emotion"].map(EMOTIONS.index).to_numpy()
+
+    def read(self, probe, held_out, images=None):
+        given = self.images if images is None else images
+        features = probe.measure(given, probe.kept(self.shown, self.table))
+        return probes.read_emotion(features, self.table, held_out)
+
+
+@pytest.fixture(scope="module")
+def few(anatomy_folder) -> Iterator[Few]:
+    table = design(PEOPLE, ANGLES)
+    table = table[table["gaze"].isin(["left", "frontal"])].reset_index(drop=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Renderer, "sitter", cache(Renderer.sitter))  # made up once
+        images = render(table, SIZE, anatomy_folder, workers=1, progress=False)
+        frontal = table[table["gaze"] == "frontal"]
+        yield Few(table, images, parts_shown(frontal, SIZE, anatomy_folder))
+
+
+def probe(region: str, features: str):
+    return next(one for one in PROBES if (one.region, one.features) == (region, features))
+
+
+@pytest.mark.parametrize("held_out", probes.HELD_OUT)
+@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda one: f"{one.region}-{one.features}")
+def test_emotion_cannot_be_read_from_what_is_no_face(forbidden, held_out, few):
+    found = few.read(forbidden, held_out)
+    assert found.interval.low <= CHANCE <= found.interval.high, found
+
+
+@pytest.mark.parametrize("held_out", ["gaze", "subject"])
+def test_the_same_model_reads_emotion_from_whole_images(held_out, few):
+    assert few.read(probe("whole image", "pixels"), held_out).interval.low > 4 * CHANCE
+
+
+def exposed(few: Few, rng: np.random.Generator) -> np.ndarray:
+    """Each emotion has an exposure of its own, which vary as the camera's do."""
+    return add(few.images, rng.normal(0, 0.006 * 255, (8, 1, 1, 1))[few.labels])
+
+
+def grained(few: Few, rng: np.random.Generator) -> np.ndarray:
+    """Each emotion has a pattern of noise of its own, weaker than the sensor's."""
+    return add(few.images, rng.normal(0, 0.004 * 255, (8, SIZE, SIZE, 3))[few.labels])
+
+
+def shifted(few: Few, rng: np.random.Generator) -> np.ndarray:
+    """Each emotion stands at a place of its own, within a pixel."""
+    places = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y])
+    pairs = zip(few.images, places[few.labels], strict=True)
+    return np.stack([np.roll(image, place, axis=(0, 1)) for image, place in pairs])
+
+
+def add(images: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    return np.clip(images + difference + 0.5, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("leak", "region", "features", "splits"),
+    [
+        (exposed, "background", "statistics", ("gaze", "angle", "subject")),
+        (grained, "background", "pixels", ("gaze", "angle", "subject")),
+        (grained, "border", "pixels", ("gaze", "angle", "subject")),
+        (shifted, "hair, ears and background", "pixels", ("gaze", "subject")),
+        (shifted, "hair, ears and background", "statistics", ("gaze", "subject")),
+        (shifted, "border", "pixels", ("gaze", "subject")),
+    ],
+)
+def test_a_planted_leak_is_found(leak, region, features, splits, few):
+    images = leak(few, np.random.default_rng(0))
+    for held_out in splits:
+        found = few.read(probe(region, features), held_out, images)
+        assert found.interval.low > CHANCE, (held_out, found)
+
+
+def test_a_mask_does_not_depend_on_the_emotion_and_covers_every_face(few, anatomy_folder):
+    kept = without(FACE, few.shown, few.table)
+    for _, rows in few.table.groupby(["subject", "angle"]).indices.items():
+        assert (kept[rows] == kept[rows[0]]).all()
+        assert kept[rows[0]].mean() > 0.15
+    rows = few.table[few.table["subject"] <= 2].index
+    for row in rows[::6]:
+        own = parts_shown(few.table.loc[[row]], SIZE, anatomy_folder)
+        ((_, seen),) = own.items()
+        assert not (seen[list(FACE)].any(axis=0) & kept[row]).any()
+
+
+@pytest.mark.parametrize("subject", [1, 2])
+def test_expressions_change_nothing_but_the_face_and_shadows_on_the_neck(
+    subject, few, anatomy_folder
+):
+    row = few.table[(few.table["subject"] == subject) & (few.table["angle"] == 90)][:1]
+    apart = without((*FACE, FacePart.NECK), few.shown, row)[0]
+    neck = without(FACE, few.shown, row)[0] & ~apart
+    specs = [FaceSpec(subject, face_spec(subject, emotion).expression) for emotion in EMOTIONS]
+    images = [render_face(spec, SIZE, anatomy_folder).astype(float) for spec in specs]
+    change = np.abs(np.array(images) - images[EMOTIONS.index("neutral")]).mean(axis=-1)
+    assert change[:, apart].mean(axis=1).max() < 0.1
+    assert change[:, apart].max() < 4
+    assert change[:, neck].mean(axis=1).max() < 2
+    assert change[:, ~apart & ~neck].mean() > 2
+
+
+def test_the_table_holds_every_probe_and_column(few):
+    eight = few.table["subject"].isin(few.table["subject"].unique()[:4])
+    found = shortcut_table(few.images[eight], few.table[eight], few.shown)
+    assert len(found) == len(PROBES) * len(probes.HELD_OUT)
+    assert (found["chance"] == CHANCE).all()
+    assert (found["shots"] == 4 * 8 * 2).all()
+    inside = (found["low"] <= CHANCE) & (found["high"] >= CHANCE)
+    assert (found["at chance"] == inside).all()
+    assert not found.loc[("whole image", "pixels", "gaze"), "at chance"]
+
+
+def test_ridge_solves_the_normal_equations():
+    rng = np.random.default_rng(0)
+    train, test = rng.normal(2, 3, (20, 5)).astype(np.float32), rng.normal(2, 3, (7, 5))
+    targets = np.eye(4)[rng.integers(0, 4, 20)]
+    mean, spread = train.mean(axis=0), train.std(axis=0) * 5**0.5
+    x, asked = (train - mean) / spread, (test - mean) / spread
+    weights = np.linalg.inv(x.T @ x + np.eye(5)) @ x.T @ (targets - targets.mean(axis=0))
+    found = probes.ridge(train, targets, test.astype(np.float32))
+    assert found == pytest.approx(asked @ weights + targets.mean(axis=0), abs=1e-5)
+
+
+def test_no_image_is_fitted_and_tested():
+    """A probe that saw the tested images would know their noise by heart."""
+    table = design(6, ANGLES)
+    noise = np.random.default_rng(0).normal(size=(len(table), 500)).astype(np.float32)
+    for held_out in probes.HELD_OUT:
+        found = probes.read_emotion(noise, table, held_out)
+        assert found.shots == 6 * 8 * 3
+        assert found.at_chance, (held_out, found)
+
+
+def test_features_that_tell_are_read_whatever_the_subject():
+    table = design(6, ANGLES)
+    rng = np.random.default_rng(0)
+    whose = 100 * rng.normal(size=74)[table["subject"]]
+    telling = np.eye(8)[table["emotion"].map(EMOTIONS.index)] + whose[:, None]
+    for held_out in probes.HELD_OUT:
+        assert probes.read_emotion(telling.astype(np.float32), table, held_out).accuracy == 1
+
+
+def test_what_cannot_be_held_out_is_refused():
+    table = design(2, (90,))
+    features = np.zeros((len(table), 3), np.float32)
+    with pytest.raises(UserError, match="held_out 'sex' is not one of gaze, angle, subject"):
+        probes.read_emotion(features, table, "sex")
+    with pytest.raises(UserError, match="all images have angle 90"):
+        probes.read_emotion(features, table, "angle")
