@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyvgg import paths, run_folder
+from tinyvgg.difficulty import difficulty_of
 from tinyvgg.errors import UserError
 from tinyvgg.experiments import PROFILES, Study, open_study
 from tinyvgg.face_parameters import check_size, parse_whole
@@ -46,7 +47,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--profile", default="quick", choices=tuple(PROFILES))
-    parser.add_argument("--faces", default="synthetic", help="source of synthetic faces")
+    parser.add_argument(
+        "--faces", default="synthetic", help="synthetic, or with knobs: synthetic:intensity=0.7"
+    )
     parser.add_argument("--tasks", default=",".join(TRAINED), help="subject, emotion or both")
     parser.add_argument("--seeds", default="0,1,2", help="of split, weights and batch order")
     parser.add_argument("--sizes", help="of the images in pixels; the profile's own by default")
@@ -63,7 +66,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for size in options.sizes:
         check_size(size)
     if options.faces.partition(":")[0] != "synthetic":
-        raise UserError(f"faces {options.faces!r} are not synthetic; their difficulty is not ours")
+        raise UserError(f"faces {options.faces!r} is not synthetic, or synthetic:NAME=VALUE,...")
+    options.faces = difficulty_of(options.faces).source
     for task in options.tasks:
         if task not in TRAINED:
             raise UserError(f"task {task!r} is not one of {', '.join(TRAINED)}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -16,6 +16,7 @@ from tinyvgg.figures import style
 from tinyvgg.figures.data import mosaic
 from tinyvgg.findings.data import portraits
 from tinyvgg.findings.data_sheet import SKIN_CLASSES
+from tinyvgg.findings.judges import Judged, confusion_table
 
 SMALL, LARGE = 112, 224
 """Sizes at which portraits are rendered for these figures, pixels."""
@@ -37,23 +38,23 @@ _PART_COLOURS = {
 
 
 @style.styled()
-def everybody_figure(faces: Faces, tones: pd.DataFrame) -> Figure:
+def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     """Everybody, neutral and from the front, from the lightest skin to the darkest.
 
     Args:
         faces: of the synthetic set.
-        tones: of `tinyvgg.findings.data_sheet.skin_tones`, in their order.
+        people: `tinyvgg.findings.data_sheet.looks`, whose order is kept.
     """
     table = faces.index.table.reset_index(drop=True)
     chosen = (table["emotion"] == "neutral") & (table["gaze"] == "frontal") & (table["angle"] == 90)
     row_of = dict(zip(table["subject"][chosen], table.index[chosen], strict=True))
-    tones = tones[tones["subject"].isin(list(row_of))]
+    people = people[people["subject"].isin(list(row_of))]
     size = int(faces.images.shape[1])
     band, gap = max(3, size // 10), max(2, size // 16)
     tiles = np.stack(
         [
-            _with_skin(np.asarray(faces.images[row_of[tone.subject]]), tone, band)
-            for tone in tones.itertuples()
+            _with_skin(np.asarray(faces.images[row_of[subject]]), colour, band)
+            for subject, colour in zip(people["subject"], _skins(people), strict=True)
         ]
     )
     columns = min(COLUMNS, len(tiles))
@@ -68,19 +69,22 @@ def everybody_figure(faces: Faces, tones: pd.DataFrame) -> Figure:
     for (r, c), place in np.ndenumerate(places):
         if place >= 0:
             corner = (c * (size + gap), r * (size + band + gap))
-            number = str(tones["subject"].iloc[place])
+            number = str(people["subject"].iloc[place])
             axis.text(*corner, number, fontsize=5.5, va="center", bbox=label)
     axis.set(xlim=(-1.5, width - 0.5), ylim=(height - 0.5, -1.5))
     return figure
 
 
 def _with_skin(
-    image: Shaped[np.ndarray, "s s 3"], tone: object, band: int
+    image: Shaped[np.ndarray, "s s 3"], colour: Float[np.ndarray, "3"], band: int
 ) -> UInt8[np.ndarray, "h s 3"]:
     """A portrait above a band of the colour of its skin."""
-    colour = np.array([getattr(tone, name) for name in ("red", "green", "blue")])
     strip = np.full((band, image.shape[1], 3), np.round(255 * colour), np.uint8)
     return np.concatenate([image, strip])
+
+
+def _skins(people: pd.DataFrame) -> Float[np.ndarray, "n 3"]:
+    return people[["red", "green", "blue"]].to_numpy(np.float64)
 
 
 def _in_rows(count: int, columns: int) -> Int[np.ndarray, "r c"]:
@@ -91,20 +95,19 @@ def _in_rows(count: int, columns: int) -> Int[np.ndarray, "r c"]:
 
 
 @style.styled()
-def tones_figure(tones: pd.DataFrame) -> Figure:
+def tones_figure(people: pd.DataFrame) -> Figure:
     """The typology angle of each subject's skin by group, drawn in the colour of the skin."""
-    groups = sorted(tones["group"].unique())
+    groups = sorted(people["group"].unique())
     figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=0.26)
     axis: Axes = axes[0, 0]
     for place, group in enumerate(groups):
-        mine = tones[tones["group"] == group]
+        mine = people[people["group"] == group]
         spread = np.resize([-0.18, 0.0, 0.18], len(mine))
-        colours = mine[["red", "green", "blue"]].to_numpy()
         axis.scatter(
-            mine["angle"], place + spread, c=colours, s=70, edgecolor=style.GRAY, linewidth=0.4
+            mine["angle"], place + spread, c=_skins(mine), s=70, edgecolor=style.GRAY, linewidth=0.4
         )
     axis.set_yticks(range(len(groups)), groups)
-    low, high = tones["angle"].min() - 4, tones["angle"].max() + 4
+    low, high = people["angle"].min() - 4, people["angle"].max() + 4
     axis.set(xlim=(high, low), ylim=(len(groups) - 0.4, -0.6), xlabel="individual typology angle")
     axis.xaxis.set_major_formatter("{x:.0f}°")
     upper = high
@@ -173,7 +176,7 @@ def expressions_figure(strengths: pd.DataFrame) -> Figure:
         strengths.to_numpy(),
         [_words(action) for action in strengths.index],
         list(strengths.columns),
-        "{:.2g}",
+        "{:g}",
         "Blues",
         (style.WIDTH * 0.8, 0.21 * len(strengths) + 0.9),
     )
@@ -217,8 +220,11 @@ def _faded(image: UInt8[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "s s 3"]:
 
 
 @style.styled()
-def readings_figure(confusion: pd.DataFrame) -> Figure:
+def readings_figure(judged: Judged | None) -> style.Drawn:
     """What the reader of expressions says (columns) of each emotion put on (rows), as shares."""
+    if judged is None:
+        return style.Missing("What is read in the faces cannot be shown without that report.")
+    confusion = confusion_table(judged)
     shares = confusion.div(confusion.sum(axis=1), axis=0).to_numpy()
     figure = _heat_map(
         shares,

@@ -1,7 +1,6 @@
 """Error rates that the difficulty of the synthetic faces was tuned by."""
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tinyvgg.figures import style
@@ -10,8 +9,10 @@ from tinyvgg.metrics import proportion_interval
 
 
 @style.styled()
-def rates_figure(tuning: Tuning) -> Figure:
+def rates_figure(tuning: Tuning | None) -> style.Drawn:
     """Error rate of each network with its interval, in the range asked for, beside the paper's."""
+    if tuning is None or not tuning.runs:
+        return style.Missing("Error rates cannot be shown without that report.")
     tasks = [task for task in ASKED if any(run.task == task for run in tuning.runs)]
     longest = max(sum(run.task == task for run in tuning.runs) for task in tasks)
     height = 0.24 * longest + 1.1

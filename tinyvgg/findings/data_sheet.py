@@ -1,5 +1,7 @@
 """What the synthetic set is: who is in it, what it is made of, whether it can be made again."""
 
+import inspect
+import re
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -8,6 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from tinyvgg import paper, paths
+from tinyvgg.difficulty import KNOBS, USUAL, Difficulty, difficulty_of
 from tinyvgg.experiments import Study
 from tinyvgg.face_parameters import EMOTIONS, SUBJECTS
 from tinyvgg.faces import FaceIndex, Faces, synthetic
@@ -15,6 +18,7 @@ from tinyvgg.faces.synthetic.appearance import draw_appearance
 from tinyvgg.faces.synthetic.dataset import LEVELS_OFF, SHARE_OFF
 from tinyvgg.faces.synthetic.design import person
 from tinyvgg.faces.synthetic.expressions import EXPRESSIONS
+from tinyvgg.faces.synthetic.hair_styles import Cut
 from tinyvgg.faces.synthetic.maths import to_srgb
 from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.findings.data import counts, whole_design
@@ -101,7 +105,9 @@ def expression_table() -> pd.DataFrame:
     expression.
     """
     actions = dict.fromkeys(action for emotion in EMOTIONS for action in EXPRESSIONS[emotion])
-    table = pd.DataFrame({emotion: pd.Series(EXPRESSIONS[emotion]) for emotion in EMOTIONS})
+    table = pd.DataFrame(
+        {emotion: pd.Series(EXPRESSIONS[emotion], dtype=float) for emotion in EMOTIONS}
+    )
     table = table.reindex(sorted(actions, key=_from_the_top)).fillna(0.0)
     return table.rename_axis("action")
 
@@ -151,21 +157,21 @@ def repeated_sentence(faces: Faces, count: int = 4) -> str:
     )
 
 
-def skin_tones(seed: int = SEED) -> pd.DataFrame:
-    """The skin of all subjects without light, the lightest first.
+def looks(seed: int = SEED) -> pd.DataFrame:
+    """Skin without light, and hair, of all subjects; the lightest skin first.
 
     Returns:
-        columns subject, group, sex, red, green and blue (sRGB, 0..1), angle (the individual
-        typology angle, degrees) and tone (its class).
+        columns subject, group, sex, red, green and blue (of the skin, sRGB, 0..1), angle (its
+        individual typology angle, degrees), tone (the class of the angle) and cut (of the hair).
     """
     rows = []
     for number in SUBJECTS:
         who = person(number)
-        skin = draw_appearance(who, stream(seed, number, "appearance")).skin
-        red, green, blue = to_srgb(skin).tolist()
-        angle = typology_angle(skin)
-        rows.append((number, who.group, who.sex, red, green, blue, angle, _tone(angle)))
-    columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone"]
+        drawn = draw_appearance(who, stream(seed, number, "appearance"))
+        red, green, blue = to_srgb(drawn.skin).tolist()
+        angle, cut = typology_angle(drawn.skin), drawn.style.cut.name.lower()
+        rows.append((number, who.group, who.sex, red, green, blue, angle, _tone(angle), cut))
+    columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone", "cut"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("angle", ascending=False, kind="stable").reset_index(drop=True)
 
@@ -186,8 +192,39 @@ def _tone(angle: float) -> str:
     return next(name for name, border in SKIN_CLASSES if angle > border)
 
 
-def skin_table(tones: pd.DataFrame) -> pd.DataFrame:
-    """Subjects by class of skin tone and group."""
-    table = pd.crosstab(tones["tone"], tones["group"], margins=True, margins_name="all")
+def skin_table(people: pd.DataFrame) -> pd.DataFrame:
+    """Subjects by class of skin tone and group, of `looks`."""
+    table = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
     names = [name for name, _ in SKIN_CLASSES]
     return table.reindex([*names, "all"], fill_value=0).rename_axis("skin")
+
+
+def hair_table(people: pd.DataFrame) -> pd.DataFrame:
+    """Subjects by sex and cut of the hair, of `looks`."""
+    table = pd.crosstab(people["sex"], people["cut"], margins=True, margins_name="all")
+    return table[[*(cut.name.lower() for cut in Cut if cut.name.lower() in table), "all"]]
+
+
+def knobs_table(study: Study) -> pd.DataFrame:
+    """What makes the set hard: the default of each knob, its range, and what it does.
+
+    A study of other knobs has a column of its own.
+    """
+    said = _attributes(Difficulty)
+    columns: dict[str, dict[str, object]] = {
+        "default": {name: f"{value:g}" for name, value in USUAL.values.items()}
+    }
+    if study.source.startswith("synthetic:"):
+        own = difficulty_of(study.source).values
+        columns["this run"] = {name: f"{value:g}" for name, value in own.items()}
+    columns["range"] = {name: f"{low:g} to {high:g}" for name, (low, high) in KNOBS.items()}
+    columns["what it is"] = {name: said[name] for name in KNOBS}
+    return pd.DataFrame(columns).rename_axis("knob")
+
+
+def _attributes(described: type) -> dict[str, str]:
+    """What the docstring of a class says of each attribute."""
+    text = inspect.getdoc(described) or ""
+    section = text.partition("Attributes:\n")[2].partition("\n\n")[0]
+    found = re.findall(r"(?m)^    (\w+): (.+(?:\n     .+)*)", section)
+    return {name: re.sub(r"\s+", " ", said).replace("`", "") for name, said in found}

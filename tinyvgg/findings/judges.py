@@ -197,8 +197,10 @@ def _said(read: Counts) -> str:
     return ", ".join(f"{name} {times}" for name, times in order if times) or paper.NOTHING
 
 
-def contempt_sentence(judged: Judged) -> str:
-    """What is read in faces whose emotion the reader has no name for."""
+def contempt_sentence(judged: Judged | None) -> str:
+    """What is read in faces whose emotion the reader has no name for; empty without a report."""
+    if judged is None:
+        return ""
     return " ".join(
         f"The {emotion} faces, for which it has no name, it reads as {_said(read)}."
         for emotion, read in judged.confusion.items()

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
+from IPython.display import HTML
+
 from tinyvgg import paths
 from tinyvgg.errors import UserError
+from tinyvgg.findings.conclusions import whole
 
 Report = TypeVar("Report")
 
@@ -43,3 +47,12 @@ def read_report(path: Path, parse: Callable[[Any], Report], tool: str) -> Report
 def missing(name: str, tool: str) -> str:
     """One sentence about a report that is not there."""
     return f"There is no `results/{name}` in this checkout; `{tool}` writes it."
+
+
+def shown(
+    report: Report | None,
+    make: Callable[[Report], pd.DataFrame],
+    otherwise: str = "There is nothing to show.",
+) -> HTML | None:
+    """A table of a report, or a sentence where it is empty; nothing where there is no report."""
+    return None if report is None else whole(make(report), otherwise)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tinyvgg import paper
+from tinyvgg.difficulty import difficulty_of
 from tinyvgg.faces import synthetic
 from tinyvgg.findings.reports import missing, read_report, report_path
 from tinyvgg.metrics import Interval, confusion, mean_interval, proportion_interval
@@ -130,13 +131,13 @@ def measure(run: Run, profile: str) -> Measured:
 def merged(source: str, old: Tuning | None, new: Iterable[Measured]) -> Tuning:
     """New networks beside those of an earlier report that are still of the same images."""
     found = {run.key: run for run in (old.runs if old and old.source == source else ())}
-    kept = {key: run for key, run in found.items() if is_current(run)}
+    kept = {key: run for key, run in found.items() if is_current(source, run)}
     return Tuning(source, _sorted({**kept, **{run.key: run for run in new}}.values()))
 
 
-def is_current(run: Measured) -> bool:
-    """Whether a network's images are those that the renderer makes now."""
-    return run.fingerprint == synthetic.fingerprint(run.size, 0)
+def is_current(source: str, run: Measured) -> bool:
+    """Whether a network's images are those that the renderer makes of their source now."""
+    return run.fingerprint == synthetic.fingerprint(run.size, 0, difficulty_of(source))
 
 
 def _sorted(runs: Iterable[Measured]) -> tuple[Measured, ...]:
@@ -157,7 +158,10 @@ def _parse(content: Any) -> Tuning:
     runs = [Measured(**run) for run in content["runs"]]
     for run in runs:
         run.check()
-    return Tuning(str(content["source"]), _sorted(runs))
+    source = str(content["source"])
+    if source.partition(":")[0] != "synthetic":
+        raise ValueError(f"{source!r} is no synthetic source")
+    return Tuning(difficulty_of(source).source, _sorted(runs))
 
 
 def tuning_sentence(tuning: Tuning | None) -> str:
@@ -166,7 +170,7 @@ def tuning_sentence(tuning: Tuning | None) -> str:
         return missing(FILE, TOOL)
     if not tuning.runs:
         return f"No network was trained on `{tuning.source}` yet; `{TOOL}` trains them."
-    old = sum(not is_current(run) for run in tuning.runs)
+    old = sum(not is_current(tuning.source, run) for run in tuning.runs)
     changed = (
         f" The set has changed since {old} of them were trained: their numbers are of an earlier "
         "version."
@@ -177,11 +181,11 @@ def tuning_sentence(tuning: Tuning | None) -> str:
 
 
 def rates_table(tuning: Tuning) -> pd.DataFrame:
-    """Error rate of each network, and the mean over seeds, beside what was asked for.
+    """Error rate of each network, and the mean over seeds, beside what was asked for; may be empty.
 
     The interval of a network is Wilson's over its test images, that of a mean Student's over seeds.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     for (task, profile, size), runs in _groups(tuning).items():
         place = {"task": TASK_NAMES[task], "recipe": profile, "pixels": size}
         rates = np.array([run.errors / run.test_images for run in runs])
@@ -190,9 +194,11 @@ def rates_table(tuning: Tuning) -> pd.DataFrame:
             counts = f"{run.errors:,} of {run.test_images:,}"
             rows.append({**place, "seed": str(run.seed), **_row(task, counts, rate, interval)})
         if len(runs) > 1:
-            mean = _row(task, paper.NOTHING, float(rates.mean()), mean_interval(rates))
+            low, high = mean_interval(rates)
+            interval = Interval(max(0.0, low), min(1.0, high))
+            mean = _row(task, paper.NOTHING, float(rates.mean()), interval)
             rows.append({**place, "seed": "mean", **mean})
-    return pd.DataFrame(rows).set_index(["task", "recipe", "pixels", "seed"])
+    return _table(rows, "task", "recipe", "pixels", "seed")
 
 
 def _groups(tuning: Tuning) -> dict[tuple[str, str, int], list[Measured]]:
@@ -218,6 +224,16 @@ def _row(task: str, counts: str, rate: float, interval: Interval) -> dict[str, s
 def papers_rate(task: str) -> float:
     """The paper's error rate."""
     return 1 - paper.number(f"t2.{task}.accuracy")
+
+
+def emotion_confusions(tuning: Tuning) -> pd.DataFrame:
+    """The emotions that are confused most."""
+    return confusions_table(tuning, "emotion")
+
+
+def subject_confusions(tuning: Tuning) -> pd.DataFrame:
+    """The subjects that are confused most."""
+    return confusions_table(tuning, "subject")
 
 
 def confusions_table(tuning: Tuning, task: str, most: int = 6) -> pd.DataFrame:
@@ -249,7 +265,7 @@ def confusions_table(tuning: Tuning, task: str, most: int = 6) -> pd.DataFrame:
 
 def angles_table(tuning: Tuning) -> pd.DataFrame:
     """Error rates by camera angle, over the seeds of each task, recipe and size."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for (task, profile, size), runs in _groups(tuning).items():
         row: dict[str, object] = {"task": TASK_NAMES[task], "recipe": profile, "pixels": size}
         for angle in sorted({int(angle) for run in runs for angle in run.by_angle}):
@@ -258,4 +274,8 @@ def angles_table(tuning: Tuning) -> pd.DataFrame:
             interval = paper.show_interval(proportion_interval(errors, images), "percent")
             row[f"{angle}°"] = f"{paper.show(errors / images, 'percent')} ({interval})"
         rows.append(row)
-    return pd.DataFrame(rows).set_index(["task", "recipe", "pixels"]).fillna(paper.NOTHING)
+    return _table(rows, "task", "recipe", "pixels").fillna(paper.NOTHING)
+
+
+def _table(rows: list[dict[str, object]], *index: str) -> pd.DataFrame:
+    return pd.DataFrame(rows).set_index(list(index)) if rows else pd.DataFrame()
