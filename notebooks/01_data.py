@@ -55,7 +55,8 @@ count = len(study.faces)
 # {paper}`f9.subject.subject` has nothing but the number in common with the real one. Skin, hair and
 # light are simpler than in a photograph, and an expression is put on the same way by everyone up to
 # a personal strength and asymmetry. A number measured on them says something about these faces
-# first, and about photographs only as far as the two are alike.
+# first, and about photographs only as far as the two are alike. {doc}`13_data_sheet` has the whole
+# story: how they were made and checked, and what they cannot stand for.
 # ```
 #
 # The table has the paper's set, the part of it that the paper uses, and what this run works on; of

@@ -25,6 +25,7 @@ from tinyvgg.faces.synthetic import (
     render_face,
 )
 from tinyvgg.faces.synthetic.anatomy import load_anatomy
+from tinyvgg.faces.synthetic.dataset import LEVELS_OFF, SHARE_OFF
 from tinyvgg.faces.synthetic.specification import FACE_UNITS
 
 SIZE = 32
@@ -47,8 +48,8 @@ def test_the_pixels_of_the_set_are_those_of_its_version(anatomy_folder):
     for spec, image in kept_images():
         off = np.abs(render_face(spec, SIZE, anatomy_folder).astype(int) - image)
         # other processors may round otherwise; a change of the renderer does more than that
-        assert off.max() <= 2, spec
-        assert (off > 0).mean() < 0.01, spec
+        assert off.max() <= LEVELS_OFF, spec
+        assert (off > 0).mean() < SHARE_OFF, spec
 
 
 def test_the_description_of_a_row_renders_to_its_image(anatomy_folder):

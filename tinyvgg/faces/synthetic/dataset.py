@@ -31,6 +31,12 @@ from tinyvgg.processes import bare_children, leave_with_parent
 VERSION = 3
 """Raised whenever a change of the renderer changes a pixel."""
 
+LEVELS_OFF, SHARE_OFF = 2, 0.01
+"""How far images of another machine, which may round otherwise, can be off.
+
+By how many of 255 levels at most, and in fewer than which share of an image's values.
+"""
+
 
 def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
     """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs.

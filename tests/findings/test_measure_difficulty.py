@@ -1,0 +1,134 @@
+"""The tool that trains networks and keeps what they get wrong."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.experiments import PROFILES, Study
+from tinyvgg.faces.synthetic import fingerprint
+from tinyvgg.findings import tuning
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
+from made_up import made_up_faces, made_up_run
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(TOOLS)
+    return importlib.import_module("measure_difficulty")
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Takes the place of the training: keeps task, size and seed, and errs in one place a seed."""
+    asked = []
+
+    def load(self):
+        faces = made_up_faces(3, size=8)
+        made_by = fingerprint(self.profile.size, 0)
+        return type(faces)(self.source, faces.index, faces.images, made_by)
+
+    def run(self, task, *, device=None, watchers=()):
+        asked.append((task, self.profile.size, self.seed))
+        made = made_up_run(self.faces, task, dict.fromkeys((1, 30, 60, 90), 0))
+        experiment = self.experiment(task)
+        return type(made)(**{**vars(made), "experiment": experiment})
+
+    monkeypatch.setattr(Study, "faces", property(load))
+    monkeypatch.setattr(Study, "varied", lambda self, seed, settings: _with_seed(self, seed))
+    monkeypatch.setattr(Study, "run", run)
+    return asked
+
+
+def _with_seed(study, seed):
+    return Study(study.profile, study.source, seed, study.progress)
+
+
+def test_errors_are_counted_by_class_and_by_angle():
+    faces = made_up_faces(3)
+    run = made_up_run(faces, "emotion", {0: 3, 5: 3})
+    found = tuning.measure(run, "quick")
+    found.check()
+    assert found.errors == len(run.errors)
+    names = [run.classes[label] for label in run.labels]
+    taken = [run.classes[label] for label in run.predicted]
+    for true in set(names):
+        for other in set(taken):
+            times = sum(pair == (true, other) for pair in zip(names, taken, strict=True))
+            assert found.confusion[true].get(other, 0) == times
+    angles = faces.index.table["angle"].to_numpy()[run.split.test]
+    assert found.by_angle["45"]["images"] == (angles == 45).sum()
+    assert found.by_angle["45"]["errors"] == (angles[run.errors] == 45).sum()
+
+
+def test_every_task_seed_and_size_is_trained_once_and_written(tool, trained, tmp_path, capsys):
+    path = tmp_path / "report.json"
+    tool.main(["--seeds", "0,3", "--sizes", "64,96", "-o", str(path)])
+    expected = [
+        (task, size, seed)
+        for size in (64, 96)
+        for seed in (0, 3)
+        for task in ("subject", "emotion")
+    ]
+    assert trained == expected
+    report = tuning.read_tuning(path)
+    assert [run.key for run in report.runs] == sorted(
+        ((task, "quick", size, seed) for task, size, seed in expected),
+        key=lambda key: (key[0] != "subject", *key[1:]),
+    )
+    assert "emotion" in capsys.readouterr().out
+
+
+def test_the_network_of_another_size_is_otherwise_that_of_the_profile(tool):
+    study = tool.sized(Study(PROFILES["quick"], "synthetic", 2), 96)
+    assert study.profile.size == 96
+    assert study.profile.recipe("emotion", 100) == PROFILES["quick"].recipe("emotion", 100)
+    assert study.seed == 2
+
+
+def test_only_a_report_trains_nothing(tool, trained, tmp_path, capsys):
+    path = tmp_path / "report.json"
+    tool.main(["--seeds", "0", "--only-report", "-o", str(path)])
+    assert not trained
+    assert "nothing is trained yet" in capsys.readouterr().out
+
+
+def test_what_the_report_has_of_other_networks_stays(tool, trained, tmp_path):
+    path = tmp_path / "report.json"
+    tool.main(["--seeds", "0", "--tasks", "emotion", "-o", str(path)])
+    tool.main(["--seeds", "1", "--tasks", "emotion", "-o", str(path)])
+    assert [run["seed"] for run in json.loads(path.read_text())["runs"]] == [0, 1]
+
+
+def test_knobs_are_written_as_they_are_always_written(tool):
+    assert tool.parse(["--faces", "synthetic:noise=0.020"]).faces == "synthetic:noise=0.02"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--seeds", "x"], "seed 'x' is not a whole number from 0 on"),
+        (["--sizes", "0"], "size '0' is not a whole number from 1 on"),
+        (["--sizes", "4"], "size 4 is not a number of pixels from 8 to 2048"),
+        (["--tasks", "class"], "task 'class' is not one of subject, emotion"),
+        (["--faces", "folder:x"], "faces 'folder:x' is not synthetic"),
+        (["--faces", "synthetic:colour=1"], "difficulty 'colour' is not one of intensity"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(tool, given, message):
+    with pytest.raises(UserError, match=message):
+        tool.main(given)
+
+
+def test_numbers_of_images_are_plain():
+    run = tuning.measure(made_up_run(made_up_faces(2), "subject", 0.1), "quick")
+    text = json.dumps(tuning.Tuning("synthetic", (run,)).plain())
+    assert not np.isnan(json.loads(text)["runs"][0]["errors"])
