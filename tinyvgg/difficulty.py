@@ -73,23 +73,23 @@ class Difficulty:
         UserError: a value that is no number, or not in the range that `KNOBS` gives.
     """
 
-    intensity: Real = 0.975
+    intensity: Real = 1.05
     intensity_spread: Real = 0.125
     wavering: Real = 0.06
-    idiosyncrasy: Real = 0.15
+    idiosyncrasy: Real = 0.12
     asymmetry: Real = 0.08
     restlessness: Real = 0.06
     gaze_turn: Real = 0.06
     gaze_height: Real = 1.0
-    head_turn: Real = 1.5
-    head_nod: Real = 1.0
-    light_turn: Real = 3.0
-    light_strength: Real = 0.04
-    shift: Real = 0.008
-    scale: Real = 0.012
+    head_turn: Real = 2.0
+    head_nod: Real = 1.3
+    light_turn: Real = 6.0
+    light_strength: Real = 0.09
+    shift: Real = 0.01
+    scale: Real = 0.014
     roll: Real = 0.8
-    exposure: Real = 0.006
-    noise: Real = 0.008
+    exposure: Real = 0.012
+    noise: Real = 0.01
 
     def __post_init__(self) -> None:
         for name, (low, high) in KNOBS.items():
