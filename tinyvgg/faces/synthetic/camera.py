@@ -143,6 +143,10 @@ class Camera:
         rays /= np.sqrt(squares[0] + squares[1][:, None])
         return rays.reshape(3, -1).T
 
+    def origins(self, count: int) -> Float32[np.ndarray, "rays 3"]:
+        """Where this many rays start: all at the camera."""
+        return np.broadcast_to(self.position.astype(np.float32), (count, 3))
+
     def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
         """Where points lie in the picture, as fractions of it from the left and from the top."""
         offset = points - self.position

@@ -83,7 +83,7 @@ def _is_seen(
     offset = places - camera.position
     distance = np.linalg.norm(offset, axis=1)
     rays = (offset / distance[:, None]).astype(np.float32)
-    found = studio.meet(camera, rays)
+    found = studio.geometry.meet(camera, rays)
     return np.asarray((found["primID"] >= 0) & (found["tfar"] > distance - _NEAR))
 
 

@@ -81,7 +81,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     """Look up the paint and lay lips, creases, mouth, shirt, teeth and eyes over it."""
     skin = hits.is_part(Part.SKIN)
     painted = sample(charts.paint, hits.place)
-    hair = np.where(hits.part == Part.STRANDS, 1, painted[:, 3] * (1 - hits.ears) * skin)
+    hair = painted[:, 3] * (1 - hits.ears) * skin
     folded = contract("nc,c->n", sample(charts.creases, hits.place), pose.creases)
     looks = subject.looks
     albedo = mix(painted[:, :3], looks.skin, hits.ears * skin)
@@ -103,7 +103,6 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     outer = np.where(hits.part[eyes] == Part.LEFT_EYE, 1, -1) * hits.off_eye[eyes, 0]
     albedo[eyes] = eyeball_colour(hits.in_eye[eyes], outer, looks.iris)
     shine[teeth], gloss[teeth], shine[eyes] = 0.7, 60, 0
-    shine[hits.part == Part.STRANDS] = 0.6
     return Material(*(x.astype(np.float32) for x in (albedo, hair, shine, gloss)))
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int, Int8, Int32
 from tinyvgg.faces.synthetic.anatomy import Anatomy
 from tinyvgg.faces.synthetic.maths import Array, normalized, smoothstep
 from tinyvgg.faces.synthetic.relaxation import mask_at_vertices
+from tinyvgg.faces.synthetic.sampling import FINE, SMOOTH
 from tinyvgg.faces.synthetic.subdivision import (
     Subdivision,
     subdivide,
@@ -126,8 +127,8 @@ class HeadMesh:
         return quick_triangles(self.triangles)
 
     @cached_property
-    def smooth_kind(self) -> Int8[np.ndarray, "t"]:
-        """Of each triangle its `Part` where its shading changes little over a pixel, else -1.
+    def kind(self) -> Int8[np.ndarray, "t"]:
+        """Of each triangle `SMOOTH` where its shading changes little over a pixel, else `FINE`.
 
         Eyes and lids, lips, and all inside the mouth are finer.
         """
@@ -135,7 +136,7 @@ class HeadMesh:
         for lid in self.lids.values():
             fine[lid] = True
         smooth = (self.material == Part.SKIN) & ~fine[self._corners].any(axis=0)
-        return np.where(smooth, self.material, -1).astype(np.int8)
+        return np.where(smooth, SMOOTH, FINE)
 
     @cached_property
     def _incidence(self) -> Any:

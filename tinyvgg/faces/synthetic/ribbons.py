@@ -7,11 +7,12 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Float32, Int32
 
-from tinyvgg.faces.synthetic.chart import AXIS_DEPTH
+from tinyvgg.faces.synthetic.chart import AXIS_DEPTH, chart
 from tinyvgg.faces.synthetic.hair_paint import RIBBON_COLUMNS, RIBBON_HEIGHTS
 from tinyvgg.faces.synthetic.maths import Array, contract, normalized
 from tinyvgg.faces.synthetic.mesh import ray_scene
 from tinyvgg.faces.synthetic.scalp import Scalp
+from tinyvgg.faces.synthetic.shadows import passed
 from tinyvgg.faces.synthetic.strands import Strands
 
 _ROUNDNESS = 0.55
@@ -43,11 +44,10 @@ class Ribbons:
         return ray_scene(self.vertices, self.triangles) if len(self.triangles) else None
 
     @cached_property
-    def fields(self) -> Float32[np.ndarray, "h 13"]:
-        """What is interpolated between vertices: normal, template, light of each lamp, no masks."""
-        light = np.repeat(self.light[:, None], 3, axis=1)
-        nothing = np.zeros((len(self.light), 4), np.float32)
-        return np.concatenate([self.normals, self.template, light, nothing], axis=1)
+    def fields(self) -> Float32[np.ndarray, "h 8"]:
+        """What is interpolated between vertices: normal, place of the chart, light per channel."""
+        light = passed(self.light)
+        return np.concatenate([self.normals, chart(self.template), light], axis=1)
 
 
 def make_ribbons(

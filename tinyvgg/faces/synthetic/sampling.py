@@ -1,4 +1,10 @@
-"""Where a picture is shaded: once in a pixel on a smooth surface, else at each of its rays."""
+"""Where a picture is traced and shaded: more often where it is finer.
+
+A pixel has two rays across and two down. The first and the last are traced, in all pixels, which
+makes a chequerboard of them; a pixel is plain where these and the next ones around it all meet the
+same. A plain pixel of skin is shaded once, one of hair at its two rays, one of the background not
+at all; the others are traced and shaded at all four.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Bool, Float32, Int, Int8
+from jaxtyping import Float32, Int, Int8
 
 from tinyvgg.faces.synthetic.maths import Array, by_column, pick
 
-_STEEPEST = 1.0
+SMOOTH, STRANDS, NOTHING, FINE = np.arange(4, dtype=np.int8)
+"""Kinds of what rays meet: smooth skin, strands of hair, the background, and all that is finer."""
+
+_STEEPEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -57,16 +66,19 @@ def places_met(
     rays: Float32[np.ndarray, "r 3"],
     rows: Int[np.ndarray, "n"],
     triangles: Int[np.ndarray, "t 3"],
+    first: int = 0,
 ) -> Places:
     """Where some rays meet the head.
 
     Args:
         found: what Embree tells of all rays.
         rays: unit vectors.
-        rows: the rays asked for; all of them hit.
+        rows: the rays asked for; all of them hit one of the triangles.
         triangles: vertices of each triangle.
+        first: the number of the first one.
     """
     triangle, u, v = (found[name][rows] for name in ("primID", "u", "v"))
+    triangle = triangle - first
     weights = np.stack([1 - u - v, u, v], axis=1)
     return Places(triangle, triangles[triangle], weights, pick(rays, rows), found["tfar"][rows])
 
@@ -92,23 +104,36 @@ def rays_of_pixels(rows: int, columns: int, samples: int) -> Int[np.ndarray, "p 
     return rays
 
 
-def is_smooth(
-    kind: Int8[np.ndarray, "p q"], depth: Float32[np.ndarray, "p q"], width: float
-) -> Bool[np.ndarray, "p"]:
-    """Pixels whose rays all meet one smooth surface, no steeper than a pixel is wide.
+def plain_kind(
+    kind: Int8[np.ndarray, "p 2"],
+    depth: Float32[np.ndarray, "p 2"],
+    columns: int,
+    width: float,
+) -> Int8[np.ndarray, "p"]:
+    """What all rays of each pixel meet, as far as their neighbours tell; `FINE` where they differ.
 
-    Each pixel is judged by its own rays alone: what changes elsewhere in the picture does not
-    change it.
+    A pixel's other two rays lie between its own first and last and those of the pixels around it.
 
     Args:
-        kind: of surface that each ray of each pixel meets; negative where it is not smooth.
-        depth: of each ray, dm.
-        width: of a pixel, dm.
+        kind: of surface that the first and the last ray of each pixel meet, row after row.
+        depth: of these rays, dm.
+        columns: of the picture.
+        width: of a pixel, dm; skin is plain where it is no steeper than that.
     """
-    first = kind[:, 0]
-    alike = first >= 0
-    near, far = depth[:, 0], depth[:, 0]
-    for ray in range(1, kind.shape[1]):
-        alike &= kind[:, ray] == first
-        near, far = np.minimum(near, depth[:, ray]), np.maximum(far, depth[:, ray])
-    return np.asarray(alike & (near + np.float32(_STEEPEST * width) > far))
+    around = _first_and_last(kind, columns)
+    first, last = around[:2]
+    alike = np.logical_and.reduce([other == first for other in around[1:]])
+    near, far = (end.reduce(_first_and_last(depth, columns)) for end in (np.minimum, np.maximum))
+    steepness = np.abs(depth[:, 0] - depth[:, 1]).reshape(first.shape)
+    level = (steepness < width) & (far - near < _STEEPEST * width)
+    plain = alike & (level | (first != SMOOTH))
+    return np.where(plain, first, FINE).ravel()
+
+
+def _first_and_last(values: Array, columns: int) -> list[Array]:
+    """Of each pixel its first and last ray, and those above, at the left, below, at the right."""
+    first, last = np.ascontiguousarray(values.T).reshape(2, -1, columns)
+    above, left = (np.roll(last, 1, axis) for axis in (0, 1))
+    below, right = (np.roll(first, -1, axis) for axis in (0, 1))
+    above[0], left[:, 0], below[-1], right[:, -1] = last[0], last[:, 0], first[-1], first[:, -1]
+    return [first, last, above, left, below, right]

@@ -1,4 +1,4 @@
-"""Light that leaves the surface towards the camera."""
+"""Light that leaves the head towards the camera; strands of hair have a module of their own."""
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,24 +12,24 @@ from tinyvgg.faces.synthetic.maths import (
     dot,
     normalized,
     per_channel,
-    powers,
     smoothstep,
 )
 from tinyvgg.faces.synthetic.mesh import Part
 from tinyvgg.faces.synthetic.pose import Pose
+from tinyvgg.faces.synthetic.shadows import passed, scaled
 from tinyvgg.faces.synthetic.subjects import Subject
 from tinyvgg.faces.synthetic.teeth import tooth_normals
 
-_EXPOSURE = 0.86
+EXPOSURE = np.float32(0.86)
+SHEEN = np.array([1.0, 0.86, 0.70], np.float32)
+"""The colour of highlights on hair."""
+
 _SKIN_WRAP = np.array([0.30, 0.17, 0.13], np.float32)
 _HAIR_WRAP, _OTHER_WRAP = np.float32(0.20), np.float32(0.25)
-_SHADOW_TINT = np.array([0.80, 1.00, 1.06], np.float32)
 _RIM_TINT = np.array([1.00, 0.97, 0.95], np.float32)
 _PORE_DEPTH = np.float32(0.055)
 _DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.06), np.float32(0.09)
-_REFLECTANCE = 0.04
-_SHEEN = np.array([1.0, 0.86, 0.70], np.float32)
-_INSIDE_HAIR = np.float32(0.5)
+_REFLECTANCE = np.float32(0.04)
 
 
 def shade(
@@ -44,16 +44,14 @@ def shade(
     seen = _corrected_visibility(hits, pose)
     normal = _detailed_normals(hits, surface, charts.pores)
     colour = surface.albedo * _irradiance(hits, surface, normal, seen, light)
-    tint = 1 - surface.hair[:, None] * (1 - _SHEEN)
+    tint = 1 - surface.hair[:, None] * (1 - SHEEN)
     for lamp, share in zip(light.lamps, (seen[:, 0], seen[:, 1]), strict=True):
         strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
         colour += strength.astype(np.float32)[:, None] * tint
-    rim = np.square(np.square(1 - np.clip(dot(normal, hits.view), 0, 1)))
-    rim *= 0.16 * np.clip(seen[:, 2], 0, 1) * (1 - 0.5 * surface.hair) * np.float32(light.dome)
-    colour += per_channel(rim, _RIM_TINT)
+    colour += rim(normal, hits.view, seen[:, 2] , light) * (1 - 0.5 * surface.hair)[:, None]
     eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
     colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes], light)[:, None]
-    return np.asarray(colour * np.float32(_EXPOSURE))
+    return np.asarray(colour * EXPOSURE)
 
 
 def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
@@ -61,7 +59,6 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     seen = np.copy(hits.seen)
     folds = hits.from_behind & (hits.part == Part.SKIN)
     seen[folds] = np.maximum(seen[folds], 0.65)
-    seen[hits.from_behind & (hits.part == Part.STRANDS)] *= _INSIDE_HAIR
     teeth = hits.part == Part.TEETH
     seen[teeth] = (seen[teeth] * 0.5 + 0.5) * np.float32(pose.mouth_light)
     return seen
@@ -91,30 +88,73 @@ def _irradiance(
     wrap = np.where((hits.part == Part.SKIN)[:, None], of_skin, _OTHER_WRAP)
     lamps = sum(
         np.float32(lamp.diffuse)
-        * _wrapped(normal, lamp, wrap)
-        * powers(np.clip(seen[:, number], 0, 1), _SHADOW_TINT)
+        * wrapped(normal, lamp, wrap)
+        * passed(np.clip(seen[:, number], 0, 1))
         for number, lamp in enumerate(light.lamps)
     )
     dome = np.clip(seen[:, 2], 0, 1.15)
+    return np.asarray(lamps + sky(normal, dome, passed(dome), light))
+
+
+def sky(
+    normal: Float32[np.ndarray, "n 3"],
+    share: Float32[np.ndarray, "n"],
+    seen: Float32[np.ndarray, "n 3"],
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Light of the dome that arrives, per channel: from above, from the sides and from everywhere.
+
+    Args:
+        normal: of the surface.
+        share: of the dome that is seen.
+        seen: what is `passed` of it.
+        light: of the studio.
+    """
+    strength = np.float32(light.dome)
     upwards = np.float32(0.62) + np.float32(0.38) * dot(normal, light.up)
     lateral = np.abs(dot(normal, light.left))
     sidewards = np.clip(lateral * np.float32(1.1) - np.float32(0.15), 0, 1)
-    strength = np.float32(light.dome)
-    above = powers(dome, _SHADOW_TINT * np.float32(1.5))
-    beside = powers(np.clip(dome * np.float32(1.2), 0, 1), _SHADOW_TINT)
+    above = seen * np.sqrt(seen)
+    beside = np.minimum(scaled(seen, 1.2), 1)
     return np.asarray(
-        lamps
-        + (strength * _DOME * upwards)[:, None] * above
-        + (strength * _AMBIENT * dome)[:, None]
+        (strength * _DOME * upwards)[:, None] * above
+        + (strength * _AMBIENT * share)[:, None]
         + (strength * _SIDE * sidewards)[:, None] * beside
     )
 
 
-def _wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array) -> Array:
-    """Lambert's cosine, wrapped around the terminator as scattering under the skin does."""
-    cosine = dot(normal, lamp.direction)[:, None]
-    wrapped: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
-    return wrapped ** np.float32(1.15)
+def rim(
+    normal: Float32[np.ndarray, "n 3"],
+    view: Float32[np.ndarray, "n 3"],
+    share: Float32[np.ndarray, "n"],
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Light that glances off the edges of what is seen; `share` of the dome reaches them."""
+    edge = np.square(np.square(1 - np.clip(dot(normal, view), 0, 1)))
+    strength = edge * (np.float32(0.16 * light.dome) * np.clip(share, 0, 1))
+    return per_channel(strength, _RIM_TINT)
+
+
+def wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array | np.float32) -> Array:
+    """Lambert's cosine, wrapped around the terminator as scattering under the skin does.
+
+    Args:
+        normal: of the surface.
+        lamp: that shines on it.
+        wrap: by how much, (n, 3) per channel, or one number, which gives (n,).
+    """
+    cosine = dot(normal, lamp.direction)
+    cosine = cosine[:, None] if np.ndim(wrap) else cosine
+    bent: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
+    return bent ** np.float32(1.15)
+
+
+def fresnel(half: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]) -> Array:
+    """Schlick's factor: what reflects at an angle."""
+    grazing = 1 - np.clip(dot(half, view), 0, 1)
+    return np.asarray(
+        _REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing
+    )
 
 
 def _highlight(
@@ -123,10 +163,8 @@ def _highlight(
     """Blinn-Phong with Schlick's Fresnel factor."""
     half = normalized(hits.view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)
-    grazing = 1 - np.clip(dot(half, hits.view), 0, 1)
-    fresnel = _REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing
     lobe = (surface.gloss + 2) / 8 * np.exp(surface.gloss * np.log(cosine + np.float32(1e-6)))
-    return np.asarray(lamp.highlight * surface.shine * fresnel * lobe)
+    return np.asarray(lamp.highlight * surface.shine * fresnel(half, hits.view) * lobe)
 
 
 def _catch_lights(

@@ -111,13 +111,13 @@ def _parts_along(
     studio: Studio, camera: Camera, rays: Float32[np.ndarray, "r 3"]
 ) -> UInt8[np.ndarray, "r"]:
     """The part that each ray meets; lashes belong to the eyes."""
-    found = studio.meet(camera, rays)
+    found = studio.geometry.meet(camera, rays)
     hit = np.flatnonzero(found["primID"] >= 0)
     depth = np.full(len(rays), np.inf, np.float32)
     depth[hit] = found["tfar"][hit]
     parts = np.zeros(len(rays), np.uint8)
     parts[hit] = _parts_hit(studio, found["primID"][hit], found["u"][hit], found["v"][hit])
-    lash = studio.lashes(camera, rays, depth)
+    lash = studio.geometry.lashes.meet(camera, rays).before(depth)
     parts[(lash > _OPAQUE) | ((lash > 0) & np.isinf(depth))] = FacePart.EYES
     return parts
 
@@ -128,12 +128,13 @@ def _parts_hit(
     u: Float32[np.ndarray, "n"],
     v: Float32[np.ndarray, "n"],
 ) -> UInt8[np.ndarray, "n"]:
-    corners, weights = studio.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
-    template = contract("nk,nkc->nc", weights, studio.template[corners])
-    strands = np.zeros(len(studio.template) - len(studio.mesh.template), np.float32)
+    geometry = studio.geometry
+    corners, weights = geometry.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
+    template = contract("nk,nkc->nc", weights, geometry.template[corners])
+    strands = np.zeros(len(geometry.template) - len(studio.mesh.template), np.float32)
     masks = {
         name: contract("nk,nk->n", weights, np.append(studio.mesh.masks[name], strands)[corners])
         for name in _MASKS
     }
     cover = sample(studio.charts.paint, chart(template))[:, 3]
-    return face_parts(studio.material[triangle], template, cover * (1 - masks["ears"]), masks)
+    return face_parts(geometry.material[triangle], template, cover * (1 - masks["ears"]), masks)

@@ -1,0 +1,59 @@
+"""Light that leaves strands of hair towards the camera.
+
+The same light as `shading` has for the head, for what strands are: of one sharpness of sheen, and
+without pores, creases or wet spots.
+"""
+
+import numpy as np
+from jaxtyping import Float32
+
+from tinyvgg.faces.synthetic.chart import Image, sample
+from tinyvgg.faces.synthetic.lighting import Illumination, Lamp
+from tinyvgg.faces.synthetic.materials import facing
+from tinyvgg.faces.synthetic.maths import Array, dot, normalized, per_channel
+from tinyvgg.faces.synthetic.shading import EXPOSURE, SHEEN, fresnel, rim, sky, wrapped
+from tinyvgg.faces.synthetic.shadows import scaled
+
+_WRAP = np.float32(0.25)
+_SHINE = np.float32(0.6)
+_RIM = 0.5
+_INSIDE_HAIR = 0.5
+
+
+def shade_strands(
+    fields: Float32[np.ndarray, "n 8"],
+    view: Float32[np.ndarray, "n 3"],
+    paint: Image,
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of places on ribbons.
+
+    Args:
+        fields: what `Ribbons.fields` gives at the places.
+        view: (n, 3) unit vectors back to the camera.
+        paint: linear RGB over the chart.
+        light: of the studio.
+    """
+    normal, behind = facing(normalized(fields[:, :3]), view)
+    seen = fields[:, 5:]
+    seen = np.where(behind[:, None], scaled(seen, _INSIDE_HAIR), seen)
+    lit, share = np.minimum(seen, 1), seen[:, 1]
+    matt = sum(np.float32(lamp.diffuse) * wrapped(normal, lamp, _WRAP) for lamp in light.lamps)
+    arriving = lit * np.asarray(matt)[:, None] + sky(normal, share, seen, light)
+    colour = sample(paint, fields[:, 3:5])[:, :3] * arriving
+    shine = sum(_highlight(lamp, normal, view) for lamp in light.lamps)
+    colour += per_channel(shine * np.minimum(share, 1), np.float32(1.1) * SHEEN)
+    colour += rim(normal, view, share, light) * np.float32(_RIM)
+    return np.asarray(colour * EXPOSURE)
+
+
+def _highlight(
+    lamp: Lamp, normal: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+) -> Array:
+    """As on the head, with an exponent of 15."""
+    half = normalized(view + lamp.direction)
+    cosine = np.clip(dot(normal, half), 0, 1)
+    square = cosine * cosine
+    lobe = np.square(np.square(square)) * np.square(square) * square * cosine
+    strength = np.float32(lamp.highlight * 17 / 8) * _SHINE
+    return np.asarray(strength * fresnel(half, view) * lobe)
