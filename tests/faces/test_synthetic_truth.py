@@ -84,9 +84,9 @@ def test_the_background_is_where_no_ray_meets_the_head(angle, truth, anatomy_fol
     )
     camera = aim(studio.subject.framing, angle, spec.nuisance, head=spec.head)
     rays = camera.rays(SIZE * SUPERSAMPLING)
-    found = studio.meet(camera, rays)
+    found = studio.geometry.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
-    met = (found["primID"] >= 0) | (studio.lashes(camera, rays, depth) > 0)
+    met = (found["primID"] >= 0) | (studio.geometry.lashes.meet(camera, rays).before(depth) > 0)
     hits = met.reshape(SIZE, SUPERSAMPLING, SIZE, SUPERSAMPLING).sum(axis=(1, 3))
     background = truth(spec).parts == FacePart.BACKGROUND
     assert background[hits == 0].all()

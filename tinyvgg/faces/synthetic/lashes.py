@@ -75,7 +75,7 @@ class Lashes:
 
     def _band(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Int[np.ndarray, "_"]:
         """The rays that point to where the lashes are."""
-        ends = normalized(self.pose.controls[np.unique(self.mesh.lashes)] - camera.position)
+        ends = normalized(self.pose.controls[self.mesh.lash_ends] - camera.position)
         low, high = ends.min(axis=0) - _ROUNDING, ends.max(axis=0) + _ROUNDING
         near = np.flatnonzero((rays[:, 1] > low[1]) & (rays[:, 1] < high[1]))
         for axis in (0, 2):

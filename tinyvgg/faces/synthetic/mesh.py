@@ -139,6 +139,11 @@ class HeadMesh:
         return np.where(smooth, SMOOTH, FINE)
 
     @cached_property
+    def lash_ends(self) -> Int32[np.ndarray, "_"]:
+        """The anatomy's vertices that the lashes are made of."""
+        return np.unique(self.lashes)
+
+    @cached_property
     def _incidence(self) -> Any:
         corners = self.triangles.ravel()
         places = (corners, np.repeat(np.arange(len(self.triangles)), 3))

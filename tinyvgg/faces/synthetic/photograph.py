@@ -72,8 +72,8 @@ class Studio:
         smooth, rays = self._colours(camera, sight, np.append(hair, fine))
         linear = np.full((len(sight.pixels), 3), _BACKGROUND)
         linear[sight.kind == SMOOTH] = smooth
-        for kind, each in ((STRANDS, hair), (FINE, fine)):
-            linear[sight.kind == kind] = sum(rays[each[:, n]] for n in range(each.shape[1])) / np.float32(each.shape[1])
+        for kind, through in ((STRANDS, hair), (FINE, fine)):
+            linear[sight.kind == kind] = rays[through].mean(axis=1)
         return develop(linear.reshape(-1, size, 3), nuisance)
 
     @cached_property

@@ -3,7 +3,7 @@
 A pixel has two rays across and two down. The first and the last are traced, in all pixels, which
 makes a chequerboard of them; a pixel is plain where these and the next ones around it all meet the
 same. A plain pixel of skin is shaded once, one of hair at its two rays, one of the background not
-at all; the others are traced and shaded at all four.
+at all; the others are traced and shaded at all four, as is hair of which many strands are in one.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ SMOOTH, STRANDS, NOTHING, FINE = np.arange(4, dtype=np.int8)
 """Kinds of what rays meet: smooth skin, strands of hair, the background, and all that is finer."""
 
 _STEEPEST = 2.0
+_STRAND = 0.03
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,16 @@ def plain_kind(
         kind: of surface that the first and the last ray of each pixel meet, row after row.
         depth: of these rays, dm.
         columns: of the picture.
-        width: of a pixel, dm; skin is plain where it is no steeper than that.
+        width: of a pixel, dm; skin is plain where it is no steeper than that, and hair where it is
+            about as wide.
     """
     around = _first_and_last(kind, columns)
-    first, last = around[:2]
+    first = around[0]
     alike = np.logical_and.reduce([other == first for other in around[1:]])
     near, far = (end.reduce(_first_and_last(depth, columns)) for end in (np.minimum, np.maximum))
     steepness = np.abs(depth[:, 0] - depth[:, 1]).reshape(first.shape)
     level = (steepness < width) & (far - near < _STEEPEST * width)
-    plain = alike & (level | (first != SMOOTH))
+    plain = alike & (level | (first != SMOOTH)) & ((first != STRANDS) | (width < _STRAND))
     return np.where(plain, first, FINE).ravel()
 
 

@@ -48,7 +48,7 @@ def shade(
     for lamp, share in zip(light.lamps, (seen[:, 0], seen[:, 1]), strict=True):
         strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
         colour += strength.astype(np.float32)[:, None] * tint
-    colour += rim(normal, hits.view, seen[:, 2] , light) * (1 - 0.5 * surface.hair)[:, None]
+    colour += rim(normal, hits.view, seen[:, 2], light) * (1 - 0.5 * surface.hair)[:, None]
     eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
     colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes], light)[:, None]
     return np.asarray(colour * EXPOSURE)
@@ -152,9 +152,7 @@ def wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array | np.flo
 def fresnel(half: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]) -> Array:
     """Schlick's factor: what reflects at an angle."""
     grazing = 1 - np.clip(dot(half, view), 0, 1)
-    return np.asarray(
-        _REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing
-    )
+    return np.asarray(_REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing)
 
 
 def _highlight(
