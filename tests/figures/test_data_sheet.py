@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tinyvgg.faces import EMOTIONS
-from tinyvgg.faces.synthetic import FacePart, Landmarks, Truth, design
+from tinyvgg.faces.synthetic import Camera, FacePart, Landmarks, Truth, design, face_spec
 from tinyvgg.figures import data_sheet
 from tinyvgg.figures import tuning as tuning_figures
 from tinyvgg.findings.judges import Judged
@@ -102,7 +102,8 @@ def test_each_part_of_the_truth_has_its_colour_and_hidden_landmarks_are_open():
         np.array([True, False]),
         (FacePart.CHIN, FacePart.NOSE),
     )
-    truth = Truth(spec=None, camera=None, landmarks=marks, parts=parts)
+    spec, axis = face_spec(1, "happy"), np.zeros(3)
+    truth = Truth(spec, Camera(axis, axis, axis, axis, 1.0, (0.0, 0.0)), marks, parts)
     figure = data_sheet.truth_figure([truth], [np.full((4, 4, 3), 100, np.uint8)])
     image, drawn, over = figure.axes
     assert (np.asarray(image.images[0].get_array()) == 100).all()

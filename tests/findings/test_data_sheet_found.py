@@ -53,7 +53,7 @@ def test_everybody_is_listed_once_the_lightest_first(people):
 def test_the_typology_angle_follows_from_lightness_and_yellowness(srgb):
     lightness, _, yellow = rgb2lab(np.array(srgb))
     angle = np.degrees(np.arctan((lightness - 50) / yellow))
-    assert sheet.typology_angle(to_linear(srgb)) == pytest.approx(angle, abs=0.1)
+    assert sheet.typology_angle(to_linear(np.array(srgb))) == pytest.approx(angle, abs=0.1)
 
 
 def test_subjects_are_counted_by_tone_and_by_cut(people):
