@@ -87,8 +87,7 @@ changed = {name: see(synthetic.intervene(shot, **cause), size) for name, cause i
 interventions_figure(original, changed)
 
 # %% [markdown]
-# The share of pixels that are equal to the byte, in the whole image and in each part of the
-# original:
+# Of 100 pixels so many are equal to the byte, in the whole image and in each part of the original:
 
 # %%
 whole(equality_table(original, changed))
@@ -119,11 +118,11 @@ studio
 # What you see is `studio.spec`, a description like any other. Go on with it in code:
 #
 # ```python
-# image = studio.image                                             # what is shown
-# large = synthetic.render_face(studio.spec, size=512)             # the same, larger
-# truth = synthetic.ground_truth(studio.spec, size=512)            # parts, landmarks, camera
-# other = synthetic.intervene(studio.spec, skin=9)                 # as somebody else
-# studio.show(synthetic.face_spec(40, "surprised", angle=45))      # begin from another shot
+# image = studio.image                                         # what is shown
+# large = synthetic.render_face(studio.spec, size=512)
+# truth = synthetic.ground_truth(studio.spec, size=512)        # parts, landmarks, camera
+# other = synthetic.intervene(studio.spec, skin=9)             # as somebody else
+# studio.show(synthetic.face_spec(40, "surprised", angle=45))  # begin from another shot
 # ```
 #
 # ## What may be concluded, and what may not

@@ -77,14 +77,15 @@ def compare(before: Seen, after: Seen) -> Change:
 
 
 def equality_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
-    """The share of pixels that stay equal to the byte, in the whole image and in each part.
+    """Of 100 pixels how many stay equal to the byte, in the whole image and in each part.
 
     Args:
         before: the original.
         after: the same shot with one cause changed, by the name of the cause.
 
     Returns:
-        one row a cause, as text ready to show; a part that the original does not show has a dash.
+        a row for the whole and one a part, a column a cause, as text ready to show; a part that
+        the original does not show has dashes.
     """
     return _table(before, after, _equal)
 
@@ -104,14 +105,14 @@ def _table(
     after: Mapping[str, Seen],
     cell: Callable[[Change, Sequence[FacePart]], str],
 ) -> pd.DataFrame:
-    """A row a cause, a column for the whole image and for each part."""
+    """A row for the whole image and one for each part, a column a cause."""
     changes = {cause: compare(before, seen) for cause, seen in after.items()}
-    columns = {"all": tuple(FacePart), **{part_name(part): (part,) for part in FacePart}}
-    rows = {
-        cause: {name: cell(change, parts) for name, parts in columns.items()}
+    rows = {"all": tuple(FacePart), **{part_name(part): (part,) for part in FacePart}}
+    columns = {
+        cause: {name: cell(change, parts) for name, parts in rows.items()}
         for cause, change in changes.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cause")
+    return pd.DataFrame(columns)
 
 
 def _equal(change: Change, parts: Sequence[FacePart]) -> str:
@@ -124,12 +125,12 @@ def _largest(change: Change, parts: Sequence[FacePart]) -> str:
 
 
 def _share(equal: int | np.integer, pixels: int | np.integer) -> str:
-    """A share that is 100 % only where it is all, and 0 % only where it is nothing."""
+    """How many of 100; all of them only where it is all, and none only where it is none."""
     if not pixels:
         return NOTHING
     percent = 100 * equal / pixels
     if 99 < percent < 100:
-        return "> 99 %"
+        return "> 99"
     if 0 < percent < 1:
-        return "< 1 %"
-    return f"{percent:.0f} %"
+        return "< 1"
+    return f"{percent:.0f}"

@@ -15,8 +15,8 @@ PAGE = Template("""\
 #$id .choice label { display: inline-block; margin: 0 1em .2em 0; cursor: pointer; }
 #$id .images { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.5em, 1fr));
   gap: 1em; margin: 1em 0 .5em; }
-#$id figure { margin: 0; }
-#$id figcaption { font-size: .85em; text-align: center; min-height: 2.8em; }
+#$id figure { margin: 0; padding: 0; width: 100%; }
+#$id figcaption { font: .85em/1.4 sans-serif; margin: .2em 0 0; text-align: center; min-height: 2.8em; }
 #$id canvas { display: block; width: 100%; height: auto; border: 1px solid #ddd;
   background: #fff; }
 #$id .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(17em, 1fr));
@@ -62,7 +62,7 @@ $sliders
 </div>
 <p><button type="button" id="$id-back">All back to rest</button></p>
 <p class="result" id="$id-result" aria-live="polite">$fallback</p>
-<table aria-describedby="$id-result"><thead><tr><th scope="col">part of the resting face</th>
+<table aria-describedby="$id-result"><thead><tr><th scope="col">part, at rest</th>
 <th scope="col">pixels</th><th scope="col">changed</th>
 <th scope="col">largest change</th>
 <th scope="col" aria-hidden="true"></th></tr></thead>

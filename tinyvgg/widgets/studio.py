@@ -52,7 +52,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     Attributes:
         subject: the list of subjects.
         emotions: lists of expressions, of the whole, the upper and the lower face.
-        sliders: by name of `tinyvgg.widgets.slides.SLIDES`.
+        sliders: by name, such as ``mouthSmile``, ``gaze``, ``head_turn``, ``angle`` or ``key``.
         view: what the second picture shows.
 
     Raises:
