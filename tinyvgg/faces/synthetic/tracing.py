@@ -80,7 +80,7 @@ class Geometry:
         return np.concatenate([self.mesh.material, strands])
 
     @cached_property
-    def _kind(self) -> Int8[np.ndarray, "t+1"]:
+    def _kind(self) -> Int8[np.ndarray, "_"]:
         """What each of these triangles is for the sampling; the last is for rays that miss."""
         strands = np.full(len(self.subject.ribbons.triangles), STRANDS)
         return np.concatenate([self.mesh.kind, strands, [NOTHING]])
