@@ -16,7 +16,8 @@ PAGE = Template("""\
 #$id .images { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.5em, 1fr));
   gap: 1em; margin: 1em 0 .5em; }
 #$id figure { margin: 0; padding: 0; width: 100%; }
-#$id figcaption { font: .85em/1.4 sans-serif; margin: .2em 0 0; text-align: center; min-height: 2.8em; }
+#$id figcaption { font: .85em/1.4 sans-serif; margin: .2em 0 0;
+  text-align: center; min-height: 2.8em; }
 #$id canvas { display: block; width: 100%; height: auto; border: 1px solid #ddd;
   background: #fff; }
 #$id .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(17em, 1fr));
