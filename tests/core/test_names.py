@@ -8,26 +8,35 @@ from pathlib import Path
 import pytest
 
 import tinyvgg
-from tinyvgg import extras
+from tinyvgg import extras, faces
 
 
-def test_every_name_is_there_and_comes_from_where_type_checkers_think():
-    stub = ast.parse(Path(tinyvgg.__file__).with_suffix(".pyi").read_text())
+@pytest.mark.parametrize("package", [tinyvgg, faces], ids=lambda package: package.__name__)
+def test_every_name_is_there_and_comes_from_where_type_checkers_think(package):
+    stub = ast.parse(Path(package.__file__).with_suffix(".pyi").read_text())
     told = {
         alias.name: node.module
         for node in stub.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert set(told) == set(tinyvgg.__all__)
+    assert set(told) == set(package.__all__)
     for name, module in told.items():
-        assert getattr(tinyvgg, name) is getattr(sys.modules[module], name)
-    assert set(tinyvgg.__all__) <= set(dir(tinyvgg))
+        assert getattr(package, name) is getattr(sys.modules[module], name)
+    assert set(package.__all__) <= set(dir(package))
 
 
-def test_another_name_is_no_attribute():
+@pytest.mark.parametrize("package", [tinyvgg, faces], ids=lambda package: package.__name__)
+def test_another_name_is_no_attribute(package):
     with pytest.raises(AttributeError, match="no attribute 'explain_everything'"):
-        tinyvgg.explain_everything  # noqa: B018
+        package.explain_everything  # noqa: B018
+
+
+def test_what_renders_faces_needs_no_torch():
+    """Each process that renders would take some hundred megabytes more."""
+    code = "import sys, tinyvgg.faces.synthetic; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_core_imports_nothing_but_torch_numpy_and_the_shapes_of_signatures():

@@ -1,70 +1,31 @@
 """Faces: images with an index, from whichever source."""
 
+from importlib import import_module
+from typing import Any
+
 from tinyvgg.extras import need
 
 need("faces", "pandas", "PIL", "cv2", "scipy", "torchvision", "tqdm")
 
-
-from pathlib import Path
-
-from tinyvgg import paths
-from tinyvgg.difficulty import difficulty_of
-from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
-from tinyvgg.faces import folder as _folder
-from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.faces.splits import Split, hold_out, split
-from tinyvgg.parameters import SOURCES, check_source
-
-__all__ = [
-    "ANGLES",
-    "EMOTIONS",
-    "GAZES",
-    "SOURCES",
-    "FaceIndex",
-    "Faces",
-    "Split",
-    "check_source",
-    "hold_out",
-    "load_faces",
-    "split",
-]
+# Where the names live; __init__.pyi says the same to type checkers.
+_HOMES = {
+    "tinyvgg.face_parameters": ["ANGLES", "EMOTIONS", "GAZES"],
+    "tinyvgg.faces.index": ["FaceIndex", "Faces"],
+    "tinyvgg.faces.loading": ["load_faces"],
+    "tinyvgg.faces.splits": ["Split", "hold_out", "split"],
+    "tinyvgg.parameters": ["SOURCES", "check_source"],
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)
 
 
-def load_faces(
-    source: str,
-    size: int,
-    subjects: int | None = None,
-    seed: int = 0,
-    progress: bool = True,
-    stream: bool | None = None,
-) -> Faces:
-    """Load a source of faces at one size; synthetic ones are rendered once and kept.
-
-    Args:
-        source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
-            `tinyvgg.difficulty.Difficulty`, or ``folder:PATH`` with one sub-folder per class.
-        size: side of the square images, in pixels.
-        subjects: how many of the 67 synthetic subjects; None for all. Folders are taken whole.
-        seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
-            when the split and the initial weights change.
-        progress: whether to show progress bars.
-        stream: whether photographs of a folder stay on disk and are decoded when they are asked
-            for; None leaves there what would take more than half of the memory that is available.
-            It changes no pixel, and so no result.
-    """
-    check_source(source)
-    if source.startswith("folder:"):
-        return _folder.load(Path(source.partition(":")[2]).expanduser(), size, progress, stream)
-    return _load_synthetic(source, size, subjects, seed, progress)
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for: what renders faces needs no torch."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tinyvgg.faces' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
 
 
-def _load_synthetic(
-    source: str, size: int, subjects: int | None, seed: int, progress: bool
-) -> Faces:
-    from tinyvgg.faces import synthetic
-
-    table = synthetic.design() if subjects is None else synthetic.design(subjects)
-    knobs, folder = difficulty_of(source), paths.faces_cache()
-    images = synthetic.render(table, size, folder, seed, progress=progress, difficulty=knobs)
-    made_by = synthetic.fingerprint(size, seed, knobs)
-    return Faces(knobs.source, FaceIndex(table), images, made_by)
+def __dir__() -> list[str]:
+    """These names beside those that are there already."""
+    return sorted({*globals(), *__all__})

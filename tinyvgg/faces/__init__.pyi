@@ -1,0 +1,11 @@
+from tinyvgg.face_parameters import ANGLES as ANGLES
+from tinyvgg.face_parameters import EMOTIONS as EMOTIONS
+from tinyvgg.face_parameters import GAZES as GAZES
+from tinyvgg.faces.index import FaceIndex as FaceIndex
+from tinyvgg.faces.index import Faces as Faces
+from tinyvgg.faces.loading import load_faces as load_faces
+from tinyvgg.faces.splits import Split as Split
+from tinyvgg.faces.splits import hold_out as hold_out
+from tinyvgg.faces.splits import split as split
+from tinyvgg.parameters import SOURCES as SOURCES
+from tinyvgg.parameters import check_source as check_source
