@@ -1,14 +1,19 @@
 """Processes that work for this one: how they start, and that none outlives it."""
 
+import _thread
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+
+_GRACE_SECONDS = 1.0
 
 
 @contextmanager
@@ -53,6 +58,17 @@ def leave_with_parent() -> None:
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
+def leave_when_closed(listening: Connection) -> None:
+    """Stop what this process does when the other end of a pipe is closed, and end it soon after.
+
+    Its main thread gets `SystemExit`, which lets it tidy up; Ctrl-C is for the process that holds
+    the other end. That end is also closed when that process dies.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_stop_when_closed, args=(listening,), daemon=True).start()
+
+
 def cores() -> int:
     """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -64,4 +80,13 @@ def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        os._exit(1)
+
+
+def _stop_when_closed(listening: Connection) -> None:
+    try:
+        listening.poll(None)
+    finally:
+        _thread.interrupt_main(signal.SIGTERM)
+        time.sleep(_GRACE_SECONDS)
         os._exit(1)

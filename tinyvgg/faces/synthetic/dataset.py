@@ -1,7 +1,6 @@
 """The whole set: rendered over several processes, kept on disk, resumed where it was left."""
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
 from itertools import groupby
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -26,7 +26,7 @@ from tinyvgg.faces.synthetic.design import check_shot, person
 from tinyvgg.faces.synthetic.single import renderer
 from tinyvgg.faces.synthetic.specification import shot_columns
 from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
-from tinyvgg.processes import bare_children, leave_with_parent
+from tinyvgg.processes import bare_children, cores, leave_when_closed
 
 VERSION = 3
 """Raised whenever a change of the renderer changes a pixel."""
@@ -68,7 +68,7 @@ def render(
         size: of the square images, pixels.
         folder: where the images and the parsed anatomy are kept.
         seed: of the whole set.
-        workers: processes; None for one per processor, 1 for none but this.
+        workers: processes; None for one per core, 1 for none but this.
         progress: whether to show a progress bar.
         difficulty: of the whole set.
 
@@ -81,7 +81,7 @@ def render(
     jobs = _plan(table, size, Path(folder), seed, difficulty)
     images = np.empty((len(table), size, size, 3), np.uint8)
     missing = [job for job in jobs if not job.fill(images)]
-    work_off(missing, workers, progress, "rendering subjects")
+    work_off(missing, workers, progress, "rendering faces")
     for job in missing:
         if not job.fill(images):
             raise UserError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
@@ -121,6 +121,11 @@ class Job:
             images[list(self.rows)] = kept
         return kept is not None
 
+    @property
+    def images(self) -> int:
+        """How many it renders."""
+        return len(self.shots)
+
     def prepare(self) -> None:
         """Parse the anatomy, once for all processes."""
         load_anatomy(self.folder)
@@ -158,6 +163,10 @@ def _plan(
 class Task(Protocol):
     """Something to do in a process of its own; it travels there."""
 
+    @property
+    def images(self) -> int:
+        """How many it makes."""
+
     def prepare(self) -> None:
         """What is done once before the processes start, and serves all tasks."""
 
@@ -178,40 +187,48 @@ def check_workers(workers: int | None) -> None:
 def work_off(jobs: Sequence[Task], workers: int | None, progress: bool, what: str) -> None:
     """Run the jobs over at most this many processes; in this one where one is enough.
 
+    An interruption or an error ends the processes within seconds; what they were at is dropped.
+
     Args:
-        jobs: one at a time in each process, in their order.
-        workers: processes; None for one per processor.
+        jobs: one at a time in each process, the largest first, else in their order.
+        workers: processes; None for one per core that this process may use.
         progress: whether to show a progress bar.
         what: is done, for the bar.
     """
-    count = min(workers or os.cpu_count() or 1, len(jobs))
-    bar = tqdm(total=len(jobs), desc=what, disable=not progress or not jobs)
+    jobs = sorted(jobs, key=lambda job: job.images, reverse=True)
+    count = min(workers or cores(), len(jobs))
+    total = sum(job.images for job in jobs)
+    bar = tqdm(total=total, desc=what, unit="image", disable=not progress or not jobs)
     with bar:
         if count <= 1:
             for job in jobs:
                 job.run()
-                bar.update()
+                bar.update(job.images)
             return
         jobs[0].prepare()
         with _pool(count) as pool:
             with bare_children():
-                futures = [pool.submit(job.run) for job in jobs]
-            for future in as_completed(futures):
+                of_future = {pool.submit(job.run): job for job in jobs}
+            for future in as_completed(of_future):
                 future.result()
-                bar.update()
+                bar.update(of_future[future].images)
 
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes; what has not begun is dropped when the caller is interrupted."""
+    """Fresh processes, which leave what they are at when the caller is interrupted or dies."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    listening, calling = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(listening,))
     try:
         yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    except BaseException:
+        calling.close()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
-def _start_worker() -> None:
+def _start_worker(listening: Connection) -> None:
     cv2.setNumThreads(1)
-    leave_with_parent()
+    leave_when_closed(listening)

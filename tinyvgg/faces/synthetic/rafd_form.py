@@ -57,7 +57,7 @@ def write_rafd(
         emotions: all eight by default.
         gazes: all three by default.
         seed: of the whole set.
-        workers: processes; None for one per processor, 1 for none but this.
+        workers: processes; None for one per core, 1 for none but this.
         progress: whether to show a progress bar.
         cache: where the parsed anatomy is kept; nothing is by default, and parsing takes seconds
             once in each process.
@@ -78,7 +78,7 @@ def write_rafd(
     folder = Path(folder).expanduser()
     claim(folder, Manifest(_fingerprint(), seed, difficulty.values))
     jobs = _plan(table, folder, seed, difficulty, cache)
-    work_off(jobs, workers, progress, "rendering shots")
+    work_off(jobs, workers, progress, "rendering portraits")
     return table
 
 
@@ -100,6 +100,11 @@ class Job:
     seed: int
     difficulty: Difficulty
     cache: Path | None
+
+    @property
+    def images(self) -> int:
+        """How many it renders."""
+        return len(self.files)
 
     def prepare(self) -> None:
         """Parse the anatomy, once for all processes, if it is to be kept."""
