@@ -434,6 +434,7 @@ def test_the_largest_jobs_come_first_and_every_image_moves_the_bar(monkeypatch, 
 
     class Bar(contextlib.nullcontext):
         def __init__(self, total, **_):
+            super().__init__()
             moves.append(-total)
 
         def update(self, images):
