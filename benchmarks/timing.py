@@ -1,10 +1,12 @@
-"""What the benchmarks share: alternating medians, the machine's limits, tables."""
+"""What the benchmarks share: alternating medians, the machine's limits, tables.
+
+Torch is imported by what needs it alone: it takes memory, which some benchmarks measure.
+"""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
-
-import torch
 
 Work = Callable[[], object]
 
@@ -20,8 +22,11 @@ def seconds(work: Work) -> float:
 
 def synchronise() -> None:
     """Wait for what a GPU still has to do."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if "torch" in sys.modules:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
 
 
 def medians(*works: Work, rounds: int) -> list[float]:
@@ -34,6 +39,8 @@ def medians(*works: Work, rounds: int) -> list[float]:
 
 def matmul_rate(device: str = "cpu", size: int = 2048, rounds: int = 5) -> float:
     """Floating-point operations per second of a square matrix product in single precision."""
+    import torch
+
     a, b = (torch.rand(size, size, device=device) for _ in range(2))
     (time_taken,) = medians(lambda: a @ b, rounds=rounds)
     return 2 * size**3 / time_taken
@@ -41,6 +48,8 @@ def matmul_rate(device: str = "cpu", size: int = 2048, rounds: int = 5) -> float
 
 def memory_rate(device: str = "cpu", megabytes: int = 512, rounds: int = 5) -> float:
     """Bytes per second that a copy too large for the caches reads and writes."""
+    import torch
+
     source = torch.zeros(megabytes * 2**18, device=device)
     target = torch.empty_like(source)
     (time_taken,) = medians(lambda: target.copy_(source), rounds=rounds)

@@ -1,0 +1,181 @@
+"""Where a picture is traced and shaded, and light that is asked for in parts."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tinyvgg.faces.synthetic import face_spec, single
+from tinyvgg.faces.synthetic.camera import Camera, aim
+from tinyvgg.faces.synthetic.lighting import Visibility
+from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio
+from tinyvgg.faces.synthetic.sampling import (
+    FINE,
+    NOTHING,
+    SMOOTH,
+    STRANDS,
+    Places,
+    between,
+    places_met,
+    plain_kind,
+    rays_of_pixels,
+)
+from tinyvgg.faces.synthetic.shadows import passed, scaled
+
+SIZE = 96
+NARROW = 0.01
+LONG_HAIR = 9
+
+
+@pytest.fixture(scope="module")
+def view(anatomy_folder) -> tuple[Studio, Camera]:
+    spec = face_spec(LONG_HAIR, "happy", "frontal", 45)
+    sitter = single.sitter(spec, SIZE, anatomy_folder)
+    studio = single.renderer(SIZE, 0, anatomy_folder).studio(sitter, spec)
+    return studio, aim(sitter.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+
+
+def kinds(picture: np.ndarray, depth: np.ndarray | None = None, width: float = NARROW):
+    """`plain_kind` of a picture that is given ray by ray, as a picture of pixels."""
+    rows, columns = (side // SUPERSAMPLING for side in picture.shape)
+    ends = rays_of_pixels(rows, columns, SUPERSAMPLING)[:, [0, -1]]
+    depth = np.zeros(picture.shape, np.float32) if depth is None else depth
+    kind = plain_kind(picture.ravel()[ends], depth.ravel()[ends], columns, width)
+    return kind.reshape(rows, columns)
+
+
+def test_rays_of_pixels_name_every_ray_once_and_lie_side_by_side():
+    rays = rays_of_pixels(3, 5, 2)
+    assert rays.shape == (15, 4)
+    assert sorted(rays.ravel()) == list(range(60))
+    assert rays[6].tolist() == [22, 23, 32, 33]
+
+
+@pytest.mark.parametrize("kind", [SMOOTH, STRANDS, NOTHING, FINE])
+def test_a_picture_of_one_kind_is_of_that_kind(kind):
+    assert (kinds(np.full((6, 8), kind)) == kind).all()
+
+
+def test_a_ray_that_is_not_traced_is_judged_by_those_around_it():
+    picture = np.full((6, 6), SMOOTH)
+    picture[2, 2] = NOTHING  # the first ray of the pixel in the middle
+    expected = np.full((3, 3), SMOOTH)
+    expected[1, 1] = FINE
+    expected[0, 1] = expected[1, 0] = FINE  # whose ray is below, and at the right of, the other two
+    assert np.array_equal(kinds(picture), expected)
+    assert np.array_equal(kinds(picture[::-1, ::-1]), expected[::-1, ::-1])
+
+
+def test_every_ray_that_is_not_traced_lies_between_four_that_are():
+    """The edges of a picture apart: no outline gets through between them unnoticed."""
+    for column in range(2, 10):
+        picture = np.full((12, 12), SMOOTH)
+        picture[:, column:] = STRANDS
+        mixed = kinds(picture, width=NARROW) == FINE
+        pixels = picture.reshape(6, 2, 6, 2)
+        differ = (pixels != pixels[:, :1, :, :1]).any(axis=(1, 3))
+        assert not (differ & ~mixed).any()
+
+
+def test_steep_skin_is_fine_and_level_skin_is_not():
+    across = np.arange(12, dtype=np.float32) / SUPERSAMPLING
+    picture = np.full((12, 12), SMOOTH)
+    for slope, kind in ((0.5, SMOOTH), (3.0, FINE)):
+        depth = np.broadcast_to(across * np.float32(slope * NARROW), (12, 12)).copy()
+        assert (kinds(picture, depth) == kind).all()
+        assert (kinds(picture, depth.T) == kind).all()
+        assert (kinds(np.full((12, 12), STRANDS), depth) == STRANDS).all()
+
+
+def test_hair_of_which_a_pixel_shows_many_strands_is_fine():
+    hair = np.full((4, 4), STRANDS)
+    assert (kinds(hair, width=0.02) == STRANDS).all()
+    assert (kinds(hair, width=0.06) == FINE).all()
+
+
+def test_a_plain_pixel_meets_one_kind_with_all_its_rays(view):
+    studio, camera = view
+    sight = studio.geometry.look(camera, 2 * SIZE, SUPERSAMPLING)
+    found = studio.geometry.meet(camera, sight.rays)
+    head = len(studio.mesh.triangles)
+    hits = {
+        SMOOTH: (found["primID"] >= 0) & (found["primID"] < head),
+        STRANDS: found["primID"] >= head,
+        NOTHING: found["primID"] < 0,
+    }
+    for kind, hit in hits.items():
+        through = sight.of(kind)
+        assert len(through) > 0.1 * len(sight.pixels)
+        assert hit[through].mean() > 0.995
+        assert not sight.lash[through].any()
+
+
+def test_rays_meet_the_same_whether_others_are_traced_or_not(view):
+    studio, camera = view
+    sight = studio.geometry.look(camera, SIZE, SUPERSAMPLING)
+    all_rays = studio.geometry.meet(camera, sight.rays)
+    traced = np.zeros(len(sight.rays), bool)
+    traced[sight.pixels[:, [0, -1]]] = True
+    traced[sight.of(FINE)] = True
+    assert 0.5 < traced.mean() < 0.9
+    for name, values in sight.found.items():
+        shown = traced & (all_rays["primID"] >= 0)
+        assert np.array_equal(values[shown], all_rays[name][shown])
+    assert (sight.found["primID"][~traced] == -1).all()
+
+
+def test_with_one_ray_a_pixel_all_are_traced(view):
+    studio, camera = view
+    sight = studio.geometry.look(camera, SIZE, 1)
+    assert (sight.kind == FINE).all()
+    found = studio.geometry.meet(camera, sight.rays)
+    assert np.array_equal(sight.found["primID"], found["primID"])
+
+
+def test_places_interpolate_between_the_corners_of_what_was_met():
+    triangles = np.array([[0, 1, 2], [2, 1, 3]], np.int32)
+    found = {
+        "primID": np.array([-1, 7, 6], np.int32),
+        "u": np.array([0, 0.25, 1], np.float32),
+        "v": np.array([0, 0.5, 0], np.float32),
+        "tfar": np.array([9, 2, 4], np.float32),
+    }
+    rays = np.eye(3, dtype=np.float32)
+    fields = np.array([[0, 1], [4, 1], [8, 1], [16, 1]], np.float32)
+    places = places_met(found, rays, np.array([1, 2]), triangles, first=6)
+    assert places.interpolate(fields).tolist() == [[11, 1], [4, 1]]
+    assert places.depth.tolist() == [2, 4]
+    assert np.array_equal(places.rays, rays[1:])
+    halfway = between(places[:1], places[1:])
+    assert isinstance(halfway, Places)
+    assert halfway.interpolate(fields).tolist() == [[7.5, 1]]
+    assert halfway.depth.tolist() == [3]
+
+
+def test_what_is_passed_can_be_scaled_afterwards():
+    share = np.linspace(0, 1.2, 50, dtype=np.float32)
+    assert passed(share)[:, 1] == pytest.approx(share)
+    assert (passed(share)[1:40, 0] > passed(share)[1:40, 2]).all(), "red gets further"
+    assert scaled(passed(share), 0.5) == pytest.approx(passed(share * np.float32(0.5)), abs=1e-6)
+
+
+@pytest.fixture
+def light_of(view) -> Callable[[], Visibility]:
+    """Visibility of which nothing is known yet."""
+    studio, _ = view
+    return lambda: Visibility(studio.mesh, studio.pose, studio.geometry.scene, studio.illumination)
+
+
+def test_light_asked_for_in_parts_is_that_asked_for_at_once(view, light_of):
+    count = len(view[0].mesh.template)
+    rng = np.random.default_rng(0)
+    whole = light_of().at(np.ones(count, bool)).copy()
+    assert len(np.unique(whole)) > 1000
+    parts = light_of()
+    known = np.zeros(count, bool)
+    for share in (0.001, 0.02, 0.3):
+        wanted = rng.random(count) < share
+        known |= wanted
+        assert np.array_equal(parts.at(wanted)[known], whole[known])
+    assert not np.array_equal(parts.at(wanted), whole), "the rest is not traced"
+    assert np.array_equal(parts.at(np.ones(count, bool)), whole)
