@@ -164,7 +164,7 @@ def test_a_damaged_report_of_error_rates_is_one_line(content, tmp_path):
 def test_faces_found_are_summed_over_the_angles_that_were_asked_for(judged):
     table = judges.found_table(judged)
     together = table.loc[("MTCNN", "45°, 90°")]
-    assert (together["shown"], together["found"]) == (100, 98)
+    assert (together["shown"], together["found"]) == ("100", "98")
     assert (together["share"], together["met"]) == ("98.00%", "no")
     assert together["95 % interval"] == "93.00 to 99.45%"
     assert together["also found where no face is"] == 2
@@ -172,6 +172,18 @@ def test_faces_found_are_summed_over_the_angles_that_were_asked_for(judged):
     assert table.loc[("MTCNN", "0°"), "share"] == "20.00%"
     assert table.loc[("MTCNN", "0°"), "met"] == "—"
     assert [camera for _, camera in table.index[:4]] == ["0°", "45°", "90°", "45°, 90°"]
+
+
+def test_what_was_asked_for_and_is_not_reached_is_said(judged, tmp_path):
+    said = judges.judged_sentence(judged)
+    assert "Not reached: faces that MTCNN finds (98.00%, at least 99% were asked for); " in said
+    assert "readings of sad (40.00%, at least 50%" in said
+    assert "CenterFace finds" not in said
+    good = judged_content()
+    good["found"].pop("MTCNN")
+    good["expressions"]["confusion"]["sad"] = {"happy": 1, "sad": 9}
+    reached = judges.judged_sentence(judges.read_judged(written(tmp_path, good)))
+    assert "All that was asked for is reached." in reached
 
 
 def test_readings_are_judged_one_by_one_and_together_without_contempt(judged):
@@ -233,6 +245,10 @@ def test_error_rates_stand_beside_what_was_asked_for(tuned):
     assert list(table["within"]) == ["no", "yes", "no"]
     assert set(table["asked for"]) == {"6 to 13%"}
     assert set(table["paper"]) == {"9.03%"}
+
+
+def test_networks_in_the_range_asked_for_are_counted(tuned):
+    assert "with 2 networks on the faces `synthetic`: 1 have" in tuning.tuning_sentence(tuned)
 
 
 def test_the_most_frequent_confusions_are_counted_over_all_networks(tuned):

@@ -124,7 +124,7 @@ def identity_table(sizes: Sequence[int]) -> pd.DataFrame:
     """What names the pixels: versions, and the fingerprint at each size."""
     rows = {
         "version of the renderer": str(synthetic.VERSION),
-        "version of the anatomy (`anny`)": metadata.version("anny"),
+        "version of the anatomy, anny": metadata.version("anny"),
         "seed of the set": str(SEED),
         **{
             f"fingerprint at {size} pixels": synthetic.fingerprint(size, SEED)

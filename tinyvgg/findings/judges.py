@@ -126,8 +126,26 @@ def judged_sentence(judged: Judged | None) -> str:
     )
     return (
         f"Judged were {who} with frontal gaze at {judged.size} pixels, by {versions} "
-        f"(images `{judged.fingerprint}`).{changed}"
+        f"(images `{judged.fingerprint}`). {_outcome(judged)}{changed}"
     )
+
+
+def _outcome(judged: Judged) -> str:
+    """Whether what was asked for beforehand is reached, and where it is not."""
+    found, read = (
+        table.reset_index().to_dict("records")
+        for table in (found_table(judged), read_table(judged))
+    )
+    of_faces = [(f"faces that {row['detector']} finds", row) for row in found]
+    of_readings = [(f"readings of {row['emotion']}", row) for row in read]
+    missed = [
+        f"{what} ({row['share']}, {row['asked for']} were asked for)"
+        for what, row in of_faces + of_readings
+        if row["met"] == "no"
+    ]
+    if not missed:
+        return "All that was asked for is reached."
+    return f"Not reached: {'; '.join(missed)}. All else that was asked for is."
 
 
 def found_table(judged: Judged) -> pd.DataFrame:
@@ -146,8 +164,8 @@ def found_table(judged: Judged) -> pd.DataFrame:
                 {
                     "detector": detector,
                     "camera": camera,
-                    "shown": shown,
-                    "found": found,
+                    "shown": f"{shown:,}",
+                    "found": f"{found:,}",
                     **_rate(found, shown, least),
                     "also found where no face is": int(part["elsewhere"].sum()),
                 }

@@ -177,7 +177,14 @@ def tuning_sentence(tuning: Tuning | None) -> str:
         if old
         else ""
     )
-    return f"Measured with {len(tuning.runs)} networks on the faces `{tuning.source}`.{changed}"
+    inside = sum(
+        ASKED[run.task].low <= run.errors / run.test_images <= ASKED[run.task].high
+        for run in tuning.runs
+    )
+    return (
+        f"Measured with {len(tuning.runs)} networks on the faces `{tuning.source}`: {inside} have "
+        f"an error rate in the range asked for.{changed}"
+    )
 
 
 def rates_table(tuning: Tuning) -> pd.DataFrame:
