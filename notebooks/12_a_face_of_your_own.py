@@ -81,7 +81,8 @@ causes = {
 }
 size = album(study.profile).size
 original = see(shot, size)
-changed = {name: see(synthetic.intervene(shot, **cause), size) for name, cause in causes.items()}
+shots = {name: synthetic.intervene(shot, **cause) for name, cause in causes.items()}
+changed = {name: see(other, size) for name, other in shots.items()}
 
 # %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it: for an action only the part of the face that moves is blue, for lamps, camera and skin the whole head"}}
 interventions_figure(original, changed)

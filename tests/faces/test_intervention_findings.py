@@ -83,9 +83,7 @@ def test_tables_have_a_column_a_cause_and_dashes_for_parts_that_are_not_there():
     assert largest.loc[parts, "nothing"].tolist() == ["0", "0", "0", "—"]
 
 
-@pytest.mark.parametrize(
-    ("different", "shown"), [(0, "100"), (1, "> 99"), (399, "< 1"), (400, "0")]
-)
+@pytest.mark.parametrize(("different", "shown"), [(0, "100"), (1, ">99"), (399, "<1"), (400, "0")])
 def test_nearly_all_and_nearly_none_are_not_rounded_to_all_and_none(different, shown):
     parts = np.full((20, 20), FacePart.NOSE, np.uint8)
     before, after = np.zeros((2, 20, 20, 3), np.uint8)

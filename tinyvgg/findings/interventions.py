@@ -130,7 +130,7 @@ def _share(equal: int | np.integer, pixels: int | np.integer) -> str:
         return NOTHING
     percent = 100 * equal / pixels
     if 99 < percent < 100:
-        return "> 99"
+        return ">99"
     if 0 < percent < 1:
-        return "< 1"
+        return "<1"
     return f"{percent:.0f}"
