@@ -65,7 +65,7 @@ def test_emotion_cannot_be_read_from_what_is_no_face(forbidden, held_out, few):
 
 @pytest.mark.parametrize("held_out", ["gaze", "subject"])
 def test_the_same_model_reads_emotion_from_whole_images(held_out, few):
-    assert few.read(probe("whole image", "pixels"), held_out).interval.low > 4 * CHANCE
+    assert few.read(probe("whole image", "pixels"), held_out).interval.low > 3 * CHANCE
 
 
 def exposed(few: Few, rng: np.random.Generator) -> np.ndarray:
