@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tinyvgg.face_parameters import EMOTIONS
-from tinyvgg.faces.synthetic import design
+from tinyvgg.faces.synthetic import FacePart, design
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 FACE = np.array([40.0, 50.0, 80.0, 100.0])
@@ -36,29 +36,58 @@ def test_a_quick_look_shows_each_emotion_equally_often_from_the_sides(tool):
 
 
 @pytest.mark.parametrize(
-    ("box", "found"),
+    ("box", "overlap"),
     [
-        ([35, 40, 85, 105], True),
-        ([58, 73, 64, 80], True),
-        ([0, 0, 300, 300], False),  # its centre is beside the face
-        ([42, 52, 52, 62], False),  # an eye
-        ([150, 150, 200, 200], False),
+        ([40, 50, 80, 100], 1),
+        ([40, 50, 60, 100], 0.5),
+        ([60, 50, 100, 100], 1 / 3),
+        ([0, 0, 200, 200], 0.05),  # nearly everything
+        ([42, 52, 52, 62], 0.05),  # an eye
+        ([150, 20, 200, 200], 0),
     ],
 )
-def test_a_detection_and_the_face_hold_the_centres_of_each_other(box, found, tool):
-    assert tool.agree(np.array([box], dtype=float), FACE).tolist() == [found]
+def test_detections_overlap_the_face_by_what_both_cover(box, overlap, tool):
+    boxes = np.array([box, [0, 0, 1, 1]], dtype=float)
+    assert tool.overlaps(boxes, FACE) == pytest.approx([overlap, 0])
+
+
+def test_nothing_overlaps_where_nothing_is_detected(tool):
+    assert tool.overlaps(np.empty((0, 4)), FACE).shape == (0,)
+
+
+def test_the_face_is_where_its_own_parts_are(tool):
+    parts = np.full((8, 8), FacePart.HAIR, np.uint8)
+    parts[4:6, 2:5] = FacePart.CHEEKS
+    parts[6, 3] = FacePart.CHIN
+    parts[5, 5:] = FacePart.EARS
+    parts[7] = FacePart.NECK
+    assert tool.around(parts).tolist() == [2, 4, 5, 7]
+
+
+def test_each_image_has_the_box_of_its_own_face(tool, tmp_path):
+    table = design(1, (45, 90))
+    table = table[(table["gaze"] == "frontal") & table["emotion"].isin(["neutral", "surprised"])]
+    boxes = tool.face_boxes(table, seed=0, folder=tmp_path, workers=1)
+    shots = zip(table["angle"], table["emotion"], strict=True)
+    found = dict(zip(shots, boxes, strict=True))
+    for angle in (45, 90):
+        neutral, surprised = found[angle, "neutral"], found[angle, "surprised"]
+        assert surprised[3] > neutral[3] + 4  # the jaw drops
+        assert tool.SIZE / 2 < neutral[3] - neutral[1] < tool.SIZE
+    assert np.ptp(found[45, "neutral"][::2]) < np.ptp(found[90, "neutral"][::2])
 
 
 def test_faces_found_are_counted_for_each_camera(tool):
     table = design(1, (45, 90)).head(4)
     elsewhere = [150.0, 150.0, 200.0, 200.0]
-    said = iter([[FACE, elsewhere], [], [FACE, FACE], [FACE]])
+    said = iter([[FACE, elsewhere], [], [FACE + 100], [FACE]])
 
     def detect(image: np.ndarray) -> np.ndarray:
         return np.array(next(said)).reshape(-1, 4)
 
     images = np.zeros((4, 8, 8, 3), np.uint8)
-    counts = tool.count_found(table, images, {45: FACE, 90: FACE}, {"one": detect})
+    faces = np.stack([FACE, FACE, FACE + 100, FACE])
+    counts = tool.count_found(table, images, faces, {"one": detect})
     assert counts["one"] == {
         "45": {"shown": 2, "found": 2, "elsewhere": 1, "missed": []},
         "90": {"shown": 2, "found": 1, "elsewhere": 0, "missed": [table["path"][1]]},
