@@ -64,7 +64,6 @@ def photograph_pooling(photograph: Float[Tensor, "h w"], kernel: int = 2) -> Fig
         pixels = image.numpy()
         shown = f"{title}, {pixels.shape[0]} x {pixels.shape[1]}"
         style.show_image(axes[0, column], pixels, shown)
-        axes[0, column].images[0].set_interpolation("antialiased")
         style.show_image(axes[1, column], _detail(pixels, kernel if column == 1 else 1))
     return figure
 

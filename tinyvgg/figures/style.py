@@ -26,6 +26,8 @@ TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
 TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
 WIDTH = 7.5
 """Width of a figure in inches."""
+FINE = 100
+"""Images with so many pixels a side are drawn averaged, not pixel by pixel."""
 Item = TypeVar("Item")
 
 _STYLE: Any = {
@@ -92,9 +94,13 @@ def second(draw: Callable[[Item], Drawn], items: Sequence[Item]) -> Drawn:
 
 
 def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:
-    """An image without ticks; gray ones from black to white over their own 8-bit range."""
+    """An image without ticks; gray ones from black to white over their own 8-bit range.
+
+    Small images keep their pixels as squares; large ones, which a panel shrinks, are averaged.
+    """
     scale: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
-    axes.imshow(image, **scale)
+    sampling = "antialiased" if min(image.shape[:2]) >= FINE else "nearest"
+    axes.imshow(image, interpolation=sampling, **scale)
     axes.set_title(title)
     clear(axes)
 
