@@ -67,12 +67,14 @@ class Material:
     Attributes:
         albedo: (n, 3) linear RGB.
         hair: share of hair, 0..1.
+        cloth: share of cloth, 0..1; it is matt and has no pores.
         shine: strength of highlights.
         gloss: their exponent.
     """
 
     albedo: Float32[np.ndarray, "n 3"]
     hair: Float32[np.ndarray, "n"]
+    cloth: Float32[np.ndarray, "n"]
     shine: Float32[np.ndarray, "n"]
     gloss: Float32[np.ndarray, "n"]
 
@@ -81,7 +83,8 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     """Look up the paint and lay lips, creases, mouth, shirt, teeth and eyes over it."""
     skin = hits.is_part(Part.SKIN)
     painted = sample(charts.paint, hits.place)
-    hair = painted[:, 3] * (1 - hits.ears) * skin
+    shirt = subject.shirt.cover(hits.template) * skin
+    hair = painted[:, 3] * (1 - hits.ears) * skin * (1 - shirt)
     folded = contract("nc,c->n", sample(charts.creases, hits.place), pose.creases)
     looks = subject.looks
     albedo = mix(painted[:, :3], looks.skin, hits.ears * skin)
@@ -90,11 +93,11 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     albedo = mix(albedo, looks.lips, np.clip((hits.lips - 0.25) * 2.2, 0, 1) * 0.85)
     albedo *= 1 - per_channel(np.clip(folded, 0, 1) * skin, _CREASE)
     albedo = mix(albedo, _MOUTH, np.clip(hits.mouth * 1.3, 0, 1))
-    shirt = subject.shirt.cover(hits.template) * skin
     albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)
     wet = np.clip(hits.lips, 0, 1)
     bare = np.clip(albedo.mean(axis=1) / looks.skin.mean(), 0, 1)  # brows and stubble are matt
     shine = (0.85 + 0.2 * wet) * bare**2 * (1 - hair) + 0.15 * hair
+    shine *= 1 - shirt
     gloss = 15 + 30 * wet
 
     teeth, eyes = hits.part == Part.TEETH, hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
@@ -103,7 +106,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     outer = np.where(hits.part[eyes] == Part.LEFT_EYE, 1, -1) * hits.off_eye[eyes, 0]
     albedo[eyes] = eyeball_colour(hits.in_eye[eyes], outer, looks.iris)
     shine[teeth], gloss[teeth], shine[eyes] = 0.7, 60, 0
-    return Material(*(x.astype(np.float32) for x in (albedo, hair, shine, gloss)))
+    return Material(*(x.astype(np.float32) for x in (albedo, hair, shirt, shine, gloss)))
 
 
 def facing(

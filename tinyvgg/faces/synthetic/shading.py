@@ -15,6 +15,7 @@ from tinyvgg.faces.synthetic.maths import (
     smoothstep,
 )
 from tinyvgg.faces.synthetic.mesh import Part
+from tinyvgg.faces.synthetic.mouth import light_in_cavity, light_on_teeth
 from tinyvgg.faces.synthetic.pose import Pose
 from tinyvgg.faces.synthetic.shadows import passed, scaled
 from tinyvgg.faces.synthetic.subjects import Subject
@@ -61,6 +62,10 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     seen[folds] = np.maximum(seen[folds], 0.65)
     teeth = hits.part == Part.TEETH
     seen[teeth] = (seen[teeth] * 0.5 + 0.5) * np.float32(pose.mouth_light)
+    seen[teeth] *= light_on_teeth(hits.template[teeth], hits.view[teeth])[:, None]
+    inside = np.flatnonzero((hits.mouth > 0) | (hits.part == Part.TONGUE))
+    depth = np.where(hits.part[inside] == Part.TONGUE, 1, hits.mouth[inside])
+    seen[inside] *= light_in_cavity(hits.template[inside], depth)[:, None]
     return seen
 
 
@@ -69,7 +74,8 @@ def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Float32[np
     normal = np.copy(hits.normal)
     teeth = hits.part == Part.TEETH
     normal[teeth] = tooth_normals(hits.template[teeth])
-    depth = _PORE_DEPTH * (1 - np.float32(0.3) * surface.hair) * (hits.part == Part.SKIN)
+    bare = (1 - surface.cloth) * (hits.part == Part.SKIN)
+    depth = _PORE_DEPTH * (1 - np.float32(0.3) * surface.hair) * bare
     twice = 2 * hits.place
     around, up = (sample(pores, twice - np.floor(twice)) * depth[:, None]).T
     tilt = columns(around * normal[:, 2], up, -around * normal[:, 0])

@@ -16,6 +16,12 @@ _BORDERS = np.array([0.0, 0.155, 0.285, 0.42, 0.545, 0.675, 0.82, 0.98])
 _LIT = np.array([1.0, 1.0, 0.8, 0.45, 0.2, 0.1, 0.08])
 """How much light the cheeks leave to each tooth, from the middle on."""
 
+_GLANCING = (0.45, 0.2)
+"""Cosines of the view against the arch: where single teeth are told apart, and where not."""
+
+_FRONT = (1.25, 1.43)
+"""How far in front the arch is in the mouth's shade, and is enamel, dm."""
+
 _UPPER_GUM, _LOWER_GUM, _SCALLOP = 6.775, 6.515, 0.022
 
 
@@ -25,11 +31,11 @@ def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "
     Args:
         template: places on the undeformed head, dm.
     """
-    outwards = _outwards(template)
+    outer = outwards(template)
     _, across = _tooth(template)
     bend = (0.35 * across * np.sign(template[:, 0])).astype(np.float32)
-    sideways = np.stack([outwards[:, 2], 0 * bend, -outwards[:, 0]], axis=1)
-    return normalized(outwards + bend[:, None] * sideways)
+    sideways = np.stack([outer[:, 2], 0 * bend, -outer[:, 0]], axis=1)
+    return normalized(outer + bend[:, None] * sideways)
 
 
 def tooth_colour(
@@ -50,14 +56,22 @@ def tooth_colour(
     height = template[:, 1]
     depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop
     colour = mix(colour, _GUM * _LIT[number][:, None], smoothstep(-0.008, 0.012, depth))
-    inside = smoothstep(0.1, -0.15, dot(view, _outwards(template)))
-    return mix(colour, _GUM * _SHADE, inside).astype(np.float32)
+    facing = dot(view, outwards(template))
+    colour = mix(colour, _along_the_arch(template), smoothstep(*_GLANCING, facing))
+    return mix(colour, _GUM * _SHADE, smoothstep(0.1, -0.15, facing)).astype(np.float32)
 
 
-def _outwards(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    outwards = template * np.array([1, 0, 1], np.float32)
-    outwards[:, 2] -= _ARCH_CENTRE
-    return normalized(outwards)
+def _along_the_arch(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of teeth seen past their neighbours: single ones merge and redden further back."""
+    front = smoothstep(*_FRONT, template[:, 2])
+    return mix(np.broadcast_to(_GUM * _SHADE, template.shape), _ENAMEL, front)
+
+
+def outwards(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Unit vectors from the middle of the arch, level."""
+    level = template * np.array([1, 0, 1], np.float32)
+    level[:, 2] -= _ARCH_CENTRE
+    return normalized(level)
 
 
 def _tooth(template: Float32[np.ndarray, "n 3"]) -> tuple[Array, Array]:
