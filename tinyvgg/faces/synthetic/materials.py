@@ -96,8 +96,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     albedo = mix(albedo, np.full(3, _SHIRT, np.float32), shirt)
     wet = np.clip(hits.lips, 0, 1)
     bare = np.clip(albedo.mean(axis=1) / looks.skin.mean(), 0, 1)  # brows and stubble are matt
-    shine = (0.85 + 0.2 * wet) * bare**2 * (1 - hair) + 0.15 * hair
-    shine *= 1 - shirt
+    shine = (0.85 + 0.2 * wet) * bare**2 * (1 - hair) * (1 - shirt) + 0.15 * hair
     gloss = 15 + 30 * wet
 
     teeth, eyes = hits.part == Part.TEETH, hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)

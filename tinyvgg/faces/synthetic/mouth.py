@@ -28,7 +28,7 @@ def light_in_cavity(
     """
     cheeks = _BEHIND_CHEEKS * smoothstep(*_BESIDE, np.abs(template[:, 0]))
     kept = 1 - _arriving(template, _CAVITY, _CAVITY_LEAST) * (1 - cheeks)
-    return (1 - kept * np.clip(mouth, 0, 1)).astype(np.float32)
+    return np.asarray(1 - kept * np.clip(mouth, 0, 1), np.float32)
 
 
 def light_on_teeth(
@@ -41,7 +41,8 @@ def light_on_teeth(
         view: unit vectors to the camera, which tell which side it sees.
     """
     inner = smoothstep(_OUTER, _INNER, dot(view, outwards(template)))
-    return (1 - (1 - _arriving(template, _TEETH, _TEETH_LEAST)) * inner).astype(np.float32)
+    kept = 1 - _arriving(template, _TEETH, _TEETH_LEAST)
+    return np.asarray(1 - kept * inner, np.float32)
 
 
 def _arriving(
