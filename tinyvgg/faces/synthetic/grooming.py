@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from tinyvgg.faces.synthetic.chart import AXIS_DEPTH
 from tinyvgg.faces.synthetic.combing import KNOT, Vectors, comb, shares
-from tinyvgg.faces.synthetic.hair_styles import FALLING, Cut, HairStyle, hairline
+from tinyvgg.faces.synthetic.hair_styles import FALLING, Cut, HairStyle, in_sideburns, within_hairline
 from tinyvgg.faces.synthetic.haircuts import HAIRCUTS, Haircut
 from tinyvgg.faces.synthetic.locks import knot, waved
 from tinyvgg.faces.synthetic.maths import dot, mix, normalized, smoothstep
@@ -84,8 +84,9 @@ def _fall(
 def _within_hairline(roots: Vectors, style: HairStyle) -> Float[np.ndarray, "n"]:
     """How strong hair is: one inside, less at the hairline, where it is fine and short."""
     azimuth = np.arctan2(roots[:, 0], roots[:, 2] - AXIS_DEPTH)
-    inside = roots[:, 1] - hairline(azimuth, style)
-    return np.asarray(0.35 + 0.65 * smoothstep(-0.02, 0.14, inside))
+    inside = within_hairline(azimuth, roots[:, 1], style)
+    taper = 0.3 * in_sideburns(azimuth, roots[:, 1])
+    return np.asarray(0.35 + 0.65 * smoothstep(-0.02, 0.14 + taper, inside))
 
 
 def _lengths(

@@ -50,10 +50,10 @@ def shade_strands(
 def _highlight(
     lamp: Lamp, normal: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
 ) -> Array:
-    """As on the head, with an exponent of 15."""
+    """As on the head, but broad: with an exponent of 6."""
     half = normalized(view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)
     square = cosine * cosine
-    lobe = np.square(np.square(square)) * np.square(square) * square * cosine
-    strength = np.float32(lamp.highlight * 17 / 8) * _SHINE
+    lobe = np.square(square) * square
+    strength = np.float32(lamp.highlight) * _SHINE
     return np.asarray(strength * fresnel(half, view) * lobe)

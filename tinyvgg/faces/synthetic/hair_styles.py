@@ -45,6 +45,7 @@ _HEIGHT = np.array(
 _BY_HAIRLINE = np.array([1, 1, 1, 1, 0.9, 0.7, 0.45, 0.2, *[0] * 11])
 _BY_RECESSION = np.array([0, 0.1, 0.6, 1, 0.95, 0.6, 0.3, 0.1, *[0] * 11])
 _BY_PEAK = np.array([-1, -0.4, *[0] * 17])
+_RADIUS, _NEXT = 0.85, np.radians(3)
 _BY_SIDEBURN = np.array([*[0] * 8, -0.1, -0.4, -1, -1, -0.3, *[0] * 6])
 
 
@@ -90,7 +91,7 @@ def draw_style(person: Person, rng: np.random.Generator) -> HairStyle:
         hairline=float(raised + 0.06 * (cut == Cut.BUZZED) * grown_man),
         recession=float(abs(receding) * (1.6 if grown_man else 0.4)),
         peak=float(abs(peaked)),
-        sideburn=float(sideburn * 0.22 - (0.05 if grown_man else 0.28)),
+        sideburn=float(sideburn * 0.16 - (0.14 if grown_man else 0.28)),
         length=float(length),
         volume=float(0.6 + 0.8 * volume),
         parting=float(side * (0.04 + 0.34 * wave if cut in FALLING else 0.24 + 0.14 * wave)),
@@ -108,8 +109,21 @@ def hair_cover(azimuth: Array, height: Array, style: HairStyle, softness: float)
         style: where hair grows.
         softness: half the width of the border, dm.
     """
-    border = hairline(azimuth, style)
-    return smoothstep(-softness, softness, height - border)
+    return smoothstep(-softness, softness, within_hairline(azimuth, height, style))
+
+
+def within_hairline(azimuth: Array, height: Array, style: HairStyle) -> Array:
+    """How far places of the template are inside the hairline, dm; below zero outside."""
+    rise = hairline(azimuth + _NEXT, style) - hairline(azimuth - _NEXT, style)
+    slope = rise / np.float32(2 * _NEXT * _RADIUS)
+    return np.asarray((height - hairline(azimuth, style)) / np.sqrt(1 + slope * slope))
+
+
+def in_sideburns(azimuth: Array, height: Array) -> Array:
+    """How much places of the template belong to the hair before the ears, 0..1."""
+    degrees = np.degrees(np.abs(azimuth))
+    around = smoothstep(45, 51, degrees) * smoothstep(72, 66, degrees)
+    return np.asarray(around * smoothstep(7.6, 7.35, height))
 
 
 def hairline(azimuth: Array, style: HairStyle) -> Float32[np.ndarray, "..."]:

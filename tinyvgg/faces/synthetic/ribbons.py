@@ -1,6 +1,6 @@
 """Strands of hair as ribbons that rays can meet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from tinyvgg.faces.synthetic.maths import Array, contract, normalized
 from tinyvgg.faces.synthetic.mesh import ray_scene
 from tinyvgg.faces.synthetic.scalp import Scalp
 from tinyvgg.faces.synthetic.shadows import passed
-from tinyvgg.faces.synthetic.strands import Strands
+from tinyvgg.faces.synthetic.strands import Strands, frayed
 
 _ROUNDNESS = 0.55
 _DEEP = 0.6
@@ -64,9 +64,10 @@ def make_ribbons(
         skin: the subject's skin at rest.
         rng: the subject's stream.
     """
-    count, points = strands.paths.shape[:2]
+    strands = frayed(replace(strands, paths=_carried(strands.paths, scalp, skin)), rng)
+    paths = strands.paths
+    count, points = paths.shape[:2]
     along = np.linspace(0, 1, points)
-    paths = _carried(strands.paths, scalp, skin)
     tangent = normalized(np.gradient(paths, axis=1)) if count else paths
     twist = rng.normal(0, 0.35, (count, 1, 3))
     outwards = normalized(strands.outwards + twist)

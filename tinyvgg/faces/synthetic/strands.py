@@ -5,7 +5,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float
 
-from tinyvgg.faces.synthetic.maths import Array, mix, normalized
+from tinyvgg.faces.synthetic.maths import Array, dot, mix, normalized
+
+_PARTS = 3
+_PART_WIDTH = 0.45
+_SPREAD, _PARTING, _WIDEST = 0.011, 0.03, 0.035
+_STRAYS, _STRAYING, _STRAY_WIDTH = 0.06, 3.0, 0.6
+_SHORTEST = 0.78
 
 
 @dataclass(frozen=True)
@@ -53,3 +59,31 @@ def trimmed(strands: Strands, ends: Float[np.ndarray, "n"], points: int) -> Stra
         return mix(values[row, before], values[row, before + 1], share)
 
     return replace(strands, paths=at(strands.paths), outwards=normalized(at(strands.outwards)))
+
+
+def frayed(strands: Strands, rng: np.random.Generator) -> Strands:
+    """Each strand as several finer ones that part towards their tips, some of which stray.
+
+    Args:
+        strands: coarse ones, each of which stands for a tuft.
+        rng: the subject's stream.
+    """
+    count, points = strands.paths.shape[:2]
+    if not count:
+        return strands
+    steps = np.diff(strands.paths, axis=1, prepend=strands.paths[:, :1])
+    run = np.cumsum(np.sqrt(dot(steps, steps)), axis=1)
+    apart = np.minimum(_SPREAD + _PARTING * run, _WIDEST)
+    side = normalized(np.cross(np.gradient(strands.paths, axis=1), strands.outwards))
+    tuft = np.repeat(np.arange(count), _PARTS)
+    stray = rng.random(len(tuft)) < _STRAYS
+    aside, out = rng.normal(0, 1, (2, len(tuft), 1)) * np.where(stray, _STRAYING, 1)[:, None]
+    aside, out = aside * apart[tuft], 0.6 * out * apart[tuft]
+    paths = strands.paths[tuft] + side[tuft] * aside[..., None]
+    finer = Strands(
+        paths + strands.outwards[tuft] * out[..., None],
+        strands.outwards[tuft],
+        strands.layer[tuft],
+        strands.width[tuft] * _PART_WIDTH * np.where(stray, _STRAY_WIDTH, 1),
+    )
+    return trimmed(finer, rng.uniform(_SHORTEST, 1, len(tuft)), points)
