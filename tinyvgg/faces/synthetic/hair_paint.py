@@ -17,7 +17,7 @@ from tinyvgg.faces.synthetic.chart import (
     value_noise,
 )
 from tinyvgg.faces.synthetic.combing import comb
-from tinyvgg.faces.synthetic.hair_styles import Cut, HairStyle, hair_cover, hairline, in_sideburns, within_hairline
+from tinyvgg.faces.synthetic.hair_styles import FALLING, Cut, HairStyle, hair_cover, hairline, in_sideburns, within_hairline
 from tinyvgg.faces.synthetic.maths import Array, smoothstep
 from tinyvgg.faces.synthetic.scalp import Scalp
 
@@ -29,7 +29,8 @@ _STRIP = slice(round((TOP - 5.46) / (TOP - BOTTOM) * HEIGHT), HEIGHT)
 
 _LINES = 5200
 _BABY_HAIRS = 1500
-_SOFTNESS, _BUZZED, _SIDEBURN = 0.075, 0.045, 0.07
+_SOFTNESS, _BUZZED, _SIDEBURN = 0.075, 0.025, 0.05
+_FILL = 0.05
 _STUBBLE = 0.86
 _SHADE, _FRINGE = 0.28, 0.2
 
@@ -48,9 +49,12 @@ def paint_cover(
     wander = value_noise(rng, 60) * 0.022 + value_noise(rng, 16) * 0.016
     grain = value_noise(rng, 2.2, 2.5) * 0.022
     buzzed = style.cut == Cut.BUZZED
-    inside = within_hairline(azimuths(), heights(), style) + wander + grain * (2 if buzzed else 1)
-    softness = _SOFTNESS + _BUZZED * buzzed + _SIDEBURN * in_sideburns(azimuths(), heights())
-    cover = smoothstep(-softness, softness, inside - 0.5 * (softness - _SOFTNESS))
+    inside = within_hairline(azimuths(), heights(), style) + wander + grain * (1.3 if buzzed else 1)
+    before_ears = in_sideburns(azimuths(), heights())
+    if style.cut in FALLING:
+        inside = inside + _FILL * smoothstep(0.75, 0.6, np.abs(azimuths()))
+    softness = _SOFTNESS + _BUZZED * buzzed + _SIDEBURN * before_ears
+    cover = smoothstep(-softness, softness, inside - 1.2 * (softness - _SOFTNESS))
     if buzzed:
         stubble = _STUBBLE - 0.12 * style.volume + 0.13 * value_noise(rng, 1.6)
         return np.clip(cover * stubble, 0, 1).astype(np.float32)

@@ -15,7 +15,7 @@ from tinyvgg.faces.synthetic.mesh import HeadMesh, Part
 from tinyvgg.faces.synthetic.obstacles import EAR, EAR_SIZE
 
 _SMOOTHED_OVER = 24
-_SOFTNESS = 0.07
+_SOFTNESS = 0.055
 _LOWEST = 6.3
 
 

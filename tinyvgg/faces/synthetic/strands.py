@@ -8,9 +8,9 @@ from jaxtyping import Float
 from tinyvgg.faces.synthetic.maths import Array, dot, mix, normalized
 
 _PARTS = 3
-_PART_WIDTH = 0.45
+_PART_WIDTH = 0.5
 _SPREAD, _PARTING, _WIDEST = 0.011, 0.03, 0.035
-_STRAYS, _STRAYING, _STRAY_WIDTH = 0.06, 3.0, 0.6
+_STRAYS, _STRAYING, _STRAY_WIDTH = 0.05, 2.0, 0.7
 _SHORTEST = 0.78
 
 
