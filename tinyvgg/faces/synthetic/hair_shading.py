@@ -4,13 +4,14 @@ The same light as `shading` has for the head, for what strands are: of one sharp
 without pores, creases or wet spots.
 """
 
+import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from tinyvgg.faces.synthetic.chart import Image, sample
 from tinyvgg.faces.synthetic.lighting import Illumination, Lamp
 from tinyvgg.faces.synthetic.materials import facing
-from tinyvgg.faces.synthetic.maths import Array, dot, normalized, per_channel
+from tinyvgg.faces.synthetic.maths import Array, dot, mix, normalized, per_channel
 from tinyvgg.faces.synthetic.shading import EXPOSURE, SHEEN, fresnel, rim, sky, wrapped
 from tinyvgg.faces.synthetic.shadows import scaled
 
@@ -18,6 +19,7 @@ _WRAP = np.float32(0.25)
 _SHINE = np.float32(0.6)
 _RIM = 0.5
 _INSIDE_HAIR = 0.5
+_TUFT, _SHARPEST, _SOFTEST = 0.012, 0.3, 1.2
 
 
 def shade_strands(
@@ -45,6 +47,25 @@ def shade_strands(
     colour += per_channel(shine * np.minimum(share, 1), np.float32(1.1) * SHEEN)
     colour += rim(normal, view, share, light) * np.float32(_RIM)
     return np.asarray(colour * EXPOSURE)
+
+
+def soft_outlines(
+    linear: Float32[np.ndarray, "h w 3"], share: Float[np.ndarray, "p"], width: float
+) -> Float32[np.ndarray, "h w 3"]:
+    """Blend hair with what is around it at its outline, as it is finer there than strands are.
+
+    Args:
+        linear: linear RGB.
+        share: (h * w,) of each pixel that strands cover, 0..1.
+        width: of a pixel, dm.
+    """
+    radius = min(_TUFT / width, _SOFTEST)
+    if radius < _SHARPEST:
+        return linear
+    share = share.astype(np.float32).reshape(linear.shape[:2])
+    around = cv2.GaussianBlur(share, (0, 0), 1.25 * radius)
+    weight = np.sqrt(np.clip(4 * around * (1 - around), 0, 1))
+    return mix(linear, cv2.GaussianBlur(linear, (0, 0), radius), weight)
 
 
 def _highlight(

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int, UInt8
 
 from tinyvgg.faces.synthetic.camera import Camera, Nuisance
 from tinyvgg.faces.synthetic.chart import Charts, chart
-from tinyvgg.faces.synthetic.hair_shading import shade_strands
+from tinyvgg.faces.synthetic.hair_shading import shade_strands, soft_outlines
 from tinyvgg.faces.synthetic.head import UPRIGHT, Head
 from tinyvgg.faces.synthetic.lighting import STUDIO, Illumination, Light, Visibility
 from tinyvgg.faces.synthetic.materials import Hits, facing
@@ -73,8 +73,11 @@ class Studio:
         linear = np.full((len(sight.pixels), 3), _BACKGROUND)
         linear[sight.kind == SMOOTH] = smooth
         for kind, through in ((STRANDS, hair), (FINE, fine)):
-            linear[sight.kind == kind] = self._mean(rays[through], sight.found["primID"][through])
-        return develop(linear.reshape(-1, size, 3), nuisance)
+            linear[sight.kind == kind] = rays[through].mean(axis=1)
+        hairy = sight.found["primID"] >= len(self.mesh.triangles)
+        share = np.where(sight.kind == STRANDS, 1, hairy[sight.pixels].mean(axis=1))
+        linear = soft_outlines(linear.reshape(-1, size, 3), share, camera.width / size)
+        return develop(linear, nuisance)
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -132,18 +135,6 @@ class Studio:
         colours = _tone(colours)
         colours[(found["primID"] < 0) & (sight.lash == 0)] = _BACKGROUND
         return _tone(self._of_head(camera, smooth, fields, self.charts.halved)), colours
-
-    def _mean(
-        self, colours: Float32[np.ndarray, "p q 3"], number: Int[np.ndarray, "p q"]
-    ) -> Float32[np.ndarray, "p 3"]:
-        """Of the rays of each pixel; a lone strand covers less than its share, a tuft more."""
-        strands = number >= len(self.mesh.triangles)
-        share = strands.mean(axis=1, keepdims=True, dtype=np.float32)
-        cover = share * share * (3 - 2 * share)
-        odds = cover * (1 - share) / np.maximum((1 - cover) * share, np.float32(1e-6))
-        weight = np.where(strands & (share < 1), odds, np.float32(1))
-        weight /= weight.sum(axis=1, keepdims=True)
-        return np.asarray(contract("pq,pqc->pc", weight, colours))
 
     def _of_head(
         self,
