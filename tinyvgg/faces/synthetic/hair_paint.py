@@ -54,7 +54,7 @@ def paint_cover(
     if style.cut in FALLING:
         inside = inside + _FILL * smoothstep(0.75, 0.6, np.abs(azimuths()))
     softness = _SOFTNESS + _BUZZED * buzzed + _SIDEBURN * before_ears
-    cover = smoothstep(-softness, softness, inside - 1.2 * (softness - _SOFTNESS))
+    cover = smoothstep(-1, 1, (inside + 1.2 * _SOFTNESS) / softness - 1.2)
     if buzzed:
         stubble = _STUBBLE - 0.12 * style.volume + 0.13 * value_noise(rng, 1.6)
         return np.clip(cover * stubble, 0, 1).astype(np.float32)

@@ -6,7 +6,7 @@ without pores, creases or wet spots.
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 
 from tinyvgg.faces.synthetic.chart import Image, sample
 from tinyvgg.faces.synthetic.lighting import Illumination, Lamp
@@ -19,7 +19,8 @@ _WRAP = np.float32(0.25)
 _SHINE = np.float32(0.6)
 _RIM = 0.5
 _INSIDE_HAIR = 0.5
-_TUFT, _SHARPEST, _SOFTEST = 0.012, 0.3, 1.2
+_TUFT, _SHARPEST, _SOFTEST = 0.011, 0.3, 1.2
+_INNER = np.float32(0.5)
 
 
 def shade_strands(
@@ -50,21 +51,21 @@ def shade_strands(
 
 
 def soft_outlines(
-    linear: Float32[np.ndarray, "h w 3"], share: Float[np.ndarray, "p"], width: float
+    linear: Float32[np.ndarray, "h w 3"], shares: Float32[np.ndarray, "h w 2"], width: float
 ) -> Float32[np.ndarray, "h w 3"]:
     """Blend hair with what is around it at its outline, as it is finer there than strands are.
 
     Args:
         linear: linear RGB.
-        share: (h * w,) of each pixel that strands cover, 0..1.
+        shares: of each pixel that strands and the background cover, 0..1.
         width: of a pixel, dm.
     """
     radius = min(_TUFT / width, _SOFTEST)
     if radius < _SHARPEST:
         return linear
-    share = share.astype(np.float32).reshape(linear.shape[:2])
-    around = cv2.GaussianBlur(share, (0, 0), 1.25 * radius)
-    weight = np.sqrt(np.clip(4 * around * (1 - around), 0, 1))
+    hair, wall = np.moveaxis(cv2.GaussianBlur(shares, (0, 0), 1.25 * radius), -1, 0)
+    edge = np.maximum(4 * hair * (1 - hair), 2 * np.sqrt(hair * wall))
+    weight = np.clip(np.maximum(edge, _INNER * hair), 0, 1)
     return mix(linear, cv2.GaussianBlur(linear, (0, 0), radius), weight)
 
 

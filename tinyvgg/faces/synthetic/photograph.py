@@ -74,9 +74,8 @@ class Studio:
         linear[sight.kind == SMOOTH] = smooth
         for kind, through in ((STRANDS, hair), (FINE, fine)):
             linear[sight.kind == kind] = rays[through].mean(axis=1)
-        hairy = sight.found["primID"] >= len(self.mesh.triangles)
-        share = np.where(sight.kind == STRANDS, 1, hairy[sight.pixels].mean(axis=1))
-        linear = soft_outlines(linear.reshape(-1, size, 3), share, camera.width / size)
+        shares = sight.shares(len(self.mesh.triangles)).reshape(-1, size, 2)
+        linear = soft_outlines(linear.reshape(-1, size, 3), shares, camera.width / size)
         return develop(linear, nuisance)
 
     @cached_property

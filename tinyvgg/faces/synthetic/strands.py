@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 from tinyvgg.faces.synthetic.maths import Array, dot, mix, normalized
 
-_PARTS = 3
-_PART_WIDTH = 0.5
+_PARTS = 2
+_PART_WIDTH = 0.65
 _SPREAD, _PARTING, _WIDEST = 0.011, 0.03, 0.035
 _STRAYS, _STRAYING, _STRAY_WIDTH = 0.05, 2.0, 0.7
 _SHORTEST = 0.78
@@ -77,7 +77,7 @@ def frayed(strands: Strands, rng: np.random.Generator) -> Strands:
     side = normalized(np.cross(np.gradient(strands.paths, axis=1), strands.outwards))
     tuft = np.repeat(np.arange(count), _PARTS)
     stray = rng.random(len(tuft)) < _STRAYS
-    aside, out = rng.normal(0, 1, (2, len(tuft), 1)) * np.where(stray, _STRAYING, 1)[:, None]
+    aside, out = rng.uniform(-1.7, 1.7, (2, len(tuft), 1)) * np.where(stray, _STRAYING, 1)[:, None]
     aside, out = aside * apart[tuft], 0.6 * out * apart[tuft]
     paths = strands.paths[tuft] + side[tuft] * aside[..., None]
     finer = Strands(

@@ -43,6 +43,13 @@ class Sight:
         """The rays of the pixels of one kind."""
         return np.asarray(self.pixels[self.kind == kind])
 
+    def shares(self, first: int) -> Float32[np.ndarray, "p 2"]:
+        """How much of each pixel strands cover, whose triangles begin at `first`, and nothing."""
+        shares = np.stack([self.kind == STRANDS, self.kind == NOTHING], axis=1).astype(np.float32)
+        met = self.found["primID"][self.of(FINE)]
+        shares[self.kind == FINE] = np.stack([met >= first, met < 0], axis=2).mean(axis=1)
+        return shares
+
 
 @dataclass(frozen=True)
 class Geometry:
