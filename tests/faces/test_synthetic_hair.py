@@ -21,9 +21,12 @@ from tinyvgg.faces.synthetic.design import person
 from tinyvgg.faces.synthetic.face_parts import FacePart
 from tinyvgg.faces.synthetic.grooming import grow
 from tinyvgg.faces.synthetic.hair_paint import is_for_ribbons, paint_cover
+from tinyvgg.faces.synthetic.hair_shading import soft_outlines
 from tinyvgg.faces.synthetic.hair_styles import Cut, HairStyle, draw_style, hair_cover
 from tinyvgg.faces.synthetic.maths import dot
+from tinyvgg.faces.synthetic.obstacles import EAR
 from tinyvgg.faces.synthetic.scalp import Scalp
+from tinyvgg.faces.synthetic.strands import frayed
 from tinyvgg.faces.synthetic.subjects import own_looks
 
 SIZE = 64
@@ -180,3 +183,44 @@ def test_hair_that_is_swapped_brings_its_strands_along(anatomy_folder):
     ]
     assert hair[1] > hair[0] + 0.05
     assert hair[1] == pytest.approx(hair[2], abs=0.08)
+
+
+def test_hairlines_are_as_soft_where_they_are_steep():
+    steep = np.radians(np.linspace(40, 55, 400))
+    cover = hair_cover(steep, np.array([7.5]), PLAIN, 0.08)
+    partial = (cover > 0.05) & (cover < 0.95)
+    width = 0.85 * (steep[partial].max() - steep[partial].min())
+    assert 0.08 < width < 0.25
+
+
+def test_sideburns_end_about_the_middle_of_the_ears():
+    before_ears = np.radians([54.0, 59.0])
+    for number in SUBJECTS:
+        lowest = hair_styles.hairline(before_ears, own_looks(number, 0).style).min()
+        assert EAR[1] - 0.1 < lowest < EAR[1] + 0.4
+
+
+def test_tufts_part_towards_their_tips_and_are_finer_than_what_they_stand_for(scalp):
+    coarse = grow(scalp, PLAIN, np.random.default_rng(0))
+    fine = frayed(coarse, np.random.default_rng(1))
+    parts = len(fine.paths) // len(coarse.paths)
+    assert parts > 1
+    off = fine.paths - np.repeat(coarse.paths, parts, axis=0)
+    distance = np.sqrt(dot(off, off))
+    assert distance[:, 0].max() < 0.06
+    assert np.median(distance[:, -1]) > 1.5 * np.median(distance[:, 0])
+    assert fine.width.max() < coarse.width.max()
+    assert fine.layer.tolist() == np.repeat(coarse.layer, parts).tolist()
+
+
+def test_an_outline_of_hair_is_soft_and_what_is_far_from_hair_is_as_it_was():
+    linear = np.full((20, 20, 3), 0.9, np.float32)
+    linear[:, :10] = 0.05
+    hair = np.zeros((20, 20, 2), np.float32)
+    hair[:, :10, 0] = hair[:, 10:, 1] = 1
+    soft = soft_outlines(linear, hair, 0.0125)
+    assert 0.1 < soft[10, 9, 0] < soft[10, 10, 0] < 0.85
+    assert np.array_equal(soft[:, 16:], linear[:, 16:])
+    shorn = np.zeros((20, 20, 2), np.float32)
+    assert np.array_equal(soft_outlines(linear, shorn, 0.0125), linear)
+    assert np.array_equal(soft_outlines(linear, hair, 0.1), linear), "pixels wider than tufts"

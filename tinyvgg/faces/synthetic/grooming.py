@@ -7,7 +7,13 @@ from jaxtyping import Float
 
 from tinyvgg.faces.synthetic.chart import AXIS_DEPTH
 from tinyvgg.faces.synthetic.combing import KNOT, Vectors, comb, shares
-from tinyvgg.faces.synthetic.hair_styles import FALLING, Cut, HairStyle, in_sideburns, within_hairline
+from tinyvgg.faces.synthetic.hair_styles import (
+    FALLING,
+    Cut,
+    HairStyle,
+    in_sideburns,
+    within_hairline,
+)
 from tinyvgg.faces.synthetic.haircuts import HAIRCUTS, Haircut
 from tinyvgg.faces.synthetic.locks import knot, waved
 from tinyvgg.faces.synthetic.maths import dot, mix, normalized, smoothstep
@@ -20,6 +26,7 @@ _UNCUT = (*FALLING, Cut.TIED)
 _DOWN = np.array([0.0, -1.0, 0.0])
 _BROW_CLEARANCE = 7.66
 _SIDEBURN = 0.08
+_EDGE, _TAPER = 0.16, 0.3
 
 
 def grow(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Strands:
@@ -85,8 +92,8 @@ def _within_hairline(roots: Vectors, style: HairStyle) -> Float[np.ndarray, "n"]
     """How strong hair is: one inside, less at the hairline, where it is fine and short."""
     azimuth = np.arctan2(roots[:, 0], roots[:, 2] - AXIS_DEPTH)
     inside = within_hairline(azimuth, roots[:, 1], style)
-    taper = 0.3 * in_sideburns(azimuth, roots[:, 1])
-    return np.asarray(0.35 + 0.65 * smoothstep(-0.02, 0.14 + taper, inside))
+    band = _EDGE + _TAPER * in_sideburns(azimuth, roots[:, 1])
+    return np.asarray(0.35 + 0.65 * smoothstep(0, 1, (inside + 0.02) / band))
 
 
 def _lengths(

@@ -17,7 +17,15 @@ from tinyvgg.faces.synthetic.chart import (
     value_noise,
 )
 from tinyvgg.faces.synthetic.combing import comb
-from tinyvgg.faces.synthetic.hair_styles import FALLING, Cut, HairStyle, hair_cover, hairline, in_sideburns, within_hairline
+from tinyvgg.faces.synthetic.hair_styles import (
+    FALLING,
+    Cut,
+    HairStyle,
+    hair_cover,
+    hairline,
+    in_sideburns,
+    within_hairline,
+)
 from tinyvgg.faces.synthetic.maths import Array, smoothstep
 from tinyvgg.faces.synthetic.scalp import Scalp
 
