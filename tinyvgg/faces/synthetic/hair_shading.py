@@ -16,7 +16,7 @@ from tinyvgg.faces.synthetic.shading import EXPOSURE, SHEEN, fresnel, rim, sky, 
 from tinyvgg.faces.synthetic.shadows import scaled
 
 _WRAP = np.float32(0.25)
-_SHINE = np.float32(0.6)
+_SHINE = np.float32(0.5)
 _RIM = 0.5
 _INSIDE_HAIR = 0.5
 _TUFT, _SHARPEST, _SOFTEST = 0.011, 0.3, 1.2
