@@ -19,7 +19,7 @@ _WRAP = np.float32(0.25)
 _SHINE = np.float32(0.5)
 _RIM = 0.5
 _INSIDE_HAIR = 0.5
-_TUFT, _SHARPEST, _SOFTEST = 0.011, 0.3, 1.2
+_TUFT, _SHARPEST, _SOFTEST = 0.011, 0.4, 1.2
 _INNER = np.float32(0.5)
 
 
