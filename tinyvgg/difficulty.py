@@ -73,12 +73,12 @@ class Difficulty:
         UserError: a value that is no number, or not in the range that `KNOBS` gives.
     """
 
-    intensity: Real = 1.05
+    intensity: Real = 1.03
     intensity_spread: Real = 0.125
     wavering: Real = 0.06
     idiosyncrasy: Real = 0.12
     asymmetry: Real = 0.08
-    restlessness: Real = 0.06
+    restlessness: Real = 0.035
     gaze_turn: Real = 0.06
     gaze_height: Real = 1.0
     head_turn: Real = 2.0

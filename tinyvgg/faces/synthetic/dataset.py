@@ -28,7 +28,7 @@ from tinyvgg.faces.synthetic.specification import shot_columns
 from tinyvgg.faces.synthetic.storage import Shot, load_images, save_images, subject_file
 from tinyvgg.processes import bare_children, cores, leave_when_closed
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a change of the renderer changes a pixel."""
 
 LEVELS_OFF, SHARE_OFF = 2, 0.01
