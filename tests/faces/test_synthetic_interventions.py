@@ -154,7 +154,7 @@ def test_the_gaze_changes_the_eyes_and_next_to_nothing_beside_them(spec, see):
     changed = change(before, after)
     eyes = shows(before, FacePart.EYES)
     assert changed[eyes].max() > 100
-    assert changed[~near(eyes, LENS_REACH)].max() <= 2
+    assert changed[~near(eyes, LENS_REACH)].max() <= 4
     assert changed[~near(eyes, SIZE // 8)].max() == 0
 
 
@@ -212,7 +212,8 @@ def test_another_shape_keeps_the_colours_and_the_jitter(spec, see):
     other = intervene(spec, shape=3)
     before, after = see(spec), see(other)
     assert (before[1].parts != after[1].parts).mean() > 0.05
-    assert change(before, after)[~outline(before, after)].max() == 0
+    strands = near(outline(before, after), 2)  # single ones may cross a pixel that shows the wall
+    assert change(before, after)[~strands].max() == 0
     cheeks = [seen[0][shows(seen, FacePart.CHEEKS)].mean(axis=0) for seen in (before, after)]
     skin = see(intervene(spec, skin=3))
     others = skin[0][shows(skin, FacePart.CHEEKS)].mean(axis=0)

@@ -417,7 +417,8 @@ class Failing(Endless):
         raise KeyboardInterrupt
 
 
-def test_an_interruption_ends_the_other_processes_which_tidy_up(tmp_path):
+def test_an_interruption_ends_the_other_processes_which_tidy_up(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # they import this module
     with pytest.raises(KeyboardInterrupt):
         dataset.work_off([Endless(tmp_path), Failing(tmp_path)], 2, False, "waiting")
     assert (tmp_path / "tidied").exists()
