@@ -242,8 +242,8 @@ whole(sheet.knobs_table(study))
 # The defaults were chosen so that Tiny VGG errs about as often as in the paper, in a range for each
 # task that was fixed beforehand. Networks were trained with several seeds and sizes of images; what was
 # looked at were their error rates and which classes they confuse at which angles. No explanation of an
-# error and no claim of the paper had a part in it. The rates are those of the test images, so an
-# error rate that this book reports on the default set lies in its range by construction.
+# error and no claim of the paper had a part in it. The rates are those of the test images, so where an
+# error rate that this book reports on the default set lies in its range, it does so by construction.
 #
 # A handful of settings were tried before, with one network for each task: milder ones, on which nearly
 # all identities were found, and harder ones, on which too many emotions were missed. In the end contempt

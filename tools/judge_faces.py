@@ -39,7 +39,7 @@ import multiprocessing
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import metadata
@@ -156,7 +156,7 @@ def face_boxes(table: pd.DataFrame, seed: int, folder: Path, workers: int | None
     with ProcessPoolExecutor(workers or cores(), starting) as pool:
         find = partial(face_box, seed=seed, folder=folder)
         boxes = pool.map(find, rows, chunksize=rows_of_one(table))
-        return np.stack(list(tqdm(boxes, "locating", len(rows), disable=None)))
+        return np.stack(list(progress(boxes, "locating", len(rows))))
 
 
 def rows_of_one(table: pd.DataFrame) -> int:
@@ -237,9 +237,9 @@ def read_photographs(folder: Path, mtcnn: Mtcnn, read: Reader) -> dict[str, Any]
     return report
 
 
-def progress(items: Sequence[Any], what: str) -> "tqdm[Any]":
+def progress(items: Iterable[Any], what: str, total: int | None = None) -> "tqdm[Any]":
     """A bar where somebody looks on."""
-    return tqdm(items, desc=what, disable=None)
+    return tqdm(items, what, total, disable=None)
 
 
 def share(part: int, whole: int) -> float:

@@ -43,7 +43,7 @@ def _load_synthetic(
     from tinyvgg.faces import synthetic
 
     table = synthetic.design() if subjects is None else synthetic.design(subjects)
-    knobs, folder = difficulty_of(source), paths.faces_cache()
-    images = synthetic.render(table, size, folder, seed, progress=progress, difficulty=knobs)
+    knobs, cache = difficulty_of(source), paths.faces_cache()
+    images = synthetic.render(table, size, cache, seed, progress=progress, difficulty=knobs)
     made_by = synthetic.fingerprint(size, seed, knobs)
     return Faces(knobs.source, FaceIndex(table), images, made_by)
