@@ -12,10 +12,8 @@ it is also measured, at each size, over as many processes as there are cores.
 """
 
 import argparse
-import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from timing import medians, table
+from timing import answer, in_a_process, medians, table
 
 from tinyvgg import paths
 from tinyvgg.face_parameters import ANGLES, EMOTIONS, SUBJECTS
@@ -115,17 +113,15 @@ def whole_set(given: argparse.Namespace) -> float:
         return time.perf_counter() - started
 
 
-def in_a_process(what: str, size: int, given: argparse.Namespace) -> Any:
-    """Call a function of this file in a new process."""
-    command = [sys.executable, __file__, "--only", what, "--sizes", str(size)]
-    for name in ("subjects", "shots", "rounds"):
-        command += [f"--{name}", str(getattr(given, name))]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+def apart(what: str, size: int, given: argparse.Namespace) -> Any:
+    """Call a function of this file in a new process, for one size."""
+    names = ("subjects", "shots", "rounds")
+    return in_a_process(what, sizes=[size], **{name: getattr(given, name) for name in names})
 
 
 def row(size: int, given: argparse.Namespace) -> list[str]:
     """A line of the table: images of one size."""
-    found = in_a_process("measure", size, given)
+    found = apart("measure", size, given)
     alone = found["image"] * len(SET) + found["subject"] * len(SUBJECTS)
     cells = [
         f"{size} × {size}",
@@ -136,7 +132,7 @@ def row(size: int, given: argparse.Namespace) -> list[str]:
         f"{alone / CORES:.0f} s",
         f"{found['megabytes']:.0f} MB",
     ]
-    return [*cells, f"{in_a_process('whole_set', size, given):.0f} s"] if given.full else cells
+    return [*cells, f"{apart('whole_set', size, given):.0f} s"] if given.full else cells
 
 
 def main() -> None:
@@ -148,8 +144,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.only:
-        print(json.dumps(globals()[given.only](given)))
+    if answer(given, globals()):
         return
     in_all = f"{len(SUBJECTS)} subjects, {len(SET)} images"
     sample = f"{given.subjects} subjects, {given.shots} shots, {len(CAMERAS)} cameras"

@@ -3,10 +3,14 @@
 Torch is imported by what needs it alone: it takes memory, which some benchmarks measure.
 """
 
+import argparse
+import json
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 Work = Callable[[], object]
 
@@ -35,6 +39,27 @@ def medians(*works: Work, rounds: int) -> list[float]:
         work()
     times = [[seconds(work) for work in works] for _ in range(rounds)]
     return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def in_a_process(what: str, **options: object) -> Any:
+    """Call a function of the benchmark that is running in a new process; what it gives, as JSON.
+
+    Args:
+        what: the function's name; the new process finds it by `answer`.
+        options: of the command line; a sequence gives several values.
+    """
+    command = [sys.executable, sys.argv[0], "--only", what]
+    for name, value in options.items():
+        several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        command += [f"--{name}", *map(str, several)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def answer(given: argparse.Namespace, functions: Mapping[str, Any]) -> bool:
+    """Print what the function that ``--only`` names gives; False where none is named."""
+    if given.only:
+        print(json.dumps(functions[given.only](given)))
+    return bool(given.only)
 
 
 def matmul_rate(device: str = "cpu", size: int = 2048, rounds: int = 5) -> float:

@@ -12,10 +12,7 @@ of images, which on a GPU shows the time of a whole reproduction.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +21,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from timing import matmul_rate, medians, memory_rate, synchronise, table
+from timing import (
+    answer,
+    in_a_process,
+    matmul_rate,
+    medians,
+    memory_rate,
+    synchronise,
+    table,
+)
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -158,12 +163,10 @@ def weights_of(model: nn.Module) -> int:
     return sum(weights.numel() for weights in model.parameters())
 
 
-def in_a_process(what: str, given: argparse.Namespace) -> Any:
+def apart(what: str, given: argparse.Namespace) -> Any:
     """Call a function of this file in a new process."""
-    command = [sys.executable, __file__, "--only", what]
-    for name in ("size", "batch", "images", "rounds", "device", "precision"):
-        command += [f"--{name}", str(getattr(given, name))]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    names = ("size", "batch", "images", "rounds", "device", "precision")
+    return in_a_process(what, **{name: getattr(given, name) for name in names})
 
 
 def loops(given: argparse.Namespace, flop_image: float) -> str:
@@ -171,7 +174,7 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
     rates: dict[str, list[float]] = {"plain_loop": [], "our_loop": []}
     for _ in range(given.rounds):
         for what, found in rates.items():
-            found.append(in_a_process(what, given))
+            found.append(apart(what, given))
     limit = matmul_rate(given.device)
     plain, ours = (statistics.median(found) for found in rates.values())
     rows = [
@@ -224,17 +227,16 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.only:
-        print(json.dumps(globals()[given.only](given)))
+    if answer(given, globals()):
         return
     where = torch.cuda.get_device_name() if given.device == "cuda" else given.device
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {where}")
     print(f"{given.size} x {given.size} pixels, batch {given.batch}, {given.precision}\n")
-    layers = in_a_process("layer_times", given)
+    layers = apart("layer_times", given)
     print(loops(given, sum(work for _, work, _, _ in layers[:-1]) / given.batch), "\n")
     print(split(given, layers))
     if given.full:
-        taken = in_a_process("whole_trainings", given)
+        taken = apart("whole_trainings", given)
         parts = ", ".join(f"{task} {seconds:,.0f} s" for task, seconds in taken.items())
         print(f"\n{EPOCHS} epochs of both tasks: {sum(taken.values()):,.0f} s ({parts})")
 
