@@ -74,17 +74,17 @@ class Difficulty:
     """
 
     intensity: Real = 1.03
-    intensity_spread: Real = 0.125
+    intensity_spread: Real = 0.25
     wavering: Real = 0.06
-    idiosyncrasy: Real = 0.12
+    idiosyncrasy: Real = 0.13
     asymmetry: Real = 0.08
-    restlessness: Real = 0.035
+    restlessness: Real = 0.045
     gaze_turn: Real = 0.06
     gaze_height: Real = 1.0
-    head_turn: Real = 2.0
-    head_nod: Real = 1.3
-    light_turn: Real = 6.0
-    light_strength: Real = 0.09
+    head_turn: Real = 2.4
+    head_nod: Real = 1.6
+    light_turn: Real = 7.0
+    light_strength: Real = 0.1
     shift: Real = 0.01
     scale: Real = 0.014
     roll: Real = 0.8

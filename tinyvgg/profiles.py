@@ -66,7 +66,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 maps=16,
                 dense=(128, 64, 32),
             ),
-            Profile("quick", size=64, subjects=None, epochs=_epochs(24, 40), class_steps=3000),
+            Profile("quick", size=64, subjects=None, epochs=_epochs(24, 48), class_steps=3000),
             Profile("paper", size=224, subjects=None, epochs=_epochs(100, 100), class_steps=20_000),
         )
     }
