@@ -10,6 +10,7 @@ import nbformat
 import papermill
 import pytest
 
+from tinyvgg import paths
 from tinyvgg.book import notebooks, sources
 from tinyvgg.book.records import numbers
 from tinyvgg.errors import UserError
@@ -170,3 +171,22 @@ def test_every_notebook_has_the_three_parameters_with_the_same_defaults(reposito
         assert sources.defaults(source) == DEFAULTS, source.name
         found = papermill.inspect_notebook(str(converted))
         assert json.dumps(sorted(found)) == json.dumps(sorted(DEFAULTS))
+
+
+def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(paths, "project", lambda: tmp_path)
+    digests = [sources.package_digest()]
+    for name, text in (
+        ("difficulty.json", "{}"),
+        ("difficulty.json", "[]"),
+        ("quick.json", "{}"),
+        ("judges.json", "[]"),
+    ):
+        (tmp_path / "results").mkdir(exist_ok=True)
+        (tmp_path / "results" / name).write_text(text)
+        digests.append(sources.package_digest())
+    missing, written, changed, recorded, another = digests
+    assert len({missing, written, changed, another}) == 4
+    assert recorded == changed

@@ -14,6 +14,7 @@ from pathlib import Path
 from tinyvgg import paths
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import Parameters, parse
+from tinyvgg.profiles import PROFILES
 
 PATTERN = "[0-9][0-9]_*.py"
 PARAMETERS = re.compile(r'(?ms)^# %%[^\n]*tags=\[[^\]\n]*"parameters".*?(?=^# %%|\Z)')
@@ -79,11 +80,16 @@ def source_digest(source: Path) -> str:
 
 
 def package_digest() -> str:
-    """Hash of everything a notebook's result may depend on beside its source and parameters."""
+    """Hash of everything a notebook's result may depend on beside its source and parameters.
+
+    That is the package, the reports that maintainers' tools leave in ``results``, and libraries.
+    """
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for path in _files(package):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + _text(path) + b"\0")
+    for path in _reports():
+        digest.update(f"results/{path.name}".encode() + b"\0" + _text(path) + b"\0")
     for name in DECIDING:
         digest.update(f"{name}=={version(name)}\0".encode())
     digest.update(platform.python_version().encode())
@@ -96,6 +102,12 @@ def _files(package: Path) -> Iterable[Path]:
         for path in package.rglob("*")
         if path.suffix in (".py", ".toml", ".json") and "__pycache__" not in path.parts
     )
+
+
+def _reports() -> Iterable[Path]:
+    """Those in ``results`` that notebooks read; what is recorded of them is named by a profile."""
+    folder = paths.project() / "results"
+    return sorted(path for path in folder.glob("*.json") if path.stem not in PROFILES)
 
 
 def _text(path: Path) -> bytes:
