@@ -15,6 +15,11 @@ def project() -> Path:
     return root if (root / "pyproject.toml").is_file() else Path.cwd()
 
 
+def results() -> Path:
+    """Committed records, and the reports that maintainers' tools leave."""
+    return project() / "results"
+
+
 def home() -> Path:
     """Where everything that is made goes: ``TINYVGG_HOME``, or the project."""
     chosen = os.environ.get("TINYVGG_HOME")

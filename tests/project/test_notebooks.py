@@ -177,6 +177,7 @@ def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(paths, "project", lambda: tmp_path)
+    (tmp_path / "results").mkdir()
     digests = [sources.package_digest()]
     for name, text in (
         ("difficulty.json", "{}"),
@@ -184,7 +185,6 @@ def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records
         ("quick.json", "{}"),
         ("judges.json", "[]"),
     ):
-        (tmp_path / "results").mkdir(exist_ok=True)
         (tmp_path / "results" / name).write_text(text)
         digests.append(sources.package_digest())
     missing, written, changed, recorded, another = digests

@@ -49,7 +49,7 @@ def record(made: Reproduction) -> list[Path]:
 
 def results(parameters: Mapping[str, Any]) -> Path:
     """The committed record of a profile's numbers."""
-    return paths.project() / "results" / f"{parameters['profile']}.json"
+    return paths.results() / f"{parameters['profile']}.json"
 
 
 def read_results(path: Path) -> tuple[dict[str, Any], Records]:

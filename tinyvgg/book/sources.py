@@ -106,8 +106,7 @@ def _files(package: Path) -> Iterable[Path]:
 
 def _reports() -> Iterable[Path]:
     """Those in ``results`` that notebooks read; what is recorded of them is named by a profile."""
-    folder = paths.project() / "results"
-    return sorted(path for path in folder.glob("*.json") if path.stem not in PROFILES)
+    return sorted(path for path in paths.results().glob("*.json") if path.stem not in PROFILES)
 
 
 def _text(path: Path) -> bytes:

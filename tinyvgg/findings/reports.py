@@ -20,7 +20,7 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 def report_path(name: str) -> Path:
     """Where a committed report lies."""
-    return paths.project() / "results" / name
+    return paths.results() / name
 
 
 def read_report(path: Path, parse: Callable[[Any], Report], tool: str) -> Report | None:
