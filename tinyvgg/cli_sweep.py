@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tinyvgg import jobs
+from tinyvgg.parameters import tasks_of
 
 JOBS_FAILED = 1
 
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Do the jobs, or list them."""
-    tasks = jobs.tasks_of(given.faces)
+    tasks = tasks_of(given.faces)
     plan = jobs.plan(
         given.profile,
         given.faces,

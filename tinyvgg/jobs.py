@@ -12,7 +12,7 @@ from typing import Any
 
 from tinyvgg import paths
 from tinyvgg.errors import UserError
-from tinyvgg.parameters import absolute, check_study
+from tinyvgg.parameters import absolute, check_study, tasks_of
 from tinyvgg.settings import described, parse_setting
 
 RULE_NAMES = ("literal", "cutoff", "published", "contribution", "contrastive")
@@ -84,11 +84,6 @@ def plan(
         for values in product(*settings.values())
         for seed in seeds
     ]
-
-
-def tasks_of(faces: str) -> tuple[str, ...]:
-    """The tasks of a source of faces: of a folder, its classes alone."""
-    return ("class",) if faces.startswith("folder:") else ("subject", "emotion")
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -4,20 +4,16 @@ The standard library is all that this needs, so that the command line can refuse
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tinyvgg.difficulty import difficulty_of
 from tinyvgg.errors import UserError
 from tinyvgg.photographs import list_photographs
+from tinyvgg.sources import SOURCES as SOURCES
+from tinyvgg.sources import parse_source
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
-SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "folder:PATH")
-TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"synthetic": ("subject", "emotion"), "folder": ("class",)}
-)
-"""What a network can be trained to tell, by the kind of source; the first is the usual one."""
+SYNTHETIC_TASKS = ("subject", "emotion")
 DEVICES = ("cuda", "mps", "cpu")
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {"profile": "quick", "faces": "synthetic", "seed": 0}
@@ -71,16 +67,23 @@ def check_source(source: str) -> None:
     """Refuse a source that cannot be loaded, before any work is done.
 
     Raises:
-        UserError: an unknown source, a folder that is missing, empty or too small, or knobs of
-            the synthetic faces that do not exist or have a value out of range.
+        UserError: an unknown source or option, a folder or table that is missing, empty or has too
+            little to train on, or knobs of the synthetic faces that do not exist or have a value
+            out of range.
     """
-    kind, _, rest = source.partition(":")
-    if kind == "folder" and rest:
-        list_photographs(Path(rest).expanduser())
-    elif kind == "synthetic":
-        difficulty_of(source)
-    else:
-        raise UserError(f"faces {source!r} is not one of {', '.join(SOURCES)}")
+    asked = parse_source(source)
+    if not asked.is_synthetic:
+        list_photographs(asked)
+
+
+def tasks_of(source: str) -> tuple[str, ...]:
+    """What a network can be trained to tell of a source; the first is the usual one.
+
+    Raises:
+        UserError: see `check_source`.
+    """
+    asked = parse_source(source)
+    return SYNTHETIC_TASKS if asked.is_synthetic else list_photographs(asked).tasks
 
 
 def check_task(task: str | None, source: str) -> str:
@@ -89,7 +92,7 @@ def check_task(task: str | None, source: str) -> str:
     Raises:
         UserError: one that the source does not have.
     """
-    tasks = TASKS[source.partition(":")[0]]
+    tasks = tasks_of(source)
     if task is not None and task not in tasks:
         raise UserError(f"task {task!r} is not one of {', '.join(tasks)} of faces {source!r}")
     return task or tasks[0]
@@ -108,16 +111,12 @@ def check_device(device: str | None) -> str | None:
 
 def absolute(faces: str) -> str:
     """A source of faces as it is always written: it means the same from every working folder."""
-    kind, _, place = faces.partition(":")
-    if kind == "folder":
-        return f"{kind}:{Path(place).expanduser().resolve()}"
-    return difficulty_of(faces).source if kind == "synthetic" else faces
+    return parse_source(faces).absolute
 
 
 def named(faces: str) -> str:
     """A source of faces as pages call it: of a folder, its name and not its place."""
-    kind, _, place = faces.partition(":")
-    return f"{kind}:{Path(place).name}" if kind == "folder" else faces
+    return parse_source(faces).named
 
 
 def _typed(key: str, value: str, known: Mapping[str, Any], name: str) -> Any:

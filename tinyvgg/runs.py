@@ -21,6 +21,7 @@ from tinyvgg.faces import Faces, Split, split
 from tinyvgg.faces.index import Rows
 from tinyvgg.model import build
 from tinyvgg.settings import Design, Recipe
+from tinyvgg.sources import parse_source
 from tinyvgg.training.sources import Scaling
 
 
@@ -54,8 +55,8 @@ class Experiment:
 
     @property
     def kind(self) -> str:
-        """The first part of the source: ``synthetic``, ``folder``."""
-        return self.source.partition(":")[0]
+        """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
+        return parse_source(self.source).kind
 
     @property
     def difficulty(self) -> Difficulty | None:
@@ -65,8 +66,7 @@ class Experiment:
     @property
     def configuration(self) -> dict[str, Any]:
         """As plain data. The place of a folder is left out: its images' hash stands for it."""
-        knobs = self.difficulty
-        return {**asdict(self), "source": self.kind if knobs is None else knobs.source}
+        return {**asdict(self), "source": parse_source(self.source).anonymous}
 
     @property
     def name(self) -> str:

@@ -30,7 +30,9 @@ def folder(tmp_path: Path) -> Path:
         for number in range(3):
             pixels = generator.integers(0, 256, (30, 20, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
-        Image.new("RGB", (9, 9), (200, 10, 10)).save(tmp_path / "faces" / name / "plain.png")
+        plain = Image.new("RGB", (9, 9), (200, 10, len(name)))
+        plain.putpixel((0, 0), (9, 9, ord(name[0])))
+        plain.save(tmp_path / "faces" / name / "plain.png")
     return tmp_path / "faces"
 
 
@@ -86,25 +88,32 @@ def test_a_set_that_takes_more_than_half_of_the_memory_stays_on_disk(
     assert isinstance(load(folder, stream=False).images, np.ndarray)
 
 
-def test_an_unreadable_image_is_named_when_it_is_asked_for(folder: Path) -> None:
-    (folder / "calm" / "broken.png").write_bytes(b"x")
+def test_an_image_that_is_gone_since_is_named_when_it_is_asked_for(folder: Path) -> None:
     files = on_disk(folder)
-    assert files[0].shape == (SIZE, SIZE, 3)
-    with pytest.raises(UserError, match=r"broken.png' cannot be read .* repair or remove it"):
-        files[list(files.names).index("calm/broken.png")]
+    for file in files.files:
+        file.path.unlink()
+    assert files[0].shape == (SIZE, SIZE, 3)  # its pixels were kept
+    with pytest.raises(UserError, match=r"plain.png' cannot be read .* repair or remove it"):
+        files[3]
+
+
+def test_an_image_that_changed_since_is_refused(folder: Path) -> None:
+    files = on_disk(folder)
+    Image.new("RGB", (9, 9), (0, 0, 0)).save(folder / "calm" / "plain.png")
+    with pytest.raises(UserError, match=r"plain.png' has changed since .* start again"):
+        files[3]
 
 
 def test_pixels_smaller_than_their_file_are_decoded_once(folder: Path, home: Path) -> None:
     files = on_disk(folder)
     assert files.kept is not None
     array = np.asarray(files)
-    large = [not name.endswith("plain.png") for name in files.names]
-    assert [files.kept.get(row) is not None for row in range(8)] == large
+    large = [not file.path.name.startswith("plain") for file in files.files]
+    assert [files.kept.get(file.place) is not None for file in files.files] == large
     assert files.kept.path.is_relative_to(home / "build" / "faces")
-    again = on_disk(folder)
-    for name in files.names:
-        (folder / name).unlink()
-    np.testing.assert_array_equal(again[large], array[large])
+    for file in files.files:
+        file.path.unlink()
+    np.testing.assert_array_equal(files[large], array[large])
 
 
 def test_other_files_do_not_get_the_pixels_that_were_kept(folder: Path) -> None:
@@ -124,9 +133,9 @@ def test_what_is_damaged_is_decoded_again(folder: Path, damage: str) -> None:
     content = bytearray(files.kept.path.read_bytes())
     content[files.kept.record + 50] ^= 1
     files.kept.path.write_bytes(content[:300] if damage == "cut" else content)
-    assert files.kept.get(1) is None
+    assert files.kept.get(files.files[1].place) is None
     np.testing.assert_array_equal(np.asarray(files), expected)
-    assert files.kept.get(1) is not None
+    assert files.kept.get(files.files[1].place) is not None
 
 
 def test_a_disk_that_refuses_costs_nothing_but_time(folder: Path, tmp_path: Path) -> None:
@@ -148,4 +157,4 @@ def test_nothing_is_kept_where_it_would_take_half_of_the_disk(
     files = on_disk(folder)
     assert files.kept is None
     np.asarray(files)
-    assert not home.exists()
+    assert not list(home.rglob("*.pixels"))

@@ -15,11 +15,16 @@ def write(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (20,
     Image.new("RGB", size, colour).save(path)
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path_factory.mktemp("home")))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, colour in (("calm", (250, 10, 10)), ("glad", (10, 10, 250))):
         for number in range(3):
-            write(tmp_path / name / f"{number}.png", colour)
+            write(tmp_path / name / f"{number}.png", colour, (20 + number, 10))
     return tmp_path
 
 
@@ -52,7 +57,7 @@ def test_photographs_are_turned_upright_and_cropped_to_the_centre(folder: Path) 
 
 def test_gray_transparent_and_palette_images_become_rgb(folder: Path) -> None:
     for mode in ("L", "RGBA", "P", "1"):
-        Image.new(mode, (9, 9)).save(folder / "glad" / f"mode-{mode}.png")
+        Image.new(mode, (9, 9), 1).save(folder / "glad" / f"mode-{mode}.png")
     assert load_faces(f"folder:{folder}", size=8, progress=False).images.shape == (10, 8, 8, 3)
 
 
@@ -90,8 +95,10 @@ def test_class_with_a_single_image_is_named(folder: Path) -> None:
         load(folder)
 
 
-def test_unreadable_image_is_named(folder: Path) -> None:
+def test_a_file_that_cannot_be_used_is_left_out_and_listed(folder: Path) -> None:
     whole = (folder / "calm" / "0.png").read_bytes()
     (folder / "calm" / "broken.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=r"broken.png' cannot be read .* repair or remove it"):
-        load(folder)
+    faces = load_faces(f"folder:{folder}", size=8, progress=False)
+    assert len(faces) == 6
+    assert faces.left_out["path"].tolist() == ["calm/broken.png"]
+    assert faces.left_out["reason"][0].startswith("cannot be read (")

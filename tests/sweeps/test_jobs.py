@@ -20,7 +20,6 @@ from tinyvgg.jobs import (
     parse_workers,
     plan,
     table_path,
-    tasks_of,
 )
 from tinyvgg.sweeps import RULES
 
@@ -107,7 +106,6 @@ def test_an_address_and_a_name_are_what_they_should_be(home: Path) -> None:
 
 
 def test_tasks_are_those_of_the_faces() -> None:
-    assert tasks_of("folder:anywhere") == ("class",)
     with pytest.raises(UserError, match="task 'class' is not one of subject, emotion"):
         plan("smoke", "synthetic", ["class"], [0], {}, [])
 

@@ -5,26 +5,42 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from tinyvgg.errors import UserError
+from tinyvgg.faces.crops import Crop, centred, cut
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a change of the decoding changes a pixel."""
 
+MOST_PIXELS = 89_000_000
+"""Of an image that is decoded; a larger one would take gigabytes of memory."""
+
+_PICTURES_OF_CAMERAS = "MPO"
+"""A format of JPEG files with a preview behind the photograph, which is no animation."""
+
 Content = UInt8[np.ndarray, "_"]
+Pixels = UInt8[Tensor, "3 h w"]
 
 
-def read_image(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Decode one image: upright (EXIF), RGB, the largest centred square, resized with antialiasing.
+class Unusable(Exception):  # noqa: N818 - it is a finding, and no failure of the program
+    """An image that cannot be used; says why, as a predicate."""
+
+
+def read_image(path: Path, size: int, crop: Crop | None = None) -> UInt8[np.ndarray, "s s 3"]:
+    """Decode one image: upright (EXIF), RGB, a square part of it, resized with antialiasing.
+
+    Args:
+        path: of the file.
+        size: side of the result, in pixels.
+        crop: the part; the largest centred square for None.
 
     Raises:
         UserError: a file that cannot be read or decoded.
     """
-    return decode(read_file(path), path, size)
+    return decode(read_file(path), path, size, crop)
 
 
 def read_file(path: Path) -> Content:
@@ -34,63 +50,110 @@ def read_file(path: Path) -> Content:
         UserError: it cannot be read.
     """
     try:
-        return np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise _unreadable(path, error) from None
+        return content_of(path)
+    except Unusable as error:
+        raise _complaint(path, error) from None
 
 
-def decode(content: Content, path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
+def decode(
+    content: Content, path: Path, size: int, crop: Crop | None = None
+) -> UInt8[np.ndarray, "s s 3"]:
     """The bytes of an image file as `read_image` gives them.
 
     Args:
         content: the bytes.
         path: of the file, for the message.
         size: side of the result, in pixels.
+        crop: the part; the largest centred square for None.
 
     Raises:
         UserError: bytes that cannot be decoded.
     """
     try:
-        pixels = _by_torchvision(content)
-        return _square(_by_pillow(content) if pixels is None else pixels, size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from None
+        pixels = upright(content)
+    except Unusable as error:
+        raise _complaint(path, error) from None
+    return cut(pixels, crop or centred(*pixels.shape[1:]), size)
 
 
-def _by_torchvision(content: Content) -> UInt8[Tensor, "3 h w"] | None:
+def content_of(path: Path) -> Content:
+    """The bytes of a file.
+
+    Raises:
+        Unusable: it cannot be read.
+    """
+    try:
+        return np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise Unusable(f"cannot be read ({error.strerror or error})") from None
+
+
+def upright(content: Content) -> Pixels:
+    """The bytes of an image file as upright RGB, with white where it is transparent.
+
+    Raises:
+        Unusable: bytes that are no whole image, an animation, or more pixels than `MOST_PIXELS`.
+    """
+    if not len(content):
+        raise Unusable("cannot be read (the file is empty)")
+    try:
+        with Image.open(io.BytesIO(content.tobytes())) as opened:
+            _check(opened)
+            pixels = None if _needs_pillow(opened) else _by_torchvision(content)
+            return _by_pillow(opened) if pixels is None else pixels
+    except UnidentifiedImageError:
+        raise Unusable("cannot be read (it is no image)") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large() from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise Unusable(f"cannot be read ({error})") from None
+
+
+def _check(image: Image.Image) -> None:
+    """Refuse, by its header, what is not decoded."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != _PICTURES_OF_CAMERAS:
+        raise Unusable(f"has {frames} pictures; save the one that is meant by itself")
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large()
+
+
+def _too_large() -> Unusable:
+    most = MOST_PIXELS // 1_000_000
+    return Unusable(f"cannot be read (it has more than {most} million pixels)")
+
+
+def _needs_pillow(image: Image.Image) -> bool:
+    """Whether torchvision would pass over how the image is turned, or where it is transparent."""
+    turned_webp = image.format == "WEBP" and "exif" in image.info
+    return turned_webp or "A" in image.getbands() or "transparency" in image.info
+
+
+def _by_torchvision(content: Content) -> Pixels | None:
     """Upright RGB; None for what torchvision does not decode, or not wholly."""
     from torchvision.io import ImageReadMode, decode_image  # seconds, which few sources need
 
-    if not len(content) or _is_webp_with_exif(content):
-        return None
     try:
         pixels: Tensor = decode_image(
             torch.from_numpy(content), ImageReadMode.RGB, apply_exif_orientation=True
         )
     except RuntimeError:
         return None
-    if pixels.ndim != 3:  # an animation
-        return None
     return pixels if pixels.dtype == torch.uint8 else _high_bytes(pixels)
 
 
-def _is_webp_with_exif(content: Content) -> bool:
-    """Whether the image may have to be turned in a way that torchvision passes over."""
-    start = content[:16].tobytes()
-    return start.startswith(b"RIFF") and start[8:12] == b"WEBP" and b"EXIF" in content.tobytes()
-
-
-def _high_bytes(pixels: Tensor) -> UInt8[Tensor, "3 h w"]:
+def _high_bytes(pixels: Tensor) -> Pixels:
     """Of colours of 16 bits those of 8."""
     return torch.from_numpy((pixels.numpy() >> 8).astype(np.uint8))
 
 
-def _by_pillow(content: Content) -> UInt8[Tensor, "3 h w"]:
+def _by_pillow(image: Image.Image) -> Pixels:
     """Upright RGB."""
-    with Image.open(io.BytesIO(content.tobytes())) as opened:
-        upright = ImageOps.exif_transpose(opened)
-        pixels = np.array(_eight_bits(upright).convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    turned = _eight_bits(ImageOps.exif_transpose(image))
+    if "A" in turned.getbands() or "transparency" in turned.info:
+        clear = turned.convert("RGBA")
+        turned = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return torch.from_numpy(np.array(turned.convert("RGB"))).permute(2, 0, 1)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -100,13 +163,5 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
-def _square(pixels: UInt8[Tensor, "3 h w"], size: int) -> UInt8[np.ndarray, "s s 3"]:
-    side = min(pixels.shape[1:])
-    top, left = ((length - side) // 2 for length in pixels.shape[1:])
-    square = pixels[None, :, top : top + side, left : left + side]
-    resized = F.interpolate(square, (size, size), mode="bicubic", antialias=True)
-    return resized[0].permute(1, 2, 0).contiguous().numpy()
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"image {str(path)!r} cannot be read ({error}); repair or remove it")
+def _complaint(path: Path, error: Unusable) -> UserError:
+    return UserError(f"image {str(path)!r} {error}; repair or remove it")

@@ -66,25 +66,20 @@ class Face:
     @property
     def size(self) -> Float[np.ndarray, "2"]:
         """Width and height of the box, pixels."""
-        return self.box[2:] - self.box[:2]
+        return np.asarray(self.box[2:] - self.box[:2])
 
     @property
     def middle(self) -> Float[np.ndarray, "2"]:
         """(x, y) of the middle of the box, pixels."""
-        return (self.box[:2] + self.box[2:]) / 2
+        return np.asarray((self.box[:2] + self.box[2:]) / 2)
 
 
 Detector = Callable[[Image], list[Face]]
 """From an upright RGB photograph to its faces, the largest first."""
 
 
-@lru_cache(maxsize=4)
-def load_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> Detector:
-    """The detector; loaded once in a process.
-
-    It works in one thread, and other work of OpenCV in the same process does from then on, too: who
-    has many photographs starts a process for each core. The same photograph gives the same faces.
-    It is not to be called by two threads at once.
+def new_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> Detector:
+    """A detector of one's own; see `load_detector`, and give each thread another.
 
     Args:
         sides: long sides of the photograph as the network sees it, pixels: `SIDES`.
@@ -96,6 +91,24 @@ def load_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) ->
     """
     cv2.setNumThreads(1)
     return CenterFace(_read_network(), tuple(sides), threshold)
+
+
+@lru_cache(maxsize=4)
+def load_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> Detector:
+    """The detector; loaded once in a process.
+
+    It works in one thread, and other work of OpenCV in the same process does from then on, too: who
+    has many photographs starts a thread for each core, with a detector of its own. The same
+    photograph gives the same faces. It is not to be called by two threads at once.
+
+    Args:
+        sides: see `new_detector`.
+        threshold: the same.
+
+    Raises:
+        UserError: see `new_detector`.
+    """
+    return new_detector(sides, threshold)
 
 
 def fingerprint() -> str:
@@ -166,7 +179,9 @@ class CenterFace:
         outputs = [output[0] for output in self.network.forward(_OUTPUTS)]
         boxes, eyes, scores = _decode(*outputs, threshold=self.threshold)
         faces = [
-            Face((boxes[row] * stretch).ravel(), _left_first(eyes[row] * stretch), float(scores[row]))
+            Face(
+                (boxes[row] * stretch).ravel(), _left_first(eyes[row] * stretch), float(scores[row])
+            )
             for row in _distinct(boxes, scores)
         ]
         return sorted(faces, key=lambda face: -face.size.prod())

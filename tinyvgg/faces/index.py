@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,12 @@ from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.parameters import named
+from tinyvgg.sources import parse_source
 
-COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "class", "source")
+if TYPE_CHECKING:
+    from tinyvgg.faces.originals import Originals
+
+COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class", "source")
 _ALLOWED: dict[str, tuple[object, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
 _TASKS = ("subject", "emotion", "class")
 PIXEL_SCALE = 256.0
@@ -86,26 +91,34 @@ class Faces:
     """Images with their index.
 
     Attributes:
-        source: where they come from: ``synthetic``, with its knobs behind a colon where they are
-            not the usual ones, or ``folder:PATH``.
+        source: where they come from (`tinyvgg.sources`).
         index: one row per image, in the order of `images`.
         images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
             are indexed in the same way.
         fingerprint: a hash of what made the pixels; the same images have the same one.
+        originals: the photographs behind the images; None for synthetic ones.
     """
 
     source: str
     index: FaceIndex
     images: Shaped[np.ndarray, "n h w 3"] | ImageFiles
     fingerprint: str
+    originals: "Originals | None" = None
 
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """Photographs that are not used: columns path and reason; of synthetic faces none."""
+        if self.originals is None:
+            return pd.DataFrame({"path": [], "reason": []}, dtype=object)
+        return self.originals.left_out
+
     @cached_property
     def kind(self) -> str:
-        """The first part of the source: ``synthetic``, ``folder``."""
-        return self.source.partition(":")[0]
+        """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
+        return parse_source(self.source).kind
 
     @property
     def called(self) -> str:

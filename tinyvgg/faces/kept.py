@@ -16,6 +16,19 @@ SHARE = 0.5
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where the pixels of an image belong.
+
+    Attributes:
+        slot: number of the record.
+        seal: stands for what the pixels were made of; only who knows it finds them.
+    """
+
+    slot: int
+    seal: int
+
+
+@dataclass(frozen=True)
 class Kept:
     """A file of images of one size, any of which may be missing; processes share it without locks.
 
@@ -38,34 +51,33 @@ class Kept:
 
     @property
     def fits(self) -> bool:
-        """Whether there is room for all images, or the file is there already."""
-        if self.path.exists():
-            return True
+        """Whether there is room for the images that the file has not yet."""
         there = next(parent for parent in self.path.parents if parent.exists())
-        return self.images * self.record <= SHARE * shutil.disk_usage(there).free
+        taken = self.path.stat().st_size if self.path.exists() else 0
+        return self.images * self.record - taken <= SHARE * shutil.disk_usage(there).free
 
-    def get(self, row: int) -> UInt8[np.ndarray, "s s 3"] | None:
-        """An image; None where it is missing or damaged."""
+    def get(self, place: Place) -> UInt8[np.ndarray, "s s 3"] | None:
+        """An image; None where it is missing or damaged, or another was kept there."""
         try:
             with self.path.open("rb") as file:
-                file.seek(row * self.record)
+                file.seek(place.slot * self.record)
                 record = np.frombuffer(file.read(self.record), np.uint8)
         except OSError:
             return None
         check, pixels = record[:CHECK], record[CHECK:]
-        if len(record) < self.record or check.tobytes() != _checksum(pixels, row):
+        if len(record) < self.record or check.tobytes() != _checksum(pixels, place):
             return None
         return pixels.reshape(self.size, self.size, 3)
 
-    def put(self, row: int, image: UInt8[np.ndarray, "s s 3"]) -> None:
+    def put(self, place: Place, image: UInt8[np.ndarray, "s s 3"]) -> None:
         """Write an image; where the disk refuses it stays missing, which costs time alone."""
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch()
             with self.path.open("r+b") as file:
-                file.seek(row * self.record)
-                file.write(_checksum(image, row) + image.tobytes())
+                file.seek(place.slot * self.record)
+                file.write(_checksum(image, place) + image.tobytes())
 
 
-def _checksum(pixels: UInt8[np.ndarray, "..."], row: int) -> bytes:
-    return zlib.crc32(pixels.tobytes(), row).to_bytes(CHECK, "little")
+def _checksum(pixels: UInt8[np.ndarray, "..."], place: Place) -> bytes:
+    return zlib.crc32(pixels.tobytes(), place.seal).to_bytes(CHECK, "little")

@@ -1,12 +1,9 @@
 """Load faces from any source."""
 
-from pathlib import Path
-
 from tinyvgg import paths
 from tinyvgg.difficulty import difficulty_of
-from tinyvgg.faces import folder
 from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.parameters import check_source
+from tinyvgg.sources import parse_source
 
 
 def load_faces(
@@ -21,9 +18,12 @@ def load_faces(
 
     Args:
         source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
-            `tinyvgg.difficulty.Difficulty`, or ``folder:PATH`` with one sub-folder per class.
+            `tinyvgg.difficulty.Difficulty`; ``rafd:PATH``, the folder of the Radboud Faces
+            Database; ``london:PATH``, that of the Face Research Lab London Set; ``folder:PATH``,
+            one sub-folder a class or a CSV file with a row an image. Options of photographs
+            follow behind ``::`` (`tinyvgg.sources.OPTIONS`).
         size: side of the square images, in pixels.
-        subjects: how many of the 67 synthetic subjects; None for all. Folders are taken whole.
+        subjects: how many of the 67 synthetic subjects; None for all. Photographs are taken whole.
         seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
             when the split and the initial weights change.
         progress: whether to show progress bars.
@@ -31,9 +31,11 @@ def load_faces(
             for; None leaves there what would take more than half of the memory that is available.
             It changes no pixel, and so no result.
     """
-    check_source(source)
-    if source.startswith("folder:"):
-        return folder.load(Path(source.partition(":")[2]).expanduser(), size, progress, stream)
+    asked = parse_source(source)
+    if not asked.is_synthetic:
+        from tinyvgg.faces import photographs  # the detector's requirements are those of folders
+
+        return photographs.load(asked, size, progress, stream)
     return _load_synthetic(source, size, subjects, seed, progress)
 
 

@@ -1,0 +1,177 @@
+"""Which part of a photograph becomes an image: its middle, its face, or what a camera always sees.
+
+Photographs of a set that was made with fixed cameras need no face to be found in each: one square
+a camera serves, and the networks see everybody at the place where the camera saw them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from tinyvgg.faces.alignment import around_eyes
+from tinyvgg.faces.crops import Crop, centred
+from tinyvgg.faces.decoding import Unusable
+from tinyvgg.faces.detection import Face
+from tinyvgg.faces.known import Facts
+from tinyvgg.photographs import Photograph
+from tinyvgg.sources import CENTRE, LARGEST
+
+CLEARLY_LARGER = 2.0
+"""How much larger than the next one, in its height, a face is that is no doubt the one meant."""
+CROPPED_ALREADY = 0.75
+"""A set is taken as cropped if faces fill at least this share of the middle of its images."""
+PORTRAITS = 0.5
+"""A set is taken for one of portraits if at least this share of its images has one clear face."""
+
+
+@runtime_checkable
+class Cropping(Protocol):
+    """A way to choose the part of a photograph."""
+
+    @property
+    def looks_for_faces(self) -> bool:
+        """Whether it has to be known where faces are."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What it does, as a sentence."""
+        ...
+
+    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+        """The part of a photograph.
+
+        Raises:
+            Unusable: it cannot be said which.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Middle:
+    """The largest square in the middle.
+
+    Attributes:
+        why: a sentence on why this was chosen, where it was not asked for.
+    """
+
+    why: str = ""
+    looks_for_faces = False
+
+    @property
+    def about(self) -> str:
+        """What it does, as a sentence."""
+        return f"Of each image the largest square in its middle is used. {self.why}".strip()
+
+    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+        """The part of a photograph."""
+        return centred(facts.height, facts.width)
+
+
+@dataclass(frozen=True)
+class AroundFace:
+    """A square around the face, turned so that its eyes are level.
+
+    Attributes:
+        unclear: what becomes of an image without a face or with several: see
+            `tinyvgg.sources.OPTIONS`.
+        why: a sentence on why this was chosen, where it was not asked for.
+    """
+
+    unclear: str
+    why: str = ""
+    looks_for_faces = True
+
+    @property
+    def about(self) -> str:
+        """What it does, as a sentence."""
+        said = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
+        otherwise = said.get(self.unclear, "the image is left out")
+        return (
+            "Of each image a square around its face is used, turned so that the eyes are level; "
+            f"where no face is found or several are, {otherwise}. {self.why}"
+        ).strip()
+
+    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+        """The part of a photograph.
+
+        Raises:
+            Unusable: there is no face in it, or there are several.
+        """
+        face = clear_face(facts.faces)
+        if face is None and facts.faces and self.unclear == LARGEST:
+            face = facts.faces[0]
+        if face is not None:
+            return around_eyes(face)
+        if self.unclear == CENTRE:
+            return centred(facts.height, facts.width)
+        if facts.faces:
+            raise Unusable(f"shows {len(facts.faces)} faces")
+        raise Unusable("shows no face that was found")
+
+
+@dataclass(frozen=True)
+class ByCamera:
+    """The same square of all photographs of a camera.
+
+    Attributes:
+        boxes: by angle.
+        frame: height and width that photographs have, in pixels.
+        why: a sentence on where the squares come from.
+    """
+
+    boxes: Mapping[int, Crop]
+    frame: tuple[int, int]
+    why: str = ""
+    looks_for_faces = False
+
+    @property
+    def about(self) -> str:
+        """What it does, as a sentence."""
+        return f"Of all images of a camera the same square is used. {self.why}".strip()
+
+    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+        """The part of a photograph.
+
+        Raises:
+            Unusable: it is of another size than the others.
+        """
+        height, width = self.frame
+        if (facts.height, facts.width) != self.frame:
+            raise Unusable(f"has {facts.width} x {facts.height} pixels, and not {width} x {height}")
+        return self.boxes[int(photograph.known["angle"])]
+
+
+def clear_face(faces: Sequence[Face]) -> Face | None:
+    """The only face, or the one that is much larger than all others; None where there is none."""
+    if not faces:
+        return None
+    largest, *others = faces
+    if others and largest.size[1] < CLEARLY_LARGER * others[0].size[1]:
+        return None
+    return largest
+
+
+def fitting(sample: Sequence[Facts], unclear: str) -> Middle | AroundFace:
+    """How to crop a set of which nothing is known but what a sample of it shows.
+
+    Args:
+        sample: photographs in which faces were looked for.
+        unclear: what becomes of images without a clear face, where faces are cropped.
+    """
+    usable = [facts for facts in sample if not facts.fault]
+    clear = [(facts, clear_face(facts.faces)) for facts in usable]
+    filled = [
+        around_eyes(face).side / min(facts.height, facts.width)
+        for facts, face in clear
+        if face is not None
+    ]
+    looked = f"of {len(usable)} images that were looked at"
+    if len(filled) < PORTRAITS * max(1, len(usable)):
+        return Middle(f"(A clear face was found in {len(filled)} {looked}.)")
+    share = float(np.median(filled))
+    if share >= CROPPED_ALREADY:
+        return Middle(f"(They are cropped already: {looked}, faces fill {share:.0%}.)")
+    return AroundFace(unclear, f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)")

@@ -1,0 +1,217 @@
+"""Every photograph of a list, looked at once: on all processors, and going on where it was."""
+
+import hashlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from tqdm.auto import tqdm
+
+from tinyvgg.faces.crops import Crop, cut
+from tinyvgg.faces.decoding import Content, Pixels, Unusable, content_of, upright
+from tinyvgg.faces.detection import Detector, Face, fingerprint, new_detector
+from tinyvgg.faces.known import Facts, Known, Stamp
+from tinyvgg.photographs import Photograph
+from tinyvgg.processes import cores
+
+SAVE_SECONDS = 2.0
+"""After how long what was found is written down."""
+
+Image = UInt8[np.ndarray, "s s 3"]
+Take = Callable[[int, "Look"], None]
+"""What is done with an image, by its place in the list, while its pixels are there."""
+
+
+@dataclass
+class Look:
+    """One photograph while it is looked at: nothing of it is read twice, and nothing in vain.
+
+    Attributes:
+        path: of the file.
+        facts: what is known of it.
+    """
+
+    path: Path
+    facts: Facts
+    _content: Content | None = field(default=None, repr=False)
+    _pixels: Pixels | None = field(default=None, repr=False)
+
+    def content(self) -> Content:
+        """Its bytes.
+
+        Raises:
+            Unusable: they cannot be read.
+        """
+        if self._content is None:
+            self._content = content_of(self.path)
+        return self._content
+
+    def pixels(self) -> Pixels:
+        """It as upright RGB.
+
+        Raises:
+            Unusable: it cannot be decoded.
+        """
+        if self._pixels is None:
+            self._pixels = upright(self.content())
+        return self._pixels
+
+    def cut(self, crop: Crop, size: int) -> Image:
+        """A part of it.
+
+        Raises:
+            Unusable: it cannot be decoded.
+        """
+        return cut(self.pixels(), crop, size)
+
+
+@dataclass
+class Looker:
+    """Looks at photographs of one folder.
+
+    Attributes:
+        folder: that paths start from.
+        known: what was found before, and where it is kept.
+        progress: whether to show progress bars.
+    """
+
+    folder: Path
+    known: Known
+    progress: bool = True
+    _facts: dict[str, Facts] = field(default_factory=dict)
+    _own: threading.local = field(default_factory=threading.local)
+
+    def __post_init__(self) -> None:
+        self._facts = self.known.read()
+
+    def look(
+        self,
+        photographs: Sequence[Photograph],
+        faces: bool = False,
+        take: Take | None = None,
+        title: str = "reading photographs",
+    ) -> list[Facts]:
+        """What is to be known of photographs, in their order.
+
+        Args:
+            photographs: in the folder.
+            faces: whether faces are looked for.
+            take: is called with each that has no fault; what it raises as `Unusable` becomes the
+                fault of this look, and is not kept.
+            title: of the progress bar.
+        """
+        found: list[Facts] = [Facts(Stamp(0, 0))] * len(photographs)
+        detector = fingerprint() if faces else ""
+        with one_thread_each() as pool:
+            tasks = {
+                pool.submit(self._one, place, photograph, detector, take): place
+                for place, photograph in enumerate(photographs)
+            }
+            bar = tqdm(total=len(tasks), desc=title, unit="image", disable=not self.progress)
+            with bar, _cancelled(tasks):
+                for batch in _finished(tasks):
+                    for task in batch:
+                        found[tasks[task]] = task.result()
+                    bar.update(len(batch))
+                    self._keep(photographs[tasks[task]] for task in batch)
+        return found
+
+    def _one(self, place: int, photograph: Photograph, detector: str, take: Take | None) -> Facts:
+        look = Look(self.folder / photograph.path, self._known(photograph))
+        try:
+            self._complete(look, detector)
+        except Unusable as error:
+            look.facts = replace(look.facts, fault=str(error))
+        self._facts[photograph.path] = look.facts
+        if take is None or look.facts.fault:
+            return look.facts
+        try:
+            take(place, look)
+        except Unusable as error:
+            return replace(look.facts, fault=str(error))
+        return look.facts
+
+    def _known(self, photograph: Photograph) -> Facts:
+        """What was found before, if the file is still the same."""
+        try:
+            facts = os.stat(self.folder / photograph.path)  # noqa: PTH116 - a Path costs as much
+            stamp = Stamp(facts.st_size, facts.st_mtime_ns)
+        except OSError:
+            return Facts(Stamp(0, 0))
+        known = self._facts.get(photograph.path)
+        return known if known is not None and known.stamp == stamp else Facts(stamp)
+
+    def _complete(self, look: Look, detector: str) -> None:
+        """Find out what is not known yet."""
+        if look.facts.fault:
+            raise Unusable(look.facts.fault)
+        if not look.facts.sha256:
+            digest = hashlib.sha256(look.content().data).hexdigest()
+            look.facts = replace(look.facts, sha256=digest)
+            height, width = look.pixels().shape[1:]
+            look.facts = replace(look.facts, height=height, width=width)
+        if detector and look.facts.detector != detector:
+            faces = tuple(self._detect(look.pixels()))
+            look.facts = replace(look.facts, detector=detector, faces=faces)
+
+    def _detect(self, pixels: Pixels) -> list[Face]:
+        """Each thread has a detector of its own."""
+        if not hasattr(self._own, "detect"):
+            self._own.detect = new_detector()
+        detect: Detector = self._own.detect
+        return detect(pixels.permute(1, 2, 0).contiguous().numpy())
+
+    def _keep(self, photographs: Iterator[Photograph]) -> None:
+        """Write down what was read; a file that may not be read now may be another time."""
+        found = {one.path: self._facts[one.path] for one in photographs}
+        self.known.write({path: facts for path, facts in found.items() if facts.sha256})
+
+
+@contextmanager
+def one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as processors, each of which does its work alone.
+
+    Decoding, resizing and detection release the interpreter's lock.
+    """
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _cancelled(tasks: "dict[Future[Facts], int]") -> Iterator[None]:
+    """Let nothing begin any more once there was an interruption."""
+    try:
+        yield
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise
+
+
+def _finished(tasks: "dict[Future[Facts], int]") -> "Iterator[list[Future[Facts]]]":
+    """The tasks as they are done, those of a few seconds together."""
+    done: queue.SimpleQueue[Future[Facts]] = queue.SimpleQueue()
+    for task in tasks:
+        task.add_done_callback(done.put)
+    left = len(tasks)
+    while left:
+        batch = [done.get()]
+        until = time.monotonic() + SAVE_SECONDS
+        while len(batch) < left and (seconds := until - time.monotonic()) > 0:
+            with suppress(queue.Empty):
+                batch.append(done.get(timeout=seconds))
+        left -= len(batch)
+        yield batch

@@ -1,0 +1,69 @@
+"""The photographs behind a set of faces: those left out, how they are cropped, how they look."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+
+from tinyvgg.faces.cropping import Cropping
+from tinyvgg.faces.crops import Crop, cut
+from tinyvgg.faces.decoding import Unusable, content_of, upright
+from tinyvgg.faces.known import Facts
+from tinyvgg.faces.looking import Looker
+from tinyvgg.photographs import LeftOut, Listing, Photograph
+
+
+@dataclass(frozen=True)
+class Originals:
+    """The photographs of a source.
+
+    Attributes:
+        listing: of all that are there.
+        cropping: how they are cropped.
+        left_out: those that are not used: columns path and reason.
+        looker: looks at them.
+    """
+
+    listing: Listing
+    cropping: Cropping
+    left_out: pd.DataFrame
+    looker: Looker
+
+    @property
+    def all(self) -> tuple[Photograph, ...]:
+        """Those that networks learn from, and those of the source's design beyond."""
+        return (*self.listing.photographs, *self.listing.beyond)
+
+    def shots(self) -> pd.DataFrame:
+        """What is known of all of them, a row each."""
+        return pd.DataFrame([{"path": one.path, **one.known} for one in self.all])
+
+    def crops(self, paths: Sequence[str]) -> list[Crop | None]:
+        """The part of each photograph that is used; None of one that cannot be used."""
+        by_path = {one.path: one for one in self.all}
+        photographs = [by_path[path] for path in paths]
+        facts = self.looker.look(
+            photographs, self.cropping.looks_for_faces, title="looking at photographs"
+        )
+        return [self._crop(one, known) for one, known in zip(photographs, facts, strict=True)]
+
+    def portraits(self, paths: Sequence[str], size: int) -> UInt8[np.ndarray, "n s s 3"]:
+        """Photographs cropped as the networks see them, at another size; white where unusable."""
+        images = np.full((len(paths), size, size, 3), 255, np.uint8)
+        for place, (path, crop) in enumerate(zip(paths, self.crops(paths), strict=True)):
+            if crop is not None:
+                images[place] = cut(upright(content_of(self.listing.folder / path)), crop, size)
+        return images
+
+    def _crop(self, photograph: Photograph, facts: Facts) -> Crop | None:
+        try:
+            return None if facts.fault else self.cropping.crop(photograph, facts)
+        except Unusable:
+            return None
+
+
+def as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
+    """Files that are not used, sorted by path."""
+    return pd.DataFrame(sorted(left_out), columns=["path", "reason"])

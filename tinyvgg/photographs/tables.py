@@ -1,0 +1,119 @@
+"""A table of photographs: a CSV file with a row an image, and any of the index's columns."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tinyvgg.errors import UserError
+from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
+from tinyvgg.photographs.listing import (
+    TASKS,
+    LeftOut,
+    Listing,
+    Photograph,
+    Value,
+    usable_tasks,
+)
+from tinyvgg.photographs.walking import SUFFIXES
+
+COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class")
+_NUMBERS = ("angle", "age")
+_ALLOWED: Mapping[str, tuple[Value, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
+_DELIMITERS = ",;\t"
+
+
+def list_table(file: Path) -> Listing:
+    """The images that a table lists, in its order.
+
+    Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
+    relative to the folder of the table. A row that lacks a value, or whose image is missing, is
+    left out.
+
+    Raises:
+        UserError: a table that cannot be read, an unknown column or one that is there twice, no
+            column ``path`` or none that a network can be trained to tell, a value that an emotion,
+            a gaze or an angle cannot have, and what `usable_tasks` refuses.
+    """
+    columns, *rows = _rows(file)
+    _check_columns(columns, file)
+    known = [name for name in columns if name != "path"]
+    photographs: list[Photograph] = []
+    left_out: list[LeftOut] = []
+    for number, cells in enumerate(rows, start=2):
+        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        path = row.get("path", "").replace("\\", "/")
+        lacking = [name for name in columns if not row.get(name)]
+        if not any(row.values()):
+            continue
+        if lacking:
+            reason = f"has no {' and no '.join(lacking)} in row {number} of {file.name}"
+            left_out.append(LeftOut(path or f"row {number}", reason))
+        elif Path(path).suffix.lower() not in SUFFIXES:
+            left_out.append(LeftOut(path, f"is not one of {', '.join(SUFFIXES)}"))
+        elif not (file.parent / path).exists():
+            left_out.append(LeftOut(path, f"does not exist (row {number} of {file.name})"))
+        else:
+            values = {name: _value(name, row[name], number, file) for name in known}
+            photographs.append(Photograph(path, values))
+    tasks, faults = usable_tasks(photographs, f"table {str(file)!r}")
+    numbered = tuple(_numbered(photographs))
+    return Listing(file.parent, numbered, tasks, tuple(left_out), missing=faults)
+
+
+def _rows(file: Path) -> list[list[str]]:
+    try:
+        text = file.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"table {str(file)!r} does not exist; give a CSV file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"table {str(file)!r} cannot be read ({error}); save it as CSV in UTF-8"
+        ) from None
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise UserError(f"table {str(file)!r} is damaged ({error}); save it as CSV") from None
+    if len(rows) < 2:
+        raise UserError(f"table {str(file)!r} is empty; name columns, then an image in each row")
+    return [[cell.strip() for cell in rows[0]], *rows[1:]]
+
+
+def _check_columns(columns: list[str], file: Path) -> None:
+    where = f"table {str(file)!r}"
+    for name in columns:
+        if name not in COLUMNS:
+            raise UserError(
+                f"column {name!r} in {where} is not one of {', '.join(COLUMNS)}; rename or drop it"
+            )
+        if columns.count(name) > 1:
+            raise UserError(f"column {name!r} in {where} is there twice; drop one")
+    if "path" not in columns or not set(columns) & set(TASKS):
+        raise UserError(
+            f"{where} has the columns {', '.join(columns)}; it needs 'path' and one at least of "
+            f"{', '.join(TASKS)}"
+        )
+
+
+def _value(name: str, text: str, row: int, file: Path) -> Value:
+    value: Value = int(text) if name in _NUMBERS and text.isdecimal() else text
+    allowed = _ALLOWED.get(name)
+    if allowed is not None and value not in allowed:
+        raise UserError(
+            f"{name} {text!r} in row {row} of {str(file)!r} is not one of "
+            f"{', '.join(map(str, allowed))}; correct it, or use the column 'class'"
+        )
+    if name in _NUMBERS and not isinstance(value, int):
+        raise UserError(f"{name} {text!r} in row {row} of {str(file)!r} is not a whole number")
+    return value
+
+
+def _numbered(photographs: list[Photograph]) -> Iterator[Photograph]:
+    """Subjects as numbers where all of them are."""
+    names = [str(photograph.known.get("subject", "")) for photograph in photographs]
+    if not all(name.isdecimal() for name in names):
+        yield from photographs
+        return
+    for photograph, name in zip(photographs, names, strict=True):
+        yield Photograph(photograph.path, {**photograph.known, "subject": int(name)})

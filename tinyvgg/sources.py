@@ -1,0 +1,151 @@
+"""Sources of faces as they are written: ``KIND:PLACE::OPTION=VALUE,...``.
+
+The standard library is all that this needs, so that the command line can refuse bad input at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from tinyvgg.difficulty import difficulty_of
+from tinyvgg.errors import UserError
+from tinyvgg.face_parameters import check_one_of, parse_pair
+
+SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
+SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", "folder:PATH")
+"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow."""
+
+AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
+SKIP, LARGEST = "skip", "largest"
+_SEPARATOR = "::"
+_UNCLEAR = (SKIP, CENTRE, LARGEST)
+
+OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = MappingProxyType(
+    {
+        FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES), "unclear": _UNCLEAR},
+        LONDON: {"crop": (AROUND_FACES, CENTRE, AUTO), "unclear": _UNCLEAR},
+        RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
+    }
+)
+"""What can be chosen of photographs, by the kind of source; the first value is the usual one.
+
+``crop`` is how an image becomes a square: ``centre`` takes the largest one in its middle,
+``faces`` finds the face and takes what is around its eyes, ``auto`` looks at a sample of the
+images and decides between these two, ``camera`` takes the same square of all images of a camera.
+``unclear`` is what becomes of an image in which no face is found, or several: ``skip`` leaves it
+out, ``centre`` takes its middle, ``largest`` takes the largest of several faces and leaves the
+image out where there is none. ``boxes`` is a CSV file with the square of each camera.
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of faces, taken apart.
+
+    Attributes:
+        kind: ``synthetic``, ``rafd``, ``london`` or ``folder``.
+        place: the folder of photographs, or their table; knobs of the synthetic faces.
+        options: those of `OPTIONS` that were chosen.
+    """
+
+    kind: str
+    place: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the faces are rendered, and not read."""
+        return self.kind == SYNTHETIC
+
+    @property
+    def path(self) -> Path:
+        """Of photographs their folder, or their table."""
+        return Path(self.place).expanduser()
+
+    @property
+    def folder(self) -> Path:
+        """Of photographs the folder that their paths start from."""
+        return self.path.parent if self.is_table else self.path
+
+    @property
+    def is_table(self) -> bool:
+        """Whether photographs are listed in a table."""
+        return self.kind == FOLDER and self.path.suffix.lower() == ".csv"
+
+    def option(self, name: str) -> str:
+        """What was chosen, or what is usual; nothing where there is no usual value."""
+        allowed = OPTIONS[self.kind][name]
+        return self.options.get(name, allowed[0] if allowed else "")
+
+    @property
+    def changed(self) -> str:
+        """The options that are not the usual ones, always written in the same way."""
+        known = OPTIONS.get(self.kind, {})
+        usual = {name: allowed[0] for name, allowed in known.items() if allowed}
+        chosen = ((name, self.options[name]) for name in known if name in self.options)
+        return ",".join(f"{name}={value}" for name, value in chosen if usual.get(name) != value)
+
+    def __str__(self) -> str:
+        return self._written(self.place)
+
+    @property
+    def absolute(self) -> str:
+        """As it is always written: it means the same from every working folder."""
+        if self.is_synthetic:
+            return difficulty_of(str(self)).source
+        options = dict(self.options)
+        if options.get("boxes"):
+            options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
+        return str(Source(self.kind, str(self.path.resolve()), options))
+
+    @property
+    def named(self) -> str:
+        """As pages call it: with the name of a folder, and not its place."""
+        if self.is_synthetic:
+            return str(self)
+        return f"{self.kind}:{self.path.resolve().name}"
+
+    @property
+    def anonymous(self) -> str:
+        """What is kept of it with a network: of photographs the kind and what was chosen."""
+        if self.is_synthetic:
+            return difficulty_of(str(self)).source
+        chosen = Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"})
+        return f"{self.kind}{_SEPARATOR}{chosen.changed}" if chosen.changed else self.kind
+
+    def _written(self, place: str) -> str:
+        text = f"{self.kind}:{place}" if place else self.kind
+        return f"{text}{_SEPARATOR}{self.changed}" if self.changed else text
+
+
+def parse_source(text: str) -> Source:
+    """A source as it is typed; whether its folder is there is not looked at.
+
+    Raises:
+        UserError: an unknown source, a folder that is not named, an option that does not exist or
+            is given twice, a value that it cannot have, or knobs of the synthetic faces that do
+            not exist or are out of range.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == SYNTHETIC:
+        difficulty_of(text)
+        return Source(kind, rest)
+    place, _, chosen = rest.partition(_SEPARATOR)
+    if kind not in OPTIONS or not place:
+        raise UserError(f"faces {text!r} is not one of {', '.join(SOURCES)}")
+    return Source(kind, place, _options(kind, chosen))
+
+
+def _options(kind: str, text: str) -> dict[str, str]:
+    known, chosen = OPTIONS[kind], {}
+    for part in text.split(",") if text else ():
+        name, value = parse_pair("option", part.strip(), "crop=centre")
+        check_one_of(f"option of faces {kind!r}", name, tuple(known))
+        if name in chosen:
+            raise UserError(f"option {name!r} of faces {kind!r} is given twice; give one value")
+        allowed = known[name]
+        if allowed is not None:
+            check_one_of(name, value, allowed)
+        chosen[name] = value
+    return chosen
