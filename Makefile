@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BUILD := $(or $(TINYVGG_HOME),.)/build
 SMOKE := $(BUILD)/smoke
+TO ?= $(BUILD)/published
 TIMES := $(BUILD)/test-times.txt
 
 # $(call timed,NAME,COMMANDS): run, and note how long it took
@@ -19,13 +20,13 @@ timed = @started=$$(date +%s); $(2) && mkdir -p "$(BUILD)" && \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup reproduce record verify notebooks book test lint types unit smoke nbval site \
+.PHONY: help setup reproduce record verify publish notebooks book test lint types unit smoke nbval site \
 	format lock vendor links clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic[:KNOB=VALUE,...]|folder:PATH  SEED=N  change what is reproduced"
+	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic[:KNOB=VALUE,...]|rafd:PATH|london:PATH|folder:PATH  SEED=N  change what is reproduced"
 
 # ------------------------------------------------------------------------------------- set-up
 
@@ -55,6 +56,9 @@ record: reproduce  ## the same, then renew what is committed: book/notebooks, cl
 
 verify: setup  ## compare the numbers of the last `make reproduce` with the committed ones
 	@$(BIN)/tinyvgg verify
+
+publish: setup  ## copy the site of the last `make reproduce` to TO=FOLDER, if its images may be published
+	@$(BIN)/tinyvgg publish "$(TO)" $(if $(CONFIRM),--confirm)
 
 notebooks: setup  ## convert the notebooks' sources for papermill and JupyterLab
 	@$(BIN)/tinyvgg notebooks

@@ -32,6 +32,7 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.experiments import open_study
+from tinyvgg.figures import crops
 from tinyvgg.figures import data as figures
 from tinyvgg.findings import conclude, data, record_numbers, whole
 
@@ -79,6 +80,31 @@ data.people_table(study.faces)
 
 # %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front and at the size that the network sees, by group and sex. The numbers are those of the data base's subjects; the synthetic ones share nothing else with them."}, "image": {"alt": "Portraits of all subjects in rows of twelve, each with its number, one block of rows for each group and sex"}}
 figures.subjects_figure(study.faces)
+
+# %% [markdown]
+# ## What is used of the photographs
+#
+# Networks see squares. The paper cuts them out of the data base's frames, and does not say where.
+# Here photographs of fixed cameras get one square a camera, worked out from where a detector finds
+# eyes; other photographs are cropped around each face, or taken from their middle.
+
+# %%
+Markdown(data.cropping_sentence(study.faces))
+
+# %% mystnb={"figure": {"name": "fig-crops", "caption": "Which part of the photographs is used. Top: photographs with the square that is cut out of them; of a set with fixed cameras the mean of many people, by camera. Bottom: what becomes of the square."}, "image": {"alt": "Photographs, or mean faces, with a square around the face, and below each the square by itself"}}
+crops.crops_figure(study.faces)
+
+# %% [markdown]
+# What cannot be read, or shows no face where one is looked for, is left out and not guessed at.
+
+# %%
+Markdown(data.left_out_sentence(study.faces))
+
+# %%
+data.left_out_table(study.faces)
+
+# %%
+Markdown(data.missing_sentence(study.faces))
 
 # %% [markdown]
 # ## Five angles

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
-from tinyvgg import cli_faces, cli_runs, cli_sweep, cli_train, launch, paths
+from tinyvgg import cli_faces, cli_runs, cli_sweep, cli_train, launch, paths, terms
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
 
@@ -75,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "verify", _verify, "compare the last reproduction with the book")
     command.add_argument("--into", type=Path, help="folder it was made in")
+
+    command = _add(commands, "publish", _publish, "a copy of the last site, to be put on the web")
+    command.add_argument("folder", type=Path, help="new or empty; takes the site")
+    command.add_argument("--into", type=Path, help="folder that the reproduction was made in")
+    command.add_argument(
+        "--confirm", action="store_true", help="the images may be published: I have the right to"
+    )
 
     command = _add(commands, "notebook", _notebook, "convert and run one notebook")
     command.add_argument("name", help="its number or name, such as 04 or 04_backtracking")
@@ -146,6 +153,19 @@ def _record(given: argparse.Namespace) -> int:
 
     for path in committed.record(made):
         print(f"written: {notebooks.shown(path)}")
+    return 0
+
+
+def _publish(given: argparse.Namespace) -> int:
+    from tinyvgg.book import reproduction
+
+    made = reproduction.last(_root(given))
+    terms.check_publishing(made.parameters["faces"], given.confirm)
+    from tinyvgg.book import publishing
+
+    target = given.folder.expanduser()
+    publishing.publish(made, target)
+    print(f"The site, to be put on the web: {target}")
     return 0
 
 

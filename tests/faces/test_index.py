@@ -66,7 +66,6 @@ def test_tensor_is_rgb_by_256_channels_first_in_the_order_asked_for() -> None:
 
 @pytest.mark.parametrize("source", ["rafd", "folder:", "Synthetic", ""])
 def test_unknown_source_names_the_known_ones(source: str) -> None:
-    with pytest.raises(
-        UserError, match="is not one of synthetic, synthetic:KNOB=VALUE,..., folder:PATH"
-    ):
+    known = "synthetic, synthetic:KNOB=VALUE,..., rafd:PATH, london:PATH, folder:PATH"
+    with pytest.raises(UserError, match=f"is not one of {known}"):
         check_source(source)

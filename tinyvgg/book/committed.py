@@ -16,6 +16,7 @@ from tinyvgg.book.reproduce import claims_of, write_json, write_text
 from tinyvgg.book.reproduction import Reproduction
 from tinyvgg.claims import Verdict
 from tinyvgg.errors import UserError
+from tinyvgg.terms import check_committing
 
 SOURCE = "synthetic"
 RUN_ONLY = ("package_sha256", "fingerprint")
@@ -29,10 +30,11 @@ def record(made: Reproduction) -> list[Path]:
         UserError: the faces are not the synthetic ones, or a notebook shows something of this
             machine; then nothing is written.
     """
+    check_committing(made.parameters["faces"])
     if made.parameters["faces"] != SOURCE:
         raise UserError(
             f"faces {made.parameters['faces']!r} are not recorded: "
-            f"what is committed shows {SOURCE} faces only"
+            f"what is committed shows {SOURCE} faces only, with their usual knobs"
         )
     chapters = [_committed(path) for path in made.executed]
     records = made.records

@@ -13,6 +13,8 @@ import yaml
 from tinyvgg import paths
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import named
+from tinyvgg.sources import OPTIONS
+from tinyvgg.terms import terms_of
 
 SETTINGS = ("_config.yml", "_toc.yml")
 NOT_COPIED = ("_build", "notebooks", "generated", *SETTINGS)
@@ -63,13 +65,14 @@ def sign(book: Path, profile: str, faces: str) -> None:
 
 
 def footer(faces: str) -> str:
-    """Whose faces a site shows."""
+    """Whose faces a site shows, and what has to be said of them."""
     kind, _, name = named(faces).partition(":")
-    if kind == "folder":
+    if kind in OPTIONS:
         whose = f"those of the folder {html.escape(name)}"
     else:
         whose = f"{kind} ({html.escape(name)})" if name else kind
-    return f"The faces shown are {whose} unless a page says otherwise."
+    said = f"The faces shown are {whose} unless a page says otherwise."
+    return f"{said} {html.escape(terms_of(faces).notice)}".strip()
 
 
 def substitutions(profile: str, faces: str) -> dict[str, str]:

@@ -36,6 +36,11 @@ class Cropping(Protocol):
         ...
 
     @property
+    def frames_faces(self) -> bool:
+        """Whether eyes and mouth of frontal faces lie at the same places in all images."""
+        ...
+
+    @property
     def about(self) -> str:
         """What it does, as a sentence."""
         ...
@@ -59,6 +64,7 @@ class Middle:
 
     why: str = ""
     looks_for_faces = False
+    frames_faces = False
 
     @property
     def about(self) -> str:
@@ -83,6 +89,7 @@ class AroundFace:
     unclear: str
     why: str = ""
     looks_for_faces = True
+    frames_faces = True
 
     @property
     def about(self) -> str:
@@ -126,6 +133,7 @@ class ByCamera:
     frame: tuple[int, int]
     why: str = ""
     looks_for_faces = False
+    frames_faces = True
 
     @property
     def about(self) -> str:

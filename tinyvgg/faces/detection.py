@@ -163,11 +163,12 @@ class CenterFace:
 
     def __call__(self, image: Image) -> list[Face]:
         """The faces of an upright RGB photograph, the largest first."""
+        faces: list[Face] = []
         for side in self.sides:
             faces = self._look(image, side)
-            if faces:
+            if faces or side >= max(image.shape[:2]):  # larger, it would show nothing more
                 return faces
-        return []
+        return faces
 
     def _look(self, image: Image, side: int) -> list[Face]:
         """The faces that are seen if the long side of the photograph has this many pixels."""
@@ -187,14 +188,14 @@ class CenterFace:
         return sorted(faces, key=lambda face: -face.size.prod())
 
 
-def _scaled(image: Image, width: int, height: int) -> Image:
+def _scaled(image: Image, width: int, height: int) -> UInt8[np.ndarray, "_ _ 3"]:
     """Smaller by means of what a pixel covers, larger by interpolation."""
     smaller = height * width < image.shape[0] * image.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
 
 
-def _padded(image: Image) -> Image:
+def _padded(image: Image) -> UInt8[np.ndarray, "_ _ 3"]:
     """With black at the right and below, so that the network's strides divide it."""
     height, width = (-length % _MULTIPLE for length in image.shape[:2])
     return np.pad(image, ((0, height), (0, width), (0, 0)))

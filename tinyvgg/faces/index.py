@@ -15,7 +15,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.parameters import named
-from tinyvgg.sources import parse_source
+from tinyvgg.sources import OPTIONS, SYNTHETIC, parse_source
 
 if TYPE_CHECKING:
     from tinyvgg.faces.originals import Originals
@@ -124,9 +124,16 @@ class Faces:
     def called(self) -> str:
         """What figures call them: ``synthetic faces``, and of a folder its name, not its place."""
         kind, _, name = named(self.source).partition(":")
-        if kind == "folder":
-            return f"{kind} {name or 'faces'}"
+        if kind in OPTIONS:
+            return f"folder {name or 'faces'}"
         return f"{kind} faces, {name}" if name else f"{kind} faces"
+
+    @property
+    def framed(self) -> bool:
+        """Whether eyes and mouth of frontal faces lie where they do in the synthetic ones."""
+        if self.originals is None:
+            return self.kind == SYNTHETIC
+        return self.originals.cropping.frames_faces
 
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
         """8-bit pixels of images."""

@@ -98,7 +98,7 @@ class Looker:
         photographs: Sequence[Photograph],
         faces: bool = False,
         take: Take | None = None,
-        title: str = "reading photographs",
+        title: str = "",
     ) -> list[Facts]:
         """What is to be known of photographs, in their order.
 
@@ -107,7 +107,7 @@ class Looker:
             faces: whether faces are looked for.
             take: is called with each that has no fault; what it raises as `Unusable` becomes the
                 fault of this look, and is not kept.
-            title: of the progress bar.
+            title: of the progress bar; there is none without.
         """
         found: list[Facts] = [Facts(Stamp(0, 0))] * len(photographs)
         detector = fingerprint() if faces else ""
@@ -116,7 +116,9 @@ class Looker:
                 pool.submit(self._one, place, photograph, detector, take): place
                 for place, photograph in enumerate(photographs)
             }
-            bar = tqdm(total=len(tasks), desc=title, unit="image", disable=not self.progress)
+            bar = tqdm(
+                total=len(tasks), desc=title, unit="image", disable=not (self.progress and title)
+            )
             with bar, _cancelled(tasks):
                 for batch in _finished(tasks):
                     for task in batch:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch.nn.functional as F
 from jaxtyping import UInt8
+from torch import Tensor
 
 from tinyvgg.faces.cropping import Cropping
 from tinyvgg.faces.crops import Crop, cut
@@ -13,6 +16,16 @@ from tinyvgg.faces.decoding import Unusable, content_of, upright
 from tinyvgg.faces.known import Facts
 from tinyvgg.faces.looking import Looker
 from tinyvgg.photographs import LeftOut, Listing, Photograph
+
+LARGEST = 400
+"""Height of a whole photograph that is shown, in pixels: none is ever shown at its full size."""
+
+
+class Seen(NamedTuple):
+    """A whole photograph, scaled down, and the part of it that is used, in its pixels."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    crop: Crop
 
 
 @dataclass(frozen=True)
@@ -44,9 +57,7 @@ class Originals:
         """The part of each photograph that is used; None of one that cannot be used."""
         by_path = {one.path: one for one in self.all}
         photographs = [by_path[path] for path in paths]
-        facts = self.looker.look(
-            photographs, self.cropping.looks_for_faces, title="looking at photographs"
-        )
+        facts = self.looker.look(photographs, self.cropping.looks_for_faces)
         return [self._crop(one, known) for one, known in zip(photographs, facts, strict=True)]
 
     def portraits(self, paths: Sequence[str], size: int) -> UInt8[np.ndarray, "n s s 3"]:
@@ -57,11 +68,36 @@ class Originals:
                 images[place] = cut(upright(content_of(self.listing.folder / path)), crop, size)
         return images
 
+    def seen(self, paths: Sequence[str], height: int) -> list[Seen]:
+        """Whole photographs, scaled down, with the part that is used; unusable ones are not there.
+
+        Args:
+            paths: of the photographs.
+            height: of each, in pixels; no more than `LARGEST`.
+        """
+        found = []
+        for path, crop in zip(paths, self.crops(paths), strict=True):
+            if crop is not None:
+                pixels = upright(content_of(self.listing.folder / path))
+                zoom = min(height, LARGEST) / pixels.shape[1]
+                found.append(Seen(_scaled(pixels, zoom), _zoomed(crop, zoom)))
+        return found
+
     def _crop(self, photograph: Photograph, facts: Facts) -> Crop | None:
         try:
             return None if facts.fault else self.cropping.crop(photograph, facts)
         except Unusable:
             return None
+
+
+def _scaled(pixels: UInt8[Tensor, "3 h w"], zoom: float) -> UInt8[np.ndarray, "_ _ 3"]:
+    shape = [max(1, round(side * zoom)) for side in pixels.shape[1:]]
+    resized = F.interpolate(pixels[None], shape, mode="bicubic", antialias=True)
+    return resized[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _zoomed(crop: Crop, zoom: float) -> Crop:
+    return Crop(zoom * crop.x, zoom * crop.y, zoom * crop.side, crop.turn)
 
 
 def as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:

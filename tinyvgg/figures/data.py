@@ -13,7 +13,7 @@ from tinyvgg import paper
 from tinyvgg.faces import EMOTIONS, Faces, Split
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.figures import style
-from tinyvgg.findings.data import lacking, model_subject, portraits, whole_design
+from tinyvgg.findings.data import FACTORS, lacking, model_subject, views, whole_design
 
 PORTRAIT = 224
 TRAIN, TEST = style.BLUE, style.ORANGE
@@ -55,23 +55,31 @@ def angles_figure(faces: Faces) -> style.Drawn:
     if design is None:
         return style.Missing(f"There is no figure of five angles. {lacking(faces.index)}")
     subject = model_subject(faces.index.table)
-    shots = _of(design, subject=subject, emotion="neutral", gaze="frontal").set_index("angle")
-    angles = panel_angles()
-    large = portraits(shots.loc[angles].reset_index(), PORTRAIT)
-    figure, axes = style.grid(2, len(angles))
-    for column, angle in enumerate(angles):
-        style.show_image(axes[0, column], large[column], f"({'abcde'[column]}) {angle}°")
-        seen = _of(
-            faces.index.table, subject=subject, emotion="neutral", gaze="frontal", angle=angle
-        ).index
-        style.clear(axes[1, column])
-        if len(seen):
-            size = faces.images.shape[1]
-            style.show_image(axes[1, column], faces.images[seen[0]], f"{size} × {size} pixels")
-        else:
-            axes[1, column].text(0.5, 0.5, "left out", ha="center", va="center", color=style.GRAY)
+    wanted = {"subject": subject, "emotion": "neutral", "gaze": "frontal"}
+    shots = _of(design, **wanted).set_index("angle")
+    there = [angle for angle in panel_angles() if angle in shots.index]
+    large = dict(zip(there, views(faces, shots.loc[there].reset_index(), PORTRAIT), strict=True))
+    figure, axes = style.grid(2, len(panel_angles()))
+    for column, angle in enumerate(panel_angles()):
+        title = f"({'abcde'[column]}) {angle}°"
+        _show_or_say(axes[0, column], large.get(angle), title, f"{title}\nnot there")
+        seen = _of(faces.index.table, **wanted, angle=angle).index
+        image = faces.images[seen[0]] if len(seen) else None
+        size = faces.images.shape[1]
+        _show_or_say(axes[1, column], image, f"{size} × {size} pixels", "left out")
     figure.suptitle(f"subject {subject} ({faces.called})")
     return figure
+
+
+def _show_or_say(
+    axis: Axes, image: Shaped[np.ndarray, "h w 3"] | None, title: str, instead: str
+) -> None:
+    """An image, or a word where there is none."""
+    style.clear(axis)
+    if image is None:
+        axis.text(0.5, 0.5, instead, ha="center", va="center", color=style.GRAY)
+    else:
+        style.show_image(axis, image, title)
 
 
 @style.styled()
@@ -82,10 +90,12 @@ def emotions_figure(faces: Faces) -> Figure:
         return examples_figure(faces, None)
     subject = model_subject(faces.index.table)
     shots = _of(design, subject=subject, gaze="frontal", angle=90).set_index("emotion")
-    large = portraits(shots.loc[list(EMOTIONS)].reset_index(), PORTRAIT)
+    there = [emotion for emotion in EMOTIONS if emotion in shots.index]
+    large = dict(zip(there, views(faces, shots.loc[there].reset_index(), PORTRAIT), strict=True))
     figure, axes = style.grid(2, 4, cell=1.5, aspect=1.08)
-    for axis, image, letter, emotion in zip(axes.flat, large, "abcdefgh", EMOTIONS, strict=True):
-        style.show_image(axis, image, f"({letter}) {emotion}")
+    for axis, letter, emotion in zip(axes.flat, "abcdefgh", EMOTIONS, strict=True):
+        title = f"({letter}) {emotion}"
+        _show_or_say(axis, large.get(emotion), title, f"{title}\nnot there")
     figure.suptitle(f"subject {subject} ({faces.called})")
     return figure
 
@@ -93,7 +103,7 @@ def emotions_figure(faces: Faces) -> Figure:
 @style.styled()
 def subjects_figure(faces: Faces, columns: int = 12) -> style.Drawn:
     """Everybody, neutral, from the front, at the size that the network sees."""
-    if not faces.index.has("subject", "group", "sex"):
+    if not faces.index.has("group", "sex", *FACTORS):
         return style.Missing(f"There is no figure of all subjects. {lacking(faces.index)}")
     arranged = everybody(faces.index.table, columns)
     figure, axis = _tiled(faces, arranged)

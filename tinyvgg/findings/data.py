@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from tinyvgg.faces.splits import cells
 from tinyvgg.findings.conclusions import Part, untestable, weigh
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.parameters import named
+from tinyvgg.sources import OPTIONS, SYNTHETIC
+from tinyvgg.terms import terms_of
 
 FACTORS = ("subject", "emotion", "gaze", "angle")
 PLURALS = {
@@ -25,14 +28,19 @@ PLURALS = {
     "class": "classes",
 }
 HALF, TABLE, TEXT = "half of each cell", "as Table 2 counts", "as the text counts"
+MOST_MISSING = 20
+"""Lines on what is missing that a page shows."""
 CLAIMS = {"subject": "d3", "emotion": "d4", "class": "d3"}
 
 Readings = Mapping[tuple[str, str], Split]
 
 
 def whole_design(faces: Faces) -> pd.DataFrame | None:
-    """The table of all that could be rendered, with every camera; None for photographs."""
-    if faces.kind != "synthetic":
+    """All that could be rendered or is there, with every camera; None where there are none."""
+    if faces.originals is not None:
+        shots = faces.originals.shots()
+        return shots if set(FACTORS) <= set(shots) else None
+    if faces.kind != SYNTHETIC:
         return None
     from tinyvgg.faces import synthetic
 
@@ -59,7 +67,7 @@ def design_table(faces: Faces) -> pd.DataFrame:
     columns: dict[str, dict[str, int | float | None]] = {
         "paper, all": _paper("d1"),
         "paper, used": _paper("d1") | {"images_per_subject": None} | _paper("d2"),
-        **({} if whole is None else {"synthetic, all": counts(whole)}),
+        **({} if whole is None else {f"{faces.kind}, all": counts(whole)}),
         "this run": counts(faces.index.table) | {"size": faces.images.shape[1]},
     }
     names = dict.fromkeys(name for values in columns.values() for name in values)
@@ -82,8 +90,8 @@ def _paper(claim: str) -> dict[str, int | float | None]:
 def at_hand(faces: Faces) -> str:
     """What this run works on, and what of the paper's design is not known about it."""
     kind, _, name = named(faces.source).partition(":")
-    whose = f"images of the folder `{name}`" if kind == "folder" else f"of the {kind} faces"
-    if kind == "synthetic" and name:
+    whose = f"images of the folder `{name}`" if kind in OPTIONS else f"of the {kind} faces"
+    if kind not in OPTIONS and name:
         whose += f" (`{name}`)"
     left = "" if faces.index.has(*FACTORS) else " What asks for that is left out of these pages."
     return f"This run works on {len(faces):,} {whose}. {lacking(faces.index)}{left}"
@@ -112,10 +120,12 @@ def people_table(faces: Faces) -> pd.DataFrame:
     return pd.crosstab(people["group"], people["sex"], margins=True, margins_name="all")
 
 
-def model_subject(table: pd.DataFrame) -> int:
+def model_subject(table: pd.DataFrame) -> Any:
     """The subject for Figures 1 and 2: as in the paper a Caucasian woman, the first there is."""
-    wanted = table[(table["group"] == "Caucasian") & (table["sex"] == "female")]
-    return int((wanted if len(wanted) else table)["subject"].iloc[0])
+    if {"group", "sex"} <= set(table):
+        wanted = table[(table["group"] == "Caucasian") & (table["sex"] == "female")]
+        table = wanted if len(wanted) else table
+    return table["subject"].iloc[0]
 
 
 def portraits(shots: pd.DataFrame, size: int) -> Shaped[np.ndarray, "n s s 3"]:
@@ -123,6 +133,47 @@ def portraits(shots: pd.DataFrame, size: int) -> Shaped[np.ndarray, "n s s 3"]:
     from tinyvgg.faces import synthetic
 
     return synthetic.render(shots, size, paths.faces_cache(), workers=1, progress=False)
+
+
+def views(faces: Faces, shots: pd.DataFrame, size: int) -> Shaped[np.ndarray, "n s s 3"]:
+    """Images of shots among those of `whole_design`, at a size of their own."""
+    if faces.originals is None:
+        return portraits(shots, size)
+    return faces.originals.portraits(list(shots["path"]), size)
+
+
+def cropping_sentence(faces: Faces) -> str:
+    """How the images were cut out of larger ones."""
+    if faces.originals is None:
+        return "These faces are rendered as they are used: nothing is cropped."
+    return faces.originals.cropping.about
+
+
+def left_out_sentence(faces: Faces) -> str:
+    """How many images are not used."""
+    if faces.originals is None:
+        return "No image is left out."
+    count, everything = len(faces.left_out), len(faces.left_out) + len(faces)
+    if not count:
+        return f"All {everything:,} photographs that are there are used."
+    return f"Of {everything:,} files that are there {count:,} are left out:"
+
+
+def left_out_table(faces: Faces) -> pd.DataFrame | str:
+    """What is not used and why, in the order of the paths; a sentence where that is nothing."""
+    if not len(faces.left_out):
+        return "(nothing is left out)"
+    return faces.left_out.set_index("path")
+
+
+def missing_sentence(faces: Faces) -> str:
+    """What the design of a source has, and this copy of it has not."""
+    missing = faces.originals.listing.missing if faces.originals is not None else ()
+    if not missing:
+        return "Nothing that the source's design has is missing."
+    lines = "".join(f"\n- {one}" for one in missing[:MOST_MISSING])
+    more = len(missing) - MOST_MISSING
+    return f"Missing is:\n{lines}" + (f"\n- ... and {more} more lines" if more > 0 else "")
 
 
 def readings(study: Study) -> dict[tuple[str, str], Split]:
@@ -292,7 +343,7 @@ def verdicts(study: Study) -> list[Verdict]:
     used = len(faces.index.table["subject"].unique())
     everyone = Part(
         used == paper.number("d1.both.subjects"),
-        f"{used} subjects in this run, all of them made up",
+        f"{used} subjects in this run" + (", all of them made up" if made_up(faces) else ""),
     )
     identity = _agree(ours, "d3.subject", "train_per_cell", "cells", "train", "test")
     table = _agree(ours, "d4.emotion", "train_per_cell", "test_per_cell", "train", "test")
@@ -304,16 +355,20 @@ def verdicts(study: Study) -> list[Verdict]:
     )
     five = counts(whole_design(faces)).get("angles", 0)
     eight = counts(faces.index.table)["emotions"]
+    whose = "synthetic subject" if made_up(faces) else "subject"
     return [
         weigh("D1", [designed, everyone]),
         weigh("D2", _one_by_one(ours, "d2.both", "angles", "images", "size")),
         weigh("D3", [identity]),
         weigh("D4", [table, one]),
-        weigh("F1", [Part(five == len(ANGLES), f"{five} views of one synthetic subject")]),
-        weigh(
-            "F2", [Part(eight == len(EMOTIONS), f"{eight} expressions of one synthetic subject")]
-        ),
+        weigh("F1", [Part(five == len(ANGLES), f"{five} views of one {whose}")]),
+        weigh("F2", [Part(eight == len(EMOTIONS), f"{eight} expressions of one {whose}")]),
     ]
+
+
+def made_up(faces: Faces) -> bool:
+    """Whether nobody is shown."""
+    return not terms_of(faces.source).shows_people
 
 
 def _agree(ours: Mapping[str, object], prefix: str, *names: str) -> Part:

@@ -164,9 +164,9 @@ def tracked_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
 
 def frontal(tracked: Tracked) -> Bool[np.ndarray, "n"]:
-    """Which errors are synthetic faces seen from the front, whose regions are known."""
+    """Which errors are faces seen from the front, framed so that their regions are known."""
     index = tracked.run.faces.index
-    if tracked.run.faces.kind != "synthetic" or not index.has("angle"):
+    if not tracked.run.faces.framed or not index.has("angle"):
         return np.zeros(len(tracked), dtype=bool)
     angles: Bool[np.ndarray, "n"] = index.table["angle"].to_numpy()[rows_of(tracked.run)] == FRONTAL
     return angles
@@ -334,8 +334,8 @@ def _spread(tracked: Mapping[str, Tracked]) -> Verdict:
     identity = tracked.get("subject")
     if identity is None:
         return untestable(("F8",), "the source has no task of identity")[0]
-    if identity.run.faces.kind != "synthetic":
-        return untestable(("F8",), "where eyes and mouth are is known of synthetic faces only")[0]
+    if not identity.run.faces.framed:
+        return untestable(("F8",), "where eyes and mouth are is known of cropped faces only")[0]
     found = region_densities(region_table(identity), "cutoff")
     if not found:
         return untestable(("F8",), "no misclassified face seen from the front")[0]
