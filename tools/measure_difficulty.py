@@ -24,9 +24,9 @@ from tinyvgg.errors import UserError
 from tinyvgg.experiments import PROFILES, Study, open_study
 from tinyvgg.face_parameters import check_size, parse_whole
 from tinyvgg.findings.tuning import Measured, Tuning, measure, merged, rates_table, read_tuning
-from tinyvgg.parameters import TASKS
+from tinyvgg.parameters import SYNTHETIC_TASKS
 
-TRAINED = TASKS["synthetic"]
+TRAINED = SYNTHETIC_TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

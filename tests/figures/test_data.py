@@ -8,6 +8,7 @@ import pytest
 
 from tinyvgg.faces import ANGLES, EMOTIONS, split
 from tinyvgg.figures import data
+from tinyvgg.findings import data as found
 
 sys.path.insert(0, str(Path(__file__).parent))
 from made_up import made_up_faces, sentence
@@ -27,7 +28,7 @@ def portraits(monkeypatch):
         asked.append(shots)
         return np.zeros((len(shots), size, size, 3), np.uint8)
 
-    monkeypatch.setattr(data, "portraits", render)
+    monkeypatch.setattr(found, "portraits", render)
     return asked
 
 

@@ -70,11 +70,15 @@ def test_a_class_with_a_single_image_is_one_line_with_its_name(workshop, photogr
     assert "'dark'" in fails(capsys, "notebook", "01", "-p", "faces", f"folder:{photographs}")
 
 
-def test_an_unreadable_image_is_left_out_and_listed_in_the_notebook(workshop, photographs):
+def test_an_unreadable_image_is_left_out_and_listed_in_the_notebook(
+    workshop, photographs, repository
+):
+    copy = workshop.notebooks / "02_data.py"
+    copy.write_bytes((repository / "notebooks" / "01_data.py").read_bytes())
     (photographs / "dark" / "broken.png").write_bytes(b"no image")
     given = ["-p", "profile", "smoke", "-p", "faces", f"folder:{photographs}"]
-    assert cli.main(["notebook", "01", *given]) == 0
-    (executed,) = (workshop.build / "executed").rglob("01_data.ipynb")
+    assert cli.main(["notebook", "02", *given]) == 0
+    (executed,) = (workshop.build / "executed").rglob("02_data.ipynb")
     assert "dark/broken.png" in executed.read_text("utf-8")
     assert "it is no image" in executed.read_text("utf-8")
 

@@ -1,10 +1,13 @@
 """The site: a copy of the pages with other notebooks, complete without a network."""
 
+import html
+
 import pytest
 import yaml
 
 from tinyvgg.book import report, site
 from tinyvgg.book.records import Number
+from tinyvgg.terms import terms_of
 
 SETTINGS = {
     "_config.yml": 'execute: {execute_notebooks: "off"}\nparse: {}\nhtml: {extra_footer: x}\n',
@@ -57,7 +60,8 @@ def test_a_site_says_whose_faces_it_shows_and_not_where_they_lie(book, workshop)
     settings = yaml.safe_load((target / "_config.yml").read_text())
     assert settings["execute"] == {"execute_notebooks": "off"}
     assert settings["html"]["extra_footer"] == (
-        "The faces shown are those of the folder people &amp; pets unless a page says otherwise."
+        "The faces shown are those of the folder people &amp; pets unless a page says otherwise. "
+        + html.escape(terms_of("folder:x").notice)
     )
     said = {"profile": "`paper`", "faces": "`folder:people & pets`"}
     assert settings["parse"]["myst_substitutions"] == said
