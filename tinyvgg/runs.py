@@ -21,7 +21,7 @@ from tinyvgg.faces import Faces, Split, split
 from tinyvgg.faces.index import Rows
 from tinyvgg.model import build
 from tinyvgg.settings import Design, Recipe
-from tinyvgg.sources import parse_source
+from tinyvgg.sources import kind_of, parse_source
 from tinyvgg.training.sources import Scaling
 
 
@@ -56,7 +56,7 @@ class Experiment:
     @property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
-        return parse_source(self.source).kind
+        return kind_of(self.source)
 
     @property
     def difficulty(self) -> Difficulty | None:

@@ -119,6 +119,11 @@ class Source:
         return f"{text}{_SEPARATOR}{self.changed}" if self.changed else text
 
 
+def kind_of(text: str) -> str:
+    """The kind of a source as it is typed, or as it is kept with a network."""
+    return text.partition(":")[0]
+
+
 def parse_source(text: str) -> Source:
     """A source as it is typed; whether its folder is there is not looked at.
 

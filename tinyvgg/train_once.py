@@ -1,10 +1,11 @@
 """Training an experiment once: whoever asks for it again, or at the same time, gets the result."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import Timeout
@@ -91,7 +92,8 @@ def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[
         if team.rank == 0:
             logits, _ = predict(model, source, rows.test)
             labels = source.labels.cpu().numpy()
-            _save(experiment, model, trained, logits, rows, labels, team, scaling)
+            originals = faces.originals.plain if faces.originals else {}
+            _save(experiment, model, trained, logits, rows, labels, team, scaling, originals)
             checkpoints.remove(folder)
 
 
@@ -111,6 +113,7 @@ def _save(
     labels: Int[np.ndarray, "m"],
     team: Team,
     scaling: Scaling,
+    originals: Mapping[str, Any],
 ) -> None:
     history, images = trained.history, len(rows.train)
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -135,6 +138,7 @@ def _save(
         "fingerprint": experiment.fingerprint,
         "kept_epoch": trained.kept,
         "left_plateau": diagnosis.left_plateau(history, constant),
+        "photographs": originals,
         "processes": team.size,
         "scaling": asdict(scaling),
         "seconds": sum(trained.seconds),

@@ -6,7 +6,7 @@ a camera serves, and the networks see everybody at the place where the camera sa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from tinyvgg.faces.crops import Crop, centred
 from tinyvgg.faces.decoding import Unusable
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.known import Facts
-from tinyvgg.photographs import Photograph
-from tinyvgg.sources import CENTRE, LARGEST
+from tinyvgg.photographs.listing import Value
+from tinyvgg.sources import AROUND_FACES, BY_CAMERA, CENTRE, LARGEST
 
 CLEARLY_LARGER = 2.0
 """How much larger than the next one, in its height, a face is that is no doubt the one meant."""
@@ -24,6 +24,8 @@ CROPPED_ALREADY = 0.75
 """A set is taken as cropped if faces fill at least this share of the middle of its images."""
 PORTRAITS = 0.5
 """A set is taken for one of portraits if at least this share of its images has one clear face."""
+
+Known = Mapping[str, Value]
 
 
 @runtime_checkable
@@ -45,8 +47,17 @@ class Cropping(Protocol):
         """What it does, as a sentence."""
         ...
 
-    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain data, which `cropping_of` reads again."""
+        ...
+
+    def crop(self, known: Known, facts: Facts) -> Crop:
         """The part of a photograph.
+
+        Args:
+            known: what its source knows of it, by column.
+            facts: what a look at it told.
 
         Raises:
             Unusable: it cannot be said which.
@@ -71,7 +82,12 @@ class Middle:
         """What it does, as a sentence."""
         return f"Of each image the largest square in its middle is used. {self.why}".strip()
 
-    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"how": CENTRE}
+
+    def crop(self, known: Known, facts: Facts) -> Crop:
         """The part of a photograph."""
         return centred(facts.height, facts.width)
 
@@ -101,7 +117,12 @@ class AroundFace:
             f"where no face is found or several are, {otherwise}. {self.why}"
         ).strip()
 
-    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"how": AROUND_FACES, "unclear": self.unclear}
+
+    def crop(self, known: Known, facts: Facts) -> Crop:
         """The part of a photograph.
 
         Raises:
@@ -140,7 +161,13 @@ class ByCamera:
         """What it does, as a sentence."""
         return f"Of all images of a camera the same square is used. {self.why}".strip()
 
-    def crop(self, photograph: Photograph, facts: Facts) -> Crop:
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain data."""
+        boxes = {str(angle): [box.x, box.y, box.side] for angle, box in self.boxes.items()}
+        return {"how": BY_CAMERA, "frame": list(self.frame), "boxes": boxes}
+
+    def crop(self, known: Known, facts: Facts) -> Crop:
         """The part of a photograph.
 
         Raises:
@@ -149,7 +176,18 @@ class ByCamera:
         height, width = self.frame
         if (facts.height, facts.width) != self.frame:
             raise Unusable(f"has {facts.width} x {facts.height} pixels, and not {width} x {height}")
-        return self.boxes[int(photograph.known["angle"])]
+        return self.boxes[int(known["angle"])]
+
+
+def cropping_of(plain: Mapping[str, Any]) -> Cropping:
+    """The cropping that plain data stand for."""
+    if plain["how"] == AROUND_FACES:
+        return AroundFace(plain["unclear"])
+    if plain["how"] == BY_CAMERA:
+        boxes = {int(angle): Crop(*box) for angle, box in plain["boxes"].items()}
+        height, width = plain["frame"]
+        return ByCamera(boxes, (height, width))
+    return Middle()
 
 
 def clear_face(faces: Sequence[Face]) -> Face | None:

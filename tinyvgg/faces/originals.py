@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,15 @@ class Originals:
         """Those that networks learn from, and those of the source's design beyond."""
         return (*self.listing.photographs, *self.listing.beyond)
 
+    @property
+    def plain(self) -> dict[str, Any]:
+        """How they are cropped, what is left out and what is missing, as plain data."""
+        return {
+            "cropping": self.cropping.plain,
+            "left_out": self.left_out.to_dict("records"),
+            "missing": list(self.listing.missing),
+        }
+
     def shots(self) -> pd.DataFrame:
         """What is known of all of them, a row each."""
         return pd.DataFrame([{"path": one.path, **one.known} for one in self.all])
@@ -85,7 +94,7 @@ class Originals:
 
     def _crop(self, photograph: Photograph, facts: Facts) -> Crop | None:
         try:
-            return None if facts.fault else self.cropping.crop(photograph, facts)
+            return None if facts.fault else self.cropping.crop(photograph.known, facts)
         except Unusable:
             return None
 

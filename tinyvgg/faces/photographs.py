@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -24,6 +24,7 @@ from tinyvgg.faces.known import Facts, Known
 from tinyvgg.faces.looking import Look, Looker
 from tinyvgg.faces.originals import Originals, as_table
 from tinyvgg.photographs import LeftOut, Listing, Photograph, list_photographs
+from tinyvgg.photographs.listing import Value
 from tinyvgg.sources import AROUND_FACES, AUTO, BY_CAMERA, Source
 
 SHARE = 0.5
@@ -110,7 +111,7 @@ class _Taker:
     crops: dict[int, Crop] = field(default_factory=dict)
 
     def __call__(self, row: int, look: Look) -> None:
-        crop = self.crops[row] = self.cropping.crop(self.listing.photographs[row], look.facts)
+        crop = self.crops[row] = self.cropping.crop(self._known(row), look.facts)
         place = _place(row, look.facts, crop)
         pixels = self.kept.get(place) if self.kept else None
         worth_keeping = look.facts.stamp.bytes > self.size**2 * 3
@@ -120,6 +121,9 @@ class _Taker:
                 self.kept.put(place, pixels)
         if self.array is not None:
             self.array[row] = pixels
+
+    def _known(self, row: int) -> Mapping[str, Value]:
+        return self.listing.photographs[row].known
 
     def file(self, row: int, facts: Facts) -> ImageFile:
         """A photograph as it stays on disk."""
