@@ -63,11 +63,13 @@ def usable_tasks(
         UserError: no column can be told: there are fewer than two classes, or one has a single
             image; two classes whose names differ in capitals alone.
     """
+    if not photographs:
+        raise UserError(f"{where} has no image that can be used; are the paths right?")
     usable: list[str] = []
     faults: list[str] = []
     for task in TASKS:
         values = [str(one.known[task]) for one in photographs if task in one.known]
-        if not values and photographs:
+        if not values:
             continue
         _check_capitals(values, where)
         fault = _fault(task, Counter(values), where)

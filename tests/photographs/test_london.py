@@ -1,0 +1,76 @@
+"""The London Set's folders and its table."""
+
+from pathlib import Path
+
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.photographs.london import list_london
+
+TABLE = "face_id,face_age,face_gender,face_eth\n001,24,female,white\n002,NA,male,east_asian\n"
+
+
+def frontal(*people: int) -> list[str]:
+    views = (("neutral_front", "03"), ("smiling_front", "08"))
+    return [f"{folder}/{person:03d}_{view}.jpg" for folder, view in views for person in people]
+
+
+def test_folders_and_table_give_the_columns(touch) -> None:
+    folder = touch(*frontal(1, 2), "neutral_front/001_03.tem")
+    (folder / "london_faces_info.csv").write_text(TABLE)
+    listing = list_london(folder)
+    assert [one.path for one in listing.photographs] == sorted(frontal(1, 2), key=lambda p: p[14:])
+    assert listing.photographs[1].known == {
+        "subject": 1,
+        "emotion": "happy",
+        "gaze": "frontal",
+        "angle": 90,
+        "age": 24,
+        "sex": "female",
+        "group": "white",
+    }
+    assert "age" not in listing.photographs[2].known
+    assert listing.tasks == ("subject", "emotion")
+    assert "age of persons [2]" in listing.missing
+    assert listing.left_out == ()
+
+
+@pytest.mark.parametrize("number", ["001", "X001", "1"])
+def test_persons_of_the_table_are_found_however_they_are_numbered(touch, number: str) -> None:
+    folder = touch(*frontal(1, 2))
+    (folder / "london_info.csv").write_text(TABLE.replace("001", number))
+    assert list_london(folder).photographs[0].known["sex"] == "female"
+
+
+def test_other_angles_are_taken_in_and_profiles_are_kept_aside(touch) -> None:
+    more = ["neutral_left_3quarter/001_02.jpg", "neutral_left_3quarter/002_02.jpg"]
+    profiles = ["neutral_right_profile/001_05.jpg"]
+    listing = list_london(touch(*frontal(1, 2), *more, *profiles))
+    angles = {one.path: one.known["angle"] for one in (*listing.photographs, *listing.beyond)}
+    assert [angles[path] for path in (*more, *profiles)] == [135, 135, 0]
+    assert [one.path for one in listing.beyond] == profiles
+    assert "neutral_left_profile" in listing.missing[0]
+    assert "neutral_right_profile" not in listing.missing[0]
+
+
+def test_without_a_table_nothing_is_made_up(touch) -> None:
+    known = list_london(touch(*frontal(1, 2))).photographs[0].known
+    assert set(known) == {"subject", "emotion", "gaze", "angle"}
+
+
+def test_a_person_who_is_not_in_the_table_is_unknown(touch) -> None:
+    folder = touch(*frontal(1, 3))
+    (folder / "london_info.csv").write_text(TABLE)
+    listing = list_london(folder)
+    assert listing.photographs[-1].known["sex"] == "unknown"
+    assert "sex of persons [3]" in listing.missing
+
+
+def test_strange_names_are_left_out(touch) -> None:
+    listing = list_london(touch(*frontal(1, 2), "neutral_front/me.jpg"))
+    assert listing.left_out == (("neutral_front/me.jpg", "is not named as the set's images are"),)
+
+
+def test_another_folder_is_told_where_to_get_the_set(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="none of the folders neutral_right_profile.*faces fetch"):
+        list_london(tmp_path)

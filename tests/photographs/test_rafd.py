@@ -1,0 +1,102 @@
+"""The data base's folder against its design."""
+
+from itertools import product
+
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
+from tinyvgg.faces.synthetic.design import design
+from tinyvgg.photographs.rafd import facts_of, list_rafd
+
+
+def named(subject=1, emotion="happy", gaze="frontal", angle=90, kind="Caucasian_female") -> str:
+    return f"Rafd{angle:03d}_{subject:02d}_{kind}_{emotion}_{gaze}.jpg"
+
+
+def some(subjects=(1, 2), angles=ANGLES) -> list[str]:
+    shots = product(subjects, ("happy", "sad"), GAZES, angles)
+    return [named(*shot) for shot in shots]
+
+
+def test_the_whole_data_base_is_complete_whatever_its_sub_folders(touch) -> None:
+    table = design(angles=ANGLES)
+    listing = list_rafd(touch(*(f"{row.angle}/{row.path}" for row in table.itertuples())))
+    assert (listing.missing, listing.left_out) == ((), ())
+    assert len(listing.photographs) == 4824
+    assert len(listing.beyond) == 8040 - 4824
+    assert listing.tasks == ("subject", "emotion")
+    used = table[table["angle"].isin((45, 90, 135))]
+    assert [one.path for one in listing.photographs] == [
+        f"{row.angle}/{row.path}" for row in used.itertuples()
+    ]
+    columns = ["angle", "subject", "group", "sex", "emotion", "gaze"]
+    assert [one.known for one in listing.photographs] == used[columns].to_dict("records")
+
+
+def test_what_is_missing_is_listed_and_not_guessed(touch) -> None:
+    names = some()
+    names.remove(named(2, "sad", "left", 45))
+    names.remove(named(2, "sad", "right", 0))
+    missing = list_rafd(touch(*names)).missing
+    absent = [s for s in SUBJECTS if s not in (1, 2)]
+    assert missing[0].startswith(f"subject: {', '.join(map(str, absent[:6]))} and 59 more")
+    assert missing[1].startswith("emotion: angry, contemptuous, disgusted, fearful, neutral, surp")
+    assert missing[2:] == ("subject 2: sad left 45, sad right 0",)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Rafd060_01_Caucasian_female_happy_frontal.jpg", "has angle '060', which"),
+        ("Rafd90_01_Caucasian_female_happy_frontal.jpg", "has angle '90', which"),
+        ("Rafd090_06_Caucasian_female_happy_frontal.jpg", "has subject '06', which"),
+        ("Rafd090_1_Caucasian_female_happy_frontal.jpg", "has subject '1', which"),
+        ("Rafd090_01_Caucasian_woman_happy_frontal.jpg", "has sex 'woman', which"),
+        ("Rafd090_01_Caucasian_female_joyful_frontal.jpg", "has emotion 'joyful', which"),
+        ("Rafd090_01_Caucasian_female_happy_up.jpg", "has gaze 'up', which"),
+        ("Rafd090_01_Caucasian_female_happy_frontal (1).jpg", "has gaze 'frontal .1.', which"),
+        ("rafd090_01_Caucasian_female_happy_frontal.jpg", "is not named as"),
+        ("Rafd090_01_Caucasian_female_happy.jpg", "is not named as"),
+        ("Rafd090_01_Caucasian_female_happy_frontal.png", "is not named as"),
+        ("portrait.jpg", "is not named as"),
+    ],
+)
+def test_names_that_are_almost_the_data_bases_are_left_out(touch, name: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        facts_of(name)
+    listing = list_rafd(touch(*some(), f"other/{name}"))
+    assert len(listing.photographs) == 2 * 2 * 3 * 3
+    ((path, reason),) = listing.left_out
+    assert path == f"other/{name}"
+    assert reason.startswith(("has ", "is not named"))
+
+
+def test_a_second_image_of_a_shot_and_a_subject_of_two_kinds_are_left_out(touch) -> None:
+    surplus = f"copy/{named(1, 'sad', 'left', 45)}"
+    other = named(2, "sad", "left", 45, kind="Moroccan_male")
+    listing = list_rafd(touch(*some(), surplus, other))
+    assert dict(listing.left_out) == {
+        # sorted by path, what lies deeper comes first here
+        named(1, "sad", "left", 45): f"shows the same shot as {surplus}",
+        other: "calls subject 2 Moroccan male, other names Caucasian female",
+    } or dict(listing.left_out) == {
+        surplus: f"shows the same shot as {named(1, 'sad', 'left', 45)}",
+        other: "calls subject 2 Moroccan male, other names Caucasian female",
+    }
+    assert len(listing.photographs) == 2 * 2 * 3 * 3
+
+
+def test_profiles_alone_are_not_enough(touch) -> None:
+    with pytest.raises(UserError, match="no image of the data base at 45, 90, 135 degrees"):
+        list_rafd(touch(*some(angles=(0, 180))))
+
+
+def test_one_subject_is_enough_for_emotions(touch) -> None:
+    listing = list_rafd(touch(*some(subjects=(1,))))
+    assert listing.tasks == ("emotion",)
+    assert "images of 1 subject; it needs two" in listing.missing[-1]
+
+
+def test_all_eight_emotions_are_known() -> None:
+    assert {facts_of(named(emotion=emotion))["emotion"] for emotion in EMOTIONS} == set(EMOTIONS)

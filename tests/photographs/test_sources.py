@@ -1,0 +1,59 @@
+"""Sources of faces as they are typed."""
+
+from pathlib import Path
+
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.parameters import absolute, named
+from tinyvgg.sources import parse_source
+
+
+def test_a_source_is_taken_apart() -> None:
+    source = parse_source("folder:my faces, 2:x::crop=centre,unclear=largest")
+    assert (source.kind, source.place) == ("folder", "my faces, 2:x")
+    assert (source.option("crop"), source.option("unclear")) == ("centre", "largest")
+    assert parse_source("london:a").option("crop") == "faces"
+    assert parse_source("folder:a").option("crop") == "auto"
+    assert parse_source("rafd:a").option("crop") == "camera"
+    assert parse_source("rafd:a").option("boxes") == ""
+
+
+def test_usual_options_are_not_written_and_others_in_one_order() -> None:
+    assert str(parse_source("folder:a::crop=auto,unclear=skip")) == "folder:a"
+    written = str(parse_source("folder:a::unclear=largest,crop=faces"))
+    assert written == "folder:a::crop=faces,unclear=largest"
+
+
+def test_a_source_means_the_same_from_everywhere(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute("rafd:x::boxes=b.csv") == f"rafd:{tmp_path}/x::boxes={tmp_path}/b.csv"
+    assert named("london:some/where::crop=centre") == "london:where"
+
+
+def test_a_network_remembers_options_and_no_place() -> None:
+    source = parse_source("rafd:/home/me/x::unclear=largest,boxes=/home/me/b.csv")
+    assert source.anonymous == "rafd::unclear=largest"
+    assert parse_source("folder:/home/me").anonymous == "folder"
+    assert parse_source("synthetic:noise=0.02").anonymous == "synthetic:noise=0.02"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rafd", "'rafd' is not one of synthetic"),
+        ("folder:", "'folder:' is not one of synthetic"),
+        ("folder:::crop=centre", "is not one of synthetic"),
+        ("photos:a", "'photos:a' is not one of"),
+        ("folder:a::crop=left", "crop 'left' is not one of auto, centre, faces"),
+        ("folder:a::crop=camera", "crop 'camera' is not one of auto, centre, faces"),
+        ("folder:a::boxes=x", "option of faces 'folder' 'boxes' is not one of crop, unclear"),
+        ("folder:a::crop", "option 'crop' is not NAME=VALUE"),
+        ("folder:a::crop=auto,crop=faces", "'crop' of faces 'folder' is given twice"),
+        ("synthetic:smile=1", "'smile'"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        parse_source(text)
+    assert "\n" not in str(error.value)

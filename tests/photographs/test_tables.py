@@ -1,0 +1,108 @@
+"""Tables of photographs."""
+
+from pathlib import Path
+
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.photographs.tables import list_table
+
+NAMES = ("a/1.jpg", "a/2.png", "3.tif", "4.jpg")
+
+
+@pytest.fixture
+def table(touch) -> Path:
+    return touch(*NAMES) / "faces.csv"
+
+
+def write(table: Path, columns: str, *rows: str) -> Path:
+    table.write_text("\n".join((columns, *rows)) + "\n", "utf-8")
+    return table
+
+
+def classes(*labels: str) -> list[str]:
+    return [f"{path},{label}" for path, label in zip(NAMES, labels, strict=True)]
+
+
+def test_every_column_of_the_index_may_be_there(table: Path) -> None:
+    rows = [
+        f"{path},{subject},happy,left,{angle},male,tall,31,x"
+        for path, subject, angle in zip(NAMES, (7, 7, 10, 10), (0, 45, 90, 180), strict=True)
+    ]
+    rows = [row.replace("x", "y") if "10," in row else row for row in rows]
+    listing = list_table(write(table, "path,subject,emotion,gaze,angle,sex,group,age,class", *rows))
+    assert listing.tasks == ("subject", "class")  # everybody is happy
+    assert "images of 1 emotion; it needs two" in listing.missing[0]
+    assert listing.photographs[0] == (
+        "a/1.jpg",
+        {
+            "subject": 7,
+            "emotion": "happy",
+            "gaze": "left",
+            "angle": 0,
+            "sex": "male",
+            "group": "tall",
+            "age": 31,
+            "class": "x",
+        },
+    )
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_separators_and_a_byte_order_mark_are_understood(table: Path, delimiter: str) -> None:
+    rows = [row.replace(",", delimiter) for row in classes("x", "x", "y", "y")]
+    write(table, f"\ufeffpath{delimiter}class", *rows)
+    assert [one.known["class"] for one in list_table(table).photographs] == ["x", "x", "y", "y"]
+
+
+def test_subjects_may_have_names(table: Path) -> None:
+    write(table, "path,subject", *classes("Ann", "Ann", "Øystein", "Øystein"))
+    assert list_table(table).photographs[3].known["subject"] == "Øystein"
+
+
+def test_rows_that_cannot_be_used_are_left_out_with_the_reason(table: Path) -> None:
+    more = ["gone.jpg,x", "a/2.png,", ",y", "notes.txt,x", ""]
+    listing = list_table(write(table, "path,class", *classes("x", "x", "y", "y"), *more))
+    assert len(listing.photographs) == 4
+    assert dict(listing.left_out) == {
+        "gone.jpg": "does not exist (row 6 of faces.csv)",
+        "a/2.png": "has no class in row 7 of faces.csv",
+        "row 8": "has no path in row 8 of faces.csv",
+        "notes.txt": "is not one of .jpg, .jpeg, .png, .webp, .bmp, .pgm, .ppm, .tif, .tiff",
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "said"),
+    [
+        ("path,class,mood", [], "column 'mood' in table .* is not one of path, subject"),
+        ("path,class,class", [], "column 'class' in table .* is there twice"),
+        ("path,sex", [], "it needs 'path' and one at least of subject, emotion, class"),
+        ("class,sex", [], "it needs 'path' and one at least"),
+        ("path,emotion", ["a/1.jpg,joyful"], "emotion 'joyful' in row 2 .* use the column 'class'"),
+        ("path,class,angle", ["a/1.jpg,x,60"], "angle '60' in row 2 .* is not one of 0, 45"),
+        ("path,class,age", ["a/1.jpg,x,old"], "age 'old' in row 2 .* is not a whole number"),
+        ("path,class", classes("x", "x", "x", "y"), "class 'y' in table .* has a single image"),
+        ("path,class", classes("x", "x", "x", "x"), "images of 1 class; it needs two at least"),
+        ("path,class", classes("x", "x", "X", "X"), "'X' and 'x' .* differ in capitals alone"),
+        ("path,class", ["gone.jpg,x"], "has no image that can be used"),
+    ],
+)
+def test_a_bad_table_is_one_line(table: Path, columns: str, rows: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        list_table(write(table, columns, *(rows or ["a/1.jpg,x,y"])))
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_table_is_named(table: Path) -> None:
+    with pytest.raises(UserError, match=r"faces.csv' does not exist"):
+        list_table(table)
+    table.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(UserError, match=r"faces.csv' cannot be read .* save it as CSV in UTF-8"):
+        list_table(table)
+    table.write_text('path,class\n"a/1.jpg,x\n')
+    with pytest.raises(UserError, match=r"faces.csv' is damaged"):
+        list_table(table)
+    table.write_text("path,class\n")
+    with pytest.raises(UserError, match=r"faces.csv' is empty"):
+        list_table(table)
