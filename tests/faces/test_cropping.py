@@ -1,0 +1,92 @@
+"""Which part of a photograph becomes an image."""
+
+import numpy as np
+import pytest
+
+from tinyvgg.faces.alignment import around_eyes
+from tinyvgg.faces.cropping import (
+    AroundFace,
+    ByCamera,
+    Cropping,
+    Middle,
+    clear_face,
+    cropping_of,
+    fitting,
+)
+from tinyvgg.faces.crops import Crop, centred
+from tinyvgg.faces.decoding import Unusable
+from tinyvgg.faces.detection import Face
+from tinyvgg.faces.known import Facts, Stamp
+
+NOBODY = Stamp(0, 0)
+
+
+def face(height: float, x: float = 300.0) -> Face:
+    """As tall as that, seen from the front."""
+    width = 0.75 * height
+    box = np.array([x - width / 2, 400 - height / 2, x + width / 2, 400 + height / 2])
+    eyes = np.array([[x - width / 4, 380.0], [x + width / 4, 380.0]])
+    return Face(box, eyes, 0.9)
+
+
+def facts(*faces: Face, fault: str = "") -> Facts:
+    return Facts(NOBODY, "x", 800, 600, fault, "detector", faces)
+
+
+def test_one_face_is_clear_and_so_is_one_much_larger_than_all_others() -> None:
+    large, half, medium = face(200), face(99), face(101)
+    assert clear_face([large]) is large
+    assert clear_face([large, half]) is large
+    assert clear_face([large, medium, half]) is None
+    assert clear_face([]) is None
+
+
+@pytest.mark.parametrize(
+    ("unclear", "none", "several"),
+    [
+        ("skip", "shows no face that was found", "shows 2 faces"),
+        ("centre", centred(800, 600), centred(800, 600)),
+        ("largest", "shows no face that was found", around_eyes(face(200))),
+    ],
+)
+def test_the_user_decides_what_becomes_of_unclear_images(
+    unclear: str, none: str | Crop, several: str | Crop
+) -> None:
+    cropping = AroundFace(unclear)
+    assert cropping.crop({}, facts(face(200))) == around_eyes(face(200))
+    for found, expected in ((facts(), none), (facts(face(200), face(180, 500.0)), several)):
+        if isinstance(expected, Crop):
+            assert cropping.crop({}, found) == expected
+        else:
+            with pytest.raises(Unusable, match=expected):
+                cropping.crop({}, found)
+
+
+def test_a_camera_has_one_square_and_one_frame() -> None:
+    cropping = ByCamera({90: Crop(10, 20, 30)}, (800, 600))
+    assert cropping.crop({"angle": 90}, facts()) == Crop(10, 20, 30)
+    other = Facts(NOBODY, "x", 600, 800)
+    with pytest.raises(Unusable, match="has 800 x 600 pixels, and not 600 x 800"):
+        cropping.crop({"angle": 90}, other)
+
+
+def test_sets_without_faces_are_taken_from_their_middle() -> None:
+    assert isinstance(fitting([facts()] * 6 + [facts(face(200))] * 5, "skip"), Middle)
+    assert isinstance(fitting([facts()] * 5 + [facts(face(200))] * 5, "skip"), AroundFace)
+    assert isinstance(fitting([facts(fault="x")] * 3, "skip"), Middle)
+
+
+def test_sets_that_are_cropped_already_are_not_cropped_again() -> None:
+    # A face of 200 pixels needs a square of about 255: 43 % of 600, and 98 % of 260.
+    close = Facts(NOBODY, "x", 260, 300, faces=(face(200),))
+    assert isinstance(fitting([close] * 4, "skip"), Middle)
+    assert isinstance(fitting([facts(face(200))] * 4, "skip"), AroundFace)
+    assert "4 images that were looked at" in fitting([close] * 4, "skip").about
+
+
+@pytest.mark.parametrize(
+    "cropping",
+    [Middle(), AroundFace("largest"), ByCamera({0: Crop(1, 2, 3), 90: Crop(4, 5, 6)}, (9, 8))],
+)
+def test_plain_data_stand_for_a_cropping(cropping: Cropping) -> None:
+    assert cropping_of(cropping.plain) == cropping

@@ -1,0 +1,225 @@
+"""Sets of photographs, loaded: bad files, restarts, crops, manifests."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces import Faces, decoding, load_faces, looking, photographs
+from tinyvgg.faces.files import ImageFiles
+from tinyvgg.faces.known import Facts, Known
+
+SIZE = 16
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
+    """Two classes of ten noisy images, 32 x 40."""
+    return draw_photographs(tmp_path / "faces", height=40)
+
+
+def load(folder: Path, options: str = "crop=centre", stream: bool | None = False) -> Faces:
+    return load_faces(f"folder:{folder}::{options}", SIZE, progress=False, stream=stream)
+
+
+def count(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[object]:
+    """What a function is called with from now on."""
+    calls: list[object] = []
+    original = getattr(module, name)
+
+    def counted(*given: object) -> object:
+        calls.append(given[0])
+        return original(*given)
+
+    monkeypatch.setattr(module, name, counted)
+    return calls
+
+
+def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
+    whole = (folder / "calm" / "0.png").read_bytes()
+    bad = {
+        "cut.png": whole[: len(whole) // 2],
+        "empty.jpg": b"",
+        "letter.jpg": b"To whom it may concern",
+        "same.png": whole,
+    }
+    for name, content in bad.items():
+        (folder / "calm" / name).write_bytes(content)
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save(folder / "calm" / "moving.webp", save_all=True, append_images=frames[1:])
+    (folder / "calm" / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "calm" / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "top.jpg").write_bytes(whole)
+    for stream in (False, True):
+        faces = load(folder, stream=stream)
+        assert len(faces) == 20
+        reasons = dict(faces.left_out.to_numpy().tolist())
+        assert reasons.pop("calm/cut.png").startswith("cannot be read (")
+        assert reasons.pop("calm/loop.jpg").startswith("cannot be read (Too many levels of symb")
+        assert reasons == {
+            "calm/empty.jpg": "cannot be read (the file is empty)",
+            "calm/gone.jpg": "cannot be read (No such file or directory)",
+            "calm/letter.jpg": "cannot be read (it is no image)",
+            "calm/moving.webp": "has 2 pictures; save the one that is meant by itself",
+            "calm/same.png": "is the same file as calm/0.png",
+            "top.jpg": "lies in no sub-folder",
+        }
+        assert faces.index.table["path"].tolist() == [
+            f"{name}/{number}.png" for name in ("calm", "glad") for number in range(10)
+        ]
+
+
+def test_the_last_usable_image_of_a_class_is_left_out_with_it(folder: Path) -> None:
+    (folder / "rare").mkdir()
+    Image.new("RGB", (20, 20), (1, 2, 3)).save(folder / "rare" / "0.png")
+    (folder / "rare" / "1.png").write_bytes(b"")
+    faces = load(folder)
+    assert faces.index.classes("class") == ("calm", "glad")
+    assert faces.left_out.to_numpy().tolist() == [
+        ["rare/0.png", "is the only usable one of its class, at its angle"],
+        ["rare/1.png", "cannot be read (the file is empty)"],
+    ]
+
+
+def test_a_set_of_which_nothing_can_be_used_says_why(folder: Path) -> None:
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"x")
+    with pytest.raises(UserError, match=r"none of the 20 images .*it is no image.*::crop=centre"):
+        load(folder)
+
+
+def test_an_image_is_decoded_once_and_then_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = count(monkeypatch, looking, "upright")
+    first = load(folder)
+    assert len(decoded) == 20
+    read = count(monkeypatch, looking, "content_of")
+    again = load(folder)
+    assert (len(decoded), len(read)) == (20, 0)
+    np.testing.assert_array_equal(first.images, again.images)
+    assert again.fingerprint == first.fingerprint
+
+
+def test_only_what_changed_is_looked_at_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load(folder)
+    Image.new("RGB", (40, 40), (9, 9, 200)).save(folder / "calm" / "3.png")
+    os.utime(folder / "calm" / "4.png")
+    decoded = count(monkeypatch, looking, "upright")
+    after = load(folder)
+    assert len(decoded) == 2
+    assert (after.images[3] == [9, 9, 200]).all()
+    np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(before.images, 3, 0))
+    assert after.fingerprint != before.fingerprint
+
+
+def test_an_interrupted_call_goes_on_where_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(looking, "cores", lambda: 1)
+    write, upright, written = Known.write, decoding.upright, 0
+
+    def interrupted(known: Known, found: dict[str, Facts]) -> None:
+        nonlocal written
+        write(known, found)
+        written += len(found)
+        if written >= 5:
+            raise KeyboardInterrupt
+
+    def slow(content: np.ndarray) -> object:
+        time.sleep(0.05)
+        return upright(content)
+
+    monkeypatch.setattr(Known, "write", interrupted)
+    monkeypatch.setattr(looking, "upright", slow)
+    begun = count(monkeypatch, looking, "upright")
+    with pytest.raises(KeyboardInterrupt):
+        load(folder)
+    assert len(begun) < 15, "nothing is begun after the interruption"
+    monkeypatch.setattr(Known, "write", write)
+    again = count(monkeypatch, looking, "upright")
+    assert len(load(folder)) == 20
+    assert len(again) == 20 - written
+
+
+def test_a_file_that_may_be_read_again_is_used_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> np.ndarray:
+        if path.name == "5.png":
+            raise decoding.Unusable("cannot be read (Permission denied)")
+        return decoding.content_of(path)
+
+    monkeypatch.setattr(looking, "content_of", refused)
+    assert load(folder).left_out["reason"].unique() == ["cannot be read (Permission denied)"]
+    monkeypatch.setattr(looking, "content_of", decoding.content_of)
+    assert len(load(folder)) == 20
+
+
+def test_a_file_that_vanishes_while_the_folder_is_read_is_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(source: object) -> object:
+        found = original(source)
+        (folder / "glad" / "9.png").unlink()
+        return found
+
+    original = photographs.list_photographs
+    monkeypatch.setattr(photographs, "list_photographs", listed)
+    faces = load(folder)
+    assert faces.left_out.to_numpy().tolist() == [
+        ["glad/9.png", "cannot be read (No such file or directory)"]
+    ]
+
+
+def test_what_is_known_may_be_damaged_and_is_found_out_again(folder: Path, home: Path) -> None:
+    first = load(folder)
+    (base,) = home.rglob("known.sqlite")
+    base.write_bytes(b"no data base" * 100)
+    assert load(folder).fingerprint == first.fingerprint
+    with sqlite3.connect(base) as opened:
+        assert opened.execute("SELECT count(*) FROM files").fetchone() == (20,)
+
+
+def test_streamed_and_held_sets_are_the_same_and_so_are_other_sizes(folder: Path) -> None:
+    held, streamed = load(folder), load(folder, stream=True)
+    assert isinstance(streamed.images, ImageFiles)
+    np.testing.assert_array_equal(held.images, np.asarray(streamed.images))
+    assert held.fingerprint == streamed.fingerprint
+    assert load_faces(str(held.source), 8, progress=False).images.shape == (20, 8, 8, 3)
+
+
+def test_a_table_gives_the_columns_and_leaves_files_that_it_does_not_name(folder: Path) -> None:
+    rows = [f"calm/{n}.png,{n % 3},happy,90" for n in range(6)]
+    rows += [f"glad/{n}.png,{n % 3},sad,90" for n in range(6)]
+    (folder / "faces.csv").write_text("\n".join(("path,subject,emotion,angle", *rows)))
+    faces = load_faces(f"folder:{folder}/faces.csv::crop=centre", SIZE, progress=False)
+    assert faces.index.tasks == ("subject", "emotion")
+    assert faces.index.classes("subject") == ("0", "1", "2")
+    assert len(faces) == 12
+
+
+def test_a_run_of_a_folder_that_loses_an_image_goes_on(folder: Path) -> None:
+    from tinyvgg.experiments import open_study
+
+    (folder / "calm" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    run = open_study("smoke", f"folder:{folder}::crop=centre", 0, progress=False).run("class")
+    ((row),) = run.manifest["photographs"]["left_out"]
+    assert row["path"] == "calm/broken.jpg"
+    assert run.manifest["photographs"]["cropping"] == {"how": "centre"}
+    assert len(run.labels) == 10
