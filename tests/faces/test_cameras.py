@@ -1,0 +1,193 @@
+"""Squares of cameras: from landmarks, or given. A made-up detector finds marks in the images."""
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinyvgg.errors import UserError
+from tinyvgg.faces import Faces, load_faces, looking
+from tinyvgg.faces.alignment import around_eyes
+from tinyvgg.faces.cropping import ByCamera
+from tinyvgg.faces.crops import Crop
+from tinyvgg.faces.detection import Detector, Face
+from tinyvgg.faces.synthetic.design import design
+
+FRAME = (120, 80)
+PLACES = {45: (40, 50), 90: (45, 55), 135: (50, 60)}
+"""Where the marks lie in most images: column and row of their middle."""
+MARK = 20
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finds the red mark of an image, with eyes in its upper half."""
+
+    def detect(image: np.ndarray) -> list[Face]:
+        rows, columns = np.nonzero((image[..., 0] > 200) & (image[..., 1] < 100))
+        if not len(rows):
+            return []
+        left, top = columns.min(), rows.min()
+        box = np.array([left, top, left + MARK, top + MARK], float)
+        eyes = np.array([[left + 5, top + 8], [left + 15, top + 8]], float)
+        return [Face(box, eyes, 1.0)]
+
+    def made() -> Detector:
+        return detect
+
+    monkeypatch.setattr(looking, "new_detector", made)
+    monkeypatch.setattr(looking, "fingerprint", lambda: "marks")
+
+
+def draw(path: Path, middle: tuple[int, int] | None, number: int, frame=FRAME) -> None:
+    pixels = np.full((*frame, 3), 120, np.uint8)
+    pixels[0, :8, 2] = [255 * (number >> bit & 1) for bit in range(8)]  # no two are the same
+    if middle:
+        left, top = middle[0] - MARK // 2, middle[1] - MARK // 2
+        pixels[top : top + MARK, left : left + MARK] = (250, 20, 20)
+    Image.fromarray(pixels).save(path, quality=100, subsampling="4:4:4")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Draws six subjects with two emotions before five cameras."""
+
+    def make(profiles: tuple[int, int] | None = None) -> Path:
+        table = design(6, angles=(0, 45, 90, 135, 180), emotions=("happy", "neutral"))
+        (tmp_path / "RaFD").mkdir()
+        for number, row in enumerate(table[table["gaze"] == "frontal"].itertuples()):
+            place = PLACES.get(row.angle, profiles)
+            if place and row.emotion == "happy":
+                place = (place[0] + 9, place[1])  # these must not count
+            draw(tmp_path / "RaFD" / row.path, place, number)
+        return tmp_path / "RaFD"
+
+    return make
+
+
+def load(folder: Path, options: str = "", size: int = 16) -> Faces:
+    return load_faces(f"rafd:{folder}{options}", size, progress=False)
+
+
+def expected(x: float, y: float) -> Crop:
+    left, top = x - MARK / 2, y - MARK / 2
+    box = np.array([left, top, left + MARK, top + MARK], float)
+    eyes = np.array([[left + 5, top + 8], [left + 15, top + 8]], float)
+    return around_eyes(Face(box, eyes, 1.0))
+
+
+def cropping(faces: Faces) -> ByCamera:
+    assert faces.originals is not None
+    assert isinstance(faces.originals.cropping, ByCamera)
+    return faces.originals.cropping
+
+
+def test_each_camera_has_the_median_square_of_neutral_faces(folder) -> None:
+    boxes = cropping(load(folder())).boxes
+    for angle, (x, y) in PLACES.items():
+        wanted = expected(x, y)
+        assert (boxes[angle].x, boxes[angle].y) == pytest.approx((wanted.x, wanted.y), abs=0.6)
+        assert boxes[angle].side == pytest.approx(wanted.side, rel=0.05)
+        assert boxes[angle].turn == 0
+
+
+def test_one_face_elsewhere_does_not_move_the_square(folder) -> None:
+    place = folder()
+    before = cropping(load(place)).boxes[90]
+    draw(place / "Rafd090_01_Caucasian_female_neutral_frontal.jpg", (20, 20), 200)
+    assert cropping(load(place)).boxes[90] == before
+
+
+def test_a_camera_that_sees_no_faces_gets_what_the_others_have_in_the_middle(folder) -> None:
+    boxes = cropping(load(folder(profiles=None))).boxes
+    for angle in (0, 180):
+        assert boxes[angle].x == FRAME[1] / 2
+        assert boxes[angle].y == pytest.approx(boxes[90].y, abs=0.6)
+        assert boxes[angle].side == pytest.approx(boxes[90].side, rel=0.05)
+
+
+def test_profiles_that_are_found_have_squares_of_their_own(folder) -> None:
+    boxes = cropping(load(folder(profiles=(30, 40)))).boxes
+    assert abs(boxes[0].y - boxes[90].y) > 8
+
+
+def test_no_face_at_all_asks_for_the_squares(folder) -> None:
+    place = folder()
+    for number, path in enumerate(sorted(place.iterdir())):
+        draw(path, None, number)
+    with pytest.raises(UserError, match="no camera .* sees faces; give the squares: ::boxes=FILE"):
+        load(place)
+
+
+def test_squares_can_be_given(folder, tmp_path: Path) -> None:
+    place, table = folder(), tmp_path / "boxes.csv"
+    rows = [f"{angle},{x - 10},{y - 10},20" for angle, (x, y) in PLACES.items()]
+    table.write_text("\n".join(("angle,left,top,side", *rows, "0,0,0,80", "180,0,0,80")))
+    faces = load(place, f"::boxes={table}", 20)
+    neutral = np.flatnonzero(faces.index.table["emotion"] == "neutral")
+    assert faces.images[neutral][..., 0].min() > 220
+    assert faces.images[neutral][..., 1].max() < 60
+    assert cropping(faces).boxes[45] == Crop(40, 50, 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("angle,left,top\n90,1,2\n", "has the columns angle, left, top; it needs angle, left, top"),
+        ("angle,left,top,side\n90,1,2,3\n", "has none for angle 0; add a row"),
+        ("angle,left,top,side\n60,1,2,3\n", "angle of boxes 60 is not one of 0, 45"),
+        ("angle,left,top,side\n90,1,two,3\n", "not four numbers"),
+        ("angle,left,top,side\n90,1,2,0\n", "has a side of 0; give 1 or more"),
+        ("angle,left,top,side\n90,1,nan,3\n", "give 1 or more pixels"),
+    ],
+)
+def test_squares_that_are_none_are_one_line(folder, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "boxes.csv").write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        load(folder(), f"::boxes={tmp_path / 'boxes.csv'}")
+    assert "\n" not in str(error.value)
+
+
+def test_squares_that_are_not_there_are_one_line(folder, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"boxes '.*none.csv' cannot be read"):
+        load(folder(), f"::boxes={tmp_path / 'none.csv'}")
+
+
+def test_an_image_of_another_size_is_left_out(folder) -> None:
+    place = folder()
+    name = "Rafd045_03_Moroccan_male_happy_frontal.jpg"
+    draw(place / name, None, 201, frame=(60, 40))
+    reasons = dict(load(place).left_out.to_numpy().tolist())
+    assert reasons[name] == "has 40 x 60 pixels, and not 80 x 120"
+
+
+def test_views_beyond_those_that_train_are_cropped_like_them(folder) -> None:
+    faces = load(folder(profiles=(30, 40)))
+    assert faces.originals is not None
+    shots = faces.originals.shots()
+    assert set(faces.index.table["angle"]) == {45, 90, 135}
+    profiles = shots[(shots["angle"] == 0) & (shots["emotion"] == "neutral")]["path"]
+    portraits = faces.originals.portraits(list(profiles), 32)
+    assert portraits.shape == (6, 32, 32, 3)
+    assert (portraits[:, 16, 16] == portraits[0, 16, 16]).all()
+    assert portraits[0, 18, 16, 0] > 200
+
+
+@pytest.mark.parametrize("angles", list(product((45,), (90, 135))))
+def test_few_cameras_are_enough(folder, angles: tuple[int, ...]) -> None:
+    place = folder()
+    for path in place.iterdir():
+        if int(path.name[4:7]) not in angles:
+            path.unlink()
+    faces = load(place)
+    assert set(faces.index.table["angle"]) == set(angles)
+    assert faces.originals is not None
+    assert any("angle: " in line for line in faces.originals.listing.missing)
