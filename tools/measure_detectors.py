@@ -9,8 +9,8 @@ The first line is for MTCNN (facenet-pytorch 2.6.0, MIT), which the project does
 the weights of CenterFace are in the project's environment. What they are shown:
 
 * ``london``: the Face Research Lab London Set (doi 10.6084/m9.figshare.5047666; folders
-  neutral_front and smiling_front): one face each, at nearly the same place; one
-  box stands for all.
+  neutral_front and smiling_front): one face each, at nearly the same place, so that one box stands
+  for all.
 * ``small``: some of the same, a tenth as large before a light background.
 * ``astronaut``: the photograph of Eileen Collins that scikit-image ships; box and eyes are marked
   by hand.
@@ -19,8 +19,7 @@ the weights of CenterFace are in the project's environment. What they are shown:
 
 A face is found if a detection overlaps its box by half of what both cover, as in judge_faces.py;
 what is detected and is no such box is counted as elsewhere. The error of the eyes is the distance
-of those that are seen from the pupils, in heights of the face's box; the median is given. (In
-profile views the lids may hide a pupil.) Times
+of those that are seen from their pupils, in heights of the face's box; the median is given. Times
 are those of one core, medians, scaling included. MTCNN's own thresholds hold. CenterFace is asked
 for more than the library takes, so that the report can say how sure it is of faces and of others.
 
