@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
-from tinyvgg import cli_faces, cli_runs, cli_sweep, cli_train, launch, paths, terms
+from tinyvgg import cli_explain, cli_faces, cli_runs, cli_sweep, cli_train, launch, paths, terms
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
 
@@ -94,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "runs", cli_runs.list_runs, "list, show, compare or remove runs")
     cli_runs.add_commands(command)
+
+    command = _add(commands, "explain", cli_explain.run, "what a run sees in images, and why")
+    cli_explain.add_options(command)
 
     command = _add(commands, "faces", cli_faces.run, "render the synthetic faces, or one of them")
     cli_faces.add_options(command)
