@@ -18,7 +18,8 @@ h2 { border-top: 1px solid #bbb; margin-top: 2em; padding-top: .8em; }
 nav ol { padding-left: 1.4em; }
 a { color: #0b5394; }
 figure { margin: 1.2em 0; }
-figcaption, caption { color: #444; font-size: .9em; text-align: left; }
+figcaption { color: #444; font-size: .9em; }
+caption { color: #444; text-align: left; }
 caption { padding-bottom: .4em; }
 img { height: auto; max-width: 100%; }
 img.pixels { image-rendering: pixelated; }
