@@ -125,7 +125,7 @@ class Document:
 
 def _cell(value: Any, how: str | None = None) -> str:
     if value is None or (isinstance(value, float) and value != value):
-        return "–"
+        return "—"
     if how:
         return format(value, how)
     if isinstance(value, float):

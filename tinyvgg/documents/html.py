@@ -151,7 +151,7 @@ class _Renderer:
 def _kind(table: Table, place: int) -> str:
     """Columns of words are set to the left, those of numbers to the right."""
     cells = [row[place] for row in table.rows]
-    return "" if all(re.match(r"[-–+\d]", cell) for cell in cells) else ' class="words"'
+    return "" if all(re.match(r"[-—–−+<]?\d|—$", cell) for cell in cells) else ' class="words"'
 
 
 def _image(picture: Picture) -> str:
