@@ -10,7 +10,7 @@ import tinyvgg
 from tinyvgg import run_folder
 from tinyvgg.analysis.contents import describe_set
 from tinyvgg.analysis.following import describe_backtracking
-from tinyvgg.analysis.learning import accuracy_sentence, describe_training
+from tinyvgg.analysis.learning import describe_training
 from tinyvgg.analysis.limits import limited, most_errors
 from tinyvgg.analysis.mistakes import describe_errors
 from tinyvgg.analysis.parts import Part
@@ -93,20 +93,19 @@ def _parts(run: Run, seed: int) -> Iterator[Part]:
 def _document(
     study: Study, runs: dict[str, Run], contents: Part, parts: dict[str, list[Part]]
 ) -> Document:
-    sections = [contents.section]
+    sections = [Section(CONCLUSIONS, *_concluded(contents, parts)), contents.section]
     for task, found in parts.items():
         if len(parts) == 1:
             sections += [part.section for part in found]
         else:
             name = TASK_NAMES.get(task, task)
             sections.append(Section(name.capitalize(), (), [part.section for part in found]))
-    sections.append(Section(CONCLUSIONS, *_concluded(contents, parts)))
     introduction = [
         Text(
             "What does a network that learns from these images get wrong, which pixels of its last"
             " feature maps led it there, what do they show, and what does it say without them?"
+            " First comes what the numbers say; below it the numbers, with tables and pictures."
         ),
-        *(Text(accuracy_sentence(run)) for run in runs.values()),
     ]
     made = (
         f"Made by tinyvgg {tinyvgg.__version__}, profile {study.profile.name}, seed {study.seed}."

@@ -47,8 +47,8 @@ def describe_backtracking(run: Run, followed: Followed) -> Part:
             figures.class_overlap({run.task: overlap}),
             "Points with intervals: overlap of the sets of two classes, by layer and rule",
             "Overlap (intersection over union) of what is kept for the predicted class with what is"
-            " kept for the true class and for a random other one, layer by layer, with 95 %"
-            " intervals.",
+            " kept for the true class and for a random other one, layer by layer from the last"
+            " hidden one down to the pixels, with 95 % intervals.",
         ),
         tabled(
             findings.overlap_summary(by_task),
@@ -68,6 +68,11 @@ def describe_backtracking(run: Run, followed: Followed) -> Part:
 
 def _sentence(followed: Followed, rule: str) -> str:
     """How many pixels a rule keeps, and how much of them another class would give as well."""
+    if not bool(followed.pixels(rule).any()):
+        return (
+            f"Backtracking by {RULES[rule]} keeps no pixel of {len(followed.trace):,} errors:"
+            " none of the products that it goes by is large enough."
+        )
     found = findings.forgotten(followed, rule)
     if not len(found):
         return ""

@@ -97,6 +97,8 @@ def _unique_sentence(summary: pd.DataFrame) -> str:
     """Whether unique pixels repair more than random ones do."""
     unique, random = (dict(summary.loc[name]) for name in ("unique", "random"))
     low, high = unique["difference_low"], unique["difference_high"]
+    if not unique["pixels"]:
+        return "No error has pixels unique to it (cutoff): none can be suppressed."
     said = (
         f"Without the pixels unique to it (cutoff) {percent(unique['rate'])} of"
         f" {unique['cases']:,.0f} errors are repaired, without as many random ones"

@@ -133,7 +133,8 @@ def class_overlap(tables: Mapping[str, pd.DataFrame]) -> style.Drawn:
     handles, labels = max(
         (ax.get_legend_handles_labels() for ax in axes[0]), key=lambda h: len(h[0])
     )
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
+    columns = 3 if len(tables) > 1 else 1
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=7)
     return figure
 
 

@@ -47,7 +47,7 @@ def loss_and_error(run: Run) -> Figure:
     error.fill_between(epochs, bands[:, 0], bands[:, 1], color=colour, alpha=0.2, lw=0)
     error.plot(epochs, rates, color=colour)
     for axis, name in ((loss, "loss"), (error, "error rate")):
-        axis.set(xlabel="epoch", ylabel=name, ylim=(0, None))
+        axis.set(xlabel="epoch", ylabel=name, ylim=(0, 1.04 * axis.get_ylim()[1]))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     error.yaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
