@@ -85,9 +85,9 @@ def test_a_network_that_may_guess_is_said_to(run: Run) -> None:
 @pytest.mark.parametrize(
     ("difference", "interval", "said"),
     [
-        (0.2, Interval(0.1, 0.3), "20.0 % more of the test images"),
+        (0.2, Interval(0.1, 0.3), "20.0 points higher"),
         (0.2, Interval(-0.1, 0.3), "over-fitting does not show"),
-        (-0.1, Interval(-0.2, 0.1), "10.0 % fewer"),
+        (-0.1, Interval(-0.2, 0.1), "10.0 points lower"),
     ],
 )
 def test_over_fitting_shows_where_the_interval_leaves_zero_out(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinyvgg.analysis.parts import Part, plain, shown, tabled
+from tinyvgg.analysis.parts import Part, percent, plain, shown, tabled
 from tinyvgg.documents import Text
 from tinyvgg.documents.content import Block
 from tinyvgg.figures import backtracking as figures
@@ -80,9 +80,9 @@ def _sentence(followed: Followed, rule: str) -> str:
     numbers = findings.pixel_numbers({"one": followed})
     share = numbers[f"b1.one.active_share_{rule}"]
     said = (
-        f"Backtracking by {RULES[rule]} keeps {share:.0%} of the active pixels of an error; with"
-        f" the pixels that it finds from another class they overlap by {mean:.2f} (95 % interval"
-        f" {low:.2f} to {high:.2f})"
+        f"Backtracking by {RULES[rule]} keeps {percent(share)} of the active pixels of an error;"
+        f" with the pixels that it finds from another class they overlap by {mean:.2f}"
+        f" (95 % interval {low:.2f} to {high:.2f})"
     )
     if low >= findings.FORGOTTEN:
         return f"{said}: it hardly depends on the class, and cannot say why this one was answered."

@@ -80,11 +80,11 @@ def accuracy_sentence(run: Run) -> str:
 
 
 def _gap_sentence(difference: float, interval: tuple[float, float]) -> str:
-    low, high = (percent(bound) for bound in interval)
+    low, high = (f"{100 * bound:+.1f}" for bound in interval)
     said = (
-        f"It errs on {percent(abs(difference))} {'more' if difference >= 0 else 'fewer'} of the"
-        f" test images than of those it learned from (95 % interval of the difference {low} to"
-        f" {high})"
+        f"Its error rate on test images is {abs(100 * difference):.1f} points"
+        f" {'higher' if difference >= 0 else 'lower'} than on those it learned from (95 % interval"
+        f" of the difference {low} to {high} points)"
     )
     if interval[0] > 0:
         return f"{said}: it has over-fitted."

@@ -13,6 +13,8 @@ from tinyvgg.runs import Run
 
 SHOWN = 36
 """Errors that are shown, the surest first."""
+FEW = 10
+"""Of fewer errors hardly anything can be said in general."""
 
 
 def describe_errors(run: Run) -> Part:
@@ -60,7 +62,9 @@ def describe_errors(run: Run) -> Part:
         "uneven_p": None if chance is None else chance.p_value,
         "images": _images(run),
     }
-    return Part("Errors", blocks, numbers, [_missed_sentence(run, missed), _uneven(chance)])
+    few = [_few(count)] if count < FEW else []
+    concluded = [_missed_sentence(run, missed), _uneven(chance), *few]
+    return Part("Errors", blocks, numbers, concluded)
 
 
 def _images(run: Run) -> list[dict[str, Any]]:
@@ -82,6 +86,11 @@ def _missed_sentence(run: Run, missed: Any) -> str:
         f" images (95 % interval {percent(worst['low'])} to {percent(worst['high'])}), most often"
         f" taken for {worst['taken_for']}."
     )
+
+
+def _few(count: int) -> str:
+    errors = "There is one error" if count == 1 else f"There are {count} errors"
+    return f"{errors} only: what is said of errors here holds for hardly any others."
 
 
 def _uneven(chance: Any) -> str:

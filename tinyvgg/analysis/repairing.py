@@ -102,9 +102,11 @@ def _unique_sentence(summary: pd.DataFrame) -> str:
     said = (
         f"Without the pixels unique to it (cutoff) {percent(unique['rate'])} of"
         f" {unique['cases']:,.0f} errors are repaired, without as many random ones"
-        f" {percent(random['rate'])}; difference {100 * low:+.1f} to {100 * high:+.1f} points"
-        " (95 % interval)"
+        f" {percent(random['rate'])}"
     )
+    if low == high:  # all errors alike, of which a bootstrap says nothing
+        return f"{said}: how far that is chance cannot be told."
+    said += f"; difference {100 * low:+.1f} to {100 * high:+.1f} points (95 % interval)"
     if low > 0:
         return f"{said}: they repair **more than chance**."
     if high < 0:

@@ -167,7 +167,7 @@ def contact_sheet(faces: Faces, task: str, most: int = 20, columns: int = 12) ->
         rows = np.flatnonzero(labels == label)
         shown = rows[np.linspace(0, len(rows) - 1, min(columns, len(rows))).astype(int)]
         lines.append([*shown, *[-1] * (columns - len(shown))])
-    titles = [style.short(name) for name in names]
+    titles = [style.short(name, 16) for name in names]
     return _tiled(faces, Examples(np.array(lines), titles, []))[0]
 
 

@@ -102,7 +102,7 @@ def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
     """
     if not len(pairs):
         return style.Missing(NO_PAIR)
-    sets, names = pixel_sets(pairs, rule), run.classes
+    sets, names = pixel_sets(pairs, rule), [style.short(name, 13) for name in run.classes]
     images = [np.asarray(run.faces.images[case.row]) for case in pairs.cases]
     others = [np.asarray(run.faces.images[case.lookalike or 0]) for case in pairs.cases]
     wrong = style.strength(track_features(pairs.wrong, sets.wrong))
@@ -110,12 +110,10 @@ def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
     unique = style.strength(track_features(pairs.wrong, sets.unique))
     figure, axes = style.grid(5, len(pairs), cell=style.WIDTH / max(6, len(pairs)), aspect=1.15)
     for column, case in enumerate(pairs.cases):
-        taken = f"taken for\n{style.short(names[case.predicted])}"
+        taken = f"taken for\n{names[case.predicted]}"
         style.show_image(axes[0, column], images[column], taken)
         style.show_map(axes[1, column], wrong[column])
-        style.show_image(
-            axes[2, column], others[column], f"right:\n{style.short(names[case.true])}"
-        )
+        style.show_image(axes[2, column], others[column], f"right:\n{names[case.true]}")
         style.show_map(axes[3, column], right[column])
         style.show_map(axes[4, column], unique[column])
     for ax, words in zip(axes[:, 0], BESIDE, strict=True):
