@@ -22,8 +22,11 @@ from tinyvgg.faces import Faces, Split, split
 from tinyvgg.faces.index import Rows
 from tinyvgg.model import build
 from tinyvgg.settings import Design, Recipe
-from tinyvgg.sources import parse_source
+from tinyvgg.sources import OPTIONS, parse_source
 from tinyvgg.training.sources import Scaling
+
+ELSEWHERE = "elsewhere"
+"""Stands for the place of photographs, which a run does not keep."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Experiment:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> "Experiment":
-        """The experiment of a run's ``config.json``; of a folder of images its place is not known.
+        """The experiment of a run's ``config.json``; of photographs their place is not known.
 
         Raises:
             UserError: settings that are missing, or that this version does not know.
@@ -67,6 +70,7 @@ class Experiment:
             given["classes"], given["dense"] = tuple(given["classes"]), tuple(given["dense"])
             given["recipe"] = Recipe(**given["recipe"])
             given["design"] = Design(**given.get("design", {}))
+            given["source"] = _placed(given["source"])
             return cls(**given)
         except (KeyError, TypeError) as error:
             raise UserError(
@@ -99,6 +103,12 @@ class Experiment:
     def folder(self) -> Path:
         """Where its run is kept."""
         return paths.runs() / self.name
+
+
+def _placed(source: str) -> str:
+    """A source as runs keep it, with a place where one has to stand."""
+    kind, separator, chosen = source.partition("::")
+    return f"{kind}:{ELSEWHERE}{separator}{chosen}" if kind in OPTIONS else source
 
 
 @dataclass(frozen=True)

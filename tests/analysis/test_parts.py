@@ -47,20 +47,6 @@ def test_the_set_is_counted_by_class_and_part(run: Run) -> None:
     assert "left out" not in words(part)
 
 
-def test_images_that_were_left_out_are_listed_with_the_reason(run: Run) -> None:
-    study = study_of(run)
-    table = pd.DataFrame({"path": ["a/<1>.jpg"], "reason": ["cut short"]})
-    object.__setattr__(study.faces, "left_out", table)
-    try:
-        part = contents.describe_set(study, (run.task,))
-        assert part.numbers["left_out"] == [{"path": "a/<1>.jpg", "reason": "cut short"}]
-        assert "a/&lt;1&gt;.jpg" in words(part)
-        object.__setattr__(study.faces, "left_out", table[:0])
-        assert "No image was left out." in words(contents.describe_set(study, (run.task,)))
-    finally:
-        del vars(study.faces)["left_out"]
-
-
 def test_accuracy_stands_beside_the_constant_answer(run: Run) -> None:
     numbers = learning.describe_training(run).numbers
     wrong, tested = len(run.errors), len(run.labels)
@@ -127,12 +113,15 @@ def replace_p(value: float) -> object:
 
 
 def test_backtracked_pixels_are_those_of_the_rules(run: Run) -> None:
-    part = following.describe_backtracking(run, follow_errors(run))
+    part = following.describe_backtracking(run, follow_errors(run), len(run.errors))
     trace = record(run.model, run.tensor(run.split.test[run.errors]))
     for name, rule in (("literal", Literal()), ("cutoff", Cutoff())):
         pixels = backtrack(trace, rule=rule).pixels
         assert part.numbers[f"pixels_{name}"] == pytest.approx(float(pixels.sum()) / len(trace))
     assert part.numbers["explained"] == len(run.errors)
+    assert f"Each of {len(run.errors)} errors is followed back" in words(part)
+    drawn = following.describe_backtracking(run, follow_errors(run), 1234)
+    assert f"{len(run.errors)} of 1,234 errors are drawn at random" in words(drawn)
     assert len(part.conclusions) == 2
     assert "paper" not in words(part).replace("the paper prints it", "")
 
@@ -196,7 +185,7 @@ def test_without_errors_every_part_says_so(run: Run) -> None:
     followed = follow_errors(best)
     assert learning.describe_training(best).numbers["accuracy"] == 1
     assert "makes no error" in words(mistakes.describe_errors(best))
-    assert following.NO_ERROR in words(following.describe_backtracking(best, followed))
+    assert following.NO_ERROR in words(following.describe_backtracking(best, followed, 0))
     assert following.NO_ERROR in words(showing.describe_tracking(best, followed, pairs, 0))
     assert repairing.NO_PAIR in words(repairing.describe_repairs(best, pairs, 0))
 

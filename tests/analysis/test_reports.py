@@ -22,7 +22,9 @@ SETTINGS = ["--set", "initialisation=he", "--set", "epochs=6"]
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable[..., Path]) -> Path:
-    return draw_photographs(tmp_path_factory.mktemp("photographs") / "my <faces>")
+    folder = draw_photographs(tmp_path_factory.mktemp("photographs") / "my <faces>")
+    (folder / "calm" / "<text>.png").write_text("no image")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,17 @@ def test_the_report_of_a_folder_is_complete_by_itself(page: Path) -> None:
     assert "Report: folder my &lt;faces&gt;" in html
     for title in ("The set", "Training", "Errors", "Backtracking", "Tracked features", "Repairs"):
         assert f">{title}</h2>" in html
+
+
+def test_images_that_were_left_out_are_listed_with_the_reason(page: Path) -> None:
+    (left_out,) = json.loads(page.with_suffix(".json").read_text("utf-8"))["set"]["left_out"]
+    assert left_out["path"] == "calm/<text>.png"
+    html = page.read_text("utf-8")
+    assert f'">calm/&lt;text&gt;.png</th><td class="words">{left_out["reason"]}</td>' in html
+
+
+def test_the_terms_of_a_source_are_told(page: Path) -> None:
+    assert "The photographs are the user&#x27;s own." in page.read_text("utf-8")
 
 
 def test_its_numbers_are_those_of_the_run(

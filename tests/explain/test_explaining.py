@@ -288,3 +288,14 @@ def test_a_configuration_without_its_settings_is_refused(network: TrainedNetwork
         Experiment.of({"task": "class"})
     with pytest.raises(UserError, match="cannot be read"):
         Experiment.of({**network.experiment.configuration, "recipe": {"unheard": 1}})
+
+
+@pytest.mark.parametrize(
+    "source", ["synthetic", "synthetic:noise=0.02", "folder:here", "folder:here::crop=faces"]
+)
+def test_an_experiment_keeps_its_name_without_the_place_of_its_images(
+    network: TrainedNetwork, source: str
+) -> None:
+    given = replace(network.experiment, source=source)
+    kept = json.loads(json.dumps(given.configuration))
+    assert Experiment.of(kept).name == given.name

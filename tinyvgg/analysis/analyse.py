@@ -23,6 +23,7 @@ from tinyvgg.experiments import Study
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.runs import Run
 from tinyvgg.sensitivity import follow_errors
+from tinyvgg.terms import terms_of
 
 FORMAT = 1
 KIND = "tinyvgg report"
@@ -85,7 +86,7 @@ def _parts(run: Run, seed: int) -> Iterator[Part]:
     fewer = limited(run, most_errors(run.experiment.size), seed)
     followed = follow_errors(fewer, seed)
     pairs = record_pairs(fewer, find_cases(fewer))
-    yield describe_backtracking(fewer, followed)
+    yield describe_backtracking(fewer, followed, len(run.errors))
     yield describe_tracking(fewer, followed, pairs, seed)
     yield describe_repairs(fewer, pairs, seed)
 
@@ -107,6 +108,9 @@ def _document(
             " First comes what the numbers say; below it the numbers, with tables and pictures."
         ),
     ]
+    notice = terms_of(study.source).notice
+    if notice:
+        introduction.append(Text(notice))
     made = (
         f"Made by tinyvgg {tinyvgg.__version__}, profile {study.profile.name}, seed {study.seed}."
     )

@@ -42,10 +42,9 @@ def describe_set(study: Study, tasks: tuple[str, ...]) -> Part:
             "Images of the set as the network sees them, taken evenly from those of each class.",
         )
     )
-    left_out: pd.DataFrame | None = getattr(faces, "left_out", None)
-    if left_out is not None:
-        numbers["left_out"] = plain(left_out)
-        blocks.append(_left_out(left_out))
+    if faces.originals is not None:
+        numbers["left_out"] = plain(faces.left_out)
+        blocks += [Text(faces.originals.cropping.about), _left_out(faces.left_out)]
     return Part("The set", blocks, numbers, [_caution(study)])
 
 

@@ -14,8 +14,14 @@ RULES = {"literal": "Algorithm 1 as printed", "cutoff": "the published code's cu
 NO_ERROR = "The network makes no error: there is nothing to follow back."
 
 
-def describe_backtracking(run: Run, followed: Followed) -> Part:
-    """Pixels of each rule in the errors, and their overlap with those of other classes."""
+def describe_backtracking(run: Run, followed: Followed, errors: int) -> Part:
+    """Pixels of each rule in the errors, and their overlap with those of other classes.
+
+    Args:
+        run: the network.
+        followed: its errors, or some of them.
+        errors: how many it makes.
+    """
     if not len(followed.trace):
         return Part("Backtracking", [Text(NO_ERROR)])
     by_task = {run.task: followed}
@@ -25,8 +31,8 @@ def describe_backtracking(run: Run, followed: Followed) -> Part:
     pixels = pixels.drop(index="paper", errors="ignore").rename_axis("rule")
     blocks: list[Block] = [
         Text(
-            f"Each of {len(followed.trace):,} errors is followed back from the class that it was"
-            " taken for, down the dense layers to the pixels: elements of the last feature maps."
+            f"{_which(len(followed.trace), errors)} followed back from the class that it was taken"
+            " for, down the dense layers to the pixels: elements of the last feature maps."
             " Two rules do that: Algorithm 1 as the paper prints it (literal), and with the cutoff"
             " of its published code."
         ),
@@ -64,6 +70,15 @@ def describe_backtracking(run: Run, followed: Followed) -> Part:
     }
     said = [_sentence(followed, rule) for rule in RULES]
     return Part("Backtracking", blocks, numbers, [words for words in said if words])
+
+
+def _which(explained: int, errors: int) -> str:
+    if explained == errors:
+        return f"Each of {errors:,} errors is"
+    return (
+        f"So that memory and time suffice, {explained:,} of {errors:,} errors are drawn at random,"
+        " here and below. Each is"
+    )
 
 
 def _sentence(followed: Followed, rule: str) -> str:

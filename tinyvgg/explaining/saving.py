@@ -38,6 +38,7 @@ def save(explained: Explained, folder: Path) -> Path:
     Raises:
         UserError: a folder that holds something else, or that cannot be written.
     """
+    folder = folder.expanduser().resolve()
     check_folder(folder)
     drawn = [draw(one, explained.network.classes) for one in explained.explanations]
     try:
