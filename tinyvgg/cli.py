@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tinyvgg
-from tinyvgg import cli_faces, cli_runs, cli_sweep, cli_train, launch, paths, terms
+from tinyvgg import (
+    cli_explain,
+    cli_faces,
+    cli_report,
+    cli_runs,
+    cli_sweep,
+    cli_train,
+    launch,
+    paths,
+    terms,
+)
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
 
@@ -95,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "runs", cli_runs.list_runs, "list, show, compare or remove runs")
     cli_runs.add_commands(command)
 
+    command = _add(commands, "explain", cli_explain.run, "what a run sees in images, and why")
+    cli_explain.add_options(command)
+
     command = _add(commands, "faces", cli_faces.run, "render the synthetic faces, or one of them")
     cli_faces.add_options(command)
 
@@ -103,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "site", _site, "build the committed book, warnings are errors")
     command.add_argument("--into", type=Path, help="folder (default: build/site)")
+
+    command = _add(commands, "report", cli_report.run, "analyse a whole set, as one page")
+    _add_parameters(command)
+    cli_report.add_options(command)
 
     command = _add(commands, "sweep", cli_sweep.run, "train and explain over seeds and settings")
     _add_source(command)

@@ -14,6 +14,13 @@ from tinyvgg.settings import parse_setting
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be asked for besides profile, faces and seed."""
     parser.add_argument("--task", help="subject or emotion; class of a folder")
+    add_settings(parser)
+    parser.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
+    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write curves below it")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Where a training departs from its profile."""
     parser.add_argument(
         "--set",
         action="append",
@@ -21,8 +28,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="what to do otherwise than the profile, such as optimiser=adam; may be repeated",
     )
-    parser.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
-    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write curves below it")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -31,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     study = parse(pairs, DEFAULTS, "tinyvgg train")
     check_study(**study)
     task = check_task(given.task, study["faces"])
-    settings = _settings(given.set)
+    settings = parse_settings(given.set)
     device = check_device(given.device)
     board = _board(given.tensorboard)
     from tinyvgg.experiments import open_study
@@ -51,7 +56,12 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(given: list[str]) -> dict[str, Any]:
+def parse_settings(given: list[str]) -> dict[str, Any]:
+    """Settings of one training, as typed.
+
+    Raises:
+        UserError: one that does not exist, a value it cannot have, or several values.
+    """
     settings: dict[str, Any] = {}
     for text in given:
         name, values = parse_setting(text)

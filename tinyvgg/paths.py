@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,34 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_folder_whole(folder: Path, write: Callable[[Path], object]) -> None:
+    """Write a folder under a temporary name and move it into place once it is complete.
+
+    A folder that is there already is replaced: whether it may be is for the caller to know.
+
+    Args:
+        folder: where it belongs; the one above is made if it is missing.
+        write: called with a new, empty folder.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = (
+        folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{what}") for what in ("new", "old")
+    )
+    temporary.mkdir()
+    try:
+        write(temporary)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(temporary, folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -4,8 +4,9 @@ Notation as in the paper: activations a_0 (the pixels of the last maps), a_1, ..
 W_1, ..., W_n, W_o between them, W[r, i] from neuron r below to neuron i above.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -211,3 +212,15 @@ def _positive(
 def _check_top(top: int | None) -> None:
     if top is not None and top < 0:
         raise UserError(f"top {top} is negative: a number of pixels is 0 or more")
+
+
+NAMED: Mapping[str, Rule] = MappingProxyType(
+    {
+        "literal": Literal(),
+        "cutoff": Cutoff(),
+        "published": published(),
+        "contribution": Contribution(),
+        "contrastive": Contrastive(),
+    }
+)
+"""Every rule as it is usually set. None of them is told the true class."""

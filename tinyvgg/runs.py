@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ from torch import Tensor, nn
 
 from tinyvgg import paths, run_folder
 from tinyvgg.difficulty import Difficulty, difficulty_of
+from tinyvgg.errors import UserError
 from tinyvgg.faces import Faces, Split, split
 from tinyvgg.faces.index import Rows
 from tinyvgg.model import build
 from tinyvgg.settings import Design, Recipe
-from tinyvgg.sources import kind_of, parse_source
+from tinyvgg.sources import OPTIONS, kind_of, parse_source
 from tinyvgg.training.sources import Scaling
+
+ELSEWHERE = "elsewhere"
+"""Stands for the place of photographs, which a run does not keep."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,26 @@ class Experiment:
     seed: int
     design: Design = field(default_factory=Design)
 
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any]) -> "Experiment":
+        """The experiment of a run's ``config.json``; of photographs their place is not known.
+
+        Raises:
+            UserError: settings that are missing, or that this version does not know.
+        """
+        known = {setting.name for setting in fields(cls)}
+        given = {name: value for name, value in configuration.items() if name in known}
+        try:
+            given["classes"], given["dense"] = tuple(given["classes"]), tuple(given["dense"])
+            given["recipe"] = Recipe(**given["recipe"])
+            given["design"] = Design(**given.get("design", {}))
+            given["source"] = _placed(given["source"])
+            return cls(**given)
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                f"configuration of a run cannot be read ({error}); train it again with this version"
+            ) from None
+
     @property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
@@ -79,6 +103,12 @@ class Experiment:
     def folder(self) -> Path:
         """Where its run is kept."""
         return paths.runs() / self.name
+
+
+def _placed(source: str) -> str:
+    """A source as runs keep it, with a place where one has to stand."""
+    kind, separator, chosen = source.partition("::")
+    return f"{kind}:{ELSEWHERE}{separator}{chosen}" if kind in OPTIONS else source
 
 
 @dataclass(frozen=True)
@@ -177,18 +207,33 @@ def load(experiment: Experiment, faces: Faces) -> Run:
     folder = experiment.folder
     manifest = run_folder.read_manifest(folder)
     stored = np.load(folder / run_folder.PREDICTIONS)
-    model = build_model(experiment)
-    model.load_state_dict(load_file(folder / run_folder.WEIGHTS))
+    model, scaling = load_model(experiment, folder, manifest)
     return Run(
         experiment=experiment,
         faces=faces,
         split=split(faces.index, experiment.task, experiment.seed),
-        model=model.eval(),
+        model=model,
         history=pd.read_csv(folder / run_folder.HISTORY),
         logits=torch.from_numpy(stored["logits"]),
         manifest=manifest,
-        scaling=Scaling(**{name: tuple(three) for name, three in manifest["scaling"].items()}),
+        scaling=scaling,
     )
+
+
+def load_model(
+    experiment: Experiment, folder: Path, manifest: Mapping[str, Any]
+) -> tuple[nn.Module, Scaling]:
+    """The network of a complete run, in evaluation mode, and what its pixels are scaled by.
+
+    Args:
+        experiment: its description.
+        folder: where it is kept.
+        manifest: of that folder.
+    """
+    model = build_model(experiment)
+    model.load_state_dict(load_file(folder / run_folder.WEIGHTS))
+    scaling = {name: tuple(three) for name, three in manifest["scaling"].items()}
+    return model.eval(), Scaling(**scaling)
 
 
 def build_model(experiment: Experiment) -> nn.Module:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 
 import pytest
 from pybtex.database import parse_file
@@ -211,7 +212,10 @@ def test_code_of_readme_and_reference_uses_what_exists():
         for code in re.findall(r"(?s)```python\n(.*?)```", text_of(page)):
             used = re.findall(r"\btinyvgg\.(\w+)\(", code)
             of_faces = re.findall(r"\bsynthetic\.(\w+)\(", code)
-            assert used or of_faces
+            imported = re.findall(r"from (tinyvgg\.\w+) import (.+)", code)
+            assert used or of_faces or imported
+            for module, names in imported:
+                assert set(names.split(", ")) <= set(dir(import_module(module)))
             assert set(used) <= set(tinyvgg.__all__)
             assert set(of_faces) <= set(synthetic.__all__)
             compile(code, page.name, "exec")

@@ -18,13 +18,14 @@ from tinyvgg.cases import (
 )
 from tinyvgg.figures import cases as figures
 from tinyvgg.figures import style
+from tinyvgg.figures.tracking import beside_lookalikes
 from tinyvgg.findings import case_numbers as numbers
 from tinyvgg.findings import case_tables as tables
 from tinyvgg.findings import case_verdicts as verdicts
 from tinyvgg.overlap import common_values, overlap_table
 from tinyvgg.runs import Run
 from tinyvgg.suppression import summarise, suppression_table
-from tinyvgg.tracking import rescore
+from tinyvgg.tracking import rescore, track_features
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,27 @@ def test_eight_figure_has_a_column_for_each_mistaken_class() -> None:
     titles = [ax.get_title() for ax in figure.axes[: len(eight)]]
     assert titles == [run.classes[case.predicted] for case in eight.cases]
     assert len(set(titles)) == len(titles) > 1
+
+
+def test_errors_stand_beside_look_alikes_with_the_features_of_their_pixels() -> None:
+    run = small_runs.run("emotion")
+    pairs = record_pairs(run, find_cases(run))
+    pairs, rule = pairs.only(pairs.cases[:2]), RULES["literal"]
+    axes = beside_lookalikes(run, pairs, rule).axes
+    shown = [ax.images[0].get_array() for ax in axes]
+    sets = pixel_sets(pairs, rule)
+    for column, case in enumerate(pairs.cases):
+        error, features, other, others, unique = shown[column::2]
+        np.testing.assert_array_equal(error, run.faces.images[case.row])
+        np.testing.assert_array_equal(other, run.faces.images[case.lookalike])
+        for found, trace, pixels in (
+            (features, pairs.wrong, sets.wrong),
+            (others, pairs.right, sets.right),
+            (unique, pairs.wrong, sets.unique),
+        ):
+            ink = style.strength(track_features(trace, pixels))[column]
+            np.testing.assert_allclose(found, ink, rtol=1e-5)
+    assert isinstance(beside_lookalikes(run, pairs.only([]), rule), style.Missing)
 
 
 def test_probabilities_figure_shows_the_table() -> None:

@@ -19,6 +19,19 @@ def faces():
     return made_up_faces(4)
 
 
+def test_a_contact_sheet_shows_each_class_evenly():
+    faces = made_up_faces(40, kind="folder")
+    axis = data.contact_sheet(faces, "class", columns=5).axes[0]
+    shown, side, gap = axis.images[0].get_array(), 8, 2
+    for line, first in enumerate((0, 40)):
+        for column, place in enumerate((0, 9, 19, 29, 39)):
+            top, left = line * (side + gap), column * (side + gap)
+            tile = shown[top : top + side, left : left + side]
+            np.testing.assert_array_equal(tile, faces.images[first + place])
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["cat", "dog"]
+    assert len(data.contact_sheet(faces, "class", most=1).axes[0].get_yticklabels()) == 1
+
+
 @pytest.fixture
 def portraits(monkeypatch):
     """Takes the place of the renderer and keeps what was asked of it."""

@@ -1,14 +1,17 @@
 """What the figures of chapter 2 show."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tinyvgg.figures import style
 from tinyvgg.figures.network import backward_stages, diagram, forward_stages
-from tinyvgg.figures.training import error_rates
+from tinyvgg.figures.training import error_rates, loss_and_error
 from tinyvgg.model import TinyVGG
 from tinyvgg.trace import record
 
@@ -75,3 +78,24 @@ def test_a_task_that_the_paper_lacks_has_no_line_of_the_paper():
     run = made_up_run(made_up_faces(8, kind="folder"), "class")
     labels = [line.get_label() for line in error_rates([run]).axes[0].lines]
     assert "paper, at the end" not in labels
+
+
+def test_loss_and_error_stand_beside_those_of_a_constant_answer():
+    run = made_up_run(made_up_faces(6, kind="folder"), "class", 0.5)
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "train_loss": [0.9, 0.8],
+            "test_loss": [0.7, 0.6],
+            "train_error": [0.5, 0.4],
+            "test_error": [0.3, 0.2],
+        }
+    )
+    loss, error = loss_and_error(replace(run, history=history)).axes
+    constant, training, test = (list(line.get_ydata()) for line in loss.lines)
+    assert constant == pytest.approx([np.log(2)] * 2)
+    assert (training, test) == ([0.9, 0.8], [0.7, 0.6])
+    constant, training, test = (list(line.get_ydata()) for line in error.lines)
+    assert constant == [0.5, 0.5]
+    assert (training, test) == ([0.5, 0.4], [0.3, 0.2])
+    assert error.get_ylim()[1] > 0.5

@@ -121,7 +121,9 @@ def class_overlap(tables: Mapping[str, pd.DataFrame]) -> style.Drawn:
     """
     if not any(len(table) for table in tables.values()):
         return style.Missing("No image of this run is misclassified: nothing was backtracked.")
-    figure, axes = style.grid(1, len(tables), aspect=0.75, cell=_cell(tables), sharey=True)
+    wide = len(tables) == 1
+    cell, aspect = (style.WIDTH, 0.45) if wide else (_cell(tables), 0.75)
+    figure, axes = style.grid(1, len(tables), aspect=aspect, cell=cell, sharey=True)
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
         groups = table.groupby(["rule", "against"], sort=False)
         for place, ((rule, against), part) in enumerate(groups):
@@ -197,11 +199,11 @@ def panels(run: Run, followed: Followed, count: int = 2) -> list[Panel]:
     labels, predicted = run.labels[run.errors], run.predicted[run.errors]
     _, first = np.unique(labels, return_index=True)
     chosen = [*np.sort(first), *np.setdiff1d(np.arange(len(labels)), first)][:count]
-    rows = run.split.test[run.errors]
+    rows, names = run.split.test[run.errors], [style.short(name, 12) for name in run.classes]
     return [
         Panel(
             run.faces.images[rows[place]],
-            f"{run.classes[labels[place]]} taken\nfor {run.classes[predicted[place]]}",
+            f"{names[labels[place]]} taken\nfor {names[predicted[place]]}",
             followed.trace.maps[place].numpy(),
             {rule: followed.pixels(rule)[place].numpy() for rule in followed.found},
         )

@@ -151,6 +151,26 @@ def examples_figure(faces: Faces, parts: Split | None) -> Figure:
     return figure
 
 
+@style.styled()
+def contact_sheet(faces: Faces, task: str, most: int = 20, columns: int = 12) -> Figure:
+    """Images of each class, taken evenly from all that it has.
+
+    Args:
+        faces: to show.
+        task: the column whose values are the classes.
+        most: classes, the first ones.
+        columns: images of a class.
+    """
+    labels, names = faces.index.labels(task), faces.index.classes(task)[:most]
+    lines = []
+    for label in range(len(names)):
+        rows = np.flatnonzero(labels == label)
+        shown = rows[np.linspace(0, len(rows) - 1, min(columns, len(rows))).astype(int)]
+        lines.append([*shown, *[-1] * (columns - len(shown))])
+    titles = [style.short(name, 16) for name in names]
+    return _tiled(faces, Examples(np.array(lines), titles, []))[0]
+
+
 def examples(faces: Faces) -> Examples:
     """One subject's images by emotion, angle and gaze; else the first images of each class."""
     table, index = faces.index.table, faces.index

@@ -102,9 +102,8 @@ def confusion_figure(run: Run) -> Figure:
     """Confusion matrix: numbers for a few classes, a map for many; errors coloured."""
     counts = confusion(run.labels, run.predicted, len(run.classes))
     few = len(run.classes) <= READABLE
-    figure, axes = style.grid(
-        1, 1, cell=1.8 + 0.35 * len(run.classes) if few else 5.4, aspect=0.95 if few else 0.9
-    )
+    cell = max(3.4, 1.8 + 0.35 * len(run.classes)) if few else 5.4
+    figure, axes = style.grid(1, 1, cell=cell, aspect=0.95 if few else 0.9)
     axis: Axes = axes[0, 0]
     errors = counts - np.diag(np.diag(counts))
     shown = axis.imshow(errors, cmap="Reds", vmin=0, vmax=max(1, errors.max()))

@@ -81,7 +81,8 @@ def sizes_figure(repairs: Mapping[str, tuple[Pairs, Repair]]) -> style.Drawn:
             sizes = found.size[found.repaired].numpy()
             counts = np.bincount(sizes)[1:] if len(sizes) else np.zeros(1)
             ax.bar(range(1, len(counts) + 1), counts, color=style.TASK_COLOURS[task])
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.get_major_locator().set_params(integer=True)
             ax.set(title=style.TASK_NAMES[task], xlabel="pixels in the repair set")
         axes[0, 0].set_ylabel("errors")
     return figure

@@ -119,9 +119,9 @@ def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = N
     clear(axes)
 
 
-def short(name: str) -> str:
-    """A class's name in eight letters at most."""
-    return name if len(name) <= 8 else name[:7] + "."
+def short(name: str, most: int = 8) -> str:
+    """A class's name in so many letters at most."""
+    return name if len(name) <= most else name[: most - 1] + "."
 
 
 def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:

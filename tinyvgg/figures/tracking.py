@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from tinyvgg.cases import Pairs, pixel_sets
 from tinyvgg.figures import style
 from tinyvgg.findings.tracking import (
     NO_REGIONS,
@@ -20,10 +21,14 @@ from tinyvgg.findings.tracking import (
     published_display,
     rows_of,
 )
+from tinyvgg.rules import Rule
 from tinyvgg.runs import Run
+from tinyvgg.tracking import track_features
 
 COLUMNS = 8
 TILE = 64
+BESIDE = ("error", "its features", "look-alike", "its features", "unique to\nthe error")
+NO_PAIR = "No error of this run has a right look-alike."
 NOTHING = "No image of this run is misclassified: there is nothing to track."
 
 
@@ -86,6 +91,34 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
 
 def _short_names(run: Run) -> list[str]:
     return [" > ".join(map(style.short, name.split(" > "))) for name in names_of(run)]
+
+
+@style.styled()
+def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
+    """Errors and their right look-alikes, a column a pair, with the features of their pixels.
+
+    Rows: the error, what its backtracked pixels show, the look-alike, what its pixels show, and
+    what the pixels show that are unique to the error. Each picture has its own scale.
+    """
+    if not len(pairs):
+        return style.Missing(NO_PAIR)
+    sets, names = pixel_sets(pairs, rule), [style.short(name, 13) for name in run.classes]
+    images = [np.asarray(run.faces.images[case.row]) for case in pairs.cases]
+    others = [np.asarray(run.faces.images[case.lookalike or 0]) for case in pairs.cases]
+    wrong = style.strength(track_features(pairs.wrong, sets.wrong))
+    right = style.strength(track_features(pairs.right, sets.right))
+    unique = style.strength(track_features(pairs.wrong, sets.unique))
+    figure, axes = style.grid(5, len(pairs), cell=style.WIDTH / max(6, len(pairs)), aspect=1.15)
+    for column, case in enumerate(pairs.cases):
+        taken = f"taken for\n{names[case.predicted]}"
+        style.show_image(axes[0, column], images[column], taken)
+        style.show_map(axes[1, column], wrong[column])
+        style.show_image(axes[2, column], others[column], f"right:\n{names[case.true]}")
+        style.show_map(axes[3, column], right[column])
+        style.show_map(axes[4, column], unique[column])
+    for ax, words in zip(axes[:, 0], BESIDE, strict=True):
+        ax.set_ylabel(words, fontsize=7)
+    return figure
 
 
 @style.styled()

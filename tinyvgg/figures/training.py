@@ -10,6 +10,7 @@ from tinyvgg import paper
 from tinyvgg.figures import style
 from tinyvgg.findings.training import curve, majority
 from tinyvgg.runs import Run
+from tinyvgg.training.diagnosis import constant_loss
 from tinyvgg.training.history import Epoch
 
 
@@ -27,6 +28,29 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     for line in legend.get_lines() if len(runs) > 1 else ():
         if line.get_color() in style.TASK_COLOURS.values():
             line.set_color("black")  # each panel has a colour of its own
+    return figure
+
+
+@style.styled()
+def loss_and_error(run: Run) -> Figure:
+    """Loss and error rate of one network over its epochs, beside those of a constant answer."""
+    figure, axes = style.grid(1, 2, aspect=0.7)
+    history, colour = run.history, style.TASK_COLOURS[run.task]
+    epochs, (rates, bands) = history["epoch"], curve(run)
+    labels = run.faces.index.labels(run.task)[run.split.train]
+    loss, error = axes[0]
+    loss.axhline(constant_loss(labels), color=style.GRAY, ls=":", label="constant answer")
+    loss.plot(epochs, history["train_loss"], color=style.GRAY, label="training, in passing")
+    loss.plot(epochs, history["test_loss"], color=colour, label="test, after the epoch")
+    error.axhline(1 - majority(run.labels), color=style.GRAY, ls=":")
+    error.plot(epochs, history["train_error"], color=style.GRAY)
+    error.fill_between(epochs, bands[:, 0], bands[:, 1], color=colour, alpha=0.2, lw=0)
+    error.plot(epochs, rates, color=colour)
+    for axis, name in ((loss, "loss"), (error, "error rate")):
+        axis.set(xlabel="epoch", ylabel=name, ylim=(0, 1.04 * axis.get_ylim()[1]))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    error.yaxis.set_major_formatter(PercentFormatter(1))
+    figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

@@ -138,7 +138,7 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "correlation with the whole": mean_with_interval(part["with_whole"]),
             "with largest pixels' features": mean_with_interval(part["with_largest"]),
             "with random pixels' features": mean_with_interval(part["with_random"]),
-            "area with 90 % of the ink": f"{part['area'].mean():.3f}",
+            "area with 90 % of the ink": paper.show(float(part["area"].mean()), "share"),
         }
         for task, table in tables.items()
         for name, part in table.groupby("set", sort=False)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from jaxtyping import Int
 
 from tinyvgg import paths, run_folder
 from tinyvgg.backtracking import backtrack
-from tinyvgg.rules import Contrastive, Contribution, Cutoff, Literal, Rule, published
+from tinyvgg.rules import NAMED, Rule
 from tinyvgg.runs import Run
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
@@ -22,15 +21,7 @@ NAME = "explained.json"
 BATCH = 16
 """Errors that are explained at a time."""
 
-RULES: Mapping[str, Rule] = MappingProxyType(
-    {
-        "literal": Literal(),
-        "cutoff": Cutoff(),
-        "published": published(),
-        "contribution": Contribution(),
-        "contrastive": Contrastive(),
-    }
-)
+RULES = NAMED
 """The rules of `tinyvgg.jobs.RULE_NAMES`. None of them is told the true class."""
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import ipywidgets
 
 from tinyvgg.cases import find_cases, record_pairs
+from tinyvgg.drawing import ink, png
 from tinyvgg.errors import UserError
 from tinyvgg.runs import Run
-from tinyvgg.widgets.drawing import ink, png
 from tinyvgg.widgets.scenes import CHOICES, Bench, Scene, shown_classes, verdict
 
 CAPTIONS = ("error", "look-alike", "tracked features")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinyvgg.drawing import data_uri, ink, png
 from tinyvgg.errors import UserError
-from tinyvgg.widgets.drawing import data_uri, ink, png
 from tinyvgg.widgets.page import PAGE
 from tinyvgg.widgets.scenes import CHOICES, Bench, Scene, pixels_in_words, shown_classes, verdict
 

@@ -9,6 +9,7 @@ import ipywidgets
 import numpy as np
 from jaxtyping import UInt8
 
+from tinyvgg.drawing import png
 from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import EMOTIONS, SUBJECTS
 from tinyvgg.faces.synthetic import FaceSpec, intervene
@@ -16,7 +17,6 @@ from tinyvgg.figures.interventions import difference_picture, parts_picture
 from tinyvgg.findings.interventions import compare, see
 from tinyvgg.widgets.causes import express
 from tinyvgg.widgets.coalescing import Later
-from tinyvgg.widgets.drawing import png
 from tinyvgg.widgets.face_explorer import title
 from tinyvgg.widgets.slides import LOWER, SLIDES, UPPER, Slide
 

@@ -1,4 +1,4 @@
-"""Makes the small runs beside this file importable by name."""
+"""Makes the studies beside this file importable by name."""
 
 import sys
 from pathlib import Path

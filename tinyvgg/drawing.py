@@ -1,4 +1,4 @@
-"""Small PNG images for explorers, the same bytes for the same pixels."""
+"""Small PNG images for explorers and pages, the same bytes for the same pixels."""
 
 import base64
 from io import BytesIO
