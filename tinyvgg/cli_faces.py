@@ -20,6 +20,7 @@ from tinyvgg.face_parameters import (
     parse_action,
     parse_head,
     parse_light,
+    parse_pair,
     parse_real,
     parse_whole,
 )
@@ -47,6 +48,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     rafd = commands.add_parser("rafd", help=about, description=about)
     rafd.set_defaults(command=_rafd)
     _add_folder(rafd)
+    about = "download a set of photographs that may be used: the Face Research Lab London Set"
+    fetch = commands.add_parser("fetch", help=about, description=about)
+    fetch.set_defaults(command=_fetch)
+    _add_fetching(fetch)
 
 
 def _add_difficulty(parser: argparse.ArgumentParser, default: object) -> None:
@@ -85,6 +90,21 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     add("--seed", default="0", help="of the set (default: 0)")
     _add_difficulty(parser, argparse.SUPPRESS)
     add("--workers", metavar="N", help="processes (default: as many as cores)")
+
+
+def _add_fetching(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("set", metavar="SET", help="london")
+    add("folder", type=Path, metavar="FOLDER", help="new, or to go on with")
+    add("--all-views", action="store_true", help="not the frontal ones alone")
+    add(
+        "--hash",
+        action="append",
+        default=[],
+        metavar="FILE=HASH",
+        help="that a file must have, as sha256:... or md5:...; may be repeated",
+    )
+    add("--from", dest="article", metavar="URL", help="another list of files than the publisher's")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -136,6 +156,21 @@ def _rafd(given: argparse.Namespace) -> int:
 
     table = synthetic.write_rafd(given.folder, cache=paths.faces_cache(), **asked)
     print(f"{len(table)} synthetic images in the form of RaFD: {given.folder}")
+    return 0
+
+
+def _fetch(given: argparse.Namespace) -> int:
+    """Download what is missing, and say what it may be used for."""
+    check_one_of("set", given.set, ("london",))
+    hashes = dict(parse_pair("hash", text, "neutral_front.zip=sha256:...") for text in given.hash)
+    from tinyvgg import fetching, terms
+
+    about = terms.terms_of("london:anywhere")
+    print(f"{about.name}: {about.licence}. {about.cite}", flush=True)
+    article = given.article or fetching.ARTICLE
+    folder = given.folder.expanduser()
+    names = fetching.fetch_london(folder, given.all_views, hashes, article)
+    print(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")
     return 0
 
 
