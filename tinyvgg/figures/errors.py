@@ -107,16 +107,16 @@ def confusion_figure(run: Run) -> Figure:
     axis: Axes = axes[0, 0]
     errors = counts - np.diag(np.diag(counts))
     shown = axis.imshow(errors, cmap="Reds", vmin=0, vmax=max(1, errors.max()))
-    places = np.arange(len(run.classes))
+    places, names = np.arange(len(run.classes)), [style.short(name, 16) for name in run.classes]
     if few:
         _numbers(axis, counts, errors)
-        axis.set_xticks(places, run.classes, rotation=40, ha="right", rotation_mode="anchor")
-        axis.set_yticks(places, run.classes)
+        axis.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_yticks(places, names)
     else:
         axis.plot(places, places, "s", color="#e0e0e0", ms=2.2)
         every = -(-len(run.classes) // TICKS)
-        axis.set_xticks(places[::every], run.classes[::every], rotation=90, fontsize=7)
-        axis.set_yticks(places[::every], run.classes[::every], fontsize=7)
+        axis.set_xticks(places[::every], names[::every], rotation=90, fontsize=7)
+        axis.set_yticks(places[::every], names[::every], fontsize=7)
         figure.colorbar(shown, ax=axis, shrink=0.6, label="images", ticks=_whole(int(errors.max())))
     axis.tick_params(length=0)
     axis.set(xlabel="taken for", ylabel="true")
