@@ -257,4 +257,4 @@ def test_paper_profile_is_the_papers() -> None:
 def test_small_folders_get_enough_steps() -> None:
     quick = PROFILES["quick"]
     recipe = quick.recipe("class", 102)
-    assert recipe.epochs * -(-102 // recipe.batch) >= quick.class_steps
+    assert recipe.epochs * -(-102 // recipe.batch) >= quick.least_steps

@@ -19,8 +19,8 @@ class Profile:
         size: side of the images in pixels.
         subjects: how many synthetic subjects; None for all 67.
         epochs: by task; for ``class`` the fewest.
-        class_steps: a folder of classes is trained for this many steps at least, since small
-            folders have few steps an epoch.
+        least_steps: that a network is trained for, however few images there are: small sets of
+            photographs have few steps an epoch.
         batch: images a step.
         rate: learning rate.
         maps: feature maps of every convolution.
@@ -31,7 +31,7 @@ class Profile:
     size: int
     subjects: int | None
     epochs: Mapping[str, int]
-    class_steps: int
+    least_steps: int
     batch: int = 12
     rate: float = 0.01
     maps: int = 32
@@ -39,11 +39,9 @@ class Profile:
 
     def recipe(self, task: str, images: int) -> Recipe:
         """The training settings of a task with that many training images."""
-        epochs, batch = self.epochs[task], self.batch
-        if task == "class":
-            batch = min(batch, images)
-            steps = -(-images // batch)
-            epochs = max(epochs, -(-self.class_steps // steps))
+        batch = min(self.batch, images)
+        steps = -(-images // batch)
+        epochs = max(self.epochs[task], -(-self.least_steps // steps))
         return Recipe(epochs=epochs, batch=batch, rate=self.rate)
 
 
@@ -61,13 +59,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 size=32,
                 subjects=4,
                 epochs=_epochs(12, 24),
-                class_steps=100,
+                least_steps=100,
                 rate=0.05,
                 maps=16,
                 dense=(128, 64, 32),
             ),
-            Profile("quick", size=64, subjects=None, epochs=_epochs(24, 48), class_steps=3000),
-            Profile("paper", size=224, subjects=None, epochs=_epochs(100, 100), class_steps=20_000),
+            Profile("quick", size=64, subjects=None, epochs=_epochs(24, 48), least_steps=3000),
+            Profile("paper", size=224, subjects=None, epochs=_epochs(100, 100), least_steps=20_000),
         )
     }
 )
