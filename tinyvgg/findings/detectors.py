@@ -57,40 +57,46 @@ def _parse(content: Any) -> Comparison:
 
 
 def best_scales(comparison: Comparison) -> pd.DataFrame:
-    """Of each detector the fastest scale that misses fewest faces, and the one that is used."""
-    sums = comparison.measured.groupby(["detector", "long_side"], sort=False)[
-        ["shown", "faces", "found", "elsewhere"]
+    """Of each detector the fastest scale that misses fewest faces, and what is used."""
+    measured = comparison.measured
+    spent = measured.assign(ms=measured["ms"] * measured["shown"])
+    sums = spent.groupby(["detector", "long_side"], sort=False, as_index=False)[
+        ["shown", "faces", "found", "elsewhere", "ms"]
     ].sum()
-    sums["missed"] = sums["faces"] - sums["found"]
-    sums["ms"] = _mean_time(comparison.measured)
-    used = (comparison.used["detector"], comparison.used["long_side"])
-    chosen = []
-    for detector, of_detector in sums.groupby(level="detector", sort=False):
-        order = of_detector.sort_values(["missed", "elsewhere", "ms"], kind="stable")
-        chosen += [order.index[0]] + ([used] if detector == used[0] else [])
-    return sums.loc[list(dict.fromkeys(chosen))]
+    sums["missed"], sums["ms"] = sums["faces"] - sums["found"], sums["ms"] / sums["shown"]
+    order = sums.sort_values(["missed", "ms"], kind="stable")
+    best = order.drop_duplicates("detector")
+    used = sums[_is_used(sums, comparison)]
+    return pd.concat([best, used]).drop_duplicates().sort_index().reset_index(drop=True)
 
 
-def _mean_time(measured: pd.DataFrame) -> "pd.Series[float]":
-    """Milliseconds an image, over all that were shown."""
-    spent = measured.assign(spent=measured["ms"] * measured["shown"])
-    sums = spent.groupby(["detector", "long_side"], sort=False)[["spent", "shown"]].sum()
-    return sums["spent"] / sums["shown"]
+def _is_used(table: pd.DataFrame, comparison: Comparison) -> "pd.Series[bool]":
+    used = comparison.used
+    same: pd.Series[bool] = table["detector"] == used["detector"]
+    return same & (table["long_side"] == used["long_side"])
 
 
 def table(comparison: Comparison) -> pd.DataFrame:
-    """The scales of `best_scales` by what was shown: found of how many, and false detections."""
-    rows = {}
-    for detector, scale in best_scales(comparison).index:
-        of_scale = comparison.measured.query("detector == @detector and long_side == @scale")
-        cells = {}
-        for row in of_scale.itertuples():
-            false = f", {row.elsewhere} elsewhere" if row.elsewhere else ""
-            cells[GROUPS[str(row.group)]] = f"{row.found} of {row.faces}{false}"
-            cells[f"{GROUPS[str(row.group)]}, ms"] = f"{row.ms:.0f}"
-        rows[f"{detector}, {scale} pixels"] = cells
-    order = [name for title in GROUPS.values() for name in (title, f"{title}, ms")]
-    return pd.DataFrame(rows).reindex(order).dropna(how="all").rename_axis("shown")
+    """The scales of `best_scales` by what was shown: how many were found, and how long it took."""
+    columns = {}
+    for scale in best_scales(comparison).itertuples():
+        measured = comparison.measured
+        mine = measured[
+            (measured["detector"] == scale.detector) & (measured["long_side"] == scale.long_side)
+        ]
+        columns[f"{scale.detector}, {scale.long_side} pixels"] = {
+            GROUPS[str(row.group)]: _cell(row) for row in mine.itertuples()
+        }
+    order = [
+        title for title in GROUPS.values() if any(title in cells for cells in columns.values())
+    ]
+    return pd.DataFrame(columns).reindex(order).rename_axis("shown")
+
+
+def _cell(row: Any) -> str:
+    found = f"{row.found} of {row.faces}" if row.faces else f"none in {row.shown}"
+    false = f", {row.elsewhere} elsewhere" if row.elsewhere else ""
+    return f"{found}{false}; {row.ms:.0f} ms"
 
 
 def sentence(comparison: Comparison | None) -> str:
@@ -98,16 +104,17 @@ def sentence(comparison: Comparison | None) -> str:
     if comparison is None:
         return missing(FILE, TOOL)
     scales = best_scales(comparison)
-    used = scales.loc[(comparison.used["detector"], comparison.used["long_side"])]
-    others = scales.drop(index=[used.name])
-    said = "; ".join(
-        f"{detector} at {scale} misses {row['missed']:.0f} and takes {row['ms']:.0f} ms"
-        for (detector, scale), row in others.iterrows()
-    )
+    used = _is_used(scales, comparison)
+    (mine,) = scales[used].itertuples()
+    others = "; ".join(_said(row) for row in scales[~used].itertuples())
     return (
-        f"{comparison.used['detector']} is used, with the photograph scaled to "
-        f"{comparison.used['long_side']} pixels (the second where nothing is found at the first): it "
-        f"misses {used['missed']:.0f} of {used['faces']:.0f} faces, finds {used['elsewhere']:.0f} "
-        f"where there are none, and takes {used['ms']:.0f} ms an image on one processor. Beside it, "
-        f"{said}."
+        f"{mine.detector} is used, on photographs scaled to {mine.long_side} pixels. {_said(mine)}, "
+        f"of {mine.faces} faces in {mine.shown} images. Beside it: {others}."
+    )
+
+
+def _said(row: Any) -> str:
+    return (
+        f"{row.detector} at {row.long_side} pixels misses {row.missed}, finds {row.elsewhere} where "
+        f"there are none, and takes {row.ms:.0f} ms an image on one processor"
     )

@@ -56,8 +56,7 @@ def options_table() -> pd.DataFrame:
     names = list(dict.fromkeys(name for options in OPTIONS.values() for name in options))
     rows = {
         f"{kind}:PATH": {
-            name: ", ".join(allowed or ("FILE.csv",))
-            for name, allowed in options.items()
+            name: ", ".join(allowed or ("FILE.csv",)) for name, allowed in options.items()
         }
         for kind, options in OPTIONS.items()
     }

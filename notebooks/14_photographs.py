@@ -1,0 +1,182 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Photographs of your own
+#
+# Whoever has a licence points this project at the Radboud Faces Database and gets the paper; whoever
+# has none points it at open photographs, or at her own. How do photographs get in? Which part of
+# them do networks see, and who decides that? What becomes of files that are of no use? And what may
+# be done with pages that show people?
+#
+# You will see how photographs are cropped, on synthetic portraits in the data base's form, how well
+# faces are found, and how to have single images or a whole set of your own explained without a
+# notebook.
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+
+# %%
+from IPython.display import Markdown
+
+from tinyvgg.experiments import open_study
+from tinyvgg.figures import crops
+from tinyvgg.findings import data, detectors, examples, reports, whole
+
+study = open_study(profile, faces, seed, progress=False)
+
+# %% [markdown]
+# ## Where photographs come from
+#
+# A source of faces is written in one line, which notebooks, the command line and `make` take alike:
+#
+# ```sh
+# make reproduce FACES=rafd:path/to/RaFD
+# make reproduce FACES=london:path/to/london
+# make reproduce FACES=folder:path/to/photographs
+# make reproduce FACES=folder:path/to/faces.csv
+# tinyvgg notebook 04 -p faces folder:path/to/photographs::crop=faces,unclear=largest
+# ```
+#
+# - `rafd:PATH` reads the data base's files by their names, in sub-folders or not, and checks them
+#   against its design. Names that are almost right are listed and not guessed at.
+# - `london:PATH` reads the Face Research Lab London Set {cite:p}`debruine2017` with age, sex and group
+#   of the persons. `tinyvgg faces fetch london FOLDER` downloads it, goes on where it was
+#   interrupted, and remembers the hash of each file that it saw first.
+# - `folder:PATH` reads a folder with one sub-folder a class, or a CSV file with a row an image: a
+#   column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age` and `class`.
+#   JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of 8 or 16 bits; cameras'
+#   notes on which side is up are followed, and what is transparent becomes white.
+#
+# Chapters that need a column which a source has not say so in one sentence, and go on.
+#
+# Behind `::` follow options; in the table the usual value comes first.
+
+# %%
+whole(examples.options_table())
+
+# %% [markdown]
+# `crop` decides how an image becomes a square. `centre` takes the largest one in its middle; `faces`
+# finds the face and takes what is around its eyes, turned so that they are level; `auto` looks at a
+# few images first: where they show no faces, or are cropped already, it takes their middle. `camera`
+# takes the same square of all images of a camera. `unclear` decides what becomes of an image in which
+# no face is found, or several of which none is much larger than the others: `skip` leaves it out,
+# `centre` takes its middle, and `largest` the largest face.
+
+# %% [markdown]
+# ## One square a camera
+#
+# The data base's cameras are calibrated: they stand where they stood, and every face is at the same
+# place before them. One square a camera is then all that it takes, and nobody is cropped more closely
+# because she laughs. It is the median of the squares around a sample of faces. To set it yourself,
+# give a table with the columns `angle`, `left`, `top` and `side`, in pixels of the photographs:
+# `rafd:PATH::boxes=FILE.csv`.
+#
+# No photograph of the data base may be shown here. These are synthetic people, written to disk as
+# the data base names and frames its photographs, and read from there as those would be.
+
+# %% tags=["nbval-ignore-output"]
+in_form = examples.in_rafd_form()
+
+# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean of a few synthetic people, in frames like the data base's, before each of its five cameras; the square is what networks see of the middle three. Bottom: the mean of the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves"}}
+crops.crops_figure(in_form)
+
+# %%
+Markdown(data.cropping_sentence(in_form))
+
+# %% [markdown]
+# What such a folder lacks of the design is listed by chapter 1, here all the people and emotions that
+# were not written:
+
+# %%
+Markdown(data.missing_sentence(in_form))
+
+# %% [markdown]
+# ## Finding faces
+#
+# Two detectors were compared whose weights come inside packages of Python: MTCNN
+# {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`. They were shown photographs of people, the same
+# scaled down so that faces are small, an astronaut, pictures without any face, and synthetic faces
+# before all five cameras, at several scales. The table has the fastest scale of each that misses
+# fewest, and what is used; the report in `results` has all.
+
+# %%
+compared = detectors.load_detectors()
+Markdown(detectors.sentence(compared))
+
+# %%
+reports.shown(compared, detectors.table)
+
+# %% [markdown]
+# ## What is left out
+#
+# One bad file never stops a run. It is left out, counted, and listed: here, in the manifest of each
+# network that is trained, and in reports. These files were put into a folder for the purpose:
+
+# %%
+bad = examples.with_bad_files()
+Markdown(data.left_out_sentence(bad))
+
+# %%
+data.left_out_table(bad)
+
+# %% [markdown]
+# An image of which there is a second copy is left out, too: if one of the two trained a network and
+# the other tested it, the test would be none.
+#
+# The photographs of this run itself:
+
+# %%
+Markdown(f"{data.cropping_sentence(study.faces)} {data.left_out_sentence(study.faces)}")
+
+# %% [markdown]
+# ## What may be done with the pages
+#
+# Every source carries its terms. A site that shows people says so at the foot of each page, holds
+# no photograph at its full size, and is not handed out without a word: `make publish` and
+# `tinyvgg publish` copy the site of the last reproduction to a folder for the web, and refuse where
+# the terms do not allow that, unless you confirm that you may. What this repository itself holds
+# shows synthetic faces only.
+
+# %%
+whole(examples.terms_table())
+
+# %% [markdown]
+# ## Without a notebook
+#
+# To ask a trained network about single images, name its run, or any part of the name that no other
+# has (`tinyvgg runs` lists them). The photographs are cropped as those were that it was trained on:
+#
+# ```sh
+# tinyvgg explain one.jpg another.png --run emotion-synthetic --true happy
+# ```
+#
+# The answer is a page that works by itself, with the predicted classes, the backtracked pixels, the
+# tracked features and what the network says without them, and the same as pictures and as JSON.
+#
+# To have a whole set analysed, from training to repairs, as one page that can be passed on:
+#
+# ```sh
+# tinyvgg report --faces folder:path/to/photographs
+# ```
+#
+# ## What may be concluded, and what may not
+#
+# - Photographs come in by rules that are written down, and what is not used is listed. Two people who
+#   point the project at the same files work on the same pixels.
+# - Where faces are found by a network, that network decides what another one gets to see. It was
+#   trained on photographs of people, and whom it misses is left out of everything that follows; the
+#   list tells whether those who are left out have something in common.
+# - The squares of cameras are derived from synthetic people here. On the data base itself they will be
+#   others; look at the figure before you trust them.
