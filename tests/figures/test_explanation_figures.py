@@ -262,7 +262,7 @@ def test_even_ink_has_density_one_in_every_region(run, tracked):
 
 
 def test_regions_are_known_for_synthetic_frontal_faces_only():
-    photographs = networks.run(kind="folder")
+    photographs = networks.run(kind="folder:x")
     of = tracking.track(photographs, follow_errors(photographs))
     assert not tracking.frontal(of).any()
     assert len(tracking.region_summary(tracking.region_table(of))) == 0
@@ -270,7 +270,7 @@ def test_regions_are_known_for_synthetic_frontal_faces_only():
     tables = {"subject": tracking.tracked_table(of)}
     found = tracking.verdicts({"subject": of}, tables, True)
     assert verdict(found, "F8").verdict == "cannot be tested here"
-    assert "known of synthetic faces only" in verdict(found, "F8").reason
+    assert "known of cropped faces only" in verdict(found, "F8").reason
 
 
 def test_published_display_keeps_whole_levels_and_wraps_around(tracked):

@@ -84,10 +84,11 @@ def _missed_sentence(run: Run, missed: Any) -> str:
     worst = missed.sort_values("rate", ascending=False, kind="stable").iloc[0]
     same = int((missed["rate"] == worst["rate"]).sum()) - 1
     others = f", and {counted(same, 'other')} as often" if same else ""
+    low, high = percent(worst["low"]), percent(worst["high"])
     return (
         f"Missed most is **{worst.name}**{others}: {percent(worst['rate'])} of its"
-        f" {worst['images']:,} test images (95 % interval {percent(worst['low'])} to {percent(worst['high'])}), most often"
-        f" taken for {worst['taken_for']}."
+        f" {worst['images']:,} test images (95 % interval {low} to {high}), most"
+        f" often taken for {worst['taken_for']}."
     )
 
 
