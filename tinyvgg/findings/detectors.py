@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from tinyvgg.face_parameters import ANGLES
 from tinyvgg.findings.reports import missing, read_report, report_path
@@ -70,10 +72,10 @@ def best_scales(comparison: Comparison) -> pd.DataFrame:
     return pd.concat([best, used]).drop_duplicates().sort_index().reset_index(drop=True)
 
 
-def _is_used(table: pd.DataFrame, comparison: Comparison) -> "pd.Series[bool]":
+def _is_used(table: pd.DataFrame, comparison: Comparison) -> Bool[np.ndarray, "n"]:
     used = comparison.used
-    same: pd.Series[bool] = table["detector"] == used["detector"]
-    return same & (table["long_side"] == used["long_side"])
+    same = (table["detector"] == used["detector"]) & (table["long_side"] == used["long_side"])
+    return same.to_numpy(dtype=bool)
 
 
 def table(comparison: Comparison) -> pd.DataFrame:
@@ -108,13 +110,13 @@ def sentence(comparison: Comparison | None) -> str:
     (mine,) = scales[used].itertuples()
     others = "; ".join(_said(row) for row in scales[~used].itertuples())
     return (
-        f"{mine.detector} is used, on photographs scaled to {mine.long_side} pixels. {_said(mine)}, "
-        f"of {mine.faces} faces in {mine.shown} images. Beside it: {others}."
+        f"{mine.detector} is used, on photographs scaled to {mine.long_side} pixels. Of "
+        f"{mine.faces} faces in {mine.shown} images {_said(mine)}. Beside it: {others}."
     )
 
 
 def _said(row: Any) -> str:
     return (
-        f"{row.detector} at {row.long_side} pixels misses {row.missed}, finds {row.elsewhere} where "
-        f"there are none, and takes {row.ms:.0f} ms an image on one processor"
+        f"{row.detector} at {row.long_side} pixels misses {row.missed}; it finds {row.elsewhere} "
+        f"where there are none, and takes {row.ms:.0f} ms an image on one processor"
     )
