@@ -56,7 +56,7 @@ study = open_study(profile, faces, seed, progress=False)
 #   interrupted, and remembers the hash of each file that it saw first.
 # - `folder:PATH` reads a folder with one sub-folder a class, or a CSV file with a row an image: a
 #   column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age` and `class`.
-#   JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of 8 or 16 bits; cameras'
+#   JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of eight or sixteen bits; cameras'
 #   notes on which side is up are followed, and what is transparent becomes white.
 #
 # Chapters that need a column which a source has not say so in one sentence, and go on.

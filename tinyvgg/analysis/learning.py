@@ -75,7 +75,7 @@ def accuracy_sentence(run: Run) -> str:
     return (
         f"{said} **That it has learned anything cannot be told**: what is found out about its"
         " errors below is about a network that may as well guess. Other settings may help, such as"
-        " --set initialisation=he or more epochs."
+        " --set epochs=200 or --set optimiser=adam."
     )
 
 

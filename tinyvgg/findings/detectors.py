@@ -75,7 +75,7 @@ def best_scales(comparison: Comparison) -> pd.DataFrame:
 def _is_used(table: pd.DataFrame, comparison: Comparison) -> Bool[np.ndarray, "n"]:
     used = comparison.used
     same = (table["detector"] == used["detector"]) & (table["long_side"] == used["long_side"])
-    return same.to_numpy(dtype=bool)
+    return np.asarray(same, dtype=bool)
 
 
 def table(comparison: Comparison) -> pd.DataFrame:

@@ -1,0 +1,101 @@
+"""What may be done with pages that show images of a source."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tinyvgg import cli
+from tinyvgg.book import publishing, reproduction, site
+from tinyvgg.errors import UserError
+from tinyvgg.terms import check_committing, check_publishing, terms_of
+
+PHOTOGRAPHS = ("rafd:x", "london:x", "folder:x")
+
+
+def test_what_is_committed_shows_synthetic_faces_only(repository: Path) -> None:
+    notebooks = sorted((repository / "book" / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        about = nbformat.read(path, as_version=4).metadata["tinyvgg"]
+        check_committing(about["faces"])
+        assert about["faces"] == "synthetic"
+    for path in (repository / "results").glob("*.json"):
+        provenance = json.loads(path.read_text("utf-8")).get("provenance", {})
+        check_committing(provenance.get("parameters", {}).get("faces", "synthetic"))
+
+
+@pytest.mark.parametrize("faces", PHOTOGRAPHS)
+def test_photographs_are_never_committed_and_always_have_a_notice(faces: str) -> None:
+    with pytest.raises(UserError, match=f"images of {terms_of(faces).name} are not recorded"):
+        check_committing(faces)
+    assert terms_of(faces).notice in site.footer(faces).replace("&#x27;", "'").replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    ("faces", "allowed"),
+    [("synthetic", True), ("london:x", True), ("rafd:x", False), ("folder:x", False)],
+)
+def test_publishing_needs_a_right_to(faces: str, allowed: bool) -> None:
+    if allowed:
+        check_publishing(faces, confirmed=False)
+    else:
+        with pytest.raises(UserError, match="are not published .* say so: --confirm"):
+            check_publishing(faces, confirmed=False)
+        check_publishing(faces, confirmed=True)
+
+
+def test_synthetic_faces_in_the_data_bases_form_are_known_for_what_they_are(tmp_path: Path) -> None:
+    assert terms_of(f"rafd:{tmp_path}").shows_people
+    (tmp_path / "synthetic.json").write_text("{}")
+    terms = terms_of(f"rafd:{tmp_path}")
+    assert (terms.shows_people, terms.may_publish, terms.may_commit) == (False, True, False)
+    assert "synthetic" in terms.notice
+
+
+@pytest.fixture
+def made(workshop, tmp_path: Path):
+    """A reproduction with a site, of faces of one's choice."""
+
+    def make(faces: str) -> reproduction.Reproduction:
+        root = workshop.build / "reproduce"
+        folder = root / "one"
+        html = folder / "site" / "_build" / "html"
+        html.mkdir(parents=True, exist_ok=True)
+        (html / "index.html").write_text("<p>pages</p>")
+        (folder / "notebooks").mkdir(exist_ok=True)
+        (folder / "notebooks" / "01_first.ipynb").write_text("{}")
+        parameters = {"profile": "smoke", "faces": faces, "seed": 0}
+        (root / "last.json").write_text(json.dumps({"folder": "one", "parameters": parameters}))
+        return reproduction.last(root)
+
+    return make
+
+
+def test_a_site_is_published_whole_with_its_terms(made, tmp_path: Path) -> None:
+    target = tmp_path / "web" / "site"
+    publishing.publish(made("london:x"), target)
+    assert (target / "index.html").read_text() == "<p>pages</p>"
+    assert "CC BY 4.0" in (target / "TERMS.txt").read_text()
+    assert (target / ".nojekyll").exists()
+    assert [path.name for path in target.parent.iterdir()] == ["site"]
+    with pytest.raises(UserError, match="is not empty; name a new one"):
+        publishing.publish(made("london:x"), target)
+
+
+def test_the_command_refuses_until_it_is_confirmed(made, tmp_path: Path, capsys) -> None:
+    target = tmp_path / "web"
+    made("rafd:x")
+    assert cli.main(["publish", str(target)]) == cli.BAD_INPUT
+    assert "Radboud Faces Database are not published" in capsys.readouterr().err
+    assert not target.exists()
+    assert cli.main(["publish", str(target), "--confirm"]) == 0
+    assert "may not be passed on" in (target / "TERMS.txt").read_text().replace("\n", " ")
+
+
+def test_without_a_site_there_is_nothing_to_publish(made, tmp_path: Path) -> None:
+    reproduced = made("synthetic")
+    (reproduced.folder / "site" / "_build" / "html" / "index.html").unlink()
+    with pytest.raises(UserError, match="there is no site in .* run 'make reproduce'"):
+        publishing.publish(reproduced, tmp_path / "web")
