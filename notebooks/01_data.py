@@ -78,7 +78,7 @@ Markdown(data.at_hand(study.faces))
 # %%
 data.people_table(study.faces)
 
-# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front and at the size that the network sees, by group and sex. The numbers are those of the data base's subjects; the synthetic ones share nothing else with them."}, "image": {"alt": "Portraits of all subjects in rows of twelve, each with its number, one block of rows for each group and sex"}}
+# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front and at the size that the network sees, by group and sex. The numbers are those that the source gives them; synthetic subjects have those of the data base's, and share nothing else with them."}, "image": {"alt": "Portraits of all subjects in rows of twelve, each with its number, one block of rows for each group and sex"}}
 figures.subjects_figure(study.faces)
 
 # %% [markdown]
@@ -101,7 +101,7 @@ crops.crops_figure(study.faces)
 Markdown(data.left_out_sentence(study.faces))
 
 # %%
-data.left_out_table(study.faces)
+whole(data.left_out_table(study.faces), "There is nothing to list.")
 
 # %%
 Markdown(data.missing_sentence(study.faces))

@@ -129,7 +129,7 @@ bad = examples.with_bad_files()
 Markdown(data.left_out_sentence(bad))
 
 # %%
-data.left_out_table(bad)
+whole(data.left_out_table(bad))
 
 # %% [markdown]
 # An image of which there is a second copy is left out, too: if one of the two trained a network and

@@ -159,10 +159,8 @@ def left_out_sentence(faces: Faces) -> str:
     return f"Of {everything:,} files that are there {count:,} are left out:"
 
 
-def left_out_table(faces: Faces) -> pd.DataFrame | str:
-    """What is not used and why, in the order of the paths; a sentence where that is nothing."""
-    if not len(faces.left_out):
-        return "(nothing is left out)"
+def left_out_table(faces: Faces) -> pd.DataFrame:
+    """What is not used and why, in the order of the paths."""
     return faces.left_out.set_index("path")
 
 
