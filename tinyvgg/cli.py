@@ -4,6 +4,7 @@ What takes long to import is imported by the commands, once their parameters are
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.command
     try:
-        return command(given)
+        status = command(given)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads what is printed, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except UserError as error:
         said, status = f"tinyvgg: {error}", BAD_INPUT
     except KeyboardInterrupt:

@@ -61,6 +61,15 @@ def test_a_bad_option_of_reproduce_is_one_line_and_writes_nothing(workshop, caps
     assert workshop.files() == before
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(workshop, repository):
+    command = [sys.executable, "-m", "tinyvgg", "notebooks"]
+    ended = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    ended.stdout.close()
+    assert ended.stderr.read() == b""
+    assert ended.wait() == 0
+    ended.stderr.close()
+
+
 def test_an_unknown_notebook_is_one_line(workshop, capsys):
     assert "01_first" in fails(capsys, "notebook", "12")
 
