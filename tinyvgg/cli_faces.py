@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyvgg import paths
+from tinyvgg.columns import counted
 from tinyvgg.difficulty import parse_difficulty
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
@@ -24,6 +25,8 @@ from tinyvgg.face_parameters import (
     parse_real,
     parse_whole,
 )
+from tinyvgg.parameters import check_source
+from tinyvgg.sources import SOURCES
 
 _DONORS = ("shape", "skin", "hair")
 _HALVES = ("upper", "lower")
@@ -48,6 +51,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     rafd = commands.add_parser("rafd", help=about, description=about)
     rafd.set_defaults(command=_rafd)
     _add_folder(rafd)
+    about = "write contact sheets of a source, every image as networks see it"
+    sheets = commands.add_parser("sheets", help=about, description=about)
+    sheets.set_defaults(command=_sheets)
+    _add_sheets(sheets)
     about = "download a set of photographs that may be used: the Face Research Lab London Set"
     fetch = commands.add_parser("fetch", help=about, description=about)
     fetch.set_defaults(command=_fetch)
@@ -90,6 +97,13 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     add("--seed", default="0", help="of the set (default: 0)")
     _add_difficulty(parser, argparse.SUPPRESS)
     add("--workers", metavar="N", help="processes (default: as many as cores)")
+
+
+def _add_sheets(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", metavar="FACES", help=f"one of {', '.join(SOURCES)}")
+    add("--size", default="64", metavar="PIXELS", help="side of the images (default: 64)")
+    add("-o", "--output", type=Path, metavar="FOLDER", help="default: build/sheets")
 
 
 def _add_fetching(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +170,24 @@ def _rafd(given: argparse.Namespace) -> int:
 
     table = synthetic.write_rafd(given.folder, cache=paths.faces_cache(), **asked)
     print(f"{len(table)} synthetic images in the form of RaFD: {given.folder}")
+    return 0
+
+
+def _sheets(given: argparse.Namespace) -> int:
+    """Load a source, and say where its sheets lie and how many images it has."""
+    size = _size(given.size)
+    check_source(given.source)
+    need("faces", "cv2", "pandas", "PIL", "torchvision")
+    from tinyvgg.contact_sheets import write_sheets
+    from tinyvgg.faces import load_faces
+
+    folder = (given.output or paths.build() / "sheets").expanduser()
+    faces = load_faces(given.source, size)
+    written = write_sheets(faces, folder)
+    for path, reason in faces.left_out.to_numpy().tolist():
+        print(f"left out: {path} {reason}")
+    counts = f"{len(faces)} images on {counted(len(written), 'sheet')}"
+    print(f"{counts}, {len(faces.left_out)} left out: {folder}")
     return 0
 
 

@@ -132,9 +132,12 @@ class _Taker:
         return ImageFile(path, facts.sha256, crop, _place(row, facts, crop))
 
     def chosen(self, rows: Sequence[int]) -> UInt8[np.ndarray, "m s s 3"]:
-        """The pixels of some of them."""
+        """The pixels of some of them, in their order; the others are overwritten."""
         assert self.array is not None
-        return self.array if len(rows) == len(self.array) else self.array[list(rows)]
+        for place, row in enumerate(rows):
+            if place != row:
+                self.array[place] = self.array[row]
+        return self.array[: len(rows)]
 
 
 def _place(row: int, facts: Facts, crop: Crop) -> Place:
