@@ -72,7 +72,12 @@ whole(examples.options_table())
 # few images first: where they show no faces, or are cropped already, it takes their middle. `camera`
 # takes the same square of all images of a camera. `unclear` decides what becomes of an image in which
 # no face is found, or several of which none is much larger than the others: `skip` leaves it out,
-# `centre` takes its middle, and `largest` the largest face.
+# `centre` takes its middle, and `largest` the largest face. To look through all crops of a set, write
+# them on contact sheets:
+#
+# ```sh
+# tinyvgg faces sheets folder:path/to/photographs -o sheets
+# ```
 
 # %% [markdown]
 # ## One square a camera
