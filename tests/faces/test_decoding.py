@@ -124,6 +124,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> No
     tracemalloc.stop()
 
 
+def test_grays_that_are_fractions_are_refused_and_not_black(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match="a.tif' has fractions as gray values; save it with 8 or"):
+        read_image(tmp_path / "a.tif", SIDE)
+
+
 def test_text_is_no_image_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("To whom it may concern")
     with pytest.raises(UserError, match="a.jpg' cannot be read .it is no image"):

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import time
+import warnings
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -311,6 +313,21 @@ def test_what_is_missing_for_want_of_memory_is_tried_again(
     monkeypatch.undo()
     monkeypatch.setenv("TINYVGG_HOME", str(folder.parent / "home"))
     assert len(load(folder)) == 20
+
+
+def test_what_decoders_warn_of_is_a_reason_and_no_warning(folder: Path) -> None:
+    pixels = np.uint32(10_000).byteswap().tobytes()
+    whole = bytearray((folder / "calm" / "0.png").read_bytes())
+    whole[16:24] = pixels * 2
+    whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4, "big")
+    (folder / "calm" / "large.png").write_bytes(whole)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        faces = load(folder)
+    assert not said
+    assert faces.left_out["reason"].tolist() == [
+        "cannot be read (it has more than 89 million pixels)"
+    ]
 
 
 def test_streamed_and_held_sets_are_the_same_and_so_are_other_sizes(folder: Path) -> None:

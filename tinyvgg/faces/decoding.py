@@ -150,6 +150,8 @@ def _check(image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != _PICTURES_OF_CAMERAS:
         raise Unusable(f"has {frames} pictures; save the one that is meant by itself")
+    if image.mode == "F":
+        raise Unusable("has fractions as gray values; save it with 8 or 16 bits")
     if image.width * image.height > MOST_PIXELS:
         raise _too_large()
 

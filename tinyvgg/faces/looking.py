@@ -5,6 +5,7 @@ import os
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -124,7 +125,7 @@ class Looker:
         """
         found: list[Facts] = [Facts(Stamp())] * len(photographs)
         detector = fingerprint() if faces else ""
-        with one_thread_each() as pool:
+        with _quiet(), one_thread_each() as pool:
             tasks = {
                 pool.submit(self._one, place, photograph, detector, take): place
                 for place, photograph in enumerate(photographs)
@@ -219,6 +220,14 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what decoders warn of: what is wrong with a photograph is listed with its reason."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 @contextmanager
