@@ -14,7 +14,10 @@ from tinyvgg.face_parameters import check_one_of, parse_pair
 
 SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
 SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", "folder:PATH")
-"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow."""
+"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow, or ``::`` alone.
+
+The last ``::`` counts: a PATH that has one itself is followed by another.
+"""
 
 AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
 SKIP, LARGEST = "skip", "largest"
@@ -116,7 +119,8 @@ class Source:
 
     def _written(self, place: str) -> str:
         text = f"{self.kind}:{place}" if place else self.kind
-        return f"{text}{_SEPARATOR}{self.changed}" if self.changed else text
+        needed = self.changed or _SEPARATOR in place
+        return f"{text}{_SEPARATOR}{self.changed}" if needed else text
 
 
 def kind_of(text: str) -> str:
@@ -136,10 +140,22 @@ def parse_source(text: str) -> Source:
     if kind == SYNTHETIC:
         difficulty_of(text)
         return Source(kind, rest)
-    place, _, chosen = rest.partition(_SEPARATOR)
+    place, separated, chosen = rest.rpartition(_SEPARATOR)
+    place = place if separated else chosen
+    chosen = chosen if separated else ""
+    if not _can_be_written(place):
+        raise UserError(f"faces {text!r} has a place that is not UTF-8; rename the folder")
     if kind not in OPTIONS or not place:
         raise UserError(f"faces {text!r} is not one of {', '.join(SOURCES)}")
     return Source(kind, place, _options(kind, chosen))
+
+
+def _can_be_written(place: str) -> bool:
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in place
 
 
 def _options(kind: str, text: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ FRAME = (120, 80)
 PLACES = {45: (40, 50), 90: (45, 55), 135: (50, 60)}
 """Where the marks lie in most images: column and row of their middle."""
 MARK = 20
+EVERY = "angle,left,top,side\n" + "".join(f"{angle},{{0}}\n" for angle in (0, 45, 90, 135, 180))
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +148,13 @@ def test_squares_can_be_given(folder, tmp_path: Path) -> None:
         ("angle,left,top,side\n90,1,two,3\n", "not four numbers"),
         ("angle,left,top,side\n90,1,2,0\n", "has a side of 0; give 1 or more"),
         ("angle,left,top,side\n90,1,nan,3\n", "give 1 or more pixels"),
+        ("angle,left,top,side\n90.5,1,2,3\n", "angle of boxes 90.5 is not one of 0, 45"),
+        ("angle,left,top,side\ninf,1,2,3\n", "angle of boxes inf is not one of 0, 45"),
+        ("angle,left,top,side\n90,1,2,3\n90,1,2,4\n", "has two for angle 90; remove one"),
+        ("angle;left;top;side\n90;1;2;3\n", "has the columns angle;left;top;side; it needs angle"),
+        (EVERY.format("1,2,1e9"), "the box of angle 0 in .* leaves the photographs of 80 x"),
+        (EVERY.format("-900,2,20"), "its middle has to lie in them"),
+        ("angle,left,top,side\n90,1,2,3\n" + "x" * 200_000 + ",1", "cannot be read"),
     ],
 )
 def test_squares_that_are_none_are_one_line(folder, tmp_path: Path, text: str, said: str) -> None:

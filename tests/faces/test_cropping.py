@@ -18,7 +18,7 @@ from tinyvgg.faces.decoding import Unusable
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.known import Facts, Stamp
 
-NOBODY = Stamp(0, 0)
+NOBODY = Stamp()
 
 
 def face(height: float, x: float = 300.0) -> Face:

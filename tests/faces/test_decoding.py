@@ -1,6 +1,7 @@
 """One photograph as pixels."""
 
 import io
+import os
 import struct
 import tracemalloc
 import zlib
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.decoding import read_image
+from tinyvgg.faces import decoding
+from tinyvgg.faces.decoding import Unusable, read_image, upright
 
 SIDE = 12
 COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -122,6 +124,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> No
     tracemalloc.stop()
 
 
+def test_grays_that_are_fractions_are_refused_and_not_black(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match="a.tif' has fractions as gray values; save it with 8 or"):
+        read_image(tmp_path / "a.tif", SIDE)
+
+
 def test_text_is_no_image_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("To whom it may concern")
     with pytest.raises(UserError, match="a.jpg' cannot be read .it is no image"):
@@ -166,3 +174,61 @@ def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
     Image.fromarray(COLOURS).save(buffer, "PNG")
     (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
     np.testing.assert_array_equal(read_image(tmp_path / "a.jpg", SIDE), COLOURS)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
+    for name in ("pipe.jpg", "endless.jpg"):
+        with pytest.raises(UserError, match=f"{name}' is no file that could be read; repair or"):
+            read_image(tmp_path / name, SIDE)
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.tif").open("wb") as file:
+        file.truncate(2**30 + 1)
+    with pytest.raises(UserError, match="a.tif' cannot be read .it has more than 1024 MiB"):
+        read_image(tmp_path / "a.tif", SIDE)
+
+
+def test_a_drawing_that_another_program_would_run_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="a.jpg' is a file of the format EPS; save it as JPEG"):
+        read_image(tmp_path / "a.jpg", SIDE)
+
+
+def complaint(content: bytes) -> str:
+    """Why it cannot be used; nothing if it can."""
+    try:
+        upright(np.frombuffer(content, np.uint8))
+    except Unusable as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tif", "ppm"])
+def test_damage_anywhere_is_one_line(tmp_path: Path, suffix: str) -> None:
+    """Decoders raise whatever they like: a TIFF file without its width a TypeError."""
+    draw = np.random.default_rng(0)
+    whole = saved(tmp_path / f"a.{suffix}", Image.fromarray(COLOURS)).read_bytes()
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in draw.integers(0, min(len(content), 400), draw.integers(1, 5)):
+            content[place] = draw.integers(0, 256)
+        said = complaint(bytes(content))
+        assert "\n" not in said
+        assert len(said) < 160
+
+
+@pytest.mark.parametrize("kind", [TypeError, KeyError, struct.error, RuntimeError, EOFError])
+def test_whatever_a_decoder_raises_is_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def fails(content: object) -> object:
+        raise kind("Missing\n dimensions")
+
+    monkeypatch.setattr(decoding.Image, "open", fails)
+    (tmp_path / "a.tif").write_bytes(b"II*")
+    with pytest.raises(UserError, match="a.tif' cannot be read .*Missing.* repair or remove it"):
+        read_image(tmp_path / "a.tif", SIDE)

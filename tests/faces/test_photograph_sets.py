@@ -3,7 +3,10 @@
 import os
 import sqlite3
 import time
+import warnings
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, decoding, load_faces, looking, photographs
+from tinyvgg.faces import Faces, decoding, known, load_faces, looking, photographs
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.faces.known import Facts, Known
 
@@ -119,9 +122,9 @@ def test_only_what_changed_is_looked_at_again(
     before = load(folder)
     Image.new("RGB", (40, 40), (9, 9, 200)).save(folder / "calm" / "3.png")
     os.utime(folder / "calm" / "4.png")
-    decoded = count(monkeypatch, looking, "upright")
+    read, decoded = (count(monkeypatch, looking, name) for name in ("content_of", "upright"))
     after = load(folder)
-    assert len(decoded) == 2
+    assert (len(read), len(decoded)) == (2, 1), "a file that was touched alone is not decoded"
     assert (after.images[3] == [9, 9, 200]).all()
     np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(before.images, 3, 0))
     assert after.fingerprint != before.fingerprint
@@ -134,9 +137,9 @@ def test_an_interrupted_call_goes_on_where_it_was(
     monkeypatch.setattr(looking, "cores", lambda: 1)
     write, upright, written = Known.write, decoding.upright, 0
 
-    def interrupted(known: Known, found: dict[str, Facts]) -> None:
+    def interrupted(base: Known, found: dict[str, Facts]) -> None:
         nonlocal written
-        write(known, found)
+        write(base, found)
         written += len(found)
         if written >= 5:
             raise KeyboardInterrupt
@@ -194,6 +197,137 @@ def test_what_is_known_may_be_damaged_and_is_found_out_again(folder: Path, home:
     assert load(folder).fingerprint == first.fingerprint
     with sqlite3.connect(base) as opened:
         assert opened.execute("SELECT count(*) FROM files").fetchone() == (20,)
+
+
+def test_files_that_exchange_their_names_are_told_apart(folder: Path) -> None:
+    one, other = folder / "calm" / "0.bmp", folder / "calm" / "1.bmp"
+    for path, colour in ((one, (200, 0, 0)), (other, (0, 0, 200))):
+        Image.new("RGB", (40, 40), colour).save(path)
+        os.utime(path, ns=(10**18, 10**18))
+    before = load(folder)
+    one.rename(folder / "calm" / "x")
+    other.rename(one)
+    (folder / "calm" / "x").rename(other)
+    after = load(folder)
+    rows = [after.index.table["path"].tolist().index(f"calm/{n}.bmp") for n in range(2)]
+    np.testing.assert_array_equal(after.images[rows], before.images[rows][::-1])
+    assert after.fingerprint != before.fingerprint
+
+
+def test_a_file_that_changes_between_two_looks_does_not_lend_its_pixels(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(folder)
+    for kept in home.rglob("*.pixels"):
+        kept.unlink()
+    changed = folder / "calm" / "3.png"
+
+    def replaced(path: Path) -> np.ndarray:
+        if path == changed:
+            Image.new("RGB", (40, 40), "red").save(path)
+        return decoding.content_of(path)
+
+    monkeypatch.setattr(looking, "content_of", replaced)
+    assert load(folder).left_out.to_numpy().tolist() == [
+        ["calm/3.png", "was changed while it was read"]
+    ]
+    monkeypatch.setattr(looking, "content_of", decoding.content_of)
+    again = load(folder)
+    assert (again.images[3] == [255, 0, 0]).all()
+    assert again.fingerprint != first.fingerprint
+
+
+def test_pixels_of_another_decoding_are_not_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load(folder)
+    monkeypatch.setattr(photographs, "VERSION", photographs.VERSION + 1)
+    monkeypatch.setattr(looking, "upright", lambda content: 255 - decoding.upright(content))
+    changed = load(folder)
+    assert np.abs(changed.images - (255.0 - before.images)).max() <= 1
+
+
+def test_a_file_from_a_later_century_is_an_image_like_others(folder: Path) -> None:
+    os.utime(folder / "calm" / "3.png", ns=(2**63, 2**63))
+    assert len(load(folder)) == 20
+
+
+@pytest.mark.parametrize("damage", ["pages", "tables", "rows"])
+def test_a_data_base_of_which_a_part_is_damaged_is_begun_anew(
+    folder: Path, home: Path, damage: str
+) -> None:
+    first = load(folder)
+    (base,) = home.rglob("known.sqlite")
+    if damage == "pages":
+        content = bytearray(base.read_bytes())
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        base.write_bytes(content)
+    else:
+        asked = {
+            "tables": "ALTER TABLE files DROP COLUMN faces",
+            "rows": "UPDATE files SET faces = 'x'",
+        }
+        with closing(sqlite3.connect(base)) as opened, opened:
+            opened.execute(asked[damage])
+    assert load(folder).fingerprint == first.fingerprint
+    with closing(sqlite3.connect(base)) as opened:
+        assert opened.execute("SELECT count(*) FROM files").fetchone() == (20,)
+
+
+def test_a_data_base_that_another_process_holds_is_left_alone(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(folder)
+    (base,) = home.rglob("known.sqlite")
+    monkeypatch.setattr(known, "_WAIT_SECONDS", 0.01)
+    with closing(sqlite3.connect(base, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM files WHERE path = 'calm/3.png'")
+        assert load(folder).fingerprint == first.fingerprint
+        other.execute("COMMIT")
+    read = count(monkeypatch, looking, "content_of")
+    load(folder)
+    assert len(read) == 1
+
+
+def test_where_nothing_can_be_kept_photographs_are_read_all_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(folder)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "file"))
+    again = load(folder)
+    np.testing.assert_array_equal(again.images, first.images)
+    assert again.fingerprint == first.fingerprint
+
+
+def test_what_is_missing_for_want_of_memory_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(decoding.Image, "open", refused)
+    with pytest.raises(UserError, match="there is not enough memory"):
+        load(folder)
+    monkeypatch.undo()
+    monkeypatch.setenv("TINYVGG_HOME", str(folder.parent / "home"))
+    assert len(load(folder)) == 20
+
+
+def test_what_decoders_warn_of_is_a_reason_and_no_warning(folder: Path) -> None:
+    pixels = np.uint32(10_000).byteswap().tobytes()
+    whole = bytearray((folder / "calm" / "0.png").read_bytes())
+    whole[16:24] = pixels * 2
+    whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4, "big")
+    (folder / "calm" / "large.png").write_bytes(whole)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        faces = load(folder)
+    assert not said
+    assert faces.left_out["reason"].tolist() == [
+        "cannot be read (it has more than 89 million pixels)"
+    ]
 
 
 def test_streamed_and_held_sets_are_the_same_and_so_are_other_sizes(folder: Path) -> None:

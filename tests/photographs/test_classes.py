@@ -1,6 +1,7 @@
 """Folders of classes: links, names, permissions."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import gettempdir
@@ -29,6 +30,26 @@ def test_two_classes_that_differ_in_capitals_alone_are_refused(touch) -> None:
     folder = touch("Happy/1.jpg", "Happy/2.jpg", "happy/1.jpg", "happy/2.jpg", "sad/1.jpg")
     with pytest.raises(UserError, match="classes 'Happy' and 'happy' .* differ in capitals alone"):
         list_classes(folder)
+
+
+def test_two_classes_whose_letters_are_encoded_in_two_ways_are_refused(touch) -> None:
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    folder = touch(*(f"{name}/{n}.jpg" for name in (composed, apart) for n in range(2)))
+    with pytest.raises(UserError, match="differ in how letters are encoded alone; rename one"):
+        list_classes(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_not_utf_8_are_left_out(touch) -> None:
+    folder = touch("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
+    (folder / "a" / os.fsdecode(b"3\xff.jpg")).touch()
+    (folder / os.fsdecode(b"c\xff")).mkdir()
+    listing = list_classes(folder)
+    assert dict(listing.left_out) == {
+        "a/3\\udcff.jpg": "has a name that is not UTF-8; rename it",
+        "c\\udcff": "has a name that is not UTF-8; rename it",
+    }
+    assert len(listing.photographs) == 4
 
 
 def test_linked_classes_and_images_are_followed(touch, tmp_path: Path) -> None:

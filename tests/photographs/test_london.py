@@ -74,3 +74,22 @@ def test_strange_names_are_left_out(touch) -> None:
 def test_another_folder_is_told_where_to_get_the_set(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none of the folders neutral_right_profile.*faces fetch"):
         list_london(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"face_id,face_age\n001,\xe9\n", b"face_id\n" + b"1" * 200_000 + b"\n"]
+)
+def test_a_table_that_cannot_be_read_is_one_line(touch, content: bytes) -> None:
+    folder = touch(*frontal(1, 2))
+    (folder / "london_faces_info.csv").write_bytes(content)
+    with pytest.raises(UserError, match="london_faces_info.csv' cannot be read .* remove it") as e:
+        list_london(folder)
+    assert "\n" not in str(e.value)
+
+
+def test_strange_rows_of_the_table_are_passed_over(touch) -> None:
+    folder = touch(*frontal(1, 2))
+    rows = ["face_age,face_id", "31", f"{'9' * 400},001", "24,002", f"24,{'1' * 5000}", "4,5,6"]
+    (folder / "london_faces_info.csv").write_text("\n".join(rows))
+    known = [one.known.get("age") for one in list_london(folder).photographs]
+    assert known == [None, None, 24, 24]

@@ -60,6 +60,7 @@ def test_what_is_missing_is_listed_and_not_guessed(touch) -> None:
         ("Rafd090_01_Caucasian_female_happy.jpg", "is not named as"),
         ("Rafd090_01_Caucasian_female_happy_frontal.png", "is not named as"),
         ("portrait.jpg", "is not named as"),
+        ("Rafd\u0660\u0669\u0660_01_Caucasian_female_happy_frontal.jpg", "is not named as"),
     ],
 )
 def test_names_that_are_almost_the_data_bases_are_left_out(touch, name: str, said: str) -> None:

@@ -19,6 +19,14 @@ def test_a_source_is_taken_apart() -> None:
     assert parse_source("rafd:a").option("boxes") == ""
 
 
+@pytest.mark.parametrize("text", ["folder:a::b::", "folder:a::b::crop=centre", "rafd:é = 1::x::"])
+def test_a_place_may_have_the_separator_if_another_follows(text: str) -> None:
+    source = parse_source(text)
+    assert source.place == text.partition(":")[2].rpartition("::")[0]
+    assert str(source) == text
+    assert parse_source(source.absolute).path.name == source.place
+
+
 def test_usual_options_are_not_written_and_others_in_one_order() -> None:
     assert str(parse_source("folder:a::crop=auto,unclear=skip")) == "folder:a"
     written = str(parse_source("folder:a::unclear=largest,crop=faces"))
@@ -50,6 +58,9 @@ def test_a_network_remembers_options_and_no_place() -> None:
         ("folder:a::boxes=x", "option of faces 'folder' 'boxes' is not one of crop, unclear"),
         ("folder:a::crop", "option 'crop' is not NAME=VALUE"),
         ("folder:a::crop=auto,crop=faces", "'crop' of faces 'folder' is given twice"),
+        ("folder:a::crop=", "crop '' is not one of auto"),
+        ("folder:a\udcff", r"'folder:a.udcff' has a place that is not UTF-8; rename"),
+        ("folder:a\0", "has a place that is not UTF-8"),
         ("synthetic:smile=1", "'smile'"),
     ],
 )

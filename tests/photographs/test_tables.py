@@ -72,6 +72,35 @@ def test_rows_that_cannot_be_used_are_left_out_with_the_reason(table: Path) -> N
     }
 
 
+def test_a_table_of_a_spreadsheet_is_understood(table: Path) -> None:
+    lines = ["sep=;", "path;class;;", *(row.replace(",", ";") + ";;" for row in classes(*"xxyy"))]
+    lines[2:2] = [";;;", ""]
+    lines[-1] = '4.jpg;"y\r\ny";;'
+    lines[-2] = lines[-2].replace(";y", ";y\u2028y")
+    table.write_bytes(("\ufeff" + "\r\n".join(lines) + "\r\n;;;\r\n").encode())
+    listing = list_table(table)
+    assert [one.known["class"] for one in listing.photographs] == ["x", "x", "y y", "y y"]
+    assert not listing.left_out
+
+
+def test_rows_that_shift_their_cells_or_come_twice_are_left_out(table: Path) -> None:
+    long = f"{'a' * 300}.jpg"
+    more = ["a/1.jpg,x,very", "4.jpg,x", f"{long},x", "a/1.jpg/b.jpg,x"]
+    listing = list_table(write(table, "path,class", *classes("x", "x", "y", "y"), *more))
+    assert len(listing.photographs) == 4
+    assert listing.left_out == (
+        ("a/1.jpg", "has more cells than there are columns in row 6 of faces.csv"),
+        ("4.jpg", "is in row 5 of faces.csv, and in row 7 again"),
+        (long, "does not exist (row 8 of faces.csv)"),
+        ("a/1.jpg/b.jpg", "does not exist (row 9 of faces.csv)"),
+    )
+
+
+def test_numbers_that_are_no_numbers_of_subjects_are_names(table: Path) -> None:
+    write(table, "path,subject", *classes(*["1" * 5000] * 2, "2", "2"))
+    assert list_table(table).photographs[2].known["subject"] == "2"
+
+
 @pytest.mark.parametrize(
     ("columns", "rows", "said"),
     [
@@ -82,6 +111,8 @@ def test_rows_that_cannot_be_used_are_left_out_with_the_reason(table: Path) -> N
         ("path,emotion", ["a/1.jpg,joyful"], "emotion 'joyful' in row 2 .* use the column 'class'"),
         ("path,class,angle", ["a/1.jpg,x,60"], "angle '60' in row 2 .* is not one of 0, 45"),
         ("path,class,age", ["a/1.jpg,x,old"], "age 'old' in row 2 .* is not a whole number"),
+        ("path,class,age", ["a/1.jpg,x,151"], "age '151' in row 2 .* number of years, 0 to 150"),
+        ("path,class,age", [f"a/1.jpg,x,{'9' * 5000}"], "age '.*' in row 2 .* not a whole number"),
         ("path,class", classes("x", "x", "x", "y"), "class 'y' in table .* has a single image"),
         ("path,class", classes("x", "x", "x", "x"), "images of 1 class; it needs two at least"),
         ("path,class", classes("x", "x", "X", "X"), "'X' and 'x' .* differ in capitals alone"),

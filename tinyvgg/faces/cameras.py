@@ -77,19 +77,35 @@ def read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) ->
         with file.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.DictReader(opened)
             rows = list(reader)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"boxes {str(file)!r} cannot be read ({error}); give a CSV file") from None
     if tuple(reader.fieldnames or ()) != _COLUMNS:
         raise UserError(
             f"boxes {str(file)!r} has the columns {', '.join(reader.fieldnames or ['none'])}; "
             f"it needs {', '.join(_COLUMNS)}"
         )
-    boxes = dict(_box(row, file) for row in rows)
+    boxes: dict[int, Crop] = {}
+    for angle, box in (_box(row, file) for row in rows):
+        if angle in boxes:
+            raise UserError(f"boxes {str(file)!r} has two for angle {angle}; remove one")
+        boxes[angle] = box
     for angle in sorted({int(one.known["angle"]) for one in photographs}):
         if angle not in boxes:
             raise UserError(f"boxes {str(file)!r} has none for angle {angle}; add a row")
     shapes = [facts for facts in looker.look(list(photographs[:SAMPLE])) if not facts.fault]
-    return ByCamera(boxes, _frame({0: shapes}), "(It was given.)")
+    frame = _frame({0: shapes})
+    for angle, box in boxes.items():
+        _check_inside(angle, box, frame, file)
+    return ByCamera(boxes, frame, "(It was given.)")
+
+
+def _check_inside(angle: int, box: Crop, frame: tuple[int, int], file: Path) -> None:
+    height, width = frame
+    if not (0 <= box.x <= width and 0 <= box.y <= height and box.side <= 2 * max(frame)):
+        raise UserError(
+            f"the box of angle {angle} in {str(file)!r} leaves the photographs of {width} x "
+            f"{height} pixels; its middle has to lie in them, and its side be at most twice theirs"
+        )
 
 
 def _box(row: Mapping[str, str], file: Path) -> tuple[int, Crop]:
@@ -97,7 +113,7 @@ def _box(row: Mapping[str, str], file: Path) -> tuple[int, Crop]:
         angle, left, top, side = (float(row[name]) for name in _COLUMNS)
     except (TypeError, ValueError):
         raise UserError(f"boxes {str(file)!r} has {dict(row)}, not four numbers") from None
-    check_one_of("angle of boxes", int(angle), ANGLES)
+    check_one_of("angle of boxes", int(angle) if angle.is_integer() else angle, ANGLES)
     if not (side >= 1 and np.isfinite([left, top, side]).all()):
         raise UserError(f"boxes {str(file)!r} has a side of {side:g}; give 1 or more pixels")
     return int(angle), Crop(left + side / 2, top + side / 2, side)

@@ -1,6 +1,7 @@
 """One photograph on disk as pixels: the same ones whether its set is streamed or in memory."""
 
 import io
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,15 @@ VERSION = 2
 MOST_PIXELS = 89_000_000
 """Of an image that is decoded; a larger one would take gigabytes of memory."""
 
+MOST_BYTES = 2**30
+"""Of a file that is read; what is larger is no photograph that could be decoded."""
+
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
+"""Those that are decoded, whatever a file is called; not those that other programs would draw."""
 _PICTURES_OF_CAMERAS = "MPO"
 """A format of JPEG files with a preview behind the photograph, which is no animation."""
+
+_LONGEST = 120
 
 Content = UInt8[np.ndarray, "_"]
 Pixels = UInt8[Tensor, "3 h w"]
@@ -27,6 +35,10 @@ Pixels = UInt8[Tensor, "3 h w"]
 
 class Unusable(Exception):  # noqa: N818 - it is a finding, and no failure of the program
     """An image that cannot be used; says why, as a predicate."""
+
+
+class UnusableNow(Unusable):
+    """One that could be used another time, of which nothing is to be kept."""
 
 
 def read_image(path: Path, size: int, crop: Crop | None = None) -> UInt8[np.ndarray, "s s 3"]:
@@ -80,12 +92,20 @@ def content_of(path: Path) -> Content:
     """The bytes of a file.
 
     Raises:
-        Unusable: it cannot be read.
+        Unusable: it cannot be read, is too large, or is no file but something that may never end.
     """
     try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise UnusableNow("is no file that could be read")
+        if facts.st_size > MOST_BYTES:
+            raise UnusableNow(f"cannot be read (it has more than {MOST_BYTES >> 20} MiB)")
         return np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise Unusable(f"cannot be read ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or _short(error)
+        raise UnusableNow(f"cannot be read ({reason})") from None
+    except MemoryError:
+        raise _no_memory() from None
 
 
 def upright(content: Content) -> Pixels:
@@ -105,15 +125,33 @@ def upright(content: Content) -> Pixels:
         raise Unusable("cannot be read (it is no image)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise Unusable(f"cannot be read ({error})") from None
+    except Unusable:
+        raise
+    except MemoryError:
+        raise _no_memory() from None
+    except Exception as error:  # what decoders raise on damaged files has no common class
+        raise Unusable(f"cannot be read ({_short(error)})") from None
+
+
+def _no_memory() -> Unusable:
+    return UnusableNow("cannot be read (there is not enough memory)")
+
+
+def _short(error: Exception) -> str:
+    """What a decoder complains of, in one line."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
 
 
 def _check(image: Image.Image) -> None:
     """Refuse, by its header, what is not decoded."""
+    if image.format not in _FORMATS:
+        raise Unusable(f"is a file of the format {image.format}; save it as JPEG or PNG")
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != _PICTURES_OF_CAMERAS:
         raise Unusable(f"has {frames} pictures; save the one that is meant by itself")
+    if image.mode == "F":
+        raise Unusable("has fractions as gray values; save it with 8 or 16 bits")
     if image.width * image.height > MOST_PIXELS:
         raise _too_large()
 

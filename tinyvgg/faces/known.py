@@ -1,16 +1,17 @@
 """What is known of photographs that were looked at before: kept, so that none is looked at twice.
 
-A small data base beside the decoded pixels of each folder. An entry holds as long as size and time
-of its file stay the same.
+A small data base beside the decoded pixels of each folder. An entry holds as long as size and times
+of its file stay the same, and after that if its content is found to be the same. Where the disk
+refuses, or the data base is damaged, nothing is known, which costs time alone.
 """
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,18 +19,31 @@ from tinyvgg.faces.detection import Face
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, bytes INTEGER, changed INTEGER, decoding INTEGER, sha256 TEXT,
-    height INTEGER, width INTEGER, fault TEXT, detector TEXT, faces TEXT
+    path TEXT PRIMARY KEY, bytes INTEGER, changed INTEGER, moved INTEGER, decoding INTEGER,
+    sha256 TEXT, height INTEGER, width INTEGER, fault TEXT, detector TEXT, faces TEXT
 );
 """
+_COLUMNS = "path, bytes, changed, moved, sha256, height, width, fault, detector, faces"
 _WAIT_SECONDS = 60.0
+_DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""Codes of a file that is no data base, a broken one, or one with other tables."""
+_BESIDE = ("", "-journal", "-wal", "-shm")
+
+Result = TypeVar("Result")
 
 
 class Stamp(NamedTuple):
-    """How a file is recognised: its size in bytes and when it was changed, in nanoseconds."""
+    """How a file is recognised.
 
-    bytes: int
-    changed: int
+    Attributes:
+        bytes: its size.
+        changed: when its content was, in nanoseconds; programs that copy files often set it.
+        moved: when its name, its rights or its content were; no program sets it.
+    """
+
+    bytes: int = 0
+    changed: int = 0
+    moved: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,34 +81,42 @@ class Known:
     decoding: int
 
     def read(self) -> dict[str, Facts]:
-        """All that is known, by path."""
-        columns = "path, bytes, changed, sha256, height, width, fault, detector, faces"
-        with closing(self._open()) as base:
-            rows = base.execute(f"SELECT {columns} FROM files WHERE decoding = ?", [self.decoding])
-            return {row[0]: _facts(row) for row in rows}
+        """All that is known, by path; nothing where it cannot be read."""
+
+        def select(base: sqlite3.Connection) -> dict[str, Facts]:
+            asked = f"SELECT {_COLUMNS} FROM files WHERE decoding = ?"
+            return {row[0]: _facts(row) for row in base.execute(asked, [self.decoding])}
+
+        return self._with_base(select) or {}
 
     def write(self, found: Mapping[str, Facts]) -> None:
         """Keep what was found, all of it or nothing."""
         rows = [_row(path, facts, self.decoding) for path, facts in found.items()]
-        with closing(self._open()) as base, base:
-            base.executemany(f"INSERT OR REPLACE INTO files VALUES ({_marks(10)})", rows)
+        asked = f"INSERT OR REPLACE INTO files ({_COLUMNS}, decoding) VALUES ({_marks(11)})"
+        self._with_base(lambda base: base.executemany(asked, rows))
 
-    def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._opened()
-        except sqlite3.DatabaseError:  # damaged; what it knew is found out anew
-            self.path.unlink(missing_ok=True)
-            return self._opened()
+    def _with_base(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
+        """What work gives; None where the disk refuses. A damaged data base is begun anew."""
+        for _ in range(2):
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS)) as base, base:
+                    base.execute(_TABLE)
+                    return work(base)
+            except sqlite3.Error as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                    return None
+            except OSError:
+                return None
+            except (ValueError, TypeError, IndexError):  # rows with what nobody wrote
+                pass
+            self._remove()
+        return None
 
-    def _opened(self) -> sqlite3.Connection:
-        base = sqlite3.connect(self.path, timeout=_WAIT_SECONDS)
-        try:
-            base.executescript(_TABLE)
-        except sqlite3.DatabaseError:
-            base.close()
-            raise
-        return base
+    def _remove(self) -> None:
+        for end in _BESIDE:
+            with suppress(OSError):
+                self.path.with_name(self.path.name + end).unlink()
 
 
 def _marks(count: int) -> str:
@@ -104,13 +126,13 @@ def _marks(count: int) -> str:
 def _row(path: str, facts: Facts, decoding: int) -> tuple[str | int, ...]:
     faces = [[*face.box.tolist(), *face.eyes.ravel().tolist(), face.score] for face in facts.faces]
     about = (facts.sha256, facts.height, facts.width, facts.fault, facts.detector)
-    return (path, *facts.stamp, decoding, *about, json.dumps(faces))
+    return (path, *facts.stamp, *about, json.dumps(faces), decoding)
 
 
 def _facts(row: Sequence[object]) -> Facts:
-    _, size, changed, sha256, height, width, fault, detector, faces = row
+    _, size, changed, moved, sha256, height, width, fault, detector, faces = row
     found = tuple(_face(numbers) for numbers in json.loads(str(faces)))
-    stamp = Stamp(int(str(size)), int(str(changed)))
+    stamp = Stamp(int(str(size)), int(str(changed)), int(str(moved)))
     shape = int(str(height)), int(str(width))
     return Facts(stamp, str(sha256), *shape, str(fault), str(detector), found)
 

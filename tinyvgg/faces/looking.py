@@ -5,6 +5,7 @@ import os
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,7 +18,14 @@ from jaxtyping import UInt8
 from tqdm.auto import tqdm
 
 from tinyvgg.faces.crops import Crop, cut
-from tinyvgg.faces.decoding import Content, Pixels, Unusable, content_of, upright
+from tinyvgg.faces.decoding import (
+    Content,
+    Pixels,
+    Unusable,
+    UnusableNow,
+    content_of,
+    upright,
+)
 from tinyvgg.faces.detection import Detector, Face, fingerprint, new_detector
 from tinyvgg.faces.known import Facts, Known, Stamp
 from tinyvgg.photographs import Photograph
@@ -25,6 +33,9 @@ from tinyvgg.processes import cores
 
 SAVE_SECONDS = 2.0
 """After how long what was found is written down."""
+
+_MOST = 2**63
+"""Nanoseconds that a data base takes; some files say that they are from later centuries."""
 
 Image = UInt8[np.ndarray, "s s 3"]
 Take = Callable[[int, "Look"], None]
@@ -49,10 +60,13 @@ class Look:
         """Its bytes.
 
         Raises:
-            Unusable: they cannot be read.
+            Unusable: they cannot be read, or are not those any more that the facts are of.
         """
         if self._content is None:
-            self._content = content_of(self.path)
+            content = content_of(self.path)
+            if self.facts.sha256 and self.facts.sha256 != _sha256(content):
+                raise UnusableNow("was changed while it was read")
+            self._content = content
         return self._content
 
     def pixels(self) -> Pixels:
@@ -109,9 +123,9 @@ class Looker:
                 fault of this look, and is not kept.
             title: of the progress bar; there is none without.
         """
-        found: list[Facts] = [Facts(Stamp(0, 0))] * len(photographs)
+        found: list[Facts] = [Facts(Stamp())] * len(photographs)
         detector = fingerprint() if faces else ""
-        with one_thread_each() as pool:
+        with _quiet(), one_thread_each() as pool:
             tasks = {
                 pool.submit(self._one, place, photograph, detector, take): place
                 for place, photograph in enumerate(photographs)
@@ -128,9 +142,15 @@ class Looker:
         return found
 
     def _one(self, place: int, photograph: Photograph, detector: str, take: Take | None) -> Facts:
-        look = Look(self.folder / photograph.path, self._known(photograph))
+        stamp = self._stamp(photograph)
+        before = self._facts.get(photograph.path, Facts(stamp))
+        look = Look(
+            self.folder / photograph.path, before if before.stamp == stamp else Facts(stamp)
+        )
         try:
-            self._complete(look, detector)
+            self._complete(look, before, detector)
+        except UnusableNow as error:
+            look.facts = Facts(stamp, fault=str(error))
         except Unusable as error:
             look.facts = replace(look.facts, fault=str(error))
         self._facts[photograph.path] = look.facts
@@ -142,23 +162,29 @@ class Looker:
             return replace(look.facts, fault=str(error))
         return look.facts
 
-    def _known(self, photograph: Photograph) -> Facts:
-        """What was found before, if the file is still the same."""
+    def _stamp(self, photograph: Photograph) -> Stamp:
         try:
             facts = os.stat(self.folder / photograph.path)  # noqa: PTH116 - a Path costs as much
-            stamp = Stamp(facts.st_size, facts.st_mtime_ns)
-        except OSError:
-            return Facts(Stamp(0, 0))
-        known = self._facts.get(photograph.path)
-        return known if known is not None and known.stamp == stamp else Facts(stamp)
+        except (OSError, ValueError):
+            return Stamp()
+        return Stamp(facts.st_size, facts.st_mtime_ns % _MOST, facts.st_ctime_ns % _MOST)
 
-    def _complete(self, look: Look, detector: str) -> None:
-        """Find out what is not known yet."""
+    def _complete(self, look: Look, before: Facts, detector: str) -> None:
+        """Find out what is not known yet.
+
+        Args:
+            look: at a file.
+            before: what was known of it, or of what it held then.
+            detector: that looks for faces; nothing for none.
+        """
+        stamp = look.facts.stamp
+        if not look.facts.sha256:
+            digest = _sha256(look.content())
+            same = digest == before.sha256
+            look.facts = replace(before, stamp=stamp) if same else Facts(stamp, digest)
         if look.facts.fault:
             raise Unusable(look.facts.fault)
-        if not look.facts.sha256:
-            digest = hashlib.sha256(look.content().data).hexdigest()
-            look.facts = replace(look.facts, sha256=digest)
+        if not look.facts.height:
             height, width = look.pixels().shape[1:]
             look.facts = replace(look.facts, height=height, width=width)
         if detector and look.facts.detector != detector:
@@ -178,6 +204,10 @@ class Looker:
         self.known.write({path: facts for path, facts in found.items() if facts.sha256})
 
 
+def _sha256(content: Content) -> str:
+    return hashlib.sha256(content.data).hexdigest()
+
+
 @contextmanager
 def one_thread_each() -> Iterator[ThreadPoolExecutor]:
     """As many threads as processors, each of which does its work alone.
@@ -190,6 +220,14 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what decoders warn of: what is wrong with a photograph is listed with its reason."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 @contextmanager

@@ -141,7 +141,7 @@ class _Taker:
 
 
 def _place(row: int, facts: Facts, crop: Crop) -> Place:
-    return Place(row, zlib.crc32(f"{facts.sha256} {crop}".encode()))
+    return Place(row, zlib.crc32(f"{VERSION} {facts.sha256} {crop}".encode()))
 
 
 def _pixels(cache: Path, source: Source, size: int) -> Path:

@@ -34,7 +34,7 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> UInt
     """
     try:
         pixels = upright(content_of(path))
-        facts = Facts(Stamp(0, 0), height=pixels.shape[1], width=pixels.shape[2])
+        facts = Facts(Stamp(), height=pixels.shape[1], width=pixels.shape[2])
         how = None if cropping is None else cropping_of(cropping)
         return cut(pixels, _crop(path, pixels, facts, how), size)
     except Unusable as error:

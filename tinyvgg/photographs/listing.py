@@ -1,5 +1,6 @@
 """What a list of photographs holds, and what it must have to be of use."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,10 +97,12 @@ def _fault(task: str, counts: Counter[str], where: str) -> str:
 def _check_capitals(names: Iterable[str], where: str) -> None:
     seen: dict[str, str] = {}
     for name in sorted(names):
-        other = seen.setdefault(name.casefold(), name)
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
+            same = unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", name)
+            said = "how letters are encoded" if same else "capitals"
             raise UserError(
-                f"classes {other!r} and {name!r} in {where} differ in capitals alone; "
+                f"classes {other!r} and {name!r} in {where} differ in {said} alone; "
                 "rename one, or put their images together"
             )
 

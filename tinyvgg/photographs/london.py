@@ -31,9 +31,10 @@ FRONTAL = 90
 TABLES = ("london_faces_info.csv", "london_info.csv")
 FOLDERS = tuple(f"{expression}_{view}" for expression in EXPRESSIONS for view in VIEWS)
 
-_NAME = re.compile(r"(?P<person>\d{3})_(?P<view>\d{2})\.jpe?g", re.IGNORECASE)
+_NAME = re.compile(r"(?P<person>\d{3})_(?P<view>\d{2})\.jpe?g", re.IGNORECASE | re.ASCII)
 _TABLE_COLUMNS = {"face_age": "age", "face_gender": "sex", "face_sex": "sex", "face_eth": "group"}
 _UNKNOWN = ("", "NA")
+_DIGITS = 9
 
 
 def list_london(folder: Path) -> Listing:
@@ -88,13 +89,19 @@ def _people(folder: Path) -> dict[int, dict[str, Value]]:
     """Age, sex and group by person, of those that the table knows; none without a table."""
     for place in (folder / name for name in TABLES):
         if place.is_file():
-            with place.open(encoding="utf-8-sig", newline="") as file:
-                return dict(map(_person, csv.DictReader(file)))
+            try:
+                with place.open(encoding="utf-8-sig", newline="") as file:
+                    return dict(map(_person, csv.DictReader(file)))
+            except (OSError, ValueError, csv.Error) as error:
+                raise UserError(
+                    f"table {str(place)!r} cannot be read ({error}); repair it as CSV in UTF-8, or "
+                    "remove it to go without age, sex and group"
+                ) from None
     return {}
 
 
 def _person(row: Mapping[str, str]) -> tuple[int, dict[str, Value]]:
-    number = int(re.sub(r"\D", "", row.get("face_id", "")) or 0)
+    number = int(re.sub(r"\D", "", row.get("face_id") or "")[:_DIGITS] or 0)
     known: dict[str, Value] = {}
     for name, column in _TABLE_COLUMNS.items():
         text = (row.get(name) or "").strip()
@@ -102,7 +109,7 @@ def _person(row: Mapping[str, str]) -> tuple[int, dict[str, Value]]:
             continue
         if column != "age":
             known[column] = text
-        elif re.fullmatch(r"\d+(\.\d+)?", text):
+        elif re.fullmatch(r"\d{1,3}(\.\d+)?", text, re.ASCII):
             known[column] = round(float(text))
     return number, known
 

@@ -22,7 +22,8 @@ USED_ANGLES = (45, 90, 135)
 
 _NAME = re.compile(
     r"Rafd(?P<angle>\d+)_(?P<subject>\d+)_(?P<group>[^_]+)_(?P<sex>[^_]+)_(?P<emotion>[^_]+)"
-    r"_(?P<gaze>[^_.]+)\.(?:jpg|JPG|jpeg|JPEG)"
+    r"_(?P<gaze>[^_.]+)\.(?:jpg|JPG|jpeg|JPEG)",
+    re.ASCII,
 )
 _ALLOWED: Mapping[str, tuple[Value, ...]] = {
     "angle": ANGLES,

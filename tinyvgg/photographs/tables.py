@@ -1,6 +1,7 @@
 """A table of photographs: a CSV file with a row an image, and any of the index's columns."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,38 +21,46 @@ COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age",
 _NUMBERS = ("angle", "age")
 _ALLOWED: Mapping[str, tuple[Value, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
 _DELIMITERS = ",;\t"
+_SAYS_DELIMITER = "sep="
+_OLDEST = 150
+_LONGEST_NUMBER = 9
 
 
 def list_table(file: Path) -> Listing:
     """The images that a table lists, in its order.
 
     Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
-    relative to the folder of the table. A row that lacks a value, or whose image is missing, is
-    left out.
+    relative to the folder of the table. A row that lacks a value or has more cells than there are
+    columns, whose image is missing or in a row above, is left out.
 
     Raises:
         UserError: a table that cannot be read, an unknown column or one that is there twice, no
             column ``path`` or none that a network can be trained to tell, a value that an emotion,
             a gaze or an angle cannot have, and what `usable_tasks` refuses.
     """
-    columns, *rows = _rows(file)
+    columns, rows = _rows(file)
     _check_columns(columns, file)
+    seen: dict[str, int] = {}
     known = [name for name in columns if name != "path"]
     photographs: list[Photograph] = []
     left_out: list[LeftOut] = []
-    for number, cells in enumerate(rows, start=2):
-        row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+    for number, cells in rows:
+        row = dict(zip(columns, cells, strict=False))
         path = row.get("path", "").replace("\\", "/")
         lacking = [name for name in columns if not row.get(name)]
-        if not any(row.values()):
-            continue
-        if lacking:
+        if any(cells[len(columns) :]):
+            reason = f"has more cells than there are columns in row {number} of {file.name}"
+            left_out.append(LeftOut(path or f"row {number}", reason))
+        elif lacking:
             reason = f"has no {' and no '.join(lacking)} in row {number} of {file.name}"
             left_out.append(LeftOut(path or f"row {number}", reason))
         elif Path(path).suffix.lower() not in SUFFIXES:
             left_out.append(LeftOut(path, f"is not one of {', '.join(SUFFIXES)}"))
-        elif not (file.parent / path).exists():
+        elif not _is_there(file.parent / path):
             left_out.append(LeftOut(path, f"does not exist (row {number} of {file.name})"))
+        elif seen.setdefault(path, number) != number:
+            reason = f"is in row {seen[path]} of {file.name}, and in row {number} again"
+            left_out.append(LeftOut(path, reason))
         else:
             values = {name: _value(name, row[name], number, file) for name in known}
             photographs.append(Photograph(path, values))
@@ -60,24 +69,39 @@ def list_table(file: Path) -> Listing:
     return Listing(file.parent, numbered, tasks, tuple(left_out), missing=faults)
 
 
-def _rows(file: Path) -> list[list[str]]:
+def _is_there(path: Path) -> bool:
     try:
-        text = file.read_text("utf-8-sig")
+        return path.exists()
+    except OSError:  # a name that is too long, or a folder that may not be looked into
+        return False
+
+
+def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of the columns, and the rows that are not empty with their numbers."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"table {str(file)!r} does not exist; give a CSV file") from None
     except (OSError, ValueError) as error:
         raise UserError(
             f"table {str(file)!r} cannot be read ({error}); save it as CSV in UTF-8"
         ) from None
-    first = text.partition("\n")[0]
+    first = text.lstrip().partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
     try:
-        rows = list(csv.reader(text.splitlines(), delimiter=delimiter, strict=True))
+        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise UserError(f"table {str(file)!r} is damaged ({error}); save it as CSV") from None
+    stripped = [[cell.strip() for cell in cells] for cells in found]
+    rows = [(number, cells) for number, cells in enumerate(stripped, start=1) if any(cells)]
+    if first.startswith(_SAYS_DELIMITER):  # as spreadsheets write it, and hide it
+        rows = rows[1:]
     if len(rows) < 2:
         raise UserError(f"table {str(file)!r} is empty; name columns, then an image in each row")
-    return [[cell.strip() for cell in rows[0]], *rows[1:]]
+    columns = rows[0][1]
+    while not columns[-1]:
+        columns.pop()
+    return columns, rows[1:]
 
 
 def _check_columns(columns: list[str], file: Path) -> None:
@@ -97,7 +121,8 @@ def _check_columns(columns: list[str], file: Path) -> None:
 
 
 def _value(name: str, text: str, row: int, file: Path) -> Value:
-    value: Value = int(text) if name in _NUMBERS and text.isdecimal() else text
+    text = " ".join(text.split())
+    value: Value = int(text) if name in _NUMBERS and _is_number(text) else text
     allowed = _ALLOWED.get(name)
     if allowed is not None and value not in allowed:
         raise UserError(
@@ -106,13 +131,21 @@ def _value(name: str, text: str, row: int, file: Path) -> Value:
         )
     if name in _NUMBERS and not isinstance(value, int):
         raise UserError(f"{name} {text!r} in row {row} of {str(file)!r} is not a whole number")
+    if name == "age" and int(value) > _OLDEST:
+        raise UserError(
+            f"age {text!r} in row {row} of {str(file)!r} is not a number of years, 0 to {_OLDEST}"
+        )
     return value
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _LONGEST_NUMBER
 
 
 def _numbered(photographs: list[Photograph]) -> Iterator[Photograph]:
     """Subjects as numbers where all of them are."""
     names = [str(photograph.known.get("subject", "")) for photograph in photographs]
-    if not all(name.isdecimal() for name in names):
+    if not all(map(_is_number, names)):
         yield from photographs
         return
     for photograph, name in zip(photographs, names, strict=True):

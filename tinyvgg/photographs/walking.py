@@ -34,7 +34,7 @@ def images_below(folder: Path, left_out: list[LeftOut]) -> Iterator[str]:
 
     Args:
         folder: where to begin.
-        left_out: takes folders and links that cannot be followed.
+        left_out: takes folders and links that cannot be followed, and names that are not UTF-8.
     """
     yield from sorted(_walk(folder, "", (), left_out))
 
@@ -55,12 +55,25 @@ def _walk(
         return
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
+        if not is_text(entry.name):
+            readable = path.encode("utf-8", "backslashreplace").decode()
+            left_out.append(LeftOut(readable, "has a name that is not UTF-8; rename it"))
+            continue
         if entry.name.startswith("."):
             continue
         if _is_folder(entry):
             yield from _walk(folder, path, (*above, place), left_out)
         elif Path(entry.name).suffix.lower() in SUFFIXES:
             yield path
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is what it seems to be: one that is not UTF-8 cannot be written down."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
