@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyvgg import launch
+from tinyvgg.columns import counted
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
 from tinyvgg.parameters import DEFAULTS, check_device, check_study, check_task, parse
@@ -53,6 +54,9 @@ def run(given: argparse.Namespace) -> int:
         print(
             f"{task}: accuracy {trained.accuracy:.2%}, {errors} of {tested} wrong; {trained.folder}"
         )
+        left_out = len(trained.faces.left_out)
+        if left_out:
+            print(f"{counted(left_out, 'file')} left out; 'tinyvgg faces sheets' says why")
     return 0
 
 

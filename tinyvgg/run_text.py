@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyvgg import paths, run_folder
 from tinyvgg.columns import age, aligned, counted, megabytes, percent
@@ -126,6 +126,7 @@ def _circumstances(entry: Entry) -> str:
     return _pairs(
         {
             "versions": versions,
+            "photographs": _photographs(manifest.get("photographs") or {}),
             "device": str(manifest.get("device")),
             "processes": str(manifest.get("processes")),
             "wall time": _wall_time(manifest.get("seconds")),
@@ -135,6 +136,14 @@ def _circumstances(entry: Entry) -> str:
             "plateau": _plateau(manifest.get("left_plateau")),
         }
     )
+
+
+def _photographs(about: Mapping[str, Any]) -> str:
+    """How they were cropped, and how many were left out; nothing of synthetic faces."""
+    if not about:
+        return ""
+    left_out = len(about["left_out"])
+    return f"crop {about['cropping']['how']}, {counted(left_out, 'file')} left out"
 
 
 def _wall_time(seconds: float | None) -> str:

@@ -183,3 +183,16 @@ def test_train_refuses_bad_input_before_anything_large_is_imported(
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert not shelf.folder.exists()
+
+
+def test_a_run_tells_of_photographs_that_are_left_out(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, draw_photographs: Any
+) -> None:
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    folder = draw_photographs(tmp_path / "faces")
+    (folder / "calm" / "empty.jpg").write_bytes(b"")
+    given = ["--profile", "smoke", "--faces", f"folder:{folder}::crop=centre", "--set", "epochs=1"]
+    accuracy, left_out = says(capsys, "train", *given).splitlines()
+    assert accuracy.startswith("class: accuracy")
+    assert left_out == "1 file left out; 'tinyvgg faces sheets' says why"
+    assert "crop centre, 1 file left out" in says(capsys, "runs", "show", "class-folder")
