@@ -102,6 +102,7 @@ class Looker:
     known: Known
     progress: bool = True
     _facts: dict[str, Facts] = field(default_factory=dict)
+    _new: set[str] = field(default_factory=set)
     _own: threading.local = field(default_factory=threading.local)
 
     def __post_init__(self) -> None:
@@ -152,8 +153,11 @@ class Looker:
         except UnusableNow as error:
             look.facts = Facts(stamp, fault=str(error))
         except Unusable as error:
-            look.facts = replace(look.facts, fault=str(error))
-        self._facts[photograph.path] = look.facts
+            if not look.facts.fault:
+                look.facts = replace(look.facts, fault=str(error))
+        if look.facts is not before:
+            self._facts[photograph.path] = look.facts
+            self._new.add(photograph.path)
         if take is None or look.facts.fault:
             return look.facts
         try:
@@ -199,9 +203,12 @@ class Looker:
         return detect(pixels.permute(1, 2, 0).contiguous().numpy())
 
     def _keep(self, photographs: Iterator[Photograph]) -> None:
-        """Write down what was read; a file that may not be read now may be another time."""
-        found = {one.path: self._facts[one.path] for one in photographs}
-        self.known.write({path: facts for path, facts in found.items() if facts.sha256})
+        """Write down what is new; a file that may not be read now may be another time."""
+        found = {one.path: self._facts[one.path] for one in photographs if one.path in self._new}
+        self._new.difference_update(found)
+        new = {path: facts for path, facts in found.items() if facts.sha256}
+        if new:
+            self.known.write(new)
 
 
 def _sha256(content: Content) -> str:
