@@ -4,6 +4,7 @@ What takes long to import is imported by the commands, once their parameters are
 """
 
 import argparse
+import errno
 import os
 import sys
 import time
@@ -29,6 +30,9 @@ from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
 INTERRUPTED = 130
+REFUSALS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+"""What a system says where a disk is full, or a folder may not be written."""
+WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
 GRACE = 3.0
 """Seconds that other processes than the first wait before they say what is wrong."""
 
@@ -46,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except UserError as error:
         said, status = f"tinyvgg: {error}", BAD_INPUT
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        where = repr(str(error.filename)) if error.filename else "what is made"
+        said = f"tinyvgg: {where} cannot be written or read ({error.strerror}); {WAY_OUT}"
+        status = BAD_INPUT
     except KeyboardInterrupt:
         said, status = "interrupted; the same command goes on from here", INTERRUPTED
     # The exception is gone by now, and with it the progress bars that it held open.

@@ -1,5 +1,7 @@
 """The command line: bad input is one line with the way out, and nothing is written."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -189,6 +191,27 @@ def test_an_interruption_ends_with_one_line(monkeypatch, capsys):
     monkeypatch.setattr(reproduction, "last", interrupt)
     assert cli.main(["verify"]) == cli.INTERRUPTED
     assert "goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "said"),
+    [
+        (
+            errno.EROFS,
+            "/somewhere/build",
+            "'/somewhere/build' cannot be written or read (Read",
+        ),
+        (errno.ENOSPC, None, "what is made cannot be written or read (No space left on device)"),
+    ],
+)
+def test_a_disk_that_refuses_is_one_line_with_the_way_out(monkeypatch, capsys, number, file, said):
+    def refused(*_):
+        raise OSError(number, os.strerror(number), file)
+
+    monkeypatch.setattr(reproduction, "last", refused)
+    line = fails(capsys, "verify")
+    assert said in line
+    assert "or set TINYVGG_HOME" in line
 
 
 def test_everything_made_lies_where_tinyvgg_home_says(workshop, prepared, monkeypatch, capsys):

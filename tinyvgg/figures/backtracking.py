@@ -88,7 +88,7 @@ def _outputs(
         outputs, places, probabilities, colours, strict=True
     ):
         ax.text(0.63, place, f"{float(image.logits[0, label]):+.2f}", va="center")
-        ax.text(0.75, place, classes[label], va="center")
+        ax.text(0.75, place, style.short(classes[label], style.LONGEST), va="center")
         ax.barh(place, 0.16 * probability, left=0.94, height=0.04, color=colour)
         ax.text(0.95 + 0.16 * probability, place, f"{probability:.3f}", va="center", fontsize=7)
 

@@ -37,7 +37,7 @@ def pair_figure(run: Run, pair: Pairs) -> style.Drawn:
         axes[0, 0].set_xlabel(_wrapped(name_of(run, case.lookalike or 0)))
         axes[0, 1].set_xlabel(_wrapped(name_of(run, case.row)))
         axes[0, 2].set_xlabel(f"root mean square {case.distance:.3f} of the range")
-        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
+        figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
 
 
@@ -48,7 +48,8 @@ def _image(run: Run, row: int | None) -> Float[np.ndarray, "h w 3"] | np.ndarray
 
 def _answer(run: Run, probabilities: Float[Tensor, "k"], letter: str) -> str:
     best = int(probabilities.argmax())
-    return f"({letter}) answer {run.classes[best]}, p = {float(probabilities[best]):.2g}"
+    answer = style.short(run.classes[best], 16)
+    return f"({letter}) answer {answer}, p = {float(probabilities[best]):.2g}"
 
 
 def _wrapped(words: str) -> str:
@@ -242,9 +243,11 @@ def eight_figure(run: Run, pairs: Pairs, rules: Mapping[str, Rule]) -> style.Dra
     figure, axes = style.grid(2 + len(rules), len(pairs), cell=style.WIDTH / 8, aspect=1.2)
     with style.styled():
         for ax, case in zip(axes[0], pairs.cases, strict=True):
-            style.show_image(ax, _image(run, case.row), run.classes[case.predicted])
+            name = style.short(run.classes[case.predicted], 16)
+            style.show_image(ax, _image(run, case.row), name)
         for ax, case in zip(axes[1], pairs.cases, strict=True):
-            style.show_image(ax, _image(run, case.lookalike), run.classes[case.true])
+            name = style.short(run.classes[case.true], 16)
+            style.show_image(ax, _image(run, case.lookalike), name)
         for row, (name, rule) in zip(axes[2:], rules.items(), strict=True):
             ink = style.strength(track_features(pairs.wrong, pixel_sets(pairs, rule).unique))
             for ax, values in zip(row, ink, strict=True):
@@ -254,7 +257,7 @@ def eight_figure(run: Run, pairs: Pairs, rules: Mapping[str, Rule]) -> style.Dra
         axes[1, 0].set_ylabel("B, right as", fontsize=7)
         for ax in axes.flat:
             ax.title.set_fontsize(7)
-        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
+        figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
 
 

@@ -18,6 +18,8 @@ from tinyvgg.findings.data import FACTORS, lacking, model_subject, views, whole_
 PORTRAIT = 224
 TRAIN, TEST = style.BLUE, style.ORANGE
 EXAMPLES = 9
+MOST_CLASSES = 20
+"""A figure of more would be taller than pages are."""
 
 
 class Examples(NamedTuple):
@@ -67,7 +69,7 @@ def angles_figure(faces: Faces) -> style.Drawn:
         image = faces.images[seen[0]] if len(seen) else None
         size = faces.images.shape[1]
         _show_or_say(axes[1, column], image, f"{size} × {size} pixels", "left out")
-    figure.suptitle(f"subject {subject} ({faces.called})")
+    figure.suptitle(f"subject {style.short(str(subject), 16)} ({style.called(faces)})")
     return figure
 
 
@@ -96,7 +98,7 @@ def emotions_figure(faces: Faces) -> Figure:
     for axis, letter, emotion in zip(axes.flat, "abcdefgh", EMOTIONS, strict=True):
         title = f"({letter}) {emotion}"
         _show_or_say(axis, large.get(emotion), title, f"{title}\nnot there")
-    figure.suptitle(f"subject {subject} ({faces.called})")
+    figure.suptitle(f"subject {style.short(str(subject), 16)} ({style.called(faces)})")
     return figure
 
 
@@ -113,7 +115,13 @@ def subjects_figure(faces: Faces, columns: int = 12) -> style.Drawn:
         if row >= 0:
             label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
             place = (c * pitch, r * pitch)
-            axis.text(*place, str(subjects.iloc[row]), fontsize=5.5, va="center", bbox=label)
+            axis.text(
+                *place,
+                style.short(str(subjects.iloc[row]), 12),
+                fontsize=5.5,
+                va="center",
+                bbox=label,
+            )
     return figure
 
 
@@ -128,7 +136,8 @@ def everybody(table: pd.DataFrame, columns: int) -> Examples:
         for start in range(0, len(found), columns):
             line = found[start : start + columns]
             rows.append(line + [-1] * (columns - len(line)))
-            names.append(f"{group}\n{sex}" if start == 0 else "")
+            heading = f"{style.short(str(group), 16)}\n{style.short(str(sex), 16)}"
+            names.append(heading if start == 0 else "")
     return Examples(np.array(rows), names, [])
 
 
@@ -187,10 +196,12 @@ def examples(faces: Faces) -> Examples:
 
 
 def _first_of_each(table: pd.DataFrame, column: str) -> Examples:
-    lines = {str(name): list(members.index[:EXAMPLES]) for name, members in table.groupby(column)}
-    widest = max(map(len, lines.values()))
-    rows = [line + [-1] * (widest - len(line)) for line in lines.values()]
-    return Examples(np.array(rows), list(lines), [])
+    found = list(table.groupby(column))[:MOST_CLASSES]
+    lines = [list(members.index[:EXAMPLES]) for _, members in found]
+    names = [style.short(str(name), 16) for name, _ in found]
+    widest = max(map(len, lines))
+    rows = [line + [-1] * (widest - len(line)) for line in lines]
+    return Examples(np.array(rows), names, [])
 
 
 def _tiled(faces: Faces, arranged: Examples) -> tuple[Figure, Axes]:

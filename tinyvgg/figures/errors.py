@@ -55,11 +55,11 @@ def _dots(axis: Axes, run: Run, table: pd.DataFrame) -> None:
     axis.tick_params(axis="y", length=0, labelleft=True)
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     axis.set(xlabel="error rate", xlim=(0, None))
-    axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.called})")
+    axis.set_title(f"{style.TASK_NAMES[run.task]} ({style.called(run.faces)})")
 
 
 def _level(factor: str, level: object) -> str:
-    return {"angle": f"{level}°", "gaze": f"gaze {level}"}.get(factor, str(level))
+    return {"angle": f"{level}°", "gaze": f"gaze {level}"}.get(factor, style.short(str(level), 24))
 
 
 def papers_rates(task: str) -> dict[str, float]:
@@ -91,7 +91,7 @@ def subjects_figure(runs: Sequence[Run]) -> style.Drawn:
         axis.plot(places, table["rate"], "o", color=colour, ms=3)
         axis.set(ylim=(0, None), ylabel="error rate", xlim=(-1, len(table)))
         axis.yaxis.set_major_formatter(PercentFormatter(1))
-        axis.set_title(f"{style.TASK_NAMES[run.task]} ({run.faces.called})")
+        axis.set_title(f"{style.TASK_NAMES[run.task]} ({style.called(run.faces)})")
         axis.set_xticks(places, table.index.astype(str), rotation=90, fontsize=6)
     axes[-1, 0].set_xlabel("subject")
     return figure
@@ -121,7 +121,8 @@ def confusion_figure(run: Run) -> Figure:
     axis.tick_params(length=0)
     axis.set(xlabel="taken for", ylabel="true")
     name = style.TASK_NAMES[run.task]
-    axis.set_title(f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({run.faces.called})")
+    called = style.called(run.faces)
+    axis.set_title(f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({called})")
     return figure
 
 
@@ -177,7 +178,8 @@ def gallery(run: Run, most: int = 24, columns: int = 6) -> style.Drawn:
         row, column = divmod(number, columns)
         _error(axes[2 * row, column], axes[2 * row + 1, column], run, int(place))
     figure.suptitle(
-        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first ({run.faces.called})",
+        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first "
+        f"({style.called(run.faces)})",
         fontsize=9,
     )
     return figure
@@ -193,7 +195,7 @@ def _error(above: Axes, below: Axes, run: Run, place: int) -> None:
     for line, label in enumerate(top_classes(shares, true)):
         colour = {true: style.GREEN, predicted: style.RED}.get(int(label), "#b0b0b0")
         below.barh(-line, shares[label], color=colour, height=0.85)
-        text = f"{run.classes[label]} {shares[label]:.2f}"
+        text = f"{style.short(run.classes[label], 16)} {shares[label]:.2f}"
         below.text(0.02, -line, text, va="center", fontsize=6)
     below.set(xlim=(0, 1), ylim=(-2.6, 0.6))
 
@@ -240,9 +242,10 @@ def worst_figure(run: Run, most: int = 7) -> style.Drawn:
     for column, (row, taken, other) in enumerate(shown.itertuples(index=False)):
         style.show_image(axes[0, column], run.faces.images[row])
         style.show_image(axes[1, column], run.faces.images[other])
-        axes[1, column].set_title(f"as {taken}", fontsize=7)
+        axes[1, column].set_title(f"as {style.short(taken, 12)}", fontsize=7)
     figure.suptitle(
-        f"{name}: {run.classes[label]}, {len(shown)} of {len(pairs)} errors ({run.faces.called})",
+        f"{name}: {style.short(run.classes[label], 16)}, {len(shown)} of {len(pairs)} errors "
+        f"({style.called(run.faces)})",
         fontsize=9,
     )
     return figure

@@ -51,7 +51,8 @@ def overview(run: Run, pair: Pairs) -> style.Drawn:
         style.show_image(
             axes[0, 0],
             np.asarray(run.faces.images[case.row]),
-            f"{run.classes[case.true]}, taken for {run.classes[case.predicted]}",
+            f"{style.short(run.classes[case.true], 14)}, taken for "
+            f"{style.short(run.classes[case.predicted], 14)}",
         )
         axes[0, 1].imshow(montage(pair.wrong.maps[0], pixels[0]))
         axes[0, 1].set_title(f"{int(pixels.sum())} pixels of the last maps (orange)")
@@ -60,7 +61,7 @@ def overview(run: Run, pair: Pairs) -> style.Drawn:
         style.show_map(axes[0, 2], ink)
         axes[0, 2].set_title("what they show in the image")
         _bars(axes[0, 3], run, case, pair.wrong.probabilities[0], after)
-        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
+        figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
 
 
@@ -91,7 +92,7 @@ def _bars(
     ):
         widths = [float(values[label]) for label in labels]
         ax.barh(places + 0.4 * offset - 0.2, widths, 0.4, color=colour, label=name)
-    ax.set_yticks(places, [run.classes[label] for label in labels])
+    ax.set_yticks(places, [style.short(run.classes[label], 14) for label in labels])
     ax.get_yticklabels()[labels.index(case.true)].set_fontweight("bold")
     ax.set(xlim=(0, 1), ylim=(len(labels) - 0.5, -0.5), title="probability of each class")
     ax.legend(loc="best", fontsize=7)

@@ -114,5 +114,5 @@ def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> sty
             axes[1, column].set_title(f"{size} pixel{'s' if size > 1 else ''}")
             other = np.asarray(run.faces.images[case.lookalike])
             style.show_image(axes[2, column], other, f"right:\n{names[1]}")
-        figure.suptitle(run.faces.called, fontsize=8, color=style.GRAY)
+        figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure

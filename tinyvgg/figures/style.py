@@ -1,8 +1,10 @@
 """What all figures share: colours, sizes, how images and features are drawn."""
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
@@ -10,7 +12,10 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from torch import Tensor
+
+from tinyvgg.faces import Faces
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GRAY = (
     "#0072b2",
@@ -28,11 +33,15 @@ WIDTH = 7.5
 """Width of a figure in inches."""
 FINE = 100
 """Images with so many pixels a side are drawn averaged, not pixel by pixel."""
+LONGEST = 40
+"""Letters of a class's or a folder's name."""
+_FONT = "DejaVu Sans"
 Item = TypeVar("Item")
 
 _STYLE: Any = {
     "figure.dpi": 120,
     "figure.facecolor": "white",
+    "font.family": _FONT,
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -120,8 +129,34 @@ def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = N
 
 
 def short(name: str, most: int = 8) -> str:
-    """A class's name in so many letters at most."""
-    return name if len(name) <= most else name[: most - 1] + "."
+    """A class's name in so many letters at most, as text of a figure: see `_letter`."""
+    letters = [_letter(letter) for letter in name]
+    if sum(map(len, letters)) > most and len(letters) > 1:
+        while len(letters) > 1 and sum(map(len, letters)) >= most:
+            letters.pop()
+        letters.append(".")
+    return "".join(letters).replace("$", r"\$")
+
+
+def called(faces: Faces) -> str:
+    """What faces are called, as text of a figure."""
+    return short(faces.called, LONGEST)
+
+
+def _letter(letter: str) -> str:
+    r"""A letter as figures show it: breaks as blanks, what their font lacks as ``\uNNNN``.
+
+    Names of classes and folders are those of the user: they may be in any script.
+    """
+    if unicodedata.category(letter)[0] in "CZ":
+        return " "
+    return letter if ord(letter) in _drawn() else f"\\u{ord(letter):04x}"
+
+
+@lru_cache(maxsize=1)
+def _drawn() -> frozenset[int]:
+    """The letters that the font of figures has."""
+    return frozenset(get_font(findfont(_FONT)).get_charmap())
 
 
 def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:

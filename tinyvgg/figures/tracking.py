@@ -77,7 +77,7 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
     axes[0, 0].imshow(sheet, interpolation="antialiased")
     task = style.TASK_NAMES.get(tracked.run.task, tracked.run.task)
     axes[0, 0].set_title(
-        f"{task}, {tracked.run.faces.called}, errors {places[0] + 1} to {places[-1] + 1}"
+        f"{task}, {style.called(tracked.run.faces)}, errors {places[0] + 1} to {places[-1] + 1}"
         f" of {total}, {SETS[rule]}"
     )
     width = sheet.shape[1] / COLUMNS

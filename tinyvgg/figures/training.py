@@ -104,7 +104,7 @@ def _error_rate(axis: Axes, run: Run) -> None:
         label="best on the test part",
     )
     name = style.TASK_NAMES[run.task]
-    axis.set_title(f"{name}, {len(run.classes)} classes ({run.faces.called})")
+    axis.set_title(f"{name}, {len(run.classes)} classes ({style.called(run.faces)})")
     axis.set(xlabel="epoch", ylim=(0, 1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
