@@ -1,5 +1,6 @@
 """What may be done with pages that show images of a source."""
 
+import html
 import json
 from pathlib import Path
 
@@ -61,9 +62,9 @@ def made(workshop, tmp_path: Path):
     def make(faces: str) -> reproduction.Reproduction:
         root = workshop.build / "reproduce"
         folder = root / "one"
-        html = folder / "site" / "_build" / "html"
-        html.mkdir(parents=True, exist_ok=True)
-        (html / "index.html").write_text("<p>pages</p>")
+        pages = folder / "site" / "_build" / "html"
+        pages.mkdir(parents=True, exist_ok=True)
+        (pages / "index.html").write_text("<p>pages</p>")
         (folder / "notebooks").mkdir(exist_ok=True)
         (folder / "notebooks" / "01_first.ipynb").write_text("{}")
         parameters = {"profile": "smoke", "faces": faces, "seed": 0}
@@ -99,3 +100,16 @@ def test_without_a_site_there_is_nothing_to_publish(made, tmp_path: Path) -> Non
     (reproduced.folder / "site" / "_build" / "html" / "index.html").unlink()
     with pytest.raises(UserError, match="there is no site in .* run 'make reproduce'"):
         publishing.publish(reproduced, tmp_path / "web")
+
+
+def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path: Path) -> None:
+    place = tmp_path / "me & mine" / "Bilder für später"
+    reproduced = made(f"folder:{place}::crop=centre")
+    pages = reproduced.folder / "site" / "_build" / "html"
+    (pages / "index.html").write_text(html.escape(f"faces = 'folder:{place}::crop=centre'"))
+    (pages / "a.ipynb").write_text(json.dumps(f'faces = "folder:{place}"'))
+    (pages / "b.ipynb").write_text(json.dumps(f"folder:{place}", ensure_ascii=False))
+    publishing.publish(reproduced, tmp_path / "web")
+    texts = [path.read_text("utf-8") for path in (tmp_path / "web").iterdir()]
+    assert not any(str(tmp_path) in text for text in texts)
+    assert sum("Bilder" in text for text in texts) == 3

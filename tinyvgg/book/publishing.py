@@ -1,14 +1,18 @@
 """A site that can be put on the web as it is."""
 
+import html
+import json
 import shutil
 import uuid
 from pathlib import Path
 
 from tinyvgg.book.reproduction import Reproduction
 from tinyvgg.errors import UserError
+from tinyvgg.sources import parse_source
 from tinyvgg.terms import terms_of
 
 TERMS = "TERMS.txt"
+TEXTS = (".html", ".ipynb", ".js", ".json", ".md", ".txt")
 PLAIN = ".nojekyll"
 """Tells a well-known host to serve files as they are."""
 
@@ -16,7 +20,8 @@ PLAIN = ".nojekyll"
 def publish(made: Reproduction, target: Path) -> None:
     """Copy the site of a reproduction, whole or not at all, with the terms of its images.
 
-    Whether they allow it is for `tinyvgg.terms.check_publishing` to say.
+    Whether they allow it is for `tinyvgg.terms.check_publishing` to say. Pages name the folder of
+    photographs, and do not tell where on this machine it lies.
 
     Args:
         made: with a site.
@@ -34,6 +39,7 @@ def publish(made: Reproduction, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         shutil.copytree(built, temporary)
+        _forget_place(temporary, made.parameters["faces"])
         said = (f"Images: {terms.name}", f"Licence: {terms.licence}", terms.cite, terms.notice)
         (temporary / TERMS).write_text("\n".join(filter(None, said)) + "\n", encoding="utf-8")
         (temporary / PLAIN).touch()
@@ -46,3 +52,23 @@ def publish(made: Reproduction, target: Path) -> None:
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _forget_place(site: Path, faces: str) -> None:
+    """Let the texts of a site call a folder of photographs by its name alone."""
+    source = parse_source(faces)
+    if source.is_synthetic:
+        return
+    place, name = str(source.path), source.path.name
+    spelled = {spell(place): spell(name) for spell in (str, html.escape, _in_json)}
+    for path in site.rglob("*"):
+        if path.suffix in TEXTS:
+            text = before = path.read_text("utf-8")
+            for there, instead in spelled.items():
+                text = text.replace(there, instead)
+            if text != before:
+                path.write_text(text, encoding="utf-8", newline="")
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
