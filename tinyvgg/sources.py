@@ -143,19 +143,24 @@ def parse_source(text: str) -> Source:
     place, separated, chosen = rest.rpartition(_SEPARATOR)
     place = place if separated else chosen
     chosen = chosen if separated else ""
-    if not _can_be_written(place):
-        raise UserError(f"faces {text!r} has a place that is not UTF-8; rename the folder")
+    _check_place(f"faces {text!r}", place)
     if kind not in OPTIONS or not place:
         raise UserError(f"faces {text!r} is not one of {', '.join(SOURCES)}")
     return Source(kind, place, _options(kind, chosen))
 
 
-def _can_be_written(place: str) -> bool:
+def _check_place(what: str, place: str) -> None:
+    """Refuse a path that cannot be written down, or begins at the home of nobody."""
     try:
         place.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in place
+        if "\0" in place:
+            raise ValueError
+    except ValueError:
+        raise UserError(f"{what} has a place that is not UTF-8; rename the folder") from None
+    try:
+        Path(place).expanduser()
+    except RuntimeError:
+        raise UserError(f"{what} begins with a home that is not known; write it out") from None
 
 
 def _options(kind: str, text: str) -> dict[str, str]:
@@ -168,5 +173,9 @@ def _options(kind: str, text: str) -> dict[str, str]:
         allowed = known[name]
         if allowed is not None:
             check_one_of(name, value, allowed)
+        elif value:
+            _check_place(f"{name} {value!r}", value)
+        else:
+            raise UserError(f"{name} '' of faces {kind!r} is no file; give one, or leave it out")
         chosen[name] = value
     return chosen

@@ -1,6 +1,8 @@
 """``tinyvgg explain``, from what is typed to what is printed."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,19 @@ def test_an_image_that_is_passed_over_is_told_of(
     assert "passed over: image" in said.err
     assert "no.png" in said.err
     assert str(images[0]) in said.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_cannot_be_written_down_is_passed_over(
+    images: list[Path], tmp_path: Path, capsys: Capture
+) -> None:
+    strange = tmp_path / os.fsdecode(b"strange\xff.png")
+    strange.write_bytes(images[0].read_bytes())
+    given = [str(images[0]), str(strange), "--run", "folder", "-o", str(tmp_path / "out")]
+    assert cli.main(["explain", *given]) == cli_explain.SOME_UNREADABLE
+    assert "has a name that is not UTF-8; rename it" in capsys.readouterr().err
+    found = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))
+    assert found["unreadable"][0]["path"].endswith("strange\\udcff.png")
 
 
 @pytest.mark.parametrize(

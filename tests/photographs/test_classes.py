@@ -94,6 +94,11 @@ def as_nobody(look: Callable[[], None], folder: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_name_that_is_too_long_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a' cannot be read .*; "):
+        list_classes(tmp_path / ("a" * 5000))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 def test_folders_that_may_not_be_read_are_left_out_or_named(touch) -> None:
     folder = touch("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", "c/1.jpg", "c/2.jpg")

@@ -1,5 +1,6 @@
 """Tables of photographs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,11 @@ def test_what_is_no_table_is_named(table: Path) -> None:
     table.write_text('path,class\n"a/1.jpg,x\n')
     with pytest.raises(UserError, match=r"faces.csv' is damaged"):
         list_table(table)
+    table.unlink()
+    os.mkfifo(table)
+    with pytest.raises(UserError, match=r"faces.csv' cannot be read .it is no file"):
+        list_table(table)
+    table.unlink()
     table.write_text("path,class\n")
     with pytest.raises(UserError, match=r"faces.csv' is empty"):
         list_table(table)

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from tinyvgg.backtracking import backtrack
 from tinyvgg.errors import UserError
 from tinyvgg.explaining.images import read_as_trained
+from tinyvgg.photographs.walking import as_text, is_text
 from tinyvgg.repairs import repair
 from tinyvgg.rules import Cutoff, Rule
 from tinyvgg.trace import Trace, record
@@ -142,9 +143,11 @@ def explain_images(
     unreadable: list[Unreadable] = []
     for path in tqdm(images, "explaining", unit="image", disable=not progress):
         try:
+            if not is_text(str(path)):
+                raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")
             pixels = read_as_trained(network, path)
         except UserError as error:
-            unreadable.append(Unreadable(path, str(error)))
+            unreadable.append(Unreadable(Path(as_text(str(path))), str(error)))
             continue
         found.append(_explain(network, path, pixels, chosen, start, wanted))
     if not found:

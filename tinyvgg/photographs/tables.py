@@ -79,6 +79,8 @@ def _is_there(path: Path) -> bool:
 def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The names of the columns, and the rows that are not empty with their numbers."""
     try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no file")
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"table {str(file)!r} does not exist; give a CSV file") from None

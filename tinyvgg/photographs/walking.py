@@ -18,10 +18,10 @@ def check_folder(folder: Path) -> None:
     Raises:
         UserError: it is missing, a file, or may not be read.
     """
-    if not folder.is_dir():
-        said = "is not a folder" if folder.exists() else "does not exist"
-        raise UserError(f"folder {str(folder)!r} {said}; give a folder of photographs")
     try:
+        if not folder.is_dir():
+            said = "is not a folder" if folder.exists() else "does not exist"
+            raise UserError(f"folder {str(folder)!r} {said}; give a folder of photographs")
         os.listdir(folder)  # noqa: PTH208 - a Path would make a list of paths
     except OSError as error:
         raise UserError(
@@ -56,8 +56,7 @@ def _walk(
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
         if not is_text(entry.name):
-            readable = path.encode("utf-8", "backslashreplace").decode()
-            left_out.append(LeftOut(readable, "has a name that is not UTF-8; rename it"))
+            left_out.append(LeftOut(as_text(path), "has a name that is not UTF-8; rename it"))
             continue
         if entry.name.startswith("."):
             continue
@@ -74,6 +73,11 @@ def is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def as_text(name: str) -> str:
+    """A name that can be written down, with what is not UTF-8 in numbers."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
