@@ -4,7 +4,8 @@ Prints a table of images a second, each a median over rounds in new processes, i
 with a DataLoader that has a process for each processor, and the same crop and size; this project,
 which also checks, hashes and lists every file and keeps what it made; the same the next time, when
 all is known; and with faces found in each photograph. Every round begins without what an earlier
-one kept. The files are in the system's cache for all. The last column is the peak of memory.
+one kept. The files are in the system's cache for all. The last column is the peak of memory, of
+ImageFolder with that of its workers, who share some of it.
 
 The photographs are synthetic portraits in RaFD's frames (681 x 1024), each rendered once and
 written as often as is asked for with other bytes behind its end, so that no two files are the same;
@@ -57,9 +58,12 @@ def measured(work: Any) -> dict[str, float]:
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": seconds, "memory": 1024.0 * (own + children)}
+    return {"seconds": seconds, "memory": 1024.0 * memory(resource.RUSAGE_SELF)}
+
+
+def memory(of: int) -> int:
+    """The most that this process, or the largest of those that it started, has had, in KiB."""
+    return resource.getrusage(of).ru_maxrss
 
 
 def peer(given: argparse.Namespace) -> dict[str, float]:
@@ -78,7 +82,9 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
         for _ in DataLoader(images, batch_size=32, num_workers=cores()):
             pass
 
-    return measured(work)
+    found = measured(work)
+    workers = 1024.0 * memory(resource.RUSAGE_CHILDREN) * cores()
+    return {**found, "memory": found["memory"] + workers}
 
 
 def ours(given: argparse.Namespace) -> dict[str, float]:
