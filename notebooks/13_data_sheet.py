@@ -249,8 +249,8 @@ whole(sheet.knobs_table(study))
 # all identities were found, and harder ones, on which too many emotions were missed. In the end contempt
 # was made a little stronger and the face at rest a little quieter, as neutral faces were taken for
 # contemptuous ones more often than for all others together. Networks that saw larger images then missed
-# too few emotions, so the shots of an emotion now differ more in strength, and head and light move a
-# little more. The networks below were trained after that.
+# too few emotions, so the shots of an emotion now differ more in strength, head and light move a little
+# more, and so do subjects' habits and faces at rest. The networks below were trained after that.
 
 # %%
 tuned = tuning.read_tuning()
