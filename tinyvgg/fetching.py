@@ -9,6 +9,7 @@ refused.
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,7 +230,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         try:
             with zipfile.ZipFile(archive) as opened:
                 write_folder_whole(folder / archive.stem, lambda to: _extract(opened, to))
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
             raise UserError(
                 f"archive {str(archive)!r} is damaged; remove it, and try again"
             ) from None

@@ -170,6 +170,22 @@ def test_a_part_of_something_else_is_refused_once_and_then_fetched_whole(
     assert fetch(tmp_path, server)
 
 
+@pytest.mark.parametrize("damage", ["locked", "cut", "unknown"])
+def test_an_archive_that_cannot_be_unpacked_is_one_line(
+    tmp_path: Path, server: Server, damage: str
+) -> None:
+    content = bytearray(server.files["neutral_front.zip"])
+    header, entry = content.index(b"PK\x03\x04"), content.index(b"PK\x01\x02")
+    if damage == "locked":
+        content[header + 6] |= 1
+        content[entry + 8] |= 1
+    elif damage == "unknown":
+        content[header + 8] = content[entry + 10] = 97
+    server.files["neutral_front.zip"] = bytes(content[:-9] if damage == "cut" else content)
+    with pytest.raises(UserError, match="neutral_front.zip' is damaged; remove it, and try again"):
+        fetch(tmp_path, server)
+
+
 def test_a_file_that_changed_since_it_was_first_seen_is_refused(
     tmp_path: Path, server: Server
 ) -> None:
