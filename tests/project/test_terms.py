@@ -113,3 +113,16 @@ def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path: Pa
     texts = [path.read_text("utf-8") for path in (tmp_path / "web").iterdir()]
     assert not any(str(tmp_path) in text for text in texts)
     assert sum("Bilder" in text for text in texts) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("build/reproduce/one/site/_build/html/web", "lies in the site that is copied; name"),
+        ("x" * 300, "cannot be written .File name too long.; name another"),
+    ],
+)
+def test_a_target_that_cannot_be_is_one_line(made, workshop, place: str, said: str) -> None:
+    reproduced = made("synthetic")
+    with pytest.raises(UserError, match=said):
+        publishing.publish(reproduced, workshop.build.parent / place)

@@ -33,8 +33,7 @@ def publish(made: Reproduction, target: Path) -> None:
     built = made.folder / "site" / "_build" / "html"
     if not (built / "index.html").is_file():
         raise UserError(f"there is no site in {str(made.folder)!r} yet: run 'make reproduce'")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"folder {str(target)!r} is not empty; name a new one, or empty it")
+    _check_target(target, built)
     terms = terms_of(made.parameters["faces"])
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
@@ -72,3 +71,19 @@ def _forget_place(site: Path, faces: str) -> None:
 
 def _in_json(text: str) -> str:
     return json.dumps(text)[1:-1]
+
+
+def _check_target(target: Path, built: Path) -> None:
+    """Refuse a folder that holds something, is part of what is copied, or cannot be looked at."""
+    try:
+        taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+        inside = target.resolve().is_relative_to(built.resolve())
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"folder {str(target)!r} cannot be written ({reason}); name another"
+        ) from None
+    if taken:
+        raise UserError(f"folder {str(target)!r} is not empty; name a new one, or empty it")
+    if inside:
+        raise UserError(f"folder {str(target)!r} lies in the site that is copied; name another")
