@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, decoding, known, load_faces, looking, photographs
+from tinyvgg.faces import Faces, decoding, known, load_faces, looking, originals, photographs
 from tinyvgg.faces.files import ImageFiles
 from tinyvgg.faces.known import Facts, Known
 
@@ -328,6 +328,25 @@ def test_what_decoders_warn_of_is_a_reason_and_no_warning(folder: Path) -> None:
     assert faces.left_out["reason"].tolist() == [
         "cannot be read (it has more than 89 million pixels)"
     ]
+
+
+def test_a_photograph_that_vanishes_before_it_is_shown_is_white_or_not_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = load(folder)
+    assert faces.originals is not None
+    paths = ["calm/3.png", "calm/4.png"]
+
+    def vanished(path: Path) -> np.ndarray:
+        (folder / "calm" / "3.png").unlink(missing_ok=True)
+        return decoding.content_of(path)
+
+    monkeypatch.setattr(originals, "content_of", vanished)
+    shown = faces.originals.portraits(paths, SIZE)
+    assert (shown[0] == 255).all()
+    np.testing.assert_array_equal(shown[1], faces.images[4])
+    Image.new("RGB", (40, 40), "red").save(folder / "calm" / "3.png")
+    assert len(faces.originals.seen(paths, 20)) == 1
 
 
 def test_streamed_and_held_sets_are_the_same_and_so_are_other_sizes(folder: Path) -> None:

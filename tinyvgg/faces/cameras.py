@@ -55,7 +55,7 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> ByCamera:
     if not boxes:
         raise UserError(
             "no camera of these photographs sees faces; give the squares: ::boxes=FILE.csv with "
-            f"the columns {', '.join(_COLUMNS)}"
+            f"the columns {', '.join(_COLUMNS)}; or go without: ::crop=centre"
         )
     height, side = (
         float(np.median([getattr(box, of) for box in boxes.values()])) for of in ("y", "side")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tinyvgg.faces.cropping import Cropping
 from tinyvgg.faces.crops import Crop, cut
-from tinyvgg.faces.decoding import Unusable, content_of, upright
+from tinyvgg.faces.decoding import Pixels, Unusable, content_of, upright
 from tinyvgg.faces.known import Facts
 from tinyvgg.faces.looking import Looker
 from tinyvgg.photographs import LeftOut, Listing, Photograph
@@ -73,8 +73,9 @@ class Originals:
         """Photographs cropped as the networks see them, at another size; white where unusable."""
         images = np.full((len(paths), size, size, 3), 255, np.uint8)
         for place, (path, crop) in enumerate(zip(paths, self.crops(paths), strict=True)):
-            if crop is not None:
-                images[place] = cut(upright(content_of(self.listing.folder / path)), crop, size)
+            pixels = self._pixels(path)
+            if crop is not None and pixels is not None:
+                images[place] = cut(pixels, crop, size)
         return images
 
     def seen(self, paths: Sequence[str], height: int) -> list[Seen]:
@@ -86,11 +87,18 @@ class Originals:
         """
         found = []
         for path, crop in zip(paths, self.crops(paths), strict=True):
-            if crop is not None:
-                pixels = upright(content_of(self.listing.folder / path))
+            pixels = self._pixels(path)
+            if crop is not None and pixels is not None:
                 zoom = min(height, LARGEST) / pixels.shape[1]
                 found.append(Seen(_scaled(pixels, zoom), _zoomed(crop, zoom)))
         return found
+
+    def _pixels(self, path: str) -> Pixels | None:
+        """A whole photograph; None where it cannot be used any more."""
+        try:
+            return upright(content_of(self.listing.folder / path))
+        except Unusable:
+            return None
 
     def _crop(self, photograph: Photograph, facts: Facts) -> Crop | None:
         try:
