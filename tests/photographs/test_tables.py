@@ -84,6 +84,14 @@ def test_a_table_of_a_spreadsheet_is_understood(table: Path) -> None:
     assert not listing.left_out
 
 
+def test_a_path_may_be_written_out(table: Path) -> None:
+    rows = [f"{table.parent / path},{path[0]}" for path in ("a/1.jpg", "a/2.png")]
+    write(table, "path,class", *rows, *classes("a", "a", "b", "b"))
+    listing = list_table(table)
+    assert [one.path for one in listing.photographs] == ["a/1.jpg", "a/2.png", "3.tif", "4.jpg"]
+    assert [path for path, _ in listing.left_out] == ["a/1.jpg", "a/2.png"]
+
+
 def test_rows_that_shift_their_cells_or_come_twice_are_left_out(table: Path) -> None:
     long = f"{'a' * 300}.jpg"
     more = ["a/1.jpg,x,very", "4.jpg,x", f"{long},x", "a/1.jpg/b.jpg,x"]

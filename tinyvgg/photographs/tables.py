@@ -41,12 +41,13 @@ def list_table(file: Path) -> Listing:
     columns, rows = _rows(file)
     _check_columns(columns, file)
     seen: dict[str, int] = {}
+    places = (file.parent.absolute(), file.parent.resolve())
     known = [name for name in columns if name != "path"]
     photographs: list[Photograph] = []
     left_out: list[LeftOut] = []
     for number, cells in rows:
         row = dict(zip(columns, cells, strict=False))
-        path = row.get("path", "").replace("\\", "/")
+        path = _below(places, row.get("path", "").replace("\\", "/"))
         lacking = [name for name in columns if not row.get(name)]
         if any(cells[len(columns) :]):
             reason = f"has more cells than there are columns in row {number} of {file.name}"
@@ -67,6 +68,15 @@ def list_table(file: Path) -> Listing:
     tasks, faults = usable_tasks(photographs, f"table {str(file)!r}")
     numbered = tuple(_numbered(photographs))
     return Listing(file.parent, numbered, tasks, tuple(left_out), missing=faults)
+
+
+def _below(places: tuple[Path, ...], path: str) -> str:
+    """A path as it begins at a folder, if it lies below it: pages show no more of a machine."""
+    whole = Path(path)
+    for place in places if whole.is_absolute() else ():
+        if whole.is_relative_to(place):
+            return whole.relative_to(place).as_posix()
+    return path
 
 
 def _is_there(path: Path) -> bool:
