@@ -58,15 +58,15 @@ def _forget_place(site: Path, faces: str) -> None:
     source = parse_source(faces)
     if source.is_synthetic:
         return
-    place, name = str(source.path), source.path.name
+    place, name = f"{source.kind}:{source.path}", f"{source.kind}:{source.path.name}"
     spelled = {spell(place): spell(name) for spell in (str, html.escape, _in_json)}
     for path in site.rglob("*"):
         if path.suffix in TEXTS:
-            text = before = path.read_text("utf-8")
+            text = before = path.read_text("utf-8", "surrogateescape")
             for there, instead in spelled.items():
                 text = text.replace(there, instead)
             if text != before:
-                path.write_text(text, encoding="utf-8", newline="")
+                path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def _in_json(text: str) -> str:
