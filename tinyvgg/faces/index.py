@@ -91,7 +91,7 @@ class Faces:
     """Images with their index.
 
     Attributes:
-        source: where they come from (`tinyvgg.sources`).
+        source: where they come from, as `tinyvgg.sources.parse_source` reads it.
         index: one row per image, in the order of `images`.
         images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
             are indexed in the same way.
