@@ -20,7 +20,7 @@ from tinyvgg.sources import AROUND_FACES, BY_CAMERA, CENTRE, LARGEST
 
 CLEARLY_LARGER = 2.0
 """How much larger than the next one, in its height, a face is that is no doubt the one meant."""
-CROPPED_ALREADY = 0.75
+CROPPED_ALREADY = 0.85
 """A set is taken as cropped if faces fill at least this share of the middle of its images."""
 PORTRAITS = 0.5
 """A set is taken for one of portraits if at least this share of its images has one clear face."""
