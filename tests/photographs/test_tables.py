@@ -61,6 +61,15 @@ def test_subjects_may_have_names(table: Path) -> None:
     assert list_table(table).photographs[3].known["subject"] == "Øystein"
 
 
+def test_what_a_table_does_not_know_of_a_person_costs_no_image(table: Path) -> None:
+    rows = classes("x,30,male", "x,,", "y,,male", "y,9,")
+    listing = list_table(write(table, "path,class,age,sex", *rows))
+    assert listing.left_out == ()
+    assert [one.known.get("age") for one in listing.photographs] == [30, None, None, 9]
+    sexes = [one.known["sex"] for one in listing.photographs]
+    assert sexes == ["male", "unknown", "male", "unknown"]
+
+
 def test_rows_that_cannot_be_used_are_left_out_with_the_reason(table: Path) -> None:
     more = ["gone.jpg,x", "a/2.png,", ",y", "notes.txt,x", ""]
     listing = list_table(write(table, "path,class", *classes("x", "x", "y", "y"), *more))

@@ -11,6 +11,8 @@ from tinyvgg.errors import UserError
 
 TASKS = ("subject", "emotion", "class")
 """The columns that a network can be trained to tell."""
+UNKNOWN = "unknown"
+"""Sex or group of a person of whom a source does not know it."""
 
 Value = str | int
 

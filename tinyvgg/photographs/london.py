@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tinyvgg.errors import UserError
-from tinyvgg.photographs.listing import LeftOut, Listing, Photograph, Value, usable_tasks
+from tinyvgg.photographs.listing import UNKNOWN, LeftOut, Listing, Photograph, Value, usable_tasks
 from tinyvgg.photographs.walking import check_folder, images_below
 
 EXPRESSIONS: Mapping[str, str] = MappingProxyType({"neutral": "neutral", "smiling": "happy"})
@@ -122,7 +122,7 @@ def _with_the_same_columns(used: list[Photograph]) -> tuple[list[Photograph], li
         for name in sorted(columns)
     }
     filled = [
-        Photograph(one.path, {**dict.fromkeys(columns - {"age"}, "unknown"), **one.known})
+        Photograph(one.path, {**dict.fromkeys(columns - {"age"}, UNKNOWN), **one.known})
         for one in used
     ]
     said = [f"{name} of persons {people}" for name, people in lacking.items() if people]

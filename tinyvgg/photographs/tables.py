@@ -9,6 +9,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.photographs.listing import (
     TASKS,
+    UNKNOWN,
     LeftOut,
     Listing,
     Photograph,
@@ -18,6 +19,8 @@ from tinyvgg.photographs.listing import (
 from tinyvgg.photographs.walking import SUFFIXES
 
 COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class")
+_ABOUT = ("sex", "group", "age")
+"""Columns about a person, which no network is trained to tell."""
 _NUMBERS = ("angle", "age")
 _ALLOWED: Mapping[str, tuple[Value, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
 _DELIMITERS = ",;\t"
@@ -31,7 +34,8 @@ def list_table(file: Path) -> Listing:
 
     Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
     relative to the folder of the table. A row that lacks a value or has more cells than there are
-    columns, whose image is missing or in a row above, is left out.
+    columns, whose image is missing or in a row above, is left out; sex, group and age may be
+    unknown.
 
     Raises:
         UserError: a table that cannot be read, an unknown column or one that is there twice, no
@@ -48,7 +52,7 @@ def list_table(file: Path) -> Listing:
     for number, cells in rows:
         row = dict(zip(columns, cells, strict=False))
         path = _below(places, row.get("path", "").replace("\\", "/"))
-        lacking = [name for name in columns if not row.get(name)]
+        lacking = [name for name in columns if not row.get(name) and name not in _ABOUT]
         if any(cells[len(columns) :]):
             reason = f"has more cells than there are columns in row {number} of {file.name}"
             left_out.append(LeftOut(path or f"row {number}", reason))
@@ -63,7 +67,11 @@ def list_table(file: Path) -> Listing:
             reason = f"is in row {seen[path]} of {file.name}, and in row {number} again"
             left_out.append(LeftOut(path, reason))
         else:
-            values = {name: _value(name, row[name], number, file) for name in known}
+            values = {
+                name: _value(name, row.get(name) or UNKNOWN, number, file)
+                for name in known
+                if row.get(name) or name != "age"
+            }
             photographs.append(Photograph(path, values))
     tasks, faults = usable_tasks(photographs, f"table {str(file)!r}")
     numbered = tuple(_numbered(photographs))
