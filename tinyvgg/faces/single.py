@@ -25,9 +25,9 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> UInt
         size: side of the result, in pixels.
         cropping: how the photographs of a network were cropped, as its manifest has it for
             `tinyvgg.faces.cropping.cropping_of`; None where they were not. An image that is not
-            cropped yet is then cropped around its face. Where each camera has a square of its own, a file that is
-            named like the data base's gets that of its camera, and another is cropped around its
-            face.
+            cropped yet is then cropped around its face. Where each camera has a square of its own,
+            a file that is named like the data base's gets that of its camera, and another is
+            cropped around its face.
 
     Raises:
         UserError: it cannot be read or decoded, or has no face where one is looked for.
