@@ -145,7 +145,7 @@ def test_an_interrupted_call_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     def slow(content: np.ndarray) -> object:
-        time.sleep(0.05)
+        time.sleep(0.2)
         return upright(content)
 
     monkeypatch.setattr(Known, "write", interrupted)
@@ -155,6 +155,7 @@ def test_an_interrupted_call_goes_on_where_it_was(
         load(folder)
     assert len(begun) < 15, "nothing is begun after the interruption"
     monkeypatch.setattr(Known, "write", write)
+    monkeypatch.setattr(looking, "upright", upright)
     again = count(monkeypatch, looking, "upright")
     assert len(load(folder)) == 20
     assert len(again) == 20 - written
