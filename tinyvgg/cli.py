@@ -9,8 +9,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import tinyvgg
 from tinyvgg import (
@@ -24,6 +25,7 @@ from tinyvgg import (
     paths,
     terms,
 )
+from tinyvgg.cli_commands import add_command
 from tinyvgg.errors import UserError
 from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
 
@@ -89,63 +91,58 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="tinyvgg", description=tinyvgg.__doc__)
     parser.add_argument("--version", action="version", version=f"tinyvgg {tinyvgg.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    add = partial(add_command, commands)
 
-    command = _add(commands, "reproduce", _reproduce, "faces, training, all notebooks, the site")
+    command = add("reproduce", _reproduce, "faces, training, all notebooks, the site")
     _add_parameters(command)
     command.add_argument("--into", type=Path, help="folder (default: build/reproduce)")
     command.add_argument("--fresh", action="store_true", help="execute unchanged notebooks too")
     command.add_argument("--no-site", action="store_true", help="build no site")
 
-    command = _add(commands, "record", _record, "take the last reproduction over into the book")
+    command = add("record", _record, "take the last reproduction over into the book")
     command.add_argument("--into", type=Path, help="folder it was made in")
 
-    command = _add(commands, "verify", _verify, "compare the last reproduction with the book")
+    command = add("verify", _verify, "compare the last reproduction with the book")
     command.add_argument("--into", type=Path, help="folder it was made in")
 
-    command = _add(commands, "publish", _publish, "a copy of the last site, to be put on the web")
+    command = add("publish", _publish, "a copy of the last site, to be put on the web")
     command.add_argument("folder", type=Path, help="new or empty; takes the site")
     command.add_argument("--into", type=Path, help="folder that the reproduction was made in")
     command.add_argument(
         "--confirm", action="store_true", help="the images may be published: I have the right to"
     )
 
-    command = _add(commands, "notebook", _notebook, "convert and run one notebook")
+    command = add("notebook", _notebook, "convert and run one notebook")
     command.add_argument("name", help="its number or name, such as 04 or 04_backtracking")
     command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     command.add_argument("-o", "--output", type=Path, help="path of the executed notebook")
 
-    command = _add(commands, "train", cli_train.run, "train one network, or load it if it is there")
+    command = add("train", cli_train.run, "train one network, or load it if it is there")
     _add_parameters(command)
     cli_train.add_options(command)
 
-    command = _add(commands, "runs", cli_runs.list_runs, "list, show, compare or remove runs")
+    command = add("runs", cli_runs.list_runs, "list, show, compare or remove runs")
     cli_runs.add_commands(command)
 
-    command = _add(commands, "explain", cli_explain.run, "what a run sees in images, and why")
+    command = add("explain", cli_explain.run, "what a run sees in images, and why")
     cli_explain.add_options(command)
 
-    command = _add(commands, "faces", cli_faces.run, "render the synthetic faces, or one of them")
+    command = add("faces", cli_faces.run, "render the synthetic faces, or one of them")
     cli_faces.add_options(command)
 
-    command = _add(commands, "notebooks", _notebooks, "convert all notebooks, run none")
+    command = add("notebooks", _notebooks, "convert all notebooks, run none")
     command.add_argument("--into", type=Path, help="folder (default: build/notebooks)")
 
-    command = _add(commands, "site", _site, "build the committed book, warnings are errors")
+    command = add("site", _site, "build the committed book, warnings are errors")
     command.add_argument("--into", type=Path, help="folder (default: build/site)")
 
-    command = _add(commands, "report", cli_report.run, "analyse a whole set, as one page")
+    command = add("report", cli_report.run, "analyse a whole set, as one page")
     _add_parameters(command)
     cli_report.add_options(command)
 
-    command = _add(commands, "sweep", cli_sweep.run, "train and explain over seeds and settings")
+    command = add("sweep", cli_sweep.run, "train and explain over seeds and settings")
     _add_source(command)
     cli_sweep.add_options(command)
-    return parser
-
-
-def _add(commands: Any, name: str, run: Callable[..., int], about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
-    parser.set_defaults(command=run)
     return parser
 
 

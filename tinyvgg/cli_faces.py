@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyvgg import paths
+from tinyvgg.cli_commands import add_command
 from tinyvgg.columns import counted
 from tinyvgg.difficulty import parse_difficulty
 from tinyvgg.errors import UserError
@@ -44,21 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_difficulty(parser, [])
     commands = parser.add_subparsers(metavar="COMMAND")
     about = "render one shot, changed as you like"
-    show = commands.add_parser("show", help=about, description=about)
-    show.set_defaults(command=_show)
-    _add_shot(show)
+    _add_shot(add_command(commands, "show", _show, about))
     about = "write the set as RaFD's folder: names, 681 x 1024 frames, numbers of subjects"
-    rafd = commands.add_parser("rafd", help=about, description=about)
-    rafd.set_defaults(command=_rafd)
-    _add_folder(rafd)
+    _add_folder(add_command(commands, "rafd", _rafd, about))
     about = "write contact sheets of a source, every image as networks see it"
-    sheets = commands.add_parser("sheets", help=about, description=about)
-    sheets.set_defaults(command=_sheets)
-    _add_sheets(sheets)
+    _add_sheets(add_command(commands, "sheets", _sheets, about))
     about = "download a set of photographs that may be used: the Face Research Lab London Set"
-    fetch = commands.add_parser("fetch", help=about, description=about)
-    fetch.set_defaults(command=_fetch)
-    _add_fetching(fetch)
+    _add_fetching(add_command(commands, "fetch", _fetch, about))
 
 
 def _add_difficulty(parser: argparse.ArgumentParser, default: object) -> None:

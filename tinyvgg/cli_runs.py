@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tinyvgg.cli_commands import add_command
 from tinyvgg.errors import UserError
 from tinyvgg.extras import need
 
@@ -15,19 +16,19 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON, for scripts")
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    command = _add(commands, "list", list_runs, "all runs, the newest first")
+    command = add_command(commands, "list", list_runs, "all runs, the newest first")
     command.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="as JSON, for scripts"
     )
 
-    command = _add(commands, "show", _show, "all that is known of one run")
+    command = add_command(commands, "show", _show, "all that is known of one run")
     command.add_argument("name", help="its name, or any part that no other run has")
 
-    command = _add(commands, "diff", _diff, "what differs between two runs")
+    command = add_command(commands, "diff", _diff, "what differs between two runs")
     command.add_argument("first", help="name or part of it")
     command.add_argument("second", help="name or part of it")
 
-    command = _add(commands, "prune", _prune, "say which runs would go, or remove them")
+    command = add_command(commands, "prune", _prune, "say which runs would go, or remove them")
     command.add_argument("names", nargs="*", metavar="name", help="name or part of it")
     command.add_argument("--interrupted", action="store_true", help="those without an end")
     command.add_argument("--damaged", action="store_true", help="those that cannot be read")
@@ -139,9 +140,3 @@ def _number(name: str, text: str | None, kind: Callable[[str], Any]) -> Any:
         whole = "whole " if kind is int else ""
         raise UserError(f"{name} {text!r} is not a {whole}number from 0 on")
     return number
-
-
-def _add(commands: Any, name: str, run: Callable[..., int], about: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
-    parser.set_defaults(command=run)
-    return parser

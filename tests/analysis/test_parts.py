@@ -228,5 +228,5 @@ def test_of_many_errors_some_are_explained_beside_all_right_images(run: Run) -> 
 @pytest.mark.parametrize("name", ["$x^{", "$$", "costs $5 or $6_", "顔"])
 def test_figures_have_names_of_any_letters(name: str) -> None:
     figure, axes = style.grid(1, 1, cell=1.0)
-    axes[0, 0].set_title(name)
+    axes[0, 0].set_title(style.short(name, 20))
     assert as_png(figure).startswith(b"\x89PNG")

@@ -1,6 +1,5 @@
 """What every part of a report is made of."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -8,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.text import Text as DrawnText
 
 from tinyvgg.documents import Picture, Section, Table, Text
 from tinyvgg.documents.content import Block
@@ -50,21 +48,9 @@ def shown(drawn: Drawn, alternative: str, caption: str) -> Block:
 
 
 def as_png(figure: Figure) -> bytes:
-    """A figure as PNG, whatever letters and signs the names of classes have."""
-    try:
-        return _saved(figure)
-    except ValueError:  # a name that is no formula although it has dollar signs
-        for text in figure.findobj(DrawnText):
-            if isinstance(text, DrawnText):
-                text.set_parse_math(False)
-        return _saved(figure)
-
-
-def _saved(figure: Figure) -> bytes:
+    """A figure as PNG."""
     buffer = BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(buffer, format="png", dpi=RESOLUTION, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=RESOLUTION, metadata={"Software": None})
     return buffer.getvalue()
 
 

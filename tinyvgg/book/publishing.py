@@ -3,11 +3,11 @@
 import html
 import json
 import shutil
-import uuid
 from pathlib import Path
 
 from tinyvgg.book.reproduction import Reproduction
 from tinyvgg.errors import UserError
+from tinyvgg.paths import write_folder_whole
 from tinyvgg.sources import parse_source
 from tinyvgg.terms import terms_of
 
@@ -34,23 +34,22 @@ def publish(made: Reproduction, target: Path) -> None:
     if not (built / "index.html").is_file():
         raise UserError(f"there is no site in {str(made.folder)!r} yet: run 'make reproduce'")
     _check_target(target, built)
-    terms = terms_of(made.parameters["faces"])
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        shutil.copytree(built, temporary)
-        _forget_place(temporary, made.parameters["faces"])
-        said = (f"Images: {terms.name}", f"Licence: {terms.licence}", terms.cite, terms.notice)
-        (temporary / TERMS).write_text("\n".join(filter(None, said)) + "\n", encoding="utf-8")
-        (temporary / PLAIN).touch()
-        if target.exists():
-            target.rmdir()
-        temporary.rename(target)
+        write_folder_whole(target, lambda to: _copy(built, to, made.parameters["faces"]))
     except OSError as error:
         raise UserError(
             f"folder {str(target)!r} cannot be written ({error.strerror}); name another"
         ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _copy(built: Path, target: Path, faces: str) -> None:
+    """The pages, what may be done with their images, and a word to the host."""
+    terms = terms_of(faces)
+    shutil.copytree(built, target, dirs_exist_ok=True)
+    _forget_place(target, faces)
+    said = (f"Images: {terms.name}", f"Licence: {terms.licence}", terms.cite, terms.notice)
+    (target / TERMS).write_text("\n".join(filter(None, said)) + "\n", encoding="utf-8")
+    (target / PLAIN).touch()
 
 
 def _forget_place(site: Path, faces: str) -> None:
