@@ -93,6 +93,28 @@ def test_other_photographs_show_some_of_them_with_their_squares(
     assert all(len(axis.patches) == 1 for axis in figure.axes[:6])
 
 
+def test_a_photograph_that_is_of_no_use_leaves_the_mean_as_it_is(rafd: str) -> None:
+    folder = Path(rafd.partition(":")[2].partition("::")[0])
+    Image.new("RGB", (60, 90), "white").save(
+        folder / "Rafd090_03_Moroccan_male_neutral_frontal.jpg"
+    )
+    figure = crops.crops_figure(load_faces(rafd, 16, progress=False))
+    assert [axis.get_title() for axis in figure.axes[:5]][2] == "90°, 2 people"
+    black = load_faces(rafd, 16, progress=False)
+    (path,) = folder.glob("Rafd090_01_*_neutral_frontal.jpg")
+    Image.new("RGB", (WIDTH, HEIGHT), "black").save(path)
+    middle = np.asarray(crops.crops_figure(black).axes[7].images[0].get_array())
+    assert abs(int(middle[112, 112, 0]) - 127) < 3  # of a white and a black one
+
+
+def test_names_of_classes_are_no_formulas(tmp_path: Path, draw_photographs: Callable[..., Path]):
+    folder = draw_photographs(tmp_path / "faces")
+    (folder / "calm").rename(folder / "$x^{")
+    figure = crops.crops_figure(load_faces(f"folder:{folder}::crop=centre", 16, progress=False))
+    figure.canvas.draw()
+    assert figure.axes[0].get_title() == r"\$x^{"
+
+
 def test_rendered_faces_are_not_cropped() -> None:
     drawn = crops.crops_figure(made_up_faces(2))
     assert isinstance(drawn, style.Missing)

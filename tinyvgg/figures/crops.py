@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import cos, radians, sin
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,15 @@ MOST = 40
 """Photographs behind the mean image of a camera."""
 EXAMPLES = 6
 SIZE = 224
-Image = UInt8[np.ndarray, "h w 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
+
+
+class Shown(NamedTuple):
+    """A column of the figure: its title, a photograph with the part that is used, that part."""
+
+    title: str
+    whole: Seen
+    crop: Image
 
 
 @style.styled()
@@ -37,32 +46,29 @@ def crops_figure(faces: Faces) -> style.Drawn:
     if originals is None:
         return style.Missing(f"There is no figure of crops. {cropping_sentence(faces)}")
     if isinstance(originals.cropping, ByCamera):
-        titles, seen, crops = _cameras(originals)
+        shown = _cameras(originals)
     else:
-        titles, seen, crops = _examples(faces, originals)
-    figure, axes = style.grid(2, len(seen), cell=1.25, aspect=1.35)
-    for column, (title, whole, crop) in enumerate(zip(titles, seen, crops, strict=True)):
+        shown = _examples(faces, originals)
+    if not shown:
+        return style.Missing("There is no figure of crops. The photographs are not there any more.")
+    figure, axes = style.grid(2, len(shown), cell=1.25, aspect=1.35)
+    for column, (title, whole, crop) in enumerate(shown):
         style.show_image(axes[0, column], whole.image, title)
         _outline(axes[0, column], whole)
         style.show_image(axes[1, column], crop)
     return figure
 
 
-def _cameras(originals: Originals) -> tuple[list[str], list[Seen], list[Image]]:
+def _cameras(originals: Originals) -> list[Shown]:
     """The mean image of each camera, with the part that is used, and the mean of that part."""
-    shots = originals.shots()
-    titles, seen, crops = [], [], []
+    shots, shown = originals.shots(), []
     for angle in ANGLES:
-        paths = _neutral(shots[shots["angle"] == angle])
-        found = originals.seen(paths, HEIGHT)
+        found = _usable(originals, _neutral(shots[shots["angle"] == angle]))
         if found:
-            shapes = [photograph.image.shape for photograph in found]
-            usual = max(set(shapes), key=shapes.count)
-            alike = [photograph for photograph in found if photograph.image.shape == usual]
-            titles.append(f"{angle}°, {len(alike)} people")
-            seen.append(Seen(_mean([one.image for one in alike]), alike[0].crop))
-            crops.append(_mean(list(originals.portraits(paths, SIZE))))
-    return titles, seen, crops
+            seen, crops = zip(*found.values(), strict=True)
+            whole = Seen(_mean([one.image for one in seen]), seen[0].crop)
+            shown.append(Shown(f"{angle}°, {len(seen)} people", whole, _mean(crops)))
+    return shown
 
 
 def _neutral(shots: pd.DataFrame) -> list[str]:
@@ -70,14 +76,23 @@ def _neutral(shots: pd.DataFrame) -> list[str]:
     return list((plain if len(plain) else shots)["path"][:MOST])
 
 
-def _examples(faces: Faces, originals: Originals) -> tuple[list[str], list[Seen], list[Image]]:
+def _examples(faces: Faces, originals: Originals) -> list[Shown]:
     """Photographs spread over the set."""
-    table = faces.index.table
+    table, task = faces.index.table, faces.index.tasks[-1]
     places = np.linspace(0, len(table) - 1, min(EXAMPLES, len(table))).round().astype(int)
-    paths = list(table["path"].iloc[places])
-    task = faces.index.tasks[-1]
-    titles = [str(value) for value in table[task].iloc[places]]
-    return titles, originals.seen(paths, HEIGHT), list(originals.portraits(paths, SIZE))
+    chosen = table.iloc[places]
+    titles = dict(zip(chosen["path"], chosen[task], strict=True))
+    found = _usable(originals, list(titles))
+    return [Shown(style.short(str(titles[path]), 16), *both) for path, both in found.items()]
+
+
+def _usable(originals: Originals, paths: Sequence[str]) -> dict[str, tuple[Seen, Image]]:
+    """Photographs that are there and can be used, whole and cropped, by path."""
+    usable = [
+        path for path, crop in zip(paths, originals.crops(paths), strict=True) if crop is not None
+    ]
+    both = zip(originals.seen(usable, HEIGHT), originals.portraits(usable, SIZE), strict=True)
+    return dict(zip(usable, both, strict=True))
 
 
 def _mean(images: Sequence[Image]) -> Image:
