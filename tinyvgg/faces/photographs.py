@@ -23,6 +23,7 @@ from tinyvgg.faces.kept import Kept, Place
 from tinyvgg.faces.known import Facts, Known
 from tinyvgg.faces.looking import Look, Looker
 from tinyvgg.faces.originals import Originals, as_table
+from tinyvgg.faces.splits import cells
 from tinyvgg.photographs import LeftOut, Listing, Photograph, list_photographs
 from tinyvgg.photographs.listing import Value
 from tinyvgg.sources import AROUND_FACES, AUTO, BY_CAMERA, Source
@@ -180,8 +181,8 @@ def _with_company(listing: Listing, rows: list[int]) -> tuple[list[int], list[Le
         table = pd.DataFrame([listing.photographs[row].known for row in rows])
         alone = np.zeros(len(rows), dtype=bool)
         for task in listing.tasks if len(rows) else ():
-            columns = [task, "angle"] if "angle" in table else [task]
-            alone |= (table.groupby(columns)[task].transform("size") < 2).to_numpy()
+            by_cell = table.groupby(cells(FaceIndex(table), task))
+            alone |= (by_cell[task].transform("size") < 2).to_numpy()
         if not alone.any():
             return rows, left_out
         left_out += [_lonely(listing.photographs[row]) for row in compress(rows, alone)]

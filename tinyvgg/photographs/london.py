@@ -27,7 +27,6 @@ VIEWS: Mapping[str, int] = MappingProxyType(
 )
 """The angle of each view; a side is taken to be the person's own, as in RaFD."""
 
-FRONTAL = 90
 TABLES = ("london_faces_info.csv", "london_info.csv")
 FOLDERS = tuple(f"{expression}_{view}" for expression in EXPRESSIONS for view in VIEWS)
 
