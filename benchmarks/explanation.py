@@ -10,7 +10,6 @@ kept in build/benchmarks.
 
 import argparse
 import resource
-import sys
 import warnings
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,21 +22,19 @@ from safetensors.torch import load_file, save_file
 from timing import matmul_rate, medians, memory_rate, seconds, table
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "core"))
-
-import loops
-import small
-
-from tinyvgg import paths
-from tinyvgg.backtracking import backtrack
-from tinyvgg.experiments import open_study
-from tinyvgg.faces import Faces
-from tinyvgg.model import TinyVGG
+from tests.helpers import loops, small
+from tinyvgg import files as paths
+from tinyvgg.backtracking import Contribution, Cutoff, Literal, Rule, backtrack, published
+from tinyvgg.faces.index import Faces
 from tinyvgg.network import Convolution
-from tinyvgg.rules import Contribution, Cutoff, Literal, Rule, published
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import suppress, track_features
-from tinyvgg.training import Parts, ProgressBar, Recipe, Resident, Scaling, train
+from tinyvgg.training.batches import Resident, Scaling
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.loop import Parts, train
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.tiny_vgg import TinyVGG
+from tinyvgg.training.watching import ProgressBar
 
 SIZE = 224
 EPOCHS = 2

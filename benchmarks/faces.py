@@ -25,14 +25,16 @@ import cv2
 import numpy as np
 from timing import answer, in_a_process, medians, table
 
-from tinyvgg import paths
-from tinyvgg.face_parameters import ANGLES, EMOTIONS, SUBJECTS
-from tinyvgg.faces.synthetic import design, face_spec, render
-from tinyvgg.faces.synthetic.camera import aim
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING
-from tinyvgg.faces.synthetic.shots import Renderer, Sitter
-from tinyvgg.faces.synthetic.single import renderer
-from tinyvgg.processes import cores
+from synthfaces.camera import aim
+from synthfaces.dataset import render
+from synthfaces.design import design
+from synthfaces.parameters import ANGLES, EMOTIONS, SUBJECTS
+from synthfaces.photograph import SUPERSAMPLING
+from synthfaces.processes import cores
+from synthfaces.shots import Renderer, Sitter
+from synthfaces.single import renderer
+from synthfaces.specification import face_spec
+from tinyvgg import files as paths
 
 CAMERAS = [angle for angle in ANGLES if angle not in (0, 180)]
 SET = design()

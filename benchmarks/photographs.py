@@ -48,7 +48,7 @@ def write(folder: Path, images: int, originals: list[Path]) -> None:
 
 def render(folder: Path) -> None:
     """Portraits of two subjects with all emotions, from the front."""
-    from tinyvgg.faces.synthetic import write_rafd
+    from synthfaces.rafd_form import write_rafd
 
     write_rafd(folder, 2, angles=[90], gazes=["frontal"])
 
@@ -72,7 +72,7 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
 
-    from tinyvgg.processes import cores
+    from synthfaces.processes import cores
 
     with_this_side = min(681, 1024)
     steps = [v2.PILToTensor(), v2.CenterCrop(with_this_side), v2.Resize(given.size)]
@@ -90,7 +90,7 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
 def ours(given: argparse.Namespace) -> dict[str, float]:
     """The photographs loaded, streamed; whatever is kept is used."""
     os.environ["TINYVGG_HOME"] = given.home
-    from tinyvgg.faces import load_faces
+    from tinyvgg.faces.loading import load_faces
 
     source = f"folder:{given.folder}::crop={WAYS[given.only]},unclear=centre"
     return measured(lambda: load_faces(source, given.size, progress=False, stream=True))

@@ -24,16 +24,13 @@ import torch
 from PIL import Image
 from timing import medians, seconds, table
 
-from tinyvgg.faces import load_faces
-from tinyvgg.faces.decoding import read_image
-from tinyvgg.model import TinyVGG
-from tinyvgg.processes import cores
-from tinyvgg.settings import Recipe
-from tinyvgg.training import Scaling, Source, Team, check_device, open_source
-from tinyvgg.training.determinism import repeatable
-from tinyvgg.training.optimisers import make_optimiser
-from tinyvgg.training.step import Step
-from tinyvgg.training.streaming import usual_workers
+from synthfaces.processes import cores
+from tinyvgg.faces.images import read_image
+from tinyvgg.faces.loading import load_faces
+from tinyvgg.training.batches import Scaling, Source, open_source, usual_workers
+from tinyvgg.training.loop import Step, Team, check_device, make_optimiser, repeatable
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.tiny_vgg import TinyVGG
 
 CLASSES = 10
 

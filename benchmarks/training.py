@@ -21,22 +21,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from timing import (
-    answer,
-    in_a_process,
-    matmul_rate,
-    medians,
-    memory_rate,
-    synchronise,
-    table,
-)
+from timing import answer, in_a_process, matmul_rate, medians, memory_rate, synchronise, table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from tinyvgg.model import TinyVGG
-from tinyvgg.settings import Recipe
-from tinyvgg.training import Parts, ProgressBar, Resident, Scaling, train
-from tinyvgg.training.determinism import repeatable
+from tinyvgg.training.batches import Resident, Scaling
+from tinyvgg.training.loop import Parts, repeatable, train
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.tiny_vgg import TinyVGG
+from tinyvgg.training.watching import ProgressBar
 
 CLASSES = 67
 TASKS = {"subject": (67, 2412, 2412), "emotion": (8, 2400, 2424)}

@@ -31,10 +31,11 @@ seed = 0
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import crops
-from tinyvgg.figures import data as figures
-from tinyvgg.findings import conclude, data, record_numbers, whole
+from tinyvgg.chapters import data
+from tinyvgg.chapters import data as crops
+from tinyvgg.chapters import data as figures
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.training.experiments import open_study
 
 # %% [markdown]
 # On first use the images are rendered, or read from their folder, and kept.

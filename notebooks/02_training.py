@@ -30,12 +30,12 @@ seed = 0
 # %%
 from IPython.display import Markdown
 
-from tinyvgg.experiments import open_study
-from tinyvgg.figures.network import diagram
-from tinyvgg.figures.training import error_rates
-from tinyvgg.findings import conclude, recipes, record_numbers, training, whole
+from tinyvgg.chapters import training
+from tinyvgg.chapters import training as recipes
+from tinyvgg.chapters.training import LiveErrors, diagram, error_rates
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.trace import record
-from tinyvgg.widgets import LiveErrors
+from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed)
 

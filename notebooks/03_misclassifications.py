@@ -28,10 +28,11 @@ faces = "synthetic"
 seed = 0
 
 # %%
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import errors as figures
-from tinyvgg.figures import style
-from tinyvgg.findings import conclude, errors, record_numbers, whole
+from tinyvgg.chapters import misclassifications as errors
+from tinyvgg.chapters import misclassifications as figures
+from tinyvgg.chapters import style
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)

@@ -37,15 +37,11 @@ import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.backtracking import backtrack
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import backtracking as figures
-from tinyvgg.figures import style
-from tinyvgg.findings import backtracking as findings
-from tinyvgg.findings import conclude, record_numbers, whole
-from tinyvgg.metrics import bootstrap_interval
-from tinyvgg.rules import Cutoff, Literal
-from tinyvgg.sensitivity import (
+from tinyvgg.backtracking import Cutoff, Literal, backtrack
+from tinyvgg.chapters import backtracking as figures
+from tinyvgg.chapters import backtracking as findings
+from tinyvgg.chapters import style
+from tinyvgg.chapters.backtracking import (
     averages,
     bias_table,
     example,
@@ -54,7 +50,10 @@ from tinyvgg.sensitivity import (
     overlap_table,
     sample_rows,
 )
+from tinyvgg.chapters.statistics import bootstrap_interval
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.trace import record
+from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)

@@ -32,13 +32,13 @@ import pandas as pd
 import torch
 from skimage import data
 
+from tinyvgg.chapters import deconvolution as figures
+from tinyvgg.chapters import deconvolution as findings
+from tinyvgg.chapters.backtracking import sample_rows
+from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import deconvolution as figures
-from tinyvgg.findings import conclude, record_numbers
-from tinyvgg.findings import deconvolution as findings
-from tinyvgg.sensitivity import sample_rows
 from tinyvgg.trace import record
+from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)

@@ -31,16 +31,15 @@ seed = 0
 import pandas as pd
 import torch
 
-from tinyvgg.backtracking import backtrack
+from tinyvgg.backtracking import Cutoff, backtrack
+from tinyvgg.chapters import feature_tracking as figures
+from tinyvgg.chapters import feature_tracking as findings
+from tinyvgg.chapters import style
+from tinyvgg.chapters.backtracking import follow_errors
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.deconvolution import deconvolve
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import style
-from tinyvgg.figures import tracking as figures
-from tinyvgg.findings import conclude, record_numbers, whole
-from tinyvgg.findings import tracking as findings
-from tinyvgg.rules import Cutoff
-from tinyvgg.sensitivity import follow_errors
 from tinyvgg.tracking import track_features
+from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)

@@ -35,15 +35,23 @@ seed = 0
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.cases import RULES, closest, find_cases, find_controls, label_of, record_pairs
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import cases as figures
-from tinyvgg.findings import case_numbers as numbers
-from tinyvgg.findings import case_tables as tables
-from tinyvgg.findings import case_verdicts as verdicts
-from tinyvgg.findings import conclude, record_numbers, whole
-from tinyvgg.overlap import overlap_table
-from tinyvgg.suppression import summarise, suppression_table
+from tinyvgg.chapters import cases as figures
+from tinyvgg.chapters import cases as numbers
+from tinyvgg.chapters import cases as tables
+from tinyvgg.chapters import cases as verdicts
+from tinyvgg.chapters.cases import (
+    RULES,
+    closest,
+    find_cases,
+    find_controls,
+    label_of,
+    overlap_table,
+    record_pairs,
+    summarise,
+    suppression_table,
+)
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])

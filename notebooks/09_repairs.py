@@ -28,13 +28,13 @@ faces = "synthetic"
 seed = 0
 
 # %%
-from tinyvgg.cases import find_cases, record_pairs
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import repairs as figures
-from tinyvgg.figures import style
-from tinyvgg.findings import record_numbers, whole
-from tinyvgg.findings import repairs as findings
+from tinyvgg.chapters import repairs as figures
+from tinyvgg.chapters import repairs as findings
+from tinyvgg.chapters import style
+from tinyvgg.chapters.cases import find_cases, record_pairs
+from tinyvgg.chapters.verdicts import record_numbers, whole
 from tinyvgg.repairs import repair
+from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 runs = {task: study.run(task) for task in study.tasks}

@@ -29,13 +29,13 @@ faces = "synthetic"
 seed = 0
 
 # %%
+from tinyvgg.chapters import deconvnet_choices as findings
+from tinyvgg.chapters import deconvolution as figures
+from tinyvgg.chapters.backtracking import sample_rows
+from tinyvgg.chapters.verdicts import whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import deconvolution as figures
-from tinyvgg.findings import choices as findings
-from tinyvgg.findings import whole
-from tinyvgg.sensitivity import sample_rows
 from tinyvgg.trace import record
+from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])

@@ -41,8 +41,8 @@ from torchvision import models
 from torchvision.transforms import v2
 
 import tinyvgg
-from tinyvgg.figures.deconvolution import image_table
-from tinyvgg.findings import whole
+from tinyvgg.chapters.deconvolution import image_table
+from tinyvgg.chapters.verdicts import whole
 
 # %% [markdown]
 # ## A model and an image

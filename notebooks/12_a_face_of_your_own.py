@@ -32,12 +32,18 @@ faces = "synthetic"
 seed = 0
 
 # %%
-from tinyvgg.experiments import open_study
-from tinyvgg.faces import synthetic
-from tinyvgg.figures.interventions import interventions_figure
-from tinyvgg.findings import whole
-from tinyvgg.findings.interventions import equality_table, largest_table, see
-from tinyvgg.widgets import album, face_studio, static_faces
+import synthfaces as synthetic
+from tinyvgg.chapters.own_face import (
+    album,
+    equality_table,
+    face_studio,
+    interventions_figure,
+    largest_table,
+    see,
+    static_faces,
+)
+from tinyvgg.chapters.verdicts import whole
+from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 

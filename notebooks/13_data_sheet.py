@@ -28,14 +28,17 @@ seed = 0
 # %%
 from IPython.display import Markdown
 
-from tinyvgg import paths
-from tinyvgg.experiments import open_study
-from tinyvgg.faces import synthetic
-from tinyvgg.figures import data_sheet as figures
-from tinyvgg.figures import tuning as tuning_figures
-from tinyvgg.findings import data_sheet as sheet
-from tinyvgg.findings import judges, probed, tuning, whole
-from tinyvgg.findings.reports import shown
+import synthfaces as synthetic
+from tinyvgg import files as paths
+from tinyvgg.chapters import data_sheet as figures
+from tinyvgg.chapters import data_sheet as judges
+from tinyvgg.chapters import data_sheet as probed
+from tinyvgg.chapters import data_sheet as sheet
+from tinyvgg.chapters import data_sheet as tuning
+from tinyvgg.chapters import data_sheet as tuning_figures
+from tinyvgg.chapters.reports import shown
+from tinyvgg.chapters.verdicts import whole
+from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)
@@ -232,7 +235,7 @@ Markdown(probed.readings_sentence(readings))
 # ## Difficulty
 #
 # How strongly faces act, how much subjects and shots differ, and how much head, light and camera move
-# are knobs of one specification, `tinyvgg.difficulty.Difficulty`. The source
+# are knobs of one specification, `synthfaces.difficulty.Difficulty`. The source
 # `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults:
 
 # %%

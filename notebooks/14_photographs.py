@@ -30,9 +30,12 @@ seed = 0
 # %%
 from IPython.display import Markdown
 
-from tinyvgg.experiments import open_study
-from tinyvgg.figures import crops
-from tinyvgg.findings import data, detectors, examples, reports, whole
+from tinyvgg.chapters import data, reports
+from tinyvgg.chapters import data as crops
+from tinyvgg.chapters import photographs as detectors
+from tinyvgg.chapters import photographs as examples
+from tinyvgg.chapters.verdicts import whole
+from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 

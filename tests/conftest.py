@@ -1,7 +1,6 @@
 """Shapes and types in signatures are checked at run time, in the tests only."""
 
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from jaxtyping import install_import_hook
 from PIL import Image
 
 install_import_hook("tinyvgg", "beartype.beartype")
-sys.path.insert(0, str(Path(__file__).parent))  # of modules that several folders use
 
 # Where tests run in the background, interruptions are ignored, and so they would be in the
 # processes that tests start and interrupt.

@@ -6,12 +6,12 @@ import pickle
 import numpy as np
 import pytest
 
-from tinyvgg.difficulty import KNOBS, USUAL, Difficulty, difficulty_of, parse_difficulty
+from synthfaces.difficulty import KNOBS, USUAL, Difficulty, difficulty_of, parse_difficulty
 from tinyvgg.errors import UserError
-from tinyvgg.jobs import plan
-from tinyvgg.parameters import absolute, check_source, check_study, check_task, named
-from tinyvgg.runs import Experiment
-from tinyvgg.settings import Recipe
+from tinyvgg.faces.parameters import absolute, check_source, check_study, check_task, named
+from tinyvgg.training.runs import Experiment
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.sweeps import plan
 
 NAMES = [knob.name for knob in dataclasses.fields(Difficulty)]
 

@@ -14,19 +14,21 @@ import pytest
 import torch
 from PIL import Image
 
-from tinyvgg import experiments, registry
-from tinyvgg.difficulty import USUAL, Difficulty
+from synthfaces.design import design
+from synthfaces.difficulty import USUAL, Difficulty
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import PROFILES, Run, open_study
-from tinyvgg.faces import FaceIndex, Faces
-from tinyvgg.faces.synthetic import design
-from tinyvgg.parameters import PROFILE_NAMES, check_study
-from tinyvgg.settings import CHOICES
+from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.faces.parameters import PROFILE_NAMES, check_study
+from tinyvgg.training import experiments
+from tinyvgg.training import runs as registry
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Run
+from tinyvgg.training.settings import CHOICES, PROFILES
 
 CHILD = """
 import sys, torch
 torch.set_num_threads(1)
-from tinyvgg.experiments import open_study
+from tinyvgg.training.experiments import open_study
 run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
 """
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from scipy.stats import binomtest
 
-from tinyvgg.metrics import (
+from tinyvgg.chapters.statistics import (
     bootstrap_interval,
     confusion,
     difference_of_proportions,

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from tinyvgg.errors import UserError
-from tinyvgg.model import TinyVGG, build
 from tinyvgg.reading import read_network
-from tinyvgg.settings import Design
+from tinyvgg.training.settings import Design
+from tinyvgg.training.tiny_vgg import TinyVGG, build
 
 
 def test_layers_are_those_of_table_1() -> None:

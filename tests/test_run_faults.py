@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tinyvgg.experiments import open_study
+from tinyvgg.training.experiments import open_study
 
 REPOSITORY = Path(__file__).parent.parent
 CHILD = """
 import sys, torch
 torch.set_num_threads(1)
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import open_study
+from tinyvgg.training.experiments import open_study
 try:
     run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
 except UserError as error:

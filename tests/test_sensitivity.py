@@ -1,15 +1,12 @@
 """What backtracking keeps and how it depends on the class, on small random networks."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from tinyvgg.backtracking import backtrack
-from tinyvgg.rules import Literal
-from tinyvgg.sensitivity import (
+from tests.helpers import networks
+from tinyvgg.backtracking import Literal, backtrack
+from tinyvgg.chapters.backtracking import (
     PIXELS,
     averages,
     bias_table,
@@ -27,9 +24,6 @@ from tinyvgg.sensitivity import (
     sample_rows,
 )
 from tinyvgg.trace import record
-
-sys.path.insert(0, str(Path(__file__).parent / "figures"))
-import networks
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.settings import (
+from tinyvgg.training.settings import (
     CHOICES,
     DEFAULTS,
     Design,

@@ -8,14 +8,23 @@ __version__ = "0.1.0"
 # Where the names of the core live; __init__.pyi says the same to type checkers.
 _HOMES = {
     "attribution": ["Backtracking", "Deconvnet", "FeatureTracking", "quantus_explain"],
-    "backtracking": ["Backtrack", "backtrack"],
+    "backtracking": [
+        "Backtrack",
+        "Contribution",
+        "Contrastive",
+        "Cutoff",
+        "Literal",
+        "Rule",
+        "Stepwise",
+        "backtrack",
+        "published",
+    ],
     "contribution": ["contributions", "top_pixels"],
     "deconvolution": ["PUBLISHED", "deconvolve"],
     "errors": ["UserError"],
-    "model": ["TinyVGG"],
     "repairs": ["Repair", "margin", "repair", "smallest_repair"],
-    "rules": ["Contribution", "Contrastive", "Cutoff", "Literal", "Rule", "Stepwise", "published"],
     "trace": ["Trace", "record"],
+    "training.tiny_vgg": ["TinyVGG"],
     "tracking": ["rescore", "suppress", "track_features"],
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -3,28 +3,28 @@ from tinyvgg.attribution import Deconvnet as Deconvnet
 from tinyvgg.attribution import FeatureTracking as FeatureTracking
 from tinyvgg.attribution import quantus_explain as quantus_explain
 from tinyvgg.backtracking import Backtrack as Backtrack
+from tinyvgg.backtracking import Contrastive as Contrastive
+from tinyvgg.backtracking import Contribution as Contribution
+from tinyvgg.backtracking import Cutoff as Cutoff
+from tinyvgg.backtracking import Literal as Literal
+from tinyvgg.backtracking import Rule as Rule
+from tinyvgg.backtracking import Stepwise as Stepwise
 from tinyvgg.backtracking import backtrack as backtrack
+from tinyvgg.backtracking import published as published
 from tinyvgg.contribution import contributions as contributions
 from tinyvgg.contribution import top_pixels as top_pixels
 from tinyvgg.deconvolution import PUBLISHED as PUBLISHED
 from tinyvgg.deconvolution import deconvolve as deconvolve
 from tinyvgg.errors import UserError as UserError
-from tinyvgg.model import TinyVGG as TinyVGG
 from tinyvgg.repairs import Repair as Repair
 from tinyvgg.repairs import margin as margin
 from tinyvgg.repairs import repair as repair
 from tinyvgg.repairs import smallest_repair as smallest_repair
-from tinyvgg.rules import Contrastive as Contrastive
-from tinyvgg.rules import Contribution as Contribution
-from tinyvgg.rules import Cutoff as Cutoff
-from tinyvgg.rules import Literal as Literal
-from tinyvgg.rules import Rule as Rule
-from tinyvgg.rules import Stepwise as Stepwise
-from tinyvgg.rules import published as published
 from tinyvgg.trace import Trace as Trace
 from tinyvgg.trace import record as record
 from tinyvgg.tracking import rescore as rescore
 from tinyvgg.tracking import suppress as suppress
 from tinyvgg.tracking import track_features as track_features
+from tinyvgg.training.tiny_vgg import TinyVGG as TinyVGG
 
 __version__: str

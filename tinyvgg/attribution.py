@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tinyvgg.backtracking import backtrack
+from tinyvgg.backtracking import Literal, Rule, backtrack
 from tinyvgg.deconvolution import Options, Unit, deconvolve
 from tinyvgg.errors import UserError
-from tinyvgg.rules import Literal, Rule
 from tinyvgg.trace import Target, check_target, record
 from tinyvgg.tracking import track_features
 

@@ -4,14 +4,226 @@ Step 3 of the paper's Algorithm 1 pairs a_j with W_j, whose rows belong to layer
 here as a_{j-1}[r] W_j[r, i] > 0, with a_0 the last pooled maps, flattened.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.rules import Literal, Rule
+from tinyvgg.contribution import layer_contributions, top_pixels
+from tinyvgg.edges import Products, above_percentile, reached
+from tinyvgg.errors import UserError
 from tinyvgg.trace import Target, Trace, check_target
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Decides which neurons and pixels are kept."""
+
+    def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
+        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+
+
+class Stepwise:
+    """A rule that walks down layer by layer from the class, as Algorithm 1 does.
+
+    A rule of one's own derives from this and defines `step`.
+    """
+
+    def step(
+        self,
+        activations: Float[Tensor, "n r"],
+        weight: Float[Tensor, "i r"],
+        above: Bool[Tensor, "n i"],
+        last: bool,
+    ) -> Bool[Tensor, "n r"]:
+        """Neurons r kept below the neurons i of `above`; `last` marks the step to the pixels.
+
+        `weight[i, r]` is W[r, i]. In the last step an average pool between the last maps and the
+        dense layers is part of it, since both are linear.
+        """
+        raise TypeError(f"{type(self).__name__} has to define step")
+
+    def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
+        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        network = trace.network
+        above = torch.nn.functional.one_hot(target, network.classes).bool()
+        kept: list[Tensor] = []
+        for activations, layer in zip(
+            reversed(trace.dense), reversed(network.dense[1:]), strict=True
+        ):
+            above = self.step(activations, layer.module.weight, above, last=False)
+            kept.insert(0, above)
+        weight = network.pixel_weight(trace.maps)
+        return [self.step(network.pixels(trace.maps), weight, above, last=True), *kept]
+
+
+@dataclass(frozen=True)
+class Literal(Stepwise):
+    """Algorithm 1 to the letter: r stays as soon as a[r] W[r, i] > 0 for one kept neuron i above.
+
+    Blind to the size of a product and, with many neurons kept above, in practice to the class.
+    """
+
+    def step(
+        self,
+        activations: Float[Tensor, "n r"],
+        weight: Float[Tensor, "i r"],
+        above: Bool[Tensor, "n i"],
+        last: bool,
+    ) -> Bool[Tensor, "n r"]:
+        """Neurons with a positive product; a product is positive when its signs agree."""
+        kept = (activations > 0) & reached(weight > 0, above)
+        # Only pixels can be negative: hidden neurons have gone through a ReLU.
+        if last and bool((activations < 0).any()):
+            kept |= (activations < 0) & reached(weight < 0, above)
+        return kept
+
+
+@dataclass(frozen=True)
+class Cutoff(Stepwise):
+    """The rule of the paper's published code: Algorithm 1, with a cutoff in the last step only.
+
+    Of all products a_0[r] W_1[r, i], i kept, those that exceed `floor` give the cutoff of the
+    image: their `percentile`, by linear interpolation. A pixel stays when one of its products
+    lies above the cutoff. Where no product exceeds the floor no pixel is kept.
+
+    Blind to the class wherever `Literal` is, since the neurons above the pixels are chosen by it;
+    what is left to choose by is mostly the size of the activation.
+
+    Attributes:
+        percentile: from 0 to 100.
+        floor: 0 or more; products up to it take no part.
+        first_of_equals: in every step, let neurons whose products with a neuron above are equal
+            collapse into the first of them, as a look-up by value does.
+    """
+
+    percentile: float = 90.0
+    floor: float = 0.05
+    first_of_equals: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.percentile <= 100:
+            raise UserError(f"percentile {self.percentile} is not between 0 and 100")
+        if not self.floor >= 0:
+            raise UserError(f"floor {self.floor} is not 0 or more")
+
+    def step(
+        self,
+        activations: Float[Tensor, "n r"],
+        weight: Float[Tensor, "i r"],
+        above: Bool[Tensor, "n i"],
+        last: bool,
+    ) -> Bool[Tensor, "n r"]:
+        """Neurons with a positive product, or in the last step one above the image's cutoff."""
+        if not last and not self.first_of_equals:
+            return Literal().step(activations, weight, above, last)
+        kept = torch.zeros_like(activations, dtype=torch.bool)
+        products = Products(weight)
+        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
+            edges = products.of(activation, selected)
+            cutoff: Tensor | float = 0.0
+            if last:
+                columns, cutoff = above_percentile(edges, self.percentile, self.floor)
+            else:
+                columns = edges.columns_above(cutoff)
+            if self.first_of_equals:
+                columns = edges.found_first(columns, cutoff)
+            kept[image, columns] = True
+        return kept
+
+
+def published() -> Cutoff:
+    """The rule with all that the published code does, its look-up by value included."""
+    return Cutoff(first_of_equals=True)
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Neurons and pixels r with a positive share in the logit z of the class: a[r] dz/da[r] > 0.
+
+    The shares of a layer's neurons and of the biases above it sum to z, since the dense layers
+    are piecewise linear. Blind to the other classes: a pixel that supports all logits alike counts
+    as much as one that tells them apart. A share holds for the present pattern of active neurons,
+    which suppression may change.
+
+    Attributes:
+        top: keep that many pixels of the largest shares, fewer where fewer are positive; None
+            keeps all positive ones. The hidden neurons kept are always the positive ones.
+    """
+
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_top(self.top)
+
+    def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
+        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        return _positive(trace, layer_contributions(trace, target), self.top)
+
+
+@dataclass(frozen=True, eq=False)
+class Contrastive:
+    """Neurons and pixels with a positive share in the difference of two logits.
+
+    A neuron r counts by a[r] d(z_k - z_j)/da[r], with k the class walked back from and j the one
+    it is held against: for an error, the class it was taken for against the true one. Blind to
+    third classes, which may win once the pixels are suppressed; and exact for the present pattern
+    of active neurons only, as `Contribution` is.
+
+    Attributes:
+        against: the other class, for all or each image; None is the runner-up, the class of the
+            largest logit but that of the target.
+        top: keep that many pixels of the largest shares, fewer where fewer are positive; None
+            keeps all positive ones.
+    """
+
+    against: Target = None
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_top(self.top)
+
+    def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
+        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        against = runner_up(trace, target) if self.against is None else self.against
+        return _positive(trace, layer_contributions(trace, target, against), self.top)
+
+
+def runner_up(trace: Trace, target: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+    """The class of the largest logit but that of the target."""
+    return trace.logits.scatter(1, target[:, None], -torch.inf).argmax(1)
+
+
+def _positive(
+    trace: Trace, shares: Sequence[Tensor], top: int | None
+) -> Sequence[Bool[Tensor, "n _"]]:
+    pixels, *neurons = shares
+    if top is None:
+        chosen = pixels > 0
+    else:
+        chosen = top_pixels(pixels.reshape(trace.maps.shape), top).flatten(1)
+    return [chosen, *(share > 0 for share in neurons)]
+
+
+def _check_top(top: int | None) -> None:
+    if top is not None and top < 0:
+        raise UserError(f"top {top} is negative: a number of pixels is 0 or more")
+
+
+NAMED: Mapping[str, Rule] = MappingProxyType(
+    {
+        "literal": Literal(),
+        "cutoff": Cutoff(),
+        "published": published(),
+        "contribution": Contribution(),
+        "contrastive": Contrastive(),
+    }
+)
+"""Every rule as it is usually set. None of them is told the true class."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,20 +14,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import tinyvgg
-from tinyvgg import (
-    cli_explain,
-    cli_faces,
-    cli_report,
-    cli_runs,
-    cli_sweep,
-    cli_train,
-    launch,
-    paths,
-    terms,
-)
+from tinyvgg import cli_explain, cli_faces, cli_report, cli_runs, cli_sweep, cli_train
+from tinyvgg import files as paths
 from tinyvgg.cli_commands import add_command
 from tinyvgg.errors import UserError
-from tinyvgg.parameters import DEFAULTS, SOURCES, check, parse
+from tinyvgg.faces import sources as terms
+from tinyvgg.faces.parameters import DEFAULTS, check, parse
+from tinyvgg.faces.sources import SOURCES
+from tinyvgg.training import loop as launch
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = 1
@@ -164,7 +158,8 @@ def _root(given: argparse.Namespace) -> Path:
 def _reproduce(given: argparse.Namespace) -> int:
     pairs = [(name, getattr(given, name)) for name in DEFAULTS]
     parameters = check(parse(pairs, DEFAULTS, "tinyvgg reproduce"))
-    from tinyvgg.book import notebooks, report, reproduce
+    from tinyvgg.book import notebooks, reproduce
+    from tinyvgg.book import reproduce as report
 
     made = reproduce.reproduce(parameters, _root(given), given.fresh)
     if not given.no_site:
@@ -176,7 +171,7 @@ def _reproduce(given: argparse.Namespace) -> int:
 
 
 def _record(given: argparse.Namespace) -> int:
-    from tinyvgg.book import reproduction
+    from tinyvgg.book import reproduce as reproduction
 
     made = reproduction.last(_root(given))
     from tinyvgg.book import committed, notebooks
@@ -187,11 +182,11 @@ def _record(given: argparse.Namespace) -> int:
 
 
 def _publish(given: argparse.Namespace) -> int:
-    from tinyvgg.book import reproduction
+    from tinyvgg.book import reproduce as reproduction
 
     made = reproduction.last(_root(given))
     terms.check_publishing(made.parameters["faces"], given.confirm)
-    from tinyvgg.book import publishing
+    from tinyvgg.book import reproduce as publishing
 
     target = given.folder.expanduser()
     publishing.publish(made, target)
@@ -200,10 +195,11 @@ def _publish(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
-    from tinyvgg.book import reproduction
+    from tinyvgg.book import reproduce as reproduction
 
     made = reproduction.last(_root(given))
-    from tinyvgg.book import committed, report
+    from tinyvgg.book import committed
+    from tinyvgg.book import reproduce as report
 
     rows = committed.verify(made)
     print(report.comparison(rows))
@@ -213,7 +209,7 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _notebook(given: argparse.Namespace) -> int:
-    from tinyvgg.book import sources
+    from tinyvgg.book import notebooks as sources
 
     source = sources.find(given.name)
     checked = check(sources.typed_parameters(source, [(name, value) for name, value in given.p]))

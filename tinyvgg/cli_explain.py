@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from tinyvgg import jobs, paths
-from tinyvgg.errors import UserError
-from tinyvgg.extras import need
+from tinyvgg import files as paths
+from tinyvgg.errors import UserError, need
+from tinyvgg.training import sweeps as jobs
 
 SOME_UNREADABLE = 1
 
@@ -29,9 +29,9 @@ def run(given: argparse.Namespace) -> int:
     if given.output is not None and given.output.exists() and not given.output.is_dir():
         raise UserError(f"output {str(given.output)!r} is a file; name a folder")
     need("faces", "filelock", "pandas", "PIL", "safetensors", "scipy", "torchvision", "tqdm")
-    from tinyvgg.explaining import explain_images, load_trained, save
-    from tinyvgg.explaining.saving import check_folder
-    from tinyvgg.rules import NAMED
+    from tinyvgg.backtracking import NAMED
+    from tinyvgg.explain import check_folder, explain_images, save
+    from tinyvgg.training.runs import load_trained
 
     network = load_trained(given.run)
     folder = given.output or paths.build() / "explained" / network.name

@@ -5,13 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinyvgg import paths
-from tinyvgg.cli_commands import add_command
-from tinyvgg.columns import counted
-from tinyvgg.difficulty import parse_difficulty
-from tinyvgg.errors import UserError
-from tinyvgg.extras import need
-from tinyvgg.face_parameters import (
+from synthfaces.difficulty import parse_difficulty
+from synthfaces.parameters import (
     ANGLES,
     EMOTIONS,
     GAZES,
@@ -26,8 +21,12 @@ from tinyvgg.face_parameters import (
     parse_real,
     parse_whole,
 )
-from tinyvgg.parameters import check_source
-from tinyvgg.sources import SOURCES
+from tinyvgg import files as paths
+from tinyvgg.cli_commands import add_command
+from tinyvgg.columns import counted
+from tinyvgg.errors import UserError, need
+from tinyvgg.faces.parameters import check_source
+from tinyvgg.faces.sources import SOURCES
 
 _DONORS = ("shape", "skin", "hair")
 _HALVES = ("upper", "lower")
@@ -121,7 +120,7 @@ def run(given: argparse.Namespace) -> int:
     knobs = parse_difficulty(given.difficulty)
     workers = _workers(given.workers)
     need("faces", "anny", "embreex", "pandas")
-    from tinyvgg.faces import synthetic
+    import synthfaces as synthetic
 
     folder = paths.faces_cache()
     table = synthetic.design(subjects)
@@ -137,7 +136,7 @@ def _show(given: argparse.Namespace) -> int:
     output = _file(given.output, ".png")
     truth = None if given.truth is None else _file(given.truth, ".npz")
     need("faces", "anny", "embreex", "pandas", "PIL")
-    from tinyvgg.faces import synthetic
+    import synthfaces as synthetic
 
     spec = synthetic.face_spec(**shot)
     for cause, value in causes:
@@ -159,7 +158,7 @@ def _rafd(given: argparse.Namespace) -> int:
     for name, values in _CHOICES.items():
         asked[f"{name}s"] = _several(name, getattr(given, f"{name}s"), values)
     need("faces", "anny", "embreex", "pandas", "PIL")
-    from tinyvgg.faces import synthetic
+    import synthfaces as synthetic
 
     table = synthetic.write_rafd(given.folder, cache=paths.faces_cache(), **asked)
     print(f"{len(table)} synthetic images in the form of RaFD: {given.folder}")
@@ -171,8 +170,8 @@ def _sheets(given: argparse.Namespace) -> int:
     size = _size(given.size)
     check_source(given.source)
     need("faces", "cv2", "pandas", "PIL", "torchvision")
-    from tinyvgg.contact_sheets import write_sheets
-    from tinyvgg.faces import load_faces
+    from tinyvgg.faces.contact_sheets import write_sheets
+    from tinyvgg.faces.loading import load_faces
 
     folder = (given.output or paths.build() / "sheets").expanduser()
     faces = load_faces(given.source, size)
@@ -188,7 +187,8 @@ def _fetch(given: argparse.Namespace) -> int:
     """Download what is missing, and say what it may be used for."""
     check_one_of("set", given.set, ("london",))
     hashes = dict(parse_pair("hash", text, "neutral_front.zip=sha256:...") for text in given.hash)
-    from tinyvgg import fetching, terms
+    from tinyvgg.faces import fetching
+    from tinyvgg.faces import sources as terms
 
     about = terms.terms_of("london:anywhere")
     print(f"{about.name}: {about.licence}. {about.cite}", flush=True)
@@ -215,7 +215,7 @@ def _workers(text: str | None) -> int | None:
 
 
 def _made(cause: str, value: Any) -> Any:
-    from tinyvgg.faces import synthetic
+    import synthfaces as synthetic
 
     makers = {"light": synthetic.Light, "head": synthetic.Head}
     return makers[cause](**value) if cause in makers else value
@@ -224,7 +224,7 @@ def _made(cause: str, value: Any) -> Any:
 def _write_image(spec: Any, size: int, file: Path) -> None:
     from PIL import Image
 
-    from tinyvgg.faces import synthetic
+    import synthfaces as synthetic
 
     image = Image.fromarray(synthetic.render_face(spec, size, paths.faces_cache()))
     _write(file, image.save)
@@ -233,7 +233,7 @@ def _write_image(spec: Any, size: int, file: Path) -> None:
 def _write_truth(spec: Any, size: int, file: Path) -> None:
     import numpy as np
 
-    from tinyvgg.faces import synthetic
+    import synthfaces as synthetic
 
     arrays = synthetic.ground_truth(spec, size, paths.faces_cache()).arrays()
     _write(file, lambda path: np.savez_compressed(path, **arrays))

@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from tinyvgg import paths
+from tinyvgg import files as paths
 from tinyvgg.cli_train import add_settings, parse_settings
-from tinyvgg.errors import UserError
-from tinyvgg.extras import need
-from tinyvgg.parameters import DEFAULTS, absolute, check_study, check_task, named, parse
+from tinyvgg.errors import UserError, need
+from tinyvgg.faces.parameters import DEFAULTS, absolute, check_study, check_task, named, parse
 
 USUAL = {"initialisation": "he"}
 """How networks are trained otherwise than the paper's: small sets seldom leave the plateau else."""
@@ -33,8 +32,9 @@ def run(given: argparse.Namespace) -> int:
     if page.suffix.lower() != ".html":
         raise UserError(f"output {str(page)!r} does not end in .html, such as report.html")
     need("book", "pandas", "matplotlib", "IPython", "nbformat")
-    from tinyvgg.analysis import analyse, check_place, save
-    from tinyvgg.experiments import open_study
+    from tinyvgg.analysis.analyse import analyse
+    from tinyvgg.analysis.saving import check_place, save
+    from tinyvgg.training.experiments import open_study
 
     check_place(page)
     numbers = save(analyse(open_study(**asked, settings=settings), tasks), page)

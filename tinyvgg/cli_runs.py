@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinyvgg.cli_commands import add_command
-from tinyvgg.errors import UserError
-from tinyvgg.extras import need
+from tinyvgg.errors import UserError, need
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +40,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 def list_runs(given: argparse.Namespace) -> int:
     """Print all runs."""
     need("faces", "filelock", "scipy")
-    from tinyvgg import registry, run_text
+    from tinyvgg import run_text
+    from tinyvgg.training import runs as registry
 
     found = registry.entries()
     if given.json:
@@ -53,7 +53,8 @@ def list_runs(given: argparse.Namespace) -> int:
 
 def _show(given: argparse.Namespace) -> int:
     need("faces", "filelock", "scipy")
-    from tinyvgg import registry, run_text
+    from tinyvgg import run_text
+    from tinyvgg.training import runs as registry
 
     folder = registry.find(given.name).folder
     print(run_text.shown(registry.describe(folder, hashes=True)))
@@ -62,7 +63,7 @@ def _show(given: argparse.Namespace) -> int:
 
 def _diff(given: argparse.Namespace) -> int:
     need("faces", "filelock", "scipy")
-    from tinyvgg import registry
+    from tinyvgg.training import runs as registry
 
     known = registry.entries()
     first, second = (
@@ -80,7 +81,8 @@ def _diff(given: argparse.Namespace) -> int:
 
 def _prune(given: argparse.Namespace) -> int:
     need("faces", "filelock", "scipy")
-    from tinyvgg import pruning, registry
+    from tinyvgg import pruning
+    from tinyvgg.training import runs as registry
 
     states = [registry.INTERRUPTED] * given.interrupted + [registry.DAMAGED] * given.damaged
     selection = pruning.Selection(

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from tinyvgg import jobs
-from tinyvgg.parameters import tasks_of
+from tinyvgg.faces.parameters import tasks_of
+from tinyvgg.training import sweeps as jobs
 
 JOBS_FAILED = 1
 
@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     workers = None if given.workers is None else jobs.parse_workers(given.workers)
     scheduler = None if given.scheduler is None else jobs.check_scheduler(given.scheduler)
     path = jobs.table_path(given.name, given.into)
-    from tinyvgg.sweeps import command
+    from tinyvgg.training import sweeps as command
 
     if given.dry_run:
         command.list_jobs(plan)

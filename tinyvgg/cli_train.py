@@ -4,12 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tinyvgg import launch
 from tinyvgg.columns import counted
-from tinyvgg.errors import UserError
-from tinyvgg.extras import need
-from tinyvgg.parameters import DEFAULTS, check_device, check_study, check_task, parse
-from tinyvgg.settings import parse_setting
+from tinyvgg.errors import UserError, need
+from tinyvgg.faces.parameters import DEFAULTS, check_device, check_study, check_task, parse
+from tinyvgg.training import loop as launch
+from tinyvgg.training.settings import parse_setting
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +39,8 @@ def run(given: argparse.Namespace) -> int:
     settings = parse_settings(given.set)
     device = check_device(given.device)
     board = _board(given.tensorboard)
-    from tinyvgg.experiments import open_study
-    from tinyvgg.training import TensorBoard
+    from tinyvgg.training.experiments import open_study
+    from tinyvgg.training.watching import TensorBoard
 
     first = launch.rank() == 0
     opened = open_study(**study, progress=first, settings=settings)

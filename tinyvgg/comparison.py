@@ -8,9 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 from safetensors.numpy import load_file
 
-from tinyvgg import run_folder
-from tinyvgg.metrics import Interval, difference_of_proportions, mcnemar, paired_difference
-from tinyvgg.registry import COMPLETE, Entry
+from tinyvgg.chapters.statistics import (
+    Interval,
+    difference_of_proportions,
+    mcnemar,
+    paired_difference,
+)
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.runs import COMPLETE, Entry
 
 VERSIONS = ("tinyvgg", "python", "torch", "numpy", "device", "processes")
 

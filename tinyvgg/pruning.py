@@ -10,9 +10,10 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from tinyvgg import paths, run_folder
+from tinyvgg import files as paths
 from tinyvgg.errors import UserError
-from tinyvgg.registry import COMPLETE, FOREIGN, INTERRUPTED, TRAINING, Entry, find
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.runs import COMPLETE, FOREIGN, INTERRUPTED, TRAINING, Entry, find
 
 DAY = 86400.0
 HIDDEN = ".removed-"

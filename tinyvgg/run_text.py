@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinyvgg import paths, run_folder
+from tinyvgg import files as paths
 from tinyvgg.columns import age, aligned, counted, megabytes, percent
-from tinyvgg.registry import COMPLETE, STATES, Entry, read_table
-from tinyvgg.settings import DEFAULTS
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.runs import COMPLETE, STATES, Entry, read_table
+from tinyvgg.training.settings import DEFAULTS
 
 if TYPE_CHECKING:
     from tinyvgg.comparison import Comparison

@@ -11,16 +11,16 @@ from jaxtyping import Float
 from judge_faces import around, progress
 from skimage import data
 
+from synthfaces.camera import DISTANCE, Camera, Nuisance, aim
+from synthfaces.landmarks import Landmarks, find_landmarks
+from synthfaces.photograph import Studio
+from synthfaces.portraits import HEIGHT, WIDTH, portrait_camera, portrait_studio
+from synthfaces.rafd_form import write_rafd
+from synthfaces.single import sitter
+from synthfaces.specification import FaceSpec, face_spec
+from synthfaces.truth import see_parts
 from tinyvgg.errors import UserError
-from tinyvgg.faces.decoding import read_image
-from tinyvgg.faces.synthetic import Nuisance, face_spec, write_rafd
-from tinyvgg.faces.synthetic.camera import DISTANCE, Camera, aim
-from tinyvgg.faces.synthetic.landmarks import Landmarks, find_landmarks
-from tinyvgg.faces.synthetic.photograph import Studio
-from tinyvgg.faces.synthetic.portraits import HEIGHT, WIDTH, portrait_camera, portrait_studio
-from tinyvgg.faces.synthetic.single import sitter
-from tinyvgg.faces.synthetic.specification import FaceSpec
-from tinyvgg.faces.synthetic.truth import see_parts
+from tinyvgg.faces.images import read_image
 
 Eyes = Float[np.ndarray, "2 2"]
 

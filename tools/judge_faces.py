@@ -65,11 +65,15 @@ from face_judges import (
 from jaxtyping import Float, UInt8
 from tqdm.auto import tqdm
 
+from synthfaces.dataset import fingerprint, render
+from synthfaces.design import design
+from synthfaces.face_parts import FacePart
+from synthfaces.parameters import ANGLES, EMOTIONS, SUBJECTS
+from synthfaces.processes import cores
+from synthfaces.single import ground_truth
+from synthfaces.specification import face_spec
 from tinyvgg.errors import UserError
-from tinyvgg.face_parameters import ANGLES, EMOTIONS, SUBJECTS
-from tinyvgg.faces.decoding import read_image
-from tinyvgg.faces.synthetic import FacePart, design, face_spec, fingerprint, ground_truth, render
-from tinyvgg.processes import cores
+from tinyvgg.faces.images import read_image
 
 Images = UInt8[np.ndarray, "n s s 3"]
 

@@ -45,12 +45,12 @@ from detector_trials import Faces, Shown, everything
 from face_judges import Image, load_mtcnn
 from judge_faces import LEAST_OVERLAP, overlaps, progress
 
+from synthfaces.dataset import fingerprint
+from synthfaces.portraits import WIDTH
 from tinyvgg.errors import UserError
-from tinyvgg.faces.alignment import around_eyes
+from tinyvgg.faces.cropping import around_eyes
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, load_detector
-from tinyvgg.faces.synthetic import fingerprint
-from tinyvgg.faces.synthetic.portraits import WIDTH
-from tinyvgg.paths import write_whole
+from tinyvgg.files import write_whole
 
 Look = Callable[[Image], list[Face]]
 

@@ -18,13 +18,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tinyvgg import paths, run_folder
-from tinyvgg.difficulty import difficulty_of
+from synthfaces.difficulty import difficulty_of
+from synthfaces.parameters import check_size, parse_whole
+from tinyvgg import files as paths
+from tinyvgg.chapters.data_sheet import Measured, Tuning, measure, merged, rates_table, read_tuning
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import PROFILES, Study, open_study
-from tinyvgg.face_parameters import check_size, parse_whole
-from tinyvgg.findings.tuning import Measured, Tuning, measure, merged, rates_table, read_tuning
-from tinyvgg.parameters import SYNTHETIC_TASKS
+from tinyvgg.faces.parameters import SYNTHETIC_TASKS
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.experiments import Study, open_study
+from tinyvgg.training.settings import PROFILES
 
 TRAINED = SYNTHETIC_TASKS
 

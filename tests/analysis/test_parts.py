@@ -5,21 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import small_runs
 import torch
-from studies import complete, faultless, study_of
 
+from tests.helpers import small_runs
+from tests.helpers.studies import complete, faultless, study_of
 from tinyvgg import backtrack, record, repair, rescore
 from tinyvgg.analysis import contents, following, learning, limits, mistakes, repairing, showing
 from tinyvgg.analysis.parts import Part, as_png
-from tinyvgg.cases import Pairs, find_cases, pixel_sets, record_pairs
-from tinyvgg.documents import Document, render
-from tinyvgg.figures import style
-from tinyvgg.findings import errors as findings
-from tinyvgg.metrics import Interval, proportion_interval
-from tinyvgg.rules import Cutoff, Literal
-from tinyvgg.runs import Run
-from tinyvgg.sensitivity import follow_errors
+from tinyvgg.backtracking import Cutoff, Literal
+from tinyvgg.chapters import misclassifications as findings
+from tinyvgg.chapters import style
+from tinyvgg.chapters.backtracking import follow_errors
+from tinyvgg.chapters.cases import Pairs, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters.statistics import Interval, proportion_interval
+from tinyvgg.documents.content import Document
+from tinyvgg.documents.html import render
+from tinyvgg.training.runs import Run
 
 
 @pytest.fixture(params=["class", "emotion"])
@@ -110,7 +111,7 @@ def test_the_class_that_is_missed_most_is_named(run: Run) -> None:
 
 
 def replace_p(value: float) -> object:
-    from tinyvgg.findings.chances import Chance
+    from tinyvgg.chapters.misclassifications import Chance
 
     none = Interval(0, 0)
     return Chance(value, 1, none, 1, none)

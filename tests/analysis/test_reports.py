@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pages
 import pytest
-import small_runs
 import torch
-from studies import complete, faultless, study_of
 
+from tests.helpers import pages, small_runs
+from tests.helpers.studies import complete, faultless, study_of
 from tinyvgg import cli
-from tinyvgg.analysis import Analysis, analyse, saving
-from tinyvgg.documents import Document
+from tinyvgg.analysis import saving
+from tinyvgg.analysis.analyse import Analysis, analyse
+from tinyvgg.documents.content import Document
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import open_study
+from tinyvgg.training.experiments import open_study
 
 Capture = pytest.CaptureFixture[str]
 SETTINGS = ["--set", "initialisation=he", "--set", "epochs=6"]

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from tinyvgg import paper
-from tinyvgg.claims import UNTESTED, VERDICTS, Verdict, anchor, claims_page
+from tinyvgg.book.claims import UNTESTED, VERDICTS, Verdict, anchor, claims_page
 from tinyvgg.errors import UserError
 
 

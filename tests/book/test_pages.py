@@ -13,12 +13,14 @@ from importlib import import_module
 import pytest
 from pybtex.database import parse_file
 
+import synthfaces as synthetic
 import tinyvgg
-from tinyvgg import paper, paths
-from tinyvgg.book import collect, sources
-from tinyvgg.claims import UNTESTED
+from tinyvgg import files as paths
+from tinyvgg import paper
+from tinyvgg.book import notebooks as sources
+from tinyvgg.book.claims import UNTESTED
+from tinyvgg.chapters.verdicts import collect
 from tinyvgg.cli import _parser
-from tinyvgg.faces import synthetic
 
 BOOK = paths.project() / "book"
 PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "reference", "data_licences")]
@@ -226,7 +228,7 @@ def test_code_of_readme_and_reference_uses_what_exists():
 
 def build_page(folder, text):
     folder.mkdir(exist_ok=True)
-    (folder / "conf.py").write_text("extensions = ['myst_parser', 'tinyvgg.roles']\n")
+    (folder / "conf.py").write_text("extensions = ['myst_parser', 'tinyvgg.book.claims']\n")
     (folder / "index.md").write_text(f"# A page\n\n{text}\n")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", ".", "site"]
     env = os.environ | {"PYTHONPATH": str(paths.project())}

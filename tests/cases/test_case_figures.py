@@ -3,29 +3,31 @@
 import numpy as np
 import pandas as pd
 import pytest
-import small_runs
 from matplotlib.figure import Figure
 
+from tests.helpers import small_runs
 from tinyvgg import paper
-from tinyvgg.cases import (
+from tinyvgg.chapters import cases as figures
+from tinyvgg.chapters import cases as numbers
+from tinyvgg.chapters import cases as tables
+from tinyvgg.chapters import cases as verdicts
+from tinyvgg.chapters import style
+from tinyvgg.chapters.cases import (
     RULES,
     Pairs,
     closest_by_prediction,
+    common_values,
     find_cases,
     find_controls,
+    overlap_table,
     pixel_sets,
     record_pairs,
+    summarise,
+    suppression_table,
 )
-from tinyvgg.figures import cases as figures
-from tinyvgg.figures import style
-from tinyvgg.figures.tracking import beside_lookalikes
-from tinyvgg.findings import case_numbers as numbers
-from tinyvgg.findings import case_tables as tables
-from tinyvgg.findings import case_verdicts as verdicts
-from tinyvgg.overlap import common_values, overlap_table
-from tinyvgg.runs import Run
-from tinyvgg.suppression import summarise, suppression_table
+from tinyvgg.chapters.feature_tracking import beside_lookalikes
 from tinyvgg.tracking import rescore, track_features
+from tinyvgg.training.runs import Run
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import small_runs
 import torch
 
+from tests.helpers import small_runs
 from tinyvgg.backtracking import backtrack
-from tinyvgg.cases import (
+from tinyvgg.chapters.cases import (
     RULES,
     Case,
     closest,
@@ -19,7 +19,7 @@ from tinyvgg.cases import (
     pixel_sets,
     record_pairs,
 )
-from tinyvgg.runs import Run
+from tinyvgg.training.runs import Run
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
-import small_runs
 import torch
 
-from tinyvgg.cases import RULES, closest, find_cases, pixel_sets, record_pairs
-from tinyvgg.figures import overview, style
+from tests.helpers import small_runs
+from tinyvgg.chapters import overview, style
+from tinyvgg.chapters.cases import RULES, closest, find_cases, pixel_sets, record_pairs
 from tinyvgg.tracking import rescore
 
 RED = np.array(mpl.colors.to_rgb(style.ORANGE))

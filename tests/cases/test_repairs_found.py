@@ -3,18 +3,25 @@
 import numpy as np
 import pandas as pd
 import pytest
-import small_runs
 import torch
 from matplotlib.figure import Figure
 
+from tests.helpers import small_runs
 from tinyvgg import paper
-from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters import repairs as figures
+from tinyvgg.chapters import repairs as findings
+from tinyvgg.chapters import style
+from tinyvgg.chapters.cases import (
+    RULES,
+    Pairs,
+    find_cases,
+    fixed_sets,
+    pixel_sets,
+    record_pairs,
+    suppression_table,
+)
 from tinyvgg.contribution import contributions
-from tinyvgg.figures import repairs as figures
-from tinyvgg.figures import style
-from tinyvgg.findings import repairs as findings
 from tinyvgg.repairs import Repair, repair
-from tinyvgg.suppression import fixed_sets, suppression_table
 from tinyvgg.tracking import rescore
 
 

@@ -3,27 +3,32 @@
 import numpy as np
 import pandas as pd
 import pytest
-import small_runs
 import torch
 
+from tests.helpers import small_runs
 from tinyvgg import paper
-from tinyvgg.cases import RULES, Pairs, find_cases, pixel_sets, record_pairs
-from tinyvgg.contribution import contributions
-from tinyvgg.findings import case_tables as tables
-from tinyvgg.metrics import bootstrap_interval, proportion_interval
-from tinyvgg.overlap import common_values, overlap_table
-from tinyvgg.suppression import (
+from tinyvgg.chapters import cases as tables
+from tinyvgg.chapters.cases import (
+    RULES,
     SETS,
+    Pairs,
+    common_values,
     counted,
     equal_smallest,
+    find_cases,
     fixed_sets,
-    margin,
+    overlap_table,
+    pixel_sets,
     random_pixels,
     random_sets,
+    record_pairs,
     rectified,
     summarise,
     suppression_table,
 )
+from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
+from tinyvgg.contribution import contributions
+from tinyvgg.repairs import margin
 
 RULE = RULES["literal"]
 

@@ -7,25 +7,25 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pages
 import pytest
-import small_runs
 from PIL import Image
 
-from tinyvgg.cases import RULES, find_cases, pixel_sets, record_pairs
-from tinyvgg.errors import UserError
-from tinyvgg.figures.style import strength
-from tinyvgg.tracking import rescore, track_features
-from tinyvgg.widgets import (
+from tests.helpers import pages, small_runs
+from tinyvgg.chapters import explorers as static
+from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters.explorers import (
     CHOICES,
     Bench,
     Explorer,
     StaticExplorer,
     explorer,
-    static,
+    shown_classes,
     static_explorer,
+    verdict,
 )
-from tinyvgg.widgets.scenes import shown_classes, verdict
+from tinyvgg.chapters.style import strength
+from tinyvgg.errors import UserError
+from tinyvgg.tracking import rescore, track_features
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,1 @@
 """Makes the slow references and the small models beside this file importable by name."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))

@@ -1,16 +1,15 @@
 import captum.attr
 import numpy as np
 import pytest
-import small
 import torch
 from captum.attr import visualization
 from captum.metrics import infidelity, sensitivity_max
 
+from tests.helpers import small
 from tinyvgg.attribution import Backtracking, Deconvnet, FeatureTracking, quantus_explain
-from tinyvgg.backtracking import backtrack
+from tinyvgg.backtracking import Contribution, Cutoff, backtrack
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.errors import UserError
-from tinyvgg.rules import Contribution, Cutoff
 from tinyvgg.trace import record
 from tinyvgg.tracking import track_features
 

@@ -1,16 +1,14 @@
-import loops
 import numpy as np
 import pytest
-import small
 import torch
 from torch import nn
 
+from tests.helpers import loops, small
 from tinyvgg import edges
 from tinyvgg import trace as tracing
-from tinyvgg.backtracking import backtrack
+from tinyvgg.backtracking import Cutoff, Literal, backtrack, published
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.errors import UserError
-from tinyvgg.rules import Cutoff, Literal, published
 from tinyvgg.trace import record
 
 HIDDEN = [(), (9,), (14, 9), (16, 12, 10), (16, 14, 12, 10)]

@@ -1,27 +1,33 @@
 import itertools
 
-import loops
 import pytest
-import small
 import torch
 import torch.nn.functional as F
 from captum.attr import NeuronDeconvolution
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tests.helpers import loops, small
 from tinyvgg import trace as tracing
-from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.errors import UserError
-from tinyvgg.model import TinyVGG
-from tinyvgg.network import Convolution, Pooling
-from tinyvgg.sizes import (
+from tinyvgg.chapters.deconvolution import (
     convolved_size,
     deconvolved_size,
     deconvolved_size_padded,
     deconvolved_size_strided,
 )
+from tinyvgg.deconvolution import (
+    PUBLISHED,
+    deconvolve,
+    fixed_switches,
+    max_pool,
+    random_switches,
+    unpool,
+    unpool_ties,
+)
+from tinyvgg.errors import UserError
+from tinyvgg.network import Convolution, Pooling
 from tinyvgg.trace import record
-from tinyvgg.unpooling import fixed_switches, max_pool, random_switches, unpool, unpool_ties
+from tinyvgg.training.tiny_vgg import TinyVGG
 
 CONVOLUTIONS = [
     {"stride": stride, "padding": padding, "kernel_size": kernel, "dilation": dilation}

@@ -1,7 +1,6 @@
 """Against the same or related methods of Captum: where they must agree, and where they must not."""
 
 import pytest
-import small
 import torch
 from captum.attr import (
     LRP,
@@ -15,6 +14,7 @@ from captum.attr import (
 from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
 from torch import nn
 
+from tests.helpers import small
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.trace import record

@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import hypothesis.strategies as st
-import small
 import torch
 from hypothesis import given, reject, settings
 from torch import nn
 
-from tinyvgg.backtracking import backtrack
+from tests.helpers import small
+from tinyvgg.backtracking import Contrastive, Contribution, Cutoff, Literal, backtrack, published
 from tinyvgg.contribution import contributions
-from tinyvgg.deconvolution import PUBLISHED, deconvolve
+from tinyvgg.deconvolution import PUBLISHED, deconvolve, unpool
 from tinyvgg.network import Pooling
 from tinyvgg.reading import read_network
-from tinyvgg.rules import Contrastive, Contribution, Cutoff, Literal, published
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore, track_features
-from tinyvgg.unpooling import unpool
 
 RULES = [Literal(), Cutoff(), published(), Contribution(), Contribution(3), Contrastive(top=5)]
 RULES += [Contrastive(), Contrastive(against=1)]

@@ -1,11 +1,11 @@
 import functools
 
 import pytest
-import small
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.helpers import small
 from tinyvgg.backtracking import backtrack
 from tinyvgg.errors import UserError
 from tinyvgg.reading import read_network

@@ -1,10 +1,10 @@
 import itertools
 
 import pytest
-import small
 import torch
 from torch import nn
 
+from tests.helpers import small
 from tinyvgg import repairs as repairing
 from tinyvgg.errors import UserError
 from tinyvgg.network import head

@@ -1,15 +1,23 @@
 """The rules of our own, and an average between the last maps and the dense layers."""
 
 import pytest
-import small
 import torch
 from torch import nn
 
-from tinyvgg.backtracking import backtrack
+from tests.helpers import small
+from tinyvgg.backtracking import (
+    Contrastive,
+    Contribution,
+    Cutoff,
+    Literal,
+    Rule,
+    Stepwise,
+    backtrack,
+    published,
+)
 from tinyvgg.contribution import contributions
 from tinyvgg.errors import UserError
 from tinyvgg.repairs import repair
-from tinyvgg.rules import Contrastive, Contribution, Cutoff, Literal, Rule, Stepwise, published
 from tinyvgg.trace import record
 
 HIDDEN = [(), (9,), (16, 12, 10)]

@@ -1,17 +1,16 @@
 import pytest
-import small
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 
-from tinyvgg.backtracking import backtrack
+from tests.helpers import small
+from tinyvgg.backtracking import Contrastive, backtrack
 from tinyvgg.errors import UserError
-from tinyvgg.model import TinyVGG
 from tinyvgg.network import head
-from tinyvgg.rules import Contrastive
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore, track_features
+from tinyvgg.training.tiny_vgg import TinyVGG
 
 
 def light(build, pixels):

@@ -1,7 +1,7 @@
 import pytest
-import small
 import torch
 
+from tests.helpers import small
 from tinyvgg.backtracking import backtrack
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import PUBLISHED, deconvolve

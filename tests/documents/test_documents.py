@@ -4,12 +4,13 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import pages
 import pandas as pd
 import pytest
 
-from tinyvgg.documents import Document, Picture, Pictures, Section, Table, Text, render
-from tinyvgg.drawing import png
+from tests.helpers import pages
+from tinyvgg.chapters.style import png
+from tinyvgg.documents.content import Document, Picture, Pictures, Section, Table, Text
+from tinyvgg.documents.html import render
 
 DOT = png(np.zeros((2, 3, 3), dtype=np.uint8))
 

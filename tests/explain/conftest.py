@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tinyvgg.experiments import open_study
-from tinyvgg.trained import TrainedNetwork, load_trained
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import TrainedNetwork, load_trained
 
 
 @pytest.fixture(scope="session")

@@ -7,22 +7,31 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pages
 import pytest
 import torch
 from PIL import Image
 
 import tinyvgg
-from tinyvgg import paths, registry, rules, run_folder
+from tests.helpers import pages
+from tinyvgg import backtracking as rules
+from tinyvgg import files as paths
+from tinyvgg.backtracking import NAMED
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import open_study
-from tinyvgg.explaining import Explained, explain_images, save
-from tinyvgg.explaining.page import draw, sentences
-from tinyvgg.explaining.pictures import map_sheet, over_image, shown_maps
-from tinyvgg.faces.decoding import read_image
-from tinyvgg.rules import NAMED
-from tinyvgg.runs import Experiment
-from tinyvgg.trained import TrainedNetwork, load_trained
+from tinyvgg.explain import (
+    Explained,
+    draw,
+    explain_images,
+    map_sheet,
+    over_image,
+    save,
+    sentences,
+    shown_maps,
+)
+from tinyvgg.faces.images import read_image
+from tinyvgg.training import runs as registry
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Experiment, TrainedNetwork, load_trained
 
 
 @pytest.fixture
@@ -239,7 +248,7 @@ def test_a_failure_leaves_nothing_behind_and_the_earlier_one_in_place(
     def fail(*_: object) -> None:
         raise RuntimeError("no page")
 
-    monkeypatch.setattr("tinyvgg.explaining.saving.render", fail)
+    monkeypatch.setattr("tinyvgg.explain.render", fail)
     with pytest.raises(RuntimeError):
         save(explained, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyvgg.faces.synthetic.anatomy import load_anatomy
+from synthfaces.anatomy import load_anatomy
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ import pytest
 import torch
 from skimage import data
 
-from tinyvgg.faces.alignment import around_eyes
-from tinyvgg.faces.crops import cut
+from synthfaces.single import render_face
+from synthfaces.specification import face_spec
+from tinyvgg.faces.cropping import around_eyes
 from tinyvgg.faces.detection import Face, load_detector
-from tinyvgg.faces.synthetic import face_spec, render_face
+from tinyvgg.faces.images import cut
 
 SIZE = 224
 

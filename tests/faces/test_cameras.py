@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthfaces.design import design
 from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, load_faces, looking
-from tinyvgg.faces.alignment import around_eyes
-from tinyvgg.faces.cropping import ByCamera
-from tinyvgg.faces.crops import Crop
+from tinyvgg.faces import looking
+from tinyvgg.faces.cropping import ByCamera, around_eyes
 from tinyvgg.faces.detection import Detector, Face
-from tinyvgg.faces.synthetic.design import design
+from tinyvgg.faces.images import Crop
+from tinyvgg.faces.index import Faces
+from tinyvgg.faces.loading import load_faces
 
 FRAME = (120, 80)
 PLACES = {45: (40, 50), 90: (45, 55), 135: (50, 60)}

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyvgg import cli, extras
-from tinyvgg.faces import synthetic
-from tinyvgg.faces.synthetic import face_spec, ground_truth, intervene, render_face
-from tinyvgg.faces.synthetic.shots import Renderer
+import synthfaces as synthetic
+from synthfaces.interventions import intervene
+from synthfaces.shots import Renderer
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import face_spec
+from tinyvgg import cli
+from tinyvgg import errors as extras
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyvgg import cli, contact_sheets
+from tinyvgg import cli
 from tinyvgg.errors import UserError
-from tinyvgg.faces import load_faces
+from tinyvgg.faces import contact_sheets
+from tinyvgg.faces.loading import load_faces
 
 
 @pytest.fixture(autouse=True)

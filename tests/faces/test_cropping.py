@@ -3,20 +3,18 @@
 import numpy as np
 import pytest
 
-from tinyvgg.faces.alignment import around_eyes
 from tinyvgg.faces.cropping import (
     AroundFace,
     ByCamera,
     Cropping,
     Middle,
+    around_eyes,
     clear_face,
     cropping_of,
     fitting,
 )
-from tinyvgg.faces.crops import Crop, centred
-from tinyvgg.faces.decoding import Unusable
 from tinyvgg.faces.detection import Face
-from tinyvgg.faces.known import Facts, Stamp
+from tinyvgg.faces.images import Crop, Facts, Stamp, Unusable, centred
 
 NOBODY = Stamp()
 

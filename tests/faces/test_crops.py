@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinyvgg.faces.crops import Crop, centred, cut
+from tinyvgg.faces.images import Crop, centred, cut
 
 
 def image(height: int, width: int) -> torch.Tensor:

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import decoding
-from tinyvgg.faces.decoding import Unusable, read_image, upright
+from tinyvgg.faces import images as decoding
+from tinyvgg.faces.images import Unusable, read_image, upright
 
 SIDE = 12
 COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)

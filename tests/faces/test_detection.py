@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from tinyvgg.errors import UserError
-from tinyvgg.extras import MissingExtraError
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import face_spec
+from tinyvgg.errors import MissingExtraError, UserError
 from tinyvgg.faces import detection
 from tinyvgg.faces.detection import SIDES, CenterFace, load_detector
-from tinyvgg.faces.synthetic import face_spec, ground_truth, render_face
 
 PHOTOS = os.environ.get("TINYVGG_PHOTOS")
 FACE = np.array([182.0, 70.0, 267.0, 179.0])

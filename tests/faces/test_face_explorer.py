@@ -9,18 +9,30 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pages
 import pytest
 
-from tinyvgg import paths
+from synthfaces.face_parts import FacePart
+from synthfaces.single import render_face
+from synthfaces.specification import FaceSpec
+from tests.helpers import pages
+from tinyvgg import files as paths
+from tinyvgg.chapters.explorers import StaticExplorer
+from tinyvgg.chapters.own_face import (
+    CAUSES,
+    Album,
+    Seen,
+    album,
+    compare,
+    difference_picture,
+    express,
+    outwards,
+    pack,
+    pack_steps,
+    parts_picture,
+    static_faces,
+)
 from tinyvgg.errors import UserError
-from tinyvgg.faces.synthetic import FacePart, FaceSpec, render_face
-from tinyvgg.figures.interventions import difference_picture, parts_picture
-from tinyvgg.findings.interventions import Seen, compare
-from tinyvgg.profiles import PROFILES
-from tinyvgg.widgets import Album, StaticExplorer, album, static_faces
-from tinyvgg.widgets.causes import CAUSES, express
-from tinyvgg.widgets.layers import outwards, pack, pack_steps
+from tinyvgg.training.settings import PROFILES
 
 SIZE = 16
 BY_NAME = {cause.name: cause for cause in CAUSES}
@@ -203,7 +215,7 @@ def test_the_same_album_makes_the_same_page_and_another_name_other_ids(page, sma
 def test_names_that_are_no_ids_and_albums_that_are_too_large_are_refused(small, monkeypatch):
     with pytest.raises(UserError, match="name 'No id' is no id"):
         static_faces(small, "No id")
-    monkeypatch.setattr("tinyvgg.widgets.face_explorer.LIMIT", 1000)
+    monkeypatch.setattr("tinyvgg.chapters.own_face.LIMIT", 1000)
     with pytest.raises(UserError, match=r"makes [\d,]+ characters of HTML and 1,000 are allowed"):
         static_faces(small, "test")
 

@@ -8,15 +8,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyvgg import paths
+from synthfaces.interventions import intervene
+from synthfaces.lighting import Light
+from synthfaces.parameters import STRONGEST
+from synthfaces.single import render_face
+from synthfaces.specification import FaceSpec, face_spec
+from tinyvgg import files as paths
+from tinyvgg.chapters import own_face as studio
+from tinyvgg.chapters.own_face import (
+    SLIDES,
+    FaceStudio,
+    Later,
+    compare,
+    difference_picture,
+    face_studio,
+    parts_picture,
+    see,
+)
 from tinyvgg.errors import UserError
-from tinyvgg.face_parameters import STRONGEST
-from tinyvgg.faces.synthetic import FaceSpec, Light, face_spec, intervene, render_face
-from tinyvgg.figures.interventions import difference_picture, parts_picture
-from tinyvgg.findings.interventions import compare, see
-from tinyvgg.widgets import FaceStudio, face_studio, studio
-from tinyvgg.widgets.coalescing import Later
-from tinyvgg.widgets.slides import SLIDES
 
 SIZE = 16
 

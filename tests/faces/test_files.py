@@ -9,8 +9,10 @@ from PIL import Image
 
 from tinyvgg import memory
 from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, kept, load_faces
-from tinyvgg.faces.files import ImageFiles
+from tinyvgg.faces import images as kept
+from tinyvgg.faces.images import ImageFiles
+from tinyvgg.faces.index import Faces
+from tinyvgg.faces.loading import load_faces
 
 SIZE = 8
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import FaceIndex, Faces, check_source
+from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.faces.parameters import check_source
 
 
 def index(**columns: list[object]) -> FaceIndex:

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from tinyvgg import paths
-from tinyvgg.faces.synthetic import (
-    FacePart,
-    FaceSpec,
-    Head,
-    ground_truth,
-    intervene,
-    render_face,
-    render_with_parts,
-)
-from tinyvgg.figures.interventions import (
+from synthfaces.face_parts import FacePart
+from synthfaces.head import Head
+from synthfaces.interventions import intervene
+from synthfaces.single import ground_truth, render_face, render_with_parts
+from synthfaces.specification import FaceSpec
+from tinyvgg import files as paths
+from tinyvgg.chapters.own_face import (
     RAMP,
+    Seen,
+    compare,
     difference_picture,
+    equality_table,
     interventions_figure,
+    largest_table,
     part_colour,
     parts_picture,
+    see,
 )
-from tinyvgg.findings.interventions import Seen, compare, equality_table, largest_table, see
 
 SIZE = 32
 SPEC = FaceSpec(1)

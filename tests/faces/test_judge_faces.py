@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyvgg.face_parameters import EMOTIONS
-from tinyvgg.faces.synthetic import FacePart, design
+from synthfaces.design import design
+from synthfaces.face_parts import FacePart
+from synthfaces.parameters import EMOTIONS
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 FACE = np.array([40.0, 50.0, 80.0, 100.0])

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthfaces.face_parts import FacePart
+from synthfaces.landmarks import Landmarks
 from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face
-from tinyvgg.faces.synthetic.face_parts import FacePart
-from tinyvgg.faces.synthetic.landmarks import Landmarks
 
 ROOT = Path(__file__).resolve().parents[2]
 BOX = np.array([40.0, 50.0, 80.0, 100.0])

@@ -14,9 +14,14 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import Faces, decoding, known, load_faces, looking, originals, photographs
-from tinyvgg.faces.files import ImageFiles
-from tinyvgg.faces.known import Facts, Known
+from tinyvgg.faces import images as decoding
+from tinyvgg.faces import images as known
+from tinyvgg.faces import loading as photographs
+from tinyvgg.faces import looking
+from tinyvgg.faces import looking as originals
+from tinyvgg.faces.images import Facts, ImageFiles, Known
+from tinyvgg.faces.index import Faces
+from tinyvgg.faces.loading import load_faces
 
 SIZE = 16
 
@@ -369,7 +374,7 @@ def test_a_table_gives_the_columns_and_leaves_files_that_it_does_not_name(folder
 
 
 def test_a_run_of_a_folder_that_loses_an_image_goes_on(folder: Path) -> None:
-    from tinyvgg.experiments import open_study
+    from tinyvgg.training.experiments import open_study
 
     (folder / "calm" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     run = open_study("smoke", f"folder:{folder}::crop=centre", 0, progress=False).run("class")

@@ -9,22 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthfaces import portraits, rafd_folder, rafd_form
+from synthfaces.camera import Nuisance, aim
+from synthfaces.design import design
+from synthfaces.landmarks import find_landmarks
+from synthfaces.parameters import ANGLES
+from synthfaces.photograph import Studio
+from synthfaces.rafd_form import write_rafd
+from synthfaces.specification import face_spec
+from synthfaces.subjects import Framing
 from tinyvgg import cli
 from tinyvgg.errors import UserError
-from tinyvgg.faces import ANGLES
-from tinyvgg.faces.synthetic import (
-    Nuisance,
-    design,
-    face_spec,
-    portraits,
-    rafd_folder,
-    rafd_form,
-    write_rafd,
-)
-from tinyvgg.faces.synthetic.camera import aim
-from tinyvgg.faces.synthetic.landmarks import find_landmarks
-from tinyvgg.faces.synthetic.photograph import Studio
-from tinyvgg.faces.synthetic.subjects import Framing
 
 FEW = {"emotions": ["neutral"], "gazes": ["frontal"], "progress": False}
 MAN, GIRL_WITH_LARGEST_HEAD = 2, 41

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthfaces.parameters import EMOTIONS, GAZES
 from tinyvgg.errors import UserError
-from tinyvgg.faces import EMOTIONS, GAZES, FaceIndex, hold_out, split
+from tinyvgg.faces.index import FaceIndex
+from tinyvgg.faces.splits import hold_out, split
 
 
 @pytest.fixture(scope="module")

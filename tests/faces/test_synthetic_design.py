@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
+from synthfaces.camera import draw_nuisance
+from synthfaces.design import design
+from synthfaces.expressions import draw_expression, draw_temperament, sides
+from synthfaces.parameters import EMOTIONS, GAZES, SUBJECTS
+from synthfaces.streams import stream
 from tinyvgg.errors import UserError
-from tinyvgg.faces import EMOTIONS, GAZES, FaceIndex
-from tinyvgg.faces.synthetic import SUBJECTS, design
-from tinyvgg.faces.synthetic.camera import draw_nuisance
-from tinyvgg.faces.synthetic.expressions import draw_expression, draw_temperament, sides
-from tinyvgg.faces.synthetic.streams import stream
+from tinyvgg.faces.index import FaceIndex
 
 
 def test_the_whole_design_has_the_papers_4824_images():

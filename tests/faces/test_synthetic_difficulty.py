@@ -8,24 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import synthfaces as synthetic
+from synthfaces.dataset import fingerprint, render
+from synthfaces.design import design
+from synthfaces.difficulty import KNOBS, USUAL, Difficulty
+from synthfaces.expressions import EXPRESSIONS, sides
+from synthfaces.head import Head
+from synthfaces.interventions import intervene
+from synthfaces.lighting import Light
+from synthfaces.parameters import EMOTIONS, GAZES, SUBJECTS
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec, face_specs
 from tinyvgg import faces as face_sources
-from tinyvgg.difficulty import KNOBS, USUAL, Difficulty
-from tinyvgg.faces import EMOTIONS, GAZES, load_faces, synthetic
-from tinyvgg.faces.synthetic import (
-    SUBJECTS,
-    FaceSpec,
-    Head,
-    Light,
-    design,
-    face_spec,
-    face_specs,
-    fingerprint,
-    ground_truth,
-    intervene,
-    render,
-    render_face,
-)
-from tinyvgg.faces.synthetic.expressions import EXPRESSIONS, sides
+from tinyvgg.faces.loading import load_faces
 
 SIZE = 32
 SHOTS = ((2, "neutral", "left"), (2, "happy", "frontal"), (9, "sad", "right"))

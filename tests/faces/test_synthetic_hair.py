@@ -6,28 +6,24 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tinyvgg.face_parameters import SUBJECTS
-from tinyvgg.faces.synthetic import (
-    FaceSpec,
-    ground_truth,
-    hair_styles,
-    intervene,
-    render_face,
-    single,
-)
-from tinyvgg.faces.synthetic.chart import heights
-from tinyvgg.faces.synthetic.combing import comb
-from tinyvgg.faces.synthetic.design import person
-from tinyvgg.faces.synthetic.face_parts import FacePart
-from tinyvgg.faces.synthetic.grooming import grow
-from tinyvgg.faces.synthetic.hair_paint import is_for_ribbons, paint_cover
-from tinyvgg.faces.synthetic.hair_shading import soft_outlines
-from tinyvgg.faces.synthetic.hair_styles import Cut, HairStyle, draw_style, hair_cover
-from tinyvgg.faces.synthetic.maths import dot
-from tinyvgg.faces.synthetic.obstacles import EAR
-from tinyvgg.faces.synthetic.scalp import Scalp
-from tinyvgg.faces.synthetic.strands import frayed
-from tinyvgg.faces.synthetic.subjects import own_looks
+from synthfaces import hair_styles, single
+from synthfaces.chart import heights
+from synthfaces.combing import comb
+from synthfaces.design import person
+from synthfaces.face_parts import FacePart
+from synthfaces.grooming import grow
+from synthfaces.hair_paint import is_for_ribbons, paint_cover
+from synthfaces.hair_shading import soft_outlines
+from synthfaces.hair_styles import Cut, HairStyle, draw_style, hair_cover
+from synthfaces.interventions import intervene
+from synthfaces.maths import dot
+from synthfaces.obstacles import EAR
+from synthfaces.parameters import SUBJECTS
+from synthfaces.scalp import Scalp
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import FaceSpec
+from synthfaces.strands import frayed
+from synthfaces.subjects import own_looks
 
 SIZE = 64
 PLAIN = HairStyle(

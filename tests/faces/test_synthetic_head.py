@@ -5,26 +5,19 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from synthfaces import single
+from synthfaces.camera import SQUARE, Nuisance, View, aim
+from synthfaces.expressions import Expression, follow_gaze, held_lids
+from synthfaces.face_parts import FacePart
+from synthfaces.head import Head
+from synthfaces.interventions import intervene
+from synthfaces.lighting import Illumination, Light, dome_rays
+from synthfaces.pose import pose
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec
+from synthfaces.subjects import Framing
+from synthfaces.truth import Truth
 from tinyvgg.errors import UserError
-from tinyvgg.faces.synthetic import (
-    Expression,
-    FacePart,
-    FaceSpec,
-    Head,
-    Light,
-    Nuisance,
-    Truth,
-    face_spec,
-    ground_truth,
-    intervene,
-    render_face,
-    single,
-)
-from tinyvgg.faces.synthetic.camera import SQUARE, View, aim
-from tinyvgg.faces.synthetic.expressions import follow_gaze, held_lids
-from tinyvgg.faces.synthetic.lighting import Illumination, dome_rays
-from tinyvgg.faces.synthetic.pose import pose
-from tinyvgg.faces.synthetic.subjects import Framing
 
 SIZE = 96
 LAMPS = Light(dome=0)

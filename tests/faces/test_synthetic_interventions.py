@@ -6,20 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from tinyvgg.faces.synthetic import (
-    FacePart,
-    FaceSpec,
-    Light,
-    Truth,
-    face_spec,
-    ground_truth,
-    intervene,
-    render_face,
-    single,
-)
-from tinyvgg.faces.synthetic.camera import aim
-from tinyvgg.faces.synthetic.mesh import Part
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio
+from synthfaces import single
+from synthfaces.camera import aim
+from synthfaces.face_parts import FacePart
+from synthfaces.interventions import intervene
+from synthfaces.lighting import Light
+from synthfaces.mesh import Part
+from synthfaces.photograph import SUPERSAMPLING, Studio
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec
+from synthfaces.truth import Truth
 
 SIZE = 64
 LENS_REACH = 2

@@ -3,16 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinyvgg.faces.synthetic import face_spec, single
-from tinyvgg.faces.synthetic.chart import Charts, chart
-from tinyvgg.faces.synthetic.clothes import Shirt, TShirt
-from tinyvgg.faces.synthetic.lighting import PLAIN
-from tinyvgg.faces.synthetic.materials import Hits
-from tinyvgg.faces.synthetic.mesh import Part
-from tinyvgg.faces.synthetic.mouth import light_in_cavity, light_on_teeth
-from tinyvgg.faces.synthetic.photograph import Studio
-from tinyvgg.faces.synthetic.shading import shade
-from tinyvgg.faces.synthetic.teeth import tooth_colour
+from synthfaces import single
+from synthfaces.chart import Charts, chart
+from synthfaces.clothes import Shirt, TShirt
+from synthfaces.lighting import PLAIN
+from synthfaces.materials import Hits
+from synthfaces.mesh import Part
+from synthfaces.mouth import light_in_cavity, light_on_teeth
+from synthfaces.photograph import Studio
+from synthfaces.shading import shade
+from synthfaces.specification import face_spec
+from synthfaces.teeth import tooth_colour
 
 FRONT = np.array([0, 0, 1], np.float32)
 RIGHT = np.array([-1, 0, 1], np.float32) / np.float32(2**0.5)

@@ -11,25 +11,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tinyvgg.errors import UserError
-from tinyvgg.faces import EMOTIONS
-from tinyvgg.faces.synthetic import (
+from synthfaces import (
     anatomy,
     camera,
     dataset,
-    design,
     expressions,
-    fingerprint,
     lighting,
     mesh,
     pose,
-    render,
-    render_shot,
     shots,
     single,
     specification,
 )
-from tinyvgg.faces.synthetic.shots import Renderer
+from synthfaces.dataset import fingerprint, render
+from synthfaces.design import design
+from synthfaces.parameters import EMOTIONS
+from synthfaces.shots import Renderer
+from synthfaces.single import render_shot
+from tinyvgg.errors import UserError
 
 SIZE = 32
 STILL = camera.Nuisance(shift=(0.0, 0.0), scale=1.0, roll=0.0, exposure=0.0, grain=0)
@@ -173,7 +172,7 @@ def test_several_processes_make_the_same_bytes_even_from_an_unguarded_script(
     script.write_text(
         "import sys, numpy as np, pandas as pd\n"
         "from pathlib import Path\n"
-        "from tinyvgg.faces.synthetic import render\n"
+        "from synthfaces import render\n"
         "folder = Path(sys.argv[1])\n"
         "table = pd.read_csv(folder / 'table.csv')\n"
         f"images = render(table, {SIZE}, folder, workers=2, progress=False)\n"

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tinyvgg.faces.synthetic import face_spec, single
-from tinyvgg.faces.synthetic.camera import Camera, aim
-from tinyvgg.faces.synthetic.lighting import Visibility
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING, Studio
-from tinyvgg.faces.synthetic.sampling import (
+from synthfaces import single
+from synthfaces.camera import Camera, aim
+from synthfaces.lighting import Visibility
+from synthfaces.photograph import SUPERSAMPLING, Studio
+from synthfaces.sampling import (
     FINE,
     NOTHING,
     SMOOTH,
@@ -20,7 +20,8 @@ from tinyvgg.faces.synthetic.sampling import (
     plain_kind,
     rays_of_pixels,
 )
-from tinyvgg.faces.synthetic.shadows import passed, scaled
+from synthfaces.shadows import passed, scaled
+from synthfaces.specification import face_spec
 
 SIZE = 96
 NARROW = 0.01

@@ -8,14 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tinyvgg.difficulty import USUAL
+from synthfaces.dataset import render
+from synthfaces.design import design
+from synthfaces.difficulty import USUAL
+from synthfaces.face_parts import FacePart
+from synthfaces.parameters import EMOTIONS
+from synthfaces.parts_shown import parts_shown
+from synthfaces.shots import Renderer
+from synthfaces.single import render_face
+from synthfaces.specification import FaceSpec, face_spec
+from tinyvgg.chapters import data_sheet as probes
+from tinyvgg.chapters.data_sheet import FACE, PROBES, shortcut_table, without
 from tinyvgg.errors import UserError
-from tinyvgg.faces import EMOTIONS
-from tinyvgg.faces.synthetic import FacePart, FaceSpec, design, face_spec, render, render_face
-from tinyvgg.faces.synthetic.parts_shown import parts_shown
-from tinyvgg.faces.synthetic.shots import Renderer
-from tinyvgg.findings import probes
-from tinyvgg.findings.shortcuts import FACE, PROBES, shortcut_table, without
 
 SIZE = 32
 PEOPLE = 12

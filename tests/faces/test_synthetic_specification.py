@@ -8,25 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthfaces.anatomy import load_anatomy
+from synthfaces.dataset import LEVELS_OFF, SHARE_OFF, VERSION, render
+from synthfaces.design import design
+from synthfaces.expressions import Expression
+from synthfaces.head import Head
+from synthfaces.interventions import intervene
+from synthfaces.lighting import Light
+from synthfaces.parameters import ACTIONS, EMOTIONS
+from synthfaces.single import render_face
+from synthfaces.specification import FACE_UNITS, FaceSpec, face_spec, face_specs
 from tinyvgg.errors import UserError
-from tinyvgg.faces import EMOTIONS
-from tinyvgg.faces.synthetic import (
-    ACTIONS,
-    VERSION,
-    Expression,
-    FaceSpec,
-    Head,
-    Light,
-    design,
-    face_spec,
-    face_specs,
-    intervene,
-    render,
-    render_face,
-)
-from tinyvgg.faces.synthetic.anatomy import load_anatomy
-from tinyvgg.faces.synthetic.dataset import LEVELS_OFF, SHARE_OFF
-from tinyvgg.faces.synthetic.specification import FACE_UNITS
 
 SIZE = 32
 KEPT = Path(__file__).parent / "fixtures" / f"synthetic_version_{VERSION}.png"

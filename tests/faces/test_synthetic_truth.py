@@ -3,25 +3,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tinyvgg.faces.synthetic import (
-    Expression,
-    FacePart,
-    FaceSpec,
-    Truth,
-    brows,
-    face_spec,
-    ground_truth,
-    intervene,
-    render_face,
-    single,
-)
-from tinyvgg.faces.synthetic.camera import Nuisance, aim
-from tinyvgg.faces.synthetic.face_parts import face_parts
-from tinyvgg.faces.synthetic.hair_styles import FALLING
-from tinyvgg.faces.synthetic.mesh import Part
-from tinyvgg.faces.synthetic.photograph import SUPERSAMPLING
-from tinyvgg.faces.synthetic.subjects import Framing, own_looks
-from tinyvgg.faces.synthetic.truth import majority
+from synthfaces import brows, single
+from synthfaces.camera import Nuisance, aim
+from synthfaces.expressions import Expression
+from synthfaces.face_parts import FacePart, face_parts
+from synthfaces.hair_styles import FALLING
+from synthfaces.interventions import intervene
+from synthfaces.mesh import Part
+from synthfaces.photograph import SUPERSAMPLING
+from synthfaces.single import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec
+from synthfaces.subjects import Framing, own_looks
+from synthfaces.truth import Truth, majority
 
 SIZE = 96
 PEOPLE = (1, 3, 4, 9)

@@ -1,6 +1,5 @@
 """How crops are shown: where the square is, and never a photograph at its full size."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,15 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyvgg.faces import load_faces
-from tinyvgg.faces.crops import Crop
-from tinyvgg.faces.originals import LARGEST
-from tinyvgg.faces.synthetic.design import design
-from tinyvgg.figures import crops, data, style
-from tinyvgg.findings import data as found
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces
+from synthfaces.design import design
+from tests.helpers.made_up import made_up_faces
+from tinyvgg.chapters import data, style
+from tinyvgg.chapters import data as crops
+from tinyvgg.chapters import data as found
+from tinyvgg.faces.images import Crop
+from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.looking import LARGEST
 
 HEIGHT, WIDTH = 1024, 681
 

@@ -1,17 +1,13 @@
 """What the figures of chapter 1 show."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tinyvgg.faces import ANGLES, EMOTIONS, split
-from tinyvgg.figures import data
-from tinyvgg.findings import data as found
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces, sentence
+from synthfaces.parameters import ANGLES, EMOTIONS
+from tests.helpers.made_up import made_up_faces, sentence
+from tinyvgg.chapters import data
+from tinyvgg.chapters import data as found
+from tinyvgg.faces.splits import split
 
 
 @pytest.fixture

@@ -1,21 +1,20 @@
 """What the figures of the data sheet show."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from tinyvgg.faces import EMOTIONS
-from tinyvgg.faces.synthetic import Camera, FacePart, Landmarks, Truth, design, face_spec
-from tinyvgg.figures import data_sheet
-from tinyvgg.figures import tuning as tuning_figures
-from tinyvgg.findings.judges import Judged
-from tinyvgg.findings.tuning import Measured, Tuning
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces, sentence
+from synthfaces.camera import Camera
+from synthfaces.design import design
+from synthfaces.face_parts import FacePart
+from synthfaces.landmarks import Landmarks
+from synthfaces.parameters import EMOTIONS
+from synthfaces.specification import face_spec
+from synthfaces.truth import Truth
+from tests.helpers.made_up import made_up_faces, sentence
+from tinyvgg.chapters import data_sheet
+from tinyvgg.chapters import data_sheet as tuning_figures
+from tinyvgg.chapters.data_sheet import Judged, Measured, Tuning
 
 
 def looks(numbers):

@@ -1,15 +1,10 @@
 """What the figures of chapter 3 show."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tinyvgg.figures import errors
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces, made_up_run, sentence
+from tests.helpers.made_up import made_up_faces, made_up_run, sentence
+from tinyvgg.chapters import misclassifications as errors
 
 
 @pytest.fixture(scope="module")

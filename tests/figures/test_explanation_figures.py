@@ -1,27 +1,23 @@
 """Chapters on backtracking, deconvolution and tracking: what their figures and tables show."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.helpers import networks
+from tests.helpers.made_up import sentence
+from tinyvgg.chapters import backtracking as back
+from tinyvgg.chapters import backtracking as back_figures
+from tinyvgg.chapters import deconvolution as deconv
+from tinyvgg.chapters import deconvolution as deconv_figures
+from tinyvgg.chapters import feature_tracking as track_figures
+from tinyvgg.chapters import feature_tracking as tracking
+from tinyvgg.chapters import style
+from tinyvgg.chapters.backtracking import averages, bias_table, example, follow_errors, kept_table
 from tinyvgg.deconvolution import deconvolve
-from tinyvgg.figures import backtracking as back_figures
-from tinyvgg.figures import deconvolution as deconv_figures
-from tinyvgg.figures import style
-from tinyvgg.figures import tracking as track_figures
-from tinyvgg.findings import backtracking as back
-from tinyvgg.findings import deconvolution as deconv
-from tinyvgg.findings import tracking as tracking
-from tinyvgg.sensitivity import averages, bias_table, example, follow_errors, kept_table
 from tinyvgg.trace import record
-
-sys.path.insert(0, str(Path(__file__).parent))
-import networks
-from made_up import sentence
 
 
 @pytest.fixture(scope="module")

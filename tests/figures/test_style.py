@@ -2,10 +2,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import made_up_run
 
-from tinyvgg.faces import FaceIndex, Faces
-from tinyvgg.figures import data, errors, style
+from tests.helpers.made_up import made_up_run
+from tinyvgg.chapters import data, style
+from tinyvgg.chapters import misclassifications as errors
+from tinyvgg.faces.index import FaceIndex, Faces
 
 
 @pytest.mark.parametrize(("size", "averaged"), [(300, True), (20, False)])

@@ -1,22 +1,23 @@
 """What the figures of chapter 2 show."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from tinyvgg.figures import style
-from tinyvgg.figures.network import backward_stages, diagram, forward_stages
-from tinyvgg.figures.training import error_rates, loss_and_error
-from tinyvgg.model import TinyVGG
+from tests.helpers.made_up import made_up_faces, made_up_run
+from tinyvgg.chapters import style
+from tinyvgg.chapters.training import (
+    backward_stages,
+    diagram,
+    error_rates,
+    forward_stages,
+    loss_and_error,
+)
 from tinyvgg.trace import record
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up import made_up_faces, made_up_run
+from tinyvgg.training.tiny_vgg import TinyVGG
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import small
 import torch
 
+from tests.helpers import small
+from tinyvgg.chapters import deconvnet_choices as choices
+from tinyvgg.chapters.deconvolution import ink
 from tinyvgg.deconvolution import deconvolve
-from tinyvgg.findings import choices
-from tinyvgg.findings.deconvolution import ink
 
 
 @pytest.fixture(scope="module")

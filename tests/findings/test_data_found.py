@@ -1,19 +1,17 @@
 """Design, splits and verdicts of chapter 1."""
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.helpers.made_up import made_up_faces
 from tinyvgg import paper
-from tinyvgg.experiments import PROFILES, Study
-from tinyvgg.faces import Faces, Split
-from tinyvgg.findings import data
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-from made_up import made_up_faces
+from tinyvgg.chapters import data
+from tinyvgg.faces.index import Faces
+from tinyvgg.faces.splits import Split
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.settings import PROFILES
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,18 @@
 """What the data sheet says of the synthetic set."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from tinyvgg.difficulty import KNOBS, USUAL
-from tinyvgg.experiments import PROFILES, Study
-from tinyvgg.face_parameters import SUBJECTS
-from tinyvgg.faces import EMOTIONS
-from tinyvgg.faces.synthetic import fingerprint
-from tinyvgg.faces.synthetic.expressions import EXPRESSIONS
-from tinyvgg.faces.synthetic.maths import to_linear
-from tinyvgg.findings import data_sheet as sheet
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-from made_up import made_up_faces
+from synthfaces.dataset import fingerprint
+from synthfaces.difficulty import KNOBS, USUAL
+from synthfaces.expressions import EXPRESSIONS
+from synthfaces.maths import to_linear
+from synthfaces.parameters import EMOTIONS, SUBJECTS
+from tests.helpers.made_up import made_up_faces
+from tinyvgg.chapters import data_sheet as sheet
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.settings import PROFILES
 
 
 def study_of(source):

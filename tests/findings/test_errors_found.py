@@ -1,16 +1,12 @@
 """Counts of chapter 3, what chance makes of them, and verdicts."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from tinyvgg.findings import chances, errors
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-from made_up import made_up_faces, made_up_run
+from tests.helpers.made_up import made_up_faces, made_up_run
+from tinyvgg.chapters import misclassifications as chances
+from tinyvgg.chapters import misclassifications as errors
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,17 @@
 
 import importlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from synthfaces.dataset import fingerprint
+from tests.helpers.made_up import made_up_faces, made_up_run
+from tinyvgg.chapters import data_sheet as tuning
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import PROFILES, Study
-from tinyvgg.faces.synthetic import fingerprint
-from tinyvgg.findings import tuning
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-from made_up import made_up_faces, made_up_run
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.settings import PROFILES
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

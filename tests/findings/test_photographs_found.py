@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tinyvgg.chapters import data
+from tinyvgg.chapters import photographs as detectors
+from tinyvgg.chapters import photographs as examples
 from tinyvgg.errors import UserError
-from tinyvgg.findings import data, detectors, examples
-from tinyvgg.sources import OPTIONS, parse_source
+from tinyvgg.faces.sources import OPTIONS, parse_source
 
 
 @pytest.fixture(autouse=True)

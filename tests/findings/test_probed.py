@@ -1,18 +1,14 @@
 """What the data sheet shows of the probes for shortcuts."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from tinyvgg.experiments import PROFILES, Study
-from tinyvgg.findings import probed
-from tinyvgg.findings.probes import HELD_OUT
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-from made_up import made_up_faces
+from tests.helpers.made_up import made_up_faces
+from tinyvgg.chapters import data_sheet as probed
+from tinyvgg.chapters.data_sheet import HELD_OUT
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.settings import PROFILES
 
 
 def study_of(source, faces=None):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from synthfaces.dataset import fingerprint
+from tinyvgg.chapters import data_sheet as judges
+from tinyvgg.chapters import data_sheet as tuning
+from tinyvgg.chapters import reports
 from tinyvgg.errors import UserError
-from tinyvgg.faces.synthetic import fingerprint
-from tinyvgg.findings import judges, reports, tuning
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

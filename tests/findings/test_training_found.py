@@ -1,21 +1,20 @@
 """Network, recipe, accuracy and over-fitting of chapter 2."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tinyvgg import metrics, paper
-from tinyvgg.experiments import PROFILES, Study
-from tinyvgg.findings import recipes, training
-from tinyvgg.metrics import Interval, proportion_interval
-from tinyvgg.model import TinyVGG
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-from made_up import made_up_faces, made_up_run
+from tests.helpers.made_up import made_up_faces, made_up_run
+from tinyvgg import paper
+from tinyvgg.chapters import statistics as metrics
+from tinyvgg.chapters import training
+from tinyvgg.chapters import training as recipes
+from tinyvgg.chapters.statistics import Interval, proportion_interval
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.settings import PROFILES
+from tinyvgg.training.tiny_vgg import TinyVGG
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tempfile import gettempdir
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.photographs.classes import list_classes
+from tinyvgg.faces.folder import list_classes
 
 
 def paths(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.photographs.london import list_london
+from tinyvgg.faces.london import list_london
 
 TABLE = "face_id,face_age,face_gender,face_eth\n001,24,female,white\n002,NA,male,east_asian\n"
 

@@ -4,10 +4,10 @@ from itertools import product
 
 import pytest
 
+from synthfaces.design import design
+from synthfaces.parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
 from tinyvgg.errors import UserError
-from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
-from tinyvgg.faces.synthetic.design import design
-from tinyvgg.photographs.rafd import facts_of, list_rafd
+from tinyvgg.faces.rafd import facts_of, list_rafd
 
 
 def named(subject=1, emotion="happy", gaze="frontal", angle=90, kind="Caucasian_female") -> str:

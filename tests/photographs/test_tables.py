@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.photographs.tables import list_table
+from tinyvgg.faces.folder import list_table
 
 NAMES = ("a/1.jpg", "a/2.png", "3.tif", "4.jpg")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyvgg import paths
+from tinyvgg import files as paths
 from tinyvgg.book import reproduce
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from tinyvgg import cli
-from tinyvgg.book import committed, reproduce, reproduction
-from tinyvgg.book.report import Difference
-from tinyvgg.book.reproduction import Reproduction
+from tinyvgg.book import committed, reproduce
+from tinyvgg.book import reproduce as reproduction
+from tinyvgg.book.reproduce import Difference, Reproduction
 
 LARGE = {"torch", "pandas", "numpy", "IPython", "nbformat", "jupytext", "papermill", "yaml", "tqdm"}
 

@@ -6,8 +6,8 @@ import uuid
 import nbformat
 import pytest
 
-from tinyvgg import paths
-from tinyvgg.book.normalise import WIDGET_STATE, WIDGET_VIEW, normalise, refuse_private, write
+from tinyvgg import files as paths
+from tinyvgg.book.notebooks import WIDGET_STATE, WIDGET_VIEW, normalise, refuse_private, write
 from tinyvgg.errors import UserError
 
 

@@ -10,11 +10,12 @@ import nbformat
 import papermill
 import pytest
 
-from tinyvgg import paths
-from tinyvgg.book import notebooks, sources
-from tinyvgg.book.records import numbers
+from tinyvgg import files as paths
+from tinyvgg.book import notebooks
+from tinyvgg.book import notebooks as sources
+from tinyvgg.chapters.verdicts import numbers
 from tinyvgg.errors import UserError
-from tinyvgg.parameters import DEFAULTS, check, parse
+from tinyvgg.faces.parameters import DEFAULTS, check, parse
 
 
 def run(source: Path, folder: Path, **changed) -> Path:

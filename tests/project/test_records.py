@@ -8,8 +8,15 @@ import pytest
 import torch
 from myst_nb.ext.glue import extract_glue_data_cell
 
-from tinyvgg.book import records
-from tinyvgg.book.records import Number, collect, numbers, record_number, record_verdict, verdicts
+from tinyvgg.chapters import verdicts as records
+from tinyvgg.chapters.verdicts import (
+    Number,
+    collect,
+    numbers,
+    record_number,
+    record_verdict,
+    verdicts,
+)
 from tinyvgg.errors import UserError
 
 

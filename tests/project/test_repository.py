@@ -13,8 +13,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import tinyvgg
-from tinyvgg.book import collect, committed, reproduce, sources
-from tinyvgg.book.normalise import normalise, refuse_private
+from tinyvgg.book import committed, reproduce
+from tinyvgg.book import notebooks as sources
+from tinyvgg.book.notebooks import normalise, refuse_private
+from tinyvgg.chapters.verdicts import collect
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
 PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0}

@@ -12,19 +12,14 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from tinyvgg import claims, paper
-from tinyvgg.book import (
-    committed,
-    notebooks,
-    records,
-    report,
-    reproduce,
-    reproduction,
-    site,
-    sources,
-)
-from tinyvgg.book.records import Number, Records
-from tinyvgg.claims import Verdict
+from tinyvgg import paper
+from tinyvgg.book import claims, committed, notebooks, reproduce, site
+from tinyvgg.book import notebooks as sources
+from tinyvgg.book import reproduce as report
+from tinyvgg.book import reproduce as reproduction
+from tinyvgg.book.claims import Verdict
+from tinyvgg.chapters import verdicts as records
+from tinyvgg.chapters.verdicts import Number, Records
 from tinyvgg.errors import UserError
 
 QUICK = {"profile": "quick", "faces": "synthetic", "seed": 0}

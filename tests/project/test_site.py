@@ -5,9 +5,10 @@ import html
 import pytest
 import yaml
 
-from tinyvgg.book import report, site
-from tinyvgg.book.records import Number
-from tinyvgg.terms import terms_of
+from tinyvgg.book import reproduce as report
+from tinyvgg.book import site
+from tinyvgg.chapters.verdicts import Number
+from tinyvgg.faces.sources import terms_of
 
 SETTINGS = {
     "_config.yml": 'execute: {execute_notebooks: "off"}\nparse: {}\nhtml: {extra_footer: x}\n',

@@ -8,9 +8,11 @@ import nbformat
 import pytest
 
 from tinyvgg import cli
-from tinyvgg.book import publishing, reproduction, site
+from tinyvgg.book import reproduce as publishing
+from tinyvgg.book import reproduce as reproduction
+from tinyvgg.book import site
 from tinyvgg.errors import UserError
-from tinyvgg.terms import check_committing, check_publishing, terms_of
+from tinyvgg.faces.sources import check_committing, check_publishing, terms_of
 
 PHOTOGRAPHS = ("rafd:x", "london:x", "folder:x")
 

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tinyvgg import run_folder
-from tinyvgg.experiments import open_study
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.experiments import open_study
 
 
 @pytest.fixture(scope="session")

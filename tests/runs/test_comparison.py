@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save_file
 
-from tinyvgg import metrics, run_text
-from tinyvgg.comparison import compare, differing, weights_apart
-from tinyvgg.registry import describe
+from tinyvgg.chapters import statistics as metrics
+from tinyvgg import run_text
+from tinyvgg.comparison import compare
+from tinyvgg.comparison import differing
+from tinyvgg.comparison import weights_apart
+from tinyvgg.training.runs import describe
 
 
 def predict(shelf: Any, folder: Path, wrong: list[int], **other: Any) -> None:

@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from tinyvgg import pruning, registry, run_folder
+from tinyvgg import pruning
+from tinyvgg.training import runs as registry
+from tinyvgg.training import runs as run_folder
 from tinyvgg.errors import UserError
-from tinyvgg.pruning import DAY, Selection, remove, select
-from tinyvgg.registry import describe, entries
+from tinyvgg.pruning import DAY
+from tinyvgg.pruning import Selection
+from tinyvgg.pruning import remove
+from tinyvgg.pruning import select
+from tinyvgg.training.runs import describe
+from tinyvgg.training.runs import entries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -153,7 +159,7 @@ def test_a_process_that_waits_to_train_does_so_after_the_run_is_removed(
 ) -> None:
     folder = shelf.interrupted(shelf.trained.name)
     code = (
-        "import sys\nfrom tinyvgg.experiments import open_study\n"
+        "import sys\nfrom tinyvgg.training.experiments import open_study\n"
         "settings = {'epochs': 3, 'initialisation': 'he'}\n"
         "study = open_study('smoke', sys.argv[1], 3, False, settings)\n"
         "print(study.experiment('class').name, flush=True)\n"

@@ -12,11 +12,18 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from tinyvgg import registry, run_folder, runs
+from tinyvgg.training import runs as registry
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training import runs
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import PROFILES, open_study
-from tinyvgg.registry import Entry, describe, described_profile, entries, find
-from tinyvgg.training import Watcher
+from tinyvgg.training.settings import PROFILES
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Entry
+from tinyvgg.training.runs import describe
+from tinyvgg.training.runs import described_profile
+from tinyvgg.training.runs import entries
+from tinyvgg.training.runs import find
+from tinyvgg.training.watching import Watcher
 
 
 def only() -> Entry:

@@ -1,6 +1,5 @@
 """A folder of small random images, a home of its own, and one thread."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_jobs import jobs, run_to_its_end, running, sweeping, wait_for, without_bars
 
-from tinyvgg.sweeps import run_job
+from tests.helpers.small_jobs import jobs, run_to_its_end, running, sweeping, wait_for, without_bars
+from tinyvgg.training.sweeps import run_job
 
 SEEDS = 4
 EPOCHS = 30

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from tinyvgg import backtrack, record, rescore
-from tinyvgg.experiments import open_study
-from tinyvgg.jobs import RULE_NAMES
-from tinyvgg.runs import Run
-from tinyvgg.sweeps import RULES, Finding, explain, findings
+from tinyvgg.training import sweeps as findings
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Run
+from tinyvgg.training.sweeps import RULE_NAMES, RULES, Finding, explain
 
 SETTINGS = {"epochs": 10, "optimiser": "adam", "rate": 0.002}
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_jobs import environment
 
+from tests.helpers.small_jobs import environment
 from tinyvgg import cli
 from tinyvgg.errors import UserError
-from tinyvgg.jobs import (
+from tinyvgg.training.sweeps import (
     RULE_NAMES,
+    RULES,
     check_scheduler,
     parse_names,
     parse_seeds,
@@ -21,7 +22,6 @@ from tinyvgg.jobs import (
     plan,
     table_path,
 )
-from tinyvgg.sweeps import RULES
 
 
 def test_every_task_setting_and_seed_meet_once_and_seeds_vary_fastest() -> None:

@@ -11,12 +11,20 @@ import pandas as pd
 import psutil
 import pytest
 import torch
-from small_jobs import count_down, jobs, running, sweeping, threads, wait_for_lines, without_bars
-from small_jobs import wait_for as wait_until
 
+from synthfaces.processes import cores
+from tests.helpers.small_jobs import (
+    count_down,
+    jobs,
+    running,
+    sweeping,
+    threads,
+    wait_for_lines,
+    without_bars,
+)
+from tests.helpers.small_jobs import wait_for as wait_until
 from tinyvgg.errors import UserError
-from tinyvgg.pools import Pool, cores, processes, usual_workers
-from tinyvgg.sweeps import run_job
+from tinyvgg.training.sweeps import Pool, processes, run_job, usual_workers
 
 
 def test_a_worker_that_dies_takes_down_no_job_but_its_own(tmp_path: Path) -> None:

@@ -14,15 +14,23 @@ import pandas as pd
 import pytest
 from distributed.scheduler import KilledWorker, WorkerState
 from scipy import stats
-from small_jobs import RULES, jobs
 
+from tests.helpers.small_jobs import RULES, jobs
 from tinyvgg import cli, cli_sweep
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import Study, open_study
-from tinyvgg.jobs import Job
-from tinyvgg.pools import processes
-from tinyvgg.sweeps import command, run_job, states, summary, sweep, tabulate
-from tinyvgg.sweeps.table import shown, write
+from tinyvgg.training import sweeps as command
+from tinyvgg.training.experiments import Study, open_study
+from tinyvgg.training.sweeps import (
+    Job,
+    processes,
+    run_job,
+    shown,
+    states,
+    summary,
+    sweep,
+    tabulate,
+    write,
+)
 
 
 class Here(Executor):
@@ -91,8 +99,8 @@ def test_a_second_sweep_trains_nothing_and_computes_nothing(
 ) -> None:
     todo = jobs(faces, rules=RULES)
     first, files = here(todo), stamps(home)
-    monkeypatch.setattr("tinyvgg.train_once._train", None)
-    monkeypatch.setattr("tinyvgg.sweeps.findings.record", None)
+    monkeypatch.setattr("tinyvgg.training.experiments._train", None)
+    monkeypatch.setattr("tinyvgg.training.sweeps.record", None)
     pd.testing.assert_frame_equal(here(todo), first)
     assert stamps(home) == files
 
@@ -135,7 +143,7 @@ def test_an_error_that_no_one_foresaw_is_a_row_too(
 
     todo = jobs(faces)
     here(todo[:1])
-    monkeypatch.setattr("tinyvgg.train_once._train", fail)
+    monkeypatch.setattr("tinyvgg.training.experiments._train", fail)
     table = here(todo)
     assert table["error"].fillna("").tolist() == ["", "RuntimeError: two lines"]
 

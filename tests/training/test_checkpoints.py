@@ -10,13 +10,14 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from small_set import PARTS, RECIPE, SmallSet, network, run
 
-from tinyvgg import paths
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
+from tinyvgg import files as paths
 from tinyvgg.errors import UserError
-from tinyvgg.model import TinyVGG
-from tinyvgg.training import Parts, Watcher
 from tinyvgg.training.checkpoints import NAME, PREVIOUS
+from tinyvgg.training.loop import Parts
+from tinyvgg.training.tiny_vgg import TinyVGG
+from tinyvgg.training.watching import Watcher
 
 
 class Listener(Watcher):

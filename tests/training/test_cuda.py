@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_set import PARTS, RECIPE, SmallSet, network
 
-from tinyvgg.training import Resident, Scaling, Trained, train
-from tinyvgg.training.step import WARM_UP, Step
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network
+from tinyvgg.training.batches import Resident, Scaling
+from tinyvgg.training.loop import WARM_UP, Step, train
+from tinyvgg.training.watching import Trained
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

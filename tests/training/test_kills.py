@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_set import to_the_end
 
-from tinyvgg.training import Recipe
+from tests.helpers.small_set import to_the_end
 from tinyvgg.training.checkpoints import NAME
+from tinyvgg.training.settings import Recipe
 
 KILLS = 10
 RECIPES = {

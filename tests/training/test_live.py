@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_set import run
 
-from tinyvgg.figures.training import learning_curve
-from tinyvgg.widgets import LiveErrors, live
+from tests.helpers.small_set import run
+from tinyvgg.chapters import training as live
+from tinyvgg.chapters.training import LiveErrors, learning_curve
 
 
 @pytest.fixture

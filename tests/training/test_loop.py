@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_set import PARTS, RECIPE, SmallSet, network, run
 from torch import nn
 
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
 from tinyvgg.errors import UserError
-from tinyvgg.training import Parts, Recipe, Watcher, order
+from tinyvgg.training.loop import Parts, order
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.watching import Watcher
 
 
 def test_a_step_is_that_of_plain_gradient_descent(tmp_path: Path) -> None:

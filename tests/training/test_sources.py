@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tinyvgg.faces import FaceIndex, Faces
-from tinyvgg.training import Scaling, resident
-from tinyvgg.training.sources import fit_scaling, open_source
+from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.training.batches import Scaling, fit_scaling, open_source, resident
 
 
 @pytest.fixture

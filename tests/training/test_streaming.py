@@ -15,11 +15,13 @@ import pytest
 import torch
 
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import open_study
-from tinyvgg.faces import Faces, load_faces
-from tinyvgg.faces.files import ImageFiles
-from tinyvgg.runs import Run
-from tinyvgg.training import Scaling, Streamed, open_source, resident, streaming
+from tinyvgg.faces.images import ImageFiles
+from tinyvgg.faces.index import Faces
+from tinyvgg.faces.loading import load_faces
+from tinyvgg.training import batches as streaming
+from tinyvgg.training.batches import Scaling, Streamed, open_source, resident
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Run
 
 GROUPS = [np.array([3, 11, 0]), np.array([7]), np.array([5, 5, 19, 2]), np.array([1, 13])]
 SCRIPT = """

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_set import SmallSet, run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tinyvgg.training import Epoch, TensorBoard, Watcher
+from tests.helpers.small_set import SmallSet, run
+from tinyvgg.training.watching import Epoch, TensorBoard, Watcher
 
 LOSSES = ("train_loss", "train_error", "test_loss", "test_error")
 

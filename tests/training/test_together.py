@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from processes import torchrun
 from safetensors.torch import load_file
-from small_set import SmallSet, run
-from together import BROKEN, RESUMED, WAYS, broken, initialised, told, train_way
+
+from tests.helpers.processes import torchrun
+from tests.helpers.small_set import SmallSet, run
+from tests.helpers.together import BROKEN, RESUMED, WAYS, broken, initialised, told, train_way
 
 
 @pytest.fixture(scope="module")

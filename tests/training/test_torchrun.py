@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import start, torchrun
+
+from tests.helpers.processes import start, torchrun
 
 SCRIPT = Path(__file__).with_name("told.py")
 SETTINGS = ("epochs=40", "batch=3", "initialisation=he")

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_set import PARTS, RECIPE, SmallSet, network, run
 
-from tinyvgg.training import Log, ProgressBar, Recipe, TensorBoard, Watcher
-from tinyvgg.training.diagnosis import (
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.watching import (
     PLATEAU_EPOCHS,
+    Epoch,
+    Log,
+    Plan,
+    ProgressBar,
+    TensorBoard,
+    Watcher,
     constant_loss,
     left_plateau,
     plateau,
 )
-from tinyvgg.training.history import Epoch
-from tinyvgg.training.watching import Plan
 
 
 class Notebook(Watcher):

@@ -7,7 +7,6 @@ from typing import Any
 from tqdm.auto import tqdm
 
 import tinyvgg
-from tinyvgg import run_folder
 from tinyvgg.analysis.contents import describe_set
 from tinyvgg.analysis.following import describe_backtracking
 from tinyvgg.analysis.learning import describe_training
@@ -16,14 +15,15 @@ from tinyvgg.analysis.mistakes import describe_errors
 from tinyvgg.analysis.parts import Part
 from tinyvgg.analysis.repairing import describe_repairs
 from tinyvgg.analysis.showing import describe_tracking
-from tinyvgg.cases import find_cases, record_pairs
-from tinyvgg.documents import Document, Section, Text
+from tinyvgg.chapters.backtracking import follow_errors
+from tinyvgg.chapters.cases import find_cases, record_pairs
+from tinyvgg.documents.content import Document, Section, Text
 from tinyvgg.errors import UserError
-from tinyvgg.experiments import Study
+from tinyvgg.faces.sources import terms_of
 from tinyvgg.paper import TASK_NAMES
-from tinyvgg.runs import Run
-from tinyvgg.sensitivity import follow_errors
-from tinyvgg.terms import terms_of
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.runs import Run
 
 FORMAT = 1
 KIND = "tinyvgg report"
@@ -56,7 +56,7 @@ def analyse(study: Study, tasks: Sequence[str] | None = None) -> Analysis:
     """Train the networks of a study, or load them, and find out about their errors.
 
     Args:
-        study: of `tinyvgg.experiments.open_study`.
+        study: of `tinyvgg.training.experiments.open_study`.
         tasks: to report on; None for all that the source knows.
 
     Raises:

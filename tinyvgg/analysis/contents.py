@@ -5,12 +5,10 @@ from typing import Any
 import pandas as pd
 
 from tinyvgg.analysis.parts import Part, plain, shown
-from tinyvgg.documents import Table, Text
-from tinyvgg.documents.content import Block
-from tinyvgg.experiments import Study
-from tinyvgg.figures.data import contact_sheet
-from tinyvgg.findings.data import PLURALS
+from tinyvgg.chapters.data import PLURALS, contact_sheet
+from tinyvgg.documents.content import Block, Table, Text
 from tinyvgg.paper import TASK_NAMES
+from tinyvgg.training.experiments import Study
 
 ROWS = 30
 """Rows that a table of the page has at most; the JSON has all."""

@@ -3,12 +3,11 @@
 from typing import Any
 
 from tinyvgg.analysis.parts import Part, percent, plain, shown, tabled
-from tinyvgg.documents import Text
-from tinyvgg.documents.content import Block
-from tinyvgg.figures import backtracking as figures
-from tinyvgg.findings import backtracking as findings
-from tinyvgg.runs import Run
-from tinyvgg.sensitivity import Followed, averages, kept_table, overlap_table
+from tinyvgg.chapters import backtracking as figures
+from tinyvgg.chapters import backtracking as findings
+from tinyvgg.chapters.backtracking import Followed, averages, kept_table, overlap_table
+from tinyvgg.documents.content import Block, Text
+from tinyvgg.training.runs import Run
 
 RULES = {"literal": "Algorithm 1 as printed", "cutoff": "the published code's cutoff"}
 NO_ERROR = "The network makes no error: there is nothing to follow back."

@@ -1,13 +1,11 @@
 """Training: its curves, and whether the network learned anything."""
 
 from tinyvgg.analysis.parts import Part, between, percent, plain, shown
-from tinyvgg.documents import Table, Text
-from tinyvgg.figures.training import loss_and_error
-from tinyvgg.findings.training import gap, gap_table, majority, train_errors
-from tinyvgg.metrics import proportion_interval
+from tinyvgg.chapters.statistics import proportion_interval
+from tinyvgg.chapters.training import gap, gap_table, loss_and_error, majority, train_errors
+from tinyvgg.documents.content import Table, Text
 from tinyvgg.paper import TASK_NAMES
-from tinyvgg.registry import described_profile
-from tinyvgg.runs import Run
+from tinyvgg.training.runs import Run, described_profile
 
 
 def describe_training(run: Run) -> Part:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyvgg.runs import Run
+from tinyvgg.training.runs import Run
 
 PIXELS = 300 * 64 * 64
 """Pixels of images that are explained at most; those of 300 images of the profile quick."""

@@ -5,12 +5,11 @@ from typing import Any
 
 from tinyvgg.analysis.contents import ROWS
 from tinyvgg.analysis.parts import Part, percent, plain, shown, tabled
+from tinyvgg.chapters import misclassifications as figures
+from tinyvgg.chapters import misclassifications as findings
 from tinyvgg.columns import counted
-from tinyvgg.documents import Text
-from tinyvgg.documents.content import Block
-from tinyvgg.figures import errors as figures
-from tinyvgg.findings import errors as findings
-from tinyvgg.runs import Run
+from tinyvgg.documents.content import Block, Text
+from tinyvgg.training.runs import Run
 
 SHOWN = 36
 """Errors that are shown, the surest first."""

@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tinyvgg.documents import Picture, Section, Table, Text
-from tinyvgg.documents.content import Block
-from tinyvgg.figures.style import Drawn, Missing
-from tinyvgg.metrics import LEVEL
+from tinyvgg.chapters.statistics import LEVEL
+from tinyvgg.chapters.style import Drawn, Missing
+from tinyvgg.documents.content import Block, Picture, Section, Table, Text
 
 RESOLUTION = 110
 """Dots an inch of a figure."""

@@ -6,17 +6,14 @@ import numpy as np
 import pandas as pd
 
 from tinyvgg.analysis.parts import Part, percent, plain, shown, tabled
-from tinyvgg.cases import RULES, Pairs
-from tinyvgg.documents import Text
-from tinyvgg.documents.content import Block
-from tinyvgg.figures import cases as case_figures
-from tinyvgg.figures import repairs as figures
-from tinyvgg.findings import repairs as findings
-from tinyvgg.findings.case_tables import rates_table
+from tinyvgg.chapters import cases as case_figures
+from tinyvgg.chapters import repairs as figures
+from tinyvgg.chapters import repairs as findings
+from tinyvgg.chapters.cases import RULES, Pairs, rates_table, summarise, suppression_table
+from tinyvgg.documents.content import Block, Text
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.repairs import Repair, repair
-from tinyvgg.runs import Run
-from tinyvgg.suppression import summarise, suppression_table
+from tinyvgg.training.runs import Run
 
 SETS = ("all", "unique", "random", "common", "largest", "contrastive", "repair")
 NO_PAIR = "No error has a right look-alike: there is nothing to compare, and no repair is sought."

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from tinyvgg import paths
+from tinyvgg import files as paths
 from tinyvgg.analysis.analyse import KIND, Analysis
-from tinyvgg.documents import render
+from tinyvgg.documents.html import render
 from tinyvgg.errors import UserError
 
 SUFFIX = ".html"

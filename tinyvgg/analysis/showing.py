@@ -4,14 +4,13 @@ import pandas as pd
 
 from tinyvgg.analysis.following import NO_ERROR
 from tinyvgg.analysis.parts import Part, plain, shown, tabled
-from tinyvgg.cases import RULES, Pairs
-from tinyvgg.documents import Text
-from tinyvgg.documents.content import Block
-from tinyvgg.figures import tracking as figures
-from tinyvgg.findings import tracking as findings
-from tinyvgg.metrics import bootstrap_interval
-from tinyvgg.runs import Run
-from tinyvgg.sensitivity import Followed
+from tinyvgg.chapters import feature_tracking as figures
+from tinyvgg.chapters import feature_tracking as findings
+from tinyvgg.chapters.backtracking import Followed
+from tinyvgg.chapters.cases import RULES, Pairs
+from tinyvgg.chapters.statistics import bootstrap_interval
+from tinyvgg.documents.content import Block, Text
+from tinyvgg.training.runs import Run
 
 BESIDE = 8
 """Errors that are shown beside their look-alikes."""

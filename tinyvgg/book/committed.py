@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import tinyvgg
-from tinyvgg import paths
-from tinyvgg.book import notebooks, report, site
-from tinyvgg.book.normalise import read, refuse_private, write
-from tinyvgg.book.records import Number, Records
-from tinyvgg.book.reproduce import claims_of, write_json, write_text
-from tinyvgg.book.reproduction import Reproduction
-from tinyvgg.claims import Verdict
+from tinyvgg import files as paths
+from tinyvgg.book import notebooks, site
+from tinyvgg.book import reproduce as report
+from tinyvgg.book.claims import Verdict
+from tinyvgg.book.notebooks import read, refuse_private, write
+from tinyvgg.book.reproduce import Reproduction, claims_of, write_json, write_text
+from tinyvgg.chapters.verdicts import Number, Records
 from tinyvgg.errors import UserError
-from tinyvgg.terms import check_committing
+from tinyvgg.faces.sources import check_committing
 
 SOURCE = "synthetic"
 RUN_ONLY = ("package_sha256", "fingerprint")

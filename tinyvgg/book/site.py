@@ -10,11 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from tinyvgg import paths
+from tinyvgg import files as paths
 from tinyvgg.errors import UserError
-from tinyvgg.parameters import named
-from tinyvgg.sources import OPTIONS
-from tinyvgg.terms import terms_of
+from tinyvgg.faces.parameters import named
+from tinyvgg.faces.sources import OPTIONS, terms_of
 
 SETTINGS = ("_config.yml", "_toc.yml")
 NOT_COPIED = ("_build", "notebooks", "generated", *SETTINGS)

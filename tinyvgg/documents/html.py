@@ -6,8 +6,8 @@ from html import escape
 from itertools import count
 from string import Template
 
+from tinyvgg.chapters.style import data_uri
 from tinyvgg.documents.content import Block, Document, Picture, Pictures, Section, Table, Text
-from tinyvgg.drawing import data_uri
 
 _STYLE = """\
 :root { color-scheme: light; }

@@ -10,13 +10,53 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from tinyvgg.faces.alignment import around_eyes
-from tinyvgg.faces.crops import Crop, centred
-from tinyvgg.faces.decoding import Unusable
 from tinyvgg.faces.detection import Face
-from tinyvgg.faces.known import Facts
-from tinyvgg.photographs.listing import Value
-from tinyvgg.sources import AROUND_FACES, BY_CAMERA, CENTRE, LARGEST
+from tinyvgg.faces.folder import Value
+from tinyvgg.faces.images import Crop, Facts, Unusable, centred
+from tinyvgg.faces.sources import AROUND_FACES, BY_CAMERA, CENTRE, LARGEST
+
+_EYES_FROM_FRONT, _EYES_FROM_SIDE = 0.13, 0.08
+"""How far eyes are apart: more up to half the side, less in profiles; in diagonals of the box."""
+_SIDE, _SIDE_OF_PROFILE = 1.02, 1.46
+"""Of the crop, in diagonals of the box."""
+_BACK, _BACK_OF_PROFILE = 1.6, 3.6
+"""From the eyes to the crop's middle, towards the back of the head, in multiples of the way from
+the box's middle to the eyes."""
+_EYES_ABOVE_MIDDLE = 0.087
+"""In sides of the crop."""
+
+
+def around_eyes(face: Face) -> Crop:
+    """The crop of a face that a detector found; it may leave the photograph.
+
+    Args:
+        face: in pixels of the upright photograph.
+    """
+    middle, (across, down) = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
+    diagonal = float(np.hypot(*face.size))
+    profile = _profile(float(np.hypot(across, down)) / diagonal)
+    turn = (1 - profile) * float(np.arctan2(down, across))
+    side = diagonal * _between(_SIDE, _SIDE_OF_PROFILE, profile)
+    right = np.array([np.cos(turn), np.sin(turn)])
+    below = np.array([-right[1], right[0]])
+    back = float((face.middle - middle) @ right) * _between(_BACK, _BACK_OF_PROFILE, profile)
+    x, y = middle + back * right + _EYES_ABOVE_MIDDLE * side * below
+    return Crop(float(x), float(y), side, float(np.degrees(turn)))
+
+
+def _profile(apart: float) -> float:
+    """How much a face is seen from the side, 0 to 1.
+
+    Args:
+        apart: how far its eyes are, in diagonals of its box.
+    """
+    share = (_EYES_FROM_FRONT - apart) / (_EYES_FROM_FRONT - _EYES_FROM_SIDE)
+    return min(max(share, 0.0), 1.0)
+
+
+def _between(front: float, side: float, profile: float) -> float:
+    return front + (side - front) * profile
+
 
 CLEARLY_LARGER = 2.0
 """How much larger than the next one, in its height, a face is that is no doubt the one meant."""
@@ -98,7 +138,7 @@ class AroundFace:
 
     Attributes:
         unclear: what becomes of an image without a face or with several: see
-            `tinyvgg.sources.OPTIONS`.
+            `tinyvgg.faces.sources.OPTIONS`.
         why: a sentence on why this was chosen, where it was not asked for.
     """
 

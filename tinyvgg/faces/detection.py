@@ -27,8 +27,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from tinyvgg.errors import UserError
-from tinyvgg.extras import MissingExtraError
+from tinyvgg.errors import MissingExtraError, UserError
 
 VERSION = 1
 """Raised whenever a change of the detection changes a face that is found."""

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from torch import Tensor
 
+from synthfaces.parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.errors import UserError
-from tinyvgg.face_parameters import ANGLES, EMOTIONS, GAZES
-from tinyvgg.faces.files import ImageFiles
-from tinyvgg.parameters import named
-from tinyvgg.sources import OPTIONS, SYNTHETIC, parse_source
+from tinyvgg.faces.images import ImageFiles
+from tinyvgg.faces.parameters import named
+from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, parse_source
 
 if TYPE_CHECKING:
-    from tinyvgg.faces.originals import Originals
+    from tinyvgg.faces.looking import Originals
 
 COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class", "source")
 _ALLOWED: dict[str, tuple[object, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
@@ -91,7 +91,7 @@ class Faces:
     """Images with their index.
 
     Attributes:
-        source: where they come from, as `tinyvgg.sources.parse_source` reads it.
+        source: where they come from, as `tinyvgg.faces.sources.parse_source` reads it.
         index: one row per image, in the order of `images`.
         images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
             are indexed in the same way.

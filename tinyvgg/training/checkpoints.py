@@ -20,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tinyvgg import paths
+from tinyvgg import files as paths
 from tinyvgg.errors import UserError
-from tinyvgg.training.history import Epoch
+from tinyvgg.training.watching import Epoch
 
 FORMAT = 2
 NAME = "checkpoint.safetensors"

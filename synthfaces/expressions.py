@@ -1,0 +1,273 @@
+"""Expressions as strengths of facial actions, after FACS, and how they vary.
+
+Actions are the 52 face units of ARKit, one target each, and the slant of the brows. An action that
+exists on both sides is written once and acts on both; ``:near`` and ``:far`` name one side of a
+lopsided expression, whose near side is a trait of the subject.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from synthfaces.difficulty import USUAL, Difficulty
+from synthfaces.parameters import (
+    GAZES,
+    STRONGEST,
+    Real,
+    both_sides,
+    check_action,
+    check_one_of,
+    check_range,
+)
+
+EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
+    "angry": {
+        "browDown": 1.3,
+        "noseSneer": 0.3,
+        "eyeWide": 0.35,
+        "eyeSquint": 0.3,
+        "mouthPress": 0.35,
+        "mouthRollLower": 0.75,
+        "mouthRollUpper": 0.6,
+        "mouthShrugLower": 0.35,
+        "jawForward": 0.3,
+        "cheekSquint": 0.2,
+    },
+    "contemptuous": {
+        "mouthSmile:near": 0.35,
+        "mouthDimple:near": 0.95,
+        "mouthPress:near": 0.6,
+        "mouthPress:far": 0.3,
+        "cheekSquint:near": 0.45,
+        "mouthUpperUp:near": 0.15,
+        "mouth:near": 0.06,
+        "eyeSquint:near": 0.3,
+        "eyeSquint:far": 0.25,
+        "browOuterUp:far": 0.35,
+    },
+    "disgusted": {
+        "noseSneer": 1.15,
+        "mouthUpperUp": 0.9,
+        "cheekSquint": 1.3,
+        "eyeSquint": 0.7,
+        "eyeBlink": 0.14,
+        "browInnerUp": 0.2,
+        "mouthFrown": 0.5,
+        "mouthShrugLower": 0.6,
+    },
+    "fearful": {
+        "browInnerUp": 1.25,
+        "browOuterUp": 0.35,
+        "browDown": 0.2,
+        "eyeWide": 1.2,
+        "mouthStretch": 1.1,
+        "jawOpen": 0.2,
+        "mouthLowerDown": 0.75,
+        "mouthUpperUp": 0.25,
+        "mouthFrown": 0.2,
+        "eyebrows-angle-up": 0.5,
+    },
+    "happy": {
+        "mouthSmile": 1.25,
+        "cheekSquint": 1.1,
+        "eyeSquint": 0.3,
+        "mouthUpperUp": 0.6,
+        "jawOpen": 0.08,
+        "mouthLowerDown": 0.25,
+        "mouthStretch": 0.1,
+        "mouthDimple": 0.2,
+    },
+    "neutral": {},
+    "sad": {
+        "browInnerUp": 1.3,
+        "browDown": 0.1,
+        "mouthFrown": 1.15,
+        "mouthShrugLower": 0.8,
+        "mouthPress": 0.1,
+        "eyeBlink": 0.1,
+        "eyeSquint": 0.1,
+        "eyeLookDown": 0.15,
+        "eyebrows-angle-up": 1.0,
+        "mouthStretch": 0.15,
+    },
+    "surprised": {
+        "browInnerUp": 1.1,
+        "browOuterUp": 1.1,
+        "eyeWide": 0.9,
+        "jawOpen": 0.6,
+        "mouthFunnel": 0.25,
+    },
+}
+
+_RESTLESS = ("mouthFrown", "browInnerUp", "eyeBlink", "mouthPress")
+_TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
+_GAZE_DEGREES = 26.0
+_WIDEST_GAZE = 40.0
+_LID_FOLLOWS, _LIDS_PER_DEGREE = 0.8, 0.05
+_SAD_LOWERS_GAZE = 6.0
+_CHIN_AT_REST, _CHIN_RESTLESSNESS = 0.1, 5 / 6
+
+
+@dataclass(frozen=True)
+class Temperament:
+    """How one subject's face acts.
+
+    Attributes:
+        near: the side, ``Left`` or ``Right``, that lopsided expressions favour.
+        asymmetry: by how much the left side acts more strongly than the right one.
+        gains: per action, how strongly it acts.
+    """
+
+    near: str
+    asymmetry: float
+    gains: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What a face does in one shot; it cannot be changed.
+
+    Attributes:
+        actions: target name to weight; those that are not named rest.
+        gaze_yaw: degrees to the subject's left to which the eyes look, however the head is held.
+        gaze_pitch: degrees down to which they look.
+    """
+
+    actions: Mapping[str, Real] = field(default_factory=dict, hash=False)
+    gaze_yaw: Real = 0.0
+    gaze_pitch: Real = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actions", MappingProxyType(dict(self.actions)))
+
+    def __reduce__(self) -> tuple[type["Expression"], tuple[object, ...]]:
+        return type(self), (dict(self.actions), self.gaze_yaw, self.gaze_pitch)
+
+    def check(self) -> None:
+        """Refuse what no face can do.
+
+        Raises:
+            UserError: an unknown action; a weight or a gaze out of range.
+        """
+        for action, weight in self.actions.items():
+            check_action(action, weight)
+        check_range("gaze_yaw", self.gaze_yaw, -_WIDEST_GAZE, _WIDEST_GAZE)
+        check_range("gaze_pitch", self.gaze_pitch, -_WIDEST_GAZE, _WIDEST_GAZE)
+
+    def strength(self, *actions: str) -> float:
+        """The mean weight of some actions over both sides, clipped to 0..1."""
+        names = [name for action in actions for name in sides(action)]
+        return float(np.clip(np.mean([self.actions.get(name, 0.0) for name in names]), 0, 1))
+
+
+def sides(action: str, near: str = "Left") -> tuple[str, ...]:
+    """The targets that an entry of `EXPRESSIONS` moves."""
+    name, _, side = action.partition(":")
+    far = "Right" if near == "Left" else "Left"
+    if side:
+        return (name + (near if side == "near" else far),)
+    return both_sides(name)
+
+
+def draw_temperament(
+    rng: np.random.Generator, actions: tuple[str, ...], difficulty: Difficulty = USUAL
+) -> Temperament:
+    """A subject's way to act; `actions` are the names of all face units."""
+    near = "Left" if rng.random() < 0.5 else "Right"
+    asymmetry = float(rng.normal(0, difficulty.asymmetry))
+    gains = np.exp(rng.normal(0, difficulty.idiosyncrasy, len(actions)))
+    return Temperament(near, asymmetry, dict(zip(actions, gains.tolist(), strict=True)))
+
+
+def draw_expression(
+    emotion: str,
+    gaze: str,
+    temperament: Temperament,
+    rng: np.random.Generator,
+    difficulty: Difficulty = USUAL,
+) -> Expression:
+    """One try of a subject at an expression; no two are quite the same."""
+    weakest = difficulty.intensity - difficulty.intensity_spread
+    overall = rng.uniform(weakest, difficulty.intensity + difficulty.intensity_spread)
+    actions: dict[str, float] = {}
+    for action, strength in EXPRESSIONS[emotion].items():
+        for name in sides(action, temperament.near):
+            wavering = np.exp(rng.normal(0, difficulty.wavering))
+            weight = strength * overall * wavering * _habit(temperament, name)
+            actions[name] = float(np.clip(weight, 0, STRONGEST))
+    if emotion == "neutral":
+        actions |= _restless(rng, difficulty.restlessness)
+    turn = _TURN[gaze] * rng.normal(1, difficulty.gaze_turn)
+    lowering = _SAD_LOWERS_GAZE if emotion == "sad" else 0.0
+    return Expression(
+        actions=actions | _following_lids(turn),
+        gaze_yaw=_within(_GAZE_DEGREES * turn),
+        gaze_pitch=_within(rng.normal(-1, difficulty.gaze_height) + lowering),
+    )
+
+
+def _habit(temperament: Temperament, name: str) -> float:
+    sign = name.endswith("Left") - name.endswith("Right")
+    return temperament.gains.get(name, 1.0) * (1 + sign * temperament.asymmetry)
+
+
+def _restless(rng: np.random.Generator, restlessness: float) -> dict[str, float]:
+    """What a face at rest still does."""
+    names = [name for action in _RESTLESS for name in sides(action)]
+    twitches = np.clip(np.abs(rng.normal(0, restlessness, len(names))), 0, STRONGEST)
+    spread = _CHIN_RESTLESSNESS * restlessness
+    chin = max(0.0, float(rng.uniform(_CHIN_AT_REST - spread, _CHIN_AT_REST + spread)))
+    return dict(zip(names, twitches.tolist(), strict=True)) | {"mouthShrugLower": chin}
+
+
+def _within(degrees: float) -> float:
+    return float(np.clip(degrees, -_WIDEST_GAZE, _WIDEST_GAZE))
+
+
+def gaze_yaw(gaze: str | Real) -> float:
+    """Degrees to the subject's left: as given, or as a gaze is without its variation.
+
+    Raises:
+        UserError: an unknown gaze, or one out of range.
+    """
+    if not isinstance(gaze, str):
+        check_range("gaze", gaze, -_WIDEST_GAZE, _WIDEST_GAZE)
+        return float(gaze)
+    check_one_of("gaze", gaze, GAZES)
+    return _GAZE_DEGREES * _TURN[gaze]
+
+
+def follow_gaze(yaw: Real) -> dict[str, float]:
+    """What lids do when the eyeballs turn by this many degrees in the head, to its left."""
+    return _following_lids(yaw / _GAZE_DEGREES)
+
+
+def held_lids(expression: Expression, turn: Real, nod: Real) -> Mapping[str, Real]:
+    """The weights of an expression with lids that follow eyes which a turned head leaves behind.
+
+    Args:
+        expression: as it is when the head is upright.
+        turn: of the head, degrees to the left.
+        nod: of the head, degrees down.
+    """
+    if not turn and not nod:
+        return expression.actions
+    weights: dict[str, Real] = dict(expression.actions)
+    upright, held = (follow_gaze(expression.gaze_yaw - around) for around in (0.0, turn))
+    for name in {**upright, **held}:
+        weights[name] = weights.get(name, 0.0) + held.get(name, 0.0) - upright.get(name, 0.0)
+    for name in both_sides("eyeLookUp" if nod > 0 else "eyeLookDown"):
+        weights[name] = weights.get(name, 0.0) + _LIDS_PER_DEGREE * abs(nod)
+    return {name: float(np.clip(weight, 0, STRONGEST)) for name, weight in weights.items()}
+
+
+def _following_lids(turn: float) -> dict[str, float]:
+    """Lids that go along with eyeballs turned to the subject's left (turn > 0) or right."""
+    weight = min(_LID_FOLLOWS * abs(turn), STRONGEST)
+    if turn > 0:
+        return {"eyeLookOutLeft": weight, "eyeLookInRight": weight}
+    if turn < 0:
+        return {"eyeLookInLeft": weight, "eyeLookOutRight": weight}
+    return {}

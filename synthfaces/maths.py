@@ -1,0 +1,82 @@
+"""Small numerical helpers of the renderer.
+
+None of them calls BLAS, which may split a product over threads and then round differently:
+the same seed must give the same bytes however many threads there are.
+
+Lists of vectors have the shape (n, 3) but lie in memory column by column, as `columns` makes them:
+NumPy is several times faster at that, as its inner loops then run over n instead of three.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from synthfaces.parameters import Real
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def smoothstep(low: Real, high: Real, x: Array) -> Array:
+    """Zero below `low`, one above `high`, a smooth ramp between; falls where low > high."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def contract(subscripts: str, *operands: Array) -> Array:
+    """Sums of products in Einstein's notation."""
+    return np.asarray(np.einsum(subscripts, *operands))
+
+
+def dot(a: Float[np.ndarray, "... 3"], b: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
+    """Scalar products along the last axis."""
+    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
+
+
+def columns(*values: Array) -> Array:
+    """A table (n, k) of k columns (n,), which lie one after the other in memory."""
+    return np.stack(values).T
+
+
+def by_column(table: Array) -> Array:
+    """The same table (n, k), column by column in memory."""
+    return np.asfortranarray(table)
+
+
+def pick(table: Array, rows: Array) -> Array:
+    """Rows of a table that lies column by column, which theirs does too."""
+    return np.take(table.T, rows, axis=1).T
+
+
+def per_channel(values: Array, factors: Array) -> Array:
+    """Colours (n, 3): each value (n,) times the factors (3,)."""
+    return columns(*(values * factor for factor in factors))
+
+
+def powers(base: Array, exponents: Array) -> Array:
+    """Colours (n, 3): each value (n,) to the power of the exponents (3,)."""
+    return columns(*(base**exponent for exponent in exponents))
+
+
+def normalized(vectors: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 3"]:
+    """Vectors of length one; zero vectors stay zero."""
+    length = np.sqrt(dot(vectors, vectors))[..., None]
+    return np.asarray(vectors / (length + np.float32(1e-9)))
+
+
+def mix(a: Array, b: Array, share: Array) -> Array:
+    """Colours (n, 3) between `a` and `b`; `share` (n,) is b's part."""
+    return np.asarray(a + (b - a) * share[..., None])
+
+
+def to_linear(srgb: ArrayLike) -> Array:
+    """Linear light of sRGB values in 0..1 (IEC 61966-2-1)."""
+    c = np.asarray(srgb, dtype=np.float64)
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def to_srgb(linear: Array) -> Array:
+    """SRGB values in 0..1 of linear light (IEC 61966-2-1); what exceeds the range is clipped."""
+    c = np.clip(linear, 0, 1)
+    return np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055)

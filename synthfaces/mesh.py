@@ -1,0 +1,259 @@
+"""The mesh that rays meet: subdivided anatomy and round eyeballs."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from jaxtyping import Float32, Int, Int8, Int32
+
+from synthfaces.anatomy import Anatomy
+from synthfaces.maths import Array, normalized, smoothstep
+from synthfaces.relaxation import mask_at_vertices
+from synthfaces.sampling import FINE, SMOOTH
+from synthfaces.subdivision import Subdivision, subdivide, subdivide_corners, triangulate
+
+EYES = ("left-eye", "right-eye")
+_SUBDIVIDED = ("skin", "upper-teeth", "lower-teeth", "tongue")
+_LASHES = ("left-upper-lashes", "right-upper-lashes", "left-lower-lashes", "right-lower-lashes")
+_LID_REACH, _LID_FRONT = 0.26, 0.045
+_FINE = 0.02
+
+
+class Part(IntEnum):
+    """What a triangle is made of."""
+
+    SKIN = 0
+    TEETH = 1
+    TONGUE = 2
+    LEFT_EYE = 3
+    RIGHT_EYE = 4
+    STRANDS = 5
+
+
+@dataclass(frozen=True)
+class HeadMesh:
+    """Topology and fixed fields of the head.
+
+    Attributes:
+        anatomy: whose vertices control the subdivided parts.
+        parts: where each part's vertices lie: skin, teeth, tongue, eyes.
+        smooth: (subdivided vertices, their control vertices) sparse Catmull-Clark weights.
+        linear: the same shape; carries a field known at the control vertices to all.
+        triangles: vertex numbers.
+        material: the `Part` of each triangle.
+        template: (v, 3) vertices of the undeformed head, dm, on which the chart is defined.
+        eyeball: (e, 3) unit sphere around the gaze direction +z.
+        masks: per vertex 0..1: lips, mouth (its inside), ears (with what lies behind them
+            cleared), underside (of chin and jaw).
+        lashes: triangles over the anatomy's vertices, upper lashes first.
+        upper_lashes: how many of them are upper ones.
+    """
+
+    anatomy: Anatomy
+    parts: dict[str, slice]
+    smooth: Any
+    linear: Any
+    triangles: Int32[np.ndarray, "t 3"]
+    material: Int8[np.ndarray, "t"]
+    template: Float32[np.ndarray, "v 3"]
+    eyeball: Float32[np.ndarray, "e 3"]
+    masks: dict[str, Float32[np.ndarray, "v"]]
+    lashes: Int32[np.ndarray, "l 3"]
+    upper_lashes: int
+
+    @property
+    def controls(self) -> int:
+        """How many of the anatomy's vertices control the subdivided parts; they come first."""
+        return int(self.smooth.shape[1])
+
+    @cached_property
+    def skin(self) -> slice:
+        """Where the skin's vertices lie."""
+        return self.parts["skin"]
+
+    @cached_property
+    def lids(self) -> dict[str, Int[np.ndarray, "_"]]:
+        """Per eye, the skin vertices that must stay outside the eyeball."""
+        found = {}
+        for eye in EYES:
+            box = self.anatomy.vertices[self.anatomy.parts[eye]]
+            offset = self.template[self.skin] - (box.max(axis=0) + box.min(axis=0)) / 2
+            near = np.linalg.norm(offset, axis=1) < _LID_REACH
+            found[eye] = np.flatnonzero(near & (offset[:, 2] > _LID_FRONT))
+        return found
+
+    @cached_property
+    def traced(self) -> tuple[Int[np.ndarray, "_"], Any]:
+        """Vertices at which light is traced, and the sparse weights that carry it to all."""
+        subdivided = self.smooth.shape[0]
+        others = np.arange(subdivided, len(self.template))
+        spread = sp.block_diag([self.linear, sp.identity(len(others), np.float32)], format="csr")
+        return np.concatenate([self._control_points(), others]), spread
+
+    def _control_points(self) -> Int[np.ndarray, "_"]:
+        """The vertices that stem from a control vertex: the first ones of each part."""
+        sizes = [_length(self.anatomy.parts[part]) for part in _SUBDIVIDED]
+        starts = [self.parts[part].start for part in _SUBDIVIDED]
+        runs = zip(starts, sizes, strict=True)
+        return np.concatenate([np.arange(start, start + size) for start, size in runs])
+
+    def normals(self, vertices: Float32[np.ndarray, "v 3"]) -> Float32[np.ndarray, "v 3"]:
+        """Unit normals, the area-weighted mean over the triangles around each vertex."""
+        axes = np.ascontiguousarray(vertices.T)
+        a, b, c = (np.take(axes, corner, axis=1) for corner in self._corners)
+        x, y, z = b - a
+        right, up, out = c - a
+        areas = np.stack([y * out - z * up, z * right - x * out, x * up - y * right], axis=1)
+        return normalized(np.asarray(self._incidence @ areas))
+
+    @cached_property
+    def _corners(self) -> Int32[np.ndarray, "3 t"]:
+        """The first, the second and the third corner of each triangle."""
+        return np.ascontiguousarray(self.triangles.T)
+
+    @cached_property
+    def quick_triangles(self) -> Array:
+        """The triangles as `ray_scene` reads them fastest."""
+        return quick_triangles(self.triangles)
+
+    @cached_property
+    def kind(self) -> Int8[np.ndarray, "t"]:
+        """Of each triangle `SMOOTH` where its shading changes little over a pixel, else `FINE`.
+
+        Eyes and lids, lips, and all inside the mouth are finer.
+        """
+        fine = (self.masks["lips"] > _FINE) | (self.masks["mouth"] > _FINE)
+        for lid in self.lids.values():
+            fine[lid] = True
+        smooth = (self.material == Part.SKIN) & ~fine[self._corners].any(axis=0)
+        return np.where(smooth, SMOOTH, FINE)
+
+    @cached_property
+    def lash_ends(self) -> Int32[np.ndarray, "_"]:
+        """The anatomy's vertices that the lashes are made of."""
+        return np.unique(self.lashes)
+
+    @cached_property
+    def _incidence(self) -> Any:
+        corners = self.triangles.ravel()
+        places = (corners, np.repeat(np.arange(len(self.triangles)), 3))
+        shape = (len(self.template), len(self.triangles))
+        return sp.csr_matrix((np.ones(len(corners), np.float32), places), shape)
+
+
+def ray_scene(vertices: Float32[np.ndarray, "v 3"], triangles: Array) -> EmbreeScene:
+    """An Embree scene of these triangles, (t, 3) numbers or what `quick_triangles` makes of them.
+
+    The wrapper reads each number by itself, for which Python's own kinds are the fastest.
+    """
+    scene = EmbreeScene()
+    TriangleMesh(scene, np.ascontiguousarray(vertices, dtype=np.float64), triangles)
+    return scene
+
+
+def quick_triangles(triangles: Int[np.ndarray, "t 3"]) -> Array:
+    """A list of triples in an array of objects."""
+    triples = np.empty(len(triangles), dtype=object)
+    triples[:] = [tuple(triangle) for triangle in triangles.tolist()]
+    return triples
+
+
+def build_mesh(anatomy: Anatomy) -> HeadMesh:
+    """Subdivide the anatomy once and add eyeballs."""
+    pieces = {
+        part: subdivide(anatomy.quads[part], _length(anatomy.parts[part])) for part in _SUBDIVIDED
+    }
+    ball, ball_triangles = eyeball()
+    blocks = [
+        (part, int(step.smooth.shape[0]), triangulate(step.quads)) for part, step in pieces.items()
+    ]
+    blocks += [(eye, len(ball), ball_triangles) for eye in EYES]
+    ends = np.cumsum([size for _, size, _ in blocks]).tolist()
+    parts = {
+        part: slice(end - size, end) for (part, size, _), end in zip(blocks, ends, strict=True)
+    }
+    smooth = sp.block_diag([step.smooth for step in pieces.values()], format="csr")
+
+    template = np.zeros((ends[-1], 3), np.float32)
+    template[: smooth.shape[0]] = smooth @ anatomy.vertices[: smooth.shape[1]]
+    triangles = np.concatenate([mesh + parts[part].start for part, _, mesh in blocks])
+    lashes = [triangulate(anatomy.quads[part]) + anatomy.parts[part].start for part in _LASHES]
+    return HeadMesh(
+        anatomy=anatomy,
+        parts=parts,
+        smooth=smooth,
+        linear=sp.block_diag([step.linear for step in pieces.values()], format="csr"),
+        triangles=triangles.astype(np.int32),
+        material=np.concatenate(
+            [np.full(len(mesh), _material(part), np.int8) for part, _, mesh in blocks]
+        ),
+        template=template,
+        eyeball=ball,
+        masks=_masks(anatomy, pieces["skin"], template, triangles),
+        lashes=np.concatenate(lashes).astype(np.int32),
+        upper_lashes=len(lashes[0]) + len(lashes[1]),
+    )
+
+
+def eyeball(rings: int = 20, spokes: int = 32) -> tuple[Float32[np.ndarray, "e 3"], Array]:
+    """Vertices and triangles of a unit sphere around +z, open at the back."""
+    polar = np.linspace(0.05, 1, rings) * np.pi * 0.75
+    around = np.arange(spokes) * 2 * np.pi / spokes
+    sine, cosine = np.sin(polar)[:, None], np.cos(polar)[:, None]
+    ring = np.stack([sine * np.cos(around), sine * np.sin(around), cosine + 0 * around], axis=-1)
+    points = np.concatenate([[[0, 0, 1]], ring.reshape(-1, 3)]).astype(np.float32)
+    first = 1 + np.arange(spokes)
+    fan = np.stack([np.zeros(spokes, int), first, np.roll(first, -1)], axis=1)
+    numbers = 1 + np.arange(rings * spokes).reshape(rings, spokes)
+    near, far = numbers[:-1], numbers[1:]
+    sides = [near, far, np.roll(far, -1, axis=1), np.roll(near, -1, axis=1)]
+    return points, np.concatenate([fan, triangulate(np.stack(sides, axis=-1).reshape(-1, 4))])
+
+
+def _material(part: str) -> Part:
+    if part.endswith("teeth"):
+        return Part.TEETH
+    return Part[part.upper().replace("-", "_")]
+
+
+def _masks(
+    anatomy: Anatomy,
+    skin: Subdivision,
+    template: Float32[np.ndarray, "v 3"],
+    triangles: Int[np.ndarray, "t 3"],
+) -> dict[str, Float32[np.ndarray, "v"]]:
+    """Masks of the skin at all vertices, zero elsewhere."""
+    uv = subdivide_corners(anatomy.skin_uv)
+    count = skin.smooth.shape[0]
+    drawn = {
+        name: mask_at_vertices(mask, uv, skin.quads, count) for name, mask in anatomy.masks.items()
+    }
+    points = template[:count]
+    is_ear = (np.abs(points[:, 0]) > 0.62) & (points[:, 1] > 6.4) & (points[:, 1] < 7.7)
+    down = -_template_normals(template, triangles)[:count, 1]
+    fields = {
+        "lips": drawn["lips"],
+        "mouth": drawn["inside-mouth"],
+        "ears": np.clip(drawn["ears"] * 1.5, 0, 1) * is_ear,
+        "underside": smoothstep(0.45, 0.75, down) * (points[:, 1] < 6.45),
+    }
+    padding = np.zeros(len(template) - count)
+    return {name: np.concatenate([x, padding]).astype(np.float32) for name, x in fields.items()}
+
+
+def _template_normals(
+    template: Float32[np.ndarray, "v 3"], triangles: Int[np.ndarray, "t 3"]
+) -> Float32[np.ndarray, "v 3"]:
+    a, b, c = (template[triangles[:, corner]] for corner in range(3))
+    total = np.zeros_like(template)
+    np.add.at(total, triangles, np.cross(b - a, c - a)[:, None])
+    return normalized(total)
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)

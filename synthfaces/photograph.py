@@ -1,0 +1,206 @@
+"""From the geometry of a shot to pixels: rays, shading, tone curve, sensor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float32, Int, UInt8
+
+from synthfaces.camera import Camera, Nuisance
+from synthfaces.chart import Charts, chart
+from synthfaces.hair_shading import shade_strands, soft_outlines
+from synthfaces.head import UPRIGHT, Head
+from synthfaces.lighting import STUDIO, Illumination, Light, Visibility
+from synthfaces.materials import Hits, facing
+from synthfaces.maths import Array, contract, mix, normalized, to_srgb
+from synthfaces.mesh import EYES, HeadMesh, Part
+from synthfaces.pose import Pose
+from synthfaces.sampling import FINE, SMOOTH, STRANDS, Places, between, places_met
+from synthfaces.shading import shade
+from synthfaces.subjects import Subject
+from synthfaces.tracing import Geometry, Sight
+
+SUPERSAMPLING = 2
+"""Rays a pixel, across and down."""
+_CHUNK = 8192
+_BACKGROUND = np.float32(0.985)
+_SHOULDER = np.float32(0.75)
+_LENS_BLUR = 0.45
+_MASKS = ("lips", "mouth", "underside", "ears")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A posed subject under the lamps, in the frame of the head.
+
+    Attributes:
+        mesh, subject, pose: the geometry.
+        charts: what is painted on the head.
+        light: of the lamps and the dome.
+        head: how it is held among them.
+    """
+
+    mesh: HeadMesh
+    subject: Subject
+    pose: Pose
+    charts: Charts
+    light: Light = STUDIO
+    head: Head = UPRIGHT
+
+    def photograph(
+        self, camera: Camera, nuisance: Nuisance, size: int, samples: int = SUPERSAMPLING
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """The RGB image that a camera takes.
+
+        Args:
+            camera: that takes it.
+            nuisance: of the sensor.
+            size: columns of the image.
+            samples: rays a pixel, across and down: two, or one.
+        """
+        sight = self.geometry.look(camera, size, samples)
+        hair, fine = sight.of(STRANDS)[:, [0, -1]], sight.of(FINE)
+        smooth, rays = self._colours(camera, sight, np.append(hair, fine))
+        linear = np.full((len(sight.pixels), 3), _BACKGROUND)
+        linear[sight.kind == SMOOTH] = smooth
+        for kind, through in ((STRANDS, hair), (FINE, fine)):
+            linear[sight.kind == kind] = rays[through].mean(axis=1)
+        shares = sight.shares(len(self.mesh.triangles)).reshape(-1, size, 2)
+        linear = soft_outlines(linear.reshape(-1, size, 3), shares, camera.width / size)
+        return develop(linear, nuisance)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """What rays meet."""
+        return Geometry(self.mesh, self.subject, self.pose)
+
+    @cached_property
+    def illumination(self) -> Illumination:
+        """The light as it comes to the head."""
+        return Illumination(self.light, self.head)
+
+    @cached_property
+    def _visibility(self) -> Visibility:
+        return Visibility(self.mesh, self.pose, self.geometry.scene, self.illumination)
+
+    @cached_property
+    def _fields(self) -> Float32[np.ndarray, "v 13"]:
+        masks = np.stack([self.mesh.masks[name] for name in _MASKS], axis=1)
+        unseen = np.zeros_like(self.pose.normals)
+        return np.concatenate([self.pose.normals, self.mesh.template, unseen, masks], axis=1)
+
+    def fields(self, wanted: Bool[np.ndarray, "v"]) -> Float32[np.ndarray, "v 13"]:
+        """All that is interpolated between vertices of the head.
+
+        Normal, template, visibility, masks. Visibility takes long to find; it is right where it is
+        or was wanted.
+        """
+        self._fields[:, 6:9] = self._visibility.at(wanted)
+        return self._fields
+
+    def _colours(
+        self, camera: Camera, sight: Sight, rows: Int[np.ndarray, "_"]
+    ) -> tuple[Float32[np.ndarray, "s 3"], Float32[np.ndarray, "r 3"]]:
+        """Of smooth pixels, and of rays, right for those of the rows."""
+        found, rays = sight.found, sight.rays
+        whole, first = sight.of(SMOOTH), len(self.mesh.triangles)
+        smooth = between(
+            places_met(found, rays, whole[:, 0], self.mesh.triangles),
+            places_met(found, rays, whole[:, -1], self.mesh.triangles),
+        )
+        number = found["primID"][rows]
+        on_head, on_hair = rows[(number >= 0) & (number < first)], rows[number >= first]
+        places = places_met(found, rays, on_head, self.mesh.triangles)
+        wanted = np.zeros(len(self._fields), bool)
+        wanted[smooth.corners.ravel()] = True
+        wanted[places.corners.ravel()] = True
+        fields = self.fields(wanted)
+        colours = np.ones((len(rays), 3), np.float32)
+        colours[on_head] = self._of_head(camera, places, fields, self.charts)
+        strands = places_met(found, rays, on_hair, self.subject.ribbons.triangles, first)
+        colours[on_hair] = self._of_hair(strands)
+        lashed = np.flatnonzero(sight.lash)
+        dark = self.subject.looks.hair * np.float32(0.12) + np.float32(0.004)
+        colours[lashed] = mix(colours[lashed], dark, sight.lash[lashed])
+        colours = _tone(colours)
+        colours[(found["primID"] < 0) & (sight.lash == 0)] = _BACKGROUND
+        return _tone(self._of_head(camera, smooth, fields, self.charts.halved)), colours
+
+    def _of_head(
+        self,
+        camera: Camera,
+        places: Places,
+        fields: Float32[np.ndarray, "v 13"],
+        charts: Charts,
+    ) -> Float32[np.ndarray, "n 3"]:
+        """Linear RGB that leaves places on the head towards the camera."""
+        colours = np.empty((len(places), 3), np.float32)
+        for some in _chunks(len(places)):
+            hits = self._hits(camera, places[some], fields)
+            colours[some] = shade(hits, self.subject, self.pose, charts, self.illumination)
+        return colours
+
+    def _of_hair(self, places: Places) -> Float32[np.ndarray, "n 3"]:
+        """The same of places on strands of hair."""
+        colours = np.empty((len(places), 3), np.float32)
+        fields = self.subject.ribbons.fields
+        for some in _chunks(len(places)):
+            here = places[some]
+            colours[some] = shade_strands(
+                here.interpolate(fields), -here.rays, self.charts.paint, self.illumination
+            )
+        return colours
+
+    def _hits(self, camera: Camera, places: Places, fields: Float32[np.ndarray, "v 13"]) -> Hits:
+        fields = places.interpolate(fields)
+        part, view = self.mesh.material[places.triangle], -places.rays
+        normal, from_behind = facing(normalized(fields[:, :3]), view)
+        off_eye = self._off_eye(part, camera, places)
+        lips, mouth, underside, ears = fields[:, 9:].T
+        return Hits(
+            part=part,
+            view=view,
+            normal=normal,
+            from_behind=from_behind,
+            template=fields[:, 3:6],
+            place=chart(fields[:, 3:6]),
+            seen=fields[:, 6:9],
+            lips=lips,
+            mouth=mouth,
+            underside=underside,
+            ears=ears,
+            in_eye=contract("ni,ij->nj", off_eye, self.pose.eye_rotation),
+            off_eye=off_eye,
+        )
+
+    def _off_eye(self, part: Array, camera: Camera, places: Places) -> Float32[np.ndarray, "n 3"]:
+        """Unit vectors from the centre of the eyeball that was hit; zero where none was."""
+        direction = np.zeros((len(part), 3), np.float32)
+        for eye, kind in zip(EYES, (Part.LEFT_EYE, Part.RIGHT_EYE), strict=True):
+            here = np.flatnonzero(part == kind)
+            reach = places.depth[here, None].astype(np.float64)
+            points = camera.position + places.rays[here] * reach
+            direction[here] = normalized(points - self.subject.eyes[eye].centre)
+        return direction
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    """Parts of a list, small enough for the processor's cache."""
+    return (slice(start, start + _CHUNK) for start in range(0, count, _CHUNK))
+
+
+def develop(linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance) -> UInt8[np.ndarray, "h w 3"]:
+    """Blur as a lens does, encode as sRGB and add the sensor's noise."""
+    encoded = to_srgb(cv2.GaussianBlur(linear, (0, 0), _LENS_BLUR))
+    grain = np.random.default_rng(nuisance.grain).normal(0, nuisance.noise, encoded.shape)
+    exposed = np.clip(encoded + grain + nuisance.exposure, 0, 1)
+    return np.asarray(exposed * 255 + 0.5).astype(np.uint8)
+
+
+def _tone(linear: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
+    """Roll highlights off smoothly below one."""
+    head = 1 - _SHOULDER
+    rolled = _SHOULDER + head * np.tanh((linear - _SHOULDER) / head * np.float32(0.9))
+    return np.asarray(np.where(linear > _SHOULDER, rolled, np.clip(linear, 0, None)))

@@ -1,0 +1,176 @@
+"""Light that leaves the head towards the camera; strands of hair have a module of their own."""
+
+import numpy as np
+from jaxtyping import Float32
+
+from synthfaces.chart import Charts, Image, sample
+from synthfaces.lighting import Illumination, Lamp
+from synthfaces.materials import Hits, Material, material
+from synthfaces.maths import Array, columns, dot, normalized, per_channel, smoothstep
+from synthfaces.mesh import Part
+from synthfaces.mouth import light_in_cavity, light_on_teeth
+from synthfaces.pose import Pose
+from synthfaces.shadows import passed, scaled
+from synthfaces.subjects import Subject
+from synthfaces.teeth import tooth_normals
+
+EXPOSURE = np.float32(0.86)
+SHEEN = np.array([1.0, 0.86, 0.70], np.float32)
+"""The colour of highlights on hair."""
+
+_SKIN_WRAP = np.array([0.30, 0.17, 0.13], np.float32)
+_HAIR_WRAP, _OTHER_WRAP = np.float32(0.20), np.float32(0.25)
+_RIM_TINT = np.array([1.00, 0.97, 0.95], np.float32)
+_PORE_DEPTH = np.float32(0.055)
+_DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.06), np.float32(0.09)
+_REFLECTANCE = np.float32(0.04)
+
+
+def shade(
+    hits: Hits,
+    subject: Subject,
+    pose: Pose,
+    charts: Charts,
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
+    surface = material(hits, subject, pose, charts)
+    seen = _corrected_visibility(hits, pose)
+    normal = _detailed_normals(hits, surface, charts.pores)
+    colour = surface.albedo * _irradiance(hits, surface, normal, seen, light)
+    tint = 1 - surface.hair[:, None] * (1 - SHEEN)
+    for lamp, share in zip(light.lamps, (seen[:, 0], seen[:, 1]), strict=True):
+        strength = _highlight(lamp, hits, surface, normal) * np.clip(share, 0, 1) * 1.1
+        colour += strength.astype(np.float32)[:, None] * tint
+    colour += rim(normal, hits.view, seen[:, 2], light) * (1 - 0.5 * surface.hair)[:, None]
+    eyes = hits.is_part(Part.LEFT_EYE, Part.RIGHT_EYE)
+    colour[eyes] += _catch_lights(hits.off_eye[eyes], hits.view[eyes], light)[:, None]
+    return np.asarray(colour * EXPOSURE)
+
+
+def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
+    """Visibility, raised where single vertices cannot know it: folds, hair, the mouth's inside."""
+    seen = np.copy(hits.seen)
+    folds = hits.from_behind & (hits.part == Part.SKIN)
+    seen[folds] = np.maximum(seen[folds], 0.65)
+    teeth = hits.part == Part.TEETH
+    seen[teeth] = (seen[teeth] * 0.5 + 0.5) * np.float32(pose.mouth_light)
+    seen[teeth] *= light_on_teeth(hits.template[teeth], hits.view[teeth])[:, None]
+    inside = np.flatnonzero((hits.mouth > 0) | (hits.part == Part.TONGUE))
+    depth = np.where(hits.part[inside] == Part.TONGUE, 1, hits.mouth[inside])
+    seen[inside] *= light_in_cavity(hits.template[inside], depth)[:, None]
+    return seen
+
+
+def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Float32[np.ndarray, "n 3"]:
+    """Normals tilted by the pores of the skin, and those of the teeth."""
+    normal = np.copy(hits.normal)
+    teeth = hits.part == Part.TEETH
+    normal[teeth] = tooth_normals(hits.template[teeth])
+    bare = (1 - surface.cloth) * (hits.part == Part.SKIN)
+    depth = _PORE_DEPTH * (1 - np.float32(0.3) * surface.hair) * bare
+    twice = 2 * hits.place
+    around, up = (sample(pores, twice - np.floor(twice)) * depth[:, None]).T
+    tilt = columns(around * normal[:, 2], up, -around * normal[:, 0])
+    return normalized(normal + tilt)
+
+
+def _irradiance(
+    hits: Hits,
+    surface: Material,
+    normal: Float32[np.ndarray, "n 3"],
+    seen: Float32[np.ndarray, "n 3"],
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Light that arrives, per channel: red goes further through skin and into shadows."""
+    of_skin = per_channel(1 - surface.hair, _SKIN_WRAP) + (_HAIR_WRAP * surface.hair)[:, None]
+    wrap = np.where((hits.part == Part.SKIN)[:, None], of_skin, _OTHER_WRAP)
+    lamps = sum(
+        np.float32(lamp.diffuse)
+        * wrapped(normal, lamp, wrap)
+        * passed(np.clip(seen[:, number], 0, 1))
+        for number, lamp in enumerate(light.lamps)
+    )
+    dome = np.clip(seen[:, 2], 0, 1.15)
+    return np.asarray(lamps + sky(normal, dome, passed(dome), light))
+
+
+def sky(
+    normal: Float32[np.ndarray, "n 3"],
+    share: Float32[np.ndarray, "n"],
+    seen: Float32[np.ndarray, "n 3"],
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Light of the dome that arrives, per channel: from above, from the sides and from everywhere.
+
+    Args:
+        normal: of the surface.
+        share: of the dome that is seen.
+        seen: what is `passed` of it.
+        light: of the studio.
+    """
+    strength = np.float32(light.dome)
+    upwards = np.float32(0.62) + np.float32(0.38) * dot(normal, light.up)
+    lateral = np.abs(dot(normal, light.left))
+    sidewards = np.clip(lateral * np.float32(1.1) - np.float32(0.15), 0, 1)
+    above = seen * np.sqrt(seen)
+    beside = np.minimum(scaled(seen, 1.2), 1)
+    return np.asarray(
+        (strength * _DOME * upwards)[:, None] * above
+        + (strength * _AMBIENT * share)[:, None]
+        + (strength * _SIDE * sidewards)[:, None] * beside
+    )
+
+
+def rim(
+    normal: Float32[np.ndarray, "n 3"],
+    view: Float32[np.ndarray, "n 3"],
+    share: Float32[np.ndarray, "n"],
+    light: Illumination,
+) -> Float32[np.ndarray, "n 3"]:
+    """Light that glances off the edges of what is seen; `share` of the dome reaches them."""
+    edge = np.square(np.square(1 - np.clip(dot(normal, view), 0, 1)))
+    strength = edge * (np.float32(0.16 * light.dome) * np.clip(share, 0, 1))
+    return per_channel(strength, _RIM_TINT)
+
+
+def wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array | np.float32) -> Array:
+    """Lambert's cosine, wrapped around the terminator as scattering under the skin does.
+
+    Args:
+        normal: of the surface.
+        lamp: that shines on it.
+        wrap: by how much, (n, 3) per channel, or one number, which gives (n,).
+    """
+    cosine = dot(normal, lamp.direction)
+    cosine = cosine[:, None] if np.ndim(wrap) else cosine
+    bent: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
+    return bent ** np.float32(1.15)
+
+
+def fresnel(half: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]) -> Array:
+    """Schlick's factor: what reflects at an angle."""
+    grazing = 1 - np.clip(dot(half, view), 0, 1)
+    return np.asarray(_REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing)
+
+
+def _highlight(
+    lamp: Lamp, hits: Hits, surface: Material, normal: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n"]:
+    """Blinn-Phong with Schlick's Fresnel factor."""
+    half = normalized(hits.view + lamp.direction)
+    cosine = np.clip(dot(normal, half), 0, 1)
+    lobe = (surface.gloss + 2) / 8 * np.exp(surface.gloss * np.log(cosine + np.float32(1e-6)))
+    return np.asarray(lamp.highlight * surface.shine * fresnel(half, hits.view) * lobe)
+
+
+def _catch_lights(
+    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"], light: Illumination
+) -> Float32[np.ndarray, "n"]:
+    """Mirror images of the lamps on the cornea."""
+    total = np.zeros(len(view), np.float32)
+    key, fill = light.lamps
+    for lamp, strength in ((key, 1.1 * light.key), (fill, 0.5 * light.fill)):
+        half = normalized(lamp.direction + view)
+        total += strength * smoothstep(0.985, 0.995, np.clip(dot(outwards, half), 0, 1))
+    return total

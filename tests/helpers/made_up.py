@@ -1,0 +1,75 @@
+"""Faces and runs for tests: images of noise, answers as they are asked for."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from synthfaces.design import design
+from tinyvgg.chapters import style
+from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.faces.splits import split
+from tinyvgg.training.runs import Experiment, Run
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.tiny_vgg import TinyVGG
+
+SIZE = 8
+
+
+def made_up_faces(subjects: int = 3, size: int = SIZE, kind: str = "synthetic") -> Faces:
+    """The synthetic design, or a folder of two classes, with images of noise."""
+    if kind == "synthetic":
+        table = design(subjects)
+    else:
+        names = [f"{name}/{i}.jpg" for name in ("cat", "dog") for i in range(subjects)]
+        table = pd.DataFrame({"path": names, "class": [n[:3] for n in names], "source": "folder"})
+    noise = np.random.default_rng(0).integers(0, 256, (len(table), size, size, 3), dtype=np.uint8)
+    return Faces(kind if kind == "synthetic" else "folder:x", FaceIndex(table), noise, "made up")
+
+
+def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0) -> Run:
+    """A run whose answers are right but for the mistakes.
+
+    Args:
+        faces: the images.
+        task: a column of them.
+        mistakes: place in the test part to the label it is given, or a share at random.
+    """
+    classes, size = faces.index.classes(task), faces.images.shape[1]
+    parts = split(faces.index, task)
+    labels = faces.index.labels(task)[parts.test]
+    answers = labels.copy()
+    generator = np.random.default_rng(1)
+    if isinstance(mistakes, float):
+        chosen = generator.choice(len(labels), round(mistakes * len(labels)), replace=False)
+        shift = generator.integers(1, len(classes), len(chosen))
+        answers[chosen] = (labels[chosen] + shift) % len(classes)
+    else:
+        for place, answer in mistakes.items():
+            answers[place] = answer
+    scores = generator.uniform(0, 1, (len(labels), len(classes))).astype(np.float32)
+    scores[np.arange(len(labels)), answers] += generator.uniform(1, 4, len(labels))
+    epochs = 5
+    error = float((answers != labels).mean())
+    history = pd.DataFrame(
+        {
+            "epoch": range(1, epochs + 1),
+            "train_loss": 1.0,
+            "train_error": np.linspace(0.9, 0.2, epochs),
+            "test_loss": 1.0,
+            "test_error": [*np.linspace(0.9, error / 2, epochs - 1), error],
+            "seconds": 2.0,
+        }
+    )
+    recipe = Recipe(epochs=epochs)
+    experiment = Experiment(task, faces.source, "made up", classes, size, 4, (8,), recipe, 0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = TinyVGG(len(classes), size, 4, (8,)).eval()
+    logits = torch.from_numpy(scores)
+    return Run(experiment, faces, parts, model, history, logits, {"device": "cpu"})
+
+
+def sentence(drawn: style.Drawn) -> str:
+    """What stands in place of a figure."""
+    assert isinstance(drawn, style.Missing)
+    return drawn._repr_markdown_()

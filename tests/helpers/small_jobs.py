@@ -1,0 +1,95 @@
+"""Jobs of a moment, and the command line in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyvgg.training.sweeps import Job, plan
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RULES = ("literal", "contribution")
+
+
+def jobs(
+    faces: str, seeds: Sequence[int] = (0, 1), rules: Sequence[str] = RULES, **settings: Any
+) -> list[Job]:
+    settings = {"epochs": [2], **settings}
+    return plan("smoke", faces, ["class"], seeds, settings, rules)
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", **more}
+
+
+@contextmanager
+def running(log: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that ends with the test, however that ends; what it says goes to a file."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env=environment(),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def sweeping(faces: str, *more: str) -> list[str]:
+    """`tinyvgg sweep` on a folder at the smoke profile."""
+    return ["-m", "tinyvgg.cli", "sweep", "--profile", "smoke", "--faces", faces, *more]
+
+
+def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]", log: Path) -> Any:
+    """What a question says as soon as it says something, while a process runs."""
+    until = time.monotonic() + 90
+    while not (found := happened()):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.005)
+    return found
+
+
+def run_to_its_end(*command: str) -> "subprocess.CompletedProcess[str]":
+    given = [sys.executable, *command]
+    return subprocess.run(given, env=environment(), capture_output=True, text=True, timeout=90)
+
+
+def without_bars(text: str) -> list[str]:
+    """Lines that are no progress bar."""
+    return [line for line in text.splitlines() if line and "%|" not in line]
+
+
+def count_down(path: Path, deaths: int) -> int:
+    """Kill the process that runs this, as often as asked; gives how often it was begun."""
+    with path.open("a") as file:
+        file.write(".")
+    times = len(path.read_text())
+    if times <= deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return times
+
+
+def wait_for_lines(mine: Path, others: Path, count: int) -> int:
+    """Wait until something else was begun so often; gives how often this was begun."""
+    with mine.open("a") as file:
+        file.write(".")
+    while not others.exists() or len(others.read_text()) < count:
+        time.sleep(0.01)
+    return len(mine.read_text())
+
+
+def threads() -> int:
+    return torch.get_num_threads()

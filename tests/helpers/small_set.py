@@ -1,0 +1,71 @@
+"""Thirty small random images of two classes, and a network that can tell them apart."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tinyvgg import files as paths
+from tinyvgg.training.loop import Parts, train
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.tiny_vgg import TinyVGG
+from tinyvgg.training.watching import Trained, history_table
+
+RECIPE = Recipe(epochs=4, batch=5, rate=0.05)
+PARTS = Parts(np.arange(0, 22), np.arange(22, 30))
+
+
+class SmallSet:
+    """A source that notes the rows it was asked for, and can interrupt after some batches."""
+
+    def __init__(self, interrupt_at: int | None = None) -> None:
+        generator = torch.Generator().manual_seed(1)
+        self.labels = torch.arange(30) % 2
+        self.images = torch.rand(30, 3, 16, 16, generator=generator)
+        self.images[self.labels == 1, 0] += 0.5
+        self.interrupt_at = interrupt_at
+        self.seen: list[list[int]] = []
+
+    def batches(self, groups: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in groups:
+            if len(self.seen) == self.interrupt_at:
+                raise KeyboardInterrupt
+            self.seen.append(rows.tolist())
+            chosen = torch.from_numpy(rows)
+            yield self.images[chosen], self.labels[chosen]
+
+
+def network(seed: int = 0) -> TinyVGG:
+    torch.manual_seed(seed)
+    return TinyVGG(2, size=16, maps=4, dense=(8, 8))
+
+
+def run(
+    folder: Path,
+    data: SmallSet | None = None,
+    model: torch.nn.Module | None = None,
+    recipe: Recipe = RECIPE,
+    parts: Parts = PARTS,
+    **options: Any,
+) -> Trained:
+    """Train with every default of these tests."""
+    options = {"every": 60.0, **options}
+    return train(model or network(), data or SmallSet(), parts, recipe, 7, folder, **options)
+
+
+def to_the_end(folder: Path, recipe: Recipe) -> None:
+    """What a child process does: train every step with a checkpoint, write weights and history."""
+    torch.set_num_threads(1)
+    paths.remove_leftovers(folder)
+    model = network()
+    parts = Parts(PARTS.train, PARTS.test[:4], PARTS.test[4:])
+    trained = run(folder, SmallSet(), model, recipe, parts, every=0.0)
+    history_table(trained.history).to_csv(folder / "history.csv", index=False)
+    save_file(
+        {name: value.contiguous() for name, value in model.state_dict().items()},
+        folder / "weights.safetensors",
+    )

@@ -1,0 +1,95 @@
+"""What each process of torchrun does in these tests: trains the small set in several ways."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
+from tinyvgg.errors import UserError
+from tinyvgg.training.loop import Parts, Team, assemble
+from tinyvgg.training.settings import Recipe
+from tinyvgg.training.watching import Epoch, Watcher
+
+WAYS: dict[str, dict[str, Any]] = {
+    "incomplete last batch": {"recipe": RECIPE},
+    "last batch of one image": {"recipe": replace(RECIPE, batch=3)},
+    "a single batch": {"recipe": replace(RECIPE, batch=22)},
+    "one image a step": {"recipe": replace(RECIPE, batch=1, rate=0.01)},
+    "adagrad": {"recipe": replace(RECIPE, optimiser="adagrad", rate=0.01)},
+    "best on validation": {
+        "recipe": replace(RECIPE, selection="validation"),
+        "parts": Parts(PARTS.train, PARTS.test[:5], PARTS.test[5:]),
+    },
+}
+RESUMED = "begun by one process"
+BROKEN = "an image of the second process is broken"
+
+
+class Count(Watcher):
+    """Counts the images that it is told of."""
+
+    images = 0
+
+    def step(self, images: int, loss: float, error: float) -> None:
+        self.images += images
+
+    def epoch(self, epoch: Epoch, images: int) -> None:
+        self.images += images
+
+
+def train_way(name: str, folder: Path, team: Team | None = None) -> dict[str, Any]:
+    """The history and what a training ended with; the weights go into a file."""
+    model, count = initialised(), Count()
+    watchers = [] if team and team.rank else [count]
+    trained = run(folder / name, SmallSet(), model, team=team, watchers=watchers, **WAYS[name])
+    found = told(trained, model, folder / f"{name}.safetensors", team)
+    return {**found, "images": count.images or None}
+
+
+def initialised() -> torch.nn.Module:
+    """A network that learns within a few epochs."""
+    model = network()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    return model
+
+
+def told(trained: Any, model: torch.nn.Module, path: Path, team: Team | None) -> dict[str, Any]:
+    if team is None or team.rank == 0:
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+    return {"history": [epoch.plain for epoch in trained.history], "kept": trained.kept}
+
+
+def broken(folder: Path, team: Team | None = None) -> str:
+    """What is said where the last image of an epoch that a second process sees is no number."""
+    from tinyvgg.training.loop import order
+
+    data = SmallSet()
+    batch = PARTS.train[order(22, 7, 0)][20:]
+    data.images[batch[1]] = torch.nan
+    try:
+        run(folder / BROKEN, data, initialised(), Recipe(epochs=3, batch=5), team=team)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    team = assemble("cpu")
+    found: dict[str, Any] = {name: train_way(name, folder, team) for name in WAYS}
+    model = initialised()
+    resumed = run(folder / RESUMED, SmallSet(), model, team=team)
+    found[RESUMED] = told(resumed, model, folder / f"{RESUMED}.safetensors", team)
+    found[BROKEN] = broken(folder, team)
+    (folder / f"found-{team.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

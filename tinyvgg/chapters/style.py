@@ -1,0 +1,190 @@
+"""What all figures share: colours, sizes, how images and features are drawn."""
+
+import base64
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, TypeVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float, Shaped, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from PIL import Image
+from torch import Tensor
+
+from tinyvgg.faces.index import Faces
+
+BLUE, ORANGE, GREEN, RED, PURPLE, GRAY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc3311",
+    "#cc79a7",
+    "#6b6b6b",
+)
+"""Okabe and Ito's colours and Tol's red, which colour-blind readers can tell apart."""
+
+TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
+TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
+WIDTH = 7.5
+"""Width of a figure in inches."""
+FINE = 100
+"""Images with so many pixels a side are drawn averaged, not pixel by pixel."""
+LONGEST = 40
+"""Letters of a class's or a folder's name."""
+_FONT = "DejaVu Sans"
+Item = TypeVar("Item")
+
+_STYLE: Any = {
+    "figure.dpi": 120,
+    "figure.facecolor": "white",
+    "font.family": _FONT,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "image.interpolation": "nearest",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The book's style, for the time of drawing only."""
+    with plt.rc_context(_STYLE):
+        yield
+
+
+def grid(
+    rows: int, columns: int, cell: float | None = None, aspect: float = 1.0, **options: Any
+) -> tuple[Figure, Shaped[np.ndarray, "r c"]]:
+    """A figure with a grid of axes, closed for pyplot so that it is shown once, when returned.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        cell: width of one cell in inches; so wide that the figure has `WIDTH` if None.
+        aspect: height of a cell by its width.
+        options: passed on to `matplotlib.pyplot.subplots`.
+    """
+    side = WIDTH / columns if cell is None else cell
+    with styled():
+        figure, axes = plt.subplots(
+            rows,
+            columns,
+            figsize=(side * columns, side * aspect * rows),
+            squeeze=False,
+            layout="constrained",
+            **options,
+        )
+    plt.close(figure)
+    return figure, axes
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Stands for a figure that a run has nothing for: notebooks show why, and pages no figure."""
+
+    sentence: str
+
+    def _repr_markdown_(self) -> str:
+        return self.sentence
+
+
+Drawn = Figure | Missing
+
+
+def second(draw: Callable[[Item], Drawn], items: Sequence[Item]) -> Drawn:
+    """The figure of the last of several items, where it is not the first one again."""
+    return draw(items[-1]) if len(items) > 1 else Missing("This source has a single task.")
+
+
+def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:
+    """An image without ticks; gray ones from black to white over their own 8-bit range.
+
+    Small images keep their pixels as squares; large ones, which a panel shrinks, are averaged.
+    """
+    scale: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
+    sampling = "antialiased" if min(image.shape[:2]) >= FINE else "nearest"
+    axes.imshow(image, interpolation=sampling, **scale)
+    axes.set_title(title)
+    clear(axes)
+
+
+def clear(axes: Axes) -> None:
+    """Take away ticks and frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = None) -> None:
+    """Strength as ink: zero is white, `top` (the maximum if None) is black, as in Figures 7, 8."""
+    axes.imshow(values, cmap="gray_r", vmin=0, vmax=top or max(float(values.max()), 1e-12))
+    clear(axes)
+
+
+def short(name: str, most: int = 8) -> str:
+    """A class's name in so many letters at most, as text of a figure: see `_letter`."""
+    letters = [_letter(letter) for letter in name]
+    if sum(map(len, letters)) > most and len(letters) > 1:
+        while len(letters) > 1 and sum(map(len, letters)) >= most:
+            letters.pop()
+        letters.append(".")
+    return "".join(letters).replace("$", r"\$")
+
+
+def called(faces: Faces) -> str:
+    """What faces are called, as text of a figure."""
+    return short(faces.called, LONGEST)
+
+
+def _letter(letter: str) -> str:
+    r"""A letter as figures show it: breaks as blanks, what their font lacks as ``\uNNNN``.
+
+    Names of classes and folders are those of the user: they may be in any script.
+    """
+    if unicodedata.category(letter)[0] in "CZ":
+        return " "
+    return letter if ord(letter) in _drawn() else f"\\u{ord(letter):04x}"
+
+
+@lru_cache(maxsize=1)
+def _drawn() -> frozenset[int]:
+    """The letters that the font of figures has."""
+    return frozenset(get_font(findfont(_FONT)).get_charmap())
+
+
+def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:
+    """Tracked features as one value a pixel: the mean over the colours of their absolute value."""
+    ink: Float[np.ndarray, "n h w"] = features.abs().mean(1).numpy()
+    return ink
+
+
+def png(pixels: UInt8[np.ndarray, "h w *c"], side: int | None = None) -> bytes:
+    """A PNG, its longer side shrunk to at most `side`."""
+    image = Image.fromarray(pixels)
+    if side is not None and max(image.size) > side:
+        image.thumbnail((side, side), Image.Resampling.BOX)
+    buffer = BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes) -> str:
+    """A PNG as the source of an image element."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def ink(features: Float[np.ndarray, "h w"], top: float) -> Shaped[np.ndarray, "h w"]:
+    """Strength as ink, 8 bits: zero is white, `top` and beyond black."""
+    share = np.clip(features / top if top > 0 else np.zeros_like(features), 0, 1)
+    drawn: Shaped[np.ndarray, "h w"] = np.round(255 * (1 - share)).astype(np.uint8)
+    return drawn

@@ -1,0 +1,178 @@
+"""The folder of the Radboud Faces Database as it is published, checked against its design.
+
+Langner et al. (2010) describe it: 67 subjects, 8 emotions, 3 gazes and 5 cameras, each combination
+once, in files such as ``Rafd090_01_Caucasian_female_angry_frontal.jpg``.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from synthfaces.parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
+from tinyvgg.errors import UserError
+from tinyvgg.faces.folder import (
+    LeftOut,
+    Listing,
+    Photograph,
+    Value,
+    check_folder,
+    images_below,
+    usable_tasks,
+)
+
+GROUPS, SEXES = ("Caucasian", "Moroccan", "Kid"), ("female", "male")
+USED_ANGLES = (45, 90, 135)
+"""Those that the paper trains and tests on; the others are full profiles."""
+
+_NAME = re.compile(
+    r"Rafd(?P<angle>\d+)_(?P<subject>\d+)_(?P<group>[^_]+)_(?P<sex>[^_]+)_(?P<emotion>[^_]+)"
+    r"_(?P<gaze>[^_.]+)\.(?:jpg|JPG|jpeg|JPEG)",
+    re.ASCII,
+)
+_ALLOWED: Mapping[str, tuple[Value, ...]] = {
+    "angle": ANGLES,
+    "subject": SUBJECTS,
+    "group": GROUPS,
+    "sex": SEXES,
+    "emotion": EMOTIONS,
+    "gaze": GAZES,
+}
+_WIDTHS = {"angle": 3, "subject": 2}
+_ORDER = ("subject", "emotion", "gaze", "angle")
+
+
+class Shot(NamedTuple):
+    """One cell of the design."""
+
+    subject: int
+    emotion: str
+    gaze: str
+    angle: int
+
+
+def list_rafd(folder: Path) -> Listing:
+    """The images of the data base, sorted by subject, emotion, gaze and angle.
+
+    Sub-folders do not matter. A name that is not one of the data base's is left out with what is
+    wrong with it, and so are a second image of the same shot and one whose subject has another
+    sex or group in most names. What the design has and the folder has not is listed.
+
+    Raises:
+        UserError: the folder is missing or has none of the images, or so few that no network could
+            be trained on them.
+    """
+    check_folder(folder)
+    left_out: list[LeftOut] = []
+    named: list[Photograph] = []
+    for path in images_below(folder, left_out):
+        try:
+            named.append(Photograph(path, facts_of(Path(path).name)))
+        except UserError as error:
+            left_out.append(LeftOut(path, str(error)))
+    agreed = list(_only_one_of_each(_only_agreeing(named, left_out), left_out))
+    used = tuple(one for one in agreed if one.known["angle"] in USED_ANGLES)
+    if not used:
+        raise UserError(
+            f"folder {str(folder)!r} has no image of the data base at "
+            f"{', '.join(map(str, USED_ANGLES))} degrees; they are named like "
+            "Rafd090_01_Caucasian_female_angry_frontal.jpg"
+        )
+    tasks, faults = usable_tasks(used, f"folder {str(folder)!r}")
+    beyond = tuple(one for one in agreed if one.known["angle"] not in USED_ANGLES)
+    absent = (*missing(agreed), *faults)
+    return Listing(folder, used, tasks, tuple(sorted(left_out)), absent, beyond)
+
+
+def facts_of(name: str) -> dict[str, Value]:
+    """What a file name says.
+
+    Raises:
+        UserError: it is not one of the data base's; says what is wrong with it.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise UserError("is not named as the data base names its images")
+    facts: dict[str, Value] = {}
+    for part, text in found.groupdict().items():
+        value: Value = int(text) if part in _WIDTHS else text
+        allowed = _ALLOWED[part]
+        if value not in allowed or len(text) != _WIDTHS.get(part, len(text)):
+            raise UserError(f"has {part} {text!r}, which the data base does not have")
+        facts[part] = value
+    return facts
+
+
+def missing(found: Iterable[Photograph]) -> Iterator[str]:
+    """What the design has and some images have not: a line a subject, and one a shot if few.
+
+    A subject of whom nothing is there, and an angle, an emotion or a gaze that nobody is shown
+    with, are named once.
+    """
+    have = {_shot(photograph) for photograph in found}
+    kept: dict[str, tuple[Value, ...]] = {}
+    for place, (name, levels) in enumerate(
+        zip(_ORDER, (SUBJECTS, EMOTIONS, GAZES, ANGLES), strict=True)
+    ):
+        there = {shot[place] for shot in have}
+        kept[name] = tuple(level for level in levels if level in there)
+        gone = [str(level) for level in levels if level not in there]
+        if gone:
+            yield f"{name}: {_listed(gone)} of {len(levels)} are not there at all"
+    absent = defaultdict(list)
+    for shot in (Shot(*values) for values in product(*kept.values())):  # type: ignore[arg-type]
+        if shot not in have:
+            absent[shot.subject].append(shot)
+    for subject, shots in absent.items():
+        named = [f"{shot.emotion} {shot.gaze} {shot.angle}" for shot in shots]
+        yield f"subject {subject}: {_listed(named)}"
+
+
+def _listed(names: list[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _shot(photograph: Photograph) -> Shot:
+    return Shot(*(photograph.known[name] for name in _ORDER))  # type: ignore[arg-type]
+
+
+def _only_agreeing(named: list[Photograph], left_out: list[LeftOut]) -> Iterator[Photograph]:
+    """Those whose subject has the sex and the group that it has in most names."""
+    counts: dict[Value, Counter[tuple[Value, Value]]] = defaultdict(Counter)
+    for photograph in named:
+        counts[photograph.known["subject"]][_kind(photograph)] += 1
+    for photograph in named:
+        subject = photograph.known["subject"]
+        usual = max(sorted(counts[subject]), key=counts[subject].__getitem__)
+        if _kind(photograph) == usual:
+            yield photograph
+        else:
+            reason = f"calls subject {subject} {_words(photograph)}, other names {_said(usual)}"
+            left_out.append(LeftOut(photograph.path, reason))
+
+
+def _kind(photograph: Photograph) -> tuple[Value, Value]:
+    return photograph.known["group"], photograph.known["sex"]
+
+
+def _words(photograph: Photograph) -> str:
+    return _said(_kind(photograph))
+
+
+def _said(kind: tuple[Value, Value]) -> str:
+    return " ".join(map(str, kind))
+
+
+def _only_one_of_each(
+    photographs: Iterable[Photograph], left_out: list[LeftOut]
+) -> Iterator[Photograph]:
+    first: dict[Shot, str] = {}
+    for photograph in sorted(photographs, key=lambda one: (_shot(one), one.path)):
+        path = first.setdefault(_shot(photograph), photograph.path)
+        if path == photograph.path:
+            yield photograph
+        else:
+            left_out.append(LeftOut(photograph.path, f"shows the same shot as {path}"))

@@ -1,0 +1,299 @@
+"""Sources of faces as they are written: ``KIND:PLACE::OPTION=VALUE,...``.
+
+The standard library is all that this needs, so that the command line can refuse bad input at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from synthfaces.difficulty import difficulty_of
+from synthfaces.parameters import check_one_of, parse_pair
+from tinyvgg.errors import UserError
+
+SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
+SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", "folder:PATH")
+"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow, or ``::`` alone.
+
+The last ``::`` counts: a PATH that has one itself is followed by another.
+"""
+
+AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
+SKIP, LARGEST = "skip", "largest"
+_SEPARATOR = "::"
+_UNCLEAR = (SKIP, CENTRE, LARGEST)
+
+OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = MappingProxyType(
+    {
+        FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES), "unclear": _UNCLEAR},
+        LONDON: {"crop": (AROUND_FACES, CENTRE, AUTO), "unclear": _UNCLEAR},
+        RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
+    }
+)
+"""What can be chosen of photographs, by the kind of source; the first value is the usual one.
+
+``crop`` is how an image becomes a square: ``centre`` takes the largest one in its middle,
+``faces`` finds the face and takes what is around its eyes, ``auto`` looks at a sample of the
+images and decides between these two, ``camera`` takes the same square of all images of a camera.
+``unclear`` is what becomes of an image in which no face is found, or several: ``skip`` leaves it
+out, ``centre`` takes its middle, ``largest`` takes the largest of several faces and leaves the
+image out where there is none. ``boxes`` is a CSV file with the square of each camera.
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of faces, taken apart.
+
+    Attributes:
+        kind: ``synthetic``, ``rafd``, ``london`` or ``folder``.
+        place: the folder of photographs, or their table; knobs of the synthetic faces.
+        options: those of `OPTIONS` that were chosen.
+    """
+
+    kind: str
+    place: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the faces are rendered, and not read."""
+        return self.kind == SYNTHETIC
+
+    @property
+    def path(self) -> Path:
+        """Of photographs their folder, or their table."""
+        return Path(self.place).expanduser()
+
+    @property
+    def folder(self) -> Path:
+        """Of photographs the folder that their paths start from."""
+        return self.path.parent if self.is_table else self.path
+
+    @property
+    def is_table(self) -> bool:
+        """Whether photographs are listed in a table."""
+        return self.kind == FOLDER and self.path.suffix.lower() == ".csv"
+
+    def option(self, name: str) -> str:
+        """What was chosen, or what is usual; nothing where there is no usual value."""
+        allowed = OPTIONS[self.kind][name]
+        return self.options.get(name, allowed[0] if allowed else "")
+
+    @property
+    def changed(self) -> str:
+        """The options that are not the usual ones, always written in the same way."""
+        known = OPTIONS.get(self.kind, {})
+        usual = {name: allowed[0] for name, allowed in known.items() if allowed}
+        chosen = ((name, self.options[name]) for name in known if name in self.options)
+        return ",".join(f"{name}={value}" for name, value in chosen if usual.get(name) != value)
+
+    def __str__(self) -> str:
+        return self._written(self.place)
+
+    @property
+    def absolute(self) -> str:
+        """As it is always written: it means the same from every working folder."""
+        if self.is_synthetic:
+            return difficulty_of(str(self)).source
+        options = dict(self.options)
+        if options.get("boxes"):
+            options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
+        return str(Source(self.kind, str(self.path.resolve()), options))
+
+    @property
+    def named(self) -> str:
+        """As pages call it: with the name of a folder, and not its place."""
+        if self.is_synthetic:
+            return str(self)
+        return f"{self.kind}:{self.path.resolve().name}"
+
+    @property
+    def anonymous(self) -> str:
+        """What is kept of it with a network: of photographs the kind and what was chosen."""
+        if self.is_synthetic:
+            return difficulty_of(str(self)).source
+        chosen = Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"})
+        return f"{self.kind}{_SEPARATOR}{chosen.changed}" if chosen.changed else self.kind
+
+    def _written(self, place: str) -> str:
+        text = f"{self.kind}:{place}" if place else self.kind
+        needed = self.changed or _SEPARATOR in place
+        return f"{text}{_SEPARATOR}{self.changed}" if needed else text
+
+
+def kind_of(text: str) -> str:
+    """The kind of a source as it is typed, or as it is kept with a network."""
+    return text.partition(":")[0]
+
+
+def parse_source(text: str) -> Source:
+    """A source as it is typed; whether its folder is there is not looked at.
+
+    Raises:
+        UserError: an unknown source, a folder that is not named, an option that does not exist or
+            is given twice, a value that it cannot have, or knobs of the synthetic faces that do
+            not exist or are out of range.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == SYNTHETIC:
+        difficulty_of(text)
+        return Source(kind, rest)
+    place, separated, chosen = rest.rpartition(_SEPARATOR)
+    place = place if separated else chosen
+    chosen = chosen if separated else ""
+    _check_place(f"faces {text!r}", place)
+    if kind not in OPTIONS or not place:
+        raise UserError(f"faces {text!r} is not one of {', '.join(SOURCES)}")
+    return Source(kind, place, _options(kind, chosen))
+
+
+def _check_place(what: str, place: str) -> None:
+    """Refuse a path that cannot be written down, or begins at the home of nobody."""
+    try:
+        place.encode()
+        if "\0" in place:
+            raise ValueError
+    except ValueError:
+        raise UserError(f"{what} has a place that is not UTF-8; rename the folder") from None
+    try:
+        Path(place).expanduser()
+    except RuntimeError:
+        raise UserError(f"{what} begins with a home that is not known; write it out") from None
+
+
+def _options(kind: str, text: str) -> dict[str, str]:
+    known, chosen = OPTIONS[kind], {}
+    for part in text.split(",") if text else ():
+        name, value = parse_pair("option", part.strip(), "crop=centre")
+        check_one_of(f"option of faces {kind!r}", name, tuple(known))
+        if name in chosen:
+            raise UserError(f"option {name!r} of faces {kind!r} is given twice; give one value")
+        allowed = known[name]
+        if allowed is not None:
+            check_one_of(name, value, allowed)
+        elif value:
+            _check_place(f"{name} {value!r}", value)
+        else:
+            raise UserError(f"{name} '' of faces {kind!r} is no file; give one, or leave it out")
+        chosen[name] = value
+    return chosen
+
+
+SAYS_SYNTHETIC = "synthetic.json"
+"""A file in a folder of RaFD's form that says that its faces are rendered."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a source.
+
+    Attributes:
+        name: what its images are called.
+        licence: under which they may be used.
+        cite: how they are to be cited; nothing where there is nothing to cite.
+        notice: what every page that shows them says; nothing where nothing has to be said.
+        may_publish: whether pages with them may be published.
+        may_commit: whether pages with them may be part of this repository.
+        shows_people: whether persons can be recognised in them.
+    """
+
+    name: str
+    licence: str
+    cite: str = ""
+    notice: str = ""
+    may_publish: bool = False
+    may_commit: bool = False
+    shows_people: bool = True
+
+
+_SYNTHETIC = Terms(
+    "synthetic faces",
+    "BSD 3-Clause, like the code that renders them; they show nobody",
+    may_publish=True,
+    may_commit=True,
+    shows_people=False,
+)
+_SYNTHETIC_IN_RAFD_FORM = Terms(
+    "synthetic faces in the form of the Radboud Faces Database",
+    _SYNTHETIC.licence,
+    notice="The faces are synthetic, in the form of the Radboud Faces Database; they show nobody.",
+    may_publish=True,
+    shows_people=False,
+)
+_LANGNER = (
+    "Langner, O., Dotsch, R., Bijlstra, G., Wigboldus, D. H. J., Hawk, S. T., & van Knippenberg, "
+    "A. (2010). Presentation and validation of the Radboud Faces Database. Cognition & Emotion, "
+    "24(8), 1377–1388. https://doi.org/10.1080/02699930903485076"
+)
+_DEBRUINE = (
+    "DeBruine, L., & Jones, B. (2017). Face Research Lab London Set. figshare. "
+    "https://doi.org/10.6084/m9.figshare.5047666"
+)
+_TERMS = {
+    RAFD: Terms(
+        "the Radboud Faces Database",
+        "lent for research to those who signed its agreement",
+        _LANGNER,
+        "These pages show images of the Radboud Faces Database, which are lent for research and "
+        "may not be passed on. They are for whoever signed its agreement, and are not to be "
+        f"published beyond what that agreement allows. {_LANGNER}",
+    ),
+    LONDON: Terms(
+        "the Face Research Lab London Set",
+        "CC BY 4.0",
+        _DEBRUINE,
+        "The photographs are those of the Face Research Lab London Set, cropped and scaled down, "
+        f"under CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/). {_DEBRUINE}",
+        may_publish=True,
+    ),
+    FOLDER: Terms(
+        "photographs of your own",
+        "not known here",
+        notice="The photographs are the user's own. Whoever passes these pages on needs the right "
+        "to, and the consent of the persons shown.",
+    ),
+}
+
+
+def terms_of(faces: str) -> Terms:
+    """The terms of a source of faces.
+
+    Raises:
+        UserError: an unknown source.
+    """
+    source = parse_source(faces)
+    if source.kind == SYNTHETIC:
+        return _SYNTHETIC
+    if source.kind == RAFD and (source.path / SAYS_SYNTHETIC).is_file():
+        return _SYNTHETIC_IN_RAFD_FORM
+    return _TERMS[source.kind]
+
+
+def check_publishing(faces: str, confirmed: bool) -> None:
+    """Refuse to publish what its terms do not allow, unless the user knows that she may.
+
+    Raises:
+        UserError: the terms do not allow it, and it is not confirmed.
+    """
+    terms = terms_of(faces)
+    if not (terms.may_publish or confirmed):
+        raise UserError(
+            f"pages with images of {terms.name} are not published ({terms.licence}); "
+            "if you have the right to, say so: --confirm"
+        )
+
+
+def check_committing(faces: str) -> None:
+    """Refuse to commit what must not be part of the repository.
+
+    Raises:
+        UserError: it must not.
+    """
+    terms = terms_of(faces)
+    if not terms.may_commit:
+        raise UserError(
+            f"pages with images of {terms.name} are not recorded ({terms.licence}): "
+            f"what is committed shows {_SYNTHETIC.name} only"
+        )

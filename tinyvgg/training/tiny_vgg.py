@@ -1,0 +1,134 @@
+"""Tiny VGG, as Table 1 of the paper has it."""
+
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tinyvgg.errors import UserError
+from tinyvgg.training.settings import Design
+
+BLOCKS = 3
+DEEP_SIZE = 32
+"""The smallest images, in pixels, that torchvision's VGGs can take."""
+
+
+class TinyVGG(nn.Module):
+    """Three blocks of two 3 x 3 convolutions and a max-pool, then four dense layers (Table 1).
+
+    Weights are drawn from Glorot and Bengio's uniform distribution and biases are zero, as in the
+    published code. `forward` returns logits; the softmax of Table 1 is left to the loss.
+
+    Args:
+        classes: number of outputs.
+        size: side of the square input images in pixels, a multiple of 8.
+        maps: feature maps of every convolution.
+        dense: neurons of the hidden dense layers.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        size: int = 224,
+        maps: int = 32,
+        dense: tuple[int, ...] = (1024, 512, 256),
+    ) -> None:
+        super().__init__()
+        if size < 2**BLOCKS or size % 2**BLOCKS:
+            raise UserError(f"size {size} is not a positive multiple of {2**BLOCKS} pixels")
+        channels = [3] + [maps] * BLOCKS
+        self.features = nn.Sequential(
+            *(layer for before, after in pairwise(channels) for layer in _block(before, after))
+        )
+        pixels = maps * (size // 2**BLOCKS) ** 2
+        self.classifier = nn.Sequential(nn.Flatten(), *_head([pixels, *dense, classes]))
+        initialise(self)
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"]:
+        """Logits of a batch of images."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+
+def _block(before: int, after: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, kernel_size=3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(after, after, kernel_size=3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(kernel_size=2, stride=2),
+    ]
+
+
+def _head(sizes: list[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return layers[:-1]
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, kind: str = "glorot") -> None:
+    """Draw the weights of convolutions and dense layers from torch's global generator.
+
+    Args:
+        model: its weights are changed in place.
+        kind: ``glorot``, uniform, by the mean of fan-in and fan-out; ``he``, normal, by the
+            fan-in, for ReLUs; both with zero biases. ``torch``: the defaults of the layers.
+    """
+    for layer in model.modules():
+        if not isinstance(layer, nn.Conv2d | nn.Linear):
+            continue
+        if kind == "torch":
+            layer.reset_parameters()
+            continue
+        if kind == "he":
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        else:
+            nn.init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def build(
+    design: Design,
+    classes: int,
+    size: int,
+    maps: int = 32,
+    dense: tuple[int, ...] = (1024, 512, 256),
+    seed: int = 0,
+) -> nn.Module:
+    """A network with its initial weights; global generators are left alone.
+
+    Args:
+        design: architecture and initialisation.
+        classes: number of outputs.
+        size: side of the square input images in pixels.
+        maps: feature maps of every convolution of Tiny VGG.
+        dense: neurons of its hidden dense layers.
+        seed: of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if design.architecture == "tinyvgg":
+            model: nn.Module = TinyVGG(classes, size, maps, dense)
+        else:
+            model = _deep(design.architecture, classes, size)
+        if design.initialisation != "glorot":
+            initialise(model, design.initialisation)
+    return model
+
+
+def _deep(name: str, classes: int, size: int) -> nn.Module:
+    """A VGG of torchvision with Glorot's weights (claim P3)."""
+    from torchvision import models
+
+    if size < DEEP_SIZE:
+        raise UserError(
+            f"size {size} is too small for {name}, which halves it five times;"
+            f" choose {DEEP_SIZE} at least"
+        )
+    model: nn.Module = getattr(models, name)(weights=None, init_weights=False, num_classes=classes)
+    initialise(model)
+    return model
