@@ -183,8 +183,8 @@ def data_uri(content: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
-def ink(features: Float[np.ndarray, "h w"], top: float) -> Shaped[np.ndarray, "h w"]:
-    """Strength as ink, 8 bits: zero is white, `top` and beyond black."""
+def ink(features: Float[np.ndarray, "*n"], top: float) -> UInt8[np.ndarray, "*n"]:
+    """Return strength as ink, 8 bits: zero is white, `top` and beyond are black."""
     share = np.clip(features / top if top > 0 else np.zeros_like(features), 0, 1)
-    drawn: Shaped[np.ndarray, "h w"] = np.round(255 * (1 - share)).astype(np.uint8)
+    drawn: UInt8[np.ndarray, "*n"] = np.round(255 * (1 - share)).astype(np.uint8)
     return drawn

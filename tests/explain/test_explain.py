@@ -19,12 +19,13 @@ from tinyvgg.backtracking import NAMED
 from tinyvgg.errors import UserError
 from tinyvgg.explain import (
     Explained,
+    Explanation,
     draw,
     explain_images,
     map_sheet,
     over_image,
+    page,
     save,
-    sentences,
     shown_maps,
 )
 from tinyvgg.faces.images import read_image
@@ -66,13 +67,13 @@ def test_explanations_are_what_the_library_finds(
     for one in found:
         trace = trace_of(network, one.path)
         pixels = tinyvgg.backtrack(trace, rule=NAMED[rule]).pixels
-        assert torch.equal(one.pixels, pixels[0])
-        assert torch.equal(one.logits, trace.logits[0])
-        assert torch.equal(one.features, tinyvgg.track_features(trace, pixels)[0])
-        assert torch.equal(one.without, tinyvgg.rescore(trace, pixels)[0].softmax(0))
+        assert torch.equal(one.found.pixels, pixels)
+        assert torch.equal(one.trace.logits, trace.logits)
+        without = tinyvgg.rescore(trace, pixels)[0].softmax(0)
+        assert torch.equal(one.without(one.found.pixels), without)
         smallest = tinyvgg.repair(trace, 1)
-        assert torch.equal(one.repaired.pixels, smallest.pixels[0])
-        assert one.repaired.found == bool(smallest.repaired)
+        assert torch.equal(one.repair.pixels, smallest.pixels)
+        assert bool(one.repair.repaired) == bool(smallest.repaired)
 
 
 def test_backtracking_starts_from_the_class_that_is_asked_for(
@@ -86,9 +87,9 @@ def test_backtracking_starts_from_the_class_that_is_asked_for(
     for label, found in by_class.items():
         (one,) = found.explanations
         assert one.target == label
-        expected = tinyvgg.backtrack(trace, label, rules.Contribution()).pixels[0]
-        assert torch.equal(one.pixels, expected)
-    assert not torch.equal(*(found.explanations[0].pixels for found in by_class.values()))
+        expected = tinyvgg.backtrack(trace, label, rules.Contribution()).pixels
+        assert torch.equal(one.found.pixels, expected)
+    assert not torch.equal(*(found.explanations[0].found.pixels for found in by_class.values()))
 
 
 def test_scripts_read_the_same_as_json(
@@ -132,7 +133,7 @@ def test_the_page_shows_in_a_browser_what_was_computed(
     explained: Explained, network: TrainedNetwork, tmp_path: Path
 ) -> None:
     html = save(explained, tmp_path / "folder").read_text("utf-8")
-    dom = pages.shown(html, tmp_path)
+    dom = " ".join(pages.shown(html, tmp_path).split())
     for one in explained.explanations:
         answer, chance = network.classes[one.predicted], float(one.probabilities.max())
         assert f"The answer is <strong>{answer}</strong>, with probability {chance:.3f}." in dom
@@ -142,7 +143,7 @@ def test_the_picture_of_the_input_is_what_the_network_sees(
     explained: Explained, network: TrainedNetwork
 ) -> None:
     one = explained.explanations[1]
-    seen = np.asarray(Image.open(BytesIO(draw(one, network.classes)["input"])))
+    seen = np.asarray(Image.open(BytesIO(draw(one)["input"])))
     np.testing.assert_array_equal(seen, read_image(one.path, network.size))
 
 
@@ -167,21 +168,25 @@ def test_maps_are_shown_by_the_number_of_their_pixels() -> None:
     assert (map_sheet(torch.zeros(4, 2, 2), torch.zeros_like(pixels)) == 255).all()
 
 
-def test_sentences_say_whether_the_answer_stays(
-    explained: Explained, network: TrainedNetwork
+def test_the_page_says_whether_the_answer_stays(
+    explained: Explained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = explained.explanations[0]
     given, other = one.predicted, 1 - one.predicted
-    certain = torch.eye(2)
-    stays = sentences(replace(one, without=certain[given]), network.classes)[1]
-    becomes = sentences(replace(one, without=certain[other]), network.classes)[1]
-    assert f"the answer stays **{network.classes[given]}**" in stays
-    assert f"the answer becomes **{network.classes[other]}**" in becomes
-    right = sentences(replace(one, true_class=given), network.classes)
-    assert "That is right." in right[0]
-    assert right[2] == "There is nothing to repair."
-    unfound = replace(one, true_class=other, repaired=replace(one.repaired, found=False))
-    assert sentences(unfound, network.classes)[2].startswith("No set of pixels was found")
+    classes, pictures = explained.run.classes, [draw(one)]
+
+    def said(**changes: object) -> str:
+        shown = replace(explained, explanations=(replace(one, **changes),), unreadable=())
+        return " ".join(page(shown, pictures).split())
+
+    for after, verb in ((given, "stays"), (other, "becomes")):
+        certain = torch.eye(2)[after]
+        monkeypatch.setattr(Explanation, "without", lambda *_, certain=certain: certain)
+        assert f"the answer {verb} <strong>{classes[after]}</strong>" in said()
+    assert "That is right." in said(true_class=given)
+    assert "There is nothing to repair." in said(true_class=given)
+    unfound = replace(one.repair, repaired=torch.tensor([False]))
+    assert "No set of pixels was found" in said(true_class=other, repair=unfound)
 
 
 def test_an_unreadable_image_stops_no_other(
@@ -248,7 +253,7 @@ def test_a_failure_leaves_nothing_behind_and_the_earlier_one_in_place(
     def fail(*_: object) -> None:
         raise RuntimeError("no page")
 
-    monkeypatch.setattr("tinyvgg.explain.render", fail)
+    monkeypatch.setattr("tinyvgg.explain.page", fail)
     with pytest.raises(RuntimeError):
         save(explained, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
