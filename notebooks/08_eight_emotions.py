@@ -196,7 +196,7 @@ static_explorer(bench, "emotions")
 # kernel; open this notebook in JupyterLab to use it.
 
 # %% tags=["remove-output"]
-explorer(run, Bench(run, pairs, seed=seed))
+explorer(Bench(run, pairs, seed=seed))
 
 # %% [markdown]
 # ## The paper's numbers beside ours

@@ -10,7 +10,7 @@ from tinyvgg.chapters import overview, style
 from tinyvgg.chapters.cases import RULES, closest, find_cases, pixel_sets, record_pairs
 from tinyvgg.tracking import rescore
 
-RED = np.array(mpl.colors.to_rgb(style.ORANGE))
+ORANGE = np.array(mpl.colors.to_rgb(style.ORANGE), np.float32)
 
 
 def test_montage_marks_the_chosen_pixels_and_no_other() -> None:
@@ -18,9 +18,9 @@ def test_montage_marks_the_chosen_pixels_and_no_other() -> None:
     pixels = torch.rand(5, 3, 4) > 0.7
     drawn = overview.montage(maps, pixels)
     assert drawn.shape == (2 * 4 - 1, 3 * 5 - 1, 3)
-    assert int((drawn == RED).all(2).sum()) == int(pixels.sum())
+    assert int((drawn == ORANGE).all(2).sum()) == int(pixels.sum())
     fourth = drawn[4:7, 0:4]
-    np.testing.assert_array_equal((fourth == RED).all(2), pixels[3].numpy())
+    np.testing.assert_array_equal((fourth == ORANGE).all(2), pixels[3].numpy())
 
 
 def test_picture_shows_a_repaired_error_where_there_is_one() -> None:
@@ -46,8 +46,3 @@ def test_picture_of_no_pair_says_so() -> None:
     none = record_pairs(run, [])
     assert overview.shown_pair(none).cases == ()
     assert isinstance(overview.overview(run, none), style.Missing)
-
-
-def test_unusable_source_is_one_line_and_status_two(capsys: pytest.CaptureFixture[str]) -> None:
-    assert overview.main(["--faces", "photos"]) == 2
-    assert "faces 'photos' is not one of" in capsys.readouterr().err
