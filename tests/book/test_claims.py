@@ -3,7 +3,8 @@ import re
 import pytest
 
 from tinyvgg import paper
-from tinyvgg.book.claims import UNTESTED, VERDICTS, Verdict, anchor, claims_page
+from tinyvgg.book.claims import UNTESTED, anchor, claims_page
+from tinyvgg.chapters.verdicts import VERDICTS, Verdict
 from tinyvgg.errors import UserError
 
 

@@ -13,7 +13,7 @@ import pytest
 from tinyvgg import files as paths
 from tinyvgg.book import notebooks
 from tinyvgg.book import notebooks as sources
-from tinyvgg.chapters.verdicts import numbers
+from tinyvgg.chapters.verdicts import collect
 from tinyvgg.errors import UserError
 from tinyvgg.faces.parameters import DEFAULTS, check, parse
 
@@ -61,7 +61,7 @@ def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(wor
         "injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells
     )
     assert "quick synthetic 0" in executed.cells[-1].outputs[-1].text
-    assert numbers(target)["t2.subject.accuracy"].value == 0.9
+    assert collect([target]).numbers["t2.subject.accuracy"].value == 0.9
     assert notebooks.facts(target) == {
         "source_sha256": sources.source_digest(sources.find("01")), **DEFAULTS, "extra": "fact",
     }  # fmt: skip
@@ -69,7 +69,7 @@ def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(wor
 
 def test_parameters_reach_the_notebook(workshop):
     target = run(sources.find("01"), workshop.root, profile="smoke", seed=3)
-    assert numbers(target)["t2.subject.accuracy"].value == pytest.approx(0.93)
+    assert collect([target]).numbers["t2.subject.accuracy"].value == pytest.approx(0.93)
     assert "smoke synthetic 3" in nbformat.read(target, as_version=4).cells[-1].outputs[-1].text
 
 
@@ -158,7 +158,9 @@ def test_papermill_itself_runs_a_converted_notebook(workshop):
     (converted, _) = notebooks.convert_all(workshop.build / "notebooks")
     command = [sys.executable, "-m", "papermill", str(converted), "out.ipynb", "-p", "seed", "2"]
     subprocess.run(command, check=True, cwd=workshop.root, capture_output=True)
-    assert numbers(workshop.root / "out.ipynb")["t2.subject.accuracy"].value == pytest.approx(0.92)
+    assert collect([workshop.root / "out.ipynb"]).numbers[
+        "t2.subject.accuracy"
+    ].value == pytest.approx(0.92)
 
 
 def test_sources_that_need_trained_networks_are_told_apart(workshop):

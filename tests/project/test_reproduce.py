@@ -17,9 +17,8 @@ from tinyvgg.book import claims, committed, notebooks, reproduce, site
 from tinyvgg.book import notebooks as sources
 from tinyvgg.book import reproduce as report
 from tinyvgg.book import reproduce as reproduction
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import verdicts as records
-from tinyvgg.chapters.verdicts import Number, Records
+from tinyvgg.chapters.verdicts import Number, Records, Verdict
 from tinyvgg.errors import UserError
 
 QUICK = {"profile": "quick", "faces": "synthetic", "seed": 0}

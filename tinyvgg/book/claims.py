@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -11,31 +11,16 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
+from tinyvgg.chapters.verdicts import VERDICTS, Verdict
 from tinyvgg.errors import UserError
 from tinyvgg.paper import NOTHING, Claim, Number, Value, show
 
-VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
 UNTESTED = "not tested yet"
 PUBLISHED_CODE = "published code"
 MARKS = frozenset("✓✗")
 """Begin the parts of a reason that were met and those that were not."""
 PARTS_MARKED = re.compile(r"; (?=[✓✗])")
 PARTS = re.compile(r"; (?![^(]*\))")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a claim: one of `VERDICTS`, and why in one sentence."""
-
-    claim: str
-    verdict: str
-    reason: str
-
-    def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS:
-            raise UserError(
-                f"verdict '{self.verdict}' of {self.claim} is not one of {', '.join(VERDICTS)}"
-            )
 
 
 def claims_page(

@@ -11,10 +11,9 @@ import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg.book import notebooks, site
 from tinyvgg.book import reproduce as report
-from tinyvgg.book.claims import Verdict
-from tinyvgg.book.notebooks import read, refuse_private, write
+from tinyvgg.book.notebooks import refuse_private, write
 from tinyvgg.book.reproduce import Reproduction, claims_of, write_json, write_text
-from tinyvgg.chapters.verdicts import Number, Records
+from tinyvgg.chapters.verdicts import Number, Records, Verdict, read_notebook
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing
 
@@ -86,7 +85,7 @@ def verify(made: Reproduction) -> list[report.Difference]:
 
 
 def _committed(executed: Path) -> Any:
-    notebook = read(executed)
+    notebook = read_notebook(executed)
     for fact in RUN_ONLY:
         notebook.metadata["tinyvgg"].pop(fact, None)
     refuse_private(notebook, executed.stem)

@@ -149,20 +149,6 @@ def normalise(notebook: Any) -> Any:
     return made
 
 
-def read(executed: Path) -> Any:
-    """Read an executed notebook.
-
-    Raises:
-        UserError: a file that is no notebook.
-    """
-    try:
-        return nbformat.read(executed, as_version=4)
-    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
-        raise UserError(
-            f"notebook {str(executed)!r} is missing or damaged: run 'make reproduce'"
-        ) from None
-
-
 def write(notebook: Any, target: Path) -> None:
     """Write a notebook whole or not at all, with one final line end."""
     text = nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"

@@ -18,10 +18,9 @@ from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.backtracking import Backtrack, Cutoff, Literal, Rule, backtrack
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import LEVEL, Interval, bootstrap_interval, proportion_interval
-from tinyvgg.chapters.verdicts import Part, mean_with_interval, untestable, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.trace import Trace, record
 from tinyvgg.training.runs import Run
@@ -535,7 +534,9 @@ def algorithm_verdicts(followed: BY_TASK, step3: pd.DataFrame, agrees: bool) -> 
     """A1, F7 and B1, from the errors of all tasks that have any."""
     with_errors = {task: part for task, part in followed.items() if len(part.trace)}
     if not with_errors:
-        return untestable(("A1", "F7", "B1"), "this run has no misclassified images")
+        return [
+            weigh(claim, "this run has no misclassified images") for claim in ("A1", "F7", "B1")
+        ]
     fits = Part(bool(step3["step 3 fits"].all()), "step 3 can run as printed")
     runs = Part(agrees, "read with a_(j-1), its loops and the package find the same pixels")
     classes = [_looks_at_class(task, part) for task, part in with_errors.items()]
@@ -563,7 +564,9 @@ def _partly(task: str, part: Followed) -> Part:
 
 def _of_both_tasks(followed: BY_TASK) -> list[Verdict]:
     if not {"subject", "emotion"} <= set(followed):
-        return untestable(("F7", "B1"), "errors of both identity and emotion are needed")
+        return [
+            weigh(claim, "errors of both identity and emotion are needed") for claim in ("F7", "B1")
+        ]
     missing = [_partly(task, part) for task, part in followed.items()]
     more = [_more(followed, rule) for rule in followed["subject"].found]
     return [weigh("F7", missing), weigh("B1", more)]

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, Rule, backtrack
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import PLURALS
 from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
+from tinyvgg.chapters.verdicts import Verdict
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.paper import Interval, Row, Value, describe
 from tinyvgg.repairs import margin, repair
@@ -618,7 +618,7 @@ def cases_table(run: Run, pairs: Pairs) -> pd.DataFrame:
 
 
 def overlaps_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Mean of the columns of `tinyvgg.chapters.cases.overlap_table` for each of several sets of pairs."""
+    """Mean of the columns of `overlap_table` for each of several sets of pairs."""
     rows = {name: {"pairs": len(table), **table.mean().to_dict()} for name, table in tables.items()}
     shown = pd.DataFrame.from_dict(rows, orient="index")
     places = {"right": 1, "wrong": 1, "common": 1, "unique": 1}

@@ -15,9 +15,8 @@ from matplotlib.patches import Polygon, Rectangle
 from synthfaces.parameters import ANGLES, EMOTIONS
 from tinyvgg import files as paths
 from tinyvgg import paper
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
-from tinyvgg.chapters.verdicts import Part, untestable, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.faces.cropping import ByCamera
 from tinyvgg.faces.images import Crop, ImageFiles
 from tinyvgg.faces.index import FaceIndex, Faces
@@ -341,10 +340,8 @@ def verdicts(study: Study) -> list[Verdict]:
     """D1 to D4, F1 and F2: met where the counts are the paper's."""
     faces = study.faces
     if not faces.index.has(*FACTORS):
-        return untestable(
-            ("D1", "D2", "D3", "D4", "F1", "F2"),
-            f"the {faces.called} is no factorial design of subjects, emotions and angles",
-        )
+        reason = f"the {faces.called} is no factorial design of subjects, emotions and angles"
+        return [weigh(claim, reason) for claim in ("D1", "D2", "D3", "D4", "F1", "F2")]
     ours = numbers(study, readings(study))
     designed = _agree(ours, "d1.both", "subjects", "emotions", "gazes", "angles", "images")
     used = len(faces.index.table["subject"].unique())

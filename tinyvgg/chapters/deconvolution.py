@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import bootstrap_interval
-from tinyvgg.chapters.verdicts import Part, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.deconvolution import deconvolve, max_pool, unpool
 from tinyvgg.errors import UserError
 from tinyvgg.network import Convolution, Pooling

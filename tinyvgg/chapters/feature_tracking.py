@@ -13,13 +13,12 @@ from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.backtracking import Rule
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations, ink
 from tinyvgg.chapters.statistics import Interval, bootstrap_interval
-from tinyvgg.chapters.verdicts import Part, mean_with_interval, untestable, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.trace import Trace
@@ -317,7 +316,7 @@ def verdicts(
     """
     some = {task: table for task, table in tables.items() if len(table)}
     if not some:
-        return untestable(("A2", "F8"), "this run has no misclassified images")
+        return [weigh(claim, "this run has no misclassified images") for claim in ("A2", "F8")]
     runs = Part(agrees, "the loop and the package give the same features")
     selects = [_selects(task, table) for task, table in some.items()]
     return [weigh("A2", [runs, *selects]), _spread(tracked)]
@@ -337,12 +336,12 @@ def _selects(task: str, table: pd.DataFrame) -> Part:
 def _spread(tracked: Mapping[str, Tracked]) -> Verdict:
     identity = tracked.get("subject")
     if identity is None:
-        return untestable(("F8",), "the source has no task of identity")[0]
+        return weigh("F8", "the source has no task of identity")
     if not identity.run.faces.framed:
-        return untestable(("F8",), "where eyes and mouth are is known of cropped faces only")[0]
+        return weigh("F8", "where eyes and mouth are is known of cropped faces only")
     found = region_densities(region_table(identity), "cutoff")
     if not found:
-        return untestable(("F8",), "no misclassified face seen from the front")[0]
+        return weigh("F8", "no misclassified face seen from the front")
     control = region_densities(region_table(identity), "random")
     parts = [
         Part(

@@ -13,11 +13,10 @@ from matplotlib.ticker import PercentFormatter
 from scipy.stats import fisher_exact
 
 from tinyvgg import paper
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import LEVEL, Interval, confusion, error_table, proportion_interval
 from tinyvgg.chapters.training import majority
-from tinyvgg.chapters.verdicts import Part, untestable, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.runs import Run
 
@@ -353,7 +352,7 @@ def verdicts(runs: Sequence[Run]) -> list[Verdict]:
         else:
             found.append(rule(run))
             continue
-        found += untestable([claim], reason)
+        found += [weigh(claim, reason)]
     return found
 
 

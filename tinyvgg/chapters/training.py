@@ -20,12 +20,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import nn
 
 from tinyvgg import paper
-from tinyvgg.book.claims import Verdict
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import PLURALS
 from tinyvgg.chapters.deconvolution import convolved_size
 from tinyvgg.chapters.statistics import Interval, difference_interval, proportion_interval
-from tinyvgg.chapters.verdicts import Part, in_words, untestable, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, in_words, weigh
 from tinyvgg.network import Convolution, Dense, Layer, Pooling
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.reading import read_network
@@ -363,9 +362,10 @@ def verdicts(study: Study, runs: Sequence[Run], wrong_in_training: Sequence[int]
         *(
             [_accuracy_verdict(runs), _overfitting_verdict(runs, wrong_in_training)]
             if set(study.tasks) >= {"subject", "emotion"}
-            else untestable(
-                ("T2", "F5"), "the source has no two tasks of identity and emotion to compare"
-            )
+            else [
+                weigh(claim, "the source has no two tasks of identity and emotion to compare")
+                for claim in ("T2", "F5")
+            ]
         ),
     ]
 
@@ -431,7 +431,7 @@ def _overfitting_verdict(runs: Sequence[Run], wrong_in_training: Sequence[int]) 
     ]
     if not all(learned):
         reason = "a network is no better than the constant answer, and cannot over-fit"
-        return untestable(["F5"], reason)[0]
+        return weigh("F5", reason)
     emotion, identity = by_task["emotion"][1], by_task["subject"][1]
     difference = emotion[0] - identity[0]
     interval = difference_interval(*emotion, *identity)
