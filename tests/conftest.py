@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import install_import_hook
 from PIL import Image
 
-install_import_hook("tinyvgg", "beartype.beartype")
+install_import_hook(["synthfaces", "tinyvgg"], "beartype.beartype")
 
 # Where tests run in the background, interruptions are ignored, and so they would be in the
 # processes that tests start and interrupt.

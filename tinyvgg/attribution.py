@@ -24,10 +24,10 @@ Images = Float[Tensor, "n c h w"]
 
 
 class Attribution:
-    """What the methods below have in common."""
+    """The common part of the three methods."""
 
     def explain(self, images: Images, target: Target) -> Images:
-        """An attribution of the images' shape."""
+        """Return an attribution of the images' shape."""
         raise TypeError(f"{type(self).__name__} has to define explain")
 
     @overload
@@ -39,11 +39,11 @@ class Attribution:
     def attribute(
         self, inputs: Images | tuple[Images], target: Target = None
     ) -> Images | tuple[Images]:
-        """An attribution for each image, of the images' shape.
+        """Return an attribution for each image, of the images' shape.
 
         Args:
             inputs: images (n, channels, height, width), alone or as a tuple of one, as Captum's
-                metrics hand them over; the result comes in the same form.
+                metrics pass them; the result comes in the same form.
             target: the class to explain, for all or each image; None is the predicted one.
 
         Raises:
@@ -58,15 +58,15 @@ class Attribution:
 
 @dataclass(frozen=True, eq=False)
 class Backtracking(Attribution):
-    """Where the backtracked pixels lie: the activations of those kept, summed over the maps.
+    """The places of the backtracked pixels: their activations, summed over the maps.
 
     One value for each place of the last maps, laid over the part of the image that it came from
     (bilinear, as GradCAM's maps are) and the same for every channel. The pixels themselves, map
     by map, are `backtrack`'s.
 
     Attributes:
-        model: as `record` takes it.
-        rule: which pixels are kept.
+        model: a model that `record` takes.
+        rule: the rule that chooses the pixels.
     """
 
     model: nn.Module
@@ -74,7 +74,7 @@ class Backtracking(Attribution):
 
     @torch.no_grad()
     def explain(self, images: Images, target: Target) -> Images:
-        """An attribution of the images' shape."""
+        """Return an attribution of the images' shape."""
         trace = record(self.model, images)
         kept = trace.maps * backtrack(trace, target, self.rule).pixels
         size = (images.shape[2], images.shape[3])
@@ -84,12 +84,12 @@ class Backtracking(Attribution):
 
 @dataclass(frozen=True, eq=False)
 class FeatureTracking(Attribution):
-    """What the backtracked pixels show in the image (`track_features`, Algorithm 2).
+    """The features of the backtracked pixels in the image (`track_features`, Algorithm 2).
 
     Attributes:
-        model: as `record` takes it.
-        rule: which pixels are tracked.
-        options: those of `deconvolve`, such as `PUBLISHED`.
+        model: a model that `record` takes.
+        rule: the rule that chooses the pixels.
+        options: choices of `deconvolve`, such as `PUBLISHED`.
     """
 
     model: nn.Module
@@ -98,7 +98,7 @@ class FeatureTracking(Attribution):
 
     @torch.no_grad()
     def explain(self, images: Images, target: Target) -> Images:
-        """An attribution of the images' shape."""
+        """Return an attribution of the images' shape."""
         trace = record(self.model, images)
         return track_features(trace, backtrack(trace, target, self.rule).pixels, **self.options)
 
@@ -110,10 +110,10 @@ class Deconvnet(Attribution):
     The class plays no part in it: a `target` is checked and then left alone.
 
     Attributes:
-        model: as `record` takes it.
-        layer: whose maps.
-        unit: one of its maps or pixels; None is all.
-        options: those of `deconvolve`, such as `PUBLISHED`.
+        model: a model that `record` takes.
+        layer: the layer whose maps are projected.
+        unit: one of its maps or pixels; None projects all.
+        options: choices of `deconvolve`, such as `PUBLISHED`.
     """
 
     model: nn.Module
@@ -123,7 +123,7 @@ class Deconvnet(Attribution):
 
     @torch.no_grad()
     def explain(self, images: Images, target: Target) -> Images:
-        """An attribution of the images' shape."""
+        """Return an attribution of the images' shape."""
         trace = record(self.model, images)
         check_target(trace, target)
         return deconvolve(trace, layer=self.layer, unit=self.unit, **self.options)
@@ -141,14 +141,14 @@ def quantus_explain(
     method: str = "FeatureTracking",
     **options: Any,
 ) -> Float[np.ndarray, "n c h w"]:
-    """Attributions in the form in which Quantus asks for them: its ``explain_func``.
+    """Return attributions in the form in which Quantus asks for them: its ``explain_func``.
 
     Args:
-        model: as `record` takes it.
+        model: a model that `record` takes.
         inputs: images, moved to the model's device and dtype.
         targets: a class for each.
         method: Backtracking, FeatureTracking or Deconvnet.
-        options: the attributes of that class; what Quantus adds on its own is passed over.
+        options: attributes of that class; what Quantus adds by itself is ignored.
 
     Raises:
         UserError: another method, or what the method refuses.

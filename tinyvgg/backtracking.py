@@ -24,7 +24,7 @@ class Rule(Protocol):
     """Decides which neurons and pixels are kept."""
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
-        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
 
 
 class Stepwise:
@@ -40,7 +40,7 @@ class Stepwise:
         above: Bool[Tensor, "n i"],
         last: bool,
     ) -> Bool[Tensor, "n r"]:
-        """Neurons r kept below the neurons i of `above`; `last` marks the step to the pixels.
+        """Return the neurons r kept below the neurons i of `above`; `last` is the step to the pixels.
 
         `weight[i, r]` is W[r, i]. In the last step an average pool between the last maps and the
         dense layers is part of it, since both are linear.
@@ -48,7 +48,7 @@ class Stepwise:
         raise TypeError(f"{type(self).__name__} has to define step")
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
-        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
         network = trace.network
         above = torch.nn.functional.one_hot(target, network.classes).bool()
         kept: list[Tensor] = []
@@ -75,7 +75,7 @@ class Literal(Stepwise):
         above: Bool[Tensor, "n i"],
         last: bool,
     ) -> Bool[Tensor, "n r"]:
-        """Neurons with a positive product; a product is positive when its signs agree."""
+        """Return neurons with a positive product; a product is positive when its signs agree."""
         kept = (activations > 0) & reached(weight > 0, above)
         # Only pixels can be negative: hidden neurons have gone through a ReLU.
         if last and bool((activations < 0).any()):
@@ -118,7 +118,7 @@ class Cutoff(Stepwise):
         above: Bool[Tensor, "n i"],
         last: bool,
     ) -> Bool[Tensor, "n r"]:
-        """Neurons with a positive product, or in the last step one above the image's cutoff."""
+        """Return neurons with a positive product, in the last step one above the image's cutoff."""
         if not last and not self.first_of_equals:
             return Literal().step(activations, weight, above, last)
         kept = torch.zeros_like(activations, dtype=torch.bool)
@@ -137,7 +137,7 @@ class Cutoff(Stepwise):
 
 
 def published() -> Cutoff:
-    """The rule with all that the published code does, its look-up by value included."""
+    """Return the rule of the published code in full, its look-up by value included."""
     return Cutoff(first_of_equals=True)
 
 
@@ -147,7 +147,7 @@ class Contribution:
 
     The shares of a layer's neurons and of the biases above it sum to z, since the dense layers
     are piecewise linear. Blind to the other classes: a pixel that supports all logits alike counts
-    as much as one that tells them apart. A share holds for the present pattern of active neurons,
+    as much as one that separates them. A share holds for the present pattern of active neurons,
     which suppression may change.
 
     Attributes:
@@ -161,7 +161,7 @@ class Contribution:
         _check_top(self.top)
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
-        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
         return _positive(trace, layer_contributions(trace, target), self.top)
 
 
@@ -175,8 +175,8 @@ class Contrastive:
     of active neurons only, as `Contribution` is.
 
     Attributes:
-        against: the other class, for all or each image; None is the runner-up, the class of the
-            largest logit but that of the target.
+        against: the other class, for all or each image; None is the runner-up, the class with
+            the largest logit besides the target.
         top: keep that many pixels of the largest shares, fewer where fewer are positive; None
             keeps all positive ones.
     """
@@ -188,13 +188,13 @@ class Contrastive:
         _check_top(self.top)
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
-        """Those kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
+        """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
         against = runner_up(trace, target) if self.against is None else self.against
         return _positive(trace, layer_contributions(trace, target, against), self.top)
 
 
 def runner_up(trace: Trace, target: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
-    """The class of the largest logit but that of the target."""
+    """Return the class with the largest logit besides the target."""
     return trace.logits.scatter(1, target[:, None], -torch.inf).argmax(1)
 
 
@@ -223,12 +223,12 @@ NAMED: Mapping[str, Rule] = MappingProxyType(
         "contrastive": Contrastive(),
     }
 )
-"""Every rule as it is usually set. None of them is told the true class."""
+"""Every rule with its usual settings. None of them knows the true class."""
 
 
 @dataclass(frozen=True, eq=False)
 class Backtrack:
-    """What backtracking found for each of n images.
+    """The neurons and pixels that backtracking found for each of n images.
 
     Attributes:
         target: (n,), the class it started from.
@@ -245,7 +245,7 @@ class Backtrack:
 
 @torch.no_grad()
 def backtrack(trace: Trace, target: Target = None, rule: Rule | None = None) -> Backtrack:
-    """Neurons and pixels that lead to a class, layer by layer from the logits down (Algorithm 1).
+    """Find the neurons and pixels that lead to a class, from the logits down (Algorithm 1).
 
     Args:
         trace: of n images.

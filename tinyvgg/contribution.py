@@ -1,4 +1,4 @@
-"""What each pixel contributes to a logit, exactly: the yardstick of every rule."""
+"""The exact contribution of each pixel to a logit: the yardstick of every rule."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,7 @@ from tinyvgg.trace import Target, Trace, check_target
 def contributions(
     trace: Trace, target: Target = None, against: Target = None
 ) -> Float[Tensor, "n c h w"]:
-    """Exact share of each pixel in a logit: its activation times the logit's gradient.
+    """Return the exact share of each pixel in a logit: its activation times the logit's gradient.
 
     The dense layers are piecewise linear, so the shares of an image and a term of the biases alone
     sum to the logit, or to its difference to the logit `against` where that is given.
@@ -20,7 +20,7 @@ def contributions(
     Args:
         trace: of n images.
         target: the class whose logit it is, for all or each image; None is the predicted one.
-        against: another class, whose share is taken off.
+        against: another class, whose share is subtracted.
 
     Raises:
         UserError: a target out of range or of another length than the trace.
@@ -32,7 +32,7 @@ def contributions(
 def layer_contributions(
     trace: Trace, target: Target = None, against: Target = None
 ) -> tuple[Float[Tensor, "n _"], ...]:
-    """`contributions` of the pixels, flattened, and of the neurons of a_1, ..., a_n."""
+    """Return `contributions` of the pixels, flattened, and of the neurons of a_1, ..., a_n."""
     *hidden, last = [layer.module.weight for layer in trace.network.dense]
     gradient = last[check_target(trace, target)]
     if against is not None:
@@ -48,7 +48,7 @@ def layer_contributions(
 def top_pixels(
     scores: Float[Tensor, "n c h w"], counts: int | Int[Tensor, "n"]
 ) -> Bool[Tensor, "n c h w"]:
-    """The `counts[i]` largest positive scores of image i; of equal scores the lower index wins.
+    """Return the `counts[i]` largest positive scores of image i; of equals the lower index wins.
 
     An image with fewer positive scores than its count gives all of these.
 
@@ -58,7 +58,7 @@ def top_pixels(
     flat = scores.flatten(1)
     counts = torch.as_tensor(counts, device=scores.device)
     if counts.ndim and counts.shape != (len(scores),):
-        raise UserError(f"counts has length {len(counts)}: hand over one for each of {len(scores)}")
+        raise UserError(f"counts has length {len(counts)}: pass one for each of {len(scores)}")
     if bool((counts < 0).any()):
         raise UserError(f"count {int(counts.min())} is negative: a number of pixels is 0 or more")
     order = flat.sort(dim=1, descending=True, stable=True).indices

@@ -24,7 +24,7 @@ TIES = ("first", "all")
 def max_pool(
     x: Float[Tensor, "*n h w"], kernel: int, stride: int | None = None
 ) -> tuple[Float[Tensor, "*n i j"], Int[Tensor, "*n i j"]]:
-    """The maximum of each window and its switch, the flat index in its plane.
+    """Return the maximum of each window and its switch, the flat index in its plane.
 
     Of tied maxima the first in reading order is taken. Rows and columns that fill no window are
     left out. Windows do not overlap unless a stride is given.
@@ -73,7 +73,7 @@ def unpool_ties(
 def fixed_switches(
     pool: Pooling, size: tuple[int, int], shape: tuple[int, int, int]
 ) -> Int[Tensor, "c i j"]:
-    """The first element of each window that lies in the plane.
+    """Return the first element of each window that lies in the plane.
 
     Args:
         pool: the max-pool.
@@ -88,7 +88,7 @@ def fixed_switches(
 def random_switches(
     pool: Pooling, size: tuple[int, int], shape: tuple[int, int, int], generator: torch.Generator
 ) -> Int[Tensor, "c i j"]:
-    """An element of each window at random, of those that lie in the plane.
+    """Draw an element of each window at random, of those that lie in the plane.
 
     Args:
         pool: the max-pool.
@@ -109,7 +109,7 @@ def random_switches(
 
 
 def _inside(pool: Pooling, axis: int, size: int, windows: int) -> list[Int[Tensor, "m"]]:
-    """Of each window along an axis, the rows (or columns) that lie in the plane."""
+    """Return the rows (or columns) of each window along an axis that lie in the plane."""
     taps = torch.arange(pool.kernel[axis]) * pool.dilation[axis] - pool.padding[axis]
     places = torch.arange(windows)[:, None] * pool.stride[axis] + taps
     return [row[(row >= 0) & (row < size)] for row in places]
@@ -118,7 +118,7 @@ def _inside(pool: Pooling, axis: int, size: int, windows: int) -> list[Int[Tenso
 def _taps(
     pool: Pooling, size: tuple[int, int], windows: tuple[int, int]
 ) -> Iterator[tuple[Int[Tensor, "i j"], Bool[Tensor, "i j"]]]:
-    """For each element of a window, its flat index in every window, and whether that exists."""
+    """Yield, for each element of a window, its flat index in every window and if it exists."""
     for tap in product(range(pool.kernel[0]), range(pool.kernel[1])):
         rows, columns = (
             torch.arange(windows[axis]) * pool.stride[axis]
@@ -151,7 +151,7 @@ PUBLISHED: Final[Options] = {
     "switches": "recorded",
     "ties": "all",
 }
-"""What the paper's published code does, where Theano's own max-pool runs it."""
+"""The choices of the paper's published code, where Theano's own max-pool runs it."""
 
 
 @torch.no_grad()
@@ -254,7 +254,7 @@ def _walk(
 
 
 def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
-    """The maps to project: those handed over, if they fit, or the recorded ones."""
+    """Return the maps to project: the given ones, if they fit, or the recorded ones."""
     pools = trace.network.poolings
     if start in pools:
         recorded = trace.pooled[pools.index(start)]
@@ -264,7 +264,7 @@ def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
 
 
 def _only(unit: Unit, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k i j"]:
-    """One map or one pixel of each image; the others are zero."""
+    """Return one map or one pixel of each image, with zeros elsewhere."""
     if unit is None:
         return maps
     place = unit if isinstance(unit, tuple) else (unit,)
@@ -281,7 +281,7 @@ def _only(unit: Unit, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k i j"
 
 
 def _switches(trace: Trace, choices: _Choices) -> dict[int, Int[Tensor, "_ _ _"]]:
-    """By position of the max-pool, the switches to use in place of the recorded ones."""
+    """Return the switches to use in place of the recorded ones, by position of the max-pool."""
     if choices.switches == "recorded":
         return {}
     generator = torch.Generator().manual_seed(choices.seed)
@@ -299,14 +299,14 @@ def _switches(trace: Trace, choices: _Choices) -> dict[int, Int[Tensor, "_ _ _"]
 
 
 def _tied(trace: Trace, start: int) -> dict[int, Tensor]:
-    """The input of each max-pool up to a position."""
+    """Return the input of each max-pool up to a position."""
     before = {position - 1 for position in trace.network.poolings if 0 < position <= start}
     made = {-1: trace.images, **outputs(trace, before)}
     return {position + 1: maps for position, maps in made.items()}
 
 
 def _position(network: Network, layer: int | str) -> int:
-    """Where a layer stands in the body."""
+    """Return the position of a layer in the body."""
     pools = network.poolings
     if isinstance(layer, str):
         found = [i for i, one in enumerate(network.body) if one.name == layer]
@@ -335,7 +335,7 @@ def _checked(maps: Tensor, recorded: Tensor) -> Tensor:
 
 
 def _previous_bias(network: Network, position: int) -> Float[Tensor, "c 1 1"] | float:
-    """The bias of the convolution before, and of the batch norm that follows it."""
+    """Return the bias of the previous convolution and of the batch norm that follows it."""
     shift: Tensor | None = None
     for before, layer in zip((None, *network.body), network.body[:position], strict=False):
         if isinstance(layer, Convolution):

@@ -19,7 +19,7 @@ BLOCK = 64  # neurons above that are looked through at a time for equal products
 
 
 def reached(positive: Bool[Tensor, "i r"], above: Bool[Tensor, "n i"]) -> Bool[Tensor, "n r"]:
-    """Whether some kept neuron above has a positive entry; sums of zeros and ones are exact."""
+    """Return whether some kept neuron above has a positive entry (sums of 0 and 1 are exact)."""
     selected = above.float()
     columns = positive.split(max(1, CHUNK // max(1, len(positive))), dim=1)
     return torch.cat([selected @ part.float() > 0 for part in columns], dim=1)
@@ -33,7 +33,7 @@ class Products:
         self._largest, self._smallest = weight.amax(0), weight.amin(0)
 
     def of(self, activation: Float[Tensor, "r"], above: Bool[Tensor, "i"]) -> "Edges":
-        """The edges of an image from its active neurons to those kept above."""
+        """Return the edges of an image from its active neurons to the neurons kept above."""
         bound = torch.where(activation > 0, self._largest, self._smallest) * activation
         return Edges(self.weight, activation, above.nonzero().flatten(), bound)
 
@@ -44,9 +44,9 @@ class Edges:
 
     Attributes:
         weight: W[r, i] at [i, r].
-        activation: of the neurons r below.
+        activation: activations of the neurons r below.
         above: the neurons i above.
-        bound: what no product of a neuron r exceeds, whichever neuron is above.
+        bound: upper bound of the products of each neuron r.
     """
 
     weight: Float[Tensor, "i r"]
@@ -55,12 +55,12 @@ class Edges:
     bound: Float[Tensor, "r"]
 
     def columns_above(self, threshold: float | Tensor) -> Int[Tensor, "m"]:
-        """Neurons r with a product above a threshold that is 0 or more."""
+        """Return the neurons r with a product above a threshold of 0 or more."""
         columns = (self.bound > threshold).nonzero().flatten()
         return columns[self.largest(columns) > threshold]
 
     def largest(self, columns: Int[Tensor, "m"]) -> Float[Tensor, "m"]:
-        """The largest product of each of some neurons r."""
+        """Return the largest product of each of some neurons r."""
         largest = self.activation.new_full((len(columns),), -torch.inf)
         for part in self.parts(columns):
             largest = torch.maximum(largest, part.amax(0))
@@ -69,7 +69,7 @@ class Edges:
     def parts(
         self, columns: Int[Tensor, "m"], above: Int[Tensor, "some"] | None = None, rows: int = 0
     ) -> Iterator[Float[Tensor, "i m"]]:
-        """The products (i, m) of some neurons r, a few neurons i at a time."""
+        """Yield the products (i, m) of some neurons r, a few neurons i at a time."""
         above = self.above if above is None else above
         if not len(above) or not len(columns):
             return
@@ -82,7 +82,7 @@ class Edges:
     def found_first(
         self, candidates: Int[Tensor, "m"], threshold: float | Tensor
     ) -> Int[Tensor, "found"]:
-        """Candidates that are, for some neuron above, the first of all r with their product.
+        """Return the candidates that are the first of equal products for some neuron above.
 
         Stops as soon as all are confirmed, which a few neurons above do unless weights repeat.
         """
@@ -100,7 +100,7 @@ class Edges:
 def above_percentile(
     edges: Edges, percentile: float, floor: float
 ) -> tuple[Int[Tensor, "m"], Float[Tensor, ""]]:
-    """Neurons r with a product above the percentile of the products above the floor.
+    """Return the neurons r with a product above the percentile of the products above the floor.
 
     The percentile is exact. Only neurons whose largest product comes near it are looked at one by
     one: a sample says how near, and where it misleads all are.
@@ -127,7 +127,7 @@ def above_percentile(
 def _survey(
     edges: Edges, columns: Int[Tensor, "m"], floor: float
 ) -> tuple[Float[Tensor, "m"], int]:
-    """The largest product of each neuron r, and how many products exceed the floor."""
+    """Return the largest product of each neuron r and the number of products above the floor."""
     largest = edges.activation.new_full((len(columns),), -torch.inf)
     total = torch.zeros((), dtype=torch.int64, device=largest.device)
     for part in edges.parts(columns):
@@ -137,7 +137,7 @@ def _survey(
 
 
 def _guess(edges: Edges, columns: Int[Tensor, "m"], percentile: float, floor: float) -> float:
-    """A value that is likely to lie a little below the percentile."""
+    """Guess a value a little below the percentile, from a sample."""
     some, above = (x[:: max(1, len(x) // SAMPLE)] for x in (columns, edges.above))
     values = (part[part > floor] for part in edges.parts(some, above))
     sampled = torch.cat([edges.activation[:0], *values])
@@ -150,13 +150,13 @@ def _guess(edges: Edges, columns: Int[Tensor, "m"], percentile: float, floor: fl
 def percentile_of_largest(
     values: Float[Tensor, "m"], total: int, percentile: float
 ) -> Float[Tensor, ""]:
-    """Numpy's linear percentile in float64, rounded down to the dtype of the values.
+    """Return numpy's linear percentile in float64, rounded down to the dtype of the values.
 
     Values of that dtype lie above the one exactly when they lie above the other.
 
     Args:
         values: the largest of `total` values, down to those that the percentile lies between.
-        total: how many there are.
+        total: the number of all values.
         percentile: from 0 to 100.
     """
     position = (total - 1) * (percentile / 100)
@@ -171,7 +171,7 @@ def percentile_of_largest(
 
 
 def first_of_equals(products: Float[Tensor, "i r"], threshold: float | Tensor) -> Bool[Tensor, "r"]:
-    """Neurons r that for some i are the first of the products of their value, if above."""
+    """Return the neurons r that for some i have the first of equal products above a threshold."""
     i, r = (products > threshold).nonzero(as_tuple=True)
     values = products[i, r]
     order = values.argsort(stable=True)

@@ -46,7 +46,7 @@ MOST_CLASSES = 5  # in a table, beside the true one and the one backtracked from
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a network says of one image, and why.
+    """The answer of a network for one image, and why.
 
     Attributes:
         path: path of the image.

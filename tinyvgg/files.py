@@ -1,4 +1,4 @@
-"""Where things lie: the project, what is made, and how a file is written whole or not at all."""
+"""Paths of the project and of what it makes, and files that are written whole or not at all."""
 
 import os
 import re
@@ -11,34 +11,34 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
 
 
 def project() -> Path:
-    """The checkout this package runs from; the working folder where it is installed without one."""
+    """Return the checkout that this package runs from, else the working folder."""
     root = Path(__file__).resolve().parent.parent
     return root if (root / "pyproject.toml").is_file() else Path.cwd()
 
 
 def results() -> Path:
-    """Committed records, and the reports that maintainers' tools leave."""
+    """Return the folder of committed records and of the reports of maintainers' tools."""
     return project() / "results"
 
 
 def home() -> Path:
-    """Where everything that is made goes: ``TINYVGG_HOME``, or the project."""
+    """Return the folder for everything that is made: ``TINYVGG_HOME``, or the project."""
     chosen = os.environ.get("TINYVGG_HOME")
     return Path(chosen).expanduser().resolve() if chosen else project()
 
 
 def runs() -> Path:
-    """Trained networks."""
+    """Return the folder of trained networks."""
     return home() / "runs"
 
 
 def build() -> Path:
-    """Everything else that is made."""
+    """Return the folder for everything else that is made."""
     return home() / "build"
 
 
 def faces_cache() -> Path:
-    """Rendered and decoded images."""
+    """Return the folder of rendered and decoded images."""
     return build() / "faces"
 
 
@@ -46,8 +46,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name and move it into place once it is complete.
 
     Args:
-        path: where the file belongs; its folder is made if it is missing.
-        write: called with the temporary path, which ends in the same suffix.
+        path: path of the file; its folder is made if it is missing.
+        write: a function of the temporary path, which has the same suffix.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
@@ -61,11 +61,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_folder_whole(folder: Path, write: Callable[[Path], object]) -> None:
     """Write a folder under a temporary name and move it into place once it is complete.
 
-    A folder that is there already is replaced: whether it may be is for the caller to know.
+    An existing folder is replaced; the caller knows whether it may be.
 
     Args:
-        folder: where it belongs; the one above is made if it is missing.
-        write: called with a new, empty folder.
+        folder: path of the folder; its parent is made if it is missing.
+        write: a function of a new, empty folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (

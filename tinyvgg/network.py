@@ -1,4 +1,4 @@
-"""What the explanations see of a model: convolutions, ReLUs, max-pools, then dense layers.
+"""A model as the explanations see it: convolutions, ReLUs, max-pools, then dense layers.
 
 The layers keep the model's own modules, so no weight is copied: a model trained further is another
 network, and traces of it must be recorded anew. Nothing here calls a module; its parameters are
@@ -40,12 +40,12 @@ class Convolution:
         return _pair(d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True))
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k i j"]:
-        """The convolution, with its bias."""
+        """Convolve the maps and add the bias."""
         m = self.module
         return F.conv2d(maps, m.weight, m.bias, _pair(m.stride), self.padding, m.dilation, m.groups)
 
     def transpose(self, maps: Float[Tensor, "n k i j"], size: Pair) -> Float[Tensor, "n c h w"]:
-        """The adjoint of the convolution without bias, back to an input of height and width `size`.
+        """Apply the adjoint of the convolution without bias; `size` is the input's (height, width).
 
         Rows and columns that no filter reached (stride > 1) come back as zeros.
         """
@@ -70,23 +70,23 @@ class Normalization:
 
     @property
     def scale(self) -> Float[Tensor, "c"]:
-        """What each map is multiplied by: weight / sqrt(variance + eps)."""
+        """The factor of each map: weight / sqrt(variance + eps)."""
         scale = (self._variance + self.module.eps).rsqrt()
         return scale if self.module.weight is None else scale * self.module.weight
 
     @property
     def shift(self) -> Float[Tensor, "c"]:
-        """What is then added to each map: bias - mean * scale."""
+        """The constant added to each map: bias - mean * scale."""
         shift = -self._mean * self.scale
         return shift if self.module.bias is None else shift + self.module.bias
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The maps scaled and shifted."""
+        """Scale and shift the maps."""
         m = self.module
         return F.batch_norm(maps, self._mean, self._variance, m.weight, m.bias, eps=m.eps)
 
     def transpose(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The adjoint of the scaling; the shift is left out, as is a convolution's bias."""
+        """Apply the adjoint of the scaling; the shift is left out, as a convolution's bias is."""
         return maps * self.scale[:, None, None]
 
     @property
@@ -128,7 +128,7 @@ class Pooling:
     def forward(
         self, maps: Float[Tensor, "n c h w"]
     ) -> tuple[Float[Tensor, "n c i j"], Int[Tensor, "n c i j"]]:
-        """The largest value of each window and its switch, the flat index in the input plane.
+        """Return the largest value of each window and its switch, a flat index in the input plane.
 
         Where several are largest the first in reading order wins.
         """
@@ -176,15 +176,15 @@ class Averaging:
     size: tuple[int | None, int | None]
 
     def output(self, size: Pair) -> Pair:
-        """Height and width that it makes of maps of this size."""
+        """Return the height and width of its output for maps of this size."""
         return _pair(have if s is None else s for s, have in zip(self.size, size, strict=True))
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
-        """The means."""
+        """Average the maps."""
         return F.adaptive_avg_pool2d(maps, self.size)
 
     def transpose(self, means: Float[Tensor, "n c i j"], size: Pair) -> Float[Tensor, "n c h w"]:
-        """The adjoint: each mean is handed down in equal parts to the elements that it is of."""
+        """Apply the adjoint: each mean is shared equally by the elements that it averages."""
         rows, columns = (
             _means(have, want).to(means) for have, want in zip(size, means.shape[2:], strict=True)
         )
@@ -192,7 +192,7 @@ class Averaging:
 
 
 def _means(have: int, want: int) -> Float[Tensor, "want have"]:
-    """The matrix that averages `have` elements to `want`, by the windows of torch's pool."""
+    """Return the matrix that averages `have` elements to `want`, by the windows of torch's pool."""
     matrix = torch.zeros(want, have, dtype=torch.float64)
     for i in range(want):
         first, end = i * have // want, -(-(i + 1) * have // want)
@@ -225,7 +225,7 @@ class Network:
 
     Attributes:
         body: convolutions, batch norms, ReLUs and max-pools, the last max-pool included.
-        neck: what stands between the last maps and the first dense layer. A ReLU comes before an
+        neck: layers between the last maps and the first dense layer. A ReLU comes before an
             average.
         dense: the dense layers W_1, ..., W_n, W_o; a ReLU follows each but the last.
     """
@@ -250,13 +250,13 @@ class Network:
         return self.dense[-1].module.out_features
 
     def pixels(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
-        """Activations a_0 of the pixels of the last maps, flattened, after a ReLU of the neck."""
+        """Return the activations a_0 of the pixels of the last maps, after a ReLU of the neck."""
         activations = maps.flatten(1)
         rectified = any(isinstance(layer, Rectification) for layer in self.neck)
         return activations.relu() if rectified else activations
 
     def pixel_weight(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "i d"]:
-        """W_1 as seen from the pixels of such maps, an average pool between them included.
+        """Return W_1 as seen from the pixels of such maps, an average pool between them included.
 
         The average and the first dense layer are one linear layer, whose weight is W_1 followed
         by the adjoint of the average. Without an average that changes anything it is the model's
@@ -270,7 +270,7 @@ class Network:
     def to_pixels(
         self, gradient: Float[Tensor, "m e"], maps: Float[Tensor, "n c h w"]
     ) -> Float[Tensor, "m d"]:
-        """Carry a gradient from what the first dense layer is given to the pixels of such maps."""
+        """Carry a gradient from the input of the first dense layer to the pixels of such maps."""
         size, means = self._sizes(maps)
         if self.averaging is None or means == size:
             return gradient
@@ -278,7 +278,7 @@ class Network:
         return self.averaging.transpose(windows, size).flatten(1)
 
     def enter(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n e"]:
-        """What the first dense layer is given: the pixels, averaged where the neck does.
+        """Return the input of the first dense layer: the pixels, averaged where the neck averages.
 
         Raises:
             UserError: the maps do not fit the first dense layer.
@@ -290,14 +290,14 @@ class Network:
         return self.averaging.forward(pixels.reshape(maps.shape)).flatten(1)
 
     def _sizes(self, maps: Tensor) -> tuple[Pair, Pair]:
-        """Height and width of the maps, and of what the dense layers get of them."""
+        """Return height and width of the maps and of the input of the dense layers."""
         size = _pair(maps.shape[2:])
         means = size if self.averaging is None else self.averaging.output(size)
         pixels, first = maps.shape[1] * means[0] * means[1], self.dense[0]
         if pixels != first.module.in_features:
             raise UserError(
                 f"the last maps have {pixels} pixels but layer '{first.name}' takes"
-                f" {first.module.in_features}: hand over images of the size that the model was"
+                f" {first.module.in_features}: pass images of the size that the model was"
                 " made for"
             )
         return size, means
@@ -306,19 +306,19 @@ class Network:
 def dense_forward(
     network: Network, maps: Float[Tensor, "n c h w"]
 ) -> tuple[tuple[Float[Tensor, "n _"], ...], Float[Tensor, "n k"]]:
-    """Activations a_1, ..., a_n of the hidden dense layers after their ReLU, and the logits."""
+    """Return the hidden dense layers' activations a_1, ..., a_n (after ReLU) and the logits."""
     return dense_rest(network, first_sums(network, maps))
 
 
 def first_sums(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n i"]:
-    """What the neurons of the first dense layer sum up, before any ReLU."""
+    """Return the sums of the first dense layer, before its ReLU."""
     return _linear(network.dense[0], network.enter(maps))
 
 
 def dense_rest(
     network: Network, sums: Float[Tensor, "*n i"]
 ) -> tuple[tuple[Float[Tensor, "*n _"], ...], Float[Tensor, "*n k"]]:
-    """`dense_forward` from the sums of the first dense layer on."""
+    """Continue `dense_forward` from the sums of the first dense layer."""
     activations = []
     for layer in network.dense[1:]:
         activations.append(sums.relu())
@@ -328,7 +328,7 @@ def dense_rest(
 
 @torch.no_grad()
 def head(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-    """Logits that the dense layers give for these last maps."""
+    """Return the logits of the dense layers for these last maps."""
     return dense_forward(network, maps)[1]
 
 

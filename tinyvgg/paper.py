@@ -1,4 +1,4 @@
-"""What the paper says: its numbers, claims and tables, typed once in ``paper.toml``."""
+"""The paper's numbers, claims and tables, typed once in ``paper.toml``."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +83,7 @@ class Paper:
 
 @cache
 def load() -> Paper:
-    """The paper, read once."""
+    """Return the paper, read once."""
     return parse(tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8")))
 
 
@@ -106,7 +106,7 @@ def parse(raw: Mapping[str, Any]) -> Paper:
 
 
 def number(key: str) -> float | int:
-    """The paper's number under ``claim.task.name``; percentages are fractions."""
+    """Return the paper's number under ``claim.task.name``; percentages are fractions."""
     value = quantity(key).value
     if isinstance(value, int | float):
         return value
@@ -114,12 +114,12 @@ def number(key: str) -> float | int:
 
 
 def place(key: str) -> str:
-    """Where in the paper a number stands."""
+    """Return the place of a number in the paper."""
     return quantity(key).place
 
 
 def quantity(key: str) -> Number:
-    """The paper's number with its label, unit and place.
+    """Return the paper's number with its label, unit and place.
 
     Raises:
         UserError: if the paper has no such number; names those with similar keys.
@@ -128,7 +128,7 @@ def quantity(key: str) -> Number:
 
 
 def claim(id: str) -> Claim:
-    """The claim with this id, such as ``T2``.
+    """Return the claim with this id, such as ``T2``.
 
     Raises:
         UserError: if there is none.
@@ -137,12 +137,12 @@ def claim(id: str) -> Claim:
 
 
 def claims() -> tuple[Claim, ...]:
-    """All claims in the paper's order."""
+    """Return all claims in the paper's order."""
     return tuple(load().claims.values())
 
 
 def table1() -> pd.DataFrame:
-    """Table 1, a row per layer: columns layer, field, stride, padding, maps, units.
+    """Return Table 1, a row per layer: columns layer, field, stride, padding, maps, units.
 
     Missing where the table gives nothing; the last dense layer has as many units as classes.
     """
@@ -150,7 +150,7 @@ def table1() -> pd.DataFrame:
 
 
 def table3() -> pd.DataFrame:
-    """Table 3: a row per case and class; columns case, class, before, after.
+    """Return Table 3, a row per case and class: columns case, class, before, after.
 
     The boolean columns predicted and true mark the class in italics before and after.
     """
@@ -158,7 +158,7 @@ def table3() -> pd.DataFrame:
 
 
 def describe(key: str) -> Number:
-    """The quantity under a key, the paper's or ours; a sensible default where neither names it.
+    """Return the quantity under a key, the paper's or ours, with a default where neither names it.
 
     A task that the paper does not have (``t2.class.accuracy``) takes label and unit of its sibling.
 
@@ -181,12 +181,12 @@ def describe(key: str) -> Number:
 
 
 def claim_of(key: str) -> str:
-    """The id of the claim that a key belongs to."""
+    """Return the id of the claim that a key belongs to."""
     return key.split(".")[0].upper()
 
 
 def show(value: Value | None, unit: str, paper: bool = False) -> str:
-    """A value as tables and pages show it, without a unit's name.
+    """Format a value as tables and pages show it, without a unit's name.
 
     Args:
         value: percentages as fractions; None is shown as a dash, a name as it is.
@@ -214,7 +214,7 @@ def show(value: Value | None, unit: str, paper: bool = False) -> str:
 
 
 def show_interval(interval: Interval | None, unit: str) -> str:
-    """A 95 % interval as tables show it."""
+    """Format a 95 % interval as tables show it."""
     if interval is None or any(bound != bound for bound in interval):
         return NOTHING
     low, high = (show(bound, "mean" if unit == "count" else unit) for bound in interval)
@@ -226,7 +226,7 @@ Row = tuple[str, str, Ours] | tuple[str, str, Ours, Interval | None]
 
 
 def compare(rows: Iterable[Row]) -> pd.DataFrame:
-    """The paper's numbers beside ours.
+    """Set the paper's numbers beside ours.
 
     Args:
         rows: (label, key, ours) or (label, key, ours, interval), fractions for percentages;

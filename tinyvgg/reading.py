@@ -34,11 +34,11 @@ FLATTEN = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
 
 
 def read_network(model: nn.Module) -> Network:
-    """The layers of a model as a `Network`.
+    """Read the layers of a model as a `Network`.
 
     The forward is followed symbolically (torch.fx) as it runs in eval mode, so plain Python
     forwards are read as well as nn.Sequential; dropout is the identity there. A softmax after the
-    last linear layer is passed over, since logits are what is explained.
+    last linear layer is ignored, since logits are explained.
 
     Raises:
         UserError: the forward is no chain, or a layer or their order is not supported.
@@ -91,7 +91,7 @@ def _trace(model: nn.Module) -> fx.Graph:
             reason = " ".join(str(error).split())[:120]
             raise UserError(
                 f"the forward of {type(model).__name__} cannot be read as a chain of layers"
-                f" ({reason}): hand over an nn.Sequential of its layers"
+                f" ({reason}): pass an nn.Sequential of its layers"
             ) from error
 
 
@@ -110,7 +110,7 @@ def _attributes_restored(model: nn.Module) -> Iterator[None]:
 
 
 def _chain(graph: fx.Graph, model: nn.Module) -> Iterator[fx.Node]:
-    """Nodes that work on the images, each on the result of the one before."""
+    """Yield the nodes that work on the images, each on the result of the previous one."""
     current, *nodes = graph.nodes
     shapes: set[fx.Node] = set()
     for node in nodes:
@@ -120,7 +120,7 @@ def _chain(graph: fx.Graph, model: nn.Module) -> Iterator[fx.Node]:
             if node.args[0] is not current:
                 raise UserError(
                     f"{type(model).__name__} returns more than logits:"
-                    " hand over a model that returns one tensor"
+                    " pass a model that returns one tensor"
                 )
         elif set(node.all_input_nodes) - shapes != {current}:
             raise UserError(
@@ -222,7 +222,7 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _keeps_batch(node: fx.Node) -> bool:
-    """Whether flatten, view or reshape makes one vector of each image.
+    """Return whether flatten, view or reshape makes one vector of each image.
 
     The width of view(-1, width) is checked where the maps meet the first dense layer.
     """
@@ -281,13 +281,13 @@ def _arrange(layers: list[Layer]) -> Network:
 
 
 def _is_rectified(body: list[Layer]) -> bool:
-    """Whether the last maps cannot be negative: a ReLU comes behind the last weights."""
+    """Return whether the last maps cannot be negative: a ReLU follows the last weights."""
     last = next((layer for layer in reversed(body) if not isinstance(layer, Pooling)), None)
     return isinstance(last, Rectification)
 
 
 def _checked_neck(neck: list[Layer], rectified: bool) -> list[Layer]:
-    """The neck without ReLUs behind an average, which change nothing where maps are rectified."""
+    """Return the neck without ReLUs behind an average, which change nothing on rectified maps."""
     averages = [i for i, layer in enumerate(neck) if isinstance(layer, Averaging)]
     if len(averages) > 1:
         raise UserError(
@@ -339,7 +339,7 @@ def _unsupported(name: str, kind: str) -> UserError:
 
 
 def _name(node: fx.Node) -> str:
-    """The user's name of a layer, or that of the operation where no module stands for it."""
+    """Return the user's name of a layer, or the operation's name where there is no module."""
     if node.op == "call_module":
         return str(node.target).removeprefix("model").removeprefix(".")
     return node.name

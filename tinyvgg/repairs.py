@@ -29,8 +29,8 @@ class Repair:
         pixels: the sets; empty where the answer is right already.
         repaired: whether the network gives the true class without the pixels. Where it does not,
             nothing found repairs the image, and its set is the one with the best margin.
-        margin: the true logit less the largest other, without the pixels.
-        depth: up to how many pixels were given back in every possible combination, none of which
+        margin: true logit minus largest other, without the pixels.
+        depth: the number of pixels up to which every combination was given back, none of which
             leaves the answer right. Where that is the whole set it is minimal by inclusion.
     """
 
@@ -47,7 +47,7 @@ class Repair:
 
     @property
     def minimal(self) -> Bool[Tensor, "n"]:
-        """Whether every smaller part of the set was tried and none repairs the image."""
+        """True where every smaller part of the set was tried and none repairs the image."""
         return self.repaired & (self.depth >= self.size)
 
     def __len__(self) -> int:
@@ -61,11 +61,11 @@ def repair(
     budget: int = BUDGET,
     progress: bool = False,
 ) -> Repair:
-    """The smallest set of pixels found whose suppression makes each answer right.
+    """Find a smallest set of pixels whose suppression makes each answer right.
 
-    Greedy: of the pixels with the largest shares in the winning logit less the true one
-    (`contributions`), the one whose suppression gives the best margin goes, the network's answer
-    is taken anew, and so on until it is right. Then pixels that need not have gone are given
+    Greedy: of the pixels with the largest shares in winning logit minus true logit
+    (`contributions`), the one whose suppression gives the best margin is suppressed, the network
+    answers again, and so on until it is right. Then pixels that need not have gone are given
     back, the best one at a time; and then all combinations of two, three and more, as far as
     `budget` reaches. If one leaves the answer right, the search goes on from there.
 
@@ -105,7 +105,7 @@ def repair(
 def smallest_repair(
     trace: Trace, true_class: int | Int[Tensor, "n"], pixels: Bool[Tensor, "n c h w"]
 ) -> Int[Tensor, "n"]:
-    """Size of the smallest part of a set of pixels that repairs each image, by trying all parts.
+    """Return the size of the smallest part of a set that repairs each image, by trying all parts.
 
     Args:
         trace: of n images.
@@ -122,7 +122,7 @@ def smallest_repair(
     largest = int(pixels.flatten(1).sum(1).max()) if len(trace) else 0
     if largest > EXHAUSTIVE:
         raise UserError(
-            f"a set of {largest} pixels has too many parts to try: hand over {EXHAUSTIVE} at most"
+            f"a set of {largest} pixels has too many parts to try: pass {EXHAUSTIVE} at most"
         )
     trace = _head_only(trace)
     rows = range(len(trace))
@@ -144,27 +144,27 @@ def _smallest(trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "d"]) -
 
 
 def _sums_of(trace: Trace, pixels: Int[Tensor, "s"]) -> Float[Tensor, "s i"]:
-    """What each of some pixels of one image adds to the sums of the first dense layer."""
+    """Return the terms of some pixels of one image in the sums of the first dense layer."""
     weight = trace.network.pixel_weight(trace.maps)
     return trace.network.pixels(trace.maps)[0, pixels, None] * weight.T[pixels]
 
 
 def margin(logits: Float[Tensor, "*n k"], labels: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """The true logit less the largest other: positive where the decision is right."""
+    """Return true logit minus largest other: positive where the decision is right."""
     index = labels[..., None]
     others = logits.scatter(-1, index, -torch.inf).amax(-1)
     return logits.gather(-1, index)[..., 0] - others
 
 
 def _head_only(trace: Trace) -> Trace:
-    """The trace without what the dense layers do not need, so that its rows are cheap to take."""
+    """Return the trace without what the dense layers do not need, so that its rows are cheap."""
     return replace(trace, images=trace.images[..., :0, :0], pooled=trace.pooled[-1:], switches=())
 
 
 def _greedy(
     trace: Trace, labels: Int[Tensor, "n"]
 ) -> tuple[Bool[Tensor, "n c h w"], Bool[Tensor, "n"]]:
-    """The first set of each image that repairs it, else that of the best margin."""
+    """Return the first set of each image that repairs it, else the set with the best margin."""
     weight = trace.network.pixel_weight(trace.maps)
     gone = torch.zeros_like(trace.maps, dtype=torch.bool).flatten(1)
     best, best_margin = gone.clone(), torch.full_like(trace.logits[:, 0], -torch.inf)
@@ -192,7 +192,7 @@ def _like_maps(pixels: Tensor, trace: Trace, rows: Tensor) -> Bool[Tensor, "m c 
 def _next(
     now: Trace, labels: Int[Tensor, "m"], weight: Float[Tensor, "i d"]
 ) -> tuple[Int[Tensor, "m"], Bool[Tensor, "m"]]:
-    """The pixel to suppress next, and whether any has a share that speaks for suppressing it."""
+    """Return the pixel to suppress next, and whether its share is positive."""
     shares = contributions(now, None, against=labels).flatten(1)
     top, pixels = shares.topk(min(CANDIDATES, shares.shape[1]), dim=1)
     values = now.network.pixels(now.maps).gather(1, pixels)
@@ -206,7 +206,7 @@ def _next(
 def _prune(
     trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "c h w"], budget: int
 ) -> tuple[Bool[Tensor, "c h w"], int]:
-    """Give pixels of one image back as long as the answer stays right; how deep was looked."""
+    """Give pixels of one image back while the answer stays right; return the set and the depth."""
     network = trace.network
     chosen = pixels.flatten().nonzero().flatten()
     while True:

@@ -1,4 +1,4 @@
-"""One forward pass, recorded: everything that the explanations read comes from it."""
+"""One recorded forward pass, from which every explanation is read."""
 
 import operator
 from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ class Trace:
 
     Attributes:
         network: the layers, whose weights are the model's own.
-        images: what went in, (n, channels, height, width).
+        images: the input, (n, channels, height, width).
         pooled: output of each max-pool, shallow to deep.
         switches: of each max-pool, the flat index in its input plane of every maximum.
         sizes: height and width of the input of each layer of `network.body`.
@@ -62,7 +62,7 @@ class Trace:
 
     @torch.no_grad()
     def with_maps(self, maps: Float[Tensor, "n c h w"]) -> "Trace":
-        """The trace with other last maps, and what the dense layers make of them."""
+        """Return the trace with other last maps, and the activations and logits that follow."""
         dense, logits = dense_forward(self.network, maps)
         return replace(self, pooled=(*self.pooled[:-1], maps), dense=dense, logits=logits)
 
@@ -102,7 +102,7 @@ def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
 
     Args:
         model: convolutions, ReLUs and max-pools, flatten, linear layers with a ReLU between them;
-            what else may stand there `read_network` says.
+            `read_network` lists what else is read.
         images: (n, channels, height, width), of the model's dtype and on its device.
 
     Raises:
@@ -122,7 +122,7 @@ def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
 
 
 def parts(images: Float[Tensor, "n c h w"], network: Network) -> list[slice]:
-    """Rows of a batch to work on at a time: few on a CPU, whose caches are small; else all."""
+    """Split a batch into rows to work on at a time: few on a CPU, whose caches are small."""
     if images.device.type != "cpu" or not len(images):
         return [slice(None)]
     convolutions = [layer.module for layer in network.body if isinstance(layer, Convolution)]
@@ -132,7 +132,7 @@ def parts(images: Float[Tensor, "n c h w"], network: Network) -> list[slice]:
 
 
 def laid_out(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """The same maps in the order of memory in which a CPU convolves and pools them fastest."""
+    """Return the maps in the memory order in which a CPU convolves and pools them fastest."""
     if maps.device.type == "cpu" and maps.dtype == torch.float32:
         return maps.contiguous(memory_format=torch.channels_last)
     return maps
@@ -140,7 +140,7 @@ def laid_out(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 
 @torch.no_grad()
 def outputs(trace: Trace, positions: Collection[int]) -> dict[int, Float[Tensor, "n _ _ _"]]:
-    """What layers of `network.body` gave in the recorded pass, by position, run once more."""
+    """Run the recorded pass once more and return the outputs of layers of `network.body`."""
     return _forward(trace.network, trace.images, positions).outputs
 
 
@@ -153,7 +153,7 @@ class _Pass:
 
 
 def _forward(network: Network, images: Tensor, wanted: Collection[int] = ()) -> _Pass:
-    """The body of the network, and the outputs of the layers wanted."""
+    """Run the body of the network and keep the outputs of the layers wanted."""
     maps, fresh = laid_out(images), False
     pooled, switches, sizes, outputs = [], [], [], {}
     for position, layer in enumerate(network.body):
@@ -178,7 +178,7 @@ def _forward(network: Network, images: Tensor, wanted: Collection[int] = ()) -> 
 
 
 def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
-    """One class per image on the trace's device; None is the predicted class, an int one for all.
+    """Return one class per image on the trace's device; None is the predicted class.
 
     Raises:
         UserError: a class out of range, or another number of targets than of images.
@@ -193,13 +193,13 @@ def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
             target = torch.full((images,), operator.index(target))
     except (TypeError, ValueError):
         raise UserError(
-            f"target {target!r} is no class: hand over an int for all images, or one for each"
+            f"target {target!r} is no class: pass an int for all images, or one for each"
         ) from None
     if target.is_floating_point() or target.dtype == torch.bool:
-        raise UserError(f"target has dtype {target.dtype}: hand over class numbers, torch.int64")
+        raise UserError(f"target has dtype {target.dtype}: pass class numbers, torch.int64")
     if target.shape != (images,):
         raise UserError(
-            f"target has shape {tuple(target.shape)}: hand over one class for each of the"
+            f"target has shape {tuple(target.shape)}: pass one class for each of the"
             f" {images} images, or one int for all"
         )
     wrong = target[(target < 0) | (target >= classes)]
@@ -212,7 +212,7 @@ def _check(images: Tensor, network: Network) -> None:
     if images.ndim != 4:
         raise UserError(
             f"images have shape {tuple(images.shape)}:"
-            " hand over a batch of shape (n, channels, height, width)"
+            " pass a batch of shape (n, channels, height, width)"
         )
     weight = network.dense[0].module.weight
     for what, have, want in (
@@ -227,7 +227,7 @@ def _check(images: Tensor, network: Network) -> None:
     if first is not None and images.shape[1] != first.module.in_channels:
         raise UserError(
             f"images have {images.shape[1]} channels but layer '{first.name}' takes"
-            f" {first.module.in_channels}: hand over images of that many channels"
+            f" {first.module.in_channels}: pass images of that many channels"
         )
     finite = images.isfinite().flatten(1).all(1)
     if not bool(finite.all()):
@@ -244,5 +244,5 @@ def _check_fits(layer: Convolution | Pooling, maps: Tensor) -> None:
         if have + 2 * pad + beyond <= reach:
             raise UserError(
                 f"maps of {maps.shape[2]} x {maps.shape[3]} are too small for layer"
-                f" '{layer.name}': hand over larger images"
+                f" '{layer.name}': pass larger images"
             )

@@ -1,4 +1,4 @@
-"""Suppress pixels, ask the network again, and see what went missing (Algorithm 2)."""
+"""Suppression of pixels, the answer without them, and what they show (Algorithm 2)."""
 
 from typing import Unpack
 
@@ -15,17 +15,17 @@ from tinyvgg.trace import Trace
 def suppress(
     maps: Float[Tensor, "n c h w"], pixels: Bool[Tensor, "n c h w"], value: float = 0.0
 ) -> Float[Tensor, "n c h w"]:
-    """The maps with the pixels replaced by a value; the maps handed over are left as they are.
+    """Return the maps with the pixels replaced by a value; the given maps are left as they are.
 
     Raises:
         UserError: pixels are not boolean, or differ from the maps in shape or device.
     """
     if pixels.dtype != torch.bool:
-        raise UserError(f"pixels have dtype {pixels.dtype}: hand over a boolean mask")
+        raise UserError(f"pixels have dtype {pixels.dtype}: pass a boolean mask")
     if pixels.shape != maps.shape:
         raise UserError(
             f"pixels have shape {tuple(pixels.shape)} but the maps {tuple(maps.shape)}:"
-            " hand over one boolean for each element of the maps"
+            " pass one boolean for each element of the maps"
         )
     if pixels.device != maps.device:
         raise UserError(f"pixels are on {pixels.device} but the maps on {maps.device}: move them")
@@ -36,7 +36,7 @@ def suppress(
 def rescore(
     trace: Trace, pixels: Bool[Tensor, "n c h w"], value: float = 0.0
 ) -> Float[Tensor, "n k"]:
-    """Logits that the dense layers give once the pixels of the last maps hold `value`.
+    """Return the logits of the dense layers once the pixels of the last maps hold `value`.
 
     Raises:
         UserError: pixels do not match the last maps.
@@ -48,7 +48,7 @@ def rescore(
 def track_features(
     trace: Trace, pixels: Bool[Tensor, "n c h w"], **options: Unpack[Options]
 ) -> Float[Tensor, "n k i j"]:
-    """What the pixels stand for in the image: ``|D(M) - D(M')|`` (Algorithm 2).
+    """Return the features of the pixels in the image: ``|D(M) - D(M')|`` (Algorithm 2).
 
     M' is M without the pixels; both projections use the switches of the one recorded pass. The
     projection is not linear, so the result differs from the projection of M - M'.
@@ -56,7 +56,7 @@ def track_features(
     Args:
         trace: of n images.
         pixels: of the last maps.
-        options: those of `deconvolve`; `**PUBLISHED` are those of the published code.
+        options: choices of `deconvolve`; `**PUBLISHED` are those of the published code.
 
     Raises:
         UserError: pixels do not match the last maps, or an unknown choice.

@@ -259,7 +259,7 @@ def test_a_cutoff_out_of_range_is_refused(options, value):
         (-1, "target -1"),
         (torch.tensor([0, 1]), r"shape \(2,\).*4 images"),
         (torch.tensor([0.0, 1.0, 2.0, 3.0]), "float32"),
-        (1.0, "target 1.0 is no class: hand over an int"),
+        (1.0, "target 1.0 is no class: pass an int"),
         ("cat", "target 'cat' is no class"),
         (["cat"] * 4, "is no class"),
         ([0, 1], r"shape \(2,\).*4 images"),

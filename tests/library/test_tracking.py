@@ -88,7 +88,7 @@ def test_a_batch_gives_the_stacked_results_of_its_images():
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (torch.zeros(4, 6, 3, 3), "dtype torch.float32: hand over a boolean mask"),
+        (torch.zeros(4, 6, 3, 3), "dtype torch.float32: pass a boolean mask"),
         (torch.zeros(4, 6, 3, 2, dtype=torch.bool), r"shape \(4, 6, 3, 2\) but the maps"),
         (torch.zeros(1, 6, 3, 3, dtype=torch.bool), r"shape \(1, 6, 3, 3\)"),
         (torch.zeros(4, 6, 3, 3, dtype=torch.bool, device="meta"), "pixels are on meta"),
