@@ -40,7 +40,7 @@ class Stepwise:
         above: Bool[Tensor, "n i"],
         last: bool,
     ) -> Bool[Tensor, "n r"]:
-        """Return the neurons r kept below the neurons i of `above`; `last` is the step to the pixels.
+        """Return the neurons r kept below the neurons i of `above`; `last` marks the last step.
 
         `weight[i, r]` is W[r, i]. In the last step an average pool between the last maps and the
         dense layers is part of it, since both are linear.
