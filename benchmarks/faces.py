@@ -26,13 +26,11 @@ import numpy as np
 from timing import answer, in_a_process, medians, table
 
 from synthfaces.camera import aim
-from synthfaces.dataset import render
-from synthfaces.design import design
 from synthfaces.parameters import ANGLES, EMOTIONS, SUBJECTS
-from synthfaces.photograph import SUPERSAMPLING
+from synthfaces.people import design
+from synthfaces.photograph import SUPERSAMPLING, Renderer, Sitter
 from synthfaces.processes import cores
-from synthfaces.shots import Renderer, Sitter
-from synthfaces.single import renderer
+from synthfaces.rendering import render, renderer
 from synthfaces.specification import face_spec
 from tinyvgg import files as paths
 

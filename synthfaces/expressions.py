@@ -1,20 +1,20 @@
-"""Expressions as strengths of facial actions, after FACS, and how they vary.
-
-Actions are the 52 face units of ARKit, one target each, and the slant of the brows. An action that
-exists on both sides is written once and acts on both; ``:near`` and ``:far`` name one side of a
-lopsided expression, whose near side is a trait of the subject.
-"""
+"""Expressions as strengths of facial actions, after FACS, and how the head is held."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Float
 
-from synthfaces.difficulty import USUAL, Difficulty
+from synthfaces.maths import bounded, contract, stream
 from synthfaces.parameters import (
     GAZES,
+    HEAD,
     STRONGEST,
+    USUAL,
+    Difficulty,
     Real,
     both_sides,
     check_action,
@@ -149,7 +149,7 @@ class Expression:
         """Refuse what no face can do.
 
         Raises:
-            UserError: an unknown action; a weight or a gaze out of range.
+            FaceError: an unknown action; a weight or a gaze out of range.
         """
         for action, weight in self.actions.items():
             check_action(action, weight)
@@ -230,7 +230,7 @@ def gaze_yaw(gaze: str | Real) -> float:
     """Degrees to the subject's left: as given, or as a gaze is without its variation.
 
     Raises:
-        UserError: an unknown gaze, or one out of range.
+        FaceError: an unknown gaze, or one out of range.
     """
     if not isinstance(gaze, str):
         check_range("gaze", gaze, -_WIDEST_GAZE, _WIDEST_GAZE)
@@ -271,3 +271,61 @@ def _following_lids(turn: float) -> dict[str, float]:
     if turn < 0:
         return {"eyeLookInLeft": weight, "eyeLookOutRight": weight}
     return {}
+
+
+@dataclass(frozen=True)
+class Head:
+    """How the head is held, neck and shoulders with it, around the middle between the ears.
+
+    Everything is rendered in the frame of the head: cameras and lamps are carried around it the
+    other way. The eyes turn back in it, so that they look where they looked.
+
+    Attributes:
+        turn: degrees to the subject's left.
+        nod: degrees down.
+
+    Raises:
+        FaceError: a turn or a nod that is not -30 to 30.
+    """
+
+    turn: Real = 0.0
+    nod: Real = 0.0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in HEAD.items():
+            check_range(name, getattr(self, name), low, high)
+
+    @cached_property
+    def rotation(self) -> Float[np.ndarray, "3 3"]:
+        """From the frame of the head to that of the room."""
+        return rotation(self.turn, self.nod)
+
+    def seen(self, vectors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Vectors of the room in the frame of the head; of one that is upright the very same."""
+        return contract("...i,ij->...j", vectors, self.rotation.astype(vectors.dtype))
+
+
+UPRIGHT = Head()
+"""Straight ahead."""
+
+
+def rotation(turn: Real, down: Real) -> Float[np.ndarray, "3 3"]:
+    """Around the vertical to the subject's left, after a tilt down around the line of the eyes.
+
+    Args:
+        turn: degrees to the left.
+        down: degrees.
+    """
+    yaw, pitch = np.radians(turn), np.radians(down)
+    around = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    below = np.array([0, np.sin(pitch), np.cos(pitch)])
+    tilt = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], below])
+    return contract("ij,jk->ik", around, tilt)
+
+
+def draw_head(
+    seed: int, subject: int, emotion: str, gaze: str, difficulty: Difficulty = USUAL
+) -> Head:
+    """How the head is held in one shot, whose cameras all take it at once."""
+    turn, nod = bounded(stream(seed, subject, emotion, gaze, "head"), 2)
+    return Head(turn=difficulty.head_turn * turn, nod=difficulty.head_nod * nod)

@@ -7,13 +7,11 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Int
 
-from synthfaces.difficulty import USUAL, Difficulty
-from synthfaces.head import UPRIGHT, Head
-from synthfaces.maths import normalized
+from synthfaces.expressions import UPRIGHT, Head
+from synthfaces.maths import bounded, normalized, stream
 from synthfaces.mesh import HeadMesh
-from synthfaces.parameters import LIGHT, Real, check_range
-from synthfaces.pose import Pose
-from synthfaces.streams import bounded, stream
+from synthfaces.parameters import LIGHT, USUAL, Difficulty, Real, check_range
+from synthfaces.subjects import Pose
 
 _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 _LAMP_RAYS, _LAMP_SPREAD = 6, 0.24
@@ -54,7 +52,7 @@ class Light:
         dome: factor on the light from everywhere else.
 
     Raises:
-        UserError: a turn that is not -180 to 180, or a factor that is not 0 to 4.
+        FaceError: a turn that is not -180 to 180, or a factor that is not 0 to 4.
     """
 
     turn: Real = 0.0

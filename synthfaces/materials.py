@@ -1,4 +1,4 @@
-"""What the camera's rays hit, and what it is made of."""
+"""What the camera's rays hit, and the colours of eyes, teeth and mouth."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,127 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int8
 
 from synthfaces.chart import Charts, sample
-from synthfaces.eyes import eyeball_colour
-from synthfaces.maths import contract, dot, mix, per_channel, to_linear
+from synthfaces.maths import (
+    Array,
+    contract,
+    dot,
+    mix,
+    normalized,
+    per_channel,
+    smoothstep,
+    to_linear,
+)
 from synthfaces.mesh import Part
-from synthfaces.pose import Pose
-from synthfaces.subjects import Subject
-from synthfaces.teeth import tooth_colour
+from synthfaces.subjects import Pose, Subject
+
+_SCLERA = to_linear([0.83, 0.805, 0.79])
+_VEINS = np.array([0.05, 0.17, 0.18], np.float32)
+_CARUNCLE = to_linear([0.74, 0.46, 0.43])
+_IRIS_ANGLE, _PUPIL_ANGLE, _PUPIL = 0.44, 0.17, 0.004
+_CARUNCLE_FROM, _CARUNCLE_TO = 0.66, 0.80
+
+
+def eyeball_colour(
+    direction: Float32[np.ndarray, "n 3"], outer: Array, iris: Float32[np.ndarray, "3"]
+) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of places on an eyeball.
+
+    Args:
+        direction: unit vectors from its centre, with the gaze as third axis.
+        outer: (n,) how far they lie towards the temple, -1..1; the rest is towards the nose.
+        iris: linear RGB.
+    """
+    angle = np.arccos(np.clip(direction[:, 2], -1, 1))
+    around = np.arctan2(direction[:, 1], direction[:, 0])
+    fibres = 1 + 0.18 * np.sin(around * 23 + 3 * np.sin(around * 7)) + 0.12 * np.sin(around * 41)
+    inwards = angle / _IRIS_ANGLE
+    brightness = fibres * (0.7 + 0.6 * smoothstep(0.95, 0.35, inwards))
+    brightness = brightness * (1 - 0.8 * smoothstep(0.72, 1.0, inwards))
+    white = _SCLERA * (1 - _VEINS * smoothstep(0.75, 1.25, angle)[:, None])
+    rim = smoothstep(_IRIS_ANGLE - 0.035, _IRIS_ANGLE + 0.035, angle)
+    colour = mix(iris * brightness[:, None], white, rim)
+    pupil = smoothstep(_PUPIL_ANGLE + 0.02, _PUPIL_ANGLE - 0.02, angle)
+    colour = mix(colour, np.full(3, _PUPIL, np.float32), pupil)
+    flesh = smoothstep(_CARUNCLE_FROM, _CARUNCLE_TO, -outer) * rim
+    return mix(colour, _CARUNCLE, flesh).astype(np.float32)
+
+
+_ENAMEL = to_linear([0.93, 0.905, 0.855])
+_GUM = to_linear([0.72, 0.42, 0.42])
+_GAP = np.array([0.42, 0.30, 0.26], np.float32)
+_ARCH_CENTRE = 0.95
+_SHADE = np.float32(0.3)
+_BORDERS = np.array([0.0, 0.155, 0.285, 0.42, 0.545, 0.675, 0.82, 0.98])
+"""Where one tooth ends and the next begins, radians from the middle of the arch."""
+
+_LIT = np.array([1.0, 1.0, 0.8, 0.45, 0.2, 0.1, 0.08])
+"""How much light the cheeks leave to each tooth, from the middle on."""
+
+_GLANCING = (0.45, 0.2)
+"""Cosines of the view against the arch: where single teeth are told apart, and where not."""
+
+_FRONT = (1.25, 1.43)
+"""How far in front the arch is in the mouth's shade, and is enamel, dm."""
+
+_UPPER_GUM, _LOWER_GUM, _SCALLOP = 6.775, 6.515, 0.022
+
+
+def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Outwards from the middle of the arch, rounded at each tooth; the strip has poor normals.
+
+    Args:
+        template: places on the undeformed head, dm.
+    """
+    outer = outwards(template)
+    _, across = _tooth(template)
+    bend = (0.35 * across * np.sign(template[:, 0])).astype(np.float32)
+    sideways = np.stack([outer[:, 2], 0 * bend, -outer[:, 0]], axis=1)
+    return normalized(outer + bend[:, None] * sideways)
+
+
+def tooth_colour(
+    template: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of teeth and gums; the inner side is all gums, in the shade of the mouth.
+
+    Args:
+        template: places on the undeformed head, dm.
+        view: unit vectors to the camera, which tell which side it sees.
+    """
+    number, across = _tooth(template)
+    edge = smoothstep(0.72, 1.0, np.abs(across))
+    colour = _ENAMEL * (1 - (1 - _GAP) * edge[:, None])
+    colour = colour * (1 - np.array([0.02, 0.03, 0.05], np.float32) * number[:, None])
+    colour = colour * _LIT[number][:, None]
+    scallop = _SCALLOP * (1 - across**2)
+    height = template[:, 1]
+    depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop
+    colour = mix(colour, _GUM * _LIT[number][:, None], smoothstep(-0.008, 0.012, depth))
+    facing = dot(view, outwards(template))
+    colour = mix(colour, _along_the_arch(template), smoothstep(*_GLANCING, facing))
+    return mix(colour, _GUM * _SHADE, smoothstep(0.1, -0.15, facing)).astype(np.float32)
+
+
+def _along_the_arch(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Linear RGB of teeth seen past their neighbours: single ones merge and redden further back."""
+    front = smoothstep(*_FRONT, template[:, 2])
+    return mix(np.broadcast_to(_GUM * _SHADE, template.shape), _ENAMEL, front)
+
+
+def outwards(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    """Unit vectors from the middle of the arch, level."""
+    level = template * np.array([1, 0, 1], np.float32)
+    level[:, 2] -= _ARCH_CENTRE
+    return normalized(level)
+
+
+def _tooth(template: Float32[np.ndarray, "n 3"]) -> tuple[Array, Array]:
+    """The number of each place's tooth from the middle on, and where it lies across it, -1..1."""
+    azimuth = np.abs(np.arctan2(template[:, 0], template[:, 2] - _ARCH_CENTRE))
+    number = np.clip(np.searchsorted(_BORDERS, azimuth, side="right") - 1, 0, len(_BORDERS) - 2)
+    start, end = _BORDERS[number], _BORDERS[number + 1]
+    return number, np.clip((azimuth - start) / (end - start) * 2 - 1, -1, 1)
+
 
 _TONGUE, _MOUTH = to_linear([0.66, 0.30, 0.30]), to_linear([0.42, 0.16, 0.15])
 _CREASE = np.array([0.36, 0.50, 0.50], np.float32)
@@ -108,3 +223,48 @@ def facing(
     """Normals turned towards the camera, and which had to be: folds of the lids among them."""
     behind = dot(normal, view) < 0
     return np.where(behind[:, None], -normal, normal), behind
+
+
+_CAVITY, _CAVITY_LEAST = (0.95, 1.43), 0.12
+_TEETH, _TEETH_LEAST = (1.2, 1.46), 0.03
+"""How far in front places of the undeformed head lie that get least light, and all of it, dm."""
+
+_BESIDE, _BEHIND_CHEEKS = (0.12, 0.28), 0.6
+"""How far from the middle the cheeks begin to keep light away, dm, and what share of it."""
+
+_INNER, _OUTER = 0.35, 0.65
+"""Cosines of the view against the arch of the teeth: which of their sides is seen."""
+
+
+def light_in_cavity(
+    template: Float32[np.ndarray, "n 3"], mouth: Float32[np.ndarray, "n"]
+) -> Float32[np.ndarray, "n"]:
+    """Share of the light that lips and cheeks let through to the walls and to the tongue.
+
+    Args:
+        template: places on the undeformed head, dm.
+        mouth: how much of them is inside the mouth, 0..1; where none is, all the light arrives.
+    """
+    cheeks = _BEHIND_CHEEKS * smoothstep(*_BESIDE, np.abs(template[:, 0]))
+    kept = 1 - _arriving(template, _CAVITY, _CAVITY_LEAST) * (1 - cheeks)
+    return np.asarray(1 - kept * np.clip(mouth, 0, 1), np.float32)
+
+
+def light_on_teeth(
+    template: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n"]:
+    """The same of teeth; their outer side is next to the lips, and has all the light.
+
+    Args:
+        template: places on the undeformed head, dm.
+        view: unit vectors to the camera, which tell which side it sees.
+    """
+    inner = smoothstep(_OUTER, _INNER, dot(view, outwards(template)))
+    kept = 1 - _arriving(template, _TEETH, _TEETH_LEAST)
+    return np.asarray(1 - kept * inner, np.float32)
+
+
+def _arriving(
+    template: Float32[np.ndarray, "n 3"], reach: tuple[float, float], least: float
+) -> Array:
+    return np.asarray(least + (1 - least) * smoothstep(*reach, template[:, 2]) ** 2)

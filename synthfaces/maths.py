@@ -1,16 +1,10 @@
-"""Small numerical helpers of the renderer.
+"""Small numerical helpers of the renderer, and its random streams."""
 
-None of them calls BLAS, which may split a product over threads and then round differently:
-the same seed must give the same bytes however many threads there are.
-
-Lists of vectors have the shape (n, 3) but lie in memory column by column, as `columns` makes them:
-NumPy is several times faster at that, as its inner loops then run over n instead of three.
-"""
-
+import hashlib
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from numpy.typing import ArrayLike
 
 from synthfaces.parameters import Real
@@ -80,3 +74,31 @@ def to_srgb(linear: Array) -> Array:
     """SRGB values in 0..1 of linear light (IEC 61966-2-1); what exceeds the range is clipped."""
     c = np.clip(linear, 0, 1)
     return np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055)
+
+
+_FURTHEST = 3.0
+
+
+def stream(seed: int, *labels: str | int) -> np.random.Generator:
+    """The random generator of this seed and these labels, the same on every machine."""
+    name = "\x1f".join(str(label) for label in (seed, *labels))
+    digest = hashlib.sha256(name.encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def bounded(rng: np.random.Generator, count: int) -> list[float]:
+    """Draws of a standard normal distribution that is cut off at three deviations."""
+    return [float(draw) for draw in np.clip(rng.standard_normal(count), -_FURTHEST, _FURTHEST)]
+
+
+_TINT = np.array([0.80, 1.00, 1.06], np.float32)
+
+
+def passed(share: Float32[np.ndarray, "n"]) -> Float32[np.ndarray, "n 3"]:
+    """Of light of which a share reaches a place, the share that arrives per channel."""
+    return powers(share, _TINT)
+
+
+def scaled(light: Float32[np.ndarray, "n 3"], factor: float) -> Float32[np.ndarray, "n 3"]:
+    """What `passed` gives when the share is multiplied by a factor."""
+    return np.asarray(light * np.float32(factor) ** _TINT)

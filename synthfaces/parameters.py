@@ -1,13 +1,14 @@
-"""What can be asked of synthetic faces, by name, checked before any work.
+"""Names, ranges and checks of everything that synthetic faces can be asked for."""
 
-The standard library is all that this needs, so that the command line can refuse bad input at once.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from types import MappingProxyType
 
-from tinyvgg.errors import UserError
+
+class FaceError(ValueError):
+    """Bad input: one line that names the thing, the value seen and the way out."""
+
 
 EMOTIONS = (
     "angry",
@@ -62,20 +63,20 @@ def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse a value that is not among some.
 
     Raises:
-        UserError: names them.
+        FaceError: names them.
     """
     if value not in allowed:
-        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+        raise FaceError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
 
 
 def check_subject(number: object) -> None:
     """Refuse numbers that RaFD does not use.
 
     Raises:
-        UserError: it does not.
+        FaceError: it does not.
     """
     if number not in SUBJECTS:
-        raise UserError(
+        raise FaceError(
             f"subject {number!r} is not one of RaFD's 67 numbers, "
             "1 to 73 without 6, 13, 17, 34, 62 and 66"
         )
@@ -85,27 +86,27 @@ def check_size(size: int) -> None:
     """Refuse sizes that cannot be rendered.
 
     Raises:
-        UserError: it is not 8 to 2048 pixels.
+        FaceError: it is not 8 to 2048 pixels.
     """
     if not _SMALLEST <= size <= _LARGEST:
-        raise UserError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
+        raise FaceError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
 
 
 def check_range(what: str, value: Real, low: Real, high: Real) -> None:
     """Refuse a number outside its range, and what is no number.
 
     Raises:
-        UserError: names the range.
+        FaceError: names the range.
     """
     if not (isfinite(value) and low <= value <= high):
-        raise UserError(f"{what} {value!r} is not a number from {low} to {high}")
+        raise FaceError(f"{what} {value!r} is not a number from {low} to {high}")
 
 
 def check_action(action: str, weight: Real) -> None:
     """Refuse an action that faces do not have, or a weight that it cannot have.
 
     Raises:
-        UserError: an unknown action; a weight that is not 0 to `STRONGEST`.
+        FaceError: an unknown action; a weight that is not 0 to `STRONGEST`.
     """
     check_one_of("action", action, ACTIONS)
     check_range(f"weight of {action}", weight, 0, STRONGEST)
@@ -115,12 +116,12 @@ def both_sides(action: str) -> tuple[str, ...]:
     """The actions that a name stands for: ``mouthSmile`` is that of both sides.
 
     Raises:
-        UserError: an unknown action.
+        FaceError: an unknown action.
     """
     if action in _BOTH_SIDES:
         return (f"{action}Left", f"{action}Right")
     if action not in ACTIONS:
-        raise UserError(
+        raise FaceError(
             f"action {action!r} is not one of {', '.join(_MIDDLE)}; or of these, of both sides or "
             f"of one with Left or Right behind: {', '.join(_BOTH_SIDES)}"
         )
@@ -131,7 +132,7 @@ def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
     """A whole number that was typed.
 
     Raises:
-        UserError: it is none, or out of range.
+        FaceError: it is none, or out of range.
     """
     bounds = f"from {low} on" if high is None else f"from {low} to {high}"
     try:
@@ -139,7 +140,7 @@ def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
     except ValueError:
         number = low - 1
     if number < low or (high is not None and number > high):
-        raise UserError(f"{what} {text!r} is not a whole number {bounds}")
+        raise FaceError(f"{what} {text!r} is not a whole number {bounds}")
     return number
 
 
@@ -147,12 +148,12 @@ def parse_real(what: str, text: str, low: Real, high: Real) -> float:
     """A number that was typed.
 
     Raises:
-        UserError: it is none, or out of range.
+        FaceError: it is none, or out of range.
     """
     try:
         number = float(text)
     except ValueError:
-        raise UserError(f"{what} {text!r} is not a number from {low} to {high}") from None
+        raise FaceError(f"{what} {text!r} is not a number from {low} to {high}") from None
     check_range(what, number, low, high)
     return number
 
@@ -161,7 +162,7 @@ def parse_action(text: str) -> tuple[str, float]:
     """An action and its weight, as typed: ``mouthSmile=0.8``.
 
     Raises:
-        UserError: an unknown action; a weight out of range.
+        FaceError: an unknown action; a weight out of range.
     """
     action, weight = parse_pair("action", text, "mouthSmile=0.8")
     both_sides(action)
@@ -172,7 +173,7 @@ def parse_light(text: str) -> tuple[str, float]:
     """A property of the light and its value, as typed: ``turn=60``.
 
     Raises:
-        UserError: an unknown property; a value out of range.
+        FaceError: an unknown property; a value out of range.
     """
     return _parse_property("light", text, "turn=60", LIGHT)
 
@@ -181,7 +182,7 @@ def parse_head(text: str) -> tuple[str, float]:
     """A property of how the head is held and its value, as typed: ``turn=10``.
 
     Raises:
-        UserError: an unknown property; a value out of range.
+        FaceError: an unknown property; a value out of range.
     """
     return _parse_property("head", text, "turn=10", HEAD)
 
@@ -198,9 +199,157 @@ def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
     """A name and a value, as typed: ``NAME=VALUE``.
 
     Raises:
-        UserError: there is no ``=``; gives an example.
+        FaceError: there is no ``=``; gives an example.
     """
     name, sign, value = text.partition("=")
     if not sign:
-        raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
+        raise FaceError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
     return name, value
+
+
+KNOBS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "intensity": (0.0, 1.35),
+        "intensity_spread": (0.0, 1.0),
+        "wavering": (0.0, 1.0),
+        "idiosyncrasy": (0.0, 1.0),
+        "asymmetry": (0.0, 0.5),
+        "restlessness": (0.0, 0.5),
+        "gaze_turn": (0.0, 0.25),
+        "gaze_height": (0.0, 8.0),
+        "head_turn": (0.0, 10.0),
+        "head_nod": (0.0, 10.0),
+        "light_turn": (0.0, 60.0),
+        "light_strength": (0.0, 0.45),
+        "shift": (0.0, 0.1),
+        "scale": (0.0, 0.2),
+        "roll": (0.0, 30.0),
+        "exposure": (0.0, 0.2),
+        "noise": (0.0, 0.3),
+    }
+)
+"""What can be set of the difficulty, and from where to where."""
+
+_SYNTHETIC = "synthetic"
+_EXAMPLE = "intensity=0.7"
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """What makes a synthetic set hard; the defaults are those of the source ``synthetic``.
+
+    A deviation is that of a normal distribution, of which 0 leaves nothing. It scales draws that
+    stay the same, so that another value of one knob changes nothing that the others draw.
+
+    Attributes:
+        intensity: mean factor on the weights of an emotion's actions; 0 shows none.
+        intensity_spread: by how much the factor of a shot is above or below that mean at most; it
+            is uniform in between, and cannot exceed `intensity`.
+        wavering: deviation of the logarithm of each action's weight, from shot to shot.
+        idiosyncrasy: the same from subject to subject.
+        asymmetry: deviation over subjects of the share by which the left side acts more strongly
+            than the right one.
+        restlessness: deviation of the weights that actions have in a face at rest.
+        gaze_turn: deviation of an averted gaze from where the gaze goes, as a share of its turn.
+        gaze_height: deviation of the gaze up and down, degrees.
+        head_turn: deviation of the head to the left and right, degrees; of all of a shot's cameras
+            at once, from a draw that ends at three deviations.
+        head_nod: the same up and down.
+        light_turn: deviation of the lamps around the head, degrees, from shot to shot; its draw
+            ends at three deviations.
+        light_strength: the same of the logarithm of each of the factors on key lamp, fill lamp
+            and dome.
+        shift: deviation of the picture to the right and up, widths of the picture, from image to
+            image.
+        scale: deviation of the logarithm of the field of view.
+        roll: deviation of the camera's roll, degrees.
+        exposure: deviation of what is added to all sRGB values, which are 0 to 1.
+        noise: deviation of what the sensor adds to each.
+
+    Raises:
+        FaceError: a value that is no number, or not in the range that `KNOBS` gives.
+    """
+
+    intensity: Real = 1.03
+    intensity_spread: Real = 0.25
+    wavering: Real = 0.06
+    idiosyncrasy: Real = 0.13
+    asymmetry: Real = 0.08
+    restlessness: Real = 0.045
+    gaze_turn: Real = 0.06
+    gaze_height: Real = 1.0
+    head_turn: Real = 2.4
+    head_nod: Real = 1.6
+    light_turn: Real = 7.0
+    light_strength: Real = 0.1
+    shift: Real = 0.01
+    scale: Real = 0.014
+    roll: Real = 0.8
+    exposure: Real = 0.012
+    noise: Real = 0.01
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in KNOBS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool):
+                raise FaceError(f"{name} {value!r} is not a number from {low} to {high}")
+            check_range(name, value, low, high)
+            object.__setattr__(self, name, abs(float(value)))  # one zero, and one type
+        if self.intensity_spread > self.intensity:
+            raise FaceError(
+                f"intensity_spread {self.intensity_spread} exceeds intensity {self.intensity}; "
+                "lower it as well"
+            )
+
+    @property
+    def values(self) -> dict[str, float]:
+        """All knobs by name, as plain data."""
+        return asdict(self)
+
+    @property
+    def changed(self) -> dict[str, float]:
+        """The knobs that differ from their defaults, in the order of their definition."""
+        return {
+            knob.name: getattr(self, knob.name)
+            for knob in fields(self)
+            if getattr(self, knob.name) != knob.default
+        }
+
+    @property
+    def source(self) -> str:
+        """The source of faces that has these knobs, always written in the same way."""
+        knobs = ",".join(f"{name}={value!r}" for name, value in self.changed.items())
+        return f"{_SYNTHETIC}:{knobs}" if knobs else _SYNTHETIC
+
+
+USUAL = Difficulty()
+"""The difficulty of the source ``synthetic``."""
+
+
+def parse_difficulty(texts: Iterable[str]) -> Difficulty:
+    """Knobs as typed, ``intensity=0.7`` each; those that are not named keep their defaults.
+
+    Raises:
+        FaceError: an unknown knob, one that is given twice, or a value out of range.
+    """
+    knobs: dict[str, float] = {}
+    for text in texts:
+        name, value = parse_pair("difficulty", text.strip(), _EXAMPLE)
+        check_one_of("difficulty", name, tuple(KNOBS))
+        if name in knobs:
+            raise FaceError(f"difficulty {name!r} is given twice; give one value")
+        knobs[name] = parse_real(name, value, *KNOBS[name])
+    return Difficulty(**knobs)
+
+
+def difficulty_of(source: str) -> Difficulty:
+    """The difficulty that a source of synthetic faces asks for.
+
+    Args:
+        source: ``synthetic``, or ``synthetic:NAME=VALUE,NAME=VALUE``.
+
+    Raises:
+        FaceError: see `parse_difficulty`.
+    """
+    _, colon, knobs = source.partition(":")
+    return parse_difficulty(knobs.split(",") if colon else ())

@@ -1,4 +1,4 @@
-"""The undeformed head as hair meets it."""
+"""The undeformed head as hair meets it: scalp, comb, and what hair is kept off."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,12 +7,120 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
+from synthfaces.appearance import FALLING, Cut, HairStyle, hair_cover
 from synthfaces.chart import AXIS_DEPTH
-from synthfaces.combing import Vectors
-from synthfaces.hair_styles import HairStyle, hair_cover
-from synthfaces.maths import dot, normalized
+from synthfaces.maths import Array, dot, normalized, smoothstep
 from synthfaces.mesh import HeadMesh, Part
-from synthfaces.obstacles import EAR, EAR_SIZE
+
+CROWN = np.array([0.0, 8.48, 0.35])
+KNOT = np.array([0.0, 6.98, -0.36])
+"""Where tied hair is held together: low at the back of the head."""
+
+Vectors = Float[np.ndarray, "n 3"]
+
+
+def comb(points: Vectors, normals: Vectors, style: HairStyle) -> Vectors:
+    """Unit tangents along which hair lies.
+
+    Args:
+        points: near the scalp of the undeformed head, dm.
+        normals: unit normals of the scalp there.
+        style: what is done with the hair.
+    """
+    wish = _wish(points, style)
+    along = wish - normals * dot(wish, normals)[:, None]
+    return normalized(along)
+
+
+def _wish(points: Vectors, style: HairStyle) -> Vectors:
+    """The direction before it is laid onto the scalp."""
+    if style.cut == Cut.TIED:
+        return normalized(KNOT - points)
+    if style.cut == Cut.SWEPT:
+        return _swept(points, style)
+    if style.cut == Cut.PARTED or style.cut in FALLING:
+        return _parted(points, style)
+    return _from_the_crown(points, style)
+
+
+def _parted(points: Vectors, style: HairStyle) -> Vectors:
+    """Away from the parting; behind the crown downwards."""
+    side = np.tanh((points[:, 0] - style.parting) / 0.11)
+    behind = smoothstep(0.35, -0.15, points[:, 2])
+    long = style.cut in FALLING
+    wish = np.zeros_like(points)
+    wish[:, 0] = side * (1 - 0.85 * behind)
+    wish[:, 1] = -(0.55 if long else 0.2) - 0.8 * behind
+    wish[:, 2] = -0.45 if long else -0.25
+    return wish
+
+
+def _swept(points: Vectors, style: HairStyle) -> Vectors:
+    """Back from the forehead, and downwards at the sides."""
+    side = np.tanh((points[:, 0] - style.parting) / 0.3)
+    low = smoothstep(8.1, 7.4, points[:, 1])
+    return np.stack([0.3 * side, -0.15 - 0.6 * low, -1 + 0.2 * low], axis=1)
+
+
+def _from_the_crown(points: Vectors, style: HairStyle) -> Vectors:
+    """Outwards from the whorl, forwards and to one side above the forehead."""
+    away = normalized((points - CROWN) * np.array([1, 0.2, 1]))
+    front = smoothstep(0.5, 1.0, points[:, 2])
+    side = smoothstep(0.45, 0.65, np.abs(points[:, 0])) * smoothstep(8.1, 7.8, points[:, 1])
+    away[:, 0] = away[:, 0] * (1 - 0.5 * front) + np.sign(style.parting) * 0.25 * front
+    away[:, 2] -= 0.5 * side
+    away[:, 1] -= 0.35 + 0.5 * side
+    return away
+
+
+def shares(points: Vectors) -> tuple[Array, Array]:
+    """How much a place belongs to the top of the head and to the region above the forehead."""
+    top = smoothstep(7.75, 8.15, points[:, 1])
+    front = smoothstep(0.7, 1.0, points[:, 2]) * smoothstep(7.75, 7.95, points[:, 1])
+    return top, front
+
+
+EAR = np.array([0.8, 7.08, 0.5])
+EAR_SIZE = np.array([1.0, 0.36, 0.27])
+"""The middle of the left ear of the undeformed head, and half its extent, dm."""
+
+_FREE: dict[bool, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    False: ((6.0, 6.9, 7.4, 7.7, 7.9, 8.02), (48, 52, 50, 43, 30, 0)),
+    True: ((6.9, 7.4, 7.75, 7.95, 8.05), (95, 88, 46, 30, 0)),
+}
+"""Heights, dm, and the azimuths up to which the face is free there; of hair behind the ears."""
+
+
+def off_the_face(points: Vectors, style: HairStyle) -> Vectors:
+    """Turn points around the head's axis until they leave the face free."""
+    if style.cut in (Cut.FRINGE, Cut.CROPPED):
+        return points
+    x, depth = points[:, 0], points[:, 2] - AXIS_DEPTH
+    azimuth = np.degrees(np.arctan2(np.abs(x), depth))
+    heights, least = _FREE[style.tucked]
+    short = np.interp(points[:, 1], heights, least) - azimuth
+    turn = np.radians(np.maximum(short, 0) * 0.5)
+    radius = np.hypot(x, depth)
+    angle = np.radians(azimuth) + turn
+    side = np.where(x < 0, -1, 1)
+    return np.stack(
+        [side * radius * np.sin(angle), points[:, 1], AXIS_DEPTH + radius * np.cos(angle)], axis=1
+    )
+
+
+def off_the_ears(points: Vectors, style: HairStyle) -> Vectors:
+    """Lead hair that does not fall over the ears around them."""
+    if style.cut in FALLING and not style.tucked:
+        return points
+    offset = (points - EAR) / EAR_SIZE
+    radius = np.hypot(offset[:, 1], offset[:, 2])
+    inside = (radius < 1) & (np.abs(points[:, 0]) > 0.55)
+    above = inside & style.tucked
+    offset[above, 1] = np.abs(offset[above, 1])  # over the ear, not under its lobe
+    factor = np.where(inside, 1 / np.maximum(radius, 0.2), 1)[:, None]
+    around = EAR + offset * factor * EAR_SIZE
+    return np.concatenate([points[:, :1], around[:, 1:]], axis=1)
+
 
 _SMOOTHED_OVER = 24
 _SOFTNESS = 0.055

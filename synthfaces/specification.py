@@ -1,20 +1,36 @@
-"""One shot, described by what causes it: who does what, seen from where, in which light."""
+"""One shot, described by its causes, and the same shot with one cause changed."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from synthfaces.camera import Nuisance, draw_nuisance
-from synthfaces.design import check_shot, person
-from synthfaces.difficulty import USUAL, Difficulty
-from synthfaces.expressions import Expression, Temperament, draw_expression, draw_temperament
-from synthfaces.head import UPRIGHT, Head, draw_head
+from synthfaces.expressions import (
+    UPRIGHT,
+    Expression,
+    Head,
+    Temperament,
+    draw_expression,
+    draw_head,
+    draw_temperament,
+    follow_gaze,
+    gaze_yaw,
+)
 from synthfaces.lighting import STUDIO, Light, draw_light
-from synthfaces.parameters import ACTIONS, Real, check_range, check_subject
-from synthfaces.streams import stream
-from tinyvgg.errors import UserError
+from synthfaces.maths import stream
+from synthfaces.parameters import (
+    ACTIONS,
+    USUAL,
+    Difficulty,
+    FaceError,
+    Real,
+    both_sides,
+    check_range,
+    check_subject,
+)
+from synthfaces.people import check_shot, person
 
 FACE_UNITS = tuple(sorted(action for action in ACTIONS if "-" not in action))
 """The actions that a temperament has a gain for, in the order of their draws."""
@@ -43,7 +59,7 @@ class FaceSpec:
         difficulty: of that set, by which its other shots are drawn.
 
     Raises:
-        UserError: an unknown subject or action, or a weight, gaze or angle out of range.
+        FaceError: an unknown subject or action, or a weight, gaze or angle out of range.
     """
 
     subject: int
@@ -96,7 +112,7 @@ def face_spec(
         difficulty: of the whole set.
 
     Raises:
-        UserError: an unknown subject, emotion, gaze or angle.
+        FaceError: an unknown subject, emotion, gaze or angle.
     """
     person(subject)
     check_shot(emotion, gaze, [angle])
@@ -125,7 +141,7 @@ def face_specs(
         difficulty: of the whole set.
 
     Raises:
-        UserError: a column is missing; an unknown subject, emotion, gaze or angle.
+        FaceError: a column is missing; an unknown subject, emotion, gaze or angle.
     """
     shots = zip(*shot_columns(table), strict=True)
     return (
@@ -138,9 +154,135 @@ def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
     """Subjects, emotions, gazes and angles of a table.
 
     Raises:
-        UserError: a column is missing.
+        FaceError: a column is missing.
     """
     lacking = set(COLUMNS) - set(table.columns)
     if lacking:
-        raise UserError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
+        raise FaceError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
     return [table[name].tolist() for name in COLUMNS]
+
+
+_GAZE = ("eyeLookIn", "eyeLookOut")
+_UPPER = ("brow", "cheekSquint", "eye")
+"""How the names of the upper face's actions start; those of the gaze are apart."""
+
+
+def intervene(
+    spec: FaceSpec,
+    *,
+    actions: Mapping[str, Real] | None = None,
+    upper: str | None = None,
+    lower: str | None = None,
+    gaze: str | Real | None = None,
+    light: Light | None = None,
+    head: Head | None = None,
+    angle: Real | None = None,
+    shape: int | None = None,
+    skin: int | None = None,
+    hair: int | None = None,
+) -> FaceSpec:
+    """A shot with one cause changed; nothing is drawn anew, camera jitter and noise included.
+
+    Args:
+        spec: the shot.
+        actions: weights of some actions, by name; one without a side is that of both sides.
+        upper: an emotion whose brows, lids and cheek raisers are shown, as the subject shows them
+            in the set when looking straight ahead.
+        lower: the same for nose, cheeks, mouth and jaw.
+        gaze: ``left`` (the subject's), ``frontal`` or ``right``, or degrees to the left, at the
+            height where the eyes look already. The lids follow.
+        light: of the studio.
+        head: how it is held. The eyes look where they looked, and the lids follow them.
+        angle: of the camera, degrees.
+        shape: number of a subject whose shape of the head is taken. The camera is aimed anew, as
+            it is at any head.
+        skin: number of a subject whose skin, lips, irises, brows, lashes and beard are taken.
+        hair: number of a subject whose hair is taken, its style and its colour.
+
+    Raises:
+        FaceError: no cause or several; an unknown action, emotion, gaze or subject; a weight or
+            an angle out of range.
+    """
+    causes: dict[str, Any] = {
+        "actions": actions,
+        "upper": upper,
+        "lower": lower,
+        "gaze": gaze,
+        "light": light,
+        "head": head,
+        "angle": angle,
+        "shape": shape,
+        "skin": skin,
+        "hair": hair,
+    }
+    given = [name for name, value in causes.items() if value is not None]
+    if len(given) != 1:
+        raise FaceError(
+            f"{', '.join(given) or 'nothing'} given to change: give one of {', '.join(causes)}; "
+            "call it again for the next"
+        )
+    cause, value = given[0], causes[given[0]]
+    if cause in _EXPRESSIONS:
+        return replace(spec, expression=_EXPRESSIONS[cause](spec, value))
+    return replace(spec, **{cause: value})
+
+
+def _with_actions(spec: FaceSpec, weights: Mapping[str, Real]) -> Expression:
+    named = {name: weight for action, weight in weights.items() for name in both_sides(action)}
+    return _with(spec.expression, {**spec.expression.actions, **named})
+
+
+def _with_upper(spec: FaceSpec, emotion: str) -> Expression:
+    return _with_part(spec.expression, _shown(spec, emotion), _is_upper)
+
+
+def _with_lower(spec: FaceSpec, emotion: str) -> Expression:
+    return _with_part(spec.expression, _shown(spec, emotion), _is_lower)
+
+
+def _with_gaze(spec: FaceSpec, gaze: str | Real) -> Expression:
+    yaw = gaze_yaw(gaze)
+    turned = _with_part(spec.expression, follow_gaze(yaw), _is_gaze)
+    return replace(turned, gaze_yaw=yaw)
+
+
+_EXPRESSIONS: Mapping[str, Callable[[FaceSpec, Any], Expression]] = {
+    "actions": _with_actions,
+    "upper": _with_upper,
+    "lower": _with_lower,
+    "gaze": _with_gaze,
+}
+
+
+def _shown(spec: FaceSpec, emotion: str) -> Mapping[str, Real]:
+    shown = face_spec(spec.subject, emotion, seed=spec.seed, difficulty=spec.difficulty)
+    return shown.expression.actions
+
+
+def _with_part(
+    expression: Expression, others: Mapping[str, Real], is_part: Callable[[str], bool]
+) -> Expression:
+    """An expression with a part of its actions taken from others, those that stay in their order.
+
+    The order is that of a sum, which rounds.
+    """
+    taken = {name: weight for name, weight in others.items() if is_part(name)}
+    both = {**expression.actions, **taken}
+    kept = {name: weight for name, weight in both.items() if name in taken or not is_part(name)}
+    return _with(expression, kept)
+
+
+def _with(expression: Expression, actions: Mapping[str, Real]) -> Expression:
+    return replace(expression, actions=actions)
+
+
+def _is_gaze(action: str) -> bool:
+    return action.startswith(_GAZE)
+
+
+def _is_upper(action: str) -> bool:
+    return action.startswith(_UPPER) and not _is_gaze(action)
+
+
+def _is_lower(action: str) -> bool:
+    return not action.startswith(_UPPER)

@@ -6,8 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from synthfaces.difficulty import KNOBS, USUAL, Difficulty, difficulty_of, parse_difficulty
-from tinyvgg.errors import UserError
+from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of, parse_difficulty
 from tinyvgg.faces.parameters import absolute, check_source, check_study, check_task, named
 from tinyvgg.training.runs import Experiment
 from tinyvgg.training.settings import Recipe
@@ -27,18 +26,18 @@ def test_a_knob_out_of_range_is_named_with_its_range(name: str) -> None:
     low, high = KNOBS[name]
     for value in (low - 0.1, high + 0.1, float("nan")):
         with pytest.raises(
-            UserError, match=rf"{name} {value} is not a number from {low} to {high}"
+            FaceError, match=rf"{name} {value} is not a number from {low} to {high}"
         ):
             Difficulty(**{name: value})
 
 
 def test_a_truth_value_is_no_number() -> None:
-    with pytest.raises(UserError, match="intensity True is not a number from 0.0 to 1.35"):
+    with pytest.raises(FaceError, match="intensity True is not a number from 0.0 to 1.35"):
         Difficulty(intensity=True)
 
 
 def test_intensity_never_falls_below_zero() -> None:
-    with pytest.raises(UserError, match="intensity_spread 0.2 exceeds intensity 0.1; lower it"):
+    with pytest.raises(FaceError, match="intensity_spread 0.2 exceeds intensity 0.1; lower it"):
         Difficulty(intensity=0.1, intensity_spread=0.2)
     assert Difficulty(intensity=0.1, intensity_spread=0.1).intensity == 0.1
 
@@ -77,7 +76,7 @@ def test_the_usual_knobs_need_not_be_named() -> None:
 )
 def test_a_source_with_a_bad_knob_is_refused_in_one_line(source: str, said: str) -> None:
     for refuse in (check_source, lambda faces: check_study("smoke", faces, 0)):
-        with pytest.raises(UserError, match=said) as refused:
+        with pytest.raises(FaceError, match=said) as refused:
             refuse(source)
         assert "\n" not in str(refused.value)
 

@@ -14,8 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from synthfaces.design import design
-from synthfaces.difficulty import USUAL, Difficulty
+from synthfaces import USUAL, Difficulty, design
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.parameters import PROFILE_NAMES, check_study

@@ -20,7 +20,7 @@ from tinyvgg.cli_commands import add_command
 from tinyvgg.errors import UserError
 from tinyvgg.faces import sources as terms
 from tinyvgg.faces.parameters import DEFAULTS, check, parse
-from tinyvgg.faces.sources import SOURCES
+from tinyvgg.faces.sources import SOURCES, synthfaces
 from tinyvgg.training import loop as launch
 
 BAD_INPUT = 2
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads what is printed, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except UserError as error:
+    except (UserError, synthfaces.FaceError) as error:
         said, status = f"tinyvgg: {error}", BAD_INPUT
     except OSError as error:
         if error.errno not in REFUSALS:

@@ -5,38 +5,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from synthfaces.difficulty import parse_difficulty
-from synthfaces.parameters import (
-    ANGLES,
-    EMOTIONS,
-    GAZES,
-    SUBJECTS,
-    check_one_of,
-    check_size,
-    check_subject,
-    parse_action,
-    parse_head,
-    parse_light,
-    parse_pair,
-    parse_real,
-    parse_whole,
-)
 from tinyvgg import files as paths
 from tinyvgg.cli_commands import add_command
 from tinyvgg.columns import counted
 from tinyvgg.errors import UserError, need
 from tinyvgg.faces.parameters import check_source
-from tinyvgg.faces.sources import SOURCES
+from tinyvgg.faces.sources import SOURCES, check_one_of, parse_pair, synthfaces
 
 _DONORS = ("shape", "skin", "hair")
 _HALVES = ("upper", "lower")
 _FRONTAL = 90
-_CHOICES: dict[str, tuple[object, ...]] = {"angle": ANGLES, "emotion": EMOTIONS, "gaze": GAZES}
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "angle": synthfaces.ANGLES,
+    "emotion": synthfaces.EMOTIONS,
+    "gaze": synthfaces.GAZES,
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What can be asked of the set, and of one shot."""
-    add, all_of_them = parser.add_argument, len(SUBJECTS)
+    add, all_of_them = parser.add_argument, len(synthfaces.SUBJECTS)
     add("--size", default="64", metavar="PIXELS", help="side of the images (default: 64)")
     add("--subjects", default=str(all_of_them), metavar="N", help=f"the first N of {all_of_them}")
     add("--seed", default="0", help="of the set (default: 0)")
@@ -63,8 +51,12 @@ def _add_difficulty(parser: argparse.ArgumentParser, default: object) -> None:
 def _add_shot(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("subject", metavar="SUBJECT", help="its number, 1 to 73 with gaps")
-    add("emotion", metavar="EMOTION", help=", ".join(EMOTIONS))
-    add("--gaze", default="frontal", help=f"{', '.join(GAZES)} of the subject (default: frontal)")
+    add("emotion", metavar="EMOTION", help=", ".join(synthfaces.EMOTIONS))
+    add(
+        "--gaze",
+        default="frontal",
+        help=f"{', '.join(synthfaces.GAZES)} of the subject (default: frontal)",
+    )
     add("--angle", default=str(_FRONTAL), metavar="DEGREES", help="0 to 180 (default: 90, frontal)")
     add("--size", default="224", metavar="PIXELS", help="side of the image (default: 224)")
     add("--seed", default="0", help="of the set (default: 0)")
@@ -81,7 +73,7 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    add, all_of_them = parser.add_argument, len(SUBJECTS)
+    add, all_of_them = parser.add_argument, len(synthfaces.SUBJECTS)
     add("folder", type=Path, metavar="FOLDER", help="new, empty, or to go on with")
     add("--subjects", default=str(all_of_them), metavar="N", help=f"the first N of {all_of_them}")
     for name, values in _CHOICES.items():
@@ -115,17 +107,16 @@ def _add_fetching(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Render the set, or what is missing of it, and say where it lies."""
-    size, seed = _size(given.size), parse_whole("seed", given.seed, 0)
-    subjects = parse_whole("subjects", given.subjects, 1, len(SUBJECTS))
-    knobs = parse_difficulty(given.difficulty)
+    size, seed = _size(given.size), synthfaces.parse_whole("seed", given.seed, 0)
+    subjects = synthfaces.parse_whole("subjects", given.subjects, 1, len(synthfaces.SUBJECTS))
+    knobs = synthfaces.parse_difficulty(given.difficulty)
     workers = _workers(given.workers)
     need("faces", "anny", "embreex", "pandas")
-    import synthfaces as synthetic
 
     folder = paths.faces_cache()
-    table = synthetic.design(subjects)
-    images = synthetic.render(table, size, folder, seed, workers, difficulty=knobs)
-    where = folder / synthetic.fingerprint(size, seed, knobs)
+    table = synthfaces.design(subjects)
+    images = synthfaces.render(table, size, folder, seed, workers, difficulty=knobs)
+    where = folder / synthfaces.fingerprint(size, seed, knobs)
     print(f"{len(images)} images of {subjects} subjects, {size} pixels; {where}")
     return 0
 
@@ -136,11 +127,10 @@ def _show(given: argparse.Namespace) -> int:
     output = _file(given.output, ".png")
     truth = None if given.truth is None else _file(given.truth, ".npz")
     need("faces", "anny", "embreex", "pandas", "PIL")
-    import synthfaces as synthetic
 
-    spec = synthetic.face_spec(**shot)
+    spec = synthfaces.face_spec(**shot)
     for cause, value in causes:
-        spec = synthetic.intervene(spec, **{cause: _made(cause, value)})
+        spec = synthfaces.intervene(spec, **{cause: _made(cause, value)})
     _write_image(spec, size, output)
     if truth is not None:
         _write_truth(spec, size, truth)
@@ -150,17 +140,16 @@ def _show(given: argparse.Namespace) -> int:
 def _rafd(given: argparse.Namespace) -> int:
     """Write the images, or those that are missing, and say how many there are."""
     asked: dict[str, Any] = {
-        "seed": parse_whole("seed", given.seed, 0),
-        "subjects": parse_whole("subjects", given.subjects, 1, len(SUBJECTS)),
+        "seed": synthfaces.parse_whole("seed", given.seed, 0),
+        "subjects": synthfaces.parse_whole("subjects", given.subjects, 1, len(synthfaces.SUBJECTS)),
         "workers": _workers(given.workers),
-        "difficulty": parse_difficulty(given.difficulty),
+        "difficulty": synthfaces.parse_difficulty(given.difficulty),
     }
     for name, values in _CHOICES.items():
         asked[f"{name}s"] = _several(name, getattr(given, f"{name}s"), values)
     need("faces", "anny", "embreex", "pandas", "PIL")
-    import synthfaces as synthetic
 
-    table = synthetic.write_rafd(given.folder, cache=paths.faces_cache(), **asked)
+    table = synthfaces.write_rafd(given.folder, cache=paths.faces_cache(), **asked)
     print(f"{len(table)} synthetic images in the form of RaFD: {given.folder}")
     return 0
 
@@ -211,31 +200,26 @@ def _several(what: str, text: str | None, values: tuple[object, ...]) -> list[ob
 
 
 def _workers(text: str | None) -> int | None:
-    return None if text is None else parse_whole("workers", text, 1)
+    return None if text is None else synthfaces.parse_whole("workers", text, 1)
 
 
 def _made(cause: str, value: Any) -> Any:
-    import synthfaces as synthetic
 
-    makers = {"light": synthetic.Light, "head": synthetic.Head}
+    makers = {"light": synthfaces.Light, "head": synthfaces.Head}
     return makers[cause](**value) if cause in makers else value
 
 
 def _write_image(spec: Any, size: int, file: Path) -> None:
     from PIL import Image
 
-    import synthfaces as synthetic
-
-    image = Image.fromarray(synthetic.render_face(spec, size, paths.faces_cache()))
+    image = Image.fromarray(synthfaces.render_face(spec, size, paths.faces_cache()))
     _write(file, image.save)
 
 
 def _write_truth(spec: Any, size: int, file: Path) -> None:
     import numpy as np
 
-    import synthfaces as synthetic
-
-    arrays = synthetic.ground_truth(spec, size, paths.faces_cache()).arrays()
+    arrays = synthfaces.ground_truth(spec, size, paths.faces_cache()).arrays()
     _write(file, lambda path: np.savez_compressed(path, **arrays))
 
 
@@ -251,16 +235,16 @@ def _write(file: Path, write: Callable[[Path], object]) -> None:
 
 def _shot(given: argparse.Namespace) -> dict[str, Any]:
     """The shot of the design to start from; its own draws where it has the angle, else frontal."""
-    check_one_of("emotion", given.emotion, EMOTIONS)
-    check_one_of("gaze", given.gaze, GAZES)
+    check_one_of("emotion", given.emotion, synthfaces.EMOTIONS)
+    check_one_of("gaze", given.gaze, synthfaces.GAZES)
     angle = _angle(given)
     return {
         "subject": _subject(given.subject),
         "emotion": given.emotion,
         "gaze": given.gaze,
-        "angle": int(angle) if angle in ANGLES else _FRONTAL,
-        "seed": parse_whole("seed", given.seed, 0),
-        "difficulty": parse_difficulty(given.difficulty),
+        "angle": int(angle) if angle in synthfaces.ANGLES else _FRONTAL,
+        "seed": synthfaces.parse_whole("seed", given.seed, 0),
+        "difficulty": synthfaces.parse_difficulty(given.difficulty),
     }
 
 
@@ -272,30 +256,30 @@ def _causes(given: argparse.Namespace) -> list[tuple[str, Any]]:
             causes.append((name, _subject(getattr(given, name))))
     for name in _HALVES:
         if getattr(given, name) is not None:
-            check_one_of(name, getattr(given, name), EMOTIONS)
+            check_one_of(name, getattr(given, name), synthfaces.EMOTIONS)
             causes.append((name, getattr(given, name)))
     if given.set:
-        causes.append(("actions", dict(parse_action(text) for text in given.set)))
+        causes.append(("actions", dict(synthfaces.parse_action(text) for text in given.set)))
     if given.light:
-        causes.append(("light", dict(parse_light(text) for text in given.light)))
+        causes.append(("light", dict(synthfaces.parse_light(text) for text in given.light)))
     if given.head:
-        causes.append(("head", dict(parse_head(text) for text in given.head)))
+        causes.append(("head", dict(synthfaces.parse_head(text) for text in given.head)))
     return [*causes, ("angle", _angle(given))]
 
 
 def _angle(given: argparse.Namespace) -> float:
-    return parse_real("angle", given.angle, 0, 180)
+    return synthfaces.parse_real("angle", given.angle, 0, 180)
 
 
 def _subject(text: str) -> int:
     number = int(text) if text.isdecimal() else text
-    check_subject(number)
+    synthfaces.check_subject(number)
     return int(number)
 
 
 def _size(text: str) -> int:
-    size = parse_whole("size", text, 0)
-    check_size(size)
+    size = synthfaces.parse_whole("size", text, 0)
+    synthfaces.check_size(size)
     return size
 
 

@@ -11,14 +11,13 @@ from jaxtyping import Float
 from judge_faces import around, progress
 from skimage import data
 
-from synthfaces.camera import DISTANCE, Camera, Nuisance, aim
-from synthfaces.landmarks import Landmarks, find_landmarks
+from synthfaces import Camera, FaceSpec, Landmarks, Nuisance, face_spec, write_rafd
+from synthfaces.camera import DISTANCE, aim
+from synthfaces.chart import HEIGHT, WIDTH
 from synthfaces.photograph import Studio
-from synthfaces.portraits import HEIGHT, WIDTH, portrait_camera, portrait_studio
-from synthfaces.rafd_form import write_rafd
-from synthfaces.single import sitter
-from synthfaces.specification import FaceSpec, face_spec
-from synthfaces.truth import see_parts
+from synthfaces.rafd import portrait_camera, portrait_studio
+from synthfaces.rendering import sitter
+from synthfaces.truth import find_landmarks, see_parts
 from tinyvgg.errors import UserError
 from tinyvgg.faces.images import read_image
 

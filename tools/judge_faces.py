@@ -65,13 +65,18 @@ from face_judges import (
 from jaxtyping import Float, UInt8
 from tqdm.auto import tqdm
 
-from synthfaces.dataset import fingerprint, render
-from synthfaces.design import design
-from synthfaces.face_parts import FacePart
-from synthfaces.parameters import ANGLES, EMOTIONS, SUBJECTS
-from synthfaces.processes import cores
-from synthfaces.single import ground_truth
-from synthfaces.specification import face_spec
+from synthfaces import (
+    ANGLES,
+    EMOTIONS,
+    SUBJECTS,
+    FacePart,
+    cores,
+    design,
+    face_spec,
+    fingerprint,
+    ground_truth,
+    render,
+)
 from tinyvgg.errors import UserError
 from tinyvgg.faces.images import read_image
 

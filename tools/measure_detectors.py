@@ -45,8 +45,8 @@ from detector_trials import Faces, Shown, everything
 from face_judges import Image, load_mtcnn
 from judge_faces import LEAST_OVERLAP, overlaps, progress
 
-from synthfaces.dataset import fingerprint
-from synthfaces.portraits import WIDTH
+from synthfaces import fingerprint
+from synthfaces.chart import WIDTH
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import around_eyes
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, load_detector

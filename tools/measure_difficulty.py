@@ -18,8 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from synthfaces.difficulty import difficulty_of
-from synthfaces.parameters import check_size, parse_whole
+from synthfaces import check_size, difficulty_of, parse_whole
 from tinyvgg import files as paths
 from tinyvgg.chapters.data_sheet import Measured, Tuning, measure, merged, rates_table, read_tuning
 from tinyvgg.errors import UserError

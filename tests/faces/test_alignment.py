@@ -6,8 +6,7 @@ import pytest
 import torch
 from skimage import data
 
-from synthfaces.single import render_face
-from synthfaces.specification import face_spec
+from synthfaces import face_spec, render_face
 from tinyvgg.faces.cropping import around_eyes
 from tinyvgg.faces.detection import Face, load_detector
 from tinyvgg.faces.images import cut

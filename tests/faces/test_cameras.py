@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthfaces.design import design
+from synthfaces import design
 from tinyvgg.errors import UserError
 from tinyvgg.faces import looking
 from tinyvgg.faces.cropping import ByCamera, around_eyes

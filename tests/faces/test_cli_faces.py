@@ -7,10 +7,8 @@ import pytest
 from PIL import Image
 
 import synthfaces as synthetic
-from synthfaces.interventions import intervene
-from synthfaces.shots import Renderer
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import face_spec
+from synthfaces import face_spec, ground_truth, intervene, render_face
+from synthfaces.photograph import Renderer
 from tinyvgg import cli
 from tinyvgg import errors as extras
 

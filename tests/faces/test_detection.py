@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import face_spec
+from synthfaces import face_spec, ground_truth, render_face
 from tinyvgg.errors import MissingExtraError, UserError
 from tinyvgg.faces import detection
 from tinyvgg.faces.detection import SIDES, CenterFace, load_detector

@@ -11,9 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthfaces.face_parts import FacePart
-from synthfaces.single import render_face
-from synthfaces.specification import FaceSpec
+from synthfaces import FacePart, FaceSpec, render_face
 from tests.helpers import pages
 from tinyvgg import files as paths
 from tinyvgg.chapters.explorers import StaticExplorer

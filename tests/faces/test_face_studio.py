@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthfaces.interventions import intervene
-from synthfaces.lighting import Light
-from synthfaces.parameters import STRONGEST
-from synthfaces.single import render_face
-from synthfaces.specification import FaceSpec, face_spec
+from synthfaces import STRONGEST, FaceSpec, Light, face_spec, intervene, render_face
 from tinyvgg import files as paths
 from tinyvgg.chapters import own_face as studio
 from tinyvgg.chapters.own_face import (

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from synthfaces.face_parts import FacePart
-from synthfaces.head import Head
-from synthfaces.interventions import intervene
-from synthfaces.single import ground_truth, render_face, render_with_parts
-from synthfaces.specification import FaceSpec
+from synthfaces import (
+    FacePart,
+    FaceSpec,
+    Head,
+    ground_truth,
+    intervene,
+    render_face,
+    render_with_parts,
+)
 from tinyvgg import files as paths
 from tinyvgg.chapters.own_face import (
     RAMP,

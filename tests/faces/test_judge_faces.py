@@ -4,9 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthfaces.design import design
-from synthfaces.face_parts import FacePart
-from synthfaces.parameters import EMOTIONS
+from synthfaces import EMOTIONS, FacePart, design
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 FACE = np.array([40.0, 50.0, 80.0, 100.0])

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthfaces.face_parts import FacePart
-from synthfaces.landmarks import Landmarks
+from synthfaces import FacePart, Landmarks
 from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face
 

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthfaces import portraits, rafd_folder, rafd_form
+from synthfaces import FaceError
+from synthfaces import rafd as portraits
+from synthfaces import rafd as rafd_folder
+from synthfaces import rafd as rafd_form
 from synthfaces.camera import Nuisance, aim
-from synthfaces.design import design
-from synthfaces.landmarks import find_landmarks
 from synthfaces.parameters import ANGLES
+from synthfaces.people import design
 from synthfaces.photograph import Studio
-from synthfaces.rafd_form import write_rafd
+from synthfaces.rafd import write_rafd
 from synthfaces.specification import face_spec
 from synthfaces.subjects import Framing
+from synthfaces.truth import find_landmarks
 from tinyvgg import cli
-from tinyvgg.errors import UserError
 
 FEW = {"emotions": ["neutral"], "gazes": ["frontal"], "progress": False}
 MAN, GIRL_WITH_LARGEST_HEAD = 2, 41
@@ -210,10 +212,10 @@ def test_several_processes_write_the_same_bytes(written, tmp_path, anatomy_folde
 
 def test_faces_of_another_seed_or_version_are_not_mixed(tmp_path, taken, monkeypatch):
     write_rafd(tmp_path, 1, workers=1, **FEW)
-    with pytest.raises(UserError, match="holds the faces of seed 0, not 1; name another folder"):
+    with pytest.raises(FaceError, match="holds the faces of seed 0, not 1; name another folder"):
         write_rafd(tmp_path, 1, seed=1, workers=1, **FEW)
     monkeypatch.setattr(rafd_form, "VERSION", -1)
-    with pytest.raises(UserError, match="holds the faces of another version"):
+    with pytest.raises(FaceError, match="holds the faces of another version"):
         write_rafd(tmp_path, 1, workers=1, **FEW)
     assert len(taken) == 5
 
@@ -221,7 +223,7 @@ def test_faces_of_another_seed_or_version_are_not_mixed(tmp_path, taken, monkeyp
 def test_a_folder_of_photographs_is_never_written_to(tmp_path, taken):
     photograph = tmp_path / "Rafd090_01_Caucasian_female_neutral_frontal.jpg"
     photograph.write_bytes(b"somebody")
-    with pytest.raises(UserError, match="holds files that are no synthetic faces; name a new or"):
+    with pytest.raises(FaceError, match="holds files that are no synthetic faces; name a new or"):
         write_rafd(tmp_path, 1, workers=1, **FEW)
     assert [path.name for path in tmp_path.iterdir()] == [photograph.name]
 
@@ -229,7 +231,7 @@ def test_a_folder_of_photographs_is_never_written_to(tmp_path, taken):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"seed": 0}'])
 def test_a_damaged_manifest_is_refused(text, tmp_path, taken):
     (tmp_path / rafd_folder.MANIFEST).write_text(text)
-    with pytest.raises(UserError, match=r"file 'synthetic.json' of folder .* is damaged"):
+    with pytest.raises(FaceError, match=r"file 'synthetic.json' of folder .* is damaged"):
         write_rafd(tmp_path, 1, workers=1, **FEW)
 
 
@@ -251,7 +253,7 @@ def test_the_manifest_tells_what_the_images_were_made_by(written):
     ],
 )
 def test_bad_input_is_refused_before_a_folder_is_made(options, message, tmp_path):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(FaceError, match=message):
         write_rafd(tmp_path / "RaFD", **options)
     assert not list(tmp_path.iterdir())
 
@@ -259,7 +261,7 @@ def test_bad_input_is_refused_before_a_folder_is_made(options, message, tmp_path
 @pytest.mark.parametrize("place", ["taken", "taken/below"])
 def test_a_place_that_cannot_be_a_folder_is_refused(place, tmp_path):
     (tmp_path / "taken").touch()
-    with pytest.raises(UserError, match=r"folder .* cannot be written to \(.*\); name another"):
+    with pytest.raises(FaceError, match=r"folder .* cannot be written to \(.*\); name another"):
         write_rafd(tmp_path / place, 1)
 
 

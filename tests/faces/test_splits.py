@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthfaces.parameters import EMOTIONS, GAZES
+from synthfaces import EMOTIONS, GAZES
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex
 from tinyvgg.faces.splits import hold_out, split

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from synthfaces import FaceError
 from synthfaces.camera import draw_nuisance
-from synthfaces.design import design
 from synthfaces.expressions import draw_expression, draw_temperament, sides
+from synthfaces.maths import stream
 from synthfaces.parameters import EMOTIONS, GAZES, SUBJECTS
-from synthfaces.streams import stream
-from tinyvgg.errors import UserError
+from synthfaces.people import design
 from tinyvgg.faces.index import FaceIndex
 
 
@@ -62,12 +62,12 @@ def test_files_are_named_as_the_database_names_them():
 
 @pytest.mark.parametrize("subjects", [0, 68])
 def test_an_impossible_number_of_subjects_is_refused(subjects):
-    with pytest.raises(UserError, match=rf"subjects {subjects} is not a number from 1 to 67"):
+    with pytest.raises(FaceError, match=rf"subjects {subjects} is not a number from 1 to 67"):
         design(subjects)
 
 
 def test_an_unknown_angle_is_refused():
-    with pytest.raises(UserError, match="angle 60 is not one of 0, 45, 90, 135, 180"):
+    with pytest.raises(FaceError, match="angle 60 is not one of 0, 45, 90, 135, 180"):
         design(angles=(60,))
 
 

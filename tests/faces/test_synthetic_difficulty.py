@@ -9,16 +9,12 @@ import pandas as pd
 import pytest
 
 import synthfaces as synthetic
-from synthfaces.dataset import fingerprint, render
-from synthfaces.design import design
-from synthfaces.difficulty import KNOBS, USUAL, Difficulty
-from synthfaces.expressions import EXPRESSIONS, sides
-from synthfaces.head import Head
-from synthfaces.interventions import intervene
+from synthfaces.expressions import EXPRESSIONS, Head, sides
 from synthfaces.lighting import Light
-from synthfaces.parameters import EMOTIONS, GAZES, SUBJECTS
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import FaceSpec, face_spec, face_specs
+from synthfaces.parameters import EMOTIONS, GAZES, KNOBS, SUBJECTS, USUAL, Difficulty
+from synthfaces.people import design
+from synthfaces.rendering import fingerprint, ground_truth, render, render_face
+from synthfaces.specification import FaceSpec, face_spec, face_specs, intervene
 from tinyvgg import faces as face_sources
 from tinyvgg.faces.loading import load_faces
 

@@ -6,24 +6,21 @@ from functools import cache
 import numpy as np
 import pytest
 
-from synthfaces import hair_styles, single
+from synthfaces import appearance as hair_styles
+from synthfaces import rendering as single
+from synthfaces.appearance import Cut, HairStyle, draw_style, hair_cover
 from synthfaces.chart import heights
-from synthfaces.combing import comb
-from synthfaces.design import person
-from synthfaces.face_parts import FacePart
-from synthfaces.grooming import grow
-from synthfaces.hair_paint import is_for_ribbons, paint_cover
-from synthfaces.hair_shading import soft_outlines
-from synthfaces.hair_styles import Cut, HairStyle, draw_style, hair_cover
-from synthfaces.interventions import intervene
+from synthfaces.hair import is_for_ribbons, paint_cover
 from synthfaces.maths import dot
-from synthfaces.obstacles import EAR
 from synthfaces.parameters import SUBJECTS
-from synthfaces.scalp import Scalp
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import FaceSpec
-from synthfaces.strands import frayed
+from synthfaces.people import person
+from synthfaces.rendering import ground_truth, render_face
+from synthfaces.scalp import EAR, Scalp, comb
+from synthfaces.shading import soft_outlines
+from synthfaces.specification import FaceSpec, intervene
+from synthfaces.strands import frayed, grow
 from synthfaces.subjects import own_looks
+from synthfaces.truth import FacePart
 
 SIZE = 64
 PLAIN = HairStyle(

@@ -5,19 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from synthfaces import single
+from synthfaces import FaceError
+from synthfaces import rendering as single
 from synthfaces.camera import SQUARE, Nuisance, View, aim
-from synthfaces.expressions import Expression, follow_gaze, held_lids
-from synthfaces.face_parts import FacePart
-from synthfaces.head import Head
-from synthfaces.interventions import intervene
+from synthfaces.expressions import Expression, Head, follow_gaze, held_lids
 from synthfaces.lighting import Illumination, Light, dome_rays
-from synthfaces.pose import pose
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import FaceSpec, face_spec
-from synthfaces.subjects import Framing
-from synthfaces.truth import Truth
-from tinyvgg.errors import UserError
+from synthfaces.rendering import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec, intervene
+from synthfaces.subjects import Framing, pose
+from synthfaces.truth import FacePart, Truth
 
 SIZE = 96
 LAMPS = Light(dome=0)
@@ -180,5 +176,5 @@ def test_the_head_is_one_cause(anatomy_folder):
     ],
 )
 def test_a_head_that_is_held_too_far_is_refused(made, said):
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(FaceError, match=said):
         made()

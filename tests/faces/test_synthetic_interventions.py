@@ -6,16 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from synthfaces import single
+from synthfaces import rendering as single
 from synthfaces.camera import aim
-from synthfaces.face_parts import FacePart
-from synthfaces.interventions import intervene
 from synthfaces.lighting import Light
 from synthfaces.mesh import Part
 from synthfaces.photograph import SUPERSAMPLING, Studio
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import FaceSpec, face_spec
-from synthfaces.truth import Truth
+from synthfaces.rendering import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec, intervene
+from synthfaces.truth import FacePart, Truth
 
 SIZE = 64
 LENS_REACH = 2

@@ -3,17 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthfaces import single
+from synthfaces import rendering as single
 from synthfaces.chart import Charts, chart
-from synthfaces.clothes import Shirt, TShirt
 from synthfaces.lighting import PLAIN
-from synthfaces.materials import Hits
+from synthfaces.materials import Hits, light_in_cavity, light_on_teeth, tooth_colour
 from synthfaces.mesh import Part
-from synthfaces.mouth import light_in_cavity, light_on_teeth
 from synthfaces.photograph import Studio
 from synthfaces.shading import shade
 from synthfaces.specification import face_spec
-from synthfaces.teeth import tooth_colour
+from synthfaces.texture import Shirt, TShirt
 
 FRONT = np.array([0, 0, 1], np.float32)
 RIGHT = np.array([-1, 0, 1], np.float32) / np.float32(2**0.5)

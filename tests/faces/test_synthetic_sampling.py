@@ -5,23 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from synthfaces import single
+from synthfaces import rendering as single
 from synthfaces.camera import Camera, aim
 from synthfaces.lighting import Visibility
+from synthfaces.maths import passed, scaled
+from synthfaces.mesh import FINE, NOTHING, SMOOTH, STRANDS
 from synthfaces.photograph import SUPERSAMPLING, Studio
-from synthfaces.sampling import (
-    FINE,
-    NOTHING,
-    SMOOTH,
-    STRANDS,
-    Places,
-    between,
-    places_met,
-    plain_kind,
-    rays_of_pixels,
-)
-from synthfaces.shadows import passed, scaled
 from synthfaces.specification import face_spec
+from synthfaces.tracing import Places, between, places_met, plain_kind, rays_of_pixels
 
 SIZE = 96
 NARROW = 0.01

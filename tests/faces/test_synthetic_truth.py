@@ -3,18 +3,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from synthfaces import brows, single
+from synthfaces import rendering as single
+from synthfaces import texture as brows
+from synthfaces.appearance import FALLING
 from synthfaces.camera import Nuisance, aim
 from synthfaces.expressions import Expression
-from synthfaces.face_parts import FacePart, face_parts
-from synthfaces.hair_styles import FALLING
-from synthfaces.interventions import intervene
 from synthfaces.mesh import Part
 from synthfaces.photograph import SUPERSAMPLING
-from synthfaces.single import ground_truth, render_face
-from synthfaces.specification import FaceSpec, face_spec
+from synthfaces.rendering import ground_truth, render_face
+from synthfaces.specification import FaceSpec, face_spec, intervene
 from synthfaces.subjects import Framing, own_looks
-from synthfaces.truth import Truth, majority
+from synthfaces.truth import FacePart, Truth, face_parts, majority
 
 SIZE = 96
 PEOPLE = (1, 3, 4, 9)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthfaces.design import design
+from synthfaces import design
 from tests.helpers.made_up import made_up_faces
 from tinyvgg.chapters import data, style
 from tinyvgg.chapters import data as crops

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthfaces.parameters import ANGLES, EMOTIONS
+from synthfaces import ANGLES, EMOTIONS
 from tests.helpers.made_up import made_up_faces, sentence
 from tinyvgg.chapters import data
 from tinyvgg.chapters import data as found

@@ -4,13 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthfaces.camera import Camera
-from synthfaces.design import design
-from synthfaces.face_parts import FacePart
-from synthfaces.landmarks import Landmarks
-from synthfaces.parameters import EMOTIONS
-from synthfaces.specification import face_spec
-from synthfaces.truth import Truth
+from synthfaces import EMOTIONS, Camera, FacePart, Landmarks, Truth, design, face_spec
 from tests.helpers.made_up import made_up_faces, sentence
 from tinyvgg.chapters import data_sheet
 from tinyvgg.chapters import data_sheet as tuning_figures

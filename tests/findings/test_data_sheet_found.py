@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from synthfaces.dataset import fingerprint
-from synthfaces.difficulty import KNOBS, USUAL
-from synthfaces.expressions import EXPRESSIONS
-from synthfaces.maths import to_linear
-from synthfaces.parameters import EMOTIONS, SUBJECTS
+from synthfaces import EMOTIONS, EXPRESSIONS, KNOBS, SUBJECTS, USUAL, fingerprint, to_linear
 from tests.helpers.made_up import made_up_faces
 from tinyvgg.chapters import data_sheet as sheet
 from tinyvgg.training.experiments import Study

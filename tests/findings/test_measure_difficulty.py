@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthfaces.dataset import fingerprint
+from synthfaces import fingerprint
 from tests.helpers.made_up import made_up_faces, made_up_run
 from tinyvgg.chapters import data_sheet as tuning
 from tinyvgg.errors import UserError

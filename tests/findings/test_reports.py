@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synthfaces.dataset import fingerprint
+from synthfaces import fingerprint
 from tinyvgg.chapters import data_sheet as judges
 from tinyvgg.chapters import data_sheet as tuning
 from tinyvgg.chapters import reports

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from synthfaces.design import design
+from synthfaces import design
 from tinyvgg.chapters import style
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import split

@@ -4,8 +4,7 @@ from itertools import product
 
 import pytest
 
-from synthfaces.design import design
-from synthfaces.parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
+from synthfaces import ANGLES, EMOTIONS, GAZES, SUBJECTS, design
 from tinyvgg.errors import UserError
 from tinyvgg.faces.rafd import facts_of, list_rafd
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from synthfaces.processes import cores
+from synthfaces import cores
 from tests.helpers.small_jobs import (
     count_down,
     jobs,

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-from synthfaces.parameters import ANGLES, EMOTIONS
 from tinyvgg import files as paths
 from tinyvgg import paper
 from tinyvgg.chapters import style
@@ -22,7 +21,7 @@ from tinyvgg.faces.images import Crop, ImageFiles
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.looking import Originals, Seen
 from tinyvgg.faces.parameters import named
-from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, terms_of
+from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, synthfaces, terms_of
 from tinyvgg.faces.splits import Split, cells, split
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.experiments import Study
@@ -50,9 +49,8 @@ def whole_design(faces: Faces) -> pd.DataFrame | None:
         return shots if set(FACTORS) <= set(shots) else None
     if faces.kind != SYNTHETIC:
         return None
-    import synthfaces as synthetic
 
-    return synthetic.design(angles=ANGLES)
+    return synthfaces.design(angles=synthfaces.ANGLES)
 
 
 def counts(table: pd.DataFrame | None) -> dict[str, int | float | None]:
@@ -138,9 +136,7 @@ def model_subject(table: pd.DataFrame) -> Any:
 
 def portraits(shots: pd.DataFrame, size: int) -> Shaped[np.ndarray, "n s s 3"]:
     """Synthetic images of these shots at a size of their own, rendered once and kept."""
-    import synthfaces as synthetic
-
-    return synthetic.render(shots, size, paths.faces_cache(), workers=1, progress=False)
+    return synthfaces.render(shots, size, paths.faces_cache(), workers=1, progress=False)
 
 
 def views(faces: Faces, shots: pd.DataFrame, size: int) -> Shaped[np.ndarray, "n s s 3"]:
@@ -365,8 +361,10 @@ def verdicts(study: Study) -> list[Verdict]:
         weigh("D2", _one_by_one(ours, "d2.both", "angles", "images", "size")),
         weigh("D3", [identity]),
         weigh("D4", [table, one]),
-        weigh("F1", [Part(five == len(ANGLES), f"{five} views of one {whose}")]),
-        weigh("F2", [Part(eight == len(EMOTIONS), f"{eight} expressions of one {whose}")]),
+        weigh("F1", [Part(five == len(synthfaces.ANGLES), f"{five} views of one {whose}")]),
+        weigh(
+            "F2", [Part(eight == len(synthfaces.EMOTIONS), f"{eight} expressions of one {whose}")]
+        ),
     ]
 
 
@@ -467,10 +465,10 @@ def emotions_figure(faces: Faces) -> Figure:
         return examples_figure(faces, None)
     subject = model_subject(faces.index.table)
     shots = _of(design, subject=subject, gaze="frontal", angle=90).set_index("emotion")
-    there = [emotion for emotion in EMOTIONS if emotion in shots.index]
+    there = [emotion for emotion in synthfaces.EMOTIONS if emotion in shots.index]
     large = dict(zip(there, views(faces, shots.loc[there].reset_index(), PORTRAIT), strict=True))
     figure, axes = style.grid(2, 4, cell=1.5, aspect=1.08)
-    for axis, letter, emotion in zip(axes.flat, "abcdefgh", EMOTIONS, strict=True):
+    for axis, letter, emotion in zip(axes.flat, "abcdefgh", synthfaces.EMOTIONS, strict=True):
         title = f"({letter}) {emotion}"
         _show_or_say(axis, large.get(emotion), title, f"{title}\nnot there")
     figure.suptitle(f"subject {style.short(str(subject), 16)} ({style.called(faces)})")
@@ -657,7 +655,7 @@ def crops_figure(faces: Faces) -> style.Drawn:
 def _cameras(originals: Originals) -> list[Shown]:
     """The mean image of each camera, with the part that is used, and the mean of that part."""
     shots, shown = originals.shots(), []
-    for angle in ANGLES:
+    for angle in synthfaces.ANGLES:
         found = _usable(originals, _neutral(shots[shots["angle"] == angle]))
         if found:
             seen, crops = zip(*found.values(), strict=True)

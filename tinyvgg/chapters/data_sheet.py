@@ -17,21 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-import synthfaces as synthetic
-from synthfaces.appearance import draw_appearance
-from synthfaces.dataset import LEVELS_OFF, SHARE_OFF
-from synthfaces.design import design, person
-from synthfaces.difficulty import KNOBS, USUAL, Difficulty, difficulty_of
-from synthfaces.expressions import EXPRESSIONS
-from synthfaces.face_parts import FacePart
-from synthfaces.hair_styles import Cut
-from synthfaces.maths import to_srgb
-from synthfaces.parameters import ANGLES as ANGLES_of_face_parameters
-from synthfaces.parameters import EMOTIONS
-from synthfaces.parameters import SUBJECTS as SUBJECTS_of_face_parameters
-from synthfaces.parts_shown import PartsShown, parts_shown
-from synthfaces.streams import stream
-from synthfaces.truth import Truth
 from tinyvgg import files as paths
 from tinyvgg import paper
 from tinyvgg.chapters import style
@@ -40,6 +25,7 @@ from tinyvgg.chapters.reports import missing, read_report, report_path
 from tinyvgg.chapters.statistics import Interval, confusion, mean_interval, proportion_interval
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
+from tinyvgg.faces.sources import synthfaces
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
@@ -72,10 +58,10 @@ def synthetic_faces(study: Study) -> Faces:
     if study.source == "synthetic":
         return study.faces
     profile = study.profile
-    people = len(SUBJECTS_of_face_parameters) if profile.subjects is None else profile.subjects
-    table = synthetic.design(people, angles=(90,), emotions=("neutral",), gazes=("frontal",))
-    images = synthetic.render(table, profile.size, paths.faces_cache(), SEED, progress=False)
-    made_by = synthetic.fingerprint(profile.size, SEED)
+    people = len(synthfaces.SUBJECTS) if profile.subjects is None else profile.subjects
+    table = synthfaces.design(people, angles=(90,), emotions=("neutral",), gazes=("frontal",))
+    images = synthfaces.render(table, profile.size, paths.faces_cache(), SEED, progress=False)
+    made_by = synthfaces.fingerprint(profile.size, SEED)
     return Faces("synthetic", FaceIndex(table), images, made_by)
 
 
@@ -83,7 +69,7 @@ def design_table(faces: Faces) -> pd.DataFrame:
     """How large the set is: all of it, what the book renders, and what is shown here."""
     columns = {
         "all cameras": counts(whole_design(faces)),
-        "cameras of the paper": counts(synthetic.design()),
+        "cameras of the paper": counts(synthfaces.design()),
         "rendered for this run": counts(faces.index.table),
     }
     named = {"images_per_subject": "images of a subject"}
@@ -100,11 +86,11 @@ def design_table(faces: Faces) -> pd.DataFrame:
 
 def cohorts() -> pd.DataFrame:
     """All subjects of the design, by group and sex."""
-    people = synthetic.design(emotions=("neutral",), gazes=("frontal",), angles=(90,))
+    people = synthfaces.design(emotions=("neutral",), gazes=("frontal",), angles=(90,))
     return pd.crosstab(people["group"], people["sex"], margins=True, margins_name="all")
 
 
-def truth_table(truth: synthetic.Truth) -> pd.DataFrame:
+def truth_table(truth: synthfaces.Truth) -> pd.DataFrame:
     """What is known of one image, as it is kept in a file: names and shapes of the arrays."""
     rows = [
         (name, " × ".join(map(str, np.shape(values))) or "1", _example(np.asarray(values)))
@@ -125,9 +111,14 @@ def expression_table() -> pd.DataFrame:
     Rows are sorted from the brows to the jaw; ``:near`` and ``:far`` are the sides of a lopsided
     expression.
     """
-    actions = dict.fromkeys(action for emotion in EMOTIONS for action in EXPRESSIONS[emotion])
+    actions = dict.fromkeys(
+        action for emotion in synthfaces.EMOTIONS for action in synthfaces.EXPRESSIONS[emotion]
+    )
     table = pd.DataFrame(
-        {emotion: pd.Series(EXPRESSIONS[emotion], dtype=float) for emotion in EMOTIONS}
+        {
+            emotion: pd.Series(synthfaces.EXPRESSIONS[emotion], dtype=float)
+            for emotion in synthfaces.EMOTIONS
+        }
     )
     table = table.reindex(sorted(actions, key=_from_the_top)).fillna(0.0)
     return table.rename_axis("action")
@@ -144,11 +135,11 @@ def _from_the_top(action: str) -> tuple[int, str]:
 def identity_table(sizes: Sequence[int]) -> pd.DataFrame:
     """What names the pixels: versions, and the fingerprint at each size."""
     rows = {
-        "version of the renderer": str(synthetic.VERSION),
+        "version of the renderer": str(synthfaces.VERSION),
         "version of the anatomy, anny": metadata.version("anny"),
         "seed of the set": str(SEED),
         **{
-            f"fingerprint at {size} pixels": synthetic.fingerprint(size, SEED)
+            f"fingerprint at {size} pixels": synthfaces.fingerprint(size, SEED)
             for size in sorted(set(sizes))
         },
     }
@@ -158,17 +149,17 @@ def identity_table(sizes: Sequence[int]) -> pd.DataFrame:
 def tolerance_sentence() -> str:
     """By how much the images of another machine may be off."""
     return (
-        f"Images of other machines may be off by {LEVELS_OFF} of 255 levels at most, and in fewer "
-        f"than {SHARE_OFF:.0%} of their values."
+        f"Images of other machines may be off by {synthfaces.LEVELS_OFF} of 255 levels at most, "
+        f"and in fewer than {synthfaces.SHARE_OFF:.0%} of their values."
     )
 
 
 def repeated_sentence(faces: Faces, count: int = 4) -> str:
     """Render a few images of a set again, each alone, and say whether they are the same."""
     rows = np.linspace(0, len(faces) - 1, count).round().astype(int)
-    specs = list(synthetic.face_specs(faces.index.table.iloc[rows], SEED))
+    specs = list(synthfaces.face_specs(faces.index.table.iloc[rows], SEED))
     size = int(faces.images.shape[1])
-    again = [synthetic.render_face(spec, size, paths.faces_cache()) for spec in specs]
+    again = [synthfaces.render_face(spec, size, paths.faces_cache()) for spec in specs]
     off = np.abs(np.stack(again).astype(int) - np.asarray(faces.images[rows]).astype(int))
     same = int((off.reshape(count, -1).max(axis=1) == 0).sum())
     return (
@@ -186,10 +177,10 @@ def looks(seed: int = SEED) -> pd.DataFrame:
         individual typology angle, degrees), tone (the class of the angle) and cut (of the hair).
     """
     rows = []
-    for number in SUBJECTS_of_face_parameters:
-        who = person(number)
-        drawn = draw_appearance(who, stream(seed, number, "appearance"))
-        red, green, blue = to_srgb(drawn.skin).tolist()
+    for number in synthfaces.SUBJECTS:
+        who = synthfaces.person(number)
+        drawn = synthfaces.draw_appearance(who, synthfaces.stream(seed, number, "appearance"))
+        red, green, blue = synthfaces.to_srgb(drawn.skin).tolist()
         angle, cut = typology_angle(drawn.skin), drawn.style.cut.name.lower()
         rows.append((number, who.group, who.sex, red, green, blue, angle, _tone(angle), cut))
     columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone", "cut"]
@@ -223,7 +214,9 @@ def skin_table(people: pd.DataFrame) -> pd.DataFrame:
 def hair_table(people: pd.DataFrame) -> pd.DataFrame:
     """Subjects by sex and cut of the hair, of `looks`."""
     table = pd.crosstab(people["sex"], people["cut"], margins=True, margins_name="all")
-    return table[[*(cut.name.lower() for cut in Cut if cut.name.lower() in table), "all"]]
+    return table[
+        [*(cut.name.lower() for cut in synthfaces.Cut if cut.name.lower() in table), "all"]
+    ]
 
 
 def knobs_table(study: Study) -> pd.DataFrame:
@@ -231,15 +224,17 @@ def knobs_table(study: Study) -> pd.DataFrame:
 
     A study of other knobs has a column of its own.
     """
-    said = _attributes(Difficulty)
+    said = _attributes(synthfaces.Difficulty)
     columns: dict[str, dict[str, object]] = {
-        "default": {name: f"{value:g}" for name, value in USUAL.values.items()}
+        "default": {name: f"{value:g}" for name, value in synthfaces.USUAL.values.items()}
     }
     if study.source.startswith("synthetic:"):
-        own = difficulty_of(study.source).values
+        own = synthfaces.difficulty_of(study.source).values
         columns["this run"] = {name: f"{value:g}" for name, value in own.items()}
-    columns["range"] = {name: f"{low:g} to {high:g}" for name, (low, high) in KNOBS.items()}
-    columns["what it is"] = {name: said[name] for name in KNOBS}
+    columns["range"] = {
+        name: f"{low:g} to {high:g}" for name, (low, high) in synthfaces.KNOBS.items()
+    }
+    columns["what it is"] = {name: said[name] for name in synthfaces.KNOBS}
     return pd.DataFrame(columns).rename_axis("knob")
 
 
@@ -341,7 +336,7 @@ def _counts(read: Mapping[str, Any]) -> Counts:
     Raises:
         ValueError: something else than emotions, or nothing.
     """
-    if not sum(read.values()) or not set(read) <= set(EMOTIONS):
+    if not sum(read.values()) or not set(read) <= set(synthfaces.EMOTIONS):
         raise ValueError(f"no counts of emotions: {read}")
     return {emotion: int(times) for emotion, times in read.items()}
 
@@ -350,14 +345,14 @@ def judged_sentence(judged: Judged | None) -> str:
     """What was judged, and whether it is the set as it is now."""
     if judged is None:
         return missing(FILE, TOOL)
-    everyone = judged.subjects == len(SUBJECTS_of_face_parameters)
+    everyone = judged.subjects == len(synthfaces.SUBJECTS)
     who = (
         "all subjects"
         if everyone
-        else f"{judged.subjects} of the {len(SUBJECTS_of_face_parameters)} subjects"
+        else f"{judged.subjects} of the {len(synthfaces.SUBJECTS)} subjects"
     )
     versions = ", ".join(f"{name} {version}" for name, version in judged.judges.items())
-    now = synthetic.fingerprint(judged.size, judged.seed)
+    now = synthfaces.fingerprint(judged.size, judged.seed)
     changed = (
         ""
         if judged.fingerprint == now
@@ -590,10 +585,10 @@ def _folds(
             yield np.flatnonzero(~tested & here), np.flatnonzero(tested & here)
 
 
-FACE = tuple(part for part in FacePart if part > FacePart.EARS)
+FACE = tuple(part for part in synthfaces.FacePart if part > synthfaces.FacePart.EARS)
 """The parts that express an emotion."""
 
-_HEAD = tuple(part for part in FacePart if part != FacePart.BACKGROUND)
+_HEAD = tuple(part for part in synthfaces.FacePart if part != synthfaces.FacePart.BACKGROUND)
 _BINS = 32
 _PIXELS_OF_BORDER = 1 / 16
 _PIXELS_OF_MARGIN = 1 / 16
@@ -618,11 +613,11 @@ class Probe:
     region: str
     features: str
     may_tell: bool
-    left_out: tuple[FacePart, ...]
+    left_out: tuple[synthfaces.FacePart, ...]
     measure: Callable[[Images, Kept], Features]
     edges_only: bool = False
 
-    def kept(self, shown: PartsShown, table: pd.DataFrame) -> Kept:
+    def kept(self, shown: synthfaces.PartsShown, table: pd.DataFrame) -> Kept:
         """The pixels that it sees of each row's image."""
         kept = without(self.left_out, shown, table)
         if self.edges_only:
@@ -656,16 +651,24 @@ PROBES = (
     Probe("whole image", "statistics", True, (), statistics),
     Probe("all but the face", "pixels", True, FACE, pixels),
     Probe("all but the face", "statistics", True, FACE, statistics),
-    Probe("hair, ears and background", "pixels", False, (*FACE, FacePart.NECK), pixels),
-    Probe("hair, ears and background", "statistics", False, (*FACE, FacePart.NECK), statistics),
-    Probe("border", "pixels", False, (*FACE, FacePart.NECK), pixels, edges_only=True),
+    Probe("hair, ears and background", "pixels", False, (*FACE, synthfaces.FacePart.NECK), pixels),
+    Probe(
+        "hair, ears and background",
+        "statistics",
+        False,
+        (*FACE, synthfaces.FacePart.NECK),
+        statistics,
+    ),
+    Probe("border", "pixels", False, (*FACE, synthfaces.FacePart.NECK), pixels, edges_only=True),
     Probe("background", "pixels", False, _HEAD, pixels),
     Probe("background", "statistics", False, _HEAD, statistics),
 )
 """From what shows an emotion to what must not; the neck's shadows tell little, and may."""
 
 
-def without(parts: tuple[FacePart, ...], shown: PartsShown, table: pd.DataFrame) -> Kept:
+def without(
+    parts: tuple[synthfaces.FacePart, ...], shown: synthfaces.PartsShown, table: pd.DataFrame
+) -> Kept:
     """The pixels apart from these parts in all images of the same subject and angle.
 
     Args:
@@ -679,7 +682,9 @@ def without(parts: tuple[FacePart, ...], shown: PartsShown, table: pd.DataFrame)
     return np.stack([kept[subject, angle] for subject, angle in keys])
 
 
-def shortcut_table(images: Images, table: pd.DataFrame, shown: PartsShown) -> pd.DataFrame:
+def shortcut_table(
+    images: Images, table: pd.DataFrame, shown: synthfaces.PartsShown
+) -> pd.DataFrame:
     """How often each of `PROBES` reads the emotion, by what training and test images don't share.
 
     Args:
@@ -744,10 +749,10 @@ class Sample(NamedTuple):
 def sample(study: Study) -> Sample:
     """The first few subjects: a synthetic study's images, made smaller, or rendered small."""
     most = study.profile.subjects or SUBJECTS
-    wanted = synthetic.design(min(most, SUBJECTS), angles=ANGLES, gazes=GAZES)
+    wanted = synthfaces.design(min(most, SUBJECTS), angles=ANGLES, gazes=GAZES)
     if study.source != "synthetic":
         folder = paths.faces_cache()
-        return Sample(synthetic.render(wanted, _SMALL, folder, progress=False), wanted)
+        return Sample(synthfaces.render(wanted, _SMALL, folder, progress=False), wanted)
     rows = study.faces.index.table.reset_index().set_index("path")["index"][wanted["path"]]
     return Sample(halved(np.asarray(study.faces.images[rows.to_numpy()])), wanted)
 
@@ -764,7 +769,7 @@ def halved(images: UInt8[np.ndarray, "n s s 3"]) -> UInt8[np.ndarray, "n t t 3"]
 def readings(study: Study) -> pd.DataFrame:
     """How often probes read the emotion of the sample; see `shortcut_table`."""
     images, table = sample(study)
-    shown = parts_shown(table, images.shape[1], paths.faces_cache())
+    shown = synthfaces.parts_shown(table, images.shape[1], paths.faces_cache())
     return shortcut_table(images, table, shown)
 
 
@@ -910,7 +915,7 @@ def merged(source: str, old: Tuning | None, new: Iterable[Measured]) -> Tuning:
 
 def is_current(source: str, run: Measured) -> bool:
     """Whether a network's images are those that the renderer makes of their source now."""
-    return run.fingerprint == synthetic.fingerprint(run.size, 0, difficulty_of(source))
+    return run.fingerprint == synthfaces.fingerprint(run.size, 0, synthfaces.difficulty_of(source))
 
 
 def _sorted(runs: Iterable[Measured]) -> tuple[Measured, ...]:
@@ -934,7 +939,7 @@ def _parse_tuning(content: Any) -> Tuning:
     source = str(content["source"])
     if source.partition(":")[0] != "synthetic":
         raise ValueError(f"{source!r} is no synthetic source")
-    return Tuning(difficulty_of(source).source, _sorted(runs))
+    return Tuning(synthfaces.difficulty_of(source).source, _sorted(runs))
 
 
 def tuning_sentence(tuning: Tuning | None) -> str:
@@ -1066,17 +1071,17 @@ SMALL, LARGE = 112, 224
 COLUMNS = 12
 
 _PART_COLOURS = {
-    FacePart.BACKGROUND: "#f2f2f2",
-    FacePart.HAIR: "#5b4a3a",
-    FacePart.NECK: "#b9a48f",
-    FacePart.EARS: "#d55e00",
-    FacePart.FOREHEAD: "#f0e442",
-    FacePart.CHEEKS: "#f4b9a7",
-    FacePart.CHIN: "#9a7fc7",
-    FacePart.NOSE: "#009e73",
-    FacePart.MOUTH: "#cc3311",
-    FacePart.EYES: "#0072b2",
-    FacePart.BROWS: "#1a1a1a",
+    synthfaces.FacePart.BACKGROUND: "#f2f2f2",
+    synthfaces.FacePart.HAIR: "#5b4a3a",
+    synthfaces.FacePart.NECK: "#b9a48f",
+    synthfaces.FacePart.EARS: "#d55e00",
+    synthfaces.FacePart.FOREHEAD: "#f0e442",
+    synthfaces.FacePart.CHEEKS: "#f4b9a7",
+    synthfaces.FacePart.CHIN: "#9a7fc7",
+    synthfaces.FacePart.NOSE: "#009e73",
+    synthfaces.FacePart.MOUTH: "#cc3311",
+    synthfaces.FacePart.EYES: "#0072b2",
+    synthfaces.FacePart.BROWS: "#1a1a1a",
 }
 
 
@@ -1179,15 +1184,20 @@ def one_of_each_group(table: pd.DataFrame) -> list[int]:
 @style.styled()
 def emotions_figure(subjects: Sequence[int]) -> Figure:
     """The eight emotions (columns) of a few subjects (rows)."""
-    shots = _rows(design(angles=(90,), gazes=("frontal",)), subjects, list(EMOTIONS), "emotion")
-    return _portrait_grid(shots, subjects, list(EMOTIONS))
+    shots = _rows(
+        synthfaces.design(angles=(90,), gazes=("frontal",)),
+        subjects,
+        list(synthfaces.EMOTIONS),
+        "emotion",
+    )
+    return _portrait_grid(shots, subjects, list(synthfaces.EMOTIONS))
 
 
 @style.styled()
 def angles_figure(subjects: Sequence[int]) -> Figure:
     """A few subjects (rows) from all five cameras (columns)."""
-    table = design(angles=ANGLES_of_face_parameters, emotions=("neutral",), gazes=("frontal",))
-    angles = sorted(ANGLES_of_face_parameters, reverse=True)
+    table = synthfaces.design(angles=synthfaces.ANGLES, emotions=("neutral",), gazes=("frontal",))
+    angles = sorted(synthfaces.ANGLES, reverse=True)
     shots = _rows(table, subjects, angles, "angle")
     return _portrait_grid(shots, subjects, [f"{angle}°" for angle in angles])
 
@@ -1232,7 +1242,9 @@ def _words(action: str) -> str:
 
 
 @style.styled()
-def truth_figure(truths: Sequence[Truth], images: Sequence[UInt8[np.ndarray, "s s 3"]]) -> Figure:
+def truth_figure(
+    truths: Sequence[synthfaces.Truth], images: Sequence[UInt8[np.ndarray, "s s 3"]]
+) -> Figure:
     """Images of the set, the parts of the face that their pixels show, and the landmarks."""
     figure, axes = style.grid(len(truths), 3, cell=style.WIDTH / 3.1)
     colours = _part_colours()
@@ -1247,14 +1259,14 @@ def truth_figure(truths: Sequence[Truth], images: Sequence[UInt8[np.ndarray, "s 
             axes[row, 2].scatter(*points.T, s=14, facecolor=face, edgecolor=style.BLUE)
     handles = [
         Patch(facecolor=_PART_COLOURS[part], edgecolor=style.GRAY, label=part.name.lower())
-        for part in FacePart
+        for part in synthfaces.FacePart
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8)
     return figure
 
 
 def _part_colours() -> UInt8[np.ndarray, "parts 3"]:
-    colours = [bytes.fromhex(_PART_COLOURS[part].removeprefix("#")) for part in FacePart]
+    colours = [bytes.fromhex(_PART_COLOURS[part].removeprefix("#")) for part in synthfaces.FacePart]
     return np.array([list(colour) for colour in colours], np.uint8)
 
 

@@ -20,20 +20,12 @@ from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from synthfaces.design import person
-from synthfaces.face_parts import FacePart
-from synthfaces.head import Head
-from synthfaces.interventions import intervene
-from synthfaces.lighting import Light
-from synthfaces.parameters import EMOTIONS, HEAD, LIGHT, STRONGEST, Real, both_sides
-from synthfaces.parameters import SUBJECTS as SUBJECTS_of_face_parameters
-from synthfaces.single import render_with_parts
-from synthfaces.specification import FaceSpec
 from tinyvgg import files as paths
 from tinyvgg.chapters import style
 from tinyvgg.chapters.explorers import NAME, StaticExplorer
 from tinyvgg.chapters.style import png
 from tinyvgg.errors import UserError
+from tinyvgg.faces.sources import synthfaces
 from tinyvgg.paper import NOTHING
 from tinyvgg.training.settings import Profile
 
@@ -48,7 +40,7 @@ class Seen:
         parts: (size, size) numbers of `FacePart`.
     """
 
-    spec: FaceSpec
+    spec: synthfaces.FaceSpec
     image: UInt8[np.ndarray, "s s 3"]
     parts: UInt8[np.ndarray, "s s"]
 
@@ -80,7 +72,7 @@ class Change:
         return int(self.most.max())
 
 
-def see(spec: FaceSpec, size: int) -> Seen:
+def see(spec: synthfaces.FaceSpec, size: int) -> Seen:
     """Render a shot, and find which part of the face each pixel shows.
 
     Args:
@@ -90,15 +82,15 @@ def see(spec: FaceSpec, size: int) -> Seen:
     Raises:
         UserError: a size out of range; the wheel `anny` is missing.
     """
-    return Seen(spec, *render_with_parts(spec, size, paths.faces_cache()))
+    return Seen(spec, *synthfaces.render_with_parts(spec, size, paths.faces_cache()))
 
 
 def compare(before: Seen, after: Seen) -> Change:
     """Where and by how much an image differs from the one before, by the parts of that one."""
     apart = np.abs(before.image.astype(np.int16) - after.image.astype(np.int16)).max(axis=-1)
-    pixels = np.bincount(before.parts.ravel(), minlength=len(FacePart))
-    changed = np.bincount(before.parts[apart > 0], minlength=len(FacePart))
-    most = [int(apart[before.parts == part].max(initial=0)) for part in FacePart]
+    pixels = np.bincount(before.parts.ravel(), minlength=len(synthfaces.FacePart))
+    changed = np.bincount(before.parts[apart > 0], minlength=len(synthfaces.FacePart))
+    most = [int(apart[before.parts == part].max(initial=0)) for part in synthfaces.FacePart]
     return Change(apart.astype(np.uint8), pixels, changed, np.array(most))
 
 
@@ -121,7 +113,7 @@ def largest_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
     return _table(before, after, _largest)
 
 
-def part_name(part: FacePart) -> str:
+def part_name(part: synthfaces.FacePart) -> str:
     """What a part is called where it is shown."""
     return part.name.lower()
 
@@ -129,11 +121,14 @@ def part_name(part: FacePart) -> str:
 def _table(
     before: Seen,
     after: Mapping[str, Seen],
-    cell: Callable[[Change, Sequence[FacePart]], str],
+    cell: Callable[[Change, Sequence[synthfaces.FacePart]], str],
 ) -> pd.DataFrame:
     """A row for the whole image and one for each part, a column a cause."""
     changes = {cause: compare(before, seen) for cause, seen in after.items()}
-    rows = {"all": tuple(FacePart), **{part_name(part): (part,) for part in FacePart}}
+    rows = {
+        "all": tuple(synthfaces.FacePart),
+        **{part_name(part): (part,) for part in synthfaces.FacePart},
+    }
     columns = {
         cause: {name: cell(change, parts) for name, parts in rows.items()}
         for cause, change in changes.items()
@@ -141,12 +136,12 @@ def _table(
     return pd.DataFrame(columns)
 
 
-def _equal(change: Change, parts: Sequence[FacePart]) -> str:
+def _equal(change: Change, parts: Sequence[synthfaces.FacePart]) -> str:
     pixels = change.pixels[list(parts)].sum()
     return _share(pixels - change.changed[list(parts)].sum(), pixels)
 
 
-def _largest(change: Change, parts: Sequence[FacePart]) -> str:
+def _largest(change: Change, parts: Sequence[synthfaces.FacePart]) -> str:
     return str(change.most[list(parts)].max()) if change.pixels[list(parts)].any() else NOTHING
 
 
@@ -165,19 +160,19 @@ def _share(equal: int | np.integer, pixels: int | np.integer) -> str:
 COLUMNS = 6
 """Pictures in a row of the figure, of which the first is the original."""
 
-PART_COLOURS: Mapping[FacePart, tuple[int, int, int]] = MappingProxyType(
+PART_COLOURS: Mapping[synthfaces.FacePart, tuple[int, int, int]] = MappingProxyType(
     {
-        FacePart.BACKGROUND: (255, 255, 255),
-        FacePart.HAIR: (110, 75, 50),
-        FacePart.NECK: (150, 150, 150),
-        FacePart.EARS: (204, 121, 167),
-        FacePart.FOREHEAD: (240, 228, 66),
-        FacePart.CHEEKS: (230, 159, 0),
-        FacePart.CHIN: (0, 158, 115),
-        FacePart.NOSE: (86, 180, 233),
-        FacePart.MOUTH: (204, 51, 17),
-        FacePart.EYES: (0, 114, 178),
-        FacePart.BROWS: (60, 20, 90),
+        synthfaces.FacePart.BACKGROUND: (255, 255, 255),
+        synthfaces.FacePart.HAIR: (110, 75, 50),
+        synthfaces.FacePart.NECK: (150, 150, 150),
+        synthfaces.FacePart.EARS: (204, 121, 167),
+        synthfaces.FacePart.FOREHEAD: (240, 228, 66),
+        synthfaces.FacePart.CHEEKS: (230, 159, 0),
+        synthfaces.FacePart.CHIN: (0, 158, 115),
+        synthfaces.FacePart.NOSE: (86, 180, 233),
+        synthfaces.FacePart.MOUTH: (204, 51, 17),
+        synthfaces.FacePart.EYES: (0, 114, 178),
+        synthfaces.FacePart.BROWS: (60, 20, 90),
     }
 )
 """RGB; mostly Okabe and Ito's."""
@@ -200,7 +195,7 @@ RAMP = _ramp()
 """RGB of a difference by so many levels."""
 
 
-def part_colour(part: FacePart) -> str:
+def part_colour(part: synthfaces.FacePart) -> str:
     """A part's colour as pages and figures write it, such as ``#cc3311``."""
     return "#" + bytes(PART_COLOURS[part]).hex()
 
@@ -214,7 +209,7 @@ def parts_picture(
     image: UInt8[np.ndarray, "h w 3"], parts: UInt8[np.ndarray, "h w"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """An image tinted by the parts of the face that it shows."""
-    colours = np.array([PART_COLOURS[part] for part in FacePart])[parts]
+    colours = np.array([PART_COLOURS[part] for part in synthfaces.FacePart])[parts]
     return np.asarray(np.round((1 - TINT) * image + TINT * colours), dtype=np.uint8)
 
 
@@ -235,14 +230,14 @@ def interventions_figure(before: Seen, after: Mapping[str, Seen]) -> Figure:
         style.show_image(axes[2 * block + 1, column + 1], difference_picture(levels))
     handles = [
         Patch(color=part_colour(part), label=part_name(part))
-        for part in FacePart
-        if part != FacePart.BACKGROUND
+        for part in synthfaces.FacePart
+        if part != synthfaces.FacePart.BACKGROUND
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
     return figure
 
 
-Value = Real | str
+Value = synthfaces.Real | str
 REST, AHEAD, AS_IN_SET = "at rest", "straight ahead", "as in the set"
 
 
@@ -265,10 +260,10 @@ class Cause:
     group: str
     values: tuple[Value, ...]
     rest: int
-    change: Callable[[FaceSpec, Any], FaceSpec]
+    change: Callable[[synthfaces.FaceSpec, Any], synthfaces.FaceSpec]
     words: Callable[[Any], str]
 
-    def spec(self, spec: FaceSpec, place: int) -> FaceSpec:
+    def spec(self, spec: synthfaces.FaceSpec, place: int) -> synthfaces.FaceSpec:
         """The shot with the value at this place; the very shot at the place of rest."""
         return spec if place == self.rest else self.change(spec, self.values[place])
 
@@ -291,50 +286,52 @@ class Cause:
         )
 
 
-def _act(spec: FaceSpec, weight: Real, actions: Sequence[str]) -> FaceSpec:
-    return intervene(spec, actions=dict.fromkeys(actions, weight))
+def _act(
+    spec: synthfaces.FaceSpec, weight: synthfaces.Real, actions: Sequence[str]
+) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, actions=dict.fromkeys(actions, weight))
 
 
-def express(spec: FaceSpec, emotion: str) -> FaceSpec:
+def express(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
     """A shot with the expression of another emotion, of the upper and of the lower face."""
-    return intervene(intervene(spec, upper=emotion), lower=emotion)
+    return synthfaces.intervene(synthfaces.intervene(spec, upper=emotion), lower=emotion)
 
 
-def _look(spec: FaceSpec, degrees: Real) -> FaceSpec:
-    return intervene(spec, gaze=degrees)
+def _look(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, gaze=degrees)
 
 
-def _hold(spec: FaceSpec, degrees: Real) -> FaceSpec:
-    return intervene(spec, head=Head(turn=degrees))
+def _hold(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, head=synthfaces.Head(turn=degrees))
 
 
-def _turn(spec: FaceSpec, degrees: Real) -> FaceSpec:
-    return intervene(spec, light=Light(turn=degrees))
+def _turn(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, light=synthfaces.Light(turn=degrees))
 
 
-def _brighten(spec: FaceSpec, factor: Real) -> FaceSpec:
-    return intervene(spec, light=Light(dome=factor))
+def _brighten(spec: synthfaces.FaceSpec, factor: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, light=synthfaces.Light(dome=factor))
 
 
-def _walk(spec: FaceSpec, degrees: Real) -> FaceSpec:
-    return intervene(spec, angle=degrees)
+def _walk(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, angle=degrees)
 
 
-def _sideways(degrees: Real, middle: str) -> str:
+def _sideways(degrees: synthfaces.Real, middle: str) -> str:
     if not degrees:
         return middle
     return f"{abs(degrees):g}° to the subject's {'left' if degrees > 0 else 'right'}"
 
 
-def _weight(weight: Real) -> str:
+def _weight(weight: synthfaces.Real) -> str:
     return f"{weight:g}" if weight else REST
 
 
-def _times(factor: Real) -> str:
+def _times(factor: synthfaces.Real) -> str:
     return AS_IN_SET if factor == 1 else f"{factor:g} times as strong"
 
 
-def _degrees(angle: Real) -> str:
+def _degrees(angle: synthfaces.Real) -> str:
     return f"{angle:g}°"
 
 
@@ -356,7 +353,7 @@ _ACTIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "wide": ("Raise the upper lids", UPPER, ("eyeWide",)),
     "blink": ("Close the eyes", UPPER, ("eyeBlink",)),
 }
-_EMOTIONS = (REST, *(emotion for emotion in EMOTIONS if emotion != "neutral"))
+_EMOTIONS = (REST, *(emotion for emotion in synthfaces.EMOTIONS if emotion != "neutral"))
 
 CAUSES: tuple[Cause, ...] = (
     *(
@@ -409,12 +406,12 @@ class Album:
 
     def at_rest(self, subject: int) -> Seen:
         """A subject who does nothing, from the front, in the light of the set."""
-        seen: Seen = self._see(FaceSpec(subject))
+        seen: Seen = self._see(synthfaces.FaceSpec(subject))
         return seen
 
     def changed(self, subject: int, cause: Cause, place: int) -> Seen:
         """The same with one cause at the value in this place."""
-        seen: Seen = self._see(cause.spec(FaceSpec(subject), place))
+        seen: Seen = self._see(cause.spec(synthfaces.FaceSpec(subject), place))
         return seen
 
 
@@ -520,50 +517,50 @@ class Slide:
     """
 
     words: str
-    low: Real
-    high: Real
-    step: Real
-    change: Callable[[FaceSpec, Real], FaceSpec]
-    read: Callable[[FaceSpec], float]
+    low: synthfaces.Real
+    high: synthfaces.Real
+    step: synthfaces.Real
+    change: Callable[[synthfaces.FaceSpec, synthfaces.Real], synthfaces.FaceSpec]
+    read: Callable[[synthfaces.FaceSpec], float]
 
 
 def _action(name: str, words: str) -> Slide:
-    def change(spec: FaceSpec, weight: Real) -> FaceSpec:
-        return intervene(spec, actions={name: weight})
+    def change(spec: synthfaces.FaceSpec, weight: synthfaces.Real) -> synthfaces.FaceSpec:
+        return synthfaces.intervene(spec, actions={name: weight})
 
-    def read(spec: FaceSpec) -> float:
-        weights = [spec.expression.actions.get(side, 0.0) for side in both_sides(name)]
+    def read(spec: synthfaces.FaceSpec) -> float:
+        weights = [spec.expression.actions.get(side, 0.0) for side in synthfaces.both_sides(name)]
         return float(np.mean(weights))
 
-    return Slide(words, 0, STRONGEST, 0.05, change, read)
+    return Slide(words, 0, synthfaces.STRONGEST, 0.05, change, read)
 
 
-def _light(name: str, words: str, step: Real) -> Slide:
-    def change(spec: FaceSpec, value: Real) -> FaceSpec:
-        return intervene(spec, light=replace(spec.light, **{name: value}))
+def _light(name: str, words: str, step: synthfaces.Real) -> Slide:
+    def change(spec: synthfaces.FaceSpec, value: synthfaces.Real) -> synthfaces.FaceSpec:
+        return synthfaces.intervene(spec, light=replace(spec.light, **{name: value}))
 
-    def read(spec: FaceSpec) -> float:
+    def read(spec: synthfaces.FaceSpec) -> float:
         return float(getattr(spec.light, name))
 
-    return Slide(words, *LIGHT[name], step, change, read)
+    return Slide(words, *synthfaces.LIGHT[name], step, change, read)
 
 
 def _head(name: str, words: str) -> Slide:
-    def change(spec: FaceSpec, value: Real) -> FaceSpec:
-        return intervene(spec, head=replace(spec.head, **{name: value}))
+    def change(spec: synthfaces.FaceSpec, value: synthfaces.Real) -> synthfaces.FaceSpec:
+        return synthfaces.intervene(spec, head=replace(spec.head, **{name: value}))
 
-    def read(spec: FaceSpec) -> float:
+    def read(spec: synthfaces.FaceSpec) -> float:
         return float(getattr(spec.head, name))
 
-    return Slide(words, *HEAD[name], 1, change, read)
+    return Slide(words, *synthfaces.HEAD[name], 1, change, read)
 
 
-def _look_slides(spec: FaceSpec, degrees: Real) -> FaceSpec:
-    return intervene(spec, gaze=degrees)
+def _look_slides(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, gaze=degrees)
 
 
-def _walk_slides(spec: FaceSpec, degrees: Real) -> FaceSpec:
-    return intervene(spec, angle=degrees)
+def _walk_slides(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, angle=degrees)
 
 
 SLIDES_UPPER: Mapping[str, Slide] = MappingProxyType(
@@ -852,7 +849,7 @@ def static_faces(album: Album, name: str) -> StaticExplorer:
 
 def title(subject: int) -> str:
     """A subject in a few words."""
-    who = person(subject)
+    who = synthfaces.person(subject)
     kind = {
         (False, True): "man",
         (False, False): "woman",
@@ -867,8 +864,8 @@ def _page(id: str, album: Album) -> str:
         "size": album.size,
         "tint": TINT,
         "ramp": RAMP.tolist(),
-        "colours": [list(PART_COLOURS[part]) for part in FacePart],
-        "parts": [part_name(part) for part in FacePart],
+        "colours": [list(PART_COLOURS[part]) for part in synthfaces.FacePart],
+        "parts": [part_name(part) for part in synthfaces.FacePart],
         "causes": [_cause(cause) for cause in album.causes],
         "people": [_person(album, subject) for subject in album.subjects],
     }
@@ -947,7 +944,7 @@ def _rows() -> str:
         f'<tr><th scope="row"><span class="swatch" style="background:{part_colour(part)}"'
         f' aria-hidden="true"></span>{part_name(part)}</th>'
         '<td></td><td></td><td></td><td class="bar" aria-hidden="true"><div></div></td></tr>'
-        for part in FacePart
+        for part in synthfaces.FacePart
     )
 
 
@@ -959,12 +956,12 @@ _MIXED = "(as the sliders say)"
 """What a list of emotions shows unless it was the last to be used."""
 
 
-def _upper(spec: FaceSpec, emotion: str) -> FaceSpec:
-    return intervene(spec, upper=emotion)
+def _upper(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, upper=emotion)
 
 
-def _lower(spec: FaceSpec, emotion: str) -> FaceSpec:
-    return intervene(spec, lower=emotion)
+def _lower(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
+    return synthfaces.intervene(spec, lower=emotion)
 
 
 _EXPRESSIONS = {"whole": express, "upper": _upper, "lower": _lower}
@@ -990,11 +987,11 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         UserError: a size out of range; the wheel `anny` is missing.
     """
 
-    def __init__(self, spec: FaceSpec, size: int = SIZE) -> None:
+    def __init__(self, spec: synthfaces.FaceSpec, size: int = SIZE) -> None:
         self._size, self._wanted, self._muted = size, spec, False
         self._seen = self._start = see(spec, size)
         self._drawing = Later(self._draw)
-        self._readers: list[tuple[Any, Callable[[FaceSpec], Any]]] = []
+        self._readers: list[tuple[Any, Callable[[synthfaces.FaceSpec], Any]]] = []
         self.subject = self._subjects()
         self.emotions = {where: self._emotions(where) for where in _EXPRESSIONS}
         self.sliders = {name: self._slider(slide) for name, slide in SLIDES.items()}
@@ -1015,7 +1012,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         return f"FaceStudio of subject {self.spec.subject}"
 
     @property
-    def spec(self) -> FaceSpec:
+    def spec(self) -> synthfaces.FaceSpec:
         """The shot that is shown."""
         self._drawing.finish()
         return self._seen.spec
@@ -1026,7 +1023,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._drawing.finish()
         return self._seen.image
 
-    def show(self, spec: FaceSpec) -> None:
+    def show(self, spec: synthfaces.FaceSpec) -> None:
         """Show another shot; the controls follow."""
         self._wanted = spec
         self._follow()
@@ -1038,11 +1035,13 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._start = self._seen
         self._draw()
 
-    def _ask(self, make: Callable[[FaceSpec], FaceSpec], control: Any) -> None:
+    def _ask(
+        self, make: Callable[[synthfaces.FaceSpec], synthfaces.FaceSpec], control: Any
+    ) -> None:
         """A control was used: ask for the shot that it makes of the one wanted so far."""
         try:
             self._wanted = make(self._wanted)
-        except UserError as error:
+        except synthfaces.FaceError as error:
             self._follow()
             self._complain(error)
             return
@@ -1053,7 +1052,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         try:
             if self._wanted != self._seen.spec:
                 self._seen = see(self._wanted, self._size)
-        except UserError as error:
+        except synthfaces.FaceError as error:
             self._wanted = self._seen.spec
             self._follow()
             self._complain(error)
@@ -1068,7 +1067,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
             f"with; the most different one differs by {change.largest} of 255 levels.</p>"
         )
 
-    def _complain(self, error: UserError) -> None:
+    def _complain(self, error: synthfaces.FaceError) -> None:
         self.sentence.value = f"<p style='color: #a00000'>{escape(str(error))}</p>"
 
     def _follow(self, used: Any = None) -> None:
@@ -1082,8 +1081,8 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     def _bind(
         self,
         control: Any,
-        change: Callable[[FaceSpec, Any], FaceSpec],
-        read: Callable[[FaceSpec], Any],
+        change: Callable[[synthfaces.FaceSpec, Any], synthfaces.FaceSpec],
+        read: Callable[[synthfaces.FaceSpec], Any],
     ) -> Any:
         """Let a control change shots, and let shots that others changed set the control."""
 
@@ -1109,15 +1108,15 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         return self._bind(slider, slide.change, slide.read)
 
     def _subjects(self) -> Any:
-        people = _list(
-            "subject", [(title(number), number) for number in SUBJECTS_of_face_parameters]
-        )
+        people = _list("subject", [(title(number), number) for number in synthfaces.SUBJECTS])
         return self._bind(
             people, lambda spec, number: replace(spec, subject=number), lambda spec: spec.subject
         )
 
     def _emotions(self, where: str) -> Any:
-        shown = _list(f"{where} face", [(_MIXED, ""), *((name, name) for name in EMOTIONS)])
+        shown = _list(
+            f"{where} face", [(_MIXED, ""), *((name, name) for name in synthfaces.EMOTIONS)]
+        )
         return self._bind(shown, _EXPRESSIONS[where], lambda _: "")
 
     def _arranged(self) -> list[Any]:
@@ -1137,7 +1136,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         return [_row(pictures), self.sentence, _row(columns)]
 
 
-def face_studio(spec: FaceSpec | None = None, size: int = SIZE) -> FaceStudio:
+def face_studio(spec: synthfaces.FaceSpec | None = None, size: int = SIZE) -> FaceStudio:
     """A studio that begins with a shot.
 
     Args:
@@ -1147,7 +1146,7 @@ def face_studio(spec: FaceSpec | None = None, size: int = SIZE) -> FaceStudio:
     Raises:
         UserError: a size out of range; the wheel `anny` is missing.
     """
-    return FaceStudio(FaceSpec(SUBJECTS_of_face_parameters[0]) if spec is None else spec, size)
+    return FaceStudio(synthfaces.FaceSpec(synthfaces.SUBJECTS[0]) if spec is None else spec, size)
 
 
 def _list(words: str, options: list[tuple[str, Any]]) -> Any:

@@ -13,12 +13,11 @@ import pandas as pd
 from jaxtyping import Bool
 from PIL import Image
 
-from synthfaces.parameters import ANGLES
 from tinyvgg import files as paths
 from tinyvgg.chapters.reports import missing, read_report, report_path
 from tinyvgg.faces.index import Faces
 from tinyvgg.faces.loading import load_faces
-from tinyvgg.faces.sources import OPTIONS, Terms, terms_of
+from tinyvgg.faces.sources import OPTIONS, Terms, synthfaces, terms_of
 
 FILE, TOOL = "detectors.json", "tools/measure_detectors.py"
 GROUPS: Mapping[str, str] = {
@@ -26,7 +25,7 @@ GROUPS: Mapping[str, str] = {
     "small": "the same, far away",
     "astronaut": "an astronaut",
     "none": "no face at all",
-    **{str(angle): f"synthetic, {angle}°" for angle in ANGLES},
+    **{str(angle): f"synthetic, {angle}°" for angle in synthfaces.ANGLES},
 }
 """What was shown, and what tables call it."""
 _COLUMNS = ("detector", "long_side", "group", "shown", "faces", "found", "elsewhere", "ms")
@@ -133,10 +132,8 @@ SIZE = 64
 
 def in_rafd_form(progress: bool = False) -> Faces:
     """A few synthetic people before five cameras, written as RaFD's folder and read from there."""
-    import synthfaces as synthetic
-
-    folder = paths.build() / "examples" / f"rafd-{synthetic.fingerprint(SIZE, 0)}"
-    synthetic.write_rafd(
+    folder = paths.build() / "examples" / f"rafd-{synthfaces.fingerprint(SIZE, 0)}"
+    synthfaces.write_rafd(
         folder,
         PEOPLE,
         emotions=("happy", "neutral"),

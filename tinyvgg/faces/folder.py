@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from synthfaces.parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.errors import UserError
+from tinyvgg.faces.sources import synthfaces
 
 TASKS = ("subject", "emotion", "class")
 """The columns that a network can be trained to tell."""
@@ -226,7 +226,11 @@ COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age",
 _ABOUT = ("sex", "group", "age")
 """Columns about a person, which no network is trained to tell."""
 _NUMBERS = ("angle", "age")
-_ALLOWED: Mapping[str, tuple[Value, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
+_ALLOWED: Mapping[str, tuple[Value, ...]] = {
+    "emotion": synthfaces.EMOTIONS,
+    "gaze": synthfaces.GAZES,
+    "angle": synthfaces.ANGLES,
+}
 _DELIMITERS = ",;\t"
 _SAYS_DELIMITER = "sep="
 _OLDEST = 150

@@ -23,9 +23,9 @@ from numpy.typing import DTypeLike
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from synthfaces.parameters import Real
 from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import Face
+from tinyvgg.faces.sources import synthfaces
 
 Pixels = UInt8[Tensor, "3 h w"]
 
@@ -40,10 +40,10 @@ class Crop:
         turn: degrees by which its upper edge is turned clockwise.
     """
 
-    x: Real
-    y: Real
-    side: Real
-    turn: Real = 0.0
+    x: synthfaces.Real
+    y: synthfaces.Real
+    side: synthfaces.Real
+    turn: synthfaces.Real = 0.0
 
 
 def centred(height: int, width: int) -> Crop:
@@ -82,7 +82,9 @@ def cut(pixels: Pixels, crop: Crop, size: int) -> UInt8[np.ndarray, "s s 3"]:
     )
 
 
-def _square(pixels: Pixels, x: Real, y: Real, side: Real) -> UInt8[Tensor, "3 s s"]:
+def _square(
+    pixels: Pixels, x: synthfaces.Real, y: synthfaces.Real, side: synthfaces.Real
+) -> UInt8[Tensor, "3 s s"]:
     """A square around a point, in whole pixels."""
     height, width = pixels.shape[1:]
     length = max(1, round(side))

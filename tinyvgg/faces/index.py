@@ -11,17 +11,20 @@ import torch
 from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from torch import Tensor
 
-from synthfaces.parameters import ANGLES, EMOTIONS, GAZES
 from tinyvgg.errors import UserError
 from tinyvgg.faces.images import ImageFiles
 from tinyvgg.faces.parameters import named
-from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, parse_source
+from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, parse_source, synthfaces
 
 if TYPE_CHECKING:
     from tinyvgg.faces.looking import Originals
 
 COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class", "source")
-_ALLOWED: dict[str, tuple[object, ...]] = {"emotion": EMOTIONS, "gaze": GAZES, "angle": ANGLES}
+_ALLOWED: dict[str, tuple[object, ...]] = {
+    "emotion": synthfaces.EMOTIONS,
+    "gaze": synthfaces.GAZES,
+    "angle": synthfaces.ANGLES,
+}
 _TASKS = ("subject", "emotion", "class")
 PIXEL_SCALE = 256.0
 

@@ -14,8 +14,6 @@ import pandas as pd
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from synthfaces.difficulty import difficulty_of
-from synthfaces.parameters import ANGLES, check_one_of
 from tinyvgg import files as paths
 from tinyvgg import memory
 from tinyvgg.errors import UserError
@@ -51,7 +49,16 @@ from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.looking import Look, Looker, Originals, as_table
 from tinyvgg.faces.photographs_of import list_photographs
 from tinyvgg.faces.rafd import facts_of
-from tinyvgg.faces.sources import AROUND_FACES, AUTO, BY_CAMERA, LARGEST, Source, parse_source
+from tinyvgg.faces.sources import (
+    AROUND_FACES,
+    AUTO,
+    BY_CAMERA,
+    LARGEST,
+    Source,
+    check_one_of,
+    parse_source,
+    synthfaces,
+)
 from tinyvgg.faces.splits import cells
 
 SAMPLE = 40
@@ -77,7 +84,7 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> ByCamera:
     Raises:
         UserError: no camera sees faces.
     """
-    sample = {angle: _sample(photographs, angle) for angle in ANGLES}
+    sample = {angle: _sample(photographs, angle) for angle in synthfaces.ANGLES}
     everything = [photograph for chosen in sample.values() for photograph in chosen]
     facts = iter(looker.look(everything, faces=True, title="looking for faces"))
     found = {
@@ -102,7 +109,7 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> ByCamera:
     usual = Crop(frame[1] / 2, height, side)
     looked = sum(map(len, crops.values()))
     why = f"(It was worked out from {looked} faces that were found in {len(everything)} images.)"
-    return ByCamera({angle: boxes.get(angle, usual) for angle in ANGLES}, frame, why)
+    return ByCamera({angle: boxes.get(angle, usual) for angle in synthfaces.ANGLES}, frame, why)
 
 
 def read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> ByCamera:
@@ -152,7 +159,7 @@ def _box(row: Mapping[str, str], file: Path) -> tuple[int, Crop]:
         angle, left, top, side = (float(row[name]) for name in _COLUMNS)
     except (TypeError, ValueError):
         raise UserError(f"boxes {str(file)!r} has {dict(row)}, not four numbers") from None
-    check_one_of("angle of boxes", int(angle) if angle.is_integer() else angle, ANGLES)
+    check_one_of("angle of boxes", int(angle) if angle.is_integer() else angle, synthfaces.ANGLES)
     if not (side >= 1 and np.isfinite([left, top, side]).all()):
         raise UserError(f"boxes {str(file)!r} has a side of {side:g}; give 1 or more pixels")
     return int(angle), Crop(left + side / 2, top + side / 2, side)
@@ -435,7 +442,7 @@ def load_faces(
 
     Args:
         source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
-            `synthfaces.difficulty.Difficulty`; ``rafd:PATH``, the folder of the Radboud Faces
+            `synthfaces.Difficulty`; ``rafd:PATH``, the folder of the Radboud Faces
             Database; ``london:PATH``, that of the Face Research Lab London Set; ``folder:PATH``,
             one sub-folder a class or a CSV file with a row an image. Options of photographs
             follow behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
@@ -459,10 +466,9 @@ def load_faces(
 def _load_synthetic(
     source: str, size: int, subjects: int | None, seed: int, progress: bool
 ) -> Faces:
-    import synthfaces as synthetic
 
-    table = synthetic.design() if subjects is None else synthetic.design(subjects)
-    knobs, cache = difficulty_of(source), paths.faces_cache()
-    images = synthetic.render(table, size, cache, seed, progress=progress, difficulty=knobs)
-    made_by = synthetic.fingerprint(size, seed, knobs)
+    table = synthfaces.design() if subjects is None else synthfaces.design(subjects)
+    knobs, cache = synthfaces.difficulty_of(source), paths.faces_cache()
+    images = synthfaces.render(table, size, cache, seed, progress=progress, difficulty=knobs)
+    made_by = synthfaces.fingerprint(size, seed, knobs)
     return Faces(knobs.source, FaceIndex(table), images, made_by)

@@ -21,7 +21,6 @@ from jaxtyping import UInt8
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from synthfaces.processes import cores
 from tinyvgg.faces.cropping import Cropping
 from tinyvgg.faces.detection import Detector, Face, fingerprint, new_detector
 from tinyvgg.faces.folder import LeftOut, Listing, Photograph
@@ -38,6 +37,7 @@ from tinyvgg.faces.images import (
     upright,
 )
 from tinyvgg.faces.images import decoding_Pixels as Pixels
+from tinyvgg.faces.sources import synthfaces
 
 SAVE_SECONDS = 2.0
 """After how long what was found is written down."""
@@ -231,7 +231,9 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
     """
     before = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(
+            synthfaces.cores(), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
             yield pool
     finally:
         torch.set_num_threads(before)

@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from synthfaces.parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import (
     LeftOut,
@@ -22,6 +21,7 @@ from tinyvgg.faces.folder import (
     images_below,
     usable_tasks,
 )
+from tinyvgg.faces.sources import synthfaces
 
 GROUPS, SEXES = ("Caucasian", "Moroccan", "Kid"), ("female", "male")
 USED_ANGLES = (45, 90, 135)
@@ -33,12 +33,12 @@ _NAME = re.compile(
     re.ASCII,
 )
 _ALLOWED: Mapping[str, tuple[Value, ...]] = {
-    "angle": ANGLES,
-    "subject": SUBJECTS,
+    "angle": synthfaces.ANGLES,
+    "subject": synthfaces.SUBJECTS,
     "group": GROUPS,
     "sex": SEXES,
-    "emotion": EMOTIONS,
-    "gaze": GAZES,
+    "emotion": synthfaces.EMOTIONS,
+    "gaze": synthfaces.GAZES,
 }
 _WIDTHS = {"angle": 3, "subject": 2}
 _ORDER = ("subject", "emotion", "gaze", "angle")
@@ -114,7 +114,11 @@ def missing(found: Iterable[Photograph]) -> Iterator[str]:
     have = {_shot(photograph) for photograph in found}
     kept: dict[str, tuple[Value, ...]] = {}
     for place, (name, levels) in enumerate(
-        zip(_ORDER, (SUBJECTS, EMOTIONS, GAZES, ANGLES), strict=True)
+        zip(
+            _ORDER,
+            (synthfaces.SUBJECTS, synthfaces.EMOTIONS, synthfaces.GAZES, synthfaces.ANGLES),
+            strict=True,
+        )
     ):
         there = {shot[place] for shot in have}
         kept[name] = tuple(level for level in levels if level in there)

@@ -1,15 +1,14 @@
 """Sources of faces as they are written: ``KIND:PLACE::OPTION=VALUE,...``.
 
-The standard library is all that this needs, so that the command line can refuse bad input at once.
+This is the border to `synthfaces`: the rest of the package imports it from here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from synthfaces.difficulty import difficulty_of
-from synthfaces.parameters import check_one_of, parse_pair
+import synthfaces as synthfaces
 from tinyvgg.errors import UserError
 
 SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
@@ -96,7 +95,7 @@ class Source:
     def absolute(self) -> str:
         """As it is always written: it means the same from every working folder."""
         if self.is_synthetic:
-            return difficulty_of(str(self)).source
+            return synthfaces.difficulty_of(str(self)).source
         options = dict(self.options)
         if options.get("boxes"):
             options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
@@ -113,7 +112,7 @@ class Source:
     def anonymous(self) -> str:
         """What is kept of it with a network: of photographs the kind and what was chosen."""
         if self.is_synthetic:
-            return difficulty_of(str(self)).source
+            return synthfaces.difficulty_of(str(self)).source
         chosen = Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"})
         return f"{self.kind}{_SEPARATOR}{chosen.changed}" if chosen.changed else self.kind
 
@@ -121,6 +120,20 @@ class Source:
         text = f"{self.kind}:{place}" if place else self.kind
         needed = self.changed or _SEPARATOR in place
         return f"{text}{_SEPARATOR}{self.changed}" if needed else text
+
+
+def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
+    """Raise a `UserError` that lists the allowed values if a value is not one of them."""
+    if value not in allowed:
+        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
+    """Return name and value of ``NAME=VALUE``; raise a `UserError` where there is no ``=``."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
+    return name, value
 
 
 def kind_of(text: str) -> str:
@@ -138,7 +151,7 @@ def parse_source(text: str) -> Source:
     """
     kind, _, rest = text.partition(":")
     if kind == SYNTHETIC:
-        difficulty_of(text)
+        synthfaces.difficulty_of(text)
         return Source(kind, rest)
     place, separated, chosen = rest.rpartition(_SEPARATOR)
     place = place if separated else chosen

@@ -13,10 +13,10 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from synthfaces.processes import bare_children, cores, deaf_children, leave_with_parent
 from tinyvgg.errors import UserError
 from tinyvgg.faces.images import ImageFiles
 from tinyvgg.faces.index import PIXEL_SCALE, Faces
+from tinyvgg.faces.sources import synthfaces
 
 Rows = Int[np.ndarray, "_"]
 Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b"]]
@@ -216,7 +216,7 @@ class Streamed:
         if self._started or not self.workers:
             return iter(self._loader)
         self._started = True
-        with bare_children(), deaf_children():
+        with synthfaces.bare_children(), synthfaces.deaf_children():
             return iter(self._loader)
 
     def _moved(self, tensor: Tensor) -> Tensor:
@@ -262,7 +262,7 @@ def usual_workers() -> int:
     if current_process().daemon:
         return 0
     trainings = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, min(MOST, cores() // trainings - 1))
+    return max(1, min(MOST, synthfaces.cores() // trainings - 1))
 
 
 class _Groups(Sampler[Rows]):
@@ -308,7 +308,7 @@ def _loader(images: ImageFiles, groups: _Groups, workers: int) -> DataLoader[Any
 
 def _begin(worker: int) -> None:
     """What a worker does first."""
-    leave_with_parent()
+    synthfaces.leave_with_parent()
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -25,11 +25,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import tinyvgg
-from synthfaces.difficulty import Difficulty, difficulty_of
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, Rows
-from tinyvgg.faces.sources import OPTIONS, kind_of, parse_source
+from tinyvgg.faces.sources import OPTIONS, kind_of, parse_source, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
 from tinyvgg.training.settings import PROFILES, Design, Recipe, described
@@ -245,9 +244,9 @@ class Experiment:
         return kind_of(self.source)
 
     @property
-    def difficulty(self) -> Difficulty | None:
+    def difficulty(self) -> synthfaces.Difficulty | None:
         """Of synthetic faces; None for others."""
-        return difficulty_of(self.source) if self.kind == "synthetic" else None
+        return synthfaces.difficulty_of(self.source) if self.kind == "synthetic" else None
 
     @property
     def configuration(self) -> dict[str, Any]:

