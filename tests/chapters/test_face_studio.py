@@ -17,7 +17,6 @@ from tinyvgg.chapters.own_face import (
     Later,
     compare,
     difference_picture,
-    face_studio,
     parts_picture,
     see,
 )
@@ -33,7 +32,7 @@ def kept_anatomy(anatomy_folder, monkeypatch):
 
 @pytest.fixture
 def live() -> FaceStudio:
-    return face_studio(FaceSpec(1), SIZE)
+    return FaceStudio(FaceSpec(1), SIZE)
 
 
 def shown(widget) -> np.ndarray:
@@ -148,7 +147,7 @@ def test_what_no_face_can_do_is_refused_in_one_line(live):
 
 def test_a_size_out_of_range_is_refused():
     with pytest.raises(UserError, match="size 4 is not a number of pixels"):
-        face_studio(size=4)
+        FaceStudio(size=4)
 
 
 def test_quick_requests_are_one_piece_of_work():

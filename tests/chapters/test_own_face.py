@@ -21,7 +21,7 @@ from tinyvgg.chapters.own_face import (
     equality_table,
     interventions_figure,
     largest_table,
-    part_colour,
+    PART_COLOURS,
     parts_picture,
     see,
 )
@@ -111,9 +111,9 @@ def test_parts_are_tinted_each_in_its_own_colour():
     parts = np.arange(len(FacePart), dtype=np.uint8)[None]
     tinted = parts_picture(image, parts)[0]
     for part in FacePart:
-        colour = np.frombuffer(bytes.fromhex(part_colour(part)[1:]), np.uint8).astype(float)
+        colour = np.frombuffer(bytes.fromhex(PART_COLOURS[part][1:]), np.uint8).astype(float)
         np.testing.assert_allclose(tinted[part], (100 + colour) / 2, atol=0.5)
-    assert len(set(map(part_colour, FacePart))) == len(FacePart)
+    assert len(set(PART_COLOURS.values())) == len(FacePart)
 
 
 def test_the_figure_shows_each_cause_over_its_difference():
