@@ -32,3 +32,13 @@ def draw_photographs() -> Callable[..., Path]:
         return folder
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def anatomy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the parsed anatomy, so that it is parsed once for all tests."""
+    from synthfaces.anatomy import load_anatomy
+
+    folder = tmp_path_factory.mktemp("anatomy")
+    load_anatomy(folder)
+    return folder

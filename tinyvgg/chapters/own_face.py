@@ -71,13 +71,10 @@ COLUMNS = 6
 """Pictures in a row of the figure, of which the first is the original."""
 TINT = 0.5
 """Share of a part's colour in the picture of the parts."""
-PART_COLOURS = dict(
-    zip(
-        synthfaces.FacePart,
-        "#ffffff #6e4b32 #969696 #cc79a7 #f0e442 #e69f00 #009e73 #56b4e9 #cc3311 #0072b2 #3c145a".split(),
-        strict=True,
-    )
-)
+_COLOURS = """
+    #ffffff #6e4b32 #969696 #cc79a7 #f0e442 #e69f00 #009e73 #56b4e9 #cc3311 #0072b2 #3c145a
+"""
+PART_COLOURS = dict(zip(synthfaces.FacePart, _COLOURS.split(), strict=True))
 """The colour of each part, mostly Okabe and Ito's."""
 
 
