@@ -90,10 +90,10 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
 def ours(given: argparse.Namespace) -> dict[str, float]:
     """The photographs loaded, streamed; whatever is kept is used."""
     os.environ["TINYVGG_HOME"] = given.home
-    from tinyvgg.faces.loading import load_faces
+    from tinyvgg.faces.index import load_faces
 
     source = f"folder:{given.folder}::crop={WAYS[given.only]},unclear=centre"
-    return measured(lambda: load_faces(source, given.size, progress=False, stream=True))
+    return measured(lambda: load_faces(source, given.size, progress=False))
 
 
 def one_round(folder: Path, size: int) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of, parse_difficulty
-from tinyvgg.faces.parameters import absolute, check_source, check_study, check_task, named
+from tinyvgg.faces.sources import absolute, check_source, check_study, check_task, named
 from tinyvgg.training.runs import Experiment
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.sweeps import plan

@@ -17,7 +17,7 @@ from PIL import Image
 from synthfaces import USUAL, Difficulty, design
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.faces.parameters import PROFILE_NAMES, check_study
+from tinyvgg.faces.sources import PROFILE_NAMES, check_study
 from tinyvgg.training import experiments
 from tinyvgg.training import runs as registry
 from tinyvgg.training.experiments import open_study

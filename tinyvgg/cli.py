@@ -19,8 +19,7 @@ from tinyvgg import files as paths
 from tinyvgg.cli_commands import add_command
 from tinyvgg.errors import UserError
 from tinyvgg.faces import sources as terms
-from tinyvgg.faces.parameters import DEFAULTS, check, parse
-from tinyvgg.faces.sources import SOURCES, synthfaces
+from tinyvgg.faces.sources import DEFAULTS, SOURCES, check, parse, synthfaces
 from tinyvgg.training import loop as launch
 
 BAD_INPUT = 2

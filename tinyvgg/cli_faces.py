@@ -9,8 +9,7 @@ from tinyvgg import files as paths
 from tinyvgg.cli_commands import add_command
 from tinyvgg.columns import counted
 from tinyvgg.errors import UserError, need
-from tinyvgg.faces.parameters import check_source
-from tinyvgg.faces.sources import SOURCES, check_one_of, parse_pair, synthfaces
+from tinyvgg.faces.sources import SOURCES, check_one_of, check_source, parse_pair, synthfaces
 
 _DONORS = ("shape", "skin", "hair")
 _HALVES = ("upper", "lower")
@@ -159,8 +158,7 @@ def _sheets(given: argparse.Namespace) -> int:
     size = _size(given.size)
     check_source(given.source)
     need("faces", "cv2", "pandas", "PIL", "torchvision")
-    from tinyvgg.faces.contact_sheets import write_sheets
-    from tinyvgg.faces.loading import load_faces
+    from tinyvgg.faces.index import load_faces, write_sheets
 
     folder = (given.output or paths.build() / "sheets").expanduser()
     faces = load_faces(given.source, size)
@@ -176,14 +174,14 @@ def _fetch(given: argparse.Namespace) -> int:
     """Download what is missing, and say what it may be used for."""
     check_one_of("set", given.set, ("london",))
     hashes = dict(parse_pair("hash", text, "neutral_front.zip=sha256:...") for text in given.hash)
-    from tinyvgg.faces import fetching
+    from tinyvgg.faces import london
     from tinyvgg.faces import sources as terms
 
     about = terms.terms_of("london:anywhere")
     print(f"{about.name}: {about.licence}. {about.cite}", flush=True)
-    article = given.article or fetching.ARTICLE
+    article = given.article or london.DOI
     folder = given.folder.expanduser()
-    names = fetching.fetch_london(folder, given.all_views, hashes, article)
+    names = london.fetch_london(folder, given.all_views, hashes, article)
     print(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")
     return 0
 

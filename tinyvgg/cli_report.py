@@ -6,7 +6,7 @@ from pathlib import Path
 from tinyvgg import files as paths
 from tinyvgg.cli_train import add_settings, parse_settings
 from tinyvgg.errors import UserError, need
-from tinyvgg.faces.parameters import DEFAULTS, absolute, check_study, check_task, named, parse
+from tinyvgg.faces.sources import DEFAULTS, absolute, check_study, check_task, named, parse
 
 USUAL = {"initialisation": "he"}
 """How networks are trained otherwise than the paper's: small sets seldom leave the plateau else."""

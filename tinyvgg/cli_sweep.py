@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tinyvgg.faces.parameters import tasks_of
+from tinyvgg.faces.sources import tasks_of
 from tinyvgg.training import sweeps as jobs
 
 JOBS_FAILED = 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinyvgg.columns import counted
 from tinyvgg.errors import UserError, need
-from tinyvgg.faces.parameters import DEFAULTS, check_device, check_study, check_task, parse
+from tinyvgg.faces.sources import DEFAULTS, check_device, check_study, check_task, parse
 from tinyvgg.training import loop as launch
 from tinyvgg.training.settings import parse_setting
 

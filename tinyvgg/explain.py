@@ -22,8 +22,8 @@ from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
 from tinyvgg.chapters.style import data_uri, ink, png
 from tinyvgg.errors import UserError
+from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import as_text, is_text
-from tinyvgg.faces.loading import read_face
 from tinyvgg.repairs import Repair, repair
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import rescore, track_features

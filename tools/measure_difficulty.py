@@ -22,7 +22,7 @@ from synthfaces import check_size, difficulty_of, parse_whole
 from tinyvgg import files as paths
 from tinyvgg.chapters.data_sheet import Measured, Tuning, measure, merged, rates_table, read_tuning
 from tinyvgg.errors import UserError
-from tinyvgg.faces.parameters import SYNTHETIC_TASKS
+from tinyvgg.faces.sources import SYNTHETIC_TASKS
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.settings import PROFILES

@@ -14,8 +14,7 @@ from tinyvgg.faces import looking
 from tinyvgg.faces.cropping import ByCamera, around_eyes
 from tinyvgg.faces.detection import Detector, Face
 from tinyvgg.faces.images import Crop
-from tinyvgg.faces.index import Faces
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import Faces, load_faces
 
 FRAME = (120, 80)
 PLACES = {45: (40, 50), 90: (45, 55), 135: (50, 60)}

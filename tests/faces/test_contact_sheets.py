@@ -10,7 +10,7 @@ from PIL import Image
 from tinyvgg import cli
 from tinyvgg.errors import UserError
 from tinyvgg.faces import contact_sheets
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import load_faces
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,7 @@ from tinyvgg import memory
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images as kept
 from tinyvgg.faces.images import ImageFiles
-from tinyvgg.faces.index import Faces
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import Faces, load_faces
 
 SIZE = 8
 

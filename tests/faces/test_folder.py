@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import load_faces
 
 
 def write(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (20, 10)) -> None:

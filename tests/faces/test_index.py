@@ -6,7 +6,7 @@ import pytest
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.faces.parameters import check_source
+from tinyvgg.faces.sources import check_source
 
 
 def index(**columns: list[object]) -> FaceIndex:

@@ -20,8 +20,7 @@ from tinyvgg.faces import loading as photographs
 from tinyvgg.faces import looking
 from tinyvgg.faces import looking as originals
 from tinyvgg.faces.images import Facts, ImageFiles, Known
-from tinyvgg.faces.index import Faces
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import Faces, load_faces
 
 SIZE = 16
 

@@ -16,7 +16,7 @@ from synthfaces.people import design
 from synthfaces.rendering import fingerprint, ground_truth, render, render_face
 from synthfaces.specification import FaceSpec, face_spec, face_specs, intervene
 from tinyvgg import faces as face_sources
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import load_faces
 
 SIZE = 32
 SHOTS = ((2, "neutral", "left"), (2, "happy", "frontal"), (9, "sad", "right"))

@@ -13,8 +13,7 @@ from tinyvgg.chapters import data, style
 from tinyvgg.chapters import data as crops
 from tinyvgg.chapters import data as found
 from tinyvgg.faces.images import Crop
-from tinyvgg.faces.loading import load_faces
-from tinyvgg.faces.looking import LARGEST
+from tinyvgg.faces.index import LARGEST, load_faces
 
 HEIGHT, WIDTH = 1024, 681
 

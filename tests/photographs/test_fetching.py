@@ -16,8 +16,7 @@ from PIL import Image
 
 from tinyvgg import cli
 from tinyvgg.errors import UserError
-from tinyvgg.faces.fetching import fetch_london
-from tinyvgg.faces.london import list_london
+from tinyvgg.faces.london import fetch_london, list_london
 
 TABLE = b"face_id,face_age,face_gender,face_eth\n001,24,female,white\n002,31,male,black\n"
 

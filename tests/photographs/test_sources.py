@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.parameters import absolute, named
-from tinyvgg.faces.sources import parse_source
+from tinyvgg.faces.sources import absolute, named, parse_source
 
 
 def test_a_source_is_taken_apart() -> None:

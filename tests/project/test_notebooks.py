@@ -15,7 +15,7 @@ from tinyvgg.book import notebooks
 from tinyvgg.book import notebooks as sources
 from tinyvgg.chapters.verdicts import collect
 from tinyvgg.errors import UserError
-from tinyvgg.faces.parameters import DEFAULTS, check, parse
+from tinyvgg.faces.sources import DEFAULTS, check, parse
 
 
 def run(source: Path, folder: Path, **changed) -> Path:

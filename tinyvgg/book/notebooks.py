@@ -20,7 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
-from tinyvgg.faces.parameters import Parameters, parse
+from tinyvgg.faces.sources import Parameters, parse
 from tinyvgg.training.settings import PROFILES
 
 PATTERN = "[0-9][0-9]_*.py"
@@ -70,7 +70,7 @@ def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> Paramete
     """All parameters of a notebook: its defaults, and those typed on a command line.
 
     Raises:
-        UserError: see `tinyvgg.faces.parameters.parse`.
+        UserError: see `tinyvgg.faces.sources.parse`.
     """
     known = defaults(source)
     return {**known, **parse(pairs, known, source.stem)}

@@ -17,8 +17,7 @@ from tinyvgg.book import notebooks as sources
 from tinyvgg.book.claims import claims_page
 from tinyvgg.chapters.verdicts import Number, Records
 from tinyvgg.errors import UserError
-from tinyvgg.faces.parameters import DEFAULTS, named
-from tinyvgg.faces.sources import parse_source, terms_of
+from tinyvgg.faces.sources import DEFAULTS, named, parse_source, terms_of
 from tinyvgg.files import write_folder_whole
 from tinyvgg.training.experiments import open_study
 
@@ -83,8 +82,8 @@ PLAIN = ".nojekyll"
 def publish(made: Reproduction, target: Path) -> None:
     """Copy the site of a reproduction, whole or not at all, with the terms of its images.
 
-    Whether they allow it is for `tinyvgg.faces.sources.check_publishing` to say. Pages name the folder of
-    photographs, and do not tell where on this machine it lies.
+    Whether they allow it is for `tinyvgg.faces.sources.check_publishing` to say. Pages name the
+    folder of photographs, and do not tell where on this machine it lies.
 
     Args:
         made: with a site.

@@ -12,8 +12,7 @@ import yaml
 
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
-from tinyvgg.faces.parameters import named
-from tinyvgg.faces.sources import OPTIONS, terms_of
+from tinyvgg.faces.sources import OPTIONS, named, terms_of
 
 SETTINGS = ("_config.yml", "_toc.yml")
 NOT_COPIED = ("_build", "notebooks", "generated", *SETTINGS)

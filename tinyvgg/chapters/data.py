@@ -17,11 +17,9 @@ from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.faces.cropping import ByCamera
-from tinyvgg.faces.images import Crop, ImageFiles
-from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.faces.looking import Originals, Seen
-from tinyvgg.faces.parameters import named
-from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, synthfaces, terms_of
+from tinyvgg.faces.images import Crop
+from tinyvgg.faces.index import FaceIndex, Faces, Originals, Seen
+from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, named, synthfaces, terms_of
 from tinyvgg.faces.splits import Split, cells, split
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.experiments import Study
@@ -404,7 +402,7 @@ class Examples(NamedTuple):
 
 
 def mosaic(
-    images: Shaped[np.ndarray, "n h w 3"] | ImageFiles, rows: Int[np.ndarray, "r c"], gap: int
+    images: Shaped[np.ndarray, "n h w 3"], rows: Int[np.ndarray, "r c"], gap: int
 ) -> Shaped[np.ndarray, "y x 3"]:
     """One image of many, in the arrangement of `rows` (indices; white where negative)."""
     height, width = images.shape[1:3]

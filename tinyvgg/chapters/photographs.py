@@ -15,8 +15,7 @@ from PIL import Image
 
 from tinyvgg import files as paths
 from tinyvgg.chapters.reports import missing, read_report, report_path
-from tinyvgg.faces.index import Faces
-from tinyvgg.faces.loading import load_faces
+from tinyvgg.faces.index import Faces, load_faces
 from tinyvgg.faces.sources import OPTIONS, Terms, synthfaces, terms_of
 
 FILE, TOOL = "detectors.json", "tools/measure_detectors.py"

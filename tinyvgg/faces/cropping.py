@@ -4,16 +4,37 @@ Photographs of a set that was made with fixed cameras need no face to be found i
 a camera serves, and the networks see everybody at the place where the camera saw them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import Face
-from tinyvgg.faces.folder import Value
-from tinyvgg.faces.images import Crop, Facts, Unusable, centred
-from tinyvgg.faces.sources import AROUND_FACES, BY_CAMERA, CENTRE, LARGEST
+from tinyvgg.faces.folder import Photograph, Value
+from tinyvgg.faces.images import (
+    Crop,
+    Facts,
+    Square,
+    Unusable,
+    centred,
+    content_of,
+    cut,
+    find_faces,
+    upright,
+)
+from tinyvgg.faces.rafd import facts_of
+from tinyvgg.faces.sources import (
+    AROUND_FACES,
+    BY_CAMERA,
+    CENTRE,
+    LARGEST,
+    check_one_of,
+    synthfaces,
+)
 
 _EYES_FROM_FRONT, _EYES_FROM_SIDE = 0.13, 0.08
 """How far eyes are apart: more up to half the side, less in profiles; in diagonals of the box."""
@@ -25,84 +46,37 @@ the box's middle to the eyes."""
 _EYES_ABOVE_MIDDLE = 0.087
 """In sides of the crop."""
 
-
-def around_eyes(face: Face) -> Crop:
-    """The crop of a face that a detector found; it may leave the photograph.
-
-    Args:
-        face: in pixels of the upright photograph.
-    """
-    middle, (across, down) = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
-    diagonal = float(np.hypot(*face.size))
-    profile = _profile(float(np.hypot(across, down)) / diagonal)
-    turn = (1 - profile) * float(np.arctan2(down, across))
-    side = diagonal * _between(_SIDE, _SIDE_OF_PROFILE, profile)
-    right = np.array([np.cos(turn), np.sin(turn)])
-    below = np.array([-right[1], right[0]])
-    back = float((face.middle - middle) @ right) * _between(_BACK, _BACK_OF_PROFILE, profile)
-    x, y = middle + back * right + _EYES_ABOVE_MIDDLE * side * below
-    return Crop(float(x), float(y), side, float(np.degrees(turn)))
-
-
-def _profile(apart: float) -> float:
-    """How much a face is seen from the side, 0 to 1.
-
-    Args:
-        apart: how far its eyes are, in diagonals of its box.
-    """
-    share = (_EYES_FROM_FRONT - apart) / (_EYES_FROM_FRONT - _EYES_FROM_SIDE)
-    return min(max(share, 0.0), 1.0)
-
-
-def _between(front: float, side: float, profile: float) -> float:
-    return front + (side - front) * profile
-
-
 CLEARLY_LARGER = 2.0
 """How much larger than the next one, in its height, a face is that is no doubt the one meant."""
 CROPPED_ALREADY = 0.85
 """A set is taken as cropped if faces fill at least this share of the middle of its images."""
 PORTRAITS = 0.5
 """A set is taken for one of portraits if at least this share of its images has one clear face."""
+SAMPLE = 40
+"""Photographs of each camera that are looked at."""
+FEWEST = 3
+"""Faces that have to be found for a camera to have a square of its own."""
+_COLUMNS = ["angle", "left", "top", "side"]
 
 Known = Mapping[str, Value]
+Look = Callable[[Sequence[str]], list[Facts]]
+"""From the paths of photographs to what is found in them, with their faces."""
 
 
-@runtime_checkable
-class Cropping(Protocol):
-    """A way to choose the part of a photograph."""
-
-    @property
-    def looks_for_faces(self) -> bool:
-        """Whether it has to be known where faces are."""
-        ...
-
-    @property
-    def frames_faces(self) -> bool:
-        """Whether eyes and mouth of frontal faces lie at the same places in all images."""
-        ...
-
-    @property
-    def about(self) -> str:
-        """What it does, as a sentence."""
-        ...
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As plain data, which `cropping_of` reads again."""
-        ...
-
-    def crop(self, known: Known, facts: Facts) -> Crop:
-        """The part of a photograph.
-
-        Args:
-            known: what its source knows of it, by column.
-            facts: what a look at it told.
-
-        Raises:
-            Unusable: it cannot be said which.
-        """
-        ...
+def around_eyes(face: Face) -> Crop:
+    """Return the crop of a face in an upright photograph; it may leave the photograph."""
+    middle, (across, down) = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
+    diagonal = float(np.hypot(*face.size))
+    apart = float(np.hypot(across, down)) / diagonal
+    share = (_EYES_FROM_FRONT - apart) / (_EYES_FROM_FRONT - _EYES_FROM_SIDE)
+    profile = min(max(share, 0.0), 1.0)
+    turn = (1 - profile) * float(np.arctan2(down, across))
+    side = diagonal * (_SIDE + (_SIDE_OF_PROFILE - _SIDE) * profile)
+    right = np.array([np.cos(turn), np.sin(turn)])
+    below = np.array([-right[1], right[0]])
+    back = float((face.middle - middle) @ right) * (_BACK + (_BACK_OF_PROFILE - _BACK) * profile)
+    x, y = middle + back * right + _EYES_ABOVE_MIDDLE * side * below
+    return Crop(float(x), float(y), side, float(np.degrees(turn)))
 
 
 @dataclass(frozen=True)
@@ -119,16 +93,16 @@ class Middle:
 
     @property
     def about(self) -> str:
-        """What it does, as a sentence."""
+        """A sentence on what is cropped."""
         return f"Of each image the largest square in its middle is used. {self.why}".strip()
 
     @property
     def plain(self) -> dict[str, Any]:
-        """As plain data."""
+        """The cropping as plain data, which `cropping_of` reads."""
         return {"how": CENTRE}
 
     def crop(self, known: Known, facts: Facts) -> Crop:
-        """The part of a photograph."""
+        """Return the part of a photograph that is used."""
         return centred(facts.height, facts.width)
 
 
@@ -149,7 +123,7 @@ class AroundFace:
 
     @property
     def about(self) -> str:
-        """What it does, as a sentence."""
+        """A sentence on what is cropped."""
         said = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
         otherwise = said.get(self.unclear, "the image is left out")
         return (
@@ -159,11 +133,11 @@ class AroundFace:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """As plain data."""
+        """The cropping as plain data, which `cropping_of` reads."""
         return {"how": AROUND_FACES, "unclear": self.unclear}
 
     def crop(self, known: Known, facts: Facts) -> Crop:
-        """The part of a photograph.
+        """Return the part of a photograph that is used.
 
         Raises:
             Unusable: there is no face in it, or there are several.
@@ -175,9 +149,8 @@ class AroundFace:
             return around_eyes(face)
         if self.unclear == CENTRE:
             return centred(facts.height, facts.width)
-        if facts.faces:
-            raise Unusable(f"shows {len(facts.faces)} faces")
-        raise Unusable("shows no face that was found")
+        count = len(facts.faces)
+        raise Unusable(f"shows {count} faces" if count else "shows no face that was found")
 
 
 @dataclass(frozen=True)
@@ -198,17 +171,17 @@ class ByCamera:
 
     @property
     def about(self) -> str:
-        """What it does, as a sentence."""
+        """A sentence on what is cropped."""
         return f"Of all images of a camera the same square is used. {self.why}".strip()
 
     @property
     def plain(self) -> dict[str, Any]:
-        """As plain data."""
+        """The cropping as plain data, which `cropping_of` reads."""
         boxes = {str(angle): [box.x, box.y, box.side] for angle, box in self.boxes.items()}
         return {"how": BY_CAMERA, "frame": list(self.frame), "boxes": boxes}
 
     def crop(self, known: Known, facts: Facts) -> Crop:
-        """The part of a photograph.
+        """Return the part of a photograph that is used.
 
         Raises:
             Unusable: it is of another size than the others.
@@ -219,8 +192,11 @@ class ByCamera:
         return self.boxes[int(known["angle"])]
 
 
+Cropping = Middle | AroundFace | ByCamera
+
+
 def cropping_of(plain: Mapping[str, Any]) -> Cropping:
-    """The cropping that plain data stand for."""
+    """Return the cropping that plain data stand for."""
     if plain["how"] == AROUND_FACES:
         return AroundFace(plain["unclear"])
     if plain["how"] == BY_CAMERA:
@@ -231,7 +207,7 @@ def cropping_of(plain: Mapping[str, Any]) -> Cropping:
 
 
 def clear_face(faces: Sequence[Face]) -> Face | None:
-    """The only face, or the one that is much larger than all others; None where there is none."""
+    """Return the only face, or the one much larger than all others; None where there is none."""
     if not faces:
         return None
     largest, *others = faces
@@ -241,18 +217,17 @@ def clear_face(faces: Sequence[Face]) -> Face | None:
 
 
 def fitting(sample: Sequence[Facts], unclear: str) -> Middle | AroundFace:
-    """How to crop a set of which nothing is known but what a sample of it shows.
+    """Choose how to crop a set of which nothing is known but what a sample of it shows.
 
     Args:
         sample: photographs in which faces were looked for.
         unclear: what becomes of images without a clear face, where faces are cropped.
     """
     usable = [facts for facts in sample if not facts.fault]
-    clear = [(facts, clear_face(facts.faces)) for facts in usable]
     filled = [
         around_eyes(face).side / min(facts.height, facts.width)
-        for facts, face in clear
-        if face is not None
+        for facts in usable
+        if (face := clear_face(facts.faces)) is not None
     ]
     looked = f"of {len(usable)} images that were looked at"
     if len(filled) < PORTRAITS * max(1, len(usable)):
@@ -261,3 +236,146 @@ def fitting(sample: Sequence[Facts], unclear: str) -> Middle | AroundFace:
     if share >= CROPPED_ALREADY:
         return Middle(f"(They are cropped already: {looked}, faces fill {share:.0%}.)")
     return AroundFace(unclear, f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)")
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return places in a list, evenly spread; all of them where they are few."""
+    return [place * count // most for place in range(most)] if count > most else [*range(count)]
+
+
+def derive(photographs: Sequence[Photograph], look: Look) -> ByCamera:
+    """Work out the squares of all cameras, from neutral faces that look ahead where there are such.
+
+    A square is around the eyes, by `around_eyes`, and level; its middle and its side are medians
+    over the people. A camera that sees too few faces, as one of full profiles may, gets the height
+    and the side that the others have, in the middle.
+
+    Raises:
+        UserError: no camera sees faces.
+    """
+    angles = synthfaces.ANGLES
+    sample = {angle: _sample(photographs, angle) for angle in angles}
+    everything = [path for chosen in sample.values() for path in chosen]
+    facts = dict(zip(everything, look(everything), strict=True))
+    frame = _frame(facts.values())
+    crops = {
+        angle: [
+            around_eyes(face)
+            for path in chosen
+            if (facts[path].height, facts[path].width) == frame
+            and (face := clear_face(facts[path].faces)) is not None
+        ]
+        for angle, chosen in sample.items()
+    }
+    boxes = {
+        angle: Crop(*np.median([(c.x, c.y, c.side) for c in seen], axis=0).tolist())
+        for angle, seen in crops.items()
+        if len(seen) >= min(FEWEST, len(sample[angle]) or FEWEST)
+    }
+    if not boxes:
+        raise UserError(
+            "no camera of these photographs sees faces; give the squares: ::boxes=FILE.csv with "
+            f"the columns {', '.join(_COLUMNS)}; or go without: ::crop=centre"
+        )
+    y, side = np.median([(box.y, box.side) for box in boxes.values()], axis=0).tolist()
+    usual = Crop(frame[1] / 2, y, side)
+    looked = sum(map(len, crops.values()))
+    why = f"(It was worked out from {looked} faces that were found in {len(everything)} images.)"
+    return ByCamera({angle: boxes.get(angle, usual) for angle in angles}, frame, why)
+
+
+def _sample(photographs: Sequence[Photograph], angle: int) -> list[str]:
+    """Return paths of a camera: neutral and looking ahead where possible, spread over all."""
+    of_camera = [one for one in photographs if one.known["angle"] == angle]
+    plain = [
+        one
+        for one in of_camera
+        if (one.known.get("emotion"), one.known.get("gaze")) == ("neutral", "frontal")
+    ]
+    chosen = plain if len(plain) >= FEWEST else of_camera
+    return [chosen[place].path for place in spread(len(chosen), SAMPLE)]
+
+
+def _frame(seen: Any) -> tuple[int, int]:
+    """Return height and width of most photographs."""
+    shapes = [(facts.height, facts.width) for facts in seen if not facts.fault]
+    if not shapes:
+        raise UserError(
+            "none of the photographs that were looked at can be decoded; are they whole?"
+        )
+    return max(sorted(set(shapes)), key=shapes.count)
+
+
+def read_boxes(file: Path, photographs: Sequence[Photograph], look: Look) -> ByCamera:
+    """Read the squares that a table gives: a row a camera, in pixels of the photographs.
+
+    Raises:
+        UserError: a table that cannot be read, has other columns than angle, left, top and side,
+            lacks an angle of the photographs, or has what is no number.
+    """
+    where = f"boxes {str(file)!r}"
+    try:
+        table = pd.read_csv(file, encoding="utf-8-sig", skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{where} cannot be read ({said}); give a CSV file") from None
+    if list(table.columns) != _COLUMNS:
+        raise UserError(
+            f"{where} has the columns {', '.join(map(str, table.columns))}; "
+            f"it needs {', '.join(_COLUMNS)}"
+        )
+    if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
+        raise UserError(f"{where} has {table.iloc[0].to_dict()}, not four numbers")
+    frame = _frame(look([one.path for one in photographs[:SAMPLE]]))
+    boxes: dict[int, Crop] = {}
+    for angle, left, top, side in table.itertuples(index=False):
+        check_one_of("angle of boxes", angle, synthfaces.ANGLES)
+        if angle in boxes:
+            raise UserError(f"{where} has two for angle {angle:g}; remove one")
+        boxes[int(angle)] = _box(f"angle {angle:g} in {where}", left, top, side, frame)
+    for angle in sorted({int(one.known["angle"]) for one in photographs} - set(boxes)):
+        raise UserError(f"{where} has none for angle {angle}; add a row")
+    return ByCamera(boxes, frame, "(It was given.)")
+
+
+def _box(what: str, left: float, top: float, side: float, frame: tuple[int, int]) -> Crop:
+    """Return a square as a crop; its middle has to lie in photographs of this height and width."""
+    x, y, (height, width) = left + side / 2, top + side / 2, frame
+    if not (1 <= side <= 2 * max(frame) and 0 <= x <= width and 0 <= y <= height):
+        raise UserError(
+            f"the box of {what} has the side {side:g} and the middle {x:g}, {y:g} in photographs "
+            f"of {width} x {height} pixels; its middle has to lie in them, and its side be from 1 "
+            "to twice theirs"
+        )
+    return Crop(float(x), float(y), float(side))
+
+
+def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Square:
+    """Read a photograph as a network takes it.
+
+    Args:
+        path: of the file.
+        size: side of the result, in pixels.
+        cropping: how the photographs of a network were cropped, as its manifest has it for
+            `cropping_of`; None where they were not. An image that is not cropped yet is then
+            cropped around its face. Where each camera has a square of its own, a file that is
+            named like the database's gets that of its camera, and another is cropped around its
+            face.
+
+    Raises:
+        UserError: it cannot be read or decoded, or has no face where one is looked for.
+    """
+    try:
+        pixels = upright(content_of(path))
+        facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
+        how, known = None if cropping is None else cropping_of(cropping), {}
+        if isinstance(how, ByCamera):
+            try:
+                known = facts_of(path.name)
+            except UserError:
+                how = AroundFace(LARGEST)
+        if how is None or how.looks_for_faces:
+            facts = replace(facts, faces=find_faces(pixels))
+        return cut(pixels, (how or fitting([facts], LARGEST)).crop(known, facts), size)
+    except Unusable as error:
+        raise UserError(f"image {str(path)!r} {error}; give another") from None

@@ -1,12 +1,12 @@
-"""What a list of photographs holds, and what it must have to be of use."""
+"""Lists of photographs: folders with a sub-folder a class, and tables with a row an image."""
 
 import csv
 import io
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +14,21 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
 
 TASKS = ("subject", "emotion", "class")
-"""The columns that a network can be trained to tell."""
+"""The columns that a network can be trained to classify."""
+COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class")
+ALLOWED: Mapping[str, tuple[object, ...]] = {
+    "emotion": synthfaces.EMOTIONS,
+    "gaze": synthfaces.GAZES,
+    "angle": synthfaces.ANGLES,
+}
 UNKNOWN = "unknown"
 """Sex or group of a person of whom a source does not know it."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
+
+_PERSONAL = ("sex", "group", "age")
+"""Columns about a person, which no network is trained to classify."""
+_OLDEST = 150
+_MOST_DIGITS = 9
 
 Value = str | int
 
@@ -42,8 +54,8 @@ class Listing:
     Attributes:
         folder: that the paths start from.
         photographs: those that may be used, in their order.
-        tasks: the columns that a network can be trained to tell.
-        left_out: files that are not, with the reason.
+        tasks: the columns that a network can be trained to classify.
+        left_out: files that are not used, with the reason.
         missing: what the source's design asks for and does not find, in words.
         beyond: photographs that belong to the design but not to what networks learn from, such as
             full profiles.
@@ -60,14 +72,14 @@ class Listing:
 def usable_tasks(
     photographs: Sequence[Photograph], where: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns that a network can be trained to tell, and why others cannot be.
+    """Return the columns that a network can be trained to classify, and why others cannot be.
 
     Args:
         photographs: all of them.
-        where: what they are of, for the message.
+        where: their folder or table, for the message.
 
     Raises:
-        UserError: no column can be told: there are fewer than two classes, or one has a single
+        UserError: no column can be used: there are fewer than two classes, or one has a single
             image; two classes whose names differ in capitals alone.
     """
     if not photographs:
@@ -75,32 +87,24 @@ def usable_tasks(
     usable: list[str] = []
     faults: list[str] = []
     for task in TASKS:
-        values = [str(one.known[task]) for one in photographs if task in one.known]
-        if not values:
-            continue
-        _check_capitals(values, where)
-        fault = _fault(task, Counter(values), where)
-        faults += [fault] if fault else []
-        usable += [] if fault else [task]
+        counts = Counter(str(one.known[task]) for one in photographs if task in one.known)
+        _check_capitals(counts, where)
+        fewest = min(counts, key=lambda name: counts[name], default="")
+        if len(counts) == 1:
+            faults.append(f"{where} has images of 1 {task}; it needs two at least")
+        elif counts and counts[fewest] < 2:
+            faults.append(
+                f"{task} {fewest!r} in {where} has a single image; "
+                "give it two at least, one to train on and one to test, or remove it"
+            )
+        elif counts:
+            usable.append(task)
     if not usable:
         raise UserError(faults[0])
     return tuple(usable), tuple(faults)
 
 
-def _fault(task: str, counts: Counter[str], where: str) -> str:
-    """What is wrong with the classes of a task; nothing where nothing is."""
-    if len(counts) < 2:
-        return f"{where} has images of {counted(len(counts), task)}; it needs two at least"
-    fewest = min(counts, key=lambda name: counts[name])
-    if counts[fewest] > 1:
-        return ""
-    return (
-        f"{task} {fewest!r} in {where} has a single image; "
-        "give it two at least, one to train on and one to test, or remove it"
-    )
-
-
-def _check_capitals(names: Iterable[str], where: str) -> None:
+def _check_capitals(names: Mapping[str, int], where: str) -> None:
     seen: dict[str, str] = {}
     for name in sorted(names):
         other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
@@ -113,23 +117,8 @@ def _check_capitals(names: Iterable[str], where: str) -> None:
             )
 
 
-def counted(count: int, task: str) -> str:
-    """How many classes of a task: ``1 subject``, ``0 classes``."""
-    plural = "classes" if task == "class" else f"{task}s"
-    return f"{count} {task if count == 1 else plural}"
-
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
-
-_Place = tuple[int, int]
-
-
 def check_folder(folder: Path) -> None:
-    """Refuse what is no folder, or cannot be listed.
-
-    Raises:
-        UserError: it is missing, a file, or may not be read.
-    """
+    """Refuse what is missing, is no folder, or may not be read, with a `UserError`."""
     try:
         if not folder.is_dir():
             said = "is not a folder" if folder.exists() else "does not exist"
@@ -142,7 +131,7 @@ def check_folder(folder: Path) -> None:
 
 
 def images_below(folder: Path, left_out: list[LeftOut]) -> Iterator[str]:
-    """The paths of images below a folder, relative to it, sorted; hidden ones are passed over.
+    """Return the sorted paths of images below a folder, relative to it, without hidden ones.
 
     Args:
         folder: where to begin.
@@ -152,7 +141,7 @@ def images_below(folder: Path, left_out: list[LeftOut]) -> Iterator[str]:
 
 
 def _walk(
-    folder: Path, below: str, above: tuple[_Place, ...], left_out: list[LeftOut]
+    folder: Path, below: str, above: tuple[tuple[int, int], ...], left_out: list[LeftOut]
 ) -> Iterator[str]:
     try:
         facts = (folder / below).stat()
@@ -169,17 +158,16 @@ def _walk(
         path = f"{below}/{entry.name}" if below else entry.name
         if not is_text(entry.name):
             left_out.append(LeftOut(as_text(path), "has a name that is not UTF-8; rename it"))
+        elif entry.name.startswith("."):
             continue
-        if entry.name.startswith("."):
-            continue
-        if _is_folder(entry):
+        elif os.path.isdir(entry):  # noqa: PTH112 - it is False for a link that leads to itself
             yield from _walk(folder, path, (*above, place), left_out)
         elif Path(entry.name).suffix.lower() in SUFFIXES:
             yield path
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is what it seems to be: one that is not UTF-8 cannot be written down."""
+    """Whether a name can be written down: one that is not UTF-8 cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -188,19 +176,12 @@ def is_text(name: str) -> bool:
 
 
 def as_text(name: str) -> str:
-    """A name that can be written down, with what is not UTF-8 in numbers."""
+    """Return a name that can be written down, with what is not UTF-8 in numbers."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself; as a file it is refused with that reason
-        return False
-
-
 def list_classes(folder: Path) -> Listing:
-    """The images of a folder, sorted by class and path.
+    """List the images of a folder with a sub-folder a class, sorted by class and path.
 
     Raises:
         UserError: a folder that is missing or empty, with fewer than two classes, with a class
@@ -208,37 +189,25 @@ def list_classes(folder: Path) -> Listing:
     """
     check_folder(folder)
     left_out: list[LeftOut] = []
-    paths = [path.partition("/") for path in images_below(folder, left_out)]
-    photographs = tuple(Photograph("".join(path), {"class": path[0]}) for path in paths if path[1])
-    loose = [LeftOut(name, "lies in no sub-folder") for name, slash, _ in paths if not slash]
-    where = f"folder {str(folder)!r}"
-    classes = {photograph.known["class"] for photograph in photographs}
-    if len(classes) < 2:
+    photographs: list[Photograph] = []
+    for path in images_below(folder, left_out):
+        name, slash, _ = path.partition("/")
+        if slash:
+            photographs.append(Photograph(path, {"class": name}))
+        else:
+            left_out.append(LeftOut(path, "lies in no sub-folder"))
+    where, count = f"folder {str(folder)!r}", len({one.known["class"] for one in photographs})
+    if count < 2:
         raise UserError(
-            f"{where} has images of {counted(len(classes), 'class')}; "
+            f"{where} has images of {count} class{'' if count else 'es'}; "
             f"it needs two sub-folders at least with images ({', '.join(SUFFIXES)})"
         )
     tasks, _ = usable_tasks(photographs, where)
-    return Listing(folder, photographs, tasks, (*left_out, *loose))
-
-
-COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class")
-_ABOUT = ("sex", "group", "age")
-"""Columns about a person, which no network is trained to tell."""
-_NUMBERS = ("angle", "age")
-_ALLOWED: Mapping[str, tuple[Value, ...]] = {
-    "emotion": synthfaces.EMOTIONS,
-    "gaze": synthfaces.GAZES,
-    "angle": synthfaces.ANGLES,
-}
-_DELIMITERS = ",;\t"
-_SAYS_DELIMITER = "sep="
-_OLDEST = 150
-_LONGEST_NUMBER = 9
+    return Listing(folder, tuple(photographs), tasks, tuple(left_out))
 
 
 def list_table(file: Path) -> Listing:
-    """The images that a table lists, in its order.
+    """List the images that a table names, in its order.
 
     Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
     relative to the folder of the table. A row that lacks a value or has more cells than there are
@@ -247,51 +216,55 @@ def list_table(file: Path) -> Listing:
 
     Raises:
         UserError: a table that cannot be read, an unknown column or one that is there twice, no
-            column ``path`` or none that a network can be trained to tell, a value that an emotion,
-            a gaze or an angle cannot have, and what `usable_tasks` refuses.
+            column ``path`` or none that a network can be trained to classify, a value that an
+            emotion, a gaze or an angle cannot have, and what `usable_tasks` refuses.
     """
     columns, rows = _rows(file)
-    _check_columns(columns, file)
+    _check_columns(columns, f"table {str(file)!r}")
     seen: dict[str, int] = {}
-    places = (file.parent.absolute(), file.parent.resolve())
-    known = [name for name in columns if name != "path"]
     photographs: list[Photograph] = []
     left_out: list[LeftOut] = []
     for number, cells in rows:
         row = dict(zip(columns, cells, strict=False))
-        path = _below(places, row.get("path", "").replace("\\", "/"))
-        lacking = [name for name in columns if not row.get(name) and name not in _ABOUT]
+        path = _below(file.parent, row.get("path", "").replace("\\", "/"))
+        lacking = [name for name in columns if not row.get(name) and name not in _PERSONAL]
+        where = f"row {number} of {file.name}"
         if any(cells[len(columns) :]):
-            reason = f"has more cells than there are columns in row {number} of {file.name}"
-            left_out.append(LeftOut(path or f"row {number}", reason))
+            reason = f"has more cells than there are columns in {where}"
         elif lacking:
-            reason = f"has no {' and no '.join(lacking)} in row {number} of {file.name}"
-            left_out.append(LeftOut(path or f"row {number}", reason))
+            reason = f"has no {' and no '.join(lacking)} in {where}"
         elif Path(path).suffix.lower() not in SUFFIXES:
-            left_out.append(LeftOut(path, f"is not one of {', '.join(SUFFIXES)}"))
+            reason = f"is not one of {', '.join(SUFFIXES)}"
         elif not _is_there(file.parent / path):
-            left_out.append(LeftOut(path, f"does not exist (row {number} of {file.name})"))
+            reason = f"does not exist ({where})"
         elif seen.setdefault(path, number) != number:
             reason = f"is in row {seen[path]} of {file.name}, and in row {number} again"
-            left_out.append(LeftOut(path, reason))
         else:
-            values = {
-                name: _value(name, row.get(name) or UNKNOWN, number, file)
-                for name in known
-                if row.get(name) or name != "age"
+            known = {
+                name: _value(name, row.get(name) or UNKNOWN, f"row {number} of {str(file)!r}")
+                for name in columns
+                if name != "path" and (row.get(name) or name != "age")
             }
-            photographs.append(Photograph(path, values))
+            photographs.append(Photograph(path, known))
+            continue
+        left_out.append(LeftOut(path or f"row {number}", reason))
     tasks, faults = usable_tasks(photographs, f"table {str(file)!r}")
-    numbered = tuple(_numbered(photographs))
-    return Listing(file.parent, numbered, tasks, tuple(left_out), missing=faults)
+    listing = Listing(file.parent, tuple(photographs), tasks, tuple(left_out), missing=faults)
+    names = [str(one.known.get("subject", "")) for one in photographs]
+    if not all(map(_is_number, names)):
+        return listing
+    numbered = (
+        Photograph(one.path, {**one.known, "subject": int(name)})
+        for one, name in zip(photographs, names, strict=True)
+    )
+    return replace(listing, photographs=tuple(numbered))
 
 
-def _below(places: tuple[Path, ...], path: str) -> str:
-    """A path as it begins at a folder, if it lies below it: pages show no more of a machine."""
-    whole = Path(path)
-    for place in places if whole.is_absolute() else ():
-        if whole.is_relative_to(place):
-            return whole.relative_to(place).as_posix()
+def _below(folder: Path, path: str) -> str:
+    """Return a path as it begins at the folder, if it lies below it."""
+    for place in (folder.absolute(), folder.resolve()):
+        if Path(path).is_relative_to(place):
+            return Path(path).relative_to(place).as_posix()
     return path
 
 
@@ -303,37 +276,34 @@ def _is_there(path: Path) -> bool:
 
 
 def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The names of the columns, and the rows that are not empty with their numbers."""
+    """Return the names of the columns, and the rows that are not empty with their numbers."""
+    where = f"table {str(file)!r}"
     try:
         if file.exists() and not file.is_file():
             raise ValueError("it is no file")
         text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"table {str(file)!r} does not exist; give a CSV file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"table {str(file)!r} cannot be read ({error}); save it as CSV in UTF-8"
-        ) from None
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    try:
+        first = text.lstrip().partition("\n")[0]
+        delimiter = max(",;\t", key=first.count)
         found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except FileNotFoundError:
+        raise UserError(f"{where} does not exist; give a CSV file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{where} cannot be read ({error}); save it as CSV in UTF-8") from None
     except csv.Error as error:
-        raise UserError(f"table {str(file)!r} is damaged ({error}); save it as CSV") from None
+        raise UserError(f"{where} is damaged ({error}); save it as CSV") from None
     stripped = [[cell.strip() for cell in cells] for cells in found]
     rows = [(number, cells) for number, cells in enumerate(stripped, start=1) if any(cells)]
-    if first.startswith(_SAYS_DELIMITER):  # as spreadsheets write it, and hide it
+    if first.startswith("sep="):  # as spreadsheets write it, and hide it
         rows = rows[1:]
     if len(rows) < 2:
-        raise UserError(f"table {str(file)!r} is empty; name columns, then an image in each row")
+        raise UserError(f"{where} is empty; name columns, then an image in each row")
     columns = rows[0][1]
     while not columns[-1]:
         columns.pop()
     return columns, rows[1:]
 
 
-def _check_columns(columns: list[str], file: Path) -> None:
-    where = f"table {str(file)!r}"
+def _check_columns(columns: list[str], where: str) -> None:
     for name in columns:
         if name not in COLUMNS:
             raise UserError(
@@ -348,33 +318,23 @@ def _check_columns(columns: list[str], file: Path) -> None:
         )
 
 
-def _value(name: str, text: str, row: int, file: Path) -> Value:
+def _value(name: str, text: str, where: str) -> Value:
     text = " ".join(text.split())
-    value: Value = int(text) if name in _NUMBERS and _is_number(text) else text
-    allowed = _ALLOWED.get(name)
-    if allowed is not None and value not in allowed:
+    numeric = name in ("angle", "age")
+    value: Value = int(text) if numeric and _is_number(text) else text
+    if name in ALLOWED and value not in ALLOWED[name]:
         raise UserError(
-            f"{name} {text!r} in row {row} of {str(file)!r} is not one of "
-            f"{', '.join(map(str, allowed))}; correct it, or use the column 'class'"
+            f"{name} {text!r} in {where} is not one of "
+            f"{', '.join(map(str, ALLOWED[name]))}; correct it, or use the column 'class'"
         )
-    if name in _NUMBERS and not isinstance(value, int):
-        raise UserError(f"{name} {text!r} in row {row} of {str(file)!r} is not a whole number")
+    if numeric and not isinstance(value, int):
+        raise UserError(f"{name} {text!r} in {where} is not a whole number")
     if name == "age" and int(value) > _OLDEST:
         raise UserError(
-            f"age {text!r} in row {row} of {str(file)!r} is not a number of years, 0 to {_OLDEST}"
+            f"age {text!r} in {where} is not a number of years, 0 to {_OLDEST}; correct it"
         )
     return value
 
 
 def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= _LONGEST_NUMBER
-
-
-def _numbered(photographs: list[Photograph]) -> Iterator[Photograph]:
-    """Subjects as numbers where all of them are."""
-    names = [str(photograph.known.get("subject", "")) for photograph in photographs]
-    if not all(map(_is_number, names)):
-        yield from photographs
-        return
-    for photograph, name in zip(photographs, names, strict=True):
-        yield Photograph(photograph.path, {**photograph.known, "subject": int(name)})
+    return text.isdecimal() and len(text) <= _MOST_DIGITS

@@ -1,64 +1,97 @@
-"""One row per image: what every source of faces yields."""
+"""Images with an index: what every source of faces yields, loaded, and drawn as contact sheets."""
 
-from collections.abc import Sequence
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int, Integer, Shaped, UInt8
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from tqdm.auto import tqdm
 
+from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.images import ImageFiles
-from tinyvgg.faces.parameters import named
-from tinyvgg.faces.sources import OPTIONS, SYNTHETIC, parse_source, synthfaces
+from tinyvgg.faces.cropping import (
+    AroundFace,
+    Cropping,
+    Middle,
+    derive,
+    fitting,
+    read_boxes,
+    spread,
+)
+from tinyvgg.faces.folder import ALLOWED, COLUMNS, TASKS, LeftOut, Listing, Photograph
+from tinyvgg.faces.images import (
+    BLOCK,
+    VERSION,
+    Crop,
+    Facts,
+    Looker,
+    Pixels,
+    Square,
+    Unusable,
+    content_of,
+    cut,
+    one_thread_each,
+    resized,
+    sha256_of,
+    upright,
+)
+from tinyvgg.faces.sources import (
+    AROUND_FACES,
+    AUTO,
+    BY_CAMERA,
+    OPTIONS,
+    SYNTHETIC,
+    Source,
+    list_photographs,
+    named,
+    parse_source,
+    synthfaces,
+)
 
-if TYPE_CHECKING:
-    from tinyvgg.faces.looking import Originals
-
-COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class", "source")
-_ALLOWED: dict[str, tuple[object, ...]] = {
-    "emotion": synthfaces.EMOTIONS,
-    "gaze": synthfaces.GAZES,
-    "angle": synthfaces.ANGLES,
-}
-_TASKS = ("subject", "emotion", "class")
 PIXEL_SCALE = 256.0
+LARGEST = 400
+"""Height of a whole photograph that is shown, in pixels: none is ever shown at its full size."""
+AUTO_SAMPLE = 24
+"""Images that are looked at to find out whether a set is cropped already."""
+SHEET = (16, 12)
+"""Columns and rows of a contact sheet."""
+CELL, CAPTION, GAP = 96, 14, 6
 
 Rows = Integer[np.ndarray, "m"] | Sequence[int]
 
 
 @dataclass(frozen=True)
 class FaceIndex:
-    """The table of a set of images, with the columns among `COLUMNS` that its source knows.
+    """The table of a set of images, with the columns that its source knows.
 
     Raises:
-        UserError: a column, emotion, gaze or angle that is not among the known ones.
+        UserError: an unknown column, emotion, gaze or angle.
     """
 
     table: pd.DataFrame
 
     def __post_init__(self) -> None:
+        known = (*COLUMNS, "source")
         for column in self.table.columns:
-            if column not in COLUMNS:
+            if column not in known:
                 raise UserError(
-                    f"column {column!r} is not one of {', '.join(COLUMNS)}; rename or drop it"
+                    f"column {column!r} is not one of {', '.join(known)}; rename or drop it"
                 )
-        for column, allowed in _ALLOWED.items():
-            if column in self.table:
-                self._check_values(column, allowed)
-
-    def _check_values(self, column: str, allowed: tuple[object, ...]) -> None:
-        strange = self.table.loc[~self.table[column].isin(list(allowed))]
-        if len(strange):
-            value = strange[column].tolist()[0]
-            where = strange.iloc[0].get("path", f"row {strange.index[0]}")
-            raise UserError(
-                f"{column} {value!r} in {where!r} is not one of {', '.join(map(str, allowed))}"
-            )
+        for column in self.table.columns.intersection(list(ALLOWED)):
+            strange = self.table[~self.table[column].isin(list(ALLOWED[column]))]
+            if len(strange):
+                value, allowed = strange[column].tolist()[0], ", ".join(map(str, ALLOWED[column]))
+                where = strange.iloc[0].get("path", f"row {strange.index[0]}")
+                raise UserError(f"{column} {value!r} in {where!r} is not one of {allowed}")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -69,15 +102,15 @@ class FaceIndex:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The columns that a network can be trained to tell."""
-        return tuple(task for task in _TASKS if task in self.table)
+        """The columns that a network can be trained to classify."""
+        return tuple(task for task in TASKS if task in self.table)
 
     def classes(self, task: str) -> tuple[str, ...]:
-        """The names of the classes of a task, in the order of their labels."""
+        """Return the names of the classes of a task, in the order of their labels."""
         return tuple(str(value) for value in sorted(self._column(task).unique()))
 
     def labels(self, task: str) -> Int[np.ndarray, "n"]:
-        """The label of each image: the place of its class in `classes`."""
+        """Return the label of each image: the place of its class in `classes`."""
         codes = self._column(task).astype("category").cat.codes
         return codes.to_numpy(dtype=np.int64)
 
@@ -89,6 +122,82 @@ class FaceIndex:
         return self.table[task]
 
 
+class Seen(NamedTuple):
+    """A whole photograph, scaled down, and the part of it that is used, in its pixels."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    crop: Crop
+
+
+@dataclass(frozen=True)
+class Originals:
+    """The photographs of a source, all of them.
+
+    Attributes:
+        listing: of all that are there.
+        cropping: how they are cropped.
+        left_out: those that are not used: columns path and reason.
+        looker: looks at them.
+    """
+
+    listing: Listing
+    cropping: Cropping
+    left_out: pd.DataFrame
+    looker: Looker
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """How they are cropped, what is left out and what is missing, as plain data."""
+        return {
+            "cropping": self.cropping.plain,
+            "left_out": self.left_out.to_dict("records"),
+            "missing": list(self.listing.missing),
+        }
+
+    def shots(self) -> pd.DataFrame:
+        """Return what is known of all of them, those beyond the training included, a row each."""
+        every = (*self.listing.photographs, *self.listing.beyond)
+        return pd.DataFrame([{"path": one.path, **one.known} for one in every])
+
+    def crops(self, paths: Sequence[str]) -> list[Crop | None]:
+        """Return the part of each photograph that is used; None of one that cannot be used."""
+        known = dict((*self.listing.photographs, *self.listing.beyond))
+        facts = self.looker.look(paths, self.cropping.looks_for_faces)
+        chosen = (_crop(self.cropping, known[p], f) for p, f in zip(paths, facts, strict=True))
+        return [crop if isinstance(crop, Crop) else None for crop in chosen]
+
+    def portraits(self, paths: Sequence[str], size: int) -> UInt8[np.ndarray, "n s s 3"]:
+        """Return photographs cropped as networks see them, at another size; white if unusable."""
+        images = np.full((len(paths), size, size, 3), 255, np.uint8)
+        for place, (crop, pixels) in enumerate(self._usable(paths)):
+            if crop is not None and pixels is not None:
+                images[place] = cut(pixels, crop, size)
+        return images
+
+    def seen(self, paths: Sequence[str], height: int) -> list[Seen]:
+        """Return whole photographs without the unusable ones, and the part of each that is used.
+
+        Args:
+            paths: of the photographs.
+            height: of each, in pixels; no more than `LARGEST`.
+        """
+        found = []
+        for crop, pixels in self._usable(paths):
+            if crop is not None and pixels is not None:
+                zoom = min(height, LARGEST) / pixels.shape[1]
+                shape = [max(1, round(side * zoom)) for side in pixels.shape[1:]]
+                part = Crop(zoom * crop.x, zoom * crop.y, zoom * crop.side, crop.turn)
+                found.append(Seen(resized(pixels, *shape), part))
+        return found
+
+    def _usable(self, paths: Sequence[str]) -> Iterable[tuple[Crop | None, Pixels | None]]:
+        for path, crop in zip(paths, self.crops(paths), strict=True):
+            try:
+                yield crop, upright(content_of(self.listing.folder / path))
+            except Unusable:
+                yield crop, None
+
+
 @dataclass(frozen=True)
 class Faces:
     """Images with their index.
@@ -96,27 +205,25 @@ class Faces:
     Attributes:
         source: where they come from, as `tinyvgg.faces.sources.parse_source` reads it.
         index: one row per image, in the order of `images`.
-        images: 8-bit RGB, (n, height, width, 3); of a set that does not fit memory its files, which
-            are indexed in the same way.
+        images: 8-bit RGB, (n, height, width, 3); those of photographs are mapped from a file, so
+            that a set may be larger than the memory.
         fingerprint: a hash of what made the pixels; the same images have the same one.
         originals: the photographs behind the images; None for synthetic ones.
     """
 
     source: str
     index: FaceIndex
-    images: Shaped[np.ndarray, "n h w 3"] | ImageFiles
+    images: Shaped[np.ndarray, "n h w 3"]
     fingerprint: str
-    originals: "Originals | None" = None
+    originals: Originals | None = None
 
     def __len__(self) -> int:
         return len(self.index)
 
     @property
     def left_out(self) -> pd.DataFrame:
-        """Photographs that are not used: columns path and reason; of synthetic faces none."""
-        if self.originals is None:
-            return pd.DataFrame({"path": [], "reason": []}, dtype=object)
-        return self.originals.left_out
+        """Photographs that are not used: columns path and reason; none of synthetic faces."""
+        return _as_table([]) if self.originals is None else self.originals.left_out
 
     @cached_property
     def kind(self) -> str:
@@ -139,12 +246,236 @@ class Faces:
         return self.originals.cropping.frames_faces
 
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
-        """8-bit pixels of images."""
+        """Return 8-bit pixels of images."""
         chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
         return torch.from_numpy(np.ascontiguousarray(chosen))
 
     def tensor(
         self, rows: Rows | None = None, device: str | torch.device = "cpu"
     ) -> Float[Tensor, "m 3 h w"]:
-        """Images as the paper's network sees them: RGB divided by 256 (published code), float32."""
+        """Return images as the paper's network sees them: RGB divided by 256 (published code)."""
         return self.pixels(rows).to(device).permute(0, 3, 1, 2).float() / PIXEL_SCALE
+
+
+def load_faces(
+    source: str, size: int, subjects: int | None = None, seed: int = 0, progress: bool = True
+) -> Faces:
+    """Load a source of faces at one size; what is rendered or decoded is kept.
+
+    Args:
+        source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
+            `synthfaces.Difficulty`; ``rafd:PATH``, the folder of the Radboud Faces
+            Database; ``london:PATH``, that of the Face Research Lab London Set; ``folder:PATH``,
+            one sub-folder a class or a CSV file with a row an image. Options of photographs
+            follow behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
+        size: side of the square images, in pixels.
+        subjects: how many of the 67 synthetic subjects; None for all. Photographs are taken whole.
+        seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
+            when the split and the initial weights change.
+        progress: whether to show progress bars.
+
+    Raises:
+        UserError: a source that cannot be listed, or with too few photographs that can be used.
+    """
+    asked = parse_source(source)
+    if not asked.is_synthetic:
+        return _load_photographs(asked, size, progress)
+    table = synthfaces.design() if subjects is None else synthfaces.design(subjects)
+    knobs, cache = synthfaces.difficulty_of(source), files.faces_cache()
+    images = synthfaces.render(table, size, cache, seed, progress=progress, difficulty=knobs)
+    made_by = synthfaces.fingerprint(size, seed, knobs)
+    return Faces(knobs.source, FaceIndex(table), images, made_by)
+
+
+class _Part(NamedTuple):
+    """A part of a photograph as it was when it was looked at."""
+
+    path: Path
+    sha256: str
+    crop: Crop
+
+
+def _load_photographs(source: Source, size: int, progress: bool) -> Faces:
+    """Load photographs; one that cannot be used is left out and listed with the reason."""
+    listing = list_photographs(source)
+    place = hashlib.sha256(str(listing.folder.resolve()).encode()).hexdigest()[:16]
+    cache = files.faces_cache() / f"photographs-{place}"
+    looker = Looker(listing.folder, cache / f"known-{VERSION}.json", progress)
+    cropping = _choose(source, listing, looker)
+    paths = [one.path for one in listing.photographs]
+    facts = looker.look(paths, cropping.looks_for_faces, f"reading {source.path.name}")
+    crops = [_crop(cropping, p.known, f) for p, f in zip(listing.photographs, facts, strict=True)]
+    rows, left_out = _usable(listing, facts, crops)
+    parts = [
+        _Part(listing.folder / paths[row], facts[row].sha256, crop)
+        for row in rows
+        if isinstance(crop := crops[row], Crop)
+    ]
+    table = _table(source, [listing.photographs[row] for row in rows])
+    fingerprint = _fingerprint(table, parts)
+    images = _images(parts, size, cache / f"{fingerprint}-{size}.npy", progress)
+    originals = Originals(listing, cropping, _as_table([*listing.left_out, *left_out]), looker)
+    return Faces(str(source), FaceIndex(table), images, fingerprint, originals)
+
+
+def _choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
+    """Choose how photographs are cropped, by the source's options and by what they show."""
+    crop, unclear = source.option("crop"), source.option("unclear")
+    title = "looking for faces"
+    if crop == BY_CAMERA:
+        photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
+        if boxes:
+            return read_boxes(Path(boxes).expanduser(), photographs, looker.look)
+        return derive(photographs, lambda paths: looker.look(paths, True, title))
+    if crop == AROUND_FACES:
+        return AroundFace(unclear)
+    if crop != AUTO:
+        return Middle()
+    places = spread(len(listing.photographs), AUTO_SAMPLE)
+    sample = [listing.photographs[place].path for place in places]
+    return fitting(looker.look(sample, True, title), unclear)
+
+
+def _crop(cropping: Cropping, known: Any, facts: Facts) -> Crop | str:
+    """Return the part of a photograph that is used, or why there is none."""
+    try:
+        return facts.fault or cropping.crop(known, facts)
+    except Unusable as error:
+        return str(error)
+
+
+def _usable(
+    listing: Listing, facts: Sequence[Facts], crops: Sequence[Crop | str]
+) -> tuple[list[int], list[LeftOut]]:
+    """Return the rows that can be used, and the other photographs with the reason."""
+    left_out: list[LeftOut] = []
+    rows: list[int] = []
+    first: dict[str, str] = {}
+    for row, ((path, _), one, crop) in enumerate(
+        zip(listing.photographs, facts, crops, strict=True)
+    ):
+        original = first.setdefault(one.sha256, path)
+        if isinstance(crop, str):
+            left_out.append(LeftOut(path, crop))
+        elif original != path:
+            left_out.append(LeftOut(path, f"is the same file as {original}"))
+        else:
+            rows.append(row)
+    while lonely := _lonely(listing, rows):
+        reason = "is the only usable one of its class, at its angle"
+        left_out += [LeftOut(listing.photographs[row].path, reason) for row in lonely]
+        rows = [row for row in rows if row not in lonely]
+    if not rows:
+        reasons = pd.Series([reason for _, reason in left_out], dtype=object).value_counts()
+        raise UserError(
+            f"none of the {len(facts)} images in {str(listing.folder)!r} can be used (most of "
+            f"them: {reasons.index[0]}); if these are no portraits, take their middle: "
+            "::crop=centre"
+        )
+    return rows, left_out
+
+
+def _lonely(listing: Listing, rows: list[int]) -> set[int]:
+    """Return rows that are the only one of their class at their angle: none could be tested."""
+    table = pd.DataFrame([listing.photographs[row].known for row in rows], index=rows)
+    lonely: set[int] = set()
+    for task in listing.tasks if rows else ():
+        cells = table.groupby([task, "angle"] if "angle" in table else [task])
+        lonely |= set(table.index[cells[task].transform("size") < 2])
+    return lonely
+
+
+def _table(source: Source, photographs: Sequence[Photograph]) -> pd.DataFrame:
+    rows = [{"path": one.path, **one.known} for one in photographs]
+    table = pd.DataFrame(rows).assign(source=source.kind)
+    return table.astype({"age": "Int64"}) if "age" in table else table
+
+
+def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
+    return pd.DataFrame(sorted(left_out), columns=["path", "reason"], dtype=object)
+
+
+def _fingerprint(table: pd.DataFrame, parts: Iterable[_Part]) -> str:
+    """Return a hash of all that decides the pixels; their place is not part of it."""
+    digest = hashlib.sha256(f"decoding {VERSION}\n{table.to_csv(index=False)}".encode())
+    for part in parts:
+        digest.update(f"{part.sha256} {part.crop}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _images(
+    parts: Sequence[_Part], size: int, file: Path, progress: bool
+) -> UInt8[np.ndarray, "n s s 3"]:
+    """Map the images from their file; one that is missing is made, block by block.
+
+    A block is written whole, so that a call that was killed goes on behind the last one.
+    """
+    folder = file.with_suffix(".blocks")
+    blocks = [folder / f"{start}.npy" for start in range(0, len(parts), BLOCK)]
+
+    def join(to: Path) -> None:
+        shape = (len(parts), size, size, 3)
+        whole = np.lib.format.open_memmap(to, "w+", np.uint8, shape)
+        np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
+        whole.flush()
+
+    if not file.exists():
+        with one_thread_each() as pool, tqdm(total=len(parts), disable=not progress) as bar:
+            for number, block in enumerate(blocks):
+                chosen = parts[number * BLOCK : (number + 1) * BLOCK]
+                if not block.exists():
+                    made = np.stack([*pool.map(_cut, chosen, [size] * len(chosen))])
+                    files.write_whole(block, lambda to, made=made: np.save(to, made))
+                bar.update(len(chosen))
+        files.write_whole(file, join)
+        shutil.rmtree(folder, ignore_errors=True)
+    return np.load(file, mmap_mode="c")
+
+
+def _cut(part: _Part, size: int) -> Square:
+    try:
+        content = content_of(part.path)
+        if sha256_of(content) != part.sha256:
+            raise Unusable("has changed since its folder was read")
+        return cut(upright(content), part.crop, size)
+    except Unusable as error:
+        raise UserError(f"image {str(part.path)!r} {error}; start again") from None
+
+
+def write_sheets(faces: Faces, folder: Path) -> list[Path]:
+    """Write contact sheets of all images of a set, each with its name, in the order of the index.
+
+    Args:
+        faces: the set.
+        folder: where ``sheet-001.png`` and the following go; sheets of an earlier call are
+            replaced.
+
+    Returns:
+        The paths of the sheets.
+    """
+    most = SHEET[0] * SHEET[1]
+    names = faces.index.table["path"].tolist()
+    written = []
+    for start in range(0, len(faces), most):
+        path = folder / f"sheet-{start // most + 1:03d}.png"
+        sheet = _sheet(faces.images[start : start + most], names[start : start + most])
+        files.write_whole(path, sheet.save)
+        written.append(path)
+    for path in set(folder.glob("sheet-[0-9][0-9][0-9].png")) - set(written):
+        path.unlink()
+    return written
+
+
+def _sheet(images: UInt8[np.ndarray, "n s s 3"], names: list[str]) -> Image.Image:
+    columns, across, down = min(SHEET[0], len(images)), CELL + GAP, CELL + CAPTION + GAP
+    size = (columns * across + GAP, -(-len(images) // columns) * down + GAP)
+    sheet = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(9)
+    for place, (image, name) in enumerate(zip(images, names, strict=True)):
+        left, top = GAP + across * (place % columns), GAP + down * (place // columns)
+        cell = Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC)
+        sheet.paste(cell, (left, top))
+        plain = Path(name).stem.encode("latin-1", "replace").decode("latin-1")
+        short = plain if len(plain) < 20 else f"...{plain[-16:]}"
+        draw.text((left, top + CELL), short, "black", font)
+    return sheet

@@ -1,17 +1,20 @@
-"""The Face Research Lab London Set as it is published (doi 10.6084/m9.figshare.5047666).
+"""The Face Research Lab London Set as it is published (doi 10.6084/m9.figshare.5047666, CC BY 4.0).
 
 Its folders are named after expression and view; in them the images are named after the person and
 the number of the view, such as ``neutral_front/001_03.jpg``. Age, sex and group of the persons are
-in a table beside them.
+in a table beside them. It is published as an archive for each folder, and the table.
 """
 
 import csv
 import re
+import shutil
+import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from tinyvgg.errors import UserError
+from tinyvgg.errors import UserError, need
 from tinyvgg.faces.folder import (
     UNKNOWN,
     LeftOut,
@@ -22,7 +25,11 @@ from tinyvgg.faces.folder import (
     images_below,
     usable_tasks,
 )
+from tinyvgg.faces.sources import terms_of
+from tinyvgg.files import write_folder_whole, write_whole
 
+DOI = "doi:10.6084/m9.figshare.5047666/"
+FRONTAL = ("neutral_front", "smiling_front")
 EXPRESSIONS: Mapping[str, str] = MappingProxyType({"neutral": "neutral", "smiling": "happy"})
 VIEWS: Mapping[str, int] = MappingProxyType(
     {
@@ -40,12 +47,11 @@ FOLDERS = tuple(f"{expression}_{view}" for expression in EXPRESSIONS for view in
 
 _NAME = re.compile(r"(?P<person>\d{3})_(?P<view>\d{2})\.jpe?g", re.IGNORECASE | re.ASCII)
 _TABLE_COLUMNS = {"face_age": "age", "face_gender": "sex", "face_sex": "sex", "face_eth": "group"}
-_UNKNOWN = ("", "NA")
 _DIGITS = 9
 
 
 def list_london(folder: Path) -> Listing:
-    """The images of the set, sorted by person and folder.
+    """List the images of the set, sorted by person and folder.
 
     Views other than the frontal one are taken in where they are there, but for full profiles.
 
@@ -58,9 +64,8 @@ def list_london(folder: Path) -> Listing:
     people = _people(folder)
     used: list[Photograph] = []
     beyond: list[Photograph] = []
-    for name in FOLDERS:
-        if not (folder / name).is_dir():
-            continue
+    there = [name for name in FOLDERS if (folder / name).is_dir()]
+    for name in there:
         expression, _, view = name.partition("_")
         for path in images_below(folder / name, left_out):
             person = _NAME.fullmatch(Path(path).name)
@@ -85,7 +90,7 @@ def list_london(folder: Path) -> Listing:
         )
     used, missing = _with_the_same_columns(used)
     tasks, faults = usable_tasks(used, where)
-    gone = [name for name in FOLDERS if not (folder / name).is_dir()]
+    gone = [name for name in FOLDERS if name not in there]
     absent = [f"folders that are not there: {', '.join(gone)}"] if gone else []
     order = sorted(used, key=lambda one: (one.known["subject"], one.path))
     lacking = (*absent, *missing, *faults)
@@ -93,7 +98,7 @@ def list_london(folder: Path) -> Listing:
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:
-    """Age, sex and group by person, of those that the table knows; none without a table."""
+    """Return age, sex and group by person, of those that the table knows; none without a table."""
     for place in (folder / name for name in TABLES):
         if place.is_file():
             try:
@@ -112,7 +117,7 @@ def _person(row: Mapping[str, str]) -> tuple[int, dict[str, Value]]:
     known: dict[str, Value] = {}
     for name, column in _TABLE_COLUMNS.items():
         text = (row.get(name) or "").strip()
-        if text in _UNKNOWN:
+        if text in ("", "NA"):
             continue
         if column != "age":
             known[column] = text
@@ -122,15 +127,97 @@ def _person(row: Mapping[str, str]) -> tuple[int, dict[str, Value]]:
 
 
 def _with_the_same_columns(used: list[Photograph]) -> tuple[list[Photograph], list[str]]:
-    """Columns that are not known of everybody are said to be unknown where they are not."""
-    columns = {name for photograph in used for name in photograph.known}
+    """Fill in ``unknown`` where a column is known of some persons, and say of whom it is not."""
+    columns = dict.fromkeys(name for photograph in used for name in photograph.known)
     lacking = {
         name: sorted({int(one.known["subject"]) for one in used if name not in one.known})
         for name in sorted(columns)
     }
-    filled = [
-        Photograph(one.path, {**dict.fromkeys(columns - {"age"}, UNKNOWN), **one.known})
-        for one in used
-    ]
+    unknown = {name: UNKNOWN for name in columns if name != "age"}
+    filled = [Photograph(one.path, {**unknown, **one.known}) for one in used]
     said = [f"{name} of persons {people}" for name, people in lacking.items() if people]
     return filled, said
+
+
+def fetch_london(
+    folder: Path,
+    everything: bool = False,
+    hashes: Mapping[str, str] | None = None,
+    place: str = DOI,
+    progress: bool = True,
+) -> list[str]:
+    """Fetch the set into a folder that ``london:FOLDER`` reads.
+
+    An archive that is there is not fetched again. The hash of each file is written down when the
+    file is first seen; a file that has another one later is refused.
+
+    Args:
+        folder: new, or to go on with.
+        everything: all views of the persons, not the frontal ones alone.
+        hashes: of files by name, as ``sha256:...`` or ``md5:...``, that have to be met.
+        place: where the files are: the DOI, or the address of a mirror.
+        progress: whether to show progress bars.
+
+    Returns:
+        The names of what was fetched.
+
+    Raises:
+        UserError: the files cannot be reached, or one is missing, damaged, or has another hash.
+    """
+    need("faces", "pooch", "requests", "tqdm")
+    import pooch
+    import requests
+
+    pins, archives = folder / "hashes.txt", folder / "archives"
+    wanted = [*(f"{name}.zip" for name in (FOLDERS if everything else FRONTAL)), TABLES[0]]
+    for name, value in (hashes or {}).items():
+        if name not in wanted:
+            raise UserError(f"hash of {name!r}: it is not one of {', '.join(wanted)}")
+        if value.partition(":")[0] not in ("sha256", "md5"):
+            raise UserError(f"hash {value!r} of {name!r} does not begin with sha256: or md5:")
+    try:
+        fetcher = pooch.create(archives, place, registry=dict.fromkeys(wanted))
+        if place.startswith("doi:"):
+            fetcher.registry.clear()
+            fetcher.load_registry_from_doi()
+            wanted = [name for name in wanted if name in fetcher.registry]
+        seen = dict(map(str.split, pins.read_text().splitlines())) if pins.exists() else {}
+        fetcher.registry |= {**seen, **(hashes or {})}
+        for name in wanted:
+            downloader = pooch.downloaders.choose_downloader(place, progress)
+            path = fetcher.fetch(name, downloader=downloader)
+            seen[name] = f"sha256:{pooch.file_hash(path)}"
+            lines = "".join(f"{name} {value}\n" for name, value in sorted(seen.items()))
+            write_whole(pins, lambda to, lines=lines: to.write_text(lines))
+    except (requests.RequestException, ValueError, LookupError) as error:
+        raise UserError(
+            f"the set cannot be fetched from {place} ({' '.join(str(error).split())}); the same "
+            f"command goes on from here; if the set was published anew, remove {str(pins)!r} first"
+        ) from None
+    for name in wanted:
+        _unpack(archives / name, folder)
+    terms = terms_of("london:anywhere")
+    text = f"{terms.name[0].upper()}{terms.name[1:]}\nLicence: {terms.licence}\n{terms.cite}\n"
+    write_whole(folder / "LICENCE.txt", lambda to: to.write_text(text, encoding="utf-8"))
+    return wanted
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack the images of an archive into a folder of its own, wherever in it they lie."""
+
+    def extract(to: Path) -> None:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                name = PurePosixPath(member.filename.replace("\\", "/")).name
+                if name.lower().endswith((".jpg", ".jpeg")) and not name.startswith("."):
+                    (to / name).write_bytes(opened.read(member))
+
+    if archive.suffix != ".zip":
+        shutil.copyfile(archive, folder / archive.name)
+    elif not (folder / archive.stem).exists():
+        try:
+            write_folder_whole(folder / archive.stem, extract)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+            raise UserError(
+                f"archive {str(archive)!r} is damaged; remove it, and try again"
+            ) from None

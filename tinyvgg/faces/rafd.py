@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import (
@@ -23,7 +22,6 @@ from tinyvgg.faces.folder import (
 )
 from tinyvgg.faces.sources import synthfaces
 
-GROUPS, SEXES = ("Caucasian", "Moroccan", "Kid"), ("female", "male")
 USED_ANGLES = (45, 90, 135)
 """Those that the paper trains and tests on; the others are full profiles."""
 
@@ -33,30 +31,21 @@ _NAME = re.compile(
     re.ASCII,
 )
 _ALLOWED: Mapping[str, tuple[Value, ...]] = {
-    "angle": synthfaces.ANGLES,
     "subject": synthfaces.SUBJECTS,
-    "group": GROUPS,
-    "sex": SEXES,
     "emotion": synthfaces.EMOTIONS,
     "gaze": synthfaces.GAZES,
+    "angle": synthfaces.ANGLES,
+    "group": ("Caucasian", "Moroccan", "Kid"),
+    "sex": ("female", "male"),
 }
+_DESIGN = ("subject", "emotion", "gaze", "angle")
 _WIDTHS = {"angle": 3, "subject": 2}
-_ORDER = ("subject", "emotion", "gaze", "angle")
-
-
-class Shot(NamedTuple):
-    """One cell of the design."""
-
-    subject: int
-    emotion: str
-    gaze: str
-    angle: int
 
 
 def list_rafd(folder: Path) -> Listing:
-    """The images of the data base, sorted by subject, emotion, gaze and angle.
+    """List the images of the database, sorted by subject, emotion, gaze and angle.
 
-    Sub-folders do not matter. A name that is not one of the data base's is left out with what is
+    Sub-folders do not matter. A name that is not one of the database's is left out with what is
     wrong with it, and so are a second image of the same shot and one whose subject has another
     sex or group in most names. What the design has and the folder has not is listed.
 
@@ -76,7 +65,7 @@ def list_rafd(folder: Path) -> Listing:
     used = tuple(one for one in agreed if one.known["angle"] in USED_ANGLES)
     if not used:
         raise UserError(
-            f"folder {str(folder)!r} has no image of the data base at "
+            f"folder {str(folder)!r} has no image of the database at "
             f"{', '.join(map(str, USED_ANGLES))} degrees; they are named like "
             "Rafd090_01_Caucasian_female_angry_frontal.jpg"
         )
@@ -87,51 +76,42 @@ def list_rafd(folder: Path) -> Listing:
 
 
 def facts_of(name: str) -> dict[str, Value]:
-    """What a file name says.
+    """Return what a file name says.
 
     Raises:
-        UserError: it is not one of the data base's; says what is wrong with it.
+        UserError: it is not one of the database's; says what is wrong with it.
     """
     found = _NAME.fullmatch(name)
     if found is None:
-        raise UserError("is not named as the data base names its images")
+        raise UserError("is not named as the database names its images")
     facts: dict[str, Value] = {}
     for part, text in found.groupdict().items():
-        value: Value = int(text) if part in _WIDTHS else text
-        allowed = _ALLOWED[part]
-        if value not in allowed or len(text) != _WIDTHS.get(part, len(text)):
-            raise UserError(f"has {part} {text!r}, which the data base does not have")
-        facts[part] = value
+        facts[part] = int(text) if part in _WIDTHS else text
+        if facts[part] not in _ALLOWED[part] or len(text) != _WIDTHS.get(part, len(text)):
+            raise UserError(f"has {part} {text!r}, which the database does not have")
     return facts
 
 
 def missing(found: Iterable[Photograph]) -> Iterator[str]:
-    """What the design has and some images have not: a line a subject, and one a shot if few.
+    """List what the design has and some images have not, a line a subject.
 
     A subject of whom nothing is there, and an angle, an emotion or a gaze that nobody is shown
     with, are named once.
     """
     have = {_shot(photograph) for photograph in found}
-    kept: dict[str, tuple[Value, ...]] = {}
-    for place, (name, levels) in enumerate(
-        zip(
-            _ORDER,
-            (synthfaces.SUBJECTS, synthfaces.EMOTIONS, synthfaces.GAZES, synthfaces.ANGLES),
-            strict=True,
-        )
-    ):
-        there = {shot[place] for shot in have}
-        kept[name] = tuple(level for level in levels if level in there)
+    kept = []
+    for place, name in enumerate(_DESIGN):
+        there, levels = {shot[place] for shot in have}, _ALLOWED[name]
+        kept.append([level for level in levels if level in there])
         gone = [str(level) for level in levels if level not in there]
         if gone:
             yield f"{name}: {_listed(gone)} of {len(levels)} are not there at all"
     absent = defaultdict(list)
-    for shot in (Shot(*values) for values in product(*kept.values())):  # type: ignore[arg-type]
+    for shot in product(*kept):
         if shot not in have:
-            absent[shot.subject].append(shot)
+            absent[shot[0]].append(" ".join(map(str, shot[1:])))
     for subject, shots in absent.items():
-        named = [f"{shot.emotion} {shot.gaze} {shot.angle}" for shot in shots]
-        yield f"subject {subject}: {_listed(named)}"
+        yield f"subject {subject}: {_listed(shots)}"
 
 
 def _listed(names: list[str], most: int = 6) -> str:
@@ -139,41 +119,30 @@ def _listed(names: list[str], most: int = 6) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _shot(photograph: Photograph) -> Shot:
-    return Shot(*(photograph.known[name] for name in _ORDER))  # type: ignore[arg-type]
+def _shot(photograph: Photograph) -> tuple[Value, ...]:
+    return tuple(photograph.known[name] for name in _DESIGN)
 
 
 def _only_agreeing(named: list[Photograph], left_out: list[LeftOut]) -> Iterator[Photograph]:
-    """Those whose subject has the sex and the group that it has in most names."""
-    counts: dict[Value, Counter[tuple[Value, Value]]] = defaultdict(Counter)
+    """Leave out those whose subject has another group or sex in most names."""
+    counts: dict[Value, Counter[str]] = defaultdict(Counter)
+    for _, known in named:
+        counts[known["subject"]][f"{known['group']} {known['sex']}"] += 1
     for photograph in named:
-        counts[photograph.known["subject"]][_kind(photograph)] += 1
-    for photograph in named:
-        subject = photograph.known["subject"]
+        known = photograph.known
+        subject, said = known["subject"], f"{known['group']} {known['sex']}"
         usual = max(sorted(counts[subject]), key=counts[subject].__getitem__)
-        if _kind(photograph) == usual:
+        if said == usual:
             yield photograph
         else:
-            reason = f"calls subject {subject} {_words(photograph)}, other names {_said(usual)}"
+            reason = f"calls subject {subject} {said}, other names {usual}"
             left_out.append(LeftOut(photograph.path, reason))
-
-
-def _kind(photograph: Photograph) -> tuple[Value, Value]:
-    return photograph.known["group"], photograph.known["sex"]
-
-
-def _words(photograph: Photograph) -> str:
-    return _said(_kind(photograph))
-
-
-def _said(kind: tuple[Value, Value]) -> str:
-    return " ".join(map(str, kind))
 
 
 def _only_one_of_each(
     photographs: Iterable[Photograph], left_out: list[LeftOut]
 ) -> Iterator[Photograph]:
-    first: dict[Shot, str] = {}
+    first: dict[tuple[Value, ...], str] = {}
     for photograph in sorted(photographs, key=lambda one: (_shot(one), one.path)):
         path = first.setdefault(_shot(photograph), photograph.path)
         if path == photograph.path:

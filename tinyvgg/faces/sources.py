@@ -1,15 +1,19 @@
-"""Sources of faces as they are written: ``KIND:PLACE::OPTION=VALUE,...``.
+"""Sources of faces: ``KIND:PLACE::OPTION=VALUE,...``, their terms, and what a study asks of them.
 
-This is the border to `synthfaces`: the rest of the package imports it from here.
+This is the border to the renderer: the rest of the package imports `synthfaces` from here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import synthfaces as synthfaces
 from tinyvgg.errors import UserError
+
+if TYPE_CHECKING:
+    from tinyvgg.faces.folder import Listing
 
 SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
 SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", "folder:PATH")
@@ -30,7 +34,7 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = MappingProxyType(
         RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
     }
 )
-"""What can be chosen of photographs, by the kind of source; the first value is the usual one.
+"""What can be chosen of photographs, by the kind of source; the first value is the default.
 
 ``crop`` is how an image becomes a square: ``centre`` takes the largest one in its middle,
 ``faces`` finds the face and takes what is around its eyes, ``auto`` looks at a sample of the
@@ -39,6 +43,28 @@ images and decides between these two, ``camera`` takes the same square of all im
 out, ``centre`` takes its middle, ``largest`` takes the largest of several faces and leaves the
 image out where there is none. ``boxes`` is a CSV file with the square of each camera.
 """
+
+PROFILE_NAMES = ("smoke", "quick", "paper")
+SYNTHETIC_TASKS = ("subject", "emotion")
+DEVICES = ("cuda", "mps", "cpu")
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {"profile": "quick", "faces": "synthetic", "seed": 0}
+)
+Parameters = dict[str, Any]
+
+
+def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
+    """Refuse a value that is not among some, with a `UserError` that lists them."""
+    if value not in allowed:
+        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
+    """Return name and value of ``NAME=VALUE``; raise a `UserError` where there is no ``=``."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
+    return name, value
 
 
 @dataclass(frozen=True)
@@ -57,18 +83,13 @@ class Source:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the faces are rendered, and not read."""
+        """Whether the faces are rendered, not read."""
         return self.kind == SYNTHETIC
 
     @property
     def path(self) -> Path:
-        """Of photographs their folder, or their table."""
+        """The folder of the photographs, or their table."""
         return Path(self.place).expanduser()
-
-    @property
-    def folder(self) -> Path:
-        """Of photographs the folder that their paths start from."""
-        return self.path.parent if self.is_table else self.path
 
     @property
     def is_table(self) -> bool:
@@ -76,26 +97,30 @@ class Source:
         return self.kind == FOLDER and self.path.suffix.lower() == ".csv"
 
     def option(self, name: str) -> str:
-        """What was chosen, or what is usual; nothing where there is no usual value."""
+        """Return the chosen or default value of an option, empty where it has no default."""
         allowed = OPTIONS[self.kind][name]
         return self.options.get(name, allowed[0] if allowed else "")
 
     @property
     def changed(self) -> str:
-        """The options that are not the usual ones, always written in the same way."""
-        known = OPTIONS.get(self.kind, {})
-        usual = {name: allowed[0] for name, allowed in known.items() if allowed}
-        chosen = ((name, self.options[name]) for name in known if name in self.options)
-        return ",".join(f"{name}={value}" for name, value in chosen if usual.get(name) != value)
+        """The options that differ from the defaults, always written in the same order."""
+        chosen = (
+            f"{name}={self.options[name]}"
+            for name, allowed in OPTIONS.get(self.kind, {}).items()
+            if name in self.options and self.options[name] != (allowed or ("",))[0]
+        )
+        return ",".join(chosen)
 
     def __str__(self) -> str:
-        return self._written(self.place)
+        text = f"{self.kind}:{self.place}" if self.place else self.kind
+        needed = self.changed or _SEPARATOR in self.place
+        return f"{text}{_SEPARATOR}{self.changed}" if needed else text
 
     @property
     def absolute(self) -> str:
-        """As it is always written: it means the same from every working folder."""
+        """The source written so that it means the same from every working folder."""
         if self.is_synthetic:
-            return synthfaces.difficulty_of(str(self)).source
+            return str(synthfaces.difficulty_of(str(self)).source)
         options = dict(self.options)
         if options.get("boxes"):
             options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
@@ -103,46 +128,35 @@ class Source:
 
     @property
     def named(self) -> str:
-        """As pages call it: with the name of a folder, and not its place."""
-        if self.is_synthetic:
-            return str(self)
-        return f"{self.kind}:{self.path.resolve().name}"
+        """The source as pages show it: with the name of a folder, without its place."""
+        return str(self) if self.is_synthetic else f"{self.kind}:{self.path.resolve().name}"
 
     @property
     def anonymous(self) -> str:
-        """What is kept of it with a network: of photographs the kind and what was chosen."""
+        """What is kept of the source with a network: its kind and options, without any path."""
         if self.is_synthetic:
-            return synthfaces.difficulty_of(str(self)).source
+            return str(synthfaces.difficulty_of(str(self)).source)
         chosen = Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"})
         return f"{self.kind}{_SEPARATOR}{chosen.changed}" if chosen.changed else self.kind
 
-    def _written(self, place: str) -> str:
-        text = f"{self.kind}:{place}" if place else self.kind
-        needed = self.changed or _SEPARATOR in place
-        return f"{text}{_SEPARATOR}{self.changed}" if needed else text
-
-
-def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
-    """Raise a `UserError` that lists the allowed values if a value is not one of them."""
-    if value not in allowed:
-        raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
-
-
-def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
-    """Return name and value of ``NAME=VALUE``; raise a `UserError` where there is no ``=``."""
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
-    return name, value
-
 
 def kind_of(text: str) -> str:
-    """The kind of a source as it is typed, or as it is kept with a network."""
+    """Return the kind of a source as it is typed, or as it is kept with a network."""
     return text.partition(":")[0]
 
 
+def absolute(faces: str) -> str:
+    """Write a source so that it means the same from every working folder."""
+    return parse_source(faces).absolute
+
+
+def named(faces: str) -> str:
+    """Write a source as pages show it: with the name of a folder, without its place."""
+    return parse_source(faces).named
+
+
 def parse_source(text: str) -> Source:
-    """A source as it is typed; whether its folder is there is not looked at.
+    """Take a source apart, without looking whether its folder is there.
 
     Raises:
         UserError: an unknown source, a folder that is not named, an option that does not exist or
@@ -154,8 +168,8 @@ def parse_source(text: str) -> Source:
         synthfaces.difficulty_of(text)
         return Source(kind, rest)
     place, separated, chosen = rest.rpartition(_SEPARATOR)
-    place = place if separated else chosen
-    chosen = chosen if separated else ""
+    if not separated:
+        place, chosen = chosen, ""
     _check_place(f"faces {text!r}", place)
     if kind not in OPTIONS or not place:
         raise UserError(f"faces {text!r} is not one of {', '.join(SOURCES)}")
@@ -166,12 +180,9 @@ def _check_place(what: str, place: str) -> None:
     """Refuse a path that cannot be written down, or begins at the home of nobody."""
     try:
         place.encode()
-        if "\0" in place:
-            raise ValueError
-    except ValueError:
-        raise UserError(f"{what} has a place that is not UTF-8; rename the folder") from None
-    try:
         Path(place).expanduser()
+    except UnicodeEncodeError:
+        raise UserError(f"{what} has a place that is not UTF-8; rename the folder") from None
     except RuntimeError:
         raise UserError(f"{what} begins with a home that is not known; write it out") from None
 
@@ -186,12 +197,102 @@ def _options(kind: str, text: str) -> dict[str, str]:
         allowed = known[name]
         if allowed is not None:
             check_one_of(name, value, allowed)
-        elif value:
-            _check_place(f"{name} {value!r}", value)
-        else:
+        elif not value:
             raise UserError(f"{name} '' of faces {kind!r} is no file; give one, or leave it out")
+        _check_place(f"{name} {value!r}", value)
         chosen[name] = value
     return chosen
+
+
+def list_photographs(source: Source) -> "Listing":
+    """List the photographs of a source without opening any.
+
+    Raises:
+        UserError: a folder or table that is missing, empty, or has too little to train on.
+    """
+    from tinyvgg.faces import folder, london, rafd  # they need this module's names
+
+    if source.is_table:
+        return folder.list_table(source.path)
+    readers = {RAFD: rafd.list_rafd, LONDON: london.list_london, FOLDER: folder.list_classes}
+    return readers[source.kind](source.path)
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that cannot be loaded, before any work is done.
+
+    Raises:
+        UserError: see `parse_source` and `list_photographs`.
+    """
+    asked = parse_source(source)
+    if not asked.is_synthetic:
+        list_photographs(asked)
+
+
+def check_study(profile: str, faces: str, seed: object) -> None:
+    """Refuse parameters that no study can be opened with.
+
+    Raises:
+        UserError: an unknown profile or source, an unusable folder, a seed that is no whole
+            number from 0 on.
+    """
+    check_one_of("profile", profile, PROFILE_NAMES)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed {seed!r} is not a whole number from 0 on")
+    check_source(faces)
+
+
+def tasks_of(source: str) -> tuple[str, ...]:
+    """Return what a network can be trained to classify; the first task is the default."""
+    asked = parse_source(source)
+    return SYNTHETIC_TASKS if asked.is_synthetic else list_photographs(asked).tasks
+
+
+def check_task(task: str | None, source: str) -> str:
+    """Return a task of a source, its default for None; raise `UserError` for an unknown one."""
+    tasks = tasks_of(source)
+    if task is not None and task not in tasks:
+        raise UserError(f"task {task!r} is not one of {', '.join(tasks)} of faces {source!r}")
+    return task or tasks[0]
+
+
+def check_device(device: str | None) -> str | None:
+    """Refuse an unknown kind of device; whether this machine has it is not looked at."""
+    if device is not None and device.partition(":")[0] not in DEVICES:
+        raise UserError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+    return device
+
+
+def check(parameters: Mapping[str, Any]) -> Parameters:
+    """Refuse values that no study can be opened with; return them with an absolute source."""
+    profile, faces, seed = (parameters[name] for name in DEFAULTS)
+    check_study(profile, faces, seed)
+    return {**parameters, "faces": absolute(faces)}
+
+
+def parse(pairs: Iterable[tuple[str, str]], known: Mapping[str, Any], name: str) -> Parameters:
+    """Convert typed values to the types that the defaults have.
+
+    Args:
+        pairs: names and values.
+        known: parameters with their defaults.
+        name: whose parameters they are, for the message.
+
+    Raises:
+        UserError: an unknown parameter, or a value of the wrong type.
+    """
+    return {key: _typed(key, value, known, name) for key, value in pairs}
+
+
+def _typed(key: str, value: str, known: Mapping[str, Any], name: str) -> Any:
+    if key not in known:
+        raise UserError(f"parameter {key!r} of {name} is not one of {', '.join(known) or 'none'}")
+    if not isinstance(known[key], int):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}") from None
 
 
 SAYS_SYNTHETIC = "synthetic.json"

@@ -15,14 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tinyvgg import files as paths
-from tinyvgg.faces.index import Faces
-from tinyvgg.faces.loading import load_faces
-from tinyvgg.faces.parameters import check_study
+from tinyvgg.faces.index import Faces, load_faces
+from tinyvgg.faces.sources import check_study
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training import watching as diagnosis
-from tinyvgg.training.batches import Scaling, fit_scaling, open_source
+from tinyvgg.training.batches import Scaling, fit_scaling, resident
 from tinyvgg.training.loop import Parts, Team, assemble, check_device, predict, train
 from tinyvgg.training.runs import Experiment, Run, build_model, load
 from tinyvgg.training.settings import PROFILES as PROFILES
@@ -93,24 +92,24 @@ def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[
         watchers = [_Files(folder, _configuration_writer(experiment, rows)), *watchers]
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
     model = build_model(experiment).to(team.device)
-    with open_source(faces, experiment.task, team.device, scaling) as source:
-        trained = train(
-            model,
-            source,
-            rows,
-            experiment.recipe,
-            experiment.seed,
-            folder,
-            team=team,
-            watchers=watchers,
-            name=experiment.name,
-        )
-        if team.rank == 0:
-            logits, _ = predict(model, source, rows.test)
-            labels = source.labels.cpu().numpy()
-            originals = faces.originals.plain if faces.originals else {}
-            _save(experiment, model, trained, logits, rows, labels, team, scaling, originals)
-            checkpoints.remove(folder)
+    source = resident(faces, experiment.task, team.device, scaling)
+    trained = train(
+        model,
+        source,
+        rows,
+        experiment.recipe,
+        experiment.seed,
+        folder,
+        team=team,
+        watchers=watchers,
+        name=experiment.name,
+    )
+    if team.rank == 0:
+        logits, _ = predict(model, source, rows.test)
+        labels = source.labels.cpu().numpy()
+        originals = faces.originals.plain if faces.originals else {}
+        _save(experiment, model, trained, logits, rows, labels, team, scaling, originals)
+        checkpoints.remove(folder)
 
 
 def _configuration_writer(experiment: Experiment, rows: Parts) -> Callable[[Path], object]:
@@ -223,7 +222,6 @@ class Study:
         progress: whether to show progress bars.
         settings: where its networks differ from the profile's (`tinyvgg.training.Recipe`,
             `tinyvgg.training.settings.Design`).
-        stream: whether photographs stay on disk (`tinyvgg.faces.load_faces`).
     """
 
     profile: Profile
@@ -231,19 +229,12 @@ class Study:
     seed: int
     progress: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
-    stream: bool | None = None
 
     @cached_property
     def faces(self) -> Faces:
         """The images at the profile's size, rendered or decoded on first use."""
         profile = self.profile
-        return load_faces(
-            self.source,
-            profile.size,
-            profile.subjects,
-            progress=self.progress,
-            stream=self.stream,
-        )
+        return load_faces(self.source, profile.size, profile.subjects, progress=self.progress)
 
     def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
         """The same faces, loaded once, with another seed and other settings.
@@ -312,7 +303,6 @@ def open_study(
     seed: int = 0,
     progress: bool = True,
     settings: Mapping[str, Any] | None = None,
-    stream: bool | None = None,
 ) -> Study:
     """The one door of the notebooks: a profile, a source of faces and a seed.
 
@@ -323,11 +313,9 @@ def open_study(
         seed: of split, initial weights and batch order; the set of faces stays the same.
         progress: whether to show progress bars.
         settings: what to do otherwise than the profile, such as ``{"optimiser": "adam"}``.
-        stream: whether photographs of a folder stay on disk and are decoded when they are asked
-            for; None leaves there what would take more than half of the memory that is available.
 
     Raises:
         UserError: an unknown profile, source or setting, or a value it cannot have.
     """
     check_study(profile, faces, seed)
-    return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}), stream)
+    return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}))

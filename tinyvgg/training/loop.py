@@ -23,10 +23,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError, need
-from tinyvgg.faces import parameters
+from tinyvgg.faces.sources import DEVICES
+from tinyvgg.faces.sources import check_device as check_kind
 from tinyvgg.training import checkpoints
 from tinyvgg.training import watching as diagnosis
-from tinyvgg.training.batches import Rows, Source
+from tinyvgg.training.batches import Resident, Rows
 from tinyvgg.training.checkpoints import Checkpoint
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher, watched
@@ -262,8 +263,8 @@ def check_device(device: str | None) -> str:
         "cuda": not torch.cuda.is_available(),
         "mps": not torch.backends.mps.is_available() or size() > 1,
     }
-    there = [name for name in parameters.DEVICES if not absent.get(name)]
-    named = parameters.check_device(device) or there[0]
+    there = [name for name in DEVICES if not absent.get(name)]
+    named = check_kind(device) or there[0]
     if named.partition(":")[0] not in there:
         raise UserError(f"device {device!r} is not there; this machine has {', '.join(there)}")
     return named
@@ -489,7 +490,7 @@ BATCH = 48
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, source: Source, rows: Int[np.ndarray, "b"]
+    model: nn.Module, source: Resident, rows: Int[np.ndarray, "b"]
 ) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b"]]:
     """Logits and labels of rows, on the CPU; the model is left in evaluation mode."""
     model.eval()
@@ -501,7 +502,7 @@ def predict(
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, source: Source, rows: Int[np.ndarray, "b"], team: Team
+    model: nn.Module, source: Resident, rows: Int[np.ndarray, "b"], team: Team
 ) -> tuple[float, float]:
     """Mean cross-entropy and share of errors on rows; the model is left in evaluation mode."""
     model.eval()
@@ -544,7 +545,7 @@ class Parts:
 
 def train(
     model: nn.Module,
-    source: Source,
+    source: Resident,
     parts: Parts,
     recipe: Recipe,
     seed: int,
@@ -603,7 +604,7 @@ class _Training:
     """A training between two of its steps."""
 
     model: nn.Module
-    source: Source
+    source: Resident
     parts: Parts
     recipe: Recipe
     seed: int

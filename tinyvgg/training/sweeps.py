@@ -44,8 +44,7 @@ from tinyvgg import files as paths
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters.statistics import mean_interval
 from tinyvgg.errors import UserError, need
-from tinyvgg.faces.parameters import absolute, check_study, tasks_of
-from tinyvgg.faces.sources import synthfaces
+from tinyvgg.faces.sources import absolute, check_study, synthfaces, tasks_of
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
