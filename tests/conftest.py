@@ -18,6 +18,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(scope="session")
+def anatomy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the parsed anatomy."""
+    from synthfaces.anatomy import load_anatomy
+
+    folder = tmp_path_factory.mktemp("anatomy")
+    load_anatomy(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def draw_photographs() -> Callable[..., Path]:
     """Draws a folder of two classes of ten noisy images, told apart by their red."""
 
@@ -32,13 +42,3 @@ def draw_photographs() -> Callable[..., Path]:
         return folder
 
     return draw
-
-
-@pytest.fixture(scope="session")
-def anatomy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the parsed anatomy, so that it is parsed once for all tests."""
-    from synthfaces.anatomy import load_anatomy
-
-    folder = tmp_path_factory.mktemp("anatomy")
-    load_anatomy(folder)
-    return folder

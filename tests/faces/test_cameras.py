@@ -10,7 +10,7 @@ from PIL import Image
 
 from synthfaces import design
 from tinyvgg.errors import UserError
-from tinyvgg.faces import looking
+from tinyvgg.faces import images
 from tinyvgg.faces.cropping import ByCamera, around_eyes
 from tinyvgg.faces.detection import Detector, Face
 from tinyvgg.faces.images import Crop
@@ -21,11 +21,6 @@ PLACES = {45: (40, 50), 90: (45, 55), 135: (50, 60)}
 """Where the marks lie in most images: column and row of their middle."""
 MARK = 20
 EVERY = "angle,left,top,side\n" + "".join(f"{angle},{{0}}\n" for angle in (0, 45, 90, 135, 180))
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +39,8 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> None:
     def made() -> Detector:
         return detect
 
-    monkeypatch.setattr(looking, "new_detector", made)
-    monkeypatch.setattr(looking, "fingerprint", lambda: "marks")
+    monkeypatch.setattr(images, "new_detector", made)
+    monkeypatch.setattr(images, "fingerprint", lambda: "marks")
 
 
 def draw(path: Path, middle: tuple[int, int] | None, number: int, frame=FRAME) -> None:
@@ -145,16 +140,16 @@ def test_squares_can_be_given(folder, tmp_path: Path) -> None:
         ("angle,left,top\n90,1,2\n", "has the columns angle, left, top; it needs angle, left, top"),
         ("angle,left,top,side\n90,1,2,3\n", "has none for angle 0; add a row"),
         ("angle,left,top,side\n60,1,2,3\n", "angle of boxes 60 is not one of 0, 45"),
-        ("angle,left,top,side\n90,1,two,3\n", "not four numbers"),
-        ("angle,left,top,side\n90,1,2,0\n", "has a side of 0; give 1 or more"),
-        ("angle,left,top,side\n90,1,nan,3\n", "give 1 or more pixels"),
+        ("angle,left,top,side\n90,1,two,3\n", "'top': 'two'.* not four numbers"),
+        ("angle,left,top,side\n90,1,2,0\n", "the box of angle 90 in .* has the side 0"),
+        ("angle,left,top,side\n90,1,nan,3\n", "the box of angle 90 in .* middle 2.5, nan"),
         ("angle,left,top,side\n90.5,1,2,3\n", "angle of boxes 90.5 is not one of 0, 45"),
         ("angle,left,top,side\ninf,1,2,3\n", "angle of boxes inf is not one of 0, 45"),
         ("angle,left,top,side\n90,1,2,3\n90,1,2,4\n", "has two for angle 90; remove one"),
         ("angle;left;top;side\n90;1;2;3\n", "has the columns angle;left;top;side; it needs angle"),
-        (EVERY.format("1,2,1e9"), "the box of angle 0 in .* leaves the photographs of 80 x"),
+        (EVERY.format("1,2,1e9"), "side 1e.09 and the middle .* in photographs of 80 x 120"),
         (EVERY.format("-900,2,20"), "its middle has to lie in them"),
-        ("angle,left,top,side\n90,1,2,3\n" + "x" * 200_000 + ",1", "cannot be read"),
+        ("angle,left,top,side\n90,1,2,3\n90,1,2,3,4,5", "cannot be read .*line 3"),
     ],
 )
 def test_squares_that_are_none_are_one_line(folder, tmp_path: Path, text: str, said: str) -> None:

@@ -14,9 +14,7 @@ from tinyvgg.faces.cropping import (
     fitting,
 )
 from tinyvgg.faces.detection import Face
-from tinyvgg.faces.images import Crop, Facts, Stamp, Unusable, centred
-
-NOBODY = Stamp()
+from tinyvgg.faces.images import Crop, Facts, Unusable, centred
 
 
 def face(height: float, x: float = 300.0) -> Face:
@@ -28,7 +26,7 @@ def face(height: float, x: float = 300.0) -> Face:
 
 
 def facts(*faces: Face, fault: str = "") -> Facts:
-    return Facts(NOBODY, "x", 800, 600, fault, "detector", faces)
+    return Facts("x", 800, 600, fault, "detector", faces)
 
 
 def test_one_face_is_clear_and_so_is_one_much_larger_than_all_others() -> None:
@@ -63,7 +61,7 @@ def test_the_user_decides_what_becomes_of_unclear_images(
 def test_a_camera_has_one_square_and_one_frame() -> None:
     cropping = ByCamera({90: Crop(10, 20, 30)}, (800, 600))
     assert cropping.crop({"angle": 90}, facts()) == Crop(10, 20, 30)
-    other = Facts(NOBODY, "x", 600, 800)
+    other = Facts("x", 600, 800)
     with pytest.raises(Unusable, match="has 800 x 600 pixels, and not 600 x 800"):
         cropping.crop({"angle": 90}, other)
 
@@ -76,7 +74,7 @@ def test_sets_without_faces_are_taken_from_their_middle() -> None:
 
 def test_sets_that_are_cropped_already_are_not_cropped_again() -> None:
     # A face of 200 pixels needs a square of about 255: 43 % of 600, and 98 % of 260.
-    close = Facts(NOBODY, "x", 260, 300, faces=(face(200),))
+    close = Facts("x", 260, 300, faces=(face(200),))
     assert isinstance(fitting([close] * 4, "skip"), Middle)
     assert isinstance(fitting([facts(face(200))] * 4, "skip"), AroundFace)
     assert "4 images that were looked at" in fitting([close] * 4, "skip").about

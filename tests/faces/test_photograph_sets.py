@@ -1,12 +1,10 @@
-"""Sets of photographs, loaded: bad files, restarts, crops, manifests."""
+"""Sets of photographs, loaded: bad files, restarts, what is kept, manifests."""
 
+import json
 import os
-import sqlite3
-import time
 import warnings
 import zlib
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +12,10 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import images as decoding
-from tinyvgg.faces import images as known
-from tinyvgg.faces import loading as photographs
-from tinyvgg.faces import looking
-from tinyvgg.faces import looking as originals
-from tinyvgg.faces.images import Facts, ImageFiles, Known
+from tinyvgg.faces import images, index
 from tinyvgg.faces.index import Faces, load_faces
 
 SIZE = 16
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -37,8 +24,8 @@ def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
     return draw_photographs(tmp_path / "faces", height=40)
 
 
-def load(folder: Path, options: str = "crop=centre", stream: bool | None = False) -> Faces:
-    return load_faces(f"folder:{folder}::{options}", SIZE, progress=False, stream=stream)
+def load(folder: Path, options: str = "crop=centre", size: int = SIZE) -> Faces:
+    return load_faces(f"folder:{folder}::{options}", size, progress=False)
 
 
 def count(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[object]:
@@ -52,6 +39,34 @@ def count(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[ob
 
     monkeypatch.setattr(module, name, counted)
     return calls
+
+
+def test_sub_folders_are_classes_and_images_keep_their_colours(tmp_path: Path) -> None:
+    for name, colour in (("calm", (250, 10, 10)), ("glad", (10, 10, 250))):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.new("RGB", (20 + number, 10), colour).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "calm" / "notes.txt").write_text("x")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "0.png").write_bytes(b"x")
+    faces = load(tmp_path, size=8)
+    assert (faces.index.tasks, faces.index.classes("class")) == (("class",), ("calm", "glad"))
+    assert faces.images.shape == (4, 8, 8, 3)
+    assert (faces.images[faces.index.labels("class") == 0] == [250, 10, 10]).all()
+    assert (faces.images[faces.index.labels("class") == 1] == [10, 10, 250]).all()
+
+
+def test_the_fingerprint_is_that_of_the_pixels_and_not_of_their_place(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = load(folder).fingerprint
+    assert len(first) == 16
+    folder.rename(tmp_path / "moved")
+    assert load(tmp_path / "moved").fingerprint == first
+    assert load(tmp_path / "moved", size=8).fingerprint == first
+    content = (tmp_path / "moved" / "calm" / "0.png").read_bytes()
+    (tmp_path / "moved" / "calm" / "0.png").write_bytes(content + b" ")
+    assert load(tmp_path / "moved").fingerprint != first
 
 
 def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
@@ -69,8 +84,8 @@ def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
     (folder / "calm" / "loop.jpg").symlink_to("loop.jpg")
     (folder / "calm" / "gone.jpg").symlink_to("nowhere.jpg")
     (folder / "top.jpg").write_bytes(whole)
-    for stream in (False, True):
-        faces = load(folder, stream=stream)
+    for _ in range(2):
+        faces = load(folder)
         assert len(faces) == 20
         reasons = dict(faces.left_out.to_numpy().tolist())
         assert reasons.pop("calm/cut.png").startswith("cannot be read (")
@@ -107,17 +122,22 @@ def test_a_set_of_which_nothing_can_be_used_says_why(folder: Path) -> None:
         load(folder)
 
 
-def test_an_image_is_decoded_once_and_then_known(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_images_are_decoded_once_and_then_mapped_from_one_file(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded = count(monkeypatch, looking, "upright")
     first = load(folder)
-    assert len(decoded) == 20
-    read = count(monkeypatch, looking, "content_of")
+    (file,) = home.rglob("*.npy")
+    assert file.name == f"{first.fingerprint}-{SIZE}.npy"
+    assert not list(home.rglob("*.blocks"))
+    read = count(monkeypatch, images, "content_of"), count(monkeypatch, index, "content_of")
     again = load(folder)
-    assert (len(decoded), len(read)) == (20, 0)
+    assert read == ([], [])
+    assert isinstance(again.images, np.memmap)
     np.testing.assert_array_equal(first.images, again.images)
-    assert again.fingerprint == first.fingerprint
+    again.images[0] = 0
+    np.testing.assert_array_equal(load(folder).images, first.images)
+    for rows in (None, [4, 2]):
+        assert (first.tensor(rows) == load(folder).tensor(rows)).all()
 
 
 def test_only_what_changed_is_looked_at_again(
@@ -125,83 +145,48 @@ def test_only_what_changed_is_looked_at_again(
 ) -> None:
     before = load(folder)
     Image.new("RGB", (40, 40), (9, 9, 200)).save(folder / "calm" / "3.png")
-    os.utime(folder / "calm" / "4.png")
-    read, decoded = (count(monkeypatch, looking, name) for name in ("content_of", "upright"))
+    read = count(monkeypatch, images, "content_of")
     after = load(folder)
-    assert (len(read), len(decoded)) == (2, 1), "a file that was touched alone is not decoded"
+    assert read == [folder / "calm" / "3.png"]
     assert (after.images[3] == [9, 9, 200]).all()
     np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(before.images, 3, 0))
     assert after.fingerprint != before.fingerprint
 
 
-def test_an_interrupted_call_goes_on_where_it_was(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("module", "read"), [(images, 12), (index, 0)])
+def test_an_interrupted_call_goes_on_behind_its_last_block(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, module: object, read: int
 ) -> None:
-    monkeypatch.setattr(looking, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(looking, "cores", lambda: 1)
-    write, upright, written = Known.write, decoding.upright, 0
+    """Whether it is interrupted in the first pass, which looks, or in the second, which cuts."""
+    for one in (images, index):
+        monkeypatch.setattr(one, "BLOCK", 8)
+    monkeypatch.setattr(images.synthfaces, "cores", lambda: 1)
+    calls: list[object] = []
 
-    def interrupted(base: Known, found: dict[str, Facts]) -> None:
-        nonlocal written
-        write(base, found)
-        written += len(found)
-        if written >= 5:
+    def interrupted(content: np.ndarray) -> object:
+        calls.append(content)
+        if len(calls) > 12:
             raise KeyboardInterrupt
-
-    def slow(content: np.ndarray) -> object:
-        time.sleep(0.2)
         return upright(content)
 
-    monkeypatch.setattr(Known, "write", interrupted)
-    monkeypatch.setattr(looking, "upright", slow)
-    begun = count(monkeypatch, looking, "upright")
+    upright = images.upright
+    monkeypatch.setattr(module, "upright", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load(folder)
-    assert len(begun) < 15, "nothing is begun after the interruption"
-    monkeypatch.setattr(Known, "write", write)
-    monkeypatch.setattr(looking, "upright", upright)
-    again = count(monkeypatch, looking, "upright")
+    monkeypatch.setattr(module, "upright", upright)
+    looked, cut = count(monkeypatch, images, "upright"), count(monkeypatch, index, "upright")
     assert len(load(folder)) == 20
-    assert len(again) == 20 - written
+    assert (len(looked), len(cut)) == (read, 20 if read else 12)
 
 
-def test_a_file_that_may_be_read_again_is_used_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(path: Path) -> np.ndarray:
-        if path.name == "5.png":
-            raise decoding.Unusable("cannot be read (Permission denied)")
-        return decoding.content_of(path)
-
-    monkeypatch.setattr(looking, "content_of", refused)
-    assert load(folder).left_out["reason"].unique() == ["cannot be read (Permission denied)"]
-    monkeypatch.setattr(looking, "content_of", decoding.content_of)
-    assert len(load(folder)) == 20
-
-
-def test_a_file_that_vanishes_while_the_folder_is_read_is_left_out(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def listed(source: object) -> object:
-        found = original(source)
-        (folder / "glad" / "9.png").unlink()
-        return found
-
-    original = photographs.list_photographs
-    monkeypatch.setattr(photographs, "list_photographs", listed)
-    faces = load(folder)
-    assert faces.left_out.to_numpy().tolist() == [
-        ["glad/9.png", "cannot be read (No such file or directory)"]
-    ]
-
-
-def test_what_is_known_may_be_damaged_and_is_found_out_again(folder: Path, home: Path) -> None:
+def test_what_is_kept_may_be_damaged_and_is_found_again(folder: Path, home: Path) -> None:
     first = load(folder)
-    (base,) = home.rglob("known.sqlite")
-    base.write_bytes(b"no data base" * 100)
-    assert load(folder).fingerprint == first.fingerprint
-    with sqlite3.connect(base) as opened:
-        assert opened.execute("SELECT count(*) FROM files").fetchone() == (20,)
+    (known,) = home.rglob("known-*.json")
+    content = json.loads(known.read_text())
+    for damage in ("no JSON", known.read_text()[:300], '{"calm/0.png": 3}'):
+        known.write_text(damage)
+        assert load(folder).fingerprint == first.fingerprint
+        assert json.loads(known.read_text()) == content
 
 
 def test_files_that_exchange_their_names_are_told_apart(folder: Path) -> None:
@@ -219,105 +204,20 @@ def test_files_that_exchange_their_names_are_told_apart(folder: Path) -> None:
     assert after.fingerprint != before.fingerprint
 
 
-def test_a_file_that_changes_between_two_looks_does_not_lend_its_pixels(
-    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_changes_between_the_two_passes_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = load(folder)
-    for kept in home.rglob("*.pixels"):
-        kept.unlink()
     changed = folder / "calm" / "3.png"
 
     def replaced(path: Path) -> np.ndarray:
         if path == changed:
             Image.new("RGB", (40, 40), "red").save(path)
-        return decoding.content_of(path)
+        return images.content_of(path)
 
-    monkeypatch.setattr(looking, "content_of", replaced)
-    assert load(folder).left_out.to_numpy().tolist() == [
-        ["calm/3.png", "was changed while it was read"]
-    ]
-    monkeypatch.setattr(looking, "content_of", decoding.content_of)
-    again = load(folder)
-    assert (again.images[3] == [255, 0, 0]).all()
-    assert again.fingerprint != first.fingerprint
-
-
-def test_pixels_of_another_decoding_are_not_used(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = load(folder)
-    monkeypatch.setattr(photographs, "VERSION", photographs.VERSION + 1)
-    monkeypatch.setattr(looking, "upright", lambda content: 255 - decoding.upright(content))
-    changed = load(folder)
-    assert np.abs(changed.images - (255.0 - before.images)).max() <= 1
-
-
-def test_a_file_from_a_later_century_is_an_image_like_others(folder: Path) -> None:
-    os.utime(folder / "calm" / "3.png", ns=(2**63, 2**63))
-    assert len(load(folder)) == 20
-
-
-@pytest.mark.parametrize("damage", ["pages", "tables", "rows"])
-def test_a_data_base_of_which_a_part_is_damaged_is_begun_anew(
-    folder: Path, home: Path, damage: str
-) -> None:
-    first = load(folder)
-    (base,) = home.rglob("known.sqlite")
-    if damage == "pages":
-        content = bytearray(base.read_bytes())
-        content[4096:] = b"\xff" * (len(content) - 4096)
-        base.write_bytes(content)
-    else:
-        asked = {
-            "tables": "ALTER TABLE files DROP COLUMN faces",
-            "rows": "UPDATE files SET faces = 'x'",
-        }
-        with closing(sqlite3.connect(base)) as opened, opened:
-            opened.execute(asked[damage])
-    assert load(folder).fingerprint == first.fingerprint
-    with closing(sqlite3.connect(base)) as opened:
-        assert opened.execute("SELECT count(*) FROM files").fetchone() == (20,)
-
-
-def test_a_data_base_that_another_process_holds_is_left_alone(
-    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = load(folder)
-    (base,) = home.rglob("known.sqlite")
-    monkeypatch.setattr(known, "_WAIT_SECONDS", 0.01)
-    with closing(sqlite3.connect(base, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        other.execute("DELETE FROM files WHERE path = 'calm/3.png'")
-        assert load(folder).fingerprint == first.fingerprint
-        other.execute("COMMIT")
-    read = count(monkeypatch, looking, "content_of")
-    load(folder)
-    assert len(read) == 1
-
-
-def test_where_nothing_can_be_kept_photographs_are_read_all_the_same(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = load(folder)
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "file"))
-    again = load(folder)
-    np.testing.assert_array_equal(again.images, first.images)
-    assert again.fingerprint == first.fingerprint
-
-
-def test_what_is_missing_for_want_of_memory_is_tried_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(path: object) -> object:
-        raise MemoryError
-
-    monkeypatch.setattr(decoding.Image, "open", refused)
-    with pytest.raises(UserError, match="there is not enough memory"):
+    monkeypatch.setattr(index, "content_of", replaced)
+    with pytest.raises(UserError, match=r"3.png' has changed since its folder was read; start ag"):
         load(folder)
-    monkeypatch.undo()
-    monkeypatch.setenv("TINYVGG_HOME", str(folder.parent / "home"))
-    assert len(load(folder)) == 20
+    assert (load(folder).images[3] == [255, 0, 0]).all()
 
 
 def test_what_decoders_warn_of_is_a_reason_and_no_warning(folder: Path) -> None:
@@ -344,22 +244,14 @@ def test_a_photograph_that_vanishes_before_it_is_shown_is_white_or_not_there(
 
     def vanished(path: Path) -> np.ndarray:
         (folder / "calm" / "3.png").unlink(missing_ok=True)
-        return decoding.content_of(path)
+        return images.content_of(path)
 
-    monkeypatch.setattr(originals, "content_of", vanished)
+    monkeypatch.setattr(index, "content_of", vanished)
     shown = faces.originals.portraits(paths, SIZE)
     assert (shown[0] == 255).all()
     np.testing.assert_array_equal(shown[1], faces.images[4])
-    Image.new("RGB", (40, 40), "red").save(folder / "calm" / "3.png")
+    assert faces.originals.crops(paths)[0] is None
     assert len(faces.originals.seen(paths, 20)) == 1
-
-
-def test_streamed_and_held_sets_are_the_same_and_so_are_other_sizes(folder: Path) -> None:
-    held, streamed = load(folder), load(folder, stream=True)
-    assert isinstance(streamed.images, ImageFiles)
-    np.testing.assert_array_equal(held.images, np.asarray(streamed.images))
-    assert held.fingerprint == streamed.fingerprint
-    assert load_faces(str(held.source), 8, progress=False).images.shape == (20, 8, 8, 3)
 
 
 def test_a_table_gives_the_columns_and_leaves_files_that_it_does_not_name(folder: Path) -> None:

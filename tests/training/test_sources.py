@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.training.batches import Scaling, fit_scaling, open_source, resident
+from tinyvgg.training.batches import Scaling, fit_scaling, resident
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def faces() -> Faces:
 
 def test_batches_are_the_rows_asked_for_in_their_order(faces: Faces) -> None:
     groups = [np.array([7, 2, 599]), np.array([0])]
-    with open_source(faces, "class", "cpu", Scaling()) as source:
-        batches = list(source.batches(groups))
-        assert list(source.batches([])) == []
+    source = resident(faces, "class", "cpu", Scaling())
+    batches = list(source.batches(groups))
+    assert list(source.batches([])) == []
     for (images, labels), rows in zip(batches, groups, strict=True):
         torch.testing.assert_close(images, faces.tensor(rows), rtol=0, atol=0)
         np.testing.assert_array_equal(labels, faces.index.labels("class")[rows])

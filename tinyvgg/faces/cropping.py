@@ -328,11 +328,12 @@ def read_boxes(file: Path, photographs: Sequence[Photograph], look: Look) -> ByC
         raise UserError(f"{where} has {table.iloc[0].to_dict()}, not four numbers")
     frame = _frame(look([one.path for one in photographs[:SAMPLE]]))
     boxes: dict[int, Crop] = {}
-    for angle, left, top, side in table.itertuples(index=False):
+    for number, left, top, side in table.astype(float).itertuples(index=False):
+        angle = int(number) if number.is_integer() else number
         check_one_of("angle of boxes", angle, synthfaces.ANGLES)
         if angle in boxes:
-            raise UserError(f"{where} has two for angle {angle:g}; remove one")
-        boxes[int(angle)] = _box(f"angle {angle:g} in {where}", left, top, side, frame)
+            raise UserError(f"{where} has two for angle {angle}; remove one")
+        boxes[angle] = _box(f"angle {angle} in {where}", left, top, side, frame)
     for angle in sorted({int(one.known["angle"]) for one in photographs} - set(boxes)):
         raise UserError(f"{where} has none for angle {angle}; add a row")
     return ByCamera(boxes, frame, "(It was given.)")
@@ -347,7 +348,7 @@ def _box(what: str, left: float, top: float, side: float, frame: tuple[int, int]
             f"of {width} x {height} pixels; its middle has to lie in them, and its side be from 1 "
             "to twice theirs"
         )
-    return Crop(float(x), float(y), float(side))
+    return Crop(x, y, side)
 
 
 def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Square:

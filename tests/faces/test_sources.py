@@ -62,8 +62,6 @@ def test_a_network_remembers_options_and_no_place() -> None:
         ("folder:~nobody_at_all/x", "begins with a home that is not known; write it out"),
         ("rafd:a::boxes=~nobody_at_all/x", "boxes '~nobody_at_all/x' begins with a home that is"),
         ("rafd:a::boxes=", "boxes '' of faces 'rafd' is no file; give one, or leave it out"),
-        ("folder:a\0", "has a place that is not UTF-8"),
-        ("synthetic:smile=1", "'smile'"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(text: str, said: str) -> None:

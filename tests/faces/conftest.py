@@ -1,9 +1,16 @@
-"""Folders of files that nobody opens."""
+"""Folders of photographs, and a home of its own for each test."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where what is decoded is kept."""
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture

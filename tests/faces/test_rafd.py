@@ -84,7 +84,7 @@ def test_a_second_image_of_a_shot_and_a_subject_of_two_kinds_are_left_out(touch)
 
 
 def test_profiles_alone_are_not_enough(touch) -> None:
-    with pytest.raises(UserError, match="no image of the data base at 45, 90, 135 degrees"):
+    with pytest.raises(UserError, match="no image of the database at 45, 90, 135 degrees"):
         list_rafd(touch(*some(angles=(0, 180))))
 
 
