@@ -1,0 +1,209 @@
+"""Network, accuracy, over-fitting and the figures of chapter 2, curves that grow among them."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from tests.helpers.made_up import made_up_faces, made_up_run
+from tests.helpers.small_set import run as train
+from tinyvgg import paper
+from tinyvgg.chapters import style, training
+from tinyvgg.chapters.statistics import difference_interval, proportion_interval
+from tinyvgg.chapters.training import LiveErrors, learning_curve, loss_and_error, network_table
+from tinyvgg.trace import record
+from tinyvgg.training.tiny_vgg import TinyVGG
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return made_up_faces(12)
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return made_up_run(made_up_faces(6, kind="folder"), "class", 0.5)
+
+
+def claims(runs, wrong_in_training):
+    return {found.claim: found for found in training.verdicts(runs, wrong_in_training)}
+
+
+def test_the_network_of_the_paper_is_table_1_layer_by_layer(faces):
+    run = made_up_run(faces, "subject")
+    run = replace(run, model=TinyVGG(12, run.experiment.size, 32, (1024, 512, 256)).eval())
+    table = network_table(run)
+    assert (table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all()
+    assert table["Table 1"].iloc[-1] == "dense, 67 neurons"
+    assert table["this run"].iloc[-1] == "dense, 12 neurons"
+    assert table["output, paper"].iloc[8] == "28 × 28 × 32"
+    assert table["output, this run"].iloc[8] == "1 × 1 × 32"
+    total = sum(int(text.replace(",", "")) for text in table["parameters, this run"])
+    assert total == training.parameters(run.model)
+
+
+def test_another_network_is_not_table_1(folder):
+    table = network_table(folder)
+    assert len(table) == 11
+    assert set(table["Table 1"]) == set(table["output, paper"]) == {paper.NOTHING}
+    found = claims([folder], [0])
+    assert found["T1"].verdict == "does not hold"
+    assert {found["T2"].verdict, found["F5"].verdict} == {"cannot be tested here"}
+    assert "subject or emotion" in found["F5"].reason
+
+
+def test_another_recipe_is_not_the_papers(folder):
+    recipe = replace(folder.experiment.recipe, rate=0.1, epochs=100)
+    other = replace(folder, experiment=replace(folder.experiment, recipe=recipe))
+    reason = claims([other], [0])["P1"].reason
+    assert "✗ learning rate 0.1 for 0.01" in reason
+    assert "✓ epochs 100" in reason
+
+
+def test_training_errors_are_those_of_the_final_weights(faces):
+    run = made_up_run(faces, "emotion")
+    with torch.no_grad():
+        answers = run.model(faces.tensor(run.split.train)).argmax(1).numpy()
+    expected = (answers != faces.index.labels("emotion")[run.split.train]).sum()
+    assert training.train_errors(run) == expected
+
+
+def test_the_constant_answer_is_the_most_frequent_class():
+    assert training.majority(np.array([0, 1, 1, 2])) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict"),
+    [((0.0, 0.0), "holds"), ((0.0, 0.5), "holds in part"), ((0.5, 0.5), "does not hold")],
+)
+def test_accuracy_is_weighed_against_the_papers(faces, wrong, verdict):
+    runs = [made_up_run(faces, t, w) for t, w in zip(("subject", "emotion"), wrong, strict=True)]
+    assert claims(runs, [0, 0])["T2"].verdict == verdict
+
+
+def test_accuracy_a_little_below_the_papers_holds_in_part(faces):
+    runs = [made_up_run(faces, "subject", 0.06), made_up_run(faces, "emotion", 0.5)]
+    found = claims(runs, [0, 0])["T2"]
+    assert found.verdict == "holds in part"
+    assert "✓" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("identity", "emotion", "verdict"),
+    [
+        (0.0, 0.3, "holds"),
+        (0.3, 0.0, "does not hold"),
+        (0.10, 0.11, "holds in part"),
+        (0.0, 1.0, "cannot be tested here"),
+    ],
+)
+def test_overfitting_needs_a_gap_beyond_chance(faces, identity, emotion, verdict):
+    runs = [made_up_run(faces, "subject", identity), made_up_run(faces, "emotion", emotion)]
+    assert claims(runs, [0, 0])["F5"].verdict == verdict
+
+
+def test_the_table_shows_the_gap_and_its_interval(faces):
+    run = made_up_run(faces, "emotion", 0.25)
+    images = len(run.labels)
+    gap, interval = training.gap(run, 0)
+    assert gap == pytest.approx(0.25)
+    assert interval == difference_interval(
+        0.25, proportion_interval(images // 4, images), 0.0, proportion_interval(0, images)
+    )
+    row = training.gap_table([run], [0]).loc["emotion"]
+    assert (row["training error"], row["test error"]) == ("0.00%", "25.00%")
+
+
+def test_the_deconvnet_undoes_each_stage_in_turn_and_the_diagram_writes_every_shape():
+    trace = record(TinyVGG(5, 16, 4, (12, 6)).eval(), torch.rand(1, 3, 16, 16))
+    stages = training.forward_stages(trace)
+    assert [stage.size for stage in stages[:10]] == [16, 16, 16, 8, 8, 8, 4, 4, 4, 2]
+    assert [stage.channels for stage in stages] == [3, *[4] * 9, 12, 6, 5]
+    back = training.backward_stages(stages)
+    assert [stage.size for stage in back] == [2, 4, 4, 4, 8, 8, 8, 16, 16, 16]
+    assert [stage.kind for stage in back[1:4]] == ["pooling", "convolution", "convolution"]
+    assert (back[-1].channels, back[-2].channels) == (3, 4)
+    texts = [text.get_text() for text in training.diagram(trace).axes[0].texts]
+    assert (texts.count("16²\n× 3"), texts.count("2²\n× 4"), texts.count("switches")) == (2, 2, 3)
+
+
+def test_the_curves_are_those_of_the_history(faces):
+    run = made_up_run(faces, "emotion", 0.25)
+    figure = training.error_rates([made_up_run(faces, "subject"), run])
+    lines = {line.get_label(): line for line in figure.axes[1].lines}
+    assert list(lines["test, after the epoch"].get_ydata()) == list(run.history["test_error"])
+    assert lines["network of this book"].get_ydata()[0] == run.history["test_error"].iloc[-1]
+    assert lines["best on the test part"].get_xdata()[0] == 4
+    assert lines["constant answer"].get_ydata()[0] == pytest.approx(7 / 8)
+    assert lines["paper, at the end"].get_ydata()[0] == pytest.approx(1 - 0.9097)
+    colours = {line.get_color() for line in figure.legends[0].get_lines()}
+    assert not colours & set(style.TASK_COLOURS.values())
+
+
+def test_a_task_that_the_paper_lacks_has_no_line_of_the_paper(folder):
+    lines = {line.get_label(): line for line in training.error_rates([folder]).axes[0].lines}
+    assert "paper, at the end" not in lines
+    assert lines["test, after the epoch"].get_color() == style.GREEN
+
+
+def test_loss_and_error_stand_beside_those_of_a_constant_answer(folder):
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "train_loss": [0.9, 0.8],
+            "test_loss": [0.7, 0.6],
+            "train_error": [0.5, 0.4],
+            "test_error": [0.3, 0.2],
+        }
+    )
+    loss, error = loss_and_error(replace(folder, history=history)).axes
+    constant, passing, test = (list(line.get_ydata()) for line in loss.lines)
+    assert constant == pytest.approx([np.log(2)] * 2)
+    assert (passing, test) == ([0.9, 0.8], [0.7, 0.6])
+    constant, passing, test = (list(line.get_ydata()) for line in error.lines)
+    assert (constant, passing, test) == ([0.5, 0.5], [0.5, 0.4], [0.3, 0.2])
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the cell's output has."""
+    output: list[object] = []
+    monkeypatch.setattr(training, "display", output.append)
+    monkeypatch.setattr(training, "clear_output", output.clear)
+    return output
+
+
+def test_the_last_epoch_is_drawn_when_it_ends(shown: list[object], tmp_path: Path) -> None:
+    widget = LiveErrors("emotion")
+    trained = train(tmp_path, watchers=[widget])
+    assert shown == [widget.image]
+    figure, buffer = learning_curve(trained.history, 4, "emotion"), io.BytesIO()
+    figure.savefig(buffer, format="png")
+    drawn, expected = (Image.open(f) for f in (io.BytesIO(widget.image.value), buffer))
+    np.testing.assert_array_equal(drawn, expected)
+    passing, test = figure.axes[0].lines
+    assert list(passing.get_ydata()) == [epoch.train_error for epoch in trained.history]
+    assert list(test.get_ydata()) == [epoch.test_error for epoch in trained.history]
+    assert test.get_label() == f"test {trained.history[-1].test_error:.1%}"
+
+
+def test_drawing_takes_a_small_share_of_the_time(
+    shown: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock on which a drawing takes a second, and nothing else any time."""
+    widget, times = LiveErrors(keep=False), iter(range(1000))
+    drawn: list[int] = []
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(
+        training,
+        "learning_curve",
+        lambda history, *rest: drawn.append(len(history)) or learning_curve(history, *rest),
+    )
+    train(tmp_path, watchers=[widget])
+    assert drawn == [0, 4]
+    assert shown == []
