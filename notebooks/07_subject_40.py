@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Two similar images, one of them wrong
 #
-# Two photographs of subject {paper}`f9.subject.subject` that differ in little but the gaze: the
-# network of {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the
-# other. Most pixels that backtracking finds in either image it finds in both, at other values,
-# and without these *common pixels* neither image is told right. The paper concludes that the
+# Two photographs of subject {paper}`f9.subject.subject` differ in little but the gaze. The network
+# of {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the other.
+# Backtracking finds mostly the same pixels in both images, at different values. Without these
+# *common pixels* the network classifies neither image correctly. The paper concludes that the
 # values of the common pixels decide.
 #
 # This chapter makes the same comparison, and adds what it lacks: other pairs, both readings of
@@ -32,30 +32,18 @@ faces = "synthetic"
 seed = 0
 
 # %%
+import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.chapters import cases as figures
-from tinyvgg.chapters import cases as numbers
-from tinyvgg.chapters import cases as tables
-from tinyvgg.chapters import cases as verdicts
-from tinyvgg.chapters.cases import (
-    RULES,
-    closest,
-    find_cases,
-    find_controls,
-    label_of,
-    overlap_table,
-    record_pairs,
-    summarise,
-    suppression_table,
-)
+from tinyvgg.chapters import cases
+from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])
-Markdown(tables.told_sentence(run, "subject"))
+Markdown(cases.network_sentence(run, "subject"))
 
 # %% [markdown]
 # ## The pair
@@ -67,14 +55,19 @@ Markdown(tables.told_sentence(run, "subject"))
 
 # %%
 wanted = str(paper.number("f9.subject.subject"))
-pairs = record_pairs(run, find_cases(run))
-pair = pairs.only(closest(pairs.cases, true=label_of(run, wanted)))
-others = pairs.without(pair.cases)
-record_numbers(numbers.pair_numbers(run, pair), tolerance=100)
-Markdown(tables.pair_sentence(run, pairs, pair, wanted))
+label = run.classes.index(wanted) if wanted in run.classes else None
+pairs = cases.record_pairs(run, cases.find_cases(run))
+pair = pairs.only(cases.closest(pairs.cases, true=label))
+others = pairs.only(case for case in pairs.cases if case not in pair.cases)
+for case in pair.cases:
+    for name, label in (("subject", case.true), ("taken_for", case.predicted)):
+        shown = run.classes[label]
+        value = int(shown) if shown.isdigit() else shown
+        record_numbers({f"f9.{run.task}.{name}": value}, tolerance=100)
+Markdown(cases.pair_sentence(run, pairs, pair, wanted))
 
-# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network tells right, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two portraits of one class side by side and a map of the places where they differ"}}
-figures.pair_figure(run, pair)
+# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network classifies correctly, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two portraits of one class side by side and a map of the places where they differ"}}
+cases.pair_figure(run, pair)
 
 # %% [markdown]
 # ## How many pixels do they share?
@@ -91,30 +84,40 @@ figures.pair_figure(run, pair)
 # *letter*, which may keep nearly every active pixel ({doc}`04_backtracking`).
 
 # %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
-figures.places_figure(pair, RULES)
+cases.places_figure(pair)
 
 # %%
-shown = {rule: overlap_table(pair, how) for rule, how in RULES.items()}
-every = {rule: overlap_table(pairs, how) for rule, how in RULES.items()}
-found = numbers.overlap_numbers(run, shown)
+shown = {rule: cases.overlap_table(pair, how) for rule, how in RULES.items()}
+every = {rule: cases.overlap_table(pairs, how) for rule, how in RULES.items()}
+names = {
+    "pixels_right": "right",
+    "pixels_wrong": "wrong",
+    "common": "common",
+    "unique_wrong": "unique",
+    "jaccard": "jaccard",
+}
+sizes = {
+    rule: {name: value for name, column in names.items() for value in table[column]}
+    for rule, table in shown.items()
+}
+found = cases.keyed("s1", run, sizes)
 for key, value in found.items():
-    record_numbers({key: value}, tolerance=0.6 * abs(value or 0))
-whole(paper.compare(numbers.rows(found)))
+    record_numbers({key: value}, tolerance=0.6 * abs(value))
+whole(cases.beside_paper(found))
 
 # %% [markdown]
-# Numbers without a rule's name are those of the cutoff, which the published code has. The next
-# table has the means over all errors with a look-alike, beside those of two images that are *both
-# right*: each look-alike and the right image nearest to it. `difference` is explained below.
+# The next table has the means over all errors with a look-alike, beside those of two images that
+# are *both right*: each look-alike and the right image nearest to it. `difference` is explained
+# below.
 
 # %%
-controls = find_controls(run, pairs.cases)
-compared, control = pairs.only(controls), record_pairs(run, controls.values())
-differing = {rule: overlap_table(compared, how) for rule, how in RULES.items()}
-alike = {rule: overlap_table(control, how) for rule, how in RULES.items()}
-tables.overlaps_table(
-    {f"{rule}: error and look-alike": table for rule, table in differing.items()}
-    | {f"{rule}: two right images": table for rule, table in alike.items()}
-)
+controls = cases.find_controls(run, pairs.cases)
+compared, control = pairs.only(controls), cases.record_pairs(run, controls.values())
+differing = {rule: cases.overlap_table(compared, how) for rule, how in RULES.items()}
+alike = {rule: cases.overlap_table(control, how) for rule, how in RULES.items()}
+means = {f"{rule}: error and look-alike": table.mean() for rule, table in differing.items()}
+means |= {f"{rule}: two right images": table.mean() for rule, table in alike.items()}
+whole(pd.DataFrame(means).T.round(3).rename_axis(f"means of {len(compared)} pairs"))
 
 # %% [markdown]
 # ## How much do the shared values differ?
@@ -123,10 +126,9 @@ tables.overlaps_table(
 # Different from what? The right half of the next figure has the control: the right image (a)
 # against a *second right image* of the same class and angle.
 
-# %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network tells right. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
-figures.values_figure(
-    pair, control.only(controls[case] for case in pair.cases if case in controls), RULES
-)
+# %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
+second = control.only(controls[case] for case in pair.cases if case in controls)
+cases.values_figure(pair, second)
 
 # %% [markdown]
 # For all pairs at once, let the *difference* be the mean absolute difference of the common
@@ -134,10 +136,18 @@ figures.values_figure(
 # zero.
 
 # %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Relative difference of the common pixels' values for each error: between error and look-alike (vertical), and between the look-alike and a second right image (horizontal). Above the line the error differs more than a right image would."}, "image": {"alt": "Two scatter plots with a diagonal line, one for each rule, a point for each error"}}
-figures.differences_figure(differing, alike)
+cases.differences_figure(differing, alike)
 
 # %%
-record_numbers(numbers.value_numbers(run, differing, alike), tolerance=0.4)
+means = {
+    rule: {
+        f"{name}{end}": by[rule][name].mean()
+        for name in ("difference", "correlation")
+        for end, by in (("", differing), ("_right", alike))
+    }
+    for rule in RULES
+}
+record_numbers(cases.keyed("f10", run, means), tolerance=0.4)
 
 # %% [markdown]
 # ## The answer without the common pixels
@@ -145,31 +155,47 @@ record_numbers(numbers.value_numbers(run, differing, alike), tolerance=0.4)
 # The paper sets the common pixels to zero and finds that the confidence is gone. We do the same,
 # for both images, and then with as many pixels chosen otherwise: active ones at *random* (mean of
 # several draws), and the most *contrastive* ones, those with the largest share in the logit of
-# the wrong class less that of the true one (in the right image the other way round). The head of
+# the wrong class minus that of the true one (in the right image the other way round). The head of
 # the network is piecewise linear, so that a pixel's share in a logit is its activation times the
 # logit's gradient, exactly.
 
+
 # %%
-errors = {rule: suppression_table(pair, how, seed=seed) for rule, how in RULES.items()}
-lookalikes = {
-    rule: suppression_table(pair.reversed(), how, seed=seed) for rule, how in RULES.items()
-}
-confidences = {rule: tables.confidence_table(errors[rule], lookalikes[rule]) for rule in RULES}
+def suppress(pairs):
+    """Set every set of pixels to zero, found by each rule."""
+    return {rule: cases.suppression_table(pairs, how, seed=seed) for rule, how in RULES.items()}
+
+
+errors, lookalikes = suppress(pair), suppress(pair.reversed())
+confidences = {rule: cases.confidence_table(errors[rule], lookalikes[rule]) for rule in RULES}
 sets = ["nothing", "common", "random_common", "contrastive_common"]
 
 # %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the mistaken class and all others, for four choices of pixels"}}
-figures.confidence_figure(confidences, sets)
+cases.confidence_figure(confidences, sets)
 
 # %%
-found = numbers.confidence_numbers(run, confidences)
+right, wrong = cases.IMAGES
+places = {
+    "right_before_true": (right, "nothing", "true"),
+    "wrong_before_predicted": (wrong, "nothing", "mistaken"),
+    "wrong_before_true": (wrong, "nothing", "true"),
+    "right_after_true": (right, "common", "true"),
+    "wrong_after_predicted": (wrong, "common", "mistaken"),
+    "wrong_after_true": (wrong, "common", "true"),
+    "wrong_after_elsewhere": (wrong, "common", "other"),
+}
+cells = {rule: table.stack().to_dict() for rule, table in confidences.items()}
+probabilities = {
+    rule: {
+        name: cells[rule].get(place)
+        for name, place in places.items()
+        if rule == "cutoff" or "after" in name
+    }
+    for rule in RULES
+}
+found = cases.keyed("s2", run, probabilities)
 record_numbers(found, tolerance=1)
-whole(paper.compare(numbers.rows(found)))
-
-# %% [markdown]
-# The same in numbers, for the cutoff:
-
-# %%
-tables.readable(confidences["cutoff"], sets)
+whole(cases.beside_paper(found))
 
 # %% [markdown]
 # ## All other errors
@@ -184,52 +210,60 @@ tables.readable(confidences["cutoff"], sets)
 # the smallest one found that makes the answer right, whatever the rule (`repair`, see
 # {doc}`09_repairs`).
 
+
 # %%
-suppressed = {rule: suppression_table(others, how, seed=seed) for rule, how in RULES.items()}
-changed = {rule: summarise(table, "changed", "random_common") for rule, table in suppressed.items()}
-repaired = {
-    rule: summarise(table, "repaired", "random_common") for rule, table in suppressed.items()
-}
+def summarise(tables, outcome):
+    """Count an outcome under each rule, beside as many random pixels as common ones."""
+    return {rule: cases.summarise(t, outcome, "random_common") for rule, t in tables.items()}
+
+
+suppressed = suppress(others)
+changed, repaired = summarise(suppressed, "changed"), summarise(suppressed, "repaired")
 names = ["all", "common", "random_common", "contrastive_common", "unique", "random", "repair"]
 
 # %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when pixels of its last maps are set to zero. Points are shares of all other errors, bars 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
-figures.rates_figure(changed, names, "in which the answer changes")
+cases.rates_figure(changed, names, "in which the answer changes")
 
 # %% mystnb={"figure": {"name": "fig-common-repaired", "caption": "How often the answer becomes right, for the same errors and choices of pixels as in the figure before."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
-figures.rates_figure(repaired, names, "that become right")
+cases.rates_figure(repaired, names, "that become right")
 
 # %% [markdown]
 # Changed answers under the cutoff, with the difference to random pixels of the common ones'
 # number:
 
 # %%
-whole(tables.rates_table(changed["cutoff"], names))
+whole(cases.rates_table(changed["cutoff"], names))
 
 # %% [markdown]
 # And what becomes of the right images, the look-alikes, when the same is done to them:
 
 # %%
-reversed_tables = {
-    rule: suppression_table(others.reversed(), how, seed=seed) for rule, how in RULES.items()
-}
-kept = {
-    rule: summarise(table, "changed", "random_common") for rule, table in reversed_tables.items()
-}
-whole(tables.rates_table(kept["cutoff"], ["common", "random_common", "unique", "random"]))
+kept = summarise(suppress(others.reversed()), "changed")["cutoff"]
+whole(cases.rates_table(kept, ["common", "random_common", "unique", "random"]))
 
 # %%
-found = numbers.common_numbers(run, changed, repaired)
+counts = {
+    rule: {
+        "changed_common": cases.count(changed[rule], "common"),
+        "changed_random": cases.count(changed[rule], "random_common"),
+        "repaired_common": cases.count(repaired[rule], "common"),
+        "repaired_unique": cases.count(repaired[rule], "unique"),
+        "repaired_random": cases.count(repaired[rule], "random_common"),
+    }
+    for rule in RULES
+}
+found = {f"s3.{run.task}.cases": len(others)} | cases.keyed("s3", run, counts)
 for key, value in found.items():
     record_numbers({key: value}, tolerance=max(5, 0.6 * value))
 intervals = {
     f"s3.{run.task}.cases": None,
-    f"s3.{run.task}.changed_common": numbers.count_interval(changed["cutoff"], "common"),
-    f"s3.{run.task}.changed_random": numbers.count_interval(changed["cutoff"], "random_common"),
-    f"s3.{run.task}.repaired_common": numbers.count_interval(repaired["cutoff"], "common"),
-    f"s3.{run.task}.repaired_unique": numbers.count_interval(repaired["cutoff"], "unique"),
-    f"s3.{run.task}.repaired_random": numbers.count_interval(repaired["cutoff"], "random_common"),
+    f"s3.{run.task}.changed_common": cases.count_interval(changed["cutoff"], "common"),
+    f"s3.{run.task}.changed_random": cases.count_interval(changed["cutoff"], "random_common"),
+    f"s3.{run.task}.repaired_common": cases.count_interval(repaired["cutoff"], "common"),
+    f"s3.{run.task}.repaired_unique": cases.count_interval(repaired["cutoff"], "unique"),
+    f"s3.{run.task}.repaired_random": cases.count_interval(repaired["cutoff"], "random_common"),
 }
-whole(paper.compare(numbers.rows(found, intervals)))
+whole(paper.compare(("", key, found[key], interval) for key, interval in intervals.items()))
 
 # %% [markdown]
 # ## What may be concluded, and what may not
@@ -250,11 +284,11 @@ whole(paper.compare(numbers.rows(found, intervals)))
 # %%
 conclude(
     [
-        verdicts.judge_pair(run, pair),
-        verdicts.judge_overlap(run, shown, every),
-        verdicts.judge_values(run, differing, alike),
-        verdicts.judge_confidence(run, errors, lookalikes),
-        verdicts.judge_common(run, changed),
+        cases.judge_pair(run, pair),
+        cases.judge_overlap(run, shown, every),
+        cases.judge_values(run, differing, alike),
+        cases.judge_confidence(run, errors, lookalikes),
+        cases.judge_common(run, changed),
     ]
 )
 

@@ -15,11 +15,11 @@
 #
 # For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common
 # pixels matter little, and the pixels *unique to the error*, backtracked in the wrong image and
-# not in its right look-alike, lead the network astray. Once these are set to zero, all eight of
-# its examples are told right.
+# not in its right look-alike, lead the network astray. Once these are set to zero, the network
+# classifies all eight of its examples correctly.
 #
 # Is that so for every error? Do the unique pixels repair more than as many random ones, or than
-# those that contribute most to the mistake by the network's own arithmetic? And what does their
+# those that contribute most to the wrong answer by the network's own arithmetic? And what does their
 # suppression do to images that were right?
 #
 # You will see one error for each emotion that something was taken for, its probabilities before
@@ -32,22 +32,12 @@ faces = "synthetic"
 seed = 0
 
 # %%
+import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.chapters import cases as figures
-from tinyvgg.chapters import cases as numbers
-from tinyvgg.chapters import cases as tables
-from tinyvgg.chapters import cases as verdicts
-from tinyvgg.chapters.cases import (
-    RULES,
-    closest_by_prediction,
-    find_cases,
-    pixel_sets,
-    record_pairs,
-    summarise,
-    suppression_table,
-)
+from tinyvgg.chapters import cases
+from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.tracking import rescore
@@ -55,7 +45,7 @@ from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[-1])
-Markdown(tables.told_sentence(run, "emotion"))
+Markdown(cases.network_sentence(run, "emotion"))
 
 # %% [markdown]
 # ## One error for each wrong answer
@@ -66,13 +56,23 @@ Markdown(tables.told_sentence(run, "emotion"))
 # ours are chosen by similarity alone, before anything is suppressed.
 
 # %%
-cases = find_cases(run)
-pairs = record_pairs(run, cases)
-eight = pairs.only(closest_by_prediction(pairs.cases))
-tables.cases_table(run, eight)
+pairs = cases.record_pairs(run, cases.find_cases(run))
+eight = pairs.only(cases.closest_by_prediction(pairs.cases))
+rows = [
+    {
+        "case": number,
+        "error": cases.name_of(run, case.row),
+        "taken for": run.classes[case.predicted],
+        "truly": run.classes[case.true],
+        "look-alike": cases.name_of(run, case.lookalike),
+        "distance": f"{case.distance:.3f}",
+    }
+    for number, case in enumerate(eight.cases, start=1)
+]
+whole(pd.DataFrame(rows), "No error of this run has a right look-alike.")
 
-# %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which are told right, with the true class of both. Below: tracked features of the pixels that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value; an empty panel had no such pixels."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
-figures.eight_figure(run, eight, RULES)
+# %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the pixels that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value; an empty panel had no such pixels."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
+cases.eight_figure(run, eight)
 
 # %% [markdown]
 # ## Before and after
@@ -81,19 +81,17 @@ figures.eight_figure(run, eight, RULES)
 # on the maps of A without $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
 
 # %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for the errors of the figure before, as they were (gray) and without the pixels unique to them (blue, cutoff). The true class has a green ground, the one that the image was taken for a red one."}, "image": {"alt": "Up to eight small bar charts of probabilities before and after suppression"}}
-after = {rule: rescore(eight.wrong, pixel_sets(eight, how).unique) for rule, how in RULES.items()}
-ours = tables.probability_table(eight, after["cutoff"], run.classes)
-figures.probabilities_figure(ours, eight.cases)
+after = {
+    rule: rescore(eight.wrong, cases.pixel_sets(eight, how).unique) for rule, how in RULES.items()
+}
+cases.probabilities_figure(run, eight, after["cutoff"])
 
 # %% [markdown]
-# In the digits of Table 3, ours first and the paper's below. The cases are not the same ones;
-# what can be compared is the pattern.
+# The two classes that matter, in our cases and in the paper's: probabilities before and after
+# suppression. The cases are not the same ones; what can be compared is the pattern.
 
 # %%
-tables.scientific(ours)
-
-# %%
-tables.scientific(tables.paper_probability_table())
+whole(cases.probability_table(eight, after["cutoff"]))
 
 # %% [markdown]
 # ### Why are the smallest probabilities of the paper equal?
@@ -102,18 +100,14 @@ tables.scientific(tables.paper_probability_table())
 # {paper}`t3.emotion.most_equal_after` of the smallest probabilities are exactly equal, and in no
 # row *before*. A softmax does not do that to logits that differ. It would if the logits had gone
 # through a ReLU: all negative ones become zero, and share one probability. The framework of the
-# published code gives dense layers a ReLU unless told otherwise, so that a last layer rebuilt for
+# published code gives dense layers a ReLU by default, so that a last layer rebuilt for
 # the second pass would have one by oversight. The table tests that reading: the number of entries
 # of a row that equal its smallest, from fewest to most over the cases, as our network gives them
 # and with a ReLU on its logits.
 
 # %%
-tables.equals_table(eight, after["cutoff"])
-
-# %%
-found = numbers.table3_numbers(run, eight, after)
-record_numbers(found, tolerance=8)
-whole(paper.compare(numbers.rows(found)))
+record_numbers(cases.equal_numbers(run, eight, after), tolerance=8)
+whole(cases.equals_table(eight, after))
 
 # %% [markdown]
 # Where the column with the ReLU has several equal entries and the one without has only the
@@ -126,60 +120,59 @@ whole(paper.compare(numbers.rows(found)))
 # Eight chosen cases say little about the others. The same suppression for every error that has a
 # look-alike, beside: *all* backtracked pixels, the *common* ones, and as many pixels as the
 # unique ones chosen at *random* among the active ones (several draws), by *largest* activation,
-# and by *contrastive* contribution: activation times the gradient of the wrong logit less the
-# true one, which is exactly what a pixel adds to the mistake as long as no ReLU of the head
+# and by *contrastive* contribution: activation times the gradient of the wrong logit minus the
+# true one, which is exactly what a pixel adds to that difference as long as no ReLU of the head
 # switches. An error is *repaired* if the answer becomes its true class. The last set is the
 # smallest one found that does so (`repair`); {doc}`09_repairs` is about those.
 
 # %%
-suppressed = {rule: suppression_table(pairs, how, seed=seed) for rule, how in RULES.items()}
-repaired = {rule: summarise(table, "repaired") for rule, table in suppressed.items()}
+suppressed = {rule: cases.suppression_table(pairs, how, seed=seed) for rule, how in RULES.items()}
+repaired = {rule: cases.summarise(table) for rule, table in suppressed.items()}
+few = {
+    rule: cases.summarise(cases.suppression_table(eight, how, seed=seed))
+    for rule, how in RULES.items()
+}
 names = ["all", "common", "unique", "random", "largest", "contrastive", "repair"]
 
 # %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are Wilson's 95 % intervals over the errors; those of random pixels (gray), whose share is a mean over the draws, are rather too wide than too narrow."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
-figures.rates_figure(repaired, names, "repaired")
+cases.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]
-# Repairs under the cutoff, with the difference to random pixels and its paired bootstrap interval
-# over the errors:
+# The repairs under each rule: of the errors shown above, and of all, with the difference to random
+# pixels and its paired bootstrap interval over the errors.
 
 # %%
-whole(tables.rates_table(repaired["cutoff"], names))
-
-# %% [markdown]
-# And under the literal rule:
-
-# %%
-whole(tables.rates_table(repaired["literal"], names))
+tables = {rule: cases.rates_table(repaired[rule], names) for rule in RULES}
+for rule, table in tables.items():
+    shown = [f"{cases.count(few[rule], name):.4g}" for name in names]
+    table.insert(1, f"repaired of the {len(eight)}", shown)
+whole(pd.concat(tables).rename(columns={"count": f"repaired of all {len(pairs)}"}))
 
 # %% [markdown]
 # ### Answers that change, and right images that are harmed
 #
-# Not every changed answer is a repair; the first table counts all changes. The second counts
+# Not every changed answer is a repair: the first column counts all changes. The second counts
 # *harm*: the same pixels, by position, set to zero in the look-alike, which was right. Under the
 # literal rule, where it keeps (nearly) all that is active, the unique pixels are not active in
 # the look-alike at all, so that harm by them is next to impossible by construction. The third
-# table is the fairer question: what if a *right* image is treated as if it were the error, and
-# the pixels unique to *it* are taken away?
+# column is the fairer question: what if a *right* image is treated as if it were the error, and
+# the pixels unique to *it* are taken away? All are shares of answers under the cutoff, with 95 %
+# intervals.
 
 # %%
-changed = {rule: summarise(table, "changed") for rule, table in suppressed.items()}
-whole(tables.rates_table(changed["cutoff"], names))
-
-# %%
-harmed = {rule: summarise(table, "harmed") for rule, table in suppressed.items()}
-whole(tables.rates_table(harmed["cutoff"], names))
-
-# %%
-mirrored = suppression_table(pairs.reversed(), RULES["cutoff"], seed=seed)
-whole(
-    tables.rates_table(
-        summarise(mirrored, "changed"), ["all", "common", "unique", "random", "largest"]
-    )
-)
+changed = cases.summarise(suppressed["cutoff"], "changed")
+harmed = {rule: cases.summarise(table, "harmed") for rule, table in suppressed.items()}
+turned = cases.suppression_table(pairs.reversed(), RULES["cutoff"], seed=seed)
+outcomes = {
+    "answer changes": changed,
+    "look-alike harmed": harmed["cutoff"],
+    "right image changes": cases.summarise(turned, "changed"),
+}
+share = "share (95 % interval)"
+whole(pd.DataFrame({title: cases.rates_table(t, names)[share] for title, t in outcomes.items()}))
 
 # %% mystnb={"figure": {"name": "fig-harm", "caption": "Share of right look-alikes whose answer changes when the pixels that were chosen for the error are set to zero in them, by position. Bars are 95 % intervals."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for seven choices of pixels"}}
-figures.rates_figure(harmed, names, "harmed")
+cases.rates_figure(harmed, names, "harmed")
 
 # %% [markdown]
 # ## Try it
@@ -193,7 +186,7 @@ static_explorer(bench, "emotions")
 
 # %% [markdown]
 # The next cell has the same choices for *all* errors, computed when asked for. It needs a running
-# kernel; open this notebook in JupyterLab to use it.
+# kernel: pages show its code alone, so open this notebook in JupyterLab to use it.
 
 # %% tags=["remove-output"]
 explorer(Bench(run, pairs, seed=seed))
@@ -202,16 +195,29 @@ explorer(Bench(run, pairs, seed=seed))
 # ## The paper's numbers beside ours
 
 # %%
-few = {rule: summarise(suppression_table(eight, how, seed=seed)) for rule, how in RULES.items()}
-found = numbers.repair_numbers(run, few, repaired)
+sets = {
+    "repaired_unique": "unique",
+    "repaired_common": "common",
+    "repaired_all": "all",
+    "repaired_random": "random",
+    "repaired_largest": "largest",
+    "repaired_contrast": "contrastive",
+}
+found = {f"s4.{run.task}.cases": len(eight), f"s4.{run.task}.all_cases": len(pairs)}
+for start, tables in (("", few), ("all_", repaired)):
+    counts = {
+        rule: {f"{start}{name}": cases.count(table, pixels) for name, pixels in sets.items()}
+        for rule, table in tables.items()
+    }
+    found |= cases.keyed("s4", run, counts)
 for key, value in found.items():
     record_numbers({key: value}, tolerance=max(8, 0.6 * value))
 record_numbers({f"f11.{run.task}.cases": len(eight)}, tolerance=2)
-intervals = {f"s4.{run.task}.cases": None, f"s4.{run.task}.all_cases": None}
-for name, pixels in numbers.REPAIRS.items():
-    intervals[f"s4.{run.task}.{name}"] = numbers.count_interval(few["cutoff"], pixels)
-    intervals[f"s4.{run.task}.all_{name}"] = numbers.count_interval(repaired["cutoff"], pixels)
-whole(paper.compare(numbers.rows(found, intervals)))
+intervals = {
+    f"s4.{run.task}.cases": None,
+    f"s4.{run.task}.repaired_unique": cases.count_interval(few["cutoff"], "unique"),
+}
+whole(paper.compare(("", key, found[key], interval) for key, interval in intervals.items()))
 
 # %% [markdown]
 # ## What may be concluded, and what may not
@@ -229,18 +235,18 @@ whole(paper.compare(numbers.rows(found, intervals)))
 # %%
 conclude(
     [
-        verdicts.judge_eight(run, eight),
-        verdicts.judge_table3(run, eight, after),
-        verdicts.judge_unique(run, few, repaired),
+        cases.judge_eight(run, eight),
+        cases.judge_table3(run, eight, after),
+        cases.judge_unique(run, few, repaired),
     ]
 )
 
 # %% [markdown]
 # - That unique pixels repair more errors than random ones, where they do, says that the
-#   difference between an image and a right one like it holds information on the mistake. It does
+#   difference between an image and a right one like it holds information on the error. It does
 #   not say that backtracking found the cause: the look-alike brings in the knowledge of the true
 #   class, which nobody has where a network is used.
-# - The same holds for contrastive contributions, which are told the true class as well. They are
+# - The same holds for contrastive contributions, which know the true class as well. They are
 #   a yardstick of what as many pixels can do, and no remedy.
 # - Zero as a fill value, one look-alike for each error, one network: other choices are not tested
 #   in this chapter.

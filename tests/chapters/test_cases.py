@@ -15,7 +15,6 @@ from tinyvgg.chapters.cases import (
     closest_by_prediction,
     find_cases,
     find_controls,
-    label_of,
     pixel_sets,
     record_pairs,
 )
@@ -148,8 +147,6 @@ def test_pairs_record_errors_and_lookalikes_in_order(run: Run) -> None:
     assert pairs.right.predicted.tolist() == [case.true for case in pairs.cases]
     chosen = pairs.only([pairs.cases[2], pairs.cases[0]])
     assert torch.equal(chosen.wrong.maps, pairs.wrong.maps[[2, 0]])
-    rest = pairs.without(chosen.cases)
-    assert rest.cases == (pairs.cases[1], *pairs.cases[3:])
 
 
 def test_pairs_whose_recorded_answer_is_another_are_left_out(run: Run) -> None:
@@ -189,7 +186,3 @@ def test_closest_prefers_the_wanted_class_where_it_has_a_pair() -> None:
     assert closest(made, true=1) == [made[2]]
     assert closest(made, true=2) == [made[0]]
     assert closest_by_prediction(made) == [made[1], made[0], made[2]]
-
-
-def test_label_of_a_class_that_is_not_there_is_none(run: Run) -> None:
-    assert (label_of(run, "happy"), label_of(run, "40")) == (1, None)
