@@ -225,6 +225,17 @@ NAMED: Mapping[str, Rule] = MappingProxyType(
 )
 """Every rule with its usual settings. None of them knows the true class."""
 
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "literal": "literal rule",
+        "cutoff": "published cutoff",
+        "published": "published code",
+        "contribution": "exact share",
+        "contrastive": "exact share in the margin",
+    }
+)
+"""The name of each rule of `NAMED` in figures and tables."""
+
 
 @dataclass(frozen=True, eq=False)
 class Backtrack:
