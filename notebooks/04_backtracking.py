@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Backtracking
 #
-# Which pixels of the last feature maps led the network to its answer? {cite:t}`fang2017` walks from
-# the class that won down through the dense layers and keeps, in each, the neurons with a positive
+# Which pixels of the last feature maps led the network to its answer? {cite:t}`fang2017` walks down
+# from the class that won through the dense layers and keeps, in each, the neurons with a positive
 # product of activation and weight. This chapter
 #
 # - checks the two equations that the walk rests on, and the assumption that biases are small;
@@ -30,28 +30,21 @@ seed = 0
 
 # %%
 import inspect
+from itertools import pairwise
 from textwrap import dedent
 
 import numpy as np
 import pandas as pd
+import torch
 from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, backtrack
-from tinyvgg.chapters import backtracking as figures
-from tinyvgg.chapters import backtracking as findings
-from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import (
-    averages,
-    bias_table,
-    example,
-    follow_errors,
-    kept_table,
-    overlap_table,
-    sample_rows,
-)
-from tinyvgg.chapters.statistics import bootstrap_interval
-from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.chapters import backtracking as chapter
+from tinyvgg.chapters.backtracking import RULES, averages, logit_terms, name_of, pixel_counts
+from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
+from tinyvgg.chapters.verdicts import conclude, mean_with_interval, record_numbers, whole
+from tinyvgg.contribution import top_pixels
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 
@@ -71,16 +64,35 @@ identity = runs[study.tasks[0]]
 # $$
 #
 # The exponential grows with $x$, so the class with the largest $x_k$ wins. What makes $x_k$ large
-# are neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. Such neurons it
-# calls activated. Here are the terms for one image that the network for the first task, identity
-# where the source knows subjects, gets wrong (for any image, should it make no errors):
+# are neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. It calls such
+# neurons activated. Here are the terms for one image that the network for the first task gets
+# wrong. The first task is identity where the source knows subjects. (A network without errors
+# shows its first test image.)
 
 # %%
-image = example(identity)
-findings.equation_table(image, identity.classes)
+rows = identity.split.test[identity.errors] if len(identity.errors) else identity.split.test
+image = record(identity.model, identity.tensor(rows[:1]))
+(products,), (bias,) = logit_terms(image)
+x, k = image.logits[0].double(), int(image.predicted[0])
+pd.DataFrame(
+    {
+        "value": {
+            "k, the class that wins": identity.classes[k],
+            "neurons i with a_i W_ik > 0": int((products > 0).sum()),
+            "neurons i with a_i W_ik < 0": int((products < 0).sum()),
+            "sum of the positive a_i W_ik": f"{float(products.clamp_min(0).sum()):.4f}",
+            "sum of the negative a_i W_ik": f"{float(products.clamp_max(0).sum()):.4f}",
+            "b_k": f"{float(bias):.4f}",
+            "x_k by equation 3": f"{float(products.double().sum() + bias.double()):.4f}",
+            "x_k in the network": f"{float(x[k]):.4f}",
+            "probability by equation 2": f"{float(x[k].exp() / x.exp().sum()):.4f}",
+            "probability in the network": f"{float(image.probabilities[0, k]):.4f}",
+        }
+    }
+).rename_axis("quantity")
 
 # %% mystnb={"figure": {"name": "fig-last-layers", "caption": "How the last hidden layer feeds the class that won, for one image (the paper's Figure 6, with measured values). Left: the neurons with the largest products, their activation as ink and the product $a_i W_{ik}$ beside it; lines are blue where it is positive, red where it is negative, and the thicker the larger. Right: the pre-activations of the leading classes and their probabilities."}, "image": {"alt": "A diagram: neurons of the last hidden layer on the left joined by blue and red lines to the winning class, whose pre-activation and probability stand on the right among those of other classes."}}
-figures.last_layers(image, identity.classes)
+chapter.last_layers(image, identity.classes)
 
 # %% [markdown]
 # The negative products hold the class back, and backtracking does not look at them.
@@ -91,15 +103,66 @@ figures.last_layers(image, identity.classes)
 # sizes of all terms of $x_k$, and how often the same class still wins without the biases of the
 # last layer, and without those of any dense layer. In brackets 95 % intervals.
 
-# %%
-samples = {
-    task: record(run.model, run.tensor(sample_rows(run, 400, seed))) for task, run in runs.items()
-}
-biases = {task: bias_table(trace) for task, trace in samples.items()}
-findings.bias_summary(biases)
 
 # %%
-record_numbers(findings.bias_numbers(biases), tolerance=0.2)
+@torch.no_grad()
+def logits_without_biases(trace, every):
+    *hidden, last = [layer.module.weight for layer in trace.network.dense]
+    activations = trace.maps.flatten(1) if every else trace.dense[-1]
+    for weight in hidden if every else []:
+        activations = (activations @ weight.T).relu()
+    return activations @ last.T
+
+
+def bias_table(trace):
+    products, bias = logit_terms(trace)
+    size = products.abs().sum(1) + bias.abs()
+    x, terms = trace.logits.double(), torch.cat([products, bias[:, None]], 1).double()
+    powers = (x - x.amax(1, keepdim=True)).exp()
+    columns = {
+        "logit": trace.logits.amax(1),
+        "bias": bias,
+        "share": bias.abs() / size.clamp_min(1e-30),
+        "same_without_last": logits_without_biases(trace, False).argmax(1) == trace.predicted,
+        "same_without_all": logits_without_biases(trace, True).argmax(1) == trace.predicted,
+        "sum_gap": (terms.sum(1) - x.amax(1)).abs() / terms.abs().sum(1).clamp_min(1e-30),
+        "softmax_gap": (powers / powers.sum(1, keepdim=True) - trace.probabilities).abs().amax(1),
+    }
+    return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+
+
+def rate(answers):
+    low, high = proportion_interval(int(answers.sum()), len(answers))
+    return f"{answers.mean():.3f} ({low:.3f} to {high:.3f})"
+
+
+biases = {
+    task: bias_table(record(run.model, run.tensor(chapter.sample_rows(run, 400, seed))))
+    for task, run in runs.items()
+}
+pd.DataFrame.from_dict(
+    {
+        name_of(task): {
+            "images": len(table),
+            "mean |b_k|": f"{table['bias'].abs().mean():.4f}",
+            "mean |x_k|": f"{table['logit'].abs().mean():.4f}",
+            "share of b_k in all terms": f"{table['share'].mean():.2%}",
+            "same answer without the last layer's biases": rate(table["same_without_last"]),
+            "same answer without any dense bias": rate(table["same_without_all"]),
+        }
+        for task, table in biases.items()
+    },
+    orient="index",
+).rename_axis("task")
+
+# %%
+for task, table in biases.items():
+    found = {
+        f"e3.{task}.bias_share": table["share"].mean(),
+        f"e3.{task}.unchanged_without_bias": table["same_without_last"].mean(),
+        f"e3.{task}.unchanged_without_any_bias": table["same_without_all"].mean(),
+    }
+    record_numbers(found, tolerance=0.2)
 
 # %% [markdown]
 # ## Algorithm 1
@@ -117,7 +180,13 @@ record_numbers(findings.bias_numbers(biases), tolerance=0.2)
 # another layer, of another length:
 
 # %%
-step3 = findings.step3_table(image)
+lengths = [image.maps[0].numel(), *(a.shape[1] for a in image.dense)]
+step3 = [
+    (j, length, below, below, length == below)
+    for j, (below, length) in enumerate(pairwise(lengths), start=1)
+]
+columns = ["j", "elements of a_j", "rows of W_j", "elements of a_(j-1)", "step 3 fits"]
+step3 = pd.DataFrame(reversed(step3), columns=columns).set_index("j")
 step3
 
 # %% [markdown]
@@ -170,16 +239,19 @@ pd.Series(
 # units, those with a positive activation, that each rule keeps.
 
 # %%
-followed = {task: follow_errors(run, seed) for task, run in runs.items()}
-findings.kept_summary(followed)
+followed = {task: chapter.follow_errors(run, seed) for task, run in runs.items()}
+kept = {
+    task: averages(chapter.kept_table(part), ["rule", "layer"], "share")
+    for task, part in followed.items()
+}
+summary, left_out = chapter.layer_summary(kept)
+whole(summary)
+
+# %%
+Markdown(left_out)
 
 # %% mystnb={"figure": {"name": "fig-kept", "caption": "Share of the active units that backtracking keeps in each layer, from the last hidden layer ($a_3$) down to the pixels of the last maps, mean over the misclassified test images of this run with 95 % bootstrap intervals. The two rules differ in the last step only."}, "image": {"alt": "One panel for each task, with the share kept in each of three hidden layers and at the pixels, a point with its interval for each rule."}}
-figures.kept_by_layer(
-    {
-        task: averages(kept_table(part), ["rule", "layer"], "share")
-        for task, part in followed.items()
-    }
-)
+chapter.layers_figure(kept, "share of active units kept")
 
 # %% [markdown]
 # In the last hidden layer the rule chooses: some products with the column of one class are
@@ -191,37 +263,57 @@ figures.kept_by_layer(
 #
 # If the pixels found belong to the decision, another class should have other pixels. We walk back
 # from three classes on the same recorded pass: the predicted one, the true one, and one at random
-# (neither of these; where there are only two classes, the one that was not predicted). The overlap
+# (neither of these two; of only two classes, the one that was not predicted). The overlap
 # of two sets is the number of common elements over that of all elements (Jaccard): 1 for identical
 # sets. Images for which both sets are empty are left out.
 #
-# A control shows what a method does that knows the class. Above the last maps the network is
+# A control shows what a method does that depends on the class. Above the last maps the network is
 # piecewise linear, so a pixel's exact share in a logit is its activation times the logit's
 # gradient. *contribution* takes as many pixels as the cutoff keeps, those with the largest share.
 
 # %%
-findings.overlap_summary(followed)
+overlaps = {
+    task: averages(chapter.overlap_table(part), ["rule", "layer", "against"], "overlap")
+    for task, part in followed.items()
+}
+summary, left_out = chapter.layer_summary(overlaps)
+whole(summary)
+
+# %%
+Markdown(left_out)
 
 # %% mystnb={"figure": {"name": "fig-class-overlap", "caption": "Overlap (Jaccard) of what is kept for the predicted class with what is kept for the true class (circles) and for a random other class (squares), by layer, mean over the misclassified test images of this run with 95 % bootstrap intervals. One means that the result does not depend on the class. Green: a control that takes the pixels with the largest exact share in the logit."}, "image": {"alt": "One panel for each task, with the overlap in each of three hidden layers and at the pixels for both rules, and at the pixels for the control."}}
-figures.class_overlap(
-    {
-        task: averages(overlap_table(part), ["rule", "layer", "against"], "overlap")
-        for task, part in followed.items()
-    }
-)
+chapter.layers_figure(overlaps, "overlap with the predicted class's set")
 
 # %%
-record_numbers(findings.overlap_numbers(followed), tolerance=0.3)
+for task, table in overlaps.items():
+    of_pixels = table[table["layer"] == "pixels"]
+    found = {
+        f"a1.{task}.jaccard_{row.rule}{'_true' if row.against == 'true' else ''}": row.mean
+        for row in of_pixels.itertuples()
+    }
+    record_numbers(found, tolerance=0.3)
 
 # %% [markdown]
-# What does the cutoff choose by, then, if not by the class? A product is large where the activation is.
-# So we count how many of its pixels are among as many that simply have the largest activations:
+# If the cutoff does not choose by the class, what does it choose by? A product is large where the
+# activation is. So we take as many pixels as the cutoff keeps, those with the largest activations,
+# and count how many of the cutoff's pixels are among them:
 
 # %%
-findings.largest_summary(followed)
-
-# %%
-record_numbers(findings.largest_numbers(followed), tolerance=0.3)
+largest = {}
+for task, part in followed.items():
+    pixels, maps = part.pixels("cutoff"), part.trace.maps
+    counts = pixels.flatten(1).sum(1)
+    both = (pixels & top_pixels(maps, counts)).flatten(1).sum(1).double()
+    active = (maps > 0).flatten(1).sum(1).double()
+    found, expected = pd.Series((both / counts).numpy()), pd.Series((counts / active).numpy())
+    record_numbers({f"a1.{task}.cutoff_in_largest": found.mean()}, tolerance=0.3)
+    largest[name_of(task)] = {
+        "images with pixels": int(found.notna().sum()),
+        "among as many of the largest activation": mean_with_interval(found),
+        "expected of random active pixels": mean_with_interval(expected),
+    }
+pd.DataFrame.from_dict(largest, orient="index").rename_axis("task")
 
 # %% [markdown]
 # ## The maps without the pixels
@@ -229,9 +321,7 @@ record_numbers(findings.largest_numbers(followed), tolerance=0.3)
 # The paper's Figure 7 shows the last maps with and without the backtracked pixels for both tasks.
 
 # %% mystnb={"figure": {"name": "fig-maps-without-pixels", "caption": "Misclassified images of this run, their last feature maps, and the same maps with the backtracked pixels missing (red), for the literal rule and the published cutoff (the paper's Figure 7). Ink is activation, each map to its own maximum; gray is zero. First rows identity, last rows emotion, where the source has both."}, "image": {"alt": "Rows of a face beside its feature maps, as they are and with the missing pixels in red, once for each rule."}}
-figures.maps_without_pixels(
-    [panel for task, run in runs.items() for panel in figures.panels(run, followed[task])]
-)
+chapter.maps_without_pixels([(run, followed[task]) for task, run in runs.items()])
 
 # %% [markdown]
 # ## How many pixels?
@@ -241,10 +331,30 @@ figures.maps_without_pixels(
 # have other numbers of pixels, so the shares are what to compare.
 
 # %%
-findings.pixel_summary(followed)
+numbers, rows = {}, []
+for task, part in followed.items():
+    key, name, maps = f"b1.{task}", name_of(task), part.trace.maps
+    total, active = maps.shape[1:].numel(), float((maps > 0).flatten(1).sum(1).double().mean())
+    numbers |= {f"{key}.active": active, f"{key}.total": total}
+    if f"{key}.pixels" in paper.load().numbers:
+        printed = paper.quantity(f"{key}.pixels")
+        share = printed.value / paper.number("t1.both.last_pixels")
+        rows.append((name, "paper", "—", printed.text, "—", f"{share:.3f}", "—"))
+    for rule in RULES:
+        counts = pd.Series(pixel_counts(part, rule))
+        mean, share, of_active = counts.mean(), counts.mean() / total, counts.mean() / active
+        numbers |= {
+            f"{key}.pixels_{rule}": mean,
+            f"{key}.share_{rule}": share,
+            f"{key}.active_share_{rule}": of_active,
+        }
+        interval = paper.show_interval(bootstrap_interval(counts.to_numpy()), "mean")
+        shares = paper.show(share, "share"), paper.show(of_active, "share")
+        rows.append((name, rule, len(counts), paper.show(mean, "mean"), interval, *shares))
+columns = ["task", "of", "images", "mean pixels", "95 % interval", "of all pixels", "of active"]
+pd.DataFrame(rows, columns=columns).set_index(["task", "of"])
 
 # %%
-numbers = findings.pixel_numbers(followed)
 whole(
     paper.compare(
         [
@@ -252,7 +362,7 @@ whole(
                 "",
                 f"b1.{task}.pixels",
                 numbers[f"b1.{task}.pixels_cutoff"],
-                bootstrap_interval(findings.pixel_counts(part, "cutoff")),
+                bootstrap_interval(pixel_counts(part, "cutoff")),
             )
             for task, part in followed.items()
         ]
@@ -260,14 +370,7 @@ whole(
 )
 
 # %% mystnb={"figure": {"name": "fig-pixels", "caption": "Number of pixels that backtracking finds in each misclassified test image of this run; dashed lines are means."}, "image": {"alt": "Histograms of the number of backtracked pixels, one panel for each rule, tasks in different colours."}}
-figures.pixel_histograms(
-    followed,
-    {
-        (task, rule): numbers[f"b1.{task}.pixels_{rule}"]
-        for task in followed
-        for rule in ("literal", "cutoff")
-    },
-)
+chapter.pixel_histograms(followed)
 
 # %%
 for key, value in numbers.items():
@@ -278,21 +381,15 @@ for key, value in numbers.items():
 # with equal products collapse into the first. How many pixels does that lose?
 
 # %%
-first = {style.TASK_NAMES[task]: part.trace[:20] for task, part in followed.items()}
-pd.DataFrame(
-    {
-        "images": {task: len(trace) for task, trace in first.items()},
-        "pixels lost to the look-up by value": {
-            task: int(
-                (
-                    backtrack(trace, rule=Cutoff()).pixels
-                    & ~backtrack(trace, rule=Cutoff(first_of_equals=True)).pixels
-                ).sum()
-            )
-            for task, trace in first.items()
-        },
-    }
-)
+lost = {}
+for task, part in followed.items():
+    trace = part.trace[:20]
+    every, first = (
+        backtrack(trace, rule=Cutoff(first_of_equals=collapse)).pixels for collapse in (False, True)
+    )
+    pixels = int((every & ~first).sum())
+    lost[name_of(task)] = {"images": len(trace), "pixels lost to the look-up by value": pixels}
+pd.DataFrame.from_dict(lost, orient="index")
 
 # %% [markdown]
 # ## What may be concluded, and what may not
@@ -304,20 +401,21 @@ pd.DataFrame(
 # Identity draws on more pixels where the interval of the difference of the means lies above zero.
 
 # %%
+fits = bool(step3["step 3 fits"].all())
 conclude(
     [
-        *findings.equation_verdicts(samples, biases),
-        *findings.algorithm_verdicts(followed, step3, agrees),
+        *chapter.equation_verdicts(biases),
+        *chapter.algorithm_verdicts(followed, overlaps, fits, agrees),
     ]
 )
 
 # %% [markdown]
 # Where the sets do not change with the class, the pixels of an error cannot be read as the
-# reasons for *this* mistake: the same pixels come out for every other answer. Their number then
+# reasons for *this* error: the same pixels come out for every other answer. Their number then
 # says how many pixels are active, or how unevenly products are spread, and not how many pixels a
-# decision rests on. Where they change in the last hidden layer only, what depends on the class is
-# lost in the step below it, and the cutoff, which comes later, cannot bring it back. An overlap
-# of the control that is lower says that the network itself does tell the classes apart by their
+# decision rests on. Where they change in the last hidden layer only, the step below it loses
+# what depends on the class, and the cutoff, which comes later, cannot bring it back. A lower
+# overlap of the control says that the network itself does distinguish the classes by their
 # pixels. None of this says how networks of other depths, widths or sparsity behave, nor what the
 # pixels do once they are suppressed, which {doc}`07_subject_40` and {doc}`08_eight_emotions`
 # measure.

@@ -28,17 +28,24 @@ faces = "synthetic"
 seed = 0
 
 # %%
+from copy import deepcopy
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from skimage import data
 
-from tinyvgg.chapters import deconvolution as figures
-from tinyvgg.chapters import deconvolution as findings
-from tinyvgg.chapters.backtracking import sample_rows
+from tinyvgg.chapters import deconvolution as chapter
+from tinyvgg.chapters.backtracking import averages, sample_rows
 from tinyvgg.chapters.verdicts import conclude, record_numbers
-from tinyvgg.deconvolution import PUBLISHED, deconvolve
+from tinyvgg.deconvolution import PUBLISHED, deconvolve, max_pool, unpool
+from tinyvgg.network import Convolution
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import build_model
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)
@@ -55,26 +62,59 @@ run = study.run(task)
 # i' = \frac{i - k + 2p}{s} + 1 .
 # $$
 #
-# Solved for $i$ in three cases, this is the size that a deconvolution has to restore: $i' + (k -
-# 1) - 2p$ for stride 1 with padding, $s(i' - 1) + k$ for larger strides without padding, and $i' +
-# k - 1$ for stride 1 without padding (see {cite:t}`dumoulin2016` for the arithmetic). We compare
-# with the sizes that torch's convolutions and transposed convolutions really return:
+# Solved for $i$, this is the size that a deconvolution has to restore. The paper gives it in three
+# cases (see {cite:t}`dumoulin2016` for the arithmetic):
+#
+# - stride 1 with padding: $i' + (k - 1) - 2p$
+# - larger strides without padding: $s(i' - 1) + k$
+# - stride 1 without padding: $i' + k - 1$
+#
+# We compare with the sizes that torch's convolutions and transposed convolutions really return,
+# for all combinations of these sides, filters, paddings and strides in which the filter fits:
 
 # %%
-sizes = findings.size_table()
-findings.size_summary(sizes)
+ranges = range(4, 33), (1, 2, 3, 4, 5, 7), (0, 1, 2, 3), (1, 2, 3, 4)
+sizes = pd.DataFrame(product(*ranges), columns=["i", "k", "p", "s"])
+sizes = sizes.query("p < k <= i + 2 * p and (s == 1 or p == 0)").reset_index(drop=True)
+
+
+def torch_sizes(i, k, p, s):
+    image, kernel = torch.zeros(1, 1, i, i), torch.zeros(1, 1, k, k)
+    after = F.conv2d(image, kernel, stride=s, padding=p)
+    return after.shape[-1], F.conv_transpose2d(after, kernel, stride=s, padding=p).shape[-1]
+
+
+i, k, p, s = sizes.to_numpy().T
+cases = "1: s = 1, p > 0", "2: s > 1, p = 0", "3: s = 1, p = 0"
+sizes["case"] = np.select([s > 1, p > 0], [cases[1], cases[0]], cases[2])
+sizes["whole"] = (i - k + 2 * p) % s == 0
+sizes["size"], sizes["torch_back"] = np.array(
+    [torch_sizes(*row) for row in sizes[list("ikps")].to_numpy()]
+).T
+sizes["formula"] = (i - k + 2 * p) / s + 1
+after = sizes["size"].to_numpy()
+sizes["formula_back"] = np.select(
+    [s > 1, p > 0], [s * (after - 1) + k, after + (k - 1) - 2 * p], after + k - 1
+)
+checks = {
+    "combinations": sizes["i"] > 0,
+    "equation 1 gives torch's size": sizes["formula"] == sizes["size"],
+    "the inverse gives torch's size": sizes["formula_back"] == sizes["torch_back"],
+    "the image has its size back": sizes["torch_back"] == sizes["i"],
+}
+pd.DataFrame(checks).groupby([sizes["case"], sizes["whole"].rename("s divides evenly")]).sum()
 
 # %% [markdown]
-# Where the stride does not divide evenly, equation 1 gives no whole number; the last rows of the
-# image are then never looked at, and the deconvolution returns an image without them. The network
-# here has no such layer: its convolutions have stride 1 and padding, and its pools halve an even
-# side.
+# Where the stride does not divide evenly, equation 1 gives no whole number; the convolution then
+# never looks at the last rows of the image, and the deconvolution returns an image without them.
+# The network here has no such layer: its convolutions have stride 1 and padding, and its pools
+# halve an even side.
 
 # %%
 record_numbers(
     {
         "e1.both.combinations": len(sizes),
-        "e1.both.restored": int((sizes["torch_back"] == sizes["i"]).sum()),
+        "e1.both.restored": int(checks["the image has its size back"].sum()),
     }
 )
 
@@ -86,18 +126,22 @@ record_numbers(
 # {paper}`f4.both.filter` by {paper}`f4.both.filter` pixels and do not overlap, as in the network.
 
 # %% mystnb={"figure": {"name": "fig-toy-pooling", "caption": "Max-pooling and unpooling of an array of whole numbers (upper half of the paper's Figure 4). Shades mark the windows, red frames the maxima. A switch is the place of a maximum in the array, counted from 0 in reading order; of equal maxima the first is taken."}, "image": {"alt": "Four arrays of numbers: before, max-pooled, switches, unpooled. The unpooled array has the maxima at their old places and zeros elsewhere."}}
-toy = figures.toy_array()
-figures.toy_pooling(toy)
+toy = torch.randint(0, 10, (4, 4), generator=torch.Generator().manual_seed(3)).float()
+chapter.toy_pooling(toy)
 
 # %% mystnb={"figure": {"name": "fig-photograph-pooling", "caption": "A grayscale photograph of 512 by 512 pixels, max-pooled and unpooled with 2 by 2 windows (lower half of the paper's Figure 4, with another photograph: the camera man of scikit-image, by Lav Varshney, CC0). Below, the same part of each in detail."}, "image": {"alt": "Three images of a photographer with a camera, the unpooled one darker with a fine pattern of black dots that the detail below makes visible."}}
 photograph = torch.from_numpy(data.camera()).float()
-figures.photograph_pooling(photograph)
+chapter.photograph_pooling(photograph)
+
 
 # %%
-pooling = {
-    "toy array": findings.pooling_gap(toy, 2),
-    "photograph": findings.pooling_gap(photograph, 2),
-}
+def pooling_gap(x):
+    maxima, switches = max_pool(x, 2)
+    again, _ = max_pool(unpool(maxima, switches, tuple(x.shape)), 2)
+    return float((again - maxima).abs().max())
+
+
+pooling = {"toy array": pooling_gap(toy), "photograph": pooling_gap(photograph)}
 pd.Series(pooling, name="largest difference after unpooling and pooling again").to_frame()
 
 # %% [markdown]
@@ -110,16 +154,37 @@ pd.Series(pooling, name="largest difference after unpooling and pooling again").
 # %%
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
-layers = findings.counterparts(trace)
+layers = chapter.counterparts(trace)
 layers.iloc[::-1].reset_index(drop=True)
 
+
+# %% [markdown]
+# We compare the two products for random $x$ and $y$, without the bias and in double precision:
+
+
 # %%
-gaps = findings.adjoint_gaps(trace)
+@torch.no_grad()
+def adjoint_gap(layer, size):
+    module = deepcopy(layer.module).double()
+    module.bias = None
+    layer = replace(layer, module=module)
+    x = torch.randn(1, module.in_channels, *size, generator=generator, dtype=torch.float64)
+    forward = layer.forward(x)
+    y = torch.randn(forward.shape, generator=generator, dtype=torch.float64)
+    difference = (forward * y).sum() - (x * layer.transpose(y, size)).sum()
+    return float(difference.abs() / forward.norm() / y.norm())
+
+
+generator = torch.Generator().manual_seed(0)
+gaps = [
+    adjoint_gap(layer, size)
+    for layer, size in zip(trace.network.body, trace.sizes, strict=True)
+    if isinstance(layer, Convolution)
+]
 pd.Series(
     {
         "convolutions checked": str(len(gaps)),
-        "largest relative difference of the two products below": f"{findings.EXACT:g}",
-        "it is": str(max(gaps) < findings.EXACT),
+        f"largest relative difference below {chapter.EXACT:g}": str(max(gaps) < chapter.EXACT),
     },
     name="adjoint",
 ).to_frame()
@@ -132,19 +197,14 @@ pd.Series(
 
 # %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row for each of the three pooling levels: the face, the projection of all maps, and of four single maps."}}
 face = trace[0]
-figures.image_table(
-    {
-        f"max-pool {level + 1}": {
-            "all maps": deconvolve(face, layer=level)[0],
-            **{
-                f"map {number}": deconvolve(face, layer=level, unit=number)[0]
-                for number in findings.strongest_maps(maps[0], 4)
-            },
-        }
-        for level, maps in enumerate(face.pooled)
-    },
-    study.faces.images[rows[0]],
-)
+projections = {}
+for level, maps in enumerate(face.pooled):
+    strongest = maps[0].sum((1, 2)).argsort(descending=True, stable=True)[:4].tolist()
+    projections[f"max-pool {level + 1}"] = {
+        "all maps": deconvolve(face, layer=level)[0],
+        **{f"map {unit}": deconvolve(face, layer=level, unit=unit)[0] for unit in strongest},
+    }
+chapter.image_table(projections, study.faces.images[rows[0]])
 
 # %% [markdown]
 # ## Biases and the last ReLU
@@ -161,13 +221,25 @@ options = {
     "biases": {"bias": True},
     "published": PUBLISHED,
 }
-figures.trained_and_random(
+chapter.projections_below(
     study.faces.images[rows[:5]],
     {name: deconvolve(trace[:5], **option) for name, option in options.items()},
 )
 
 # %%
-findings.property_table(trace)
+properties = {}
+for bias, rectified in product((False, True), (False, True)):
+    option = {"bias": bias, "final_relu": rectified}
+    whole = deconvolve(trace, **option)
+    twice = deconvolve(trace, 2 * trace.maps, **option)
+    nothing = deconvolve(trace, torch.zeros_like(trace.maps), **option)
+    size = float(whole.abs().max()) or 1.0
+    properties["yes" if bias else "no", "yes" if rectified else "no"] = {
+        "largest |D(0)|, of the largest |D(M)|": f"{float(nothing.abs().max()) / size:.3f}",
+        "largest |D(2M) - 2 D(M)|, likewise": f"{float((twice - 2 * whole).abs().max()) / size:.3f}",
+        "share of negative values": f"{float((whole < 0).float().mean()):.3f}",
+    }
+pd.DataFrame.from_dict(properties, orient="index").rename_axis(["biases", "ReLU on the image"])
 
 # %% [markdown]
 # Without biases nothing comes from nothing, and twice the maps give twice the image. With biases
@@ -176,31 +248,51 @@ findings.property_table(trace)
 #
 # ## How much of it is training?
 #
-# {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image
+# {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image,
 # whatever the network has learnt: the switches carry the places of edges, and rectifying on the
 # way back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should
 # change when the weights are random. So we project the same images back through a network of the
 # same shape with random weights, and correlate the two projections pixel by pixel. Two more
-# comparisons tell how much correlation comes from elsewhere: the trained network's projection of
+# comparisons show how much correlation comes from elsewhere: the trained network's projection of
 # *another* image, since all faces are alike, and the edges of the image itself, the size of its
 # gradient, found without any network.
 
 # %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network."}}
-random = findings.untrained(run, trace.images, seed)
-figures.trained_and_random(
+other_seed = replace(run.experiment, seed=run.experiment.seed + 1 + seed)
+random = record(build_model(other_seed).eval(), trace.images)
+chapter.projections_below(
     study.faces.images[rows[:5]],
     {"trained": deconvolve(trace[:5]), "random": deconvolve(random[:5])},
 )
 
 # %%
-similarity = findings.similarity_summary(findings.similarity_table(trace, random))
-findings.similarity_shown(similarity)
+similarity = averages(
+    chapter.similarity_table(trace, random), ["level", "with", "of"], "correlation"
+)
+similarity.assign(
+    text=[
+        f"{row.mean:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in similarity.itertuples()
+    ],
+    level="max-pool " + (similarity["level"] + 1).astype(str),
+).pivot(index=["with", "of"], columns="level", values="text").rename_axis(columns=None)
 
 # %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over a sample of the test images of this run, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one for each pooling level, with three correlations and their intervals each."}}
-figures.similarity_plot(findings.similarity_rows(similarity))
+chapter.similarity_plot(similarity)
 
 # %%
-record_numbers(findings.similarity_numbers(task, similarity), tolerance=0.3)
+short = {
+    "random weights, same image": "random_weights",
+    "trained weights, another image": "other_image",
+    "edges of the image": "edges",
+}
+last = similarity[similarity["level"] == similarity["level"].max()]
+record_numbers(
+    {
+        f"f3.{task}.{of}_{short[name]}": mean
+        for name, of, mean in zip(last["with"], last["of"], last["mean"], strict=True)
+    },
+    tolerance=0.3,
+)
 
 # %% [markdown]
 # ## What may be concluded, and what may not
@@ -212,9 +304,9 @@ record_numbers(findings.similarity_numbers(task, similarity), tolerance=0.3)
 # considered).
 
 # %%
-alike = findings.correlations(deconvolve(trace), trace.images).numpy()
+alike = chapter.correlations(deconvolve(trace), trace.images).numpy()
 record_numbers({f"f3.{task}.correlation_with_image": alike.mean()}, tolerance=0.3)
-conclude(findings.verdicts(sizes, pooling, layers, gaps, alike))
+conclude(chapter.verdicts(sizes, pooling, layers, gaps, alike))
 
 # %% [markdown]
 # A deconvolved image shows where in the image the values of the maps came from, since the

@@ -14,13 +14,13 @@
 # # What the deconvnet's choices do
 #
 # A deconvnet is a recipe with choices that papers seldom spell out. `deconvolve` names each of
-# them. This chapter projects the same maps with all of them, and asks what of the picture comes
-# from which:
+# them. This chapter projects the same maps with all of them, and asks which part of the picture
+# each of them makes:
 #
 # - the *switches*: where a value goes when max-pooling is undone;
 # - the *ReLU* on the way back;
 # - the *biases*, which the paper's published code adds and {cite:t}`zeiler2014` do not;
-# - *ties*: which of several equal maxima is paid;
+# - *ties*: which of several equal maxima gets the value;
 # - the layer, the map and the pixel to start from.
 
 # %% tags=["parameters"]
@@ -29,12 +29,16 @@ faces = "synthetic"
 seed = 0
 
 # %%
-from tinyvgg.chapters import deconvnet_choices as findings
-from tinyvgg.chapters import deconvolution as figures
+from itertools import product
+
+import pandas as pd
+
+from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.verdicts import whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.trace import record
+from tinyvgg.network import Pooling
+from tinyvgg.trace import outputs, record
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
@@ -51,9 +55,17 @@ trace = record(run.model, run.tensor(rows))
 # that ignores the forward ReLUs.
 
 # %% mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces of this run, projected back with each of the eight combinations of switches (S), ReLU (R) and biases (B). Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show outlines of the faces; those without show a coarse pattern."}}
-figures.trained_and_random(
+combinations = {
+    " ".join(letter if on else "·" for letter, on in zip("SRB", choice, strict=True)): {
+        "switches": "recorded" if choice[0] else "none",
+        "relu": choice[1],
+        "bias": choice[2],
+    }
+    for choice in product((True, False), repeat=3)
+}
+chapter.projections_below(
     study.faces.images[rows[:5]],
-    {name: deconvolve(trace[:5], **options) for name, options in findings.COMBINATIONS.items()},
+    {name: deconvolve(trace[:5], **options) for name, options in combinations.items()},
 )
 
 # %% [markdown]
@@ -63,33 +75,35 @@ figures.trained_and_random(
 # intervals.
 
 # %%
-whole(findings.choices_table(trace, findings.COMBINATIONS))
+whole(chapter.choices_table(trace, combinations))
 
 # %% [markdown]
 # ## Other switches, and ties
 #
-# Random switches keep the values and lose the places. With `ties="all"` every maximum of a window
-# that is equal to the largest is paid, as Theano's max-pool does, which the published code ran on;
-# PyTorch pays the first. After a ReLU many windows are zero throughout, and all of their elements
-# are tied.
+# Random switches keep the values and lose the places. With `ties="all"` every element of a window
+# that equals its maximum gets the value, as in Theano's max-pool, which the published code ran on;
+# in PyTorch the first does. After a ReLU many windows are zero throughout, and all of their
+# elements are tied.
 
-# %% mystnb={"figure": {"name": "fig-switches", "caption": "The same maps with recorded and with random switches, with one and with all of several tied maxima paid, and with everything that the published code does. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them rows of projections for the choices that the caption names."}}
+# %% mystnb={"figure": {"name": "fig-switches", "caption": "The same maps with recorded and with random switches, with the value put on one and on all of several tied maxima, and with everything that the published code does. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them rows of projections for the choices that the caption names."}}
 others = {
     "default": {},
     "random": {"switches": "random"},
     "ties: all": {"ties": "all"},
     "published": PUBLISHED,
 }
-figures.trained_and_random(
+chapter.projections_below(
     study.faces.images[rows[:5]],
     {name: deconvolve(trace[:5], **options) for name, options in others.items()},
 )
 
 # %%
-whole(findings.choices_table(trace, others))
+whole(chapter.choices_table(trace, others))
 
 # %%
-findings.ties_table(trace)
+pools = [layer.name for layer in trace.network.body if isinstance(layer, Pooling)]
+zeros = [f"{(maps == 0).double().mean().item():.1%}" for maps in trace.pooled]
+pd.DataFrame({"windows of zeros": zeros}, index=pd.Index(pools, name="max-pool"))
 
 # %% [markdown]
 # ## From any layer, map or pixel
@@ -98,15 +112,27 @@ findings.ties_table(trace)
 # model. `unit` picks one map, or one pixel of it.
 
 # %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One face of this run, projected back from layers of the network by their names: all maps, the map with the largest sum, and the largest pixel of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Rows of projections, one for each layer; those of single pixels show a small part of the face, the larger the deeper the layer."}}
-figures.image_table(findings.by_layer(trace[0]), study.faces.images[rows[0]])
+face = trace[0]
+positions = [position for pool in face.network.poolings for position in (pool - 1, pool)]
+projections = {}
+for position, (maps,) in outputs(face, positions).items():
+    layer = face.network.body[position].name
+    strongest = int(maps.sum((1, 2)).argmax())
+    i, j = divmod(int(maps[strongest].argmax()), maps.shape[2])
+    projections[layer] = {
+        "all maps": deconvolve(face, layer=layer)[0],
+        f"map {strongest}": deconvolve(face, layer=layer, unit=strongest)[0],
+        f"its pixel {i}, {j}": deconvolve(face, layer=layer, unit=(strongest, i, j))[0],
+    }
+chapter.image_table(projections, study.faces.images[rows[0]])
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - What rows with the recorded switches share and rows without them lack, the switches bring: they
-#   remember where in the image the maxima were, whatever the maps say.
+# - The recorded switches bring what their rows share and the other rows lack: they remember where
+#   in the image the maxima were, whatever the maps say.
 # - A high correlation with the edges of the image says that the projection shows the image's
 #   edges, and none says that the network uses them.
-# - Where ties are paid makes a difference wherever a projection passes windows that are zero
+# - The choice among tied maxima matters wherever a projection passes windows that are zero
 #   throughout. Two libraries that differ in nothing else may show different pictures.
 # - These are statements about one network and its faces.

@@ -1,54 +1,56 @@
-"""Where tracked features lie, and how they differ from those of pixels that nobody selected."""
+"""Chapter 6: where tracked features lie, and how they differ from those that nobody selected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from tinyvgg import paper
-from tinyvgg.backtracking import Rule
+from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import Followed
+from tinyvgg.chapters.backtracking import Followed, name_of
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations, ink
-from tinyvgg.chapters.statistics import Interval, bootstrap_interval
 from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
 from tinyvgg.contribution import top_pixels
-from tinyvgg.deconvolution import PUBLISHED, deconvolve
+from tinyvgg.deconvolution import deconvolve
 from tinyvgg.trace import Trace
-from tinyvgg.tracking import suppress, track_features
+from tinyvgg.tracking import track_features
 from tinyvgg.training.runs import Run
 
-REGIONS: Mapping[str, tuple[tuple[float, float, float, float], ...]] = {
-    "eyes": ((0.28, 0.44, 0.22, 0.78),),
-    "nose": ((0.44, 0.60, 0.40, 0.60),),
-    "cheeks": ((0.46, 0.64, 0.20, 0.38), (0.46, 0.64, 0.62, 0.80)),
-    "mouth": ((0.62, 0.76, 0.34, 0.66),),
+REGIONS = {
+    "eyes": [(0.28, 0.44, 0.22, 0.78)],
+    "nose": [(0.44, 0.60, 0.40, 0.60)],
+    "cheeks": [(0.46, 0.64, 0.20, 0.38), (0.46, 0.64, 0.62, 0.80)],
+    "mouth": [(0.62, 0.76, 0.34, 0.66)],
 }
 """Top, bottom, left, right of parts of a synthetic face seen from the front, in image sides."""
-
 FRONTAL = 90
 SOME = 0.5
-LUMA = (0.299, 0.587, 0.114)
-NO_REGIONS = "No image here is a misclassified face whose eyes, nose, cheeks and mouth are known."
+COLUMNS = 8
+TILE = 64
+ERRORS = 5
 SETS = {
-    "literal": "literal rule",
-    "cutoff": "published cutoff",
+    "literal": LABELS["literal"],
+    "cutoff": LABELS["cutoff"],
     "largest": "largest, as many",
     "random": "random, as many",
     "whole": "all of M",
 }
+NO_REGIONS = "No image here is a misclassified face whose eyes, nose, cheeks and mouth are known."
+UNKNOWN = "where eyes and mouth are is known of cropped faces only"
+NOTHING = "No image of this run is misclassified: there is nothing to track."
 
 
 @dataclass(frozen=True, eq=False)
 class Tracked:
-    """Tracked features of n images for several sets of pixels.
+    """Tracked features of a run's errors for several sets of pixels.
 
     Attributes:
         run: whose errors they are.
@@ -66,6 +68,28 @@ class Tracked:
     def __len__(self) -> int:
         return len(self.trace)
 
+    @property
+    def rows(self) -> Int[np.ndarray, "n"]:
+        """Rows of the errors in the faces."""
+        rows: Int[np.ndarray, "n"] = self.run.split.test[self.run.errors]
+        return rows
+
+    @property
+    def names(self) -> list[str]:
+        """True and predicted class of each error, short."""
+        names = [style.short(name) for name in self.run.classes]
+        true, predicted = self.run.labels[self.run.errors], self.run.predicted[self.run.errors]
+        return [f"{names[t]} > {names[p]}" for t, p in zip(true, predicted, strict=True)]
+
+    @property
+    def frontal(self) -> Bool[np.ndarray, "n"]:
+        """Which errors are faces seen from the front, framed so that their regions are known."""
+        faces = self.run.faces
+        if not faces.framed or not faces.index.has("angle"):
+            return np.zeros(len(self), dtype=bool)
+        front: Bool[np.ndarray, "n"] = faces.index.table["angle"].to_numpy()[self.rows] == FRONTAL
+        return front
+
 
 def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
     """Track what both rules find in the errors of a run, and both controls."""
@@ -78,62 +102,44 @@ def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
     return Tracked(run, trace, pixels, {**strengths, "whole": ink(deconvolve(trace))})
 
 
-def rows_of(run: Run) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Rows in the faces of the misclassified test images."""
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]] = run.split.test[run.errors]
-    return rows
-
-
-def names_of(run: Run) -> list[str]:
-    """True and predicted class of each misclassified test image."""
-    true, predicted = run.labels[run.errors], run.predicted[run.errors]
-    return [f"{run.classes[t]} > {run.classes[p]}" for t, p in zip(true, predicted, strict=True)]
-
-
 def area_of_ink(strengths: Float[Tensor, "n h w"], share: float = 0.9) -> Float[Tensor, "n"]:
-    """Smallest share of the image that holds that share of the ink; NaN where there is none."""
+    """Return the smallest share of each image that holds that share of the ink; NaN without ink."""
     ordered = strengths.flatten(1).double().sort(1, descending=True).values.cumsum(1)
-    total = ordered[:, -1:]
-    needed = (ordered < share * total).sum(1) + 1
-    part = needed.double() / ordered.shape[1]
-    return torch.where(total[:, 0] > 0, part, torch.full_like(part, torch.nan))
+    needed = (ordered < share * ordered[:, -1:]).sum(1) + 1
+    return (needed.double() / ordered.shape[1]).where(ordered[:, -1] > 0, torch.nan)
 
 
 def tracked_table(tracked: Tracked) -> pd.DataFrame:
-    """One row for each set and image.
+    """Measure the features of each set and image.
 
     Columns: ``set``, ``image``, ``pixels``; ``left``, the share of active pixels that stay in M';
     ``strength``, ink in units of that of the whole projection; ``with_whole``, correlation with
     the whole projection; ``with_largest`` and ``with_random``, with the features of the controls;
     ``area``, share of the image that holds nine tenths of the ink.
     """
-    whole = tracked.ink["whole"]
-    on = (tracked.trace.maps > 0).flatten(1).sum(1).double()
-    total = whole.flatten(1).sum(1)
-    parts = [
-        pd.DataFrame(
-            {
-                "set": name,
-                "image": np.arange(len(tracked)),
-                "pixels": counted(pixels).numpy(),
-                "left": (1 - counted(pixels).double() / on).numpy(),
-                "strength": (tracked.ink[name].flatten(1).sum(1) / total).numpy(),
-                **{
-                    f"with_{other}": correlations(tracked.ink[name], tracked.ink[other]).numpy()
-                    for other in ("whole", "largest", "random")
-                },
-                "area": area_of_ink(tracked.ink[name]).numpy(),
-            }
-        )
-        for name, pixels in tracked.pixels.items()
-    ]
+    active = counted(tracked.trace.maps > 0).double()
+    total = tracked.ink["whole"].flatten(1).sum(1)
+    parts = []
+    for name, pixels in tracked.pixels.items():
+        own = tracked.ink[name]
+        columns = {
+            "pixels": counted(pixels),
+            "left": 1 - counted(pixels).double() / active,
+            "strength": own.flatten(1).sum(1) / total,
+            "with_whole": correlations(own, tracked.ink["whole"]),
+            "with_largest": correlations(own, tracked.ink["largest"]),
+            "with_random": correlations(own, tracked.ink["random"]),
+            "area": area_of_ink(own),
+        }
+        part = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
+        parts.append(part.assign(set=name, image=part.index))
     return pd.concat(parts, ignore_index=True)
 
 
 def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Means of `tracked_table` by task and set, correlations with 95 % intervals."""
+    """Average `tracked_table` by task and set, correlations with 95 % intervals."""
     rows = {
-        (paper.TASK_NAMES.get(task, task), SETS[str(name)]): {
+        (name_of(task), SETS[str(name)]): {
             "images": len(part),
             "pixels": f"{part['pixels'].mean():,.1f}",
             "of the active pixels M' keeps": f"{part['left'].mean():.3f}",
@@ -151,32 +157,8 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "pixels from"])
 
 
-def tracked_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """Numbers of claim A2 by key."""
-    return {
-        f"a2.{task}.{name}_{column}": float(table.loc[table["set"] == name, column].mean())
-        for task, table in tables.items()
-        for name, column in (
-            ("literal", "with_whole"),
-            ("cutoff", "with_whole"),
-            ("cutoff", "with_largest"),
-            ("cutoff", "with_random"),
-            ("random", "with_whole"),
-        )
-    }
-
-
-def frontal(tracked: Tracked) -> Bool[np.ndarray, "n"]:
-    """Which errors are faces seen from the front, framed so that their regions are known."""
-    index = tracked.run.faces.index
-    if not tracked.run.faces.framed or not index.has("angle"):
-        return np.zeros(len(tracked), dtype=bool)
-    angles: Bool[np.ndarray, "n"] = index.table["angle"].to_numpy()[rows_of(tracked.run)] == FRONTAL
-    return angles
-
-
 def region_mask(region: str, height: int, width: int) -> Bool[np.ndarray, "h w"]:
-    """The pixels of an image that belong to a region."""
+    """Mark the pixels of an image that belong to a region."""
     inside = np.zeros((height, width), dtype=bool)
     for top, bottom, left, right in REGIONS[region]:
         rows = slice(round(top * height), round(bottom * height))
@@ -185,12 +167,12 @@ def region_mask(region: str, height: int, width: int) -> Bool[np.ndarray, "h w"]
 
 
 def region_table(tracked: Tracked) -> pd.DataFrame:
-    """Density of ink in each region of the frontal errors: share of ink over share of area.
+    """Measure the density of ink in each region of the frontal errors.
 
-    One row for each set, region and image; columns ``set``, ``region``, ``image``, ``density``. 1
-    is what ink spread evenly over the image has.
+    One row for each set, region and image; columns ``set``, ``region``, ``image``, ``density``,
+    the share of the ink over the share of the area: 1 for ink spread evenly over the image.
     """
-    chosen = np.flatnonzero(frontal(tracked))
+    chosen = np.flatnonzero(tracked.frontal)
     parts = []
     for name, strengths in tracked.ink.items():
         values = strengths[chosen].double().numpy()
@@ -198,274 +180,147 @@ def region_table(tracked: Tracked) -> pd.DataFrame:
         for region in REGIONS:
             inside = region_mask(region, *values.shape[1:])
             share = values[:, inside].sum(1) / np.where(total > 0, total, np.nan)
-            part = {
-                "set": name,
-                "region": region,
-                "image": chosen,
-                "density": share / inside.mean(),
-            }
-            parts.append(pd.DataFrame(part))
+            part = pd.DataFrame({"image": chosen, "density": share / inside.mean()})
+            parts.append(part.assign(set=name, region=region))
     return pd.concat(parts, ignore_index=True)
 
 
-def region_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean densities with 95 % intervals: regions in rows, sets in columns; empty if unknown."""
-    groups = table.dropna().groupby(["region", "set"], sort=False)["density"]
-    text = {key: mean_with_interval(part) for key, part in groups}
-    if not text:
-        return pd.DataFrame()
-    found = pd.Series(text).unstack().reindex(index=list(REGIONS))
-    return found[[name for name in SETS if name in found]].rename(columns=SETS)
-
-
-def region_densities(table: pd.DataFrame, name: str) -> dict[str, tuple[float, Interval]]:
-    """Mean density of each region with its interval, for one set."""
-    part = table[table["set"] == name].dropna()
-    return {
-        str(region): (float(values.mean()), bootstrap_interval(values.to_numpy(float)))
-        for region, values in part.groupby("region", sort=False)["density"]
-    }
-
-
-def region_numbers(task: str, table: pd.DataFrame) -> dict[str, float]:
-    """Numbers of claim F8 by key."""
-    return {
-        f"f8.{task}.density_{region}_{name}": mean
-        for name in ("cutoff", "random")
-        for region, (mean, _) in region_densities(table, name).items()
-    }
-
-
-def average_by_angle(
-    tracked: Tracked, name: str
-) -> dict[str, tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]]]:
-    """Mean image and mean ink of the errors at each angle, or of all where angles are unknown."""
-    rows = rows_of(tracked.run)
-    index = tracked.run.faces.index
-    if index.has("angle"):
-        groups = [f"{angle}°" for angle in index.table["angle"].to_numpy()[rows]]
-    else:
-        groups = ["all errors"] * len(rows)
-    of = np.array(groups)
-    order = sorted(set(groups), key=lambda group: (len(group), group))
-    return {
-        group: (
-            tracked.run.faces.images[rows[of == group]].mean(0) / 255,
-            tracked.ink[name][torch.from_numpy(of == group)].mean(0).numpy(),
-        )
-        for group in order
-    }
-
-
-@torch.no_grad()
-def published_display(
-    trace: Trace, pixels: Bool[Tensor, "n c i j"]
-) -> tuple[UInt8[np.ndarray, "n h w"], Float[np.ndarray, "n h w"]]:
-    """Tracked features as the published code shows them, and the differences before its 8 bits.
-
-    Both projections are made with the code's options and turned gray; of their difference whole
-    gray levels are kept, multiplied by 38 modulo 256 and inverted. What the code's projections are
-    scaled to is not known: ours are times 256, the scale of the images before they were divided.
-    Its last step, more brightness and contrast, is left out.
-    """
-    gain, levels = (int(paper.number(f"a2.both.code_{name}")) for name in ("gain", "levels"))
-    weights = torch.tensor(LUMA).reshape(1, 3, 1, 1)
-    with_all, without = (
-        (deconvolve(trace, maps, **PUBLISHED) * weights).sum(1) * levels
-        for maps in (trace.maps, suppress(trace.maps, pixels))
-    )
-    difference = (with_all - without).abs().double().numpy()
-    wrapped = np.floor(difference).astype(np.int64) * gain % levels
-    return (levels - 1 - wrapped).astype(np.uint8), difference
-
-
-def display_table(tracked: Mapping[str, Tracked], rule: str = "cutoff") -> pd.DataFrame:
-    """What the published display does to the tracked features of a rule, by task."""
-    return pd.DataFrame.from_dict(
-        {
-            paper.TASK_NAMES.get(task, task): _displayed(part, rule)
-            for task, part in tracked.items()
-            if len(part)
-        },
-        orient="index",
-    ).rename_axis("task")
-
-
-def _displayed(tracked: Tracked, rule: str) -> dict[str, object]:
-    shown, difference = published_display(tracked.trace, tracked.pixels[rule])
-    gain, levels = (paper.number(f"a2.both.code_{name}") for name in ("gain", "levels"))
-    darkness = torch.from_numpy(255.0 - shown)
-    honest = pd.Series(correlations(darkness, torch.from_numpy(difference)).numpy())
-    return {
-        "images": len(tracked),
-        "pixels below one level, lost": f"{(difference < 1).mean():.3f}",
-        "pixels that wrap around": f"{(np.floor(difference) * gain >= levels).mean():.3f}",
-        "correlation of darkness and difference": mean_with_interval(honest),
-    }
-
-
 def verdicts(
-    tracked: Mapping[str, Tracked], tables: Mapping[str, pd.DataFrame], agrees: bool
+    tracked: Mapping[str, Tracked],
+    tables: Mapping[str, pd.DataFrame],
+    densities: pd.DataFrame,
+    agrees: bool,
 ) -> list[Verdict]:
-    """A2 and F8.
+    """Weigh A2 and F8.
 
     Args:
         tracked: by task.
         tables: `tracked_table` by task.
+        densities: averages of `region_table` of the first task by set and region.
         agrees: whether the algorithm's loop and the package give the same features.
     """
-    some = {task: table for task, table in tables.items() if len(table)}
-    if not some:
+    parts = [Part(agrees, "the loop and the package give the same features")]
+    for task, table in tables.items():
+        left = table.loc[table["set"] == "literal", "left"]
+        empty, most = int((left == 0).sum()), len(left) / 2
+        nothing = f"nothing is left in {empty} of {len(left)} images"
+        fact = f"{name_of(task)}: the literal rule leaves something of M ({nothing})"
+        parts += [Part(empty < most, fact)] if len(left) else []
+    if len(parts) == 1:
         return [weigh(claim, "this run has no misclassified images") for claim in ("A2", "F8")]
-    runs = Part(agrees, "the loop and the package give the same features")
-    selects = [_selects(task, table) for task, table in some.items()]
-    return [weigh("A2", [runs, *selects]), _spread(tracked)]
+    return [weigh("A2", parts), _spread(tracked.get("subject"), densities)]
 
 
-def _selects(task: str, table: pd.DataFrame) -> Part:
-    literal = table[table["set"] == "literal"]
-    empty = int((literal["left"] == 0).sum())
-    name = paper.TASK_NAMES.get(task, task)
-    fact = (
-        f"{name}: the literal rule leaves something of M (nothing is left in {empty} of"
-        f" {len(literal)} images)"
+def _spread(identity: Tracked | None, densities: pd.DataFrame) -> Verdict:
+    known = densities[densities["set"] == "cutoff"]
+    missing = (
+        (identity is None, "the source has no task of identity"),
+        (identity is not None and not identity.run.faces.framed, UNKNOWN),
+        (known.empty, "no misclassified face seen from the front"),
     )
-    return Part(empty < len(literal) / 2, fact)
-
-
-def _spread(tracked: Mapping[str, Tracked]) -> Verdict:
-    identity = tracked.get("subject")
-    if identity is None:
-        return weigh("F8", "the source has no task of identity")
-    if not identity.run.faces.framed:
-        return weigh("F8", "where eyes and mouth are is known of cropped faces only")
-    found = region_densities(region_table(identity), "cutoff")
-    if not found:
-        return weigh("F8", "no misclassified face seen from the front")
-    control = region_densities(region_table(identity), "random")
-    parts = [
-        Part(
-            interval.low > SOME,
-            f"{region}: {mean:.2f} times the even spread ({interval.low:.2f} to"
-            f" {interval.high:.2f}; random pixels {control[region][0]:.2f})",
-        )
-        for region, (mean, interval) in found.items()
-    ]
+    for lacks, reason in missing:
+        if lacks:
+            return weigh("F8", reason)
+    control = densities[densities["set"] == "random"].set_index("region")["mean"]
+    parts = []
+    for row in known.itertuples():
+        bounds = f"{row.low:.2f} to {row.high:.2f}; random pixels {control[row.region]:.2f}"
+        fact = f"{row.region}: {row.mean:.2f} times the even spread ({bounds})"
+        parts.append(Part(bool(row.low > SOME), fact))
     return weigh("F8", parts)
 
 
-COLUMNS = 8
-TILE = 64
-BESIDE = ("error", "its features", "look-alike", "its features", "unique to\nthe error")
-NO_PAIR = "No error of this run has a right look-alike."
-NOTHING = "No image of this run is misclassified: there is nothing to track."
-
-
-def darkness(ink: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """Ink as gray levels: none is white, the strongest of the image black."""
-    top = max(float(ink.max()), 1e-12)
-    shown: UInt8[np.ndarray, "h w"] = (255 - 255 * ink / top).round().astype(np.uint8)
-    return shown
-
-
 def pairs_sheet(
-    images: UInt8[np.ndarray, "n h w 3"], ink: Float[Tensor, "n h w"], columns: int
+    images: UInt8[np.ndarray, "n h w 3"], ink: Float[Tensor, "n h w"]
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Each image with its features at its right, `columns` pairs a row.
+    """Lay images out with their features at their right, `COLUMNS` pairs a row.
 
     Of images with more than `TILE` pixels a side only some rows and columns are taken.
     """
     step = max(1, images.shape[1] // TILE)
-    tiles = [
-        np.hstack([image, np.repeat(darkness(features)[..., None], 3, 2)])[::step, ::step]
-        for image, features in zip(images, ink.numpy(), strict=True)
-    ]
-    height, width, _ = tiles[0].shape
+    tops = ink.amax((1, 2), keepdim=True).clamp_min(1e-12)
+    features = (255 - 255 * ink / tops).round().numpy().astype(np.uint8)
+    tiles = np.concatenate([images, np.repeat(features[..., None], 3, 3)], 2)[:, ::step, ::step]
+    height, width = tiles.shape[1:3]
     pad = max(2, height // 6)
-    rows = -(-len(tiles) // columns)
-    sheet = np.full((rows * (height + pad), columns * (width + pad), 3), 255, dtype=np.uint8)
-    for place, tile in enumerate(tiles):
-        top, left = place // columns * (height + pad), place % columns * (width + pad)
-        sheet[top + pad : top + pad + height, left : left + width] = tile
-    return sheet
+    rows = -(-len(tiles) // COLUMNS)
+    sheet = np.full((rows * COLUMNS, height + pad, width + pad, 3), 255, dtype=np.uint8)
+    sheet[: len(tiles), pad:, :width] = tiles
+    shape = (rows, COLUMNS, height + pad, width + pad, 3)
+    laid: UInt8[np.ndarray, "H W 3"]
+    laid = sheet.reshape(shape).swapaxes(1, 2).reshape(rows * (height + pad), -1, 3)
+    return laid
 
 
 @style.styled()
 def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> style.Drawn:
-    """Misclassified images beside their tracked features, a page of them (Figure 8)."""
+    """Draw misclassified images beside their tracked features, a page of them (Figure 8)."""
     total = len(tracked)
     places = np.arange(page * size, min(total, (page + 1) * size))
     if not total:
         return style.Missing(NOTHING)
     if not len(places):
         return style.Missing(f"All {total} misclassified images are shown above.")
-    rows, names = rows_of(tracked.run), _short_names(tracked.run)
-    sheet = pairs_sheet(tracked.run.faces.images[rows[places]], tracked.ink[rule][places], COLUMNS)
-    ratio = sheet.shape[0] / sheet.shape[1]
-    figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=ratio + 0.05)
+    images = tracked.run.faces.images[tracked.rows[places]]
+    sheet = pairs_sheet(images, tracked.ink[rule][places])
+    aspect = sheet.shape[0] / sheet.shape[1] + 0.05
+    figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=aspect)
     axes[0, 0].imshow(sheet, interpolation="antialiased")
-    task = style.TASK_NAMES.get(tracked.run.task, tracked.run.task)
     axes[0, 0].set_title(
-        f"{task}, {style.called(tracked.run.faces)}, errors {places[0] + 1} to {places[-1] + 1}"
-        f" of {total}, {SETS[rule]}"
+        f"{name_of(tracked.run.task)}, {style.called(tracked.run.faces)}, errors {places[0] + 1} to"
+        f" {places[-1] + 1} of {total}, {SETS[rule]}"
     )
     width = sheet.shape[1] / COLUMNS
     height = sheet.shape[0] / -(-len(places) // COLUMNS)
     for tile, place in enumerate(places):
-        left, top = tile % COLUMNS * width, tile // COLUMNS * height
-        axes[0, 0].text(left, top + 0.13 * height, names[place], fontsize=4.5, va="bottom")
+        left, top = tile % COLUMNS * width, (tile // COLUMNS + 0.13) * height
+        axes[0, 0].text(left, top, tracked.names[place], fontsize=4.5, va="bottom")
     style.clear(axes[0, 0])
     return figure
 
 
-def _short_names(run: Run) -> list[str]:
-    return [" > ".join(map(style.short, name.split(" > "))) for name in names_of(run)]
-
-
 @style.styled()
 def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
-    """Errors and their right look-alikes, a column a pair, with the features of their pixels.
+    """Draw errors and their right look-alikes, a column a pair, with the features of their pixels.
 
     Rows: the error, what its backtracked pixels show, the look-alike, what its pixels show, and
     what the pixels show that are unique to the error. Each picture has its own scale.
     """
     if not len(pairs):
-        return style.Missing(NO_PAIR)
+        return style.Missing("No error of this run has a right look-alike.")
     sets, names = pixel_sets(pairs, rule), [style.short(name, 13) for name in run.classes]
-    images = [np.asarray(run.faces.images[case.row]) for case in pairs.cases]
-    others = [np.asarray(run.faces.images[case.lookalike or 0]) for case in pairs.cases]
     wrong = style.strength(track_features(pairs.wrong, sets.wrong))
     right = style.strength(track_features(pairs.right, sets.right))
     unique = style.strength(track_features(pairs.wrong, sets.unique))
     figure, axes = style.grid(5, len(pairs), cell=style.WIDTH / max(6, len(pairs)), aspect=1.15)
-    for column, case in enumerate(pairs.cases):
-        taken = f"taken for\n{names[case.predicted]}"
-        style.show_image(axes[0, column], images[column], taken)
-        style.show_map(axes[1, column], wrong[column])
-        style.show_image(axes[2, column], others[column], f"right:\n{names[case.true]}")
-        style.show_map(axes[3, column], right[column])
-        style.show_map(axes[4, column], unique[column])
-    for ax, words in zip(axes[:, 0], BESIDE, strict=True):
+    for place, (column, case) in enumerate(zip(axes.T, pairs.cases, strict=True)):
+        error, other = (np.asarray(run.faces.images[i or 0]) for i in (case.row, case.lookalike))
+        style.show_image(column[0], error, f"taken for\n{names[case.predicted]}")
+        style.show_map(column[1], wrong[place])
+        style.show_image(column[2], other, f"right:\n{names[case.true]}")
+        style.show_map(column[3], right[place])
+        style.show_map(column[4], unique[place])
+    rows = ("error", "its features", "look-alike", "its features", "unique to\nthe error")
+    for ax, words in zip(axes[:, 0], rows, strict=True):
         ax.set_ylabel(words, fontsize=7)
     return figure
 
 
 @style.styled()
-def feature_sets(tracked: Tracked, count: int = 5) -> style.Drawn:
-    """Features of both rules, of random pixels, and of all maps, and the published display."""
+def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> style.Drawn:
+    """Draw the features of each set of pixels, and those of the cutoff in the published display."""
     if not len(tracked):
         return style.Missing(NOTHING)
-    places = np.linspace(0, len(tracked) - 1, min(count, len(tracked))).astype(int)
-    rows, names = rows_of(tracked.run), _short_names(tracked.run)
-    shown, _ = published_display(tracked.trace, tracked.pixels["cutoff"])
-    titles = [SETS["whole"], *(SETS[name] for name in tracked.pixels), "cutoff, as published"]
-    figure, axes = style.grid(len(places), 1 + len(titles), aspect=1.08)
+    places = np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int)
+    sets = ["whole", *tracked.pixels]
+    figure, axes = style.grid(len(places), 2 + len(sets), aspect=1.08)
     for row, place in zip(axes, places, strict=True):
-        style.show_image(row[0], tracked.run.faces.images[rows[place]])
-        row[0].set_ylabel(names[place].replace(" > ", "\n> "), fontsize=7)
-        for ax, name in zip(row[1:], ("whole", *tracked.pixels), strict=False):
+        style.show_image(row[0], tracked.run.faces.images[tracked.rows[place]])
+        row[0].set_ylabel(tracked.names[place].replace(" > ", "\n> "), fontsize=7)
+        for ax, name in zip(row[1:], sets, strict=False):
             style.show_map(ax, tracked.ink[name][place].numpy())
-        style.show_image(row[-1], shown[place])
+        style.show_image(row[-1], published[place])
+    titles = [*(SETS[name] for name in sets), "cutoff, as published"]
     for ax, title in zip(axes[0, 1:], titles, strict=True):
         ax.set_title(title.replace(", ", ",\n"), fontsize=8)
     return figure
@@ -473,54 +328,58 @@ def feature_sets(tracked: Tracked, count: int = 5) -> style.Drawn:
 
 @style.styled()
 def average_features(tracked: Tracked) -> style.Drawn:
-    """Mean image of the errors at each angle and the mean ink of each set, on one scale a row."""
+    """Draw the mean image of the errors at each angle and the mean ink of each set.
+
+    Of a source without angles the errors are averaged together.
+    """
     if not len(tracked):
         return style.Missing(NOTHING)
-    names = ["cutoff", "random", "whole"]
-    found = {name: average_by_angle(tracked, name) for name in names}
-    columns = list(found["cutoff"])
-    figure, axes = style.grid(1 + len(names), len(columns), cell=1.7, aspect=1.05)
-    for ax, label in zip(axes[0], columns, strict=True):
-        style.show_image(ax, found["cutoff"][label][0], label)
-    axes[0, 0].set_ylabel("mean image")
-    for row, name in zip(axes[1:], names, strict=True):
-        for ax, label in zip(row, columns, strict=True):
-            style.show_map(ax, found[name][label][1])
-        row[0].set_ylabel(SETS[name])
-    if frontal(tracked).any():
-        for ax in axes[:, columns.index("90°")]:
-            _draw_regions(ax, tracked.trace.images.shape[2])
+    faces, sets = tracked.run.faces, ("cutoff", "random", "whole")
+    groups = np.array(["all errors"] * len(tracked))
+    if faces.index.has("angle"):
+        angles = faces.index.table["angle"].to_numpy()[tracked.rows]
+        groups = np.array([f"{angle}°" for angle in angles])
+    columns = sorted(set(groups.tolist()), key=lambda group: (len(group), group))
+    figure, axes = style.grid(1 + len(sets), len(columns), cell=1.7, aspect=1.05)
+    for column, group in zip(axes.T, columns, strict=True):
+        style.show_image(
+            column[0], faces.images[tracked.rows[groups == group]].mean(0) / 255, group
+        )
+        for ax, name in zip(column[1:], sets, strict=True):
+            style.show_map(ax, tracked.ink[name][torch.from_numpy(groups == group)].mean(0).numpy())
+        if tracked.frontal[groups == group].any():
+            for ax in column:
+                _draw_regions(ax, tracked.trace.images.shape[2])
+    for ax, name in zip(axes[:, 0], ("mean image", *(SETS[name] for name in sets)), strict=True):
+        ax.set_ylabel(name)
     return figure
 
 
 def _draw_regions(ax: Axes, side: int) -> None:
-    for boxes in REGIONS.values():
-        for top, bottom, left, right in boxes:
-            corner = (left * side - 0.5, top * side - 0.5)
-            width, height = (right - left) * side, (bottom - top) * side
-            box = Rectangle(corner, width, height, fill=False, edgecolor=style.BLUE, linewidth=0.8)
-            ax.add_patch(box)
+    for top, bottom, left, right in [box for boxes in REGIONS.values() for box in boxes]:
+        corner, size = (left * side - 0.5, top * side - 0.5), (right - left, bottom - top)
+        box = Rectangle(corner, *(side * length for length in size), fill=False)
+        ax.add_patch(box).set(edgecolor=style.BLUE, linewidth=0.8)
 
 
 @style.styled()
-def region_plot(densities: Mapping[str, Mapping[str, Sequence[float]]]) -> style.Drawn:
-    """Density of ink by region: for each set a mean, its lower and its upper bound.
+def region_plot(densities: pd.DataFrame) -> style.Drawn:
+    """Draw the density of ink by region for the cutoff, random pixels and the whole projection.
 
     Args:
-        densities: by set, then by region.
+        densities: averages of `region_table` by set and region.
     """
-    known = {name: regions for name, regions in densities.items() if regions}
-    if not known:
+    if densities.empty:
         return style.Missing(NO_REGIONS)
     figure, axes = style.grid(1, 1, cell=5.0, aspect=0.6)
     ax = axes[0, 0]
-    colours = (style.ORANGE, style.GRAY, style.BLUE, style.GREEN)
-    for offset, ((name, regions), colour) in enumerate(zip(known.items(), colours, strict=False)):
-        places = np.arange(len(regions)) + 0.15 * (offset - (len(known) - 1) / 2)
-        mean, low, high = np.array(list(regions.values())).T
-        bars = np.abs(np.stack([mean - low, high - mean]))
+    colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}
+    for offset, (name, colour) in enumerate(colours.items(), start=-1):
+        part = densities[densities["set"] == name]
+        places, mean = np.arange(len(part)) + 0.15 * offset, part["mean"]
+        bars = np.abs([mean - part["low"], part["high"] - mean])
         ax.errorbar(places, mean, bars, fmt="o", color=colour, capsize=2, label=SETS[name])
-        ax.set_xticks(range(len(regions)), list(regions))
+        ax.set_xticks(range(len(part)), part["region"])
     ax.axhline(1, color=style.GRAY, linewidth=0.5)
     ax.set(ylabel="share of ink / share of area", ylim=(0, None))
     ax.legend()
