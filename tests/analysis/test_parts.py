@@ -136,7 +136,11 @@ def test_a_rule_that_keeps_nothing_is_said_to(run: Run) -> None:
     found = followed.found["cutoff"]["predicted"]
     none = replace(found, pixels=torch.zeros_like(found.pixels))
     empty = replace(
-        followed, found={"literal": followed.found["literal"], "cutoff": {"predicted": none}}
+        followed,
+        found={
+            "literal": followed.found["literal"],
+            "cutoff": dict.fromkeys(followed.targets, none),
+        },
     )
     assert "keeps no pixel of" in following._sentence(empty, "cutoff")
 

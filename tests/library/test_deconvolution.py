@@ -9,12 +9,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tests.helpers import loops, small
 from tinyvgg import trace as tracing
-from tinyvgg.chapters.deconvolution import (
-    convolved_size,
-    deconvolved_size,
-    deconvolved_size_padded,
-    deconvolved_size_strided,
-)
 from tinyvgg.deconvolution import (
     PUBLISHED,
     deconvolve,
@@ -437,37 +431,3 @@ def test_maps_unlike_the_recorded_ones_are_refused():
         deconvolve(trace, trace.maps, layer=0)
     with pytest.raises(UserError, match=r"dtype torch\.float32"):
         deconvolve(trace, trace.maps.float())
-
-
-@pytest.mark.parametrize(("k", "s"), itertools.product(range(1, 6), range(1, 4)))
-def test_the_size_equation_is_that_of_a_convolution_and_of_its_inverse(k, s):
-    for i, p in itertools.product(range(k, 13), range(3)):
-        if (i - k + 2 * p) % s:
-            with pytest.raises(UserError, match="no whole number"):
-                convolved_size(i, k, p, s)
-            continue
-        after = convolved_size(i, k, p, s)
-        image, weight = torch.zeros(1, 1, i, i), torch.zeros(1, 1, k, k)
-        assert F.conv2d(image, weight, padding=p, stride=s).shape[-1] == after
-        if s == 1:
-            assert deconvolved_size_padded(after, k, p) == i
-        if p == 0:
-            assert deconvolved_size_strided(after, k, s) == i
-        if (s, p) == (1, 0):
-            assert deconvolved_size(after, k) == i
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: convolved_size(4, 5), "filter of 5 does not fit an image of 4"),
-        (lambda: convolved_size(0, 1), "i = 0"),
-        (lambda: convolved_size(4, 3, 0, 0), "s = 0"),
-        (lambda: deconvolved_size_padded(1, 1, 1), "no image has size 1"),
-        (lambda: deconvolved_size_strided(0, 2, 2), "i = 0"),
-        (lambda: deconvolved_size(3, 0), "k = 0"),
-    ],
-)
-def test_sizes_that_cannot_be_are_refused(call, message):
-    with pytest.raises(UserError, match=message):
-        call()

@@ -4,8 +4,15 @@ from typing import Any
 
 from tinyvgg.analysis.parts import Part, percent, plain, shown, tabled
 from tinyvgg.chapters import backtracking as figures
-from tinyvgg.chapters import backtracking as findings
-from tinyvgg.chapters.backtracking import Followed, averages, kept_table, overlap_table
+from tinyvgg.chapters.backtracking import (
+    FORGOTTEN,
+    Followed,
+    averages,
+    kept_table,
+    layer_summary,
+    overlap_table,
+    pixel_counts,
+)
 from tinyvgg.documents.content import Block, Text
 from tinyvgg.training.runs import Run
 
@@ -23,11 +30,11 @@ def describe_backtracking(run: Run, followed: Followed, errors: int) -> Part:
     """
     if not len(followed.trace):
         return Part("Backtracking", [Text(NO_ERROR)])
-    by_task = {run.task: followed}
     kept = averages(kept_table(followed), ["rule", "layer"], "share")
     overlap = averages(overlap_table(followed), ["rule", "layer", "against"], "overlap")
-    pixels = findings.pixel_summary(by_task).droplevel("task")
-    pixels = pixels.drop(index="paper", errors="ignore").rename_axis("rule")
+    (of_layers, all_kept), (overlaps, all_common) = (
+        layer_summary({run.task: table}) for table in (kept, overlap)
+    )
     blocks: list[Block] = [
         Text(
             f"{_which(len(followed.trace), errors)} followed back from the class that it was taken"
@@ -35,9 +42,9 @@ def describe_backtracking(run: Run, followed: Followed, errors: int) -> Part:
             " Two rules do that: Algorithm 1 as the paper prints it (literal), and with the cutoff"
             " of its published code."
         ),
-        tabled(pixels, "Backtracked pixels of an error, by rule.", NO_ERROR),
+        tabled(of_layers, f"Share of the active units that a rule keeps. {all_kept}", NO_ERROR),
         shown(
-            figures.maps_without_pixels(figures.panels(run, followed)),
+            figures.maps_without_pixels([(run, followed)]),
             "Rows of an image, its last feature maps, and the maps without the pixels of each rule",
             "Two errors: the image, its last maps, and the maps without the pixels that each rule"
             " finds.",
@@ -49,15 +56,15 @@ def describe_backtracking(run: Run, followed: Followed, errors: int) -> Part:
             " pixels with the largest exact share in the logit of the class."
         ),
         shown(
-            figures.class_overlap({run.task: overlap}),
+            figures.layers_figure({run.task: overlap}, "overlap with the predicted class's set"),
             "Points with intervals: overlap of the sets of two classes, by layer and rule",
             "Overlap (intersection over union) of what is kept for the predicted class with what is"
             " kept for the true class and for a random other one, layer by layer from the last"
             " hidden one down to the pixels, with 95 % intervals.",
         ),
         tabled(
-            findings.overlap_summary(by_task),
-            "The same in numbers: mean overlap with its 95 % interval.",
+            overlaps,
+            f"The same in numbers: mean overlap with its 95 % interval. {all_common}",
             NO_ERROR,
         ),
     ]
@@ -65,7 +72,7 @@ def describe_backtracking(run: Run, followed: Followed, errors: int) -> Part:
         "explained": len(followed.trace),
         "kept": plain(kept),
         "overlap": plain(overlap),
-        **{name.split(".")[2]: value for name, value in findings.pixel_numbers(by_task).items()},
+        **{f"pixels_{rule}": float(pixel_counts(followed, rule).mean()) for rule in RULES},
     }
     said = [_sentence(followed, rule) for rule in RULES]
     return Part("Backtracking", blocks, numbers, [words for words in said if words])
@@ -87,17 +94,19 @@ def _sentence(followed: Followed, rule: str) -> str:
             f"Backtracking by {RULES[rule]} keeps no pixel of {len(followed.trace):,} errors:"
             " none of the products that it goes by is large enough."
         )
-    found = findings.forgotten(followed, rule)
+    kept = averages(kept_table(followed), ["rule", "layer"], "share")
+    overlap = averages(overlap_table(followed), ["rule", "layer", "against"], "overlap")
+    chosen = f"rule == '{rule}' and layer == 'pixels'"
+    found = overlap.query(f"{chosen} and against == 'random'")
     if not len(found):
         return ""
-    mean, low, high = (float(found[name].iloc[0]) for name in ("mean", "low", "high"))
-    numbers = findings.pixel_numbers({"one": followed})
-    share = numbers[f"b1.one.active_share_{rule}"]
+    mean, low, high = (found[name].item() for name in ("mean", "low", "high"))
+    share = kept.query(chosen)["mean"].item()
     said = (
         f"Backtracking by {RULES[rule]} keeps {percent(share)} of the active pixels of an error;"
         f" with the pixels that it finds from another class they overlap by {mean:.2f}"
         f" (95 % interval {low:.2f} to {high:.2f})"
     )
-    if low >= findings.FORGOTTEN:
+    if low >= FORGOTTEN:
         return f"{said}: it hardly depends on the class, and cannot say why this one was answered."
     return f"{said}."

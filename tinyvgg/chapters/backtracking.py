@@ -188,7 +188,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
         columns[name_of(task)] = pd.Series(text, pd.MultiIndex.from_frame(keys), dtype=object)
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
     ones = shown.eq(ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
-    equal = shown.index[ones].to_frame().groupby("rule", sort=False)["layer"]
+    equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{rule}: {', '.join(layers.unique())}" for rule, layers in equal]
     sentence = f"Not listed, since each is {ONE} for every task: {'; '.join(places)}."
     return shown[~ones], sentence if places else "No layer is left out."
@@ -359,7 +359,8 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
         layers = list(dict.fromkeys(table["layer"]))
         by = [column for column in ("rule", "against") if column in table]
         for place, (key, part) in enumerate(table.groupby(by, sort=False)):
-            mean, places = part["mean"], part["layer"].map(layers.index) + 0.1 * (place - 2)
+            places = np.array([layers.index(layer) for layer in part["layer"]]) + 0.1 * (place - 2)
+            mean = part["mean"]
             bars = np.abs([mean - part["low"], part["high"] - mean])
             mark = {"fmt": "s" if "random" in key else "o", "color": COLOURS[key[0]]}
             words = ", ".join([LABELS[key[0]], *(f"{against} class" for against in key[1:])])

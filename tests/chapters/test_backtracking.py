@@ -1,0 +1,208 @@
+"""Chapter 4: what backtracking keeps and how it depends on the class, on small random networks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.helpers import networks
+from tests.helpers.made_up import sentence
+from tinyvgg.backtracking import Literal, backtrack
+from tinyvgg.chapters import backtracking as chapter
+from tinyvgg.chapters.backtracking import averages, follow_errors, kept_table, overlap_table
+from tinyvgg.trace import record
+
+
+@pytest.fixture(scope="module")
+def run():
+    return networks.run()
+
+
+@pytest.fixture(scope="module")
+def followed(run):
+    return follow_errors(run)
+
+
+@pytest.fixture(scope="module")
+def overlap(followed):
+    return averages(overlap_table(followed), ["rule", "layer", "against"], "overlap")
+
+
+def verdict(found, claim):
+    return next(each for each in found if each.claim == claim)
+
+
+def test_overlap_is_intersection_over_union_and_unknown_for_two_empty_sets():
+    first = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]).bool()
+    second = torch.tensor([[0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]]).bool()
+    found = chapter.jaccard(first, second).tolist()
+    assert found[:2] == [pytest.approx(1 / 3), 1.0]
+    assert np.isnan(found[2])
+
+
+def test_random_class_is_neither_predicted_nor_true(followed):
+    trace, labels = followed.trace, followed.targets["true"]
+    draws = torch.stack([chapter.random_classes(trace, labels, seed) for seed in range(10)])
+    assert not ((draws == trace.predicted) | (draws == labels)).any()
+    assert len(draws.unique(dim=0)) > 1
+
+
+def test_walk_is_named_from_the_last_hidden_layer_down(followed):
+    found = followed.found["literal"]["predicted"]
+    named = chapter.by_layer(found.neurons, found.pixels)
+    assert {layer: units.shape[1] for layer, units in named.items()} == {
+        "a_3": 12, "a_2": 16, "a_1": 20, "pixels": 24,
+    }  # fmt: skip
+    assert torch.equal(named["a_1"], found.neurons[0])
+
+
+def test_kept_units_are_counted_among_the_active_ones(followed):
+    table = kept_table(followed)
+    row = table.query("rule == 'literal' and layer == 'a_2'").iloc[1]
+    active = int((followed.trace.dense[1][1] > 0).sum())
+    kept = int(followed.found["literal"]["predicted"].neurons[1][1].sum())
+    assert (row["active"], row["kept"]) == (active, kept)
+    assert row["share"] == pytest.approx(kept / active)
+    assert (table["share"].dropna() <= 1).all()
+
+
+def test_overlap_compares_the_sets_of_two_walks(followed):
+    table = overlap_table(followed)
+    chosen = table.query("rule == 'literal' and layer == 'a_3' and against == 'true'")
+    sets = [
+        backtrack(followed.trace, followed.targets[name], Literal()).neurons[-1]
+        for name in ("predicted", "true")
+    ]
+    np.testing.assert_allclose(chosen["overlap"].to_numpy(), chapter.jaccard(*sets).numpy())
+    assert set(table["rule"]) == {"literal", "cutoff", "contribution"}
+
+
+def test_averages_leave_out_unknown_values_and_bracket_the_mean(followed):
+    table = kept_table(followed)
+    table.loc[0, "share"] = np.nan
+    found = averages(table, ["rule", "layer"], "share")
+    assert found["images"].iloc[0] == len(followed.trace) - 1
+    assert ((found["low"] <= found["mean"]) & (found["mean"] <= found["high"])).all()
+
+
+def test_difference_interval_sees_a_difference_and_its_sign():
+    draw = np.random.default_rng(0)
+    first, second = draw.normal(3, 1, 50), draw.normal(1, 1, 80)
+    low, high = chapter.difference_interval(first, second)
+    assert 1 < low < 2 < high < 3
+    assert np.isnan(chapter.difference_interval(first, second[:0]).low)
+
+
+def test_layers_that_are_one_for_every_task_are_named_once_and_not_listed():
+    ones = {"images": 3, "mean": 1.0, "low": 1.0, "high": 1.0}
+    rows = [
+        {"rule": rule, "layer": layer, "against": against, **ones}
+        for rule, layers in (("literal", ("a_2", "pixels")), ("cutoff", ("a_2", "pixels")))
+        for layer in layers
+        for against in ("true", "random")
+    ]
+    table = pd.DataFrame(rows)
+    table.loc[table.index[-1], ["mean", "low"]] = 0.25
+    shown, left_out = chapter.layer_summary({"subject": table, "emotion": table})
+    assert shown.index.tolist() == [("cutoff", "pixels", "true"), ("cutoff", "pixels", "random")]
+    assert shown["identity"].tolist() == ["1.000 (1.000 to 1.000)", "0.250 (0.250 to 1.000)"]
+    assert "literal: a_2, pixels; cutoff: a_2." in left_out
+
+
+def test_terms_add_up_to_the_winning_logit(run):
+    trace = record(run.model, run.faces.tensor(run.split.test))
+    products, bias = chapter.logit_terms(trace)
+    torch.testing.assert_close(products.sum(1) + bias, trace.logits.amax(1))
+
+
+def test_sample_is_of_test_rows_without_repetition(run):
+    rows = chapter.sample_rows(run, 5, seed=3)
+    assert len(set(rows.tolist())) == 5
+    assert set(rows) <= set(run.split.test)
+    assert len(chapter.sample_rows(run, 500, seed=0)) == len(run.split.test)
+
+
+@pytest.mark.parametrize(
+    ("softmax", "sums", "changed", "expected"),
+    [
+        (1e-7, 1e-7, 0, ("holds", "holds", "holds")),
+        (1e-7, 1e-7, 20, ("holds", "holds in part", "holds")),
+        (1.0, 1.0, 20, ("does not hold", "does not hold", "does not hold")),
+    ],
+)
+def test_equations_hold_where_the_network_follows_them(softmax, sums, changed, expected):
+    same = np.arange(100) >= changed
+    table = pd.DataFrame({"softmax_gap": softmax, "sum_gap": sums, "same_without_last": same})
+    found = chapter.equation_verdicts({"subject": table})
+    assert tuple(verdict(found, claim).verdict for claim in ("E2", "E3", "F6")) == expected
+    assert f"identity: without the last biases {changed} of 100" in verdict(found, "E3").reason
+
+
+def test_identity_draws_on_more_pixels_only_where_it_does(followed, overlap):
+    other = follow_errors(networks.run("emotion"))
+    of_both = {"subject": followed, "emotion": other}
+    found = chapter.algorithm_verdicts(of_both, dict.fromkeys(of_both, overlap), False, True)
+    counts = [chapter.pixel_counts(part, "literal") for part in (followed, other)]
+    low, _ = chapter.difference_interval(*counts)
+    assert ("✓ literal" in verdict(found, "B1").reason) == (low > 0)
+    assert "✗ step 3" in verdict(found, "A1").reason
+
+
+def test_claims_about_both_tasks_are_not_tested_on_one(followed, overlap):
+    found = chapter.algorithm_verdicts({"class": followed}, {"class": overlap}, False, True)
+    assert verdict(found, "B1").verdict == "cannot be tested here"
+    assert verdict(found, "A1").verdict != "cannot be tested here"
+
+
+def test_run_without_errors_says_so_in_every_figure_and_verdict():
+    run = networks.run(wrong=False)
+    followed = follow_errors(run)
+    kept = averages(kept_table(followed), ["rule", "layer"], "share")
+    assert len(kept) == len(chapter.layer_summary({"subject": kept})[0]) == 0
+    found = chapter.algorithm_verdicts({"subject": followed}, {"subject": kept}, False, True)
+    assert {each.verdict for each in found} == {"cannot be tested here"}
+    for figure in (
+        chapter.layers_figure({"subject": kept}, "share"),
+        chapter.maps_without_pixels([(run, followed)]),
+        chapter.pixel_histograms({"subject": followed}),
+    ):
+        assert sentence(figure).startswith("No image of this run is misclassified")
+
+
+def test_last_layers_figure_shows_the_terms_it_draws(run):
+    image = record(run.model, run.faces.tensor(run.split.test[:1]))
+    figure = chapter.last_layers(image, run.classes)
+    shown = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert f"{float(image.logits.amax()):.3f}" in shown
+    assert shown.count("$i$ =") == 12
+
+
+def test_layers_are_drawn_from_the_top_down_and_the_control_at_the_pixels(overlap):
+    control = overlap.tail(1).assign(rule="contribution", layer="pixels")
+    table = pd.concat([overlap[overlap["layer"] != "pixels"], control])
+    (ax,) = chapter.layers_figure({"subject": table}, "overlap").axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [
+        "$a_3$", "$a_2$", "$a_1$", "pixels",
+    ]  # fmt: skip
+    (place,) = ax.containers[-1].lines[0].get_xdata()
+    assert round(place) == 3
+
+
+def test_the_legend_of_the_histograms_lies_beside_them(followed):
+    figure = chapter.pixel_histograms({"subject": followed})
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
+
+
+def test_missing_pixels_are_counted_beside_their_maps(run, followed):
+    figure = chapter.maps_without_pixels([(run, followed)], count=1)
+    missing = int(followed.pixels("literal")[0].sum())
+    assert figure.axes[2].get_title() == f"literal rule: {missing} missing"
+
+
+def test_montage_lays_maps_out_row_by_row_with_gaps():
+    sheet = chapter.montage(np.arange(12.0).reshape(3, 2, 2))
+    assert np.isnan(sheet[:, 2]).all()
+    assert sheet[:, [0, 1, 3, 4, 6, 7]].tolist() == [[0, 1, 4, 5, 8, 9], [2, 3, 6, 7, 10, 11]]

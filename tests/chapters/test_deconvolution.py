@@ -1,0 +1,118 @@
+"""Chapters 5 and 10: sizes, counterparts, and what projections resemble."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.helpers import networks, small
+from tinyvgg.chapters import deconvolution as chapter
+from tinyvgg.deconvolution import deconvolve
+from tinyvgg.errors import UserError
+from tinyvgg.trace import record
+
+
+@pytest.fixture(scope="module")
+def trace():
+    run = networks.run()
+    return record(run.model, run.faces.tensor(run.split.test[:4]))
+
+
+def verdict(found, claim):
+    return next(each for each in found if each.claim == claim).verdict
+
+
+@pytest.mark.parametrize(("k", "s"), itertools.product(range(1, 5), range(1, 4)))
+def test_the_size_equation_is_that_of_a_convolution(k, s):
+    for i, p in itertools.product(range(k, 11), range(3)):
+        if (i - k + 2 * p) % s:
+            with pytest.raises(UserError, match="no whole number"):
+                chapter.convolved_size(i, k, p, s)
+        else:
+            image, weight = torch.zeros(1, 1, i, i), torch.zeros(1, 1, k, k)
+            after = F.conv2d(image, weight, padding=p, stride=s).shape[-1]
+            assert chapter.convolved_size(i, k, p, s) == after
+
+
+@pytest.mark.parametrize(("i", "k", "s"), [(4, 5, 1), (0, 1, 1), (4, 3, 0)])
+def test_a_filter_that_does_not_fit_is_refused(i, k, s):
+    with pytest.raises(UserError, match=f"filter of {k} does not fit an image of {i} .*stride {s}"):
+        chapter.convolved_size(i, k, 0, s)
+
+
+def test_counterparts_restore_the_size_of_every_layer(trace):
+    layers = chapter.counterparts(trace)
+    assert (layers["restores"] == layers["input"]).all()
+    assert layers["layer"].tolist() == 3 * [*2 * ["convolution + ReLU"], "max-pooling"]
+
+
+@pytest.mark.parametrize(
+    ("correlation", "gap", "back", "expected"),
+    [
+        (0.95, 0.0, 4, ("holds", "holds", "holds")),
+        (0.2, 0.5, 3, ("holds in part", "does not hold", "holds in part")),
+    ],
+)
+def test_claims_hold_where_what_was_measured_says_so(trace, correlation, gap, back, expected):
+    sizes = pd.DataFrame({"i": [4], "size": 2, "formula": 2.0, "whole": True, "formula_back": 4})
+    found = chapter.verdicts(
+        sizes.assign(torch_back=back),
+        {"toy": gap},
+        chapter.counterparts(trace),
+        [1e-16],
+        np.full(9, correlation),
+    )
+    assert verdict(found, "F3") == expected[0]
+    assert verdict(found, "F4") == expected[1]
+    assert verdict(found, "E1") == ("holds" if back == 4 else "holds in part")
+
+
+def test_correlations_are_pearsons_over_each_image():
+    draw = torch.Generator().manual_seed(0)
+    first, second = torch.rand(2, 3, 4, 5, generator=draw), torch.rand(2, 3, 4, 5, generator=draw)
+    for found, a, b in zip(chapter.correlations(first, second), first, second, strict=True):
+        expected = np.corrcoef(a.flatten().numpy(), b.flatten().numpy())[0, 1]
+        assert float(found) == pytest.approx(expected, abs=1e-6)
+    assert torch.isnan(chapter.correlations(first, torch.ones_like(second))).all()
+
+
+def test_a_network_is_as_like_itself_as_can_be(trace):
+    table = chapter.similarity_table(trace, trace)
+    same = table[table["with"] == "random weights, same image"]["correlation"]
+    np.testing.assert_allclose(same, 1, atol=1e-6)
+    assert len(table) == 3 * 5 * len(trace)
+
+
+def test_likeness_is_the_correlation_of_the_ink_over_the_pixels():
+    trace = small.trace(small.model(dtype=torch.float64, bias=0.3))
+    table = chapter.choices_table(trace, {"default": {}, "random": {"switches": "random"}})
+    assert table.loc["default", "default"] == "1.000 (1.000 to 1.000)"
+    own = chapter.ink(deconvolve(trace, switches="random"))
+    others = {
+        "default": chapter.ink(deconvolve(trace)),
+        "another image, same choices": own.roll(1, 0),
+    }
+    for name, other in others.items():
+        pairs = zip(own.flatten(1).numpy(), other.flatten(1).numpy(), strict=True)
+        expected = np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs])
+        assert table.loc["random", name].startswith(f"{expected:.3f} (")
+
+
+def test_toy_figure_frames_the_maxima():
+    x = torch.tensor([[1.0, 2, 0, 0], [3, 4, 0, 9], [5, 5, 1, 1], [5, 5, 1, 0]])
+    before, pooled, switches, after = chapter.toy_pooling(x).axes
+    framed = [text.get_text() for text in before.texts if text.get_bbox_patch() is not None]
+    assert framed == ["4", "9", "5", "1"]
+    assert [text.get_text() for text in pooled.texts] == ["4", "9", "5", "1"]
+    assert [text.get_text() for text in switches.texts] == ["5", "7", "8", "10"]
+    assert not any(text.get_bbox_patch() for text in [*pooled.texts, *switches.texts])
+    assert sum(text.get_text() != "0" for text in after.texts) == 4
+
+
+def test_zero_is_mid_gray():
+    image = torch.zeros(3, 2, 2)
+    image[0, 0, 0] = -2.0
+    assert chapter.signed(image)[0, 0].tolist() == [0, 0.5, 0.5]
