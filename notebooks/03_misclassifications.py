@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Misclassified cases
 #
-# Which images does a network get wrong? {cite:t}`fang2017` counts the errors of its two by camera
+# Which images does a network misclassify? {cite:t}`fang2017` counts the errors of its two by camera
 # angle, subject and emotion, and names the person and the expression that are confused most.
 # Counts go up and down by chance. Which of these differences are more than that, in the paper and
 # here?
@@ -28,9 +28,12 @@ faces = "synthetic"
 seed = 0
 
 # %%
+import pandas as pd
+
+from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
-from tinyvgg.chapters import misclassifications as figures
 from tinyvgg.chapters import style
+from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
@@ -43,25 +46,31 @@ identity, emotion = runs[0], runs[-1]
 # ## The paper's counts beside ours
 #
 # Where a count is one of images, the interval is the one within which it would lie for as many
-# other test images: Wilson's for the share, times their number.
+# other test images: Wilson's for the share, times their number. All of the paper's counts are from
+# its section on misclassified cases.
 
 # %%
-whole(errors.comparison(runs), "The paper has no counts for the tasks of this source.")
+counts = {key: count for run in runs for key, count in errors.counts(run).items()}
+rows = []
+for key, (count, images) in counts.items():
+    interval = proportion_interval(count, images) if images else None
+    rows.append(("", key, count, interval and tuple(round(share * images) for share in interval)))
+compared = paper.compare(rows).drop(columns="place in the paper")
+whole(compared, "The paper has no counts for the tasks of this source.")
 
 # %%
-for run in runs:
-    for key, count in errors.numbers(run).items():
-        named = key.endswith("worst_subject")
-        record_numbers({key: count}, tolerance=99 if named else max(10, 0.6 * count))
+for key, (count, _) in counts.items():
+    named = key.endswith("worst_subject")
+    record_numbers({key: count}, tolerance=99 if named else max(10, 0.6 * count))
 
 # %% [markdown]
 # ## Error rates by what is known of an image
 
 # %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by camera angle, gaze, emotion, sex and group, or by class where a source knows nothing else, with Wilson's 95 % intervals. Dotted: all test images. Diamonds: the paper's rates, where its counts allow to compute them."}, "image": {"alt": "Dots with horizontal intervals, one row for each level of each factor, one panel for each task"}}
-figures.rates_figure(runs)
+errors.rates_figure(runs)
 
 # %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "Dots with vertical intervals, one for each subject in the order of their numbers, one panel for each task"}}
-figures.subjects_figure(runs)
+errors.subjects_figure(runs)
 
 # %% [markdown]
 # ## More than chance?
@@ -72,24 +81,44 @@ figures.subjects_figure(runs)
 # for ours. The p values say how often chance is as uneven as what was found (by the chi-squared
 # statistic).
 
+
 # %%
-whole(errors.chance_table(runs))
+def beside_chance(found, name):
+    if found is None:
+        return paper.NOTHING
+    by_chance = errors.between(getattr(found, f"{name}_by_chance"))
+    return f"{getattr(found, name) or paper.NOTHING} ({by_chance} by chance)"
+
+
+tables = {}
+for run in runs:
+    theirs, found = errors.papers_chances(run.task), {}
+    for factor in ("angle", "subject", "emotion", "gaze", "group", "sex", "class"):
+        both = theirs.get(factor), errors.by_chance(run, factor)
+        if factor == "subject":
+            found["subjects with an error"] = [beside_chance(one, "involved") for one in both]
+            found["errors of the worst subject"] = [beside_chance(one, "largest") for one in both]
+        found[f"unevenness over {factor}, p"] = [errors.show_p(one) for one in both]
+    table = pd.DataFrame.from_dict(found, orient="index", columns=["paper", "this run"])
+    known = (table != paper.NOTHING).any(axis=1)
+    tables[paper.TASK_NAMES.get(run.task, run.task)] = table[known]
+whole(pd.concat(tables, names=["task", "errors"]))
 
 # %% [markdown]
 # Read the paper's column first: where its count lies within the range of chance, there is nothing
-# that asks for an explanation. A person is then no harder to tell than others for being the worst
-# of so many; somebody has to be.
+# that asks for an explanation. The worst of so many people is then no harder to classify than the
+# others: one of them has to be the worst.
 #
 # ## Confusion matrices
 
-# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, on gray; errors are on red."}, "image": {"alt": "A square map or matrix of numbers, with red cells where one class was taken for another"}}
-figures.confusion_figure(identity)
+# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red."}, "image": {"alt": "A square map or matrix of numbers, with red cells where one class was taken for another"}}
+errors.confusion_figure(identity)
 
 # %%
 whole(errors.confusions(identity))
 
 # %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, true class by row and class it was taken for by column, with the largest numbers on the diagonal"}}
-style.second(figures.confusion_figure, runs)
+style.second(errors.confusion_figure, runs)
 
 # %%
 whole(errors.missed_table(emotion))
@@ -102,10 +131,10 @@ whole(errors.missed_table(emotion))
 # angle; for emotion the same person with the other expression.
 
 # %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
-figures.worst_figure(identity)
+errors.worst_figure(identity)
 
 # %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
-style.second(figures.worst_figure, runs)
+style.second(errors.worst_figure, runs)
 
 # %% [markdown]
 # ## Errors that the networks were sure of
@@ -116,10 +145,10 @@ style.second(figures.worst_figure, runs)
 whole(errors.confidence_table(runs))
 
 # %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Errors of the first task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
-figures.gallery(identity)
+errors.gallery(identity)
 
 # %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Errors of the last task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
-style.second(figures.gallery, runs)
+style.second(errors.gallery, runs)
 
 # %% [markdown]
 # ## What may be concluded, and what may not

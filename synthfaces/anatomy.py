@@ -110,17 +110,11 @@ _CACHE_FORMAT = 3
 
 @dataclass(frozen=True)
 class Reach:
-    """How much of the body belongs to the head.
+    """How much of the body belongs to the head."""
 
-    Attributes:
-        name: of the piece.
-        lowest: height where it ends, dm.
-        widest: distance from the middle where it ends, dm.
-    """
-
-    name: str
-    lowest: float
-    widest: float
+    name: str  # of the piece
+    lowest: float  # height where it ends, dm
+    widest: float  # distance from the middle where it ends, dm
 
 
 HEAD = Reach("head", lowest=5.0, widest=1.9)
@@ -130,26 +124,18 @@ BUST = Reach("bust", lowest=3.2, widest=3.6)
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A head that targets deform.
+    """A head that targets deform."""
 
-    Attributes:
-        vertices: (n, 3) of the undeformed head, dm, part after part.
-        parts: where each part's vertices lie.
-        quads: per part, faces as vertex numbers within the part.
-        skin_uv: (f, 4, 2) texture coordinates at the corners of the skin's faces, v up.
-        masks: grey images over those coordinates: lips, inside-mouth, ears.
-        targets: (t, n, 3) displacements, dm, at weight one.
-        names: of the targets.
-        opposites: targets that are the two directions of one local trait: positive to negative.
-    """
-
-    vertices: Float32[np.ndarray, "n 3"]
-    parts: dict[str, slice]
-    quads: dict[str, Int[np.ndarray, "_ 4"]]
+    vertices: Float32[np.ndarray, "n 3"]  # (n, 3) of the undeformed head, dm, part after part
+    parts: dict[str, slice]  # where each part's vertices lie
+    quads: dict[str, Int[np.ndarray, "_ 4"]]  # per part, faces as vertex numbers within the part
+    # (f, 4, 2) texture coordinates at the corners of the skin's faces, v up
     skin_uv: Float32[np.ndarray, "f 4 2"]
+    # grey images over those coordinates: lips, inside-mouth, ears
     masks: dict[str, UInt8[np.ndarray, "s s"]]
-    targets: Float32[np.ndarray, "t n 3"]
-    names: tuple[str, ...]
+    targets: Float32[np.ndarray, "t n 3"]  # (t, n, 3) displacements, dm, at weight one
+    names: tuple[str, ...]  # of the targets
+    # targets that are the two directions of one local trait: positive to negative
     opposites: dict[str, str]
 
     @property

@@ -51,31 +51,18 @@ _BY_SIDEBURN = np.array([*[0] * 8, -0.1, -0.4, -1, -1, -0.3, *[0] * 6])
 
 @dataclass(frozen=True)
 class HairStyle:
-    """What a subject's hair does, and where it grows.
+    """What a subject's hair does, and where it grows."""
 
-    Attributes:
-        cut: what is done with it.
-        hairline: by how much the hairline is raised, dm.
-        recession: by how much it recedes at the temples, dm.
-        peak: by how much it reaches down in the middle of the forehead, dm.
-        sideburn: by how much it reaches down before the ears, dm.
-        length: how long it is among hair of this cut, 0..1.
-        volume: of the hair above the scalp, dm.
-        parting: where it is parted, to the subject's left of the middle, dm.
-        wave: how much it curls, 0..1.
-        tucked: whether it is kept behind the ears.
-    """
-
-    cut: Cut
-    hairline: float
-    recession: float
-    peak: float
-    sideburn: float
-    length: float
-    volume: float
-    parting: float
-    wave: float
-    tucked: bool
+    cut: Cut  # what is done with it
+    hairline: float  # by how much the hairline is raised, dm
+    recession: float  # by how much it recedes at the temples, dm
+    peak: float  # by how much it reaches down in the middle of the forehead, dm
+    sideburn: float  # by how much it reaches down before the ears, dm
+    length: float  # how long it is among hair of this cut, 0..1
+    volume: float  # of the hair above the scalp, dm
+    parting: float  # where it is parted, to the subject's left of the middle, dm
+    wave: float  # how much it curls, 0..1
+    tucked: bool  # whether it is kept behind the ears
 
 
 def draw_style(person: Person, rng: np.random.Generator) -> HairStyle:
@@ -176,22 +163,15 @@ _IRIS_CHANCES = {
 
 @dataclass(frozen=True)
 class Appearance:
-    """Colours are linear RGB.
+    """Colours are linear RGB."""
 
-    Attributes:
-        skin, lips, hair, iris: colours.
-        style: of the hair.
-        beard: opacity of the beard's shadow, 0..1.
-        lashes: opacity of the lashes, about 1.
-    """
-
-    skin: Colour
+    skin: Colour  # colours
     lips: Colour
     hair: Colour
     iris: Colour
-    style: HairStyle
-    beard: float
-    lashes: float
+    style: HairStyle  # of the hair
+    beard: float  # opacity of the beard's shadow, 0..1
+    lashes: float  # opacity of the lashes, about 1
 
 
 def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
@@ -232,29 +212,18 @@ def _beard(person: Person, rng: np.random.Generator) -> float:
 
 @dataclass(frozen=True)
 class Haircut:
-    """Numbers of a cut.
+    """Numbers of a cut."""
 
-    Attributes:
-        count: of strands.
-        points: of each.
-        top, side, front: lengths, dm, shortest and longest.
-        lift: of the outermost layer above the scalp, dm.
-        rise: how far strands stand up at the root, 0..1.
-        hug: how firmly they keep to the scalp, 0..1.
-        weight: how fast gravity takes over, 0..1.
-        width: of a ribbon, dm.
-    """
-
-    count: int
-    points: int
-    top: tuple[float, float]
+    count: int  # of strands
+    points: int  # of each
+    top: tuple[float, float]  # lengths, dm, shortest and longest
     side: tuple[float, float]
     front: tuple[float, float]
-    lift: float
-    rise: float
-    hug: float
-    weight: float
-    width: float = 0.02
+    lift: float  # of the outermost layer above the scalp, dm
+    rise: float  # how far strands stand up at the root, 0..1
+    hug: float  # how firmly they keep to the scalp, 0..1
+    weight: float  # how fast gravity takes over, 0..1
+    width: float = 0.02  # of a ribbon, dm
 
 
 HAIRCUTS = {

@@ -17,18 +17,12 @@ _FRONTAL = 90
 
 @dataclass(frozen=True)
 class View:
-    """How a face at rest, seen from the front, fills the picture.
+    """How a face at rest, seen from the front, fills the picture."""
 
-    Attributes:
-        face: from the eyes to the chin, in widths of the picture.
-        eyes: from the top edge to the eyes, in heights of the picture.
-        aspect: height of the picture over its width.
-        back: how far behind the middle between face and ears that of the picture is, in its widths.
-    """
-
-    face: float
-    eyes: float
-    aspect: float = 1.0
+    face: float  # from the eyes to the chin, in widths of the picture
+    eyes: float  # from the top edge to the eyes, in heights of the picture
+    aspect: float = 1.0  # height of the picture over its width
+    # how far behind the middle between face and ears that of the picture is, in its widths
     back: float = 0.0
 
 

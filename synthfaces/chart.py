@@ -83,17 +83,11 @@ def coarser(image: Image, level: int) -> Image:
 
 @dataclass(frozen=True)
 class Charts:
-    """The images over the chart that a subject is shaded with.
+    """The images over the chart that a subject is shaded with."""
 
-    Attributes:
-        paint: linear RGB and cover of hair.
-        creases: depth of each group of creases.
-        pores: slopes of the skin's grain.
-    """
-
-    paint: Image
-    creases: Image
-    pores: Image
+    paint: Image  # linear RGB and cover of hair
+    creases: Image  # depth of each group of creases
+    pores: Image  # slopes of the skin's grain
 
     @cached_property
     def halved(self) -> "Charts":

@@ -112,17 +112,11 @@ _CHIN_AT_REST, _CHIN_RESTLESSNESS = 0.1, 5 / 6
 
 @dataclass(frozen=True)
 class Temperament:
-    """How one subject's face acts.
+    """How one subject's face acts."""
 
-    Attributes:
-        near: the side, ``Left`` or ``Right``, that lopsided expressions favour.
-        asymmetry: by how much the left side acts more strongly than the right one.
-        gains: per action, how strongly it acts.
-    """
-
-    near: str
-    asymmetry: float
-    gains: Mapping[str, float]
+    near: str  # the side, ``Left`` or ``Right``, that lopsided expressions favour
+    asymmetry: float  # by how much the left side acts more strongly than the right one
+    gains: Mapping[str, float]  # per action, how strongly it acts
 
 
 @dataclass(frozen=True)

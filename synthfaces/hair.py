@@ -148,21 +148,14 @@ _NEIGHBOURS = 6
 
 @dataclass(frozen=True)
 class Ribbons:
-    """A subject's hair as rays meet it.
+    """A subject's hair as rays meet it."""
 
-    Attributes:
-        vertices: (h, 3) dm.
-        triangles: vertex numbers.
-        normals: (h, 3) unit vectors.
-        template: (h, 3) points of the undeformed head, whose place of the chart paints a vertex.
-        light: (h,) how much of the light reaches a vertex, 0..1.
-    """
-
-    vertices: Float32[np.ndarray, "h 3"]
-    triangles: Int32[np.ndarray, "t 3"]
-    normals: Float32[np.ndarray, "h 3"]
+    vertices: Float32[np.ndarray, "h 3"]  # (h, 3) dm
+    triangles: Int32[np.ndarray, "t 3"]  # vertex numbers
+    normals: Float32[np.ndarray, "h 3"]  # (h, 3) unit vectors
+    # (h, 3) points of the undeformed head, whose place of the chart paints a vertex
     template: Float32[np.ndarray, "h 3"]
-    light: Float32[np.ndarray, "h"]
+    light: Float32[np.ndarray, "h"]  # (h,) how much of the light reaches a vertex, 0..1
 
     @cached_property
     def scene(self) -> EmbreeScene | None:

@@ -24,17 +24,11 @@ _OFF_SURFACE = 0.012
 
 @dataclass(frozen=True)
 class Lamp:
-    """A soft lamp far away.
+    """A soft lamp far away."""
 
-    Attributes:
-        direction: (3,) unit vector towards it.
-        diffuse: its strength on matt surfaces.
-        highlight: the strength of its reflection.
-    """
-
-    direction: Float32[np.ndarray, "3"]
-    diffuse: float
-    highlight: float
+    direction: Float32[np.ndarray, "3"]  # (3,) unit vector towards it
+    diffuse: float  # its strength on matt surfaces
+    highlight: float  # the strength of its reflection
 
 
 KEY = Lamp(normalized(np.array([-0.62, 0.5, 0.8], np.float32)), 1.12, 1.5)
@@ -97,15 +91,10 @@ def draw_light(
 
 @dataclass(frozen=True)
 class Illumination:
-    """The light of the studio in the frame of a head, which may be turned.
+    """The light of the studio in the frame of a head, which may be turned."""
 
-    Attributes:
-        light: as it is in the room.
-        head: how it is held.
-    """
-
-    light: Light = STUDIO
-    head: Head = UPRIGHT
+    light: Light = STUDIO  # as it is in the room
+    head: Head = UPRIGHT  # how it is held
 
     @property
     def key(self) -> Real:

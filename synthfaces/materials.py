@@ -135,34 +135,22 @@ _SHIRT = 0.02
 
 @dataclass(frozen=True)
 class Hits:
-    """Where rays meet the head; n of them.
+    """Where rays meet the head; n of them."""
 
-    Attributes:
-        part: the `Part` that was hit.
-        view: (n, 3) unit vectors back to the camera.
-        normal: (n, 3) unit vectors, turned towards the camera.
-        from_behind: whether the surface was hit on its inner side.
-        template: (n, 3) the same places on the undeformed head, dm.
-        place: (n, 2) fractions of the chart.
-        seen: (n, 3) visibility of key lamp, fill lamp and dome.
-        lips, mouth, underside, ears: (n,) masks.
-        in_eye: (n, 3) unit vectors from the eyeball's centre, in its frame; zero elsewhere.
-        off_eye: (n, 3) the same in the world.
-    """
-
-    part: Int8[np.ndarray, "n"]
-    view: Float32[np.ndarray, "n 3"]
-    normal: Float32[np.ndarray, "n 3"]
-    from_behind: Bool[np.ndarray, "n"]
-    template: Float32[np.ndarray, "n 3"]
-    place: Float32[np.ndarray, "n 2"]
-    seen: Float32[np.ndarray, "n 3"]
-    lips: Float32[np.ndarray, "n"]
+    part: Int8[np.ndarray, "n"]  # the `Part` that was hit
+    view: Float32[np.ndarray, "n 3"]  # (n, 3) unit vectors back to the camera
+    normal: Float32[np.ndarray, "n 3"]  # (n, 3) unit vectors, turned towards the camera
+    from_behind: Bool[np.ndarray, "n"]  # whether the surface was hit on its inner side
+    template: Float32[np.ndarray, "n 3"]  # (n, 3) the same places on the undeformed head, dm
+    place: Float32[np.ndarray, "n 2"]  # (n, 2) fractions of the chart
+    seen: Float32[np.ndarray, "n 3"]  # (n, 3) visibility of key lamp, fill lamp and dome
+    lips: Float32[np.ndarray, "n"]  # (n,) masks
     mouth: Float32[np.ndarray, "n"]
     underside: Float32[np.ndarray, "n"]
     ears: Float32[np.ndarray, "n"]
+    # (n, 3) unit vectors from the eyeball's centre, in its frame; zero elsewhere
     in_eye: Float32[np.ndarray, "n 3"]
-    off_eye: Float32[np.ndarray, "n 3"]
+    off_eye: Float32[np.ndarray, "n 3"]  # (n, 3) the same in the world
 
     def is_part(self, *parts: Part) -> Bool[np.ndarray, "n"]:
         """Which hits are on one of these parts."""
@@ -171,21 +159,13 @@ class Hits:
 
 @dataclass(frozen=True)
 class Material:
-    """What reflects light at each hit.
+    """What reflects light at each hit."""
 
-    Attributes:
-        albedo: (n, 3) linear RGB.
-        hair: share of hair, 0..1.
-        cloth: share of cloth, 0..1; it is matt and has no pores.
-        shine: strength of highlights.
-        gloss: their exponent.
-    """
-
-    albedo: Float32[np.ndarray, "n 3"]
-    hair: Float32[np.ndarray, "n"]
-    cloth: Float32[np.ndarray, "n"]
-    shine: Float32[np.ndarray, "n"]
-    gloss: Float32[np.ndarray, "n"]
+    albedo: Float32[np.ndarray, "n 3"]  # (n, 3) linear RGB
+    hair: Float32[np.ndarray, "n"]  # share of hair, 0..1
+    cloth: Float32[np.ndarray, "n"]  # share of cloth, 0..1; it is matt and has no pores
+    shine: Float32[np.ndarray, "n"]  # strength of highlights
+    gloss: Float32[np.ndarray, "n"]  # their exponent
 
 
 def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Material:

@@ -17,16 +17,11 @@ from synthfaces.maths import Array, normalized, smoothstep
 
 @dataclass(frozen=True)
 class Subdivision:
-    """A finer mesh of quadrilaterals, its vertices in the order corners, edges, faces.
+    """A finer mesh of quadrilaterals, its vertices in the order corners, edges, faces."""
 
-    Attributes:
-        smooth: (new, old) sparse weights of the Catmull-Clark surface.
-        linear: (new, old) sparse weights that leave old vertices alone and average elsewhere.
-        quads: (4 faces, 4) new vertex numbers; the four of a face follow one another.
-    """
-
-    smooth: Any
-    linear: Any
+    smooth: Any  # (new, old) sparse weights of the Catmull-Clark surface
+    linear: Any  # (new, old) sparse weights that leave old vertices alone and average elsewhere
+    # (4 faces, 4) new vertex numbers; the four of a face follow one another
     quads: Int[np.ndarray, "f 4"]
 
 
@@ -138,34 +133,22 @@ class Part(IntEnum):
 
 @dataclass(frozen=True)
 class HeadMesh:
-    """Topology and fixed fields of the head.
+    """Topology and fixed fields of the head."""
 
-    Attributes:
-        anatomy: whose vertices control the subdivided parts.
-        parts: where each part's vertices lie: skin, teeth, tongue, eyes.
-        smooth: (subdivided vertices, their control vertices) sparse Catmull-Clark weights.
-        linear: the same shape; carries a field known at the control vertices to all.
-        triangles: vertex numbers.
-        material: the `Part` of each triangle.
-        template: (v, 3) vertices of the undeformed head, dm, on which the chart is defined.
-        eyeball: (e, 3) unit sphere around the gaze direction +z.
-        masks: per vertex 0..1: lips, mouth (its inside), ears (with what lies behind them
-            cleared), underside (of chin and jaw).
-        lashes: triangles over the anatomy's vertices, upper lashes first.
-        upper_lashes: how many of them are upper ones.
-    """
-
-    anatomy: Anatomy
-    parts: dict[str, slice]
-    smooth: Any
-    linear: Any
-    triangles: Int32[np.ndarray, "t 3"]
-    material: Int8[np.ndarray, "t"]
+    anatomy: Anatomy  # whose vertices control the subdivided parts
+    parts: dict[str, slice]  # where each part's vertices lie: skin, teeth, tongue, eyes
+    smooth: Any  # (subdivided vertices, their control vertices) sparse Catmull-Clark weights
+    linear: Any  # the same shape; carries a field known at the control vertices to all
+    triangles: Int32[np.ndarray, "t 3"]  # vertex numbers
+    material: Int8[np.ndarray, "t"]  # the `Part` of each triangle
+    # (v, 3) vertices of the undeformed head, dm, on which the chart is defined
     template: Float32[np.ndarray, "v 3"]
-    eyeball: Float32[np.ndarray, "e 3"]
+    eyeball: Float32[np.ndarray, "e 3"]  # (e, 3) unit sphere around the gaze direction +z
+    # per vertex 0..1: lips, mouth (its inside), ears (with what lies behind them cleared),
+    # underside (of chin and jaw)
     masks: dict[str, Float32[np.ndarray, "v"]]
-    lashes: Int32[np.ndarray, "l 3"]
-    upper_lashes: int
+    lashes: Int32[np.ndarray, "l 3"]  # triangles over the anatomy's vertices, upper lashes first
+    upper_lashes: int  # how many of them are upper ones
 
     @property
     def controls(self) -> int:

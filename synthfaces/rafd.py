@@ -56,19 +56,12 @@ MakeHuman and MPFB2 projects, facial actions by Mika Suominen.
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the images of a folder were made by.
+    """What the images of a folder were made by."""
 
-    Attributes:
-        fingerprint: a hash of all that makes the pixels but seed and difficulty.
-        seed: of the set.
-        difficulty: of the set, all knobs.
-        what: they are.
-    """
-
-    fingerprint: str
-    seed: int
-    difficulty: Mapping[str, float]
-    what: str = "synthetic faces in the form of RaFD, no person; see README.txt"
+    fingerprint: str  # a hash of all that makes the pixels but seed and difficulty
+    seed: int  # of the set
+    difficulty: Mapping[str, float]  # of the set, all knobs
+    what: str = "synthetic faces in the form of RaFD, no person; see README.txt"  # they are
 
 
 def claim(folder: Path, manifest: Manifest) -> None:
@@ -254,22 +247,15 @@ def write_rafd(
 
 @dataclass(frozen=True)
 class Job:
-    """The portraits of one shot that are missing.
+    """The portraits of one shot that are missing."""
 
-    Attributes:
-        subject, emotion, gaze: the shot.
-        files: angle and path of each image.
-        seed, difficulty: of the set.
-        cache: where the parsed anatomy is kept.
-    """
-
-    subject: int
+    subject: int  # the shot
     emotion: str
     gaze: str
-    files: tuple[tuple[int, Path], ...]
-    seed: int
+    files: tuple[tuple[int, Path], ...]  # angle and path of each image
+    seed: int  # of the set
     difficulty: Difficulty
-    cache: Path | None
+    cache: Path | None  # where the parsed anatomy is kept
 
     @property
     def images(self) -> int:

@@ -201,23 +201,15 @@ def render(
 
 @dataclass(frozen=True)
 class Job:
-    """The images of one subject.
+    """The images of one subject."""
 
-    Attributes:
-        number: the subject.
-        rows: of the table, in the order of the shots.
-        shots: emotion, gaze and angle of each image, sorted.
-        size, seed, difficulty: of the set.
-        folder: where everything is kept.
-    """
-
-    number: int
-    rows: tuple[int, ...]
-    shots: tuple[Shot, ...]
-    size: int
+    number: int  # the subject
+    rows: tuple[int, ...]  # of the table, in the order of the shots
+    shots: tuple[Shot, ...]  # emotion, gaze and angle of each image, sorted
+    size: int  # of the set
     seed: int
     difficulty: Difficulty
-    folder: Path
+    folder: Path  # where everything is kept
 
     @property
     def path(self) -> Path:

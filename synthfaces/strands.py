@@ -28,19 +28,12 @@ _SHORTEST = 0.78
 
 @dataclass(frozen=True)
 class Strands:
-    """Strands of hair; n of them with k points each.
+    """Strands of hair; n of them with k points each."""
 
-    Attributes:
-        paths: (n, k, 3) from root to tip, dm.
-        outwards: (n, k, 3) unit vectors away from the head.
-        layer: (n,) 0 next to the scalp, 1 outermost.
-        width: (n,) dm.
-    """
-
-    paths: Float[np.ndarray, "n k 3"]
-    outwards: Float[np.ndarray, "n k 3"]
-    layer: Float[np.ndarray, "n"]
-    width: Float[np.ndarray, "n"]
+    paths: Float[np.ndarray, "n k 3"]  # (n, k, 3) from root to tip, dm
+    outwards: Float[np.ndarray, "n k 3"]  # (n, k, 3) unit vectors away from the head
+    layer: Float[np.ndarray, "n"]  # (n,) 0 next to the scalp, 1 outermost
+    width: Float[np.ndarray, "n"]  # (n,) dm
 
 
 def no_strands() -> Strands:

@@ -36,29 +36,17 @@ class Framing:
 
 @dataclass(frozen=True)
 class Subject:
-    """One subject at rest.
+    """One subject at rest."""
 
-    Attributes:
-        person: number, group, sex.
-        looks: colours and hair style.
-        controls: (n, 3) the anatomy's vertices at rest, dm.
-        hair: (s,) by how much hair lifts each vertex of the skin, dm.
-        ribbons: the strands of hair.
-        paint: the chart's colours and hair cover.
-        eyes: per eye.
-        framing: what the cameras aim at.
-        shirt: what it wears.
-    """
-
-    person: Person
-    looks: Appearance
-    controls: Float32[np.ndarray, "n 3"]
-    hair: Float32[np.ndarray, "s"]
-    ribbons: Ribbons
-    paint: Image
-    eyes: dict[str, Eye]
-    framing: Framing
-    shirt: Shirt = field(default_factory=Shirt)
+    person: Person  # number, group, sex
+    looks: Appearance  # colours and hair style
+    controls: Float32[np.ndarray, "n 3"]  # (n, 3) the anatomy's vertices at rest, dm
+    hair: Float32[np.ndarray, "s"]  # (s,) by how much hair lifts each vertex of the skin, dm
+    ribbons: Ribbons  # the strands of hair
+    paint: Image  # the chart's colours and hair cover
+    eyes: dict[str, Eye]  # per eye
+    framing: Framing  # what the cameras aim at
+    shirt: Shirt = field(default_factory=Shirt)  # what it wears
 
 
 def make_subject(
@@ -144,23 +132,15 @@ _LID_CLEARANCE = 1.012
 
 @dataclass(frozen=True)
 class Pose:
-    """The geometry of one shot.
+    """The geometry of one shot."""
 
-    Attributes:
-        vertices: (v, 3) of the mesh, dm.
-        normals: (v, 3) unit vectors.
-        controls: (n, 3) the deformed anatomy, whose vertices the lashes are made of, dm.
-        eye_rotation: (3, 3) of both eyeballs in the head.
-        creases: (g,) depth of the groups of creases, 0..1.
-        mouth_light: how much light reaches the teeth, 0..1.
-    """
-
-    vertices: Float32[np.ndarray, "v 3"]
-    normals: Float32[np.ndarray, "v 3"]
+    vertices: Float32[np.ndarray, "v 3"]  # (v, 3) of the mesh, dm
+    normals: Float32[np.ndarray, "v 3"]  # (v, 3) unit vectors
+    # (n, 3) the deformed anatomy, whose vertices the lashes are made of, dm
     controls: Float32[np.ndarray, "n 3"]
-    eye_rotation: Float32[np.ndarray, "3 3"]
-    creases: Float32[np.ndarray, "g"]
-    mouth_light: float
+    eye_rotation: Float32[np.ndarray, "3 3"]  # (3, 3) of both eyeballs in the head
+    creases: Float32[np.ndarray, "g"]  # (g,) depth of the groups of creases, 0..1
+    mouth_light: float  # how much light reaches the teeth, 0..1
 
 
 def pose(mesh: HeadMesh, subject: Subject, expression: Expression, head: Head = UPRIGHT) -> Pose:

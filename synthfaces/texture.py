@@ -46,21 +46,13 @@ _WIDTH = 0.066
 
 @dataclass(frozen=True)
 class BrowStyle:
-    """How one subject's brows differ from the mean.
+    """How one subject's brows differ from the mean."""
 
-    Attributes:
-        fullness: factor on width and number of hairs.
-        lift: upwards, dm.
-        arch: of the outer half, dm.
-        tilt: by how much the inner ends are raised, dm.
-        opacity: of the whole.
-    """
-
-    fullness: float
-    lift: float
-    arch: float
-    tilt: float
-    opacity: float
+    fullness: float  # factor on width and number of hairs
+    lift: float  # upwards, dm
+    arch: float  # of the outer half, dm
+    tilt: float  # by how much the inner ends are raised, dm
+    opacity: float  # of the whole
 
 
 def draw_brow_style(male: bool, rng: np.random.Generator) -> BrowStyle:
@@ -267,19 +259,12 @@ They are the channels of `Painter.creases`.
 
 @dataclass(frozen=True)
 class Coat:
-    """What a subject is painted with, before the hair is laid over the skin.
+    """What a subject is painted with, before the hair is laid over the skin."""
 
-    Attributes:
-        skin: (h, w, 3) linear RGB over the chart, with brows and beard.
-        hair: (h, w, 3) the hair's.
-        cover: (h, w) its opacity.
-        shade: (h, w) share of the light that it keeps from the skin.
-    """
-
-    skin: Array
-    hair: Array
-    cover: Float32[np.ndarray, "h w"]
-    shade: Float32[np.ndarray, "h w"]
+    skin: Array  # (h, w, 3) linear RGB over the chart, with brows and beard
+    hair: Array  # (h, w, 3) the hair's
+    cover: Float32[np.ndarray, "h w"]  # (h, w) its opacity
+    shade: Float32[np.ndarray, "h w"]  # (h, w) share of the light that it keeps from the skin
 
 
 def lay(skin: Coat, hair: Coat) -> Image:

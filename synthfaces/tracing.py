@@ -21,17 +21,11 @@ _ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class LashesMet:
-    """Rays that meet lashes; n of them.
+    """Rays that meet lashes; n of them."""
 
-    Attributes:
-        rows: the numbers of the rays.
-        depth: of the lashes, dm.
-        opacity: 0..1.
-    """
-
-    rows: Int[np.ndarray, "n"]
-    depth: Float32[np.ndarray, "n"]
-    opacity: Float32[np.ndarray, "n"]
+    rows: Int[np.ndarray, "n"]  # the numbers of the rays
+    depth: Float32[np.ndarray, "n"]  # of the lashes, dm
+    opacity: Float32[np.ndarray, "n"]  # 0..1
 
     def before(self, depth: Float32[np.ndarray, "r"]) -> Float32[np.ndarray, "r"]:
         """Opacity in front of each ray's hit; infinitely deep where it hits nothing."""
@@ -91,21 +85,13 @@ _STRAND = 0.03
 
 @dataclass(frozen=True)
 class Places:
-    """Places on the head where light leaves it towards the camera; n of them.
+    """Places on the head where light leaves it towards the camera; n of them."""
 
-    Attributes:
-        triangle: the number of the triangle.
-        corners: (n, k) vertices, between which is interpolated.
-        weights: (n, k) their shares.
-        rays: (n, 3) unit vectors from the camera.
-        depth: distance from it, dm.
-    """
-
-    triangle: Int[np.ndarray, "n"]
-    corners: Int[np.ndarray, "n k"]
-    weights: Float32[np.ndarray, "n k"]
-    rays: Float32[np.ndarray, "n 3"]
-    depth: Float32[np.ndarray, "n"]
+    triangle: Int[np.ndarray, "n"]  # the number of the triangle
+    corners: Int[np.ndarray, "n k"]  # (n, k) vertices, between which is interpolated
+    weights: Float32[np.ndarray, "n k"]  # (n, k) their shares
+    rays: Float32[np.ndarray, "n 3"]  # (n, 3) unit vectors from the camera
+    depth: Float32[np.ndarray, "n"]  # distance from it, dm
 
     def __len__(self) -> int:
         return len(self.triangle)
@@ -214,22 +200,15 @@ Found = dict[str, Array]
 
 @dataclass(frozen=True)
 class Sight:
-    """What a camera sees; r rays through p pixels, q through each.
+    """What a camera sees; r rays through p pixels, q through each."""
 
-    Attributes:
-        rays: (r, 3) unit vectors.
-        found: what each ray meets. In plain pixels only the first and the last ray are traced; the
-            others seem to meet nothing.
-        lash: (r,) opacity of the lashes in front of it.
-        pixels: (p, q) the rays of each pixel.
-        kind: (p,) what all rays of a plain pixel meet; `FINE` for the others.
-    """
-
-    rays: Float32[np.ndarray, "r 3"]
+    rays: Float32[np.ndarray, "r 3"]  # (r, 3) unit vectors
+    # what each ray meets. In plain pixels only the first and the last ray are traced; the others
+    # seem to meet nothing
     found: Found
-    lash: Float32[np.ndarray, "r"]
-    pixels: Int[np.ndarray, "p q"]
-    kind: Int8[np.ndarray, "p"]
+    lash: Float32[np.ndarray, "r"]  # (r,) opacity of the lashes in front of it
+    pixels: Int[np.ndarray, "p q"]  # (p, q) the rays of each pixel
+    kind: Int8[np.ndarray, "p"]  # (p,) what all rays of a plain pixel meet; `FINE` for the others
 
     def of(self, kind: np.int8) -> Int[np.ndarray, "k q"]:
         """The rays of the pixels of one kind."""

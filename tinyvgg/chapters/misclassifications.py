@@ -1,38 +1,44 @@
-"""Who is misclassified, as what, and whether more often than chance would have it (M1, M2)."""
+"""Chapter 3: who is misclassified, as what, and whether more often than chance (M1, M2)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy.stats import fisher_exact
+from seaborn import heatmap
 
 from tinyvgg import paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import LEVEL, Interval, confusion, error_table, proportion_interval
-from tinyvgg.chapters.training import majority
-from tinyvgg.chapters.verdicts import Part, Verdict, weigh
+from tinyvgg.chapters.statistics import Interval, confusion, proportion_interval
+from tinyvgg.chapters.training import learned
+from tinyvgg.chapters.verdicts import Part, Verdict, lacking, needs, weigh
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.runs import Run
 
 CLAIMS = {"subject": "m1", "emotion": "m2"}
+FACTORS = ("angle", "gaze", "emotion", "sex", "group", "class")
 DRAWS = 4000
+SIGNIFICANT = 0.05
+READABLE = 12
+"""Up to so many classes a confusion matrix shows its numbers."""
+TICKS = 24
+"""Of more classes, about so many are named along the axes."""
 
 
 class Chance(NamedTuple):
     """Errors that fall on groups of images, beside errors that fall on images at random.
 
     Attributes:
-        p_value: how often as many random errors are spread as unevenly (chi-squared statistic).
+        p_value: share of as many random errors that are spread as unevenly (chi-squared statistic).
         involved: groups with an error.
-        involved_by_chance: where that lies for random errors, 95 %.
+        involved_by_chance: the same for random errors, 95 %.
         largest: errors of the group with most.
-        largest_by_chance: where that lies for random errors, 95 %.
+        largest_by_chance: the same for random errors, 95 %.
     """
 
     p_value: float
@@ -42,80 +48,49 @@ class Chance(NamedTuple):
     largest_by_chance: Interval
 
 
-def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"], seed: int = 0) -> Chance:
+def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance:
     """Compare errors by group with the same number of errors on images drawn at random."""
-    total = int(errors.sum())
-    generator = np.random.default_rng(seed)
+    total, generator = int(errors.sum()), np.random.default_rng(0)
     draws = generator.multivariate_hypergeometric(images, total, size=DRAWS, method="marginals")
-    unevenness = _unevenness(draws, images)
-    observed = _unevenness(errors[None], images)[0]
-    p_value = (1 + int((unevenness >= observed - 1e-9).sum())) / (1 + DRAWS)
-    return Chance(
-        p_value,
-        int((errors > 0).sum()),
-        _middle((draws > 0).sum(1)),
-        int(errors.max()),
-        _middle(draws.max(1)),
+    expected = np.maximum(total * images / images.sum(), 1e-12)
+    unevenness = ((np.vstack([errors, draws]) - expected) ** 2 / expected).sum(1)
+    as_uneven = int((unevenness[1:] >= unevenness[0] - 1e-9).sum())
+    involved, largest = (
+        Interval(*map(float, np.quantile(counts, [0.025, 0.975])))
+        for counts in ((draws > 0).sum(1), draws.max(1))
     )
+    p_value = (1 + as_uneven) / (1 + DRAWS)
+    return Chance(p_value, int((errors > 0).sum()), involved, int(errors.max()), largest)
 
 
-def _unevenness(
-    errors: Int[np.ndarray, "d g"], images: Int[np.ndarray, "g"]
-) -> Float[np.ndarray, "d"]:
-    """The chi-squared statistic, up to a factor that all draws share."""
-    expected = errors.sum(1, keepdims=True) * images / images.sum()
-    squares = np.where(expected > 0, (errors - expected) ** 2 / np.maximum(expected, 1e-12), 0.0)
-    statistic: Float[np.ndarray, "d"] = squares.sum(1)
-    return statistic
+def papers_chances(task: str) -> dict[str, Chance]:
+    """Return `chance` for the paper's errors by angle and subject; nothing for another task.
 
-
-def _middle(values: Int[np.ndarray, "d"]) -> Interval:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))
-
-
-def papers_angles(task: str) -> Chance | None:
-    """`chance` for the paper's errors by angle; its test images are as many at each angle."""
-    if task not in CLAIMS:
-        return None
-    key = f"{CLAIMS[task]}.{task}"
-    errors = [int(paper.number(f"{key}.errors_{angle}")) for angle in (45, 90, 135)]
-    return chance(np.array(errors), _evenly(int(paper.number(f"t2.{task}.test_size")), len(errors)))
-
-
-def papers_subjects(task: str) -> Chance | None:
-    """What chance makes of the paper's number of errors among its subjects.
-
-    Only the number of subjects with an error is printed (and the worst one's, for identity), so
-    p value and largest count of the result are those of no particular arrangement: nan and 0.
+    The paper's test images are equally many in each group. Of subjects it prints the number with
+    an error (and the worst one's errors, for identity), so the p value is missing, and where need
+    be the largest count is 0.
     """
     if task not in CLAIMS:
-        return None
-    key = f"{CLAIMS[task]}.{task}"
-    images = _evenly(
-        int(paper.number(f"t2.{task}.test_size")), int(paper.number("d1.both.subjects"))
+        return {}
+    key, test = f"{CLAIMS[task]}.{task}", int(paper.number(f"t2.{task}.test_size"))
+    angles = np.array([int(paper.number(f"{key}.errors_{angle}")) for angle in (45, 90, 135)])
+    subjects = np.zeros(int(paper.number("d1.both.subjects")), np.int64)
+    subjects[0] = int(paper.number(f"{key}.errors"))
+    by_angle, by_subject = (
+        chance(errors, np.diff(np.arange(len(errors) + 1) * test // len(errors)))
+        for errors in (angles, subjects)
     )
-    errors = np.zeros_like(images)
-    errors[0] = int(paper.number(f"{key}.errors"))
-    random = chance(errors, images)
     worst = paper.load().numbers.get(f"{key}.worst_subject_errors")
-    return random._replace(
-        p_value=float("nan"),
-        involved=int(paper.number(f"{key}.subjects_involved")),
-        largest=int(worst.value) if worst and isinstance(worst.value, int) else 0,
-    )
-
-
-def _evenly(images: int, groups: int) -> Int[np.ndarray, "g"]:
-    return np.diff(np.arange(groups + 1) * images // groups)
-
-
-FACTORS = ("angle", "gaze", "emotion", "sex", "group", "class")
-SIGNIFICANT = 0.05
+    printed = {
+        "p_value": float("nan"),
+        "involved": int(paper.number(f"{key}.subjects_involved")),
+        "largest": worst.value if worst else 0,
+    }
+    return {"angle": by_angle, "subject": by_subject._replace(**printed)}
 
 
 def tested(run: Run) -> pd.DataFrame:
-    """The test part: the columns of the index with columns row, true, taken_for and wrong."""
+    """Return the test part of the index, with columns row, true, taken_for and wrong."""
     table = run.faces.index.table.iloc[run.split.test].reset_index(drop=True)
     names = np.array(run.classes)
     return table.assign(
@@ -127,122 +102,84 @@ def tested(run: Run) -> pd.DataFrame:
 
 
 def rates(run: Run, column: str) -> pd.DataFrame:
-    """Images, errors, rate and 95 % interval by a column of the index; empty if it has none."""
+    """Return images, errors, rate and 95 % interval by a column; empty if the index lacks it."""
     table = tested(run)
     if column not in table:
         return pd.DataFrame(columns=["images", "errors", "rate", "low", "high"])
-    return error_table(table[column], table["wrong"].to_numpy())
+    found = table.groupby(column)["wrong"].agg(images="size", errors="sum")
+    counts = zip(found["errors"], found["images"], strict=True)
+    intervals = pd.DataFrame([proportion_interval(*count) for count in counts], found.index)
+    return found.assign(rate=found["errors"] / found["images"]).join(intervals)
 
 
 def all_rates(run: Run) -> pd.DataFrame:
-    """The rates by every factor but the subject, stacked; index factor and level."""
+    """Return the rates by every factor but the subject; index factor and level."""
     found = {factor: rates(run, factor) for factor in FACTORS if run.faces.index.has(factor)}
     return pd.concat(found, names=["factor", "level"])
 
 
 def by_chance(run: Run, column: str) -> Chance | None:
-    """`chance` for the errors of a run by a column; None without the column or without errors."""
+    """Return `chance` for errors by a column; None without the column or without errors."""
     table = rates(run, column)
     if not len(table) or not len(run.errors):
         return None
     return chance(table["errors"].to_numpy(np.int64), table["images"].to_numpy(np.int64))
 
 
-def chance_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """How the errors spread, the paper's and ours, beside errors that strike at random."""
-    found = {TASK_NAMES.get(run.task, run.task): _chances(run) for run in runs}
-    return pd.concat(found, names=["task", "errors"])
-
-
-def _chances(run: Run) -> pd.DataFrame:
-    columns, dash = ["paper", "paper, by chance", "this run", "this run, by chance"], paper.NOTHING
-    theirs_angle, ours_angle = papers_angles(run.task), by_chance(run, "angle")
-    theirs, ours = papers_subjects(run.task), by_chance(run, "subject")
-    rows = {
-        "unevenness over angles, p": [_p(theirs_angle), dash, _p(ours_angle), dash],
-        "subjects with an error": [*_involved(theirs), *_involved(ours)],
-        "errors of the worst subject": [*_largest(theirs), *_largest(ours)],
-        "unevenness over subjects, p": [_p(theirs), dash, _p(ours), dash],
-    }
-    for factor in ("emotion", "gaze", "group", "sex", "class"):
-        found = by_chance(run, factor)
-        if found is not None:
-            rows[f"unevenness over {factor}, p"] = [dash, dash, _p(found), dash]
-    known = {name: row for name, row in rows.items() if set(row) - {dash}}
-    return pd.DataFrame.from_dict(known, orient="index", columns=columns)
-
-
-def _p(found: Chance | None) -> str:
+def show_p(found: Chance | None) -> str:
+    """Return the p value as tables show it; a dash where there is none."""
     if found is None or np.isnan(found.p_value):
         return paper.NOTHING
     least = 1 / (1 + DRAWS)
     return f"< {2 * least:.4f}" if found.p_value <= 1.5 * least else f"{found.p_value:.3f}"
 
 
-def _involved(found: Chance | None) -> tuple[str, str]:
-    if found is None:
-        return paper.NOTHING, paper.NOTHING
-    return str(found.involved), _between(found.involved_by_chance)
-
-
-def _largest(found: Chance | None) -> tuple[str, str]:
-    if found is None:
-        return paper.NOTHING, paper.NOTHING
-    return str(found.largest) if found.largest else paper.NOTHING, _between(found.largest_by_chance)
-
-
-def _between(interval: Interval) -> str:
+def between(interval: Interval) -> str:
+    """Return a range of counts as tables show it."""
     return f"{interval.low:.0f} to {interval.high:.0f}"
 
 
-def confusions(run: Run, most: int = 10) -> pd.DataFrame:
-    """The most frequent confusions: true class, taken for, how often, and the other way round."""
+def _mistaken(run: Run) -> Int[np.ndarray, "k k"]:
+    """Return the confusion matrix without its diagonal."""
     counts = confusion(run.labels, run.predicted, len(run.classes))
-    errors = counts - np.diag(np.diag(counts))
-    order = np.argsort(-errors, axis=None, kind="stable")[:most]
-    rows = [
-        (run.classes[t], run.classes[p], int(errors[t, p]), int(errors[p, t]))
-        for t, p in zip(*np.unravel_index(order, errors.shape), strict=True)
-        if errors[t, p]
-    ]
-    table = pd.DataFrame(rows, columns=["true", "taken for", "images", "the other way round"])
-    return table.assign(**{"of its class's images": _shares(run, table)})
+    return counts - np.diag(np.diag(counts))
 
 
-def _shares(run: Run, table: pd.DataFrame) -> list[str]:
-    images = pd.Series(np.array(run.classes)[run.labels]).value_counts()
-    return [
-        paper.show(count / images[true], "percent")
-        for true, count in zip(table["true"], table["images"], strict=True)
-    ]
+def confusions(run: Run, most: int = 10) -> pd.DataFrame:
+    """Return the most frequent confusions: true class, taken for, and how often either way."""
+    errors, names = _mistaken(run), np.array(run.classes)
+    order = np.argsort(-errors, axis=None, kind="stable")[: min(most, np.count_nonzero(errors))]
+    true, taken = np.unravel_index(order, errors.shape)
+    shares = errors[true, taken] / np.bincount(run.labels, minlength=len(names))[true]
+    return pd.DataFrame(
+        {
+            "true": names[true],
+            "taken for": names[taken],
+            "images": errors[true, taken],
+            "the other way round": errors[taken, true],
+            "of its class's images": [paper.show(share, "percent") for share in shares],
+        }
+    )
 
 
 def missed(run: Run) -> pd.DataFrame:
-    """Each class: images, errors, rate with interval, and what it is most often taken for."""
-    table = tested(run)
-    wrong = table[table["wrong"]]
+    """Return images, errors and rate of each class, and what it is most often taken for."""
     found = rates(run, run.task)
-    favourite, times = [], []
-    for name in found.index:
-        taken = wrong.loc[wrong["true"] == str(name), "taken_for"].value_counts().sort_index()
-        taken = taken.sort_values(ascending=False, kind="stable")
-        favourite.append(str(taken.index[0]) if len(taken) else paper.NOTHING)
-        times.append(int(taken.iloc[0]) if len(taken) else 0)
-    return found.assign(taken_for=favourite, times=times)
+    errors = _mistaken(run)[[run.classes.index(str(name)) for name in found.index]]
+    names = [run.classes[row.argmax()] if row.any() else paper.NOTHING for row in errors]
+    return found.assign(taken_for=names, times=errors.max(1))
 
 
 def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
-    """`missed` as text, those missed most often first."""
-    found = missed(run).sort_values(["rate"], ascending=False, kind="stable").head(most)
+    """Return `missed` as text, classes with the largest rate first."""
+    found = missed(run).sort_values("rate", ascending=False, kind="stable").head(most)
+    intervals = zip(found["low"], found["high"], strict=True)
     return pd.DataFrame(
         {
             "images": found["images"],
             "errors": found["errors"],
             "rate": [paper.show(rate, "percent") for rate in found["rate"]],
-            "95 % interval": [
-                paper.show_interval((low, high), "percent")
-                for low, high in zip(found["low"], found["high"], strict=True)
-            ],
+            "95 % interval": [paper.show_interval(both, "percent") for both in intervals],
             "most often taken for": found["taken_for"],
             "so often": found["times"],
         }
@@ -250,218 +187,128 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
 
 
 def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """The probability that a network gives its answer, where it is right and where it is wrong."""
-    rows = []
+    """Return how probable answers and truth are where a network is right and where it errs."""
+    rows = {}
     for run in runs:
-        sure = run.probabilities.max(1)
-        wrong = run.predicted != run.labels
-        truth = run.probabilities[np.arange(len(run.labels)), run.labels]
-        rows.append(
-            {
-                "task": TASK_NAMES.get(run.task, run.task),
-                "right: median of the answer": _median(sure[~wrong]),
-                "wrong: median of the answer": _median(sure[wrong]),
-                "wrong: median of the truth": _median(truth[wrong]),
-                "wrong: truth comes second": _second(run, wrong),
-            }
-        )
-    return pd.DataFrame(rows).set_index("task")
+        wrong, places = run.predicted != run.labels, np.arange(len(run.labels))
+        answer, truth = run.probabilities.max(1), run.probabilities[places, run.labels]
+        second = np.argsort(-run.logits.numpy(), axis=1, kind="stable")[:, 1]
+        close = int((second == run.labels)[wrong].sum())
+        rows[TASK_NAMES.get(run.task, run.task)] = {
+            "right: median of the answer": _median(answer[~wrong]),
+            "wrong: median of the answer": _median(answer[wrong]),
+            "wrong: median of the truth": _median(truth[wrong]),
+            "wrong: truth comes second": f"{close} of {wrong.sum()}" if wrong.any() else "—",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
 def _median(values: Float[np.ndarray, "n"]) -> str:
     return paper.show(float(np.median(values)), "probability") if len(values) else paper.NOTHING
 
 
-def _second(run: Run, wrong: np.ndarray) -> str:
-    if not wrong.any():
-        return paper.NOTHING
-    second = np.argsort(-run.logits.numpy()[wrong], axis=1, kind="stable")[:, 1]
-    return f"{int((second == run.labels[wrong]).sum())} of {int(wrong.sum())}"
-
-
-def numbers(run: Run) -> dict[str, int]:
-    """The counts under which the paper has its own; none for a task that it does not have."""
+def counts(run: Run) -> dict[str, tuple[int, int | None]]:
+    """Return the counts of which the paper has its own, and of how many images each is, if any."""
     if run.task not in CLAIMS:
         return {}
-    key = f"{CLAIMS[run.task]}.{run.task}"
-    angles, subjects = rates(run, "angle"), rates(run, "subject")
-    found = {f"{key}.errors": len(run.errors)}
-    found |= {f"{key}.errors_{a}": int(angles["errors"][a]) for a in angles.index}
+    table, angles, subjects = tested(run), rates(run, "angle"), rates(run, "subject")["errors"]
+    found: dict[str, tuple[int, int | None]] = {"errors": (len(run.errors), len(table))}
+    for angle, errors, images in zip(angles.index, angles["errors"], angles["images"], strict=True):
+        found[f"errors_{angle}"] = int(errors), int(images)
     if len(subjects):
-        found[f"{key}.subjects_involved"] = int((subjects["errors"] > 0).sum())
+        found["subjects_involved"] = int((subjects > 0).sum()), None
     if run.task == "subject" and len(run.errors):
-        found[f"{key}.worst_subject"] = int(subjects.index[int(subjects["errors"].argmax())])
-        found[f"{key}.worst_subject_errors"] = int(subjects["errors"].max())
+        found["worst_subject"] = int(subjects.index[int(subjects.argmax())]), None
+        found["worst_subject_errors"] = int(subjects.max()), None
     if run.task == "emotion":
-        found |= _emotion_numbers(run, key)
-    return found
-
-
-def _emotion_numbers(run: Run, key: str) -> dict[str, int]:
-    wrong = tested(run).query("wrong")
-    sad = wrong[wrong["true"] == "sad"]
-    return {
-        f"{key}.sad_errors": len(sad),
-        f"{key}.sad_as_neutral": int((sad["taken_for"] == "neutral").sum()),
-        f"{key}.surprised_errors": int((wrong["true"] == "surprised").sum()),
-    }
-
-
-def comparison(runs: Sequence[Run]) -> pd.DataFrame:
-    """The paper's counts beside ours, with intervals where a count is one of images."""
-    rows: list[paper.Row] = []
-    for run in runs:
-        trials = _trials(run)
-        for key, value in numbers(run).items():
-            rows.append(("", key, value, _count_interval(value, trials.get(key.split(".")[2]))))
-    return paper.compare(rows)
-
-
-def _trials(run: Run) -> dict[str, int]:
-    table = tested(run)
-    trials = {"errors": len(table)}
-    if "angle" in table:
-        trials |= {f"errors_{a}": int(n) for a, n in table["angle"].value_counts().items()}
-    if run.task == "emotion":
-        sad = int((table["true"] == "sad").sum())
-        surprised = int((table["true"] == "surprised").sum())
-        trials |= {"sad_errors": sad, "sad_as_neutral": sad, "surprised_errors": surprised}
-    return trials
-
-
-def _count_interval(count: int, images: int | None) -> Interval | None:
-    if images is None:
-        return None
-    low, high = proportion_interval(count, images)
-    return Interval(float(round(low * images)), float(round(high * images)))
+        sad, surprised = (table[table["true"] == name] for name in ("sad", "surprised"))
+        found["sad_errors"] = int(sad["wrong"].sum()), len(sad)
+        found["sad_as_neutral"] = int((sad["taken_for"] == "neutral").sum()), len(sad)
+        found["surprised_errors"] = int(surprised["wrong"].sum()), len(surprised)
+    return {f"{CLAIMS[run.task]}.{run.task}.{name}": count for name, count in found.items()}
 
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:
-    """M1 and M2, by the rules that the chapter states."""
-    by_task = {run.task: run for run in runs}
-    rules = {"subject": _identity_verdict, "emotion": _emotion_verdict}
-    found = []
-    for task, rule in rules.items():
-        claim, run = CLAIMS[task].upper(), by_task.get(task)
-        if run is None:
-            reason = f"the source has no task of {TASK_NAMES[task]}"
-        elif not len(run.errors):
-            reason = "the network makes no error"
-        elif proportion_interval(len(run.errors), len(run.labels)).high >= 1 - majority(run.labels):
-            reason = "the network is no better than the constant answer"
-        else:
-            found.append(rule(run))
-            continue
-        found += [weigh(claim, reason)]
-    return found
+    """Return M1 and M2, by the rules that the chapter states."""
+    return [_verdict(runs, "subject"), _verdict(runs, "emotion")]
 
 
-def _angle_part(run: Run) -> Part:
-    angles = by_chance(run, "angle")
-    assert angles is not None
+def _verdict(runs: Sequence[Run], task: str) -> Verdict:
+    claim = CLAIMS[task].upper()
+    run = next((run for run in runs if run.task == task), None)
+    if run is None:
+        return weigh(claim, lacking(runs, task))
+    if not len(run.errors):
+        return weigh(claim, "the network makes no error")
+    if not learned(run):
+        return weigh(claim, "the network is no better than the constant answer")
+    angles, subjects = by_chance(run, "angle"), by_chance(run, "subject")
+    if angles is None or subjects is None:
+        return weigh(claim, lacking(runs, "angle", "subject"))
     even = angles.p_value >= SIGNIFICANT
-    counts = ", ".join(str(count) for count in rates(run, "angle")["errors"])
-    word = "within chance" if even else "beyond chance"
-    return Part(even, f"errors at the three angles {counts}, uneven {word} (p {_p(angles)})")
+    by_angle = ", ".join(map(str, rates(run, "angle")["errors"]))
+    word = "within" if even else "beyond"
+    fact = f"errors at the three angles {by_angle}, uneven {word} chance (p {show_p(angles)})"
+    of = _parts_of_identity if task == "subject" else _parts_of_emotion
+    return weigh(claim, [Part(even, fact), *of(run, subjects)])
 
 
-def _identity_verdict(run: Run) -> Verdict:
-    subjects = by_chance(run, "subject")
-    assert subjects is not None
+def _parts_of_identity(run: Run, subjects: Chance) -> list[Part]:
     involved, largest = subjects.involved_by_chance, subjects.largest_by_chance
-    everyone = len(run.classes)
-    return weigh(
-        "M1",
-        [
-            _angle_part(run),
-            Part(
-                subjects.involved >= involved.low,
-                f"{subjects.involved} of {everyone} subjects with an error, "
-                f"chance gives {_between(involved)}",
-            ),
-            Part(
-                subjects.largest <= largest.high,
-                f"the worst subject has {subjects.largest}, chance gives {_between(largest)}",
-            ),
-        ],
-    )
-
-
-def _emotion_verdict(run: Run) -> Verdict:
-    found = missed(run)
-    most, least = str(found["rate"].idxmax()), str(found["rate"].idxmin())
-    sad_errors = numbers(run)["m2.emotion.sad_errors"]
-    as_neutral = numbers(run)["m2.emotion.sad_as_neutral"]
-    subjects = by_chance(run, "subject")
-    assert subjects is not None
-    everyone = int(tested(run)["subject"].nunique())
-    return weigh(
-        "M2",
-        [
-            _angle_part(run),
-            Part(
-                2 * subjects.involved > everyone,
-                f"{subjects.involved} of {everyone} subjects with an error",
-            ),
-            Part(most == "sad", f"missed most: {most} ({found['errors'][most]})" + _ahead(found)),
-            Part(
-                2 * as_neutral > sad_errors,
-                f"sad taken for neutral in {as_neutral} of {sad_errors}",
-            ),
-            Part(least == "surprised", f"missed least: {least} ({found['errors'][least]})"),
-        ],
-    )
-
-
-def _ahead(found: pd.DataFrame) -> str:
-    """How sure it is that the class missed most is missed more than the next (Fisher's test)."""
-    first, second = found.sort_values("rate", ascending=False, kind="stable").index[:2]
-    table = [
-        [int(found["errors"][name]), int(found["images"][name] - found["errors"][name])]
-        for name in (first, second)
+    who = f"{subjects.involved} of {len(run.classes)} subjects with an error"
+    worst = f"the worst subject has {subjects.largest}, chance gives {between(largest)}"
+    return [
+        Part(subjects.involved >= involved.low, f"{who}, chance gives {between(involved)}"),
+        Part(subjects.largest <= largest.high, worst),
     ]
-    p_value = float(fisher_exact(table)[1])
-    return f", next {second} ({found['errors'][second]}; p {p_value:.3f})"
 
 
-READABLE = 12
-"""Up to so many classes a confusion matrix shows its numbers."""
-
-TICKS = 24
-"""Of more classes, about so many are named along the axes."""
+def _parts_of_emotion(run: Run, subjects: Chance) -> list[Part]:
+    found, everyone = missed(run), int(tested(run)["subject"].nunique())
+    errors, most, least = found["errors"], found["rate"].idxmax(), found["rate"].idxmin()
+    first, second = found.sort_values("rate", ascending=False, kind="stable").index[:2]
+    table = [[errors[name], found["images"][name] - errors[name]] for name in (first, second)]
+    ahead = f"next {second} ({errors[second]}; p {fisher_exact(table)[1]:.3f})"
+    sad, neutral = (counts(run)[f"m2.emotion.{n}"][0] for n in ("sad_errors", "sad_as_neutral"))
+    who = f"{subjects.involved} of {everyone} subjects with an error"
+    return [
+        Part(2 * subjects.involved > everyone, who),
+        Part(most == "sad", f"missed most: {most} ({errors[most]}), {ahead}"),
+        Part(2 * neutral > sad, f"sad taken for neutral in {neutral} of {sad}"),
+        Part(least == "surprised", f"missed least: {least} ({errors[least]})"),
+    ]
 
 
 @style.styled()
 def rates_figure(runs: Sequence[Run]) -> Figure:
-    """Error rates by angle, gaze, emotion, sex and group, with 95 % intervals."""
+    """Draw error rates by angle, gaze, emotion, sex and group, with 95 % intervals."""
     tables = [all_rates(run) for run in runs]
-    height = 0.1 + 0.2 * max(map(len, tables))
-    cell = style.WIDTH / len(runs)
-    figure, axes = style.grid(1, len(runs), cell=cell, aspect=(height + 1.0) / cell, sharey=True)
+    cell, height = style.WIDTH / len(runs), 1.1 + 0.2 * max(map(len, tables))
+    figure, axes = style.grid(1, len(runs), cell=cell, aspect=height / cell, sharey=True)
     for axis, run, table in zip(axes[0], runs, tables, strict=True):
-        _dots(axis, run, table)
+        factors = table.index.get_level_values("factor")
+        breaks = np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
+        places, known = np.arange(len(table)) + 0.7 * breaks, papers_rates(run.task)
+        _titled(axis, run)
+        axis.axvline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
+        colour = style.TASK_COLOURS[run.task]
+        axis.hlines(places, table["low"], table["high"], color=colour, lw=1.5)
+        axis.plot(table["rate"], places, "o", color=colour, ms=4, label="this run, 95 % interval")
+        levels = zip(table.index, places, strict=True)
+        shown = [(known[str(of)], place) for (_, of), place in levels if str(of) in known]
+        if shown:
+            diamonds = {"mfc": "none", "color": "black", "ms": 4, "label": "paper"}
+            axis.plot(*zip(*shown, strict=True), "D", **diamonds)
+        axis.set_yticks(places, [_level(factor, level) for factor, level in table.index])
+        axis.tick_params(axis="y", length=0, labelleft=True)
+        axis.xaxis.set_major_formatter(PercentFormatter(1))
+        axis.set(xlabel="error rate", xlim=(0, None))
     axes[0, 0].invert_yaxis()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def _dots(axis: Axes, run: Run, table: pd.DataFrame) -> None:
-    factors = table.index.get_level_values("factor")
-    breaks = np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
-    places = np.arange(len(table)) + 0.7 * breaks
-    colour = style.TASK_COLOURS[run.task]
-    axis.axvline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
-    axis.hlines(places, table["low"], table["high"], color=colour, lw=1.5)
-    axis.plot(table["rate"], places, "o", color=colour, ms=4, label="this run, 95 % interval")
-    known = papers_rates(run.task)
-    levels = [str(level) for _, level in table.index]
-    shown = [(known[level], y) for level, y in zip(levels, places, strict=True) if level in known]
-    if shown:
-        axis.plot(*zip(*shown, strict=True), "D", mfc="none", color="black", ms=4, label="paper")
-    axis.set_yticks(places, [_level(factor, level) for factor, level in table.index])
-    axis.tick_params(axis="y", length=0, labelleft=True)
-    axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axis.set(xlabel="error rate", xlim=(0, None))
+def _titled(axis: Axes, run: Run) -> None:
     axis.set_title(f"{style.TASK_NAMES[run.task]} ({style.called(run.faces)})")
 
 
@@ -470,35 +317,33 @@ def _level(factor: str, level: object) -> str:
 
 
 def papers_rates(task: str) -> dict[str, float]:
-    """The paper's error rates by level; its test images are as many at each level."""
+    """Return the paper's error rates by level; its test images are as many at each level."""
     if task not in CLAIMS:
         return {}
-    test = paper.number(f"t2.{task}.test_size")
-    names = {f"{angle}": (f"errors_{angle}", 3) for angle in (45, 90, 135)}
+    names = {str(angle): (f"errors_{angle}", 3) for angle in (45, 90, 135)}
     if task == "emotion":
-        classes = int(paper.number("t2.emotion.classes"))
-        names |= {name: (f"{name}_errors", classes) for name in ("sad", "surprised")}
+        names |= {name: (f"{name}_errors", 8) for name in ("sad", "surprised")}
+    test = paper.number(f"t2.{task}.test_size")
     return {
         level: paper.number(f"{CLAIMS[task]}.{task}.{name}") * levels / test
         for level, (name, levels) in names.items()
     }
 
 
+@needs("subject")
 @style.styled()
-def subjects_figure(runs: Sequence[Run]) -> style.Drawn:
-    """Error rate of each subject with its 95 % interval, a row for each task."""
-    if not runs[0].faces.index.has("subject"):
-        return style.Missing("Errors by subject: this source does not say who an image shows.")
+def subjects_figure(runs: Sequence[Run]) -> Figure:
+    """Draw the error rate of each subject with its 95 % interval, a row for each task."""
     figure, axes = style.grid(len(runs), 1, cell=style.WIDTH, aspect=0.28, sharex=True)
     for axis, run in zip(axes[:, 0], runs, strict=True):
-        table = rates(run, "subject")
-        places, colour = np.arange(len(table)), style.TASK_COLOURS[run.task]
+        table, colour = rates(run, "subject"), style.TASK_COLOURS[run.task]
+        places = np.arange(len(table))
+        _titled(axis, run)
         axis.axhline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
         axis.vlines(places, table["low"], table["high"], color=colour, lw=1, alpha=0.6)
         axis.plot(places, table["rate"], "o", color=colour, ms=3)
         axis.set(ylim=(0, None), ylabel="error rate", xlim=(-1, len(table)))
         axis.yaxis.set_major_formatter(PercentFormatter(1))
-        axis.set_title(f"{style.TASK_NAMES[run.task]} ({style.called(run.faces)})")
         axis.set_xticks(places, table.index.astype(str), rotation=90, fontsize=6)
     axes[-1, 0].set_xlabel("subject")
     return figure
@@ -506,100 +351,62 @@ def subjects_figure(runs: Sequence[Run]) -> style.Drawn:
 
 @style.styled()
 def confusion_figure(run: Run) -> Figure:
-    """Confusion matrix: numbers for a few classes, a map for many; errors coloured."""
-    counts = confusion(run.labels, run.predicted, len(run.classes))
-    few = len(run.classes) <= READABLE
-    cell = max(3.4, 1.8 + 0.35 * len(run.classes)) if few else 5.4
+    """Draw the confusion matrix: numbers for a few classes, a map for many; errors coloured."""
+    counts, classes = confusion(run.labels, run.predicted, len(run.classes)), len(run.classes)
+    few, errors = classes <= READABLE, _mistaken(run)
+    cell = max(3.4, 1.8 + 0.35 * classes) if few else 5.4
     figure, axes = style.grid(1, 1, cell=cell, aspect=0.95 if few else 0.9)
     axis: Axes = axes[0, 0]
-    errors = counts - np.diag(np.diag(counts))
-    shown = axis.imshow(errors, cmap="Reds", vmin=0, vmax=max(1, errors.max()))
-    places, names = np.arange(len(run.classes)), [style.short(name, 16) for name in run.classes]
-    if few:
-        _numbers(axis, counts, errors)
-        axis.set_xticks(places, names, rotation=40, ha="right", rotation_mode="anchor")
-        axis.set_yticks(places, names)
-    else:
-        axis.plot(places, places, "s", color="#e0e0e0", ms=2.2)
-        every = -(-len(run.classes) // TICKS)
-        axis.set_xticks(places[::every], names[::every], rotation=90, fontsize=7)
-        axis.set_yticks(places[::every], names[::every], fontsize=7)
-        figure.colorbar(shown, ax=axis, shrink=0.6, label="images", ticks=_whole(int(errors.max())))
+    right, named = np.eye(classes, dtype=bool), [style.short(name, 16) for name in run.classes]
+    every = range(0, classes, 1 if few else -(-classes // TICKS))
+    top = max(1, int(errors.max()))
+    ticks = MaxNLocator(5, integer=True).tick_values(0, top)
+    bar = {"shrink": 0.6, "label": "images", "ticks": ticks[ticks <= top]}
+    numbers = np.where(counts > 0, counts.astype(str), "") if few else False
+    shared = {"annot": numbers, "fmt": "", "annot_kws": {"size": 8}, "square": True, "ax": axis}
+    heatmap(errors, mask=right, vmin=0, vmax=top, cmap="Reds", cbar=not few, cbar_kws=bar, **shared)
+    heatmap(errors, mask=~right, cmap=["#e6e6e6"], cbar=False, **shared)
+    places, names = [place + 0.5 for place in every], [named[place] for place in every]
+    slanted: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_xticks(places, names, **(slanted if few else {"rotation": 90, "size": 7}))
+    axis.set_yticks(places, names, rotation=0, **({} if few else {"size": 7}))
     axis.tick_params(length=0)
-    axis.set(xlabel="taken for", ylabel="true")
-    name = style.TASK_NAMES[run.task]
-    called = style.called(run.faces)
-    axis.set_title(f"{name}: {len(run.errors)} errors of {len(run.labels):,} ({called})")
+    of = f"{len(run.errors)} errors of {len(run.labels):,} ({style.called(run.faces)})"
+    axis.set(xlabel="taken for", ylabel="true", title=f"{style.TASK_NAMES[run.task]}: {of}")
     return figure
-
-
-def _whole(top: int) -> list[int]:
-    return sorted({int(tick) for tick in np.linspace(0, max(1, top), min(6, max(1, top) + 1))})
-
-
-def _numbers(axis: Axes, counts: Int[np.ndarray, "k k"], errors: Int[np.ndarray, "k k"]) -> None:
-    dark = errors.max() / 2
-    for (true, taken), count in np.ndenumerate(counts):
-        if true == taken:
-            axis.add_patch(_square(taken, true))
-        colour = "white" if true != taken and count > dark else "black"
-        if count:
-            axis.text(taken, true, str(count), ha="center", va="center", color=colour, fontsize=8)
-
-
-def _square(x: int, y: int) -> Rectangle:
-    return Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#eeeeee", edgecolor="none")
-
-
-def surest_errors(run: Run, most: int) -> Int[np.ndarray, "m"]:
-    """Places in the test part of the errors with the most probable wrong answers, in that order."""
-    sure = run.probabilities[run.errors].max(1)
-    chosen: Int[np.ndarray, "m"] = run.errors[np.argsort(-sure, kind="stable")[:most]]
-    return chosen
-
-
-def top_classes(
-    probabilities: Float[np.ndarray, "k"], true: int, most: int = 3
-) -> Int[np.ndarray, "m"]:
-    """The most probable classes in order; the true one takes the last place if it is not in."""
-    order = np.argsort(-probabilities, kind="stable")[: min(most, len(probabilities))]
-    if true not in order:
-        order[-1] = true
-    return order
 
 
 @style.styled()
 def gallery(run: Run, most: int = 24, columns: int = 6) -> style.Drawn:
-    """The errors that the network was surest of, with its most probable classes."""
-    chosen = surest_errors(run, most)
-    name = style.TASK_NAMES[run.task]
+    """Draw the errors that the network was surest of, with its most probable classes."""
+    sure = run.probabilities[run.errors].max(1)
+    chosen, name = run.errors[np.argsort(-sure, kind="stable")[:most]], style.TASK_NAMES[run.task]
     if not len(chosen):
         return style.Missing(f"The network for {name} makes no error on the test part.")
     rows = -(-len(chosen) // columns)
-    figure, axes = style.grid(
-        2 * rows, columns, cell=1.25, aspect=0.72, height_ratios=[2.0, 1.0] * rows
-    )
+    heights = [2.0, 1.0] * rows
+    figure, axes = style.grid(2 * rows, columns, cell=1.25, aspect=0.72, height_ratios=heights)
     for axis in axes.flat:
         axis.axis("off")
     for number, place in enumerate(chosen):
         row, column = divmod(number, columns)
-        _error(axes[2 * row, column], axes[2 * row + 1, column], run, int(place))
-    figure.suptitle(
-        f"{name}: {len(chosen)} of {len(run.errors)} errors, surest first "
-        f"({style.called(run.faces)})",
-        fontsize=9,
-    )
+        _draw_error(axes[2 * row, column], axes[2 * row + 1, column], run, int(place))
+    of = f"{len(chosen)} of {len(run.errors)} errors, surest first ({style.called(run.faces)})"
+    figure.suptitle(f"{name}: {of}", fontsize=9)
     return figure
 
 
-def _error(above: Axes, below: Axes, run: Run, place: int) -> None:
+def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
     true, predicted = int(run.labels[place]), int(run.predicted[place])
     style.show_image(above, run.faces.images[run.split.test[place]])
     above.axis("on")
     title = f"{style.short(run.classes[true])} as {style.short(run.classes[predicted])}"
     above.set_title(title, fontsize=7, pad=2)
     shares = run.probabilities[place]
-    for line, label in enumerate(top_classes(shares, true)):
+    likeliest = np.argsort(-shares, kind="stable")[:3]
+    if true not in likeliest:
+        likeliest[-1] = true
+    for line, label in enumerate(likeliest):
         colour = {true: style.GREEN, predicted: style.RED}.get(int(label), "#b0b0b0")
         below.barh(-line, shares[label], color=colour, height=0.85)
         text = f"{style.short(run.classes[label], 16)} {shares[label]:.2f}"
@@ -608,35 +415,26 @@ def _error(above: Axes, below: Axes, run: Run, place: int) -> None:
 
 
 def counterparts(run: Run, label: int) -> pd.DataFrame:
-    """A class's errors, and for each the image that was expected for what it was taken for.
+    """Return a class's errors, and for each the image that was expected for its wrong answer.
 
-    That image has the class it was taken for and agrees in as many other factors as it can; of
+    That image has the class of the answer and agrees in as many other factors as it can; of
     equals the first. Columns row, taken_for and counterpart, the most frequent confusion first.
     """
-    table = run.faces.index.table.reset_index(drop=True)
-    found = tested(run)
+    table, found = run.faces.index.table.reset_index(drop=True), tested(run)
     mine = found[found["wrong"] & (found["true"] == run.classes[label])]
-    times = mine["taken_for"].map(mine["taken_for"].value_counts())
-    mine = mine.assign(times=times).sort_values(
-        ["times", "taken_for", "row"], ascending=[False, True, True], kind="stable"
-    )
+    mine = mine.assign(times=mine["taken_for"].map(mine["taken_for"].value_counts()))
+    mine = mine.sort_values(["times", "taken_for", "row"], ascending=[False, True, True])
     others = [c for c in ("subject", "emotion", "gaze", "angle") if c in table and c != run.task]
-    rows = [
-        (int(row), taken, _closest(table, run.task, taken, int(row), others))
-        for row, taken in zip(mine["row"], mine["taken_for"], strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["row", "taken_for", "counterpart"])
-
-
-def _closest(table: pd.DataFrame, task: str, wanted: str, row: int, others: Sequence[str]) -> int:
-    candidates = table[table[task].astype(str) == wanted]
-    agreement = (candidates[list(others)] == table.loc[row, list(others)]).sum(axis=1)
-    return int(agreement.index[int(agreement.argmax())])
+    counterpart = []
+    for row, taken in zip(mine["row"], mine["taken_for"], strict=True):
+        candidates = table.loc[table[run.task].astype(str) == taken, others]
+        counterpart.append(int((candidates == table.loc[row, others]).sum(axis=1).idxmax()))
+    return mine[["row", "taken_for"]].assign(counterpart=counterpart)
 
 
 @style.styled()
 def worst_figure(run: Run, most: int = 7) -> style.Drawn:
-    """The errors of the class with most of them, above what they were taken for."""
+    """Draw the errors of the class with most of them, above what they were taken for."""
     name = style.TASK_NAMES[run.task]
     if not len(run.errors):
         return style.Missing(f"The network for {name} makes no error on the test part.")
@@ -650,9 +448,6 @@ def worst_figure(run: Run, most: int = 7) -> style.Drawn:
         style.show_image(axes[0, column], run.faces.images[row])
         style.show_image(axes[1, column], run.faces.images[other])
         axes[1, column].set_title(f"as {style.short(taken, 12)}", fontsize=7)
-    figure.suptitle(
-        f"{name}: {style.short(run.classes[label], 16)}, {len(shown)} of {len(pairs)} errors "
-        f"({style.called(run.faces)})",
-        fontsize=9,
-    )
+    of = f"{len(shown)} of {len(pairs)} errors ({style.called(run.faces)})"
+    figure.suptitle(f"{name}: {style.short(run.classes[label], 16)}, {of}", fontsize=9)
     return figure

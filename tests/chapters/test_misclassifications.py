@@ -1,0 +1,192 @@
+"""Counts of chapter 3, what chance makes of them, verdicts and figures."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2_contingency
+
+from tests.helpers.made_up import made_up_faces, made_up_run, sentence
+from tinyvgg.chapters import misclassifications as errors
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return made_up_faces(4)
+
+
+@pytest.fixture(scope="module")
+def runs(faces):
+    return [made_up_run(faces, "subject", 0.2), made_up_run(faces, "emotion", 0.3)]
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return made_up_run(made_up_faces(12, kind="folder"), "class", 0.3)
+
+
+def places(faces, task, **wanted):
+    """Places in the test part of a task of the images with these values."""
+    table = errors.tested(made_up_run(faces, task))
+    return list(np.flatnonzero(np.all([table[c] == v for c, v in wanted.items()], axis=0)))
+
+
+def test_chance_agrees_with_the_chi_squared_test():
+    counts, images = np.array([40, 60, 62]), np.array([800, 800, 800])
+    expected = chi2_contingency([counts, images - counts], correction=False).pvalue
+    assert errors.chance(counts, images).p_value == pytest.approx(expected, abs=0.02)
+
+
+def test_chance_finds_errors_that_pile_up():
+    images = np.full(20, 30)
+    piled, even = np.zeros(20, int), np.full(20, 2)
+    piled[:2] = 20
+    assert errors.chance(even, images).p_value > 0.99
+    found = errors.chance(piled, images)
+    assert found.p_value < 0.001
+    assert (found.involved, found.largest) == (2, 20)
+    assert found.involved < found.involved_by_chance.low
+    assert found.largest > found.largest_by_chance.high
+
+
+def test_the_papers_identity_errors_are_what_chance_gives_and_its_emotion_errors_are_not():
+    identity, emotion = (errors.papers_chances(t)["subject"] for t in ("subject", "emotion"))
+    assert identity.involved_by_chance.low <= identity.involved <= identity.involved_by_chance.high
+    assert identity.largest <= identity.largest_by_chance.high
+    assert emotion.involved < emotion.involved_by_chance.low
+    assert errors.papers_chances("class") == {}
+    assert [errors.show_p(found) for found in (identity, None)] == ["—", "—"]
+
+
+def test_rates_count_by_group(runs):
+    table, tested = errors.rates(runs[0], "angle"), errors.tested(runs[0])
+    assert table.index.name == "angle"
+    for angle, row in table.iterrows():
+        group = tested[tested["angle"] == angle]
+        assert (row["images"], row["errors"]) == (len(group), group["wrong"].sum())
+        assert row["low"] < row["rate"] == group["wrong"].mean() < row["high"]
+
+
+def test_the_counts_are_those_of_the_errors_made(faces):
+    sad = places(faces, "emotion", emotion="sad")
+    run = made_up_run(faces, "emotion", dict.fromkeys(sad[:3], 5) | {sad[3]: 0})
+    found = errors.counts(run)
+    assert found["m2.emotion.errors"] == (4, len(run.labels))
+    assert found["m2.emotion.sad_errors"] == (4, len(sad))
+    assert found["m2.emotion.sad_as_neutral"] == (3, len(sad))
+    assert found["m2.emotion.surprised_errors"][0] == 0
+    assert sum(found[f"m2.emotion.errors_{a}"][0] for a in (45, 90, 135)) == 4
+    table = errors.missed_table(run)
+    assert table.index[0] == "sad"
+    assert (table["most often taken for"].iloc[0], table["so often"].iloc[0]) == ("neutral", 3)
+
+
+def test_the_worst_subject_is_named_and_confusions_are_counted_in_both_directions(faces):
+    first, third = (places(faces, "subject", subject=subject) for subject in (1, 3))
+    run = made_up_run(faces, "subject", {first[0]: 2, first[1]: 2, third[0]: 0})
+    found = errors.counts(run)
+    assert found["m1.subject.worst_subject"] == (1, None)
+    assert found["m1.subject.worst_subject_errors"] == (2, None)
+    assert found["m1.subject.subjects_involved"] == (2, None)
+    table = errors.confusions(run)
+    assert table.iloc[0].tolist()[:4] == ["1", "3", 2, 1]
+    assert len(table) == 2
+
+
+def test_verdict_on_identity_holds_for_errors_at_random_only():
+    faces = made_up_faces(30)
+    verdict = errors.verdicts([made_up_run(faces, "subject", 0.05)])[0]
+    assert (verdict.claim, verdict.verdict) == ("M1", "holds")
+    same = dict.fromkeys(places(faces, "subject", subject=1, angle=45), 4)
+    run = made_up_run(faces, "subject", same)
+    assert errors.verdicts([run])[0].verdict == "does not hold"
+
+
+def test_verdict_on_emotion_weighs_its_parts(faces):
+    sad = places(faces, "emotion", emotion="sad")
+    names = ("angry", "happy", "fearful", "neutral", "contemptuous", "disgusted")
+    others = dict.fromkeys((places(faces, "emotion", emotion=name)[0] for name in names), 6)
+    for taken_for, verdict in ((5, "holds"), (1, "holds in part")):
+        run = made_up_run(faces, "emotion", dict.fromkeys(sad, taken_for) | others)
+        found = errors.verdicts([run])[1]
+        assert (found.claim, found.verdict) == ("M2", verdict)
+
+
+def test_nothing_is_concluded_without_errors_or_without_learning(faces):
+    perfect, hopeless = made_up_run(faces, "subject"), made_up_run(faces, "emotion", 1.0)
+    verdicts = errors.verdicts([perfect, hopeless])
+    assert {v.verdict for v in verdicts} == {"cannot be tested here"}
+    assert "no error" in verdicts[0].reason
+    assert "constant answer" in verdicts[1].reason
+    assert not len(errors.confusions(perfect))
+    assert errors.confidence_table([perfect]).iloc[0, 1] == "—"
+    for draw in (errors.gallery, errors.worst_figure):
+        assert "makes no error" in sentence(draw(perfect))
+
+
+def test_a_folder_has_rates_by_class_and_no_verdict(folder):
+    assert errors.counts(folder) == {}
+    assert list(errors.all_rates(folder).index) == [("class", "cat"), ("class", "dog")]
+    assert {v.verdict for v in errors.verdicts([folder])} == {"cannot be tested here"}
+    axes = errors.rates_figure([folder]).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
+    assert "(folder x)" in axes.get_title()
+    assert "subject" in sentence(errors.subjects_figure([folder]))
+
+
+def test_rates_have_a_row_for_every_level_and_the_papers_where_it_has_them(runs):
+    figure = errors.rates_figure(runs)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels[:4] == ["45°", "90°", "135°", "gaze frontal"]
+    assert {"sad", "female", "Moroccan"} <= set(labels)
+    (paper,) = [line for line in figure.axes[1].lines if line.get_label() == "paper"]
+    assert len(paper.get_xdata()) == 5
+    assert errors.papers_rates("emotion")["sad"] == pytest.approx(57 / 303)
+    assert errors.papers_rates("subject")["45"] == pytest.approx(17 / 804)
+    ticks = errors.subjects_figure(runs).axes[1].get_xticklabels()
+    assert [text.get_text() for text in ticks] == ["1", "2", "3", "4"]
+
+
+def test_a_small_confusion_matrix_shows_its_numbers_a_large_one_colours_errors(faces):
+    run = made_up_run(faces, "emotion", {0: 7})
+    axes = errors.confusion_figure(run).axes[0]
+    numbers = [int(text.get_text()) for text in axes.texts if text.get_text()]
+    assert sum(numbers) == len(run.labels)
+    shown = axes.collections[0].get_array()
+    assert (shown.sum(), shown[run.labels[0], 7]) == (1, 1)
+    large = made_up_run(made_up_faces(14), "subject", {0: 5, 1: 5})
+    axes = errors.confusion_figure(large).axes[0]
+    assert not axes.texts
+    assert axes.collections[0].get_array().sum() == 2
+
+
+def test_a_gallery_shows_the_surest_errors_with_the_truth_among_the_classes(runs):
+    run = runs[1]
+    figure = errors.gallery(run, most=8, columns=4)
+    assert f"8 of {len(run.errors)} errors" in figure.get_suptitle()
+    pictures, bars = (
+        [axes for axes in figure.axes if len(kind(axes))]
+        for kind in (lambda axes: axes.images, lambda axes: axes.patches)
+    )
+    assert len(pictures) == len(bars) == 8
+    shown = [axes.patches[0].get_width() for axes in bars]
+    assert shown == pytest.approx(sorted(run.probabilities[run.errors].max(1), reverse=True)[:8])
+    for picture, bar in zip(pictures, bars, strict=True):
+        true = picture.get_title().split(" as ")[0].rstrip(".")
+        assert any(text.get_text().startswith(true) for text in bar.texts)
+
+
+def test_a_counterpart_differs_in_the_task_alone(faces):
+    run = made_up_run(faces, "emotion", 0.5)
+    label = int(run.labels[run.errors][0])
+    pairs = errors.counterparts(run, label)
+    assert len(pairs) == int((run.labels[run.errors] == label).sum())
+    for pair in pairs.itertuples():
+        error, other = (faces.index.table.loc[row] for row in (pair.row, pair.counterpart))
+        assert other["emotion"] == pair.taken_for != error["emotion"]
+        for factor in ("subject", "gaze", "angle"):
+            assert error[factor] == other[factor]
+
+
+def test_the_worst_class_is_the_one_with_most_errors(faces):
+    figure = errors.worst_figure(made_up_run(faces, "subject", {0: 1, 1: 1, 40: 0}))
+    assert "identity: 1, 2 of 2 errors" in figure.get_suptitle()
+    assert [axes.get_title() for axes in figure.axes[7:9]] == ["as 2", "as 2"]
