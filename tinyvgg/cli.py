@@ -1,241 +1,587 @@
-"""The command line: ``tinyvgg reproduce | record | verify | notebook | train | runs | ...``.
+"""The command line: ``tinyvgg reproduce | record | verify | notebook | train | runs | ...``."""
 
-What takes long to import is imported by the commands, once their parameters are known to be good.
-"""
-
-import argparse
 import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
+
+import click
 
 import tinyvgg
-from tinyvgg import cli_explain, cli_faces, cli_report, cli_runs, cli_sweep, cli_train
-from tinyvgg import files as paths
-from tinyvgg.cli_commands import add_command
-from tinyvgg.errors import UserError
-from tinyvgg.faces import sources as terms
-from tinyvgg.faces.sources import DEFAULTS, SOURCES, check, parse, synthfaces
-from tinyvgg.training import loop as launch
+from tinyvgg import files
+from tinyvgg.errors import UserError, need
+
+PROFILES = click.Choice(["smoke", "quick", "paper"])
+RULES = ("literal", "cutoff")
+SOURCES = "synthetic[:KNOB=VALUE,...], rafd:PATH, london:PATH or folder:PATH"
+EMOTIONS = (
+    *("angry", "contemptuous", "disgusted", "fearful"),
+    *("happy", "neutral", "sad", "surprised"),
+)
+HE = {"initialisation": "he"}
+"""How a report's networks begin: small sets seldom leave the plateau from the paper's weights."""
 
 BAD_INPUT = 2
-OUT_OF_TOLERANCE = 1
+OUT_OF_TOLERANCE = SOME_UNREADABLE = JOBS_FAILED = 1
 INTERRUPTED = 130
 REFUSALS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 """What a system says where a disk is full, or a folder may not be written."""
 WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
 GRACE = 3.0
-"""Seconds that other processes than the first wait before they say what is wrong."""
+"""Seconds that other processes than the first wait before they report an error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; bad input is one line on stderr and exit status 2."""
-    given = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = given.command
+    """Run a command and return its exit status; bad input is one line on stderr and status 2."""
     try:
-        status = command(given)
+        status = cli.main(arguments, "tinyvgg", standalone_mode=False)
         sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # whoever reads what is printed, such as `head`, has seen enough
+        return int(status or 0)
+    except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (UserError, synthfaces.FaceError) as error:
-        said, status = f"tinyvgg: {error}", BAD_INPUT
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "tinyvgg"
+        said = " ".join(error.format_message().split()).rstrip(".")
+        said, status = f"{path}: {said}; see '{path} --help'", BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        said, status = "interrupted; the same command goes on from here", INTERRUPTED
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
         where = repr(str(error.filename)) if error.filename else "what is made"
         said = f"tinyvgg: {where} cannot be written or read ({error.strerror}); {WAY_OUT}"
         status = BAD_INPUT
-    except KeyboardInterrupt:
-        said, status = "interrupted; the same command goes on from here", INTERRUPTED
+    except ValueError as error:
+        if not _is_ours(error):
+            raise
+        said, status = f"tinyvgg: {error}", BAD_INPUT
     # The exception is gone by now, and with it the progress bars that it held open.
     _complain(said, everyone=status == INTERRUPTED)
     return status
 
 
-def _complain(text: str, everyone: bool = False) -> None:
-    """Say it once: if the first process of several says it too, torchrun ends the others.
+def _is_ours(error: ValueError) -> bool:
+    """Whether an error is for the user: the library's own, or that of the renderer."""
+    if isinstance(error, UserError):
+        return True
+    faces = sys.modules.get("synthfaces.parameters")
+    return faces is not None and isinstance(error, getattr(faces, "FaceError", ()))
+
+
+def _complain(text: str, everyone: bool) -> None:
+    """Print a line once: if the first process of several does so, torchrun ends the others.
 
     Args:
-        text: one line.
-        everyone: whether the first process is known to say it.
+        text: the line.
+        everyone: whether the first process is known to print it, too.
     """
-    if launch.rank():
+    if _rank():
         time.sleep(GRACE)
         if everyone:
             return
     print(text, file=sys.stderr)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Complains in one line, like everything else here."""
-
-    def error(self, message: str) -> NoReturn:
-        _complain(f"{self.prog}: {message}; see '{self.prog} --help'")
-        self.exit(BAD_INPUT)
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tinyvgg", description=tinyvgg.__doc__)
-    parser.add_argument("--version", action="version", version=f"tinyvgg {tinyvgg.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    add = partial(add_command, commands)
-
-    command = add("reproduce", _reproduce, "faces, training, all notebooks, the site")
-    _add_parameters(command)
-    command.add_argument("--into", type=Path, help="folder (default: build/reproduce)")
-    command.add_argument("--fresh", action="store_true", help="execute unchanged notebooks too")
-    command.add_argument("--no-site", action="store_true", help="build no site")
-
-    command = add("record", _record, "take the last reproduction over into the book")
-    command.add_argument("--into", type=Path, help="folder it was made in")
-
-    command = add("verify", _verify, "compare the last reproduction with the book")
-    command.add_argument("--into", type=Path, help="folder it was made in")
-
-    command = add("publish", _publish, "a copy of the last site, to be put on the web")
-    command.add_argument("folder", type=Path, help="new or empty; takes the site")
-    command.add_argument("--into", type=Path, help="folder that the reproduction was made in")
-    command.add_argument(
-        "--confirm", action="store_true", help="the images may be published: I have the right to"
-    )
-
-    command = add("notebook", _notebook, "convert and run one notebook")
-    command.add_argument("name", help="its number or name, such as 04 or 04_backtracking")
-    command.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    command.add_argument("-o", "--output", type=Path, help="path of the executed notebook")
-
-    command = add("train", cli_train.run, "train one network, or load it if it is there")
-    _add_parameters(command)
-    cli_train.add_options(command)
-
-    command = add("runs", cli_runs.list_runs, "list, show, compare or remove runs")
-    cli_runs.add_commands(command)
-
-    command = add("explain", cli_explain.run, "what a run sees in images, and why")
-    cli_explain.add_options(command)
-
-    command = add("faces", cli_faces.run, "render the synthetic faces, or one of them")
-    cli_faces.add_options(command)
-
-    command = add("notebooks", _notebooks, "convert all notebooks, run none")
-    command.add_argument("--into", type=Path, help="folder (default: build/notebooks)")
-
-    command = add("site", _site, "build the committed book, warnings are errors")
-    command.add_argument("--into", type=Path, help="folder (default: build/site)")
-
-    command = add("report", cli_report.run, "analyse a whole set, as one page")
-    _add_parameters(command)
-    cli_report.add_options(command)
-
-    command = add("sweep", cli_sweep.run, "train and explain over seeds and settings")
-    _add_source(command)
-    cli_sweep.add_options(command)
-    return parser
+@click.group(help=tinyvgg.__doc__, no_args_is_help=False)
+@click.version_option(tinyvgg.__version__, message="tinyvgg %(version)s")
+def cli() -> None:
+    """Run a command."""
 
 
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
-    _add_source(parser)
-    parser.add_argument("--seed", default=str(DEFAULTS["seed"]), help="a whole number")
+Command = Callable[..., Any]
+Texts, Pairs = Sequence[str], Sequence[tuple[str, float]]
+FOLDER = click.Path(path_type=Path)
 
 
-def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", default=DEFAULTS["profile"], help="smoke, quick or paper")
-    parser.add_argument("--faces", default=DEFAULTS["faces"], help=f"one of {', '.join(SOURCES)}")
+def _source_options(command: Command) -> Command:
+    command = click.option("--faces", default="synthetic", help=f"One of {SOURCES}.")(command)
+    return click.option("--profile", type=PROFILES, default="quick", show_default=True)(command)
 
 
-def _root(given: argparse.Namespace) -> Path:
-    chosen: Path | None = given.into
-    return paths.build() / "reproduce" if chosen is None else chosen.expanduser().resolve()
+def _study_options(command: Command) -> Command:
+    seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+    return _source_options(seed(command))
 
 
-def _reproduce(given: argparse.Namespace) -> int:
-    pairs = [(name, getattr(given, name)) for name in DEFAULTS]
-    parameters = check(parse(pairs, DEFAULTS, "tinyvgg reproduce"))
-    from tinyvgg.book import notebooks, reproduce
-    from tinyvgg.book import reproduce as report
-
-    made = reproduce.reproduce(parameters, _root(given), given.fresh)
-    if not given.no_site:
-        print(f"building the site in {notebooks.shown(made.folder / 'site')}", flush=True)
-        page = reproduce.build_site(made)
-        print(f"\nThe site: {notebooks.shown(page)}\n")
-    print(report.paper_beside_ours(made.records.numbers))
-    return 0
+def _into(what: str) -> Callable[[Command], Command]:
+    return click.option("--into", type=FOLDER, help=f"Folder (default: build/{what}).")
 
 
-def _record(given: argparse.Namespace) -> int:
-    from tinyvgg.book import reproduce as reproduction
-
-    made = reproduction.last(_root(given))
-    from tinyvgg.book import committed, notebooks
-
-    for path in committed.record(made):
-        print(f"written: {notebooks.shown(path)}")
-    return 0
+def _set(values: str) -> Callable[[Command], Command]:
+    about = "What to do otherwise than the profile, such as optimiser=adam; may be repeated."
+    return click.option("--set", "settings", multiple=True, metavar=f"NAME={values}", help=about)
 
 
-def _publish(given: argparse.Namespace) -> int:
-    from tinyvgg.book import reproduce as reproduction
-
-    made = reproduction.last(_root(given))
-    terms.check_publishing(made.parameters["faces"], given.confirm)
-    from tinyvgg.book import reproduce as publishing
-
-    target = given.folder.expanduser()
-    publishing.publish(made, target)
-    print(f"The site, to be put on the web: {target}")
-    return 0
+def _root(into: Path | None) -> Path:
+    return files.build() / "reproduce" if into is None else into.expanduser().resolve()
 
 
-def _verify(given: argparse.Namespace) -> int:
-    from tinyvgg.book import reproduce as reproduction
-
-    made = reproduction.last(_root(given))
-    from tinyvgg.book import committed
-    from tinyvgg.book import reproduce as report
-
-    rows = committed.verify(made)
-    print(report.comparison(rows))
-    out = [row.key for row in rows if not row.within]
-    print(f"\n{len(rows) - len(out)} of {len(rows)} are within their tolerance")
-    return OUT_OF_TOLERANCE if out else 0
+# ----------------------------------------------------------------- the book
 
 
-def _notebook(given: argparse.Namespace) -> int:
-    from tinyvgg.book import notebooks as sources
+@cli.command()
+@_study_options
+@_into("reproduce")
+@click.option("--fresh", is_flag=True, help="Execute unchanged notebooks, too.")
+@click.option("--no-site", is_flag=True, help="Build no site.")
+def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> None:
+    """Render the faces, train, run all notebooks, and build the site."""
+    need("book", "pandas", "jupytext", "papermill", "yaml")
+    from tinyvgg.book import records, reproduce
+    from tinyvgg.book.notebooks import shown
+    from tinyvgg.faces.parameters import check
 
-    source = sources.find(given.name)
-    checked = check(sources.typed_parameters(source, [(name, value) for name, value in given.p]))
+    made = reproduce.reproduce(check(study), _root(into), fresh)
+    if not no_site:
+        click.echo(f"building the site in {shown(made.folder / 'site')}")
+        click.echo(f"\nThe site: {shown(reproduce.build_site(made))}\n")
+    click.echo(records.aligned(records.COLUMNS, records.headlines(made.records.numbers)))
+
+
+@cli.command()
+@_into("reproduce")
+def record(into: Path | None) -> None:
+    """Copy the last reproduction into what is committed: the book and results."""
     from tinyvgg.book import notebooks, reproduce
 
-    reproduce.prepare(checked, training=sources.trains(source))
-    target = given.output or notebooks.executed_path(source, checked)
+    for path in reproduce.record(reproduce.last(_root(into))):
+        click.echo(f"written: {notebooks.shown(path)}")
+
+
+@cli.command()
+@_into("reproduce")
+def verify(into: Path | None) -> int:
+    """Compare the last reproduction with what is committed."""
+    from tinyvgg.book import records, reproduce
+
+    table = reproduce.verify(reproduce.last(_root(into)))
+    columns = [*table.columns[:-1], ""]
+    rows = [(*row[:-1], "ok" if row[-1] else "OUT") for row in table.itertuples(index=False)]
+    click.echo(records.aligned(columns, rows))
+    click.echo(f"\n{table['within'].sum()} of {len(table)} are within their tolerance")
+    return 0 if table["within"].all() else OUT_OF_TOLERANCE
+
+
+@cli.command()
+@click.argument("folder", type=FOLDER)
+@_into("reproduce")
+@click.option(
+    "--confirm", is_flag=True, help="The images may be published: I have the right to do so."
+)
+def publish(folder: Path, into: Path | None, confirm: bool) -> None:
+    """Copy the last site to a new FOLDER, to be put on the web."""
+    from tinyvgg.book import reproduce, site
+    from tinyvgg.faces.sources import check_publishing
+
+    made = reproduce.last(_root(into))
+    check_publishing(made.parameters["faces"], confirm)
+    site.publish(made.site, folder.expanduser(), made.parameters["faces"])
+    click.echo(f"The site, to be put on the web: {folder.expanduser()}")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("-p", "pairs", type=(str, str), multiple=True, metavar="NAME VALUE", help="Parameter")
+@click.option("-o", "--output", type=FOLDER, help="Path of the executed notebook.")
+def notebook(name: str, pairs: list[tuple[str, str]], output: Path | None) -> None:
+    """Convert and run one notebook, by its number or name such as 04_backtracking."""
+    from tinyvgg.book import notebooks, reproduce
+    from tinyvgg.faces.parameters import check
+
+    source = notebooks.find(name)
+    parameters = check(notebooks.typed_parameters(source, pairs))
+    reproduce.prepare(parameters, training=notebooks.trains(source))
+    target = output or notebooks.executed_path(source, parameters)
     converted = notebooks.convert(source, notebooks.folder())
-    notebooks.execute(source, converted, target, checked, progress=source.stem)
-    print(f"The executed notebook: {notebooks.shown(target)}")
-    return 0
+    notebooks.execute(source, converted, target, parameters, progress=source.stem)
+    click.echo(f"The executed notebook: {notebooks.shown(target)}")
 
 
-def _notebooks(given: argparse.Namespace) -> int:
+@cli.command()
+@_into("notebooks")
+def notebooks(into: Path | None) -> None:
+    """Convert all notebooks, and run none."""
     from tinyvgg.book import notebooks
 
-    for path in notebooks.convert_all(given.into or notebooks.folder()):
-        print(notebooks.shown(path))
-    return 0
+    for source in notebooks.sources():
+        click.echo(notebooks.shown(notebooks.convert(source, into or notebooks.folder())))
 
 
-def _site(given: argparse.Namespace) -> int:
+@cli.command()
+@_into("site")
+def site(into: Path | None) -> None:
+    """Build the committed book; warnings are errors."""
     from tinyvgg.book import notebooks, site
 
-    page = site.build(site.pages(), given.into or paths.build() / "site", strict=True)
-    print(f"The site: {notebooks.shown(page)}")
-    return 0
+    page = site.build(site.pages(), into or files.build() / "site", strict=True)
+    click.echo(f"The site: {notebooks.shown(page)}")
+
+
+# ----------------------------------------------------------------- networks
+
+
+@cli.command()
+@_study_options
+@click.option("--task", help="subject or emotion; class of a folder.")
+@_set("VALUE")
+@click.option("--device", help="cuda, mps or cpu (default: the best there is).")
+@click.option("--tensorboard", type=FOLDER, help="Folder to write curves to.")
+def train(
+    task: str | None, settings: Texts, device: str | None, tensorboard: Path | None, **study: Any
+) -> None:
+    """Train one network, or load it if it is there; alone or in the processes of torchrun."""
+    need("faces", "filelock", "pandas", "safetensors")
+    from tinyvgg.faces.parameters import check_device, check_study, check_task
+    from tinyvgg.training.experiments import open_study
+    from tinyvgg.training.watching import TensorBoard
+
+    check_study(**study)
+    task, changed = check_task(task, study["faces"]), _settings(settings)
+    device, board = check_device(device), _board(tensorboard)
+    first = _rank() == 0
+    opened = open_study(**study, progress=first, settings=changed)
+    watchers = [TensorBoard(board / opened.experiment(task).name)] if board and first else []
+    run = opened.run(task, device=device, watchers=watchers)
+    if first:
+        wrong = f"{len(run.errors)} of {len(run.labels)} wrong"
+        click.echo(f"{task}: accuracy {run.accuracy:.2%}, {wrong}; {run.folder}")
+        if len(run.faces.left_out):
+            click.echo(f"files left out: {len(run.faces.left_out)}; see 'tinyvgg faces sheets'")
+
+
+def _settings(given: Texts) -> dict[str, Any]:
+    """Return the settings of one training, as typed.
+
+    Raises:
+        UserError: one that does not exist, a value it cannot have, or several values.
+    """
+    from tinyvgg.training.settings import parse_setting
+
+    settings: dict[str, Any] = {}
+    for text in given:
+        name, values = parse_setting(text)
+        if len(values) > 1 or name in settings:
+            raise UserError(f"setting {text!r} is one of several values; a training takes one")
+        settings[name] = values[0]
+    return settings
+
+
+def _board(folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    need("tensorboard", "tensorboard")
+    if folder.expanduser().exists() and not folder.expanduser().is_dir():
+        raise UserError(f"tensorboard {str(folder)!r} is not a folder; name one, or a new one")
+    return folder.expanduser().resolve()
+
+
+@cli.command()
+@_source_options
+@click.option("--task", default="", metavar="TASK,...", help="Default: all of the faces.")
+@click.option("--seeds", default="0", metavar="SEEDS", help="Such as 0,1,2 or 0-4.")
+@_set("VALUE,...")
+@click.option("--rules", default="", metavar="RULE,...", help=f"Of {', '.join(RULES)} (none).")
+@click.option("--name", default="sweep", show_default=True, help="Name of the table.")
+@_into("sweeps")
+@click.option("--dry-run", is_flag=True, help="List the jobs and how far they are.")
+@click.option("--workers", type=click.IntRange(1), help="Processes (default: half of the cores).")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask cluster instead, tcp://HOST:PORT.")
+def sweep(
+    name: str, into: Path | None, dry_run: bool, profile: str, faces: str, **asked: Any
+) -> int:
+    """Train and explain many networks, over seeds and settings."""
+    workers, scheduler = asked["workers"], asked["scheduler"]
+    if workers and scheduler:
+        raise click.UsageError("--workers and --scheduler exclude each other")
+    need("faces", "filelock", "pandas", "safetensors")
+    from tinyvgg.faces.parameters import tasks_of
+    from tinyvgg.training import sweeps
+
+    tasks = sweeps.parse_names(asked["task"], tasks_of(faces), "task")
+    rules = sweeps.parse_names(asked["rules"], sweeps.RULE_NAMES, "rule")
+    seeds, settings = sweeps.parse_seeds(asked["seeds"]), sweeps.parse_settings(asked["settings"])
+    jobs = sweeps.plan(profile, faces, tasks, seeds, settings, rules)
+    address = None if scheduler is None else sweeps.check_scheduler(scheduler)
+    path = sweeps.table_path(name, into)
+    if dry_run:
+        sweeps.list_jobs(jobs)
+        return 0
+    return JOBS_FAILED if sweeps.do_jobs(jobs, path, workers, address) else 0
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+def runs(as_json: bool) -> None:
+    """List all runs, the newest first."""
+    need("faces", "filelock", "scipy")
+    import json
+
+    from tinyvgg import run_text
+    from tinyvgg.training.runs import entries
+
+    found = entries()
+    if as_json:
+        click.echo(json.dumps([entry.plain for entry in found], indent=1))
+    else:
+        click.echo(run_text.listed(found))
+
+
+@cli.command()
+@click.argument("images", nargs=-1, required=True, type=FOLDER, metavar="IMAGE...")
+@click.option("--run", required=True, help="Name of a run, or any part that no other has.")
+@click.option("--rule", type=click.Choice(RULES), default="cutoff", show_default=True)
+@click.option("--target", metavar="CLASS", help="Class to start from (default: the answer).")
+@click.option("--true", "true_class", metavar="CLASS", help="Right answer, to find a repair for.")
+@click.option("-o", "--output", type=FOLDER, help="Folder (default: build/explained/RUN).")
+def explain(
+    images: Sequence[Path], run: str, rule: str, output: Path | None, **classes: str | None
+) -> int:
+    """Explain single images: what a run sees in them, and why."""
+    need("faces", "filelock", "pandas", "PIL", "safetensors", "scipy", "torchvision", "tqdm")
+    from tinyvgg.backtracking import NAMED
+    from tinyvgg.explain import check_folder, explain_images, save
+    from tinyvgg.training.runs import load_trained
+
+    network = load_trained(run)
+    folder = output or files.build() / "explained" / network.name
+    check_folder(folder)
+    explained = explain_images(network, images, NAMED[rule], progress=True, **classes)
+    page = save(explained, folder)
+    for one in explained.explanations:
+        label, chance = one.predicted, float(one.probabilities.max())
+        click.echo(f"{one.path}: {network.classes[label]}, probability {chance:.3f}")
+    for missed in explained.unreadable:
+        click.echo(f"passed over: {missed.reason}", err=True)
+    click.echo(f"The page: {page}")
+    return SOME_UNREADABLE if explained.unreadable else 0
+
+
+@cli.command()
+@_study_options
+@click.option("--task", help="Report on this alone (default: all that the faces have).")
+@_set("VALUE")
+@click.option("-o", "--output", type=FOLDER, help="FILE.html (default: below build/reports).")
+def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
+    """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
+    need("book", "pandas", "matplotlib", "IPython", "nbformat")
+    from tinyvgg.analysis.analyse import analyse
+    from tinyvgg.analysis.saving import check_place, save
+    from tinyvgg.faces.parameters import absolute, check_study, check_task, named
+    from tinyvgg.training.experiments import open_study
+
+    check_study(**study)
+    tasks = None if task is None else [check_task(task, study["faces"])]
+    changed = {**HE, **_settings(settings)}
+    words = named(absolute(study["faces"])).replace(":", "-")
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in words)
+    page = (
+        output or files.build() / "reports" / f"{plain}-{study['profile']}-seed{study['seed']}.html"
+    )
+    check_place(page)
+    numbers = save(analyse(open_study(**study, settings=changed), tasks), page)
+    click.echo(f"The numbers: {numbers}")
+    click.echo(f"The report: {page}")
+
+
+# ----------------------------------------------------------------- faces
+
+
+class _Pair(click.ParamType):
+    """A name and a number, as typed: ``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
+        """Return both; what values a name can have is checked where it is used."""
+        name, _, number = str(value).partition("=")
+        try:
+            return name, float(number)
+        except ValueError:
+            self.fail(f"{value!r} is not NAME=VALUE with a number, such as turn=10", param, ctx)
+
+
+class _Several(click.ParamType):
+    """Some of several values, with commas between them."""
+
+    name = "A,B,..."
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.values = {str(value): value for value in values}
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[Any]:
+        """Return those that were typed."""
+        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        for name in names:
+            if str(name) not in self.values:
+                self.fail(f"{name!r} is not one of {', '.join(self.values)}", param, ctx)
+        return [self.values[str(name)] for name in names]
+
+
+ANGLES, GAZES = (0, 45, 90, 135, 180), ("left", "frontal", "right")
+CAUSES = ("shape", "skin", "hair", "upper", "lower", "actions", "light", "head")
+EMOTION = click.Choice(EMOTIONS)
+SIZE = click.IntRange(8, 2048)
+SUBJECTS = click.IntRange(1, 67)
+_seed = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the set.")
+_subjects = click.option("--subjects", type=SUBJECTS, default=67, help="The first N of 67.")
+_workers = click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
+_difficulty = click.option(
+    "--difficulty", type=_Pair(), multiple=True, help="A knob, such as intensity=0.7."
+)
+
+
+def _knobs(given: Pairs) -> Any:
+    """Return the difficulty with the knobs given here and before the sub-command."""
+    from tinyvgg.faces.sources import synthfaces
+
+    outer = click.get_current_context().parent
+    before = outer.params.get("difficulty", ()) if outer and outer.info_name == "faces" else ()
+    return synthfaces.Difficulty(**dict([*before, *given]))
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--size", type=SIZE, default=64, show_default=True, help="Side in pixels.")
+@_subjects
+@_seed
+@_workers
+@_difficulty
+@click.pass_context
+def faces(
+    context: click.Context,
+    size: int,
+    subjects: int,
+    seed: int,
+    workers: int | None,
+    difficulty: Pairs,
+) -> None:
+    """Render the synthetic faces, or those that are missing, and other work on faces."""
+    if context.invoked_subcommand:
+        return
+    need("faces", "anny", "embreex", "pandas")
+    from tinyvgg.faces.sources import synthfaces
+
+    knobs, folder = _knobs(difficulty), files.faces_cache()
+    table = synthfaces.design(subjects)
+    images = synthfaces.render(table, size, folder, seed, workers, difficulty=knobs)
+    where = folder / synthfaces.fingerprint(size, seed, knobs)
+    click.echo(f"{len(images)} images of {subjects} subjects, {size} pixels; {where}")
+
+
+@faces.command()
+@click.argument("subject", type=int)
+@click.argument("emotion", type=EMOTION)
+@click.option("--gaze", type=click.Choice(GAZES), default="frontal", show_default=True)
+@click.option("--angle", type=click.FloatRange(0, 180), default=90, help="90 is frontal.")
+@click.option("--size", type=SIZE, default=224, show_default=True, help="Side in pixels.")
+@_seed
+@_difficulty
+@click.option("--set", "actions", type=_Pair(), multiple=True, help="Weight of an action.")
+@click.option("--upper", type=EMOTION, help="Shown by brows and eyes instead.")
+@click.option("--lower", type=EMOTION, help="Shown by nose, cheeks and mouth instead.")
+@click.option("--light", type=_Pair(), multiple=True, help="turn, key, fill, dome.")
+@click.option("--head", type=_Pair(), multiple=True, help="turn, nod: degrees.")
+@click.option("--shape", type=int, metavar="SUBJECT", help="Take the shape of another subject.")
+@click.option("--skin", type=int, metavar="SUBJECT")
+@click.option("--hair", type=int, metavar="SUBJECT")
+@click.option("-o", "--output", type=FOLDER, required=True, help="FILE.png, the image.")
+@click.option("--truth", type=FOLDER, help="FILE.npz: landmarks, parts, weights, ...")
+def show(
+    size: int, angle: float, difficulty: Pairs, output: Path, truth: Path | None, **given: Any
+) -> None:
+    """Render one shot, changed as you like, and write what is true of it."""
+    image, arrays = _named(output, ".png"), truth and _named(truth, ".npz")
+    need("faces", "anny", "embreex", "pandas", "PIL")
+    import numpy as np
+    from PIL import Image
+
+    from tinyvgg.faces.sources import synthfaces
+
+    cause = {name: given.pop(name) for name in CAUSES}
+    makers = {"actions": dict, "light": synthfaces.Light, "head": synthfaces.Head}
+    shot = int(angle) if angle in ANGLES else 90
+    spec = synthfaces.face_spec(**given, angle=shot, difficulty=_knobs(difficulty))
+    for name, value in cause.items():
+        if value:
+            made = makers[name](**dict(value)) if name in makers else value
+            spec = synthfaces.intervene(spec, **{name: made})
+    spec = synthfaces.intervene(spec, angle=angle)
+    pixels = Image.fromarray(synthfaces.render_face(spec, size, files.faces_cache()))
+    files.write_whole(image, pixels.save)
+    if arrays:
+        known = synthfaces.ground_truth(spec, size, files.faces_cache()).arrays()
+        files.write_whole(arrays, lambda path: np.savez_compressed(path, **known))
+    click.echo(f"written: {' and '.join(str(file) for file in (image, arrays) if file)}")
+
+
+def _named(path: Path, suffix: str) -> Path:
+    if path.suffix.lower() != suffix or path.is_dir():
+        raise UserError(f"file {str(path)!r} does not end in {suffix}; name one that does")
+    return path.expanduser()
+
+
+@faces.command()
+@click.argument("folder", type=FOLDER)
+@_subjects
+@click.option("--angles", type=_Several(ANGLES), default=ANGLES, help="Of the cameras.")
+@click.option("--emotions", type=_Several(EMOTIONS), default=EMOTIONS)
+@click.option("--gazes", type=_Several(GAZES), default=GAZES)
+@_seed
+@_difficulty
+@_workers
+def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
+    """Write the set as RaFD's FOLDER: names, 681 x 1024 frames, numbers of subjects."""
+    need("faces", "anny", "embreex", "pandas", "PIL")
+    from tinyvgg.faces.sources import synthfaces
+
+    knobs = _knobs(difficulty)
+    table = synthfaces.write_rafd(folder, cache=files.faces_cache(), difficulty=knobs, **asked)
+    click.echo(f"{len(table)} synthetic images in the form of RaFD: {folder}")
+
+
+@faces.command()
+@click.argument("source", metavar="FACES")
+@click.option("--size", type=SIZE, default=64, show_default=True, help="Side in pixels.")
+@click.option("-o", "--output", type=FOLDER, help="Folder (default: build/sheets).")
+def sheets(source: str, size: int, output: Path | None) -> None:
+    """Write contact sheets of a source, every image as networks see it."""
+    need("faces", "cv2", "pandas", "PIL", "torchvision")
+    from tinyvgg.faces.contact_sheets import write_sheets
+    from tinyvgg.faces.loading import load_faces
+
+    folder = (output or files.build() / "sheets").expanduser()
+    loaded = load_faces(source, size)
+    written = write_sheets(loaded, folder)
+    for path, reason in loaded.left_out.to_numpy().tolist():
+        click.echo(f"left out: {path} {reason}")
+    counts = f"{len(loaded)} images; sheets: {len(written)}; left out: {len(loaded.left_out)}"
+    click.echo(f"{counts}; {folder}")
+
+
+@faces.command()
+@click.argument("name", type=click.Choice(["london"]))
+@click.argument("folder", type=FOLDER)
+@click.option("--all-views", is_flag=True, help="Not the frontal ones alone.")
+@click.option("--hash", "hashes", multiple=True, metavar="FILE=HASH", help="sha256:... or md5:...")
+@click.option("--from", "article", metavar="URL", help="Another list of files.")
+def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, article: str | None) -> None:
+    """Download photographs that may be used: the Face Research Lab London Set."""
+    from tinyvgg.faces import fetching
+    from tinyvgg.faces.sources import terms_of
+
+    about = terms_of(f"{name}:anywhere")
+    click.echo(f"{about.name}: {about.licence}. {about.cite}")
+    known = dict(text.partition("=")[::2] for text in hashes)
+    place = folder.expanduser()
+    names = fetching.fetch_london(place, all_views, known, article or fetching.ARTICLE)
+    click.echo(f"{', '.join(names)}: {place}; use them as --faces london:{place}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
 """The site: a copy of the book's pages with fresh notebooks, built, and complete by itself."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tinyvgg import files as paths
+from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import OPTIONS, named, terms_of
+from tinyvgg.faces.sources import OPTIONS, named, parse_source, terms_of
 
 SETTINGS = ("_config.yml", "_toc.yml")
 NOT_COPIED = ("_build", "notebooks", "generated", *SETTINGS)
@@ -24,37 +26,35 @@ LOADED = re.compile(
     r"[^>]*\bhref=[\"'](?:https?:)?//[^\"']+",
     re.IGNORECASE,
 )
+TERMS = "TERMS.txt"
+TEXTS = (".html", ".ipynb", ".js", ".json", ".md", ".txt")
+PLAIN = ".nojekyll"
+"""A file that lets a well-known host serve files as they are."""
+
+TEMPLATES = Environment(
+    loader=PackageLoader("tinyvgg.book"), undefined=StrictUndefined, trim_blocks=True
+)
+"""The templates of pages in markdown."""
 
 
 def pages() -> Path:
-    """The book as it is committed."""
-    return paths.project() / "book"
+    """Return the folder of the book as it is committed."""
+    return files.project() / "book"
 
 
 def copy_pages(target: Path, notebooks: Iterable[Path]) -> None:
-    """Copy the book's pages with other notebooks, leaving the committed ones alone.
-
-    Args:
-        target: made anew.
-        notebooks: executed ones.
-    """
+    """Copy the book's pages with other notebooks into a new folder."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(pages(), target, ignore=shutil.ignore_patterns(*NOT_COPIED))
     for name in SETTINGS:
-        shutil.copyfile(paths.project() / name, target / name)
+        shutil.copyfile(files.project() / name, target / name)
     (target / "notebooks").mkdir()
     for notebook in notebooks:
         shutil.copyfile(notebook, target / "notebooks" / notebook.name)
 
 
 def sign(book: Path, profile: str, faces: str) -> None:
-    """Let a copy of the book say what it was made with: in its footer, and where pages ask.
-
-    Args:
-        book: as `copy_pages` made it.
-        profile: of the run that it shows.
-        faces: of that run, as they were asked for.
-    """
+    """Name the profile and the faces in the footer of a copy of the book, and where pages ask."""
     path = book / "_config.yml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["html"]["extra_footer"] = footer(faces)
@@ -63,7 +63,7 @@ def sign(book: Path, profile: str, faces: str) -> None:
 
 
 def footer(faces: str) -> str:
-    """Whose faces a site shows, and what has to be said of them."""
+    """Return the footer of a site: whose faces it shows, and the notice that they need."""
     kind, _, name = named(faces).partition(":")
     if kind in OPTIONS:
         whose = f"those of the folder {html.escape(name)}"
@@ -74,16 +74,16 @@ def footer(faces: str) -> str:
 
 
 def substitutions(profile: str, faces: str) -> dict[str, str]:
-    """What pages can show of the run that a site was made from, as in ``{{ profile }}``."""
+    """Return the words that pages show of the run that a site was made from."""
     return {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
 
 
 def fit(book: Path, known: Collection[str], instead: str) -> None:
-    """Let a copy of the book show no number that its notebooks did not record.
+    """Replace the sections of a copy of the book that show numbers nobody recorded.
 
     Args:
         book: as `copy_pages` made it.
-        known: the keys that they recorded.
+        known: the keys that its notebooks recorded.
         instead: text for a section that shows others.
     """
     for page in book.glob("*.md"):
@@ -92,20 +92,26 @@ def fit(book: Path, known: Collection[str], instead: str) -> None:
 
 
 def without_missing(page: str, known: Collection[str], instead: str) -> str:
-    """A page with another text, under the same title, for each section that lacks a number."""
-    return "".join(
-        section if set(GLUE.findall(section)) <= set(known) else _retold(section, instead)
+    """Return a page with another text, under the same title, where a section lacks a number."""
+    sections = [
+        section
+        if set(GLUE.findall(section)) <= set(known)
+        else f"{section.partition(chr(10))[0]}\n\n{instead.strip()}\n\n"
         for section in re.split(r"(?m)^(?=## )", page)
+    ]
+    return "".join(sections)
+
+
+def came_out(rows: Sequence[Sequence[str]], profile: str, faces: str) -> str:
+    """Return the section of a run that lacks some of the numbers: a table of those it has."""
+    template = TEMPLATES.get_template("came_out.md.j2")
+    return template.render(
+        columns=("quantity", "paper", "ours"), rows=rows, profile=profile, faces=named(faces)
     )
 
 
-def _retold(section: str, instead: str) -> str:
-    title = section.partition("\n")[0]
-    return f"{title}\n\n{instead.strip()}\n\n"
-
-
 def build(book: Path, target: Path, strict: bool) -> Path:
-    """Build a site with Jupyter Book; what it says goes to ``target/build.log``.
+    """Build a site with Jupyter Book; its messages go to ``target/build.log``.
 
     Args:
         book: folder of the pages, ``_config.yml`` and ``_toc.yml``.
@@ -125,9 +131,10 @@ def build(book: Path, target: Path, strict: bool) -> Path:
     command += ["-W", "-n", "--keep-going"] if strict else []
     with log.open("w", encoding="utf-8") as output:
         ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-    text = log.read_text("utf-8")
     if ended.returncode:
-        raise UserError(f"the site was not built: {_reason(text)}; see {log}")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text("utf-8"))
+        lines = re.findall(r".*(?:WARNING|ERROR|Error|error:).*", plain) or plain.split("\n")
+        raise UserError(f"the site was not built: {lines[0].strip() or 'no message'}; see {log}")
     built = target / "_build" / "html"
     faults = needs_network(built)
     if faults:
@@ -136,7 +143,7 @@ def build(book: Path, target: Path, strict: bool) -> Path:
 
 
 def needs_network(site: Path) -> list[str]:
-    """Scripts and style sheets that pages of a site load from elsewhere, with the page."""
+    """Return the scripts and style sheets that pages of a site load from elsewhere."""
     return [
         f"{page.relative_to(site)} loads {found}"
         for page in sorted(site.rglob("*.html"))
@@ -144,7 +151,59 @@ def needs_network(site: Path) -> list[str]:
     ]
 
 
-def _reason(log: str) -> str:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
-    complaints = re.findall(r".*(?:WARNING|ERROR|Error|error:).*", plain)
-    return (complaints or plain.strip().splitlines() or ["no message"])[0].strip()
+# ---------------------------------------------------------------------------------- publishing
+
+
+def publish(built: Path, target: Path, faces: str) -> None:
+    """Copy a site, whole or not at all, with the terms of its images.
+
+    Whether they allow it, `tinyvgg.faces.sources.check_publishing` knows. Pages have the name of
+    a folder of photographs, and not its place on this machine.
+
+    Args:
+        built: the folder of the site's pages.
+        target: a folder that is new or empty.
+        faces: the source that the pages show.
+
+    Raises:
+        UserError: there is no site; the target holds something, or cannot be written.
+    """
+    if not (built / "index.html").is_file():
+        raise UserError(f"there is no site in {str(built)!r} yet: run 'make reproduce'")
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UserError(f"folder {str(target)!r} is not empty; name a new one, or empty it")
+        if target.resolve().is_relative_to(built.resolve()):
+            raise UserError(f"folder {str(target)!r} lies in the site that is copied; name another")
+        files.write_folder_whole(target, lambda to: _copy(built, to, faces))
+    except OSError as error:
+        raise UserError(
+            f"folder {str(target)!r} cannot be written ({error.strerror}); name another"
+        ) from None
+
+
+def _copy(built: Path, target: Path, faces: str) -> None:
+    terms = terms_of(faces)
+    shutil.copytree(built, target, dirs_exist_ok=True)
+    source = parse_source(faces)
+    if not source.is_synthetic:
+        _shorten(target, f"{source.kind}:{source.path}", f"{source.kind}:{source.path.name}")
+    said = (f"Images: {terms.name}", f"Licence: {terms.licence}", terms.cite, terms.notice)
+    (target / TERMS).write_text("\n".join(filter(None, said)) + "\n", encoding="utf-8")
+    (target / PLAIN).touch()
+
+
+def _shorten(site: Path, place: str, name: str) -> None:
+    """Replace a place by its name in all texts of a site, however it is spelled there."""
+    spelled = {spell(place): spell(name) for spell in (str, html.escape, _in_json)}
+    for path in site.rglob("*"):
+        if path.suffix in TEXTS:
+            text = before = path.read_text("utf-8", "surrogateescape")
+            for there, instead in spelled.items():
+                text = text.replace(there, instead)
+            if text != before:
+                path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
