@@ -5,22 +5,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.errors import UserError, need
+from tinyvgg.faces.sources import SOURCES, synthfaces
 
 PROFILES = click.Choice(["smoke", "quick", "paper"])
 RULES = ("literal", "cutoff")
-SOURCES = "synthetic[:KNOB=VALUE,...], rafd:PATH, london:PATH or folder:PATH"
-EMOTIONS = (
-    *("angry", "contemptuous", "disgusted", "fearful"),
-    *("happy", "neutral", "sad", "surprised"),
-)
 HE = {"initialisation": "he"}
 """How a report's networks begin: small sets seldom leave the plateau from the paper's weights."""
 
@@ -37,9 +34,13 @@ GRACE = 3.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; bad input is one line on stderr and status 2."""
     try:
-        status = cli.main(arguments, "tinyvgg", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        with cli.make_context("tinyvgg", given) as context:
+            status = cli.invoke(context)
         sys.stdout.flush()
         return int(status or 0)
+    except click.exceptions.Exit as ended:  # of --help and --version
+        return ended.exit_code
     except BrokenPipeError:  # the reader of the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -47,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = error.ctx.command_path if error.ctx else "tinyvgg"
         said = " ".join(error.format_message().split()).rstrip(".")
         said, status = f"{path}: {said}; see '{path} --help'", BAD_INPUT
-    except (click.Abort, KeyboardInterrupt):
+    except (UserError, synthfaces.FaceError) as error:
+        said, status = f"tinyvgg: {error}", BAD_INPUT
+    except KeyboardInterrupt:
         said, status = "interrupted; the same command goes on from here", INTERRUPTED
     except OSError as error:
         if error.errno not in REFUSALS:
@@ -55,21 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = repr(str(error.filename)) if error.filename else "what is made"
         said = f"tinyvgg: {where} cannot be written or read ({error.strerror}); {WAY_OUT}"
         status = BAD_INPUT
-    except ValueError as error:
-        if not _is_ours(error):
-            raise
-        said, status = f"tinyvgg: {error}", BAD_INPUT
     # The exception is gone by now, and with it the progress bars that it held open.
     _complain(said, everyone=status == INTERRUPTED)
     return status
-
-
-def _is_ours(error: ValueError) -> bool:
-    """Whether an error is for the user: the library's own, or that of the renderer."""
-    if isinstance(error, UserError):
-        return True
-    faces = sys.modules.get("synthfaces.parameters")
-    return faces is not None and isinstance(error, getattr(faces, "FaceError", ()))
 
 
 def _complain(text: str, everyone: bool) -> None:
@@ -97,12 +88,15 @@ def cli() -> None:
 
 
 Command = Callable[..., Any]
-Texts, Pairs = Sequence[str], Sequence[tuple[str, float]]
+Texts: TypeAlias = Sequence[str]
+Pairs: TypeAlias = Sequence[tuple[str, float]]
 FOLDER = click.Path(path_type=Path)
 
 
 def _source_options(command: Command) -> Command:
-    command = click.option("--faces", default="synthetic", help=f"One of {SOURCES}.")(command)
+    command = click.option("--faces", default="synthetic", help=f"One of {', '.join(SOURCES)}.")(
+        command
+    )
     return click.option("--profile", type=PROFILES, default="quick", show_default=True)(command)
 
 
@@ -191,7 +185,7 @@ def publish(folder: Path, into: Path | None, confirm: bool) -> None:
 @click.argument("name")
 @click.option("-p", "pairs", type=(str, str), multiple=True, metavar="NAME VALUE", help="Parameter")
 @click.option("-o", "--output", type=FOLDER, help="Path of the executed notebook.")
-def notebook(name: str, pairs: list[tuple[str, str]], output: Path | None) -> None:
+def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -> None:
     """Convert and run one notebook, by its number or name such as 04_backtracking."""
     from tinyvgg.book import notebooks, reproduce
     from tinyvgg.faces.parameters import check
@@ -394,7 +388,7 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
 # ----------------------------------------------------------------- faces
 
 
-class _Pair(click.ParamType):
+class _Pair(click.ParamType[Any]):
     """A name and a number, as typed: ``NAME=VALUE``."""
 
     name = "NAME=VALUE"
@@ -408,7 +402,7 @@ class _Pair(click.ParamType):
             self.fail(f"{value!r} is not NAME=VALUE with a number, such as turn=10", param, ctx)
 
 
-class _Several(click.ParamType):
+class _Several(click.ParamType[Any]):
     """Some of several values, with commas between them."""
 
     name = "A,B,..."
@@ -425,13 +419,13 @@ class _Several(click.ParamType):
         return [self.values[str(name)] for name in names]
 
 
-ANGLES, GAZES = (0, 45, 90, 135, 180), ("left", "frontal", "right")
 CAUSES = ("shape", "skin", "hair", "upper", "lower", "actions", "light", "head")
-EMOTION = click.Choice(EMOTIONS)
+EMOTION = click.Choice(synthfaces.EMOTIONS)
 SIZE = click.IntRange(8, 2048)
-SUBJECTS = click.IntRange(1, 67)
 _seed = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the set.")
-_subjects = click.option("--subjects", type=SUBJECTS, default=67, help="The first N of 67.")
+_subjects = click.option(
+    "--subjects", type=click.IntRange(1, 67), default=67, help="The first N of 67."
+)
 _workers = click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
 _difficulty = click.option(
     "--difficulty", type=_Pair(), multiple=True, help="A knob, such as intensity=0.7."
@@ -440,11 +434,18 @@ _difficulty = click.option(
 
 def _knobs(given: Pairs) -> Any:
     """Return the difficulty with the knobs given here and before the sub-command."""
-    from tinyvgg.faces.sources import synthfaces
-
     outer = click.get_current_context().parent
     before = outer.params.get("difficulty", ()) if outer and outer.info_name == "faces" else ()
-    return synthfaces.Difficulty(**dict([*before, *given]))
+    return _made(synthfaces.Difficulty, [*before, *given])
+
+
+def _made(kind: Any, pairs: Pairs) -> Any:
+    """Return a record of the renderer with some of its fields as typed."""
+    known = [field.name for field in fields(kind)]
+    for name, _ in pairs:
+        if name not in known:
+            raise UserError(f"{kind.__name__.lower()} {name!r} is not one of {', '.join(known)}")
+    return kind(**dict(pairs))
 
 
 @cli.group(invoke_without_command=True)
@@ -466,8 +467,6 @@ def faces(
     if context.invoked_subcommand:
         return
     need("faces", "anny", "embreex", "pandas")
-    from tinyvgg.faces.sources import synthfaces
-
     knobs, folder = _knobs(difficulty), files.faces_cache()
     table = synthfaces.design(subjects)
     images = synthfaces.render(table, size, folder, seed, workers, difficulty=knobs)
@@ -477,8 +476,8 @@ def faces(
 
 @faces.command()
 @click.argument("subject", type=int)
-@click.argument("emotion", type=EMOTION)
-@click.option("--gaze", type=click.Choice(GAZES), default="frontal", show_default=True)
+@click.argument("emotion", type=EMOTION, metavar="EMOTION")
+@click.option("--gaze", type=click.Choice(synthfaces.GAZES), default="frontal", show_default=True)
 @click.option("--angle", type=click.FloatRange(0, 180), default=90, help="90 is frontal.")
 @click.option("--size", type=SIZE, default=224, show_default=True, help="Side in pixels.")
 @_seed
@@ -502,23 +501,21 @@ def show(
     import numpy as np
     from PIL import Image
 
-    from tinyvgg.faces.sources import synthfaces
-
     cause = {name: given.pop(name) for name in CAUSES}
-    makers = {"actions": dict, "light": synthfaces.Light, "head": synthfaces.Head}
-    shot = int(angle) if angle in ANGLES else 90
+    makers = {"light": synthfaces.Light, "head": synthfaces.Head}
+    shot = int(angle) if angle in synthfaces.ANGLES else 90
     spec = synthfaces.face_spec(**given, angle=shot, difficulty=_knobs(difficulty))
     for name, value in cause.items():
         if value:
-            made = makers[name](**dict(value)) if name in makers else value
-            spec = synthfaces.intervene(spec, **{name: made})
+            value = _made(makers[name], value) if name in makers else value
+            value = dict(value) if name == "actions" else value
+            spec = synthfaces.intervene(spec, **{name: value})
     spec = synthfaces.intervene(spec, angle=angle)
     pixels = Image.fromarray(synthfaces.render_face(spec, size, files.faces_cache()))
-    files.write_whole(image, pixels.save)
+    _write(image, pixels.save)
     if arrays:
         known = synthfaces.ground_truth(spec, size, files.faces_cache()).arrays()
-        files.write_whole(arrays, lambda path: np.savez_compressed(path, **known))
-    click.echo(f"written: {' and '.join(str(file) for file in (image, arrays) if file)}")
+        _write(arrays, lambda path: np.savez_compressed(path, **known))
 
 
 def _named(path: Path, suffix: str) -> Path:
@@ -527,20 +524,29 @@ def _named(path: Path, suffix: str) -> Path:
     return path.expanduser()
 
 
+def _write(file: Path, write: Callable[[Path], object]) -> None:
+    try:
+        files.write_whole(file, write)
+    except OSError as error:
+        said = f"file {str(file)!r} cannot be written ({error.strerror}); name another place"
+        raise UserError(said) from None
+    click.echo(f"written: {file}")
+
+
 @faces.command()
 @click.argument("folder", type=FOLDER)
 @_subjects
-@click.option("--angles", type=_Several(ANGLES), default=ANGLES, help="Of the cameras.")
-@click.option("--emotions", type=_Several(EMOTIONS), default=EMOTIONS)
-@click.option("--gazes", type=_Several(GAZES), default=GAZES)
+@click.option(
+    "--angles", type=_Several(synthfaces.ANGLES), default=synthfaces.ANGLES, help="Of the cameras."
+)
+@click.option("--emotions", type=_Several(synthfaces.EMOTIONS), default=synthfaces.EMOTIONS)
+@click.option("--gazes", type=_Several(synthfaces.GAZES), default=synthfaces.GAZES)
 @_seed
 @_difficulty
 @_workers
 def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
     """Write the set as RaFD's FOLDER: names, 681 x 1024 frames, numbers of subjects."""
     need("faces", "anny", "embreex", "pandas", "PIL")
-    from tinyvgg.faces.sources import synthfaces
-
     knobs = _knobs(difficulty)
     table = synthfaces.write_rafd(folder, cache=files.faces_cache(), difficulty=knobs, **asked)
     click.echo(f"{len(table)} synthetic images in the form of RaFD: {folder}")

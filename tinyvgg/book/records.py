@@ -60,16 +60,18 @@ def differences(committed: Records, fresh: Records) -> pd.DataFrame:
     Verdicts are shown and must be there, but may differ: another machine trains other networks.
     The column `within` is whether a fresh value is within the committed tolerance.
     """
-    rows = []
+    rows: list[tuple[str, str, str, str, bool]] = []
     for key in dict.fromkeys([*committed.numbers, *fresh.numbers]):
         before, after = committed.numbers.get(key), fresh.numbers.get(key)
         tolerance = f"± {before.tolerance:g}" if before and before.tolerance else "exact"
         within = before is not None and after is not None and before.agrees(after)
         rows.append((key, _shown(before), _shown(after), tolerance, within))
     for claim in dict.fromkeys([*committed.verdicts, *fresh.verdicts]):
-        both = [side.verdicts.get(claim) for side in (committed, fresh)]
-        names = [found.verdict if found else paper.NOTHING for found in both]
-        rows.append((f"verdict {claim}", *names, "may differ", None not in both))
+        old, new = (
+            side.verdicts[claim].verdict if claim in side.verdicts else paper.NOTHING
+            for side in (committed, fresh)
+        )
+        rows.append((f"verdict {claim}", old, new, "may differ", paper.NOTHING not in (old, new)))
     columns = ["number", "committed", "fresh", "tolerance", "within"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -11,7 +11,7 @@ from tinyvgg import files as paths
 from tinyvgg.book import reproduce
 
 FIXTURES = Path(__file__).parent / "fixtures"
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
