@@ -128,7 +128,10 @@ def test_an_interruption_ends_with_one_line(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("number", "file", "named"),
-    [(errno.EROFS, "/somewhere/build", "'/somewhere/build'"), (errno.ENOSPC, None, "No space left")],
+    [
+        (errno.EROFS, "/somewhere/build", "'/somewhere/build'"),
+        (errno.ENOSPC, None, "No space left"),
+    ],
 )
 def test_a_disk_that_refuses_is_one_line_with_the_way_out(monkeypatch, capsys, number, file, named):
     def refused(*_):

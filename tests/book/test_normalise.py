@@ -7,7 +7,13 @@ import nbformat
 import pytest
 
 from tinyvgg import files as paths
-from tinyvgg.book.notebooks import WIDGET_STATE, WIDGET_VIEW, normalise, refuse_private, write
+from tinyvgg.book.normalise import (
+    WIDGET_STATE,
+    WIDGET_VIEW,
+    normalise,
+    refuse_private,
+    write_notebook,
+)
 from tinyvgg.errors import UserError
 
 
@@ -82,7 +88,7 @@ def test_widgets_that_no_page_shows_are_kept_in_words_alone():
 
 def test_two_runs_with_the_same_results_are_the_same_bytes(tmp_path):
     for name, notebook in (("a", executed(1)), ("b", executed(7, swap=True))):
-        write(normalise(notebook), tmp_path / name)
+        write_notebook(normalise(notebook), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

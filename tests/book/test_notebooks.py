@@ -12,7 +12,6 @@ import pytest
 
 from tinyvgg import files as paths
 from tinyvgg.book import notebooks
-from tinyvgg.book import notebooks as sources
 from tinyvgg.chapters.verdicts import collect
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import DEFAULTS, check, parse
@@ -27,26 +26,26 @@ def run(source: Path, folder: Path, **changed) -> Path:
 
 @pytest.mark.parametrize("name", ["01", "1", "01_first", "01_first.py", "notebooks/01_first.ipynb"])
 def test_a_notebook_is_found_by_number_or_name(workshop, name):
-    assert sources.find(name).name == "01_first.py"
+    assert notebooks.find(name).name == "01_first.py"
 
 
 def test_an_unknown_notebook_is_refused_with_those_there_are(workshop):
     with pytest.raises(UserError, match=r"'9' is not one of 01_first, 02_second"):
-        sources.find("9")
+        notebooks.find("9")
 
 
 def test_a_source_has_the_same_hash_whatever_its_line_ends(workshop):
     source = workshop.add("03_third", "1 + 1")
-    before = sources.source_digest(source)
+    before = notebooks.source_digest(source)
     source.write_bytes(source.read_bytes().replace(b"\n", b"\r\n"))
-    assert sources.source_digest(source) == before
+    assert notebooks.source_digest(source) == before
     source.write_text(source.read_text() + "2\n")
-    assert sources.source_digest(source) != before
+    assert notebooks.source_digest(source) != before
 
 
 def test_converted_notebooks_are_the_same_every_time_and_without_outputs(workshop):
-    (first,) = (notebooks.convert(sources.find("01"), workshop.root / name) for name in "a")
-    (second,) = (notebooks.convert(sources.find("01"), workshop.root / name) for name in "b")
+    (first,) = (notebooks.convert(notebooks.find("01"), workshop.root / name) for name in "a")
+    (second,) = (notebooks.convert(notebooks.find("01"), workshop.root / name) for name in "b")
     assert first.read_bytes() == second.read_bytes()
     notebook = nbformat.read(first, as_version=4)
     nbformat.validate(notebook)
@@ -55,7 +54,7 @@ def test_converted_notebooks_are_the_same_every_time_and_without_outputs(worksho
 
 
 def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(workshop):
-    target = run(sources.find("01"), workshop.root)
+    target = run(notebooks.find("01"), workshop.root)
     executed = nbformat.read(target, as_version=4)
     assert not any(
         "injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells
@@ -63,18 +62,18 @@ def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(wor
     assert "quick synthetic 0" in executed.cells[-1].outputs[-1].text
     assert collect([target]).numbers["t2.subject.accuracy"].value == 0.9
     assert notebooks.facts(target) == {
-        "source_sha256": sources.source_digest(sources.find("01")), **DEFAULTS, "extra": "fact",
+        "source_sha256": notebooks.source_digest(notebooks.find("01")), **DEFAULTS, "extra": "fact",
     }  # fmt: skip
 
 
 def test_parameters_reach_the_notebook(workshop):
-    target = run(sources.find("01"), workshop.root, profile="smoke", seed=3)
+    target = run(notebooks.find("01"), workshop.root, profile="smoke", seed=3)
     assert collect([target]).numbers["t2.subject.accuracy"].value == pytest.approx(0.93)
     assert "smoke synthetic 3" in nbformat.read(target, as_version=4).cells[-1].outputs[-1].text
 
 
 def test_two_runs_give_the_same_bytes_with_widgets_and_progress_bars(workshop):
-    source = sources.find("02")
+    source = notebooks.find("02")
     first = run(source, workshop.root / "a").read_bytes()
     assert run(source, workshop.root / "b").read_bytes() == first
     assert b"LinkModel" in first
@@ -128,14 +127,14 @@ def test_values_get_the_types_of_the_defaults():
 )
 def test_unknown_names_and_wrong_types_are_refused(workshop, pair, message):
     with pytest.raises(UserError, match=message):
-        sources.typed_parameters(sources.find("01"), [pair])
+        notebooks.typed_parameters(notebooks.find("01"), [pair])
 
 
 def test_parameters_are_those_of_the_tagged_cell_alone(workshop):
     source = workshop.add("03_third", "other = 3", "# %%\nprofile = 'none'")
-    assert sources.defaults(source) == DEFAULTS
+    assert notebooks.defaults(source) == DEFAULTS
     source.write_text("# %%\nprofile = 'none'\n")
-    assert sources.defaults(source) == {}
+    assert notebooks.defaults(source) == {}
 
 
 def test_a_folder_of_faces_means_the_same_from_every_working_folder(photographs):
@@ -155,7 +154,7 @@ def test_results_of_different_parameters_have_different_places():
 
 
 def test_papermill_itself_runs_a_converted_notebook(workshop):
-    (converted, _) = notebooks.convert_all(workshop.build / "notebooks")
+    converted = notebooks.convert(notebooks.find("01"), workshop.build / "notebooks")
     command = [sys.executable, "-m", "papermill", str(converted), "out.ipynb", "-p", "seed", "2"]
     subprocess.run(command, check=True, cwd=workshop.root, capture_output=True)
     assert collect([workshop.root / "out.ipynb"]).numbers[
@@ -164,14 +163,14 @@ def test_papermill_itself_runs_a_converted_notebook(workshop):
 
 
 def test_sources_that_need_trained_networks_are_told_apart(workshop):
-    assert not sources.trains(sources.find("01"))
-    assert sources.trains(workshop.add("03_third", "run = study.run('subject')"))
+    assert not notebooks.trains(notebooks.find("01"))
+    assert notebooks.trains(workshop.add("03_third", "run = study.run('subject')"))
 
 
 def test_every_notebook_has_the_three_parameters_with_the_same_defaults(repository, tmp_path):
-    for source in sorted((repository / "notebooks").glob(sources.PATTERN)):
+    for source in sorted((repository / "notebooks").glob(notebooks.PATTERN)):
         converted = notebooks.convert(source, tmp_path)
-        assert sources.defaults(source) == DEFAULTS, source.name
+        assert notebooks.defaults(source) == DEFAULTS, source.name
         found = papermill.inspect_notebook(str(converted))
         assert json.dumps(sorted(found)) == json.dumps(sorted(DEFAULTS))
 
@@ -181,7 +180,7 @@ def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records
 ):
     monkeypatch.setattr(paths, "project", lambda: tmp_path)
     (tmp_path / "results").mkdir()
-    digests = [sources.package_digest()]
+    digests = [notebooks.package_digest()]
     for name, text in (
         ("difficulty.json", "{}"),
         ("difficulty.json", "[]"),
@@ -189,7 +188,7 @@ def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records
         ("judges.json", "[]"),
     ):
         (tmp_path / "results" / name).write_text(text)
-        digests.append(sources.package_digest())
+        digests.append(notebooks.package_digest())
     missing, written, changed, recorded, another = digests
     assert len({missing, written, changed, another}) == 4
     assert recorded == changed

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tinyvgg import paper
-from tinyvgg.book import committed
+from tinyvgg.book import records
 from tinyvgg.errors import UserError
 from tinyvgg.paper import number
 
@@ -390,8 +390,8 @@ def test_accuracies_and_shares_are_percentages_for_every_task(task):
 
 
 def test_every_number_that_is_committed_has_a_label():
-    path = committed.results({"profile": "quick", "faces": "synthetic", "seed": 0})
+    path = records.results_path({"profile": "quick", "faces": "synthetic", "seed": 0})
     if not path.is_file():
         pytest.skip(f"{path.name} is not recorded yet")
-    for key in committed.read_results(path)[1].numbers:
+    for key in records.read_results(path)[1].numbers:
         assert paper.describe(key).unit, key

@@ -13,9 +13,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import tinyvgg
-from tinyvgg.book import committed, reproduce
-from tinyvgg.book import notebooks as sources
-from tinyvgg.book.notebooks import normalise, refuse_private
+from tinyvgg.book import notebooks, records
+from tinyvgg.book.claims import claims_page
+from tinyvgg.book.normalise import normalise, refuse_private
 from tinyvgg.chapters.verdicts import collect
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
@@ -105,7 +105,7 @@ def test_every_page_of_the_table_of_contents_is_there_and_every_source_is_a_chap
     for name in [contents["root"], *files]:
         assert any((repository / "book" / f"{name}{end}").exists() for end in (".md", ".ipynb"))
     chapters = [name.removeprefix("notebooks/") for name in files if name.startswith("notebooks/")]
-    assert chapters == [source.stem for source in sources.sources()]
+    assert chapters == [source.stem for source in notebooks.sources()]
 
 
 def test_every_notebook_of_the_book_is_of_the_source_as_it_is_now(repository):
@@ -113,9 +113,9 @@ def test_every_notebook_of_the_book_is_of_the_source_as_it_is_now(repository):
         path.stem: nbformat.read(path, as_version=4).metadata["tinyvgg"]
         for path in book_notebooks(repository)
     }
-    assert sorted(found) == [source.stem for source in sources.sources()], "run 'make record'"
-    for source in sources.sources():
-        expected = {"source_sha256": sources.source_digest(source), **PARAMETERS}
+    assert sorted(found) == [source.stem for source in notebooks.sources()], "run 'make record'"
+    for source in notebooks.sources():
+        expected = {"source_sha256": notebooks.source_digest(source), **PARAMETERS}
         assert found[source.stem] == expected, f"{source.stem} is stale: run 'make record'"
 
 
@@ -135,12 +135,13 @@ def test_no_cell_of_the_book_shows_an_error(repository):
 
 
 def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repository):
-    records = collect(book_notebooks(repository))
-    parameters, numbers = committed.read_results(repository / "results" / "quick.json")
+    found = collect(book_notebooks(repository))
+    parameters, numbers = records.read_results(repository / "results" / "quick.json")
     assert parameters == PARAMETERS
-    assert numbers == records
+    assert numbers == found
     page = (repository / "book" / "claims.md").read_text("utf-8")
-    assert page == reproduce.claims_of(PARAMETERS, records)
+    values = {key: number.value for key, number in found.numbers.items()}
+    assert page == claims_page(values, found.verdicts)
 
 
 def test_committed_records_tell_nothing_of_a_machine(repository):
@@ -151,7 +152,7 @@ def test_committed_records_tell_nothing_of_a_machine(repository):
 
 
 def test_sources_have_no_outputs_and_the_kernel_that_everyone_has(repository):
-    for source in sources.sources():
+    for source in notebooks.sources():
         text = source.read_text("utf-8")
         assert "name: python3" in text, source.name
         assert "# %%" in text

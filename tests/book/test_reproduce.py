@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,8 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from tinyvgg import paper
-from tinyvgg.book import claims, committed, notebooks, reproduce, site
-from tinyvgg.book import notebooks as sources
-from tinyvgg.book import reproduce as report
-from tinyvgg.book import reproduce as reproduction
-from tinyvgg.chapters import verdicts as records
+from tinyvgg.book import notebooks, records, reproduce, site
+from tinyvgg.chapters import verdicts
 from tinyvgg.chapters.verdicts import Number, Records, Verdict
 from tinyvgg.errors import UserError
 
@@ -40,7 +38,8 @@ def executed(monkeypatch):
         return notebook
 
     monkeypatch.setattr(papermill, "execute_notebook", run)
-    monkeypatch.setattr(sources, "package_digest", lambda: "package")
+    monkeypatch.setattr(notebooks, "package_digest", lambda: "package")
+    monkeypatch.setattr(reproduce, "workers", lambda count: ThreadPoolExecutor(1))
     return names
 
 
@@ -49,8 +48,8 @@ def _run_cells(notebook, changed, monkeypatch):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             with monkeypatch.context() as patch:
-                patch.setattr(records, "get_ipython", object)
-                patch.setattr(records, "display", partial(_display, cell))
+                patch.setattr(verdicts, "get_ipython", object)
+                patch.setattr(verdicts, "display", partial(_display, cell))
                 printed = io.StringIO()
                 with redirect_stdout(printed):
                     exec(cell.source, values)
@@ -97,7 +96,7 @@ def test_unchanged_notebooks_are_not_executed_again(workshop, prepared, executed
 def test_a_changed_source_is_executed_again_and_no_other(workshop, prepared, executed, root):
     again(root)
     executed.clear()
-    source = sources.find("02")
+    source = notebooks.find("02")
     source.write_text(source.read_text() + "\n# %%\n1\n")
     again(root)
     assert executed == ["02_second"]
@@ -110,7 +109,7 @@ def test_a_change_of_package_or_faces_executes_everything_again(
     again(root)
     executed.clear()
     if what == "package":
-        monkeypatch.setattr(sources, "package_digest", lambda: "another")
+        monkeypatch.setattr(notebooks, "package_digest", lambda: "another")
     else:
         monkeypatch.setattr(reproduce, "prepare", lambda parameters: "another")
     again(root)
@@ -124,7 +123,7 @@ def test_other_parameters_have_results_of_their_own(workshop, prepared, executed
     assert first.folder != other.folder
     assert first.records.numbers["t2.subject.accuracy"].value == 0.9
     assert other.records.numbers["t2.subject.accuracy"].value == pytest.approx(0.91)
-    assert reproduction.last(root) == other
+    assert reproduce.last(root) == other
 
 
 def test_fresh_executes_unchanged_notebooks_too(workshop, prepared, executed, root):
@@ -138,22 +137,22 @@ def test_after_a_failure_what_was_executed_is_kept(workshop, prepared, executed,
     with pytest.raises(UserError, match="03_third"):
         again(root)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduction.last(root)
+        reproduce.last(root)
     executed.clear()
     workshop.add("03_third", "1 / 1")
     made = again(root)
     assert executed == [third.stem]
-    assert reproduction.last(root) == made
+    assert reproduce.last(root) == made
 
 
 def test_a_stale_result_does_not_outlive_a_failure(workshop, prepared, root):
     again(root)
-    source = sources.find("01")
+    source = notebooks.find("01")
     source.write_text(source.read_text() + "\n# %%\n1 / 0\n")
     with pytest.raises(UserError, match="01_first"):
         again(root)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduction.last(root)
+        reproduce.last(root)
     (left,) = root.glob("*/notebooks/[0-9]*")
     assert left.stem == "02_second"
 
@@ -170,7 +169,7 @@ def test_faces_that_fail_leave_the_last_reproduction_as_it_was(
     for seed in (0, 1):
         with pytest.raises(UserError, match="cannot be read"):
             again(root, seed=seed)
-        assert reproduction.last(root) == made
+        assert reproduce.last(root) == made
 
 
 def test_a_failure_with_other_parameters_leaves_the_last_reproduction_as_it_was(
@@ -180,8 +179,8 @@ def test_a_failure_with_other_parameters_leaves_the_last_reproduction_as_it_was(
     made = again(root)
     with pytest.raises(UserError, match="03_third"):
         again(root, seed=1)
-    assert reproduction.last(root) == made
-    assert again(root, seed=2) == reproduction.last(root)
+    assert reproduce.last(root) == made
+    assert again(root, seed=2) == reproduce.last(root)
 
 
 def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
@@ -192,7 +191,7 @@ def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
     execute = notebooks.execute
 
     def watched(*given):
-        seen.append((root / reproduction.LAST).exists())
+        seen.append((root / reproduce.LAST).exists())
         execute(*given)
 
     monkeypatch.setattr(notebooks, "execute", watched)
@@ -216,21 +215,21 @@ def test_the_last_reproduction_is_forgotten_before_its_first_notebook_changes(
 )
 def test_a_damaged_note_on_the_last_reproduction_counts_as_none(workshop, prepared, root, content):
     made = again(root)
-    (root / reproduction.LAST).write_text(content)
+    (root / reproduce.LAST).write_text(content)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduction.last(root)
-    assert again(root) == reproduction.last(root) == made
+        reproduce.last(root)
+    assert again(root) == reproduce.last(root) == made
 
 
 def test_a_reproduction_whose_notebooks_were_removed_is_none(workshop, prepared, root):
     shutil.rmtree(again(root).folder)
     with pytest.raises(UserError, match="nothing was reproduced"):
-        reproduction.last(root)
+        reproduce.last(root)
 
 
 def test_results_of_notebooks_that_are_gone_are_removed(workshop, prepared, root):
     again(root)
-    sources.find("02").unlink()
+    notebooks.find("02").unlink()
     assert [path.stem for path in again(root).executed] == ["01_first"]
 
 
@@ -250,27 +249,27 @@ def test_what_is_recorded_is_the_run_without_facts_of_this_machine(
     workshop, prepared, claims_page, root
 ):
     made = again(root)
-    committed.record(made)
+    reproduce.record(made)
     for path in made.executed:
         notebook = nbformat.read(workshop.root / "book" / "notebooks" / path.name, as_version=4)
         assert set(notebook.metadata["tinyvgg"]) == {"source_sha256", *QUICK}
-    assert committed.read_results(committed.results(QUICK)) == (QUICK, made.records)
+    assert records.read_results(records.results_path(QUICK)) == (QUICK, made.records)
     assert "t2.subject.errors" in (workshop.root / "book" / "claims.md").read_text()
 
 
 def test_recording_twice_changes_nothing(workshop, prepared, claims_page, root):
-    committed.record(again(root))
+    reproduce.record(again(root))
     before = {path: path.read_bytes() for path in (workshop.root / "book").rglob("*.*")}
-    committed.record(reproduce.reproduce(QUICK, root, fresh=True))
+    reproduce.record(reproduce.reproduce(QUICK, root, fresh=True))
     assert {path: path.read_bytes() for path in (workshop.root / "book").rglob("*.*")} == before
 
 
 def test_notebooks_of_the_book_whose_source_is_gone_are_removed(
     workshop, prepared, claims_page, root
 ):
-    committed.record(again(root))
-    sources.find("02").unlink()
-    committed.record(again(root))
+    reproduce.record(again(root))
+    notebooks.find("02").unlink()
+    reproduce.record(again(root))
     assert [path.stem for path in (workshop.root / "book/notebooks").iterdir()] == ["01_first"]
 
 
@@ -281,53 +280,53 @@ def test_nothing_is_recorded_when_a_notebook_shows_a_path_of_this_machine(
     made = again(root)
     before = workshop.files()
     with pytest.raises(UserError, match="notebook 03_third shows .* in cell 2"):
-        committed.record(made)
+        reproduce.record(made)
     assert workshop.files() == before
 
 
 def test_other_faces_are_never_recorded(workshop, prepared, photographs, root):
     made = again(root, faces=f"folder:{photographs}")
     with pytest.raises(UserError, match="are not recorded"):
-        committed.record(made)
+        reproduce.record(made)
 
 
 def test_a_missing_record_is_said(workshop, prepared, root):
     with pytest.raises(UserError, match=r"quick\.json.*make record"):
-        committed.verify(again(root))
+        reproduce.verify(again(root))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"numbers": [], "verdicts": {}}'])
 def test_a_damaged_record_is_said(workshop, prepared, root, content):
     made = again(root)
-    committed.results(QUICK).parent.mkdir()
-    committed.results(QUICK).write_text(content)
+    records.results_path(QUICK).parent.mkdir()
+    records.results_path(QUICK).write_text(content)
     with pytest.raises(UserError, match=r"quick\.json' is missing or damaged: run 'make record'"):
-        committed.verify(made)
+        reproduce.verify(made)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"nbformat": 4, "cells": 3}'])
 def test_a_damaged_executed_notebook_is_said(workshop, prepared, claims_page, root, content):
     made = again(root)
-    committed.record(made)
+    reproduce.record(made)
     made.executed[0].write_text(content)
-    for use in (committed.record, committed.verify):
+    for use in (reproduce.record, reproduce.verify):
         with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged: run 'make repro"):
             use(made)
     assert len(again(root).records.numbers) == 2
 
 
 def test_numbers_of_other_parameters_are_not_compared(workshop, prepared, claims_page, root):
-    committed.record(again(root))
+    reproduce.record(again(root))
     with pytest.raises(UserError, match="seed 1"):
-        committed.verify(again(root, seed=1))
+        reproduce.verify(again(root, seed=1))
 
 
 def test_a_run_verifies_against_its_own_record(workshop, prepared, claims_page, root):
     made = again(root)
-    committed.record(made)
-    rows = committed.verify(made)
-    assert [row.key for row in rows] == ["t2.subject.accuracy", "t2.subject.errors", "verdict B1"]
-    assert all(row.within for row in rows)
+    reproduce.record(made)
+    rows = reproduce.verify(made)
+    assert rows["number"].tolist() == ["t2.subject.accuracy", "t2.subject.errors", "verdict B1"]
+    assert rows["within"].all()
 
 
 def test_what_is_out_of_tolerance_missing_new_or_not_judged_is_found():
@@ -339,8 +338,8 @@ def test_what_is_out_of_tolerance_missing_new_or_not_judged_is_found():
         {"t2.a.kept": Number(1.05), "t2.a.moved": Number(1.2), "t2.a.new": Number(1)},
         {"B1": Verdict("B1", "does not hold", "")},
     )
-    rows = {row.key: row.within for row in report.differences(before, after)}
-    assert rows == {
+    table = records.differences(before, after)
+    assert dict(zip(table["number"], table["within"], strict=True)) == {
         "t2.a.kept": True,
         "t2.a.moved": False,
         "t2.a.gone": False,
@@ -356,28 +355,27 @@ def test_the_table_has_the_papers_number_beside_ours():
         "b1.emotion.pixels_cutoff": Number(123.4),
         "d1.both.subjects": Number(67),
     }
-    header, _, *rows = report.paper_beside_ours(numbers).splitlines()
+    rows = records.headlines(numbers)
+    assert [row[1:] for row in rows] == [("97.55%", "90.00%"), ("188", "123.4")]
+    header, rule, *lines = records.aligned(records.COLUMNS, rows).splitlines()
     assert header.split() == ["quantity", "paper", "ours"]
-    assert [row.split()[-2:] for row in rows] == [["97.55%", "90.00%"], ["188", "123.4"]]
+    assert len({len(line) for line in (header, rule, *lines)}) == 1
 
 
 def test_the_table_tells_chosen_cases_from_all_errors():
     names = ("cases", "repaired_unique", "all_cases", "all_repaired_unique")
     numbers = {f"s4.emotion.{name}": Number(place) for place, name in enumerate(names)}
-    _, _, *rows = report.paper_beside_ours(numbers).splitlines()
-    assert [" ".join(row.split()) for row in rows] == [
-        "emotion: pairs shown 8 0",
-        "emotion: repaired without the unique pixels, pairs shown 8 1",
-        "emotion: all errors with a look-alike — 2",
-        "emotion: repaired without the unique pixels, all errors — 3",
+    assert records.headlines(numbers) == [
+        ("emotion: pairs shown", "8", "0"),
+        ("emotion: repaired without the unique pixels, pairs shown", "8", "1"),
+        ("emotion: all errors with a look-alike", "—", "2"),
+        ("emotion: repaired without the unique pixels, all errors", "—", "3"),
     ]
 
 
 def test_every_headline_has_a_label_and_a_unit():
-    for line in report.HEADLINES:
-        about = [
-            paper.describe(f"{line.claim}.{task}.{line.ours}") for task in ("subject", "emotion")
-        ]
+    for claim, ours, *_ in records.HEADLINES:
+        about = [paper.describe(f"{claim}.{task}.{ours}") for task in ("subject", "emotion")]
         assert all(each.unit and "_" not in each.label for each in about)
 
 
@@ -405,7 +403,3 @@ def test_the_site_of_other_faces_is_signed_and_shows_nothing_that_they_lack(
     assert "`folder:photographs`" in intro
     assert "folder photographs" in (book / "_config.yml").read_text()
     assert str(photographs) not in (book / "claims.md").read_text() + intro
-
-
-def test_the_claims_page_of_a_reproduction_is_the_projects():
-    assert reproduce.claims_page is claims.claims_page

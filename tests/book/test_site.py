@@ -5,9 +5,7 @@ import html
 import pytest
 import yaml
 
-from tinyvgg.book import reproduce as report
 from tinyvgg.book import site
-from tinyvgg.chapters.verdicts import Number
 from tinyvgg.faces.sources import terms_of
 
 SETTINGS = {
@@ -91,7 +89,7 @@ def test_a_section_that_shows_a_number_that_was_not_recorded_is_told_otherwise()
 
 def test_the_introduction_of_another_run_shows_no_number_that_it_lacks(repository):
     page = (repository / "book" / "intro.md").read_text()
-    said = report.what_came_out({"t2.class.errors": Number(4)}, "quick", "folder:people")
+    said = site.came_out([("class: errors", "—", "4")], "quick", "folder:people")
     shown = site.without_missing(page, set(), said)
     assert "glue" not in shown
     assert "| class: errors | — | 4 |" in shown

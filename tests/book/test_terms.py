@@ -8,9 +8,7 @@ import nbformat
 import pytest
 
 from tinyvgg import cli
-from tinyvgg.book import reproduce as publishing
-from tinyvgg.book import reproduce as reproduction
-from tinyvgg.book import site
+from tinyvgg.book import reproduce, site
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, check_publishing, terms_of
 
@@ -57,11 +55,15 @@ def test_synthetic_faces_in_the_data_bases_form_are_known_for_what_they_are(tmp_
     assert "synthetic" in terms.notice
 
 
+def publish(made: reproduce.Reproduction, target: Path) -> None:
+    site.publish(made.site, target, made.parameters["faces"])
+
+
 @pytest.fixture
 def made(workshop, tmp_path: Path):
     """A reproduction with a site, of faces of one's choice."""
 
-    def make(faces: str) -> reproduction.Reproduction:
+    def make(faces: str) -> reproduce.Reproduction:
         root = workshop.build / "reproduce"
         folder = root / "one"
         pages = folder / "site" / "_build" / "html"
@@ -71,20 +73,20 @@ def made(workshop, tmp_path: Path):
         (folder / "notebooks" / "01_first.ipynb").write_text("{}")
         parameters = {"profile": "smoke", "faces": faces, "seed": 0}
         (root / "last.json").write_text(json.dumps({"folder": "one", "parameters": parameters}))
-        return reproduction.last(root)
+        return reproduce.last(root)
 
     return make
 
 
 def test_a_site_is_published_whole_with_its_terms(made, tmp_path: Path) -> None:
     target = tmp_path / "web" / "site"
-    publishing.publish(made("london:x"), target)
+    publish(made("london:x"), target)
     assert (target / "index.html").read_text() == "<p>pages</p>"
     assert "CC BY 4.0" in (target / "TERMS.txt").read_text()
     assert (target / ".nojekyll").exists()
     assert [path.name for path in target.parent.iterdir()] == ["site"]
     with pytest.raises(UserError, match="is not empty; name a new one"):
-        publishing.publish(made("london:x"), target)
+        publish(made("london:x"), target)
 
 
 def test_the_command_refuses_until_it_is_confirmed(made, tmp_path: Path, capsys) -> None:
@@ -101,7 +103,7 @@ def test_without_a_site_there_is_nothing_to_publish(made, tmp_path: Path) -> Non
     reproduced = made("synthetic")
     (reproduced.folder / "site" / "_build" / "html" / "index.html").unlink()
     with pytest.raises(UserError, match="there is no site in .* run 'make reproduce'"):
-        publishing.publish(reproduced, tmp_path / "web")
+        publish(reproduced, tmp_path / "web")
 
 
 def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path: Pa
     (pages / "index.html").write_text(html.escape(f"faces = 'folder:{place}::crop=centre'"))
     (pages / "a.ipynb").write_text(json.dumps(f'faces = "folder:{place}"'))
     (pages / "b.ipynb").write_text(json.dumps(f"folder:{place}", ensure_ascii=False))
-    publishing.publish(reproduced, tmp_path / "web")
+    publish(reproduced, tmp_path / "web")
     texts = [path.read_text("utf-8") for path in (tmp_path / "web").iterdir()]
     assert not any(str(tmp_path) in text for text in texts)
     assert sum("Bilder" in text for text in texts) == 3
@@ -127,4 +129,4 @@ def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path: Pa
 def test_a_target_that_cannot_be_is_one_line(made, workshop, place: str, said: str) -> None:
     reproduced = made("synthetic")
     with pytest.raises(UserError, match=said):
-        publishing.publish(reproduced, workshop.build.parent / place)
+        publish(reproduced, workshop.build.parent / place)

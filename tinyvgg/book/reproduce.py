@@ -101,7 +101,7 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
     """
     chapters = notebooks.sources()
     if not chapters:
-        raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no NN_name.py")
+        raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no notebooks")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
     facts = {"package_sha256": notebooks.package_digest(), "fingerprint": prepare(parameters)}
     waiting = [source for source in chapters if fresh or not _is_current(source, made, facts)]
