@@ -131,7 +131,7 @@ def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> No
     need("book", "pandas", "jupytext", "papermill", "yaml")
     from tinyvgg.book import records, reproduce
     from tinyvgg.book.notebooks import shown
-    from tinyvgg.faces.parameters import check
+    from tinyvgg.faces.sources import check
 
     made = reproduce.reproduce(check(study), _root(into), fresh)
     if not no_site:
@@ -188,7 +188,7 @@ def publish(folder: Path, into: Path | None, confirm: bool) -> None:
 def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -> None:
     """Convert and run one notebook, by its number or name such as 04_backtracking."""
     from tinyvgg.book import notebooks, reproduce
-    from tinyvgg.faces.parameters import check
+    from tinyvgg.faces.sources import check
 
     source = notebooks.find(name)
     parameters = check(notebooks.typed_parameters(source, pairs))
@@ -233,7 +233,7 @@ def train(
 ) -> None:
     """Train one network, or load it if it is there; alone or in the processes of torchrun."""
     need("faces", "filelock", "pandas", "safetensors")
-    from tinyvgg.faces.parameters import check_device, check_study, check_task
+    from tinyvgg.faces.sources import check_device, check_study, check_task
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.watching import TensorBoard
 
@@ -296,7 +296,7 @@ def sweep(
     if workers and scheduler:
         raise click.UsageError("--workers and --scheduler exclude each other")
     need("faces", "filelock", "pandas", "safetensors")
-    from tinyvgg.faces.parameters import tasks_of
+    from tinyvgg.faces.sources import tasks_of
     from tinyvgg.training import sweeps
 
     tasks = sweeps.parse_names(asked["task"], tasks_of(faces), "task")
@@ -368,7 +368,7 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
     need("book", "pandas", "matplotlib", "IPython", "nbformat")
     from tinyvgg.analysis.analyse import analyse
     from tinyvgg.analysis.saving import check_place, save
-    from tinyvgg.faces.parameters import absolute, check_study, check_task, named
+    from tinyvgg.faces.sources import absolute, check_study, check_task, named
     from tinyvgg.training.experiments import open_study
 
     check_study(**study)
@@ -507,9 +507,9 @@ def show(
     spec = synthfaces.face_spec(**given, angle=shot, difficulty=_knobs(difficulty))
     for name, value in cause.items():
         if value:
-            value = _made(makers[name], value) if name in makers else value
-            value = dict(value) if name == "actions" else value
-            spec = synthfaces.intervene(spec, **{name: value})
+            made = _made(makers[name], value) if name in makers else value
+            changed: dict[str, Any] = {name: dict(made) if name == "actions" else made}
+            spec = synthfaces.intervene(spec, **changed)
     spec = synthfaces.intervene(spec, angle=angle)
     pixels = Image.fromarray(synthfaces.render_face(spec, size, files.faces_cache()))
     _write(image, pixels.save)
@@ -559,8 +559,7 @@ def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
 def sheets(source: str, size: int, output: Path | None) -> None:
     """Write contact sheets of a source, every image as networks see it."""
     need("faces", "cv2", "pandas", "PIL", "torchvision")
-    from tinyvgg.faces.contact_sheets import write_sheets
-    from tinyvgg.faces.loading import load_faces
+    from tinyvgg.faces.index import load_faces, write_sheets
 
     folder = (output or files.build() / "sheets").expanduser()
     loaded = load_faces(source, size)
@@ -579,14 +578,14 @@ def sheets(source: str, size: int, output: Path | None) -> None:
 @click.option("--from", "article", metavar="URL", help="Another list of files.")
 def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, article: str | None) -> None:
     """Download photographs that may be used: the Face Research Lab London Set."""
-    from tinyvgg.faces import fetching
+    from tinyvgg.faces import london
     from tinyvgg.faces.sources import terms_of
 
     about = terms_of(f"{name}:anywhere")
     click.echo(f"{about.name}: {about.licence}. {about.cite}")
     known = dict(text.partition("=")[::2] for text in hashes)
     place = folder.expanduser()
-    names = fetching.fetch_london(place, all_views, known, article or fetching.ARTICLE)
+    names = london.fetch_london(place, all_views, known, article or london.DOI)
     click.echo(f"{', '.join(names)}: {place}; use them as --faces london:{place}")
 
 
