@@ -1,0 +1,66 @@
+"""Intervals of proportions, means and differences, and counts of confusions."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tinyvgg.chapters.statistics import (
+    bootstrap_interval,
+    confusion,
+    difference_interval,
+    mean_interval,
+    proportion_interval,
+)
+
+
+@pytest.mark.parametrize("trials", [1, 4, 2412])
+def test_wilson_interval_agrees_with_scipys(trials: int) -> None:
+    for successes in {0, 1, trials // 2, trials}:
+        found = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        assert proportion_interval(successes, trials) == pytest.approx((found.low, found.high))
+
+
+def test_wilson_interval_takes_sums_of_means() -> None:
+    below, between, above = (proportion_interval(count, 9) for count in (2, 2.5, 3))
+    assert below.low < between.low < above.low
+    assert below.high < between.high < above.high
+
+
+def test_nothing_tried_says_nothing() -> None:
+    assert proportion_interval(0, 0) == (0.0, 1.0)
+    assert np.isnan(bootstrap_interval(np.array([]))).all()
+    assert bootstrap_interval(np.array([0.5])) == (0.5, 0.5)
+
+
+def test_interval_of_a_mean_over_few_values_is_students() -> None:
+    values = np.array([0.91, 0.93, 0.9, 0.97])
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert mean_interval(values, 0.9) == pytest.approx((expected.low, expected.high))
+    assert mean_interval(np.array([0.5, 0.5])) == (0.5, 0.5)
+    for few in ([], [0.5]):
+        assert np.isnan(mean_interval(np.array(few, dtype=np.float64))).all()
+
+
+def test_bootstrap_interval_is_that_of_resampled_means() -> None:
+    values = np.random.default_rng(1).normal(size=30)
+    rows = np.random.default_rng(0).integers(0, 30, (2000, 30))
+    expected = np.quantile([values[row].mean() for row in rows], [0.025, 0.975])
+    assert bootstrap_interval(values) == pytest.approx(expected)
+
+
+def test_bootstrap_interval_covers_the_mean_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    intervals = [bootstrap_interval(generator.normal(1.0, 2.0, 60)) for _ in range(200)]
+    assert 178 <= sum(low <= 1.0 <= high for low, high in intervals) <= 199
+
+
+def test_confusion_has_true_classes_in_rows() -> None:
+    counts = confusion(np.array([0, 0, 2]), np.array([1, 1, 2]), classes=3)
+    np.testing.assert_array_equal(counts, [[0, 2, 0], [0, 0, 0], [0, 0, 1]])
+
+
+def test_interval_of_two_separate_proportions_is_newcombes_own_example() -> None:
+    first, second = (56 / 70, proportion_interval(56, 70)), (48 / 80, proportion_interval(48, 80))
+    found = difference_interval(*first, *second)
+    assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert difference_interval(*second, *first) == pytest.approx((-found.high, -found.low))
