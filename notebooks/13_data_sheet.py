@@ -26,18 +26,19 @@ faces = "synthetic"
 seed = 0
 
 # %%
+import json
+from importlib import metadata
+
+import numpy as np
+import pandas as pd
 from IPython.display import Markdown
 
-import synthfaces as synthetic
-from tinyvgg import files as paths
-from tinyvgg.chapters import data_sheet as figures
-from tinyvgg.chapters import data_sheet as judges
-from tinyvgg.chapters import data_sheet as probed
+from tinyvgg import files, paper
+from tinyvgg.chapters import data
 from tinyvgg.chapters import data_sheet as sheet
-from tinyvgg.chapters import data_sheet as tuning
-from tinyvgg.chapters import data_sheet as tuning_figures
-from tinyvgg.chapters.reports import shown
+from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.verdicts import whole
+from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
@@ -61,44 +62,52 @@ people = sheet.looks()
 # but a weak expression may be too weak for anybody to tell.
 
 # %%
-sheet.design_table(shown_faces)
+data.count_table(
+    {
+        "all cameras": data.counts(data.whole_design(shown_faces)),
+        "cameras of the paper": data.counts(synthfaces.design()),
+        "rendered for this run": data.counts(shown_faces.index.table),
+    }
+)
 
 # %% [markdown]
-# The subjects take over the data base's numbers, and its groups and sexes in their proportions. They
+# The subjects take over the database's numbers, and its groups and sexes in their proportions. They
 # take over nothing else: no face resembles a real one but by accident. There are no photographs of
 # anybody in the set or behind it, and so no personal data and nobody to ask for consent.
 
 # %%
-sheet.cohorts()
+pd.crosstab(people["group"], people["sex"], margins=True, margins_name="all")
 
-# %% mystnb={"figure": {"name": "fig-sheet-everybody", "caption": "The synthetic subjects of this run with a neutral face, from the front, at the size that its networks see, from the lightest skin to the darkest. Below each the colour of its skin without light. The numbers are those of the data base's subjects, with whom they share nothing else."}, "image": {"alt": "Rows of synthetic portraits, each with its number and a band of the colour of the skin; the skin goes from pale to light brown"}}
-figures.everybody_figure(shown_faces, people)
+# %% mystnb={"figure": {"name": "fig-sheet-everybody", "caption": "The synthetic subjects of this run with a neutral face, from the front, at the size that its networks see, from the lightest skin to the darkest. Below each the colour of its skin without light. The numbers are those of the database's subjects, with whom they share nothing else."}, "image": {"alt": "Rows of synthetic portraits, each with its number and a band of the colour of the skin; the skin goes from pale to light brown"}}
+sheet.everybody_figure(shown_faces, people)
 
 # %% [markdown]
 # How light are they? The individual typology angle sorts skin by its lightness and yellowness
 # {cite:p}`chardon1991`. It is computed from the colour that the skin has before any light falls on it.
-# The tones were meant to go from light to brown, as those of the data base's groups do; they do not go
+# The tones were meant to go from light to brown, as those of the database's groups do; they do not go
 # as far as humanity's.
 
 # %% mystnb={"figure": {"name": "fig-sheet-tones", "caption": "Skin of the synthetic subjects, one dot each in the colour of the skin, by group. Dotted lines part the classes of the individual typology angle."}, "image": {"alt": "Three rows of dots in skin colours from light, at the left, to light brown; one group lies to the right of the others"}}
-figures.tones_figure(people)
+sheet.tones_figure(people)
 
 # %%
-sheet.skin_table(people)
+tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
+tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 
 # %% [markdown]
 # Hair is drawn by sex and group, so that each cut occurs in both sexes and none gives the sex away by
 # itself. Boys and girls wear what men and women wear.
 
 # %%
-sheet.hair_table(people)
+cuts = pd.crosstab(people["sex"], people["cut"], margins=True, margins_name="all")
+cuts[[*(name for cut in synthfaces.Cut if (name := cut.name.lower()) in cuts), "all"]]
 
 # %% mystnb={"figure": {"name": "fig-sheet-emotions", "caption": "The eight emotions of three synthetic subjects, from the front and looking ahead."}, "image": {"alt": "Three rows of eight portraits: a woman, a man and a child, each with eight expressions"}}
-some = figures.one_of_each_group(synthetic.design())
-figures.emotions_figure(some)
+some = [1, 3, 4]  # a woman, a Moroccan man and a child
+sheet.portraits_figure(some, "emotion", synthfaces.EMOTIONS)
 
 # %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "The same subjects from the five cameras, which release at once. The first and the last see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head that turns from one profile over the front to the other"}}
-figures.angles_figure(some)
+sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 
 # %% [markdown]
 # ### What is known of each image
@@ -108,18 +117,34 @@ figures.angles_figure(some)
 # of all actions, gaze, light and camera.
 
 # %%
+kept = files.faces_cache()
 specs = [
-    synthetic.face_spec(some[0], "happy"),
-    synthetic.face_spec(some[1], "surprised", "left", angle=45),
+    synthfaces.face_spec(some[0], "happy"),
+    synthfaces.face_spec(some[1], "surprised", "left", angle=45),
 ]
-images = [synthetic.render_face(spec, figures.LARGE, paths.faces_cache()) for spec in specs]
-truths = [synthetic.ground_truth(spec, figures.LARGE, paths.faces_cache()) for spec in specs]
+images = [synthfaces.render_face(spec, sheet.LARGE, kept) for spec in specs]
+truths = [synthfaces.ground_truth(spec, sheet.LARGE, kept) for spec in specs]
 
 # %% mystnb={"figure": {"name": "fig-sheet-truth", "caption": "Two synthetic images, the parts of the face that their pixels show, and their landmarks: filled where they are seen, open where the head hides them. Known from the geometry, not guessed from the image."}, "image": {"alt": "Two portraits, one frontal and one turned, each with a map of coloured parts such as brows, eyes and mouth, and with dots on brows, lids, nose and mouth"}}
-figures.truth_figure(truths, images)
+sheet.truth_figure(truths, images)
+
 
 # %%
-sheet.truth_table(truths[0])
+def beginning(values):
+    """Return the first two values of an array."""
+    first = [
+        f"{one:.3g}" if isinstance(one, float) else str(one) for one in values.flat[:2].tolist()
+    ]
+    return ", ".join(first) + (" …" if values.size > 2 else "")
+
+
+arrays = {name: np.asarray(values) for name, values in truths[0].arrays().items()}
+pd.DataFrame(
+    {
+        "shape": {name: " × ".join(map(str, a.shape)) or "1" for name, a in arrays.items()},
+        "begins with": {name: beginning(a) for name, a in arrays.items()},
+    }
+).rename_axis("array")
 
 # %% [markdown]
 # ## How it was made
@@ -140,7 +165,9 @@ sheet.truth_table(truths[0])
 # each shot varies around them. In a neutral face there are traces of other actions.
 
 # %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; one is what an action was modelled for. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue: few actions are shared by many emotions, and the column of neutral is empty"}}
-figures.expressions_figure(sheet.expression_table())
+strengths = sheet.expression_table()
+strengths.index = strengths.index.str.replace(r":(\w+)", r" (\1 side)", regex=True)
+sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 
 # %% [markdown]
 # **Camera and light.** Five pinhole cameras around the head release at once, in front of a white wall.
@@ -158,10 +185,23 @@ figures.expressions_figure(sheet.expression_table())
 # many; tests hold it to that.
 
 # %% tags=["nbval-ignore-output"]
-Markdown(sheet.repeated_sentence(shown_faces))
+size, rows = (
+    shown_faces.images.shape[1],
+    np.linspace(0, len(shown_faces) - 1, 4).round().astype(int),
+)
+specs = synthfaces.face_specs(shown_faces.index.table.iloc[rows], sheet.SEED)
+again = np.stack([synthfaces.render_face(spec, size, kept) for spec in specs])
+same = (again == shown_faces.images[rows]).all(axis=(1, 2, 3)).sum()
+Markdown(
+    f"Rendered once more for this page, each alone: {same} of {len(rows)} images are those of the "
+    "set to the byte."
+)
 
 # %%
-Markdown(sheet.tolerance_sentence())
+Markdown(
+    f"Images of other machines may be off by {synthfaces.LEVELS_OFF} of 255 levels at most, and in "
+    f"fewer than {synthfaces.SHARE_OFF:.0%} of their values."
+)
 
 # %% [markdown]
 # A test renders some images anew and compares them with images that were kept when this version
@@ -169,7 +209,16 @@ Markdown(sheet.tolerance_sentence())
 # network that was trained on them.
 
 # %%
-sheet.identity_table([study.profile.size, figures.LARGE])
+made_by = {
+    "version of the renderer": str(synthfaces.VERSION),
+    "version of the anatomy, anny": metadata.version("anny"),
+    "seed of the set": str(sheet.SEED),
+    **{
+        f"fingerprint at {side} pixels": synthfaces.fingerprint(side, sheet.SEED)
+        for side in sorted({study.profile.size, sheet.LARGE})
+    },
+}
+pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 
 # %% [markdown]
 # ## Checks
@@ -190,26 +239,34 @@ sheet.identity_table([study.profile.size, figures.LARGE])
 # missed then; after they were looked at, each image got a box of its own.)
 
 # %%
-judged = judges.read_judged()
-Markdown(judges.judged_sentence(judged))
+judged = json.loads((files.results() / "judges.json").read_text("utf-8"))
+Markdown(sheet.judged_sentence(judged))
 
 # %%
-shown(judged, judges.found_table)
+whole(sheet.found_table(judged))
 
 # %%
-shown(judged, judges.read_table)
+whole(sheet.read_table(judged))
 
 # %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. It has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns, with the largest numbers on the diagonal"}}
-figures.readings_figure(judged)
+confusion = sheet.confusion_table(judged)
+figure = sheet.heat_map(confusion.div(confusion.sum(axis=1), axis=0), ".0%", (5.4, 3.6))
+_ = figure.axes[0].set(xlabel="read as", ylabel="put on")
+figure
 
 # %%
-Markdown(judges.contempt_sentence(judged))
+contempt = sheet.in_order(confusion.loc["contemptuous"].to_dict())
+Markdown(f"The contemptuous faces, for which it has no name, it reads as {contempt}.")
 
 # %% [markdown]
 # Is the classifier used as it is meant to be? A control reads photographs of people in the same way:
 
 # %%
-shown(judged, judges.photographs_table, "The report has no photographs.")
+read = {
+    emotion: sheet.read_as(judged["photographs"][folder]["read"], emotion, None)
+    for folder, emotion in (("neutral_front", "neutral"), ("smiling_front", "happy"))
+}
+whole(pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for", "met"]))
 
 # %% [markdown]
 # A judge that was trained on posed photographs has learned how people pose. That it reads an expression
@@ -225,11 +282,22 @@ shown(judged, judges.photographs_table, "The report has no photographs.")
 # tests of the project hold these readings to chance and find leaks that are planted.
 
 # %%
-readings = probed.readings(study)
-whole(probed.readings_table(readings))
+readings = sheet.readings(study)
+shown = {}
+for found in readings.itertuples():
+    row = shown.setdefault((found.region, found.features), {"may tell": found.may_tell})
+    interval = paper.show_interval(found.interval, "percent")
+    row[f"other {found.held_out}s"] = f"{paper.show(found.accuracy, 'percent')} ({interval})"
+whole(pd.DataFrame(shown).T.rename_axis(["region", "features"]))
 
 # %%
-Markdown(probed.readings_sentence(readings))
+forbidden = readings[readings["may_tell"] == "no"]
+best = readings["accuracy"][readings["region"] == "whole image"].max()
+Markdown(
+    f"Guessing is right in {readings['chance'].iloc[0]:.1%}. Of the {len(forbidden)} readings of "
+    f"what must not tell, {forbidden['at_chance'].sum()} are within their {sheet.LEVEL:.0%} "
+    f"interval of that. Of whole images the same models read up to {best:.0%} right."
+)
 
 # %% [markdown]
 # ## Difficulty
@@ -256,36 +324,48 @@ whole(sheet.knobs_table(study))
 # more, and so do subjects' habits and faces at rest. The networks below were trained after that.
 
 # %%
-tuned = tuning.read_tuning()
-Markdown(tuning.tuning_sentence(tuned))
+tuned = json.loads((files.results() / "difficulty.json").read_text("utf-8"))
+networks = sheet.networks(tuned)
+Markdown(
+    f"Measured with {len(networks)} networks on the faces `{tuned['source']}`: "
+    f"{networks['within'].sum()} have an error rate in the range asked for."
+)
 
 # %%
-shown(tuned, tuning.rates_table)
+whole(sheet.rates_table(networks))
 
 # %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "Two panels, one for each task, with dots and horizontal intervals beside a gray range"}}
-tuning_figures.rates_figure(tuned)
+sheet.rates_figure(networks)
 
 # %% [markdown]
 # The interval of a network is Wilson's, over its test images; that of a mean is Student's, over seeds.
 # By camera angle, with Wilson's intervals:
 
 # %%
-shown(tuned, tuning.angles_table)
+rows = {}
+for (task, recipe, pixels), runs in networks.groupby(["task", "profile", "size"], sort=False):
+    counts = sum(pd.DataFrame(by_angle) for by_angle in runs["by_angle"])
+    rows[paper.TASK_NAMES[task], recipe, pixels] = {
+        f"{angle}°": f"{paper.show(count.errors / count.images, 'percent')} "
+        f"({paper.show_interval(proportion_interval(count.errors, count.images), 'percent')})"
+        for angle, count in sorted(counts.items(), key=lambda item: int(item[0]))
+    }
+whole(pd.DataFrame(rows).T.rename_axis(["task", "recipe", "pixels"]))
 
 # %% [markdown]
 # What is taken for what? First the emotions, then the subjects:
 
 # %%
-shown(tuned, tuning.emotion_confusions)
+whole(sheet.confusions_table(networks, "emotion"))
 
 # %%
-shown(tuned, tuning.subject_confusions)
+whole(sheet.confusions_table(networks, "subject"))
 
 # %% [markdown]
 # ## Uses
 #
 # The set is meant for asking how image classifiers come to their answers, for teaching, and for tests
-# of code that reads such data bases: `tinyvgg faces rafd` writes it in RaFD's form, with its file names
+# of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form, with its file names
 # and its frames. {doc}`12_a_face_of_your_own` changes one cause of an image and leaves all others as they
 # are; that, and the truth about each image, is what it can do and photographs cannot.
 #
@@ -316,7 +396,7 @@ shown(tuned, tuning.subject_confusions)
 # and in education, save for medical or safety reasons {cite:p}`aiact2024`.
 #
 # **Recognition and fairness.** These subjects differ by what we chose to vary. How easily they are told
-# apart says nothing about people. The groups are the data base's own and its words; they hold few
+# apart says nothing about people. The groups are the database's own and its words; they hold few
 # children, no girl or woman of the second group, and no dark skin. Differences between them that a network
 # shows are differences of this code.
 #

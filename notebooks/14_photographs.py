@@ -18,7 +18,7 @@
 # them do networks see, and who decides that? What becomes of files that are of no use? And what may
 # be done with pages that show people?
 #
-# You will see how photographs are cropped, on synthetic portraits in the data base's form, how well
+# You will see how photographs are cropped, on synthetic portraits in the database's form, how well
 # faces are found, and how to have single images or a whole set of your own explained without a
 # notebook.
 
@@ -28,13 +28,16 @@ faces = "synthetic"
 seed = 0
 
 # %%
-from IPython.display import Markdown
+import json
 
-from tinyvgg.chapters import data, reports
-from tinyvgg.chapters import data as crops
-from tinyvgg.chapters import photographs as detectors
-from tinyvgg.chapters import photographs as examples
+import pandas as pd
+from IPython.display import Markdown, display
+
+from tinyvgg import files
+from tinyvgg.chapters import photographs
 from tinyvgg.chapters.verdicts import whole
+from tinyvgg.faces.index import load_faces
+from tinyvgg.faces.sources import OPTIONS, synthfaces, terms_of
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
@@ -52,7 +55,7 @@ study = open_study(profile, faces, seed, progress=False)
 # tinyvgg notebook 04 -p faces folder:path/to/photographs::crop=faces,unclear=largest
 # ```
 #
-# - `rafd:PATH` reads the data base's files by their names, in sub-folders or not, and checks them
+# - `rafd:PATH` reads the database's files by their names, in sub-folders or not, and checks them
 #   against its design. Names that are almost right are listed and not guessed at.
 # - `london:PATH` reads the Face Research Lab London Set {cite:p}`debruine2017` with age, sex and group
 #   of the persons. `tinyvgg faces fetch london FOLDER` downloads it, goes on where it was
@@ -62,12 +65,16 @@ study = open_study(profile, faces, seed, progress=False)
 #   JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of eight or sixteen bits; cameras'
 #   notes on which side is up are followed, and what is transparent becomes white.
 #
-# Chapters that need a column which a source has not say so in one sentence, and go on.
+# A chapter that needs a column says in one sentence that the source lacks it, and goes on.
 #
 # Behind `::` follow options; in the table the usual value comes first.
 
 # %%
-whole(examples.options_table())
+options = {
+    f"{kind}:PATH": {name: ", ".join(values or ("FILE.csv",)) for name, values in known.items()}
+    for kind, known in OPTIONS.items()
+}
+whole(pd.DataFrame(options).T.fillna("—").rename_axis("source"))
 
 # %% [markdown]
 # `crop` decides how an image becomes a square. `centre` takes the largest one in its middle; `faces`
@@ -85,30 +92,36 @@ whole(examples.options_table())
 # %% [markdown]
 # ## One square a camera
 #
-# The data base's cameras are calibrated: they stand where they stood, and every face is at the same
+# The database's cameras are calibrated: they stand where they stood, and every face is at the same
 # place before them. One square a camera is then all that it takes, and nobody is cropped more closely
 # because she laughs. It is the median of the squares around a sample of faces. To set it yourself,
 # give a table with the columns `angle`, `left`, `top` and `side`, in pixels of the photographs:
 # `rafd:PATH::boxes=FILE.csv`.
 #
-# No photograph of the data base may be shown here. These are synthetic people, written to disk as
-# the data base names and frames its photographs, and read from there as those would be.
+# No photograph of the database may be shown here. These are synthetic people, written to disk as
+# the database names and frames its photographs, and read from there as those would be.
 
 # %% tags=["nbval-ignore-output"]
-in_form = examples.in_rafd_form()
+folder = files.build() / "examples" / f"rafd-{synthfaces.fingerprint(64, 0)}"
+synthfaces.write_rafd(
+    folder,
+    4,
+    emotions=("happy", "neutral"),
+    gazes=("frontal",),
+    progress=False,
+    cache=files.faces_cache(),
+)
+in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 
-# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean of a few synthetic people, in frames like the data base's, before each of its five cameras; the square is what networks see of the middle three. Bottom: the mean of the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves"}}
-crops.crops_figure(in_form)
-
-# %%
-Markdown(data.cropping_sentence(in_form))
+# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean of a few synthetic people, in frames like the database's, before each of its five cameras; the square is what networks see of the middle three. Bottom: the mean of the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves"}}
+photographs.crops_figure(in_form)
 
 # %% [markdown]
-# What such a folder lacks of the design is listed by chapter 1, here all the people and emotions that
-# were not written:
+# What such a folder lacks of the design is listed, here all the people and emotions that were not
+# written:
 
 # %%
-Markdown(data.missing_sentence(in_form))
+Markdown(photographs.used_of(in_form))
 
 # %% [markdown]
 # ## Finding faces
@@ -120,11 +133,11 @@ Markdown(data.missing_sentence(in_form))
 # fewest, and what is used; the report in `results` has all.
 
 # %%
-compared = detectors.load_detectors()
-Markdown(detectors.sentence(compared))
+compared = json.loads((files.results() / "detectors.json").read_text("utf-8"))
+Markdown(photographs.detectors_sentence(compared))
 
 # %%
-reports.shown(compared, detectors.table)
+whole(photographs.detectors_table(compared))
 
 # %% [markdown]
 # ## What is left out
@@ -133,20 +146,23 @@ reports.shown(compared, detectors.table)
 # network that is trained, and in reports. These files were put into a folder for the purpose:
 
 # %%
-bad = examples.with_bad_files()
-Markdown(data.left_out_sentence(bad))
+bad = photographs.with_bad_files()
+Markdown(photographs.used_of(bad))
 
 # %%
-whole(data.left_out_table(bad))
+whole(bad.left_out.set_index("path"))
 
 # %% [markdown]
 # An image of which there is a second copy is left out, too: if one of the two trained a network and
 # the other tested it, the test would be none.
-#
-# The photographs of this run itself:
+
+# %% mystnb={"figure": {"name": "fig-crops", "caption": "Which part of this run's photographs is used. Top: photographs with the square that is cut out of them; of a set with fixed cameras the mean of many people, by camera. Bottom: what becomes of the square."}, "image": {"alt": "Photographs, or mean faces, with a square around the face, and below each the square by itself"}}
+photographs.crops_figure(study.faces)
 
 # %%
-Markdown(f"{data.cropping_sentence(study.faces)} {data.left_out_sentence(study.faces)}")
+if study.faces.originals is not None:
+    display(Markdown(f"The photographs of this run: {photographs.used_of(study.faces)}"))
+    display(whole(study.faces.left_out.set_index("path"), ""))
 
 # %% [markdown]
 # ## What may be done with the pages
@@ -158,7 +174,16 @@ Markdown(f"{data.cropping_sentence(study.faces)} {data.left_out_sentence(study.f
 # shows synthetic faces only.
 
 # %%
-whole(examples.terms_table())
+rows = {}
+for source in ("synthetic", "rafd:PATH", "london:PATH", "folder:PATH"):
+    terms = terms_of(source)
+    rows[source] = {
+        "images": terms.name,
+        "licence": terms.licence,
+        "a site is published": "yes" if terms.may_publish else "only if you confirm that you may",
+        "part of this repository": "yes" if terms.may_commit else "no",
+    }
+whole(pd.DataFrame(rows).T.rename_axis("source"))
 
 # %% [markdown]
 # ## Without a notebook
@@ -186,5 +211,5 @@ whole(examples.terms_table())
 # - Where faces are found by a network, that network decides what another one gets to see. It was
 #   trained on photographs of people, and whom it misses is left out of everything that follows; the
 #   list tells whether those who are left out have something in common.
-# - The squares of cameras are derived from synthetic people here. On the data base itself they will be
+# - The squares of cameras are derived from synthetic people here. On the database itself they will be
 #   others; look at the figure before you trust them.

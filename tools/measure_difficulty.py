@@ -17,14 +17,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from synthfaces import check_size, difficulty_of, parse_whole
+import numpy as np
+
+from synthfaces import FaceError, check_size, difficulty_of, fingerprint, parse_whole
 from tinyvgg import files as paths
-from tinyvgg.chapters.data_sheet import Measured, Tuning, measure, merged, rates_table, read_tuning
+from tinyvgg.chapters.data_sheet import networks, rates_table
+from tinyvgg.chapters.statistics import confusion
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SYNTHETIC_TASKS
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.experiments import Study, open_study
+from tinyvgg.training.runs import Run
 from tinyvgg.training.settings import PROFILES
 
 TRAINED = SYNTHETIC_TASKS
@@ -33,11 +38,60 @@ TRAINED = SYNTHETIC_TASKS
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, write the report and print its error rates."""
     options = parse(arguments)
-    report = merged(options.faces, read_tuning(options.output), ())
+    report = merged(options.faces, options.output, ())
     for measured in measurements(options):
-        report = merged(options.faces, report, [measured])
+        report = merged(options.faces, options.output, [measured])
         write(report, options.output)
-    print(rates_table(report).to_string() if report.runs else "nothing is trained yet")
+    table = (
+        rates_table(networks(report)).to_string() if report["runs"] else "nothing is trained yet"
+    )
+    print(table)
+
+
+def merged(source: str, path: Path, new: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Add networks to those of the report at a path that are still of the same images."""
+    old = json.loads(path.read_text("utf-8")) if path.exists() else {"source": source, "runs": []}
+    current = [run for run in old["runs"] if run["fingerprint"] == images_of(source, run["size"])]
+    kept = current if old["source"] == source else []
+    runs = {key(run): run for run in [*kept, *new]}
+    return {"source": source, "runs": [runs[one] for one in sorted(runs)]}
+
+
+def images_of(source: str, size: int) -> str:
+    """Return the fingerprint of the images that the renderer makes of a source now."""
+    return fingerprint(size, 0, difficulty_of(source))
+
+
+def key(run: dict[str, Any]) -> tuple[int, str, int, int]:
+    """Return what tells a network from others."""
+    return TRAINED.index(run["task"]), run["profile"], run["size"], run["seed"]
+
+
+def measure(run: Run, profile: str) -> dict[str, Any]:
+    """Count the errors of a trained network, by class and by camera angle."""
+    counts = confusion(run.labels, run.predicted, len(run.classes))
+    angles = run.faces.index.table["angle"].to_numpy()[run.split.test]
+    wrong = run.predicted != run.labels
+    return {
+        "task": run.task,
+        "profile": profile,
+        "size": run.experiment.size,
+        "seed": run.experiment.seed,
+        "fingerprint": run.experiment.fingerprint,
+        "test_images": len(run.labels),
+        "errors": len(run.errors),
+        "confusion": {
+            true: {run.classes[taken]: int(row[taken]) for taken in np.flatnonzero(row)}
+            for true, row in zip(run.classes, counts, strict=True)
+        },
+        "by_angle": {
+            str(angle): {
+                "images": int((angles == angle).sum()),
+                "errors": int(wrong[angles == angle].sum()),
+            }
+            for angle in np.unique(angles)
+        },
+    }
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -75,7 +129,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def measurements(options: argparse.Namespace) -> Iterator[Measured]:
+def measurements(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The networks that are asked for, one after the other, trained where that is allowed."""
     for size in options.sizes:
         faces = sized(
@@ -94,14 +148,14 @@ def sized(study: Study, size: int) -> Study:
     return replace(study, profile=replace(study.profile, size=size))
 
 
-def write(report: Tuning, path: Path) -> None:
+def write(report: dict[str, Any], path: Path) -> None:
     """Write a report whole or not at all."""
-    text = json.dumps(report.plain(), indent=1) + "\n"
+    text = json.dumps(report, indent=1) + "\n"
     paths.write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
 
 
 if __name__ == "__main__":
     try:
         main()
-    except UserError as error:
+    except (FaceError, UserError) as error:
         sys.exit(str(error))

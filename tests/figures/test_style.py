@@ -52,7 +52,7 @@ def test_figures_are_drawn_whatever_classes_and_folders_are_called():
     run = made_up_run(faces, "class", 0.5)
     drawn = [
         data.contact_sheet(faces, "class"),
-        data.examples_figure(faces, None),
+        data.examples_figure(faces, run.split),
         errors.confusion_figure(run),
         errors.gallery(run),
         errors.rates_figure([run]),

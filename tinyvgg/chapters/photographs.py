@@ -1,100 +1,62 @@
-"""How two face detectors compare, and which of them crops photographs here.
+"""Chapter 14: which part of photographs is used, which detector finds faces, files of no use."""
 
-``tools/measure_detectors.py`` measures them and writes the report that is read here.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
-from PIL import Image
+from jaxtyping import Float32, UInt8
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+from PIL import Image as Pillow
 
-from tinyvgg import files as paths
-from tinyvgg.chapters.reports import missing, read_report, report_path
-from tinyvgg.faces.index import Faces, load_faces
-from tinyvgg.faces.sources import OPTIONS, Terms, synthfaces, terms_of
+from tinyvgg import files
+from tinyvgg.chapters import style
+from tinyvgg.faces.cropping import ByCamera
+from tinyvgg.faces.images import Crop
+from tinyvgg.faces.index import Faces, Originals, Seen, load_faces
+from tinyvgg.faces.sources import synthfaces
 
-FILE, TOOL = "detectors.json", "tools/measure_detectors.py"
-GROUPS: Mapping[str, str] = {
+PHOTOGRAPH, PORTRAIT = 340, 224
+"""Height of whole photographs as they are shown, and of the part that is used, pixels."""
+GROUPS = {
     "london": "London set",
     "small": "the same, far away",
     "astronaut": "an astronaut",
     "none": "no face at all",
     **{str(angle): f"synthetic, {angle}°" for angle in synthfaces.ANGLES},
 }
-"""What was shown, and what tables call it."""
-_COLUMNS = ("detector", "long_side", "group", "shown", "faces", "found", "elsewhere", "ms")
+"""What detectors were shown, and what tables call it."""
+
+Image = UInt8[np.ndarray, "_ _ 3"]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A report on detectors.
-
-    Attributes:
-        used: the detector that crops photographs here, at which scale, with which threshold.
-        measured: a row for each detector, scale and group of photographs: faces that are shown,
-            found, detections elsewhere, and milliseconds an image on one processor.
-    """
-
-    used: Mapping[str, Any]
-    measured: pd.DataFrame
-
-
-def load_detectors(path: Path | None = None) -> Comparison | None:
-    """The committed report; None where there is none.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    return read_report(path or report_path(FILE), _parse, TOOL)
-
-
-def _parse(content: Any) -> Comparison:
-    table = pd.DataFrame(content["measured"])[list(_COLUMNS)]
-    strange = set(table["group"]) - set(GROUPS)
-    if strange:
-        raise ValueError(f"{strange} are not among the groups that are known")
-    return Comparison(dict(content["used"]), table)
-
-
-def best_scales(comparison: Comparison) -> pd.DataFrame:
-    """Of each detector the fastest scale that misses fewest faces, and what is used."""
-    measured = comparison.measured
+def best_scales(report: dict[str, Any]) -> pd.DataFrame:
+    """Return of each detector the fastest scale that misses fewest faces, and the one in use."""
+    measured, used = pd.DataFrame(report["measured"]), report["used"]
     spent = measured.assign(ms=measured["ms"] * measured["shown"])
     sums = spent.groupby(["detector", "long_side"], sort=False, as_index=False)[
         ["shown", "faces", "found", "elsewhere", "ms"]
     ].sum()
     sums["missed"], sums["ms"] = sums["faces"] - sums["found"], sums["ms"] / sums["shown"]
-    order = sums.sort_values(["missed", "ms"], kind="stable")
-    best = order.drop_duplicates("detector")
-    used = sums[_is_used(sums, comparison)]
-    return pd.concat([best, used]).drop_duplicates().sort_index().reset_index(drop=True)
+    sums["used"] = (
+        sums[["detector", "long_side"]] == pd.Series(used)[["detector", "long_side"]]
+    ).all(axis=1)
+    best = sums.sort_values(["missed", "ms"], kind="stable").drop_duplicates("detector")
+    return sums[sums.index.isin(best.index) | sums["used"]].reset_index(drop=True)
 
 
-def _is_used(table: pd.DataFrame, comparison: Comparison) -> Bool[np.ndarray, "n"]:
-    used = comparison.used
-    same = (table["detector"] == used["detector"]) & (table["long_side"] == used["long_side"])
-    return np.asarray(same, dtype=bool)
-
-
-def table(comparison: Comparison) -> pd.DataFrame:
-    """The scales of `best_scales` by what was shown: how many were found, and how long it took."""
+def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
+    """Tabulate `best_scales` by what was shown: how many were found, and how long it took."""
+    measured = pd.DataFrame(report["measured"])
     columns = {}
-    for scale in best_scales(comparison).itertuples():
-        measured = comparison.measured
-        mine = measured[
-            (measured["detector"] == scale.detector) & (measured["long_side"] == scale.long_side)
-        ]
+    for scale in best_scales(report).itertuples():
+        same = (measured["detector"] == scale.detector) & (measured["long_side"] == scale.long_side)
         columns[f"{scale.detector}, {scale.long_side} pixels"] = {
-            GROUPS[str(row.group)]: _cell(row) for row in mine.itertuples()
+            GROUPS[str(row.group)]: _cell(row) for row in measured[same].itertuples()
         }
-    order = [
-        title for title in GROUPS.values() if any(title in cells for cells in columns.values())
-    ]
+    order = [title for title in GROUPS.values() if title in next(iter(columns.values()))]
     return pd.DataFrame(columns).reindex(order).rename_axis("shown")
 
 
@@ -104,92 +66,113 @@ def _cell(row: Any) -> str:
     return f"{found}{false}; {row.ms:.0f} ms"
 
 
-def sentence(comparison: Comparison | None) -> str:
-    """Which detector is used and why."""
-    if comparison is None:
-        return missing(FILE, TOOL)
-    scales = best_scales(comparison)
-    used = _is_used(scales, comparison)
-    (mine,) = scales[used].itertuples()
-    others = "; ".join(_said(row) for row in scales[~used].itertuples())
-    return (
-        f"{mine.detector} is used, on photographs scaled to {mine.long_side} pixels. Of "
-        f"{mine.faces} faces in {mine.shown} images {_said(mine)}. Beside it: {others}."
-    )
-
-
-def _said(row: Any) -> str:
-    return (
+def detectors_sentence(report: dict[str, Any]) -> str:
+    """Say which detector is used and how it compares."""
+    scales = best_scales(report)
+    said = [
         f"{row.detector} at {row.long_side} pixels misses {row.missed}; it finds {row.elsewhere} "
         f"where there are none, and takes {row.ms:.0f} ms an image on one processor"
+        for row in scales.itertuples()
+    ]
+    place = int(scales["used"].argmax())
+    mine, others = scales.iloc[place], said[:place] + said[place + 1 :]
+    return (
+        f"{mine['detector']} is used, on photographs scaled to {mine['long_side']} pixels. Of "
+        f"{mine['faces']} faces in {mine['shown']} images {said[place]}. "
+        f"Beside it: {'; '.join(others)}."
     )
-
-
-PEOPLE = 4
-SIZE = 64
-
-
-def in_rafd_form(progress: bool = False) -> Faces:
-    """A few synthetic people before five cameras, written as RaFD's folder and read from there."""
-    folder = paths.build() / "examples" / f"rafd-{synthfaces.fingerprint(SIZE, 0)}"
-    synthfaces.write_rafd(
-        folder,
-        PEOPLE,
-        emotions=("happy", "neutral"),
-        gazes=("frontal",),
-        progress=progress,
-        cache=paths.faces_cache(),
-    )
-    return load_faces(f"rafd:{folder}", SIZE, progress=progress)
 
 
 def with_bad_files() -> Faces:
-    """Two classes of coloured squares, and beside them what a folder may hold that is of no use."""
-    folder = paths.build() / "examples" / "bad-files"
+    """Write two classes of coloured squares beside files that are of no use, and read them."""
+    folder = files.build() / "examples" / "bad-files"
     generator = np.random.default_rng(0)
     for name in ("calm", "glad"):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(3):
             pixels = generator.integers(0, 256, (48, 40, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+            Pillow.fromarray(pixels).save(folder / name / f"{number}.png")
     whole = (folder / "calm" / "0.png").read_bytes()
     (folder / "calm" / "cut off.png").write_bytes(whole[: len(whole) // 2])
     (folder / "calm" / "empty.jpg").write_bytes(b"")
     (folder / "calm" / "letter.jpg").write_text("To whom it may concern")
     (folder / "glad" / "copy.png").write_bytes(whole)
-    frames = [Image.fromarray(np.full((9, 9, 3), shade, np.uint8)) for shade in (10, 200)]
+    frames = [Pillow.fromarray(np.full((9, 9, 3), shade, np.uint8)) for shade in (10, 200)]
     frames[0].save(folder / "glad" / "moving.webp", save_all=True, append_images=frames[1:])
     (folder / "beside.png").write_bytes(whole)
-    return load_faces(f"folder:{folder}::crop=centre", SIZE, progress=False)
+    return load_faces(f"folder:{folder}::crop=centre", 64, progress=False)
 
 
-def options_table() -> pd.DataFrame:
-    """What can be chosen of each source of photographs; the first is what is usual."""
-    names = list(dict.fromkeys(name for options in OPTIONS.values() for name in options))
-    rows = {
-        f"{kind}:PATH": {
-            name: ", ".join(allowed or ("FILE.csv",)) for name, allowed in options.items()
-        }
-        for kind, options in OPTIONS.items()
-    }
-    return pd.DataFrame(rows).T[names].fillna("—").rename_axis("source")
+def used_of(faces: Faces) -> str:
+    """Return how photographs are cropped, how many are left out, and what the set lacks."""
+    if faces.originals is None:
+        return ""
+    left_out, missing = len(faces.left_out), faces.originals.listing.missing
+    used = f"Of {left_out + len(faces):,} files {left_out:,} are left out."
+    said = f"{faces.originals.cropping.about} {used if left_out else 'All files are used.'}"
+    if missing:
+        more = ["and more"] if len(missing) > 20 else []
+        said += " Missing is:\n" + "".join(f"\n- {it}" for it in [*missing[:20], *more])
+    return said
 
 
-def terms_table() -> pd.DataFrame:
-    """What may be done with the images of each source."""
-    rows = {source: _terms(terms_of(source)) for source in ("synthetic", *_places())}
-    return pd.DataFrame(rows).T.rename_axis("source")
+@style.styled()
+def crops_figure(faces: Faces) -> Figure | None:
+    """Draw the part of photographs that is used, and what becomes of it.
+
+    Where each camera has a square of its own: the mean photograph of people with a neutral
+    expression at each angle, and the mean crop. Else some photographs, and their crops.
+    """
+    originals, table = faces.originals, faces.index.table
+    if originals is None:
+        return None
+    if isinstance(originals.cropping, ByCamera):
+        shown = _cameras(originals)
+    else:
+        places = np.linspace(0, len(table) - 1, min(6, len(table))).round().astype(int)
+        chosen = table.iloc[places].set_index("path")[faces.index.tasks[-1]]
+        usable = _usable(originals, list(chosen.index))
+        shown = [(style.short(str(chosen[path]), 16), *both) for path, both in usable.items()]
+    if not shown:
+        return None
+    figure, axes = style.grid(2, len(shown), cell=1.25, aspect=1.35)
+    for (above, below), (title, whole, crop) in zip(axes.T, shown, strict=True):
+        style.show_image(above, whole.image, title)
+        style.show_image(below, crop)
+        height, width = whole.image.shape[:2]
+        square = {"fill": False, "edgecolor": style.ORANGE, "linewidth": 1.5}
+        above.add_patch(Polygon(corners(whole.crop), **square))
+        above.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    return figure
 
 
-def _places() -> list[str]:
-    return [f"{kind}:{Path('PATH')}" for kind in ("rafd", "london", "folder")]
+def _cameras(originals: Originals) -> list[tuple[str, Seen, Image]]:
+    """Return for each camera a title, the mean image with the part that is used, that part."""
+    shots, shown = originals.shots(), []
+    for angle in synthfaces.ANGLES:
+        mine = shots[shots["angle"] == angle]
+        plain = mine[(mine["emotion"] == "neutral") & (mine["gaze"] == "frontal")]
+        found = _usable(originals, list((plain if len(plain) else mine)["path"][:40]))
+        if found:
+            seen, crops = zip(*found.values(), strict=True)
+            whole = Seen(_mean([one.image for one in seen]), seen[0].crop)
+            shown.append((f"{angle}°, {len(seen)} people", whole, _mean(crops)))
+    return shown
 
 
-def _terms(terms: Terms) -> dict[str, str]:
-    yes = {True: "yes", False: "only if you confirm that you may"}
-    return {
-        "images": terms.name,
-        "licence": terms.licence,
-        "a site is published": yes[terms.may_publish],
-        "part of this repository": "yes" if terms.may_commit else "no",
-    }
+def _usable(originals: Originals, paths: Sequence[str]) -> dict[str, tuple[Seen, Image]]:
+    """Return the photographs that can be used, whole and cropped, by path."""
+    crops = originals.crops(paths)
+    usable = [path for path, crop in zip(paths, crops, strict=True) if crop is not None]
+    seen, cropped = originals.seen(usable, PHOTOGRAPH), originals.portraits(usable, PORTRAIT)
+    return dict(zip(usable, zip(seen, cropped, strict=True), strict=True))
+
+
+def _mean(images: Sequence[Image]) -> Image:
+    return np.asarray(np.stack(images).mean(axis=0).round(), dtype=np.uint8)
+
+
+def corners(crop: Crop) -> Float32[np.ndarray, "4 2"]:
+    """Return the corners of a crop, (x, y) from the upper left one on, clockwise."""
+    middle, sides = (crop.x - 0.5, crop.y - 0.5), (crop.side, crop.side)
+    return np.roll(cv2.boxPoints((middle, sides, crop.turn)), -1, axis=0)
