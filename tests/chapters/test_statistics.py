@@ -29,7 +29,8 @@ def test_wilson_interval_takes_sums_of_means() -> None:
 def test_nothing_tried_says_nothing() -> None:
     assert proportion_interval(0, 0) == (0.0, 1.0)
     assert np.isnan(bootstrap_interval(np.array([]))).all()
-    assert bootstrap_interval(np.array([0.5])) == (0.5, 0.5)
+    assert np.isnan(bootstrap_interval(np.array([0.5, np.nan, 0.6]))).all()
+    assert bootstrap_interval(np.array([0.5])) == bootstrap_interval(np.full(3, 0.5)) == (0.5, 0.5)
 
 
 def test_interval_of_a_mean_over_few_values_is_students() -> None:

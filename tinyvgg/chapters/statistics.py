@@ -18,9 +18,6 @@ class Interval(NamedTuple):
     high: float
 
 
-UNKNOWN = Interval(float("nan"), float("nan"))
-
-
 def proportion_interval(successes: int | float, trials: int, level: float = LEVEL) -> Interval:
     """Return Wilson's score interval of a proportion; (0, 1) where there were no trials.
 
@@ -55,7 +52,7 @@ def difference_interval(
 def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
     """Return Student's interval of the mean behind a few values; NaN for fewer than two."""
     if len(values) < 2:
-        return UNKNOWN
+        return Interval(float("nan"), float("nan"))
     error = values.std(ddof=1) / len(values) ** 0.5
     half = float(t.ppf((1 + level) / 2, len(values) - 1) * error)
     return Interval(float(values.mean()) - half, float(values.mean()) + half)
@@ -64,10 +61,13 @@ def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Inter
 def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
     """Return the percentile bootstrap interval of a mean; of the differences of pairs a paired one.
 
-    The draws are the same in each call. A single value is its own interval; of none it is NaN.
+    The draws are the same in each call. A single value is its own interval; it is NaN of none, and
+    of values of which one is NaN.
     """
-    if len(values) < 2:
-        return Interval(*2 * [float(values[0])]) if len(values) else UNKNOWN
+    if not len(values) or np.isnan(values).any():
+        return Interval(float("nan"), float("nan"))
+    if len(values) == 1:
+        return Interval(float(values[0]), float(values[0]))
     seeded = np.random.default_rng(0)
     found = bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=seeded)
     return Interval(*map(float, found.confidence_interval))
