@@ -11,7 +11,7 @@ from PIL import Image
 from synthfaces import design
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images
-from tinyvgg.faces.cropping import ByCamera, around_eyes
+from tinyvgg.faces.cropping import Cropping, around_eyes
 from tinyvgg.faces.detection import Detector, Face
 from tinyvgg.faces.images import Crop
 from tinyvgg.faces.index import Faces, load_faces
@@ -80,9 +80,9 @@ def expected(x: float, y: float) -> Crop:
     return around_eyes(Face(box, eyes, 1.0))
 
 
-def cropping(faces: Faces) -> ByCamera:
+def cropping(faces: Faces) -> Cropping:
     assert faces.originals is not None
-    assert isinstance(faces.originals.cropping, ByCamera)
+    assert faces.originals.cropping.how == "camera"
     return faces.originals.cropping
 
 

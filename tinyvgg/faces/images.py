@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import cos, radians, sin
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import cv2
@@ -38,13 +39,13 @@ MOST_PIXELS = 89_000_000
 MOST_BYTES = 2**30
 """Of a file that is read; what is larger is no photograph that could be decoded."""
 
+_TOO_LARGE = f"cannot be read (it has more than {MOST_PIXELS // 1_000_000} million pixels)"
+
 BLOCK = 1000
 """Photographs after which what was found is written down; what came later is found again."""
 
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
 """Those that are decoded, whatever a file is called; not those that other programs would draw."""
-
-_LONGEST = 120
 
 Real = float | int
 Content = UInt8[np.ndarray, "_"]
@@ -122,10 +123,22 @@ def read_image(path: Path, size: int, crop: Crop | None = None) -> Square:
         UserError: a file that cannot be read or decoded.
     """
     try:
-        pixels = upright(content_of(path))
+        pixels = pixels_of(path)
     except Unusable as error:
         raise UserError(f"image {str(path)!r} {error}; repair or remove it") from None
     return cut(pixels, crop or centred(*pixels.shape[1:]), size)
+
+
+def pixels_of(path: Path, sha256: str = "") -> Pixels:
+    """Decode a file as upright RGB.
+
+    Raises:
+        Unusable: it cannot be read or decoded, or is another one than that of the given SHA-256.
+    """
+    content = content_of(path)
+    if sha256 and hashlib.sha256(content.data).hexdigest() != sha256:
+        raise Unusable("has changed since its folder was read")
+    return upright(content)
 
 
 def content_of(path: Path) -> Content:
@@ -161,13 +174,12 @@ def upright(content: Content) -> Pixels:
     except UnidentifiedImageError:
         raise Unusable("cannot be read (it is no image)") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large() from None
+        raise Unusable(_TOO_LARGE) from None
     except Unusable:
         raise
     except Exception as error:  # what decoders raise on damaged files has no common class
-        said = " ".join(str(error).split()) or type(error).__name__
-        short = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
-        raise Unusable(f"cannot be read ({short})") from None
+        said = str(error).strip() or type(error).__name__
+        raise Unusable(f"cannot be read ({shorten(said, 120, placeholder='...')})") from None
 
 
 def _check(image: Image.Image) -> None:
@@ -180,11 +192,7 @@ def _check(image: Image.Image) -> None:
     if image.mode == "F":
         raise Unusable("has fractions as gray values; save it with 8 or 16 bits")
     if image.width * image.height > MOST_PIXELS:
-        raise _too_large()
-
-
-def _too_large() -> Unusable:
-    return Unusable(f"cannot be read (it has more than {MOST_PIXELS // 1_000_000} million pixels)")
+        raise Unusable(_TOO_LARGE)
 
 
 def _needs_pillow(image: Image.Image) -> bool:
@@ -308,7 +316,9 @@ class Looker:
         except Unusable as error:
             return Facts(fault=str(error))
         shown = find_faces(pixels) if detector else ()
-        facts = Facts(sha256_of(content), *pixels.shape[1:], "", detector, shown)
+        facts = Facts(
+            hashlib.sha256(content.data).hexdigest(), *pixels.shape[1:], "", detector, shown
+        )
         self._known[path], self._new = (stamp, facts), True
         return facts
 
@@ -327,11 +337,6 @@ def _plain(facts: Facts) -> list[Any]:
 def _facts(sha256: str, height: int, width: int, detector: str, faces: list[Any]) -> Facts:
     found = (Face(np.array(box), np.array(eyes), score) for box, eyes, score in faces)
     return Facts(sha256, height, width, "", detector, tuple(found))
-
-
-def sha256_of(content: Content) -> str:
-    """Return the SHA-256 of the bytes of a file."""
-    return hashlib.sha256(content.data).hexdigest()
 
 
 @contextmanager

@@ -18,50 +18,16 @@ from tqdm.auto import tqdm
 
 from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.cropping import (
-    AroundFace,
-    Cropping,
-    Middle,
-    derive,
-    fitting,
-    read_boxes,
-    spread,
-)
+from tinyvgg.faces import images as photographs
+from tinyvgg.faces import sources
+from tinyvgg.faces.cropping import Cropping, choose
 from tinyvgg.faces.folder import ALLOWED, COLUMNS, TASKS, LeftOut, Listing, Photograph
-from tinyvgg.faces.images import (
-    BLOCK,
-    VERSION,
-    Crop,
-    Facts,
-    Looker,
-    Pixels,
-    Square,
-    Unusable,
-    content_of,
-    cut,
-    one_thread_each,
-    resized,
-    sha256_of,
-    upright,
-)
-from tinyvgg.faces.sources import (
-    AROUND_FACES,
-    AUTO,
-    BY_CAMERA,
-    OPTIONS,
-    SYNTHETIC,
-    Source,
-    list_photographs,
-    named,
-    parse_source,
-    synthfaces,
-)
+from tinyvgg.faces.images import Crop, Facts, Looker, Pixels, Square, Unusable
+from tinyvgg.faces.sources import synthfaces
 
 PIXEL_SCALE = 256.0
 LARGEST = 400
 """Height of a whole photograph that is shown, in pixels: none is ever shown at its full size."""
-AUTO_SAMPLE = 24
-"""Images that are looked at to find out whether a set is cropped already."""
 SHEET = (16, 12)
 """Columns and rows of a contact sheet."""
 CELL, CAPTION, GAP = 96, 14, 6
@@ -80,18 +46,19 @@ class FaceIndex:
     table: pd.DataFrame
 
     def __post_init__(self) -> None:
-        known = (*COLUMNS, "source")
         for column in self.table.columns:
-            if column not in known:
-                raise UserError(
-                    f"column {column!r} is not one of {', '.join(known)}; rename or drop it"
-                )
-        for column in self.table.columns.intersection(list(ALLOWED)):
-            strange = self.table[~self.table[column].isin(list(ALLOWED[column]))]
+            if column not in (*COLUMNS, "source"):
+                known = ", ".join((*COLUMNS, "source"))
+                raise UserError(f"column {column!r} is not one of {known}; rename or drop it")
+            allowed = list(ALLOWED.get(column, self.table[column]))
+            strange = self.table[~self.table[column].isin(allowed)]
             if len(strange):
-                value, allowed = strange[column].tolist()[0], ", ".join(map(str, ALLOWED[column]))
+                value, known = strange[column].tolist()[0], ", ".join(map(str, allowed))
                 where = strange.iloc[0].get("path", f"row {strange.index[0]}")
-                raise UserError(f"{column} {value!r} in {where!r} is not one of {allowed}")
+                raise UserError(
+                    f"{column} {value!r} in {where!r} is not one of {known}; correct it, or use "
+                    "the column 'class'"
+                )
 
     def __len__(self) -> int:
         return len(self.table)
@@ -163,16 +130,15 @@ class Originals:
         """Return the part of each photograph that is used; None of one that cannot be used."""
         known = dict((*self.listing.photographs, *self.listing.beyond))
         facts = self.looker.look(paths, self.cropping.looks_for_faces)
-        chosen = (_crop(self.cropping, known[p], f) for p, f in zip(paths, facts, strict=True))
-        return [crop if isinstance(crop, Crop) else None for crop in chosen]
+        found = (_crop(self.cropping, known[p], f) for p, f in zip(paths, facts, strict=True))
+        return [crop if isinstance(crop, Crop) else None for crop in found]
 
     def portraits(self, paths: Sequence[str], size: int) -> UInt8[np.ndarray, "n s s 3"]:
         """Return photographs cropped as networks see them, at another size; white if unusable."""
-        images = np.full((len(paths), size, size, 3), 255, np.uint8)
-        for place, (crop, pixels) in enumerate(self._usable(paths)):
-            if crop is not None and pixels is not None:
-                images[place] = cut(pixels, crop, size)
-        return images
+        portraits = np.full((len(paths), size, size, 3), 255, np.uint8)
+        for place, crop, pixels in self._usable(paths):
+            portraits[place] = photographs.cut(pixels, crop, size)
+        return portraits
 
     def seen(self, paths: Sequence[str], height: int) -> list[Seen]:
         """Return whole photographs without the unusable ones, and the part of each that is used.
@@ -182,20 +148,21 @@ class Originals:
             height: of each, in pixels; no more than `LARGEST`.
         """
         found = []
-        for crop, pixels in self._usable(paths):
-            if crop is not None and pixels is not None:
-                zoom = min(height, LARGEST) / pixels.shape[1]
-                shape = [max(1, round(side * zoom)) for side in pixels.shape[1:]]
-                part = Crop(zoom * crop.x, zoom * crop.y, zoom * crop.side, crop.turn)
-                found.append(Seen(resized(pixels, *shape), part))
+        for _, crop, pixels in self._usable(paths):
+            zoom = min(height, LARGEST) / pixels.shape[1]
+            shape = [max(1, round(side * zoom)) for side in pixels.shape[1:]]
+            part = Crop(zoom * crop.x, zoom * crop.y, zoom * crop.side, crop.turn)
+            found.append(Seen(photographs.resized(pixels, *shape), part))
         return found
 
-    def _usable(self, paths: Sequence[str]) -> Iterable[tuple[Crop | None, Pixels | None]]:
-        for path, crop in zip(paths, self.crops(paths), strict=True):
+    def _usable(self, paths: Sequence[str]) -> Iterable[tuple[int, Crop, Pixels]]:
+        """Return place, crop and pixels of the photographs that can be used."""
+        for place, crop in enumerate(self.crops(paths)):
             try:
-                yield crop, upright(content_of(self.listing.folder / path))
+                if crop is not None:
+                    yield place, crop, photographs.pixels_of(self.listing.folder / paths[place])
             except Unusable:
-                yield crop, None
+                continue
 
 
 @dataclass(frozen=True)
@@ -228,13 +195,13 @@ class Faces:
     @cached_property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
-        return parse_source(self.source).kind
+        return sources.parse_source(self.source).kind
 
     @property
     def called(self) -> str:
         """What figures call them: ``synthetic faces``, and of a folder its name, not its place."""
-        kind, _, name = named(self.source).partition(":")
-        if kind in OPTIONS:
+        kind, _, name = sources.named(self.source).partition(":")
+        if kind in sources.OPTIONS:
             return f"folder {name or 'faces'}"
         return f"{kind} faces, {name}" if name else f"{kind} faces"
 
@@ -242,7 +209,7 @@ class Faces:
     def framed(self) -> bool:
         """Whether eyes and mouth of frontal faces lie where they do in the synthetic ones."""
         if self.originals is None:
-            return self.kind == SYNTHETIC
+            return self.kind == sources.SYNTHETIC
         return self.originals.cropping.frames_faces
 
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
@@ -264,10 +231,10 @@ def load_faces(
 
     Args:
         source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
-            `synthfaces.Difficulty`; ``rafd:PATH``, the folder of the Radboud Faces
-            Database; ``london:PATH``, that of the Face Research Lab London Set; ``folder:PATH``,
-            one sub-folder a class or a CSV file with a row an image. Options of photographs
-            follow behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
+            `synthfaces.Difficulty`; ``rafd:PATH``, the folder of the Radboud Faces Database;
+            ``london:PATH``, that of the Face Research Lab London Set; ``folder:PATH``, one
+            sub-folder a class or a CSV file with a row an image. Options of photographs follow
+            behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
         size: side of the square images, in pixels.
         subjects: how many of the 67 synthetic subjects; None for all. Photographs are taken whole.
         seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
@@ -277,14 +244,14 @@ def load_faces(
     Raises:
         UserError: a source that cannot be listed, or with too few photographs that can be used.
     """
-    asked = parse_source(source)
+    asked = sources.parse_source(source)
     if not asked.is_synthetic:
         return _load_photographs(asked, size, progress)
     table = synthfaces.design() if subjects is None else synthfaces.design(subjects)
     knobs, cache = synthfaces.difficulty_of(source), files.faces_cache()
-    images = synthfaces.render(table, size, cache, seed, progress=progress, difficulty=knobs)
+    rendered = synthfaces.render(table, size, cache, seed, progress=progress, difficulty=knobs)
     made_by = synthfaces.fingerprint(size, seed, knobs)
-    return Faces(knobs.source, FaceIndex(table), images, made_by)
+    return Faces(knobs.source, FaceIndex(table), rendered, made_by)
 
 
 class _Part(NamedTuple):
@@ -295,45 +262,25 @@ class _Part(NamedTuple):
     crop: Crop
 
 
-def _load_photographs(source: Source, size: int, progress: bool) -> Faces:
+def _load_photographs(source: sources.Source, size: int, progress: bool) -> Faces:
     """Load photographs; one that cannot be used is left out and listed with the reason."""
-    listing = list_photographs(source)
+    listing = sources.list_photographs(source)
     place = hashlib.sha256(str(listing.folder.resolve()).encode()).hexdigest()[:16]
     cache = files.faces_cache() / f"photographs-{place}"
-    looker = Looker(listing.folder, cache / f"known-{VERSION}.json", progress)
-    cropping = _choose(source, listing, looker)
+    looker = Looker(listing.folder, cache / f"known-{photographs.VERSION}.json", progress)
+    FaceIndex(_table(source, listing.photographs))  # refuses strange values before the work
+    cropping = choose(source, listing, looker)
     paths = [one.path for one in listing.photographs]
     facts = looker.look(paths, cropping.looks_for_faces, f"reading {source.path.name}")
-    crops = [_crop(cropping, p.known, f) for p, f in zip(listing.photographs, facts, strict=True)]
-    rows, left_out = _usable(listing, facts, crops)
-    parts = [
-        _Part(listing.folder / paths[row], facts[row].sha256, crop)
-        for row in rows
-        if isinstance(crop := crops[row], Crop)
-    ]
-    table = _table(source, [listing.photographs[row] for row in rows])
-    fingerprint = _fingerprint(table, parts)
-    images = _images(parts, size, cache / f"{fingerprint}-{size}.npy", progress)
+    parts, left_out = _parts(listing, facts, cropping)
+    table = _table(source, [one for one in listing.photographs if one.path in parts])
+    digest = hashlib.sha256(f"decoding {photographs.VERSION}\n{table.to_csv(index=False)}".encode())
+    for part in parts.values():
+        digest.update(f"{part.sha256} {part.crop}\n".encode())
+    fingerprint = digest.hexdigest()[:16]
+    pixels = _pixels([*parts.values()], size, cache / f"{fingerprint}-{size}.npy", progress)
     originals = Originals(listing, cropping, _as_table([*listing.left_out, *left_out]), looker)
-    return Faces(str(source), FaceIndex(table), images, fingerprint, originals)
-
-
-def _choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
-    """Choose how photographs are cropped, by the source's options and by what they show."""
-    crop, unclear = source.option("crop"), source.option("unclear")
-    title = "looking for faces"
-    if crop == BY_CAMERA:
-        photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
-        if boxes:
-            return read_boxes(Path(boxes).expanduser(), photographs, looker.look)
-        return derive(photographs, lambda paths: looker.look(paths, True, title))
-    if crop == AROUND_FACES:
-        return AroundFace(unclear)
-    if crop != AUTO:
-        return Middle()
-    places = spread(len(listing.photographs), AUTO_SAMPLE)
-    sample = [listing.photographs[place].path for place in places]
-    return fitting(looker.look(sample, True, title), unclear)
+    return Faces(str(source), FaceIndex(table), pixels, fingerprint, originals)
 
 
 def _crop(cropping: Cropping, known: Any, facts: Facts) -> Crop | str:
@@ -344,50 +291,49 @@ def _crop(cropping: Cropping, known: Any, facts: Facts) -> Crop | str:
         return str(error)
 
 
-def _usable(
-    listing: Listing, facts: Sequence[Facts], crops: Sequence[Crop | str]
-) -> tuple[list[int], list[LeftOut]]:
-    """Return the rows that can be used, and the other photographs with the reason."""
+def _parts(
+    listing: Listing, facts: Sequence[Facts], cropping: Cropping
+) -> tuple[dict[str, _Part], list[LeftOut]]:
+    """Return the parts that are used by path, and the other photographs with the reason."""
     left_out: list[LeftOut] = []
-    rows: list[int] = []
+    parts: dict[str, _Part] = {}
     first: dict[str, str] = {}
-    for row, ((path, _), one, crop) in enumerate(
-        zip(listing.photographs, facts, crops, strict=True)
-    ):
-        original = first.setdefault(one.sha256, path)
+    for (path, known), seen in zip(listing.photographs, facts, strict=True):
+        crop, original = _crop(cropping, known, seen), first.setdefault(seen.sha256, path)
         if isinstance(crop, str):
             left_out.append(LeftOut(path, crop))
         elif original != path:
             left_out.append(LeftOut(path, f"is the same file as {original}"))
         else:
-            rows.append(row)
-    while lonely := _lonely(listing, rows):
+            parts[path] = _Part(listing.folder / path, seen.sha256, crop)
+    while lonely := _lonely(listing, parts):
         reason = "is the only usable one of its class, at its angle"
-        left_out += [LeftOut(listing.photographs[row].path, reason) for row in lonely]
-        rows = [row for row in rows if row not in lonely]
-    if not rows:
+        left_out += [LeftOut(path, reason) for path in lonely]
+        parts = {path: part for path, part in parts.items() if path not in lonely}
+    if not parts:
         reasons = pd.Series([reason for _, reason in left_out], dtype=object).value_counts()
         raise UserError(
             f"none of the {len(facts)} images in {str(listing.folder)!r} can be used (most of "
             f"them: {reasons.index[0]}); if these are no portraits, take their middle: "
             "::crop=centre"
         )
-    return rows, left_out
+    return parts, left_out
 
 
-def _lonely(listing: Listing, rows: list[int]) -> set[int]:
-    """Return rows that are the only one of their class at their angle: none could be tested."""
-    table = pd.DataFrame([listing.photographs[row].known for row in rows], index=rows)
-    lonely: set[int] = set()
-    for task in listing.tasks if rows else ():
+def _lonely(listing: Listing, paths: Iterable[str]) -> set[str]:
+    """Return photographs that are the only one of their class and angle: none could be tested."""
+    known = {one.path: one.known for one in listing.photographs}
+    table = pd.DataFrame([known[path] for path in paths], index=list(paths))
+    lonely: set[str] = set()
+    for task in listing.tasks if len(table) else ():
         cells = table.groupby([task, "angle"] if "angle" in table else [task])
         lonely |= set(table.index[cells[task].transform("size") < 2])
     return lonely
 
 
-def _table(source: Source, photographs: Sequence[Photograph]) -> pd.DataFrame:
-    rows = [{"path": one.path, **one.known} for one in photographs]
-    table = pd.DataFrame(rows).assign(source=source.kind)
+def _table(source: sources.Source, listed: Sequence[Photograph]) -> pd.DataFrame:
+    table = pd.DataFrame([{"path": one.path, **one.known} for one in listed])
+    table = table.assign(source=source.kind)
     return table.astype({"age": "Int64"}) if "age" in table else table
 
 
@@ -395,51 +341,43 @@ def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
     return pd.DataFrame(sorted(left_out), columns=["path", "reason"], dtype=object)
 
 
-def _fingerprint(table: pd.DataFrame, parts: Iterable[_Part]) -> str:
-    """Return a hash of all that decides the pixels; their place is not part of it."""
-    digest = hashlib.sha256(f"decoding {VERSION}\n{table.to_csv(index=False)}".encode())
-    for part in parts:
-        digest.update(f"{part.sha256} {part.crop}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _images(
+def _pixels(
     parts: Sequence[_Part], size: int, file: Path, progress: bool
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """Map the images from their file; one that is missing is made, block by block.
+    """Map images from their file; one that is missing is made, block by block.
 
     A block is written whole, so that a call that was killed goes on behind the last one.
     """
-    folder = file.with_suffix(".blocks")
-    blocks = [folder / f"{start}.npy" for start in range(0, len(parts), BLOCK)]
+    step = photographs.BLOCK
+    blocks = [file.with_suffix(".blocks") / f"{n}.npy" for n in range(0, len(parts), step)]
 
     def join(to: Path) -> None:
-        shape = (len(parts), size, size, 3)
-        whole = np.lib.format.open_memmap(to, "w+", np.uint8, shape)
+        whole = np.lib.format.open_memmap(to, "w+", np.uint8, (len(parts), size, size, 3))
         np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
         whole.flush()
 
     if not file.exists():
-        with one_thread_each() as pool, tqdm(total=len(parts), disable=not progress) as bar:
+        with (
+            photographs.one_thread_each() as pool,
+            tqdm(total=len(parts), disable=not progress) as bar,
+        ):
             for number, block in enumerate(blocks):
-                chosen = parts[number * BLOCK : (number + 1) * BLOCK]
+                chosen = parts[number * step : (number + 1) * step]
                 if not block.exists():
                     made = np.stack([*pool.map(_cut, chosen, [size] * len(chosen))])
                     files.write_whole(block, lambda to, made=made: np.save(to, made))
                 bar.update(len(chosen))
         files.write_whole(file, join)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
     return np.load(file, mmap_mode="c")
 
 
 def _cut(part: _Part, size: int) -> Square:
     try:
-        content = content_of(part.path)
-        if sha256_of(content) != part.sha256:
-            raise Unusable("has changed since its folder was read")
-        return cut(upright(content), part.crop, size)
+        pixels = photographs.pixels_of(part.path, part.sha256)
     except Unusable as error:
         raise UserError(f"image {str(part.path)!r} {error}; start again") from None
+    return photographs.cut(pixels, part.crop, size)
 
 
 def write_sheets(faces: Faces, folder: Path) -> list[Path]:
@@ -466,12 +404,12 @@ def write_sheets(faces: Faces, folder: Path) -> list[Path]:
     return written
 
 
-def _sheet(images: UInt8[np.ndarray, "n s s 3"], names: list[str]) -> Image.Image:
-    columns, across, down = min(SHEET[0], len(images)), CELL + GAP, CELL + CAPTION + GAP
-    size = (columns * across + GAP, -(-len(images) // columns) * down + GAP)
+def _sheet(shown: UInt8[np.ndarray, "n s s 3"], names: list[str]) -> Image.Image:
+    columns, across, down = min(SHEET[0], len(shown)), CELL + GAP, CELL + CAPTION + GAP
+    size = (columns * across + GAP, -(-len(shown) // columns) * down + GAP)
     sheet = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(9)
-    for place, (image, name) in enumerate(zip(images, names, strict=True)):
+    for place, (image, name) in enumerate(zip(shown, names, strict=True)):
         left, top = GAP + across * (place % columns), GAP + down * (place // columns)
         cell = Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC)
         sheet.paste(cell, (left, top))

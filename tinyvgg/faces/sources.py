@@ -219,23 +219,12 @@ def list_photographs(source: Source) -> "Listing":
 
 
 def check_source(source: str) -> None:
-    """Refuse a source that cannot be loaded, before any work is done.
-
-    Raises:
-        UserError: see `parse_source` and `list_photographs`.
-    """
-    asked = parse_source(source)
-    if not asked.is_synthetic:
-        list_photographs(asked)
+    """Refuse a source that cannot be loaded: see `parse_source` and `list_photographs`."""
+    tasks_of(source)
 
 
 def check_study(profile: str, faces: str, seed: object) -> None:
-    """Refuse parameters that no study can be opened with.
-
-    Raises:
-        UserError: an unknown profile or source, an unusable folder, a seed that is no whole
-            number from 0 on.
-    """
+    """Refuse parameters that no study can be opened with."""
     check_one_of("profile", profile, PROFILE_NAMES)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"seed {seed!r} is not a whole number from 0 on")
@@ -258,8 +247,8 @@ def check_task(task: str | None, source: str) -> str:
 
 def check_device(device: str | None) -> str | None:
     """Refuse an unknown kind of device; whether this machine has it is not looked at."""
-    if device is not None and device.partition(":")[0] not in DEVICES:
-        raise UserError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+    if device is not None:
+        check_one_of("device", device.partition(":")[0], DEVICES)
     return device
 
 
@@ -301,13 +290,10 @@ SAYS_SYNTHETIC = "synthetic.json"
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a source.
+    """The terms of a source: how its images are called, licensed, cited and may be used.
 
     Attributes:
-        name: what its images are called.
-        licence: under which they may be used.
-        cite: how they are to be cited; nothing where there is nothing to cite.
-        notice: what every page that shows them says; nothing where nothing has to be said.
+        notice: what every page that shows them says; empty where nothing has to be said.
         may_publish: whether pages with them may be published.
         may_commit: whether pages with them may be part of this repository.
         shows_people: whether persons can be recognised in them.
@@ -372,11 +358,7 @@ _TERMS = {
 
 
 def terms_of(faces: str) -> Terms:
-    """The terms of a source of faces.
-
-    Raises:
-        UserError: an unknown source.
-    """
+    """Return the terms of a source of faces."""
     source = parse_source(faces)
     if source.kind == SYNTHETIC:
         return _SYNTHETIC
@@ -386,11 +368,7 @@ def terms_of(faces: str) -> Terms:
 
 
 def check_publishing(faces: str, confirmed: bool) -> None:
-    """Refuse to publish what its terms do not allow, unless the user knows that she may.
-
-    Raises:
-        UserError: the terms do not allow it, and it is not confirmed.
-    """
+    """Refuse to publish what its terms do not allow, unless the user confirms that she may."""
     terms = terms_of(faces)
     if not (terms.may_publish or confirmed):
         raise UserError(
@@ -400,11 +378,7 @@ def check_publishing(faces: str, confirmed: bool) -> None:
 
 
 def check_committing(faces: str) -> None:
-    """Refuse to commit what must not be part of the repository.
-
-    Raises:
-        UserError: it must not.
-    """
+    """Refuse to commit what must not be part of the repository."""
     terms = terms_of(faces)
     if not terms.may_commit:
         raise UserError(

@@ -18,7 +18,7 @@ class Split:
 
 
 def cells(index: FaceIndex, task: str) -> list[str]:
-    """The columns whose combinations are drawn from separately: the task and the camera angle."""
+    """Return the columns whose combinations are drawn from separately: task and camera angle."""
     index.labels(task)
     return [task, "angle"] if index.has("angle") else [task]
 
@@ -31,7 +31,7 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
 
     Args:
         index: the images.
-        task: the column to tell, ``subject``, ``emotion`` or ``class``.
+        task: the column to classify, ``subject``, ``emotion`` or ``class``.
         seed: the same seed gives the same split.
         per_cell: training images of each cell, where not half: 101 is what the paper's text says
             of emotions.
@@ -44,9 +44,16 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
     train: list[np.ndarray] = []
     test: list[np.ndarray] = []
     for values, rows in sorted(index.table.groupby(columns, sort=True).indices.items()):
-        count = len(rows) // 2 if per_cell is None else per_cell
-        if not 1 <= count < len(rows):
-            raise UserError(_too_few(columns, values, len(rows), count))
+        have, count = len(rows), len(rows) // 2 if per_cell is None else per_cell
+        if not 1 <= count < have:
+            names = values if isinstance(values, tuple) else (values,)
+            cell = ", ".join(f"{c} {name!r}" for c, name in zip(columns, names, strict=True))
+            raise UserError(
+                f"{cell} has {have} image; give it two at least, one to train on and one to test"
+                if have < 2
+                else f"{cell} has {have} images, {count} to train on; choose per_cell from 1 to "
+                f"{have - 1}"
+            )
         order = generator.permutation(np.sort(rows))
         train.append(order[:count])
         test.append(order[count:])
@@ -60,7 +67,7 @@ def hold_out(
 
     Args:
         index: the images.
-        task: the column to tell.
+        task: the column to classify.
         rows: of the training part.
         seed: the same seed gives the same part.
         one_in: how many training images one is held out for.
@@ -69,10 +76,10 @@ def hold_out(
         UserError: cells so small that nothing would be held out.
     """
     generator = np.random.default_rng([seed, one_in, *task.encode()])
-    table = index.table.iloc[rows]
+    by_cell = index.table.iloc[rows].groupby(cells(index, task), sort=True).indices
     held_out = [
         generator.permutation(rows[places])[: len(places) // one_in]
-        for _, places in sorted(table.groupby(cells(index, task), sort=True).indices.items())
+        for _, places in sorted(by_cell.items())
     ]
     drawn = np.sort(np.concatenate(held_out))
     if not len(drawn):
@@ -81,11 +88,3 @@ def hold_out(
             " choose selection 'last'"
         )
     return drawn
-
-
-def _too_few(columns: list[str], values: object, have: int, count: int) -> str:
-    names = values if isinstance(values, tuple) else (values,)
-    cell = ", ".join(f"{column} {name!r}" for column, name in zip(columns, names, strict=True))
-    if have < 2:
-        return f"{cell} has {have} image; give it two at least, one to train on and one to test"
-    return f"{cell} has {have} images, {count} to train on; choose per_cell from 1 to {have - 1}"
