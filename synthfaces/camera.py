@@ -36,11 +36,7 @@ _HALF_SIDE = 45
 
 
 def crop(angle: Real) -> View:
-    """What an image of the set shows: `SQUARE` up to half the side, then on towards `PROFILE`.
-
-    Args:
-        angle: of the camera, degrees; 90 is frontal.
-    """
+    """What an image of the set shows: `SQUARE` up to half the side, then on towards `PROFILE`."""
     beyond = (abs(angle - _FRONTAL) - _HALF_SIDE) / (_FRONTAL - _HALF_SIDE)
     share = float(smoothstep(0, 1, np.array(beyond)))
     face = SQUARE.face + (PROFILE.face - SQUARE.face) * share
@@ -69,12 +65,7 @@ class Nuisance:
 
 
 def draw_nuisance(
-    seed: int,
-    subject: int,
-    emotion: str,
-    gaze: str,
-    angle: int,
-    difficulty: Difficulty = USUAL,
+    seed: int, subject: int, emotion: str, gaze: str, angle: int, difficulty: Difficulty = USUAL
 ) -> Nuisance:
     """The nuisance of one image.
 
@@ -118,11 +109,7 @@ class Camera:
         return round(pixels * self.aspect)
 
     def rays(self, pixels: int) -> Float32[np.ndarray, "rays 3"]:
-        """Unit directions through the centres of the pixels, row after row from the top.
-
-        Args:
-            pixels: columns of the picture.
-        """
+        """Unit directions through the centres of the pixels, row after row from the top."""
         rows = self.rows(pixels)
         across = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
         down = ((np.arange(rows) + 0.5) / rows - 0.5) * self.width * self.aspect
@@ -161,13 +148,6 @@ def aim(
     The field of view comes from the face at rest, so an open jaw does not change the scale. A head
     that is turned and nodded is seen as if the camera went around it the other way; the point that
     stays is the middle of a square picture, which lies between the ears.
-
-    Args:
-        framing: what the cameras aim at.
-        angle: degrees.
-        nuisance: shift, scale and roll.
-        view: how the face fills the picture; `crop` of the angle by default.
-        head: how it is held.
     """
     view = crop(angle) if view is None else view
     width, centre = _middle(framing, view)

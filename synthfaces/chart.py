@@ -10,7 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Float32
 from scipy.interpolate import CubicSpline
 
-from synthfaces.maths import Array, by_column, columns
+from synthfaces.maths import Array, Layer, by_column, columns
 from synthfaces.mesh import HeadMesh, Part, ray_scene
 from synthfaces.parameters import Real
 
@@ -41,15 +41,8 @@ def heights() -> Float32[np.ndarray, "h 1"]:
 
 def value_noise(
     rng: np.random.Generator, cell: Real, aspect: Real = 1, shape: tuple[int, int] | None = None
-) -> Float32[np.ndarray, "h w"]:
-    """Smooth noise of standard deviation one.
-
-    Args:
-        rng: where the values come from.
-        cell: width of the grain, pixels.
-        aspect: height of the grain over its width.
-        shape: of the image; the chart's by default.
-    """
+) -> Layer:
+    """Smooth noise of standard deviation one."""
     height, width = shape or (HEIGHT, WIDTH)
     rows, columns = max(2, int(height / cell / aspect)), max(4, int(width / cell))
     grid = rng.standard_normal((rows + 3, columns)).astype(np.float32)
@@ -100,7 +93,7 @@ def draw_lines(
     ends: Float[np.ndarray, "n 2"],
     opacities: Float[np.ndarray, "n"],
     thickness: int = 1,
-) -> Float32[np.ndarray, "h w"]:
+) -> Layer:
     """Anti-aliased lines between fractions of the chart, 0 to 1; later ones cover earlier ones."""
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
     fixed_point = np.array([WIDTH, HEIGHT]) * 16
@@ -112,7 +105,7 @@ def draw_lines(
 
 def draw_dots(
     places: Float[np.ndarray, "n 2"], radii: Array, opacities: Float[np.ndarray, "n"]
-) -> Float32[np.ndarray, "h w"]:
+) -> Layer:
     """Anti-aliased discs at fractions of the chart, 0 to 1; radii in pixels."""
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
     for (x, y), radius, opacity in zip(places, radii, opacities, strict=True):
@@ -154,7 +147,7 @@ class FrontView:
         origins[:, 2] -= hits["tfar"]
         return chart(origins)
 
-    def stroke(self, path: Path, width: float, mirrored: bool) -> Float32[np.ndarray, "h w"]:
+    def stroke(self, path: Path, width: float, mirrored: bool) -> Layer:
         """A soft line that fades out at both ends; width in dm."""
         count = 40
         opacities = np.sin(np.pi * (np.arange(count - 1) + 0.5) / count) ** 0.6
@@ -166,15 +159,8 @@ class FrontView:
             image = np.maximum(image, line)
         return blur(image, max(0.8, width * PIXELS_PER_DM * 0.45))
 
-    def blob(
-        self, centre: tuple[float, float], spread: tuple[float, float]
-    ) -> Float32[np.ndarray, "h w"]:
-        """A Gaussian patch, mirrored unless it is centred.
-
-        Args:
-            centre: (x, y) as seen from the front, dm.
-            spread: standard deviations, radians around the head and dm upwards.
-        """
+    def blob(self, centre: tuple[float, float], spread: tuple[float, float]) -> Layer:
+        """A Gaussian patch, mirrored unless it is centred."""
         x, y = centre
         image = np.zeros((HEIGHT, WIDTH), np.float32)
         for side in (1, -1) if x else (1,):

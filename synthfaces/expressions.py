@@ -1,8 +1,10 @@
 """Expressions as strengths of facial actions, after FACS, and how the head is held."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -22,84 +24,10 @@ from synthfaces.parameters import (
     check_range,
 )
 
-EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
-    "angry": {
-        "browDown": 1.3,
-        "noseSneer": 0.3,
-        "eyeWide": 0.35,
-        "eyeSquint": 0.3,
-        "mouthPress": 0.35,
-        "mouthRollLower": 0.75,
-        "mouthRollUpper": 0.6,
-        "mouthShrugLower": 0.35,
-        "jawForward": 0.3,
-        "cheekSquint": 0.2,
-    },
-    "contemptuous": {
-        "mouthSmile:near": 0.35,
-        "mouthDimple:near": 0.95,
-        "mouthPress:near": 0.6,
-        "mouthPress:far": 0.3,
-        "cheekSquint:near": 0.45,
-        "mouthUpperUp:near": 0.15,
-        "mouth:near": 0.06,
-        "eyeSquint:near": 0.3,
-        "eyeSquint:far": 0.25,
-        "browOuterUp:far": 0.35,
-    },
-    "disgusted": {
-        "noseSneer": 1.15,
-        "mouthUpperUp": 0.9,
-        "cheekSquint": 1.3,
-        "eyeSquint": 0.7,
-        "eyeBlink": 0.14,
-        "browInnerUp": 0.2,
-        "mouthFrown": 0.5,
-        "mouthShrugLower": 0.6,
-    },
-    "fearful": {
-        "browInnerUp": 1.25,
-        "browOuterUp": 0.35,
-        "browDown": 0.2,
-        "eyeWide": 1.2,
-        "mouthStretch": 1.1,
-        "jawOpen": 0.2,
-        "mouthLowerDown": 0.75,
-        "mouthUpperUp": 0.25,
-        "mouthFrown": 0.2,
-        "eyebrows-angle-up": 0.5,
-    },
-    "happy": {
-        "mouthSmile": 1.25,
-        "cheekSquint": 1.1,
-        "eyeSquint": 0.3,
-        "mouthUpperUp": 0.6,
-        "jawOpen": 0.08,
-        "mouthLowerDown": 0.25,
-        "mouthStretch": 0.1,
-        "mouthDimple": 0.2,
-    },
-    "neutral": {},
-    "sad": {
-        "browInnerUp": 1.3,
-        "browDown": 0.1,
-        "mouthFrown": 1.15,
-        "mouthShrugLower": 0.8,
-        "mouthPress": 0.1,
-        "eyeBlink": 0.1,
-        "eyeSquint": 0.1,
-        "eyeLookDown": 0.15,
-        "eyebrows-angle-up": 1.0,
-        "mouthStretch": 0.15,
-    },
-    "surprised": {
-        "browInnerUp": 1.1,
-        "browOuterUp": 1.1,
-        "eyeWide": 0.9,
-        "jawOpen": 0.6,
-        "mouthFunnel": 0.25,
-    },
-}
+EXPRESSIONS: Mapping[str, Mapping[str, float]] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text("utf-8")
+)
+"""The actions that show each emotion, and their mean weights."""
 
 _RESTLESS = ("mouthFrown", "browInnerUp", "eyeBlink", "mouthPress")
 _TURN = {"left": 1.0, "frontal": 0.0, "right": -1.0}
@@ -140,11 +68,7 @@ class Expression:
         return type(self), (dict(self.actions), self.gaze_yaw, self.gaze_pitch)
 
     def check(self) -> None:
-        """Refuse what no face can do.
-
-        Raises:
-            FaceError: an unknown action; a weight or a gaze out of range.
-        """
+        """Refuse what no face can do."""
         for action, weight in self.actions.items():
             check_action(action, weight)
         check_range("gaze_yaw", self.gaze_yaw, -_WIDEST_GAZE, _WIDEST_GAZE)
@@ -221,11 +145,7 @@ def _within(degrees: float) -> float:
 
 
 def gaze_yaw(gaze: str | Real) -> float:
-    """Degrees to the subject's left: as given, or as a gaze is without its variation.
-
-    Raises:
-        FaceError: an unknown gaze, or one out of range.
-    """
+    """Degrees to the subject's left: as given, or as a gaze is without its variation."""
     if not isinstance(gaze, str):
         check_range("gaze", gaze, -_WIDEST_GAZE, _WIDEST_GAZE)
         return float(gaze)
@@ -239,13 +159,7 @@ def follow_gaze(yaw: Real) -> dict[str, float]:
 
 
 def held_lids(expression: Expression, turn: Real, nod: Real) -> Mapping[str, Real]:
-    """The weights of an expression with lids that follow eyes which a turned head leaves behind.
-
-    Args:
-        expression: as it is when the head is upright.
-        turn: of the head, degrees to the left.
-        nod: of the head, degrees down.
-    """
+    """The weights of an expression with lids that follow eyes which a turned head leaves behind."""
     if not turn and not nod:
         return expression.actions
     weights: dict[str, Real] = dict(expression.actions)
@@ -277,9 +191,6 @@ class Head:
     Attributes:
         turn: degrees to the subject's left.
         nod: degrees down.
-
-    Raises:
-        FaceError: a turn or a nod that is not -30 to 30.
     """
 
     turn: Real = 0.0
@@ -304,12 +215,7 @@ UPRIGHT = Head()
 
 
 def rotation(turn: Real, down: Real) -> Float[np.ndarray, "3 3"]:
-    """Around the vertical to the subject's left, after a tilt down around the line of the eyes.
-
-    Args:
-        turn: degrees to the left.
-        down: degrees.
-    """
+    """Around the vertical to the subject's left, after a tilt down around the line of the eyes."""
     yaw, pitch = np.radians(turn), np.radians(down)
     around = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     below = np.array([0, np.sin(pitch), np.cos(pitch)])

@@ -44,12 +44,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name and move it into place once it is complete.
-
-    Args:
-        path: where the file belongs; its folder is made if it is missing.
-        write: called with the temporary path, which ends in the same suffix.
-    """
+    """Write a file under a temporary name and move it into place once it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:

@@ -29,7 +29,7 @@ from synthfaces.chart import (
     heights,
     value_noise,
 )
-from synthfaces.maths import Array, contract, normalized, passed, smoothstep
+from synthfaces.maths import Array, Layer, contract, normalized, passed, smoothstep
 from synthfaces.mesh import HeadMesh, ray_scene
 from synthfaces.scalp import Scalp, comb
 from synthfaces.strands import Strands, frayed, grow
@@ -55,9 +55,7 @@ def is_for_ribbons() -> Float32[np.ndarray, "h 1"]:
     return rows
 
 
-def paint_cover(
-    scalp: Scalp, style: HairStyle, rng: np.random.Generator
-) -> Float32[np.ndarray, "h w"]:
+def paint_cover(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Layer:
     """Opacity of the hair: thinning towards the hairline, with fine hairs before it."""
     wander = value_noise(rng, 60) * 0.022 + value_noise(rng, 16) * 0.016
     grain = value_noise(rng, 2.2, 2.5) * 0.022
@@ -75,7 +73,7 @@ def paint_cover(
     return np.clip(np.maximum(cover, fine * 0.75), 0, 1).astype(np.float32)
 
 
-def shade_below(style: HairStyle) -> Float32[np.ndarray, "h w"]:
+def shade_below(style: HairStyle) -> Layer:
     """Share of the light that hair keeps from the skin next to it."""
     if style.cut == Cut.BUZZED:
         return np.zeros((HEIGHT, WIDTH), np.float32)
@@ -84,9 +82,7 @@ def shade_below(style: HairStyle) -> Float32[np.ndarray, "h w"]:
     return (_SHADE * hair_cover(azimuths(), reach, style, 0.12)).astype(np.float32)
 
 
-def paint_strands(
-    scalp: Scalp, style: HairStyle, rng: np.random.Generator
-) -> Float32[np.ndarray, "h w"]:
+def paint_strands(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Layer:
     """Brightness of the hair: along the comb on the scalp, along the ribbons in their strip."""
     tones = 0.5 + 0.5 * _lines(scalp, style, rng)
     tones = tones * (1 + 0.08 * value_noise(rng, 40, 2))
@@ -150,12 +146,12 @@ _NEIGHBOURS = 6
 class Ribbons:
     """A subject's hair as rays meet it."""
 
-    vertices: Float32[np.ndarray, "h 3"]  # (h, 3) dm
+    vertices: Float32[np.ndarray, "h 3"]  # dm
     triangles: Int32[np.ndarray, "t 3"]  # vertex numbers
-    normals: Float32[np.ndarray, "h 3"]  # (h, 3) unit vectors
-    # (h, 3) points of the undeformed head, whose place of the chart paints a vertex
+    normals: Float32[np.ndarray, "h 3"]  # unit vectors
+    # points of the undeformed head, whose place of the chart paints a vertex
     template: Float32[np.ndarray, "h 3"]
-    light: Float32[np.ndarray, "h"]  # (h,) how much of the light reaches a vertex, 0..1
+    light: Float32[np.ndarray, "h"]  # how much of the light reaches a vertex, 0..1
 
     @cached_property
     def scene(self) -> EmbreeScene | None:
@@ -170,19 +166,9 @@ class Ribbons:
 
 
 def make_ribbons(
-    strands: Strands,
-    scalp: Scalp,
-    skin: Float[np.ndarray, "s 3"],
-    rng: np.random.Generator,
+    strands: Strands, scalp: Scalp, skin: Float[np.ndarray, "s 3"], rng: np.random.Generator
 ) -> Ribbons:
-    """Ribbons along the strands, carried to a subject's head.
-
-    Args:
-        strands: on the undeformed head.
-        scalp: the undeformed head.
-        skin: the subject's skin at rest.
-        rng: the subject's stream.
-    """
+    """Ribbons along the strands, carried to a subject's head."""
     strands = frayed(replace(strands, paths=_carried(strands.paths, scalp, skin)), rng)
     paths = strands.paths
     count, points = paths.shape[:2]
@@ -268,12 +254,5 @@ def hair_thickness(mesh: HeadMesh, style: HairStyle) -> Float32[np.ndarray, "s"]
 def hair_ribbons(
     scalp: Scalp, skin: Float[np.ndarray, "s 3"], style: HairStyle, rng: np.random.Generator
 ) -> Ribbons:
-    """The strands of a style on a subject's head.
-
-    Args:
-        scalp: the undeformed head.
-        skin: the subject's skin at rest.
-        style: what is done with the hair.
-        rng: the stream of the subject whose hair it is.
-    """
+    """The strands of a style on a subject's head."""
     return make_ribbons(grow(scalp, style, rng), scalp, skin, rng)

@@ -8,7 +8,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float32, Int
 
 from synthfaces.expressions import UPRIGHT, Head
-from synthfaces.maths import bounded, normalized, stream
+from synthfaces.maths import Rays, Scalars, Vectors, bounded, normalized, stream
 from synthfaces.mesh import HeadMesh
 from synthfaces.parameters import LIGHT, USUAL, Difficulty, Real, check_range
 from synthfaces.subjects import Pose
@@ -26,7 +26,7 @@ _OFF_SURFACE = 0.012
 class Lamp:
     """A soft lamp far away."""
 
-    direction: Float32[np.ndarray, "3"]  # (3,) unit vector towards it
+    direction: Float32[np.ndarray, "3"]  # unit vector towards it
     diffuse: float  # its strength on matt surfaces
     highlight: float  # the strength of its reflection
 
@@ -44,9 +44,6 @@ class Light:
         key: factor on the strength of the key lamp, which stands at the subject's right.
         fill: factor on the strength of the fill lamp, opposite.
         dome: factor on the light from everywhere else.
-
-    Raises:
-        FaceError: a turn that is not -180 to 180, or a factor that is not 0 to 4.
     """
 
     turn: Real = 0.0
@@ -69,10 +66,7 @@ def _moved(lamp: Lamp, turn: Real, factor: Real) -> Lamp:
     x, y, z = lamp.direction.astype(np.float64)
     direction = np.array([cosine * x + sine * z, y, cosine * z - sine * x], np.float32)
     return replace(
-        lamp,
-        direction=direction,
-        diffuse=lamp.diffuse * factor,
-        highlight=lamp.highlight * factor,
+        lamp, direction=direction, diffuse=lamp.diffuse * factor, highlight=lamp.highlight * factor
     )
 
 
@@ -130,7 +124,7 @@ class Illumination:
         return self.head.seen(np.array([1, 0, 0], np.float32))
 
     @cached_property
-    def sky(self) -> Float32[np.ndarray, "r 3"]:
+    def sky(self) -> Rays:
         """Directions spread over the dome."""
         return self.head.seen(dome_rays())
 
@@ -189,11 +183,8 @@ class Visibility:
 
 
 def trace_visibility(
-    scene: EmbreeScene,
-    points: Float32[np.ndarray, "n 3"],
-    normals: Float32[np.ndarray, "n 3"],
-    light: Illumination = PLAIN,
-) -> Float32[np.ndarray, "n 3"]:
+    scene: EmbreeScene, points: Vectors, normals: Vectors, light: Illumination = PLAIN
+) -> Vectors:
     """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
     starts = points + normals * np.float32(_OFF_SURFACE)
     faces = np.ascontiguousarray(normals.T)
@@ -207,11 +198,11 @@ def trace_visibility(
 
 def _light_from(
     scene: EmbreeScene,
-    rays: Float32[np.ndarray, "r 3"],
-    starts: Float32[np.ndarray, "n 3"],
+    rays: Rays,
+    starts: Vectors,
     normals: Float32[np.ndarray, "3 n"],
     wrap: float,
-) -> tuple[Float32[np.ndarray, "n"], Float32[np.ndarray, "n"]]:
+) -> tuple[Scalars, Scalars]:
     """Sums over rays of the weights that reach each point, and of all weights.
 
     One ray after the other, so that a point's sums do not depend on how many points there are.
@@ -228,7 +219,7 @@ def _light_from(
     return lit, total
 
 
-def lamp_rays(lamp: Lamp) -> Float32[np.ndarray, "r 3"]:
+def lamp_rays(lamp: Lamp) -> Rays:
     """Directions spread over a lamp's disc, on a spiral."""
     across = normalized(np.cross(lamp.direction, np.array([0, 1, 0], np.float32)))
     upwards = np.cross(across, lamp.direction)
@@ -239,7 +230,7 @@ def lamp_rays(lamp: Lamp) -> Float32[np.ndarray, "r 3"]:
     return normalized(lamp.direction + offset).astype(np.float32)
 
 
-def dome_rays() -> Float32[np.ndarray, "r 3"]:
+def dome_rays() -> Rays:
     """Directions spread over the sky and some way below the horizon, on a spiral."""
     number = np.arange(_DOME_RAYS) + 0.5
     height = 1 - (1 - _DOME_LOWEST) * number / _DOME_RAYS

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float32, Int8
 from synthfaces.chart import Charts, sample
 from synthfaces.maths import (
     Array,
+    Scalars,
+    Vectors,
     contract,
     dot,
     mix,
@@ -26,16 +28,8 @@ _IRIS_ANGLE, _PUPIL_ANGLE, _PUPIL = 0.44, 0.17, 0.004
 _CARUNCLE_FROM, _CARUNCLE_TO = 0.66, 0.80
 
 
-def eyeball_colour(
-    direction: Float32[np.ndarray, "n 3"], outer: Array, iris: Float32[np.ndarray, "3"]
-) -> Float32[np.ndarray, "n 3"]:
-    """Linear RGB of places on an eyeball.
-
-    Args:
-        direction: unit vectors from its centre, with the gaze as third axis.
-        outer: (n,) how far they lie towards the temple, -1..1; the rest is towards the nose.
-        iris: linear RGB.
-    """
+def eyeball_colour(direction: Vectors, outer: Array, iris: Float32[np.ndarray, "3"]) -> Vectors:
+    """Linear RGB of places on an eyeball."""
     angle = np.arccos(np.clip(direction[:, 2], -1, 1))
     around = np.arctan2(direction[:, 1], direction[:, 0])
     fibres = 1 + 0.18 * np.sin(around * 23 + 3 * np.sin(around * 7)) + 0.12 * np.sin(around * 41)
@@ -71,12 +65,8 @@ _FRONT = (1.25, 1.43)
 _UPPER_GUM, _LOWER_GUM, _SCALLOP = 6.775, 6.515, 0.022
 
 
-def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    """Outwards from the middle of the arch, rounded at each tooth; the strip has poor normals.
-
-    Args:
-        template: places on the undeformed head, dm.
-    """
+def tooth_normals(template: Vectors) -> Vectors:
+    """Outwards from the middle of the arch, rounded at each tooth; the strip has poor normals."""
     outer = outwards(template)
     _, across = _tooth(template)
     bend = (0.35 * across * np.sign(template[:, 0])).astype(np.float32)
@@ -84,15 +74,8 @@ def tooth_normals(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "
     return normalized(outer + bend[:, None] * sideways)
 
 
-def tooth_colour(
-    template: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
-) -> Float32[np.ndarray, "n 3"]:
-    """Linear RGB of teeth and gums; the inner side is all gums, in the shade of the mouth.
-
-    Args:
-        template: places on the undeformed head, dm.
-        view: unit vectors to the camera, which tell which side it sees.
-    """
+def tooth_colour(template: Vectors, view: Vectors) -> Vectors:
+    """Linear RGB of teeth and gums; the inner side is all gums, in the shade of the mouth."""
     number, across = _tooth(template)
     edge = smoothstep(0.72, 1.0, np.abs(across))
     colour = _ENAMEL * (1 - (1 - _GAP) * edge[:, None])
@@ -107,20 +90,20 @@ def tooth_colour(
     return mix(colour, _GUM * _SHADE, smoothstep(0.1, -0.15, facing)).astype(np.float32)
 
 
-def _along_the_arch(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+def _along_the_arch(template: Vectors) -> Vectors:
     """Linear RGB of teeth seen past their neighbours: single ones merge and redden further back."""
     front = smoothstep(*_FRONT, template[:, 2])
     return mix(np.broadcast_to(_GUM * _SHADE, template.shape), _ENAMEL, front)
 
 
-def outwards(template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+def outwards(template: Vectors) -> Vectors:
     """Unit vectors from the middle of the arch, level."""
     level = template * np.array([1, 0, 1], np.float32)
     level[:, 2] -= _ARCH_CENTRE
     return normalized(level)
 
 
-def _tooth(template: Float32[np.ndarray, "n 3"]) -> tuple[Array, Array]:
+def _tooth(template: Vectors) -> tuple[Array, Array]:
     """The number of each place's tooth from the middle on, and where it lies across it, -1..1."""
     azimuth = np.abs(np.arctan2(template[:, 0], template[:, 2] - _ARCH_CENTRE))
     number = np.clip(np.searchsorted(_BORDERS, azimuth, side="right") - 1, 0, len(_BORDERS) - 2)
@@ -138,19 +121,19 @@ class Hits:
     """Where rays meet the head; n of them."""
 
     part: Int8[np.ndarray, "n"]  # the `Part` that was hit
-    view: Float32[np.ndarray, "n 3"]  # (n, 3) unit vectors back to the camera
-    normal: Float32[np.ndarray, "n 3"]  # (n, 3) unit vectors, turned towards the camera
+    view: Vectors  # unit vectors back to the camera
+    normal: Vectors  # unit vectors, turned towards the camera
     from_behind: Bool[np.ndarray, "n"]  # whether the surface was hit on its inner side
-    template: Float32[np.ndarray, "n 3"]  # (n, 3) the same places on the undeformed head, dm
-    place: Float32[np.ndarray, "n 2"]  # (n, 2) fractions of the chart
-    seen: Float32[np.ndarray, "n 3"]  # (n, 3) visibility of key lamp, fill lamp and dome
-    lips: Float32[np.ndarray, "n"]  # (n,) masks
-    mouth: Float32[np.ndarray, "n"]
-    underside: Float32[np.ndarray, "n"]
-    ears: Float32[np.ndarray, "n"]
-    # (n, 3) unit vectors from the eyeball's centre, in its frame; zero elsewhere
-    in_eye: Float32[np.ndarray, "n 3"]
-    off_eye: Float32[np.ndarray, "n 3"]  # (n, 3) the same in the world
+    template: Vectors  # the same places on the undeformed head, dm
+    place: Float32[np.ndarray, "n 2"]  # fractions of the chart
+    seen: Vectors  # visibility of key lamp, fill lamp and dome
+    lips: Scalars  # masks, 0..1, as the next three are
+    mouth: Scalars
+    underside: Scalars
+    ears: Scalars
+    # unit vectors from the eyeball's centre, in its frame; zero elsewhere
+    in_eye: Vectors
+    off_eye: Vectors  # the same in the world
 
     def is_part(self, *parts: Part) -> Bool[np.ndarray, "n"]:
         """Which hits are on one of these parts."""
@@ -161,11 +144,11 @@ class Hits:
 class Material:
     """What reflects light at each hit."""
 
-    albedo: Float32[np.ndarray, "n 3"]  # (n, 3) linear RGB
-    hair: Float32[np.ndarray, "n"]  # share of hair, 0..1
-    cloth: Float32[np.ndarray, "n"]  # share of cloth, 0..1; it is matt and has no pores
-    shine: Float32[np.ndarray, "n"]  # strength of highlights
-    gloss: Float32[np.ndarray, "n"]  # their exponent
+    albedo: Vectors  # linear RGB
+    hair: Scalars  # share of hair, 0..1
+    cloth: Scalars  # share of cloth, 0..1; it is matt and has no pores
+    shine: Scalars  # strength of highlights
+    gloss: Scalars  # their exponent
 
 
 def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Material:
@@ -197,9 +180,7 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
     return Material(*(x.astype(np.float32) for x in (albedo, hair, shirt, shine, gloss)))
 
 
-def facing(
-    normal: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
-) -> tuple[Float32[np.ndarray, "n 3"], Bool[np.ndarray, "n"]]:
+def facing(normal: Vectors, view: Vectors) -> tuple[Vectors, Bool[np.ndarray, "n"]]:
     """Normals turned towards the camera, and which had to be: folds of the lids among them."""
     behind = dot(normal, view) < 0
     return np.where(behind[:, None], -normal, normal), behind
@@ -216,35 +197,19 @@ _INNER, _OUTER = 0.35, 0.65
 """Cosines of the view against the arch of the teeth: which of their sides is seen."""
 
 
-def light_in_cavity(
-    template: Float32[np.ndarray, "n 3"], mouth: Float32[np.ndarray, "n"]
-) -> Float32[np.ndarray, "n"]:
-    """Share of the light that lips and cheeks let through to the walls and to the tongue.
-
-    Args:
-        template: places on the undeformed head, dm.
-        mouth: how much of them is inside the mouth, 0..1; where none is, all the light arrives.
-    """
+def light_in_cavity(template: Vectors, mouth: Scalars) -> Scalars:
+    """Share of the light that lips and cheeks let through to the walls and to the tongue."""
     cheeks = _BEHIND_CHEEKS * smoothstep(*_BESIDE, np.abs(template[:, 0]))
     kept = 1 - _arriving(template, _CAVITY, _CAVITY_LEAST) * (1 - cheeks)
     return np.asarray(1 - kept * np.clip(mouth, 0, 1), np.float32)
 
 
-def light_on_teeth(
-    template: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
-) -> Float32[np.ndarray, "n"]:
-    """The same of teeth; their outer side is next to the lips, and has all the light.
-
-    Args:
-        template: places on the undeformed head, dm.
-        view: unit vectors to the camera, which tell which side it sees.
-    """
+def light_on_teeth(template: Vectors, view: Vectors) -> Scalars:
+    """The same of teeth; their outer side is next to the lips, and has all the light."""
     inner = smoothstep(_OUTER, _INNER, dot(view, outwards(template)))
     kept = 1 - _arriving(template, _TEETH, _TEETH_LEAST)
     return np.asarray(1 - kept * inner, np.float32)
 
 
-def _arriving(
-    template: Float32[np.ndarray, "n 3"], reach: tuple[float, float], least: float
-) -> Array:
+def _arriving(template: Vectors, reach: tuple[float, float], least: float) -> Array:
     return np.asarray(least + (1 - least) * smoothstep(*reach, template[:, 2]) ** 2)

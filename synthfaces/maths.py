@@ -10,6 +10,11 @@ from numpy.typing import ArrayLike
 from synthfaces.parameters import Real
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Scalars = Float32[np.ndarray, "n"]
+Vectors = Float32[np.ndarray, "n 3"]
+Rays = Float32[np.ndarray, "r 3"]
+Layer = Float32[np.ndarray, "h w"]
+"""One channel of an image over the chart."""
 
 
 def smoothstep(low: Real, high: Real, x: Array) -> Array:
@@ -94,11 +99,11 @@ def bounded(rng: np.random.Generator, count: int) -> list[float]:
 _TINT = np.array([0.80, 1.00, 1.06], np.float32)
 
 
-def passed(share: Float32[np.ndarray, "n"]) -> Float32[np.ndarray, "n 3"]:
+def passed(share: Scalars) -> Vectors:
     """Of light of which a share reaches a place, the share that arrives per channel."""
     return powers(share, _TINT)
 
 
-def scaled(light: Float32[np.ndarray, "n 3"], factor: float) -> Float32[np.ndarray, "n 3"]:
+def scaled(light: Vectors, factor: float) -> Vectors:
     """What `passed` gives when the share is multiplied by a factor."""
     return np.asarray(light * np.float32(factor) ** _TINT)

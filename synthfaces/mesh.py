@@ -26,12 +26,7 @@ class Subdivision:
 
 
 def subdivide(quads: Int[np.ndarray, "f 4"], vertices: int) -> Subdivision:
-    """Split every quadrilateral into four.
-
-    Args:
-        quads: vertex numbers around each face, all oriented alike.
-        vertices: how many vertices there are, used or not.
-    """
+    """Split every quadrilateral into four."""
     faces = len(quads)
     following = np.roll(quads, -1, axis=1)
     keys = np.minimum(quads, following).astype(np.int64) * vertices + np.maximum(quads, following)
@@ -141,9 +136,9 @@ class HeadMesh:
     linear: Any  # the same shape; carries a field known at the control vertices to all
     triangles: Int32[np.ndarray, "t 3"]  # vertex numbers
     material: Int8[np.ndarray, "t"]  # the `Part` of each triangle
-    # (v, 3) vertices of the undeformed head, dm, on which the chart is defined
+    # vertices of the undeformed head, dm, on which the chart is defined
     template: Float32[np.ndarray, "v 3"]
-    eyeball: Float32[np.ndarray, "e 3"]  # (e, 3) unit sphere around the gaze direction +z
+    eyeball: Float32[np.ndarray, "e 3"]  # unit sphere around the gaze direction +z
     # per vertex 0..1: lips, mouth (its inside), ears (with what lies behind them cleared),
     # underside (of chin and jaw)
     masks: dict[str, Float32[np.ndarray, "v"]]

@@ -1,7 +1,7 @@
 """Names, ranges and checks of everything that synthetic faces can be asked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from types import MappingProxyType
 
@@ -10,16 +10,7 @@ class FaceError(ValueError):
     """Bad input: one line that names the thing, the value seen and the way out."""
 
 
-EMOTIONS = (
-    "angry",
-    "contemptuous",
-    "disgusted",
-    "fearful",
-    "happy",
-    "neutral",
-    "sad",
-    "surprised",
-)
+EMOTIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
 GAZES = ("left", "frontal", "right")
 ANGLES = (0, 45, 90, 135, 180)
 SUBJECTS = tuple(number for number in range(1, 74) if number not in (6, 13, 17, 34, 62, 66))
@@ -35,10 +26,7 @@ _BOTH_SIDES = (
     *("eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide", "mouthDimple", "mouthFrown"),
     *("mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer"),
 )
-ACTIONS = (
-    *_MIDDLE,
-    *(f"{action}{side}" for action in _BOTH_SIDES for side in ("Left", "Right")),
-)
+ACTIONS = (*_MIDDLE, *(f"{action}{side}" for action in _BOTH_SIDES for side in ("Left", "Right")))
 """All that a face can do, which is ARKit's 52 face units and the slant of the brows."""
 
 STRONGEST = 1.35
@@ -60,21 +48,13 @@ _SMALLEST, _LARGEST = 8, 2048
 
 
 def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
-    """Refuse a value that is not among some.
-
-    Raises:
-        FaceError: names them.
-    """
+    """Raise an error that lists the allowed values if a value is not one of them."""
     if value not in allowed:
         raise FaceError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
 
 
 def check_subject(number: object) -> None:
-    """Refuse numbers that RaFD does not use.
-
-    Raises:
-        FaceError: it does not.
-    """
+    """Raise an error if RaFD does not use a number for a subject."""
     if number not in SUBJECTS:
         raise FaceError(
             f"subject {number!r} is not one of RaFD's 67 numbers, "
@@ -83,41 +63,25 @@ def check_subject(number: object) -> None:
 
 
 def check_size(size: int) -> None:
-    """Refuse sizes that cannot be rendered.
-
-    Raises:
-        FaceError: it is not 8 to 2048 pixels.
-    """
+    """Raise an error if images of a size cannot be rendered."""
     if not _SMALLEST <= size <= _LARGEST:
         raise FaceError(f"size {size!r} is not a number of pixels from {_SMALLEST} to {_LARGEST}")
 
 
 def check_range(what: str, value: Real, low: Real, high: Real) -> None:
-    """Refuse a number outside its range, and what is no number.
-
-    Raises:
-        FaceError: names the range.
-    """
+    """Raise an error if a value is not a number in its range."""
     if not (isfinite(value) and low <= value <= high):
         raise FaceError(f"{what} {value!r} is not a number from {low} to {high}")
 
 
 def check_action(action: str, weight: Real) -> None:
-    """Refuse an action that faces do not have, or a weight that it cannot have.
-
-    Raises:
-        FaceError: an unknown action; a weight that is not 0 to `STRONGEST`.
-    """
+    """Raise an error if faces do not have an action, or if it cannot have a weight."""
     check_one_of("action", action, ACTIONS)
     check_range(f"weight of {action}", weight, 0, STRONGEST)
 
 
 def both_sides(action: str) -> tuple[str, ...]:
-    """The actions that a name stands for: ``mouthSmile`` is that of both sides.
-
-    Raises:
-        FaceError: an unknown action.
-    """
+    """Return the actions that a name stands for: ``mouthSmile`` is that of both sides."""
     if action in _BOTH_SIDES:
         return (f"{action}Left", f"{action}Right")
     if action not in ACTIONS:
@@ -129,11 +93,7 @@ def both_sides(action: str) -> tuple[str, ...]:
 
 
 def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
-    """A whole number that was typed.
-
-    Raises:
-        FaceError: it is none, or out of range.
-    """
+    """A whole number that was typed."""
     bounds = f"from {low} on" if high is None else f"from {low} to {high}"
     try:
         number = int(text)
@@ -145,11 +105,7 @@ def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
 
 
 def parse_real(what: str, text: str, low: Real, high: Real) -> float:
-    """A number that was typed.
-
-    Raises:
-        FaceError: it is none, or out of range.
-    """
+    """Return a typed number."""
     try:
         number = float(text)
     except ValueError:
@@ -159,31 +115,19 @@ def parse_real(what: str, text: str, low: Real, high: Real) -> float:
 
 
 def parse_action(text: str) -> tuple[str, float]:
-    """An action and its weight, as typed: ``mouthSmile=0.8``.
-
-    Raises:
-        FaceError: an unknown action; a weight out of range.
-    """
+    """An action and its weight, as typed: ``mouthSmile=0.8``."""
     action, weight = parse_pair("action", text, "mouthSmile=0.8")
     both_sides(action)
     return action, parse_real(f"weight of {action}", weight, 0, STRONGEST)
 
 
 def parse_light(text: str) -> tuple[str, float]:
-    """A property of the light and its value, as typed: ``turn=60``.
-
-    Raises:
-        FaceError: an unknown property; a value out of range.
-    """
+    """A property of the light and its value, as typed: ``turn=60``."""
     return _parse_property("light", text, "turn=60", LIGHT)
 
 
 def parse_head(text: str) -> tuple[str, float]:
-    """A property of how the head is held and its value, as typed: ``turn=10``.
-
-    Raises:
-        FaceError: an unknown property; a value out of range.
-    """
+    """A property of how the head is held and its value, as typed: ``turn=10``."""
     return _parse_property("head", text, "turn=10", HEAD)
 
 
@@ -196,42 +140,11 @@ def _parse_property(
 
 
 def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
-    """A name and a value, as typed: ``NAME=VALUE``.
-
-    Raises:
-        FaceError: there is no ``=``; gives an example.
-    """
+    """Return the name and the value of a typed ``NAME=VALUE``."""
     name, sign, value = text.partition("=")
     if not sign:
         raise FaceError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
     return name, value
-
-
-KNOBS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "intensity": (0.0, 1.35),
-        "intensity_spread": (0.0, 1.0),
-        "wavering": (0.0, 1.0),
-        "idiosyncrasy": (0.0, 1.0),
-        "asymmetry": (0.0, 0.5),
-        "restlessness": (0.0, 0.5),
-        "gaze_turn": (0.0, 0.25),
-        "gaze_height": (0.0, 8.0),
-        "head_turn": (0.0, 10.0),
-        "head_nod": (0.0, 10.0),
-        "light_turn": (0.0, 60.0),
-        "light_strength": (0.0, 0.45),
-        "shift": (0.0, 0.1),
-        "scale": (0.0, 0.2),
-        "roll": (0.0, 30.0),
-        "exposure": (0.0, 0.2),
-        "noise": (0.0, 0.3),
-    }
-)
-"""What can be set of the difficulty, and from where to where."""
-
-_SYNTHETIC = "synthetic"
-_EXAMPLE = "intensity=0.7"
 
 
 @dataclass(frozen=True)
@@ -265,28 +178,25 @@ class Difficulty:
         roll: deviation of the camera's roll, degrees.
         exposure: deviation of what is added to all sRGB values, which are 0 to 1.
         noise: deviation of what the sensor adds to each.
-
-    Raises:
-        FaceError: a value that is no number, or not in the range that `KNOBS` gives.
     """
 
-    intensity: Real = 1.03
-    intensity_spread: Real = 0.25
-    wavering: Real = 0.06
-    idiosyncrasy: Real = 0.13
-    asymmetry: Real = 0.08
-    restlessness: Real = 0.045
-    gaze_turn: Real = 0.06
-    gaze_height: Real = 1.0
-    head_turn: Real = 2.4
-    head_nod: Real = 1.6
-    light_turn: Real = 7.0
-    light_strength: Real = 0.1
-    shift: Real = 0.01
-    scale: Real = 0.014
-    roll: Real = 0.8
-    exposure: Real = 0.012
-    noise: Real = 0.01
+    intensity: Real = field(default=1.03, metadata={"range": (0.0, 1.35)})
+    intensity_spread: Real = field(default=0.25, metadata={"range": (0.0, 1.0)})
+    wavering: Real = field(default=0.06, metadata={"range": (0.0, 1.0)})
+    idiosyncrasy: Real = field(default=0.13, metadata={"range": (0.0, 1.0)})
+    asymmetry: Real = field(default=0.08, metadata={"range": (0.0, 0.5)})
+    restlessness: Real = field(default=0.045, metadata={"range": (0.0, 0.5)})
+    gaze_turn: Real = field(default=0.06, metadata={"range": (0.0, 0.25)})
+    gaze_height: Real = field(default=1.0, metadata={"range": (0.0, 8.0)})
+    head_turn: Real = field(default=2.4, metadata={"range": (0.0, 10.0)})
+    head_nod: Real = field(default=1.6, metadata={"range": (0.0, 10.0)})
+    light_turn: Real = field(default=7.0, metadata={"range": (0.0, 60.0)})
+    light_strength: Real = field(default=0.1, metadata={"range": (0.0, 0.45)})
+    shift: Real = field(default=0.01, metadata={"range": (0.0, 0.1)})
+    scale: Real = field(default=0.014, metadata={"range": (0.0, 0.2)})
+    roll: Real = field(default=0.8, metadata={"range": (0.0, 30.0)})
+    exposure: Real = field(default=0.012, metadata={"range": (0.0, 0.2)})
+    noise: Real = field(default=0.01, metadata={"range": (0.0, 0.3)})
 
     def __post_init__(self) -> None:
         for name, (low, high) in KNOBS.items():
@@ -309,32 +219,30 @@ class Difficulty:
     @property
     def changed(self) -> dict[str, float]:
         """The knobs that differ from their defaults, in the order of their definition."""
-        return {
-            knob.name: getattr(self, knob.name)
-            for knob in fields(self)
-            if getattr(self, knob.name) != knob.default
-        }
+        usual = {knob.name: knob.default for knob in fields(self)}
+        return {name: value for name, value in self.values.items() if value != usual[name]}
 
     @property
     def source(self) -> str:
         """The source of faces that has these knobs, always written in the same way."""
         knobs = ",".join(f"{name}={value!r}" for name, value in self.changed.items())
-        return f"{_SYNTHETIC}:{knobs}" if knobs else _SYNTHETIC
+        return f"synthetic:{knobs}" if knobs else "synthetic"
 
+
+KNOBS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {knob.name: knob.metadata["range"] for knob in fields(Difficulty)}
+)
+"""What can be set of the difficulty, and from where to where."""
 
 USUAL = Difficulty()
 """The difficulty of the source ``synthetic``."""
 
 
 def parse_difficulty(texts: Iterable[str]) -> Difficulty:
-    """Knobs as typed, ``intensity=0.7`` each; those that are not named keep their defaults.
-
-    Raises:
-        FaceError: an unknown knob, one that is given twice, or a value out of range.
-    """
+    """Knobs as typed, ``intensity=0.7`` each; those that are not named keep their defaults."""
     knobs: dict[str, float] = {}
     for text in texts:
-        name, value = parse_pair("difficulty", text.strip(), _EXAMPLE)
+        name, value = parse_pair("difficulty", text.strip(), "intensity=0.7")
         check_one_of("difficulty", name, tuple(KNOBS))
         if name in knobs:
             raise FaceError(f"difficulty {name!r} is given twice; give one value")
@@ -343,13 +251,6 @@ def parse_difficulty(texts: Iterable[str]) -> Difficulty:
 
 
 def difficulty_of(source: str) -> Difficulty:
-    """The difficulty that a source of synthetic faces asks for.
-
-    Args:
-        source: ``synthetic``, or ``synthetic:NAME=VALUE,NAME=VALUE``.
-
-    Raises:
-        FaceError: see `parse_difficulty`.
-    """
+    """The difficulty that a source of synthetic faces asks for."""
     _, colon, knobs = source.partition(":")
     return parse_difficulty(knobs.split(",") if colon else ())

@@ -66,21 +66,13 @@ def _people() -> dict[int, Person]:
 
 
 def person(number: int) -> Person:
-    """The subject of this number.
-
-    Raises:
-        FaceError: a number that RaFD does not use.
-    """
+    """The subject of this number."""
     check_subject(number)
     return _people()[number]
 
 
 def check_shot(emotion: str, gaze: str, angles: Iterable[int]) -> None:
-    """Refuse what the design does not have.
-
-    Raises:
-        FaceError: an unknown emotion, gaze or angle.
-    """
+    """Refuse what the design does not have."""
     check_one_of("emotion", emotion, EMOTIONS)
     check_one_of("gaze", gaze, GAZES)
     for angle in angles:
@@ -171,13 +163,7 @@ _WRINKLES = "head-age-incr"
 def draw_shape(
     person: Person, opposites: Mapping[str, str], rng: np.random.Generator
 ) -> dict[str, float]:
-    """The weights of all targets that make a subject's resting head.
-
-    Args:
-        person: for group and sex.
-        opposites: the two-way local traits, positive target to negative one.
-        rng: the subject's stream.
-    """
+    """The weights of all targets that make a subject's resting head."""
     weights = _macro_weights(person, rng)
     for trait in sorted(opposites):
         if trait.startswith("r-") or trait == _WRINKLES:

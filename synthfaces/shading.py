@@ -17,6 +17,8 @@ from synthfaces.materials import (
 )
 from synthfaces.maths import (
     Array,
+    Scalars,
+    Vectors,
     columns,
     dot,
     mix,
@@ -41,13 +43,7 @@ _DOME, _AMBIENT, _SIDE = np.float32(0.46), np.float32(0.06), np.float32(0.09)
 _REFLECTANCE = np.float32(0.04)
 
 
-def shade(
-    hits: Hits,
-    subject: Subject,
-    pose: Pose,
-    charts: Charts,
-    light: Illumination,
-) -> Float32[np.ndarray, "n 3"]:
+def shade(hits: Hits, subject: Subject, pose: Pose, charts: Charts, light: Illumination) -> Vectors:
     """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
     surface = material(hits, subject, pose, charts)
     seen = _corrected_visibility(hits, pose)
@@ -63,7 +59,7 @@ def shade(
     return np.asarray(colour * EXPOSURE)
 
 
-def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
+def _corrected_visibility(hits: Hits, pose: Pose) -> Vectors:
     """Visibility, raised where single vertices cannot know it: folds, hair, the mouth's inside."""
     seen = np.copy(hits.seen)
     folds = hits.from_behind & (hits.part == Part.SKIN)
@@ -77,7 +73,7 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Float32[np.ndarray, "n 3"]:
     return seen
 
 
-def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Float32[np.ndarray, "n 3"]:
+def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Vectors:
     """Normals tilted by the pores of the skin, and those of the teeth."""
     normal = np.copy(hits.normal)
     teeth = hits.part == Part.TEETH
@@ -91,12 +87,8 @@ def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Float32[np
 
 
 def _irradiance(
-    hits: Hits,
-    surface: Material,
-    normal: Float32[np.ndarray, "n 3"],
-    seen: Float32[np.ndarray, "n 3"],
-    light: Illumination,
-) -> Float32[np.ndarray, "n 3"]:
+    hits: Hits, surface: Material, normal: Vectors, seen: Vectors, light: Illumination
+) -> Vectors:
     """Light that arrives, per channel: red goes further through skin and into shadows."""
     of_skin = per_channel(1 - surface.hair, _SKIN_WRAP) + (_HAIR_WRAP * surface.hair)[:, None]
     wrap = np.where((hits.part == Part.SKIN)[:, None], of_skin, _OTHER_WRAP)
@@ -110,12 +102,7 @@ def _irradiance(
     return np.asarray(lamps + sky(normal, dome, passed(dome), light))
 
 
-def sky(
-    normal: Float32[np.ndarray, "n 3"],
-    share: Float32[np.ndarray, "n"],
-    seen: Float32[np.ndarray, "n 3"],
-    light: Illumination,
-) -> Float32[np.ndarray, "n 3"]:
+def sky(normal: Vectors, share: Scalars, seen: Vectors, light: Illumination) -> Vectors:
     """Light of the dome that arrives, per channel: from above, from the sides and from everywhere.
 
     Args:
@@ -137,41 +124,28 @@ def sky(
     )
 
 
-def rim(
-    normal: Float32[np.ndarray, "n 3"],
-    view: Float32[np.ndarray, "n 3"],
-    share: Float32[np.ndarray, "n"],
-    light: Illumination,
-) -> Float32[np.ndarray, "n 3"]:
+def rim(normal: Vectors, view: Vectors, share: Scalars, light: Illumination) -> Vectors:
     """Light that glances off the edges of what is seen; `share` of the dome reaches them."""
     edge = np.square(np.square(1 - np.clip(dot(normal, view), 0, 1)))
     strength = edge * (np.float32(0.16 * light.dome) * np.clip(share, 0, 1))
     return per_channel(strength, _RIM_TINT)
 
 
-def wrapped(normal: Float32[np.ndarray, "n 3"], lamp: Lamp, wrap: Array | np.float32) -> Array:
-    """Lambert's cosine, wrapped around the terminator as scattering under the skin does.
-
-    Args:
-        normal: of the surface.
-        lamp: that shines on it.
-        wrap: by how much, (n, 3) per channel, or one number, which gives (n,).
-    """
+def wrapped(normal: Vectors, lamp: Lamp, wrap: Array | np.float32) -> Array:
+    """Lambert's cosine, wrapped around the terminator as scattering under the skin does."""
     cosine = dot(normal, lamp.direction)
     cosine = cosine[:, None] if np.ndim(wrap) else cosine
     bent: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
     return bent ** np.float32(1.15)
 
 
-def fresnel(half: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]) -> Array:
+def fresnel(half: Vectors, view: Vectors) -> Array:
     """Schlick's factor: what reflects at an angle."""
     grazing = 1 - np.clip(dot(half, view), 0, 1)
     return np.asarray(_REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing)
 
 
-def _highlight(
-    lamp: Lamp, hits: Hits, surface: Material, normal: Float32[np.ndarray, "n 3"]
-) -> Float32[np.ndarray, "n"]:
+def _highlight(lamp: Lamp, hits: Hits, surface: Material, normal: Vectors) -> Scalars:
     """Blinn-Phong with Schlick's Fresnel factor."""
     half = normalized(hits.view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)
@@ -179,9 +153,7 @@ def _highlight(
     return np.asarray(lamp.highlight * surface.shine * fresnel(half, hits.view) * lobe)
 
 
-def _catch_lights(
-    outwards: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"], light: Illumination
-) -> Float32[np.ndarray, "n"]:
+def _catch_lights(outwards: Vectors, view: Vectors, light: Illumination) -> Scalars:
     """Mirror images of the lamps on the cornea."""
     total = np.zeros(len(view), np.float32)
     key, fill = light.lamps
@@ -200,19 +172,9 @@ _INNER = np.float32(0.5)
 
 
 def shade_strands(
-    fields: Float32[np.ndarray, "n 8"],
-    view: Float32[np.ndarray, "n 3"],
-    paint: Image,
-    light: Illumination,
-) -> Float32[np.ndarray, "n 3"]:
-    """Linear RGB of places on ribbons.
-
-    Args:
-        fields: what `Ribbons.fields` gives at the places.
-        view: (n, 3) unit vectors back to the camera.
-        paint: linear RGB over the chart.
-        light: of the studio.
-    """
+    fields: Float32[np.ndarray, "n 8"], view: Vectors, paint: Image, light: Illumination
+) -> Vectors:
+    """Linear RGB of places on ribbons."""
     normal, behind = facing(normalized(fields[:, :3]), view)
     seen = fields[:, 5:]
     seen = np.where(behind[:, None], scaled(seen, _INSIDE_HAIR), seen)
@@ -229,13 +191,7 @@ def shade_strands(
 def soft_outlines(
     linear: Float32[np.ndarray, "h w 3"], shares: Float32[np.ndarray, "h w 2"], width: float
 ) -> Float32[np.ndarray, "h w 3"]:
-    """Blend hair with what is around it at its outline, as it is finer there than strands are.
-
-    Args:
-        linear: linear RGB.
-        shares: of each pixel that strands and the background cover, 0..1.
-        width: of a pixel, dm.
-    """
+    """Blend hair with what is around it at its outline, as it is finer there than strands are."""
     radius = min(_TUFT / width, _SOFTEST)
     if radius < _SHARPEST:
         return linear
@@ -245,9 +201,7 @@ def soft_outlines(
     return mix(linear, cv2.GaussianBlur(linear, (0, 0), radius), weight)
 
 
-def _highlight_hair_shading(
-    lamp: Lamp, normal: Float32[np.ndarray, "n 3"], view: Float32[np.ndarray, "n 3"]
-) -> Array:
+def _highlight_hair_shading(lamp: Lamp, normal: Vectors, view: Vectors) -> Array:
     """As on the head, but broad: with an exponent of 6."""
     half = normalized(view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)

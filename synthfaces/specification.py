@@ -57,9 +57,6 @@ class FaceSpec:
         hair: the same for the hair, its style and its colour.
         seed: of the set that the subjects belong to.
         difficulty: of that set, by which its other shots are drawn.
-
-    Raises:
-        FaceError: an unknown subject or action, or a weight, gaze or angle out of range.
     """
 
     subject: int
@@ -151,11 +148,7 @@ def face_specs(
 
 
 def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
-    """Subjects, emotions, gazes and angles of a table.
-
-    Raises:
-        FaceError: a column is missing.
-    """
+    """Subjects, emotions, gazes and angles of a table."""
     lacking = set(COLUMNS) - set(table.columns)
     if lacking:
         raise FaceError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")

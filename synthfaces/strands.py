@@ -17,7 +17,7 @@ from synthfaces.appearance import (
 )
 from synthfaces.chart import AXIS_DEPTH
 from synthfaces.maths import Array, dot, mix, normalized, smoothstep
-from synthfaces.scalp import EAR, KNOT, Scalp, Vectors, comb, off_the_ears, off_the_face, shares
+from synthfaces.scalp import EAR, KNOT, Points, Scalp, comb, off_the_ears, off_the_face, shares
 
 _PARTS = 2
 _PART_WIDTH = 0.65
@@ -30,10 +30,10 @@ _SHORTEST = 0.78
 class Strands:
     """Strands of hair; n of them with k points each."""
 
-    paths: Float[np.ndarray, "n k 3"]  # (n, k, 3) from root to tip, dm
-    outwards: Float[np.ndarray, "n k 3"]  # (n, k, 3) unit vectors away from the head
-    layer: Float[np.ndarray, "n"]  # (n,) 0 next to the scalp, 1 outermost
-    width: Float[np.ndarray, "n"]  # (n,) dm
+    paths: Float[np.ndarray, "n k 3"]  # from root to tip, dm
+    outwards: Float[np.ndarray, "n k 3"]  # unit vectors away from the head
+    layer: Float[np.ndarray, "n"]  # 0 next to the scalp, 1 outermost
+    width: Float[np.ndarray, "n"]  # dm
 
 
 def no_strands() -> Strands:
@@ -48,13 +48,7 @@ def joined(one: Strands, other: Strands) -> Strands:
 
 
 def trimmed(strands: Strands, ends: Float[np.ndarray, "n"], points: int) -> Strands:
-    """Cut strands off and give each the same number of points.
-
-    Args:
-        strands: to be cut.
-        ends: (n,) where, as a share of their length.
-        points: of each strand afterwards.
-    """
+    """Cut strands off and give each the same number of points."""
     place = ends[:, None] * np.linspace(0, 1, points) * (strands.paths.shape[1] - 1)
     before = np.minimum(place.astype(int), strands.paths.shape[1] - 2)
     share = place - before
@@ -67,12 +61,7 @@ def trimmed(strands: Strands, ends: Float[np.ndarray, "n"], points: int) -> Stra
 
 
 def frayed(strands: Strands, rng: np.random.Generator) -> Strands:
-    """Each strand as several finer ones that part towards their tips, some of which stray.
-
-    Args:
-        strands: coarse ones, each of which stands for a tuft.
-        rng: the subject's stream.
-    """
+    """Each strand as several finer ones that part towards their tips, some of which stray."""
     count, points = strands.paths.shape[:2]
     if not count:
         return strands
@@ -182,7 +171,7 @@ def grow(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Strands:
 
 
 def _fall(
-    scalp: Scalp, roots: Vectors, style: HairStyle, haircut: Haircut, rng: np.random.Generator
+    scalp: Scalp, roots: Points, style: HairStyle, haircut: Haircut, rng: np.random.Generator
 ) -> Strands:
     """Let strands grow from their roots."""
     count = len(roots)
@@ -217,18 +206,13 @@ def _fall(
         outwards.append(normal)
     fine = np.clip(length / 0.25, 0.4, 1) * np.maximum(edge, thinnest)
     width = haircut.width * rng.uniform(0.6, 1.3, count) * fine
-    strands = Strands(
-        np.stack(paths, axis=1),
-        np.stack(outwards, axis=1),
-        layer,
-        width,
-    )
+    strands = Strands(np.stack(paths, axis=1), np.stack(outwards, axis=1), layer, width)
     strands = replace(strands, outwards=_away_from_axis(strands))
     strands = trimmed(strands, _ends(strands, style, rng), haircut.points)
     return waved(strands, style, rng)
 
 
-def _within_hairline(roots: Vectors, style: HairStyle) -> Float[np.ndarray, "n"]:
+def _within_hairline(roots: Points, style: HairStyle) -> Float[np.ndarray, "n"]:
     """How strong hair is: one inside, less at the hairline, where it is fine and short."""
     azimuth = np.arctan2(roots[:, 0], roots[:, 2] - AXIS_DEPTH)
     inside = within_hairline(azimuth, roots[:, 1], style)
@@ -237,7 +221,7 @@ def _within_hairline(roots: Vectors, style: HairStyle) -> Float[np.ndarray, "n"]
 
 
 def _lengths(
-    roots: Vectors, style: HairStyle, haircut: Haircut, rng: np.random.Generator
+    roots: Points, style: HairStyle, haircut: Haircut, rng: np.random.Generator
 ) -> Float[np.ndarray, "n"]:
     top, front = shares(roots)
     low, high = (
@@ -252,7 +236,7 @@ def _lengths(
     return np.asarray(length * (0.3 + 0.7 * smoothstep(6.5, 7.3, roots[:, 1])))
 
 
-def _lifts(points: Vectors, style: HairStyle, haircut: Haircut) -> Float[np.ndarray, "n"]:
+def _lifts(points: Points, style: HairStyle, haircut: Haircut) -> Float[np.ndarray, "n"]:
     """How high the outermost layer stands, dm: most on top, little at the nape."""
     if style.cut == Cut.TIED:
         return np.full(len(points), haircut.lift)

@@ -9,7 +9,7 @@ from synthfaces.appearance import Appearance, draw_appearance
 from synthfaces.chart import Image
 from synthfaces.expressions import UPRIGHT, Expression, Head, held_lids, rotation
 from synthfaces.hair import Ribbons, hair_ribbons, hair_thickness
-from synthfaces.maths import Array, contract, stream
+from synthfaces.maths import Array, Vectors, contract, stream
 from synthfaces.mesh import EYES, HeadMesh
 from synthfaces.people import Person, draw_shape, person
 from synthfaces.texture import Coat, Painter, Shirt, lay
@@ -40,8 +40,8 @@ class Subject:
 
     person: Person  # number, group, sex
     looks: Appearance  # colours and hair style
-    controls: Float32[np.ndarray, "n 3"]  # (n, 3) the anatomy's vertices at rest, dm
-    hair: Float32[np.ndarray, "s"]  # (s,) by how much hair lifts each vertex of the skin, dm
+    controls: Vectors  # the anatomy's vertices at rest, dm
+    hair: Float32[np.ndarray, "s"]  # by how much hair lifts each vertex of the skin, dm
     ribbons: Ribbons  # the strands of hair
     paint: Image  # the chart's colours and hair cover
     eyes: dict[str, Eye]  # per eye
@@ -52,18 +52,7 @@ class Subject:
 def make_subject(
     number: int, painter: Painter, seed: int, skin: int | None = None, hair: int | None = None
 ) -> Subject:
-    """Make up a subject; each aspect has a random stream of its own.
-
-    Args:
-        number: whose head it is.
-        painter: the head, and what all heads have painted on them.
-        seed: of the set.
-        skin: whose skin, lips, irises, brows, lashes and beard it has; its own by default.
-        hair: whose hair, its style and its colour, it has; its own by default.
-
-    Raises:
-        FaceError: a number that RaFD does not use.
-    """
+    """Make up a subject; each aspect has a random stream of its own."""
     who, mesh = person(number), painter.mesh
     below, above = number if skin is None else skin, number if hair is None else hair
     anatomy = mesh.anatomy
@@ -134,12 +123,12 @@ _LID_CLEARANCE = 1.012
 class Pose:
     """The geometry of one shot."""
 
-    vertices: Float32[np.ndarray, "v 3"]  # (v, 3) of the mesh, dm
-    normals: Float32[np.ndarray, "v 3"]  # (v, 3) unit vectors
-    # (n, 3) the deformed anatomy, whose vertices the lashes are made of, dm
-    controls: Float32[np.ndarray, "n 3"]
-    eye_rotation: Float32[np.ndarray, "3 3"]  # (3, 3) of both eyeballs in the head
-    creases: Float32[np.ndarray, "g"]  # (g,) depth of the groups of creases, 0..1
+    vertices: Float32[np.ndarray, "v 3"]  # of the mesh, dm
+    normals: Float32[np.ndarray, "v 3"]  # unit vectors
+    # the deformed anatomy, whose vertices the lashes are made of, dm
+    controls: Vectors
+    eye_rotation: Float32[np.ndarray, "3 3"]  # of both eyeballs in the head
+    creases: Float32[np.ndarray, "g"]  # depth of the groups of creases, 0..1
     mouth_light: float  # how much light reaches the teeth, 0..1
 
 
@@ -185,9 +174,7 @@ def _cornea(cosine: Array) -> Array:
     return np.asarray(_CORNEA_HEIGHT * np.exp(-((angle / _CORNEA_EXTENT) ** 4)))
 
 
-def _outside(
-    points: Float32[np.ndarray, "n 3"], eye: Eye, gaze: Float32[np.ndarray, "3"]
-) -> Float[np.ndarray, "n 3"]:
+def _outside(points: Vectors, eye: Eye, gaze: Float32[np.ndarray, "3"]) -> Float[np.ndarray, "n 3"]:
     """Points pushed away from the eyeball's centre until they clear it and its cornea."""
     offset = points - eye.centre
     distance = np.linalg.norm(offset, axis=1, keepdims=True)

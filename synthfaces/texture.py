@@ -28,7 +28,7 @@ from synthfaces.chart import (
     value_noise,
 )
 from synthfaces.hair import is_for_ribbons, paint_cover, paint_strands, shade_below
-from synthfaces.maths import Array, mix, smoothstep
+from synthfaces.maths import Array, Layer, Scalars, Vectors, mix, smoothstep
 from synthfaces.mesh import HeadMesh
 from synthfaces.people import Person
 from synthfaces.scalp import Scalp
@@ -66,7 +66,7 @@ def draw_brow_style(male: bool, rng: np.random.Generator) -> BrowStyle:
     )
 
 
-def brow_cover(view: FrontView, male: bool, rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
+def brow_cover(view: FrontView, male: bool, rng: np.random.Generator) -> Layer:
     """Opacity of both brows over the chart."""
     style = draw_brow_style(male, rng)
     ridge = _ridge(male, style)
@@ -134,7 +134,7 @@ def features(view: FrontView) -> Float32[np.ndarray, "h w 3"]:
     return np.asarray(factor * (1 - _lid_margins(view)[..., None] * _LID), dtype=np.float32)
 
 
-def _lid_margins(view: FrontView) -> Float32[np.ndarray, "h w"]:
+def _lid_margins(view: FrontView) -> Layer:
     """Opacity of the dark line along the roots of the lashes."""
     anatomy, skin = view.mesh.anatomy, view.mesh.template[view.mesh.skin]
     drawn = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -175,9 +175,7 @@ def complexion(view: FrontView, rng: np.random.Generator) -> Float32[np.ndarray,
     return factor.astype(np.float32)
 
 
-def beard_cover(
-    view: FrontView, density: float, rng: np.random.Generator
-) -> Float32[np.ndarray, "h w"]:
+def beard_cover(view: FrontView, density: float, rng: np.random.Generator) -> Layer:
     """Opacity of the beard's shadow: jaw, chin, upper lip."""
     border = np.interp(np.abs(azimuths()), _JAW_AZIMUTH, _BEARD_HEIGHT).astype(np.float32)
     uneven = 0.05 * value_noise(rng, 40) + 0.02 * value_noise(rng, 8)
@@ -226,12 +224,7 @@ _FOREHEAD_LINE = ((-0.42, -0.02), (-0.2, 0.015), (0.0, -0.01), (0.2, 0.015), (0.
 # lines of the face at rest, (x, y) as seen from the front, dm: path, width, opacity, mirrored
 _CREASES: tuple[tuple[tuple[Path, float, float, bool], ...], ...] = (
     tuple(
-        (
-            [(x, y + lift) for x, lift in _FOREHEAD_LINE],
-            0.02,
-            1.0,
-            False,
-        )
+        ([(x, y + lift) for x, lift in _FOREHEAD_LINE], 0.02, 1.0, False)
         for y in (7.74, 7.84, 7.94)
     ),
     (
@@ -263,8 +256,8 @@ class Coat:
 
     skin: Array  # (h, w, 3) linear RGB over the chart, with brows and beard
     hair: Array  # (h, w, 3) the hair's
-    cover: Float32[np.ndarray, "h w"]  # (h, w) its opacity
-    shade: Float32[np.ndarray, "h w"]  # (h, w) share of the light that it keeps from the skin
+    cover: Layer  # its opacity
+    shade: Layer  # share of the light that it keeps from the skin
 
 
 def lay(skin: Coat, hair: Coat) -> Image:
@@ -345,7 +338,7 @@ _THICKNESS, _SLOPE = 0.05, 0.06
 class Shirt:
     """Black up to a height, without a collar: enough for pictures that end below the chin."""
 
-    def cover(self, template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+    def cover(self, template: Vectors) -> Scalars:
         """How much of places of the undeformed head it covers, 0..1."""
         return smoothstep(_HEIGHT + _FADE, _HEIGHT, template[:, 1])
 
@@ -353,16 +346,16 @@ class Shirt:
 class TShirt(Shirt):
     """With a round collar, deepest in front, at the base of the neck."""
 
-    def cover(self, template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+    def cover(self, template: Vectors) -> Scalars:
         """How much of places of the undeformed head it covers, 0..1."""
         return _below_collar(template, _EDGE).astype(np.float32)
 
-    def lift(self, template: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+    def lift(self, template: Vectors) -> Scalars:
         """By how much it lies above the skin at places of the undeformed head, dm."""
         return (_below_collar(template, _SLOPE) * _THICKNESS).astype(np.float32)
 
 
-def _below_collar(template: Float32[np.ndarray, "n 3"], softness: float) -> Array:
+def _below_collar(template: Vectors, softness: float) -> Array:
     """0..1; the collar is a height over the azimuth around the neck, a sum of cosines, dm."""
     x, y, z = template.T
     azimuth = np.arctan2(x, z - _AXIS_DEPTH)

@@ -10,7 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float32, Int, Int8, Int32
 
 from synthfaces.camera import Camera
-from synthfaces.maths import Array, by_column, normalized, pick, smoothstep
+from synthfaces.maths import Array, Rays, Scalars, Vectors, by_column, normalized, pick, smoothstep
 from synthfaces.mesh import FINE, NOTHING, SMOOTH, STRANDS, HeadMesh, Part, ray_scene
 from synthfaces.subjects import Pose, Subject
 
@@ -24,8 +24,8 @@ class LashesMet:
     """Rays that meet lashes; n of them."""
 
     rows: Int[np.ndarray, "n"]  # the numbers of the rays
-    depth: Float32[np.ndarray, "n"]  # of the lashes, dm
-    opacity: Float32[np.ndarray, "n"]  # 0..1
+    depth: Scalars  # of the lashes, dm
+    opacity: Scalars  # 0..1
 
     def before(self, depth: Float32[np.ndarray, "r"]) -> Float32[np.ndarray, "r"]:
         """Opacity in front of each ray's hit; infinitely deep where it hits nothing."""
@@ -48,7 +48,7 @@ class Lashes:
         """What rays can meet."""
         return ray_scene(self.pose.controls, self.mesh.lashes)
 
-    def meet(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> LashesMet:
+    def meet(self, camera: Camera, rays: Rays) -> LashesMet:
         """The lashes along rays of a camera."""
         near = self._band(camera, rays)
         directions = pick(rays, near)
@@ -68,7 +68,7 @@ class Lashes:
         opacity = density * smoothstep(1.55, 1.08, distance) * self.subject.looks.lashes
         return LashesMet(near[hit], depth, opacity.astype(np.float32))
 
-    def _band(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Int[np.ndarray, "_"]:
+    def _band(self, camera: Camera, rays: Rays) -> Int[np.ndarray, "_"]:
         """The rays that point to where the lashes are."""
         ends = normalized(self.pose.controls[self.mesh.lash_ends] - camera.position)
         low, high = ends.min(axis=0) - _ROUNDING, ends.max(axis=0) + _ROUNDING
@@ -88,10 +88,10 @@ class Places:
     """Places on the head where light leaves it towards the camera; n of them."""
 
     triangle: Int[np.ndarray, "n"]  # the number of the triangle
-    corners: Int[np.ndarray, "n k"]  # (n, k) vertices, between which is interpolated
-    weights: Float32[np.ndarray, "n k"]  # (n, k) their shares
-    rays: Float32[np.ndarray, "n 3"]  # (n, 3) unit vectors from the camera
-    depth: Float32[np.ndarray, "n"]  # distance from it, dm
+    corners: Int[np.ndarray, "n k"]  # vertices, between which is interpolated
+    weights: Float32[np.ndarray, "n k"]  # their shares
+    rays: Vectors  # unit vectors from the camera
+    depth: Scalars  # distance from it, dm
 
     def __len__(self) -> int:
         return len(self.triangle)
@@ -116,20 +116,12 @@ class Places:
 
 def places_met(
     found: dict[str, Array],
-    rays: Float32[np.ndarray, "r 3"],
+    rays: Rays,
     rows: Int[np.ndarray, "n"],
     triangles: Int[np.ndarray, "t 3"],
     first: int = 0,
 ) -> Places:
-    """Where some rays meet the head.
-
-    Args:
-        found: what Embree tells of all rays.
-        rays: unit vectors.
-        rows: the rays asked for; all of them hit one of the triangles.
-        triangles: vertices of each triangle.
-        first: the number of the first one.
-    """
+    """Where some rays meet the head."""
     triangle, u, v = (found[name][rows] for name in ("primID", "u", "v"))
     triangle = triangle - first
     weights = np.stack([1 - u - v, u, v], axis=1)
@@ -158,21 +150,11 @@ def rays_of_pixels(rows: int, columns: int, samples: int) -> Int[np.ndarray, "p 
 
 
 def plain_kind(
-    kind: Int8[np.ndarray, "p 2"],
-    depth: Float32[np.ndarray, "p 2"],
-    columns: int,
-    width: float,
+    kind: Int8[np.ndarray, "p 2"], depth: Float32[np.ndarray, "p 2"], columns: int, width: float
 ) -> Int8[np.ndarray, "p"]:
     """What all rays of each pixel meet, as far as their neighbours tell; `FINE` where they differ.
 
     A pixel's other two rays lie between its own first and last and those of the pixels around it.
-
-    Args:
-        kind: of surface that the first and the last ray of each pixel meet, row after row.
-        depth: of these rays, dm.
-        columns: of the picture.
-        width: of a pixel, dm; skin is plain where it is no steeper than that, and hair where it is
-            about as wide.
     """
     around = _first_and_last(kind, columns)
     first = around[0]
@@ -202,13 +184,13 @@ Found = dict[str, Array]
 class Sight:
     """What a camera sees; r rays through p pixels, q through each."""
 
-    rays: Float32[np.ndarray, "r 3"]  # (r, 3) unit vectors
+    rays: Rays  # unit vectors
     # what each ray meets. In plain pixels only the first and the last ray are traced; the others
     # seem to meet nothing
     found: Found
-    lash: Float32[np.ndarray, "r"]  # (r,) opacity of the lashes in front of it
-    pixels: Int[np.ndarray, "p q"]  # (p, q) the rays of each pixel
-    kind: Int8[np.ndarray, "p"]  # (p,) what all rays of a plain pixel meet; `FINE` for the others
+    lash: Float32[np.ndarray, "r"]  # opacity of the lashes in front of it
+    pixels: Int[np.ndarray, "p q"]  # the rays of each pixel
+    kind: Int8[np.ndarray, "p"]  # what all rays of a plain pixel meet; `FINE` for the others
 
     def of(self, kind: np.int8) -> Int[np.ndarray, "k q"]:
         """The rays of the pixels of one kind."""
@@ -263,7 +245,7 @@ class Geometry:
         strands = np.full(len(self.subject.ribbons.triangles), STRANDS)
         return np.concatenate([self.mesh.kind, strands, [NOTHING]])
 
-    def meet(self, camera: Camera, rays: Float32[np.ndarray, "r 3"]) -> Found:
+    def meet(self, camera: Camera, rays: Rays) -> Found:
         """What each ray meets first: a triangle of the head or of a strand of hair."""
         starts = camera.origins(len(rays))
         found: Found = self.scene.run(starts, rays, output=1)
@@ -277,13 +259,7 @@ class Geometry:
         return found
 
     def look(self, camera: Camera, size: int, samples: int) -> Sight:
-        """What a camera sees.
-
-        Args:
-            camera: that looks.
-            size: columns of the picture.
-            samples: rays a pixel, across and down: two, or one, of which none can be spared.
-        """
+        """What a camera sees."""
         rays = camera.rays(size * samples)
         pixels = rays_of_pixels(camera.rows(size), size, samples)
         lashes = self.lashes.meet(camera, rays)
@@ -301,13 +277,7 @@ class Geometry:
         depth = np.where(found["primID"] >= 0, found["tfar"], np.float32(np.inf))
         return Sight(rays, found, lashes.before(depth), pixels, kind)
 
-    def _trace(
-        self,
-        found: Found,
-        camera: Camera,
-        rays: Float32[np.ndarray, "r 3"],
-        rows: Int[np.ndarray, "_"],
-    ) -> None:
+    def _trace(self, found: Found, camera: Camera, rays: Rays, rows: Int[np.ndarray, "_"]) -> None:
         """Add what some of the rays meet."""
         others = self.meet(camera, pick(rays, rows))
         for name, values in found.items():

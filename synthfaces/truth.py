@@ -8,11 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int8, UInt8
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 from synthfaces.camera import Camera, aim
 from synthfaces.chart import chart, sample
-from synthfaces.maths import contract
+from synthfaces.maths import Rays, Scalars, Vectors, contract
 from synthfaces.mesh import EYES, HeadMesh, Part, ray_scene
 from synthfaces.photograph import SUPERSAMPLING, Studio
 from synthfaces.specification import FaceSpec
@@ -78,19 +78,9 @@ _EYEBALLS = (Part.LEFT_EYE, Part.RIGHT_EYE)
 
 
 def face_parts(
-    material: Int8[np.ndarray, "n"],
-    template: Float32[np.ndarray, "n 3"],
-    hair: Float32[np.ndarray, "n"],
-    masks: Mapping[str, Float32[np.ndarray, "n"]],
+    material: Int8[np.ndarray, "n"], template: Vectors, hair: Scalars, masks: Mapping[str, Scalars]
 ) -> UInt8[np.ndarray, "n"]:
-    """The part of the face at places of a head's surface, as numbers of `FacePart`.
-
-    Args:
-        material: the `Part` of the mesh.
-        template: the same places on the undeformed head, dm.
-        hair: how much of them hair covers, 0..1.
-        masks: 0..1: lips, mouth (its inside) and ears.
-    """
+    """The part of the face at places of a head's surface, as numbers of `FacePart`."""
     found = _from_the_front(template)
     found[_is_neck(template)] = FacePart.NECK
     found[(masks["lips"] > _HALF) | (masks["mouth"] > _HALF)] = FacePart.MOUTH
@@ -102,12 +92,12 @@ def face_parts(
     return found
 
 
-def _is_neck(template: Float32[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
+def _is_neck(template: Vectors) -> Bool[np.ndarray, "n"]:
     border = np.interp(template[:, 2], _JAW_DEPTH, _JAW_HEIGHT)
     return np.asarray(template[:, 1] < border)
 
 
-def _from_the_front(template: Float32[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n"]:
+def _from_the_front(template: Vectors) -> UInt8[np.ndarray, "n"]:
     """Look the outlines up, which are the same on both sides of the middle."""
     drawn = _drawn()
     height, width = drawn.shape
@@ -292,13 +282,7 @@ class Truth:
 
 
 def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
-    """The truth about the image of a shot.
-
-    Args:
-        studio: the subject, posed and lit as the shot asks for.
-        spec: the shot.
-        size: of the image, pixels.
-    """
+    """The truth about the image of a shot."""
     camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
     return Truth(
         spec=spec,
@@ -309,13 +293,7 @@ def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
 
 
 def see_parts(studio: Studio, camera: Camera, size: int) -> UInt8[np.ndarray, "s s"]:
-    """The part of the face that each pixel shows: see `Truth`.
-
-    Args:
-        studio: the subject, posed.
-        camera: where the picture is taken from.
-        size: of the picture, pixels.
-    """
+    """The part of the face that each pixel shows: see `Truth`."""
     side = size * SUPERSAMPLING
     samples = _parts_along(studio, camera, camera.rays(side))
     return majority(samples.reshape(side, side))
@@ -330,9 +308,7 @@ def majority(samples: UInt8[np.ndarray, "m m"]) -> UInt8[np.ndarray, "s s"]:
     return np.asarray(greatest, dtype=np.uint8)
 
 
-def _parts_along(
-    studio: Studio, camera: Camera, rays: Float32[np.ndarray, "r 3"]
-) -> UInt8[np.ndarray, "r"]:
+def _parts_along(studio: Studio, camera: Camera, rays: Rays) -> UInt8[np.ndarray, "r"]:
     """The part that each ray meets; lashes belong to the eyes."""
     found = studio.geometry.meet(camera, rays)
     hit = np.flatnonzero(found["primID"] >= 0)
@@ -346,10 +322,7 @@ def _parts_along(
 
 
 def _parts_hit(
-    studio: Studio,
-    triangle: Int[np.ndarray, "n"],
-    u: Float32[np.ndarray, "n"],
-    v: Float32[np.ndarray, "n"],
+    studio: Studio, triangle: Int[np.ndarray, "n"], u: Scalars, v: Scalars
 ) -> UInt8[np.ndarray, "n"]:
     geometry = studio.geometry
     corners, weights = geometry.triangles[triangle], np.stack([1 - u - v, u, v], axis=1)
