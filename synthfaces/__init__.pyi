@@ -52,7 +52,6 @@ from synthfaces.rendering import ground_truth as ground_truth
 from synthfaces.rendering import parts_shown as parts_shown
 from synthfaces.rendering import render as render
 from synthfaces.rendering import render_face as render_face
-from synthfaces.rendering import render_shot as render_shot
 from synthfaces.rendering import render_with_parts as render_with_parts
 from synthfaces.specification import FaceSpec as FaceSpec
 from synthfaces.specification import face_spec as face_spec

@@ -132,11 +132,6 @@ class Anatomy:
     # targets that are the two directions of one local trait: positive to negative
     opposites: dict[str, str]
 
-    @property
-    def face_units(self) -> tuple[str, ...]:
-        """The targets that are facial actions; every other target's name has a hyphen."""
-        return tuple(name for name in self.names if "-" not in name)
-
     def displacement(self, weights: Mapping[str, float]) -> Vectors:
         """The weighted sum of targets, dm."""
         rows = [self.names.index(name) for name in weights]

@@ -10,7 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Float32
 from scipy.interpolate import CubicSpline
 
-from synthfaces.maths import Array, Layer, by_column, columns
+from synthfaces.maths import Array, Layer, Vectors, by_column, columns
 from synthfaces.mesh import HeadMesh, Part, ray_scene
 from synthfaces.parameters import Real
 
@@ -137,15 +137,18 @@ class FrontView:
         skin = self.mesh.triangles[self.mesh.material == Part.SKIN]
         return ray_scene(self.mesh.template, skin)
 
-    def project(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        """Fractions of the chart behind the points (x, y) that the viewer sees, dm."""
+    def meet(self, points: Float[np.ndarray, "n 2"]) -> Vectors:
+        """Return what of the skin the viewer sees at the points (x, y), dm."""
         origins = np.full((len(points), 3), _EYE_OF_THE_BEHOLDER, np.float32)
         origins[:, :2] = points
         away = np.zeros_like(origins)
         away[:, 2] = -1
-        hits = self._skin.run(origins, away, output=1)
-        origins[:, 2] -= hits["tfar"]
-        return chart(origins)
+        origins[:, 2] -= self._skin.run(origins, away, output=1)["tfar"]
+        return origins
+
+    def project(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Return the fractions of the chart behind the points (x, y) that the viewer sees, dm."""
+        return chart(self.meet(points))
 
     def stroke(self, path: Path, width: float, mirrored: bool) -> Layer:
         """A soft line that fades out at both ends; width in dm."""

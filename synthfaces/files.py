@@ -25,11 +25,6 @@ def subject_file(folder: Path, number: int, shots: Sequence[Shot]) -> Path:
     return folder / f"subject-{number:02d}-{digest}.npz"
 
 
-def save_images(path: Path, images: UInt8[np.ndarray, "n s s 3"]) -> None:
-    """Write one subject's images, with the checksum that zip archives carry."""
-    write_whole(path, lambda temporary: np.savez(temporary, images=images))
-
-
 def load_images(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "n s s 3"] | None:
     """Read one subject's images; None where they are missing, damaged or of another shape."""
     try:

@@ -87,29 +87,14 @@ def draw_light(
 class Illumination:
     """The light of the studio in the frame of a head, which may be turned."""
 
-    light: Light = STUDIO  # as it is in the room
+    studio: Light = STUDIO  # as it is in the room
     head: Head = UPRIGHT  # how it is held
-
-    @property
-    def key(self) -> Real:
-        """Factor on the strength of the key lamp."""
-        return self.light.key
-
-    @property
-    def fill(self) -> Real:
-        """Factor on the strength of the fill lamp."""
-        return self.light.fill
-
-    @property
-    def dome(self) -> Real:
-        """Factor on the light from everywhere else."""
-        return self.light.dome
 
     @cached_property
     def lamps(self) -> tuple[Lamp, Lamp]:
         """The key lamp and the fill lamp."""
         key, fill = (
-            replace(lamp, direction=self.head.seen(lamp.direction)) for lamp in self.light.lamps
+            replace(lamp, direction=self.head.seen(lamp.direction)) for lamp in self.studio.lamps
         )
         return key, fill
 
@@ -133,19 +118,12 @@ PLAIN = Illumination()
 """The studio around a head that is upright."""
 
 
-def visibility(
-    mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Illumination = PLAIN
-) -> Float32[np.ndarray, "v 3"]:
-    """How much of key lamp, fill lamp and dome each vertex sees, about 0..1.
+class Visibility:
+    """How much of key lamp, fill lamp and dome vertices see, about 0..1, traced when asked for.
 
     Rays start at the vertices that stem from control vertices; those in between are interpolated,
     as occlusion varies slowly over a face.
     """
-    return Visibility(mesh, pose, scene, light).at(np.ones(len(mesh.template), bool))
-
-
-class Visibility:
-    """The same, traced only where it is asked for."""
 
     def __init__(
         self, mesh: HeadMesh, pose: Pose, scene: EmbreeScene, light: Illumination = PLAIN

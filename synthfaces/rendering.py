@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from synthfaces.anatomy import data_folder, load_anatomy
 from synthfaces.camera import Nuisance, aim
-from synthfaces.files import Shot, load_images, save_images, subject_file
+from synthfaces.files import Shot, load_images, subject_file, write_whole
 from synthfaces.mesh import build_mesh
 from synthfaces.parameters import USUAL, Difficulty, FaceError, check_size
 from synthfaces.people import check_shot, person
@@ -190,7 +190,8 @@ class Job:
             taken_by.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
             for (emotion, gaze), views in groupby(self.shots, key=lambda shot: shot[:2])
         ]
-        save_images(self.path, np.concatenate(images))
+        taken = np.concatenate(images)
+        write_whole(self.path, lambda path: np.savez(path, images=taken))
 
 
 def _plan(

@@ -111,7 +111,7 @@ def sky(normal: Vectors, share: Scalars, seen: Vectors, light: Illumination) -> 
         seen: what is `passed` of it.
         light: of the studio.
     """
-    strength = np.float32(light.dome)
+    strength = np.float32(light.studio.dome)
     upwards = np.float32(0.62) + np.float32(0.38) * dot(normal, light.up)
     lateral = np.abs(dot(normal, light.left))
     sidewards = np.clip(lateral * np.float32(1.1) - np.float32(0.15), 0, 1)
@@ -127,7 +127,7 @@ def sky(normal: Vectors, share: Scalars, seen: Vectors, light: Illumination) -> 
 def rim(normal: Vectors, view: Vectors, share: Scalars, light: Illumination) -> Vectors:
     """Light that glances off the edges of what is seen; `share` of the dome reaches them."""
     edge = np.square(np.square(1 - np.clip(dot(normal, view), 0, 1)))
-    strength = edge * (np.float32(0.16 * light.dome) * np.clip(share, 0, 1))
+    strength = edge * (np.float32(0.16 * light.studio.dome) * np.clip(share, 0, 1))
     return per_channel(strength, _RIM_TINT)
 
 
@@ -157,7 +157,7 @@ def _catch_lights(outwards: Vectors, view: Vectors, light: Illumination) -> Scal
     """Mirror images of the lamps on the cornea."""
     total = np.zeros(len(view), np.float32)
     key, fill = light.lamps
-    for lamp, strength in ((key, 1.1 * light.key), (fill, 0.5 * light.fill)):
+    for lamp, strength in ((key, 1.1 * light.studio.key), (fill, 0.5 * light.studio.fill)):
         half = normalized(lamp.direction + view)
         total += strength * smoothstep(0.985, 0.995, np.clip(dot(outwards, half), 0, 1))
     return total

@@ -196,18 +196,7 @@ def intervene(
         FaceError: no cause or several; an unknown action, emotion, gaze or subject; a weight or
             an angle out of range.
     """
-    causes: dict[str, Any] = {
-        "actions": actions,
-        "upper": upper,
-        "lower": lower,
-        "gaze": gaze,
-        "light": light,
-        "head": head,
-        "angle": angle,
-        "shape": shape,
-        "skin": skin,
-        "hair": hair,
-    }
+    causes = {name: value for name, value in locals().items() if name != "spec"}
     given = [name for name, value in causes.items() if value is not None]
     if len(given) != 1:
         raise FaceError(
@@ -215,58 +204,29 @@ def intervene(
             "call it again for the next"
         )
     cause, value = given[0], causes[given[0]]
-    if cause in _EXPRESSIONS:
-        return replace(spec, expression=_EXPRESSIONS[cause](spec, value))
-    return replace(spec, **{cause: value})
-
-
-def _with_actions(spec: FaceSpec, weights: Mapping[str, Real]) -> Expression:
-    named = {name: weight for action, weight in weights.items() for name in both_sides(action)}
-    return _with(spec.expression, {**spec.expression.actions, **named})
-
-
-def _with_upper(spec: FaceSpec, emotion: str) -> Expression:
-    return _with_part(spec.expression, _shown(spec, emotion), _is_upper)
-
-
-def _with_lower(spec: FaceSpec, emotion: str) -> Expression:
-    return _with_part(spec.expression, _shown(spec, emotion), _is_lower)
-
-
-def _with_gaze(spec: FaceSpec, gaze: str | Real) -> Expression:
-    yaw = gaze_yaw(gaze)
-    turned = _with_part(spec.expression, follow_gaze(yaw), _is_gaze)
-    return replace(turned, gaze_yaw=yaw)
-
-
-_EXPRESSIONS: Mapping[str, Callable[[FaceSpec, Any], Expression]] = {
-    "actions": _with_actions,
-    "upper": _with_upper,
-    "lower": _with_lower,
-    "gaze": _with_gaze,
-}
-
-
-def _shown(spec: FaceSpec, emotion: str) -> Mapping[str, Real]:
-    shown = face_spec(spec.subject, emotion, seed=spec.seed, difficulty=spec.difficulty)
-    return shown.expression.actions
+    now = spec.expression
+    if cause == "actions":
+        named = {name: weight for action, weight in value.items() for name in both_sides(action)}
+        now = replace(now, actions={**now.actions, **named})
+    elif cause in _PARTS:
+        like = face_spec(spec.subject, value, seed=spec.seed, difficulty=spec.difficulty)
+        now = _with_part(now, like.expression.actions, _PARTS[cause])
+    elif cause == "gaze":
+        yaw = gaze_yaw(value)
+        now = replace(_with_part(now, follow_gaze(yaw), _is_gaze), gaze_yaw=yaw)
+    else:
+        return replace(spec, **{cause: value})
+    return replace(spec, expression=now)
 
 
 def _with_part(
     expression: Expression, others: Mapping[str, Real], is_part: Callable[[str], bool]
 ) -> Expression:
-    """An expression with a part of its actions taken from others, those that stay in their order.
-
-    The order is that of a sum, which rounds.
-    """
+    """Take a part of the actions from others; those that stay keep their order, as sums round."""
     taken = {name: weight for name, weight in others.items() if is_part(name)}
     both = {**expression.actions, **taken}
     kept = {name: weight for name, weight in both.items() if name in taken or not is_part(name)}
-    return _with(expression, kept)
-
-
-def _with(expression: Expression, actions: Mapping[str, Real]) -> Expression:
-    return replace(expression, actions=actions)
+    return replace(expression, actions=kept)
 
 
 def _is_gaze(action: str) -> bool:
@@ -279,3 +239,6 @@ def _is_upper(action: str) -> bool:
 
 def _is_lower(action: str) -> bool:
     return not action.startswith(_UPPER)
+
+
+_PARTS: Mapping[str, Callable[[str], bool]] = {"upper": _is_upper, "lower": _is_lower}

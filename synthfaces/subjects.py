@@ -56,19 +56,21 @@ def make_subject(
     who, mesh = person(number), painter.mesh
     below, above = number if skin is None else skin, number if hair is None else hair
     anatomy = mesh.anatomy
-    looks = _looks(below, above, seed)
+    looks = replace(own_looks(below, seed), style=own_looks(above, seed).style)
     weights = draw_shape(who, anatomy.opposites, stream(seed, number, "shape"))
     controls = anatomy.vertices + anatomy.displacement(weights)
     surface = (mesh.smooth @ controls[: mesh.controls])[mesh.skin]
     eyes = {name: _fit_eye(controls[anatomy.parts[name]]) for name in EYES}
     locks = stream(seed, above, "hair")
+    coat = _coat(painter, below, seed)
+    hair_coat = coat if above == below else _coat(painter, above, seed)
     return Subject(
         person=who,
         looks=looks,
         controls=controls,
         hair=hair_thickness(mesh, looks.style),
         ribbons=hair_ribbons(painter.scalp, surface, looks.style, locks),
-        paint=_paint(painter, below, above, seed),
+        paint=lay(coat, hair_coat),
         eyes=eyes,
         framing=_frame(mesh, surface, eyes),
     )
@@ -79,20 +81,8 @@ def own_looks(number: int, seed: int) -> Appearance:
     return draw_appearance(person(number), stream(seed, number, "appearance"))
 
 
-def _looks(skin: int, hair: int, seed: int) -> Appearance:
-    """Those of one subject, with the hair style of another."""
-    return replace(own_looks(skin, seed), style=own_looks(hair, seed).style)
-
-
-def _paint(painter: Painter, skin: int, hair: int, seed: int) -> Image:
-    """The skin of one subject under the hair of another."""
-    own = _coat(painter, skin, seed)
-    return lay(own, own if hair == skin else _coat(painter, hair, seed))
-
-
 def _coat(painter: Painter, number: int, seed: int) -> Coat:
-    looks = own_looks(number, seed)
-    return painter.coat(person(number), looks, stream(seed, number, "paint"))
+    return painter.coat(person(number), own_looks(number, seed), stream(seed, number, "paint"))
 
 
 def _fit_eye(box: Float[np.ndarray, "n 3"]) -> Eye:

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 from synthfaces.camera import Camera, aim
-from synthfaces.chart import chart, sample
+from synthfaces.chart import FrontView, chart, sample
 from synthfaces.maths import Rays, Scalars, Vectors, contract
-from synthfaces.mesh import EYES, HeadMesh, Part, ray_scene
+from synthfaces.mesh import EYES, HeadMesh, Part
 from synthfaces.photograph import SUPERSAMPLING, Studio
 from synthfaces.specification import FaceSpec
 
@@ -119,7 +119,6 @@ def _drawn() -> UInt8[np.ndarray, "h w"]:
     return picture
 
 
-_IN_FRONT = 9.0
 _NEAR = 0.04
 
 _MIDDLE: Mapping[str, tuple[float, float, FacePart]] = {
@@ -199,8 +198,9 @@ def _chosen(mesh: HeadMesh) -> tuple[dict[str, FacePart], Int[np.ndarray, "l"]]:
     """The part and the vertex of each landmark."""
     names = [*_MIDDLE, *(f"{side}-{name}" for side in ("left", "right") for name in _SIDES)]
     parts = [part for _, _, part in (*_MIDDLE.values(), *_SIDES.values(), *_SIDES.values())]
+    view = FrontView(mesh)
     middle, left = (
-        _in_front(mesh, np.array([(x, y) for x, y, _ in points.values()]))
+        _nearest(mesh, view.meet(np.array([(x, y) for x, y, _ in points.values()])))
         for points in (_MIDDLE, _SIDES)
     )
     right = _nearest(mesh, mesh.template[left] * (-1, 1, 1))
@@ -208,17 +208,6 @@ def _chosen(mesh: HeadMesh) -> tuple[dict[str, FacePart], Int[np.ndarray, "l"]]:
     chosen = dict(zip(names, parts, strict=True))
     chosen |= {f"{side}-pupil": FacePart.EYES for side in ("left", "right")}
     return chosen, np.concatenate([middle, left, right, pupils])
-
-
-def _in_front(mesh: HeadMesh, points: Float[np.ndarray, "l 2"]) -> Int[np.ndarray, "l"]:
-    """The vertices of the skin next to what is seen from the front at these (x, y), dm."""
-    starts = np.full((len(points), 3), _IN_FRONT, np.float32)
-    starts[:, :2] = points
-    away = np.zeros_like(starts)
-    away[:, 2] = -1
-    scene = ray_scene(mesh.template, mesh.triangles[mesh.material == Part.SKIN])
-    starts[:, 2] -= scene.run(starts, away, output=1)["tfar"]
-    return _nearest(mesh, starts)
 
 
 def _nearest(mesh: HeadMesh, places: Float[np.ndarray, "l 3"]) -> Int[np.ndarray, "l"]:
