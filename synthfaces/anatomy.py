@@ -19,6 +19,9 @@ from synthfaces.files import DAMAGED, write_whole
 from synthfaces.maths import Array, Vectors, contract
 from synthfaces.parameters import FaceError
 
+Quads = Int[np.ndarray, "f 4"]
+"""Numbers of the vertices around each face."""
+
 RELAXED = ("mouthSmileLeft", "mouthSmileRight")
 """The targets that are made smoother."""
 
@@ -29,9 +32,7 @@ _CHEEKS, _EYES = 6.95, 7.15
 
 
 def relaxed(
-    displacements: Float32[np.ndarray, "s 3"],
-    quads: Int[np.ndarray, "f 4"],
-    freedom: Float[np.ndarray, "s"],
+    displacements: Float32[np.ndarray, "s 3"], quads: Quads, freedom: Float[np.ndarray, "s"]
 ) -> Float32[np.ndarray, "s 3"]:
     """Displacements drawn towards the mean of their neighbours', round after round."""
     neighbours = _neighbours(quads, len(displacements))
@@ -57,10 +58,7 @@ def freedom_of_cheeks(
 
 
 def mask_at_vertices(
-    mask: UInt8[np.ndarray, "s s"],
-    uv: Float[np.ndarray, "f 4 2"],
-    quads: Int[np.ndarray, "f 4"],
-    vertices: int,
+    mask: UInt8[np.ndarray, "s s"], uv: Float[np.ndarray, "f 4 2"], quads: Quads, vertices: int
 ) -> Float[np.ndarray, "n"]:
     """A grey image over texture coordinates, 0..1, averaged over the corners at each vertex."""
     size = len(mask)
@@ -71,7 +69,7 @@ def mask_at_vertices(
     return np.asarray(total / np.maximum(np.bincount(quads.ravel(), minlength=vertices), 1))
 
 
-def _neighbours(quads: Int[np.ndarray, "f 4"], vertices: int) -> Any:
+def _neighbours(quads: Quads, vertices: int) -> Any:
     """The matrix that takes the mean over the ends of the edges at each vertex."""
     ends = np.concatenate([quads, np.roll(quads, -1, axis=1)]).ravel()
     others = np.concatenate([np.roll(quads, -1, axis=1), quads]).ravel()

@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Float32
 
-from synthfaces.maths import Array, smoothstep, to_linear
+from synthfaces.maths import Array, Rng, smoothstep, to_linear
 from synthfaces.people import Person
 
 
@@ -65,7 +65,7 @@ class HairStyle:
     tucked: bool  # whether it is kept behind the ears
 
 
-def draw_style(person: Person, rng: np.random.Generator) -> HairStyle:
+def draw_style(person: Person, rng: Rng) -> HairStyle:
     """A subject's hair style; the number of draws is the same for all."""
     cut = Cut(int(rng.choice(len(Cut), p=_CHANCES[person.is_male])))
     raised, receding, peaked = rng.normal(0, (0.045, 0.05, 0.02))
@@ -164,7 +164,7 @@ class Appearance:
     lashes: float  # opacity of the lashes, about 1
 
 
-def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
+def draw_appearance(person: Person, rng: Rng) -> Appearance:
     """A subject's looks, by group and sex."""
     skin = _skin(person, rng)
     return Appearance(
@@ -178,24 +178,24 @@ def draw_appearance(person: Person, rng: np.random.Generator) -> Appearance:
     )
 
 
-def _skin(person: Person, rng: np.random.Generator) -> Array:
+def _skin(person: Person, rng: Rng) -> Array:
     """SRGB."""
     if person.is_moroccan:
         return np.array([0.70, 0.555, 0.47]) + rng.normal(0, 0.04) + rng.normal(0, 0.008, 3)
     return np.array([0.83, 0.695, 0.625]) + rng.normal(0, 0.025) + rng.normal(0, 0.008, 3)
 
 
-def _lips(person: Person, skin: Array, rng: np.random.Generator) -> Array:
+def _lips(person: Person, skin: Array, rng: Rng) -> Array:
     """SRGB, a redder skin."""
     tint, spread = ((0.86, 0.70, 0.72), 0.015) if person.is_male else ((0.86, 0.64, 0.68), 0.02)
     return np.clip(skin * tint + rng.normal(0, spread, 3), 0, 1)
 
 
-def _pick(palette: Array, chances: tuple[float, ...], rng: np.random.Generator) -> Colour:
+def _pick(palette: Array, chances: tuple[float, ...], rng: Rng) -> Colour:
     return to_linear(palette[rng.choice(len(palette), p=chances)] * rng.uniform(0.85, 1.15))
 
 
-def _beard(person: Person, rng: np.random.Generator) -> float:
+def _beard(person: Person, rng: Rng) -> float:
     density = 0.55 * rng.random() ** 1.5
     return density if person.is_male and not person.is_child else 0.0
 

@@ -10,7 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Float32
 from scipy.interpolate import CubicSpline
 
-from synthfaces.maths import Array, Layer, Vectors, by_column, columns
+from synthfaces.maths import Array, Layer, Rng, Vectors, by_column, columns
 from synthfaces.mesh import HeadMesh, Part, ray_scene
 from synthfaces.parameters import Real
 
@@ -40,7 +40,7 @@ def heights() -> Float32[np.ndarray, "h 1"]:
 
 
 def value_noise(
-    rng: np.random.Generator, cell: Real, aspect: Real = 1, shape: tuple[int, int] | None = None
+    rng: Rng, cell: Real, aspect: Real = 1, shape: tuple[int, int] | None = None
 ) -> Layer:
     """Smooth noise of standard deviation one."""
     height, width = shape or (HEIGHT, WIDTH)

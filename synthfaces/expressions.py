@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
-from synthfaces.maths import bounded, contract, stream
+from synthfaces.maths import Rng, bounded, contract, stream
 from synthfaces.parameters import (
     GAZES,
     HEAD,
@@ -90,7 +90,7 @@ def sides(action: str, near: str = "Left") -> tuple[str, ...]:
 
 
 def draw_temperament(
-    rng: np.random.Generator, actions: tuple[str, ...], difficulty: Difficulty = USUAL
+    rng: Rng, actions: tuple[str, ...], difficulty: Difficulty = USUAL
 ) -> Temperament:
     """A subject's way to act; `actions` are the names of all face units."""
     near = "Left" if rng.random() < 0.5 else "Right"
@@ -100,11 +100,7 @@ def draw_temperament(
 
 
 def draw_expression(
-    emotion: str,
-    gaze: str,
-    temperament: Temperament,
-    rng: np.random.Generator,
-    difficulty: Difficulty = USUAL,
+    emotion: str, gaze: str, temperament: Temperament, rng: Rng, difficulty: Difficulty = USUAL
 ) -> Expression:
     """One try of a subject at an expression; no two are quite the same."""
     weakest = difficulty.intensity - difficulty.intensity_spread
@@ -131,7 +127,7 @@ def _habit(temperament: Temperament, name: str) -> float:
     return temperament.gains.get(name, 1.0) * (1 + sign * temperament.asymmetry)
 
 
-def _restless(rng: np.random.Generator, restlessness: float) -> dict[str, float]:
+def _restless(rng: Rng, restlessness: float) -> dict[str, float]:
     """What a face at rest still does."""
     names = [name for action in _RESTLESS for name in sides(action)]
     twitches = np.clip(np.abs(rng.normal(0, restlessness, len(names))), 0, STRONGEST)

@@ -29,7 +29,7 @@ from synthfaces.chart import (
     heights,
     value_noise,
 )
-from synthfaces.maths import Array, Layer, contract, normalized, passed, smoothstep
+from synthfaces.maths import Array, Layer, Rng, contract, normalized, passed, smoothstep
 from synthfaces.mesh import HeadMesh, ray_scene
 from synthfaces.scalp import Scalp, comb
 from synthfaces.strands import Strands, frayed, grow
@@ -55,7 +55,7 @@ def is_for_ribbons() -> Float32[np.ndarray, "h 1"]:
     return rows
 
 
-def paint_cover(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Layer:
+def paint_cover(scalp: Scalp, style: HairStyle, rng: Rng) -> Layer:
     """Opacity of the hair: thinning towards the hairline, with fine hairs before it."""
     wander = value_noise(rng, 60) * 0.022 + value_noise(rng, 16) * 0.016
     grain = value_noise(rng, 2.2, 2.5) * 0.022
@@ -82,7 +82,7 @@ def shade_below(style: HairStyle) -> Layer:
     return (_SHADE * hair_cover(azimuths(), reach, style, 0.12)).astype(np.float32)
 
 
-def paint_strands(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Layer:
+def paint_strands(scalp: Scalp, style: HairStyle, rng: Rng) -> Layer:
     """Brightness of the hair: along the comb on the scalp, along the ribbons in their strip."""
     tones = 0.5 + 0.5 * _lines(scalp, style, rng)
     tones = tones * (1 + 0.08 * value_noise(rng, 40, 2))
@@ -98,7 +98,7 @@ def paint_strands(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> L
     return np.clip(tones, 0.25, 2.2).astype(np.float32)
 
 
-def _lines(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Array:
+def _lines(scalp: Scalp, style: HairStyle, rng: Rng) -> Array:
     """Lines along the comb, all over the scalp; their brightness, about 0.9."""
     roots = scalp.roots(_LINES, style, rng)
     starts, ends = _strokes(scalp, roots, style, rng, 0.3)
@@ -107,7 +107,7 @@ def _lines(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Array:
 
 
 def _hairs(
-    scalp: Scalp, style: HairStyle, rng: np.random.Generator, count: int, length: float, band: float
+    scalp: Scalp, style: HairStyle, rng: Rng, count: int, length: float, band: float
 ) -> Array:
     """Opacity of fine hairs that start around the hairline."""
     azimuth = rng.uniform(-1.25, 1.25, count)
@@ -126,7 +126,7 @@ def _hairs(
 
 
 def _strokes(
-    scalp: Scalp, roots: Array, style: HairStyle, rng: np.random.Generator, length: float
+    scalp: Scalp, roots: Array, style: HairStyle, rng: Rng, length: float
 ) -> tuple[Array, Array]:
     """Where strokes along the comb start and end, in fractions of the chart."""
     _, normals, _ = scalp.nearest(roots)
@@ -166,7 +166,7 @@ class Ribbons:
 
 
 def make_ribbons(
-    strands: Strands, scalp: Scalp, skin: Float[np.ndarray, "s 3"], rng: np.random.Generator
+    strands: Strands, scalp: Scalp, skin: Float[np.ndarray, "s 3"], rng: Rng
 ) -> Ribbons:
     """Ribbons along the strands, carried to a subject's head."""
     strands = frayed(replace(strands, paths=_carried(strands.paths, scalp, skin)), rng)
@@ -215,7 +215,7 @@ def _triangles(count: int, points: int) -> Int32[np.ndarray, "t 3"]:
     return np.concatenate([half.reshape(-1, 3) for half in halves]).astype(np.int32)
 
 
-def _painted_at(count: int, points: int, rng: np.random.Generator) -> Array:
+def _painted_at(count: int, points: int, rng: Rng) -> Array:
     """Each ribbon is painted by some columns of the chart's strip for ribbons."""
     span = 2 * np.pi * RIBBON_COLUMNS
     azimuth = rng.uniform(-np.pi + span, np.pi - span, (count, 1, 1)) + np.array([0, span])
@@ -252,7 +252,7 @@ def hair_thickness(mesh: HeadMesh, style: HairStyle) -> Float32[np.ndarray, "s"]
 
 
 def hair_ribbons(
-    scalp: Scalp, skin: Float[np.ndarray, "s 3"], style: HairStyle, rng: np.random.Generator
+    scalp: Scalp, skin: Float[np.ndarray, "s 3"], style: HairStyle, rng: Rng
 ) -> Ribbons:
     """The strands of a style on a subject's head."""
     return make_ribbons(grow(scalp, style, rng), scalp, skin, rng)

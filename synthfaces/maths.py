@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from synthfaces.parameters import Real
 
+Rng = np.random.Generator
 Array = np.ndarray[Any, np.dtype[Any]]
 Scalars = Float32[np.ndarray, "n"]
 Vectors = Float32[np.ndarray, "n 3"]
@@ -84,14 +85,14 @@ def to_srgb(linear: Array) -> Array:
 _FURTHEST = 3.0
 
 
-def stream(seed: int, *labels: str | int) -> np.random.Generator:
+def stream(seed: int, *labels: str | int) -> Rng:
     """The random generator of this seed and these labels, the same on every machine."""
     name = "\x1f".join(str(label) for label in (seed, *labels))
     digest = hashlib.sha256(name.encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
-def bounded(rng: np.random.Generator, count: int) -> list[float]:
+def bounded(rng: Rng, count: int) -> list[float]:
     """Draws of a standard normal distribution that is cut off at three deviations."""
     return [float(draw) for draw in np.clip(rng.standard_normal(count), -_FURTHEST, _FURTHEST)]
 

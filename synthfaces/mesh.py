@@ -11,7 +11,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Float32, Int, Int8, Int32
 
-from synthfaces.anatomy import Anatomy, mask_at_vertices
+from synthfaces.anatomy import Anatomy, Quads, mask_at_vertices
 from synthfaces.maths import Array, normalized, smoothstep
 
 
@@ -22,10 +22,10 @@ class Subdivision:
     smooth: Any  # (new, old) sparse weights of the Catmull-Clark surface
     linear: Any  # (new, old) sparse weights that leave old vertices alone and average elsewhere
     # (4 faces, 4) new vertex numbers; the four of a face follow one another
-    quads: Int[np.ndarray, "f 4"]
+    quads: Quads
 
 
-def subdivide(quads: Int[np.ndarray, "f 4"], vertices: int) -> Subdivision:
+def subdivide(quads: Quads, vertices: int) -> Subdivision:
     """Split every quadrilateral into four."""
     faces = len(quads)
     following = np.roll(quads, -1, axis=1)
@@ -59,17 +59,13 @@ def subdivide_corners(values: Float[np.ndarray, "f 4 c"]) -> Float[np.ndarray, "
     return split.reshape(-1, 4, values.shape[-1])
 
 
-def triangulate(quads: Int[np.ndarray, "f 4"]) -> Int[np.ndarray, "t 3"]:
+def triangulate(quads: Quads) -> Int[np.ndarray, "t 3"]:
     """Two triangles per face: first all the first halves, then all the second."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
 def _corner_points(
-    quads: Int[np.ndarray, "f 4"],
-    ends: Int[np.ndarray, "e 2"],
-    border: Any,
-    face_points: Any,
-    midpoints: Any,
+    quads: Quads, ends: Int[np.ndarray, "e 2"], border: Any, face_points: Any, midpoints: Any
 ) -> Any:
     """Old vertices moved to F/n + 2R/n + (n - 3)P/n; those on a border and unused ones stay."""
     vertices = face_points.shape[1]

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from synthfaces.maths import Rng
 from synthfaces.parameters import (
     ANGLES,
     EMOTIONS,
@@ -160,9 +161,7 @@ The base mesh has small eyes and a heavy jaw.
 _WRINKLES = "head-age-incr"
 
 
-def draw_shape(
-    person: Person, opposites: Mapping[str, str], rng: np.random.Generator
-) -> dict[str, float]:
+def draw_shape(person: Person, opposites: Mapping[str, str], rng: Rng) -> dict[str, float]:
     """The weights of all targets that make a subject's resting head."""
     weights = _macro_weights(person, rng)
     for trait in sorted(opposites):
@@ -195,7 +194,7 @@ def _signed(trait: str, opposites: Mapping[str, str], value: float) -> dict[str,
     return {trait if value > 0 else opposites[trait]: abs(float(value))}
 
 
-def _macro_weights(person: Person, rng: np.random.Generator) -> dict[str, float]:
+def _macro_weights(person: Person, rng: Rng) -> dict[str, float]:
     """Weights of MakeHuman's targets for sex x age x build, and for sex x age x ancestry."""
     male = float(np.clip(rng.normal(0.93 if person.is_male else 0.06, 0.05), 0, 1))
     age = rng.uniform(0.25, 0.42) if person.is_child else rng.uniform(0.64, 0.82)
@@ -217,7 +216,7 @@ def _macro_weights(person: Person, rng: np.random.Generator) -> dict[str, float]
     return weights
 
 
-def _ancestry(person: Person, rng: np.random.Generator) -> dict[str, float]:
+def _ancestry(person: Person, rng: Rng) -> dict[str, float]:
     if person.is_moroccan:
         ranges = {"caucasian": (0.55, 0.8), "african": (0.2, 0.4), "asian": (0.0, 0.1)}
     else:

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from synthfaces.appearance import FALLING, Cut, HairStyle, hair_cover
 from synthfaces.chart import AXIS_DEPTH
-from synthfaces.maths import Array, dot, normalized, smoothstep
+from synthfaces.maths import Array, Rng, dot, normalized, smoothstep
 from synthfaces.mesh import HeadMesh, Part
 
 CROWN = np.array([0.0, 8.48, 0.35])
@@ -160,7 +160,7 @@ class Scalp:
         ears = self.mesh.masks["ears"][skin].max(axis=1)
         return np.asarray(skin[(height > _LOWEST) & (ears < 0.3)])
 
-    def roots(self, count: int, style: HairStyle, rng: np.random.Generator) -> Points:
+    def roots(self, count: int, style: HairStyle, rng: Rng) -> Points:
         """Points of the scalp, evenly over where hair grows."""
         corners = self.mesh.template[self.triangles].astype(np.float64)
         middle = corners.mean(axis=1)

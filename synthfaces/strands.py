@@ -16,7 +16,7 @@ from synthfaces.appearance import (
     within_hairline,
 )
 from synthfaces.chart import AXIS_DEPTH
-from synthfaces.maths import Array, dot, mix, normalized, smoothstep
+from synthfaces.maths import Array, Rng, dot, mix, normalized, smoothstep
 from synthfaces.scalp import EAR, KNOT, Points, Scalp, comb, off_the_ears, off_the_face, shares
 
 _PARTS = 2
@@ -60,7 +60,7 @@ def trimmed(strands: Strands, ends: Float[np.ndarray, "n"], points: int) -> Stra
     return replace(strands, paths=at(strands.paths), outwards=normalized(at(strands.outwards)))
 
 
-def frayed(strands: Strands, rng: np.random.Generator) -> Strands:
+def frayed(strands: Strands, rng: Rng) -> Strands:
     """Each strand as several finer ones that part towards their tips, some of which stray."""
     count, points = strands.paths.shape[:2]
     if not count:
@@ -90,7 +90,7 @@ _GATHER = {Cut.PARTED: 0.15, Cut.SWEPT: 0.15, Cut.BOB: 0.2, Cut.LONG: 0.2, Cut.C
 """How far the tips of a lock come together, 0..1."""
 
 
-def waved(strands: Strands, style: HairStyle, rng: np.random.Generator) -> Strands:
+def waved(strands: Strands, style: HairStyle, rng: Rng) -> Strands:
     """Curl strands, those of a lock alike, and draw the tips of each lock together."""
     paths = strands.paths
     count = len(paths)
@@ -115,7 +115,7 @@ def waved(strands: Strands, style: HairStyle, rng: np.random.Generator) -> Stran
     return replace(strands, paths=paths + outwards)
 
 
-def knot(style: HairStyle, rng: np.random.Generator) -> Strands:
+def knot(style: HairStyle, rng: Rng) -> Strands:
     """What tied hair ends in: a bun where it is short, and else a tail."""
     count, points = _STRANDS_OF_THE_KNOT, HAIRCUTS[Cut.TIED].points
     along = np.linspace(0, 1, points)[None]
@@ -124,9 +124,7 @@ def knot(style: HairStyle, rng: np.random.Generator) -> Strands:
     return Strands(paths, outwards, rng.uniform(0.3, 1, count), width)
 
 
-def _bun(
-    style: HairStyle, count: int, along: Array, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def _bun(style: HairStyle, count: int, along: Array, rng: Rng) -> tuple[Array, Array]:
     """Arcs around a ball, and the directions away from its middle."""
     axis = normalized(rng.normal(0, 1, (count, 3)) * (0.5, 0.5, 1.0))
     first = normalized(np.cross(axis, rng.normal(0, 1, (count, 3))))
@@ -137,9 +135,7 @@ def _bun(
     return KNOT + np.array([0, 0, -0.10]) + ball * radius, ball
 
 
-def _tail(
-    style: HairStyle, count: int, along: Array, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def _tail(style: HairStyle, count: int, along: Array, rng: Rng) -> tuple[Array, Array]:
     """Strands that hang down from the knot, and the directions away from their middle."""
     spread = rng.normal(0, 0.035, (count, 1, 3))
     drop = (1.0 + 0.6 * style.length) * rng.uniform(0.8, 1.1, (count, 1)) * along
@@ -158,7 +154,7 @@ _SIDEBURN = 0.08
 _EDGE, _TAPER = 0.16, 0.3
 
 
-def grow(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Strands:
+def grow(scalp: Scalp, style: HairStyle, rng: Rng) -> Strands:
     """All strands of a style."""
     if style.cut == Cut.BUZZED:
         return no_strands()
@@ -170,9 +166,7 @@ def grow(scalp: Scalp, style: HairStyle, rng: np.random.Generator) -> Strands:
     return strands
 
 
-def _fall(
-    scalp: Scalp, roots: Points, style: HairStyle, haircut: Haircut, rng: np.random.Generator
-) -> Strands:
+def _fall(scalp: Scalp, roots: Points, style: HairStyle, haircut: Haircut, rng: Rng) -> Strands:
     """Let strands grow from their roots."""
     count = len(roots)
     layer = rng.random(count) ** 0.7
@@ -220,9 +214,7 @@ def _within_hairline(roots: Points, style: HairStyle) -> Float[np.ndarray, "n"]:
     return np.asarray(0.35 + 0.65 * smoothstep(0, 1, (inside + 0.02) / band))
 
 
-def _lengths(
-    roots: Points, style: HairStyle, haircut: Haircut, rng: np.random.Generator
-) -> Float[np.ndarray, "n"]:
+def _lengths(roots: Points, style: HairStyle, haircut: Haircut, rng: Rng) -> Float[np.ndarray, "n"]:
     top, front = shares(roots)
     low, high = (
         (side + (over - side) * top) * (1 - front) + fore * front
@@ -257,7 +249,7 @@ def _away_from_axis(strands: Strands) -> Float[np.ndarray, "n k 3"]:
     return normalized(strands.outwards * 0.7 + normalized(away))
 
 
-def _ends(strands: Strands, style: HairStyle, rng: np.random.Generator) -> Float[np.ndarray, "n"]:
+def _ends(strands: Strands, style: HairStyle, rng: Rng) -> Float[np.ndarray, "n"]:
     """Where each strand is cut off, as a share of its length."""
     count, points = strands.paths.shape[:2]
     height, depth = strands.paths[..., 1], strands.paths[..., 2]

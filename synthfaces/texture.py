@@ -28,7 +28,7 @@ from synthfaces.chart import (
     value_noise,
 )
 from synthfaces.hair import is_for_ribbons, paint_cover, paint_strands, shade_below
-from synthfaces.maths import Array, Layer, Scalars, Vectors, mix, smoothstep
+from synthfaces.maths import Array, Layer, Rng, Scalars, Vectors, mix, smoothstep
 from synthfaces.mesh import HeadMesh
 from synthfaces.people import Person
 from synthfaces.scalp import Scalp
@@ -55,7 +55,7 @@ class BrowStyle:
     opacity: float  # of the whole
 
 
-def draw_brow_style(male: bool, rng: np.random.Generator) -> BrowStyle:
+def draw_brow_style(male: bool, rng: Rng) -> BrowStyle:
     """One subject's brows."""
     return BrowStyle(
         fullness=rng.uniform(0.85, 1.3) if male else rng.uniform(0.6, 1.0),
@@ -66,7 +66,7 @@ def draw_brow_style(male: bool, rng: np.random.Generator) -> BrowStyle:
     )
 
 
-def brow_cover(view: FrontView, male: bool, rng: np.random.Generator) -> Layer:
+def brow_cover(view: FrontView, male: bool, rng: Rng) -> Layer:
     """Opacity of both brows over the chart."""
     style = draw_brow_style(male, rng)
     ridge = _ridge(male, style)
@@ -84,7 +84,7 @@ def _ridge(male: bool, style: BrowStyle) -> Float[np.ndarray, "n 2"]:
 
 
 def _hairs(
-    ridge: Float[np.ndarray, "n 2"], side: int, fullness: float, rng: np.random.Generator
+    ridge: Float[np.ndarray, "n 2"], side: int, fullness: float, rng: Rng
 ) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m 2"]]:
     """Roots and tips of a brow's hairs; `side` is 1 on the subject's left and -1 on the right."""
     along = rng.random(int(_HAIRS * fullness))
@@ -154,7 +154,7 @@ def _lid_margins(view: FrontView) -> Layer:
     return np.asarray(np.clip(1.6 * blur(drawn, 2.0), 0, 1), dtype=np.float32)
 
 
-def complexion(view: FrontView, rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def complexion(view: FrontView, rng: Rng) -> Float32[np.ndarray, "h w 3"]:
     """Factors on the skin's colour: mottling, redness, the shade around the eyes."""
     n70, n22, n7, n3 = (value_noise(rng, cell) for cell in (70, 22, 7, 3))
     mottling = 1 + 0.03 * n70 + 0.03 * n22 + 0.025 * n7 + 0.03 * n3
@@ -175,7 +175,7 @@ def complexion(view: FrontView, rng: np.random.Generator) -> Float32[np.ndarray,
     return factor.astype(np.float32)
 
 
-def beard_cover(view: FrontView, density: float, rng: np.random.Generator) -> Layer:
+def beard_cover(view: FrontView, density: float, rng: Rng) -> Layer:
     """Opacity of the beard's shadow: jaw, chin, upper lip."""
     border = np.interp(np.abs(azimuths()), _JAW_AZIMUTH, _BEARD_HEIGHT).astype(np.float32)
     uneven = 0.05 * value_noise(rng, 40) + 0.02 * value_noise(rng, 8)
@@ -187,7 +187,7 @@ def beard_cover(view: FrontView, density: float, rng: np.random.Generator) -> La
     return np.asarray(np.clip(np.clip(jaw + lip, 0, 1) * density * grain, 0, 0.9), np.float32)
 
 
-def freckles(rng: np.random.Generator) -> Array:
+def freckles(rng: Rng) -> Array:
     """Shares of light that freckles absorb; most people have none."""
     if rng.random() >= 0.3:
         return np.zeros((1, 1, 3), np.float32)
@@ -199,7 +199,7 @@ def freckles(rng: np.random.Generator) -> Array:
     return blur(dots, 1.0)[..., None] * np.array([0.22, 0.36, 0.45], np.float32)
 
 
-def moles(rng: np.random.Generator) -> Array:
+def moles(rng: Rng) -> Array:
     """Shares of light that moles absorb."""
     count = int(rng.integers(2, 9))
     places = _places(rng.uniform(-1.3, 1.3, count), rng.uniform(5.7, 7.9, count))
@@ -312,7 +312,7 @@ class Painter:
         """Factors on the colour of every skin, by folds and nostrils."""
         return features(self.view)
 
-    def coat(self, person: Person, looks: Appearance, rng: np.random.Generator) -> Coat:
+    def coat(self, person: Person, looks: Appearance, rng: Rng) -> Coat:
         """A subject's skin and hair."""
         colour = looks.skin * complexion(self.view, rng) * self.features
         colour *= 1 - freckles(rng)

@@ -6,16 +6,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from synthfaces import appearance as hair_styles
-from synthfaces import rendering as single
+from synthfaces import appearance, rendering
 from synthfaces.appearance import Cut, HairStyle, draw_style, hair_cover
 from synthfaces.chart import heights
-from synthfaces.hair import is_for_ribbons, paint_cover
+from synthfaces.hair import paint_cover
 from synthfaces.maths import dot
 from synthfaces.parameters import SUBJECTS
 from synthfaces.people import person
 from synthfaces.rendering import ground_truth, render_face
-from synthfaces.scalp import EAR, Scalp, comb
+from synthfaces.scalp import Scalp, comb
 from synthfaces.shading import soft_outlines
 from synthfaces.specification import FaceSpec, intervene
 from synthfaces.strands import frayed, grow
@@ -39,7 +38,7 @@ PLAIN = HairStyle(
 
 @pytest.fixture(scope="module")
 def scalp(anatomy_folder) -> Scalp:
-    return Scalp(single.renderer(SIZE, 0, anatomy_folder).mesh)
+    return Scalp(rendering.renderer(SIZE, 0, anatomy_folder).mesh)
 
 
 @cache
@@ -71,7 +70,7 @@ def test_looks_drawn_after_the_style_do_not_depend_on_it(number, monkeypatch):
     states = set()
     for cut in Cut:
         chances = tuple(float(other == cut) for other in Cut)
-        monkeypatch.setattr(hair_styles, "_CHANCES", {True: chances, False: chances})
+        monkeypatch.setattr(appearance, "_CHANCES", {True: chances, False: chances})
         rng = np.random.default_rng(7)
         assert draw_style(person(number), rng).cut == cut
         states.add(rng.random())
@@ -115,14 +114,6 @@ def test_hair_lies_along_the_scalp(cut, scalp):
     assert dot(along, along) == pytest.approx(1, abs=1e-6)
 
 
-def test_hair_is_combed_away_from_the_parting(scalp):
-    roots = scalp.roots(2000, PLAIN, np.random.default_rng(0))
-    roots = roots[(roots[:, 2] > 0.6) & (np.abs(roots[:, 0] - PLAIN.parting) > 0.15)]
-    _, normals, _ = scalp.nearest(roots)
-    way = comb(roots, normals, PLAIN)[:, 0]
-    assert (np.sign(way) == np.sign(roots[:, 0] - PLAIN.parting)).mean() > 0.95
-
-
 @pytest.mark.parametrize("cut", [cut for cut in Cut if cut != Cut.BUZZED])
 @pytest.mark.parametrize("length", [0.0, 1.0])
 def test_strands_start_on_the_scalp_and_leave_eyes_brows_and_mouth_free(cut, length, scalp):
@@ -136,23 +127,6 @@ def test_strands_start_on_the_scalp_and_leave_eyes_brows_and_mouth_free(cut, len
     assert face.mean() < 2e-4
     inside = scalp.nearest(strands.paths[:, 1:].reshape(-1, 3))[2] < -0.1
     assert inside.mean() < 0.02
-
-
-def test_a_shorn_head_has_no_strands(scalp):
-    assert grow(scalp, replace(PLAIN, cut=Cut.BUZZED), np.random.default_rng(0)).paths.size == 0
-
-
-def test_long_hair_reaches_below_short_hair(scalp):
-    lowest = {}
-    for cut in (Cut.CROPPED, Cut.BOB, Cut.LONG):
-        strands = grow(scalp, replace(PLAIN, cut=cut), np.random.default_rng(0))
-        lowest[cut] = np.quantile(strands.paths[..., 1], 0.02)
-    assert lowest[Cut.LONG] < lowest[Cut.BOB] - 0.3 < lowest[Cut.CROPPED] - 0.3
-
-
-def test_the_paint_of_ribbons_is_nowhere_on_the_skin_that_shows(scalp):
-    painted = heights()[is_for_ribbons() > 0]
-    assert painted.max() < 5.47, "below the deepest collar"
 
 
 @pytest.mark.parametrize("cut", list(Cut))
@@ -176,21 +150,6 @@ def test_hair_that_is_swapped_brings_its_strands_along(anatomy_folder):
     ]
     assert hair[1] > hair[0] + 0.05
     assert hair[1] == pytest.approx(hair[2], abs=0.08)
-
-
-def test_hairlines_are_as_soft_where_they_are_steep():
-    steep = np.radians(np.linspace(40, 55, 400))
-    cover = hair_cover(steep, np.array([7.5]), PLAIN, 0.08)
-    partial = (cover > 0.05) & (cover < 0.95)
-    width = 0.85 * (steep[partial].max() - steep[partial].min())
-    assert 0.08 < width < 0.25
-
-
-def test_sideburns_end_about_the_middle_of_the_ears():
-    before_ears = np.radians([54.0, 59.0])
-    for number in SUBJECTS:
-        lowest = hair_styles.hairline(before_ears, own_looks(number, 0).style).min()
-        assert EAR[1] - 0.1 < lowest < EAR[1] + 0.4
 
 
 def test_tufts_part_towards_their_tips_and_are_finer_than_what_they_stand_for(scalp):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from synthfaces import rendering as single
+from synthfaces import rendering
 from synthfaces.camera import Camera, aim
 from synthfaces.lighting import Visibility
 from synthfaces.maths import passed, scaled
@@ -22,8 +22,8 @@ LONG_HAIR = 9
 @pytest.fixture(scope="module")
 def view(anatomy_folder) -> tuple[Studio, Camera]:
     spec = face_spec(LONG_HAIR, "happy", "frontal", 45)
-    sitter = single.sitter(spec, SIZE, anatomy_folder)
-    studio = single.renderer(SIZE, 0, anatomy_folder).studio(sitter, spec)
+    sitter = rendering.sitter(spec, SIZE, anatomy_folder)
+    studio = rendering.renderer(SIZE, 0, anatomy_folder).studio(sitter, spec)
     return studio, aim(sitter.subject.framing, spec.angle, spec.nuisance, head=spec.head)
 
 
@@ -34,13 +34,6 @@ def kinds(picture: np.ndarray, depth: np.ndarray | None = None, width: float = N
     depth = np.zeros(picture.shape, np.float32) if depth is None else depth
     kind = plain_kind(picture.ravel()[ends], depth.ravel()[ends], columns, width)
     return kind.reshape(rows, columns)
-
-
-def test_rays_of_pixels_name_every_ray_once_and_lie_side_by_side():
-    rays = rays_of_pixels(3, 5, 2)
-    assert rays.shape == (15, 4)
-    assert sorted(rays.ravel()) == list(range(60))
-    assert rays[6].tolist() == [22, 23, 32, 33]
 
 
 @pytest.mark.parametrize("kind", [SMOOTH, STRANDS, NOTHING, FINE])

@@ -2,21 +2,17 @@
 
 import dataclasses
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import synthfaces as synthetic
 from synthfaces.expressions import EXPRESSIONS, Head, sides
 from synthfaces.lighting import Light
 from synthfaces.parameters import EMOTIONS, GAZES, KNOBS, SUBJECTS, USUAL, Difficulty
 from synthfaces.people import design
 from synthfaces.rendering import fingerprint, ground_truth, render, render_face
-from synthfaces.specification import FaceSpec, face_spec, face_specs, intervene
-from tinyvgg import faces as face_sources
-from tinyvgg.faces.index import load_faces
+from synthfaces.specification import FaceSpec, face_spec, face_specs
 
 SIZE = 32
 SHOTS = ((2, "neutral", "left"), (2, "happy", "frontal"), (9, "sad", "right"))
@@ -163,12 +159,6 @@ def test_all_cameras_of_a_shot_see_the_same_head_in_the_same_light():
     assert face_spec(3, "happy", "right", difficulty=knobs).head != frontal.head
 
 
-def test_every_shot_keeps_the_rules_of_a_description_at_the_hardest():
-    specs = list(face_specs(design(20, angles=(90,)), seed=3, difficulty=HARDEST))
-    assert len(specs) == 20 * 24
-    assert {spec.difficulty for spec in specs} == {HARDEST}
-
-
 @pytest.fixture(scope="module")
 def lights_and_heads() -> pd.DataFrame:
     """Of every shot of the set, what its light and its head are."""
@@ -198,16 +188,6 @@ def test_light_and_head_are_distributed_alike_whatever_is_shown(lights_and_heads
     by_subject = shots.pivot_table(index="subject", columns="emotion", values=value)
     correlation = np.corrcoef(by_subject.to_numpy().T) - np.eye(len(EMOTIONS))
     assert np.abs(correlation).max() < 4.5 / np.sqrt(len(SUBJECTS))
-
-
-@pytest.mark.parametrize("half", ["upper", "lower"])
-def test_the_other_half_of_a_face_is_that_of_the_same_set(half):
-    faint = Difficulty(intensity=0.4, intensity_spread=0.1, wavering=0.2)
-    start, shown = (face_spec(2, emotion, difficulty=faint) for emotion in ("neutral", "happy"))
-    action = {"upper": "cheekSquintLeft", "lower": "mouthSmileLeft"}[half]
-    changed = intervene(start, **{half: "happy"})
-    assert changed.expression.actions[action] == shown.expression.actions[action]
-    assert changed.difficulty == faint
 
 
 def test_every_knob_makes_another_fingerprint():
@@ -257,20 +237,3 @@ def test_the_truth_tells_knobs_head_and_noise(anatomy_folder):
     assert arrays["noise"] == 0.05
     told = dict(zip(arrays["difficulty_names"], arrays["difficulty"], strict=True))
     assert told == knobs.values
-
-
-def test_a_source_with_knobs_is_rendered_with_them(monkeypatch, tmp_path):
-    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
-    asked = []
-
-    def rendered(table: pd.DataFrame, size: int, folder: Path, seed: int, **options):
-        asked.append(options["difficulty"])
-        return np.zeros((len(table), size, size, 3), np.uint8)
-
-    monkeypatch.setattr(synthetic, "render", rendered)
-    hard = load_faces("synthetic:noise=0.0211,intensity=.713", 16, 1, progress=False)
-    plain = face_sources.load_faces("synthetic", 16, 1, progress=False)
-    assert asked == [Difficulty(intensity=0.713, noise=0.0211), USUAL]
-    assert hard.source == "synthetic:intensity=0.713,noise=0.0211"
-    assert (hard.kind, plain.source) == ("synthetic", "synthetic")
-    assert hard.fingerprint == fingerprint(16, 0, asked[0]) != plain.fingerprint

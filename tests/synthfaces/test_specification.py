@@ -69,14 +69,10 @@ def test_a_table_without_a_needed_column_has_no_descriptions():
 
 def test_actions_are_those_of_the_anatomy(anatomy_folder):
     anatomy = load_anatomy(anatomy_folder)
-    assert anatomy.face_units == FACE_UNITS
+    assert tuple(name for name in anatomy.names if "-" not in name) == FACE_UNITS
+    assert len(FACE_UNITS) == 52
     assert set(ACTIONS) <= set(anatomy.names)
     assert set(ACTIONS) - set(FACE_UNITS) == {"eyebrows-angle-up"}
-
-
-def test_every_drawn_description_keeps_its_own_rules():
-    for spec in face_specs(design(8, angles=(0, 90)), seed=1):
-        spec.expression.check()
 
 
 def test_a_description_cannot_be_changed_and_does_not_follow_what_it_was_made_of():
@@ -99,12 +95,6 @@ def test_descriptions_can_be_compared_hashed_and_pickled():
     assert len({spec, again, other}) == 2
 
 
-def test_a_face_that_does_nothing_is_the_default():
-    spec = FaceSpec(3)
-    assert not spec.expression.actions
-    assert (spec.angle, spec.light, spec.donors) == (90, Light(), (3, 3, 3))
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -121,6 +111,7 @@ def test_a_face_that_does_nothing_is_the_default():
         (lambda: FaceSpec(1, Expression(gaze_yaw=60)), "gaze_yaw 60 is not a number from -40"),
         (lambda: FaceSpec(1, angle=181), "angle 181 is not a number from 0 to 180"),
         (lambda: Light(key=-1), "key -1 is not a number from 0.0 to 4.0"),
+        (lambda: Head(turn=31), "turn 31 is not a number from -30.0 to 30.0"),
         (lambda: Light(turn=200), "turn 200 is not a number from -180.0 to 180.0"),
         (lambda: face_spec(1, "joyful"), "emotion 'joyful' is not one of angry, "),
         (lambda: face_spec(1, "happy", angle=60), "angle 60 is not one of 0, 45, 90, 135, 180"),
@@ -220,15 +211,6 @@ def test_the_gaze_takes_the_lids_along_and_leaves_all_other_actions():
     assert others.items() <= spec.expression.actions.items()
     assert len(others) == len(spec.expression.actions) - 2
     assert intervene(spec, gaze=-13.0).expression.gaze_yaw == -13
-
-
-def test_cheek_raisers_are_of_the_upper_face_and_the_nose_is_of_the_lower_one():
-    rest = FaceSpec(2)
-    disgusted = {half: intervene(rest, **{half: "disgusted"}) for half in ("upper", "lower")}
-    upper, lower = (set(disgusted[half].expression.actions) for half in ("upper", "lower"))
-    assert {"cheekSquintLeft", "browInnerUp", "eyeSquintLeft"} <= upper
-    assert {"noseSneerLeft", "mouthFrownLeft"} <= lower
-    assert not upper & lower
 
 
 @pytest.mark.parametrize("half", ["upper", "lower"])
