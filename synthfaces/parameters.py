@@ -1,6 +1,6 @@
 """Names, ranges and checks of everything that synthetic faces can be asked for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from types import MappingProxyType
@@ -90,61 +90,6 @@ def both_sides(action: str) -> tuple[str, ...]:
             f"of one with Left or Right behind: {', '.join(_BOTH_SIDES)}"
         )
     return (action,)
-
-
-def parse_whole(what: str, text: str, low: int, high: int | None = None) -> int:
-    """A whole number that was typed."""
-    bounds = f"from {low} on" if high is None else f"from {low} to {high}"
-    try:
-        number = int(text)
-    except ValueError:
-        number = low - 1
-    if number < low or (high is not None and number > high):
-        raise FaceError(f"{what} {text!r} is not a whole number {bounds}")
-    return number
-
-
-def parse_real(what: str, text: str, low: Real, high: Real) -> float:
-    """Return a typed number."""
-    try:
-        number = float(text)
-    except ValueError:
-        raise FaceError(f"{what} {text!r} is not a number from {low} to {high}") from None
-    check_range(what, number, low, high)
-    return number
-
-
-def parse_action(text: str) -> tuple[str, float]:
-    """An action and its weight, as typed: ``mouthSmile=0.8``."""
-    action, weight = parse_pair("action", text, "mouthSmile=0.8")
-    both_sides(action)
-    return action, parse_real(f"weight of {action}", weight, 0, STRONGEST)
-
-
-def parse_light(text: str) -> tuple[str, float]:
-    """A property of the light and its value, as typed: ``turn=60``."""
-    return _parse_property("light", text, "turn=60", LIGHT)
-
-
-def parse_head(text: str) -> tuple[str, float]:
-    """A property of how the head is held and its value, as typed: ``turn=10``."""
-    return _parse_property("head", text, "turn=10", HEAD)
-
-
-def _parse_property(
-    what: str, text: str, example: str, ranges: Mapping[str, tuple[float, float]]
-) -> tuple[str, float]:
-    name, value = parse_pair(what, text, example)
-    check_one_of(what, name, tuple(ranges))
-    return name, parse_real(name, value, *ranges[name])
-
-
-def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
-    """Return the name and the value of a typed ``NAME=VALUE``."""
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise FaceError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
-    return name, value
 
 
 @dataclass(frozen=True)
@@ -238,19 +183,28 @@ USUAL = Difficulty()
 """The difficulty of the source ``synthetic``."""
 
 
-def parse_difficulty(texts: Iterable[str]) -> Difficulty:
-    """Knobs as typed, ``intensity=0.7`` each; those that are not named keep their defaults."""
+def difficulty_of(source: str) -> Difficulty:
+    """Return the difficulty that a source of synthetic faces asks for.
+
+    Args:
+        source: ``synthetic``, or ``synthetic:NAME=VALUE,NAME=VALUE``; knobs that are not named
+            keep their defaults.
+
+    Raises:
+        FaceError: an unknown knob, one that is given twice, or a value out of range.
+    """
     knobs: dict[str, float] = {}
-    for text in texts:
-        name, value = parse_pair("difficulty", text.strip(), "intensity=0.7")
+    _, colon, given = source.partition(":")
+    for text in given.split(",") if colon else ():
+        name, sign, value = text.strip().partition("=")
+        if not sign:
+            raise FaceError(f"difficulty {text.strip()!r} is not NAME=VALUE, such as intensity=0.7")
         check_one_of("difficulty", name, tuple(KNOBS))
         if name in knobs:
             raise FaceError(f"difficulty {name!r} is given twice; give one value")
-        knobs[name] = parse_real(name, value, *KNOBS[name])
+        low, high = KNOBS[name]
+        try:
+            knobs[name] = float(value)
+        except ValueError:
+            raise FaceError(f"{name} {value!r} is not a number from {low} to {high}") from None
     return Difficulty(**knobs)
-
-
-def difficulty_of(source: str) -> Difficulty:
-    """The difficulty that a source of synthetic faces asks for."""
-    _, colon, knobs = source.partition(":")
-    return parse_difficulty(knobs.split(",") if colon else ())

@@ -1,7 +1,6 @@
 """Processes that work for this one: how they start, and that none outlives it."""
 
 import _thread
-import multiprocessing
 import os
 import signal
 import sys
@@ -10,7 +9,6 @@ import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 _GRACE_SECONDS = 1.0
@@ -39,25 +37,6 @@ def bare_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-@contextmanager
-def deaf_children() -> Iterator[None]:
-    """Let child processes start without hearing Ctrl-C, which is for the one that started them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # its start would let signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave_with_parent() -> None:
-    """End this process as soon as the one that started it is gone, be it killed."""
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
 def leave_when_closed(listening: Connection) -> None:
     """Stop what this process does when the other end of a pipe is closed, and end it soon after.
 
@@ -74,13 +53,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _wait_for_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _stop_when_closed(listening: Connection) -> None:

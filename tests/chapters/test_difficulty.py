@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of, parse_difficulty
+from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of
 from tinyvgg.faces.sources import absolute, check_source, check_study, check_task, named
 from tinyvgg.training.runs import Experiment
 from tinyvgg.training.settings import Recipe
@@ -43,7 +43,7 @@ def test_intensity_never_falls_below_zero() -> None:
 
 
 def test_the_same_knobs_are_the_same_however_they_are_written() -> None:
-    one = parse_difficulty(["noise=0.02110", " roll=1.25"])
+    one = difficulty_of("synthetic:noise=0.02110, roll=1.25")
     other = Difficulty(roll=np.float64(1.25), noise=2.11e-2)
     assert one == other
     assert hash(one) == hash(other)
