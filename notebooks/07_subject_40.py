@@ -36,7 +36,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.chapters import cases
+from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
@@ -83,8 +83,24 @@ cases.pair_figure(run, pair)
 # Both readings of backtracking are shown: the published code's *cutoff* and Algorithm 1 to the
 # *letter*, which may keep nearly every active pixel ({doc}`04_backtracking`).
 
+
 # %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
-cases.places_figure(pair)
+def places_figure(pair):
+    """Draw each set of a pair's pixels under each rule, summed over the maps."""
+    figure, axes = style.grid(len(RULES), 4, aspect=1.15)
+    for row, (rule, how) in zip(axes, RULES.items(), strict=True):
+        sets = cases.pixel_sets(pair, how)
+        shown = {"right image": sets.right, "wrong image": sets.wrong}
+        shown |= {"common": sets.common, "only the wrong": sets.unique}
+        for ax, (title, pixels) in zip(row, shown.items(), strict=True):
+            style.show_map(ax, pixels[0].sum(0).double().numpy(), top=float(pixels.shape[1]))
+            ax.set_title(f"{title}: {int(pixels.sum())}")
+            ax.spines[:].set(visible=True, color="#dddddd")
+        row[0].set_ylabel(f"{rule} rule")
+    return figure
+
+
+places_figure(pair) if len(pair) else cases.NO_PAIR
 
 # %%
 shown = {rule: cases.overlap_table(pair, how) for rule, how in RULES.items()}
@@ -126,9 +142,28 @@ whole(pd.DataFrame(means).T.round(3).rename_axis(f"means of {len(compared)} pair
 # Different from what? The right half of the next figure has the control: the right image (a)
 # against a *second right image* of the same class and angle.
 
+
 # %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
+def common_values(pairs, how):
+    """Return the values of the first pair's common pixels, in the right image and in the other."""
+    chosen = cases.pixel_sets(pairs, how).common[:1]
+    return pairs.right.maps[:1][chosen].numpy(), pairs.wrong.maps[:1][chosen].numpy()
+
+
 second = control.only(controls[case] for case in pair.cases if case in controls)
-cases.values_figure(pair, second)
+sides = {
+    "right and wrong image": (pair, "value in wrong image (b)"),
+    "two right images": (second, "value in another right image"),
+}
+panels = []
+for rule, how in RULES.items():
+    row = []
+    for title, (shown_pair, other) in sides.items():
+        values, labels = common_values(shown_pair, how), ("value in the right image (a)", other)
+        words = f"{len(values[0])} pixels"
+        row.append(cases.Points(f"{rule} rule: {title}", labels, values, words))
+    panels.append(row)
+cases.diagonal_figure(panels)
 
 # %% [markdown]
 # For all pairs at once, let the *difference* be the mean absolute difference of the common
@@ -136,7 +171,13 @@ cases.values_figure(pair, second)
 # zero.
 
 # %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Relative difference of the common pixels' values for each error: between error and look-alike (vertical), and between the look-alike and a second right image (horizontal). Above the line the error differs more than a right image would."}, "image": {"alt": "Two scatter plots with a diagonal line, one for each rule, a point for each error"}}
-cases.differences_figure(differing, alike)
+panels = []
+for rule, table in differing.items():
+    x, y = alike[rule]["difference"].to_numpy(), table["difference"].to_numpy()
+    words = f"{(y > x).sum()} of {len(y)} above the line"
+    labels = ("two right images", "error and look-alike")
+    panels.append(cases.Points(f"{rule} rule", labels, (x, y), words))
+cases.diagonal_figure([panels])
 
 # %%
 means = {

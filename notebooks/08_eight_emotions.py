@@ -90,8 +90,26 @@ cases.probabilities_figure(run, eight, after["cutoff"])
 # The two classes that matter, in our cases and in the paper's: probabilities before and after
 # suppression. The cases are not the same ones; what can be compared is the pattern.
 
+
 # %%
-whole(cases.probability_table(eight, after["cutoff"]))
+def change(before, after):
+    """Print probabilities before and after."""
+    return [f"{x:.2f} → {y:.2f}" for x, y in zip(before, after, strict=True)]
+
+
+chances = eight.wrong.probabilities, after["cutoff"].softmax(1)
+theirs, columns = paper.table3(), {}
+for name, which, labels in (
+    ("true class", "true", eight.labels),
+    ("class it was taken for", "predicted", eight.wrong.predicted),
+):
+    ours = change(*(p.gather(1, labels[:, None])[:, 0].tolist() for p in chances))
+    printed = theirs[theirs[which]].set_index("case")
+    columns[f"ours: {name}"] = pd.Series(ours, index=range(1, len(ours) + 1), dtype=str)
+    columns[f"paper: {name}"] = pd.Series(
+        change(printed["before"], printed["after"]), printed.index
+    )
+whole(pd.DataFrame(columns).fillna(paper.NOTHING).rename_axis("case").reset_index())
 
 # %% [markdown]
 # ### Why are the smallest probabilities of the paper equal?
@@ -105,9 +123,37 @@ whole(cases.probability_table(eight, after["cutoff"]))
 # of a row that equal its smallest, from fewest to most over the cases, as our network gives them
 # and with a ReLU on its logits.
 
+
 # %%
-record_numbers(cases.equal_numbers(run, eight, after), tolerance=8)
-whole(cases.equals_table(eight, after))
+def fewest_and_most(logits):
+    """Return the fewest and the most entries that equal the smallest of their row."""
+    counts = cases.equal_smallest(logits.softmax(1)).tolist()
+    return (min(counts), max(counts)) if counts else ()
+
+
+def in_words(counts):
+    return " to ".join(map(str, sorted(set(counts)))) or paper.NOTHING
+
+
+theirs, equal = paper.table3().groupby("case"), {}
+rows = {"before": eight.wrong.logits} | {f"after, {rule}": z for rule, z in after.items()}
+for state, logits in rows.items():
+    printed = theirs[state.split(",")[0]].agg(lambda p: (p == p.min()).sum())
+    rows[state] = {
+        "paper": in_words([printed.min(), printed.max()]),
+        "ours": in_words(fewest_and_most(logits)),
+        "ours, ReLU on the logits": in_words(fewest_and_most(logits.relu())),
+    }
+for rule, logits in after.items():
+    equal[rule] = {
+        f"{name}_equal_after{end}": count
+        for end, values in (("", logits), ("_relu", logits.relu()))
+        for name, count in zip(("fewest", "most"), fewest_and_most(values), strict=False)
+    }
+before = int((cases.equal_smallest(eight.wrong.probabilities) > 1).sum())
+found = {f"t3.{run.task}.cases": len(eight), f"t3.{run.task}.rows_equal_before": before}
+record_numbers(found | cases.keyed("t3", run, equal), tolerance=8)
+whole(pd.DataFrame(rows).T.rename_axis("probabilities"))
 
 # %% [markdown]
 # Where the column with the ReLU has several equal entries and the one without has only the

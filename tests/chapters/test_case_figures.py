@@ -78,21 +78,17 @@ def test_pair_is_shown_as_it_is(run: Run, pair: Pairs) -> None:
     assert "synthetic faces" in texts(figure)
 
 
-def test_places_sum_to_the_numbers_of_pixels(pair: Pairs) -> None:
-    axes = cases.places_figure(pair).axes
-    sets = pixel_sets(pair, RULES["literal"])
-    sums = [int(ax.images[0].get_array().sum()) for ax in axes[4:]]
-    assert sums == [int(p.sum()) for p in (sets.right, sets.wrong, sets.common, sets.unique)]
-    assert axes[6].get_title() == f"common: {int(sets.common.sum())}"
-
-
-def test_scatter_has_a_point_for_each_common_pixel(pair: Pairs) -> None:
-    axes = cases.values_figure(pair, pair.only([])).axes
-    common = pixel_sets(pair, RULES["literal"]).common
-    points = axes[2].collections[0].get_offsets()
-    expected = np.stack([pair.right.maps[common], pair.wrong.maps[common]], 1)
-    np.testing.assert_allclose(points, expected)
-    assert "no second right image" in texts(axes[3].figure)
+def test_panels_of_a_row_have_their_points_and_one_scale() -> None:
+    x, y, none = np.array([1.0, 2.0]), np.array([4.0, np.nan]), np.array([])
+    panels = [
+        cases.Points("full", ("a", "b"), (x, y), "2 pixels"),
+        cases.Points("empty", ("a", "c"), (none, none), "no second right image"),
+    ]
+    full, empty = cases.diagonal_figure([panels]).axes
+    np.testing.assert_array_equal(full.collections[0].get_offsets(), np.stack([x, y], 1))
+    assert full.get_xlim() == full.get_ylim() == empty.get_xlim() == (0, 4.2)
+    assert "no second right image" in texts(empty.figure)
+    assert isinstance(cases.diagonal_figure([panels[1:]]), style.Missing)
 
 
 def test_confidences_are_those_of_both_images_and_bars_show_them(pair: Pairs) -> None:
@@ -126,10 +122,6 @@ def test_controls_line_up_with_their_errors(run: Run, pairs: Pairs) -> None:
     controls = find_controls(run, pairs.cases)
     compared, control = pairs.only(controls), record_pairs(run, controls.values())
     assert [case.lookalike for case in compared.cases] == [case.row for case in control.cases]
-    figure = cases.differences_figure(overlaps(compared), overlaps(control))
-    points = figure.axes[1].collections[0].get_offsets()
-    expected = overlap_table(compared, RULES["literal"])["difference"]
-    np.testing.assert_allclose(points[:, 1], expected)
 
 
 def test_errors_stand_beside_look_alikes_with_the_features_of_their_pixels(
@@ -167,22 +159,6 @@ def test_probabilities_of_one_error_of_each_kind(emotions: tuple[Run, Pairs]) ->
     bars = cases.probabilities_figure(run, eight, after).axes[1].patches[: 2 * len(run.classes)]
     widths = [bar.get_width() for bar in bars]
     assert widths == pytest.approx([*before.tolist(), *chances.tolist()])
-    table, true = cases.probability_table(eight, after), eight.cases[1].true
-    assert table.loc[2, "ours: true class"] == f"{before[true]:.2f} → {chances[true]:.2f}"
-    assert len(table) == 8
-    assert table.loc[8, "paper: true class"] == "0.17 → 0.98"
-    assert table.loc[8, "ours: true class"] == paper.NOTHING
-
-
-def test_equal_entries_of_the_paper_are_counted_in_its_table(emotions: tuple[Run, Pairs]) -> None:
-    run, pairs = emotions
-    table = cases.equals_table(pairs, {"cutoff": pairs.wrong.logits})
-    fewest, most = (paper.number(f"t3.emotion.{name}_equal_after") for name in ("fewest", "most"))
-    assert table.loc["after, cutoff", "paper"] == f"{fewest} to {most}"
-    assert table.loc["before", "paper"] == table.loc["before", "ours"] == "1"
-    found = cases.equal_numbers(run, pairs, {"literal": pairs.wrong.logits})
-    assert found["t3.emotion.cases"] == len(pairs)
-    assert found["t3.emotion.most_equal_after_literal"] == 1
 
 
 def test_everything_says_so_where_there_is_no_pair(run: Run, pairs: Pairs) -> None:
@@ -190,9 +166,6 @@ def test_everything_says_so_where_there_is_no_pair(run: Run, pairs: Pairs) -> No
     empty, changed = overlaps(none), summaries(none)
     drawn = [
         cases.pair_figure(run, none),
-        cases.places_figure(none),
-        cases.values_figure(none, none),
-        cases.differences_figure(empty, empty),
         cases.confidence_figure(confidences(none), ["nothing", "common"]),
         cases.rates_figure(changed, ["common"], "changed"),
         cases.eight_figure(run, none),
@@ -200,9 +173,6 @@ def test_everything_says_so_where_there_is_no_pair(run: Run, pairs: Pairs) -> No
     ]
     assert all(isinstance(figure, style.Missing) for figure in drawn)
     assert "None of the" in cases.pair_sentence(run, none, none, "40")
-    logits = dict.fromkeys(RULES, none.wrong.logits)
-    assert cases.equal_numbers(run, none, logits) == {"t3.subject.cases": 0}
-    assert cases.equals_table(none, logits).loc["after, cutoff", "ours"] == paper.NOTHING
     shown = cases.rates_table(changed["cutoff"], ["common"])
     assert shown["share (95 % interval)"].tolist() == [paper.NOTHING]
     for found in (

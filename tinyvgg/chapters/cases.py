@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from functools import wraps
 from itertools import compress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
-from tinyvgg.chapters.verdicts import Part, Verdict, either, weigh
+from tinyvgg.chapters.verdicts import Part, Verdict, either, lacking, weigh
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair
 from tinyvgg.trace import Trace, record
@@ -34,15 +33,10 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Case:
-    """A test image and its look-alike.
+    """A test image, its true and its given label, and its look-alike.
 
-    Attributes:
-        row: of the image in the faces.
-        true: its label.
-        predicted: the label it was given.
-        lookalike: row of the look-alike; None where there is none.
-        distance: root mean square difference of the two images' pixels, from 0 to 1; NaN where
-            there is no look-alike.
+    The look-alike is a row, None where there is none; the distance is the root mean square
+    difference of the two images' pixels, from 0 to 1, NaN where there is no look-alike.
     """
 
     row: int
@@ -53,7 +47,7 @@ class Case:
 
 
 def find_cases(run: Run) -> list[Case]:
-    """Return all errors of a run on its test part, in the order of that part.
+    """Return all errors of a run on its test part, in order, with their look-alikes.
 
     The look-alike of an error is the correctly classified test image of its true class, of the
     same subject where that class has one, at the same angle, nearest in L2 over the pixels; of
@@ -64,11 +58,7 @@ def find_cases(run: Run) -> list[Case]:
 
 
 def find_controls(run: Run, cases: Iterable[Case]) -> dict[Case, Case]:
-    """Return the same comparison between two right images, for the cases that allow it.
-
-    The look-alike of a case is compared with the right image that looks most like it, by the rule
-    of `find_cases`. A case without look-alike, or whose look-alike has none, is left out.
-    """
+    """Return the look-alike of each case as a case of its own, where it has a look-alike, too."""
     found = {c: _case(run, c.lookalike, c.true) for c in cases if c.lookalike is not None}
     return {case: other for case, other in found.items() if other.lookalike is not None}
 
@@ -95,14 +85,7 @@ def _case(run: Run, row: int, predicted: int) -> Case:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images and their look-alikes with a recorded pass of both; there may be none.
-
-    Attributes:
-        cases: n of them.
-        wrong: trace of the misclassified images, in their order.
-        right: trace of their look-alikes.
-        labels: the true labels.
-    """
+    """Errors and their look-alikes with a recorded pass of both, and the true labels."""
 
     cases: tuple[Case, ...]
     wrong: Trace
@@ -151,12 +134,7 @@ def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
 
 @dataclass(frozen=True)
 class PixelSets:
-    """Pixels that backtracking finds in an error and in its look-alike, by position.
-
-    Attributes:
-        wrong: in the error, followed back from the class it was taken for.
-        right: in the look-alike, followed back from its class.
-    """
+    """Pixels found in errors and in their look-alikes, each from the class that was given."""
 
     wrong: Bool[Tensor, "n c h w"]
     right: Bool[Tensor, "n c h w"]
@@ -174,16 +152,11 @@ class PixelSets:
 
 def pixel_sets(pairs: Pairs, rule: Rule) -> PixelSets:
     """Return the sets of every pair under a rule, from the classes that the network gave."""
-    return PixelSets(
-        backtrack(pairs.wrong, rule=rule).pixels, backtrack(pairs.right, rule=rule).pixels
-    )
+    return PixelSets(*(backtrack(t, rule=rule).pixels for t in (pairs.wrong, pairs.right)))
 
 
 def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
-    """Return the case most like its look-alike, of a true class where that has one.
-
-    A list of one; empty where no case has a look-alike.
-    """
+    """Return the one case nearest to its look-alike, of a true class where possible, or none."""
     paired = [case for case in cases if case.lookalike is not None]
     preferred = [case for case in paired if case.true == true]
     return sorted(preferred or paired, key=lambda case: case.distance)[:1]
@@ -195,7 +168,10 @@ def closest_by_prediction(cases: Sequence[Case]) -> list[Case]:
     return [case for label in classes for case in closest(c for c in cases if c.predicted == label)]
 
 
-OVERLAP = ("right", "wrong", "common", "unique", "jaccard", "chance", "largest", "correlation")
+OVERLAP = [
+    *("right", "wrong", "common", "unique", "jaccard", "chance", "largest"),
+    *("correlation", "difference"),
+]
 
 
 def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
@@ -207,34 +183,27 @@ def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
     (``largest``); ``correlation`` of the common pixels' values and their ``difference``, mean
     absolute difference over mean value, from 0 to 2. Where there is nothing to compute from, NaN.
     """
-    sets = pixel_sets(pairs, rule)
-    rows = []
-    for wrong, right, a, b in zip(
-        sets.wrong, sets.right, pairs.wrong.maps, pairs.right.maps, strict=True
-    ):
-        common = wrong & right
+    sets, rows = pixel_sets(pairs, rule), []
+    sides = zip(sets.right, sets.wrong, pairs.right.maps, pairs.wrong.maps, strict=True)
+    for right, wrong, a, b in sides:
+        common = right & wrong
         of_right, of_wrong, of_both = (int(part.sum()) for part in (right, wrong, common))
-        drawn = int(((a > 0) & (b > 0)).sum()) * _ratio(of_right, int((b > 0).sum()))
-        drawn *= _ratio(of_wrong, int((a > 0).sum()))
-        first, second = top_pixels(b[None], of_right), top_pixels(a[None], of_wrong)
+        drawn = int(((a > 0) & (b > 0)).sum()) * _ratio(of_right, int((a > 0).sum()))
+        drawn *= _ratio(of_wrong, int((b > 0).sum()))
+        first, second = top_pixels(a[None], of_right), top_pixels(b[None], of_wrong)
         x, y = a[common], b[common]
+        values = torch.stack([y, x]).double()
         rows.append(
-            {
-                "right": of_right,
-                "wrong": of_wrong,
-                "common": of_both,
-                "unique": of_wrong - of_both,
-                "jaccard": _ratio(of_both, int((wrong | right).sum())),
-                "chance": _ratio(drawn, of_right + of_wrong - drawn),
-                "largest": _ratio(int((first & second).sum()), int((first | second).sum())),
-                "correlation": float(torch.corrcoef(torch.stack([x, y]).double())[0, 1])
-                if len(x) > 1
-                else float("nan"),
-                "difference": _ratio(float((x - y).abs().sum()), float((x + y).sum()) / 2),
-            }
+            (
+                *(of_right, of_wrong, of_both, of_wrong - of_both),
+                _ratio(of_both, int((right | wrong).sum())),
+                _ratio(drawn, of_right + of_wrong - drawn),
+                _ratio(int((first & second).sum()), int((first | second).sum())),
+                float(torch.corrcoef(values)[0, 1]) if len(x) > 1 else float("nan"),
+                _ratio(float((y - x).abs().sum()), float((y + x).sum()) / 2),
+            )
         )
-    index = pd.Index([case.row for case in pairs.cases], dtype="int64", name="case")
-    return pd.DataFrame(rows, columns=[*OVERLAP, "difference"], index=index)
+    return pd.DataFrame(rows, columns=OVERLAP, index=[case.row for case in pairs.cases])
 
 
 def _ratio(part: float | int, whole: float | int) -> float:
@@ -338,41 +307,37 @@ def _outcomes(pairs: Pairs, name: str, pixels: Bool[Tensor, "n c h w"]) -> pd.Da
 def summarise(
     table: pd.DataFrame, outcome: str = "repaired", against: str = "random"
 ) -> pd.DataFrame:
-    """Count how often something happened under each set, against a control.
+    """Count how often something happened under each set of a `suppression_table`.
 
     Args:
-        table: of `suppression_table`.
+        table: the outcomes.
         outcome: a column that is true or false: ``repaired``, ``changed``, ``harmed``.
         against: the set that serves as control.
 
     Returns:
-        A row for each set of the table: ``cases``, ``pixels`` (mean), ``count`` (mean over draws),
-        ``rate`` with ``low`` and ``high`` (Wilson's over the cases, also for random sets, whose
-        rate is a mean over draws), ``difference`` of the rate to the control's with
-        ``difference_low`` and ``difference_high`` (paired bootstrap over cases), missing for the
-        control itself. Intervals are of 95 %.
+        A row for each set: ``cases``, ``pixels`` (mean), ``count`` (mean over draws), ``rate`` with
+        Wilson's interval over the cases from ``low`` to ``high``, ``difference`` of the rate to the
+        control's with a paired bootstrap interval over cases, missing for the control itself.
     """
+    by_set = table.astype({"set": "category"}).groupby(["set", "pair"], observed=True)[outcome]
+    means, names = by_set.mean(), table["set"].astype("category").cat.categories
     by_case = {
-        str(name): table[table["set"] == name].groupby("pair")[outcome].mean().to_numpy(np.float64)
-        for name in table["set"].astype("category").cat.categories
+        name: means[means.index.get_level_values("set") == name].to_numpy(float) for name in names
     }
     rows = {}
     for name, values in by_case.items():
-        low, high = proportion_interval(float(values.sum()), len(values))
         apart = values - by_case[against] if name != against else np.full_like(values, np.nan)
-        difference = bootstrap_interval(apart)
-        rows[name] = {
-            "cases": len(values),
-            "pixels": float(table.loc[table["set"] == name, "pixels"].mean()),
-            "count": float(values.sum()),
-            "rate": float(values.mean()) if len(values) else float("nan"),
-            "low": low,
-            "high": high,
-            "difference": float(apart.mean()) if len(values) else float("nan"),
-            "difference_low": difference.low,
-            "difference_high": difference.high,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
+        rate, difference = (float(v.mean()) if len(v) else float("nan") for v in (values, apart))
+        rows[name] = (
+            len(values),
+            float(table.loc[table["set"] == name, "pixels"].mean()),
+            float(values.sum()),
+            *(rate, *proportion_interval(float(values.sum()), len(values))),
+            *(difference, *bootstrap_interval(apart)),
+        )
+    columns = ["cases", "pixels", "count", "rate", "low", "high", "difference"]
+    columns += ["difference_low", "difference_high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("set")
 
 
 def equal_smallest(probabilities: Float[Tensor, "n k"]) -> Int[Tensor, "n"]:
@@ -398,20 +363,11 @@ def differing(run: Run, case: Case) -> list[str]:
 
 
 def network_sentence(run: Run, asked: str) -> str:
-    """Say what a run's network classifies, and whether that is not what a chapter is about.
-
-    Args:
-        run: the run that the chapter looks at.
-        asked: the column that its text speaks of, ``subject`` or ``emotion``.
-    """
+    """Say what a run's network classifies, and whether a chapter asks for something else."""
     plurals = {"subject": "subjects", "emotion": "emotions", "class": "classes"}
     about = f"he network of this run classifies {len(run.classes)} {plurals[run.task]}."
-    if run.task == asked:
-        return f"T{about}"
-    return (
-        f"This source does not say which {asked} an image shows: where the text speaks of"
-        f" {plurals[asked]}, t{about}"
-    )
+    lacks = lacking(run, asked).removesuffix(".")
+    return f"{lacks}: where the text speaks of {plurals[asked]}, t{about}" if lacks else f"T{about}"
 
 
 def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
@@ -452,8 +408,8 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
         lookalike: the same of the reversed pair.
 
     Returns:
-        Rows of image and set; columns ``pixels``, ``true``, ``mistaken``, ``other``: the
-        probabilities of the true class, of the one that the error was taken for, and of the rest.
+        Rows of image and set; columns ``pixels`` and the probabilities of the ``true`` class, of
+        the one that the error was taken for (``mistaken``), and of all others (``other``).
     """
     turned = lookalike.rename(columns={"p_true": "p_predicted", "p_predicted": "p_true"})
     parts = {}
@@ -463,52 +419,6 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
         other = (1 - means["true"] - means["mistaken"]).clip(lower=0)
         parts[image] = means.assign(other=other)
     return pd.concat(parts, names=["image", "set"])
-
-
-def probability_table(eight: Pairs, after: Float[Tensor, "n k"]) -> pd.DataFrame:
-    """Return how probabilities change without pixels, beside the paper's Table 3, in words."""
-    before, after = eight.wrong.probabilities, after.softmax(1)
-    theirs = paper.table3()
-    columns: dict[str, dict[int, str]] = {}
-    for place, which in ((eight.labels, "true"), (eight.wrong.predicted, "predicted")):
-        name = "true class" if which == "true" else "class it was taken for"
-        values = [chances.gather(1, place[:, None])[:, 0].tolist() for chances in (before, after)]
-        printed = theirs[theirs[which]]
-        columns[f"ours: {name}"] = dict(enumerate(map(_arrow, *values), start=1))
-        columns[f"paper: {name}"] = dict(
-            zip(printed["case"], map(_arrow, printed["before"], printed["after"]), strict=True)
-        )
-    return pd.DataFrame(columns).fillna(paper.NOTHING).rename_axis("case")
-
-
-def _arrow(before: float, after: float) -> str:
-    return f"{before:.2f} → {after:.2f}"
-
-
-def equals_table(eight: Pairs, after: Mapping[str, Tensor]) -> pd.DataFrame:
-    """Count the entries of a row that equal its smallest, from fewest to most over the cases.
-
-    Rows: before, and after suppression under each rule. Columns: the paper's, ours, and ours with
-    a ReLU on the logits, one reading of the equal probabilities in the paper's Table 3.
-    """
-    theirs = paper.table3().groupby("case")[["before", "after"]].agg(lambda p: (p == p.min()).sum())
-    states = {"before": eight.wrong.logits} | {f"after, {rule}": z for rule, z in after.items()}
-    rows = {
-        state: {
-            "paper": _range(theirs["before" if state == "before" else "after"].tolist()),
-            "ours": _range(equal_smallest(logits.softmax(1)).tolist()),
-            "ours, ReLU on the logits": _range(equal_smallest(logits.relu().softmax(1)).tolist()),
-        }
-        for state, logits in states.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("probabilities")
-
-
-def _range(counts: Sequence[int]) -> str:
-    if not len(counts):
-        return paper.NOTHING
-    low, high = min(counts), max(counts)
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
@@ -572,22 +482,6 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
     """Return the 95 % interval of a rate as one of the count; None without cases."""
     low, high, cases = summary.loc[name, ["low", "high", "cases"]]
     return (float(low * cases), float(high * cases)) if cases else None
-
-
-def equal_numbers(run: Run, eight: Pairs, after: Mapping[str, Tensor]) -> dict[str, object]:
-    """Count equal smallest probabilities (T3), without and with a ReLU on the logits."""
-    key = f"t3.{run.task}."
-    if not len(eight):
-        return {f"{key}cases": 0}
-    before = equal_smallest(eight.wrong.probabilities)
-    values: dict[str, dict[str, object]] = {rule: {} for rule in after}
-    for rule, logits in after.items():
-        for end, shown in (("", logits), ("_relu", logits.relu())):
-            equal = equal_smallest(shown.softmax(1))
-            values[rule][f"fewest_equal_after{end}"] = int(equal.min())
-            values[rule][f"most_equal_after{end}"] = int(equal.max())
-    equal_before = {f"{key}rows_equal_before": int((before > 1).sum())}
-    return {f"{key}cases": len(eight), **equal_before, **keyed("t3", run, values)}
 
 
 MAJORITY = 0.5
@@ -655,14 +549,15 @@ def judge_overlap(run: Run, shown: Tables, every: Tables) -> Iterable[Part]:
 def judge_values(run: Run, pairs: Tables, controls: Tables) -> Iterable[Part]:
     """F10: common values differ strongly, and more than between two right images."""
     for rule, table in pairs.items():
-        values = np.stack([t["difference"].to_numpy() for t in (table, controls[rule])])
-        first, second = values[:, np.isfinite(values).all(0)]
-        low, high = bootstrap_interval(first - second)
+        columns = {"pair": table["difference"], "control": controls[rule]["difference"].to_numpy()}
+        both = pd.DataFrame(columns).dropna()
+        first, second = both["pair"].mean(), both["control"].mean()
+        low, high = bootstrap_interval((both["pair"] - both["control"]).to_numpy())
         fact = (
-            f"values differ by {first.mean():.2f} of their mean, between two right images by"
-            f" {second.mean():.2f} (difference {low:+.2f} to {high:+.2f})"
+            f"values differ by {first:.2f} of their mean, between two right images by"
+            f" {second:.2f} (difference {low:+.2f} to {high:+.2f})"
         )
-        yield _part(rule, fact, low > 0, low > 0 and first.mean() >= STRONGLY)
+        yield _part(rule, fact, low > 0, low > 0 and first >= STRONGLY)
 
 
 @_judge("S2", "subject")
@@ -683,12 +578,7 @@ def judge_confidence(run: Run, errors: Tables, lookalikes: Tables) -> Iterable[P
 
 @_judge("S3", "subject")
 def judge_common(run: Run, changed: Tables) -> Iterable[Part]:
-    """S3: without the common pixels most answers change, and more than without random ones.
-
-    Args:
-        run: that the errors belong to.
-        changed: summaries of ``changed`` against ``random_common``, by rule.
-    """
+    """S3: without the common pixels most answers change, and more than without random ones."""
     for rule, table in changed.items():
         common, chance = table.loc["common"], table.loc["random_common"]
         low, high = common["difference_low"], common["difference_high"]
@@ -727,13 +617,7 @@ def judge_table3(run: Run, eight: Pairs, after: Mapping[str, Tensor]) -> Iterabl
 
 @_judge("S4", "emotion")
 def judge_unique(run: Run, eight: Tables, every: Tables) -> Iterable[Part]:
-    """S4: unique pixels repair all of the eight, beat chance in all errors and the common pixels.
-
-    Args:
-        run: that the errors belong to.
-        eight: summaries of ``repaired`` against ``random`` for the eight, by rule.
-        every: the same for all errors.
-    """
+    """S4: unique pixels repair all of the eight, and more of all errors than other sets do."""
     for rule, table in every.items():
         few, rate = eight[rule].loc["unique"], table["rate"]
         fact = (
@@ -783,112 +667,50 @@ def pair_figure(run: Run, pair: Pairs) -> style.Drawn:
     return figure
 
 
+class Points(NamedTuple):
+    """A panel of points about the diagonal, or its words where there are none."""
+
+    title: str
+    labels: tuple[str, str]
+    values: tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]
+    words: str
+
+
 @style.styled()
-def places_figure(pair: Pairs) -> style.Drawn:
-    """Draw where in the last maps each set of a pair's pixels lies, summed over the maps (S1)."""
-    if not len(pair):
+def diagonal_figure(panels: Sequence[Sequence[Points]]) -> style.Drawn:
+    """Draw one image's values against another's (Figure 10); the panels of a row share a scale."""
+    if not any(len(panel.values[0]) for row in panels for panel in row):
         return NO_PAIR
-    figure, axes = style.grid(len(RULES), 4, aspect=1.15)
-    for row, (name, rule) in zip(axes, RULES.items(), strict=True):
-        sets = pixel_sets(pair, rule)
-        shown = {
-            "right image": sets.right,
-            "wrong image": sets.wrong,
-            "common": sets.common,
-            "only the wrong": sets.unique,
-        }
-        for ax, (title, pixels) in zip(row, shown.items(), strict=True):
-            style.show_map(ax, pixels[0].sum(0).double().numpy(), float(pixels.shape[1]))
-            ax.set_title(f"{title}: {int(pixels.sum())}")
-            ax.spines[:].set(visible=True, color="#dddddd")
-        row[0].set_ylabel(f"{name} rule")
+    figure, axes = style.grid(len(panels), len(panels[0]), aspect=0.9)
+    for row, shown in zip(axes, panels, strict=True):
+        top = 1.05 * max(np.nanmax([*x, *y, 0]) for _, _, (x, y), _ in shown) or 1
+        for ax, panel in zip(row, shown, strict=True):
+            ax.scatter(*panel.values, s=8, alpha=0.5, color=style.BLUE, edgecolors="none")
+            ax.axline((0, 0), slope=1, color=style.GRAY, linewidth=0.8)
+            ax.text(0.97, 0.04, panel.words, ha="right", transform=ax.transAxes)
+            ax.set(title=panel.title, xlim=(0, top), ylim=(0, top))
+            ax.set(xlabel=panel.labels[0], ylabel=panel.labels[1])
     return figure
-
-
-@style.styled()
-def values_figure(pair: Pairs, control: Pairs) -> style.Drawn:
-    """Draw values of the common pixels of one image against the other's (Figure 10).
-
-    Args:
-        pair: an error and its look-alike.
-        control: the look-alike and another right image; there may be none.
-    """
-    if not len(pair):
-        return NO_PAIR
-    figure, axes = style.grid(len(RULES), 2, aspect=0.85)
-    for row, (name, rule) in zip(axes, RULES.items(), strict=True):
-        sides = ((pair, "wrong image (b)", "right and wrong image"),)
-        sides += ((control, "another right image", "two right images"),)
-        for ax, (pairs, other, title) in zip(row, sides, strict=True):
-            ax.set(xlabel="value in the right image (a)", ylabel=f"value in {other}")
-            ax.set_title(f"{name} rule: {title}")
-            if not len(pairs):
-                ax.text(0.5, 0.5, "no second right image", ha="center", transform=ax.transAxes)
-                continue
-            common = pixel_sets(pairs, rule).common[0]
-            _scatter(ax, pairs.right.maps[0][common].numpy(), pairs.wrong.maps[0][common].numpy())
-            ax.text(0.97, 0.04, f"{int(common.sum())} pixels", ha="right", transform=ax.transAxes)
-        _same_limits(row)
-    return figure
-
-
-@style.styled()
-def differences_figure(pairs: Tables, controls: Tables) -> style.Drawn:
-    """Draw the difference of common values, errors against controls, for each rule (F10).
-
-    Args:
-        pairs: `overlap_table` of errors and look-alikes, by rule.
-        controls: the same of look-alikes and other right images, in the same order.
-    """
-    if not _cases(controls):
-        return style.Missing("No look-alike has a second right image to be compared with.")
-    figure, axes = style.grid(1, len(pairs), aspect=0.95)
-    for ax, (name, table) in zip(axes[0], pairs.items(), strict=True):
-        x, y = controls[name]["difference"].to_numpy(), table["difference"].to_numpy()
-        _scatter(ax, x, y)
-        ax.set(xlabel="two right images", ylabel="error and look-alike")
-        ax.set_title(f"{name} rule: {int(np.nansum(y > x))} of {len(y)} above the line")
-    _same_limits(axes[0])
-    return figure
-
-
-def _scatter(ax: Axes, x: Float[np.ndarray, "m"], y: Float[np.ndarray, "m"]) -> None:
-    ax.scatter(x, y, s=10, alpha=0.5, color=style.BLUE, edgecolors="none")
-    ax.axline((0, 0), slope=1, color=style.GRAY, linewidth=0.8)
-
-
-def _same_limits(axes: Shaped[np.ndarray, "a"]) -> None:
-    top = max(max(ax.dataLim.x1, ax.dataLim.y1) for ax in axes if len(ax.collections))
-    limit = 1.05 * top if np.isfinite(top) and top > 0 else 1.0
-    for ax in axes:
-        ax.set(xlim=(0, limit), ylim=(0, limit))
 
 
 @style.styled()
 def confidence_figure(tables: Tables, sets: Sequence[str]) -> style.Drawn:
-    """Draw the probabilities of a pair with and without pixels, for each rule (S2).
-
-    Args:
-        tables: `confidence_table` by rule.
-        sets: to show, from top to bottom.
-    """
+    """Draw probabilities of a pair without sets of pixels, from `confidence_table` by rule (S2)."""
     if not _cases(tables):
         return NO_PAIR
     figure, axes = style.grid(len(tables), 2, aspect=0.55, sharex=True, sharey=True)
-    places = np.arange(len(sets))
+    colours, names = zip(*COLOURS.values(), strict=True)
+    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
     for row, (rule, table) in zip(axes, tables.items(), strict=True):
         for ax, image in zip(row, IMAGES, strict=True):
-            shown = table.loc[image].loc[list(sets)]
-            left = np.zeros(len(sets))
-            for column, (colour, label) in COLOURS.items():
-                ax.barh(places, shown[column], left=left, color=colour, label=label)
-                left = left + shown[column].to_numpy()
+            shown = table.loc[image].loc[list(sets)].rename(index=SETS)
+            bars = shown[list(COLOURS)].set_axis(names, axis=1)
+            bars.plot.barh(stacked=True, ax=ax, color=colours, width=0.8, legend=False)
             for place, pixels in enumerate(shown["pixels"]):
-                box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-                words = {"ha": "right", "va": "center", "fontsize": 7, "bbox": box}
+                words: Any = {"ha": "right", "va": "center", "fontsize": 7, "bbox": box}
                 ax.text(0.985, place, f"{pixels:.0f}", **words)
-            ax.set_yticks(places, [SETS[name] for name in sets])
-            ax.set(xlim=(0, 1), ylim=(len(sets) - 0.5, -0.5), title=f"{image}, {rule} rule")
+            ax.set(xlim=(0, 1), ylim=(len(sets) - 0.5, -0.5), ylabel="")
+            ax.set_title(f"{image}, {rule} rule")
     for ax in axes[-1]:
         ax.set_xlabel(f"probability\n(random: mean of {DRAWS} draws)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -898,13 +720,7 @@ def confidence_figure(tables: Tables, sets: Sequence[str]) -> style.Drawn:
 
 @style.styled()
 def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> style.Drawn:
-    """Draw how often something happened under each set, with 95 % intervals, for each rule.
-
-    Args:
-        summaries: of `summarise`, by title.
-        sets: to show, from top to bottom.
-        outcome: in words, for the axis.
-    """
+    """Draw how often an outcome, in words, happened under each set, from `summarise` by rule."""
     if not _cases(summaries):
         return NO_PAIR
     figure, axes = style.grid(1, len(summaries), aspect=0.09 * len(sets) + 0.25, sharey=True)
@@ -924,11 +740,7 @@ def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> style.
 
 @style.styled()
 def eight_figure(run: Run, pairs: Pairs) -> style.Drawn:
-    """Draw an error for each class that something was taken for, and its look-alike (Figure 11).
-
-    Rows: errors, look-alikes, and for each rule the tracked features of the pixels unique to the
-    error, each on its own scale.
-    """
+    """Draw errors, look-alikes, and what the pixels unique to the error show (Figure 11)."""
     if not len(pairs):
         return NO_PAIR
     figure, axes = style.grid(2 + len(RULES), len(pairs), cell=style.WIDTH / 8, aspect=1.2)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any
 
 import ipywidgets
@@ -43,14 +44,9 @@ TEMPLATES = Environment(
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One error, before and after a set of its pixels was suppressed.
+    """An error and its probabilities before and after some pixels are suppressed.
 
-    Attributes:
-        case: the error.
-        pixels: how many were suppressed.
-        before: probabilities of all classes, nothing suppressed.
-        after: the same with the set suppressed.
-        features: what the set shows in the image (Algorithm 2), 0 where nothing.
+    Its features are what these pixels show in the image (Algorithm 2), 0 where nothing.
     """
 
     case: Case
@@ -61,24 +57,14 @@ class Scene:
 
 
 class Bench:
-    """Compute the scenes of a run's errors that have a look-alike, each once.
-
-    Args:
-        run: gives images and names of classes.
-        pairs: the errors.
-        seed: of the random sets.
-    """
+    """Compute the scenes of a run's errors that have a look-alike, each once; draw by a seed."""
 
     def __init__(self, run: Run, pairs: Pairs, seed: int = 0) -> None:
         self.run, self.pairs, self.seed = run, pairs, seed
-        self._sets, self._scenes = cache(self._compute_sets), cache(self._compute_scene)
+        self._sets, self.scene = cache(self._compute_sets), cache(self._compute_scene)
 
     def __len__(self) -> int:
         return len(self.pairs)
-
-    def scene(self, place: int, choice: str, rule: str) -> Scene:
-        """Return an error, by its place in the pairs, without one of `CHOICES` under a rule."""
-        return self._scenes(place, choice, rule)
 
     def pair(self, place: int) -> Pairs:
         """Return the error at a place, alone."""
@@ -111,6 +97,7 @@ class Bench:
         return ink(self.scene(place, choice, rule).features, top)
 
     def _compute_scene(self, place: int, choice: str, rule: str) -> Scene:
+        """Return the error at a place of the pairs without one of `CHOICES` under a rule."""
         sets, trace = self._sets(place, rule), self.pair(place).wrong
         pixels = sets[choice]
         return Scene(
@@ -147,11 +134,7 @@ def _digits(probabilities: Float[np.ndarray, "k"], labels: dict[int, str]) -> li
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
-    """Pick an error, a rule and what to suppress; probabilities and tracked features follow.
-
-    Args:
-        bench: computes what is shown; it has one error at least.
-    """
+    """Pick an error, a rule and what to suppress; probabilities and tracked features follow."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -204,12 +187,7 @@ NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 class StaticExplorer:
-    """A piece of HTML that notebooks and the book show as it is.
-
-    Attributes:
-        html: the piece; it refers to nothing outside of itself.
-        words: what it is, where only text can be shown.
-    """
+    """HTML that notebooks and the book show as it is; words where only text can be shown."""
 
     def __init__(self, html: str, words: str = "an explorer of errors, in HTML") -> None:
         self.html, self.words = html, words
@@ -222,13 +200,10 @@ class StaticExplorer:
 
 
 def static_explorer(bench: Bench, name: str) -> StaticExplorer:
-    """Return an explorer of all errors of a bench that needs no kernel and no network.
+    """Return an explorer of a bench's errors that needs no kernel and no network.
 
-    Images are shrunk until the piece has fewer than `LIMIT` characters.
-
-    Args:
-        bench: a handful of errors, eight say.
-        name: ids in the HTML begin with it; different ones on one page need different names.
+    Images are shrunk until it has fewer than `LIMIT` characters. The ids in the HTML begin with the
+    name, so that two explorers fit on a page.
 
     Raises:
         UserError: a name that is no id, or too many errors.
@@ -258,30 +233,30 @@ def static_explorer(bench: Bench, name: str) -> StaticExplorer:
 def _data(bench: Bench, side: int) -> dict[str, Any]:
     """Collect every scene; equal pictures of features are kept once."""
     features: dict[str, int] = {}
-
-    def scene(place: int, choice: str, rule: str) -> dict[str, Any]:
-        found = bench.scene(place, choice, rule)
-        picture = data_uri(png(bench.drawn(place, choice, rule), side))
-        return {
-            "pixels": found.pixels,
-            "after": _digits(found.after, bench.shown(place)),
-            "result": verdict(found, bench.run.classes),
-            "words": f"tracked features of {_in_words(found.pixels)}, dark where strong",
-            "features": features.setdefault(picture, len(features)),
-        }
-
-    def case(place: int) -> dict[str, Any]:
-        wrong, right = (data_uri(png(image, side)) for image in bench.images(place))
+    cases = []
+    for place in range(len(bench)):
         labels = bench.shown(place)
-        return {
-            "title": bench.title(place),
-            "wrong": wrong,
-            "right": right,
-            "classes": list(labels.values()),
-            "before": _digits(bench.scene(place, "nothing", next(iter(RULES))).before, labels),
-            "scenes": {
-                rule: {name: scene(place, name, rule) for name in CHOICES} for rule in RULES
-            },
-        }
-
-    return {"cases": [case(place) for place in range(len(bench))], "features": list(features)}
+        before = bench.scene(place, "nothing", "cutoff").before
+        wrong, right = (data_uri(png(image, side)) for image in bench.images(place))
+        scenes: dict[str, dict[str, Any]] = {rule: {} for rule in RULES}
+        for rule, choice in product(RULES, CHOICES):
+            scene = bench.scene(place, choice, rule)
+            picture = data_uri(png(bench.drawn(place, choice, rule), side))
+            scenes[rule][choice] = {
+                "pixels": scene.pixels,
+                "after": _digits(scene.after, labels),
+                "result": verdict(scene, bench.run.classes),
+                "words": f"tracked features of {_in_words(scene.pixels)}, dark where strong",
+                "features": features.setdefault(picture, len(features)),
+            }
+        cases.append(
+            {
+                "title": bench.title(place),
+                "wrong": wrong,
+                "right": right,
+                "classes": list(labels.values()),
+                "before": _digits(before, labels),
+                "scenes": scenes,
+            }
+        )
+    return {"cases": cases, "features": list(features)}
