@@ -358,8 +358,8 @@ def name_of(run: Run, row: int) -> str:
 def differing(run: Run, case: Case) -> list[str]:
     """Return the aspects that the index knows in which an error and its look-alike differ."""
     table = run.faces.index.table
-    known = [aspect for aspect in ASPECTS if run.faces.index.has(aspect)]
-    return [a for a in known if table[a].iloc[case.row] != table[a].iloc[case.lookalike]]
+    known = {a: table[a].to_numpy() for a in ASPECTS if run.faces.index.has(a)}
+    return [a for a, values in known.items() if values[case.row] != values[case.lookalike]]
 
 
 def network_sentence(run: Run, asked: str) -> str:
@@ -423,9 +423,9 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
 
 def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
     """Return a summary of `summarise` in words: counts, rates and differences, with intervals."""
-    rows = {}
+    rows, found = {}, summary.to_dict("index")
     for name in sets:
-        row = summary.loc[name]
+        row = found[name]
         rate, difference = (
             f"{100 * row[value]:{sign}.1f}{unit} ({_points(row[low], row[high], sign)})"
             if row[value] == row[value]
@@ -480,8 +480,8 @@ def count(summary: pd.DataFrame, name: str) -> int | float:
 
 def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | None:
     """Return the 95 % interval of a rate as one of the count; None without cases."""
-    low, high, cases = summary.loc[name, ["low", "high", "cases"]]
-    return (float(low * cases), float(high * cases)) if cases else None
+    row = summary.to_dict("index")[name]
+    return (row["low"] * row["cases"], row["high"] * row["cases"]) if row["cases"] else None
 
 
 MAJORITY = 0.5
@@ -580,7 +580,7 @@ def judge_confidence(run: Run, errors: Tables, lookalikes: Tables) -> Iterable[P
 def judge_common(run: Run, changed: Tables) -> Iterable[Part]:
     """S3: without the common pixels most answers change, and more than without random ones."""
     for rule, table in changed.items():
-        common, chance = table.loc["common"], table.loc["random_common"]
+        common, chance = (table.to_dict("index")[name] for name in ("common", "random_common"))
         low, high = common["difference_low"], common["difference_high"]
         fact = (
             f"{common['rate']:.0%} of {common['cases']:.0f} answers change, without as many"
@@ -699,7 +699,7 @@ def confidence_figure(tables: Tables, sets: Sequence[str]) -> style.Drawn:
     if not _cases(tables):
         return NO_PAIR
     figure, axes = style.grid(len(tables), 2, aspect=0.55, sharex=True, sharey=True)
-    colours, names = zip(*COLOURS.values(), strict=True)
+    colours, names = map(list, zip(*COLOURS.values(), strict=True))
     box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
     for row, (rule, table) in zip(axes, tables.items(), strict=True):
         for ax, image in zip(row, IMAGES, strict=True):

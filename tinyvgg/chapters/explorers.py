@@ -57,7 +57,10 @@ class Scene:
 
 
 class Bench:
-    """Compute the scenes of a run's errors that have a look-alike, each once; draw by a seed."""
+    """Compute the scenes of a run's errors that have a look-alike, each once; draw by a seed.
+
+    `scene(place, choice, rule)` is the error at a place of the pairs without one of `CHOICES`.
+    """
 
     def __init__(self, run: Run, pairs: Pairs, seed: int = 0) -> None:
         self.run, self.pairs, self.seed = run, pairs, seed
@@ -97,7 +100,6 @@ class Bench:
         return ink(self.scene(place, choice, rule).features, top)
 
     def _compute_scene(self, place: int, choice: str, rule: str) -> Scene:
-        """Return the error at a place of the pairs without one of `CHOICES` under a rule."""
         sets, trace = self._sets(place, rule), self.pair(place).wrong
         pixels = sets[choice]
         return Scene(
