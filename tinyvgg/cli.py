@@ -365,22 +365,18 @@ def explain(
 @click.option("-o", "--output", type=FOLDER, help="FILE.html (default: below build/reports).")
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
     """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
-    need("book", "pandas", "matplotlib", "IPython", "nbformat")
-    from tinyvgg.analysis.analyse import analyse
-    from tinyvgg.analysis.saving import check_place, save
-    from tinyvgg.faces.sources import absolute, check_study, check_task, named
-    from tinyvgg.training.experiments import open_study
+    need("book", "jupytext", "matplotlib", "nbconvert", "papermill")
+    from tinyvgg.book.report import check_place, report
+    from tinyvgg.faces.sources import check, check_task, named
 
-    check_study(**study)
-    tasks = None if task is None else [check_task(task, study["faces"])]
-    changed = {**HE, **_settings(settings)}
-    words = named(absolute(study["faces"])).replace(":", "-")
+    asked = check(study)
+    tasks = [] if task is None else [check_task(task, asked["faces"])]
+    words = named(asked["faces"]).replace(":", "-")
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in words)
-    page = (
-        output or files.build() / "reports" / f"{plain}-{study['profile']}-seed{study['seed']}.html"
-    )
+    usual = f"{plain}-{asked['profile']}-seed{asked['seed']}.html"
+    page = output or files.build() / "reports" / usual
     check_place(page)
-    numbers = save(analyse(open_study(**study, settings=changed), tasks), page)
+    page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
     click.echo(f"The numbers: {numbers}")
     click.echo(f"The report: {page}")
 

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -28,9 +29,15 @@ DECIDING = ("numpy", "torch", "matplotlib", "pandas", "papermill", "ipywidgets")
 """Libraries that a notebook's result depends on."""
 
 
+def source_folder() -> Path:
+    """Return the folder of the sources: in the checkout, or where the package put them."""
+    folder = files.project() / "notebooks"
+    return folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "notebooks"
+
+
 def sources() -> list[Path]:
-    """Return all notebooks' sources, in the order of the book."""
-    return sorted((files.project() / "notebooks").glob(PATTERN))
+    """Return all chapters' sources, in the order of the book."""
+    return sorted(source_folder().glob(PATTERN))
 
 
 def find(name: str) -> Path:

@@ -1,0 +1,430 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+tasks = []
+settings = {}
+numbers = "numbers.json"
+
+# %%
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from IPython.display import display
+
+import tinyvgg
+from tinyvgg import paper
+from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, training
+from tinyvgg.chapters import misclassifications as errors
+from tinyvgg.chapters.data import contact_sheet, cropping_sentence
+from tinyvgg.chapters.statistics import bootstrap_interval
+from tinyvgg.chapters.style import Missing
+from tinyvgg.chapters.verdicts import whole
+from tinyvgg.repairs import repair
+from tinyvgg.training.experiments import open_study
+
+
+def say(*sentences):
+    for sentence in filter(None, sentences):
+        display({"text/plain": sentence}, raw=True)
+
+
+def figure(drawn, caption):
+    if isinstance(drawn, Missing):
+        return say(drawn.sentence)
+    return display(drawn, metadata={"image/png": {"alt": caption, "caption": caption}})
+
+
+def table(frame, caption):
+    if len(frame):
+        say(caption)
+        display(whole(frame.head(30)))
+
+
+def percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def plain(frame):
+    return json.loads(frame.reset_index().to_json(orient="records"))
+
+
+# %% [markdown]
+# A report asks what a network that learns from these images gets wrong, which pixels of its last
+# feature maps led it there, what they show, and what the network answers without them. First
+# comes what may be concluded; below it stand the numbers, with tables and pictures.
+
+# %%
+study = open_study(profile, faces, seed, progress=False, settings=settings)
+runs = {task: study.run(task) for task in tasks or study.tasks}
+names = {task: paper.TASK_NAMES.get(task, task) for task in runs}
+MOST = max(24, 300 * 64**2 // study.faces.images.shape[1] ** 2)
+
+
+def limited(run, most):
+    """Return the run with fewer errors, drawn at random, and all of its right images."""
+    if len(run.errors) <= most:
+        return run
+    dropped = np.random.default_rng(seed).permutation(run.errors)[most:]
+    kept = np.setdiff1d(np.arange(len(run.labels)), dropped)
+    return replace(
+        run, split=replace(run.split, test=run.split.test[kept]), logits=run.logits[kept]
+    )
+
+
+fewer = {task: limited(run, MOST) for task, run in runs.items()}
+followed = {task: backtracking.follow_errors(run, seed) for task, run in fewer.items()}
+pairs = {task: cases.record_pairs(run, cases.find_cases(run)) for task, run in fewer.items()}
+found = {task: repair(pairs[task].wrong, pairs[task].labels) for task in runs}
+summaries = {
+    task: {
+        name: cases.summarise(cases.suppression_table(pairs[task], rule, seed=seed))
+        for name, rule in cases.RULES.items()
+    }
+    for task in runs
+    if len(pairs[task])
+}
+tracked = {
+    task: feature_tracking.track(run, followed[task], seed)
+    for task, run in fewer.items()
+    if len(run.errors)
+}
+features = {task: feature_tracking.tracked_table(each) for task, each in tracked.items()}
+overlaps = {
+    task: backtracking.averages(
+        backtracking.overlap_table(followed[task]), ["rule", "layer", "against"], "overlap"
+    )
+    for task in tracked
+}
+
+
+# %%
+def training_sentences(run):
+    low, high = training.accuracy_interval(run)
+    yield (
+        f"The network classifies the {names[run.task]} correctly in {percent(run.accuracy)} of"
+        f" {len(run.labels):,} test images (95 % interval {percent(low)} to {percent(high)}); the"
+        " same answer for all of them would be right in"
+        f" {percent(training.majority(run.labels))} at best."
+    )
+    yield (
+        "It has learned something."
+        if training.learned(run)
+        else "Whether it has learned anything cannot be known: the findings about its errors below"
+        " are about a network that may as well guess. Other settings may help, such as --set"
+        " epochs=200 or --set optimiser=adam."
+    )
+    difference, (low, high) = training.gap(run, training.train_errors(run))
+    yield (
+        f"Its error rate on test images minus that on training images is {100 * difference:+.1f}"
+        f" points (95 % interval {100 * low:+.1f} to {100 * high:+.1f}):"
+        f" {'it has over-fitted' if low > 0 else 'over-fitting does not show'}."
+    )
+
+
+def error_sentences(run):
+    count = len(run.errors)
+    if not count:
+        yield f"The network makes no error on its {len(run.labels):,} test images."
+        return
+    worst = errors.missed(run).sort_values("rate", ascending=False, kind="stable").iloc[0]
+    yield (
+        f"The class with the largest share of errors is {worst.name}: {percent(worst['rate'])} of"
+        f" its {worst['images']:,} test images (95 % interval {percent(worst['low'])} to"
+        f" {percent(worst['high'])}), most often taken for {worst['taken_for']}."
+    )
+    chance = errors.by_chance(run, run.task)
+    if chance is not None:
+        uneven = "more unevenly than" if chance.p_value < 0.05 else "as evenly as"
+        p = errors.show_p(chance)
+        yield f"Errors fall on the classes {uneven} chance would have it (p {p})."
+    if count < 10:
+        yield f"Errors: {count}. What is found in so few holds for hardly any others."
+
+
+def backtracking_sentences(task):
+    for rule, name in (("literal", "as printed"), ("cutoff", "with the published cutoff")):
+        kept = backtracking.pixel_counts(followed[task], rule)
+        table = overlaps[task].reset_index()
+        match = (table["rule"] == rule) & (table["against"] == "random")
+        part = table[match & (table["layer"] == "pixels")]
+        if not kept.any():
+            yield f"Algorithm 1 {name} keeps no pixel of {len(kept):,} errors."
+        elif len(part):
+            mean, low, high = part[["mean", "low", "high"]].iloc[0]
+            blind = " It hardly depends on the class, and cannot explain this one answer."
+            yield (
+                f"Algorithm 1 {name} keeps {kept.mean():,.1f} pixels of an error; with those that"
+                f" it finds from another class they overlap by {mean:.2f} (95 % interval {low:.2f}"
+                f" to {high:.2f}).{blind if low >= 0.99 else ''}"
+            )
+
+
+def feature_sentences(task):
+    alike = features[task].query("set == 'cutoff'")["with_random"].dropna().to_numpy(float)
+    if len(alike):
+        low, high = bootstrap_interval(alike)
+        yield (
+            f"The tracked features of an error (cutoff) correlate by {alike.mean():.2f} (95 %"
+            f" interval {low:.2f} to {high:.2f}) with those of as many active pixels at random:"
+            " the nearer that is to 1, the less a picture of them shows about this error."
+        )
+
+
+def repair_sentences(task):
+    if task not in summaries:
+        yield "No error has a right look-alike: no repair is sought."
+        return
+    unique, random = (summaries[task]["cutoff"].loc[name] for name in ("unique", "random"))
+    low, high = 100 * unique["difference_low"], 100 * unique["difference_high"]
+    if unique["pixels"]:
+        more = (
+            "more than" if low > 0 else "less than" if high < 0 else "not significantly more than"
+        )
+        yield (
+            f"Without the pixels unique to it (cutoff) {percent(unique['rate'])} of"
+            f" {unique['cases']:,.0f} errors are repaired, without as many random ones"
+            f" {percent(random['rate'])} (95 % interval of the difference {low:+.1f} to {high:+.1f}"
+            f" points): {more} chance."
+        )
+    fixed = found[task].repaired
+    if not fixed.any():
+        yield f"None of {len(pairs[task]):,} errors was repaired by any set of pixels tried."
+        return
+    median = float(np.median(found[task].size[fixed].numpy()))
+    active = float((pairs[task].wrong.maps > 0).flatten(1).sum(1).double().mean())
+    yield (
+        f"The fewest pixels found repair {int(fixed.sum()):,} of {len(pairs[task]):,} errors; half"
+        f" of these sets have {median:g} or fewer, of {active:,.0f} active pixels. That few are"
+        " enough shows that an image lies near a border between two classes, not what in the"
+        " world put it there."
+    )
+
+
+sentences = {
+    task: [
+        *training_sentences(run),
+        *error_sentences(run),
+        *(backtracking_sentences(task) if task in tracked else ()),
+        *(feature_sentences(task) if task in tracked else ()),
+        *(repair_sentences(task) if task in tracked else ()),
+    ]
+    for task, run in runs.items()
+}
+cautions = [
+    "Images of the same person may stand in both parts: the test is about other images of people"
+    " whom the network knows, not about strangers."
+    if study.faces.index.has("subject")
+    else "The set does not list what its images have in common. Where the same person, place or"
+    " camera stands in both parts, the network may go by that, and do worse elsewhere.",
+    "Intervals cover the choice of test images only. Another seed gives another network: run the"
+    " report with another seed before you build on a number.",
+    "What is found about pixels holds for this network. Pixels set to zero are something that it"
+    " has never seen, and a repair without them does not show a cause in the world.",
+]
+
+# %% [markdown]
+# ## What may be concluded, and what may not
+
+# %%
+for task in runs:
+    if len(runs) > 1:
+        say(f"Of the network for {names[task]}:")
+    say(*sentences[task])
+say(*cautions)
+
+# %% [markdown]
+# ## The set
+
+# %%
+counts = {}
+for task in runs:
+    labels, parts = study.faces.index.labels(task), study.split(task)
+    classes = study.faces.index.classes(task)
+    counts[task] = pd.DataFrame(
+        {
+            "images": np.bincount(labels, minlength=len(classes)),
+            "training": np.bincount(labels[parts.train], minlength=len(classes)),
+            "test": np.bincount(labels[parts.test], minlength=len(classes)),
+        },
+        index=pd.Index(classes, name=names[task]),
+    )
+    table(counts[task], "Images of each class, and how many train and test the network.")
+size = study.faces.images.shape[1]
+say(f"The set has {len(study.faces):,} images; the network sees them at {size} × {size} pixels.")
+figure(contact_sheet(study.faces, task), "Images of the set as the network sees them, by class.")
+if study.faces.originals is not None:
+    say(cropping_sentence(study.faces))
+    left_out = study.faces.left_out[["path", "reason"]]
+    table(left_out.set_index("path"), f"Images that were left out, {len(left_out):,} together.")
+
+# %% [markdown]
+# ## Training
+
+# %%
+for run in runs.values():
+    figure(
+        training.loss_and_error(run),
+        "Loss and error rate over the epochs, on training and on test images, with 95 % intervals."
+        " Dotted: the same answer for every image.",
+    )
+wrong = [training.train_errors(run) for run in runs.values()]
+table(training.gap_table(list(runs.values()), wrong), "Error rates of the final weights.")
+
+# %% [markdown]
+# ## Errors
+
+# %%
+for run in runs.values():
+    if len(run.errors):
+        figure(
+            errors.confusion_figure(run),
+            "Confusion matrix: true class by row, class it was taken for by column; errors are red.",
+        )
+        table(errors.missed_table(run, 30), "Classes by the share of their test images missed.")
+        table(errors.confusions(run, 12).set_index("true"), "The most frequent confusions.")
+        figure(
+            errors.gallery(run, 36),
+            "Misclassified images, the surest first, with the probabilities of the likeliest"
+            " classes (red: the answer, green: the truth).",
+        )
+table(errors.confidence_table(list(runs.values())), "Medians of probabilities.")
+
+# %% [markdown]
+# ## Backtracking
+#
+# Each error is followed back from the class that it was taken for, down the dense layers to the
+# pixels: elements of the last feature maps. Two rules do that: Algorithm 1 as the paper prints it
+# (literal), and with the cutoff of its published code.
+
+# %%
+for task in tracked:
+    if len(runs[task].errors) > MOST:
+        say(f"{MOST} of {len(runs[task].errors):,} errors are drawn at random, here and below.")
+    figure(
+        backtracking.maps_without_pixels([(fewer[task], followed[task])]),
+        "Two errors: the image, its last maps, and the maps without the pixels of each rule.",
+    )
+if tracked:
+    figure(
+        backtracking.layers_figure(overlaps, "overlap with the predicted class's set"),
+        "Overlap (intersection over union) of what is kept for the predicted class with what is"
+        " kept for the true class and for a random one, by layer. One: the same pixels. The"
+        " control, contribution, takes the pixels with the largest exact share in the logit.",
+    )
+    summary, left_out = backtracking.layer_summary(overlaps)
+    table(summary, f"The same in numbers. {left_out}")
+
+# %% [markdown]
+# ## Tracked features
+
+# %%
+for task in tracked:
+    nearest = sorted(pairs[task].cases, key=lambda case: case.distance)[:8]
+    figure(
+        feature_tracking.beside_lookalikes(
+            fewer[task], pairs[task].only(nearest), cases.RULES["cutoff"]
+        ),
+        "The errors nearest to their right look-alikes, what the backtracked pixels (cutoff) of"
+        " either show, and what the pixels show that are unique to the error.",
+    )
+    figure(
+        feature_tracking.gallery(tracked[task], "cutoff", size=64),
+        "Errors, each with its tracked features (cutoff) at its right.",
+    )
+if tracked:
+    table(feature_tracking.tracked_summary(features), "Tracked features of each set of pixels.")
+
+# %% [markdown]
+# ## Repairs
+#
+# Some pixels of the last maps are set to zero, and the network is asked again. Unique pixels are
+# backtracked in the error and not in its look-alike, common ones in both. Controls have as many
+# pixels: active ones at random, those of largest activation, and those with the largest share in
+# the wrong logit minus the true one (contrastive). The repair set is the fewest pixels found.
+
+# %%
+SETS = ("all", "unique", "random", "common", "largest", "contrastive", "repair")
+for task, by_rule in summaries.items():
+    figure(
+        cases.rates_figure(by_rule, SETS, "repaired"),
+        "Share of the errors repaired without each set of pixels, with Wilson's 95 % intervals.",
+    )
+    for rule, summary in by_rule.items():
+        table(cases.rates_table(summary, SETS), f"The same in numbers, {rule} rule.")
+    figure(
+        repairs.sizes_figure({task: (pairs[task], found[task])}),
+        "Number of pixels in the smallest repair found of each error.",
+    )
+    figure(
+        repairs.examples_figure(fewer[task], pairs[task], found[task]),
+        "The errors with the smallest repairs: the image, what these pixels show, the look-alike.",
+    )
+
+
+# %%
+def task_numbers(task, run):
+    low, high = training.accuracy_interval(run)
+    tested = errors.tested(run)
+    columns = [name for name in ("path", "row", "true", "taken_for") if name in tested]
+    both = summaries.get(task, {})
+    return {
+        "run": run.folder.name,
+        "weights_sha256": run.manifest["sha256"]["weights.safetensors"],
+        "conclusions": sentences[task],
+        "training": {
+            "accuracy": run.accuracy,
+            "accuracy_interval": [low, high],
+            "constant_answer": training.majority(run.labels),
+            "learned": bool(training.learned(run)),
+            "training_images": len(run.split.train),
+            "test_images": len(run.labels),
+            "history": plain(run.history),
+        },
+        "errors": {
+            "errors": len(run.errors),
+            "classes": plain(errors.missed(run)),
+            "images": plain(tested.loc[tested["wrong"], columns]),
+        },
+        "backtracking": {"overlap": plain(overlaps[task])} if task in overlaps else {},
+        "tracked_features": plain(features[task]) if task in features else [],
+        "repairs": {
+            "pairs": len(pairs[task]),
+            "sets": {rule: plain(summary) for rule, summary in both.items()},
+            "sizes": found[task].size[found[task].repaired].tolist(),
+        },
+    }
+
+
+content = {
+    "kind": "tinyvgg report",
+    "tinyvgg": tinyvgg.__version__,
+    "profile": profile,
+    "seed": seed,
+    "faces": study.faces.kind,
+    "fingerprint": study.faces.fingerprint,
+    "set": {
+        "images": len(study.faces),
+        "classes": {task: plain(each) for task, each in counts.items()},
+        "left_out": [] if study.faces.originals is None else plain(study.faces.left_out),
+    },
+    "tasks": {task: task_numbers(task, run) for task, run in runs.items()},
+    "cautions": cautions,
+}
+text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+_ = Path(numbers).write_text(text + "\n", encoding="utf-8")

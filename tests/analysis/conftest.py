@@ -1,1 +1,0 @@
-"""Makes the studies beside this file importable by name."""
