@@ -252,6 +252,8 @@ say(*cautions)
 # ## The set
 
 # %%
+size = study.faces.images.shape[1]
+say(f"The set has {len(study.faces):,} images; the network sees them at {size} × {size} pixels.")
 counts = {}
 for task in runs:
     labels, parts = study.faces.index.labels(task), study.split(task)
@@ -265,8 +267,6 @@ for task in runs:
         index=pd.Index(classes, name=names[task]),
     )
     table(counts[task], "Images of each class, and how many train and test the network.")
-size = study.faces.images.shape[1]
-say(f"The set has {len(study.faces):,} images; the network sees them at {size} × {size} pixels.")
 figure(contact_sheet(study.faces, task), "Images of the set as the network sees them, by class.")
 if study.faces.originals is not None:
     say(cropping_sentence(study.faces))

@@ -80,7 +80,7 @@ def test_names_of_classes_folders_and_files_stay_text(page: Path) -> None:
 
 
 def test_the_terms_of_the_photographs_stand_on_the_page(page: Path) -> None:
-    assert "The photographs are the user&#39;s own." in page.read_text("utf-8")
+    assert "The photographs are the user's own." in page.read_text("utf-8")
 
 
 def test_its_numbers_are_those_of_the_run(
