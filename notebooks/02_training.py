@@ -34,7 +34,7 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.chapters import training
 from tinyvgg.chapters.statistics import proportion_interval
-from tinyvgg.chapters.verdicts import conclude, in_words, lacking, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, lacking, record_numbers, whole
 from tinyvgg.reading import read_network
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
@@ -87,7 +87,7 @@ whole(training.network_table(runs[0]))
 first = read_network(runs[0].model).dense[0].module
 total = training.parameters(runs[0].model)
 Markdown(
-    f"With all its weights and biases the network for {in_words(runs[0].task)} has {total:,}"
+    f"With all its weights and biases the network for {names[runs[0].task]} has {total:,}"
     f" parameters; {training.parameters(first) / total:.0%} of them are where the last maps,"
     f" {first.in_features:,} cells, meet the first dense layer."
 )

@@ -124,7 +124,6 @@ def test_nothing_is_concluded_without_errors_or_without_learning(faces):
 
 def test_a_folder_has_rates_by_class_and_no_verdict(folder):
     assert errors.counts(folder) == {}
-    assert list(errors.all_rates(folder).index) == [("class", "cat"), ("class", "dog")]
     assert {v.verdict for v in errors.verdicts([folder])} == {"cannot be tested here"}
     axes = errors.rates_figure([folder]).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
@@ -138,7 +137,7 @@ def test_rates_have_a_row_for_every_level_and_the_papers_where_it_has_them(runs)
     assert labels[:4] == ["45°", "90°", "135°", "gaze frontal"]
     assert {"sad", "female", "Moroccan"} <= set(labels)
     (paper,) = [line for line in figure.axes[1].lines if line.get_label() == "paper"]
-    assert len(paper.get_xdata()) == 5
+    assert np.isfinite(paper.get_xdata()).sum() == 5
     assert errors.papers_rates("emotion")["sad"] == pytest.approx(57 / 303)
     assert errors.papers_rates("subject")["45"] == pytest.approx(17 / 804)
     ticks = errors.subjects_figure(runs).axes[1].get_xticklabels()

@@ -81,12 +81,12 @@ def papers_chances(task: str) -> dict[str, Chance]:
         for errors in (angles, subjects)
     )
     worst = paper.load().numbers.get(f"{key}.worst_subject_errors")
-    printed = {
-        "p_value": float("nan"),
-        "involved": int(paper.number(f"{key}.subjects_involved")),
-        "largest": worst.value if worst else 0,
-    }
-    return {"angle": by_angle, "subject": by_subject._replace(**printed)}
+    printed = by_subject._replace(
+        p_value=float("nan"),
+        involved=int(paper.number(f"{key}.subjects_involved")),
+        largest=int(worst.value or 0) if worst else 0,
+    )
+    return {"angle": by_angle, "subject": printed}
 
 
 def tested(run: Run) -> pd.DataFrame:
@@ -106,16 +106,11 @@ def rates(run: Run, column: str) -> pd.DataFrame:
     table = tested(run)
     if column not in table:
         return pd.DataFrame(columns=["images", "errors", "rate", "low", "high"])
-    found = table.groupby(column)["wrong"].agg(images="size", errors="sum")
+    groups = table.groupby(column)["wrong"]
+    found = pd.DataFrame({"images": groups.size(), "errors": groups.sum()})
     counts = zip(found["errors"], found["images"], strict=True)
-    intervals = pd.DataFrame([proportion_interval(*count) for count in counts], found.index)
-    return found.assign(rate=found["errors"] / found["images"]).join(intervals)
-
-
-def all_rates(run: Run) -> pd.DataFrame:
-    """Return the rates by every factor but the subject; index factor and level."""
-    found = {factor: rates(run, factor) for factor in FACTORS if run.faces.index.has(factor)}
-    return pd.concat(found, names=["factor", "level"])
+    low, high = zip(*(proportion_interval(*count) for count in counts), strict=True)
+    return found.assign(rate=found["errors"] / found["images"], low=low, high=high)
 
 
 def by_chance(run: Run, column: str) -> Chance | None:
@@ -141,8 +136,9 @@ def between(interval: Interval) -> str:
 
 def _mistaken(run: Run) -> Int[np.ndarray, "k k"]:
     """Return the confusion matrix without its diagonal."""
-    counts = confusion(run.labels, run.predicted, len(run.classes))
-    return counts - np.diag(np.diag(counts))
+    errors = confusion(run.labels, run.predicted, len(run.classes))
+    np.fill_diagonal(errors, 0)
+    return errors
 
 
 def confusions(run: Run, most: int = 10) -> pd.DataFrame:
@@ -188,6 +184,10 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
 
 def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
     """Return how probable answers and truth are where a network is right and where it errs."""
+
+    def median(values: Float[np.ndarray, "n"]) -> str:
+        return paper.show(float(pd.Series(values).median()), "probability")
+
     rows = {}
     for run in runs:
         wrong, places = run.predicted != run.labels, np.arange(len(run.labels))
@@ -195,16 +195,12 @@ def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
         second = np.argsort(-run.logits.numpy(), axis=1, kind="stable")[:, 1]
         close = int((second == run.labels)[wrong].sum())
         rows[TASK_NAMES.get(run.task, run.task)] = {
-            "right: median of the answer": _median(answer[~wrong]),
-            "wrong: median of the answer": _median(answer[wrong]),
-            "wrong: median of the truth": _median(truth[wrong]),
+            "right: median of the answer": median(answer[~wrong]),
+            "wrong: median of the answer": median(answer[wrong]),
+            "wrong: median of the truth": median(truth[wrong]),
             "wrong: truth comes second": f"{close} of {wrong.sum()}" if wrong.any() else "—",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
-
-
-def _median(values: Float[np.ndarray, "n"]) -> str:
-    return paper.show(float(np.median(values)), "probability") if len(values) else paper.NOTHING
 
 
 def counts(run: Run) -> dict[str, tuple[int, int | None]]:
@@ -265,7 +261,7 @@ def _parts_of_identity(run: Run, subjects: Chance) -> list[Part]:
 
 def _parts_of_emotion(run: Run, subjects: Chance) -> list[Part]:
     found, everyone = missed(run), int(tested(run)["subject"].nunique())
-    errors, most, least = found["errors"], found["rate"].idxmax(), found["rate"].idxmin()
+    errors, most, least = found["errors"], str(found["rate"].idxmax()), str(found["rate"].idxmin())
     first, second = found.sort_values("rate", ascending=False, kind="stable").index[:2]
     table = [[errors[name], found["images"][name] - errors[name]] for name in (first, second)]
     ahead = f"next {second} ({errors[second]}; p {fisher_exact(table)[1]:.3f})"
@@ -282,23 +278,21 @@ def _parts_of_emotion(run: Run, subjects: Chance) -> list[Part]:
 @style.styled()
 def rates_figure(runs: Sequence[Run]) -> Figure:
     """Draw error rates by angle, gaze, emotion, sex and group, with 95 % intervals."""
-    tables = [all_rates(run) for run in runs]
+    known = [factor for factor in FACTORS if runs[0].faces.index.has(factor)]
+    tables = [pd.concat({name: rates(run, name) for name in known}) for run in runs]
     cell, height = style.WIDTH / len(runs), 1.1 + 0.2 * max(map(len, tables))
     figure, axes = style.grid(1, len(runs), cell=cell, aspect=height / cell, sharey=True)
     for axis, run, table in zip(axes[0], runs, tables, strict=True):
-        factors = table.index.get_level_values("factor")
-        breaks = np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
-        places, known = np.arange(len(table)) + 0.7 * breaks, papers_rates(run.task)
+        factors, levels = (table.index.get_level_values(level) for level in (0, 1))
+        places = np.arange(len(table)) + 0.7 * np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
         _titled(axis, run)
         axis.axvline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
         colour = style.TASK_COLOURS[run.task]
         axis.hlines(places, table["low"], table["high"], color=colour, lw=1.5)
         axis.plot(table["rate"], places, "o", color=colour, ms=4, label="this run, 95 % interval")
-        levels = zip(table.index, places, strict=True)
-        shown = [(known[str(of)], place) for (_, of), place in levels if str(of) in known]
-        if shown:
-            diamonds = {"mfc": "none", "color": "black", "ms": 4, "label": "paper"}
-            axis.plot(*zip(*shown, strict=True), "D", **diamonds)
+        theirs = levels.astype(str).map(papers_rates(run.task)).to_numpy(float)
+        if np.isfinite(theirs).any():
+            axis.plot(theirs, places, "D", mfc="none", color="black", ms=4, label="paper")
         axis.set_yticks(places, [_level(factor, level) for factor, level in table.index])
         axis.tick_params(axis="y", length=0, labelleft=True)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
@@ -360,7 +354,7 @@ def confusion_figure(run: Run) -> Figure:
     right, named = np.eye(classes, dtype=bool), [style.short(name, 16) for name in run.classes]
     every = range(0, classes, 1 if few else -(-classes // TICKS))
     top = max(1, int(errors.max()))
-    ticks = MaxNLocator(5, integer=True).tick_values(0, top)
+    ticks = np.array(MaxNLocator(5, integer=True).tick_values(0, top))
     bar = {"shrink": 0.6, "label": "images", "ticks": ticks[ticks <= top]}
     numbers = np.where(counts > 0, counts.astype(str), "") if few else False
     shared = {"annot": numbers, "fmt": "", "annot_kws": {"size": 8}, "square": True, "ax": axis}
@@ -369,7 +363,7 @@ def confusion_figure(run: Run) -> Figure:
     places, names = [place + 0.5 for place in every], [named[place] for place in every]
     slanted: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     axis.set_xticks(places, names, **(slanted if few else {"rotation": 90, "size": 7}))
-    axis.set_yticks(places, names, rotation=0, **({} if few else {"size": 7}))
+    axis.set_yticks(places, names, rotation=0, size=9 if few else 7)
     axis.tick_params(length=0)
     of = f"{len(run.errors)} errors of {len(run.labels):,} ({style.called(run.faces)})"
     axis.set(xlabel="taken for", ylabel="true", title=f"{style.TASK_NAMES[run.task]}: {of}")

@@ -242,13 +242,12 @@ def error_rates(runs: Sequence[Run]) -> Figure:
 def _error_curves(axis: Axes, run: Run) -> None:
     """Draw both error rates, with the test part's interval, and that of a constant answer."""
     history, colour, test = run.history, style.TASK_COLOURS[run.task], len(run.labels)
+    epochs = history["epoch"]
     bands = [proportion_interval(round(rate * test), test) for rate in history["test_error"]]
     axis.axhline(1 - majority(run.labels), color=style.GRAY, ls=":", label="constant answer")
-    line = {"color": style.GRAY, "label": "training, in passing"}
-    axis.plot(history["epoch"], history["train_error"], **line)
-    axis.fill_between(history["epoch"], *np.transpose(bands), color=colour, alpha=0.2, lw=0)
-    line = {"color": colour, "label": "test, after the epoch"}
-    axis.plot(history["epoch"], history["test_error"], **line)
+    axis.plot(epochs, history["train_error"], color=style.GRAY, label="training, in passing")
+    axis.fill_between(epochs, *np.transpose(bands), color=colour, alpha=0.2, lw=0)
+    axis.plot(epochs, history["test_error"], color=colour, label="test, after the epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
 
@@ -433,6 +432,6 @@ def _slab(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
         ([front[1], *beside, front[2]], 0.5),
     ):
         axis.add_patch(Polygon(corners, facecolor="white", edgecolor="none"))
-        face = {"facecolor": COLOURS[stage.kind], "edgecolor": EDGE, "linewidth": 0.6}
-        axis.add_patch(Polygon(corners, alpha=alpha, **face))
+        face = COLOURS[stage.kind]
+        axis.add_patch(Polygon(corners, facecolor=face, edgecolor=EDGE, alpha=alpha, linewidth=0.6))
     axis.text(x, low - 0.12, stage.text, ha="center", va="top", fontsize=6.5, linespacing=0.95)

@@ -111,11 +111,6 @@ def whole(table: pd.DataFrame | Missing, otherwise: str = "There is nothing to s
         return HTML(table.to_html(escape=True, index=not isinstance(table.index, pd.RangeIndex)))
 
 
-def in_words(task: str) -> str:
-    """Return what sentences call the classes of a task."""
-    return paper.TASK_NAMES.get(task, "the classes of this source")
-
-
 def mean_with_interval(values: "pd.Series[float]") -> str:
     """Return the mean of the known values with its 95 % bootstrap interval, as text."""
     known = values.dropna().to_numpy(float)
