@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,13 +10,13 @@ import torch
 from PIL import Image
 
 from tests.helpers.made_up import made_up_faces, made_up_run
-from tests.helpers.small_set import run as train
 from tinyvgg import paper
 from tinyvgg.chapters import style, training
 from tinyvgg.chapters.statistics import difference_interval, proportion_interval
 from tinyvgg.chapters.training import LiveErrors, learning_curve, loss_and_error, network_table
 from tinyvgg.trace import record
 from tinyvgg.training.tiny_vgg import TinyVGG
+from tinyvgg.training.watching import Epoch, Plan
 
 
 @pytest.fixture(scope="module")
@@ -178,25 +177,36 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return output
 
 
-def test_the_last_epoch_is_drawn_when_it_ends(shown: list[object], tmp_path: Path) -> None:
+EPOCHS = [Epoch(n, 1.0, 0.5 / n, 1.0, 0.6 / n, None, None, {}) for n in (1, 2, 3, 4)]
+
+
+def watch(widget: LiveErrors) -> None:
+    """What a training of four epochs calls."""
+    widget.begin(Plan(epochs=4, images=22, done=0, history=()))
+    for epoch in EPOCHS:
+        widget.epoch(epoch, 22)
+    widget.end()
+
+
+def test_the_last_epoch_is_drawn_when_it_ends(shown: list[object]) -> None:
     widget = LiveErrors("emotion")
-    trained = train(tmp_path, watchers=[widget])
+    watch(widget)
     assert shown == [widget.image]
-    figure, buffer = learning_curve(trained.history, 4, "emotion"), io.BytesIO()
+    figure, buffer = learning_curve(EPOCHS, 4, "emotion"), io.BytesIO()
     figure.savefig(buffer, format="png")
     drawn, expected = (Image.open(f) for f in (io.BytesIO(widget.image.value), buffer))
     np.testing.assert_array_equal(drawn, expected)
     passing, test = figure.axes[0].lines
-    assert list(passing.get_ydata()) == [epoch.train_error for epoch in trained.history]
-    assert list(test.get_ydata()) == [epoch.test_error for epoch in trained.history]
-    assert test.get_label() == f"test {trained.history[-1].test_error:.1%}"
+    assert list(passing.get_ydata()) == [epoch.train_error for epoch in EPOCHS]
+    assert list(test.get_ydata()) == [epoch.test_error for epoch in EPOCHS]
+    assert test.get_label() == "test 15.0%"
 
 
 def test_drawing_takes_a_small_share_of_the_time(
-    shown: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shown: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a clock on which a drawing takes a second, and nothing else any time."""
-    widget, times = LiveErrors(keep=False), iter(range(1000))
+    times = iter(range(1000))
     drawn: list[int] = []
     monkeypatch.setattr(training.time, "monotonic", lambda: next(times))
     monkeypatch.setattr(
@@ -204,6 +214,6 @@ def test_drawing_takes_a_small_share_of_the_time(
         "learning_curve",
         lambda history, *rest: drawn.append(len(history)) or learning_curve(history, *rest),
     )
-    train(tmp_path, watchers=[widget])
+    watch(LiveErrors(keep=False))
     assert drawn == [0, 4]
     assert shown == []
