@@ -85,10 +85,7 @@ class Cropping:
     """A way to choose the part of a photograph.
 
     Attributes:
-        how: ``centre``, the largest square in the middle; ``faces``, a square around the face,
-            turned so that its eyes are level; ``camera``, the same square of all of a camera.
-        unclear: what becomes of an image without a face or with several: see
-            `tinyvgg.faces.sources.OPTIONS`.
+        how, unclear: see `tinyvgg.faces.sources.OPTIONS`.
         boxes: the squares of the cameras by angle.
         frame: height and width that photographs of the cameras have, in pixels.
         why: a sentence on why this was chosen, where it was not asked for.
@@ -136,10 +133,6 @@ class Cropping:
     def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
         """Return the part of a photograph that is used.
 
-        Args:
-            known: what its source knows of it, by column.
-            facts: what a look at it found.
-
         Raises:
             Unusable: it shows no face, or several, or has another size than the others.
         """
@@ -178,12 +171,7 @@ def clear_face(faces: Sequence[Face]) -> Face | None:
 
 
 def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
-    """Choose how to crop a set of which nothing is known but what a sample of it shows.
-
-    Args:
-        sample: photographs in which faces were looked for.
-        unclear: what becomes of images without a clear face, where faces are cropped.
-    """
+    """Choose how to crop a set of which nothing is known but the faces in a sample of it."""
     usable = [facts for facts in sample if not facts.fault]
     filled = [
         around_eyes(face).side / min(facts.height, facts.width)
@@ -195,9 +183,8 @@ def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
         return Cropping(CENTRE, why=f"(A clear face was found in {len(filled)} {looked}.)")
     share = float(np.median(filled))
     if share >= CROPPED_ALREADY:
-        return Cropping(
-            CENTRE, why=f"(They are cropped already: {looked}, faces fill {share:.0%}.)"
-        )
+        why = f"(They are cropped already: {looked}, faces fill {share:.0%}.)"
+        return Cropping(CENTRE, why=why)
     why = f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)"
     return Cropping(AROUND_FACES, unclear, why=why)
 
@@ -229,9 +216,6 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     A square is around the eyes, by `around_eyes`, and level; its middle and its side are medians
     over the people. A camera that sees too few faces, as one of full profiles may, gets the height
     and the side that the others have, in the middle.
-
-    Raises:
-        UserError: no camera sees faces.
     """
     sample = {angle: _sample(photographs, angle) for angle in synthfaces.ANGLES}
     everything = [path for chosen in sample.values() for path in chosen]
@@ -287,12 +271,7 @@ def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
 
 
 def read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> Cropping:
-    """Read the squares that a table gives: a row a camera, in pixels of the photographs.
-
-    Raises:
-        UserError: a table that cannot be read, has other columns than angle, left, top and side,
-            lacks an angle of the photographs, or has what is no number.
-    """
+    """Read the squares that a table gives: a row a camera, in pixels of the photographs."""
     where = f"boxes {str(file)!r}"
     try:
         table = pd.read_csv(file, encoding="utf-8-sig", skipinitialspace=True)

@@ -130,11 +130,7 @@ def read_image(path: Path, size: int, crop: Crop | None = None) -> Square:
 
 
 def pixels_of(path: Path, sha256: str = "") -> Pixels:
-    """Decode a file as upright RGB.
-
-    Raises:
-        Unusable: it cannot be read or decoded, or is another one than that of the given SHA-256.
-    """
+    """Decode a file as upright RGB; `Unusable` where that fails or it has another SHA-256."""
     content = content_of(path)
     if sha256 and hashlib.sha256(content.data).hexdigest() != sha256:
         raise Unusable("has changed since its folder was read")
@@ -142,11 +138,7 @@ def pixels_of(path: Path, sha256: str = "") -> Pixels:
 
 
 def content_of(path: Path) -> Content:
-    """Return the bytes of a file.
-
-    Raises:
-        Unusable: it cannot be read, is too large, or is no file but something that may never end.
-    """
+    """Return the bytes of a file, which may be too large, or no file but an endless pipe."""
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
@@ -281,13 +273,7 @@ class Looker:
             self._known = {}  # there is nothing yet, or it is damaged
 
     def look(self, paths: Sequence[str], faces: bool = False, title: str = "") -> list[Facts]:
-        """Return what is known of photographs, in their order.
-
-        Args:
-            paths: in the folder.
-            faces: whether faces are looked for.
-            title: of the progress bar; there is none without.
-        """
+        """Return what is known of photographs, with their faces or not, in their order."""
         detector = fingerprint() if faces else ""
         found: list[Facts] = []
         bar = tqdm(total=len(paths), desc=title, disable=not (self.progress and title))

@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 
 from tinyvgg.errors import UserError, need
 from tinyvgg.faces.folder import (
@@ -25,21 +24,14 @@ from tinyvgg.faces.folder import (
     images_below,
     usable_tasks,
 )
-from tinyvgg.faces.sources import terms_of
+from tinyvgg.faces.sources import synthfaces, terms_of
 from tinyvgg.files import write_folder_whole, write_whole
 
 DOI = "doi:10.6084/m9.figshare.5047666/"
 FRONTAL = ("neutral_front", "smiling_front")
-EXPRESSIONS: Mapping[str, str] = MappingProxyType({"neutral": "neutral", "smiling": "happy"})
-VIEWS: Mapping[str, int] = MappingProxyType(
-    {
-        "right_profile": 0,
-        "right_3quarter": 45,
-        "front": 90,
-        "left_3quarter": 135,
-        "left_profile": 180,
-    }
-)
+EXPRESSIONS = {"neutral": "neutral", "smiling": "happy"}
+_VIEWS = ("right_profile", "right_3quarter", "front", "left_3quarter", "left_profile")
+VIEWS = dict(zip(_VIEWS, synthfaces.ANGLES, strict=True))
 """The angle of each view; a side is taken to be the person's own, as in RaFD."""
 
 TABLES = ("london_faces_info.csv", "london_info.csv")
@@ -51,17 +43,12 @@ _DIGITS = 9
 
 
 def list_london(folder: Path) -> Listing:
-    """List the images of the set, sorted by person and folder.
-
-    Views other than the frontal one are taken in where they are there, but for full profiles.
-
-    Raises:
-        UserError: the folder is missing, or has none of the set's folders; there are too few
-            images to train on.
-    """
+    """List the images of the set, sorted by person and folder, of whichever views are there."""
     check_folder(folder)
     left_out: list[LeftOut] = []
     people = _people(folder)
+    columns = dict.fromkeys(sorted(name for person in people.values() for name in person))
+    unknown = {name: UNKNOWN for name in columns if name != "age"}
     used: list[Photograph] = []
     beyond: list[Photograph] = []
     there = [name for name in FOLDERS if (folder / name).is_dir()]
@@ -78,6 +65,7 @@ def list_london(folder: Path) -> Listing:
                 "emotion": EXPRESSIONS[expression],
                 "gaze": "frontal",
                 "angle": VIEWS[view],
+                **unknown,
                 **people.get(number, {}),
             }
             photograph = Photograph(f"{name}/{path}", known)
@@ -88,13 +76,16 @@ def list_london(folder: Path) -> Listing:
             f"{where} has none of the folders {', '.join(FOLDERS)} with images; give the folder "
             "that holds them, or fetch them: tinyvgg faces fetch london FOLDER"
         )
-    used, missing = _with_the_same_columns(used)
     tasks, faults = usable_tasks(used, where)
-    gone = [name for name in FOLDERS if name not in there]
-    absent = [f"folders that are not there: {', '.join(gone)}"] if gone else []
-    order = sorted(used, key=lambda one: (one.known["subject"], one.path))
-    lacking = (*absent, *missing, *faults)
-    return Listing(folder, tuple(order), tasks, tuple(left_out), lacking, tuple(beyond))
+    gone = ", ".join(name for name in FOLDERS if name not in there)
+    missing = [f"folders that are not there: {gone}"] if gone else []
+    for name in columns:
+        without = {one.known["subject"] for one in used if one.known.get(name, UNKNOWN) == UNKNOWN}
+        if without:
+            missing.append(f"{name} of persons {sorted(without)}")
+    used.sort(key=lambda one: (one.known["subject"], one.path))
+    lacking = (*missing, *faults)
+    return Listing(folder, tuple(used), tasks, tuple(left_out), lacking, tuple(beyond))
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:
@@ -126,19 +117,6 @@ def _person(row: Mapping[str, str]) -> tuple[int, dict[str, Value]]:
     return number, known
 
 
-def _with_the_same_columns(used: list[Photograph]) -> tuple[list[Photograph], list[str]]:
-    """Fill in ``unknown`` where a column is known of some persons, and say of whom it is not."""
-    columns = dict.fromkeys(name for photograph in used for name in photograph.known)
-    lacking = {
-        name: sorted({int(one.known["subject"]) for one in used if name not in one.known})
-        for name in sorted(columns)
-    }
-    unknown = {name: UNKNOWN for name in columns if name != "age"}
-    filled = [Photograph(one.path, {**unknown, **one.known}) for one in used]
-    said = [f"{name} of persons {people}" for name, people in lacking.items() if people]
-    return filled, said
-
-
 def fetch_london(
     folder: Path,
     everything: bool = False,
@@ -157,12 +135,6 @@ def fetch_london(
         hashes: of files by name, as ``sha256:...`` or ``md5:...``, that have to be met.
         place: where the files are: the DOI, or the address of a mirror.
         progress: whether to show progress bars.
-
-    Returns:
-        The names of what was fetched.
-
-    Raises:
-        UserError: the files cannot be reached, or one is missing, damaged, or has another hash.
     """
     need("faces", "pooch", "requests", "tqdm")
     import pooch

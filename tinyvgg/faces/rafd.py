@@ -48,10 +48,6 @@ def list_rafd(folder: Path) -> Listing:
     Sub-folders do not matter. A name that is not one of the database's is left out with what is
     wrong with it, and so are a second image of the same shot and one whose subject has another
     sex or group in most names. What the design has and the folder has not is listed.
-
-    Raises:
-        UserError: the folder is missing or has none of the images, or so few that no network could
-            be trained on them.
     """
     check_folder(folder)
     left_out: list[LeftOut] = []
@@ -76,11 +72,7 @@ def list_rafd(folder: Path) -> Listing:
 
 
 def facts_of(name: str) -> dict[str, Value]:
-    """Return what a file name says.
-
-    Raises:
-        UserError: it is not one of the database's; says what is wrong with it.
-    """
+    """Return what a file name says; `UserError` says what is wrong with it."""
     found = _NAME.fullmatch(name)
     if found is None:
         raise UserError("is not named as the database names its images")

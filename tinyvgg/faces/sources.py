@@ -59,14 +59,6 @@ def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
         raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
 
 
-def parse_pair(what: str, text: str, example: str) -> tuple[str, str]:
-    """Return name and value of ``NAME=VALUE``; raise a `UserError` where there is no ``=``."""
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise UserError(f"{what} {text!r} is not NAME=VALUE, such as {example}")
-    return name, value
-
-
 @dataclass(frozen=True)
 class Source:
     """A source of faces, taken apart.
@@ -159,9 +151,8 @@ def parse_source(text: str) -> Source:
     """Take a source apart, without looking whether its folder is there.
 
     Raises:
-        UserError: an unknown source, a folder that is not named, an option that does not exist or
-            is given twice, a value that it cannot have, or knobs of the synthetic faces that do
-            not exist or are out of range.
+        UserError: an unknown source, an option that does not exist or is given twice, or a value
+            that an option or a knob of the synthetic faces cannot have.
     """
     kind, _, rest = text.partition(":")
     if kind == SYNTHETIC:
@@ -190,7 +181,9 @@ def _check_place(what: str, place: str) -> None:
 def _options(kind: str, text: str) -> dict[str, str]:
     known, chosen = OPTIONS[kind], {}
     for part in text.split(",") if text else ():
-        name, value = parse_pair("option", part.strip(), "crop=centre")
+        name, sign, value = part.strip().partition("=")
+        if not sign:
+            raise UserError(f"option {part.strip()!r} is not NAME=VALUE, such as crop=centre")
         check_one_of(f"option of faces {kind!r}", name, tuple(known))
         if name in chosen:
             raise UserError(f"option {name!r} of faces {kind!r} is given twice; give one value")
@@ -205,11 +198,7 @@ def _options(kind: str, text: str) -> dict[str, str]:
 
 
 def list_photographs(source: Source) -> "Listing":
-    """List the photographs of a source without opening any.
-
-    Raises:
-        UserError: a folder or table that is missing, empty, or has too little to train on.
-    """
+    """List the photographs of a source without opening any."""
     from tinyvgg.faces import folder, london, rafd  # they need this module's names
 
     if source.is_table:
@@ -260,28 +249,17 @@ def check(parameters: Mapping[str, Any]) -> Parameters:
 
 
 def parse(pairs: Iterable[tuple[str, str]], known: Mapping[str, Any], name: str) -> Parameters:
-    """Convert typed values to the types that the defaults have.
-
-    Args:
-        pairs: names and values.
-        known: parameters with their defaults.
-        name: whose parameters they are, for the message.
-
-    Raises:
-        UserError: an unknown parameter, or a value of the wrong type.
-    """
-    return {key: _typed(key, value, known, name) for key, value in pairs}
-
-
-def _typed(key: str, value: str, known: Mapping[str, Any], name: str) -> Any:
-    if key not in known:
-        raise UserError(f"parameter {key!r} of {name} is not one of {', '.join(known) or 'none'}")
-    if not isinstance(known[key], int):
-        return value
-    try:
-        return int(value)
-    except ValueError:
-        raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}") from None
+    """Convert values to the types of the defaults of the named notebook's parameters."""
+    parsed: Parameters = {}
+    for key, value in pairs:
+        if key not in known:
+            names = ", ".join(known) or "none"
+            raise UserError(f"parameter {key!r} of {name} is not one of {names}")
+        whole = isinstance(known[key], int)
+        if whole and not value.removeprefix("-").isdecimal():
+            raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}")
+        parsed[key] = int(value) if whole else value
+    return parsed
 
 
 SAYS_SYNTHETIC = "synthetic.json"
