@@ -85,6 +85,7 @@ cases.pair_figure(run, pair)
 
 
 # %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
+@style.styled()
 def places_figure(pair):
     """Draw each set of a pair's pixels under each rule, summed over the maps."""
     figure, axes = style.grid(len(RULES), 4, aspect=1.15)

@@ -84,16 +84,6 @@ def test_lookalike_has_the_subject_of_the_error_even_if_another_is_nearer(run: R
     assert case.distance > 0.3
 
 
-def test_lookalike_is_of_another_subject_where_the_own_has_none(run: Run) -> None:
-    table = run.faces.index.table
-    own = (table.subject == 1) & (table.emotion == "angry") & (table.angle == 45)
-    found = find_cases(hand_made(run, np.flatnonzero(own).tolist()))
-    for case in found:
-        assert case.lookalike is not None
-        other = table.iloc[case.lookalike]
-        assert (other.subject != 1, other.emotion, other.angle) == (True, "angry", 45)
-
-
 def test_equally_near_images_go_to_the_lower_row(run: Run) -> None:
     images = np.zeros_like(run.faces.images)
     table = run.faces.index.table

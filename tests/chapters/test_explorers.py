@@ -110,12 +110,9 @@ def test_names_of_classes_stay_text(bench: Bench, tmp_path: Path) -> None:
         assert "&amp;lt;{{ 7 * 7 }}" in html
 
 
-def test_page_parses_with_unique_ids_and_nothing_from_outside(page: StaticExplorer) -> None:
+def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplorer) -> None:
     pages.read(page.html)
     assert len(page.html) < static.LIMIT
-
-
-def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplorer) -> None:
     data = pages.embedded(page.html)
     assert len(data["cases"]) == len(bench)
     for place, case in enumerate(data["cases"]):
@@ -132,17 +129,10 @@ def test_embedded_numbers_are_the_computed_ones(bench: Bench, page: StaticExplor
 
 def test_table_and_sentence_round_a_probability_once(bench: Bench) -> None:
     after = np.array([0.95649, 0.04351], np.float32)
-    scene = replace(bench.scene(0, "all", "cutoff"), before=after, after=after)
+    scene = replace(bench.scene(0, "all", "cutoff"), pixels=1, before=after, after=after)
+    assert verdict(scene, ("a", "b")).startswith("1 pixel suppressed: the answer is a ")
     assert "probability 0.956," in verdict(scene, ("a", "b"))
     assert static._digits(scene.after, {0: "a", 1: "b"}) == ["0.956", "0.044"]
-
-
-@pytest.mark.parametrize(
-    ("count", "words"), [(0, "0 pixels"), (1, "1 pixel"), (2345, "2,345 pixels")]
-)
-def test_pixels_are_counted_in_words(bench: Bench, count: int, words: str) -> None:
-    scene = replace(bench.scene(0, "all", "cutoff"), pixels=count)
-    assert verdict(scene, bench.run.classes).startswith(f"{words} suppressed: the answer is ")
 
 
 def test_embedded_features_are_ink_on_the_scale_of_all_pixels(
@@ -165,13 +155,12 @@ def test_embedded_features_are_ink_on_the_scale_of_all_pixels(
     )
 
 
-def test_the_same_bench_makes_the_same_page(bench: Bench, page: StaticExplorer) -> None:
-    assert static_explorer(Bench(bench.run, bench.pairs), "test").html == page.html
-
-
-def test_two_explorers_share_no_id(bench: Bench, page: StaticExplorer) -> None:
+def test_two_explorers_share_no_id_and_the_same_bench_makes_the_same_page(
+    bench: Bench, page: StaticExplorer
+) -> None:
     first, second = pages.read(page.html), pages.read(static_explorer(bench, "other").html)
     assert not set(first.ids) & set(second.ids)
+    assert static_explorer(Bench(bench.run, bench.pairs), "test").html == page.html
 
 
 def test_names_that_are_no_ids_and_too_many_errors_are_refused(

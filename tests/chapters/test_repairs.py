@@ -1,7 +1,6 @@
 """How few pixels repair an error: tables, numbers and figures, on small runs."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -174,18 +173,6 @@ def test_curves_are_drawn_as_they_are_in_the_tables(pairs: Pairs, found: Repair)
     for row in points["emotion"].to_dict("records"):
         line = drawn[f"{row['chosen']} rule"]
         assert (line.get_xdata()[0], line.get_ydata()[0]) == (row["pixels"], row["share"])
-
-
-def test_curves_that_coincide_can_be_told_apart(pairs: Pairs, found: Repair):
-    same = pd.concat(
-        pd.DataFrame({"chosen": name, "pixels": [1, 2], "share": 0.5, "low": 0.4, "high": 0.6})
-        for name in findings.LINES
-    )
-    figure = findings.curves_figure({"emotion": same}, {"emotion": findings.set_points(pairs)})
-    lines = [line for line in figure.axes[0].lines if line.get_label() in findings.LINES]
-    assert len({(line.get_linestyle(), line.get_linewidth()) for line in lines}) == len(lines) == 5
-    solid = [line.get_linewidth() for line in lines if line.get_linestyle() == "-"]
-    assert solid == sorted(solid, reverse=True)  # the broad one lies below the narrow one
 
 
 def test_sizes_are_drawn_as_bars(pairs: Pairs, found: Repair):

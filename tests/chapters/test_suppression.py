@@ -155,14 +155,11 @@ def test_difference_is_paired_by_case() -> None:
     assert crossed["difference_low"] < -0.2 < 0.2 < crossed["difference_high"]
 
 
-def test_pairs_that_share_a_lookalike_count_as_pairs(pairs: Pairs) -> None:
+def test_pairs_that_share_a_lookalike_count_as_pairs_and_there_may_be_none(pairs: Pairs) -> None:
     turned = pairs.reversed()
     assert len({case.row for case in turned.cases}) < len(turned)  # or this tests nothing
-    found = summarise(suppression_table(turned, RULE, draws=2), "changed")
-    assert (found["cases"] == len(turned)).all()
-
-
-def test_no_pairs_give_a_summary_without_cases(pairs: Pairs) -> None:
+    shared = summarise(suppression_table(turned, RULE, draws=2), "changed")
+    assert (shared["cases"] == len(turned)).all()
     found = summarise(suppression_table(pairs.only([]), RULE, draws=2))
     assert list(found.index) == list(SETS)
     assert (found["cases"] == 0).all()
@@ -203,7 +200,3 @@ def test_chance_is_the_overlap_of_sets_drawn_from_the_active_pixels(pairs: Pairs
         b = random_pixels(pair.right.maps, torch.tensor([int(row["right"])]), 2 * seed + 1)
         draws.append(int((a & b).sum()) / int((a | b).sum()))
     assert row["chance"] == pytest.approx(np.mean(draws), abs=0.05)
-
-
-def test_overlap_of_nothing_is_empty(pairs: Pairs) -> None:
-    assert len(overlap_table(pairs.only([]), RULE)) == 0
