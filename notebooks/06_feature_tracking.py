@@ -194,14 +194,9 @@ chapter.average_features(tracked[first])
 
 # %%
 densities = averages(chapter.region_table(tracked[first]), ["set", "region"], "density")
-values = zip(densities["mean"], densities["low"], densities["high"], strict=True)
-text = densities.assign(
-    text=[f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in values]
-)
-shown = text.pivot(index="region", columns="set", values="text")
-shown = shown.reindex(index=list(chapter.REGIONS), columns=list(chapter.SETS)).rename(
-    columns=chapter.SETS
-)
+shown = densities.pivot(index="region", columns="set", values="text")
+shown = shown.reindex(index=list(chapter.REGIONS), columns=list(chapter.SETS))
+shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
 whole(shown.dropna(how="all"), chapter.NO_REGIONS)
 
 # %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink in four regions of the misclassified faces seen from the front (share of ink over share of area), for the features tracked with the published cutoff, with as many random active pixels, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours for the three sets."}}

@@ -1,5 +1,7 @@
 """Chapter 4: what backtracking keeps and how it depends on the class, on small random networks."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,18 +96,13 @@ def test_difference_interval_sees_a_difference_and_its_sign():
 
 
 def test_layers_that_are_one_for_every_task_are_named_once_and_not_listed():
-    ones = {"images": 3, "mean": 1.0, "low": 1.0, "high": 1.0}
-    rows = [
-        {"rule": rule, "layer": layer, "against": against, **ones}
-        for rule, layers in (("literal", ("a_2", "pixels")), ("cutoff", ("a_2", "pixels")))
-        for layer in layers
-        for against in ("true", "random")
-    ]
-    table = pd.DataFrame(rows)
-    table.loc[table.index[-1], ["mean", "low"]] = 0.25
-    shown, left_out = chapter.layer_summary({"subject": table, "emotion": table})
+    keys = itertools.product(("literal", "cutoff"), ("a_2", "pixels"), ("true", "random"), range(3))
+    table = pd.DataFrame(keys, columns=["rule", "layer", "against", "image"]).assign(overlap=1.0)
+    table.loc[table.index[-3:], "overlap"] = 0.25, 1.0, 1.0
+    averaged = averages(table, ["rule", "layer", "against"], "overlap")
+    shown, left_out = chapter.layer_summary({"subject": averaged, "emotion": averaged})
     assert shown.index.tolist() == [("cutoff", "pixels", "true"), ("cutoff", "pixels", "random")]
-    assert shown["identity"].tolist() == ["1.000 (1.000 to 1.000)", "0.250 (0.250 to 1.000)"]
+    assert shown["identity"].tolist() == ["1.000 (1.000 to 1.000)", "0.750 (0.250 to 1.000)"]
     assert "literal: a_2, pixels; cutoff: a_2." in left_out
 
 

@@ -32,6 +32,7 @@ CLOSE = 1e-5
 FEW = 0.05
 FORGOTTEN = 0.99
 NEURONS, OUTPUTS = 24, 10
+AVERAGES = ["images", "mean", "low", "high", "text"]
 ONE = "1.000 (1.000 to 1.000)"
 
 
@@ -65,9 +66,9 @@ class Followed:
     targets: Mapping[str, Int[Tensor, "n"]]
     found: Mapping[str, Mapping[str, Backtrack]]
 
-    def pixels(self, rule: str, target: str = "predicted") -> Bool[Tensor, "n c h w"]:
-        """Return the pixels that a rule finds."""
-        return self.found[rule][target].pixels
+    def pixels(self, rule: str) -> Bool[Tensor, "n c h w"]:
+        """Return the pixels that a rule finds from the predicted class."""
+        return self.found[rule]["predicted"].pixels
 
 
 def follow_errors(run: Run, seed: int = 0) -> Followed:
@@ -149,12 +150,14 @@ def overlap_table(followed: Followed) -> pd.DataFrame:
 
 
 def averages(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """Average a column: ``images``, ``mean``, and its bootstrap interval, ``low`` and ``high``."""
+    """Average a column by others: ``images``, ``mean``, ``low``, ``high``, and all as ``text``."""
     rows = []
     for key, part in table.dropna(subset=[value]).groupby(list(by), sort=False)[value]:
         values = part.to_numpy(float)
-        rows.append((*key, len(values), values.mean(), *bootstrap_interval(values)))
-    return pd.DataFrame(rows, columns=[*by, "images", "mean", "low", "high"])
+        mean, (low, high) = values.mean(), bootstrap_interval(values)
+        text = f"{mean:.3f} ({low:.3f} to {high:.3f})"
+        rows.append((*key, len(values), mean, low, high, text))
+    return pd.DataFrame(rows, columns=[*by, *AVERAGES])
 
 
 def difference_interval(
@@ -182,10 +185,8 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     """
     columns = {}
     for task, table in tables.items():
-        keys = table.drop(columns=["images", "mean", "low", "high"])
-        values = zip(table["mean"], table["low"], table["high"], strict=True)
-        text = [f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in values]
-        columns[name_of(task)] = pd.Series(text, pd.MultiIndex.from_frame(keys), dtype=object)
+        keys = [column for column in table if column not in AVERAGES]
+        columns[name_of(task)] = table.set_index(keys)["text"]
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
     ones = shown.eq(ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
@@ -210,8 +211,6 @@ def logit_terms(trace: Trace) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n"]]
     """Return the terms of the winning logit: a_i W_ik of each neuron i, and b_k (equation 3)."""
     layer = trace.network.dense[-1].module
     products = trace.dense[-1] * layer.weight[trace.predicted]
-    if layer.bias is None:
-        return products, products.new_zeros(len(products))
     return products, layer.bias[trace.predicted]
 
 
@@ -358,8 +357,10 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
         layers = list(dict.fromkeys(table["layer"]))
         by = [column for column in ("rule", "against") if column in table]
-        for place, (key, part) in enumerate(table.groupby(by, sort=False)):
-            places = np.array([layers.index(layer) for layer in part["layer"]]) + 0.1 * (place - 2)
+        groups = table.groupby(by, sort=False)
+        for place, (key, part) in enumerate(groups, start=1):
+            places = np.array([layers.index(layer) for layer in part["layer"]], dtype=float)
+            places += 0.1 * (place - (len(groups) + 1) / 2)
             mean = part["mean"]
             bars = np.abs([mean - part["low"], part["high"] - mean])
             mark = {"fmt": "s" if "random" in key else "o", "color": COLOURS[key[0]]}
