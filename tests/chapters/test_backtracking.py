@@ -185,20 +185,6 @@ def test_layers_are_drawn_from_the_top_down_and_the_control_at_the_pixels(overla
     assert round(place) == 3
 
 
-def test_the_legend_of_the_histograms_lies_beside_them(followed):
-    figure = chapter.pixel_histograms({"subject": followed})
-    figure.draw_without_rendering()
-    (legend,) = figure.legends
-    box = legend.get_window_extent()
-    assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
-
-
-def test_missing_pixels_are_counted_beside_their_maps(run, followed):
-    figure = chapter.maps_without_pixels([(run, followed)], count=1)
-    missing = int(followed.pixels("literal")[0].sum())
-    assert figure.axes[2].get_title() == f"literal rule: {missing} missing"
-
-
 def test_montage_lays_maps_out_row_by_row_with_gaps():
     sheet = chapter.montage(np.arange(12.0).reshape(3, 2, 2))
     assert np.isnan(sheet[:, 2]).all()

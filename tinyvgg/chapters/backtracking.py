@@ -188,7 +188,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
         keys = [column for column in table if column not in AVERAGES]
         columns[name_of(task)] = table.set_index(keys)["text"]
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
-    ones = shown.eq(ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
+    ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{rule}: {', '.join(layers.unique())}" for rule, layers in equal]
     sentence = f"Not listed, since each is {ONE} for every task: {'; '.join(places)}."
@@ -363,8 +363,9 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
             places += 0.1 * (place - (len(groups) + 1) / 2)
             mean = part["mean"]
             bars = np.abs([mean - part["low"], part["high"] - mean])
-            mark = {"fmt": "s" if "random" in key else "o", "color": COLOURS[key[0]]}
-            words = ", ".join([LABELS[key[0]], *(f"{against} class" for against in key[1:])])
+            rule, *classes = map(str, key)
+            mark = {"fmt": "s" if "random" in classes else "o", "color": COLOURS[rule]}
+            words = ", ".join([LABELS[rule], *(f"{against} class" for against in classes)])
             ax.errorbar(places, mean, bars, label=words, capsize=2, markersize=5, **mark)
         ticks = [layer if layer == PIXELS else f"${layer}$" for layer in layers]
         ax.set_xticks(range(len(layers)), ticks)
@@ -446,11 +447,16 @@ def _show_maps(
 
 def montage(maps: Shaped[np.ndarray, "c h w"]) -> Shaped[np.ndarray, "H W"]:
     """Lay maps side by side in a sheet about twice as wide as high, with lines of NaN between."""
-    count, height, width = maps.shape
-    columns = math.ceil(math.sqrt(2 * count))
-    rows = -(-count // columns)
-    tiles = np.full((rows * columns, height + 1, width + 1), np.nan)
-    tiles[:count, :-1, :-1] = maps
-    sheet = tiles.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
-    laid: Shaped[np.ndarray, "H W"] = sheet.reshape(rows * (height + 1), -1)[:-1, :-1]
-    return laid
+    padded = np.pad(maps, ((0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+    return tiled(padded, math.ceil(math.sqrt(2 * len(maps))), np.nan)[:-1, :-1]
+
+
+def tiled(
+    tiles: Shaped[np.ndarray, "n h w *c"], columns: int, fill: float
+) -> Shaped[np.ndarray, "H W *c"]:
+    """Lay tiles out in a sheet, `columns` a row, and fill the rest of the last row."""
+    rows, (height, width, *colours) = -(-len(tiles) // columns), tiles.shape[1:]
+    sheet = np.full((rows * columns, height, width, *colours), fill, dtype=tiles.dtype)
+    sheet[: len(tiles)] = tiles
+    lines = sheet.reshape(rows, columns, height, width, *colours).swapaxes(1, 2)
+    return lines.reshape(rows * height, columns * width, *colours)

@@ -266,9 +266,10 @@ def similarity_plot(summary: pd.DataFrame) -> Figure:
     Args:
         summary: averages of `similarity_table`, columns level, with, of, mean, low, high.
     """
-    levels = summary[summary["of"] == "ink"].groupby("level", sort=False)
+    levels = summary["level"].unique().tolist()
     figure, axes = style.grid(1, len(levels), aspect=1.0, sharey=True, sharex=True)
-    for ax, (level, part) in zip(axes[0], levels, strict=True):
+    for ax, level in zip(axes[0], levels, strict=True):
+        part = summary[(summary["level"] == level) & (summary["of"] == "ink")]
         places, mean = -np.arange(len(part)), part["mean"]
         bars = [mean - part["low"], part["high"] - mean]
         ax.errorbar(mean, places, xerr=bars, fmt="o", color=style.BLUE, capsize=2)

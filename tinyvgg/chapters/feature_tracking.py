@@ -14,7 +14,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import Followed, name_of
+from tinyvgg.chapters.backtracking import Followed, name_of, tiled
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations, ink
 from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
@@ -223,10 +223,10 @@ def _spread(identity: Tracked | None, densities: pd.DataFrame) -> Verdict:
             return weigh("F8", reason)
     control = densities[densities["set"] == "random"].set_index("region")["mean"]
     parts = []
-    for row in known.itertuples():
-        bounds = f"{row.low:.2f} to {row.high:.2f}; random pixels {control[row.region]:.2f}"
-        fact = f"{row.region}: {row.mean:.2f} times the even spread ({bounds})"
-        parts.append(Part(bool(row.low > SOME), fact))
+    found = (known[column] for column in ("region", "mean", "low", "high"))
+    for region, mean, low, high in zip(*found, strict=True):
+        bounds = f"{low:.2f} to {high:.2f}; random pixels {control[region]:.2f}"
+        parts.append(Part(low > SOME, f"{region}: {mean:.2f} times the even spread ({bounds})"))
     return weigh("F8", parts)
 
 
@@ -241,15 +241,9 @@ def pairs_sheet(
     tops = ink.amax((1, 2), keepdim=True).clamp_min(1e-12)
     features = (255 - 255 * ink / tops).round().numpy().astype(np.uint8)
     tiles = np.concatenate([images, np.repeat(features[..., None], 3, 3)], 2)[:, ::step, ::step]
-    height, width = tiles.shape[1:3]
-    pad = max(2, height // 6)
-    rows = -(-len(tiles) // COLUMNS)
-    sheet = np.full((rows * COLUMNS, height + pad, width + pad, 3), 255, dtype=np.uint8)
-    sheet[: len(tiles), pad:, :width] = tiles
-    shape = (rows, COLUMNS, height + pad, width + pad, 3)
-    laid: UInt8[np.ndarray, "H W 3"]
-    laid = sheet.reshape(shape).swapaxes(1, 2).reshape(rows * (height + pad), -1, 3)
-    return laid
+    pad = max(2, tiles.shape[1] // 6)
+    margins = (0, 0), (pad, 0), (0, pad), (0, 0)
+    return tiled(np.pad(tiles, margins, constant_values=255), COLUMNS, 255)
 
 
 @style.styled()
@@ -272,9 +266,9 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
     )
     width = sheet.shape[1] / COLUMNS
     height = sheet.shape[0] / -(-len(places) // COLUMNS)
-    for tile, place in enumerate(places):
+    for tile, name in enumerate(tracked.names[places[0] : places[-1] + 1]):
         left, top = tile % COLUMNS * width, (tile // COLUMNS + 0.13) * height
-        axes[0, 0].text(left, top, tracked.names[place], fontsize=4.5, va="bottom")
+        axes[0, 0].text(left, top, name, fontsize=4.5, va="bottom")
     style.clear(axes[0, 0])
     return figure
 
@@ -314,9 +308,10 @@ def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> sty
     places = np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int)
     sets = ["whole", *tracked.pixels]
     figure, axes = style.grid(len(places), 2 + len(sets), aspect=1.08)
+    names = tracked.names
     for row, place in zip(axes, places, strict=True):
         style.show_image(row[0], tracked.run.faces.images[tracked.rows[place]])
-        row[0].set_ylabel(tracked.names[place].replace(" > ", "\n> "), fontsize=7)
+        row[0].set_ylabel(names[place].replace(" > ", "\n> "), fontsize=7)
         for ax, name in zip(row[1:], sets, strict=False):
             style.show_map(ax, tracked.ink[name][place].numpy())
         style.show_image(row[-1], published[place])
