@@ -243,7 +243,7 @@ def pairs_sheet(
     tiles = np.concatenate([images, np.repeat(features[..., None], 3, 3)], 2)[:, ::step, ::step]
     pad = max(2, tiles.shape[1] // 6)
     margins = (0, 0), (pad, 0), (0, pad), (0, 0)
-    return tiled(np.pad(tiles, margins, constant_values=255), COLUMNS, 255)
+    return tiled(np.pad(tiles, margins, constant_values=255), COLUMNS, 255.0)
 
 
 @style.styled()
