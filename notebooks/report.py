@@ -401,7 +401,9 @@ def task_numbers(task, run):
             "classes": plain(errors.missed(run)),
             "images": plain(tested.loc[tested["wrong"], columns]),
         },
-        "backtracking": {"overlap": plain(overlaps[task])} if task in overlaps else {},
+        "backtracking": {"overlap": plain(overlaps[task].drop(columns="text"))}
+        if task in overlaps
+        else {},
         "tracked_features": plain(features[task]) if task in features else [],
         "repairs": {
             "pairs": len(pairs[task]),
