@@ -257,15 +257,13 @@ def _settings(given: Texts) -> dict[str, Any]:
     Raises:
         UserError: one that does not exist, a value it cannot have, or several values.
     """
-    from tinyvgg.training.settings import parse_setting
+    from tinyvgg.training.settings import parse_settings
 
-    settings: dict[str, Any] = {}
-    for text in given:
-        name, values = parse_setting(text)
-        if len(values) > 1 or name in settings:
-            raise UserError(f"setting {text!r} is one of several values; a training takes one")
-        settings[name] = values[0]
-    return settings
+    settings = parse_settings(given)
+    for name, values in settings.items():
+        if len(values) > 1:
+            raise UserError(f"setting {name!r} has several values; a training takes one")
+    return {name: values[0] for name, values in settings.items()}
 
 
 def _board(folder: Path | None) -> Path | None:
@@ -296,36 +294,42 @@ def sweep(
     if workers and scheduler:
         raise click.UsageError("--workers and --scheduler exclude each other")
     need("faces", "filelock", "pandas", "safetensors")
-    from tinyvgg.faces.sources import tasks_of
+    if Path(name).name != name:
+        raise UserError(f"name {name!r} is not the name of a file")
     from tinyvgg.training import sweeps
+    from tinyvgg.training.experiments import open_study
+    from tinyvgg.training.settings import parse_seeds, parse_settings
 
-    tasks = sweeps.parse_names(asked["task"], tasks_of(faces), "task")
-    rules = sweeps.parse_names(asked["rules"], sweeps.RULE_NAMES, "rule")
-    seeds, settings = sweeps.parse_seeds(asked["seeds"]), sweeps.parse_settings(asked["settings"])
-    jobs = sweeps.plan(profile, faces, tasks, seeds, settings, rules)
-    address = None if scheduler is None else sweeps.check_scheduler(scheduler)
-    path = sweeps.table_path(name, into)
+    seeds, settings = parse_seeds(asked["seeds"]), parse_settings(asked["settings"])
+    study = open_study(profile, faces)
+    tasks, rules = (
+        [part.strip() for part in asked[what].split(",") if part.strip()]
+        for what in ("task", "rules")
+    )
+    jobs = sweeps.plan(study, tasks, seeds, settings, rules)
     if dry_run:
-        sweeps.list_jobs(jobs)
+        sweeps.list_jobs(study, jobs)
         return 0
-    return JOBS_FAILED if sweeps.do_jobs(jobs, path, workers, address) else 0
+    path = (into or files.build() / "sweeps").expanduser().resolve() / f"{name}.csv"
+    return JOBS_FAILED if sweeps.do_jobs(jobs, path, workers, scheduler) else 0
 
 
 @cli.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
-def runs(as_json: bool) -> None:
+def runs() -> None:
     """List all runs, the newest first."""
     need("faces", "filelock", "scipy")
-    import json
+    from tinyvgg.columns import age, aligned, megabytes, percent
+    from tinyvgg.training.runs import listed
 
-    from tinyvgg import run_text
-    from tinyvgg.training.runs import entries
-
-    found = entries()
-    if as_json:
-        click.echo(json.dumps([entry.plain for entry in found], indent=1))
+    rows = [("run", "state", "accuracy", "seed", "age", "size")]
+    for run in listed().to_dict("records"):
+        accuracy = percent(None if run["accuracy"] != run["accuracy"] else run["accuracy"])
+        about = (accuracy, str(run["seed"]), age(run["age"]), megabytes(run["size"]))
+        rows.append((run["name"], run["state"], *about))
+    if len(rows) == 1:
+        click.echo(f"There are no runs in {files.runs()}: 'tinyvgg train' makes one.")
     else:
-        click.echo(run_text.listed(found))
+        click.echo(aligned(rows, (2, 3, 4, 5)))
 
 
 @cli.command()

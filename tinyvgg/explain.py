@@ -27,7 +27,7 @@ from tinyvgg.faces.folder import as_text, is_text
 from tinyvgg.repairs import Repair, repair
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import rescore, track_features
-from tinyvgg.training.runs import TrainedNetwork, sha256
+from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
 MANIFEST = "explanation.json"
@@ -103,14 +103,14 @@ class Explained:
         unreadable: the other images.
     """
 
-    run: TrainedNetwork
+    run: Run
     rule: Rule
     explanations: tuple[Explanation, ...]
     unreadable: tuple[Unreadable, ...]
 
 
 def explain_images(
-    run: TrainedNetwork,
+    run: Run,
     images: Sequence[Path],
     rule: Rule | None = None,
     target: str | None = None,
@@ -141,7 +141,7 @@ def explain_images(
         except UserError as error:
             unreadable.append(Unreadable(Path(as_text(str(path))), str(error)))
             continue
-        trace = record(run.model, run.tensor(torch.from_numpy(pixels)[None]))
+        trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
         repaired = None if wanted is None else repair(trace, wanted)
         followed = backtrack(trace, start, chosen)
         found.append(Explanation(path, pixels, trace, followed, wanted, repaired))
@@ -151,7 +151,7 @@ def explain_images(
     return Explained(run, chosen, tuple(found), tuple(unreadable))
 
 
-def _read(run: TrainedNetwork, path: Path) -> UInt8[np.ndarray, "s s 3"]:
+def _read(run: Run, path: Path) -> UInt8[np.ndarray, "s s 3"]:
     """Return an image cropped and resized as those that the network was trained on."""
     if not is_text(str(path)):
         raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from tinyvgg.training.experiments import open_study
-from tinyvgg.training.runs import TrainedNetwork, load_trained
+from tinyvgg.training.runs import Run, load_trained
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def network() -> TrainedNetwork:
+def network() -> Run:
     return load_trained("class-folder")
 
 

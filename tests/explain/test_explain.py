@@ -32,24 +32,22 @@ from tinyvgg.faces.images import read_image
 from tinyvgg.training import runs as registry
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.experiments import open_study
-from tinyvgg.training.runs import Experiment, TrainedNetwork, load_trained
+from tinyvgg.training.runs import Experiment, Run, load_trained
 
 
 @pytest.fixture
-def explained(network: TrainedNetwork, images: list[Path]) -> Explained:
+def explained(network: Run, images: list[Path]) -> Explained:
     return explain_images(network, images, true_class="glad")
 
 
-def trace_of(network: TrainedNetwork, path: Path) -> tinyvgg.Trace:
+def trace_of(network: Run, path: Path) -> tinyvgg.Trace:
     pixels = torch.from_numpy(read_image(path, network.size))
     return tinyvgg.record(network.model, network.scaling(pixels[None]))
 
 
-def test_a_network_is_the_one_of_its_run(network: TrainedNetwork, faces: Path) -> None:
-    (entry,) = registry.entries()
-    experiment = Experiment.of(entry.configuration)
-    assert (network.folder, network.experiment) == (entry.folder, experiment)
-    assert experiment.name == entry.name
+def test_a_network_is_the_one_of_its_run(network: Run, faces: Path) -> None:
+    (name,) = registry.listed()["name"]
+    assert (network.name, network.experiment.name) == (name, name)
     settings = {"epochs": 4, "initialisation": "he", "scaling": "standardised"}
     run = open_study("smoke", f"folder:{faces}", 3, False, settings).run("class")
     for name, weights in run.model.state_dict().items():
@@ -60,7 +58,7 @@ def test_a_network_is_the_one_of_its_run(network: TrainedNetwork, faces: Path) -
 
 @pytest.mark.parametrize("rule", NAMED)
 def test_explanations_are_what_the_library_finds(
-    network: TrainedNetwork, images: list[Path], rule: str
+    network: Run, images: list[Path], rule: str
 ) -> None:
     found = explain_images(network, images, NAMED[rule], true_class="glad").explanations
     assert [one.path for one in found] == images
@@ -77,7 +75,7 @@ def test_explanations_are_what_the_library_finds(
 
 
 def test_backtracking_starts_from_the_class_that_is_asked_for(
-    network: TrainedNetwork, images: list[Path]
+    network: Run, images: list[Path]
 ) -> None:
     by_class = {
         label: explain_images(network, images[:1], rules.Contribution(), target=name)
@@ -93,7 +91,7 @@ def test_backtracking_starts_from_the_class_that_is_asked_for(
 
 
 def test_scripts_read_the_same_as_json(
-    explained: Explained, network: TrainedNetwork, tmp_path: Path
+    explained: Explained, network: Run, tmp_path: Path
 ) -> None:
     page = save(explained, tmp_path / "new" / "folder")
     found = json.loads((page.parent / "explanation.json").read_text("utf-8"))
@@ -130,7 +128,7 @@ def test_the_page_is_complete_by_itself(explained: Explained, tmp_path: Path) ->
 
 
 def test_the_page_shows_in_a_browser_what_was_computed(
-    explained: Explained, network: TrainedNetwork, tmp_path: Path
+    explained: Explained, network: Run, tmp_path: Path
 ) -> None:
     html = save(explained, tmp_path / "folder").read_text("utf-8")
     dom = " ".join(pages.shown(html, tmp_path).split())
@@ -140,7 +138,7 @@ def test_the_page_shows_in_a_browser_what_was_computed(
 
 
 def test_the_picture_of_the_input_is_what_the_network_sees(
-    explained: Explained, network: TrainedNetwork
+    explained: Explained, network: Run
 ) -> None:
     one = explained.explanations[1]
     seen = np.asarray(Image.open(BytesIO(draw(one)["input"])))
@@ -190,7 +188,7 @@ def test_the_page_says_whether_the_answer_stays(
 
 
 def test_an_unreadable_image_stops_no_other(
-    network: TrainedNetwork, images: list[Path], tmp_path: Path
+    network: Run, images: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "bad.jpg").write_text("text")
     given = [tmp_path / "bad.jpg", *images[:1], tmp_path / "nowhere.png", tmp_path]
@@ -213,7 +211,7 @@ def test_an_unreadable_image_stops_no_other(
     ],
 )
 def test_what_cannot_be_explained_is_refused(
-    network: TrainedNetwork, images: list[Path], arguments: dict, message: str
+    network: Run, images: list[Path], arguments: dict, message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
         explain_images(network, **{"images": images, **arguments})
@@ -231,7 +229,7 @@ def test_a_folder_with_something_else_is_left_alone(explained: Explained, tmp_pa
 
 
 def test_an_earlier_explanation_is_replaced_unless_something_was_added(
-    network: TrainedNetwork, explained: Explained, images: list[Path], tmp_path: Path
+    network: Run, explained: Explained, images: list[Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
     save(explained, folder)
@@ -297,7 +295,7 @@ def test_only_complete_runs_are_asked(home: Path, tmp_path: Path, monkeypatch) -
         load_trained("other")
 
 
-def test_a_configuration_without_its_settings_is_refused(network: TrainedNetwork) -> None:
+def test_a_configuration_without_its_settings_is_refused(network: Run) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         Experiment.of({"task": "class"})
     with pytest.raises(UserError, match="cannot be read"):
@@ -308,7 +306,7 @@ def test_a_configuration_without_its_settings_is_refused(network: TrainedNetwork
     "source", ["synthetic", "synthetic:noise=0.02", "folder:here", "folder:here::crop=faces"]
 )
 def test_an_experiment_keeps_its_name_without_the_place_of_its_images(
-    network: TrainedNetwork, source: str
+    network: Run, source: str
 ) -> None:
     given = replace(network.experiment, source=source)
     kept = json.loads(json.dumps(given.configuration))

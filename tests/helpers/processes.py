@@ -11,8 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def start(*command: object, home: Path | None = None) -> "subprocess.Popen[str]":
     """A script and its arguments, or ``-m``, a module and its arguments."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    places = f"{REPOSITORY}{os.pathsep}{Path(__file__).parent}"
-    more = {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
+    more = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     if home:
         more["TINYVGG_HOME"] = str(home)
     return subprocess.Popen(

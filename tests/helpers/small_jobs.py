@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from tinyvgg.training.experiments import open_study
 from tinyvgg.training.sweeps import Job, plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ def jobs(
     faces: str, seeds: Sequence[int] = (0, 1), rules: Sequence[str] = RULES, **settings: Any
 ) -> list[Job]:
     settings = {"epochs": [2], **settings}
-    return plan("smoke", faces, ["class"], seeds, settings, rules)
+    return plan(open_study("smoke", faces, 0, False), ["class"], seeds, settings, rules)
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -68,27 +69,20 @@ def run_to_its_end(*command: str) -> "subprocess.CompletedProcess[str]":
 
 
 def without_bars(text: str) -> list[str]:
-    """Lines that are no progress bar."""
+    """Return the lines that are no progress bar."""
     return [line for line in text.splitlines() if line and "%|" not in line]
 
 
-def count_down(path: Path, deaths: int) -> int:
-    """Kill the process that runs this, as often as asked; gives how often it was begun."""
-    with path.open("a") as file:
-        file.write(".")
-    times = len(path.read_text())
-    if times <= deaths:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return times
+def die() -> None:
+    """Kill the process that runs this."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wait_for_lines(mine: Path, others: Path, count: int) -> int:
-    """Wait until something else was begun so often; gives how often this was begun."""
-    with mine.open("a") as file:
-        file.write(".")
-    while not others.exists() or len(others.read_text()) < count:
-        time.sleep(0.01)
-    return len(mine.read_text())
+def wait_for_ever(mine: Path) -> None:
+    """Note that it was begun, and never end."""
+    mine.touch()
+    while True:
+        time.sleep(60)
 
 
 def threads() -> int:

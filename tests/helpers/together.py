@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
 from tinyvgg.errors import UserError
-from tinyvgg.training.loop import Parts, Team, assemble
+from tinyvgg.training.loop import Parts, assemble
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Epoch, Watcher
 
@@ -42,12 +42,12 @@ class Count(Watcher):
         self.images += images
 
 
-def train_way(name: str, folder: Path, team: Team | None = None) -> dict[str, Any]:
+def train_way(name: str, folder: Path, fabric: Any = None) -> dict[str, Any]:
     """The history and what a training ended with; the weights go into a file."""
     model, count = initialised(), Count()
-    watchers = [] if team and team.rank else [count]
-    trained = run(folder / name, SmallSet(), model, team=team, watchers=watchers, **WAYS[name])
-    found = told(trained, model, folder / f"{name}.safetensors", team)
+    watchers = [] if fabric and fabric.global_rank else [count]
+    trained = run(folder / name, SmallSet(), model, fabric=fabric, watchers=watchers, **WAYS[name])
+    found = told(trained, model, folder / f"{name}.safetensors", fabric)
     return {**found, "images": count.images or None}
 
 
@@ -60,13 +60,13 @@ def initialised() -> torch.nn.Module:
     return model
 
 
-def told(trained: Any, model: torch.nn.Module, path: Path, team: Team | None) -> dict[str, Any]:
-    if team is None or team.rank == 0:
+def told(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[str, Any]:
+    if fabric is None or fabric.global_rank == 0:
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
     return {"history": [epoch.plain for epoch in trained.history], "kept": trained.kept}
 
 
-def broken(folder: Path, team: Team | None = None) -> str:
+def broken(folder: Path, fabric: Any = None) -> str:
     """What is said where the last image of an epoch that a second process sees is no number."""
     from tinyvgg.training.loop import order
 
@@ -74,7 +74,7 @@ def broken(folder: Path, team: Team | None = None) -> str:
     batch = PARTS.train[order(22, 7, 0)][20:]
     data.images[batch[1]] = torch.nan
     try:
-        run(folder / BROKEN, data, initialised(), Recipe(epochs=3, batch=5), team=team)
+        run(folder / BROKEN, data, initialised(), Recipe(epochs=3, batch=5), fabric=fabric)
     except UserError as error:
         return str(error)
     return ""
@@ -82,13 +82,13 @@ def broken(folder: Path, team: Team | None = None) -> str:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    team = assemble("cpu")
-    found: dict[str, Any] = {name: train_way(name, folder, team) for name in WAYS}
+    fabric = assemble("cpu")
+    found: dict[str, Any] = {name: train_way(name, folder, fabric) for name in WAYS}
     model = initialised()
-    resumed = run(folder / RESUMED, SmallSet(), model, team=team)
-    found[RESUMED] = told(resumed, model, folder / f"{RESUMED}.safetensors", team)
-    found[BROKEN] = broken(folder, team)
-    (folder / f"found-{team.rank}.json").write_text(json.dumps(found))
+    resumed = run(folder / RESUMED, SmallSet(), model, fabric=fabric)
+    found[RESUMED] = told(resumed, model, folder / f"{RESUMED}.safetensors", fabric)
+    found[BROKEN] = broken(folder, fabric)
+    (folder / f"found-{fabric.global_rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ RECIPES = {
 def start() -> Callable[..., BaseProcess]:
     """Starts a child that has imported torch already, or each would take seconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "small_set"])
+    context.set_forkserver_preload(["torch._dynamo", "tests.helpers.small_set"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         forkserver.ensure_running()

@@ -19,7 +19,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any],
     folder = tmp_path_factory.mktemp("two")
     with pytest.raises(KeyboardInterrupt):
         run(folder / RESUMED, SmallSet(interrupt_at=9), initialised(), every=0.0)
-    status, _, said = torchrun(Path(__file__).with_name("together.py"), folder)
+    status, _, said = torchrun("-m", "tests.helpers.together", folder)
     assert status == 0, said[-3000:]
     first, second = (json.loads((folder / f"found-{rank}.json").read_text()) for rank in (0, 1))
     return folder, first, second

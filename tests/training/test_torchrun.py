@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.processes import start, torchrun
 
-SCRIPT = Path(__file__).with_name("told.py")
+SCRIPT = ("-m", "tests.helpers.told")
 SETTINGS = ("epochs=40", "batch=3", "initialisation=he")
 
 
@@ -58,7 +58,7 @@ def test_both_killed_and_started_again_they_end_with_the_same_bits(
     tmp_path: Path, faces: Path, home: Path
 ) -> None:
     killed = tmp_path / "home"
-    running = start(SCRIPT, "note", tmp_path, *arguments(faces), home=killed)
+    running = start(*SCRIPT, "note", tmp_path, *arguments(faces), home=killed)
     while not list(killed.glob("runs/*/checkpoint-before.safetensors")):
         assert running.poll() is None, running.communicate()
         time.sleep(0.005)
@@ -75,7 +75,7 @@ def test_both_killed_and_started_again_they_end_with_the_same_bits(
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", ["0", "1", "01"])
 def test_what_is_wrong_in_any_process_is_said_once_and_ends_all(tmp_path: Path, ranks: str) -> None:
-    status, out, said = torchrun(SCRIPT, "fail", ranks, "train", home=tmp_path)
+    status, out, said = torchrun(*SCRIPT, "fail", ranks, "train", home=tmp_path)
     assert status != 0
     assert out == ""
     assert [line for line in said.splitlines() if "tinyvgg: " in line] == [
@@ -85,7 +85,7 @@ def test_what_is_wrong_in_any_process_is_said_once_and_ends_all(tmp_path: Path, 
 
 @pytest.mark.slow
 def test_an_interruption_is_said_once(tmp_path: Path) -> None:
-    _, out, said = torchrun(SCRIPT, "interrupt", "all", "train", home=tmp_path)
+    _, out, said = torchrun(*SCRIPT, "interrupt", "all", "train", home=tmp_path)
     assert out == ""
     assert said.count("interrupted; the same command goes on from here") == 1
 

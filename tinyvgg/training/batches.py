@@ -1,7 +1,8 @@
-"""Where batches come from: images and labels, by their rows."""
+"""Batches: images and labels by their rows, scaled as the network sees them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,14 +21,14 @@ class Scaling:
 
     Attributes:
         shift: one number for each colour.
-        scale: the same.
+        scale: one number for each colour.
     """
 
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (PIXEL_SCALE, PIXEL_SCALE, PIXEL_SCALE)
 
     def __call__(self, pixels: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
-        """Images as a network takes them, on the device of the pixels, channels last in memory."""
+        """Return images as a network takes them, on the device of the pixels, channels last."""
         images = pixels.permute(0, 3, 1, 2).float()
         if any(self.shift):
             images -= images.new_tensor(self.shift)[:, None, None]
@@ -37,12 +38,12 @@ class Scaling:
 
 
 def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Scaling:
-    """The scaling of a kind that `tinyvgg.training.settings.Design` names.
+    """Return the scaling of a kind that `tinyvgg.training.settings.Design` names.
 
     Args:
         kind: ``256``, ``centred`` or ``standardised``.
         faces: all images.
-        train_rows: those whose mean and deviation standardise.
+        train_rows: the images whose mean and deviation standardise.
     """
     if kind == "256":
         return Scaling()
@@ -58,9 +59,23 @@ def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Sc
     mean = total / count
     # a colour that hardly changes is not blown up
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
-    r, g, b = (float(value) for value in mean)
-    x, y, z = (float(value) for value in deviation)
+    r, g, b = mean.tolist()
+    x, y, z = deviation.tolist()
     return Scaling((r, g, b), (x, y, z))
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Gives images and labels by their rows."""
+
+    @property
+    def labels(self) -> Int[Tensor, "n"]:
+        """Labels of all images."""
+        ...
+
+    def batches(self, groups: Sequence[Rows]) -> Iterator[Batch]:
+        """Return the batches of some groups of rows, in their order, on the device."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Checkpoints: where a training stands, in one safetensors file, and the one before it.
 
 A file is written beside its place and moved there once it is complete; what was there before is
-kept as the previous one. Whenever the process dies, one of the two is whole. A digest tells one
-that was damaged since.
+kept as the previous one. Whenever the process dies, one of the two is whole. A digest shows when
+one was damaged since.
 """
 
 import errno
@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -53,12 +52,11 @@ class Checkpoint:
     sessions: int = 1
 
     def group(self, name: str) -> dict[str, Tensor]:
-        """The tensors whose names begin so, without that part."""
-        start = f"{name}."
+        """Return the tensors whose names begin so, without that part of their names."""
         return {
-            key.removeprefix(start): tensor
+            key.removeprefix(f"{name}."): tensor
             for key, tensor in self.tensors.items()
-            if key.startswith(start)
+            if key.startswith(f"{name}.")
         }
 
 
@@ -70,7 +68,9 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    plain = json.dumps({"format": FORMAT, **_plain(checkpoint)})
+    stands = {name: value for name, value in vars(checkpoint).items() if name != "tensors"}
+    history = [epoch.plain for epoch in checkpoint.history]
+    plain = json.dumps({"format": FORMAT, **stands, "history": history})
     metadata = {"checkpoint": plain, "sha256": _digest(tensors, plain)}
 
     def write(temporary: Path) -> None:
@@ -86,7 +86,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(folder: Path, training: str) -> tuple[Checkpoint | None, str]:
-    """The last good checkpoint, and what is wrong with a newer one; None if there is none.
+    """Return the last good checkpoint, None if there is none, and what is wrong with a newer one.
 
     Raises:
         UserError: there are checkpoints, but none is good.
@@ -108,17 +108,6 @@ def remove(folder: Path) -> None:
     """Remove the checkpoints of a training that is complete."""
     for name in (NAME, PREVIOUS):
         (folder / name).unlink(missing_ok=True)
-
-
-def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "training": checkpoint.training,
-        "step": checkpoint.step,
-        "history": [epoch.plain for epoch in checkpoint.history],
-        "seconds": checkpoint.seconds,
-        "elapsed": checkpoint.elapsed,
-        "sessions": checkpoint.sessions,
-    }
 
 
 def _read(path: Path, training: str) -> Checkpoint:
@@ -151,17 +140,18 @@ def _digest(tensors: Mapping[str, Tensor], plain: str) -> str:
 
 
 def _not_written(folder: Path, error: Exception, size: int, epoch: int) -> str:
-    place, needed = f"checkpoint in {str(folder)!r}", f"{size / 1e6:.1f} MB"
+    """Describe a write that failed, with the way out."""
+    place = f"checkpoint in {str(folder)!r}"
     kept = (
         "the last good one is kept, and the same command goes on from it"
         if (folder / NAME).exists() or (folder / PREVIOUS).exists()
         else "there is none before it"
     )
     full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error).lower()
-    if full:
-        free = shutil.disk_usage(folder).free / 1e6
-        return (
-            f"no space is left for the {place} after epoch {epoch}: it needs {needed}, {free:.1f}"
-            f" MB are free; make room or set TINYVGG_HOME to another disk; {kept}"
-        )
-    return f"the {place} cannot be written ({error}); {kept}"
+    if not full:
+        return f"the {place} cannot be written ({error}); {kept}"
+    free = shutil.disk_usage(folder).free / 1e6
+    return (
+        f"no space is left for the {place} after epoch {epoch}: it needs {size / 1e6:.1f} MB,"
+        f" {free:.1f} MB are free; make room or set TINYVGG_HOME to another disk; {kept}"
+    )

@@ -1,42 +1,49 @@
 """Studies: a profile, a source of faces and a seed, and the networks that belong to them."""
 
+import errno
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import Timeout
-from jaxtyping import Float, Int
+import pandas as pd
+from filelock import FileLock, Timeout
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from tinyvgg import files as paths
+from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
 from tinyvgg.faces.sources import check_study
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
-from tinyvgg.training import watching as diagnosis
-from tinyvgg.training.batches import Scaling, fit_scaling, resident
-from tinyvgg.training.loop import Parts, Team, assemble, check_device, predict, train
-from tinyvgg.training.runs import Experiment, Run, build_model, load
-from tinyvgg.training.settings import PROFILES as PROFILES
-from tinyvgg.training.settings import Design, changed, check_settings
-from tinyvgg.training.settings import Profile as Profile
+from tinyvgg.training.batches import fit_scaling, resident
+from tinyvgg.training.loop import Parts, agree, assemble, check_device, predict, train
+from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
+from tinyvgg.training.settings import PROFILES, Design, Profile, changed, check_settings
 from tinyvgg.training.watching import (
     Epoch,
     Log,
     Plan,
     ProgressBar,
-    Trained,
     Watcher,
-    gradients_table,
+    constant_loss,
     history_table,
-    timings_table,
+    left_plateau,
+)
+
+_NOT_WRITABLE = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
 )
 
 
@@ -48,7 +55,7 @@ def train_or_load(
     device: str | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> Run:
-    """The run of an experiment: loaded if it is complete, else trained from its last checkpoint.
+    """Return the run of an experiment: loaded if it is complete, else trained to its end.
 
     A second process that asks for the same experiment waits for the first and loads its result.
     Under torchrun all its processes train together.
@@ -58,23 +65,55 @@ def train_or_load(
         faces: its images.
         progress: whether to show a progress bar.
         device: to train on; None for the best there is.
-        watchers: are told how the training goes.
+        watchers: hear how the training goes.
 
     Raises:
         UserError: a device that is absent, a run folder that is damaged, of another version, or
-            cannot be written, and what `tinyvgg.training.train` refuses.
+            cannot be written, and what `tinyvgg.training.loop.train` refuses.
     """
-    folder, team = experiment.folder, assemble(check_device(device))
-    if team.agree(not run_folder.is_complete(folder)):
-        with _held(folder, team):
-            if team.agree(not run_folder.is_complete(folder)):
-                _train(experiment, faces, team, _watchers(experiment, progress, watchers, team))
-        team.agree(None)
-    return load(experiment, faces)
+    folder, device = experiment.folder, check_device(device)
+    fabric = assemble(device)
+    first = fabric is None or fabric.global_rank == 0
+    if agree(fabric, not is_complete(folder)):
+        with held(folder) if first else nullcontext():
+            if agree(fabric, not is_complete(folder)):
+                shown = ProgressBar(f"training {experiment.task}") if progress else Log()
+                watching = [shown, *watchers] if first else []
+                _train(experiment, faces, device, fabric, watching)
+        agree(fabric, None)
+    return Run(experiment, faces, manifest=read_manifest(folder))
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Have a run's folder to oneself, if need be after another process has finished with it.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    lock = FileLock(folder / run_folder.LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            Log().say(f"another process trains {folder.name!r}; waiting for it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        raise UserError(
+            f"run folder {str(folder)!r} cannot be written ({error.strerror}); make room for it,"
+            " or set TINYVGG_HOME to a folder that can"
+        ) from None
 
 
 def parts(experiment: Experiment, faces: Faces) -> Parts:
-    """The rows that an experiment trains on, tests on, and chooses its epoch by.
+    """Return the rows that an experiment trains on, tests on, and chooses its epoch by.
 
     Where it chooses by a validation part, every sixth training image of each cell is held out.
     """
@@ -85,14 +124,25 @@ def parts(experiment: Experiment, faces: Faces) -> Parts:
     return Parts(np.setdiff1d(rows.train, held_out), rows.test, held_out)
 
 
-def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[Watcher]) -> None:
+def _train(
+    experiment: Experiment, faces: Faces, device: str, fabric: Any, watchers: Sequence[Watcher]
+) -> None:
+    """Train a network and write its run; of several processes the first one writes."""
     folder, rows = experiment.folder, parts(experiment, faces)
-    if team.rank == 0:
+    device = device if fabric is None else str(fabric.device)
+    first = fabric is None or fabric.global_rank == 0
+    images = {name: len(part) for name, part in vars(rows).items()}
+    configuration = run_folder.as_json({**experiment.configuration, "images": images})
+
+    def write_configuration(to: Path) -> None:
+        to.write_text(configuration, "utf-8")
+
+    if first:
         paths.remove_leftovers(folder)
-        watchers = [_Files(folder, _configuration_writer(experiment, rows)), *watchers]
+        watchers = [_Files(folder, write_configuration), *watchers]
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
-    model = build_model(experiment).to(team.device)
-    source = resident(faces, experiment.task, team.device, scaling)
+    model = build_model(experiment).to(device)
+    source = resident(faces, experiment.task, device, scaling)
     trained = train(
         model,
         source,
@@ -100,69 +150,48 @@ def _train(experiment: Experiment, faces: Faces, team: Team, watchers: Sequence[
         experiment.recipe,
         experiment.seed,
         folder,
-        team=team,
+        fabric=fabric,
         watchers=watchers,
         name=experiment.name,
     )
-    if team.rank == 0:
-        logits, _ = predict(model, source, rows.test)
-        labels = source.labels.cpu().numpy()
-        originals = faces.originals.plain if faces.originals else {}
-        _save(experiment, model, trained, logits, rows, labels, team, scaling, originals)
-        checkpoints.remove(folder)
-
-
-def _configuration_writer(experiment: Experiment, rows: Parts) -> Callable[[Path], object]:
-    """Writes what a folder is the run of."""
-    images = {name: len(part) for name, part in vars(rows).items()}
-    text = run_folder.as_json({**experiment.configuration, "images": images})
-    return lambda to: to.write_text(text, "utf-8")
-
-
-def _save(
-    experiment: Experiment,
-    model: nn.Module,
-    trained: Trained,
-    logits: Float[Tensor, "n k"],
-    rows: Parts,
-    labels: Int[np.ndarray, "m"],
-    team: Team,
-    scaling: Scaling,
-    originals: Mapping[str, Any],
-) -> None:
-    history, images = trained.history, len(rows.train)
+    if not first:
+        return
+    history, labels = trained.history, source.labels.cpu().numpy()
+    logits, true = predict(model, source, rows.test)
+    wrong = int((logits.argmax(1) != true).sum())
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    timings = timings_table(history, trained.seconds, images)
-    predictions = {"logits": logits.numpy(), "rows": rows.test, "labels": labels[rows.test]}
-    wrong = int((logits.argmax(1).numpy() != predictions["labels"]).sum())
-    writers: run_folder.Writers = {
-        run_folder.CONFIGURATION: _configuration_writer(experiment, rows),
+    gradients = pd.DataFrame([{"epoch": epoch.epoch, **epoch.gradients} for epoch in history])
+    timings = pd.DataFrame({"epoch": gradients["epoch"], "seconds": trained.seconds})
+    timings["images_per_second"] = len(rows.train) / timings["seconds"]
+    predictions = {"logits": logits.numpy(), "rows": rows.test, "labels": true.numpy()}
+    writers: dict[str, Callable[[Path], object]] = {
+        run_folder.CONFIGURATION: write_configuration,
         run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
-        run_folder.GRADIENTS: lambda to: gradients_table(history).to_csv(to, index=False),
+        run_folder.GRADIENTS: lambda to: gradients.to_csv(to, index=False),
         run_folder.TIMINGS: lambda to: timings.to_csv(to, index=False),
         run_folder.WEIGHTS: lambda to: save_file(weights, to),
         run_folder.PREDICTIONS: lambda to: np.savez(to, **predictions),
     }
-    constant = diagnosis.constant_loss(labels[rows.train])
     facts = {
         "accuracy": 1 - wrong / len(rows.test),
-        "device": team.device,
-        "difficulty": None if experiment.difficulty is None else experiment.difficulty.values,
+        "device": device,
+        "difficulty": experiment.knobs,
         "errors": wrong,
         "finished": time.time(),
         "fingerprint": experiment.fingerprint,
         "kept_epoch": trained.kept,
-        "left_plateau": diagnosis.left_plateau(history, constant),
-        "photographs": originals,
-        "processes": team.size,
+        "left_plateau": left_plateau(history, constant_loss(labels[rows.train])),
+        "photographs": faces.originals.plain if faces.originals else {},
+        "processes": 1 if fabric is None else fabric.world_size,
         "scaling": asdict(scaling),
         "seconds": sum(trained.seconds),
         "seed": experiment.seed,
         "sessions": trained.sessions,
         "test_images": len(rows.test),
-        "training_images": images,
+        "training_images": len(rows.train),
     }
-    run_folder.write(experiment.folder, writers, facts)
+    run_folder.write(folder, writers, facts)
+    checkpoints.remove(folder)
 
 
 class _Files(Watcher):
@@ -184,33 +213,6 @@ class _Files(Watcher):
         )
 
 
-def _watchers(
-    experiment: Experiment, progress: bool, others: Sequence[Watcher], team: Team
-) -> list[Watcher]:
-    """Those of the first process; the others work in silence."""
-    if team.rank:
-        return []
-    shown = ProgressBar(f"training {experiment.task}") if progress else Log()
-    return [shown, *others]
-
-
-@contextmanager
-def _held(folder: Path, team: Team) -> Iterator[None]:
-    """Have a run's folder to oneself, if need be after another process has finished with it."""
-    if team.rank:
-        yield
-        return
-    with run_folder.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            held = run_folder.held(folder, wait=False)
-        except Timeout:
-            Log().say(f"another process trains {folder.name!r}; waiting for it")
-            held = run_folder.held(folder)
-        with held:
-            yield
-
-
 @dataclass(frozen=True)
 class Study:
     """One profile, one source of faces, one seed: what a notebook works on.
@@ -220,7 +222,7 @@ class Study:
         source: of the faces.
         seed: of split, initial weights and batch order.
         progress: whether to show progress bars.
-        settings: where its networks differ from the profile's (`tinyvgg.training.Recipe`,
+        settings: where its networks differ from the profile's (`tinyvgg.training.settings.Recipe`,
             `tinyvgg.training.settings.Design`).
     """
 
@@ -237,7 +239,7 @@ class Study:
         return load_faces(self.source, profile.size, profile.subjects, progress=self.progress)
 
     def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
-        """The same faces, loaded once, with another seed and other settings.
+        """Return a study of the same faces, loaded once, with another seed and other settings.
 
         Raises:
             UserError: a setting that does not exist, or a value it cannot have.
@@ -252,11 +254,11 @@ class Study:
         return self.faces.index.tasks
 
     def split(self, task: str) -> Split:
-        """The training and test rows of a task."""
+        """Return the training and test rows of a task."""
         return split(self.faces.index, task, self.seed)
 
     def experiment(self, task: str) -> Experiment:
-        """The description of the network of a task."""
+        """Return the description of the network of a task."""
         profile = self.profile
         recipe = profile.recipe(task, len(self.split(task).train))
         return Experiment(
@@ -277,15 +279,16 @@ class Study:
         return {}
 
     def run(self, task: str, *, device: str | None = None, watchers: Sequence[Watcher] = ()) -> Run:
-        """The trained network of a task; trained on first use, loaded ever after.
+        """Return the trained network of a task; trained on first use, loaded ever after.
 
         Args:
-            task: what it tells.
+            task: the column whose classes it knows.
             device: to train on; None for the best there is.
-            watchers: are told how its training goes.
+            watchers: hear how its training goes.
         """
         if task not in self._runs:
-            with assemble(check_device(device)).first():
+            fabric = assemble(check_device(device))
+            with nullcontext() if fabric is None else fabric.rank_zero_first():
                 self.faces  # noqa: B018 - rendered by one process, read by the others
             self._runs[task] = train_or_load(
                 self.experiment(task),
@@ -304,12 +307,12 @@ def open_study(
     progress: bool = True,
     settings: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The one door of the notebooks: a profile, a source of faces and a seed.
+    """Open a profile, a source of faces and a seed: the one door of the notebooks.
 
     Args:
         profile: ``smoke`` (seconds), ``quick`` (64 pixels, minutes) or ``paper`` (224 pixels).
         faces: ``synthetic``, ``synthetic:KNOB=VALUE,...`` or ``folder:PATH``; see
-            `tinyvgg.faces.load_faces`.
+            `tinyvgg.faces.index.load_faces`.
         seed: of split, initial weights and batch order; the set of faces stays the same.
         progress: whether to show progress bars.
         settings: what to do otherwise than the profile, such as ``{"optimiser": "adam"}``.

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -26,24 +26,57 @@ from tinyvgg.errors import UserError, need
 from tinyvgg.faces.sources import DEVICES
 from tinyvgg.faces.sources import check_device as check_kind
 from tinyvgg.training import checkpoints
-from tinyvgg.training import watching as diagnosis
-from tinyvgg.training.batches import Resident, Rows
+from tinyvgg.training.batches import Rows, Source
 from tinyvgg.training.checkpoints import Checkpoint
 from tinyvgg.training.settings import Recipe
-from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher, watched
+from tinyvgg.training.watching import (
+    Epoch,
+    Plan,
+    Trained,
+    Watcher,
+    constant_loss,
+    not_finite,
+    plateau,
+    watched,
+)
 
-CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+PATIENCE = timedelta(days=7)
+"""How long processes wait for the first one, which may wait for another training to end."""
+WARM_UP = 3
+"""Steps before one is captured, in which libraries make what they need."""
+TEST_BATCH = 48
+GRADIENT_SAMPLES = 8
+"""Steps of an epoch, spread evenly, at which the norms of the gradients are taken."""
+LOOK_SECONDS = 0.5
+CHECKPOINT_SECONDS = 30.0
+
+
+def check_device(device: str | None) -> str:
+    """Return a device to train on; the best there is for None.
+
+    Raises:
+        UserError: an unknown device, or one that this machine lacks.
+    """
+    absent = {
+        "cuda": not torch.cuda.is_available(),
+        "mps": not torch.backends.mps.is_available() or size() > 1,
+    }
+    there = [name for name in DEVICES if not absent.get(name)]
+    named = check_kind(device) or there[0]
+    if named.partition(":")[0] not in there:
+        raise UserError(f"device {device!r} is not there; this machine has {', '.join(there)}")
+    return named
 
 
 @contextmanager
 def repeatable(precision: str) -> Iterator[None]:
-    """Deterministic kernels, the precision asked for, and global generators left as they were.
+    """Use deterministic kernels and a precision, and leave global generators as they were.
 
     Args:
         precision: as `tinyvgg.training.settings.Recipe` names it.
     """
     _keep_freed_memory()
-    os.environ.setdefault(CUBLAS, ":4096:8")  # read when CUDA's linear algebra starts
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     few = precision == "tf32"
     products = torch.backends.cuda.matmul.allow_tf32
@@ -56,12 +89,6 @@ def repeatable(precision: str) -> Iterator[None]:
             yield
         finally:
             torch.backends.cuda.matmul.allow_tf32 = products
-
-
-def seed_step(seed: int, epoch: int, step: int, rank: int) -> None:
-    """Seed what dropout draws from: it follows from the step's place, whatever ran before."""
-    state = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1, np.uint64)
-    torch.manual_seed(int(state[0]) >> 1)
 
 
 def _keep_freed_memory() -> None:
@@ -82,7 +109,7 @@ def _keep_freed_memory() -> None:
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser of a recipe over all parameters, with torch's defaults but for the rate."""
+    """Return the optimiser of a recipe over all parameters, with torch's other defaults."""
     kinds: dict[str, type[torch.optim.Optimizer]] = {
         "sgd": torch.optim.SGD,
         "adam": torch.optim.Adam,
@@ -91,259 +118,72 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return kinds[recipe.optimiser](model.parameters(), lr=recipe.rate)  # type: ignore[call-arg]
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Its state by the number of the parameter and the name of the quantity."""
-    return {
-        f"{number}.{name}": torch.as_tensor(value)
-        for number, state in optimiser.state_dict()["state"].items()
-        for name, value in state.items()
-        if value is not None
-    }
-
-
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """Put back what `optimiser_tensors` gave."""
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
-        number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-
-
 def size() -> int:
-    """How many processes torchrun started on all machines together; 1 without it."""
+    """Return how many processes torchrun started on all machines together; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 def rank() -> int:
-    """The number of this one, from 0."""
+    """Return the number of this process, from 0."""
     return int(os.environ["RANK"]) if size() > 1 else 0
 
 
-PATIENCE = timedelta(days=7)
-"""How long processes wait for the first one, which may wait for another training to end."""
-
-
-class Team:
-    """The processes that train together: this one alone.
-
-    Attributes:
-        rank: number of this process, from 0.
-        size: how many there are.
-        device: that this one trains on.
-    """
-
-    rank, size = 0, 1
-
-    def __init__(self, device: str = "cpu") -> None:
-        self.device = device
-
-    def prepare(
-        self, model: nn.Module, optimiser: torch.optim.Optimizer
-    ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """The model and its optimiser as the steps use them."""
-        return model, optimiser
-
-    def backward(self, loss: Tensor) -> None:
-        """Gradients of the loss, averaged over the processes."""
-        loss.backward()
-
-    def total(self, values: Tensor) -> Tensor:
-        """Values summed over the processes."""
-        return values
-
-    def least(self, values: Tensor) -> Tensor:
-        """The smallest of the processes' values."""
-        return values
-
-    def agree(self, value: Any) -> Any:
-        """What the first process says; the others wait for it."""
-        return value
-
-    @contextmanager
-    def first(self) -> Iterator[None]:
-        """A block that the first process goes through before the others, which find it done."""
-        if self.rank:
-            self.agree(None)
-        yield
-        if not self.rank:
-            self.agree(None)
-
-
-class Together(Team):
-    """One of several processes that torchrun started.
-
-    Args:
-        device: kind of device: ``cpu``, or ``cuda``, of which each process takes one.
-
-    Raises:
-        UserError: there are fewer GPUs than processes.
-    """
-
-    def __init__(self, device: str) -> None:
-        need("parallel", "lightning_fabric")
-        here = int(os.environ["LOCAL_WORLD_SIZE"])
-        _check_enough(device, here)
-        from lightning_fabric import Fabric
-        from lightning_fabric.strategies.ddp import DDPStrategy
-
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        self.fabric = Fabric(
-            accelerator=device,
-            devices=here,
-            num_nodes=size() // here,
-            strategy=DDPStrategy(timeout=PATIENCE),
-        )
-        self.fabric.launch()
-        self.rank, self.size = self.fabric.global_rank, self.fabric.world_size
-        self.device = str(self.fabric.device)
-
-    def prepare(
-        self, model: nn.Module, optimiser: torch.optim.Optimizer
-    ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """See `Team`; wrapped, so that gradients are averaged while they are computed."""
-        wrapped, with_it = self.fabric.setup(model, optimiser)
-        return wrapped, with_it
-
-    def backward(self, loss: Tensor) -> None:
-        """See `Team`."""
-        self.fabric.backward(loss)
-
-    def total(self, values: Tensor) -> Tensor:
-        """See `Team`."""
-        return self._reduced(values, "sum")
-
-    def least(self, values: Tensor) -> Tensor:
-        """See `Team`."""
-        return self._reduced(values, "min")
-
-    def agree(self, value: Any) -> Any:
-        """See `Team`."""
-        return self.fabric.broadcast(value)
-
-    def _reduced(self, values: Tensor, how: str) -> Tensor:
-        own = values.to(self.fabric.device, copy=True)
-        reduced = self.fabric.all_reduce(own, reduce_op=how)
-        assert isinstance(reduced, Tensor)
-        return reduced.to(values.device)
-
-
-def assemble(device: str) -> Team:
-    """The team of this process: alone, unless torchrun started several.
+def assemble(device: str) -> Any:
+    """Return the `lightning_fabric.Fabric` of the processes that torchrun started; None without it.
 
     Args:
         device: to train on; of several GPUs each process takes its own.
 
     Raises:
-        UserError: see `Together`.
+        UserError: there are fewer GPUs than processes.
     """
-    return _together(device.partition(":")[0]) if size() > 1 else Team(device)
+    return _fabric(device.partition(":")[0]) if size() > 1 else None
 
 
-def shared(groups: Sequence[Rows], team: Team) -> list[tuple[Rows, int]]:
-    """This process's part of each batch, and how many rows at its end only fill it up.
+@cache
+def _fabric(accelerator: str) -> Any:
+    """Let the processes find each other, once for all that they train."""
+    need("parallel", "lightning_fabric")
+    here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if accelerator == "cuda" and here > gpus:
+        raise UserError(
+            f"{here} processes on this machine share {gpus} GPUs; start one for each GPU"
+            f" (torchrun --nproc-per-node {gpus}), or choose device cpu"
+        )
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    strategy = DDPStrategy(timeout=PATIENCE)
+    fabric = Fabric(
+        accelerator=accelerator, devices=here, num_nodes=size() // here, strategy=strategy
+    )
+    fabric.launch()
+    return fabric
+
+
+def agree(fabric: Any, value: Any) -> Any:
+    """Return what the first process says; the others wait for it."""
+    return value if fabric is None else fabric.broadcast(value)
+
+
+def _reduced(fabric: Any, values: Tensor, how: str = "sum") -> Tensor:
+    """Return values summed over the processes, or the least of each."""
+    if fabric is None:
+        return values
+    own = values.to(fabric.device, copy=True)
+    reduced: Tensor = fabric.all_reduce(own, reduce_op=how)
+    return reduced.to(values.device)
+
+
+def _shared(groups: Sequence[Rows], rank: int, size: int) -> list[tuple[Rows, int]]:
+    """Return this process's part of each batch, and how many rows at its end only fill it up.
 
     Every process takes every size-th row. One that gets none takes one that does not count, since
     all have to take part in each step.
     """
-    parts = [group[team.rank :: team.size] for group in groups]
-    return [
-        (part, 0) if len(part) else (group[:1], 1)
-        for part, group in zip(parts, groups, strict=True)
-    ]
-
-
-def check_device(device: str | None) -> str:
-    """A device to train on; the best there is for None.
-
-    Raises:
-        UserError: an unknown device, or one that this machine lacks.
-    """
-    absent = {
-        "cuda": not torch.cuda.is_available(),
-        "mps": not torch.backends.mps.is_available() or size() > 1,
-    }
-    there = [name for name in DEVICES if not absent.get(name)]
-    named = check_kind(device) or there[0]
-    if named.partition(":")[0] not in there:
-        raise UserError(f"device {device!r} is not there; this machine has {', '.join(there)}")
-    return named
-
-
-@cache
-def _together(device: str) -> Together:
-    """The team of a kind of device: processes form it once, for all that they train."""
-    return Together(device)
-
-
-def _check_enough(device: str, processes: int) -> None:
-    gpus = torch.cuda.device_count()
-    if device == "cuda" and processes > gpus:
-        raise UserError(
-            f"{processes} processes on this machine share {gpus} GPUs; start one for each GPU"
-            f" (torchrun --nproc-per-node {gpus}), or choose device cpu"
-        )
-
-
-WARM_UP = 3
-"""Steps before one is captured, in which libraries make what they need."""
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Sums over the steps of an epoch, on the device: no step has to wait for them.
-
-    Attributes:
-        loss: of the cross-entropies of this process's images.
-        wrong: its images that were wrong.
-        images: its images.
-        steps: steps done.
-        bad_step: the first step, from 1, whose loss was not finite; 0 for none.
-        squares: for each layer the sum of the squared norms of its gradients.
-        samples: steps at which these were taken.
-    """
-
-    loss: Tensor
-    wrong: Tensor
-    images: Tensor
-    steps: Tensor
-    bad_step: Tensor
-    squares: Tensor
-    samples: Tensor
-
-    @classmethod
-    def zero(cls, layers: int, device: torch.device) -> "Sums":
-        """Before the first step."""
-        real = torch.float32 if device.type == "mps" else torch.float64
-
-        def none(dtype: torch.dtype, *size: int) -> Tensor:
-            return torch.zeros(size, dtype=dtype, device=device)
-
-        counts = {
-            name: none(torch.int64) for name in ("wrong", "images", "steps", "bad_step", "samples")
-        }
-        return cls(loss=none(real), squares=none(real, layers), **counts)
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """By name, for a checkpoint."""
-        return dict(vars(self))
-
-    def take(self, tensors: Mapping[str, Tensor], images: bool = True) -> None:
-        """Go on from those of a checkpoint, in place.
-
-        Args:
-            tensors: by name.
-            images: whether to take over what was summed over images; one process of several does.
-        """
-        for name, tensor in self.tensors.items():
-            if images or name not in ("loss", "wrong", "images"):
-                tensor.copy_(tensors[name])
-
-    def clear(self) -> None:
-        """Begin another epoch, in place."""
-        for tensor in self.tensors.values():
-            tensor.zero_()
+    parts = [(group, group[rank::size]) for group in groups]
+    return [(part, 0) if len(part) else (group[:1], 1) for group, part in parts]
 
 
 class Step:
@@ -351,12 +191,19 @@ class Step:
 
     On a CUDA device a step on a full batch is captured once, as a graph of kernels, and replayed.
 
+    Attributes:
+        sums: over the steps of an epoch, on the device, so that no step has to wait for them:
+            ``loss``, of the cross-entropies of this process's images; ``wrong``, its images that
+            were misclassified; its ``images``; ``steps`` done; ``bad_step``, the first step, from
+            1, whose loss was not finite, 0 for none; ``squares``, for each layer the sum of the
+            squared norms of its gradients; ``samples``, steps at which these were taken.
+
     Args:
         model: on its device.
-        forward: what is called to run it; gives its logits.
+        forward: what is called to run it; returns its logits.
         optimiser: of its parameters.
         recipe: the settings.
-        team: the processes that share a batch.
+        fabric: of the processes that share a batch; None for this one alone.
     """
 
     def __init__(
@@ -365,16 +212,24 @@ class Step:
         forward: nn.Module,
         optimiser: torch.optim.Optimizer,
         recipe: Recipe,
-        team: Team,
+        fabric: Any = None,
     ) -> None:
-        self.forward, self.optimiser, self.recipe, self.team = forward, optimiser, recipe, team
+        self.forward, self.optimiser, self.recipe, self.fabric = forward, optimiser, recipe, fabric
+        self.processes = 1 if fabric is None else fabric.world_size
         self.layers = {
             name: layer.weight
             for name, layer in model.named_modules()
             if isinstance(layer, nn.Conv2d | nn.Linear)
         }
         self.device = next(model.parameters()).device
-        self.sums = Sums.zero(len(self.layers), self.device)
+        real = torch.float32 if self.device.type == "mps" else torch.float64
+        zero = torch.zeros((), dtype=torch.int64, device=self.device)
+        counts = ("wrong", "images", "steps", "bad_step", "samples")
+        self.sums = {
+            "loss": zero.to(real),
+            "squares": zero.to(real).repeat(len(self.layers)),
+            **{name: zero.clone() for name in counts},
+        }
         self._captured: _Captured | None = None
         self._warm = 0
 
@@ -389,9 +244,9 @@ class Step:
 
         Args:
             images: this process's part of the batch.
-            labels: of these.
+            labels: of these images.
             filling: how many images at the end do not count, but make up for a missing one.
-            size: images of the batch in all processes; None for those handed over.
+            size: images of the batch in all processes; None for those that are passed.
         """
         if not self._can_capture(len(labels)):
             self._run(images, labels, filling, size)
@@ -410,20 +265,17 @@ class Step:
         gradients = [weight.grad for weight in self.layers.values()]
         if self._captured and self._captured.was_last:
             gradients = self._captured.gradients
-        norms = [g.norm() if g is not None else self.sums.loss.new_zeros(()) for g in gradients]
-        self.sums.squares.add_(torch.stack(norms).to(self.sums.squares.dtype).square())
-        self.sums.samples.add_(1)
+        norms = [
+            g.norm() if g is not None else torch.zeros_like(self.sums["loss"]) for g in gradients
+        ]
+        self.sums["squares"].add_(torch.stack(norms).to(self.sums["squares"].dtype).square())
+        self.sums["samples"].add_(1)
 
     def gradient_norms(self) -> dict[str, float]:
-        """Root mean square, over the steps sampled, of the norm of each layer's gradient."""
-        samples = max(1, int(self.sums.samples))
-        return dict(zip(self.layers, (self.sums.squares / samples).sqrt().tolist(), strict=True))
-
-    def arithmetic(self) -> AbstractContextManager[object]:
-        """Autocast where the recipe asks for bfloat16."""
-        if self.recipe.precision != "bfloat16":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        """Return, for each layer, the root mean square of its gradient's norm at the samples."""
+        samples = max(1, int(self.sums["samples"]))
+        norms = (self.sums["squares"] / samples).sqrt().tolist()
+        return dict(zip(self.layers, norms, strict=True))
 
     def _run(self, images: Tensor, labels: Tensor, filling: int, size: int | None) -> None:
         if self._captured:
@@ -431,35 +283,41 @@ class Step:
         self.optimiser.zero_grad(set_to_none=True)
         counting = len(labels) - filling
         labels = labels[:counting]
-        with self.arithmetic():
+        with self._arithmetic():
             logits = self.forward(images)[:counting]
             loss = F.cross_entropy(logits, labels, reduction="sum")
-        # the team averages gradients over its processes
-        self.team.backward(loss * (self.team.size / (counting if size is None else size)))
+        # Fabric averages gradients over its processes
+        mean = loss * (self.processes / (counting if size is None else size))
+        mean.backward() if self.fabric is None else self.fabric.backward(mean)
         self.optimiser.step()
         self._add(loss.detach(), logits.detach().argmax(1) != labels)
 
     @torch.no_grad()
     def _add(self, loss: Tensor, wrong: Tensor) -> None:
         sums = self.sums
-        sums.loss.add_(loss)
-        sums.wrong.add_(wrong.sum())
-        sums.images.add_(len(wrong))
-        sums.steps.add_(1)
-        first = loss.isfinite().logical_not() & (sums.bad_step == 0)
-        sums.bad_step.copy_(torch.where(first, sums.steps, sums.bad_step))
+        sums["loss"].add_(loss)
+        sums["wrong"].add_(wrong.sum())
+        sums["images"].add_(len(wrong))
+        sums["steps"].add_(1)
+        first = loss.isfinite().logical_not() & (sums["bad_step"] == 0)
+        sums["bad_step"].copy_(torch.where(first, sums["steps"], sums["bad_step"]))
+
+    def _arithmetic(self) -> AbstractContextManager[object]:
+        if self.recipe.precision != "bfloat16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _can_capture(self, images: int) -> bool:
-        """Whether a step is a full batch on one GPU by an optimiser that can be captured."""
+        """Return whether a step is a full batch on one GPU by an optimiser that can be captured."""
         return (
             self.device.type == "cuda"
-            and self.team.size == 1
+            and self.processes == 1
             and images == self.recipe.batch
             and self.recipe.optimiser == "sgd"
         )
 
     def _run_aside(self, images: Tensor, labels: Tensor) -> None:
-        """One step on another stream, as a capture will be."""
+        """Do one step on another stream, as a capture will."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -485,47 +343,20 @@ class _Captured:
         self.was_last = True
 
 
-BATCH = 48
-
-
 @torch.no_grad()
 def predict(
-    model: nn.Module, source: Resident, rows: Int[np.ndarray, "b"]
+    model: nn.Module, source: Source, rows: Int[np.ndarray, "b"]
 ) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b"]]:
-    """Logits and labels of rows, on the CPU; the model is left in evaluation mode."""
+    """Return logits and labels of rows, on the CPU; the model is left in evaluation mode."""
     model.eval()
     parts = [
-        (model(images).cpu(), labels.cpu()) for images, labels in source.batches(_batches(rows))
+        (model(images).cpu(), labels.cpu()) for images, labels in source.batches(_test_groups(rows))
     ]
     return torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts])
 
 
-@torch.no_grad()
-def evaluate(
-    model: nn.Module, source: Resident, rows: Int[np.ndarray, "b"], team: Team
-) -> tuple[float, float]:
-    """Mean cross-entropy and share of errors on rows; the model is left in evaluation mode."""
-    model.eval()
-    groups = shared(_batches(rows), team)
-    loss, wrong = 0.0, 0
-    batches = source.batches([group for group, _ in groups])
-    for (images, labels), (_, filling) in zip(batches, groups, strict=True):
-        counting = len(labels) - filling
-        logits, labels = model(images)[:counting], labels[:counting]
-        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-        wrong += int((logits.argmax(1) != labels).sum())
-    totals = team.total(torch.tensor([loss, wrong], dtype=torch.float64)).tolist()
-    return totals[0] / len(rows), totals[1] / len(rows)
-
-
-def _batches(rows: Int[np.ndarray, "b"]) -> Sequence[Int[np.ndarray, "_"]]:
-    return np.split(rows, range(BATCH, len(rows), BATCH))
-
-
-GRADIENT_SAMPLES = 8
-"""Steps of an epoch, spread evenly, at which the norms of the gradients are taken."""
-LOOK_SECONDS = 0.5
-CHECKPOINT_SECONDS = 30.0
+def _test_groups(rows: Int[np.ndarray, "b"]) -> list[Rows]:
+    return np.split(rows, range(TEST_BATCH, len(rows), TEST_BATCH))
 
 
 @dataclass(frozen=True)
@@ -545,13 +376,13 @@ class Parts:
 
 def train(
     model: nn.Module,
-    source: Resident,
+    source: Source,
     parts: Parts,
     recipe: Recipe,
     seed: int,
     folder: Path,
     *,
-    team: Team | None = None,
+    fabric: Any = None,
     watchers: Sequence[Watcher] = (),
     name: str = "",
     every: float = CHECKPOINT_SECONDS,
@@ -568,8 +399,8 @@ def train(
         recipe: the settings.
         seed: of the order of the images, and of dropout.
         folder: where checkpoints are written, after each epoch and from time to time within one.
-        team: the processes that train together; None for this one alone.
-        watchers: are told how it goes.
+        fabric: of the processes that train together (`assemble`); None for this one alone.
+        watchers: hear how it goes.
         name: of the training; a checkpoint of another one is refused.
         every: seconds between checkpoints within an epoch.
 
@@ -577,25 +408,22 @@ def train(
         UserError: a batch larger than the training part, checkpoints that are damaged or of
             another training, no space for one, or a loss that is no longer finite.
     """
-    _check(recipe, parts)
-    with repeatable(recipe.precision):
-        training = _Training(
-            model=model,
-            source=source,
-            parts=parts,
-            recipe=recipe,
-            seed=seed,
-            folder=folder,
-            team=team or Team(str(next(model.parameters()).device)),
-            watchers=watchers,
-            name=_identity(model, parts, recipe, seed, name),
-            every=every,
+    images = len(parts.train)
+    if recipe.batch > images:
+        raise UserError(
+            f"batch {recipe.batch} exceeds the {images} training images; choose 1 to {images}"
         )
-        return training.run()
+    if recipe.selection == "validation" and not len(parts.validation):
+        raise UserError("selection 'validation' needs a validation part, and none was given")
+    identity = _identity(model, parts, recipe, seed, name)
+    with repeatable(recipe.precision):
+        return _Training(
+            model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
+        ).run()
 
 
 def order(count: int, seed: int, epoch: int, reshuffled: bool = True) -> Int[np.ndarray, "n"]:
-    """The order of the training images in an epoch; it depends on nothing else."""
+    """Return the order of the training images in an epoch; it depends on nothing else."""
     return np.random.default_rng([seed, epoch if reshuffled else 0]).permutation(count)
 
 
@@ -604,12 +432,12 @@ class _Training:
     """A training between two of its steps."""
 
     model: nn.Module
-    source: Resident
+    source: Source
     parts: Parts
     recipe: Recipe
     seed: int
     folder: Path
-    team: Team
+    fabric: Any
     watchers: Sequence[Watcher]
     name: str
     every: float
@@ -621,17 +449,22 @@ class _Training:
     sessions: int = 1
 
     def __post_init__(self) -> None:
-        self.optimiser = make_optimiser(self.model, self.recipe)
+        self.optimiser = stepping = make_optimiser(self.model, self.recipe)
         # convolutions are up to twice as fast with the channels last in memory
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        forward, stepping = self.team.prepare(self.model, self.optimiser)
-        self.step = Step(self.model, forward, stepping, self.recipe, self.team)
-        labels = self.source.labels.cpu().numpy()[self.parts.train]
-        self.constant = diagnosis.constant_loss(labels)
+        forward = self.model
+        self.rank, self.processes = 0, 1
+        if self.fabric is not None:
+            forward, stepping = self.fabric.setup(self.model, self.optimiser)
+            self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
+        self.step = Step(self.model, forward, stepping, self.recipe, self.fabric)
+        self.constant = constant_loss(self.source.labels.cpu().numpy()[self.parts.train])
 
     def run(self) -> Trained:
         fault = self._resume()
-        with watched(self.watchers, self._plan()):
+        images = len(self.parts.train)
+        plan = Plan(self.recipe.epochs, images, self._seen(), tuple(self.history))
+        with watched(self.watchers, plan):
             if fault:
                 self._say(f"{fault}; going on from the one before it")
             while len(self.history) < self.recipe.epochs:
@@ -641,7 +474,7 @@ class _Training:
         return Trained(tuple(self.history), tuple(self.seconds), self._best(), self.sessions)
 
     def _epoch(self) -> None:
-        """What is left of an epoch, its tests, a checkpoint."""
+        """Do what is left of an epoch, its tests, a checkpoint."""
         started = time.perf_counter() - self.elapsed
         looked = saved = time.perf_counter()
         reported = self._seen()
@@ -653,7 +486,7 @@ class _Training:
             looked, self.elapsed = now, now - started
             self._look(seen - reported)
             reported = seen
-            if now - saved >= self.every and self.team.size == 1:
+            if now - saved >= self.every and self.processes == 1:
                 saved = now
                 self._save()
         self._complete(self._seen() - reported, started)
@@ -662,10 +495,13 @@ class _Training:
         """Do the steps that are left of an epoch; gives the images seen of it."""
         groups = self._groups()
         sampled = {round(place) for place in np.linspace(0, len(groups) - 1, GRADIENT_SAMPLES)}
-        mine = shared(groups[self.done :], self.team)
+        mine = _shared(groups[self.done :], self.rank, self.processes)
         batches = self.source.batches([rows for rows, _ in mine])
         for (images, labels), (_, filling) in zip(batches, mine, strict=True):
-            seed_step(self.seed, len(self.history), self.done, self.team.rank)
+            # what dropout draws follows from the step's place, whatever ran before
+            place = [self.seed, len(self.history), self.done, self.rank]
+            state = np.random.SeedSequence(place).generate_state(1, np.uint64)
+            torch.manual_seed(int(state[0]) >> 1)
             self.step(images, labels, filling, len(groups[self.done]))
             if self.done in sampled:
                 self.step.sample_gradients()
@@ -673,18 +509,18 @@ class _Training:
             yield self._seen()
 
     def _seen(self) -> int:
-        """Images of the epoch under way that all processes together have seen."""
+        """Return the images of this epoch that all processes together have seen."""
         return min(self.done * self.recipe.batch, len(self.parts.train))
 
     def _groups(self) -> list[Rows]:
-        """The batches of an epoch."""
+        """Return the batches of an epoch."""
         rows, batch = self.parts.train, self.recipe.batch
         shuffled = self.recipe.order == "reshuffled"
         rows = rows[order(len(rows), self.seed, len(self.history), shuffled)]
         return np.split(rows, range(batch, len(rows), batch))
 
     def _complete(self, unreported: int, started: float) -> None:
-        """Test, note the epoch, save, tell the watchers."""
+        """Test, note the epoch, save, and report to the watchers."""
         self._check_finite()
         epoch = self._tested()
         self.history.append(epoch)
@@ -692,26 +528,22 @@ class _Training:
         if self.recipe.selection != "last" and self._best() == epoch.epoch:
             self.kept = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.done, self.elapsed = 0, 0.0
-        self.step.sums.clear()
+        for values in self.step.sums.values():
+            values.zero_()
         self._save()
         for watcher in self.watchers:
             watcher.epoch(epoch, unreported)
-        stuck = diagnosis.plateau(self.history, self.constant)
+        stuck = plateau(self.history, self.constant)
         if stuck:
             self._say(stuck)
 
     def _tested(self) -> Epoch:
-        """The epoch that has just been trained, with its tests."""
+        """Return the epoch that has just been trained, with its tests."""
         sums = self.step.sums
-        own = torch.stack([sums.loss, sums.wrong.to(sums.loss), sums.images.to(sums.loss)])
-        loss, wrong, images = self.team.total(own).tolist()
-        on_test = evaluate(self.model, self.source, self.parts.test, self.team)
-        held_out = self.parts.validation
-        on_validation = (
-            evaluate(self.model, self.source, held_out, self.team)
-            if len(held_out)
-            else (None, None)
-        )
+        own = [sums[name].to(sums["loss"]) for name in ("loss", "wrong", "images")]
+        loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
+        on_test = self._evaluate(self.parts.test)
+        on_validation = self._evaluate(self.parts.validation)
         return Epoch(
             epoch=len(self.history) + 1,
             train_loss=loss / images,
@@ -723,60 +555,79 @@ class _Training:
             gradients=self.step.gradient_norms(),
         )
 
+    @torch.no_grad()
+    def _evaluate(self, rows: Int[np.ndarray, "b"]) -> tuple[Any, Any]:
+        """Return mean cross-entropy and share of errors on rows; None for no rows."""
+        if not len(rows):
+            return None, None
+        self.model.eval()
+        groups = _shared(_test_groups(rows), self.rank, self.processes)
+        loss, wrong = 0.0, 0
+        batches = self.source.batches([group for group, _ in groups])
+        for (images, labels), (_, filling) in zip(batches, groups, strict=True):
+            counting = len(labels) - filling
+            logits, labels = self.model(images)[:counting], labels[:counting]
+            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+            wrong += int((logits.argmax(1) != labels).sum())
+        own = torch.tensor([loss, wrong], dtype=torch.float64)
+        loss, errors = _reduced(self.fabric, own).tolist()
+        return loss / len(rows), errors / len(rows)
+
     def _best(self) -> int:
-        """Number of the epoch whose weights are kept, the earliest of equals."""
+        """Return the number of the epoch whose weights are kept, the earliest of equals."""
         if self.recipe.selection == "last":
             return len(self.history)
         error = f"{self.recipe.selection}_error"
         return min(self.history, key=lambda epoch: (getattr(epoch, error), epoch.epoch)).epoch
 
     def _look(self, images: int) -> None:
-        """Stop if the loss is no number; tell the watchers of images since the last look.
+        """Stop if the loss is no number; report the images since the last look.
 
         Processes look when they like, so that several ask each other only once an epoch is over.
         """
-        if self.team.size == 1:
+        if self.processes == 1:
             self._check_finite()
         if not self.watchers:
             return
         sums = self.step.sums
-        seen = int(sums.images)
-        loss, error = float(sums.loss) / seen, int(sums.wrong) / seen
+        seen = int(sums["images"])
         for watcher in self.watchers:
-            watcher.step(images, loss, error)
+            watcher.step(images, float(sums["loss"]) / seen, int(sums["wrong"]) / seen)
 
     def _check_finite(self) -> None:
         """Stop all processes alike if the loss of one of them is no number."""
-        sums = self.step.sums
-        loss = float(self.team.total(sums.loss))
-        if not math.isfinite(loss):
-            bad = torch.where(sums.bad_step > 0, sums.bad_step, torch.iinfo(torch.int64).max)
-            place = (len(self.history) + 1, int(self.team.least(bad)))
-            raise UserError(diagnosis.not_finite(loss, *place, self.recipe, self.folder))
+        loss, bad = self.step.sums["loss"], self.step.sums["bad_step"]
+        total = float(_reduced(self.fabric, loss))
+        if not math.isfinite(total):
+            bad = torch.where(bad > 0, bad, torch.iinfo(torch.int64).max)
+            place = (len(self.history) + 1, int(_reduced(self.fabric, bad, "min")))
+            kept = (self.folder / checkpoints.NAME).exists()
+            raise UserError(not_finite(total, *place, self.recipe, self.folder if kept else None))
 
     def _say(self, text: str) -> None:
         for watcher in self.watchers:
             watcher.say(text)
 
-    def _plan(self) -> Plan:
-        return Plan(self.recipe.epochs, len(self.parts.train), self._seen(), tuple(self.history))
-
     def _save(self) -> None:
         """Write a checkpoint; the first process does."""
-        if self.team.rank:
+        if self.rank:
             return
+        state = {
+            f"{number}.{name}": torch.as_tensor(value)
+            for number, values in self.optimiser.state_dict()["state"].items()
+            for name, value in values.items()
+            if value is not None
+        }
         groups = {
             "model": self.model.state_dict(),
-            "optimiser": optimiser_tensors(self.optimiser),
-            "sums": self.step.sums.tensors,
+            "optimiser": state,
+            "sums": self.step.sums,
             "kept": self.kept,
         }
         checkpoint = Checkpoint(
             training=self.name,
             step=self.done,
-            tensors={
-                f"{g}.{key}": value for g, part in groups.items() for key, value in part.items()
-            },
+            tensors={f"{g}.{key}": value for g in groups for key, value in groups[g].items()},
             history=tuple(self.history),
             seconds=tuple(self.seconds),
             elapsed=self.elapsed,
@@ -786,34 +637,30 @@ class _Training:
 
     def _resume(self) -> str:
         """Take over the last good checkpoint; returns what is wrong with a newer one."""
-        first = self.team.rank == 0
-        found, fault = self.team.agree(
-            checkpoints.load(self.folder, self.name) if first else (None, "")
-        )
-        if found:
-            self.model.load_state_dict(found.group("model"))
-            restore_optimiser(self.optimiser, found.group("optimiser"))
-            self.step.sums.take(found.group("sums"), first)
-            device = self.step.device
-            self.kept = {key: value.to(device) for key, value in found.group("kept").items()}
-            self.history, self.seconds = list(found.history), list(found.seconds)
-            self.done, self.elapsed = found.step, found.elapsed
-            self.sessions = found.sessions + 1
+        loaded = checkpoints.load(self.folder, self.name) if self.rank == 0 else (None, "")
+        found, fault = agree(self.fabric, loaded)
+        if found is None:
+            return str(fault)
+        self.model.load_state_dict(found.group("model"))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in found.group("optimiser").items():
+            number, _, name = key.partition(".")
+            state.setdefault(int(number), {})[name] = tensor
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        for name, tensor in found.group("sums").items():
+            # what was summed over images is taken over by one process of several
+            if self.rank == 0 or name not in ("loss", "wrong", "images"):
+                self.step.sums[name].copy_(tensor)
+        device = self.step.device
+        self.kept = {key: value.to(device) for key, value in found.group("kept").items()}
+        self.history, self.seconds = list(found.history), list(found.seconds)
+        self.done, self.elapsed = found.step, found.elapsed
+        self.sessions = found.sessions + 1
         return str(fault)
 
 
-def _check(recipe: Recipe, parts: Parts) -> None:
-    images = len(parts.train)
-    if recipe.batch > images:
-        raise UserError(
-            f"batch {recipe.batch} exceeds the {images} training images; choose 1 to {images}"
-        )
-    if recipe.selection == "validation" and not len(parts.validation):
-        raise UserError("selection 'validation' needs a validation part, and none was given")
-
-
 def _identity(model: nn.Module, parts: Parts, recipe: Recipe, seed: int, name: str) -> str:
-    """What a checkpoint belongs to: the same settings, rows, seed and shapes, in one hash."""
+    """Return what a checkpoint belongs to, settings, rows, seed and shapes, in one hash."""
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     plain = json.dumps([asdict(recipe), seed, name, shapes], sort_keys=True)
     digest = hashlib.sha256(plain.encode())

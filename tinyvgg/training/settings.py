@@ -1,9 +1,7 @@
-"""What a network is and how it is trained, as plain settings, checked before any work.
-
-The standard library is all that this needs, so that the command line can refuse bad input at once.
-"""
+"""What a network is and how it is trained, as plain settings that are checked when made."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,6 +20,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The values that settings with a name can have; the first is the paper's."""
+MOST_SEEDS = 10_000
 
 
 class _Checked:
@@ -44,9 +43,9 @@ class Recipe(_Checked):
             other defaults (claim P2).
         order: ``reshuffled`` draws a new order each epoch, ``fixed`` keeps that of the first one,
             as the published code does.
-        selection: whose weights are kept: of the ``last`` epoch, or of the one with the fewest
-            errors on a ``validation`` part that is held out of the training part. ``test`` chooses
-            by the test part, as the published code does: a contrast, not a protocol.
+        selection: whose weights are kept: those of the ``last`` epoch, or of the one with the
+            fewest errors on a ``validation`` part that is held out of the training part. ``test``
+            chooses by the test part, as the published code does: a contrast, not a protocol.
         precision: of the arithmetic: ``float32``, or with fewer bits in the products: ``tf32`` (on
             a GPU; elsewhere the same as float32) or ``bfloat16``. Weights are float32 always.
     """
@@ -73,9 +72,9 @@ class Design(_Checked):
             part.
     """
 
-    architecture: str = CHOICES["architecture"][0]
-    initialisation: str = CHOICES["initialisation"][0]
-    scaling: str = CHOICES["scaling"][0]
+    architecture: str = "tinyvgg"
+    initialisation: str = "glorot"
+    scaling: str = "256"
 
 
 Part = TypeVar("Part", Recipe, Design)
@@ -86,20 +85,42 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 """Every setting with its usual value."""
 
 
-def parse_setting(text: str) -> tuple[str, list[Any]]:
-    """One setting and its values, as typed: ``optimiser=sgd,adam``.
+def parse_settings(texts: Iterable[str]) -> dict[str, list[Any]]:
+    """Parse settings with all values that a sweep gives them: ``optimiser=sgd,adam``.
 
     Raises:
-        UserError: an unknown setting, or a value that it cannot have.
+        UserError: an unknown setting, a value that it cannot have, or the same setting twice.
     """
-    name, sign, values = text.partition("=")
-    if not sign or not values:
-        raise UserError(f"setting {text!r} is not NAME=VALUE, such as optimiser=adam")
-    _check_name(name)
-    typed = [_typed(name, value.strip()) for value in values.split(",")]
-    for value in typed:
-        _check(name, value)
-    return name, typed
+    settings: dict[str, list[Any]] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not values:
+            raise UserError(f"setting {text!r} is not NAME=VALUE, such as optimiser=adam")
+        if name in settings:
+            raise UserError(f"setting {name!r} is given twice; give all its values at once")
+        typed = [_typed(name, value.strip()) for value in values.split(",")]
+        settings[name] = list(dict.fromkeys(typed))
+    return settings
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Parse seeds: ``0,1,2``, ``0-4``, or both.
+
+    Raises:
+        UserError: something else, a range that runs backwards, or a great many seeds.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            raise UserError(f"seeds {part!r} are not whole numbers such as 0,1,2 or 0-4")
+        numbers = range(int(first), int(last or first) + 1)
+        if not numbers:
+            raise UserError(f"seeds {part!r} run backwards; write {last}-{first}")
+        seeds.update(dict.fromkeys(numbers[: MOST_SEEDS + 1]))
+        if len(seeds) > MOST_SEEDS:
+            raise UserError(f"seeds {text!r} are too many; the most are {MOST_SEEDS}")
+    return list(seeds)
 
 
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,28 +130,24 @@ def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         UserError: names the setting, the value and what is known.
     """
     for name, value in settings.items():
-        _check_name(name)
         _check(name, value)
     return dict(settings)
 
 
 def changed(base: Part, settings: Mapping[str, Any]) -> Part:
-    """A recipe or design with those of the settings that it has."""
+    """Return a recipe or design with those of the settings that it has."""
     own = {setting.name for setting in fields(base)}
     return replace(base, **{name: value for name, value in settings.items() if name in own})
 
 
 def described(settings: Iterable[tuple[str, Any]]) -> str:
-    """Settings as they are typed; nothing for none."""
+    """Return settings as they are typed; an empty text for none."""
     return ", ".join(f"{name}={value}" for name, value in settings)
 
 
-def _check_name(name: str) -> None:
+def _check(name: str, value: object) -> None:
     if name not in DEFAULTS:
         raise UserError(f"setting {name!r} is not one of {', '.join(DEFAULTS)}")
-
-
-def _check(name: str, value: object) -> None:
     if name in CHOICES:
         if value not in CHOICES[name]:
             raise UserError(f"{name} {value!r} is not one of {', '.join(CHOICES[name])}")
@@ -142,25 +159,24 @@ def _check(name: str, value: object) -> None:
         raise UserError(f"{name} {value!r} is not positive")
 
 
-def _typed(name: str, value: str) -> Any:
-    usual = DEFAULTS[name]
-    if isinstance(usual, str):
-        return value
-    try:
-        return type(usual)(value)
-    except ValueError:
-        kind = "whole number" if isinstance(usual, int) else "number"
-        raise UserError(f"{name} {value!r} is not a {kind}, such as {usual}") from None
+def _typed(name: str, text: str) -> Any:
+    """Return a value with the type of its setting's default, checked."""
+    value: Any = text
+    if isinstance(DEFAULTS.get(name), int | float):
+        with suppress(ValueError):  # the check says what is wrong with it
+            value = type(DEFAULTS[name])(text)
+    _check(name, value)
+    return value
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything about a run but its source of faces and its seed.
+    """Everything about a run except its source of faces and its seed.
 
     Attributes:
         name: what it is called on the command line.
         size: side of the images in pixels.
-        subjects: how many synthetic subjects; None for all 67.
+        subjects: number of synthetic subjects; None for all 67.
         epochs: by task; for ``class`` the fewest.
         least_steps: that a network is trained for, however few images there are: small sets of
             photographs have few steps an epoch.
@@ -181,34 +197,26 @@ class Profile:
     dense: tuple[int, ...] = (1024, 512, 256)
 
     def recipe(self, task: str, images: int) -> Recipe:
-        """The training settings of a task with that many training images."""
+        """Return the training settings of a task with that many training images."""
         batch = min(self.batch, images)
         steps = -(-images // batch)
         epochs = max(self.epochs[task], -(-self.least_steps // steps))
         return Recipe(epochs=epochs, batch=batch, rate=self.rate)
 
 
-def _epochs(subject: int, emotion: int) -> Mapping[str, int]:
-    by_task = {"subject": subject, "emotion": emotion, "class": subject}
-    return MappingProxyType(by_task)
-
+_SMOKE = Profile(
+    "smoke",
+    size=32,
+    subjects=4,
+    epochs={"subject": 12, "emotion": 24, "class": 12},
+    least_steps=100,
+    rate=0.05,
+    maps=16,
+    dense=(128, 64, 32),
+)
+_QUICK = Profile("quick", 64, None, {"subject": 24, "emotion": 48, "class": 24}, 3000)
+_PAPER = Profile("paper", 224, None, {"subject": 100, "emotion": 100, "class": 100}, 20_000)
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {
-        profile.name: profile
-        for profile in (
-            Profile(
-                "smoke",
-                size=32,
-                subjects=4,
-                epochs=_epochs(12, 24),
-                least_steps=100,
-                rate=0.05,
-                maps=16,
-                dense=(128, 64, 32),
-            ),
-            Profile("quick", size=64, subjects=None, epochs=_epochs(24, 48), least_steps=3000),
-            Profile("paper", size=224, subjects=None, epochs=_epochs(100, 100), least_steps=20_000),
-        )
-    }
+    {profile.name: profile for profile in (_SMOKE, _QUICK, _PAPER)}
 )

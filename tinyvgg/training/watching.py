@@ -1,4 +1,4 @@
-"""Who watches a training: a progress bar, TensorBoard, a log."""
+"""What is kept of a training, who watches it, and what is wrong when it does not learn."""
 
 import logging
 import sys
@@ -14,8 +14,14 @@ from jaxtyping import Int
 from tqdm.auto import tqdm
 
 from tinyvgg.errors import need
-from tinyvgg.training import checkpoints
 from tinyvgg.training.settings import Recipe
+
+PLATEAU_EPOCHS = 10
+"""Epochs after which a training still on the plateau says so, and again at each doubling."""
+LEFT = 0.97
+"""The plateau is left where the loss is below this share of a constant predictor's."""
+VANISHED = 1e-6
+"""A layer whose gradient has a smaller norm learns nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,11 @@ class Epoch:
     Attributes:
         epoch: its number, from 1.
         train_loss: mean cross-entropy of the batches as the network went through them.
-        train_error: share of them that was wrong.
+        train_error: share of their images that was misclassified.
         test_loss: mean cross-entropy on the test part, with the weights after the last batch.
-        test_error: share of the test part that these weights get wrong.
+        test_error: share of the test part that these weights misclassify.
         validation_loss: of a validation part, where one is held out.
-        validation_error: the same.
+        validation_error: of a validation part, where one is held out.
         gradients: of each layer's weights, by the layer's name, the root mean square over some
             steps of the epoch of the gradient's norm.
     """
@@ -45,7 +51,7 @@ class Epoch:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """As plain data that JSON keeps exactly."""
+        """The epoch as plain data that JSON keeps exactly."""
         return {**asdict(self), "gradients": dict(self.gradients)}
 
 
@@ -68,23 +74,9 @@ class Trained:
 
 
 def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
-    """Losses and errors, a row an epoch; columns that no epoch has a value for are left out."""
+    """Return losses and errors, a row an epoch, without columns that no epoch has a value for."""
     table = pd.DataFrame([epoch.plain for epoch in history]).drop(columns="gradients")
     return table.dropna(axis="columns", how="all")
-
-
-def gradients_table(history: Sequence[Epoch]) -> pd.DataFrame:
-    """Norms of the gradients, a row an epoch and a column a layer."""
-    return pd.DataFrame([{"epoch": epoch.epoch, **epoch.gradients} for epoch in history])
-
-
-def timings_table(history: Sequence[Epoch], seconds: Sequence[float], images: int) -> pd.DataFrame:
-    """Wall time and training images a second, a row an epoch."""
-    rows = [
-        {"epoch": epoch.epoch, "seconds": taken, "images_per_second": images / taken}
-        for epoch, taken in zip(history, seconds, strict=True)
-    ]
-    return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ class Plan:
 
 
 class Watcher:
-    """Is told how a training goes. Nothing it does changes the training; override what you need."""
+    """Hears how a training goes, and changes nothing of it; override what you need."""
 
     def begin(self, plan: Plan) -> None:
         """The training begins, or goes on."""
@@ -116,14 +108,14 @@ class Watcher:
         Args:
             images: seen since the last call.
             loss: mean over the epoch so far.
-            error: the same, the share that was wrong.
+            error: share of the epoch's images so far that was misclassified.
         """
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         """An epoch is complete; `images` were seen since the last call of `step`."""
 
     def say(self, text: str) -> None:
-        """Something that the user should know."""
+        """There is something that the user should know."""
 
     def end(self) -> None:
         """The training has ended, or was interrupted."""
@@ -150,27 +142,22 @@ class ProgressBar(Watcher):
             unit="image",
             unit_scale=True,
         )
-        self.epochs = plan.epochs
-        self.done = len(plan.history)
+        self.epochs, self.done = plan.epochs, len(plan.history)
         if plan.history:
-            self.tested = _tested(plan.history[-1])
+            self.tested = f", test error {plan.history[-1].test_error:.1%}"
 
     def step(self, images: int, loss: float, error: float) -> None:
         """Move it on."""
-        self.bar.set_postfix_str(
-            f"epoch {self.done + 1}/{self.epochs}, loss {loss:.3f}, error {error:.1%}{self.tested}",
-            refresh=False,
-        )
-        self.bar.update(images)
+        self._show(self.done + 1, images, loss, error)
 
     def epoch(self, epoch: Epoch, images: int) -> None:
-        """Add what the test part says."""
-        self.tested, self.done = _tested(epoch), epoch.epoch
-        self.bar.set_postfix_str(
-            f"epoch {epoch.epoch}/{self.epochs}, loss {epoch.train_loss:.3f},"
-            f" error {epoch.train_error:.1%}{self.tested}",
-            refresh=False,
-        )
+        """Add the error of the test part."""
+        self.tested, self.done = f", test error {epoch.test_error:.1%}", epoch.epoch
+        self._show(epoch.epoch, images, epoch.train_loss, epoch.train_error)
+
+    def _show(self, epoch: int, images: int, loss: float, error: float) -> None:
+        text = f"epoch {epoch}/{self.epochs}, loss {loss:.3f}, error {error:.1%}{self.tested}"
+        self.bar.set_postfix_str(text, refresh=False)
         self.bar.update(images)
 
     def say(self, text: str) -> None:
@@ -243,80 +230,58 @@ class TensorBoard(Watcher):
 @contextmanager
 def watched(watchers: Iterable[Watcher], plan: Plan) -> Iterator[None]:
     """Let watchers begin, and end whatever happens."""
-    everyone = list(watchers)
     try:
-        for watcher in everyone:
+        for watcher in watchers:
             watcher.begin(plan)
         yield
     finally:
-        for watcher in everyone:
+        for watcher in watchers:
             watcher.end()
 
 
-def _tested(epoch: Epoch) -> str:
-    return f", test error {epoch.test_error:.1%}"
-
-
-PLATEAU_EPOCHS = 10
-"""Epochs after which a training still on the plateau says so, and again at each doubling."""
-LEFT = 0.97
-"""The plateau is left where the loss is below this share of a constant predictor's."""
-
-VANISHED = 1e-6
-"""A layer whose gradient has a smaller norm learns nothing any more."""
-
-
 def constant_loss(labels: Int[np.ndarray, "n"]) -> float:
-    """Cross-entropy of the best constant predictor, which answers with the classes' shares."""
+    """Return the cross-entropy of the best constant predictor, which knows the classes' shares."""
     shares = np.bincount(labels) / len(labels)
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())
 
 
 def left_plateau(history: Sequence[Epoch], constant: float) -> int | None:
-    """The first epoch whose training loss is clearly below a constant predictor's; None if none."""
+    """Return the first epoch whose training loss is clearly below a constant predictor's."""
     return next((e.epoch for e in history if e.train_loss < LEFT * constant), None)
 
 
 def plateau(history: Sequence[Epoch], constant: float) -> str | None:
-    """What to say after an epoch of a training that has not left the plateau; mostly nothing."""
+    """Describe a training that is still on the plateau, after some numbers of epochs."""
     epochs = len(history)
     due = epochs % PLATEAU_EPOCHS == 0 and (epochs // PLATEAU_EPOCHS).bit_count() == 1
     if not due or left_plateau(history, constant) is not None:
         return None
     last = history[-1]
+    norms = ", ".join(f"{name} {norm:.1e}" for name, norm in last.gradients.items())
+    advice = (
+        "They have vanished, as where ReLUs no longer fire: it will hardly recover. What may"
+        " help: a smaller rate, he initialisation, another seed, fewer layers"
+        if min(last.gradients.values()) < VANISHED
+        else "Plain gradient descent can stay there for long and leave all at once. What is known"
+        " to help: more epochs, he initialisation, whose signal does not fade from layer to layer,"
+        " standardised or centred pixels"
+    )
     return (
         f"after {epochs} epochs the loss is {last.train_loss:.4f}, and a constant predictor's is"
         f" {constant:.4f}: the network has learnt nothing yet."
-        f" Norms of the gradients, first layer to last: {_norms(last)}. {_advice(last)}"
+        f" Norms of the gradients, first layer to last: {norms}. {advice}"
     )
 
 
-def _advice(epoch: Epoch) -> str:
-    if min(epoch.gradients.values()) < VANISHED:
-        return (
-            "They have vanished, as where ReLUs no longer fire: it will hardly recover. What may"
-            " help: a smaller rate, he initialisation, another seed, fewer layers"
-        )
-    return (
-        "Plain gradient descent can stay there for long and leave all at once. What is known to"
-        " help: more epochs, he initialisation, whose signal does not fade from layer to layer,"
-        " standardised or centred pixels"
-    )
-
-
-def not_finite(loss: float, epoch: int, step: int, recipe: Recipe, folder: Path) -> str:
-    """What to say when the loss is no longer a number."""
+def not_finite(loss: float, epoch: int, step: int, recipe: Recipe, folder: Path | None) -> str:
+    """Describe a loss that is no longer a number; `folder` has the last checkpoint, if any."""
     kept = (
         f"the last good checkpoint stays in {str(folder)!r}"
-        if (folder / checkpoints.NAME).exists()
+        if folder
         else "there was no checkpoint before it"
     )
     return (
         f"the loss is {loss} in step {step} of epoch {epoch}, the training stops; "
         f"a smaller rate than {recipe.rate:g} may help; {kept}"
     )
-
-
-def _norms(epoch: Epoch) -> str:
-    return ", ".join(f"{name} {norm:.1e}" for name, norm in epoch.gradients.items())

@@ -1,80 +1,56 @@
-"""Workers that die, fail or are interrupted."""
+"""Workers that die or are interrupted."""
 
 import json
 import multiprocessing
 import os
 import signal
-from concurrent.futures import Future
+import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
-import torch
 
-from synthfaces import cores
 from tests.helpers.small_jobs import (
-    count_down,
+    die,
     jobs,
     running,
     sweeping,
     threads,
-    wait_for_lines,
+    wait_for,
+    wait_for_ever,
     without_bars,
 )
-from tests.helpers.small_jobs import wait_for as wait_until
-from tinyvgg.errors import UserError
-from tinyvgg.training.sweeps import Pool, processes, run_job, usual_workers
-
-
-def test_a_worker_that_dies_takes_down_no_job_but_its_own(tmp_path: Path) -> None:
-    with processes(workers=2, threads=1) as pool:
-        beside = pool.submit(wait_for_lines, tmp_path / "beside", tmp_path / "dying", 3)
-        dying = pool.submit(count_down, tmp_path / "dying", 2)
-        assert dying.result() == 3
-        assert beside.result() == 1
-
-
-def test_a_job_that_brings_down_three_workers_is_given_up_and_others_go_on(tmp_path: Path) -> None:
-    with processes(workers=1, threads=1) as pool:
-        dying = pool.submit(count_down, tmp_path / "dying", 99)
-        after = pool.submit(count_down, tmp_path / "after", 0)
-        with pytest.raises(UserError, match="its worker died 3 times"):
-            dying.result()
-        assert after.result() == 1
-    assert len((tmp_path / "dying").read_text()) == 3
+from tinyvgg.training.sweeps import DIED, processes, run_job, sweep
 
 
 def test_an_interruption_ends_workers_in_the_middle_of_their_job(tmp_path: Path) -> None:
-    endless: list[Future[int]] = []
-
     def interrupted() -> None:
-        with processes(workers=2, threads=1) as pool:
-            for number in range(3):
-                begun = (wait_for_lines, tmp_path / str(number), tmp_path / "never", 1)
-                endless.append(pool.submit(*begun))
-            wait_for_lines(tmp_path / "here", tmp_path / "0", 1)
+        with processes(workers=1, threads=1) as pool:
+            pool.submit(wait_for_ever, tmp_path / "begun")
+            while not (tmp_path / "begun").exists():
+                time.sleep(0.01)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert not multiprocessing.active_children()
-    assert endless[2].cancelled()
 
 
-def test_workers_are_limited_in_their_threads() -> None:
-    assert 1 <= usual_workers() <= max(1, cores() // 2)
+def test_workers_are_limited_in_their_threads_and_one_that_dies_is_a_row_that_says_so(
+    faces: str,
+) -> None:
     with processes(workers=1, threads=1) as pool:
         assert pool.submit(threads).result() == 1
-    assert torch.get_num_threads() == 1
-
-
-def test_without_a_job_there_is_no_worker() -> None:
-    pool = Pool(3, 1)
-    pool.shutdown()
-    assert not multiprocessing.active_children()
-    with pytest.raises(RuntimeError):
-        pool.submit(threads)
+        with pytest.raises(BrokenProcessPool):
+            pool.submit(die).result()
+    todo = jobs(faces, [0])
+    with processes(workers=1, threads=1) as pool:
+        submit = pool.submit
+        pool.submit = lambda *_: submit(die)  # type: ignore[method-assign]
+        table = sweep(todo, pool, progress=False)
+    assert table["error"].tolist() == [DIED]
 
 
 def workers_of(process: int) -> list[psutil.Process]:
@@ -89,7 +65,7 @@ def test_a_training_whose_worker_is_killed_goes_on_from_its_checkpoint(
     given = ["--set", "epochs=30", "--workers", "1"]
     said = tmp_path / "sweep.log"
     with running(said, *sweeping(faces, *given)) as process:
-        wait_until(lambda: list(home.rglob("checkpoint.safetensors")), process, said)
+        wait_for(lambda: list(home.rglob("checkpoint.safetensors")), process, said)
         (worker,) = workers_of(process.pid)
         worker.kill()
         assert process.wait() == 0, said.read_text()
@@ -115,7 +91,7 @@ def test_interrupted_it_says_one_line_leaves_no_process_and_a_table_to_go_on_fro
 
     given = ["--set", "epochs=40", "--workers", "1", "--seeds", "0-2"]
     with running(said, *sweeping(faces, *given)) as process:
-        (checkpoint,) = wait_until(second, process, said)
+        (checkpoint,) = wait_for(second, process, said)
         begun = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait() == 130

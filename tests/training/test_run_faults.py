@@ -6,8 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from filelock import FileLock
 
 from tinyvgg.training.experiments import open_study
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 CHILD = """
 import sys, torch
 torch.set_num_threads(1)
@@ -27,11 +25,6 @@ except UserError as error:
     sys.exit(f"refused: {error}")
 print("trained", run.folder.name)
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
-    return draw_photographs(tmp_path / "faces")
 
 
 def command(folder: Path) -> list[str]:
@@ -127,10 +120,8 @@ def test_a_file_in_the_place_of_the_runs_is_one_line(folder: Path, tmp_path: Pat
 
 
 def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, home: Path, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    monkeypatch.setenv("TINYVGG_HOME", str(home))
     run = open_study("smoke", f"folder:{folder}", 3, progress=False).run("class").folder
     manifest = (run / "manifest.json").rename(tmp_path / "manifest.json")
     trained = {path: path.stat().st_mtime_ns for path in run.iterdir()}
@@ -142,7 +133,6 @@ def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
         assert second.stderr is not None
         said = second.stderr.readline()
         assert said == f"another process trains '{run.name}'; waiting for it\n"
-        time.sleep(0.2)
         assert second.poll() is None
         manifest.rename(run / "manifest.json")
         first.release()

@@ -3,17 +3,17 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from tinyvgg import backtrack, record, rescore
+from tinyvgg.backtracking import NAMED
 from tinyvgg.training import sweeps as findings
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
-from tinyvgg.training.sweeps import RULE_NAMES, RULES, Finding, explain
+from tinyvgg.training.sweeps import Finding, explain
 
 SETTINGS = {"epochs": 10, "optimiser": "adam", "rate": 0.002}
 
@@ -30,13 +30,13 @@ def test_findings_are_those_of_each_error_by_hand(
     run: Run, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(findings, "BATCH", batch)
-    found = explain(run, RULE_NAMES)
-    assert list(found) == list(RULE_NAMES)
+    found = explain(run, NAMED)
+    assert list(found) == list(NAMED)
     for name, finding in found.items():
         pixels, repaired = [], 0
         for error in run.errors:
             trace = record(run.model, run.tensor([int(run.split.test[error])]))
-            kept = backtrack(trace, rule=RULES[name]).pixels
+            kept = backtrack(trace, rule=NAMED[name]).pixels
             pixels.append(int(kept.sum()))
             repaired += int(rescore(trace, kept).argmax()) == int(run.labels[error])
         assert finding == Finding(len(run.errors), sum(pixels) / len(pixels), repaired)
@@ -48,7 +48,7 @@ def test_findings_are_kept_by_rule_and_read_again(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = explain(run, ["literal"])
-    path = run.folder / findings.NAME
+    path = run.folder / findings.EXPLAINED
     content = json.loads(path.read_text())
     assert content["weights"] == run.manifest["sha256"]["weights.safetensors"]
     assert list(content["rules"]) == ["Literal()"]
@@ -84,18 +84,16 @@ def test_two_that_want_the_same_findings_find_them_once(
 )
 def test_a_damaged_file_is_made_again(run: Run, content: str) -> None:
     expected = explain(run, ["literal"])
-    path = run.folder / findings.NAME
+    path = run.folder / findings.EXPLAINED
     whole = path.read_text()
     path.write_text(content.replace("W", run.manifest["sha256"]["weights.safetensors"]))
-    assert not findings.is_explained(run.folder, ["literal"])
     assert explain(run, ["literal"]) == expected
     assert path.read_text() == whole
-    assert findings.is_explained(run.folder, ["literal"])
 
 
 def test_findings_of_other_weights_or_parameters_do_not_count(run: Run) -> None:
     expected = explain(run, ["cutoff"])
-    path = run.folder / findings.NAME
+    path = run.folder / findings.EXPLAINED
     for old, new in (
         (run.manifest["sha256"]["weights.safetensors"], "0" * 64),
         ("percentile=90.0", "percentile=80.0"),
@@ -106,7 +104,7 @@ def test_findings_of_other_weights_or_parameters_do_not_count(run: Run) -> None:
 
 def test_a_run_without_errors_has_no_mean(run: Run) -> None:
     right = torch.nn.functional.one_hot(torch.from_numpy(run.labels)).float()
-    perfect = replace(run, logits=right)
+    perfect = run.having(logits=right)
     assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
     assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
 

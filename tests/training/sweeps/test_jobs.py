@@ -1,0 +1,69 @@
+"""What a sweep is asked for: checked at once, and multiplied out."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tinyvgg import cli
+from tinyvgg.errors import UserError
+from tinyvgg.training.experiments import Study, open_study
+from tinyvgg.training.sweeps import plan
+
+
+@pytest.fixture
+def study(faces: str) -> Study:
+    return open_study("smoke", faces, 0, False)
+
+
+def test_every_task_setting_and_seed_meet_once_and_seeds_vary_fastest(study: Study) -> None:
+    settings = {"optimiser": ["sgd", "adam"], "rate": [0.1, 0.01]}
+    jobs = plan(study, [], [3, 5], settings, ["cutoff"])
+    assert [(*dict(job.settings).values(), job.seed) for job in jobs] == [
+        (optimiser, rate, seed)
+        for optimiser in ("sgd", "adam")
+        for rate in (0.1, 0.01)
+        for seed in (3, 5)
+    ]
+    assert {job.task for job in jobs} == {"class"}
+    assert jobs[0].name == "class, seed 3, optimiser=sgd, rate=0.1"
+
+
+def test_a_job_travels_and_means_the_same_everywhere(
+    faces: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path(faces.partition(":")[2])
+    monkeypatch.chdir(place.parent)
+    study = open_study("smoke", f"folder:{place.name}", 0, False)
+    (job,) = plan(study, [], [0], {"rate": [0.1]}, ["literal"])
+    assert job.faces == faces
+    assert job.home == str(home)
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert len({job, pickle.loads(pickle.dumps(job))}) == 1
+
+
+def test_tasks_and_rules_are_among_the_known_ones(study: Study) -> None:
+    with pytest.raises(UserError, match="task 'emotion' is not one of class"):
+        plan(study, ["emotion"], [0], {}, [])
+    with pytest.raises(UserError, match="rule 'deep' is not one of literal, cutoff, published"):
+        plan(study, [], [0], {}, ["literal", "deep"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--profile", "fast"], "fast"),
+        (["--seeds", "4-0"], "4-0"),
+        (["--set", "colour=red"], "colour"),
+        (["--workers", "0"], "0"),
+        (["--name", "a/b"], "a/b"),
+        (["--rules", "deep"], "deep"),
+    ],
+)
+def test_bad_input_is_named_and_writes_nothing(
+    faces: str, home: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    given = [] if "--profile" in options else ["--profile", "smoke"]
+    assert cli.main(["sweep", "--faces", faces, *given, *options]) == cli.BAD_INPUT
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (home / "runs").exists()

@@ -1,0 +1,60 @@
+"""``tinyvgg train``, from what is typed to what is printed."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tinyvgg import cli
+
+Capture = pytest.CaptureFixture[str]
+
+
+def says(capsys: Capture, *arguments: str) -> str:
+    assert cli.main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_train_says_in_one_line_what_came_out_and_writes_curves(
+    folder: Path, home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    given = ["train", "--profile", "smoke", "--faces", f"folder:{folder}", "--device", "cpu"]
+    given += ["--seed", "5", "--set", "epochs=2", "--tensorboard", str(tmp_path / "curves")]
+    said = says(capsys, *given)
+    (run,) = (home / "runs").iterdir()
+    history = pd.read_csv(run / "history.csv")
+    wrong = history["test_error"].iloc[-1]
+    assert said == f"class: accuracy {1 - wrong:.2%}, {round(10 * wrong)} of 10 wrong; {run}\n"
+    assert said == says(capsys, *given)
+    curves = EventAccumulator(str(tmp_path / "curves" / run.name)).Reload()
+    losses = [point.value for point in curves.Scalars("loss/train")]
+    assert losses == pytest.approx(history["train_loss"].tolist())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--profile", "fast"], "fast"),
+        (["--task", "age"], "age"),
+        (["--set", "optimiser=lion"], "lion"),
+        (["--set", "optimiser=sgd,adam"], "several values"),
+        (["--set", "rate=1", "--set", "rate=2"], "twice"),
+        (["--device", "tpu"], "tpu"),
+        (["--tensorboard", __file__], "is not a folder"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(
+    home: Path, capsys: Capture, options: list[str], said: str
+) -> None:
+    assert cli.main(["train", *options]) == cli.BAD_INPUT
+    assert said in capsys.readouterr().err
+    assert not (home / "runs").exists()
+
+
+def test_photographs_that_are_left_out_are_counted(folder: Path, capsys: Capture) -> None:
+    (folder / "calm" / "empty.jpg").write_bytes(b"")
+    given = ["--profile", "smoke", "--faces", f"folder:{folder}::crop=centre", "--set", "epochs=1"]
+    accuracy, left_out = says(capsys, "train", *given).splitlines()
+    assert accuracy.startswith("class: accuracy")
+    assert left_out.startswith("1 file left out")

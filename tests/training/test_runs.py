@@ -1,0 +1,179 @@
+"""The runs that are there: listed, found by a part of their names, loaded by it."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from filelock import FileLock
+
+from tinyvgg import cli
+from tinyvgg.errors import UserError
+from tinyvgg.training import runs
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Experiment, Run, find, listed, load_trained
+from tinyvgg.training.watching import Plan, Watcher
+
+SETTINGS = {"epochs": 3, "initialisation": "he", "scaling": "standardised"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable[..., Path]) -> Run:
+    """A run of three epochs, in a home of its own."""
+    faces = draw_photographs(tmp_path_factory.mktemp("photographs") / "faces")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYVGG_HOME", str(tmp_path_factory.mktemp("trained")))
+        run = open_study("smoke", f"folder:{faces}", 3, False, SETTINGS).run("class", device="cpu")
+        assert torch.isfinite(run.logits).all()
+    return run
+
+
+@pytest.fixture
+def copy(trained: Run, home: Path) -> Callable[..., Path]:
+    """Copies the run, under another name, as if it ended some seconds ago."""
+
+    def copied(name: str, age: float = 0.0) -> Path:
+        folder = home / "runs" / name
+        shutil.copytree(trained.folder, folder)
+        for path in folder.iterdir():
+            os.utime(path, (time.time() - age,) * 2)
+        return folder
+
+    return copied
+
+
+def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+def test_runs_are_listed_by_their_files_and_nothing_is_changed(
+    trained: Run, copy: Callable[..., Path], home: Path
+) -> None:
+    whole, held, cut, broken = (copy(f"{n}-{n}", age=100 * n) for n in range(1, 5))
+    for folder in (held, cut):
+        (folder / "manifest.json").unlink()
+    (broken / "manifest.json").write_text("[]")
+    (home / "runs" / "notes").mkdir()
+    before = stamps(home)
+    with FileLock(held / ".lock"):
+        table = listed()
+    assert stamps(home) == before
+    states = [runs.COMPLETE, runs.TRAINING, runs.INTERRUPTED, runs.DAMAGED]
+    assert dict(zip(table["name"], table["state"], strict=True)) == dict(
+        zip(["1-1", "2-2", "3-3", "4-4"], states, strict=True)
+    )
+    first = table.set_index("name").loc["1-1"]
+    assert first["accuracy"] == trained.accuracy
+    assert first["age"] == pytest.approx(100, abs=60)
+    assert first["size"] == sum(path.stat().st_size for path in whole.iterdir())
+    assert table["seed"].tolist() == [3] * 4
+    assert table["accuracy"].isna().sum() == 3
+
+
+def test_what_is_trained_is_listed_before_the_first_step(folder: Path) -> None:
+    found = []
+
+    class Look(Watcher):
+        def begin(self, plan: Plan) -> None:
+            found.append(listed())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_study("smoke", f"folder:{folder}", 5, False).run("class", watchers=[Look()])
+    (table,) = found
+    assert (table["state"].tolist(), table["seed"].tolist()) == ([runs.TRAINING], [5])
+    assert listed()["state"].tolist() == [runs.INTERRUPTED]
+
+
+def test_the_command_prints_a_line_a_run(
+    copy: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["runs"]) == 0
+    assert "tinyvgg train" in capsys.readouterr().out
+    copy("first", age=7300)
+    (copy("second") / "manifest.json").unlink()
+    assert cli.main(["runs"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["run", "state", "accuracy", "seed", "age", "size"]
+    by_name = {row.split()[0]: row for row in rows}
+    assert " 2 h " in by_name["first"]
+    assert "%" in by_name["first"]
+    assert " interrupted " in by_name["second"]
+
+
+def test_any_part_of_a_name_that_no_other_has_finds_a_run(copy: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match=r"'abc' is not there: .*runs' has none"):
+        find("abc")
+    for name in ("class-seed1-abc", "class-seed2-abd", "class-seed1"):
+        copy(name)
+    assert find("abc").name == "class-seed1-abc"
+    assert find("class-seed1").name == "class-seed1"
+    with pytest.raises(UserError, match=r"'ab' could be class-seed1-abc, class-seed2-abd"):
+        find("ab")
+    with pytest.raises(UserError, match=r"'xyz' is not one of .*class-seed2-abd"):
+        find("xyz")
+
+
+def test_a_run_found_by_its_name_is_the_one_that_was_trained(
+    trained: Run, copy: Callable[..., Path]
+) -> None:
+    copy(trained.name)
+    run = load_trained("class-folder")
+    assert run.experiment.name == trained.experiment.name
+    assert run.scaling == trained.scaling != Run(trained.experiment, manifest={}).scaling
+    assert torch.equal(run.logits, trained.logits)
+    pd.testing.assert_frame_equal(run.history, trained.history)
+    for name, weights in trained.model.state_dict().items():
+        assert torch.equal(run.model.state_dict()[name], weights)
+    assert not run.model.training
+    with pytest.raises(UserError, match=f"run '{trained.name}' keeps no images"):
+        run.errors  # noqa: B018
+
+
+def test_only_complete_runs_are_loaded(copy: Callable[..., Path]) -> None:
+    folder = copy("copy")
+    (folder / "weights.safetensors").write_bytes(b"0")
+    with pytest.raises(UserError, match="has a damaged weights.safetensors"):
+        load_trained("copy")
+    (folder / "manifest.json").unlink()
+    with pytest.raises(UserError, match="run 'copy' is interrupted"):
+        load_trained("copy")
+
+
+def test_the_configuration_is_among_the_hashes(copy: Callable[..., Path]) -> None:
+    path = copy("copy") / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seed": 4}))
+    with pytest.raises(UserError, match="has a damaged config.json"):
+        load_trained("copy")
+
+
+@pytest.mark.parametrize(
+    "source", ["synthetic", "synthetic:noise=0.02", "folder:here", "folder:here::crop=faces"]
+)
+def test_an_experiment_keeps_its_name_without_the_place_of_its_images(
+    trained: Run, source: str
+) -> None:
+    given = runs.Experiment(**{**vars(trained.experiment), "source": source})
+    assert Experiment.of(json.loads(json.dumps(given.configuration))).name == given.name
+
+
+@pytest.mark.parametrize("wrong", [{"recipe": {"unheard": 1}}, {"classes": None}, {"source": 3}])
+def test_a_configuration_that_says_something_else_is_refused(
+    trained: Run, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match="configuration of a run cannot be read"):
+        Experiment.of({**trained.experiment.configuration, **wrong})
+
+
+def test_a_run_with_other_parts_keeps_the_rest(trained: Run) -> None:
+    right = torch.nn.functional.one_hot(torch.from_numpy(trained.labels)).float()
+    other = trained.having(logits=right)
+    assert other.accuracy == 1
+    assert other.faces is trained.faces
+    assert other.folder == trained.folder

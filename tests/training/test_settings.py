@@ -1,0 +1,104 @@
+"""Settings: known, typed and checked before any work."""
+
+from typing import Any
+
+import pytest
+
+from tinyvgg.errors import UserError
+from tinyvgg.training.settings import (
+    CHOICES,
+    DEFAULTS,
+    Design,
+    Recipe,
+    changed,
+    check_settings,
+    parse_seeds,
+    parse_settings,
+)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"epochs": 0}, "epochs 0 is not positive"),
+        ({"batch": -1}, "batch -1 is not positive"),
+        ({"rate": 0.0}, "rate 0.0 is not positive"),
+        ({"rate": float("nan")}, "rate nan is not positive"),
+        ({"epochs": 2.5}, "epochs 2.5 is not a whole number"),
+        ({"batch": True}, "batch True is not a whole number"),
+        ({"optimiser": "lion"}, "optimiser 'lion' is not one of sgd, adam, adagrad"),
+    ],
+)
+def test_settings_that_train_nothing_are_refused(setting: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_settings(setting)
+
+
+@pytest.mark.parametrize("setting", [{"epochs": 0}, {"rate": -0.1}, {"order": "random"}])
+def test_a_recipe_checks_its_settings(setting: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        Recipe(**setting)
+
+
+def test_values_are_typed_as_the_setting_is_and_taken_once_each() -> None:
+    typed = ["optimiser=sgd,adam", "epochs=3", "rate=0.1, 1,1e-1", "scaling=256"]
+    assert parse_settings(typed) == {
+        "optimiser": ["sgd", "adam"],
+        "epochs": [3],
+        "rate": [0.1, 1.0],
+        "scaling": ["256"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["adam"], "setting 'adam' is not NAME=VALUE"),
+        (["optimiser="], "setting 'optimiser=' is not NAME=VALUE"),
+        (["colour=red"], "setting 'colour' is not one of epochs, batch, rate"),
+        (["epochs=many"], "epochs 'many' is not a whole number"),
+        (["rate=fast"], "rate 'fast' is not a number"),
+        (["rate=nan"], "rate nan is not positive"),
+        (["order=random"], "order 'random' is not one of reshuffled, fixed"),
+        (["rate=0.1", "epochs=3", "rate=0.2"], "setting 'rate' is given twice"),
+    ],
+)
+def test_what_cannot_be_set_is_named_with_what_can(texts: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse_settings(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0", [0]), ("0-4", [0, 1, 2, 3, 4]), ("2, 0,1", [2, 0, 1]), ("0-2,7,1", [0, 1, 2, 7])],
+)
+def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "seeds '' are not whole numbers"),
+        ("-1", "seeds '-1' are not whole numbers"),
+        ("one", "seeds 'one' are not whole numbers"),
+        ("0,,1", "seeds '' are not whole numbers"),
+        ("4-0", "seeds '4-0' run backwards"),
+        ("0-99999999999999999999", "seeds '0-99999999999999999999' are too many"),
+    ],
+)
+def test_what_is_no_seed_is_named(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse_seeds(text)
+
+
+def test_the_first_choice_of_each_setting_is_the_usual_one() -> None:
+    assert {name: values[0] for name, values in CHOICES.items()} == {
+        name: DEFAULTS[name] for name in CHOICES
+    }
+
+
+def test_only_those_that_belong_are_changed() -> None:
+    settings = {"rate": 0.5, "scaling": "centred"}
+    assert changed(Recipe(), settings) == Recipe(rate=0.5)
+    assert changed(Design(), settings) == Design(scaling="centred")
