@@ -66,7 +66,15 @@ def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0)
         torch.manual_seed(0)
         model = TinyVGG(len(classes), size, 4, (8,)).eval()
     logits = torch.from_numpy(scores)
-    return Run(experiment, faces, parts, model, history, logits, {"device": "cpu"})
+    return Run(
+        experiment,
+        faces=faces,
+        split=parts,
+        model=model,
+        history=history,
+        logits=logits,
+        manifest={"device": "cpu"},
+    )
 
 
 def sentence(drawn: style.Drawn) -> str:

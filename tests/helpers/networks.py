@@ -42,4 +42,12 @@ def run(task="subject", wrong=True, kind="synthetic", seed=0):
     if not wrong:
         labels = of.index.labels(task)[split.test]
         logits = torch.eye(len(classes))[torch.from_numpy(labels)]
-    return Run(experiment, of, split, model, pd.DataFrame(), logits, {"device": "cpu"})
+    return Run(
+        experiment,
+        faces=of,
+        split=split,
+        model=model,
+        history=pd.DataFrame(),
+        logits=logits,
+        manifest={"device": "cpu"},
+    )

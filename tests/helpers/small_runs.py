@@ -47,7 +47,15 @@ def run(task: str = "emotion", seed: int = 0) -> Run:
     rows = np.arange(len(index))
     with torch.no_grad():
         logits = model(faces.tensor(rows))
-    return Run(made, faces, Split(rows[:0], rows), model, pd.DataFrame(), logits, {"device": "cpu"})
+    return Run(
+        made,
+        faces=faces,
+        split=Split(rows[:0], rows),
+        model=model,
+        history=pd.DataFrame(),
+        logits=logits,
+        manifest={"device": "cpu"},
+    )
 
 
 def fitted(model: TinyVGG, faces: Faces, task: str, generator: np.random.Generator) -> TinyVGG:

@@ -30,26 +30,17 @@ PREVIOUS = "checkpoint-before.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stands: between two steps.
+    """Where a training stands: between two steps."""
 
-    Attributes:
-        training: what identifies the training; a checkpoint of another one is refused.
-        step: steps done of the epoch that is under way.
-        tensors: weights, state of the optimiser, sums over the epoch, weights kept so far; the
-            first part of a name, up to a dot, says which.
-        history: the complete epochs.
-        seconds: wall time of each of them.
-        elapsed: wall time of the epoch that is under way.
-        sessions: calls that had a part in it so far.
-    """
-
-    training: str
-    step: int
+    training: str  # what identifies the training; a checkpoint of another one is refused
+    step: int  # steps done of the epoch that is under way
+    # weights, state of the optimiser, sums over the epoch, weights kept so far: the first part of
+    # a name, up to a dot, says which
     tensors: Mapping[str, Tensor] = field(repr=False)
-    history: tuple[Epoch, ...] = ()
-    seconds: tuple[float, ...] = ()
-    elapsed: float = 0.0
-    sessions: int = 1
+    history: tuple[Epoch, ...] = ()  # the complete epochs
+    seconds: tuple[float, ...] = ()  # wall time of each of them
+    elapsed: float = 0.0  # wall time of the epoch that is under way
+    sessions: int = 1  # calls that had a part in it so far
 
     def group(self, name: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin so, without that part of their names."""
@@ -147,8 +138,7 @@ def _not_written(folder: Path, error: Exception, size: int, epoch: int) -> str:
         if (folder / NAME).exists() or (folder / PREVIOUS).exists()
         else "there is none before it"
     )
-    full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error).lower()
-    if not full:
+    if getattr(error, "errno", None) != errno.ENOSPC and "os error 28" not in str(error).lower():
         return f"the {place} cannot be written ({error}); {kept}"
     free = shutil.disk_usage(folder).free / 1e6
     return (

@@ -36,15 +36,8 @@ from tinyvgg.training.watching import (
     left_plateau,
 )
 
-_NOT_WRITABLE = (
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-)
+_REFUSED = ("EACCES", "EDQUOT", "EEXIST", "ENOSPC", "ENOTDIR", "EPERM", "EROFS")
+"""Names of what a system says where a folder cannot be written."""
 
 
 def train_or_load(
@@ -60,13 +53,6 @@ def train_or_load(
     A second process that asks for the same experiment waits for the first and loads its result.
     Under torchrun all its processes train together.
 
-    Args:
-        experiment: its description.
-        faces: its images.
-        progress: whether to show a progress bar.
-        device: to train on; None for the best there is.
-        watchers: hear how the training goes.
-
     Raises:
         UserError: a device that is absent, a run folder that is damaged, of another version, or
             cannot be written, and what `tinyvgg.training.loop.train` refuses.
@@ -81,16 +67,12 @@ def train_or_load(
                 watching = [shown, *watchers] if first else []
                 _train(experiment, faces, device, fabric, watching)
         agree(fabric, None)
-    return Run(experiment, faces, manifest=read_manifest(folder))
+    return Run(experiment, faces=faces, manifest=read_manifest(folder))
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Have a run's folder to oneself, if need be after another process has finished with it.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
+    """Have a run's folder to oneself, if need be after another process has finished with it."""
     lock = FileLock(folder / run_folder.LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +86,7 @@ def held(folder: Path) -> Iterator[None]:
         finally:
             lock.release()
     except OSError as error:
-        if error.errno not in _NOT_WRITABLE:
+        if errno.errorcode.get(error.errno or 0) not in _REFUSED:
             raise
         raise UserError(
             f"run folder {str(folder)!r} cannot be written ({error.strerror}); make room for it,"
@@ -143,17 +125,8 @@ def _train(
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
     model = build_model(experiment).to(device)
     source = resident(faces, experiment.task, device, scaling)
-    trained = train(
-        model,
-        source,
-        rows,
-        experiment.recipe,
-        experiment.seed,
-        folder,
-        fabric=fabric,
-        watchers=watchers,
-        name=experiment.name,
-    )
+    about: dict[str, Any] = {"fabric": fabric, "watchers": watchers, "name": experiment.name}
+    trained = train(model, source, rows, experiment.recipe, experiment.seed, folder, **about)
     if not first:
         return
     history, labels = trained.history, source.labels.cpu().numpy()
@@ -207,30 +180,19 @@ class _Files(Watcher):
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         self.history.append(epoch)
-        table = history_table(self.history)
-        paths.write_whole(
-            self.folder / run_folder.HISTORY, lambda to: table.to_csv(to, index=False)
-        )
+        text = history_table(self.history).to_csv(index=False)
+        paths.write_whole(self.folder / run_folder.HISTORY, lambda to: to.write_text(text))
 
 
 @dataclass(frozen=True)
 class Study:
-    """One profile, one source of faces, one seed: what a notebook works on.
+    """One profile, one source of faces, one seed: what a notebook works on."""
 
-    Attributes:
-        profile: size, recipe, network.
-        source: of the faces.
-        seed: of split, initial weights and batch order.
-        progress: whether to show progress bars.
-        settings: where its networks differ from the profile's (`tinyvgg.training.settings.Recipe`,
-            `tinyvgg.training.settings.Design`).
-    """
-
-    profile: Profile
-    source: str
-    seed: int
-    progress: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    profile: Profile  # size, recipe, network
+    source: str  # of the faces
+    seed: int  # of split, initial weights and batch order
+    progress: bool = True  # whether to show progress bars
+    settings: Mapping[str, Any] = field(default_factory=dict)  # where it departs from the profile
 
     @cached_property
     def faces(self) -> Faces:
@@ -239,11 +201,7 @@ class Study:
         return load_faces(self.source, profile.size, profile.subjects, progress=self.progress)
 
     def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
-        """Return a study of the same faces, loaded once, with another seed and other settings.
-
-        Raises:
-            UserError: a setting that does not exist, or a value it cannot have.
-        """
+        """Return a study of the same faces, loaded once, with another seed and other settings."""
         other = replace(self, seed=seed, settings=check_settings(settings))
         vars(other)["faces"] = self.faces
         return other
@@ -279,23 +237,14 @@ class Study:
         return {}
 
     def run(self, task: str, *, device: str | None = None, watchers: Sequence[Watcher] = ()) -> Run:
-        """Return the trained network of a task; trained on first use, loaded ever after.
-
-        Args:
-            task: the column whose classes it knows.
-            device: to train on; None for the best there is.
-            watchers: hear how its training goes.
-        """
+        """Return the trained network of a task; trained on first use, loaded ever after."""
         if task not in self._runs:
             fabric = assemble(check_device(device))
             with nullcontext() if fabric is None else fabric.rank_zero_first():
                 self.faces  # noqa: B018 - rendered by one process, read by the others
+            made, faces = self.experiment(task), self.faces
             self._runs[task] = train_or_load(
-                self.experiment(task),
-                self.faces,
-                self.progress,
-                device=device,
-                watchers=watchers,
+                made, faces, self.progress, device=device, watchers=watchers
             )
         return self._runs[task]
 

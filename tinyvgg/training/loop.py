@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -20,25 +20,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from tinyvgg.errors import UserError, need
 from tinyvgg.faces.sources import DEVICES
 from tinyvgg.faces.sources import check_device as check_kind
-from tinyvgg.training import checkpoints
+from tinyvgg.training import checkpoints, watching
 from tinyvgg.training.batches import Rows, Source
 from tinyvgg.training.checkpoints import Checkpoint
 from tinyvgg.training.settings import Recipe
-from tinyvgg.training.watching import (
-    Epoch,
-    Plan,
-    Trained,
-    Watcher,
-    constant_loss,
-    not_finite,
-    plateau,
-    watched,
-)
+from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher
 
 PATIENCE = timedelta(days=7)
 """How long processes wait for the first one, which may wait for another training to end."""
@@ -52,11 +43,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 def check_device(device: str | None) -> str:
-    """Return a device to train on; the best there is for None.
-
-    Raises:
-        UserError: an unknown device, or one that this machine lacks.
-    """
+    """Return a device to train on; the best there is for None."""
     absent = {
         "cuda": not torch.cuda.is_available(),
         "mps": not torch.backends.mps.is_available() or size() > 1,
@@ -70,11 +57,7 @@ def check_device(device: str | None) -> str:
 
 @contextmanager
 def repeatable(precision: str) -> Iterator[None]:
-    """Use deterministic kernels and a precision, and leave global generators as they were.
-
-    Args:
-        precision: as `tinyvgg.training.settings.Recipe` names it.
-    """
+    """Use deterministic kernels and a recipe's precision; leave global generators as they were."""
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
@@ -96,26 +79,20 @@ def _keep_freed_memory() -> None:
 
     The page faults cost a third of the training time on the CPU. Elsewhere this does nothing.
     """
-    if not sys.platform.startswith("linux"):
-        return
     trim_threshold, top_pad, mmap_max = -1, -2, -4
-    try:
-        allocator = ctypes.CDLL(None)
-        allocator.mallopt(mmap_max, 0)
-        allocator.mallopt(trim_threshold, 2**31 - 1)
-        allocator.mallopt(top_pad, 2**26)
-    except (OSError, AttributeError):
-        return
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):
+            allocator = ctypes.CDLL(None)
+            allocator.mallopt(mmap_max, 0)
+            allocator.mallopt(trim_threshold, 2**31 - 1)
+            allocator.mallopt(top_pad, 2**26)
 
 
-def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimiser(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
     """Return the optimiser of a recipe over all parameters, with torch's other defaults."""
-    kinds: dict[str, type[torch.optim.Optimizer]] = {
-        "sgd": torch.optim.SGD,
-        "adam": torch.optim.Adam,
-        "adagrad": torch.optim.Adagrad,
-    }
-    return kinds[recipe.optimiser](model.parameters(), lr=recipe.rate)  # type: ignore[call-arg]
+    kinds: dict[str, Any] = {"sgd": optim.SGD, "adam": optim.Adam, "adagrad": optim.Adagrad}
+    optimiser: optim.Optimizer = kinds[recipe.optimiser](model.parameters(), lr=recipe.rate)
+    return optimiser
 
 
 def size() -> int:
@@ -129,14 +106,7 @@ def rank() -> int:
 
 
 def assemble(device: str) -> Any:
-    """Return the `lightning_fabric.Fabric` of the processes that torchrun started; None without it.
-
-    Args:
-        device: to train on; of several GPUs each process takes its own.
-
-    Raises:
-        UserError: there are fewer GPUs than processes.
-    """
+    """Return the `lightning_fabric.Fabric` of torchrun's processes; None where there is but one."""
     return _fabric(device.partition(":")[0]) if size() > 1 else None
 
 
@@ -177,10 +147,9 @@ def _reduced(fabric: Any, values: Tensor, how: str = "sum") -> Tensor:
 
 
 def _shared(groups: Sequence[Rows], rank: int, size: int) -> list[tuple[Rows, int]]:
-    """Return this process's part of each batch, and how many rows at its end only fill it up.
+    """Return this process's rows of each batch, and how many at its end only fill it up.
 
-    Every process takes every size-th row. One that gets none takes one that does not count, since
-    all have to take part in each step.
+    One that gets none takes one that does not count, since all have to take part in each step.
     """
     parts = [(group, group[rank::size]) for group in groups]
     return [(part, 0) if len(part) else (group[:1], 1) for group, part in parts]
@@ -191,26 +160,17 @@ class Step:
 
     On a CUDA device a step on a full batch is captured once, as a graph of kernels, and replayed.
 
-    Attributes:
-        sums: over the steps of an epoch, on the device, so that no step has to wait for them:
-            ``loss``, of the cross-entropies of this process's images; ``wrong``, its images that
-            were misclassified; its ``images``; ``steps`` done; ``bad_step``, the first step, from
-            1, whose loss was not finite, 0 for none; ``squares``, for each layer the sum of the
-            squared norms of its gradients; ``samples``, steps at which these were taken.
-
-    Args:
-        model: on its device.
-        forward: what is called to run it; returns its logits.
-        optimiser: of its parameters.
-        recipe: the settings.
-        fabric: of the processes that share a batch; None for this one alone.
+    Its ``sums`` over the steps of an epoch are on the device, so that no step has to wait for them:
+    ``loss`` of this process's images, those that were ``wrong``, all its ``images``, ``steps``
+    done, ``bad_step`` (the first, from 1, whose loss was not finite; 0 for none), ``squares`` (for
+    each layer, of the norms of its gradients) and ``samples``, steps at which these were taken.
     """
 
     def __init__(
         self,
         model: nn.Module,
         forward: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        optimiser: optim.Optimizer,
         recipe: Recipe,
         fabric: Any = None,
     ) -> None:
@@ -242,11 +202,8 @@ class Step:
     ) -> None:
         """Follow the gradient of a batch's mean cross-entropy once, and add to the sums.
 
-        Args:
-            images: this process's part of the batch.
-            labels: of these images.
-            filling: how many images at the end do not count, but make up for a missing one.
-            size: images of the batch in all processes; None for those that are passed.
+        The last `filling` images do not count, but make up for missing ones; `size` is the number
+        of images of the batch in all processes, None for those that are passed.
         """
         if not self._can_capture(len(labels)):
             self._run(images, labels, filling, size)
@@ -361,16 +318,11 @@ def _test_groups(rows: Int[np.ndarray, "b"]) -> list[Rows]:
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows of the images, by what they are for.
+    """Rows of the images, by what they are for."""
 
-    Attributes:
-        train: to learn from.
-        test: to test on after each epoch. They decide nothing, unless the recipe says so.
-        validation: to choose the epoch by, where the recipe says so.
-    """
-
-    train: Rows
-    test: Rows
+    train: Rows  # to learn from
+    test: Rows  # to test on after each epoch; they decide nothing, unless the recipe says so
+    # to choose the epoch by, where the recipe says so
     validation: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
@@ -398,7 +350,7 @@ def train(
         parts: the rows.
         recipe: the settings.
         seed: of the order of the images, and of dropout.
-        folder: where checkpoints are written, after each epoch and from time to time within one.
+        folder: where checkpoints are written, after each epoch and every so many seconds.
         fabric: of the processes that train together (`assemble`); None for this one alone.
         watchers: hear how it goes.
         name: of the training; a checkpoint of another one is refused.
@@ -458,13 +410,13 @@ class _Training:
             forward, stepping = self.fabric.setup(self.model, self.optimiser)
             self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
         self.step = Step(self.model, forward, stepping, self.recipe, self.fabric)
-        self.constant = constant_loss(self.source.labels.cpu().numpy()[self.parts.train])
+        self.constant = watching.constant_loss(self.source.labels.cpu().numpy()[self.parts.train])
 
     def run(self) -> Trained:
         fault = self._resume()
         images = len(self.parts.train)
         plan = Plan(self.recipe.epochs, images, self._seen(), tuple(self.history))
-        with watched(self.watchers, plan):
+        with watching.watched(self.watchers, plan):
             if fault:
                 self._say(f"{fault}; going on from the one before it")
             while len(self.history) < self.recipe.epochs:
@@ -533,7 +485,7 @@ class _Training:
         self._save()
         for watcher in self.watchers:
             watcher.epoch(epoch, unreported)
-        stuck = plateau(self.history, self.constant)
+        stuck = watching.plateau(self.history, self.constant)
         if stuck:
             self._say(stuck)
 
@@ -602,7 +554,8 @@ class _Training:
             bad = torch.where(bad > 0, bad, torch.iinfo(torch.int64).max)
             place = (len(self.history) + 1, int(_reduced(self.fabric, bad, "min")))
             kept = (self.folder / checkpoints.NAME).exists()
-            raise UserError(not_finite(total, *place, self.recipe, self.folder if kept else None))
+            last = self.folder if kept else None
+            raise UserError(watching.not_finite(total, *place, self.recipe, last))
 
     def _say(self, text: str) -> None:
         for watcher in self.watchers:

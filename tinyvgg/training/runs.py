@@ -46,39 +46,22 @@ COMPLETE, TRAINING, INTERRUPTED, DAMAGED = "complete", "in training", "interrupt
 
 @dataclass(frozen=True)
 class Experiment:
-    """A trained network's full description; its hash names the folder of the run.
+    """A trained network's full description; its hash names the folder of the run."""
 
-    Attributes:
-        task: the column whose classes the network knows.
-        source: where the images come from.
-        fingerprint: of the images.
-        classes: names of the outputs.
-        size: side of the images in pixels.
-        maps: feature maps of every convolution of Tiny VGG.
-        dense: neurons of its hidden dense layers.
-        recipe: how it is trained.
-        seed: of split, initial weights and batch order.
-        design: what it is besides.
-    """
-
-    task: str
-    source: str
-    fingerprint: str
-    classes: tuple[str, ...]
-    size: int
-    maps: int
-    dense: tuple[int, ...]
-    recipe: Recipe
-    seed: int
-    design: Design = field(default_factory=Design)
+    task: str  # the column whose classes the network knows
+    source: str  # where the images come from
+    fingerprint: str  # of the images
+    classes: tuple[str, ...]  # names of the outputs
+    size: int  # side of the images in pixels
+    maps: int  # feature maps of every convolution of Tiny VGG
+    dense: tuple[int, ...]  # neurons of its hidden dense layers
+    recipe: Recipe  # how it is trained
+    seed: int  # of split, initial weights and batch order
+    design: Design = field(default_factory=Design)  # what it is besides
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> "Experiment":
-        """Return the experiment of a run's ``config.json``, which has no place of photographs.
-
-        Raises:
-            UserError: settings that are missing, or that this version does not know.
-        """
+        """Return the experiment of a run's ``config.json``, which has no place of photographs."""
         known = {setting.name for setting in fields(cls)}
         given = {name: value for name, value in configuration.items() if name in known}
         try:
@@ -127,14 +110,8 @@ class Experiment:
 
 def build_model(experiment: Experiment) -> nn.Module:
     """Return the network of an experiment with its initial weights."""
-    return build(
-        experiment.design,
-        len(experiment.classes),
-        experiment.size,
-        experiment.maps,
-        experiment.dense,
-        experiment.seed,
-    )
+    e = experiment
+    return build(e.design, len(e.classes), e.size, e.maps, e.dense, e.seed)
 
 
 class Run:
@@ -144,34 +121,15 @@ class Run:
 
     Args:
         experiment: its description.
-        faces: all images.
-        split: rows of `faces` in the training and the test part.
-        model: on the CPU, in evaluation mode, with the weights that were kept.
-        history: one row per epoch (`tinyvgg.training.watching.Epoch`).
-        logits: of the test part, in the order of ``split.test``.
-        manifest: versions, device, times, hashes.
-        scaling: of the pixels, before the network sees them.
         folder: where it is kept; None for the experiment's own.
+        parts: ``faces``, ``split``, ``model``, ``history``, ``logits``, ``manifest``, ``scaling``.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        faces: Faces | None = None,
-        split: Split | None = None,
-        model: nn.Module | None = None,
-        history: pd.DataFrame | None = None,
-        logits: Float[Tensor, "n k"] | None = None,
-        manifest: Mapping[str, Any] | None = None,
-        scaling: Scaling | None = None,
-        folder: Path | None = None,
-    ) -> None:
+    def __init__(self, experiment: Experiment, folder: Path | None = None, **parts: Any) -> None:
         self.experiment = experiment
         self.folder = folder or experiment.folder
-        parts = {"faces": faces, "split": split, "model": model, "history": history}
-        parts |= {"logits": logits, "manifest": manifest, "scaling": scaling}
-        self._given = {name: part for name, part in parts.items() if part is not None}
-        vars(self).update(self._given)
+        self._given = parts
+        vars(self).update(parts)
 
     def having(self, **parts: Any) -> "Run":
         """Return the same run with other parts, such as the logits of some test images."""
@@ -180,11 +138,7 @@ class Run:
 
     @cached_property
     def faces(self) -> Faces:
-        """All images.
-
-        Raises:
-            UserError: a run that was found by its name does not know them.
-        """
+        """All images; a run that was found by its name does not know them."""
         raise UserError(f"run {self.name!r} keeps no images; open the study that it belongs to")
 
     @cached_property
@@ -262,11 +216,7 @@ class Run:
         return str(self.manifest["sha256"][WEIGHTS])
 
     def label(self, name: str) -> int:
-        """Return the label of a class by its name.
-
-        Raises:
-            UserError: no class has that name; lists those there are.
-        """
+        """Return the label of a class by its name."""
         if name not in self.classes:
             raise UserError(f"class {name!r} is not one of {', '.join(self.classes)}")
         return self.classes.index(name)
@@ -312,12 +262,9 @@ def is_complete(folder: Path) -> bool:
 def write(
     folder: Path, writers: Mapping[str, Callable[[Path], object]], facts: Mapping[str, Any]
 ) -> None:
-    """Write the files of a run, then its manifest with their hashes.
+    """Write the files of a run, then its manifest with facts, versions and hashes.
 
-    Args:
-        folder: where they belong.
-        writers: for each name a function that writes to the path it is given.
-        facts: what the manifest says besides versions and hashes.
+    `writers` has for each name a function that writes to the path it is given.
     """
     for name, write_one in writers.items():
         paths.write_whole(folder / name, write_one)
@@ -335,11 +282,7 @@ def write(
 
 
 def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
-    """Return the manifest of a complete run.
-
-    Args:
-        folder: of the run.
-        files: whether to check the hashes of the files, too.
+    """Return the manifest of a complete run, once the hashes of its files are checked.
 
     Raises:
         UserError: it is missing or damaged, of another version, or a file is not what it was.
@@ -364,12 +307,7 @@ def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
 
 
 def listed() -> pd.DataFrame:
-    """Return all runs, the newest first, one a row.
-
-    Columns: ``name``; ``state``, one of complete, in training, interrupted and damaged;
-    ``accuracy`` on the test part and ``seed``, where they are known; ``age`` in seconds;
-    ``size`` on disk in bytes.
-    """
+    """Return all runs, the newest first: name, state, accuracy, seed, age in s, size in bytes."""
     rows = []
     for folder in _folders():
         state, manifest = INTERRUPTED, {}
@@ -396,11 +334,7 @@ def listed() -> pd.DataFrame:
 
 
 def find(name: str) -> Path:
-    """Return the folder of the run with a name, or with the only name that has this part.
-
-    Raises:
-        UserError: there is none, or there are several; lists the candidates.
-    """
+    """Return the folder of the run with a name, or with the only name that has this part."""
     known = [folder.name for folder in _folders()]
     found = [name] if name in known else [one for one in known if name and name in one]
     if len(found) == 1:

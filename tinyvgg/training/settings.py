@@ -86,11 +86,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, list[Any]]:
-    """Parse settings with all values that a sweep gives them: ``optimiser=sgd,adam``.
-
-    Raises:
-        UserError: an unknown setting, a value that it cannot have, or the same setting twice.
-    """
+    """Parse settings with all values that a sweep gives them: ``optimiser=sgd,adam``."""
     settings: dict[str, list[Any]] = {}
     for text in texts:
         name, sign, values = text.partition("=")
@@ -104,11 +100,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Parse seeds: ``0,1,2``, ``0-4``, or both.
-
-    Raises:
-        UserError: something else, a range that runs backwards, or a great many seeds.
-    """
+    """Parse seeds: ``0,1,2``, ``0-4``, or both; raise a `UserError` for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
@@ -124,11 +116,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse settings that do not exist, or values that they cannot have.
-
-    Raises:
-        UserError: names the setting, the value and what is known.
-    """
+    """Return settings; refuse one that does not exist, or that cannot have its value."""
     for name, value in settings.items():
         _check(name, value)
     return dict(settings)
@@ -171,30 +159,17 @@ def _typed(name: str, text: str) -> Any:
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything about a run except its source of faces and its seed.
+    """Everything about a run except its source of faces and its seed."""
 
-    Attributes:
-        name: what it is called on the command line.
-        size: side of the images in pixels.
-        subjects: number of synthetic subjects; None for all 67.
-        epochs: by task; for ``class`` the fewest.
-        least_steps: that a network is trained for, however few images there are: small sets of
-            photographs have few steps an epoch.
-        batch: images a step.
-        rate: learning rate.
-        maps: feature maps of every convolution.
-        dense: neurons of the hidden dense layers.
-    """
-
-    name: str
-    size: int
-    subjects: int | None
-    epochs: Mapping[str, int]
-    least_steps: int
+    name: str  # what it is called on the command line
+    size: int  # side of the images in pixels
+    subjects: int | None  # number of synthetic subjects; None for all 67
+    epochs: Mapping[str, int]  # by task; for ``class`` the fewest
+    least_steps: int  # small sets of photographs have few steps an epoch
     batch: int = 12
     rate: float = 0.01
-    maps: int = 32
-    dense: tuple[int, ...] = (1024, 512, 256)
+    maps: int = 32  # feature maps of every convolution
+    dense: tuple[int, ...] = (1024, 512, 256)  # neurons of the hidden dense layers
 
     def recipe(self, task: str, images: int) -> Recipe:
         """Return the training settings of a task with that many training images."""
@@ -205,14 +180,7 @@ class Profile:
 
 
 _SMOKE = Profile(
-    "smoke",
-    size=32,
-    subjects=4,
-    epochs={"subject": 12, "emotion": 24, "class": 12},
-    least_steps=100,
-    rate=0.05,
-    maps=16,
-    dense=(128, 64, 32),
+    "smoke", 32, 4, {"subject": 12, "emotion": 24, "class": 12}, 100, 12, 0.05, 16, (128, 64, 32)
 )
 _QUICK = Profile("quick", 64, None, {"subject": 24, "emotion": 48, "class": 24}, 3000)
 _PAPER = Profile("paper", 224, None, {"subject": 100, "emotion": 100, "class": 100}, 20_000)

@@ -7,13 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -58,25 +52,15 @@ _ALONE = Lock()
 
 @dataclass(frozen=True)
 class Job:
-    """One network of a sweep and the rules that explain its errors: plain data that travels.
-
-    Attributes:
-        profile: see `tinyvgg.training.experiments.open_study`.
-        faces: their source; a folder by its absolute path.
-        seed: of split, initial weights and batch order.
-        task: the column whose classes the network knows.
-        settings: names and values of what differs from the profile.
-        rules: names among `tinyvgg.backtracking.NAMED`.
-        home: folder that everything made goes to, wherever the job is done (``TINYVGG_HOME``).
-    """
+    """One network of a sweep and the rules that explain its errors: plain data that travels."""
 
     profile: str
-    faces: str
+    faces: str  # their source; a folder by its absolute path
     seed: int
     task: str
-    settings: tuple[tuple[str, Any], ...]
-    rules: tuple[str, ...]
-    home: str
+    settings: tuple[tuple[str, Any], ...]  # names and values of what differs from the profile
+    rules: tuple[str, ...]  # names among `tinyvgg.backtracking.NAMED`
+    home: str  # folder that everything made goes to, wherever the job is done
 
     @property
     def name(self) -> str:
@@ -94,15 +78,8 @@ def plan(
 ) -> list[Job]:
     """Return the jobs of a sweep: every task with every combination of settings and every seed.
 
-    Args:
-        study: profile and faces, which are rendered or decoded here, so that workers find them.
-        tasks: columns of the faces; none for all of them.
-        seeds: of the networks.
-        settings: the values of each.
-        rules: names among `tinyvgg.backtracking.NAMED`.
-
-    Raises:
-        UserError: faces that cannot be used, an unknown task or rule.
+    The faces of the study are rendered or decoded here, so that workers find them. No tasks mean
+    all of the faces; rules have the names of `tinyvgg.backtracking.NAMED`.
     """
     for what, names, known in (("task", tasks, study.tasks), ("rule", rules, tuple(NAMED))):
         for name in names:
@@ -120,30 +97,18 @@ def plan(
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule finds in the errors of a run.
-
-    Attributes:
-        errors: number of errors, all of which were explained.
-        pixels: mean number of backtracked pixels; None where there is no error.
-        repaired: errors whose answer is the true class once these pixels are suppressed.
-    """
+    """What a rule finds in the errors of a run, all of which are explained."""
 
     errors: int
-    pixels: float | None
-    repaired: int
+    pixels: float | None  # mean number of backtracked pixels; None where there is no error
+    repaired: int  # errors whose answer is the true class once these pixels are suppressed
 
 
 def explain(run: Run, names: Sequence[str]) -> dict[str, Finding]:
     """Return what rules find in the errors of a run: read where it is kept, else found and kept.
 
-    Backtracking starts from the predicted class; no rule knows the true one.
-
-    Args:
-        run: a trained network.
-        names: of rules, among `tinyvgg.backtracking.NAMED`.
-
-    Raises:
-        UserError: the run's folder cannot be written.
+    Backtracking starts from the predicted class; no rule knows the true one. The names of rules
+    are those of `tinyvgg.backtracking.NAMED`.
     """
     rules = {name: NAMED[name] for name in names}
     kept = _kept(run.folder, run.weights_hash)
@@ -189,9 +154,6 @@ def run_job(job: Job) -> Row:
     Jobs of one process wait for each other, whatever threads they are in: initial weights and
     dropout are drawn from torch's global generator. Other processes that want the same network
     wait at its folder.
-
-    Raises:
-        UserError: what `open_study`, `Study.run` and `explain` refuse.
     """
     with _ALONE, _at_home(job.home):
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
@@ -350,9 +312,9 @@ def shown(table: pd.DataFrame) -> str:
     return table.to_string(index=False, na_rep="-", formatters=digits)
 
 
-def states(study: Study, jobs: Sequence[Job]) -> list[str]:
-    """Return how far each job of a sweep is: ``to do``, ``begun``, ``trained`` or ``done``."""
-    found = []
+def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
+    """Print each job and how far it is, and how many there are of each kind."""
+    found: list[str] = []
     for job in jobs:
         experiment = study.varied(job.seed, dict(job.settings)).experiment(job.task)
         folder, state = experiment.folder, "to do"
@@ -363,13 +325,6 @@ def states(study: Study, jobs: Sequence[Job]) -> list[str]:
         elif (folder / checkpoints.NAME).exists():
             state = "begun"
         found.append(state)
-    return found
-
-
-def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
-    """Print each job and how far it is, and how many there are of each kind."""
-    found = states(study, jobs)
-    for job, state in zip(jobs, found, strict=True):
         print(f"{state:<8} {job.name}")
     counts = ", ".join(f"{count} {state}" for state, count in Counter(found).items())
     print(f"{len(jobs)} jobs: {counts}")
@@ -383,11 +338,8 @@ def do_jobs(
     Args:
         jobs: of the sweep.
         path: of the table, a CSV file.
-        workers: processes; None for the usual number.
+        workers: number of processes; None for the usual one.
         scheduler: address of a Dask cluster that does the jobs instead.
-
-    Raises:
-        UserError: nothing answers at the address, or the table cannot be written.
     """
 
     def keep(table: pd.DataFrame) -> None:
@@ -424,8 +376,7 @@ def processes(workers: int | None = None, threads: int | None = None) -> Iterato
     already is never trained again.
 
     Args:
-        workers: number of processes; None for half as many as there are processors, since a
-            training uses several threads.
+        workers: number of processes; None for half as many as there are processors.
         threads: of torch in each process; None to share the processors.
     """
     count = workers or max(1, synthfaces.cores() // 2)
@@ -463,12 +414,6 @@ def cluster(address: str) -> Iterator[Executor]:
 
     Dask gives a job whose worker died to another. An error or an interruption drops the jobs that
     have not begun; those under way go on to their end, as Dask cannot stop them.
-
-    Args:
-        address: of its scheduler, such as ``tcp://127.0.0.1:8786``.
-
-    Raises:
-        UserError: nothing answers there.
     """
     need("dask", "distributed")
     from distributed import Client

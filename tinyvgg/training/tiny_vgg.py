@@ -46,19 +46,14 @@ class TinyVGG(nn.Module):
         initialise(self)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"]:
-        """Logits of a batch of images."""
+        """Return the logits of a batch of images."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 
 
 def _block(before: int, after: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(before, after, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(after, after, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(kernel_size=2, stride=2),
-    ]
+    first, second = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
+    return [first, nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)]
 
 
 def _head(sizes: list[int]) -> list[nn.Module]:
@@ -70,12 +65,10 @@ def _head(sizes: list[int]) -> list[nn.Module]:
 
 @torch.no_grad()
 def initialise(model: nn.Module, kind: str = "glorot") -> None:
-    """Draw the weights of convolutions and dense layers from torch's global generator.
+    """Draw the weights of convolutions and dense layers from torch's global generator, in place.
 
-    Args:
-        model: its weights are changed in place.
-        kind: ``glorot``, uniform, by the mean of fan-in and fan-out; ``he``, normal, by the
-            fan-in, for ReLUs; both with zero biases. ``torch``: the defaults of the layers.
+    ``glorot`` is uniform, by the mean of fan-in and fan-out; ``he`` normal, by the fan-in; both
+    with zero biases. ``torch`` has the defaults of the layers.
     """
     for layer in model.modules():
         if not isinstance(layer, nn.Conv2d | nn.Linear):
@@ -99,16 +92,7 @@ def build(
     dense: tuple[int, ...] = (1024, 512, 256),
     seed: int = 0,
 ) -> nn.Module:
-    """A network with its initial weights; global generators are left alone.
-
-    Args:
-        design: architecture and initialisation.
-        classes: number of outputs.
-        size: side of the square input images in pixels.
-        maps: feature maps of every convolution of Tiny VGG.
-        dense: neurons of its hidden dense layers.
-        seed: of the weights.
-    """
+    """Return a network with its initial weights; global generators are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if design.architecture == "tinyvgg":
@@ -121,7 +105,7 @@ def build(
 
 
 def _deep(name: str, classes: int, size: int) -> nn.Module:
-    """A VGG of torchvision with Glorot's weights (claim P3)."""
+    """Return a VGG of torchvision with Glorot's weights (claim P3)."""
     from torchvision import models
 
     if size < DEEP_SIZE:

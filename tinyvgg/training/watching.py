@@ -26,27 +26,16 @@ VANISHED = 1e-6
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training part. Nothing here depends on how fast the machine is.
+    """One pass over the training part. Nothing here depends on how fast the machine is."""
 
-    Attributes:
-        epoch: its number, from 1.
-        train_loss: mean cross-entropy of the batches as the network went through them.
-        train_error: share of their images that was misclassified.
-        test_loss: mean cross-entropy on the test part, with the weights after the last batch.
-        test_error: share of the test part that these weights misclassify.
-        validation_loss: of a validation part, where one is held out.
-        validation_error: of a validation part, where one is held out.
-        gradients: of each layer's weights, by the layer's name, the root mean square over some
-            steps of the epoch of the gradient's norm.
-    """
-
-    epoch: int
-    train_loss: float
-    train_error: float
-    test_loss: float
-    test_error: float
-    validation_loss: float | None
+    epoch: int  # its number, from 1
+    train_loss: float  # mean cross-entropy of the batches as the network went through them
+    train_error: float  # share of their images that was misclassified
+    test_loss: float  # mean cross-entropy on the test part, with the weights after the last batch
+    test_error: float  # share of the test part that these weights misclassify
+    validation_loss: float | None  # of a validation part, where one is held out
     validation_error: float | None
+    # by the layer's name, the root mean square, over some steps, of the norm of its gradient
     gradients: Mapping[str, float]
 
     @property
@@ -57,20 +46,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training that came to its end.
-
-    Attributes:
-        history: one entry an epoch.
-        seconds: wall time of each epoch, over all calls that had a part in it.
-        kept: number of the epoch whose weights the model has.
-        sessions: calls whose work is in it: 1, and one more each time that it went on from a
-            checkpoint.
-    """
+    """A training that came to its end."""
 
     history: tuple[Epoch, ...]
-    seconds: tuple[float, ...]
-    kept: int
-    sessions: int = 1
+    seconds: tuple[float, ...]  # wall time of each epoch, over all calls that had a part in it
+    kept: int  # number of the epoch whose weights the model has
+    sessions: int = 1  # calls whose work is in it: one more each time that it went on
 
 
 def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
@@ -81,19 +62,12 @@ def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done.
+    """What is going to be done."""
 
-    Attributes:
-        epochs: of the whole training.
-        images: of the training part.
-        done: images of the epoch under way that are done when it begins.
-        history: the epochs that are complete when it begins.
-    """
-
-    epochs: int
-    images: int
-    done: int
-    history: tuple[Epoch, ...]
+    epochs: int  # of the whole training
+    images: int  # of the training part
+    done: int  # images of the epoch under way that are done when it begins
+    history: tuple[Epoch, ...]  # the epochs that are complete when it begins
 
 
 class Watcher:
@@ -103,13 +77,7 @@ class Watcher:
         """The training begins, or goes on."""
 
     def step(self, images: int, loss: float, error: float) -> None:
-        """Some steps later, a few times a second at most.
-
-        Args:
-            images: seen since the last call.
-            loss: mean over the epoch so far.
-            error: share of the epoch's images so far that was misclassified.
-        """
+        """Some steps later: images since the last call, mean loss and error of the epoch so far."""
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         """An epoch is complete; `images` were seen since the last call of `step`."""
@@ -122,11 +90,7 @@ class Watcher:
 
 
 class ProgressBar(Watcher):
-    """Loss, error, images a second and the time left, in a terminal or a notebook.
-
-    Args:
-        title: what stands before it.
-    """
+    """Loss, error, images a second and the time left, behind a title."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -179,11 +143,7 @@ class Log(Watcher):
 
 
 class TensorBoard(Watcher):
-    """Losses, errors and gradients for TensorBoard.
-
-    Args:
-        folder: of the event files of this training; another one needs another folder.
-    """
+    """Losses, errors and gradients for TensorBoard, in a folder of this training alone."""
 
     def __init__(self, folder: Path) -> None:
         need("tensorboard", "tensorboard")

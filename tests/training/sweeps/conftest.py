@@ -17,4 +17,4 @@ def faces(tmp_path: Path) -> str:
             pixels = generator.integers(0, 128, (32, 32, 3), dtype=np.uint8)
             pixels[..., 0] += 40 * label
             Image.fromarray(pixels).save(tmp_path / "faces" / name / f"{number}.png")
-    return f"folder:{tmp_path / 'faces'}"
+    return f"folder:{tmp_path / 'faces'}::crop=centre"

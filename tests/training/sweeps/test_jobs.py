@@ -32,9 +32,9 @@ def test_every_task_setting_and_seed_meet_once_and_seeds_vary_fastest(study: Stu
 def test_a_job_travels_and_means_the_same_everywhere(
     faces: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Path(faces.partition(":")[2])
+    place = Path(faces.removeprefix("folder:").removesuffix("::crop=centre"))
     monkeypatch.chdir(place.parent)
-    study = open_study("smoke", f"folder:{place.name}", 0, False)
+    study = open_study("smoke", f"folder:{place.name}::crop=centre", 0, False)
     (job,) = plan(study, [], [0], {"rate": [0.1]}, ["literal"])
     assert job.faces == faces
     assert job.home == str(home)

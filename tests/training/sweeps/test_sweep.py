@@ -26,7 +26,6 @@ from tinyvgg.training.sweeps import (
     processes,
     run_job,
     shown,
-    states,
     summary,
     sweep,
     tabulate,
@@ -176,7 +175,9 @@ def test_a_job_that_no_worker_brings_to_its_end_is_a_row_too(
     assert table["error"][1] == said
 
 
-def test_an_interrupted_sweep_leaves_the_rows_that_had_arrived(tmp_path: Path, faces: str) -> None:
+def test_an_interrupted_sweep_leaves_the_rows_that_had_arrived(
+    tmp_path: Path, home: Path, faces: str
+) -> None:
     path, arrived = tmp_path / "table.csv", 0
 
     def keep(table: pd.DataFrame) -> None:
@@ -192,7 +193,7 @@ def test_an_interrupted_sweep_leaves_the_rows_that_had_arrived(tmp_path: Path, f
     table = pd.read_csv(path)
     assert table["seed"].tolist() == [0, 1]
     assert table["accuracy"].notna().all()
-    assert states(open_study("smoke", faces, 0, False), todo).count("done") < 10
+    assert len(list(home.rglob("manifest.json"))) < 10
     assert here(todo[:3])["seed"].tolist() == [0, 1, 2]
 
 
@@ -247,7 +248,7 @@ def test_a_dry_run_says_how_far_each_job_is_and_writes_nothing(
 def test_faces_that_cannot_be_used_are_refused_before_any_job(
     home: Path, faces: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for broken in Path(faces.partition(":")[2]).rglob("*.png"):
+    for broken in Path(faces.partition(":")[2].partition("::")[0]).rglob("*.png"):
         broken.write_bytes(b"no image")
     assert cli.main(["sweep", "--profile", "smoke", "--faces", faces]) == cli.BAD_INPUT
     assert "(most of them: cannot be read" in capsys.readouterr().err.splitlines()[-1]
