@@ -97,7 +97,7 @@ HOSTILE = ("<b>a</b>", "</script><script>document.title = 'bad'</script>", "&lt;
 
 def test_names_of_classes_stay_text(bench: Bench, tmp_path: Path) -> None:
     experiment = replace(bench.run.experiment, classes=HOSTILE)
-    hostile = Bench(replace(bench.run, experiment=experiment), bench.pairs)
+    hostile = Bench(bench.run.having(experiment=experiment), bench.pairs)
     page = static_explorer(hostile, "test")
     pages.read(page.html)
     titles = [case["title"] for case in pages.embedded(page.html)["cases"]]

@@ -103,7 +103,7 @@ def test_gallery_pages_through_all_errors(tracked):
 def test_long_names_of_classes_are_shortened_beside_images(tracked):
     classes = tuple(f"{name}_with_a_long_name" for name in tracked.run.classes)
     experiment = replace(tracked.run.experiment, classes=classes)
-    long = replace(tracked, run=replace(tracked.run, experiment=experiment))
+    long = replace(tracked, run=tracked.run.having(experiment=experiment))
     published = np.zeros((len(tracked), 16, 16), dtype=np.uint8)
     axes = chapter.feature_sets(long, published).axes
     rows = [ax.get_ylabel() for ax in axes if ax.get_ylabel()]

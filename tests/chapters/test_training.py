@@ -35,7 +35,7 @@ def claims(runs, wrong_in_training):
 
 def test_the_network_of_the_paper_is_table_1_layer_by_layer(faces):
     run = made_up_run(faces, "subject")
-    run = replace(run, model=TinyVGG(12, run.experiment.size, 32, (1024, 512, 256)).eval())
+    run = run.having(model=TinyVGG(12, run.experiment.size, 32, (1024, 512, 256)).eval())
     table = network_table(run)
     assert (table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all()
     assert table["Table 1"].iloc[-1] == "dense, 67 neurons"
