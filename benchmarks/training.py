@@ -29,7 +29,6 @@ from tinyvgg.training.batches import Resident, Scaling
 from tinyvgg.training.loop import Parts, repeatable, train
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
-from tinyvgg.training.watching import ProgressBar
 
 CLASSES = 67
 TASKS = {"subject": (67, 2412, 2412), "emotion": (8, 2400, 2424)}
@@ -69,35 +68,25 @@ def plain_loop(given: argparse.Namespace) -> float:
     return counted / (time.perf_counter() - begun)
 
 
-def our_loop(given: argparse.Namespace) -> float:
-    """Images a second of a whole epoch by `tinyvgg.training.train`, its checkpoint included."""
-    pixels, labels = images_and_labels(given.images + given.batch, given.size)
+def trained(given: argparse.Namespace, epochs: int, classes: int, learnt: int, tested: int) -> Any:
+    """Train by `tinyvgg.training.loop.train`, with its tests and checkpoints."""
+    pixels, labels = images_and_labels(learnt + tested, given.size, classes)
     source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
     rows = np.arange(len(labels))
-    parts = Parts(rows[: given.images], rows[given.images :])
-    recipe = Recipe(epochs=2, batch=given.batch, precision=given.precision)
-    model = TinyVGG(CLASSES, given.size).to(given.device)
+    recipe = Recipe(epochs=epochs, batch=given.batch, precision=given.precision)
+    model = TinyVGG(classes, given.size).to(given.device)
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(model, source, parts, recipe, 0, Path(folder))
-    return given.images / trained.seconds[1]
+        return train(model, source, Parts(rows[:learnt], rows[learnt:]), recipe, 0, Path(folder))
+
+
+def our_loop(given: argparse.Namespace) -> float:
+    """Images a second of a whole epoch, the second."""
+    return given.images / trained(given, 2, CLASSES, given.images, given.batch).seconds[1]
 
 
 def whole_trainings(given: argparse.Namespace) -> dict[str, float]:
-    """Seconds to train both networks as often as the paper does, tests and checkpoints included."""
-    taken = {}
-    for task, (classes, learnt, tested) in TASKS.items():
-        pixels, labels = images_and_labels(learnt + tested, given.size, classes)
-        source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
-        rows = np.arange(len(labels))
-        recipe = Recipe(epochs=EPOCHS, batch=given.batch, precision=given.precision)
-        model = TinyVGG(classes, given.size).to(given.device)
-        started = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            watchers = [ProgressBar(f"training {task}")]
-            parts = Parts(rows[:learnt], rows[learnt:])
-            train(model, source, parts, recipe, 0, Path(folder), watchers=watchers)
-        taken[task] = time.perf_counter() - started
-    return taken
+    """Seconds to train both networks as often as the paper does."""
+    return {task: sum(trained(given, EPOCHS, *sizes).seconds) for task, sizes in TASKS.items()}
 
 
 def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, float]]:
@@ -115,17 +104,16 @@ def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, floa
             forward, back, made = one_layer(layer, maps, given.rounds)
             rows.append((f"{name}, {type(layer).__name__}", flop(layer, maps, made), forward, back))
             maps = made
-        logits = maps.detach().requires_grad_()
-        targets = labels.to(given.device)
-        (loss,) = medians(
-            lambda: F.cross_entropy(logits, targets).backward(), rounds=5 * given.rounds
-        )
+        logits, targets = maps.detach().requires_grad_(), labels.to(given.device)
+        rounds = 5 * given.rounds
+        (loss,) = medians(lambda: F.cross_entropy(logits, targets).backward(), rounds=rounds)
         rows.append(("loss, both ways", 0.0, 0.0, loss))
         optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
         for weights in model.parameters():
             weights.grad = torch.zeros_like(weights)
-        (update,) = medians(optimiser.step, rounds=5 * given.rounds)
-        rows.append(("update of the weights", 2.0 * weights_of(model), 0.0, update))
+        (update,) = medians(optimiser.step, rounds=rounds)
+        count = sum(weights.numel() for weights in model.parameters())
+        rows.append(("update of the weights", 2.0 * count, 0.0, update))
     return rows
 
 
@@ -152,10 +140,6 @@ def flop(layer: nn.Module, maps: Tensor, made: Tensor) -> float:
     return ways * 2.0 * len(maps) * layer.weight.numel() if isinstance(layer, nn.Linear) else 0.0
 
 
-def weights_of(model: nn.Module) -> int:
-    return sum(weights.numel() for weights in model.parameters())
-
-
 def apart(what: str, given: argparse.Namespace) -> Any:
     """Call a function of this file in a new process."""
     names = ("size", "batch", "images", "rounds", "device", "precision")
@@ -180,12 +164,9 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
     ]
     head = ("loop", "images/s", "by the plain loop", "by the paper's rate")
     shown = table((*head, "GFLOP/s", "of the matmul rate"), rows)
-    spread = "; ".join(
-        f"{what}: {', '.join(f'{rate:,.1f}' for rate in found)}" for what, found in rates.items()
-    )
     return (
-        f"{shown}\n\nEvery round, images/s: {spread}. {flop_image / 1e9:.2f} GFLOP an image; matrix"
-        f" products in single precision: {limit / 1e9:,.0f} GFLOP/s; a convolution may exceed it."
+        f"{shown}\n\n{flop_image / 1e9:.2f} GFLOP an image; matrix products in single precision:"
+        f" {limit / 1e9:,.0f} GFLOP/s; a convolution may exceed it."
     )
 
 

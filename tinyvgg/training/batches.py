@@ -17,12 +17,7 @@ Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b"]]
 
 @dataclass(frozen=True)
 class Scaling:
-    """What becomes of 8-bit pixels before the network sees them: (pixel - shift) / scale.
-
-    Attributes:
-        shift: one number for each colour.
-        scale: one number for each colour.
-    """
+    """What becomes of 8-bit pixels before the network sees them: (pixel - shift) / scale."""
 
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (PIXEL_SCALE, PIXEL_SCALE, PIXEL_SCALE)
@@ -38,13 +33,7 @@ class Scaling:
 
 
 def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Scaling:
-    """Return the scaling of a kind that `tinyvgg.training.settings.Design` names.
-
-    Args:
-        kind: ``256``, ``centred`` or ``standardised``.
-        faces: all images.
-        train_rows: the images whose mean and deviation standardise.
-    """
+    """Return the scaling of a `tinyvgg.training.settings.Design`, fitted to the training rows."""
     if kind == "256":
         return Scaling()
     if kind == "centred":

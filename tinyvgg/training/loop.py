@@ -404,8 +404,7 @@ class _Training:
         self.optimiser = stepping = make_optimiser(self.model, self.recipe)
         # convolutions are up to twice as fast with the channels last in memory
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        forward = self.model
-        self.rank, self.processes = 0, 1
+        forward, self.rank, self.processes = self.model, 0, 1
         if self.fabric is not None:
             forward, stepping = self.fabric.setup(self.model, self.optimiser)
             self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
@@ -571,12 +570,8 @@ class _Training:
             for name, value in values.items()
             if value is not None
         }
-        groups = {
-            "model": self.model.state_dict(),
-            "optimiser": state,
-            "sums": self.step.sums,
-            "kept": self.kept,
-        }
+        model, sums = self.model.state_dict(), self.step.sums
+        groups = {"model": model, "optimiser": state, "sums": sums, "kept": self.kept}
         checkpoint = Checkpoint(
             training=self.name,
             step=self.done,

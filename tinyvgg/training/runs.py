@@ -100,12 +100,9 @@ class Experiment:
         return paths.runs() / self.name
 
     @property
-    def knobs(self) -> Mapping[str, float] | None:
+    def knobs(self) -> Any:
         """How difficult synthetic faces are; None for photographs."""
-        if self.kind != "synthetic":
-            return None
-        knobs: Mapping[str, float] = synthfaces.difficulty_of(self.source).values
-        return knobs
+        return synthfaces.difficulty_of(self.source).values if self.kind == "synthetic" else None
 
 
 def build_model(experiment: Experiment) -> nn.Module:
@@ -128,6 +125,8 @@ class Run:
     def __init__(self, experiment: Experiment, folder: Path | None = None, **parts: Any) -> None:
         self.experiment = experiment
         self.folder = folder or experiment.folder
+        self.name, self.size = self.folder.name, experiment.size
+        self.task, self.classes = experiment.task, experiment.classes
         self._given = parts
         vars(self).update(parts)
 
@@ -186,29 +185,9 @@ class Run:
             return torch.from_numpy(stored["logits"])
 
     @property
-    def name(self) -> str:
-        """The name of the run's folder."""
-        return self.folder.name
-
-    @property
-    def task(self) -> str:
-        """The column whose classes the network knows."""
-        return self.experiment.task
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the outputs."""
-        return self.experiment.classes
-
-    @property
     def device(self) -> str:
         """The device that it was trained on."""
         return str(self.manifest["device"])
-
-    @property
-    def size(self) -> int:
-        """Side of its images, in pixels."""
-        return self.experiment.size
 
     @property
     def weights_hash(self) -> str:

@@ -33,47 +33,32 @@ class _Checked:
 
 @dataclass(frozen=True)
 class Recipe(_Checked):
-    """How a network is trained. The defaults are the paper's (claim P1).
+    """How a network is trained. The defaults are the paper's (claim P1)."""
 
-    Attributes:
-        epochs: passes over the training part.
-        batch: images a step; an incomplete last batch is used as it is.
-        rate: learning rate, the same throughout.
-        optimiser: ``sgd``, plain stochastic gradient descent; ``adam`` or ``adagrad``, with torch's
-            other defaults (claim P2).
-        order: ``reshuffled`` draws a new order each epoch, ``fixed`` keeps that of the first one,
-            as the published code does.
-        selection: whose weights are kept: those of the ``last`` epoch, or of the one with the
-            fewest errors on a ``validation`` part that is held out of the training part. ``test``
-            chooses by the test part, as the published code does: a contrast, not a protocol.
-        precision: of the arithmetic: ``float32``, or with fewer bits in the products: ``tf32`` (on
-            a GPU; elsewhere the same as float32) or ``bfloat16``. Weights are float32 always.
-    """
-
-    epochs: int = 100
-    batch: int = 12
-    rate: float = 0.01
-    optimiser: str = "sgd"
+    epochs: int = 100  # passes over the training part
+    batch: int = 12  # images a step; an incomplete last batch is used as it is
+    rate: float = 0.01  # learning rate, the same throughout
+    optimiser: str = "sgd"  # plain; ``adam`` or ``adagrad`` with torch's other defaults (claim P2)
+    # ``reshuffled`` draws a new order each epoch, ``fixed`` keeps the first, as the published code
     order: str = "reshuffled"
+    # whose weights are kept: those of the ``last`` epoch, or of the one with the fewest errors on
+    # a ``validation`` part held out of the training part. ``test`` chooses by the test part, as the
+    # published code does: a contrast, not a protocol.
     selection: str = "last"
+    # of the products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
     precision: str = "float32"
 
 
 @dataclass(frozen=True)
 class Design(_Checked):
-    """What is trained. The defaults are the paper's.
+    """What is trained. The defaults are the paper's."""
 
-    Attributes:
-        architecture: ``tinyvgg`` (Table 1), or torchvision's ``vgg16`` or ``vgg19`` (claim P3).
-        initialisation: of the weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), or
-            ``torch``, the defaults of its layers. Biases are zero in the first two.
-        scaling: of the pixels: divided by ``256``; ``centred``, the same moved and stretched to
-            -1 to 1; ``standardised``, each colour with mean 0 and deviation 1 over the training
-            part.
-    """
-
-    architecture: str = "tinyvgg"
+    architecture: str = "tinyvgg"  # Table 1, or torchvision's ``vgg16`` or ``vgg19`` (claim P3)
+    # of the weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
+    # or ``torch``, the defaults of its layers
     initialisation: str = "glorot"
+    # of the pixels: divided by ``256``; ``centred``, the same moved and stretched to -1 to 1;
+    # ``standardised``, each colour with mean 0 and deviation 1 over the training part
     scaling: str = "256"
 
 

@@ -18,10 +18,8 @@ from pathlib import Path
 from threading import Lock, RLock, Thread
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Int
 from scipy import stats
 from tqdm.auto import tqdm
 
@@ -123,19 +121,17 @@ def explain(run: Run, names: Sequence[str]) -> dict[str, Finding]:
 
 
 def _find(run: Run, rule: Rule) -> Finding:
-    places = range(0, len(run.errors), BATCH)
-    counts = [_counts(run, rule, run.errors[start : start + BATCH]) for start in places]
-    errors, pixels = len(run.errors), sum(pixels for pixels, _ in counts)
-    repaired = sum(repaired for _, repaired in counts)
-    return Finding(errors, pixels / errors if errors else None, repaired)
-
-
-def _counts(run: Run, rule: Rule, errors: Int[np.ndarray, "e"]) -> tuple[int, int]:
-    """Return the pixels found in some errors, and how many of these errors are repaired."""
-    trace = record(run.model, run.tensor(run.split.test[errors]))
-    pixels = backtrack(trace, torch.from_numpy(run.predicted[errors]), rule).pixels
-    answers = rescore(trace, pixels).argmax(1).numpy()
-    return int(pixels.sum()), int((answers == run.labels[errors]).sum())
+    """Follow every error back from the predicted class, some at a time."""
+    pixels = repaired = 0
+    for start in range(0, len(run.errors), BATCH):
+        errors = run.errors[start : start + BATCH]
+        trace = record(run.model, run.tensor(run.split.test[errors]))
+        found = backtrack(trace, torch.from_numpy(run.predicted[errors]), rule).pixels
+        answers = rescore(trace, found).argmax(1).numpy()
+        pixels += int(found.sum())
+        repaired += int((answers == run.labels[errors]).sum())
+    count = len(run.errors)
+    return Finding(count, pixels / count if count else None, repaired)
 
 
 def _kept(folder: Path, weights: str) -> dict[str, Finding]:
@@ -263,9 +259,8 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
     """Return the rows that are there, in the order of the jobs.
 
     Columns: ``task``, ``seed``, every setting; ``accuracy``, ``errors``, ``test_images``,
-    ``epochs``, ``kept_epoch``, ``left_plateau`` (the epoch that left the plateau, see
-    `tinyvgg.training.watching.left_plateau`), ``seconds`` of training and ``run``, the name of its
-    folder; ``RULE_pixels`` and ``RULE_repaired`` of every rule (`Finding`); and ``error``.
+    ``epochs``, ``kept_epoch``, ``left_plateau`` (an epoch), ``seconds`` of training, ``run``;
+    ``RULE_pixels`` and ``RULE_repaired`` of every rule (`Finding`); and ``error``.
     """
     settings, rules = _varied(jobs)
     found = [f"{rule}_{what}" for rule in rules for what in ("pixels", "repaired")]
@@ -278,9 +273,8 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
 def summary(jobs: Sequence[Job], table: pd.DataFrame) -> pd.DataFrame:
     """Return means over the seeds of each task and combination of settings, without failed rows.
 
-    Columns: ``task``, every setting; ``seeds``, their number; mean ``accuracy`` with its 95 %
-    interval from ``low`` to ``high`` (Student's t; none for a single seed); mean ``RULE_pixels``
-    over the seeds that have errors.
+    The 95 % interval of the accuracy is Student's; it is missing for a single seed. Pixels are
+    means over the seeds that have errors.
     """
     settings, rules = _varied(jobs)
     by = ["task", *settings]
@@ -412,8 +406,7 @@ def _end_with(listening: Connection) -> None:
 def cluster(address: str) -> Iterator[Executor]:
     """Give the workers of a Dask cluster, which have to see the same files as this machine.
 
-    Dask gives a job whose worker died to another. An error or an interruption drops the jobs that
-    have not begun; those under way go on to their end, as Dask cannot stop them.
+    An error or an interruption drops the jobs that have not begun; Dask cannot stop the others.
     """
     need("dask", "distributed")
     from distributed import Client
