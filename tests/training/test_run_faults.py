@@ -105,20 +105,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder: Path, tmp_path: Pat
     ), done.stderr
 
 
-def test_a_file_in_the_place_of_the_runs_is_one_line(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "runs").touch()
-    done = subprocess.run(
-        command(folder),
-        env=environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert re.search(r"refused: run folder '.*' cannot be written \(", done.stderr), done.stderr
-
-
 def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
     folder: Path, home: Path, tmp_path: Path
 ) -> None:

@@ -61,16 +61,3 @@ def test_an_epoch_whose_curves_were_lost_is_there_after_the_next_call(tmp_path: 
         run(tmp_path / "run", watchers=[Die(), TensorBoard(tmp_path / "curves")])
     history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
     assert curves(tmp_path / "curves") == expected(history)
-
-
-def test_what_is_said_is_there_as_text(tmp_path: Path) -> None:
-    class Speak(TensorBoard):
-        def epoch(self, epoch: Epoch, images: int) -> None:
-            super().epoch(epoch, images)
-            self.say(f"after {epoch.epoch}")
-
-    run(tmp_path / "run", watchers=[Speak(tmp_path / "curves")])
-    read = EventAccumulator(str(tmp_path / "curves")).Reload()
-    (tag,) = read.Tags()["tensors"]
-    said = {point.step: point.tensor_proto.string_val[0].decode() for point in read.Tensors(tag)}
-    assert said == {epoch: f"after {epoch}" for epoch in (1, 2, 3, 4)}

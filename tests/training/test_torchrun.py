@@ -73,7 +73,7 @@ def test_both_killed_and_started_again_they_end_with_the_same_bits(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ranks", ["0", "1", "01"])
+@pytest.mark.parametrize("ranks", ["1", "01"])
 def test_what_is_wrong_in_any_process_is_said_once_and_ends_all(tmp_path: Path, ranks: str) -> None:
     status, out, said = torchrun(*SCRIPT, "fail", ranks, "train", home=tmp_path)
     assert status != 0

@@ -1,7 +1,6 @@
 """Those who watch a training are told everything once, and change nothing."""
 
 import io
-import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import (
     PLATEAU_EPOCHS,
     Epoch,
-    Log,
     Plan,
     ProgressBar,
     TensorBoard,
@@ -88,12 +86,6 @@ def test_the_bar_shows_loss_error_rate_and_what_is_left(
     assert f"test error {last.test_error:.1%}" in final
 
 
-def test_what_is_said_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "tinyvgg"):
-        Log().say("something")
-    assert caplog.messages == ["something"]
-
-
 def test_the_constant_loss_is_the_entropy_of_the_labels() -> None:
     labels = np.array([0, 0, 0, 2])
     logits = torch.log(torch.tensor([0.75, 1e-30, 0.25])).expand(4, 3)
@@ -138,14 +130,6 @@ def test_one_that_learns_says_nothing(tmp_path: Path) -> None:
     assert left is not None
     assert learning.history[left - 1].train_loss < 0.97 * np.log(2)
     assert all(e.train_loss >= 0.97 * np.log(2) for e in learning.history[: left - 1])
-
-
-def test_one_that_left_the_plateau_once_is_not_stuck(tmp_path: Path) -> None:
-    (epoch,) = run(tmp_path, recipe=replace(RECIPE, epochs=1)).history
-    high = [replace(epoch, epoch=n, train_loss=0.7) for n in range(1, 11)]
-    assert plateau(high, np.log(2))
-    assert plateau([replace(high[0], train_loss=0.5), *high[1:]], np.log(2)) is None
-    assert plateau(high[:9], np.log(2)) is None
 
 
 def test_watchers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

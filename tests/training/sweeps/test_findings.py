@@ -1,8 +1,6 @@
 """What rules find in the errors of a run, and how it is kept."""
 
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,23 +60,6 @@ def test_findings_are_kept_by_rule_and_read_again(
     assert explain(run, []) == {}
 
 
-def test_two_that_want_the_same_findings_find_them_once(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls, find = [], findings._find
-
-    def slow(*given: object) -> Finding:
-        calls.append(given)
-        time.sleep(0.2)
-        return find(*given)
-
-    monkeypatch.setattr(findings, "_find", slow)
-    with ThreadPoolExecutor(2) as two:
-        first, second = two.map(lambda _: explain(run, ["literal"]), range(2))
-    assert first == second
-    assert len(calls) == 1
-
-
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"weights": "W", "rules": {"Literal()": {}}}', '{"rules": 3}']
 )
@@ -107,13 +88,6 @@ def test_a_run_without_errors_has_no_mean(run: Run) -> None:
     perfect = run.having(logits=right)
     assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
     assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
-
-
-def test_a_run_with_findings_loads_as_before(run: Run, faces: str) -> None:
-    explain(run, ["literal"])
-    again = open_study("smoke", faces, 1, False, SETTINGS).run("class")
-    assert torch.equal(again.logits, run.logits)
-    assert [path.name for path in run.folder.parent.iterdir()] == [run.folder.name]
 
 
 def test_it_is_one_line_when_findings_cannot_be_kept(

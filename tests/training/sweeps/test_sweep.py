@@ -104,17 +104,6 @@ def test_a_second_sweep_trains_nothing_and_computes_nothing(
     assert stamps(home) == files
 
 
-def test_a_second_sweep_with_another_seed_and_rule_does_only_what_is_new(
-    home: Path, faces: str
-) -> None:
-    before = here(jobs(faces, [0], ["literal"]))
-    networks = {path: stamp for path, stamp in stamps(home).items() if path.suffix != ".json"}
-    table = here(jobs(faces, [0, 1], ["literal", "cutoff"]))
-    assert table["literal_pixels"].iloc[0] == before["literal_pixels"].iloc[0]
-    assert table["cutoff_repaired"].notna().all()
-    assert {path: stamp for path, stamp in stamps(home).items() if path in networks} == networks
-
-
 def test_a_job_that_fails_says_why_and_the_others_go_on(
     home: Path, faces: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
