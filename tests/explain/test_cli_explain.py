@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyvgg import cli, cli_explain
+from tinyvgg import cli
 
 Capture = pytest.CaptureFixture[str]
 
@@ -42,7 +42,7 @@ def test_an_image_that_is_passed_over_is_told_of(
 ) -> None:
     given = [str(images[0]), str(tmp_path / "no.png")]
     status = cli.main(["explain", *given, "--run", "folder", "-o", str(tmp_path / "out")])
-    assert status == cli_explain.SOME_UNREADABLE
+    assert status == cli.SOME_UNREADABLE
     said = capsys.readouterr()
     assert "passed over: image" in said.err
     assert "no.png" in said.err
@@ -56,7 +56,7 @@ def test_a_name_that_cannot_be_written_down_is_passed_over(
     strange = tmp_path / os.fsdecode(b"strange\xff.png")
     strange.write_bytes(images[0].read_bytes())
     given = [str(images[0]), str(strange), "--run", "folder", "-o", str(tmp_path / "out")]
-    assert cli.main(["explain", *given]) == cli_explain.SOME_UNREADABLE
+    assert cli.main(["explain", *given]) == cli.SOME_UNREADABLE
     assert "has a name that is not UTF-8; rename it" in capsys.readouterr().err
     found = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))
     assert found["unreadable"][0]["path"].endswith("strange\\udcff.png")

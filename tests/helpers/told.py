@@ -6,29 +6,29 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tinyvgg import cli, cli_train
+from tinyvgg import cli
 from tinyvgg.errors import UserError
 
 
 def fail(ranks: str) -> None:
     """Let these processes find something wrong, while the others wait for ever."""
 
-    def run(_: Any) -> int:
+    def run(**_: Any) -> int:
         if os.environ["RANK"] in ranks:
             raise UserError("something is wrong")
         time.sleep(3600)
         return 0
 
-    cli_train.run = run
+    cli.train.callback = run
 
 
 def interrupt() -> None:
     """Let all processes be interrupted."""
 
-    def run(_: Any) -> int:
+    def run(**_: Any) -> int:
         raise KeyboardInterrupt
 
-    cli_train.run = run
+    cli.train.callback = run
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from distributed.scheduler import KilledWorker, WorkerState
 from scipy import stats
 
 from tests.helpers.small_jobs import RULES, jobs
-from tinyvgg import cli, cli_sweep
+from tinyvgg import cli
 from tinyvgg.training import sweeps as command
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.sweeps import (
@@ -110,7 +110,7 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(
     monkeypatch.setattr(command, "processes", lambda *_: nullcontext(Here()))
     given = ["sweep", "--profile", "smoke", "--faces", faces, "--set", "epochs=2"]
     given += ["--set", "batch=5,99", "--rules", "literal", "--name", "some"]
-    assert cli.main(given) == cli_sweep.JOBS_FAILED
+    assert cli.main(given) == cli.JOBS_FAILED
     said = capsys.readouterr()
     why = "batch 99 exceeds the 15 training images; choose 1 to 15"
     assert f"failed: class, seed 0, epochs=2, batch=99: {why}\n" in said.err
