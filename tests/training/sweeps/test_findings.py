@@ -28,7 +28,7 @@ def test_findings_are_those_of_each_error_by_hand(
     run: Run, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(findings, "BATCH", batch)
-    found = explain(run, NAMED)
+    found = explain(run, tuple(NAMED))
     assert list(found) == list(NAMED)
     for name, finding in found.items():
         pixels, repaired = [], 0
