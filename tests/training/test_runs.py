@@ -41,6 +41,8 @@ def copy(trained: Run, home: Path) -> Callable[..., Path]:
     def copied(name: str, age: float = 0.0) -> Path:
         folder = home / "runs" / name
         shutil.copytree(trained.folder, folder)
+        manifest = {**trained.manifest, "finished": time.time() - age}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
         for path in folder.iterdir():
             os.utime(path, (time.time() - age,) * 2)
         return folder

@@ -303,7 +303,7 @@ def listed() -> pd.DataFrame:
             "state": state,
             "accuracy": manifest.get("accuracy"),
             "seed": _plain(folder / CONFIGURATION).get("seed"),
-            "age": time.time() - max(fact.st_mtime for fact in facts),
+            "age": time.time() - manifest.get("finished", max(fact.st_mtime for fact in facts)),
             "size": sum(fact.st_size for fact in facts),
         }
         rows.append(row)
