@@ -82,9 +82,8 @@ def limited(run, most):
         return run
     dropped = np.random.default_rng(seed).permutation(run.errors)[most:]
     kept = np.setdiff1d(np.arange(len(run.labels)), dropped)
-    return replace(
-        run, split=replace(run.split, test=run.split.test[kept]), logits=run.logits[kept]
-    )
+    split = replace(run.split, test=run.split.test[kept])
+    return run.having(split=split, logits=run.logits[kept])
 
 
 fewer = {task: limited(run, MOST) for task, run in runs.items()}
