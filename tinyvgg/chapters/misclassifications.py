@@ -17,7 +17,6 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import Interval, confusion, proportion_interval
 from tinyvgg.chapters.training import learned
 from tinyvgg.chapters.verdicts import Part, Verdict, lacking, needs, weigh
-from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.runs import Run
 
 CLAIMS = {"subject": "m1", "emotion": "m2"}
@@ -179,7 +178,7 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
             "most often taken for": found["taken_for"],
             "so often": found["times"],
         }
-    ).rename_axis(TASK_NAMES.get(run.task, run.task))
+    ).rename_axis(style.TASK_NAMES[run.task])
 
 
 def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -194,7 +193,7 @@ def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
         answer, truth = run.probabilities.max(1), run.probabilities[places, run.labels]
         second = np.argsort(-run.logits.numpy(), axis=1, kind="stable")[:, 1]
         close = int((second == run.labels)[wrong].sum())
-        rows[TASK_NAMES.get(run.task, run.task)] = {
+        rows[style.TASK_NAMES[run.task]] = {
             "right: median of the answer": median(answer[~wrong]),
             "wrong: median of the answer": median(answer[wrong]),
             "wrong: median of the truth": median(truth[wrong]),

@@ -25,7 +25,6 @@ from tinyvgg.chapters.deconvolution import convolved_size
 from tinyvgg.chapters.statistics import Interval, difference_interval, proportion_interval
 from tinyvgg.chapters.verdicts import Part, Verdict, lacking, weigh
 from tinyvgg.network import Convolution, Dense, Layer, Pooling
-from tinyvgg.paper import TASK_NAMES
 from tinyvgg.reading import read_network
 from tinyvgg.trace import Trace
 from tinyvgg.training.batches import resident
@@ -143,7 +142,7 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
         }
         rows.append(
             {
-                "task": TASK_NAMES.get(run.task, run.task),
+                "task": style.TASK_NAMES[run.task],
                 "classes": len(run.classes),
                 **{name: paper.show(rate, "percent") for name, rate in rates.items()},
                 "95 % interval": paper.show_interval(interval, "percent"),
@@ -192,7 +191,7 @@ def _accuracy(run: Run) -> Part:
     ours, printed = paper.show(run.accuracy, "percent"), paper.show(theirs, "percent")
     shown = paper.show_interval(interval, "percent")
     met = 1.0 if interval.high >= theirs else 0.5 * (run.accuracy >= theirs - MARGIN)
-    return Part(met, f"{TASK_NAMES[run.task]} {ours} ({shown}), paper {printed}")
+    return Part(met, f"{style.TASK_NAMES[run.task]} {ours} ({shown}), paper {printed}")
 
 
 def _overfitting(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Part] | str:

@@ -3,7 +3,7 @@
 import ast
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -80,7 +80,7 @@ def lacking(of: Any, *columns: str) -> str:
 
 def either(words: Sequence[str]) -> str:
     """Join words as in "one, another or a third"."""
-    return " or ".join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def needs(*columns: str) -> Callable[[Callable[P, R]], Callable[P, R | Missing]]:
@@ -197,8 +197,15 @@ def collect(notebooks: Iterable[Path]) -> Records:
     numbers: dict[str, Number] = {}
     verdicts: dict[str, Verdict] = {}
     for path in notebooks:
-        for key, value, about in _glued(read_notebook(path)):
-            claim = about.get("claim")
+        outputs = [
+            output for cell in read_notebook(path).cells for output in cell.get("outputs", [])
+        ]
+        for output in outputs:
+            about = output.get("metadata", {}).get("tinyvgg")
+            if about is None:
+                continue
+            key, claim = output.metadata["scrapbook"]["name"], about.get("claim")
+            value = ast.literal_eval(output.data[TEXT])
             if key in numbers or claim in verdicts:
                 raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
             if claim:
@@ -220,12 +227,3 @@ def read_notebook(executed: Path) -> Any:
         raise UserError(
             f"notebook {str(executed)!r} is missing or damaged: run 'make reproduce'"
         ) from None
-
-
-def _glued(notebook: Any) -> Iterator[tuple[str, Value, dict[str, Any]]]:
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            about = output.get("metadata", {}).get("tinyvgg")
-            if about is not None:
-                name = output.metadata["scrapbook"]["name"]
-                yield name, ast.literal_eval(output.data[TEXT]), dict(about)
