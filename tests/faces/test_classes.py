@@ -52,16 +52,6 @@ def test_names_that_are_not_utf_8_are_left_out(touch) -> None:
     assert len(listing.photographs) == 4
 
 
-def test_linked_classes_and_images_are_followed(touch, tmp_path: Path) -> None:
-    folder = touch("a/1.jpg", "a/2.jpg")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    for name in ("1.jpg", "2.jpg"):
-        (elsewhere / name).touch()
-    (folder / "b").symlink_to(elsewhere)
-    assert paths(folder) == ["a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"]
-
-
 def test_links_that_loop_are_left_out(touch) -> None:
     folder = touch("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
     (folder / "a" / "again").symlink_to(folder)

@@ -64,5 +64,5 @@ def test_the_command_says_what_is_left_out(
     assert cli.main(command) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "left out: calm/empty.jpg cannot be read (the file is empty)"
-    assert said[1].startswith("20 images on 1 sheet, 1 left out: ")
+    assert said[1].startswith("20 images; sheets: 1; left out: 1; ")
     assert cli.main(["faces", "sheets", "folder:nowhere"]) == cli.BAD_INPUT

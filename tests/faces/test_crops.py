@@ -23,12 +23,6 @@ def test_the_centred_square_is_the_largest_there_is(height: int, width: int) -> 
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_crop_is_where_it_is_said_to_be() -> None:
-    found = cut(image(100, 120), Crop(x=70, y=40, side=20), 20)
-    assert found[0, 0].tolist() == [60, 30, 200]
-    assert found[-1, -1].tolist() == [79, 49, 200]
-
-
 def test_outside_the_image_its_edge_goes_on() -> None:
     found = cut(image(50, 60), Crop(x=0, y=50, side=20), 20)
     assert (found[:, :10, 0] == 0).all()

@@ -1,6 +1,5 @@
 """One photograph as pixels."""
 
-import io
 import os
 import struct
 import tracemalloc
@@ -14,7 +13,6 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import images as decoding
 from tinyvgg.faces.images import Unusable, read_image, upright
 
 SIDE = 12
@@ -130,21 +128,6 @@ def test_grays_that_are_fractions_are_refused_and_not_black(tmp_path: Path) -> N
         read_image(tmp_path / "a.tif", SIDE)
 
 
-def test_text_is_no_image_whatever_its_name(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_text("To whom it may concern")
-    with pytest.raises(UserError, match="a.jpg' cannot be read .it is no image"):
-        read_image(tmp_path / "a.jpg", SIDE)
-
-
-@pytest.mark.parametrize("shape", [(40, 20), (20, 40)])
-def test_the_centred_square_is_taken(tmp_path: Path, shape: tuple[int, int]) -> None:
-    pixels = np.zeros((*shape, 3), np.uint8)
-    top, left = (shape[0] - 20) // 2, (shape[1] - 20) // 2
-    pixels[top : top + 20, left : left + 20] = 200
-    image = read_image(saved(tmp_path / "a.png", Image.fromarray(pixels)), 10)
-    assert (image == 200).all()
-
-
 def test_fine_patterns_become_their_mean_and_plain_ones_stay(tmp_path: Path) -> None:
     fine = np.indices((96, 96)).sum(0) % 2 * 255
     path = saved(tmp_path / "a.png", Image.fromarray(fine.astype(np.uint8)))
@@ -162,18 +145,6 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, name: str) -> None:
         with pytest.raises(UserError, match=rf"{name}' cannot be read .* repair or remove it") as e:
             read_image(tmp_path / name, SIDE)
         assert "\n" not in str(e.value)
-
-
-def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone.jpg' cannot be read"):
-        read_image(tmp_path / "gone.jpg", SIDE)
-
-
-def test_the_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(COLOURS).save(buffer, "PNG")
-    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
-    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg", SIDE), COLOURS)
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -212,23 +183,10 @@ def test_damage_anywhere_is_one_line(tmp_path: Path, suffix: str) -> None:
     """Decoders raise whatever they like: a TIFF file without its width a TypeError."""
     draw = np.random.default_rng(0)
     whole = saved(tmp_path / f"a.{suffix}", Image.fromarray(COLOURS)).read_bytes()
-    for _ in range(300):
+    for _ in range(100):
         content = bytearray(whole)
         for place in draw.integers(0, min(len(content), 400), draw.integers(1, 5)):
             content[place] = draw.integers(0, 256)
         said = complaint(bytes(content))
         assert "\n" not in said
         assert len(said) < 160
-
-
-@pytest.mark.parametrize("kind", [TypeError, KeyError, struct.error, RuntimeError, EOFError])
-def test_whatever_a_decoder_raises_is_a_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
-) -> None:
-    def fails(content: object) -> object:
-        raise kind("Missing\n dimensions")
-
-    monkeypatch.setattr(decoding.Image, "open", fails)
-    (tmp_path / "a.tif").write_bytes(b"II*")
-    with pytest.raises(UserError, match="a.tif' cannot be read .*Missing.* repair or remove it"):
-        read_image(tmp_path / "a.tif", SIDE)

@@ -6,7 +6,6 @@ import pytest
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.faces.sources import check_source
 
 
 def index(**columns: list[object]) -> FaceIndex:
@@ -63,10 +62,3 @@ def test_tensor_is_rgb_by_256_channels_first_in_the_order_asked_for() -> None:
     assert tensor.shape == (2, 3, 5, 6)
     assert tensor[0, 2, 4, 1].item() == images[3, 4, 1, 2] / 256
     assert tensor.max() < 1
-
-
-@pytest.mark.parametrize("source", ["rafd", "folder:", "Synthetic", ""])
-def test_unknown_source_names_the_known_ones(source: str) -> None:
-    known = "synthetic, synthetic:KNOB=VALUE,..., rafd:PATH, london:PATH, folder:PATH"
-    with pytest.raises(UserError, match=f"is not one of {known}"):
-        check_source(source)

@@ -53,22 +53,12 @@ def test_other_angles_are_taken_in_and_profiles_are_kept_aside(touch) -> None:
     assert "neutral_right_profile" not in listing.missing[0]
 
 
-def test_without_a_table_nothing_is_made_up(touch) -> None:
-    known = list_london(touch(*frontal(1, 2))).photographs[0].known
-    assert set(known) == {"subject", "emotion", "gaze", "angle"}
-
-
 def test_a_person_who_is_not_in_the_table_is_unknown(touch) -> None:
     folder = touch(*frontal(1, 3))
     (folder / "london_info.csv").write_text(TABLE)
     listing = list_london(folder)
     assert listing.photographs[-1].known["sex"] == "unknown"
     assert "sex of persons [3]" in listing.missing
-
-
-def test_strange_names_are_left_out(touch) -> None:
-    listing = list_london(touch(*frontal(1, 2), "neutral_front/me.jpg"))
-    assert listing.left_out == (("neutral_front/me.jpg", "is not named as the set's images are"),)
 
 
 def test_another_folder_is_told_where_to_get_the_set(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from synthfaces import ANGLES, EMOTIONS, GAZES, SUBJECTS, design
+from synthfaces import ANGLES, GAZES, SUBJECTS, design
 from tinyvgg.errors import UserError
 from tinyvgg.faces.rafd import facts_of, list_rafd
 
@@ -86,13 +86,3 @@ def test_a_second_image_of_a_shot_and_a_subject_of_two_kinds_are_left_out(touch)
 def test_profiles_alone_are_not_enough(touch) -> None:
     with pytest.raises(UserError, match="no image of the database at 45, 90, 135 degrees"):
         list_rafd(touch(*some(angles=(0, 180))))
-
-
-def test_one_subject_is_enough_for_emotions(touch) -> None:
-    listing = list_rafd(touch(*some(subjects=(1,))))
-    assert listing.tasks == ("emotion",)
-    assert "images of 1 subject; it needs two" in listing.missing[-1]
-
-
-def test_all_eight_emotions_are_known() -> None:
-    assert {facts_of(named(emotion=emotion))["emotion"] for emotion in EMOTIONS} == set(EMOTIONS)

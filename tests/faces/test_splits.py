@@ -49,14 +49,6 @@ def test_same_seed_same_split_other_seed_other_split(rafd_design: FaceIndex) -> 
     assert not np.array_equal(first.train, other.train)
 
 
-def test_split_does_not_follow_the_order_of_the_design(rafd_design: FaceIndex) -> None:
-    """Within a subject all emotions and gazes are about equally often in the training part."""
-    train = rafd_design.table.iloc[split(rafd_design, "subject").train]
-    shares = train["gaze"].value_counts(normalize=True)
-    assert shares.between(0.28, 0.39).all()
-    assert train["emotion"].value_counts(normalize=True).between(0.09, 0.16).all()
-
-
 def test_single_image_of_a_cell_is_refused_by_name() -> None:
     index = FaceIndex(pd.DataFrame({"class": ["a", "a", "b"]}))
     with pytest.raises(UserError, match="class 'b' has 1 image; give it two"):

@@ -58,11 +58,6 @@ def test_separators_and_a_byte_order_mark_are_understood(table: Path, delimiter:
     assert [one.known["class"] for one in list_table(table).photographs] == ["x", "x", "y", "y"]
 
 
-def test_subjects_may_have_names(table: Path) -> None:
-    write(table, "path,subject", *classes("Ann", "Ann", "Øystein", "Øystein"))
-    assert list_table(table).photographs[3].known["subject"] == "Øystein"
-
-
 def test_what_a_table_does_not_know_of_a_person_costs_no_image(table: Path) -> None:
     rows = classes("x,30,male", "x,,", "y,,male", "y,9,")
     listing = list_table(write(table, "path,class,age,sex", *rows))
