@@ -657,7 +657,8 @@ def pair_figure(run: Run, pair: Pairs) -> style.Drawn:
         answer, chance = int(trace.predicted[0]), float(trace.probabilities[0].max())
         name = style.short(run.classes[answer], 16)
         style.show_image(ax, images[-1], f"({letter}) answer {name}, p = {chance:.2g}")
-        words = name_of(run, cast(int, row)).split(", ")
+        parts = name_of(run, cast(int, row)).split(", ")
+        words = [style.short(part, style.LONGEST) for part in parts]
         middle = (len(words) + 1) // 2
         ax.set_xlabel("\n".join(filter(None, map(", ".join, (words[:middle], words[middle:])))))
     style.show_map(axes[0, 2], np.abs(images[0].astype(np.float64) - images[1]).mean(2))
@@ -668,7 +669,7 @@ def pair_figure(run: Run, pair: Pairs) -> style.Drawn:
 
 
 class Points(NamedTuple):
-    """A panel of points about the diagonal, or its words where there are none."""
+    """A panel of points about the diagonal, with some words in its corner."""
 
     title: str
     labels: tuple[str, str]
@@ -752,11 +753,8 @@ def eight_figure(run: Run, pairs: Pairs) -> style.Drawn:
         features = track_features(pairs.wrong, pixel_sets(pairs, rule).unique)
         for ax, values in zip(row, style.strength(features), strict=True):
             style.show_map(ax, values.astype(np.float64))
-    for ax, words in zip(
-        axes[:, 0],
-        ["A, taken for", "B, right as", *(f"features,\n{rule}" for rule in RULES)],
-        strict=True,
-    ):
+    labels = ["A, taken for", "B, right as", *(f"features,\n{rule}" for rule in RULES)]
+    for ax, words in zip(axes[:, 0], labels, strict=True):
         ax.set_ylabel(words, fontsize=7)
     for ax in axes.flat:
         ax.title.set_fontsize(7)
@@ -780,10 +778,8 @@ def probabilities_figure(run: Run, eight: Pairs, after: Float[Tensor, "n k"]) ->
             ax.barh(places + offset, chances[number], 0.4, color=colour, label=state, zorder=2)
         ax.set_yticks(places, names, fontsize=7)
         ax.set(xlim=(0, 1), ylim=(len(places) - 0.5, -0.5), title=f"case {number + 1}")
-        for label, colour, alpha in (
-            (case.true, style.GREEN, 0.15),
-            (case.predicted, style.RED, 0.12),
-        ):
+        grounds = ((case.true, style.GREEN, 0.15), (case.predicted, style.RED, 0.12))
+        for label, colour, alpha in grounds:
             ax.axhspan(label - 0.5, label + 0.5, color=colour, alpha=alpha, lw=0, zorder=0)
     for ax in list(axes.flat)[len(eight) :]:
         ax.axis("off")
