@@ -31,17 +31,7 @@ def claims_page(
     profile: str = "quick",
     faces: str = "synthetic",
 ) -> str:
-    """Return the page as MyST markdown, the same text for the same records.
-
-    Args:
-        numbers: our quantities by key; those whose key begins with a claim's id are shown with it.
-        verdicts: by claim id; claims that are out of scope for now need none.
-        profile: that our numbers were measured with.
-        faces: that our numbers were measured on.
-
-    Raises:
-        UserError: if a claim has no verdict, or a verdict or a number belongs to no claim.
-    """
+    """Return the page as MyST markdown, the same text for the same records."""
     claims = paper.claims()
     for id in verdicts:
         paper.claim(id)

@@ -40,9 +40,6 @@ def normalise(notebook: Any) -> Any:
 
     Ids of cells follow from their text, those of widgets from their order; progress bars and
     widgets that no output shows are dropped.
-
-    Raises:
-        UserError: widgets too large for a page.
     """
     made = copy.deepcopy(notebook)
     state = made.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
@@ -149,15 +146,8 @@ def _without_empty_settings(model: Any) -> Any:
     return {**model, "state": filled}
 
 
-# ------------------------------------------------------------------ what one machine alone has
-
-
 def refuse_private(notebook: Any, name: str) -> None:
-    """Refuse outputs and metadata with paths or memory addresses of one machine.
-
-    Raises:
-        UserError: the first one, with its cell.
-    """
+    """Refuse outputs and metadata with paths or memory addresses of one machine."""
     texts = {"its metadata": _strings(notebook.metadata)}
     for number, cell in enumerate(notebook.cells, start=1):
         texts[f"cell {number}"] = _strings([cell.source, cell.get("outputs", [])])

@@ -41,11 +41,7 @@ def sources() -> list[Path]:
 
 
 def find(name: str) -> Path:
-    """Return the source that a number, a stem or a file name stands for.
-
-    Raises:
-        UserError: if there is none; lists those there are.
-    """
+    """Return the source that a number, a stem or a file name stands for."""
     stem = Path(name).stem
     for source in sources():
         if stem == source.stem or (stem.isdigit() and int(stem) == int(source.stem[:2])):
@@ -67,11 +63,7 @@ def defaults(source: Path) -> dict[str, Any]:
 
 
 def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return all parameters of a notebook: its defaults, and those typed on a command line.
-
-    Raises:
-        UserError: an unknown parameter, or a text for a whole number.
-    """
+    """Return all parameters of a notebook: its defaults, and those typed on a command line."""
     known = defaults(source)
     return {**known, **parse(pairs, known, source.stem)}
 
@@ -109,9 +101,6 @@ def _text(path: Path) -> bytes:
     return path.read_bytes().replace(b"\r\n", b"\n")
 
 
-# ------------------------------------------------------------------------------ where things lie
-
-
 def folder() -> Path:
     """Return the folder of converted notebooks, ready for papermill and JupyterLab."""
     return files.build() / "notebooks"
@@ -137,9 +126,6 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-# ------------------------------------------------------------------------------------ execution
-
-
 def convert(source: Path, folder: Path) -> Path:
     """Write a source as a notebook that papermill and JupyterLab open, and return its path."""
     notebook = jupytext.read(source)
@@ -157,21 +143,7 @@ def execute(
     about: Mapping[str, Any] | None = None,
     progress: str | None = None,
 ) -> None:
-    """Run a notebook and write the result, normalised, once it is complete.
-
-    Args:
-        source: the percent source, whose hash the result carries.
-        converted: the notebook that `convert` made of it.
-        target: where the result goes; of a failed run nothing is left there.
-        parameters: all of them. Only those that differ from the defaults are injected, so that
-            a run with the defaults reads like the source.
-        about: further facts for the result's metadata.
-        progress: label of a progress bar over the cells; None for no bar.
-
-    Raises:
-        UserError: bad input that the notebook met, in its own words, or a cell that failed; then
-            the notebook up to there is beside `target`, as ``failed-NAME``.
-    """
+    """Run a notebook and write the result, normalised, once it is complete."""
     known = defaults(source)
     changed = {name: value for name, value in parameters.items() if value != known[name]}
     failed = target.with_name(f"failed-{target.name}")

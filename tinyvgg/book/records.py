@@ -14,8 +14,6 @@ from tinyvgg import files, paper
 from tinyvgg.chapters.verdicts import Number, Records, Verdict
 from tinyvgg.errors import UserError
 
-# ---------------------------------------------------------------------- the committed record
-
 
 def results_path(parameters: Mapping[str, Any]) -> Path:
     """Return the path of the committed record of a profile."""
@@ -40,11 +38,7 @@ def as_results(parameters: Mapping[str, Any], fingerprint: str, records: Records
 
 
 def read_results(path: Path) -> tuple[dict[str, Any], Records]:
-    """Return the parameters and the records of a committed file.
-
-    Raises:
-        UserError: there is none, or it cannot be read.
-    """
+    """Return the parameters and the records of a committed file."""
     try:
         content = json.loads(path.read_text("utf-8"))
         numbers = {key: Number(**entry) for key, entry in content["numbers"].items()}
@@ -81,8 +75,6 @@ def _shown(number: Number | None) -> str:
         return paper.NOTHING
     return f"{number.value:.6g}" if isinstance(number.value, float) else str(number.value)
 
-
-# ---------------------------------------------------------------------- the paper beside ours
 
 COLUMNS = ("quantity", "paper", "ours")
 SETS = ("unique", "common", "random", "contrast")

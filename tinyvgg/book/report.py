@@ -22,20 +22,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def report(
     page: Path, tasks: Sequence[str], settings: Mapping[str, Any], **study: Any
 ) -> tuple[Path, Path]:
-    """Train where nothing is trained yet, run the report's notebook, and export it.
-
-    Args:
-        page: the file of the page; its numbers are written beside it, as ``.json``.
-        tasks: to report on; none for all that the source has.
-        settings: where training departs from its profile.
-        study: profile, faces and seed, checked.
-
-    Returns:
-        The paths of the page and of its numbers.
-
-    Raises:
-        UserError: a place that is taken or cannot be written, or bad input that the notebook met.
-    """
+    """Train where nothing is trained yet, run the report's notebook, and export it."""
     check_place(page)
     opened = open_study(**study, settings=settings)
     for task in tasks or opened.tasks:
@@ -71,11 +58,7 @@ def export(executed: Path, profile: str, faces: str, seed: int) -> str:
 
 
 def check_place(page: Path) -> None:
-    """Refuse a path that no report can be written to, before any work is done.
-
-    Raises:
-        UserError: a name that does not end in ``.html``, or files there that are no report.
-    """
+    """Refuse a path that no report can be written to, before any work is done."""
     if page.suffix.lower() != ".html":
         raise UserError(f"output {str(page)!r} does not end in .html, such as report.html")
     numbers = page.with_suffix(".json")

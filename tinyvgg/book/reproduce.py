@@ -65,11 +65,7 @@ class Reproduction:
 
 
 def last(root: Path) -> Reproduction:
-    """Return the last reproduction that was completed in a folder.
-
-    Raises:
-        UserError: there is none, or its notebooks are gone.
-    """
+    """Return the last reproduction that was completed in a folder."""
     made = _noted(root)
     if made is None or not made.executed:
         raise UserError(f"nothing was reproduced in {str(root)!r} yet: run 'make reproduce'")
@@ -90,14 +86,6 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
 
     `last` keeps pointing at the last complete reproduction: until this one is complete, too, or,
     if it is the same one again, until the first of its notebooks is executed anew.
-
-    Args:
-        parameters: profile, faces and seed, checked.
-        root: a folder for each set of parameters is made in it.
-        fresh: execute notebooks even where nothing changed since they were.
-
-    Raises:
-        UserError: there are no notebooks, or one failed.
     """
     chapters = notebooks.sources()
     if not chapters:
@@ -118,15 +106,7 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
 
 
 def prepare(parameters: Mapping[str, Any], training: bool = True) -> str:
-    """Render or decode the faces and train every network, with progress bars.
-
-    Args:
-        parameters: profile, faces and seed.
-        training: whether networks are needed, too.
-
-    Returns:
-        The faces' fingerprint.
-    """
+    """Render or decode the faces and train every network, with progress bars."""
     study = open_study(**parameters)
     fingerprint = study.faces.fingerprint
     for task in study.tasks if training else ():
@@ -189,16 +169,8 @@ def _write_text(path: Path, text: str) -> None:
     files.write_whole(path, lambda to: to.write_text(text, encoding="utf-8", newline="\n"))
 
 
-# ------------------------------------------------------- the committed book, and sites of others
-
-
 def record(made: Reproduction) -> list[Path]:
-    """Copy a reproduction's notebooks, claims page and numbers into what is committed.
-
-    Raises:
-        UserError: the faces are not the synthetic ones, or a notebook shows something of this
-            machine; then nothing is written.
-    """
+    """Copy a reproduction's notebooks, claims page and numbers into what is committed."""
     faces = made.parameters["faces"]
     check_committing(faces)
     if faces != COMMITTED:
@@ -230,11 +202,7 @@ def _committed(executed: Path) -> Any:
 
 
 def verify(made: Reproduction) -> pd.DataFrame:
-    """Return a reproduction's numbers beside the committed ones, as `records.differences` does.
-
-    Raises:
-        UserError: the committed ones are of other parameters.
-    """
+    """Return a reproduction's numbers beside the committed ones, as `records.differences` does."""
     path = records.results_path(made.parameters)
     parameters, committed = records.read_results(path)
     if parameters != dict(made.parameters):

@@ -79,13 +79,7 @@ def substitutions(profile: str, faces: str) -> dict[str, str]:
 
 
 def fit(book: Path, known: Collection[str], instead: str) -> None:
-    """Replace the sections of a copy of the book that show numbers nobody recorded.
-
-    Args:
-        book: as `copy_pages` made it.
-        known: the keys that its notebooks recorded.
-        instead: text for a section that shows others.
-    """
+    """Replace the sections of a copy of the book that show numbers nobody recorded."""
     for page in book.glob("*.md"):
         text = page.read_text("utf-8")
         page.write_text(without_missing(text, known, instead), encoding="utf-8")
@@ -111,19 +105,7 @@ def came_out(rows: Sequence[Sequence[str]], profile: str, faces: str) -> str:
 
 
 def build(book: Path, target: Path, strict: bool) -> Path:
-    """Build a site with Jupyter Book; its messages go to ``target/build.log``.
-
-    Args:
-        book: folder of the pages, ``_config.yml`` and ``_toc.yml``.
-        target: the site is in ``target/_build/html``.
-        strict: warnings are errors.
-
-    Returns:
-        The path of the site's first page.
-
-    Raises:
-        UserError: the build failed, or the site needs a network.
-    """
+    """Build a site with Jupyter Book; its messages go to ``target/build.log``."""
     target.mkdir(parents=True, exist_ok=True)
     log = target / "build.log"
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(book)]
@@ -151,22 +133,11 @@ def needs_network(site: Path) -> list[str]:
     ]
 
 
-# ---------------------------------------------------------------------------------- publishing
-
-
 def publish(built: Path, target: Path, faces: str) -> None:
     """Copy a site, whole or not at all, with the terms of its images.
 
     Whether they allow it, `tinyvgg.faces.sources.check_publishing` knows. Pages have the name of
     a folder of photographs, and not its place on this machine.
-
-    Args:
-        built: the folder of the site's pages.
-        target: a folder that is new or empty.
-        faces: the source that the pages show.
-
-    Raises:
-        UserError: there is no site; the target holds something, or cannot be written.
     """
     if not (built / "index.html").is_file():
         raise UserError(f"there is no site in {str(built)!r} yet: run 'make reproduce'")
