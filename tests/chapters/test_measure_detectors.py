@@ -25,7 +25,7 @@ def tool(monkeypatch):
 
 @pytest.fixture
 def trials(tool):
-    return importlib.import_module("detector_trials")
+    return tool
 
 
 def test_faces_found_and_others_are_counted_apart(tool, trials):
@@ -80,10 +80,7 @@ def test_grey_and_bilevel_pictures_are_shown_in_colour(trials):
     assert two_levels.tolist() == [[[255] * 3, [0] * 3]]
 
 
-def test_without_photographs_the_folder_is_asked_for(tool, monkeypatch, tmp_path, trials):
-    monkeypatch.delenv("TINYVGG_PHOTOS", raising=False)
-    with pytest.raises(UserError, match="no photographs are named"):
-        tool.parse([])
+def test_a_folder_without_photographs_is_named(trials, tmp_path):
     with pytest.raises(UserError, match="neutral_front' has no photographs"):
         next(trials.photographs(tmp_path))
 
