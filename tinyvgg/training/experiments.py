@@ -136,7 +136,11 @@ def _train(
     gradients = pd.DataFrame([{"epoch": epoch.epoch, **epoch.gradients} for epoch in history])
     timings = pd.DataFrame({"epoch": gradients["epoch"], "seconds": trained.seconds})
     timings["images_per_second"] = len(rows.train) / timings["seconds"]
-    predictions = {"logits": logits.numpy(), "rows": rows.test, "labels": true.numpy()}
+    predictions: dict[str, Any] = {
+        "logits": logits.numpy(),
+        "rows": rows.test,
+        "labels": true.numpy(),
+    }
     writers: dict[str, Callable[[Path], object]] = {
         run_folder.CONFIGURATION: write_configuration,
         run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),

@@ -289,10 +289,11 @@ def listed() -> pd.DataFrame:
     """Return all runs, the newest first: name, state, accuracy, seed, age in s, size in bytes."""
     rows = []
     for folder in _folders():
-        state, manifest = INTERRUPTED, {}
+        state, manifest = INTERRUPTED, _plain(folder / MANIFEST)
         try:
             if is_complete(folder):
-                state, manifest = COMPLETE, read_manifest(folder, files=False)
+                read_manifest(folder, files=False)
+                state = COMPLETE
             elif _is_held(folder):
                 state = TRAINING
         except UserError:
@@ -301,7 +302,7 @@ def listed() -> pd.DataFrame:
         row = {
             "name": folder.name,
             "state": state,
-            "accuracy": manifest.get("accuracy"),
+            "accuracy": manifest.get("accuracy") if state == COMPLETE else None,
             "seed": _plain(folder / CONFIGURATION).get("seed"),
             "age": time.time() - manifest.get("finished", max(fact.st_mtime for fact in facts)),
             "size": sum(fact.st_size for fact in facts),
