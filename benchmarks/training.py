@@ -5,10 +5,7 @@ other one set up memory and libraries. Prints tables of medians over the rounds.
 random: the time does not depend on what they show.
 
     python benchmarks/training.py [--size 224] [--batch 12] [--images 600] [--rounds 3]
-                                  [--device cuda] [--precision bfloat16] [--full]
-
-With --full the networks of both tasks are trained for as many epochs as the paper's, at its number
-of images, which on a GPU shows the time of a whole reproduction.
+                                  [--device cuda] [--precision bfloat16]
 """
 
 import argparse
@@ -31,18 +28,15 @@ from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 
 CLASSES = 67
-TASKS = {"subject": (67, 2412, 2412), "emotion": (8, 2400, 2424)}
-"""Classes, images to train and images to test of the paper's two networks."""
-EPOCHS = 100
 PAPER_RATE = 20
 """Images a second that the paper states, on a Titan X."""
 
 
-def images_and_labels(count: int, size: int, classes: int = CLASSES) -> tuple[Tensor, Tensor]:
+def images_and_labels(count: int, size: int) -> tuple[Tensor, Tensor]:
     """Random 8-bit images, (count, size, size, 3), and labels."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=generator)
-    return pixels, torch.randint(0, classes, (count,), generator=generator)
+    return pixels, torch.randint(0, CLASSES, (count,), generator=generator)
 
 
 def plain_loop(given: argparse.Namespace) -> float:
@@ -68,25 +62,17 @@ def plain_loop(given: argparse.Namespace) -> float:
     return counted / (time.perf_counter() - begun)
 
 
-def trained(given: argparse.Namespace, epochs: int, classes: int, learnt: int, tested: int) -> Any:
-    """Train by `tinyvgg.training.loop.train`, with its tests and checkpoints."""
-    pixels, labels = images_and_labels(learnt + tested, given.size, classes)
+def our_loop(given: argparse.Namespace) -> float:
+    """Images a second of a whole epoch by `tinyvgg.training.loop.train`, checkpoint included."""
+    pixels, labels = images_and_labels(given.images + given.batch, given.size)
     source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
     rows = np.arange(len(labels))
-    recipe = Recipe(epochs=epochs, batch=given.batch, precision=given.precision)
-    model = TinyVGG(classes, given.size).to(given.device)
+    parts = Parts(rows[: given.images], rows[given.images :])
+    recipe = Recipe(epochs=2, batch=given.batch, precision=given.precision)
+    model = TinyVGG(CLASSES, given.size).to(given.device)
     with tempfile.TemporaryDirectory() as folder:
-        return train(model, source, Parts(rows[:learnt], rows[learnt:]), recipe, 0, Path(folder))
-
-
-def our_loop(given: argparse.Namespace) -> float:
-    """Images a second of a whole epoch, the second."""
-    return given.images / trained(given, 2, CLASSES, given.images, given.batch).seconds[1]
-
-
-def whole_trainings(given: argparse.Namespace) -> dict[str, float]:
-    """Seconds to train both networks as often as the paper does."""
-    return {task: sum(trained(given, EPOCHS, *sizes).seconds) for task, sizes in TASKS.items()}
+        trained = train(model, source, parts, recipe, 0, Path(folder))
+    return given.images / trained.seconds[1]
 
 
 def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, float]]:
@@ -198,7 +184,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if answer(given, globals()):
@@ -209,10 +194,6 @@ def main() -> None:
     layers = apart("layer_times", given)
     print(loops(given, sum(work for _, work, _, _ in layers[:-1]) / given.batch), "\n")
     print(split(given, layers))
-    if given.full:
-        taken = apart("whole_trainings", given)
-        parts = ", ".join(f"{task} {seconds:,.0f} s" for task, seconds in taken.items())
-        print(f"\n{EPOCHS} epochs of both tasks: {sum(taken.values()):,.0f} s ({parts})")
 
 
 if __name__ == "__main__":
