@@ -149,7 +149,7 @@ class CenterFace:
         padding = [(0, -pixels % _MULTIPLE) for pixels in (down, across)]
         self.network.setInput(cv2.dnn.blobFromImage(np.pad(scaled, (*padding, (0, 0)))))
         said = [output[0] for output in self.network.forward(_OUTPUTS)]
-        boxes, eyes, scores = _decode(*said, self.threshold)
+        boxes, eyes, scores = _decode(said[0], said[1], said[2], said[3], self.threshold)
         stretch = np.array([width, height]) / (across, down)
         boxes, eyes = boxes * stretch, eyes * stretch
         faces = [

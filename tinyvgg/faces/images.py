@@ -85,8 +85,13 @@ def cut(pixels: Pixels, crop: Crop, size: int) -> Square:
     middle = (large - 1) / 2
     turned = np.asarray(cv2.getRotationMatrix2D((middle, middle), crop.turn, 1.0), np.float64)
     turned[:, 2] += (size - 1) / 2 - middle
-    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
-    upright = cv2.warpAffine(resized(around, large, large), turned, (size, size), **how)
+    upright = cv2.warpAffine(
+        resized(around, large, large),
+        turned,
+        (size, size),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     return np.asarray(upright, dtype=np.uint8)
 
 
@@ -302,9 +307,8 @@ class Looker:
         except Unusable as error:
             return Facts(fault=str(error))
         shown = find_faces(pixels) if detector else ()
-        facts = Facts(
-            hashlib.sha256(content.data).hexdigest(), *pixels.shape[1:], "", detector, shown
-        )
+        (height, width), digest = pixels.shape[1:], hashlib.sha256(content.data).hexdigest()
+        facts = Facts(digest, height, width, "", detector, shown)
         self._known[path], self._new = (stamp, facts), True
         return facts
 

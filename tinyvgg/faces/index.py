@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -365,11 +365,12 @@ def _pixels(
                 chosen = parts[number * step : (number + 1) * step]
                 if not block.exists():
                     made = np.stack([*pool.map(_cut, chosen, [size] * len(chosen))])
-                    files.write_whole(block, lambda to, made=made: np.save(to, made))
+                    files.write_whole(block, partial(np.save, arr=made))
                 bar.update(len(chosen))
         files.write_whole(file, join)
         shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
-    return np.load(file, mmap_mode="c")
+    mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
+    return mapped
 
 
 def _cut(part: _Part, size: int) -> Square:

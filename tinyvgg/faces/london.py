@@ -159,8 +159,7 @@ def fetch_london(
             downloader = pooch.downloaders.choose_downloader(place, progress)
             path = fetcher.fetch(name, downloader=downloader)
             seen[name] = f"sha256:{pooch.file_hash(path)}"
-            lines = "".join(f"{name} {value}\n" for name, value in sorted(seen.items()))
-            write_whole(pins, lambda to, lines=lines: to.write_text(lines))
+            _pin(pins, seen)
     except (requests.RequestException, ValueError, LookupError) as error:
         raise UserError(
             f"the set cannot be fetched from {place} ({' '.join(str(error).split())}); the same "
@@ -172,6 +171,11 @@ def fetch_london(
     text = f"{terms.name[0].upper()}{terms.name[1:]}\nLicence: {terms.licence}\n{terms.cite}\n"
     write_whole(folder / "LICENCE.txt", lambda to: to.write_text(text, encoding="utf-8"))
     return wanted
+
+
+def _pin(pins: Path, seen: Mapping[str, str]) -> None:
+    lines = "".join(f"{name} {value}\n" for name, value in sorted(seen.items()))
+    write_whole(pins, lambda to: to.write_text(lines, "utf-8"))
 
 
 def _unpack(archive: Path, folder: Path) -> None:
