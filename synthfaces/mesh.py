@@ -193,8 +193,10 @@ class HeadMesh:
 
     @cached_property
     def quick_triangles(self) -> Array:
-        """The triangles as `ray_scene` reads them fastest."""
-        return quick_triangles(self.triangles)
+        """The triangles as `ray_scene` reads them fastest: triples in an array of objects."""
+        triples = np.empty(len(self.triangles), dtype=object)
+        triples[:] = [tuple(triangle) for triangle in self.triangles.tolist()]
+        return triples
 
     @cached_property
     def kind(self) -> Int8[np.ndarray, "t"]:
@@ -222,20 +224,13 @@ class HeadMesh:
 
 
 def ray_scene(vertices: Float32[np.ndarray, "v 3"], triangles: Array) -> EmbreeScene:
-    """An Embree scene of these triangles, (t, 3) numbers or what `quick_triangles` makes of them.
+    """An Embree scene of these triangles, (t, 3) numbers or `quick_triangles`.
 
     The wrapper reads each number by itself, for which Python's own kinds are the fastest.
     """
     scene = EmbreeScene()
     TriangleMesh(scene, np.ascontiguousarray(vertices, dtype=np.float64), triangles)
     return scene
-
-
-def quick_triangles(triangles: Int[np.ndarray, "t 3"]) -> Array:
-    """A list of triples in an array of objects."""
-    triples = np.empty(len(triangles), dtype=object)
-    triples[:] = [tuple(triangle) for triangle in triangles.tolist()]
-    return triples
 
 
 def build_mesh(anatomy: Anatomy) -> HeadMesh:

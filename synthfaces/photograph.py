@@ -33,14 +33,7 @@ _MASKS = ("lips", "mouth", "underside", "ears")
 
 @dataclass(frozen=True)
 class Studio:
-    """A posed subject under the lamps, in the frame of the head.
-
-    Attributes:
-        mesh, subject, pose: the geometry.
-        charts: what is painted on the head.
-        light: of the lamps and the dome.
-        head: how it is held among them.
-    """
+    """A posed subject under the lamps, in the frame of the head."""
 
     mesh: HeadMesh
     subject: Subject
@@ -207,14 +200,7 @@ class Sitter:
 
 
 class Renderer:
-    """Renders shots of one size, seed and difficulty.
-
-    Args:
-        painter: the head, and what all heads have painted on them.
-        size: of the square images, pixels.
-        seed: of all random streams.
-        difficulty: of the shots of the design.
-    """
+    """Renders shots of one size, seed and difficulty."""
 
     def __init__(
         self, painter: Painter, size: int, seed: int, difficulty: Difficulty = USUAL

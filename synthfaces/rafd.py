@@ -30,30 +30,7 @@ from synthfaces.texture import Painter, TShirt
 MANIFEST, README = "synthetic.json", "README.txt"
 _WHAT = "synthetic faces in the form of RaFD, no person; see README.txt"
 _ENDS_WITH = b"\xff\xd9"
-_ABOUT = """\
-Synthetic faces in the form of RaFD
-===================================
-
-None of these images shows a person. `synthfaces` rendered them from a computer model of a head;
-the shapes, colours and names of the subjects were drawn at random. They are not part of the
-Radboud Faces Database, and no image of it went into them. Only the form is taken over from it:
-
-    Langner, O., Dotsch, R., Bijlstra, G., Wigboldus, D. H. J., Hawk, S. T., & van Knippenberg, A.
-    (2010). Presentation and validation of the Radboud Faces Database. Cognition & Emotion, 24(8),
-    1377-1388.
-
-The names are Rafd<angle>_<subject>_<group>_<sex>_<emotion>_<gaze>.jpg. Angle 090 is frontal,
-000 the subject's right profile and 180 the left one; gaze is the subject's left or right.
-Subjects have RaFD's numbers but not its people: the same number is someone else there.
-
-How well people or programs tell these expressions says nothing about the expressions of people.
-
-Licence
--------
-The images come under the licence of `synthfaces`, BSD 3-Clause, copyright its developers. The
-anatomy they were rendered from is in the public domain (CC0 1.0): base mesh and targets by the
-MakeHuman and MPFB2 projects, facial actions by Mika Suominen.
-"""
+_ABOUT = Path(__file__).with_name("rafd_readme.md").read_text("utf-8")
 
 
 def claim(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -264,7 +241,7 @@ def _plan(
 
 
 def _write(path: Path, image: UInt8[ndarray, "1024 681 3"]) -> None:
-    how = {"quality": QUALITY, "subsampling": "4:4:4", "comment": _COMMENT}
+    how: dict[str, Any] = {"quality": QUALITY, "subsampling": "4:4:4", "comment": _COMMENT}
     try:
         write_whole(path, partial(Image.fromarray(image).save, **how))
     except OSError as error:

@@ -271,15 +271,7 @@ PartsShown = Mapping[tuple[int, int], Bool[np.ndarray, "parts s s"]]
 def parts_shown(
     table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
 ) -> PartsShown:
-    """Return which parts each pixel shows in any row of the same subject and angle.
-
-    Args:
-        table: columns subject, emotion, gaze and angle, as `design` makes them.
-        size: of the square images, pixels.
-        folder: where the parsed anatomy is kept.
-        seed: of the whole set.
-        difficulty: of the whole set.
-    """
+    """Return which parts each pixel shows in any row of the same subject and angle."""
     check_size(size)
     specs = sorted(face_specs(table, seed, difficulty), key=attrgetter("subject"))
     taken_by = renderer(size, seed, folder, difficulty)

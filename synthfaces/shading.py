@@ -105,11 +105,7 @@ def _irradiance(
 def sky(normal: Vectors, share: Scalars, seen: Vectors, light: Illumination) -> Vectors:
     """Light of the dome that arrives, per channel: from above, from the sides and from everywhere.
 
-    Args:
-        normal: of the surface.
-        share: of the dome that is seen.
-        seen: what is `passed` of it.
-        light: of the studio.
+    `share` of the dome is seen; `seen` is what is `passed` of it.
     """
     strength = np.float32(light.studio.dome)
     upwards = np.float32(0.62) + np.float32(0.38) * dot(normal, light.up)

@@ -130,16 +130,7 @@ def face_spec(
 def face_specs(
     table: pd.DataFrame, seed: int = 0, difficulty: Difficulty = USUAL
 ) -> Iterator[FaceSpec]:
-    """The description of each row of a table, in its order.
-
-    Args:
-        table: columns subject, emotion, gaze and angle, as `design` makes them.
-        seed: of the whole set.
-        difficulty: of the whole set.
-
-    Raises:
-        FaceError: a column is missing; an unknown subject, emotion, gaze or angle.
-    """
+    """Return `face_spec` of each row of a table such as `design` makes, in its order."""
     shots = zip(*shot_columns(table), strict=True)
     return (
         face_spec(who, emotion, gaze, angle, seed, difficulty)
@@ -208,12 +199,12 @@ def intervene(
     if cause == "actions":
         named = {name: weight for action, weight in value.items() for name in both_sides(action)}
         now = replace(now, actions={**now.actions, **named})
-    elif cause in _PARTS:
+    elif cause in ("upper", "lower"):
         like = face_spec(spec.subject, value, seed=spec.seed, difficulty=spec.difficulty)
         now = _with_part(now, like.expression.actions, _PARTS[cause])
     elif cause == "gaze":
         yaw = gaze_yaw(value)
-        now = replace(_with_part(now, follow_gaze(yaw), _is_gaze), gaze_yaw=yaw)
+        now = replace(_with_part(now, follow_gaze(yaw), _PARTS["gaze"]), gaze_yaw=yaw)
     else:
         return replace(spec, **{cause: value})
     return replace(spec, expression=now)
@@ -229,16 +220,8 @@ def _with_part(
     return replace(expression, actions=kept)
 
 
-def _is_gaze(action: str) -> bool:
-    return action.startswith(_GAZE)
-
-
-def _is_upper(action: str) -> bool:
-    return action.startswith(_UPPER) and not _is_gaze(action)
-
-
-def _is_lower(action: str) -> bool:
-    return not action.startswith(_UPPER)
-
-
-_PARTS: Mapping[str, Callable[[str], bool]] = {"upper": _is_upper, "lower": _is_lower}
+_PARTS: Mapping[str, Callable[[str], bool]] = {
+    "upper": lambda action: action.startswith(_UPPER) and not action.startswith(_GAZE),
+    "lower": lambda action: not action.startswith(_UPPER),
+    "gaze": lambda action: action.startswith(_GAZE),
+}

@@ -36,11 +36,6 @@ class Strands:
     width: Float[np.ndarray, "n"]  # dm
 
 
-def no_strands() -> Strands:
-    """Those of a shorn head."""
-    return Strands(np.zeros((0, 2, 3)), np.zeros((0, 2, 3)), np.zeros(0), np.zeros(0))
-
-
 def joined(one: Strands, other: Strands) -> Strands:
     """All strands of both, which have the same number of points."""
     names = [field.name for field in fields(Strands)]
@@ -157,7 +152,7 @@ _EDGE, _TAPER = 0.16, 0.3
 def grow(scalp: Scalp, style: HairStyle, rng: Rng) -> Strands:
     """All strands of a style."""
     if style.cut == Cut.BUZZED:
-        return no_strands()
+        return Strands(np.zeros((0, 2, 3)), np.zeros((0, 2, 3)), np.zeros(0), np.zeros(0))
     haircut = HAIRCUTS[style.cut]
     roots = scalp.roots(haircut.count, style, rng)
     strands = _fall(scalp, roots, style, haircut, rng)

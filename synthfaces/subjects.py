@@ -8,10 +8,11 @@ from jaxtyping import Float, Float32
 from synthfaces.appearance import Appearance, draw_appearance
 from synthfaces.chart import Image
 from synthfaces.expressions import UPRIGHT, Expression, Head, held_lids, rotation
-from synthfaces.hair import Ribbons, hair_ribbons, hair_thickness
+from synthfaces.hair import Ribbons, hair_thickness, make_ribbons
 from synthfaces.maths import Array, Vectors, contract, stream
 from synthfaces.mesh import EYES, HeadMesh
 from synthfaces.people import Person, draw_shape, person
+from synthfaces.strands import grow
 from synthfaces.texture import Coat, Painter, Shirt, lay
 
 _AXIS_BEHIND_EYES = 0.5
@@ -62,6 +63,7 @@ def make_subject(
     surface = (mesh.smooth @ controls[: mesh.controls])[mesh.skin]
     eyes = {name: _fit_eye(controls[anatomy.parts[name]]) for name in EYES}
     locks = stream(seed, above, "hair")
+    strands = grow(painter.scalp, looks.style, locks)
     coat = _coat(painter, below, seed)
     hair_coat = coat if above == below else _coat(painter, above, seed)
     return Subject(
@@ -69,7 +71,7 @@ def make_subject(
         looks=looks,
         controls=controls,
         hair=hair_thickness(mesh, looks.style),
-        ribbons=hair_ribbons(painter.scalp, surface, looks.style, locks),
+        ribbons=make_ribbons(strands, painter.scalp, surface, locks),
         paint=lay(coat, hair_coat),
         eyes=eyes,
         framing=_frame(mesh, surface, eyes),

@@ -125,15 +125,6 @@ _NOSTRILS: tuple[tuple[Path, float, float], ...] = (
 )
 
 
-def features(view: FrontView) -> Float32[np.ndarray, "h w 3"]:
-    """Factors on the colour of every skin: folds and nostrils."""
-    factor = np.ones((1, 1, 3), np.float32)
-    for lines, absorbed in ((_HOLLOWS, _HOLLOW), (_NOSTRILS, _DARK)):
-        drawn = sum(opacity * view.stroke(path, width, True) for path, width, opacity in lines)
-        factor = factor * (1 - np.clip(drawn, 0, 1)[..., None] * absorbed)
-    return np.asarray(factor * (1 - _lid_margins(view)[..., None] * _LID), dtype=np.float32)
-
-
 def _lid_margins(view: FrontView) -> Layer:
     """Opacity of the dark line along the roots of the lashes."""
     anatomy, skin = view.mesh.anatomy, view.mesh.template[view.mesh.skin]
@@ -309,8 +300,15 @@ class Painter:
 
     @cached_property
     def features(self) -> Image:
-        """Factors on the colour of every skin, by folds and nostrils."""
-        return features(self.view)
+        """Factors on the colour of every skin: folds, nostrils and the roots of the lashes."""
+        factor = np.ones((1, 1, 3), np.float32)
+        for lines, absorbed in ((_HOLLOWS, _HOLLOW), (_NOSTRILS, _DARK)):
+            strokes = (
+                opacity * self.view.stroke(path, width, True) for path, width, opacity in lines
+            )
+            factor = factor * (1 - np.clip(sum(strokes), 0, 1)[..., None] * absorbed)
+        margins = _lid_margins(self.view)[..., None] * _LID
+        return np.asarray(factor * (1 - margins), dtype=np.float32)
 
     def coat(self, person: Person, looks: Appearance, rng: Rng) -> Coat:
         """A subject's skin and hair."""

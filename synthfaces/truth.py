@@ -82,7 +82,7 @@ def face_parts(
 ) -> UInt8[np.ndarray, "n"]:
     """The part of the face at places of a head's surface, as numbers of `FacePart`."""
     found = _from_the_front(template)
-    found[_is_neck(template)] = FacePart.NECK
+    found[template[:, 1] < np.interp(template[:, 2], _JAW_DEPTH, _JAW_HEIGHT)] = FacePart.NECK
     found[(masks["lips"] > _HALF) | (masks["mouth"] > _HALF)] = FacePart.MOUTH
     found[masks["ears"] > _HALF] = FacePart.EARS
     found[hair > _HALF] = FacePart.HAIR
@@ -90,11 +90,6 @@ def face_parts(
     found[np.isin(material, _MOUTH_INSIDE)] = FacePart.MOUTH
     found[np.isin(material, _EYEBALLS)] = FacePart.EYES
     return found
-
-
-def _is_neck(template: Vectors) -> Bool[np.ndarray, "n"]:
-    border = np.interp(template[:, 2], _JAW_DEPTH, _JAW_HEIGHT)
-    return np.asarray(template[:, 1] < border)
 
 
 def _from_the_front(template: Vectors) -> UInt8[np.ndarray, "n"]:
