@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from synthfaces.maths import Rng, bounded, contract, stream
 from synthfaces.parameters import (
+    ACTIONS,
     GAZES,
     HEAD,
     STRONGEST,
@@ -19,7 +20,6 @@ from synthfaces.parameters import (
     Difficulty,
     Real,
     both_sides,
-    check_action,
     check_one_of,
     check_range,
 )
@@ -70,7 +70,8 @@ class Expression:
     def check(self) -> None:
         """Refuse what no face can do."""
         for action, weight in self.actions.items():
-            check_action(action, weight)
+            check_one_of("action", action, ACTIONS)
+            check_range(f"weight of {action}", weight, 0, STRONGEST)
         check_range("gaze_yaw", self.gaze_yaw, -_WIDEST_GAZE, _WIDEST_GAZE)
         check_range("gaze_pitch", self.gaze_pitch, -_WIDEST_GAZE, _WIDEST_GAZE)
 
@@ -109,7 +110,9 @@ def draw_expression(
     for action, strength in EXPRESSIONS[emotion].items():
         for name in sides(action, temperament.near):
             wavering = np.exp(rng.normal(0, difficulty.wavering))
-            weight = strength * overall * wavering * _habit(temperament, name)
+            sign = name.endswith("Left") - name.endswith("Right")
+            habit = temperament.gains.get(name, 1.0) * (1 + sign * temperament.asymmetry)
+            weight = strength * overall * wavering * habit
             actions[name] = float(np.clip(weight, 0, STRONGEST))
     if emotion == "neutral":
         actions |= _restless(rng, difficulty.restlessness)
@@ -120,11 +123,6 @@ def draw_expression(
         gaze_yaw=_within(_GAZE_DEGREES * turn),
         gaze_pitch=_within(rng.normal(-1, difficulty.gaze_height) + lowering),
     )
-
-
-def _habit(temperament: Temperament, name: str) -> float:
-    sign = name.endswith("Left") - name.endswith("Right")
-    return temperament.gains.get(name, 1.0) * (1 + sign * temperament.asymmetry)
 
 
 def _restless(rng: Rng, restlessness: float) -> dict[str, float]:

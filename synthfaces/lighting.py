@@ -58,16 +58,13 @@ class Light:
     @cached_property
     def lamps(self) -> tuple[Lamp, Lamp]:
         """The key lamp and the fill lamp."""
-        return _moved(KEY, self.turn, self.key), _moved(FILL, self.turn, self.fill)
-
-
-def _moved(lamp: Lamp, turn: Real, factor: Real) -> Lamp:
-    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
-    x, y, z = lamp.direction.astype(np.float64)
-    direction = np.array([cosine * x + sine * z, y, cosine * z - sine * x], np.float32)
-    return replace(
-        lamp, direction=direction, diffuse=lamp.diffuse * factor, highlight=lamp.highlight * factor
-    )
+        cosine, sine = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
+        lamps = []
+        for lamp, factor in ((KEY, self.key), (FILL, self.fill)):
+            x, y, z = lamp.direction.astype(np.float64)
+            way = np.array([cosine * x + sine * z, y, cosine * z - sine * x], np.float32)
+            lamps.append(Lamp(way, lamp.diffuse * factor, lamp.highlight * factor))
+        return lamps[0], lamps[1]
 
 
 STUDIO = Light()

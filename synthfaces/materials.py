@@ -86,14 +86,11 @@ def tooth_colour(template: Vectors, view: Vectors) -> Vectors:
     depth = np.maximum(height - _UPPER_GUM, _LOWER_GUM - height) - scallop
     colour = mix(colour, _GUM * _LIT[number][:, None], smoothstep(-0.008, 0.012, depth))
     facing = dot(view, outwards(template))
-    colour = mix(colour, _along_the_arch(template), smoothstep(*_GLANCING, facing))
-    return mix(colour, _GUM * _SHADE, smoothstep(0.1, -0.15, facing)).astype(np.float32)
-
-
-def _along_the_arch(template: Vectors) -> Vectors:
-    """Linear RGB of teeth seen past their neighbours: single ones merge and redden further back."""
+    # seen past their neighbours, single teeth merge and redden further back
     front = smoothstep(*_FRONT, template[:, 2])
-    return mix(np.broadcast_to(_GUM * _SHADE, template.shape), _ENAMEL, front)
+    merged = mix(np.broadcast_to(_GUM * _SHADE, template.shape), _ENAMEL, front)
+    colour = mix(colour, merged, smoothstep(*_GLANCING, facing))
+    return mix(colour, _GUM * _SHADE, smoothstep(0.1, -0.15, facing)).astype(np.float32)
 
 
 def outwards(template: Vectors) -> Vectors:

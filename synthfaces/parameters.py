@@ -74,12 +74,6 @@ def check_range(what: str, value: Real, low: Real, high: Real) -> None:
         raise FaceError(f"{what} {value!r} is not a number from {low} to {high}")
 
 
-def check_action(action: str, weight: Real) -> None:
-    """Raise an error if faces do not have an action, or if it cannot have a weight."""
-    check_one_of("action", action, ACTIONS)
-    check_range(f"weight of {action}", weight, 0, STRONGEST)
-
-
 def both_sides(action: str) -> tuple[str, ...]:
     """Return the actions that a name stands for: ``mouthSmile`` is that of both sides."""
     if action in _BOTH_SIDES:

@@ -19,6 +19,7 @@ from synthfaces.parameters import (
     check_subject,
 )
 
+_COLUMNS = ["subject", "emotion", "gaze", "angle", "sex", "group", "path", "source"]
 _COHORTS = (
     ("Caucasian", "female", 19),
     ("Caucasian", "male", 20),
@@ -106,24 +107,15 @@ def design(
         raise FaceError(f"subjects {subjects!r} is not a number from 1 to {len(SUBJECTS)}")
     for emotion, gaze in product(emotions, gazes):
         check_shot(emotion, gaze, angles)
-    people, views = SUBJECTS[:subjects], sorted(set(angles))
-    cells = product(people, sorted(set(emotions)), sorted(set(gazes)), views)
-    return pd.DataFrame(
-        [_row(person(number), emotion, gaze, angle) for number, emotion, gaze, angle in cells]
+    cells = product(
+        SUBJECTS[:subjects], sorted(set(emotions)), sorted(set(gazes)), sorted(set(angles))
     )
-
-
-def _row(who: Person, emotion: str, gaze: str, angle: int) -> dict[str, object]:
-    return {
-        "subject": who.number,
-        "emotion": emotion,
-        "gaze": gaze,
-        "angle": angle,
-        "sex": who.sex,
-        "group": who.group,
-        "path": f"Rafd{angle:03d}_{who.number:02d}_{who.group}_{who.sex}_{emotion}_{gaze}.jpg",
-        "source": "synthetic",
-    }
+    rows = []
+    for number, emotion, gaze, angle in cells:
+        who = person(number)
+        path = f"Rafd{angle:03d}_{number:02d}_{who.group}_{who.sex}_{emotion}_{gaze}.jpg"
+        rows.append((number, emotion, gaze, angle, who.sex, who.group, path, "synthetic"))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 _SPREADS: tuple[tuple[str, tuple[str, ...], float, bool], ...] = (
@@ -137,10 +129,7 @@ _SPREADS: tuple[tuple[str, tuple[str, ...], float, bool], ...] = (
     ("starts", ("neck",), 0.05, True),
     ("has", ("trans-out",), 0.05, True),
 )
-"""How local traits vary: what their name starts with or has, standard deviation, less in children.
-
-The first match counts.
-"""
+"""What a trait's name starts with or has, its deviation, less in children; the first counts."""
 
 _DEFAULT_SPREAD = 0.17
 _CHILD_FACTOR = 0.65
@@ -154,10 +143,7 @@ _TENDENCIES = {
     "head-scale-horiz-incr": -0.12,
     "chin-width-incr": -0.12,
 }
-"""Means of local traits that are not zero, by how their name ends.
-
-The base mesh has small eyes and a heavy jaw.
-"""
+"""Means of traits by how their name ends: the base mesh has small eyes and a heavy jaw."""
 _WRINKLES = "head-age-incr"
 
 

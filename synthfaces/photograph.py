@@ -140,22 +140,11 @@ class Studio:
         part, view = self.mesh.material[places.triangle], -places.rays
         normal, from_behind = facing(normalized(fields[:, :3]), view)
         off_eye = self._off_eye(part, camera, places)
+        in_eye = contract("ni,ij->nj", off_eye, self.pose.eye_rotation)
+        template, seen = fields[:, 3:6], fields[:, 6:9]
         lips, mouth, underside, ears = fields[:, 9:].T
-        return Hits(
-            part=part,
-            view=view,
-            normal=normal,
-            from_behind=from_behind,
-            template=fields[:, 3:6],
-            place=chart(fields[:, 3:6]),
-            seen=fields[:, 6:9],
-            lips=lips,
-            mouth=mouth,
-            underside=underside,
-            ears=ears,
-            in_eye=contract("ni,ij->nj", off_eye, self.pose.eye_rotation),
-            off_eye=off_eye,
-        )
+        at = (part, view, normal, from_behind, template, chart(template), seen)
+        return Hits(*at, lips, mouth, underside, ears, in_eye, off_eye)
 
     def _off_eye(self, part: Array, camera: Camera, places: Places) -> Vectors:
         """Unit vectors from the centre of the eyeball that was hit; zero where none was."""
@@ -244,11 +233,5 @@ class Renderer:
 
     def studio(self, sitter: Sitter, spec: FaceSpec) -> Studio:
         """A subject posed and lit as a shot asks for."""
-        return Studio(
-            mesh=self.mesh,
-            subject=sitter.subject,
-            pose=pose(self.mesh, sitter.subject, spec.expression, spec.head),
-            charts=sitter.charts,
-            light=spec.light,
-            head=spec.head,
-        )
+        posed = pose(self.mesh, sitter.subject, spec.expression, spec.head)
+        return Studio(self.mesh, sitter.subject, posed, sitter.charts, spec.light, spec.head)

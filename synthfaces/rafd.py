@@ -165,9 +165,9 @@ def write_rafd(
     Args:
         folder: new, empty, or written by an earlier call with the same seed and difficulty.
         subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
-        angles: camera angles in degrees.
-        emotions: all eight by default.
-        gazes: all three by default.
+        angles: camera angles in degrees; all by default, as `emotions` and `gazes`.
+        emotions: of the eight.
+        gazes: of the three.
         seed: of the whole set.
         workers: processes; None for one per core, 1 for none but this.
         progress: whether to show a progress bar.

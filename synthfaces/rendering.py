@@ -1,5 +1,6 @@
 """Images, one at a time or the whole set over several processes, kept on disk."""
 
+import json
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,7 +23,7 @@ from tqdm.auto import tqdm
 
 from synthfaces.anatomy import data_folder, load_anatomy
 from synthfaces.camera import Nuisance, aim
-from synthfaces.files import Shot, load_images, subject_file, write_whole
+from synthfaces.files import DAMAGED, write_whole
 from synthfaces.mesh import build_mesh
 from synthfaces.parameters import USUAL, Difficulty, FaceError, check_size
 from synthfaces.people import check_shot, person
@@ -96,10 +97,7 @@ VERSION = 4
 """Raised whenever a change of the renderer changes a pixel."""
 
 LEVELS_OFF, SHARE_OFF = 2, 0.01
-"""How far images of another machine, which may round otherwise, can be off.
-
-By how many of 255 levels at most, and in fewer than which share of an image's values.
-"""
+"""How far images of another machine can be off: levels of 255, and in fewer values than a share."""
 
 
 def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
@@ -154,7 +152,7 @@ class Job:
 
     number: int  # the subject
     rows: tuple[int, ...]  # of the table, in the order of the shots
-    shots: tuple[Shot, ...]  # emotion, gaze and angle of each image, sorted
+    shots: tuple[tuple[str, str, int], ...]  # emotion, gaze and angle of each image, sorted
     size: int  # of the set
     seed: int
     difficulty: Difficulty
@@ -164,14 +162,20 @@ class Job:
     def path(self) -> Path:
         """Where the images are kept."""
         folder = self.folder / fingerprint(self.size, self.seed, self.difficulty)
-        return subject_file(folder, self.number, self.shots)
+        digest = sha256(json.dumps(self.shots).encode()).hexdigest()[:8]
+        return folder / f"subject-{self.number:02d}-{digest}.npz"
 
     def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
-        """Put the images kept into their rows; whether they were there and whole."""
-        kept = load_images(self.path, (len(self.shots), self.size, self.size, 3))
-        if kept is not None:
-            images[list(self.rows)] = kept
-        return kept is not None
+        """Put the images kept into their rows; return whether they were there and whole."""
+        try:
+            with self.path.open("rb") as file, np.load(file) as saved:
+                kept = saved["images"]
+        except DAMAGED:
+            return False
+        if kept.shape != (len(self.shots), *images.shape[1:]) or kept.dtype != np.uint8:
+            return False
+        images[list(self.rows)] = kept
+        return True
 
     @property
     def images(self) -> int:

@@ -178,7 +178,7 @@ def shade_strands(
     matt = sum(np.float32(lamp.diffuse) * wrapped(normal, lamp, _WRAP) for lamp in light.lamps)
     arriving = lit * np.asarray(matt)[:, None] + sky(normal, share, seen, light)
     colour = sample(paint, fields[:, 3:5])[:, :3] * arriving
-    shine = sum(_highlight_hair_shading(lamp, normal, view) for lamp in light.lamps)
+    shine = sum(_hair_highlight(lamp, normal, view) for lamp in light.lamps)
     colour += per_channel(shine * np.minimum(share, 1), np.float32(1.1) * SHEEN)
     colour += rim(normal, view, share, light) * np.float32(_RIM)
     return np.asarray(colour * EXPOSURE)
@@ -197,7 +197,7 @@ def soft_outlines(
     return mix(linear, cv2.GaussianBlur(linear, (0, 0), radius), weight)
 
 
-def _highlight_hair_shading(lamp: Lamp, normal: Vectors, view: Vectors) -> Array:
+def _hair_highlight(lamp: Lamp, normal: Vectors, view: Vectors) -> Array:
     """As on the head, but broad: with an exponent of 6."""
     half = normalized(view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)

@@ -1,6 +1,6 @@
 """Strands of hair as lines in space: growth, locks and knots."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -34,12 +34,6 @@ class Strands:
     outwards: Float[np.ndarray, "n k 3"]  # unit vectors away from the head
     layer: Float[np.ndarray, "n"]  # 0 next to the scalp, 1 outermost
     width: Float[np.ndarray, "n"]  # dm
-
-
-def joined(one: Strands, other: Strands) -> Strands:
-    """All strands of both, which have the same number of points."""
-    names = [field.name for field in fields(Strands)]
-    return Strands(*(np.concatenate([getattr(one, n), getattr(other, n)]) for n in names))
 
 
 def trimmed(strands: Strands, ends: Float[np.ndarray, "n"], points: int) -> Strands:
@@ -157,7 +151,8 @@ def grow(scalp: Scalp, style: HairStyle, rng: Rng) -> Strands:
     roots = scalp.roots(haircut.count, style, rng)
     strands = _fall(scalp, roots, style, haircut, rng)
     if style.cut == Cut.TIED:
-        strands = joined(strands, knot(style, rng))
+        both = (vars(strands), vars(knot(style, rng)))
+        strands = Strands(**{name: np.concatenate([x[name] for x in both]) for name in both[0]})
     return strands
 
 

@@ -99,11 +99,8 @@ def _frame(mesh: HeadMesh, skin: Float[np.ndarray, "s 3"], eyes: dict[str, Eye])
     x, y, z = mesh.template[mesh.skin].T
     chin = (np.abs(x) < 0.05) & (z > 1.15) & (y > 6.05) & (y < 6.4)
     centre = np.mean([eye.centre for eye in eyes.values()], axis=0)
-    return Framing(
-        eyes=float(centre[1]),
-        chin=float(skin[chin, 1].min()),
-        depth=float(centre[2] - _AXIS_BEHIND_EYES),
-    )
+    depth = float(centre[2] - _AXIS_BEHIND_EYES)
+    return Framing(float(centre[1]), float(skin[chin, 1].min()), depth)
 
 
 _EYE_FILL = 0.985
@@ -144,14 +141,8 @@ def pose(mesh: HeadMesh, subject: Subject, expression: Expression, head: Head = 
         lid = mesh.lids[name]
         vertices[lid] = _outside(vertices[lid], eye, in_head[:, 2])
     vertices[mesh.skin] += mesh.normals(vertices)[mesh.skin] * subject.hair[:, None]
-    return Pose(
-        vertices=vertices,
-        normals=mesh.normals(vertices),
-        controls=controls,
-        eye_rotation=in_head,
-        creases=_creases(expression),
-        mouth_light=_mouth_light(expression),
-    )
+    normals, creases = mesh.normals(vertices), _creases(expression)
+    return Pose(vertices, normals, controls, in_head, creases, _mouth_light(expression))
 
 
 def _eye_rotation(expression: Expression, head: Head) -> Float32[np.ndarray, "3 3"]:

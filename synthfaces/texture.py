@@ -235,10 +235,7 @@ _CREASES: tuple[tuple[tuple[Path, float, float, bool], ...], ...] = (
         ([(0.115, 7.16), (0.155, 7.08), (0.175, 7.0)], 0.02, 0.8, True),
     ),
 )
-"""Forehead, glabella, nasolabial folds, crow's feet, wrinkles of the nose.
-
-They are the channels of `Painter.creases`.
-"""
+"""Forehead, glabella, nasolabial folds, crow's feet, nose: the channels of `Painter.creases`."""
 
 
 @dataclass(frozen=True)

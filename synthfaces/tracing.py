@@ -97,13 +97,7 @@ class Places:
         return len(self.triangle)
 
     def __getitem__(self, some: slice) -> "Places":
-        return Places(
-            self.triangle[some],
-            self.corners[some],
-            self.weights[some],
-            self.rays[some],
-            self.depth[some],
-        )
+        return Places(*(values[some] for values in vars(self).values()))
 
     def interpolate(self, fields: Float32[np.ndarray, "v f"]) -> Float32[np.ndarray, "n f"]:
         """What is given at the vertices, at the places."""
@@ -263,7 +257,8 @@ class Geometry:
         rays = camera.rays(size * samples)
         pixels = rays_of_pixels(camera.rows(size), size, samples)
         lashes = self.lashes.meet(camera, rays)
-        found = _nothing(len(rays))
+        found: Found = {name: np.zeros(len(rays), np.float32) for name in ("u", "v", "tfar")}
+        found["primID"] = np.full(len(rays), -1, np.int32)
         ends = pixels[:, [0, -1]]
         self._trace(found, camera, rays, ends.ravel() if samples > 1 else pixels.ravel())
         kind = np.full(len(pixels), FINE)
@@ -282,9 +277,3 @@ class Geometry:
         others = self.meet(camera, pick(rays, rows))
         for name, values in found.items():
             values[rows] = others[name]
-
-
-def _nothing(count: int) -> Found:
-    """What rays that are not traced meet."""
-    found: Found = {name: np.zeros(count, np.float32) for name in ("u", "v", "tfar")}
-    return {**found, "primID": np.full(count, -1, np.int32)}

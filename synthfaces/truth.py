@@ -170,12 +170,8 @@ def find_landmarks(studio: Studio, camera: Camera, size: int) -> Landmarks:
     sides = np.array([size, camera.rows(size)])
     points = camera.project(places) * sides
     inside = ((points >= 0) & (points < sides)).all(axis=1)
-    return Landmarks(
-        names=tuple(chosen),
-        points=points,
-        visible=inside & _is_seen(studio, camera, places),
-        parts=tuple(chosen.values()),
-    )
+    visible = inside & _is_seen(studio, camera, places)
+    return Landmarks(tuple(chosen), points, visible, tuple(chosen.values()))
 
 
 def _is_seen(
@@ -268,12 +264,8 @@ class Truth:
 def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
     """The truth about the image of a shot."""
     camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
-    return Truth(
-        spec=spec,
-        camera=camera,
-        landmarks=find_landmarks(studio, camera, size),
-        parts=see_parts(studio, camera, size),
-    )
+    landmarks = find_landmarks(studio, camera, size)
+    return Truth(spec, camera, landmarks, see_parts(studio, camera, size))
 
 
 def see_parts(studio: Studio, camera: Camera, size: int) -> UInt8[np.ndarray, "s s"]:
