@@ -3,9 +3,9 @@ import pytest
 
 from synthfaces import FaceError
 from synthfaces.camera import draw_nuisance
-from synthfaces.expressions import draw_expression, draw_temperament, sides
+from synthfaces.expressions import draw_expression, draw_temperament
 from synthfaces.maths import stream
-from synthfaces.parameters import EMOTIONS, GAZES, SUBJECTS
+from synthfaces.parameters import EMOTIONS, SUBJECTS
 from synthfaces.people import design
 
 
@@ -35,11 +35,6 @@ def test_few_subjects_are_spread_over_the_groups(subjects, groups):
     assert len(people) == subjects
     assert people["group"].nunique() == groups
     assert people["sex"].nunique() == 2
-
-
-def test_fewer_subjects_are_the_first_of_more():
-    table = design(9)
-    assert design(4).equals(table[table["subject"].isin(SUBJECTS[:4])].reset_index(drop=True))
 
 
 def test_files_are_named_as_the_database_names_them():
@@ -100,24 +95,8 @@ def temperament():
     return draw_temperament(np.random.default_rng(0), ("mouthSmileLeft", "mouthSmileRight"))
 
 
-def test_eyes_turn_to_the_subjects_left_and_right(temperament):
-    yaw = {
-        gaze: draw_expression("neutral", gaze, temperament, np.random.default_rng(1)).gaze_yaw
-        for gaze in GAZES
-    }
-    assert 15 < yaw["left"] < 40
-    assert yaw["frontal"] == 0
-    assert -40 < yaw["right"] < -15
-
-
 def test_contempt_is_lopsided_towards_the_subjects_near_side(temperament):
     contempt = draw_expression("contemptuous", "frontal", temperament, np.random.default_rng(1))
     far = "Right" if temperament.near == "Left" else "Left"
     assert contempt.actions[f"mouthSmile{temperament.near}"] > 0.2
     assert f"mouthSmile{far}" not in contempt.actions
-
-
-def test_actions_without_a_side_act_on_both():
-    assert sides("mouthSmile") == ("mouthSmileLeft", "mouthSmileRight")
-    assert sides("jawOpen") == ("jawOpen",)
-    assert sides("mouthSmile:far", near="Right") == ("mouthSmileLeft",)

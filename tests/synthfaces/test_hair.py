@@ -77,15 +77,6 @@ def test_looks_drawn_after_the_style_do_not_depend_on_it(number, monkeypatch):
     assert len(states) == 1
 
 
-def test_the_hair_of_moroccans_is_dark_and_no_hair_is_garish():
-    for number in SUBJECTS:
-        red, green, blue = own_looks(number, 0).hair
-        assert red > green > blue or red < 0.02
-        assert red < 6.5 * blue, "not orange"
-        if person(number).is_moroccan:
-            assert red < 0.06
-
-
 def test_forehead_and_brows_are_bare_and_crown_and_nape_are_covered():
     places = {8.25: (0, 1), 7.6: (0, 0), 7.9: (180, 1), 6.9: (180, 1), 6.3: (180, 0)}
     for height, (azimuth, expected) in places.items():

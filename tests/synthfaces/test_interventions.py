@@ -163,16 +163,6 @@ def test_lamps_that_are_carried_round_light_the_other_side(see):
     assert balance[60] > 20
 
 
-def test_without_light_the_head_is_black_before_a_white_wall(see):
-    spec = intervene(FaceSpec(3), light=Light(key=0, fill=0, dome=0))
-    image, truth = see(spec)
-    wall = truth.parts == FacePart.BACKGROUND
-    shines_through = near(truth.parts == FacePart.HAIR, LENS_REACH)
-    assert image[~near(wall, LENS_REACH + 1) & ~shines_through].max() < 20
-    assert np.quantile(image[~near(wall, LENS_REACH + 1)], 0.98) < 20
-    assert image[~near(~wall, LENS_REACH + 1)].min() > 230
-
-
 def test_the_skin_changes_neither_parts_nor_hair(spec, see):
     before, after = see(spec), see(intervene(spec, skin=3))
     assert np.array_equal(before[1].parts, after[1].parts)

@@ -6,7 +6,7 @@ import pytest
 from synthfaces import rendering
 from synthfaces.chart import Charts, chart
 from synthfaces.lighting import PLAIN
-from synthfaces.materials import Hits, light_in_cavity, light_on_teeth, tooth_colour
+from synthfaces.materials import Hits, light_in_cavity, light_on_teeth
 from synthfaces.mesh import Part
 from synthfaces.photograph import Studio
 from synthfaces.shading import shade
@@ -79,16 +79,6 @@ def test_teeth_fade_into_the_mouth_but_for_their_outer_side():
     assert past[0] > 0.9
     assert past[-1] < 0.1
     assert (light_on_teeth(places, seen_at(places, 0)) == 1).all()
-
-
-def test_single_teeth_are_told_apart_from_the_front_and_not_past_each_other():
-    places = arch(400, 0.7)
-    back = np.arange(400) > 200
-    steps = {}
-    for name, angle in (("front", 0), ("past", 79)):
-        colour = tooth_colour(places, seen_at(places, angle))
-        steps[name] = np.abs(np.diff(colour[back], axis=0)).max()
-    assert steps["past"] < 0.1 * steps["front"]
 
 
 def test_from_the_side_the_front_teeth_shine_in_a_dark_mouth(studio):

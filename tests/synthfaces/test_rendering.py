@@ -168,18 +168,6 @@ def test_several_processes_make_the_same_bytes_even_from_an_unguarded_script(
     assert np.array_equal(np.load(tmp_path / "images.npy"), frontal[1][rows])
 
 
-def test_profiles_look_away_from_the_side_they_show(renderer):
-    at_0, at_180 = renderer.shot(renderer.sitter(2), "neutral", "frontal", [0, 180])
-    eyes = slice(SIZE // 3, SIZE // 2)
-    for image, front in ((at_0, slice(-3, None)), (at_180, slice(None, 3))):
-        assert image[eyes, front].min() > 230, "free background in front of the face"
-        rows = image[eyes].mean(axis=(0, 2))
-        back, fore = (rows, rows[::-1]) if front.start else (rows[::-1], rows)
-        assert back[: SIZE // 3].min() < fore[: SIZE // 3].min() - 60, "dark hair behind it"
-    position = camera.aim(renderer.sitter(2).subject.framing, 0, STILL).position
-    assert position[0] < -10, "the camera at 0 stands at the subject's right"
-
-
 def test_every_emotion_changes_the_face_and_leaves_the_background_alone(renderer, monkeypatch):
     monkeypatch.setattr(specification, "draw_nuisance", lambda *_: STILL)
     sitter = renderer.sitter(1)
@@ -271,12 +259,6 @@ def test_a_damaged_anatomy_is_parsed_again(folder, frontal, tmp_path):
     for field in dataclasses.fields(anatomy.Anatomy):
         np.testing.assert_equal(getattr(parsed, field.name), getattr(kept, field.name))
     assert (tmp_path / cached.name).stat().st_size == cached.stat().st_size
-
-
-def test_the_fingerprint_names_size_and_seed():
-    prints = {fingerprint(size, seed) for size in (32, 64) for seed in (0, 1)}
-    assert len(prints) == 4
-    assert fingerprint(32, 0) in prints
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,6 @@ def test_steep_skin_is_fine_and_level_skin_is_not():
         assert (kinds(np.full((12, 12), STRANDS), depth) == STRANDS).all()
 
 
-def test_hair_of_which_a_pixel_shows_many_strands_is_fine():
-    hair = np.full((4, 4), STRANDS)
-    assert (kinds(hair, width=0.02) == STRANDS).all()
-    assert (kinds(hair, width=0.06) == FINE).all()
-
-
 def test_a_plain_pixel_meets_one_kind_with_all_its_rays(view):
     studio, camera = view
     sight = studio.geometry.look(camera, 2 * SIZE, SUPERSAMPLING)
