@@ -37,9 +37,8 @@ from skimage import data
 
 from synthfaces import Camera, FaceSpec, Landmarks, Nuisance, face_spec, fingerprint, write_rafd
 from synthfaces.camera import DISTANCE, aim
-from synthfaces.chart import HEIGHT, WIDTH
 from synthfaces.photograph import Studio
-from synthfaces.rafd import portrait_camera, portrait_studio
+from synthfaces.rafd import HEIGHT, WIDTH, portrait_camera, portrait_studio
 from synthfaces.rendering import sitter
 from synthfaces.truth import find_landmarks, see_parts
 from tinyvgg.errors import UserError
