@@ -87,17 +87,6 @@ def test_a_section_that_shows_a_number_that_was_not_recorded_is_told_otherwise()
     assert site.without_missing(page, everything, "A table.") == page
 
 
-def test_the_introduction_of_another_run_shows_no_number_that_it_lacks(repository):
-    page = (repository / "book" / "intro.md").read_text()
-    said = site.came_out([("class: errors", "—", "4")], "quick", "folder:people")
-    shown = site.without_missing(page, set(), said)
-    assert "glue" not in shown
-    assert "| class: errors | — | 4 |" in shown
-    assert "profile `quick` from the faces `folder:people`" in shown.replace("\n", " ")
-    titles = [line for line in page.splitlines() if line.startswith("#")]
-    assert [line for line in shown.splitlines() if line.startswith("#")] == titles
-
-
 @pytest.mark.parametrize(
     "tag",
     [

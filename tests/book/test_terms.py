@@ -99,13 +99,6 @@ def test_the_command_refuses_until_it_is_confirmed(made, tmp_path: Path, capsys)
     assert "may not be passed on" in (target / "TERMS.txt").read_text().replace("\n", " ")
 
 
-def test_without_a_site_there_is_nothing_to_publish(made, tmp_path: Path) -> None:
-    reproduced = made("synthetic")
-    (reproduced.folder / "site" / "_build" / "html" / "index.html").unlink()
-    with pytest.raises(UserError, match="there is no site in .* run 'make reproduce'"):
-        publish(reproduced, tmp_path / "web")
-
-
 def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path: Path) -> None:
     place = tmp_path / "me & mine" / "Bilder für später"
     reproduced = made(f"folder:{place}::crop=centre")
