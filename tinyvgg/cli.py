@@ -318,18 +318,18 @@ def sweep(
 def runs() -> None:
     """List all runs, the newest first."""
     need("faces", "filelock", "scipy")
-    from tinyvgg.columns import age, aligned, megabytes, percent
     from tinyvgg.training.runs import listed
 
-    rows = [("run", "state", "accuracy", "seed", "age", "size")]
-    for run in listed().to_dict("records"):
-        accuracy = percent(None if run["accuracy"] != run["accuracy"] else run["accuracy"])
-        about = (accuracy, str(run["seed"]), age(run["age"]), megabytes(run["size"]))
-        rows.append((run["name"], run["state"], *about))
-    if len(rows) == 1:
+    table = listed()
+    if table.empty:
         click.echo(f"There are no runs in {files.runs()}: 'tinyvgg train' makes one.")
-    else:
-        click.echo(aligned(rows, (2, 3, 4, 5)))
+        return
+    shown = {
+        "accuracy": lambda share: f"{share:.2%}",
+        "age": lambda seconds: f"{seconds / 3600:.1f} h",
+        "size": lambda size: f"{size / 1e6:.1f} MB",
+    }
+    click.echo(table.to_string(index=False, na_rep="-", formatters=shown))
 
 
 @cli.command()
