@@ -213,7 +213,7 @@ def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) 
     """Return large images of one subject by a column's value, of those values that are there."""
     design = whole_design(faces)
     assert design is not None
-    shots = _of(design, subject=model_subject(faces.index.table), **shot).set_index(column)
+    shots = of(design, subject=model_subject(faces.index.table), **shot).set_index(column)
     there = [value for value in values if value in shots.index]
     shots = shots.loc[there].reset_index()
     if faces.originals is None:
@@ -223,10 +223,11 @@ def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) 
     return dict(zip(there, images, strict=True))
 
 
-def _of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+def of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
     """Return the rows with these values, with their row numbers as index."""
-    chosen = (table[list(wanted)] == pd.Series(wanted)).all(axis=1)
-    return table.reset_index(drop=True)[chosen.to_numpy()]
+    return table.reset_index(drop=True).loc[
+        lambda rows: (rows[list(wanted)] == pd.Series(wanted)).all(axis=1)
+    ]
 
 
 @needs(*FACTORS)
@@ -237,7 +238,7 @@ def angles_figure(faces: Faces) -> Figure:
     shot = {"emotion": "neutral", "gaze": "frontal"}
     large = _views(faces, "angle", angles, **shot)
     subject, size = model_subject(faces.index.table), faces.images.shape[1]
-    used = _of(faces.index.table, subject=subject, **shot)
+    used = of(faces.index.table, subject=subject, **shot)
     rows = dict(zip(used["angle"], used.index, strict=True))
     figure, axes = style.grid(2, len(angles))
     for (above, below), panel, angle in zip(axes.T, "abcde", angles, strict=True):
@@ -288,26 +289,31 @@ def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "
 @style.styled()
 def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
     """Draw everybody, neutral, from the front, at the size that the network sees."""
-    arranged = everybody(faces.index.table, columns)
-    figure, axis, corners = _tiled(faces, arranged)
-    label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
-    for row, corner in corners.items():
-        name = style.short(str(faces.index.table["subject"].iloc[row]), 12)
-        axis.text(*corner, name, fontsize=5.5, va="center", bbox=label)
+    figure, axis, corners = tiled(faces.images, everybody(faces.index.table, columns))
+    write_names(
+        axis, {corner: faces.index.table["subject"].iloc[row] for row, corner in corners.items()}
+    )
     return figure
+
+
+def write_names(axis: Axes, names: Mapping[tuple[float, float], object]) -> None:
+    """Write names at the upper left corners of images."""
+    label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+    for (x, y), name in names.items():
+        axis.text(x, y, style.short(str(name), 12), fontsize=5.5, va="center", bbox=label)
 
 
 def everybody(table: pd.DataFrame, columns: int) -> pd.DataFrame:
     """Arrange one image of each subject in rows that each belong to one group and sex."""
     lines: list[list[int]] = []
     names: list[str] = []
-    frontal = _of(table, emotion="neutral", gaze="frontal", angle=90)
+    frontal = of(table, emotion="neutral", gaze="frontal", angle=90)
     for (group, sex), members in frontal.groupby(["group", "sex"]):
         found = [list(members.index[i : i + columns]) for i in range(0, len(members), columns)]
         lines += found
         heading = f"{style.short(str(group), 16)}\n{style.short(str(sex), 16)}"
         names += [heading] + [""] * (len(found) - 1)
-    return _arranged(lines, names)
+    return arranged(lines, names)
 
 
 def of_each(faces: Faces, task: str, most: int = 20, columns: int = 12) -> pd.DataFrame:
@@ -318,10 +324,10 @@ def of_each(faces: Faces, task: str, most: int = 20, columns: int = 12) -> pd.Da
         rows[np.linspace(0, len(rows) - 1, min(columns, len(rows))).astype(int)].tolist()
         for rows in members
     ]
-    return _arranged(lines, [style.short(name, 16) for name in names])
+    return arranged(lines, [style.short(name, 16) for name in names])
 
 
-def _arranged(lines: Sequence[Sequence[int]], names: Sequence[str]) -> pd.DataFrame:
+def arranged(lines: Sequence[Sequence[int]], names: Sequence[str]) -> pd.DataFrame:
     """Make a table of row numbers of lines of them, with -1 where a line is shorter."""
     return pd.DataFrame(list(lines), index=list(names)).fillna(-1).astype(int)
 
@@ -330,56 +336,57 @@ def examples(faces: Faces) -> pd.DataFrame:
     """Arrange one subject's images by emotion, angle and gaze; else some of each class."""
     if not faces.index.has(*FACTORS):
         return of_each(faces, faces.index.tasks[-1], columns=9)
-    mine = _of(faces.index.table, subject=model_subject(faces.index.table))
+    mine = of(faces.index.table, subject=model_subject(faces.index.table))
     wide = mine.reset_index().pivot(index="emotion", columns=["angle", "gaze"], values="index")
     wide = wide.sort_index(axis=1).fillna(-1).astype(int)
-    wide.columns = pd.Index([f"{angle}°\n{gaze}" for angle, gaze in wide.columns])
-    return wide
+    return wide.set_axis(wide.columns.map("{0[0]}°\n{0[1]}".format), axis=1)
 
 
 @style.styled()
 def contact_sheet(faces: Faces, task: str, most: int = 20, columns: int = 12) -> Figure:
     """Draw images of each of the first classes of a task."""
-    return _tiled(faces, of_each(faces, task, most, columns))[0]
+    return tiled(faces.images, of_each(faces, task, most, columns))[0]
 
 
 @style.styled()
 def examples_figure(faces: Faces, parts: Split) -> Figure:
     """Draw images of one subject, or of each class, framed by the part that they belong to."""
-    figure, axis, corners = _tiled(faces, examples(faces))
-    frame = {"width": faces.images.shape[1], "fill": False, "linewidth": 2}
-    frame["height"] = frame["width"]
+    figure, axis, corners = tiled(faces.images, examples(faces))
+
+    def frame(corner: tuple[float, float], colour: str) -> Rectangle:
+        side = faces.images.shape[1]
+        return Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2)
+
     for row, corner in corners.items():
-        colour = style.BLUE if row in parts.train else style.ORANGE
-        axis.add_patch(Rectangle(corner, edgecolor=colour, **frame))
-    handles = [Rectangle((0, 0), edgecolor=c, **frame) for c in (style.BLUE, style.ORANGE)]
+        axis.add_patch(frame(corner, style.BLUE if row in parts.train else style.ORANGE))
+    handles = [frame((0.0, 0.0), colour) for colour in (style.BLUE, style.ORANGE)]
     names = ["trains the network", "tests it"]
     figure.legend(handles, names, loc="outside lower center", ncols=2)
     return figure
 
 
-def _tiled(
-    faces: Faces, arranged: pd.DataFrame
+def tiled(
+    images: Images, places: pd.DataFrame
 ) -> tuple[Figure, Axes, dict[int, tuple[float, float]]]:
     """Draw a mosaic with its headings; return also the upper left corner of each row's image."""
-    side = int(faces.images.shape[1])
-    gap = max(2, side // 12)
-    whole = mosaic(faces.images, arranged, gap)
+    tall, wide = images.shape[1:3]
+    gap = max(2, wide // 12)
+    whole = mosaic(images, places, gap)
     height, width = whole.shape[:2]
-    cell = min(6.0, 0.6 * arranged.shape[1] + 1)
+    cell = min(6.0, 0.6 * places.shape[1] + 1)
     figure, axes = style.grid(1, 1, cell=cell, aspect=height / width * 0.92 + 0.03)
     axis: Axes = axes[0, 0]
     style.show_image(axis, whole)
     axis.set(xlim=(-1.5, width + 0.5), ylim=(height + 0.5, -1.5))
-    middles = [side / 2 + (side + gap) * np.arange(count) for count in arranged.shape]
-    axis.set_yticks(middles[0], list(arranged.index))
-    if not isinstance(arranged.columns, pd.RangeIndex):
-        axis.set_xticks(middles[1], list(arranged.columns))
+    rows, columns = (np.arange(count) for count in places.shape)
+    axis.set_yticks(tall / 2 + (tall + gap) * rows, places.index.tolist())
+    if places.columns.dtype != int:
+        axis.set_xticks(wide / 2 + (wide + gap) * columns, places.columns.tolist())
     axis.xaxis.tick_top()
     axis.tick_params(length=0, labelsize=7)
     corners = {
-        int(row): (c * (side + gap) - 0.5, r * (side + gap) - 0.5)
-        for (r, c), row in np.ndenumerate(arranged.to_numpy())
+        int(row): (c * (wide + gap) - 0.5, r * (tall + gap) - 0.5)
+        for (r, c), row in np.ndenumerate(places.to_numpy())
         if row >= 0
     }
     return figure, axis, corners

@@ -18,7 +18,7 @@ from matplotlib.ticker import PercentFormatter
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.data import mosaic, portraits
+from tinyvgg.chapters.data import arranged, of, portraits, tiled, write_names
 from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
@@ -145,13 +145,13 @@ def judged_sentence(judged: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in judged["judges"].items())
     old = judged["fingerprint"] != synthfaces.fingerprint(judged["size"], judged["seed"])
     changed = " The set has changed since: these numbers are of an earlier version." if old else ""
-    found, read = found_table(judged).reset_index(), read_table(judged).reset_index()
     missed = [
         f"{what} ({row['share']}, {row['asked for']} were asked for)"
-        for what, row in [
-            *((f"faces that {row['detector']} finds", row) for _, row in found.iterrows()),
-            *((f"readings of {row['emotion']}", row) for _, row in read.iterrows()),
-        ]
+        for about, table in (
+            ("faces that {} finds", found_table(judged).droplevel("camera")),
+            ("readings of {}", read_table(judged)),
+        )
+        for what, row in zip(map(about.format, table.index), table.to_dict("records"), strict=True)
         if row["met"] == "no"
     ]
     outcome = "All that was asked for is reached."
@@ -202,10 +202,10 @@ def read_table(judged: Mapping[str, Any]) -> pd.DataFrame:
     """Count how often each emotion was read as such in synthetic faces, and as what instead."""
     confusion = confusion_table(judged).loc[lambda table: table.index.isin(table.columns)]
     rows = {
-        emotion: read_as(read.to_dict(), emotion, LEAST_RIGHT_OF_EACH)
-        for emotion, read in confusion.iterrows()
+        str(emotion): read_as(read, str(emotion), LEAST_RIGHT_OF_EACH)
+        for emotion, read in confusion.to_dict("index").items()
     }
-    right, whole = int(sum(row["read right"] for row in rows.values())), int(confusion.sum().sum())
+    right, whole = sum(row["read right"] for row in rows.values()), int(confusion.sum().sum())
     rows["all of these"] = {
         "shown": whole,
         "read right": right,
@@ -215,7 +215,7 @@ def read_table(judged: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("emotion")
 
 
-def read_as(read: Mapping[str, int], emotion: str, least: float | None) -> dict[str, Any]:
+def read_as(read: Mapping[Any, int], emotion: str, least: float | None) -> dict[str, Any]:
     """Count the readings of images of one emotion."""
     whole, right = sum(read.values()), read.get(emotion, 0)
     others = {name: times for name, times in read.items() if name != emotion}
@@ -227,7 +227,7 @@ def read_as(read: Mapping[str, int], emotion: str, least: float | None) -> dict[
     }
 
 
-def in_order(read: Mapping[str, int]) -> str:
+def in_order(read: Mapping[Any, int]) -> str:
     """List what was read, the most frequent first."""
     order = sorted(read.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {times}" for name, times in order if times) or paper.NOTHING
@@ -249,14 +249,14 @@ def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
 
     The interval of a network is Wilson's over its test images, that of a mean Student's over seeds.
     """
-    rows: dict[tuple[str, str, int, str], dict[str, str]] = {}
-    recipes = networks.groupby(["task", "profile", "size"], sort=False)
+    rows: dict[Any, dict[str, str]] = {}
+    recipes: Any = networks.groupby(["task", "profile", "size"], sort=False)
     for (task, profile, size), runs in recipes:
         place = TASK_NAMES[task], profile, size
-        for run in runs.itertuples():
-            interval = proportion_interval(run.errors, run.test_images)
-            errors = f"{run.errors:,} of {run.test_images:,}"
-            rows[*place, str(run.seed)] = _row(task, errors, run.rate, interval)
+        for run in runs.to_dict("records"):
+            errors = f"{run['errors']:,} of {run['test_images']:,}"
+            interval = proportion_interval(run["errors"], run["test_images"])
+            rows[*place, str(run["seed"])] = _row(task, errors, run["rate"], interval)
         if len(runs) > 1:
             low, high = mean_interval(runs["rate"].to_numpy())
             interval = Interval(max(0.0, low), min(1.0, high))
@@ -286,18 +286,13 @@ def confusions_table(networks: pd.DataFrame, task: str, most: int = 6) -> pd.Dat
     ]
     counts = pd.DataFrame(pairs, columns=["true", "taken for", "so often"])
     counts = counts.groupby(["true", "taken for"], as_index=False).sum()
-    counts["images"] = counts.groupby("true")["so often"].transform("sum")
-    errors = counts[counts["true"] != counts["taken for"]]
-    whole = errors["so often"].sum()
+    images = counts.groupby("true")["so often"].transform("sum")
+    counts["of its images"] = counts["so often"] / images
+    errors = counts[counts["true"] != counts["taken for"]].copy()
+    errors.insert(3, "of all errors", errors["so often"] / errors["so often"].sum())
     worst = errors.sort_values("so often", ascending=False, kind="stable").head(most)
-    return worst.assign(
-        **{
-            "of all errors": [paper.show(times / whole, "percent") for times in worst["so often"]],
-            "of its images": [
-                paper.show(share, "percent") for share in worst["so often"] / worst["images"]
-            ],
-        }
-    )[["true", "taken for", "so often", "of all errors", "of its images"]].reset_index(drop=True)
+    shares = worst[["of all errors", "of its images"]].map("{:.2%}".format)
+    return worst.assign(**shares).reset_index(drop=True)
 
 
 # ---------------------------------------------------------------- no way around the face
@@ -315,23 +310,15 @@ _HEAD = tuple(part for part in FacePart if part != FacePart.BACKGROUND)
 class Reading(NamedTuple):
     """How often a probe reads the emotion of images that it was not fitted to.
 
-    Attributes:
-        accuracy: share of the images that it reads right.
-        interval: of the accuracy, at `LEVEL`. The images that several cameras took of one shot are
-            one trial, as they are not independent.
-        shots: how many trials there are.
-        chance: the accuracy of guessing.
+    The images that several cameras took of one shot are one trial, as they are not independent.
+    `at_chance` says whether guessing would do as well, as far as the interval at `LEVEL` says.
     """
 
     accuracy: float
     interval: Interval
     shots: int
     chance: float
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether guessing would do as well, as far as the interval says."""
-        return self.interval.low <= self.chance <= self.interval.high
+    at_chance: bool
 
 
 def read_emotion(features: Features, table: pd.DataFrame, held_out: str) -> Reading:
@@ -359,7 +346,9 @@ def read_emotion(features: Features, table: pd.DataFrame, held_out: str) -> Read
     shot = [table[name] for name in ("subject", "emotion", "gaze")]
     shots = pd.Series(right, table.index).groupby(shot).mean()
     interval = proportion_interval(float(shots.sum()), len(shots), LEVEL)
-    return Reading(float(right.mean()), interval, len(shots), 1 / len(classes))
+    chance = 1 / len(classes)
+    at_chance = interval.low <= chance <= interval.high
+    return Reading(float(right.mean()), interval, len(shots), chance, at_chance)
 
 
 def ridge(
@@ -492,7 +481,7 @@ def shortcut_table(
             found = read_emotion(features, table, held_out)
             about = {"region": probe.region, "features": probe.features, "held_out": held_out}
             about["may_tell"] = "yes" if probe.may_tell else "no"
-            rows.append({**about, **found._asdict(), "at_chance": found.at_chance})
+            rows.append(about | found._asdict())
     return pd.DataFrame(rows)
 
 
@@ -543,30 +532,17 @@ _PART_COLOURS = {
 @style.styled()
 def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     """Draw everybody, neutral and from the front, in the order of `looks`, above their skin."""
-    frontal = {"emotion": "neutral", "gaze": "frontal", "angle": 90}
-    table = faces.index.table.reset_index(drop=True)
-    table = table[(table[list(frontal)] == pd.Series(frontal)).all(axis=1)]
-    row_of = dict(zip(table["subject"], table.index, strict=True))
+    frontal = of(faces.index.table, emotion="neutral", gaze="frontal", angle=90)
+    row_of = dict(zip(frontal["subject"], frontal.index, strict=True))
     people = people[people["subject"].isin(list(row_of))]
     size = int(faces.images.shape[1])
-    band, gap = max(3, size // 10), max(2, size // 16)
     strips = np.round(255 * _skins(people)).astype(np.uint8)[:, None, None]
     images = np.asarray(faces.images[[row_of[subject] for subject in people["subject"]]])
-    tiles = np.concatenate([images, np.tile(strips, (1, band, size, 1))], axis=1)
-    columns = min(12, len(tiles))
-    places = np.full(-(-len(tiles) // columns) * columns, -1)
-    places[: len(tiles)] = np.arange(len(tiles))
-    whole = mosaic(tiles, pd.DataFrame(places.reshape(-1, columns)), gap)
-    height, width = whole.shape[:2]
-    figure, axes = style.grid(1, 1, cell=min(style.WIDTH, 0.7 * columns), aspect=height / width)
-    axis: Axes = axes[0, 0]
-    style.show_image(axis, whole)
-    label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
-    for place, number in enumerate(people["subject"]):
-        row, column = divmod(place, columns)
-        corner = (column * (size + gap), row * (size + band + gap))
-        axis.text(*corner, str(number), fontsize=5.5, va="center", bbox=label)
-    axis.set(xlim=(-1.5, width - 0.5), ylim=(height - 0.5, -1.5))
+    bands = np.tile(strips, (1, max(3, size // 10), size, 1))
+    tiles = np.concatenate([images, bands], axis=1)
+    lines = [list(range(i, min(i + 12, len(tiles)))) for i in range(0, len(tiles), 12)]
+    figure, axis, corners = tiled(tiles, arranged(lines, [""] * len(lines)))
+    write_names(axis, {corner: people["subject"].iloc[tile] for tile, corner in corners.items()})
     return figure
 
 

@@ -9,12 +9,10 @@ import pandas as pd
 from jaxtyping import Float32, UInt8
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
-from PIL import Image as Pillow
 
-from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.faces.images import Crop
-from tinyvgg.faces.index import Faces, Originals, Seen, load_faces
+from tinyvgg.faces.index import Faces, Originals, Seen
 from tinyvgg.faces.sources import BY_CAMERA, synthfaces
 
 PHOTOGRAPH, PORTRAIT = 340, 224
@@ -39,11 +37,9 @@ def best_scales(report: dict[str, Any]) -> pd.DataFrame:
         ["shown", "faces", "found", "elsewhere", "ms"]
     ].sum()
     sums["missed"], sums["ms"] = sums["faces"] - sums["found"], sums["ms"] / sums["shown"]
-    sums["used"] = (
-        sums[["detector", "long_side"]] == pd.Series(used)[["detector", "long_side"]]
-    ).all(axis=1)
+    in_use = (sums["detector"] == used["detector"]) & (sums["long_side"] == used["long_side"])
     best = sums.sort_values(["missed", "ms"], kind="stable").drop_duplicates("detector")
-    return sums[sums.index.isin(best.index) | sums["used"]].reset_index(drop=True)
+    return sums.assign(used=in_use).loc[in_use | sums.index.isin(best.index)]
 
 
 def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
@@ -63,43 +59,6 @@ def _cell(row: Any) -> str:
     found = f"{row.found} of {row.faces}" if row.faces else f"none in {row.shown}"
     false = f", {row.elsewhere} elsewhere" if row.elsewhere else ""
     return f"{found}{false}; {row.ms:.0f} ms"
-
-
-def detectors_sentence(report: dict[str, Any]) -> str:
-    """Say which detector is used and how it compares."""
-    scales = best_scales(report)
-    said = [
-        f"{row.detector} at {row.long_side} pixels misses {row.missed}; it finds {row.elsewhere} "
-        f"where there are none, and takes {row.ms:.0f} ms an image on one processor"
-        for row in scales.itertuples()
-    ]
-    place = int(scales["used"].argmax())
-    mine, others = scales.iloc[place], said[:place] + said[place + 1 :]
-    return (
-        f"{mine['detector']} is used, on photographs scaled to {mine['long_side']} pixels. Of "
-        f"{mine['faces']} faces in {mine['shown']} images {said[place]}. "
-        f"Beside it: {'; '.join(others)}."
-    )
-
-
-def with_bad_files() -> Faces:
-    """Write two classes of coloured squares beside files that are of no use, and read them."""
-    folder = files.build() / "examples" / "bad-files"
-    generator = np.random.default_rng(0)
-    for name in ("calm", "glad"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for number in range(3):
-            pixels = generator.integers(0, 256, (48, 40, 3), dtype=np.uint8)
-            Pillow.fromarray(pixels).save(folder / name / f"{number}.png")
-    whole = (folder / "calm" / "0.png").read_bytes()
-    (folder / "calm" / "cut off.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "calm" / "empty.jpg").write_bytes(b"")
-    (folder / "calm" / "letter.jpg").write_text("To whom it may concern")
-    (folder / "glad" / "copy.png").write_bytes(whole)
-    frames = [Pillow.fromarray(np.full((9, 9, 3), shade, np.uint8)) for shade in (10, 200)]
-    frames[0].save(folder / "glad" / "moving.webp", save_all=True, append_images=frames[1:])
-    (folder / "beside.png").write_bytes(whole)
-    return load_faces(f"folder:{folder}::crop=centre", 64, progress=False)
 
 
 def used_of(faces: Faces) -> str:
@@ -139,8 +98,8 @@ def crops_figure(faces: Faces) -> Figure | None:
         style.show_image(above, whole.image, title)
         style.show_image(below, crop)
         height, width = whole.image.shape[:2]
-        square = {"fill": False, "edgecolor": style.ORANGE, "linewidth": 1.5}
-        above.add_patch(Polygon(corners(whole.crop), **square))
+        square = corners(whole.crop)
+        above.add_patch(Polygon(square, fill=False, edgecolor=style.ORANGE, linewidth=1.5))
         above.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     return figure
 
