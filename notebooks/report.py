@@ -31,7 +31,7 @@ import tinyvgg
 from tinyvgg import paper
 from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, training
 from tinyvgg.chapters import misclassifications as errors
-from tinyvgg.chapters.data import contact_sheet, cropping_sentence
+from tinyvgg.chapters.data import contact_sheet
 from tinyvgg.chapters.statistics import bootstrap_interval
 from tinyvgg.chapters.style import Missing
 from tinyvgg.chapters.verdicts import whole
@@ -268,7 +268,7 @@ for task in runs:
     table(counts[task], "Images of each class, and how many train and test the network.")
 figure(contact_sheet(study.faces, task), "Images of the set as the network sees them, by class.")
 if study.faces.originals is not None:
-    say(cropping_sentence(study.faces))
+    say(study.faces.originals.cropping.about)
     left_out = study.faces.left_out[["path", "reason"]]
     table(left_out.set_index("path"), f"Images that were left out, {len(left_out):,} together.")
 
