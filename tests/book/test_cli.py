@@ -47,7 +47,7 @@ def fails(capsys, *arguments: str) -> str:
         ("train --faces synthetic:loud=1", "'loud'", "intensity"),
         ("train --task class", "'class'", "subject, emotion"),
         ("train --set speed=3", "'speed'", "rate"),
-        ("train --set rate=1,2", "'rate=1,2'", "takes one"),
+        ("train --set rate=1,2", "'rate'", "takes one"),
         ("train --device abacus", "'abacus'", "cuda, mps, cpu"),
         ("sweep --workers 2 --scheduler tcp://a:1", "--scheduler", "--workers"),
         ("sweep --rules magic", "'magic'", "literal"),
