@@ -32,6 +32,7 @@ faces = "synthetic"
 seed = 0
 
 # %%
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
@@ -66,8 +67,30 @@ for case in pair.cases:
         record_numbers({f"f9.{run.task}.{name}": value}, tolerance=100)
 Markdown(cases.pair_sentence(run, pairs, pair, wanted))
 
+
 # %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network classifies correctly, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two portraits of one class side by side and a map of the places where they differ"}}
-cases.pair_figure(run, pair)
+@style.styled()
+def pair_figure():
+    """Draw the right image, its misclassified look-alike, and their difference."""
+    figure, axes = style.grid(1, 3, aspect=1.25)
+    case, images = pair.cases[0], []
+    sides = ((case.lookalike, pair.right), (case.row, pair.wrong))
+    for ax, letter, (row, trace) in zip(axes[0], "ab", sides, strict=False):
+        images.append(run.faces.images[row])
+        answer = style.short(run.classes[int(trace.predicted[0])], 16)
+        chance = float(trace.probabilities[0].max())
+        style.show_image(ax, images[-1], f"({letter}) answer {answer}, p = {chance:.2g}")
+        words = [style.short(part, style.LONGEST) for part in cases.name_of(run, row).split(", ")]
+        middle = (len(words) + 1) // 2
+        ax.set_xlabel("\n".join(filter(None, map(", ".join, (words[:middle], words[middle:])))))
+    style.show_map(axes[0, 2], np.abs(images[0].astype(float) - images[1]).mean(2))
+    axes[0, 2].set_title("difference of both, darkest where largest")
+    axes[0, 2].set_xlabel(f"root mean square {case.distance:.3f} of the range")
+    figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
+    return figure
+
+
+pair_figure() if len(pair) else cases.NO_PAIR
 
 # %% [markdown]
 # ## How many pixels do they share?
@@ -86,8 +109,8 @@ cases.pair_figure(run, pair)
 
 # %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
 @style.styled()
-def places_figure(pair):
-    """Draw each set of a pair's pixels under each rule, summed over the maps."""
+def places_figure():
+    """Draw each set of pixels under each rule, summed over the maps."""
     figure, axes = style.grid(len(RULES), 4, aspect=1.15)
     for row, (rule, how) in zip(axes, RULES.items(), strict=True):
         sets = cases.pixel_sets(pair, how)
@@ -101,7 +124,7 @@ def places_figure(pair):
     return figure
 
 
-places_figure(pair) if len(pair) else cases.NO_PAIR
+places_figure() if len(pair) else cases.NO_PAIR
 
 # %%
 shown = {rule: cases.overlap_table(pair, how) for rule, how in RULES.items()}
@@ -145,6 +168,20 @@ whole(pd.DataFrame(means).T.round(3).rename_axis(f"means of {len(compared)} pair
 
 
 # %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
+@style.styled()
+def diagonal_figure(panels):
+    """Draw values against others, with the line where both are equal; a row shares a scale."""
+    figure, axes = style.grid(len(panels), len(panels[0]), aspect=0.9)
+    for row, shown in zip(axes, panels, strict=True):
+        top = 1.05 * max(np.nanmax([*x, *y, 0]) for _, _, (x, y), _ in shown) or 1
+        for ax, (title, labels, values, words) in zip(row, shown, strict=True):
+            ax.scatter(*values, s=8, alpha=0.5, color=style.BLUE, edgecolors="none")
+            ax.axline((0, 0), slope=1, color=style.GRAY, linewidth=0.8)
+            ax.text(0.97, 0.04, words, ha="right", transform=ax.transAxes)
+            ax.set(title=title, xlim=(0, top), ylim=(0, top), xlabel=labels[0], ylabel=labels[1])
+    return figure
+
+
 def common_values(pairs, how):
     """Return the values of the first pair's common pixels, in the right image and in the other."""
     chosen = cases.pixel_sets(pairs, how).common[:1]
@@ -162,9 +199,9 @@ for rule, how in RULES.items():
     for title, (shown_pair, other) in sides.items():
         values, labels = common_values(shown_pair, how), ("value in the right image (a)", other)
         words = f"{len(values[0])} pixels"
-        row.append(cases.Points(f"{rule} rule: {title}", labels, values, words))
+        row.append((f"{rule} rule: {title}", labels, values, words))
     panels.append(row)
-cases.diagonal_figure(panels)
+diagonal_figure(panels) if len(pair) else cases.NO_PAIR
 
 # %% [markdown]
 # For all pairs at once, let the *difference* be the mean absolute difference of the common
@@ -177,8 +214,8 @@ for rule, table in differing.items():
     x, y = alike[rule]["difference"].to_numpy(), table["difference"].to_numpy()
     words = f"{(y > x).sum()} of {len(y)} above the line"
     labels = ("two right images", "error and look-alike")
-    panels.append(cases.Points(f"{rule} rule", labels, (x, y), words))
-cases.diagonal_figure([panels])
+    panels.append((f"{rule} rule", labels, (x, y), words))
+diagonal_figure([panels]) if len(compared) else cases.NO_PAIR
 
 # %%
 means = {

@@ -32,15 +32,16 @@ faces = "synthetic"
 seed = 0
 
 # %%
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.chapters import cases
+from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
-from tinyvgg.tracking import rescore
+from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False)
@@ -57,7 +58,12 @@ Markdown(cases.network_sentence(run, "emotion"))
 
 # %%
 pairs = cases.record_pairs(run, cases.find_cases(run))
-eight = pairs.only(cases.closest_by_prediction(pairs.cases))
+taken_for = sorted({case.predicted for case in pairs.cases})
+eight = pairs.only(
+    case
+    for label in taken_for
+    for case in cases.closest(case for case in pairs.cases if case.predicted == label)
+)
 rows = [
     {
         "case": number,
@@ -72,7 +78,31 @@ rows = [
 whole(pd.DataFrame(rows), "No error of this run has a right look-alike.")
 
 # %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the pixels that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value; an empty panel had no such pixels."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
-cases.eight_figure(run, eight)
+classes = [style.short(name, 16) for name in run.classes]
+
+
+@style.styled()
+def eight_figure():
+    """Draw errors, look-alikes, and what the pixels unique to the errors show."""
+    cell = style.WIDTH / 8
+    figure, axes = style.grid(2 + len(RULES), len(eight), cell=cell, aspect=1.2)
+    for column, case in zip(axes.T, eight.cases, strict=True):
+        style.show_image(column[0], run.faces.images[case.row], classes[case.predicted])
+        style.show_image(column[1], run.faces.images[case.lookalike], classes[case.true])
+    for row, rule in zip(axes[2:], RULES.values(), strict=True):
+        features = track_features(eight.wrong, cases.pixel_sets(eight, rule).unique)
+        for ax, values in zip(row, style.strength(features), strict=True):
+            style.show_map(ax, values)
+    labels = ["A, taken for", "B, right as", *(f"features,\n{rule}" for rule in RULES)]
+    for ax, words in zip(axes[:, 0], labels, strict=True):
+        ax.set_ylabel(words, fontsize=7)
+    for ax in axes.flat:
+        ax.title.set_fontsize(7)
+    figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
+    return figure
+
+
+eight_figure() if len(eight) else cases.NO_PAIR
 
 # %% [markdown]
 # ## Before and after
@@ -84,7 +114,32 @@ cases.eight_figure(run, eight)
 after = {
     rule: rescore(eight.wrong, cases.pixel_sets(eight, how).unique) for rule, how in RULES.items()
 }
-cases.probabilities_figure(run, eight, after["cutoff"])
+
+
+@style.styled()
+def probabilities_figure():
+    """Draw the probabilities before and after, the true class on a green ground."""
+    figure, axes = style.grid(-(-len(eight) // 4), 4, aspect=1.1, sharey=True)
+    places = np.arange(len(classes))
+    states = {
+        "before": (-0.2, "#b8b8b8", eight.wrong.probabilities),
+        "after": (0.2, style.BLUE, after["cutoff"].softmax(1)),
+    }
+    for number, (ax, case) in enumerate(zip(axes.flat, eight.cases, strict=False)):
+        for state, (offset, colour, chances) in states.items():
+            ax.barh(places + offset, chances[number], 0.4, color=colour, label=state, zorder=2)
+        ax.set_yticks(places, classes, fontsize=7)
+        ax.set(xlim=(0, 1), ylim=(len(places) - 0.5, -0.5), title=f"case {number + 1}")
+        for label, colour in ((case.true, style.GREEN), (case.predicted, style.RED)):
+            ax.axhspan(label - 0.5, label + 0.5, color=colour, alpha=0.14, lw=0, zorder=0)
+    for ax in axes.flat[len(eight) :]:
+        ax.axis("off")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+probabilities_figure() if len(eight) else cases.NO_PAIR
 
 # %% [markdown]
 # The two classes that matter, in our cases and in the paper's: probabilities before and after

@@ -30,11 +30,13 @@ seed = 0
 # %%
 import pandas as pd
 
+from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters import style
-from tinyvgg.chapters.cases import RULES, find_cases, record_pairs
+from tinyvgg.chapters.backtracking import random_classes
+from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
 from tinyvgg.chapters.statistics import proportion_interval
-from tinyvgg.chapters.verdicts import record_numbers, whole
+from tinyvgg.chapters.verdicts import mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair, smallest_repair
 from tinyvgg.tracking import rescore
@@ -85,7 +87,6 @@ pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
 curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
 points = {task: findings.set_points(part) for task, part in pairs.items()}
-named = {style.TASK_NAMES[task]: found for task, found in repairs.items()}
 
 # %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of the errors of this run that are repaired when so many pixels of the last maps are set to zero, by how they are chosen: the repair sets (red, broad), largest contrastive contribution (blue), contribution to the wrong logit (green, dashed), largest activation (purple, dots and dashes), and active ones at random (gray, dotted), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel for each task: the share of errors repaired against the number of pixels suppressed, a curve for each way of choosing them, and four marks for the sets of the paper."}}
 findings.curves_figure(curves, points)
@@ -115,8 +116,28 @@ whole(pd.DataFrame(columns).rename_axis(["chosen", "pixels"]))
 # is right. Then it gives pixels back, one, two and more at a time, wherever the answer stays
 # right. A set is *certainly minimal* where all of its parts were tried and none repairs.
 
+
 # %%
-whole(findings.size_summary(named))
+def sizes(found):
+    """Return the mean and the median size of the sets that repair."""
+    pixels = pd.Series(found.size[found.repaired].double().numpy())
+    median = f"{pixels.median():g}" if len(pixels) else paper.NOTHING
+    return {"mean pixels": mean_with_interval(pixels), "median": median}
+
+
+rows = {}
+for task, (part, found) in repairs.items():
+    active = (part.wrong.maps > 0).flatten(1).sum(1)
+    share = float((found.size / active).double().mean())
+    rows[style.TASK_NAMES[task]] = {
+        "errors": len(found),
+        "repaired": int(found.repaired.sum()),
+        **sizes(found),
+        "most": max(found.size[found.repaired].tolist(), default=paper.NOTHING),
+        "of active pixels": paper.show(share, "percent"),
+        "certainly minimal": int(found.minimal.sum()),
+    }
+whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task"))
 
 # %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of pixels in the repair sets of the errors of this run."}, "image": {"alt": "Bar charts of the sizes of repair sets, one panel for each task."}}
 findings.sizes_figure(repairs)
@@ -154,10 +175,20 @@ findings.examples_figure(runs[task], *repairs[task])
 # to the class that the error was taken for.
 
 # %%
-whole(
-    findings.control_summary(named, seed),
-    "With two classes there is no third one to try.",
-)
+rows = {}
+for task, (part, found) in repairs.items():
+    if part.wrong.network.classes > 2:
+        other = random_classes(part.wrong, part.labels, seed)
+        searches = {
+            "error to its true class": found,
+            "error to a random class": repair(part.wrong, other),
+            "right look-alike to the same wrong class": repair(part.right, part.wrong.predicted),
+        }
+        for name, sets in searches.items():
+            reached = {"images": len(sets), "reached": int(sets.repaired.sum())}
+            rows[style.TASK_NAMES[task], name] = {**reached, **sizes(sets)}
+table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "from and to"])
+whole(table, "With two classes there is no third one to try.")
 
 # %% [markdown]
 # ## Common or unique?
@@ -166,13 +197,25 @@ whole(
 # If so, repair sets should lie among the unique pixels. In brackets is the share of all active
 # pixels that lie there, which a set drawn at random would have.
 
+
 # %%
-percent, rows = findings.percent, {}
+def percent(count, of):
+    """Print a share, a dash where there is nothing to share."""
+    return paper.show(count / of if of else None, "percent")
+
+
+rows, lies = {}, {}
 for task, (part, found) in repairs.items():
-    for rule in RULES:
+    active = part.wrong.maps > 0
+    for rule, how in RULES.items():
+        sets = pixel_sets(part, how)
+        parts = {"common": sets.common, "unique": sets.unique, "neither": ~sets.wrong}
+        counts = {name: int((pixels & found.pixels).sum()) for name, pixels in parts.items()}
+        lies[task, rule] = counts
         rows[style.TASK_NAMES[task], rule] = {
-            f"{name} (active)": f"{percent(share)} ({percent(chance)})"
-            for name, (share, chance) in findings.places(part, found, rule).items()
+            f"{name} (active)": f"{percent(counts[name], int(found.pixels.sum()))}"
+            f" ({percent(int((pixels & active).sum()), int(active.sum()))})"
+            for name, pixels in parts.items()
         }
 whole(pd.DataFrame(rows).T.rename_axis(["task", "rule"]))
 
@@ -187,24 +230,24 @@ harmed = {
 }
 rows = {}
 for task, count in harmed.items():
-    low, high = proportion_interval(count, len(pairs[task]))
+    of = len(pairs[task])
     rows[style.TASK_NAMES[task]] = {
-        "look-alikes": str(len(pairs[task])),
+        "look-alikes": str(of),
         "answer changes": str(count),
-        "share": percent(count / len(pairs[task]) if len(pairs[task]) else float("nan")),
-        "95 % interval": f"{percent(low)} to {percent(high)}",
+        "share": percent(count, of),
+        "95 % interval": paper.show_interval(proportion_interval(count, of), "percent"),
     }
 whole(pd.DataFrame(rows).T.rename_axis("task"))
 
 # %%
 for task, (part, found) in repairs.items():
-    where = findings.places(part, found, "cutoff")
+    share = pd.Series(lies[task, "cutoff"], dtype=float) / int(found.pixels.sum())
     recorded = {
         "repair_sets": int(found.repaired.sum()),
         "repair_pixels": float(found.size[found.repaired].double().mean()),
         "repair_single": int((found.repaired & (found.size == 1)).sum()),
-        "repair_common": where["common"][0],
-        "repair_unique": where["unique"][0],
+        "repair_common": share["common"],
+        "repair_unique": share["unique"],
         "repair_harmed": harmed[task],
     }
     claim = "s4" if task == "emotion" else "s3"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg import paper
@@ -21,7 +21,7 @@ from tinyvgg.chapters.verdicts import Part, Verdict, either, lacking, weigh
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair
 from tinyvgg.trace import Trace, record
-from tinyvgg.tracking import rescore, track_features
+from tinyvgg.tracking import rescore
 from tinyvgg.training.runs import Run
 
 RULES: Mapping[str, Rule] = {name: NAMED[name] for name in ("cutoff", "literal")}
@@ -33,17 +33,13 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Case:
-    """A test image, its true and its given label, and its look-alike.
-
-    The look-alike is a row, None where there is none; the distance is the root mean square
-    difference of the two images' pixels, from 0 to 1, NaN where there is no look-alike.
-    """
+    """A test image, its true and its given label, and its look-alike; see `find_cases`."""
 
     row: int
     true: int
     predicted: int
-    lookalike: int | None
-    distance: float
+    lookalike: int | None  # its row
+    distance: float  # root mean square difference of the pixels, from 0 to 1, or NaN
 
 
 def find_cases(run: Run) -> list[Case]:
@@ -68,13 +64,10 @@ def _case(run: Run, row: int, predicted: int) -> Case:
     labels, index, images = run.faces.index.labels(run.task), run.faces.index, run.faces.images
     right = np.sort(run.split.test[run.predicted == run.labels])
     found = right[(labels[right] == labels[row]) & (right != row)]
-    if index.has("angle"):
-        angles = index.table["angle"].to_numpy()
-        found = found[angles[found] == angles[row]]
-    if index.has("subject"):
-        subjects = index.table["subject"].to_numpy()
-        own = found[subjects[found] == subjects[row]]
-        found = own if len(own) else found
+    for column in filter(index.has, ("angle", "subject")):
+        values = index.table[column].to_numpy()
+        same = found[values[found] == values[row]]
+        found = same if column == "angle" or len(same) else found
     if not len(found):
         return Case(row, int(labels[row]), predicted, None, float("nan"))
     squares = [int(((images[other].astype(np.int64) - images[row]) ** 2).sum()) for other in found]
@@ -103,10 +96,9 @@ class Pairs:
         return Pairs(chosen, self.wrong[places], self.right[places], self.labels[places])
 
     def reversed(self) -> "Pairs":
-        """Return the pairs seen from the look-alike, as if it were to become the mistaken class.
+        """Return the pairs with their sides swapped, to treat right images as if they were errors.
 
-        `wrong` holds the look-alikes and `labels` the errors' predicted classes, so that whatever
-        is done to the errors can be done to the right images for comparison.
+        `labels` are then the classes that the errors were taken for.
         """
         cases = tuple(
             Case(case.lookalike, case.predicted, case.true, case.row, case.distance)
@@ -117,10 +109,10 @@ class Pairs:
 
 
 def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
-    """Record the cases that have a look-alike, and these.
+    """Record the cases that have a look-alike, and their look-alikes.
 
-    A pair is left out where the answers recorded here are not those that the run keeps, as may
-    happen to a logit as good as equal to another on another device.
+    A pair whose recorded answers are not those that the run keeps is left out: on another device
+    nearly equal logits may change places.
     """
     paired = tuple(case for case in cases if case.lookalike is not None)
     wrong = run.tensor([case.row for case in paired])
@@ -132,27 +124,19 @@ def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
     return pairs if bool(same.all()) else pairs.only(compress(paired, same))
 
 
-@dataclass(frozen=True)
-class PixelSets:
+class PixelSets(NamedTuple):
     """Pixels found in errors and in their look-alikes, each from the class that was given."""
 
     wrong: Bool[Tensor, "n c h w"]
     right: Bool[Tensor, "n c h w"]
-
-    @property
-    def common(self) -> Bool[Tensor, "n c h w"]:
-        """Pixels in both (claim S1)."""
-        return self.wrong & self.right
-
-    @property
-    def unique(self) -> Bool[Tensor, "n c h w"]:
-        """Pixels in the error's alone (claim S4)."""
-        return self.wrong & ~self.right
+    common: Bool[Tensor, "n c h w"]  # in both (claim S1)
+    unique: Bool[Tensor, "n c h w"]  # in the error's alone (claim S4)
 
 
 def pixel_sets(pairs: Pairs, rule: Rule) -> PixelSets:
     """Return the sets of every pair under a rule, from the classes that the network gave."""
-    return PixelSets(*(backtrack(t, rule=rule).pixels for t in (pairs.wrong, pairs.right)))
+    wrong, right = (backtrack(trace, rule=rule).pixels for trace in (pairs.wrong, pairs.right))
+    return PixelSets(wrong, right, wrong & right, wrong & ~right)
 
 
 def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
@@ -160,12 +144,6 @@ def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
     paired = [case for case in cases if case.lookalike is not None]
     preferred = [case for case in paired if case.true == true]
     return sorted(preferred or paired, key=lambda case: case.distance)[:1]
-
-
-def closest_by_prediction(cases: Sequence[Case]) -> list[Case]:
-    """Return, for each class that something was taken for, the case closest to its look-alike."""
-    classes = sorted({case.predicted for case in cases})
-    return [case for label in classes for case in closest(c for c in cases if c.predicted == label)]
 
 
 OVERLAP = [
@@ -177,11 +155,10 @@ OVERLAP = [
 def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
     """Return the sizes of both sets, their overlap, and the common values, one row a pair.
 
-    Columns: ``right``, ``wrong``, ``common``, ``unique`` (to the error), numbers of pixels;
-    ``jaccard``, common pixels over those of either set; the same for sets of these sizes drawn
-    from the active pixels of each image (``chance``), and for those of largest activation
-    (``largest``); ``correlation`` of the common pixels' values and their ``difference``, mean
-    absolute difference over mean value, from 0 to 2. Where there is nothing to compute from, NaN.
+    ``jaccard`` is the common pixels' share of those of either set, ``chance`` that of sets of these
+    sizes drawn from the active pixels, ``largest`` that of the most active pixels. ``correlation``
+    and ``difference`` (mean absolute difference over mean value, from 0 to 2) are of the common
+    pixels' values. NaN stands where there is nothing to compute from.
     """
     sets, rows = pixel_sets(pairs, rule), []
     sides = zip(sets.right, sets.wrong, pairs.right.maps, pairs.wrong.maps, strict=True)
@@ -241,13 +218,11 @@ def counted(pixels: Bool[Tensor, "n c h w"]) -> Int[Tensor, "n"]:
 
 
 def fixed_sets(pairs: Pairs, sets: PixelSets) -> dict[str, Tensor]:
-    """Return the sets of the misclassified images that involve no chance.
+    """Return the sets of the misclassified images that involve no chance, by their names in `SETS`.
 
-    ``nothing``; ``all`` that the rule finds; ``common`` and ``unique`` as in the paper. As many
-    pixels as ``unique`` have ``largest``, of largest activation, and ``contrastive``, of largest
-    share in the wrong logit minus the true one. ``contrastive_common`` has as many as ``common``.
-    Of shares only positive ones are taken, so a contrastive set may be smaller. ``repair`` is the
-    smallest set found that makes the answer right, whatever the rule.
+    ``contrastive`` pixels have the largest share in the wrong logit minus the true one; only
+    positive shares count, so that such a set may be smaller than the one it is compared with.
+    ``repair`` is the smallest set found that makes the answer right, whatever the rule.
     """
     contrast = contributions(pairs.wrong, None, against=pairs.labels)
     return {
@@ -274,11 +249,9 @@ def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Tensor]:
 def suppression_table(pairs: Pairs, rule: Rule, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Suppress every set of every pair; only random sets are drawn more than once.
 
-    Returns:
-        A row for each pair, set and draw. Columns: ``pair`` (its place), ``set`` (one of `SETS`),
-        ``pixels`` (suppressed), ``changed`` and ``repaired`` (the answer), ``p_true`` and
-        ``p_predicted`` (new probabilities of the true and of the first predicted class), and
-        ``harmed``: whether the same pixels suppressed in the look-alike change its answer.
+    A row for each pair (its place), set and draw has the number of pixels, whether the answer is
+    ``changed`` and ``repaired``, the new probabilities of the true and of the first predicted
+    class, and whether the same pixels suppressed in the look-alike change its answer (``harmed``).
     """
     sets = pixel_sets(pairs, rule)
     suppressed = list(fixed_sets(pairs, sets).items())
@@ -307,34 +280,23 @@ def _outcomes(pairs: Pairs, name: str, pixels: Bool[Tensor, "n c h w"]) -> pd.Da
 def summarise(
     table: pd.DataFrame, outcome: str = "repaired", against: str = "random"
 ) -> pd.DataFrame:
-    """Count how often something happened under each set of a `suppression_table`.
+    """Count how often an outcome of a `suppression_table` happened under each set.
 
-    Args:
-        table: the outcomes.
-        outcome: a column that is true or false: ``repaired``, ``changed``, ``harmed``.
-        against: the set that serves as control.
-
-    Returns:
-        A row for each set: ``cases``, ``pixels`` (mean), ``count`` (mean over draws), ``rate`` with
-        Wilson's interval over the cases from ``low`` to ``high``, ``difference`` of the rate to the
-        control's with a paired bootstrap interval over cases, missing for the control itself.
+    A row for each set has the ``cases``, the mean of ``pixels``, the ``count`` (mean over draws),
+    the ``rate`` with Wilson's interval over the cases, and its ``difference`` to the control set's
+    (`against`) with a paired bootstrap interval over cases, NaN for the control itself.
     """
-    by_set = table.astype({"set": "category"}).groupby(["set", "pair"], observed=True)[outcome]
-    means, names = by_set.mean(), table["set"].astype("category").cat.categories
-    by_case = {
-        name: means[means.index.get_level_values("set") == name].to_numpy(float) for name in names
-    }
+    names = table["set"].astype("category").cat.categories
+    parts = {name: table[table["set"] == name] for name in names}
+    means = {name: p.groupby("pair")[outcome].mean().to_numpy(float) for name, p in parts.items()}
     rows = {}
-    for name, values in by_case.items():
-        apart = values - by_case[against] if name != against else np.full_like(values, np.nan)
+    for name, values in means.items():
+        apart = values - means[against] if name != against else np.full_like(values, np.nan)
         rate, difference = (float(v.mean()) if len(v) else float("nan") for v in (values, apart))
-        rows[name] = (
-            len(values),
-            float(table.loc[table["set"] == name, "pixels"].mean()),
-            float(values.sum()),
-            *(rate, *proportion_interval(float(values.sum()), len(values))),
-            *(difference, *bootstrap_interval(apart)),
-        )
+        count, size = float(values.sum()), float(parts[name]["pixels"].mean())
+        interval = proportion_interval(count, len(values))
+        change = (difference, *bootstrap_interval(apart))
+        rows[name] = (len(values), size, count, rate, *interval, *change)
     columns = ["cases", "pixels", "count", "rate", "low", "high", "difference"]
     columns += ["difference_low", "difference_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("set")
@@ -401,15 +363,10 @@ IMAGES = ("(a) right", "(b) wrong")
 
 
 def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFrame:
-    """Return the probabilities of one pair with and without pixels, means over draws (claim S2).
+    """Return the probabilities of one pair by image and set, means over draws (claim S2).
 
-    Args:
-        error: `suppression_table` of the pair.
-        lookalike: the same of the reversed pair.
-
-    Returns:
-        Rows of image and set; columns ``pixels`` and the probabilities of the ``true`` class, of
-        the one that the error was taken for (``mistaken``), and of all others (``other``).
+    From the `suppression_table` of the pair and of the reversed pair; the columns are of the true
+    class, of the one that the error was taken for (``mistaken``), and of all ``other`` classes.
     """
     turned = lookalike.rename(columns={"p_true": "p_predicted", "p_predicted": "p_true"})
     parts = {}
@@ -509,11 +466,11 @@ def _judge(
     return decorate
 
 
-def _cases(fact: Any) -> int:
-    """Count the cases of pairs, of a table, or of a table for each rule."""
-    if isinstance(fact, Mapping):
-        return sum(map(_cases, fact.values()))
-    return int(fact["cases"].sum()) if "cases" in getattr(fact, "columns", ()) else len(fact)
+def _cases(fact: Pairs | Tables) -> int:
+    """Count the cases of pairs, or of a table for each rule."""
+    if isinstance(fact, Pairs):
+        return len(fact)
+    return sum(int(t["cases"].sum()) if "cases" in t else len(t) for t in fact.values())
 
 
 def _part(rule: str, fact: str, *met: bool | np.bool_) -> Part:
@@ -549,10 +506,10 @@ def judge_overlap(run: Run, shown: Tables, every: Tables) -> Iterable[Part]:
 def judge_values(run: Run, pairs: Tables, controls: Tables) -> Iterable[Part]:
     """F10: common values differ strongly, and more than between two right images."""
     for rule, table in pairs.items():
-        columns = {"pair": table["difference"], "control": controls[rule]["difference"].to_numpy()}
-        both = pd.DataFrame(columns).dropna()
-        first, second = both["pair"].mean(), both["control"].mean()
-        low, high = bootstrap_interval((both["pair"] - both["control"]).to_numpy())
+        sides = np.stack([table["difference"], controls[rule]["difference"]])
+        sides = sides[:, ~np.isnan(sides).any(0)]
+        first, second = sides.mean(1)
+        low, high = bootstrap_interval(sides[0] - sides[1])
         fact = (
             f"values differ by {first:.2f} of their mean, between two right images by"
             f" {second:.2f} (difference {low:+.2f} to {high:+.2f})"
@@ -568,10 +525,8 @@ def judge_confidence(run: Run, errors: Tables, lookalikes: Tables) -> Iterable[P
             by[rule].groupby("set", observed=True)["changed"].mean() for by in (lookalikes, errors)
         ]
         common, drawn = ([share[name] for share in shares] for name in ("common", "random_common"))
-        fact = (
-            f"without the common pixels {sum(common):.0f} of 2 answers change, without as many"
-            f" random ones {sum(drawn):.1f}"
-        )
+        fact = f"without the common pixels {sum(common):.0f} of 2 answers change"
+        fact += f", without as many random ones {sum(drawn):.1f}"
         changed = min(common) == 1
         yield _part(rule, fact, changed, changed and max(drawn) <= MAJORITY)
 
@@ -638,62 +593,6 @@ COLOURS = {
 }
 
 
-def _image(run: Run, row: int | None) -> Shaped[np.ndarray, "h w 3"]:
-    return np.asarray(run.faces.images[cast(int, row)])
-
-
-@style.styled()
-def pair_figure(run: Run, pair: Pairs) -> style.Drawn:
-    """Draw a right image, its misclassified look-alike, and their difference (Figure 9)."""
-    if not len(pair):
-        return NO_PAIR
-    case = pair.cases[0]
-    figure, axes = style.grid(1, 3, aspect=1.25)
-    images = []
-    for ax, letter, row, trace in zip(
-        axes[0], "ab", (case.lookalike, case.row), (pair.right, pair.wrong), strict=False
-    ):
-        images.append(_image(run, row))
-        answer, chance = int(trace.predicted[0]), float(trace.probabilities[0].max())
-        name = style.short(run.classes[answer], 16)
-        style.show_image(ax, images[-1], f"({letter}) answer {name}, p = {chance:.2g}")
-        parts = name_of(run, cast(int, row)).split(", ")
-        words = [style.short(part, style.LONGEST) for part in parts]
-        middle = (len(words) + 1) // 2
-        ax.set_xlabel("\n".join(filter(None, map(", ".join, (words[:middle], words[middle:])))))
-    style.show_map(axes[0, 2], np.abs(images[0].astype(np.float64) - images[1]).mean(2))
-    axes[0, 2].set_title("difference of both, darkest where largest")
-    axes[0, 2].set_xlabel(f"root mean square {case.distance:.3f} of the range")
-    figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
-    return figure
-
-
-class Points(NamedTuple):
-    """A panel of points about the diagonal, with some words in its corner."""
-
-    title: str
-    labels: tuple[str, str]
-    values: tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]
-    words: str
-
-
-@style.styled()
-def diagonal_figure(panels: Sequence[Sequence[Points]]) -> style.Drawn:
-    """Draw one image's values against another's (Figure 10); the panels of a row share a scale."""
-    if not any(len(panel.values[0]) for row in panels for panel in row):
-        return NO_PAIR
-    figure, axes = style.grid(len(panels), len(panels[0]), aspect=0.9)
-    for row, shown in zip(axes, panels, strict=True):
-        top = 1.05 * max(np.nanmax([*x, *y, 0]) for _, _, (x, y), _ in shown) or 1
-        for ax, panel in zip(row, shown, strict=True):
-            ax.scatter(*panel.values, s=8, alpha=0.5, color=style.BLUE, edgecolors="none")
-            ax.axline((0, 0), slope=1, color=style.GRAY, linewidth=0.8)
-            ax.text(0.97, 0.04, panel.words, ha="right", transform=ax.transAxes)
-            ax.set(title=panel.title, xlim=(0, top), ylim=(0, top))
-            ax.set(xlabel=panel.labels[0], ylabel=panel.labels[1])
-    return figure
-
-
 @style.styled()
 def confidence_figure(tables: Tables, sets: Sequence[str]) -> style.Drawn:
     """Draw probabilities of a pair without sets of pixels, from `confidence_table` by rule (S2)."""
@@ -736,53 +635,4 @@ def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> style.
         ax.grid(axis="x", color="#e5e5e5")
     words = f"share of cases {outcome} (random pixels: mean of {DRAWS} draws)"
     figure.supxlabel(words, fontsize=9)
-    return figure
-
-
-@style.styled()
-def eight_figure(run: Run, pairs: Pairs) -> style.Drawn:
-    """Draw errors, look-alikes, and what the pixels unique to the error show (Figure 11)."""
-    if not len(pairs):
-        return NO_PAIR
-    figure, axes = style.grid(2 + len(RULES), len(pairs), cell=style.WIDTH / 8, aspect=1.2)
-    names = [style.short(name, 16) for name in run.classes]
-    for column, case in zip(axes.T, pairs.cases, strict=True):
-        style.show_image(column[0], _image(run, case.row), names[case.predicted])
-        style.show_image(column[1], _image(run, case.lookalike), names[case.true])
-    for row, rule in zip(axes[2:], RULES.values(), strict=True):
-        features = track_features(pairs.wrong, pixel_sets(pairs, rule).unique)
-        for ax, values in zip(row, style.strength(features), strict=True):
-            style.show_map(ax, values.astype(np.float64))
-    labels = ["A, taken for", "B, right as", *(f"features,\n{rule}" for rule in RULES)]
-    for ax, words in zip(axes[:, 0], labels, strict=True):
-        ax.set_ylabel(words, fontsize=7)
-    for ax in axes.flat:
-        ax.title.set_fontsize(7)
-    figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
-    return figure
-
-
-@style.styled()
-def probabilities_figure(run: Run, eight: Pairs, after: Float[Tensor, "n k"]) -> style.Drawn:
-    """Draw Table 3: probabilities before and after, the true class on a green ground."""
-    if not len(eight):
-        return NO_PAIR
-    figure, axes = style.grid(-(-len(eight) // 4), 4, aspect=1.1, sharey=True)
-    places, names = np.arange(len(run.classes)), [style.short(name, 16) for name in run.classes]
-    states = {
-        "before": (-0.2, "#b8b8b8", eight.wrong.probabilities),
-        "after": (0.2, style.BLUE, after.softmax(1)),
-    }
-    for number, (ax, case) in enumerate(zip(axes.flat, eight.cases, strict=False)):
-        for state, (offset, colour, chances) in states.items():
-            ax.barh(places + offset, chances[number], 0.4, color=colour, label=state, zorder=2)
-        ax.set_yticks(places, names, fontsize=7)
-        ax.set(xlim=(0, 1), ylim=(len(places) - 0.5, -0.5), title=f"case {number + 1}")
-        grounds = ((case.true, style.GREEN, 0.15), (case.predicted, style.RED, 0.12))
-        for label, colour, alpha in grounds:
-            ax.axhspan(label - 0.5, label + 0.5, color=colour, alpha=alpha, lw=0, zorder=0)
-    for ax in list(axes.flat)[len(eight) :]:
-        ax.axis("off")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

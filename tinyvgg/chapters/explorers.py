@@ -1,9 +1,9 @@
 """Explorers of errors: a widget for a running notebook, and a page that needs no kernel."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from typing import Any
 
 import ipywidgets
@@ -116,7 +116,7 @@ class Bench:
         return {**fixed_sets(pair, sets), **random_sets(pair, sets, self.seed)}
 
 
-def verdict(scene: Scene, classes: tuple[str, ...]) -> str:
+def verdict(scene: Scene, classes: Sequence[str]) -> str:
     """Say what happened, in one sentence."""
     before, after = int(scene.before.argmax()), int(scene.after.argmax())
     kind = "which is right" if after == scene.case.true else "another wrong class"
@@ -140,26 +140,22 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        wide = ipywidgets.Layout(width="auto")
-        square = ipywidgets.Layout(width="160px", height="160px")
+        wide, square = {"width": "auto"}, {"width": "160px", "height": "160px"}
         titles = [(bench.title(place), place) for place in range(len(bench))]
-        self.error = ipywidgets.Dropdown(options=titles, value=0, description="Error", layout=wide)
+        self.error = ipywidgets.Dropdown(options=titles, description="Error", layout=wide)
         choices = [(words, choice) for choice, words in CHOICES.items()]
         self.choice = ipywidgets.Dropdown(options=choices, description="Suppress", layout=wide)
         self.rule = ipywidgets.RadioButtons(options=list(RULES), description="Rule")
         self.images = [ipywidgets.Image(format="png", layout=square) for _ in PICTURES]
         self.result = ipywidgets.HTML()
-        pictures = [
-            ipywidgets.VBox([image, ipywidgets.Label(caption)])
-            for image, caption in zip(self.images, PICTURES.values(), strict=True)
-        ]
-        super().__init__(
-            [self.error, self.choice, self.rule, ipywidgets.HBox(pictures), self.result],
-            layout=ipywidgets.Layout(max_width="640px"),
-        )
-        for control in (self.error, self.choice, self.rule):
+        captions = map(ipywidgets.Label, PICTURES.values())
+        pictures = map(ipywidgets.VBox, zip(self.images, captions, strict=True))
+        controls = [self.error, self.choice, self.rule]
+        for control in controls:
             control.observe(self._update, names="value")
         self._update()
+        shown = [*controls, ipywidgets.HBox(list(pictures)), self.result]
+        super().__init__(shown, layout={"max_width": "640px"})
 
     def __repr__(self) -> str:
         return f"Explorer of {len(self.bench)} errors"
@@ -188,11 +184,12 @@ LIMIT = 700_000
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
+@dataclass(frozen=True)
 class StaticExplorer:
     """HTML that notebooks and the book show as it is; words where only text can be shown."""
 
-    def __init__(self, html: str, words: str = "an explorer of errors, in HTML") -> None:
-        self.html, self.words = html, words
+    html: str
+    words: str = "an explorer of errors, in HTML"
 
     def _repr_html_(self) -> str:
         return self.html
@@ -201,32 +198,35 @@ class StaticExplorer:
         return self.words
 
 
-def static_explorer(bench: Bench, name: str) -> StaticExplorer:
-    """Return an explorer of a bench's errors that needs no kernel and no network.
-
-    Images are shrunk until it has fewer than `LIMIT` characters. The ids in the HTML begin with the
-    name, so that two explorers fit on a page.
+def page(template: str, kind: str, name: str, data: object, **values: object) -> str:
+    """Fill in a template; its ids begin with a kind and a name, and its data stand in it as JSON.
 
     Raises:
-        UserError: a name that is no id, or too many errors.
+        UserError: a name that is no id.
     """
     if not NAME.fullmatch(name):
         raise UserError(f"name {name!r} is no id: use lower-case letters, digits and hyphens")
+    json = htmlsafe_json_dumps(data, separators=(",", ":"))
+    return TEMPLATES.get_template(template).render(id=f"{kind}-{name}", json=json, **values)
+
+
+def static_explorer(bench: Bench, name: str) -> StaticExplorer:
+    """Return an explorer of a bench's errors that needs no kernel and no network.
+
+    Images are shrunk until it has fewer than `LIMIT` characters; too many errors are a `UserError`.
+    Explorers of different names fit on one page.
+    """
     if not len(bench):
         return StaticExplorer(f"<p>{NO_ERRORS}</p>")
+    rules = {rule: rule for rule in RULES}
+    values = {
+        "groups": [("choice", "Suppress", CHOICES), ("rule", "Rule of backtracking", rules)],
+        "pictures": PICTURES,
+        "blank": data_uri(png(np.full((1, 1), 255, dtype=np.uint8))),
+    }
     for side in SIDES:
         data = _data(bench, side)
-        html = TEMPLATES.get_template("explorer.html.j2").render(
-            id=f"explorer-{name}",
-            data=data,
-            json=htmlsafe_json_dumps(data, separators=(",", ":")),
-            groups=[
-                ("choice", "Suppress", CHOICES),
-                ("rule", "Rule of backtracking", {rule: rule for rule in RULES}),
-            ],
-            pictures=PICTURES,
-            blank=data_uri(png(np.full((1, 1), 255, dtype=np.uint8))),
-        )
+        html = page("explorer.html.j2", "explorer", name, data, cases=data["cases"], **values)
         if len(html) < LIMIT:
             return StaticExplorer(html)
     raise UserError(f"{len(bench)} errors make {len(html):,} characters of HTML: pass fewer")
@@ -235,30 +235,30 @@ def static_explorer(bench: Bench, name: str) -> StaticExplorer:
 def _data(bench: Bench, side: int) -> dict[str, Any]:
     """Collect every scene; equal pictures of features are kept once."""
     features: dict[str, int] = {}
+
+    def shown(place: int, choice: str, rule: str) -> dict[str, Any]:
+        scene = bench.scene(place, choice, rule)
+        picture = data_uri(png(bench.drawn(place, choice, rule), side))
+        return {
+            "pixels": scene.pixels,
+            "after": _digits(scene.after, bench.shown(place)),
+            "result": verdict(scene, bench.run.classes),
+            "words": f"tracked features of {_in_words(scene.pixels)}, dark where strong",
+            "features": features.setdefault(picture, len(features)),
+        }
+
     cases = []
     for place in range(len(bench)):
         labels = bench.shown(place)
-        before = bench.scene(place, "nothing", "cutoff").before
         wrong, right = (data_uri(png(image, side)) for image in bench.images(place))
-        scenes: dict[str, dict[str, Any]] = {rule: {} for rule in RULES}
-        for rule, choice in product(RULES, CHOICES):
-            scene = bench.scene(place, choice, rule)
-            picture = data_uri(png(bench.drawn(place, choice, rule), side))
-            scenes[rule][choice] = {
-                "pixels": scene.pixels,
-                "after": _digits(scene.after, labels),
-                "result": verdict(scene, bench.run.classes),
-                "words": f"tracked features of {_in_words(scene.pixels)}, dark where strong",
-                "features": features.setdefault(picture, len(features)),
-            }
         cases.append(
             {
                 "title": bench.title(place),
                 "wrong": wrong,
                 "right": right,
                 "classes": list(labels.values()),
-                "before": _digits(before, labels),
-                "scenes": scenes,
+                "before": _digits(bench.scene(place, "nothing", "cutoff").before, labels),
+                "scenes": {r: {c: shown(place, c, r) for c in CHOICES} for r in RULES},
             }
         )
     return {"cases": cases, "features": list(features)}

@@ -5,7 +5,7 @@ import base64
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -13,25 +13,25 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from jaxtyping import Int, UInt8
-from jinja2.utils import htmlsafe_json_dumps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tinyvgg import files
 from tinyvgg.chapters import style
-from tinyvgg.chapters.explorers import NAME, TEMPLATES, StaticExplorer
+from tinyvgg.chapters.explorers import StaticExplorer, page
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.settings import Profile
 
-# ----------------------------------------------------------------------- what a cause changes
+Shot = synthfaces.FaceSpec
+Real = synthfaces.Real
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """A shot as it is rendered, and the `FacePart` of each pixel by its number."""
 
-    spec: synthfaces.FaceSpec
+    spec: Shot
     image: UInt8[np.ndarray, "s s 3"]
     parts: UInt8[np.ndarray, "s s"]
 
@@ -51,8 +51,9 @@ class Change:
         return 1 - float(self.changed.sum()) / self.levels.size
 
 
-def see(spec: synthfaces.FaceSpec, size: int) -> Seen:
-    """Render a shot, and find the part of the face that each pixel shows."""
+@lru_cache(maxsize=32)
+def see(spec: Shot, size: int) -> Seen:
+    """Render a shot, and find the part of the face that each pixel shows; keep the latest."""
     return Seen(spec, *synthfaces.render_with_parts(spec, size, files.faces_cache()))
 
 
@@ -65,10 +66,6 @@ def compare(before: Seen, after: Seen) -> Change:
     return Change(apart.astype(np.uint8), pixels, changed, np.array(most))
 
 
-# ---------------------------------------------------------------------------------- pictures
-
-COLUMNS = 6
-"""Pictures in a row of the figure, of which the first is the original."""
 TINT = 0.5
 """Share of a part's colour in the picture of the parts."""
 _COLOURS = """
@@ -78,17 +75,11 @@ PART_COLOURS = dict(zip(synthfaces.FacePart, _COLOURS.split(), strict=True))
 """The colour of each part, mostly Okabe and Ito's."""
 
 
-def _ramp() -> UInt8[np.ndarray, "256 3"]:
-    """Colour differences: white for none at all, pale blue for one level, dark for many."""
-    faint, strong = np.array([205, 226, 243]), np.array([8, 29, 88])
-    share = np.sqrt(np.arange(256) / 255)[:, None]
-    colours = np.round(faint + share * (strong - faint)).astype(np.uint8)
-    colours[0] = 255
-    return np.asarray(colours)
-
-
-RAMP = _ramp()
-"""The colour of a difference by so many levels."""
+_FAINT, _STRONG = np.array([[205, 226, 243], [8, 29, 88]])
+_SHARE = np.sqrt(np.arange(256) / 255)[:, None]
+RAMP = np.round(_FAINT + _SHARE * (_STRONG - _FAINT)).astype(np.uint8)
+RAMP[0] = 255
+"""The colour of a difference by so many levels: white for none, pale blue for one."""
 
 
 def part_name(part: synthfaces.FacePart) -> str:
@@ -116,17 +107,15 @@ def parts_picture(
 @style.styled()
 def interventions_figure(before: Seen, after: Mapping[str, Seen]) -> Figure:
     """Draw the original and its parts, and the changed images, each over its difference."""
-    beside = COLUMNS - 1
-    figure, axes = style.grid(2 * -(-len(after) // beside), COLUMNS, aspect=1.1)
+    figure, axes = style.grid(2 * -(-len(after) // 5), 6, aspect=1.1)
     for axis in axes.flat:
         style.clear(axis)
     style.show_image(axes[0, 0], before.image, "original")
     style.show_image(axes[1, 0], parts_picture(before.image, before.parts), "its parts")
-    for place, (cause, seen) in enumerate(after.items()):
-        block, column = divmod(place, beside)
-        levels = compare(before, seen).levels
-        style.show_image(axes[2 * block, column + 1], seen.image, cause)
-        style.show_image(axes[2 * block + 1, column + 1], difference_picture(levels))
+    pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, after.items(), strict=False)
+    for above, below, (cause, seen) in pairs:
+        style.show_image(above, seen.image, cause)
+        style.show_image(below, difference_picture(compare(before, seen).levels))
     handles = [
         Patch(color=colour, label=part_name(part))
         for part, colour in PART_COLOURS.items()
@@ -136,9 +125,6 @@ def interventions_figure(before: Seen, after: Mapping[str, Seen]) -> Figure:
     return figure
 
 
-# ------------------------------------------------------------------------ causes of the album
-
-
 @dataclass(frozen=True)
 class Cause:
     """One cause of a face, and the values that it can take."""
@@ -146,20 +132,18 @@ class Cause:
     label: str
     group: str
     values: tuple[Any, ...]  # of the static explorer
-    limits: tuple[synthfaces.Real, synthfaces.Real]  # of the studio's slider
-    change: Callable[
-        [synthfaces.FaceSpec, Any], synthfaces.FaceSpec
-    ]  # returns the shot with such a value
-    read: Callable[[synthfaces.FaceSpec], Any]  # finds the value of a shot
+    limits: tuple[Real, Real]  # of the studio's slider
+    change: Callable[[Shot, Any], Shot]  # returns the shot with such a value
+    read: Callable[[Shot], Any]  # finds the value of a shot
     words: Callable[[Any], str] = "{:g}".format
-    step: synthfaces.Real = 1  # of the studio's slider
+    step: Real = 1  # of the studio's slider
 
     @property
     def rest(self) -> int:
         """The place of the value that changes nothing."""
-        return self.values.index(self.read(synthfaces.FaceSpec(synthfaces.SUBJECTS[0])))
+        return self.values.index(self.read(Shot(synthfaces.SUBJECTS[0])))
 
-    def spec(self, spec: synthfaces.FaceSpec, place: int) -> synthfaces.FaceSpec:
+    def spec(self, spec: Shot, place: int) -> Shot:
         """Return the shot with the value at a place; the very shot at the place of rest."""
         return spec if place == self.rest else self.change(spec, self.values[place])
 
@@ -177,57 +161,47 @@ REST, AS_IN_SET = "at rest", "as in the set"
 UPPER, LOWER, OTHER = "Upper face", "Lower face", "Eyes, head, light, camera"
 
 
-def express(spec: synthfaces.FaceSpec, emotion: str) -> synthfaces.FaceSpec:
+def express(spec: Shot, emotion: str) -> Shot:
     """Return a shot with the expression of another emotion in both halves of the face."""
     return synthfaces.intervene(synthfaces.intervene(spec, upper=emotion), lower=emotion)
 
 
 def _action(label: str, group: str, *actions: str) -> Cause:
-    def read(spec: synthfaces.FaceSpec) -> float:
+    def change(spec: Shot, weight: Real) -> Shot:
+        return synthfaces.intervene(spec, actions=dict.fromkeys(actions, weight))
+
+    def read(spec: Shot) -> float:
         sides = [side for action in actions for side in synthfaces.both_sides(action)]
         return float(np.mean([spec.expression.actions.get(side, 0.0) for side in sides]))
 
-    return Cause(
-        label,
-        group,
-        (0.0, 0.25, 0.5, 0.75, 1.0),
-        (0, synthfaces.STRONGEST),
-        lambda spec, weight: synthfaces.intervene(spec, actions=dict.fromkeys(actions, weight)),
-        read,
-        lambda weight: f"{weight:g}" if weight else REST,
-        step=0.05,
-    )
+    def words(weight: Real) -> str:
+        return f"{weight:g}" if weight else REST
+
+    values, limits = (0.0, 0.25, 0.5, 0.75, 1.0), (0, synthfaces.STRONGEST)
+    return Cause(label, group, values, limits, change, read, words, step=0.05)
 
 
 def _property(
-    label: str,
-    of: str,
-    name: str,
-    values: tuple[synthfaces.Real, ...],
-    words: Any,
-    step: synthfaces.Real,
+    label: str, of: str, name: str, values: tuple[Real, ...], words: Any, step: Real
 ) -> Cause:
     """Return a property of the light or of the head as a cause."""
-    return Cause(
-        label,
-        OTHER,
-        values,
-        {"head": synthfaces.HEAD, "light": synthfaces.LIGHT}[of][name],
-        lambda spec, to: synthfaces.intervene(
-            spec, **{of: replace(getattr(spec, of), **{name: to})}
-        ),
-        lambda spec: float(getattr(getattr(spec, of), name)),
-        words,
-        step,
-    )
+
+    def change(spec: Shot, to: Real) -> Shot:
+        return synthfaces.intervene(spec, **{of: replace(getattr(spec, of), **{name: to})})
+
+    def read(spec: Shot) -> float:
+        return float(getattr(getattr(spec, of), name))
+
+    limits = {"head": synthfaces.HEAD, "light": synthfaces.LIGHT}[of][name]
+    return Cause(label, OTHER, values, limits, change, read, words, step)
 
 
-def _sideways(degrees: synthfaces.Real, middle: str = "straight ahead") -> str:
+def _sideways(degrees: Real, middle: str = "straight ahead") -> str:
     side = "left" if degrees > 0 else "right"
     return f"{abs(degrees):g}° to the subject's {side}" if degrees else middle
 
 
-def _times(factor: synthfaces.Real) -> str:
+def _times(factor: Real) -> str:
     return AS_IN_SET if factor == 1 else f"{factor:g} times as strong"
 
 
@@ -271,85 +245,54 @@ CAUSES: Mapping[str, Cause] = {
     ),
 }
 """Every cause on a scale, by its name."""
-EXPRESSION = Cause(
-    *(
-        "Expression",
-        OTHER,
-        (REST, *(mood for mood in synthfaces.EMOTIONS if mood != "neutral")),
-        (0, 0),
-    ),
-    express,
-    lambda spec: REST,
-    str,
-)
+_MOODS = tuple(mood for mood in synthfaces.EMOTIONS if mood != "neutral")
 _SHOWN = ["mouthSmile", "jawOpen", "noseSneer", "mouthPucker", "cheekPuff", "browUp", "browDown"]
 _SHOWN += ["eyeWide", "eyeBlink", "gaze", "head", "turn", "dome", "angle"]
-OFFERED: Mapping[str, Cause] = {
-    **{name: CAUSES[name] for name in _SHOWN},
-    "expression": EXPRESSION,
+OFFERED: Mapping[str, Cause] = {name: CAUSES[name] for name in _SHOWN} | {
+    "expression": Cause(
+        "Expression", OTHER, (REST, *_MOODS), (0, 0), express, lambda spec: REST, str
+    )
 }
 """The causes that the static explorer offers."""
-WHO = (1, 9, 4)
-"""A woman, a man and a girl."""
-_LARGEST = 96
 
 
+@dataclass(frozen=True)
 class Album:
-    """Subjects at rest, and with each cause at each of its values.
+    """Square images of subjects, by RaFD's numbers, at rest and with one cause changed."""
 
-    Args:
-        subjects: RaFD's numbers.
-        size: side of the square images, in pixels.
-        causes: the causes, by their names; each is changed alone.
-    """
-
-    def __init__(
-        self, subjects: Sequence[int], size: int, causes: Mapping[str, Cause] = OFFERED
-    ) -> None:
-        self.subjects, self.size, self.causes = tuple(subjects), size, causes
-        self._see = cache(lambda spec: see(spec, size))
-
-    def __repr__(self) -> str:
-        return f"Album of {len(self.subjects)} subjects with {len(self.causes)} causes"
+    subjects: tuple[int, ...]
+    size: int
+    causes: Mapping[str, Cause]
 
     def at_rest(self, subject: int) -> Seen:
         """Return a subject who does nothing, from the front, in the light of the set."""
-        seen: Seen = self._see(synthfaces.FaceSpec(subject))
-        return seen
+        return see(Shot(subject), self.size)
 
     def changed(self, subject: int, cause: Cause, place: int) -> Seen:
         """Return the same with one cause at the value in a place."""
-        seen: Seen = self._see(cause.spec(synthfaces.FaceSpec(subject), place))
-        return seen
+        return see(cause.spec(Shot(subject), place), self.size)
 
 
 def album(profile: Profile) -> Album:
-    """Return the chapter's album, small and short where the profile is for tests."""
-    size = min(2 * profile.size, _LARGEST)
+    """Return the album of a woman, a man and a girl, a small one where the profile is for tests."""
+    size = min(2 * profile.size, 96)
     if profile.subjects is None:
-        return Album(WHO, size)
-    return Album(WHO[:1], size, {name: cause.coarse() for name, cause in OFFERED.items()})
+        return Album((1, 9, 4), size, OFFERED)
+    return Album((1,), size, {name: cause.coarse() for name, cause in OFFERED.items()})
 
-
-# ------------------------------------------------------------------------- the static explorer
 
 LIMIT = 2_000_000
 """Characters of HTML that an explorer of faces may have."""
-_ENLARGED = 4  # pixels of a canvas for each of an image, across and down
 
 
 def static_faces(album: Album, name: str) -> StaticExplorer:
     """Return an explorer of an album that needs no kernel; every image is kept to the byte.
 
-    Args:
-        album: a few subjects and causes.
-        name: ids in the HTML begin with it; different ones on one page need different names.
+    Explorers of different names fit on one page.
 
     Raises:
-        UserError: a name that is no id, or more images than a page should hold.
+        UserError: more images than a page should hold.
     """
-    if not NAME.fullmatch(name):
-        raise UserError(f"name {name!r} is no id: use lower-case letters, digits and hyphens")
     data = {
         "size": album.size,
         "tint": TINT,
@@ -366,21 +309,18 @@ def static_faces(album: Album, name: str) -> StaticExplorer:
         ],
         "people": [_person(album, subject) for subject in album.subjects],
     }
-    html = TEMPLATES.get_template("faces.html.j2").render(
-        id=f"faces-{name}",
-        side=_ENLARGED * album.size,
+    groups = groupby(album.causes.items(), key=lambda item: item[1].group)
+    html = page(
+        *("faces.html.j2", "faces", name, data),
+        side=4 * album.size,  # of the canvases, in pixels
         titles=[title(subject) for subject in album.subjects],
-        groups=[
-            (group, list(members))
-            for group, members in groupby(album.causes.items(), key=lambda item: item[1].group)
-        ],
+        groups=[(group, list(members)) for group, members in groups],
         parts=[(part_name(part), PART_COLOURS[part]) for part in synthfaces.FacePart],
-        json=htmlsafe_json_dumps(data, separators=(",", ":")),
     )
     if len(html) > LIMIT:
         raise UserError(
-            f"{album!r} makes {len(html):,} characters of HTML and {LIMIT:,} are allowed: "
-            "give fewer subjects or causes, or a smaller size"
+            f"{len(album.subjects)} subjects with {len(album.causes)} causes make {len(html):,}"
+            f" characters of HTML and {LIMIT:,} are allowed: give fewer, or a smaller size"
         )
     return StaticExplorer(html, "an explorer of synthetic faces, in HTML")
 
@@ -439,17 +379,10 @@ def _packed(layers: Iterable[UInt8[np.ndarray, "4 s s"]]) -> str:
     return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
 
 
-# --------------------------------------------------------------------------- the live studio
-
-DELAY = 0.02
-"""Seconds that a request waits for the next one."""
-
-
 class Later:
-    """Put work off until the requests that have come by then are all known.
+    """Put work off for a moment, so that many requests of a dragged slider are done as one.
 
-    In a kernel, all that was sent while the work was done counts as one request: a dragged slider
-    asks for many images, and gets the last one. Without an event loop, work is done at once.
+    Without an event loop, work is done at once.
     """
 
     def __init__(self, work: Callable[[], object]) -> None:
@@ -464,7 +397,7 @@ class Later:
             self._work()
             return
         if self._waiting is None:
-            self._waiting = loop.call_later(DELAY, self.finish)
+            self._waiting = loop.call_later(0.02, self.finish)
 
     def finish(self) -> None:
         """Do at once what is waiting to be done."""
@@ -474,15 +407,8 @@ class Later:
             self._work()
 
 
-VIEWS = ("difference", "parts")
-SIZE = 192
-_WIDE: Any = {
-    "style": {"description_width": "11em"},
-    "layout": ipywidgets.Layout(width="340px"),
-}
-_MIXED = "(as the sliders say)"
-"""The entry of a list of emotions unless the list was used last."""
-_EXPRESSIONS: Mapping[str, Callable[[synthfaces.FaceSpec, str], synthfaces.FaceSpec]] = {
+_WIDE: Any = {"style": {"description_width": "11em"}, "layout": {"width": "340px"}}
+_EXPRESSIONS: Mapping[str, Callable[[Shot, str], Shot]] = {
     "whole": express,
     "upper": lambda spec, emotion: synthfaces.intervene(spec, upper=emotion),
     "lower": lambda spec, emotion: synthfaces.intervene(spec, lower=emotion),
@@ -493,40 +419,28 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     """A synthetic face under sliders for actions, gaze, head, light and camera.
 
     Every control is one call of `synthfaces.intervene`, and all of them add up. The shot that is
-    shown is `spec`, to go on with in code.
-
-    Args:
-        spec: the shot to begin with, which others are compared with; the first subject at rest if
-            None.
-        size: side of the square images, in pixels.
-
-    Attributes:
-        subject: the list of subjects.
-        emotions: lists of expressions, of the whole, the upper and the lower face.
-        sliders: by name, such as ``mouthSmile``, ``gaze``, ``head_turn``, ``angle`` or ``key``.
-        view: the choice of the second picture.
+    shown is `spec`, to go on with in code; it is compared with the first one, or with a pinned one.
     """
 
-    def __init__(self, spec: synthfaces.FaceSpec | None = None, size: int = SIZE) -> None:
-        self._wanted = synthfaces.FaceSpec(synthfaces.SUBJECTS[0]) if spec is None else spec
+    def __init__(self, spec: Shot | None = None, size: int = 192) -> None:
+        self._wanted = Shot(synthfaces.SUBJECTS[0]) if spec is None else spec
         self._size, self._muted = size, False
         self._seen = self._start = see(self._wanted, size)
         self._drawing = Later(self._draw)
-        self._readers: list[tuple[Any, Callable[[synthfaces.FaceSpec], Any]]] = []
+        self._readers: list[tuple[Any, Callable[[Shot], Any]]] = []
         self.subject = self._bind(
             _list("subject", [(title(number), number) for number in synthfaces.SUBJECTS]),
             lambda spec, number: replace(spec, subject=number),
             lambda spec: spec.subject,
         )
-        moods = [(_MIXED, ""), *((name, name) for name in synthfaces.EMOTIONS)]
+        moods = [("(as the sliders say)", ""), *((name, name) for name in synthfaces.EMOTIONS)]
         self.emotions = {
             where: self._bind(_list(f"{where} face", moods), change, lambda _: "")
             for where, change in _EXPRESSIONS.items()
         }
         self.sliders = {name: self._slider(cause) for name, cause in CAUSES.items()}
-        self.view = ipywidgets.ToggleButtons(
-            options=VIEWS, style=ipywidgets.ToggleButtonsStyle(button_width="7em")
-        )
+        views, narrow = ("difference", "parts"), {"button_width": "7em"}
+        self.view = ipywidgets.ToggleButtons(options=views, style=narrow)
         self.view.observe(lambda _: self._drawing.request(), names="value")
         self.pinning = ipywidgets.Button(description="Compare with this")
         self.pinning.on_click(lambda _: self.pin())
@@ -534,14 +448,14 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self.back.on_click(lambda _: self.show(self._start.spec))
         self.pictures = [_picture(), _picture()]
         self.sentence = ipywidgets.HTML()
-        super().__init__(self._arranged(), layout=ipywidgets.Layout(max_width="720px"))
+        super().__init__(self._arranged(), layout={"max_width": "720px"})
         self._draw()
 
     def __repr__(self) -> str:
         return f"FaceStudio of subject {self.spec.subject}"
 
     @property
-    def spec(self) -> synthfaces.FaceSpec:
+    def spec(self) -> Shot:
         """The shot that is shown."""
         self._drawing.finish()
         return self._seen.spec
@@ -552,7 +466,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._drawing.finish()
         return self._seen.image
 
-    def show(self, spec: synthfaces.FaceSpec) -> None:
+    def show(self, spec: Shot) -> None:
         """Show another shot; the controls follow."""
         self._wanted = spec
         self._follow()
@@ -563,18 +477,6 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._drawing.finish()
         self._start = self._seen
         self._draw()
-
-    def _ask(
-        self, make: Callable[[synthfaces.FaceSpec], synthfaces.FaceSpec], control: Any
-    ) -> None:
-        """Ask for the shot that a used control makes of the one wanted so far."""
-        try:
-            self._wanted = make(self._wanted)
-        except ValueError as error:
-            self._refuse(error)
-            return
-        self._follow(control)
-        self._drawing.request()
 
     def _draw(self) -> None:
         try:
@@ -607,16 +509,20 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self._muted = False
 
     def _bind(
-        self,
-        control: Any,
-        change: Callable[[synthfaces.FaceSpec, Any], synthfaces.FaceSpec],
-        read: Callable[[synthfaces.FaceSpec], Any],
+        self, control: Any, change: Callable[[Shot, Any], Shot], read: Callable[[Shot], Any]
     ) -> Any:
         """Let a control change shots, and let shots that others changed set the control."""
 
         def used(event: Any) -> None:
-            if not self._muted and event.new != "":
-                self._ask(lambda spec: change(spec, event.new), control)
+            if self._muted or event.new == "":
+                return
+            try:
+                self._wanted = change(self._wanted, event.new)
+            except ValueError as error:
+                self._refuse(error)
+                return
+            self._follow(control)
+            self._drawing.request()
 
         control.value = read(self._wanted)
         control.observe(used, names="value")
@@ -636,20 +542,12 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
 
     def _arranged(self) -> list[Any]:
         column, sliders = ipywidgets.VBox, list(self.sliders.values())
-        half = len(sliders) // 2
-        return [
-            _row(
-                column([self.pictures[0], _row(self.pinning, self.back)]),
-                column([self.pictures[1], self.view]),
-            ),
-            self.sentence,
-            _row(
-                column(
-                    [self.subject, self.emotions["whole"], self.emotions["upper"], *sliders[:half]]
-                ),
-                column([self.emotions["lower"], *sliders[half:]]),
-            ),
-        ]
+        half, (whole, upper, lower) = len(sliders) // 2, self.emotions.values()
+        first = column([self.pictures[0], _row(self.pinning, self.back)])
+        left = column([self.subject, whole, upper, *sliders[:half]])
+        right = column([lower, *sliders[half:]])
+        second = column([self.pictures[1], self.view])
+        return [_row(first, second), self.sentence, _row(left, right)]
 
 
 def _list(words: str, options: list[tuple[str, Any]]) -> Any:
@@ -657,9 +555,9 @@ def _list(words: str, options: list[tuple[str, Any]]) -> Any:
 
 
 def _picture() -> Any:
-    layout = ipywidgets.Layout(width="240px", height="240px", margin="0 2em 0.5em 0")
+    layout = {"width": "240px", "height": "240px", "margin": "0 2em 0.5em 0"}
     return ipywidgets.Image(format="png", layout=layout)
 
 
 def _row(*widgets: Any) -> Any:
-    return ipywidgets.HBox(widgets, layout=ipywidgets.Layout(flex_flow="row wrap"))
+    return ipywidgets.HBox(widgets, layout={"flex_flow": "row wrap"})

@@ -12,13 +12,10 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from torch import Tensor
 
 from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import random_classes
-from tinyvgg.chapters.cases import RULES, Pairs, counted, pixel_sets, random_pixels
+from tinyvgg.chapters.cases import RULES, Pairs, counted, pixel_sets
 from tinyvgg.chapters.statistics import proportion_interval
-from tinyvgg.chapters.verdicts import mean_with_interval
 from tinyvgg.contribution import contributions, top_pixels
-from tinyvgg.paper import NOTHING
-from tinyvgg.repairs import Repair, repair
+from tinyvgg.repairs import Repair
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
 
@@ -31,22 +28,19 @@ Repairs = Mapping[str, tuple[Pairs, Repair]]
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
     """Score the pixels of each error, by ways to rank them, in the order of what they know."""
     maps = pairs.wrong.maps
-    everything = torch.full((len(pairs),), maps[0].numel() if len(pairs) else 0)
     drawn = torch.rand(maps.shape, generator=torch.Generator().manual_seed(seed))
     return {
         "contrastive": contributions(pairs.wrong, None, against=pairs.labels),
         "contribution": contributions(pairs.wrong),
         "largest": maps,
-        "random": random_pixels(maps, everything, seed) * drawn,
+        "random": (maps > 0) * drawn,
     }
 
 
 def curve_table(pairs: Pairs, found: Repair, seed: int) -> pd.DataFrame:
-    """Return the share of errors that are repaired without so many pixels.
+    """Return the share of errors that are repaired without so many pixels, chosen in each way.
 
-    One row for each way of choosing pixels and number of them; columns ``chosen``, ``pixels``,
-    ``repaired`` (count), ``share``, ``low``, ``high`` (Wilson's 95 % interval). The repair set
-    counts for every number from its own size on.
+    It has Wilson's 95 % interval. The repair set counts for every number from its own size on.
     """
     answers = {
         (name, count): rescore(pairs.wrong, top_pixels(scores, count)).argmax(1) == pairs.labels
@@ -77,70 +71,6 @@ def _share(chosen: str, pixels: float | int, right: Bool[Tensor, "n"]) -> dict[s
     return {**place, "share": share, "low": low, "high": high}
 
 
-def size_summary(repairs: Repairs) -> pd.DataFrame:
-    """Count, for each task, the errors that were repaired and the pixels that it took."""
-    rows = {}
-    for task, (pairs, found) in repairs.items():
-        active = counted(pairs.wrong.maps > 0)
-        rows[task] = {
-            "errors": str(len(found)),
-            "repaired": str(int(found.repaired.sum())),
-            **_sizes(found),
-            "most": f"{int(found.size[found.repaired].max())}" if found.repaired.any() else NOTHING,
-            "of active pixels": percent((found.size / active).double().mean().item()),
-            "certainly minimal": str(int(found.minimal.sum())),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
-
-
-def _sizes(found: Repair) -> dict[str, str]:
-    sizes = pd.Series(found.size[found.repaired].double().numpy())
-    median = f"{sizes.median():g}" if len(sizes) else NOTHING
-    return {"mean pixels": mean_with_interval(sizes), "median": median}
-
-
-def percent(value: float) -> str:
-    """Return a share in percent, a dash where there is none."""
-    return NOTHING if np.isnan(value) else f"{value:.1%}"
-
-
-def control_summary(repairs: Repairs, seed: int) -> pd.DataFrame:
-    """Set repairs for the true class beside those for a random class, neither given nor true.
-
-    Where the latter are as small, few pixels turn these images into anything.
-    """
-    rows = {}
-    for task, (pairs, found) in repairs.items():
-        if pairs.wrong.network.classes < 3:
-            continue
-        other = random_classes(pairs.wrong, pairs.labels, seed)
-        searches = {
-            "error to its true class": found,
-            "error to a random class": repair(pairs.wrong, other),
-            "right look-alike to the same wrong class": repair(pairs.right, pairs.wrong.predicted),
-        }
-        for name, sets in searches.items():
-            reached = {"images": len(sets), "reached": int(sets.repaired.sum())}
-            rows[task, name] = {**reached, **_sizes(sets)}
-    index = pd.MultiIndex.from_tuples(list(rows), names=["task", "from and to"])
-    return pd.DataFrame(list(rows.values()), index=index)
-
-
-def places(pairs: Pairs, found: Repair, rule: str) -> dict[str, tuple[float, float]]:
-    """Return the shares of repair pixels that are common, unique or in neither set.
-
-    The second number of each is the share of all active pixels, which a repair set drawn from
-    these would have.
-    """
-    sets, active = pixel_sets(pairs, RULES[rule]), pairs.wrong.maps > 0
-    parts = {"common": sets.common, "unique": sets.unique, "neither": ~sets.wrong}
-    return {name: (_part(part, found.pixels), _part(part, active)) for name, part in parts.items()}
-
-
-def _part(part: Bool[Tensor, "n c h w"], among: Bool[Tensor, "n c h w"]) -> float:
-    return int((part & among).sum()) / int(among.sum()) if among.any() else float("nan")
-
-
 LINES = {
     SET: (style.RED, "-", 4.0),
     "contrastive": (style.BLUE, "-", 2.0),
@@ -157,12 +87,7 @@ NO_ERROR = style.Missing("No error of this run has a right look-alike: nothing c
 def curves_figure(
     curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.DataFrame]
 ) -> style.Drawn:
-    """Draw the share of errors repaired against the number of pixels suppressed.
-
-    Args:
-        curves: by task, `curve_table`.
-        points: by task, `set_points`.
-    """
+    """Draw the share of errors repaired against the number of pixels suppressed, by task."""
     if not any(table["share"].notna().any() for table in curves.values()):
         return NO_ERROR
     figure, axes = style.grid(1, len(curves), aspect=0.85 if len(curves) > 1 else 0.5)
