@@ -10,9 +10,7 @@ from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import (
     RULES,
     Pairs,
-    closest_by_prediction,
     find_cases,
-    find_controls,
     overlap_table,
     pixel_sets,
     record_pairs,
@@ -34,26 +32,6 @@ def pairs(run: Run) -> Pairs:
     return record_pairs(run, find_cases(run))
 
 
-@pytest.fixture(scope="module")
-def pair(pairs: Pairs) -> Pairs:
-    return pairs.only(pairs.cases[:1])
-
-
-@pytest.fixture(scope="module")
-def emotions() -> tuple[Run, Pairs]:
-    run = small_runs.run("emotion")
-    return run, record_pairs(run, find_cases(run))
-
-
-def texts(figure: style.Drawn) -> str:
-    every = figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
-    return " ".join(text.get_text() for text in every)
-
-
-def overlaps(pairs: Pairs) -> dict[str, pd.DataFrame]:
-    return {rule: overlap_table(pairs, how) for rule, how in RULES.items()}
-
-
 def suppressed(pairs: Pairs) -> dict[str, pd.DataFrame]:
     return {rule: suppression_table(pairs, how, draws=2) for rule, how in RULES.items()}
 
@@ -68,30 +46,8 @@ def summaries(pairs: Pairs) -> dict[str, pd.DataFrame]:
     return {rule: summarise(tables[rule], "changed", "random_common") for rule in RULES}
 
 
-def test_pair_is_shown_as_it_is(run: Run, pair: Pairs) -> None:
-    figure, case = cases.pair_figure(run, pair), pair.cases[0]
-    right, wrong, apart = (ax.images[0].get_array() for ax in figure.axes)
-    np.testing.assert_array_equal(right, run.faces.images[case.lookalike])
-    np.testing.assert_array_equal(wrong, run.faces.images[case.row])
-    np.testing.assert_allclose(apart, np.abs(right.astype(float) - wrong).mean(2))
-    assert f"(b) answer {run.classes[case.predicted]}" in texts(figure)
-    assert "synthetic faces" in texts(figure)
-
-
-def test_panels_of_a_row_have_their_points_and_one_scale() -> None:
-    x, y, none = np.array([1.0, 2.0]), np.array([4.0, np.nan]), np.array([])
-    panels = [
-        cases.Points("full", ("a", "b"), (x, y), "2 pixels"),
-        cases.Points("empty", ("a", "c"), (none, none), "no second right image"),
-    ]
-    full, empty = cases.diagonal_figure([panels]).axes
-    np.testing.assert_array_equal(full.collections[0].get_offsets(), np.stack([x, y], 1))
-    assert full.get_xlim() == full.get_ylim() == empty.get_xlim() == (0, 4.2)
-    assert "no second right image" in texts(empty.figure)
-    assert isinstance(cases.diagonal_figure([panels[1:]]), style.Missing)
-
-
-def test_confidences_are_those_of_both_images_and_bars_show_them(pair: Pairs) -> None:
+def test_confidences_are_those_of_both_images_and_bars_show_them(pairs: Pairs) -> None:
+    pair = pairs.only(pairs.cases[:1])
     found, case = confidences(pair), pair.cases[0]
     for table in found.values():
         np.testing.assert_allclose(table[["true", "mistaken", "other"]].sum(axis=1), 1, atol=1e-6)
@@ -118,16 +74,9 @@ def test_rates_are_drawn_where_they_are(pairs: Pairs) -> None:
     assert labels == [cases.SETS[name] for name in names]
 
 
-def test_controls_line_up_with_their_errors(run: Run, pairs: Pairs) -> None:
-    controls = find_controls(run, pairs.cases)
-    compared, control = pairs.only(controls), record_pairs(run, controls.values())
-    assert [case.lookalike for case in compared.cases] == [case.row for case in control.cases]
-
-
 def test_errors_stand_beside_look_alikes_with_the_features_of_their_pixels(
-    emotions: tuple[Run, Pairs],
+    run: Run, pairs: Pairs
 ) -> None:
-    run, pairs = emotions
     pairs, rule = pairs.only(pairs.cases[:2]), RULES["literal"]
     shown = [ax.images[0].get_array() for ax in beside_lookalikes(run, pairs, rule).axes]
     sets = pixel_sets(pairs, rule)
@@ -145,33 +94,11 @@ def test_errors_stand_beside_look_alikes_with_the_features_of_their_pixels(
     assert isinstance(beside_lookalikes(run, pairs.only([]), rule), style.Missing)
 
 
-def test_probabilities_of_one_error_of_each_kind(emotions: tuple[Run, Pairs]) -> None:
-    run, pairs = emotions
-    eight = pairs.only(closest_by_prediction(pairs.cases))
-    axes = cases.eight_figure(run, eight).axes
-    titles = [ax.get_title() for ax in axes[: len(eight)]]
-    assert len(axes) == 4 * len(eight)
-    assert titles == [run.classes[case.predicted] for case in eight.cases]
-    assert len(set(titles)) == len(titles) > 1
-
-    after = rescore(eight.wrong, pixel_sets(eight, RULES["literal"]).unique)
-    before, chances = eight.wrong.probabilities[1], after.softmax(1)[1]
-    bars = cases.probabilities_figure(run, eight, after).axes[1].patches[: 2 * len(run.classes)]
-    widths = [bar.get_width() for bar in bars]
-    assert widths == pytest.approx([*before.tolist(), *chances.tolist()])
-
-
 def test_everything_says_so_where_there_is_no_pair(run: Run, pairs: Pairs) -> None:
     none = pairs.only([])
-    empty, changed = overlaps(none), summaries(none)
-    drawn = [
-        cases.pair_figure(run, none),
-        cases.confidence_figure(confidences(none), ["nothing", "common"]),
-        cases.rates_figure(changed, ["common"], "changed"),
-        cases.eight_figure(run, none),
-        cases.probabilities_figure(run, none, none.wrong.logits),
-    ]
-    assert all(isinstance(figure, style.Missing) for figure in drawn)
+    empty, changed = {"cutoff": overlap_table(none, RULES["cutoff"])}, summaries(none)
+    assert cases.confidence_figure(confidences(none), ["nothing", "common"]) == cases.NO_PAIR
+    assert cases.rates_figure(changed, ["common"], "changed") == cases.NO_PAIR
     assert "None of the" in cases.pair_sentence(run, none, none, "40")
     shown = cases.rates_table(changed["cutoff"], ["common"])
     assert shown["share (95 % interval)"].tolist() == [paper.NOTHING]
@@ -226,46 +153,33 @@ def rates(**rows: tuple[float, float, float]) -> pd.DataFrame:
     return table.assign(cases=8, count=8 * table["rate"], difference_high=1.0)
 
 
-@pytest.mark.parametrize(
-    ("low", "difference", "verdict"),
-    [
-        (0.6, 0.1, "holds"),
-        (0.6, -0.1, "holds in part"),
-        (0.4, 0.1, "holds in part"),
-        (0.4, -0.1, "does not hold"),
-    ],
-)
-def test_common_pixels_decide_if_most_answers_change_and_more_than_by_chance(
-    run: Run, low: float, difference: float, verdict: str
-) -> None:
-    table = rates(common=(0.8, low, difference), random_common=(0.5, 0.4, 0))
-    assert cases.judge_common(run, {"cutoff": table, "literal": table}).verdict == verdict
+HOLDS = ["holds", "holds in part", "holds in part", "does not hold"]
 
 
-@pytest.mark.parametrize(
-    ("eight", "common", "difference", "verdict"),
-    [
-        (1.0, 0.1, 0.1, "holds"),
-        (0.9, 0.1, 0.1, "holds in part"),
-        (1.0, 0.9, 0.1, "holds in part"),
-        (1.0, 0.1, -0.1, "does not hold"),
-    ],
-)
-def test_unique_pixels_decide_if_they_repair_all_eight_and_beat_chance_and_common_ones(
-    eight: float, common: float, difference: float, verdict: str
-) -> None:
+def test_common_pixels_decide_if_most_answers_change_and_more_than_by_chance(run: Run) -> None:
+    found = []
+    for low, difference in ((0.6, 0.1), (0.6, -0.1), (0.4, 0.1), (0.4, -0.1)):
+        table = rates(common=(0.8, low, difference), random_common=(0.5, 0.4, 0))
+        found.append(cases.judge_common(run, {"cutoff": table, "literal": table}).verdict)
+    assert found == HOLDS
+
+
+def test_unique_pixels_decide_if_they_repair_all_eight_and_beat_chance_and_common_ones() -> None:
+    found, run = [], small_runs.run("emotion")
     other = dict.fromkeys(("random", "contrastive"), (0.2, 0.1, 0.0))
-    table = rates(unique=(0.5, 0.4, difference), common=(common, 0, 0), **other)
-    few = rates(unique=(eight, 0.6, 0.1), **other)
-    found = cases.judge_unique(small_runs.run("emotion"), {"cutoff": few}, {"cutoff": table})
-    assert found.verdict == verdict
-    assert "by random pixels 20%" in found.reason
+    for eight, common, difference in ((1, 0.1, 0.1), (0.9, 0.1, 0.1), (1, 0.9, 0.1), (1, 0.1, -1)):
+        table = rates(unique=(0.5, 0.4, difference), common=(common, 0, 0), **other)
+        few = rates(unique=(eight, 0.6, 0.1), **other)
+        judged = cases.judge_unique(run, {"cutoff": few}, {"cutoff": table})
+        assert "by random pixels 20%" in judged.reason
+        found.append(judged.verdict)
+    assert found == HOLDS
 
 
 def test_values_that_differ_a_little_more_hold_in_part(run: Run) -> None:
-    small = pd.DataFrame({"difference": [0.05, 0.06, 0.07, 0.06]})
-    large = pd.DataFrame({"difference": [0.45, 0.5, 0.55, 0.5]})
-    less = pd.DataFrame({"difference": [0.02, 0.02, 0.03, 0.03]})
+    large, small, less = (
+        pd.DataFrame({"difference": [value, value * 1.1, np.nan]}) for value in (0.45, 0.05, 0.02)
+    )
     by = [
         cases.judge_values(run, {"a": x}, {"a": y}).verdict
         for x, y in ((large, less), (small, less), (less, small))
