@@ -13,7 +13,7 @@ import click
 
 import tinyvgg
 from tinyvgg import files
-from tinyvgg.errors import UserError, need
+from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SOURCES, synthfaces
 
 PROFILES = click.Choice(["smoke", "quick", "paper"])
@@ -27,6 +27,8 @@ INTERRUPTED = 130
 REFUSALS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 """What a system says where a disk is full, or a folder may not be written."""
 WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
+EXTRAS = {"distributed": "dask", "lightning_fabric": "parallel", "tensorboard": "tensorboard"}
+"""Extras of the package that bring a module; all others come with the extra book."""
 GRACE = 3.0
 """Seconds that other processes than the first wait before they report an error."""
 
@@ -50,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said, status = f"{path}: {said}; see '{path} --help'", BAD_INPUT
     except (UserError, synthfaces.FaceError) as error:
         said, status = f"tinyvgg: {error}", BAD_INPUT
+    except ModuleNotFoundError as error:
+        module = str(error.name).partition(".")[0]
+        way = f"pip install '.[{EXTRAS.get(module, 'book')}]' in a checkout brings it"
+        said, status = f"tinyvgg: {module!r} is not installed: {way}", BAD_INPUT
     except KeyboardInterrupt:
         said, status = "interrupted; the same command goes on from here", INTERRUPTED
     except OSError as error:
@@ -128,7 +134,6 @@ def _root(into: Path | None) -> Path:
 @click.option("--no-site", is_flag=True, help="Build no site.")
 def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> None:
     """Render the faces, train, run all notebooks, and build the site."""
-    need("book", "pandas", "jupytext", "papermill", "yaml")
     from tinyvgg.book import records, reproduce
     from tinyvgg.book.notebooks import shown
     from tinyvgg.faces.sources import check
@@ -232,7 +237,6 @@ def train(
     task: str | None, settings: Texts, device: str | None, tensorboard: Path | None, **study: Any
 ) -> None:
     """Train one network, or load it if it is there; alone or in the processes of torchrun."""
-    need("faces", "filelock", "pandas", "safetensors")
     from tinyvgg.faces.sources import check_device, check_study, check_task
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.watching import TensorBoard
@@ -269,7 +273,6 @@ def _settings(given: Texts) -> dict[str, Any]:
 def _board(folder: Path | None) -> Path | None:
     if folder is None:
         return None
-    need("tensorboard", "tensorboard")
     if folder.expanduser().exists() and not folder.expanduser().is_dir():
         raise UserError(f"tensorboard {str(folder)!r} is not a folder; name one, or a new one")
     return folder.expanduser().resolve()
@@ -293,7 +296,6 @@ def sweep(
     workers, scheduler = asked["workers"], asked["scheduler"]
     if workers and scheduler:
         raise click.UsageError("--workers and --scheduler exclude each other")
-    need("faces", "filelock", "pandas", "safetensors")
     if Path(name).name != name:
         raise UserError(f"name {name!r} is not the name of a file")
     from tinyvgg.training import sweeps
@@ -317,7 +319,6 @@ def sweep(
 @cli.command()
 def runs() -> None:
     """List all runs, the newest first."""
-    need("faces", "filelock", "scipy")
     from tinyvgg.training.runs import listed
 
     table = listed()
@@ -343,7 +344,6 @@ def explain(
     images: Sequence[Path], run: str, rule: str, output: Path | None, **classes: str | None
 ) -> int:
     """Explain single images: what a run sees in them, and why."""
-    need("faces", "filelock", "pandas", "PIL", "safetensors", "scipy", "torchvision", "tqdm")
     from tinyvgg.backtracking import NAMED
     from tinyvgg.explain import check_folder, explain_images, save
     from tinyvgg.training.runs import load_trained
@@ -369,7 +369,6 @@ def explain(
 @click.option("-o", "--output", type=FOLDER, help="FILE.html (default: below build/reports).")
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
     """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
-    need("book", "jupytext", "matplotlib", "nbconvert", "papermill")
     from tinyvgg.book.report import check_place, report
     from tinyvgg.faces.sources import check, check_task, named
 
@@ -466,7 +465,6 @@ def faces(
     """Render the synthetic faces, or those that are missing, and other work on faces."""
     if context.invoked_subcommand:
         return
-    need("faces", "anny", "embreex", "pandas")
     knobs, folder = _knobs(difficulty), files.faces_cache()
     table = synthfaces.design(subjects)
     images = synthfaces.render(table, size, folder, seed, workers, difficulty=knobs)
@@ -497,7 +495,6 @@ def show(
 ) -> None:
     """Render one shot, changed as you like, and write what is true of it."""
     image, arrays = _named(output, ".png"), truth and _named(truth, ".npz")
-    need("faces", "anny", "embreex", "pandas", "PIL")
     import numpy as np
     from PIL import Image
 
@@ -546,7 +543,6 @@ def _write(file: Path, write: Callable[[Path], object]) -> None:
 @_workers
 def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
     """Write the set as RaFD's FOLDER: names, 681 x 1024 frames, numbers of subjects."""
-    need("faces", "anny", "embreex", "pandas", "PIL")
     knobs = _knobs(difficulty)
     table = synthfaces.write_rafd(folder, cache=files.faces_cache(), difficulty=knobs, **asked)
     click.echo(f"{len(table)} synthetic images in the form of RaFD: {folder}")
@@ -558,7 +554,6 @@ def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
 @click.option("-o", "--output", type=FOLDER, help="Folder (default: build/sheets).")
 def sheets(source: str, size: int, output: Path | None) -> None:
     """Write contact sheets of a source, every image as networks see it."""
-    need("faces", "cv2", "pandas", "PIL", "torchvision")
     from tinyvgg.faces.index import load_faces, write_sheets
 
     folder = (output or files.build() / "sheets").expanduser()

@@ -169,3 +169,17 @@ def test_the_program_knows_its_version():
     command = [sys.executable, "-m", "tinyvgg", "--version"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.startswith("tinyvgg ")
+
+
+@pytest.mark.parametrize(("module", "extra"), [("distributed.comm", "dask"), ("cv2", "book")])
+def test_a_package_that_is_not_installed_is_named_with_its_extra(
+    module: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModuleNotFoundError(name=module)
+
+    monkeypatch.setattr(cli.cli, "invoke", fail)
+    assert cli.main(["runs"]) == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert repr(module.partition(".")[0]) in said
+    assert f".[{extra}]" in said

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import tinyvgg
-from tinyvgg import errors as extras
 
 
 def test_every_name_is_there_and_comes_from_where_type_checkers_think():
@@ -47,11 +46,3 @@ def test_the_core_imports_nothing_but_torch_numpy_and_the_shapes_of_signatures()
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) <= {"tinyvgg", "torch", "numpy", "jaxtyping"}
-
-
-def test_what_is_not_installed_is_named_with_the_way_to_get_it():
-    with pytest.raises(ImportError, match=r"'no_such' is not installed: pip .*\.\[book\]"):
-        extras.need("book", "numpy", "no_such")
-    with pytest.raises(tinyvgg.UserError):
-        extras.need("book", "no_such")
-    extras.need("faces", "numpy", "torch")

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from tinyvgg.errors import UserError, need
+from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import (
     UNKNOWN,
     LeftOut,
@@ -136,7 +136,6 @@ def fetch_london(
         place: where the files are: the DOI, or the address of a mirror.
         progress: whether to show progress bars.
     """
-    need("faces", "pooch", "requests", "tqdm")
     import pooch
     import requests
 

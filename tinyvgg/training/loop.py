@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn, optim
 
-from tinyvgg.errors import UserError, need
+from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import DEVICES
 from tinyvgg.faces.sources import check_device as check_kind
 from tinyvgg.training import checkpoints, watching
@@ -113,7 +113,6 @@ def assemble(device: str) -> Any:
 @cache
 def _fabric(accelerator: str) -> Any:
     """Let the processes find each other, once for all that they train."""
-    need("parallel", "lightning_fabric")
     here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
     if accelerator == "cuda" and here > gpus:
         raise UserError(

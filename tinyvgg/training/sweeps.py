@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from tinyvgg import files as paths
 from tinyvgg.backtracking import NAMED, Rule, backtrack
-from tinyvgg.errors import UserError, need
+from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import absolute, synthfaces
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
@@ -408,7 +408,6 @@ def cluster(address: str) -> Iterator[Executor]:
 
     An error or an interruption drops the jobs that have not begun; Dask cannot stop the others.
     """
-    need("dask", "distributed")
     from distributed import Client
 
     try:

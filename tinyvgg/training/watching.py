@@ -13,7 +13,6 @@ import pandas as pd
 from jaxtyping import Int
 from tqdm.auto import tqdm
 
-from tinyvgg.errors import need
 from tinyvgg.training.settings import Recipe
 
 PLATEAU_EPOCHS = 10
@@ -146,7 +145,6 @@ class TensorBoard(Watcher):
     """Losses, errors and gradients for TensorBoard, in a folder of this training alone."""
 
     def __init__(self, folder: Path) -> None:
-        need("tensorboard", "tensorboard")
         self.folder = folder
         self.writer: Any = None
         self.done = 0
