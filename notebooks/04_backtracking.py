@@ -41,8 +41,9 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
-from tinyvgg.chapters.backtracking import RULES, averages, logit_terms, name_of, pixel_counts
-from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
+from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
+from tinyvgg.chapters.statistics import averages, bootstrap_interval, proportion_interval
+from tinyvgg.chapters.style import TASK_NAMES
 from tinyvgg.chapters.verdicts import conclude, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import top_pixels
 from tinyvgg.trace import record
@@ -142,7 +143,7 @@ biases = {
 }
 pd.DataFrame.from_dict(
     {
-        name_of(task): {
+        TASK_NAMES[task]: {
             "images": len(table),
             "mean |b_k|": f"{table['bias'].abs().mean():.4f}",
             "mean |x_k|": f"{table['logit'].abs().mean():.4f}",
@@ -308,7 +309,7 @@ for task, part in followed.items():
     active = (maps > 0).flatten(1).sum(1).double()
     found, expected = pd.Series((both / counts).numpy()), pd.Series((counts / active).numpy())
     record_numbers({f"a1.{task}.cutoff_in_largest": found.mean()}, tolerance=0.3)
-    largest[name_of(task)] = {
+    largest[TASK_NAMES[task]] = {
         "images with pixels": int(found.notna().sum()),
         "among as many of the largest activation": mean_with_interval(found),
         "expected of random active pixels": mean_with_interval(expected),
@@ -333,7 +334,7 @@ chapter.maps_without_pixels([(run, followed[task]) for task, run in runs.items()
 # %%
 numbers, rows = {}, []
 for task, part in followed.items():
-    key, name, maps = f"b1.{task}", name_of(task), part.trace.maps
+    key, name, maps = f"b1.{task}", TASK_NAMES[task], part.trace.maps
     total, active = maps.shape[1:].numel(), float((maps > 0).flatten(1).sum(1).double().mean())
     numbers |= {f"{key}.active": active, f"{key}.total": total}
     if f"{key}.pixels" in paper.load().numbers:
@@ -388,7 +389,7 @@ for task, part in followed.items():
         backtrack(trace, rule=Cutoff(first_of_equals=collapse)).pixels for collapse in (False, True)
     )
     pixels = int((every & ~first).sum())
-    lost[name_of(task)] = {"images": len(trace), "pixels lost to the look-up by value": pixels}
+    lost[TASK_NAMES[task]] = {"images": len(trace), "pixels lost to the look-up by value": pixels}
 pd.DataFrame.from_dict(lost, orient="index")
 
 # %% [markdown]

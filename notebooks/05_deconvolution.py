@@ -39,7 +39,8 @@ import torch.nn.functional as F
 from skimage import data
 
 from tinyvgg.chapters import deconvolution as chapter
-from tinyvgg.chapters.backtracking import averages, sample_rows
+from tinyvgg.chapters.backtracking import sample_rows
+from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.deconvolution import PUBLISHED, deconvolve, max_pool, unpool
 from tinyvgg.network import Convolution
@@ -266,9 +267,20 @@ chapter.projections_below(
 )
 
 # %%
-similarity = averages(
-    chapter.similarity_table(trace, random), ["level", "with", "of"], "correlation"
-)
+parts = []
+for level in range(3):
+    own, other = deconvolve(trace, layer=level), deconvolve(random, layer=level)
+    own_ink, other_ink = chapter.ink(own), chapter.ink(other)
+    for name, of, a, b in (
+        ("random weights, same image", "ink", own_ink, other_ink),
+        ("random weights, same image", "signed", own, other),
+        ("trained weights, another image", "ink", own_ink, own_ink.roll(1, 0)),
+        ("trained weights, another image", "signed", own, own.roll(1, 0)),
+        ("edges of the image", "ink", own_ink, chapter.edges(trace.images)),
+    ):
+        found = {"correlation": chapter.correlations(a, b).numpy()}
+        parts.append(pd.DataFrame({"level": level, "with": name, "of": of, **found}))
+similarity = averages(pd.concat(parts), ["level", "with", "of"], "correlation")
 similarity.assign(
     text=[
         f"{row.mean:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in similarity.itertuples()

@@ -36,8 +36,9 @@ from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, backtrack
 from tinyvgg.chapters import feature_tracking as chapter
 from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import averages, follow_errors, name_of
+from tinyvgg.chapters.backtracking import follow_errors
 from tinyvgg.chapters.deconvolution import correlations
+from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.verdicts import conclude, mean_with_interval, record_numbers, whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.tracking import suppress, track_features
@@ -153,7 +154,7 @@ for task, part in tracked.items():
         shown, difference = display(part)
         darkness = torch.from_numpy(255.0 - shown)
         honest = correlations(darkness, torch.from_numpy(difference)).numpy()
-        displayed[name_of(task)] = {
+        displayed[style.TASK_NAMES[task]] = {
             "images": len(part),
             "pixels below one level, lost": f"{(difference < 1).mean():.3f}",
             "pixels that wrap around": f"{(np.floor(difference) * GAIN >= LEVELS).mean():.3f}",

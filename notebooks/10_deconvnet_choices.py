@@ -35,7 +35,7 @@ import pandas as pd
 
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters.backtracking import sample_rows
-from tinyvgg.chapters.verdicts import whole
+from tinyvgg.chapters.verdicts import mean_with_interval, whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.network import Pooling
 from tinyvgg.trace import outputs, record
@@ -74,8 +74,25 @@ chapter.projections_below(
 # same projection of another face. Means over a sample of test images, with 95 % bootstrap
 # intervals.
 
+
 # %%
-whole(chapter.choices_table(trace, combinations))
+def likeness(options):
+    outlines, rows = chapter.edges(trace.images), {}
+    for name, chosen in options.items():
+        own = chapter.ink(deconvolve(trace, **chosen))
+        others = {
+            "default": chapter.ink(deconvolve(trace)),
+            "edges of the image": outlines,
+            "another image, same choices": own.roll(1, 0),
+        }
+        rows[name] = {
+            label: mean_with_interval(pd.Series(chapter.correlations(own, other).numpy()))
+            for label, other in others.items()
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("choices")
+
+
+whole(likeness(combinations))
 
 # %% [markdown]
 # ## Other switches, and ties
@@ -98,7 +115,7 @@ chapter.projections_below(
 )
 
 # %%
-whole(chapter.choices_table(trace, others))
+whole(likeness(others))
 
 # %%
 pools = [layer.name for layer in trace.network.body if isinstance(layer, Pooling)]

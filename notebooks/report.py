@@ -32,7 +32,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, training
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
-from tinyvgg.chapters.statistics import bootstrap_interval
+from tinyvgg.chapters.statistics import averages, bootstrap_interval
 from tinyvgg.chapters.style import Missing
 from tinyvgg.chapters.verdicts import whole
 from tinyvgg.repairs import repair
@@ -105,7 +105,7 @@ tracked = {
 }
 features = {task: feature_tracking.tracked_table(each) for task, each in tracked.items()}
 overlaps = {
-    task: backtracking.averages(
+    task: averages(
         backtracking.overlap_table(followed[task]), ["rule", "layer", "against"], "overlap"
     )
     for task in tracked

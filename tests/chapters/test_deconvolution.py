@@ -8,9 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.helpers import networks, small
+from tests.helpers import networks
 from tinyvgg.chapters import deconvolution as chapter
-from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.trace import record
 
@@ -77,28 +76,6 @@ def test_correlations_are_pearsons_over_each_image():
         expected = np.corrcoef(a.flatten().numpy(), b.flatten().numpy())[0, 1]
         assert float(found) == pytest.approx(expected, abs=1e-6)
     assert torch.isnan(chapter.correlations(first, torch.ones_like(second))).all()
-
-
-def test_a_network_is_as_like_itself_as_can_be(trace):
-    table = chapter.similarity_table(trace, trace)
-    same = table[table["with"] == "random weights, same image"]["correlation"]
-    np.testing.assert_allclose(same, 1, atol=1e-6)
-    assert len(table) == 3 * 5 * len(trace)
-
-
-def test_likeness_is_the_correlation_of_the_ink_over_the_pixels():
-    trace = small.trace(small.model(dtype=torch.float64, bias=0.3))
-    table = chapter.choices_table(trace, {"default": {}, "random": {"switches": "random"}})
-    assert table.loc["default", "default"] == "1.000 (1.000 to 1.000)"
-    own = chapter.ink(deconvolve(trace, switches="random"))
-    others = {
-        "default": chapter.ink(deconvolve(trace)),
-        "another image, same choices": own.roll(1, 0),
-    }
-    for name, other in others.items():
-        pairs = zip(own.flatten(1).numpy(), other.flatten(1).numpy(), strict=True)
-        expected = np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs])
-        assert table.loc["random", name].startswith(f"{expected:.3f} (")
 
 
 def test_toy_figure_frames_the_maxima():

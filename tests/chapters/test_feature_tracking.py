@@ -9,8 +9,9 @@ import torch
 from tests.helpers import networks
 from tests.helpers.made_up import sentence
 from tinyvgg.chapters import feature_tracking as chapter
-from tinyvgg.chapters.backtracking import averages, follow_errors
+from tinyvgg.chapters.backtracking import follow_errors
 from tinyvgg.chapters.deconvolution import ink
+from tinyvgg.chapters.statistics import averages
 from tinyvgg.deconvolution import deconvolve
 
 

@@ -58,7 +58,7 @@ def test_another_network_is_not_table_1(folder):
 
 def test_another_recipe_is_not_the_papers(folder):
     recipe = replace(folder.experiment.recipe, rate=0.1, epochs=100)
-    other = replace(folder, experiment=replace(folder.experiment, recipe=recipe))
+    other = folder.having(experiment=replace(folder.experiment, recipe=recipe))
     reason = claims([other], [0])["P1"].reason
     assert "✗ learning rate 0.1 for 0.01" in reason
     assert "✓ epochs 100" in reason
@@ -160,7 +160,7 @@ def test_loss_and_error_stand_beside_those_of_a_constant_answer(folder):
             "test_error": [0.3, 0.2],
         }
     )
-    loss, error = loss_and_error(replace(folder, history=history)).axes
+    loss, error = loss_and_error(folder.having(history=history)).axes
     constant, passing, test = (list(line.get_ydata()) for line in loss.lines)
     assert constant == pytest.approx([np.log(2)] * 2)
     assert (passing, test) == ([0.9, 0.8], [0.7, 0.6])

@@ -16,7 +16,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import LABELS, NAMED, Backtrack, Rule, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import LEVEL, Interval, bootstrap_interval, proportion_interval
+from tinyvgg.chapters.statistics import AVERAGES, bootstrap_difference, proportion_interval
 from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.trace import Trace, record
@@ -32,15 +32,12 @@ CLOSE = 1e-5
 FEW = 0.05
 FORGOTTEN = 0.99
 NEURONS, OUTPUTS = 24, 10
-AVERAGES = ["images", "mean", "low", "high", "text"]
 ONE = "1.000 (1.000 to 1.000)"
 
 
 def sample_rows(run: Run, count: int, seed: int) -> Int[np.ndarray, "m"]:
     """Draw at most `count` test rows at random, in ascending order."""
-    rows = np.random.default_rng(seed).permutation(run.split.test)[:count]
-    chosen: Int[np.ndarray, "m"] = np.sort(rows)
-    return chosen
+    return np.sort(np.random.default_rng(seed).permutation(run.split.test)[:count])
 
 
 def random_classes(trace: Trace, labels: Int[Tensor, "n"], seed: int) -> Int[Tensor, "n"]:
@@ -54,17 +51,11 @@ def random_classes(trace: Trace, labels: Int[Tensor, "n"], seed: int) -> Int[Ten
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """Images followed back from three classes each, under several rules.
-
-    Attributes:
-        trace: of n images.
-        targets: by name, ``predicted``, ``true`` and ``random``, the class of each image.
-        found: by rule and by target.
-    """
+    """Images followed back from three classes each, under several rules."""
 
     trace: Trace
-    targets: Mapping[str, Int[Tensor, "n"]]
-    found: Mapping[str, Mapping[str, Backtrack]]
+    targets: Mapping[str, Int[Tensor, "n"]]  # predicted, true and random
+    found: Mapping[str, Mapping[str, Backtrack]]  # by rule and by target
 
     def pixels(self, rule: str) -> Bool[Tensor, "n c h w"]:
         """Return the pixels that a rule finds from the predicted class."""
@@ -97,10 +88,9 @@ def by_layer(dense: Sequence[Tensor], maps: Tensor) -> dict[str, Bool[Tensor, "n
 
 
 def kept_table(followed: Followed) -> pd.DataFrame:
-    """Count what each rule keeps of each layer and image, starting from the predicted class.
+    """Count the active units of each layer and image, and what each rule keeps of them.
 
-    Columns: ``rule``, ``layer``, ``image``, ``kept``, ``active`` (units with a positive
-    activation), and ``share``, the kept ones among the active; NaN where no unit is active.
+    Rules start from the predicted class; ``share`` is NaN where no unit is active.
     """
     trace = followed.trace
     active = by_layer([a > 0 for a in trace.dense], trace.maps > 0)
@@ -108,12 +98,11 @@ def kept_table(followed: Followed) -> pd.DataFrame:
     for rule, found in followed.found.items():
         walk = found["predicted"]
         for layer, units in by_layer(walk.neurons, walk.pixels).items():
-            part = pd.DataFrame(
-                {"kept": units.sum(1).numpy(), "active": active[layer].sum(1).numpy()}
-            )
-            share = part["kept"] / part["active"].where(part["active"] > 0)
-            parts.append(part.assign(rule=rule, layer=layer, image=part.index, share=share))
-    return pd.concat(parts, ignore_index=True)
+            counts = {"kept": units.sum(1).numpy(), "active": active[layer].sum(1).numpy()}
+            part = pd.DataFrame({"rule": rule, "layer": layer, **counts})
+            parts.append(part.assign(image=part.index))
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(share=table["kept"] / table["active"].where(table["active"] > 0))
 
 
 def jaccard(first: Bool[Tensor, "n ..."], second: Bool[Tensor, "n ..."]) -> Float[Tensor, "n"]:
@@ -126,9 +115,8 @@ def jaccard(first: Bool[Tensor, "n ..."], second: Bool[Tensor, "n ..."]) -> Floa
 def overlap_table(followed: Followed) -> pd.DataFrame:
     """Compare the sets of the predicted class with those of the true and of a random class.
 
-    One row for each rule, layer, other class and image; columns ``rule``, ``layer``, ``against``,
-    ``image``, ``overlap``. The rule ``contribution`` is the control that knows the class: as many
-    pixels as the last rule keeps, those with the largest exact share in the logit of the class.
+    The rule ``contribution`` is the control that knows the class: as many pixels as the last rule
+    keeps, those with the largest exact share in the logit of the class.
     """
     sets = {
         rule: {target: by_layer(walk.neurons, walk.pixels) for target, walk in walks.items()}
@@ -144,60 +132,26 @@ def overlap_table(followed: Followed) -> pd.DataFrame:
         for against in ("true", "random"):
             for layer, kept in by_target["predicted"].items():
                 overlap = jaccard(kept, by_target[against][layer]).numpy()
-                part = pd.DataFrame({"image": np.arange(len(overlap)), "overlap": overlap})
-                parts.append(part.assign(rule=rule, layer=layer, against=against))
+                about = {"rule": rule, "layer": layer, "against": against}
+                parts.append(pd.DataFrame({**about, "overlap": overlap}))
     return pd.concat(parts, ignore_index=True)
 
 
-def averages(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """Average a column by others: ``images``, ``mean``, ``low``, ``high``, and all as ``text``."""
-    rows = []
-    for key, part in table.dropna(subset=[value]).groupby(list(by), sort=False)[value]:
-        values = part.to_numpy(float)
-        mean, (low, high) = values.mean(), bootstrap_interval(values)
-        text = f"{mean:.3f} ({low:.3f} to {high:.3f})"
-        rows.append((*key, len(values), mean, low, high, text))
-    return pd.DataFrame(rows, columns=[*by, *AVERAGES])
-
-
-def difference_interval(
-    first: Float[np.ndarray, "n"], second: Float[np.ndarray, "m"], draws: int = 2000
-) -> Interval:
-    """Return the percentile bootstrap interval of the difference of two separate groups' means."""
-    if not len(first) or not len(second):
-        return Interval(float("nan"), float("nan"))
-    generator = np.random.default_rng(0)
-    one, other = (
-        values[generator.integers(0, len(values), (draws, len(values)))].mean(1)
-        for values in (first, second)
-    )
-    low, high = np.quantile(one - other, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))
-
-
 def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str]:
-    """Return means with intervals, a column for each task, and a sentence on what is left out.
+    """Return `averages` as text, a column for each task, and a sentence on what is left out.
 
     Left out are the layers where a rule has exactly one for every task.
-
-    Args:
-        tables: by task, `averages` by rule, layer and, where classes are compared, ``against``.
     """
     columns = {}
     for task, table in tables.items():
         keys = [column for column in table if column not in AVERAGES]
-        columns[name_of(task)] = table.set_index(keys)["text"]
+        columns[style.TASK_NAMES[task]] = table.set_index(keys)["text"]
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
     ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{rule}: {', '.join(layers.unique())}" for rule, layers in equal]
     sentence = f"Not listed, since each is {ONE} for every task: {'; '.join(places)}."
     return shown[~ones], sentence if places else "No layer is left out."
-
-
-def name_of(task: str) -> str:
-    """Return what pages call a task."""
-    return paper.TASK_NAMES.get(task, task)
 
 
 def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
@@ -218,12 +172,8 @@ def equation_verdicts(tables: Mapping[str, pd.DataFrame]) -> list[Verdict]:
     """Weigh E2, E3 and F6: are the equations what the network does, and are biases small?
 
     Biases count as small for a task where leaving out those of the last layer changes fewer than
-    `FEW` of the answers, the whole interval considered.
-
-    Args:
-        tables: by task, for each image: ``softmax_gap`` and ``sum_gap``, how far equations 2 and 3
-            are from the network, and ``same_without_last``, whether the same class wins without
-            the biases of the last layer.
+    `FEW` of the answers, the whole interval considered. Tables hold, for each image, how far
+    equations 2 and 3 are from the network, and whether the same class wins without those biases.
     """
     softmax = max(table["softmax_gap"].max() for table in tables.values())
     sums = max(table["sum_gap"].max() for table in tables.values())
@@ -235,7 +185,7 @@ def equation_verdicts(tables: Mapping[str, pd.DataFrame]) -> list[Verdict]:
         changed = int((~table["same_without_last"]).sum())
         fact = f"without the last biases {changed} of {len(table)} answers change"
         few = proportion_interval(changed, len(table)).high < FEW
-        small.append(Part(few, f"{name_of(task)}: {fact}"))
+        small.append(Part(few, f"{style.TASK_NAMES[task]}: {fact}"))
     return [
         weigh("E2", [Part(bool(softmax < CLOSE), equation_2)]),
         weigh("E3", [Part(adds_up, equation_3), *small]),
@@ -248,11 +198,8 @@ def algorithm_verdicts(
 ) -> list[Verdict]:
     """Weigh A1, F7 and B1, from the errors of all tasks that have any.
 
-    Args:
-        followed: by task.
-        overlaps: by task, averages of `overlap_table` by rule, layer and ``against``.
-        fits: whether the arrays of step 3 have the same lengths as printed.
-        agrees: whether the algorithm's loops and the package find the same pixels.
+    `fits` says whether step 3 can run as printed, `agrees` whether the algorithm's loops and the
+    package find the same pixels.
     """
     with_errors = {task: part for task, part in followed.items() if len(part.trace)}
     if not with_errors:
@@ -274,9 +221,9 @@ def algorithm_verdicts(
 def _looks_at_class(task: str, overlap: pd.DataFrame) -> Part:
     found = overlap.query("rule == 'literal' and layer == 'pixels' and against == 'random'")
     if found.empty:
-        return Part(False, f"{name_of(task)}: nothing is backtracked")
+        return Part(False, f"{style.TASK_NAMES[task]}: nothing is backtracked")
     fact = f"pixels depend on the class (overlap with a random one {found['mean'].item():.3f})"
-    return Part(found["high"].item() < FORGOTTEN, f"{name_of(task)}: {fact}")
+    return Part(found["high"].item() < FORGOTTEN, f"{style.TASK_NAMES[task]}: {fact}")
 
 
 def _partly(task: str, part: Followed) -> Part:
@@ -284,12 +231,12 @@ def _partly(task: str, part: Followed) -> Part:
     counts = pixel_counts(part, "cutoff")
     some = int(((counts > 0) & (counts < active)).sum())
     fact = f"with the cutoff {some} of {len(active)} images lose some pixels and keep some"
-    return Part(some > len(active) / 2, f"{name_of(task)}: {fact}")
+    return Part(some > len(active) / 2, f"{style.TASK_NAMES[task]}: {fact}")
 
 
 def _more(followed: BY_TASK, rule: str) -> Part:
     first, second = (pixel_counts(followed[task], rule) for task in ("subject", "emotion"))
-    low, high = difference_interval(first, second)
+    low, high = bootstrap_difference(first, second)
     more = f"{first.mean() - second.mean():+,.1f} pixels an image on average"
     return Part(low > 0, f"{rule} rule: identity has {more} ({low:+,.1f} to {high:+,.1f})")
 
@@ -309,11 +256,9 @@ def last_layers(image: Trace, classes: Sequence[str]) -> Figure:
     places = np.linspace(0.95, 0.05, len(outputs))
     strongest = max(float(products.abs().max()), 1e-12)
     for neuron, product, height in zip(order, products[order].tolist(), heights, strict=True):
-        line = {
-            "color": style.BLUE if product > 0 else style.RED,
-            "linewidth": 0.3 + 4 * abs(product) / strongest,
-        }
-        ax.plot([0.06, 0.6], [height, places[0]], alpha=0.5, zorder=1, **line)
+        colour, thick = style.BLUE if product > 0 else style.RED, 4 * abs(product) / strongest
+        ends = [0.06, 0.6], [height, places[0]]
+        ax.plot(*ends, color=colour, linewidth=0.3 + thick, alpha=0.5, zorder=1)
         words = f"$i$ = {neuron}   {product:+.2f}"
         ax.text(0.03, height, words, ha="right", va="center", fontsize=7)
     ink = {"c": image.dense[-1][0, order].numpy(), "cmap": "gray_r", "vmin": 0}
@@ -343,12 +288,7 @@ def last_layers(image: Trace, classes: Sequence[str]) -> Figure:
 
 @style.styled()
 def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn:
-    """Draw averages by layer, from the last hidden layer down, a panel for each task.
-
-    Args:
-        tables: by task, `averages` by rule, layer and, where classes are compared, ``against``.
-        label: of the vertical axis.
-    """
+    """Draw `averages` by layer, from the last hidden layer down, a panel for each task."""
     if not any(map(len, tables.values())):
         return style.Missing(NO_ERRORS)
     count = len(tables)
@@ -361,15 +301,13 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
         for place, (key, part) in enumerate(groups, start=1):
             places = np.array([layers.index(layer) for layer in part["layer"]], dtype=float)
             places += 0.1 * (place - (len(groups) + 1) / 2)
-            mean = part["mean"]
-            bars = np.abs([mean - part["low"], part["high"] - mean])
             rule, *classes = map(str, key)
             mark = {"fmt": "s" if "random" in classes else "o", "color": COLOURS[rule]}
             words = ", ".join([LABELS[rule], *(f"{against} class" for against in classes)])
-            ax.errorbar(places, mean, bars, label=words, capsize=2, markersize=5, **mark)
+            style.show_intervals(ax, places, part, label=words, markersize=5, **mark)
         ticks = [layer if layer == PIXELS else f"${layer}$" for layer in layers]
         ax.set_xticks(range(len(layers)), ticks)
-        ax.set(title=name_of(task), ylim=(-0.03, 1.06))
+        ax.set(title=style.TASK_NAMES[task], ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel(label)
     legends = [ax.get_legend_handles_labels() for ax in axes[0]]
     handles, labels = max(legends, key=lambda found: len(found[0]))
@@ -389,7 +327,7 @@ def pixel_histograms(followed: BY_TASK) -> style.Drawn:
         edges = np.histogram_bin_edges(np.concatenate(list(counts.values())), bins=25)
         for task, values in counts.items():
             colour = style.TASK_COLOURS[task]
-            ax.hist(values, edges, color=colour, alpha=0.55, label=name_of(task))
+            ax.hist(values, edges, color=colour, alpha=0.55, label=style.TASK_NAMES[task])
             ax.axvline(values.mean(), color=colour, linestyle="--")
         ax.set(title=LABELS[rule], xlabel="backtracked pixels", ylabel="images")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -401,18 +339,14 @@ def pixel_histograms(followed: BY_TASK) -> style.Drawn:
 def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -> style.Drawn:
     """Draw errors, their last maps, and the maps without the pixels of each rule (Figure 7).
 
-    Missing pixels are red. Ink is activation, each map to its own maximum.
-
-    Args:
-        shown: runs with their errors.
-        count: errors of each run: its first ones, of different true classes where possible.
+    Missing pixels are red. Ink is activation, each map to its own maximum. Of each run its first
+    errors are drawn, of different true classes where possible.
     """
     panels = [(run, part, place) for run, part in shown for place in _first(run, count)]
     if not panels:
         return style.Missing(NO_ERRORS)
     ratios = [1.1, *[2.0] * (1 + len(RULES))]
-    widths = {"width_ratios": ratios}
-    figure, axes = style.grid(len(panels), len(ratios), aspect=0.72, gridspec_kw=widths)
+    figure, axes = style.grid(len(panels), len(ratios), aspect=0.72, width_ratios=ratios)
     for line, (run, part, place) in zip(axes, panels, strict=True):
         labels = (run.labels[run.errors][place], run.predicted[run.errors][place])
         true, predicted = (style.short(run.classes[label], 12) for label in labels)

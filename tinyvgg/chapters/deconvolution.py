@@ -1,6 +1,6 @@
-"""Chapters 5 and 10: layers and what undoes them, and what projections resemble."""
+"""Chapters 5 and 10: layers, what undoes them, and how alike projections are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import bootstrap_interval
-from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
-from tinyvgg.deconvolution import Options, deconvolve, max_pool, unpool
+from tinyvgg.chapters.verdicts import Part, Verdict, weigh
+from tinyvgg.deconvolution import max_pool, unpool
 from tinyvgg.errors import UserError
 from tinyvgg.network import Convolution, Pooling
 from tinyvgg.trace import Trace
@@ -24,16 +24,9 @@ DETAIL = 48
 
 
 def convolved_size(i: int, k: int, p: int = 0, s: int = 1) -> int:
-    """Return the side of a square image after a convolution: (i - k + 2p) / s + 1 (equation 1).
+    """Return the side of an image of side i after a convolution (equation 1).
 
-    Args:
-        i: side of the image.
-        k: side of the filter.
-        p: rows of zeros on each side.
-        s: stride.
-
-    Raises:
-        UserError: the filter does not fit, or the stride leaves rows over.
+    The filter has side k and stride s, and p rows of zeros are put on each side of the image.
     """
     room = i - k + 2 * p
     if room < 0 or min(i, k, s, p + 1) < 1:
@@ -46,8 +39,7 @@ def convolved_size(i: int, k: int, p: int = 0, s: int = 1) -> int:
 def counterparts(trace: Trace) -> pd.DataFrame:
     """Return each layer up to the last maps, in order, beside the layer that undoes it.
 
-    Columns: ``layer``; ``input`` and ``output``, the sides of its maps; ``undone by``; and
-    ``restores``, the side that the counterpart really returns for maps of the output's size.
+    ``restores`` is the size that the counterpart really returns for maps of the output's size.
     """
     sizes = [*trace.sizes, (trace.maps.shape[2], trace.maps.shape[3])]
     switches = iter(trace.switches)
@@ -88,55 +80,6 @@ def edges(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
     return torch.from_numpy(np.stack([np.hypot(*np.gradient(image)) for image in gray]))
 
 
-def similarity_table(
-    trained: Trace, random: Trace, levels: Iterable[int] = (0, 1, 2)
-) -> pd.DataFrame:
-    """Correlate the trained network's projections with others that owe nothing to its training.
-
-    One row for each level, comparison (``with``) and image: the same projection from a random
-    network on the same image, from the trained network on the next image, the image's edges.
-    Of ``ink`` absolute values are compared, of ``signed`` those of all colours; edges have no sign.
-    """
-    outlines = edges(trained.images)
-    parts = []
-    for level in levels:
-        own, other = deconvolve(trained, layer=level), deconvolve(random, layer=level)
-        compared = (
-            ("random weights, same image", "ink", ink(own), ink(other)),
-            ("random weights, same image", "signed", own, other),
-            ("trained weights, another image", "ink", ink(own), ink(own).roll(1, 0)),
-            ("trained weights, another image", "signed", own, own.roll(1, 0)),
-            ("edges of the image", "ink", ink(own), outlines),
-        )
-        for name, of, a, b in compared:
-            found = correlations(a, b).numpy()
-            part = {"level": level, "with": name, "of": of, "correlation": found}
-            parts.append(pd.DataFrame(part))
-    return pd.concat(parts, ignore_index=True)
-
-
-def choices_table(trace: Trace, options: Mapping[str, Options]) -> pd.DataFrame:
-    """Correlate projections with the default one, the image's edges and another image's.
-
-    Correlations of the ink over the pixels, means over images with 95 % intervals; a row for each
-    of the options.
-    """
-    default, outlines = ink(deconvolve(trace)), edges(trace.images)
-    rows = {}
-    for name, chosen in options.items():
-        own = ink(deconvolve(trace, **chosen))
-        compared = {
-            "default": default,
-            "edges of the image": outlines,
-            "another image, same choices": own.roll(1, 0),
-        }
-        rows[name] = {
-            label: mean_with_interval(pd.Series(correlations(own, other).numpy()))
-            for label, other in compared.items()
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("choices")
-
-
 def verdicts(
     sizes: pd.DataFrame,
     pooling: Mapping[str, float],
@@ -146,14 +89,10 @@ def verdicts(
 ) -> list[Verdict]:
     """Weigh E1, F4 and F3.
 
-    Args:
-        sizes: columns ``i``; ``size`` and ``formula``, after a convolution by torch and by
-            equation 1; ``whole``, whether the stride divides evenly; ``torch_back`` and
-            ``formula_back``, after the transposed convolution and by the inverse.
-        pooling: largest change of each array, pooled, unpooled and pooled again.
-        layers: of `counterparts`.
-        gaps: of each convolution and its transpose, how far they are from adjoint.
-        alike: correlation of the projection of the last maps with its image, for each image.
+    `sizes` has the sizes by torch and by equation 1 and its inverse; `pooling` the largest change
+    of each array that is pooled, unpooled and pooled again; `layers` is that of `counterparts`;
+    `gaps` says how far each convolution and its transpose are from adjoint, and `alike` how the
+    projection of the last maps correlates with each image.
     """
     even, back = sizes["whole"], sizes["torch_back"] == sizes["i"]
     formula = (sizes["formula"] == sizes["size"])[even].all()
@@ -201,21 +140,17 @@ def toy_pooling(x: Float[Tensor, "h w"], kernel: int = 2) -> Figure:
     return figure
 
 
-@style.styled()
 def photograph_pooling(photograph: Float[Tensor, "h w"], kernel: int = 2) -> Figure:
     """Draw a photograph, max-pooled and unpooled, whole and in detail (Figure 4)."""
     values, switches = max_pool(photograph, kernel)
     back = unpool(values, switches, (photograph.shape[0], photograph.shape[1]))
-    figure, axes = style.grid(2, 3)
-    shown = {"before": photograph, "max-pooled": values, "unpooled": back}
-    for column, (title, image) in enumerate(shown.items()):
-        height, width = image.shape
-        style.show_image(axes[0, column], image.numpy(), f"{title}, {height} x {width}")
-        side = DETAIL * height // photograph.shape[0]
-        top, left = height // 5, width * 2 // 5
-        detail = image[top : top + side, left : left + side]
-        style.show_image(axes[1, column], detail.numpy())
-    return figure
+    whole, details = [], []
+    for title, array in (("before", photograph), ("max-pooled", values), ("unpooled", back)):
+        (height, width), image = array.shape, array.numpy().astype(np.uint8)
+        side, top, left = DETAIL * height // photograph.shape[0], height // 5, width * 2 // 5
+        whole.append((f"{title}, {height} x {width}", image))
+        details.append(("", image[top : top + side, left : left + side]))
+    return style.pictures([("whole", whole), ("detail", details)], aspect=1.0)
 
 
 def signed(image: Float[Tensor, "3 h w"]) -> Float[np.ndarray, "h w 3"]:
@@ -225,47 +160,31 @@ def signed(image: Float[Tensor, "3 h w"]) -> Float[np.ndarray, "h w 3"]:
     return shown
 
 
-@style.styled()
 def image_table(
     rows: Mapping[str, Mapping[str, Float[Tensor, "3 h w"]]],
     image: Shaped[np.ndarray, "h w 3"],
 ) -> Figure:
     """Draw an image and beside it projections, in labelled rows with a title each."""
-    figure, axes = style.grid(len(rows), 1 + max(map(len, rows.values())), aspect=1.18)
-    for ax in axes.flat:
-        style.clear(ax)
-    for place, (line, (label, row)) in enumerate(zip(axes, rows.items(), strict=True)):
-        style.show_image(line[0], image, "image" if place == 0 else "")
-        line[0].set_ylabel(label)
-        for ax, (title, projected) in zip(line[1:], row.items(), strict=False):
-            style.show_image(ax, signed(projected), title)
-    return figure
+    panels = [
+        (label, [("image", image), *((title, signed(shown)) for title, shown in row.items())])
+        for label, row in rows.items()
+    ]
+    return style.pictures(panels, aspect=1.18)
 
 
-@style.styled()
 def projections_below(
     images: Sequence[Shaped[np.ndarray, "h w 3"]],
     projections: Mapping[str, Float[Tensor, "n 3 h w"]],
 ) -> Figure:
     """Draw images in the first row and below them their projections, a labelled row for each."""
-    figure, axes = style.grid(1 + len(projections), len(images), aspect=1.05)
-    for ax, image in zip(axes[0], images, strict=True):
-        style.show_image(ax, image)
-    axes[0, 0].set_ylabel("image")
-    for row, (name, projected) in zip(axes[1:], projections.items(), strict=True):
-        for ax, part in zip(row, projected, strict=True):
-            style.show_image(ax, signed(part))
-        row[0].set_ylabel(name)
-    return figure
+    rows = {"image": images} | {name: map(signed, shown) for name, shown in projections.items()}
+    panels = [(name, [("", picture) for picture in row]) for name, row in rows.items()]
+    return style.pictures(panels, aspect=1.05)
 
 
 @style.styled()
 def similarity_plot(summary: pd.DataFrame) -> Figure:
-    """Draw the correlations of the ink with their intervals, a panel for each level.
-
-    Args:
-        summary: averages of `similarity_table`, columns level, with, of, mean, low, high.
-    """
+    """Draw averaged correlations of the ink with their intervals, a panel for each level."""
     levels = summary["level"].unique().tolist()
     figure, axes = style.grid(1, len(levels), aspect=1.0, sharey=True, sharex=True)
     for ax, level in zip(axes[0], levels, strict=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import Followed, name_of, tiled
+from tinyvgg.chapters.backtracking import Followed, tiled
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations, ink
 from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
@@ -52,12 +53,8 @@ NOTHING = "No image of this run is misclassified: there is nothing to track."
 class Tracked:
     """Tracked features of a run's errors for several sets of pixels.
 
-    Attributes:
-        run: whose errors they are.
-        trace: of the errors.
-        pixels: by set: ``literal``, ``cutoff``, and as many as the cutoff keeps: ``largest``,
-            of the largest activation, and ``random``, active ones at random.
-        ink: by set, and ``whole``, the projection of all maps: strength per image pixel.
+    Sets are those of both rules, and as many pixels as the cutoff keeps: of the ``largest``
+    activation, and active ones at ``random``. The ink of ``whole`` projects all maps.
     """
 
     run: Run
@@ -112,10 +109,8 @@ def area_of_ink(strengths: Float[Tensor, "n h w"], share: float = 0.9) -> Float[
 def tracked_table(tracked: Tracked) -> pd.DataFrame:
     """Measure the features of each set and image.
 
-    Columns: ``set``, ``image``, ``pixels``; ``left``, the share of active pixels that stay in M';
-    ``strength``, ink in units of that of the whole projection; ``with_whole``, correlation with
-    the whole projection; ``with_largest`` and ``with_random``, with the features of the controls;
-    ``area``, share of the image that holds nine tenths of the ink.
+    ``left`` is the share of the active pixels that stay in M', ``strength`` the ink in units of
+    that of the whole projection, and ``with_*`` the correlation with other sets' features.
     """
     active = counted(tracked.trace.maps > 0).double()
     total = tracked.ink["whole"].flatten(1).sum(1)
@@ -139,7 +134,7 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
 def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Average `tracked_table` by task and set, correlations with 95 % intervals."""
     rows = {
-        (name_of(task), SETS[str(name)]): {
+        (style.TASK_NAMES[task], SETS[str(name)]): {
             "images": len(part),
             "pixels": f"{part['pixels'].mean():,.1f}",
             "of the active pixels M' keeps": f"{part['left'].mean():.3f}",
@@ -167,10 +162,9 @@ def region_mask(region: str, height: int, width: int) -> Bool[np.ndarray, "h w"]
 
 
 def region_table(tracked: Tracked) -> pd.DataFrame:
-    """Measure the density of ink in each region of the frontal errors.
+    """Measure the density of ink in each region of the frontal errors, for each set.
 
-    One row for each set, region and image; columns ``set``, ``region``, ``image``, ``density``,
-    the share of the ink over the share of the area: 1 for ink spread evenly over the image.
+    It is the share of the ink over the share of the area: 1 for ink spread evenly over the image.
     """
     chosen = np.flatnonzero(tracked.frontal)
     parts = []
@@ -180,8 +174,8 @@ def region_table(tracked: Tracked) -> pd.DataFrame:
         for region in REGIONS:
             inside = region_mask(region, *values.shape[1:])
             share = values[:, inside].sum(1) / np.where(total > 0, total, np.nan)
-            part = pd.DataFrame({"image": chosen, "density": share / inside.mean()})
-            parts.append(part.assign(set=name, region=region))
+            density = {"image": chosen, "density": share / inside.mean()}
+            parts.append(pd.DataFrame({**density, "set": name, "region": region}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -191,20 +185,16 @@ def verdicts(
     densities: pd.DataFrame,
     agrees: bool,
 ) -> list[Verdict]:
-    """Weigh A2 and F8.
+    """Weigh A2 and F8; `agrees` says whether the algorithm's loop and the package do.
 
-    Args:
-        tracked: by task.
-        tables: `tracked_table` by task.
-        densities: averages of `region_table` of the first task by set and region.
-        agrees: whether the algorithm's loop and the package give the same features.
+    The densities are averages of `region_table` of the first task by set and region.
     """
     parts = [Part(agrees, "the loop and the package give the same features")]
     for task, table in tables.items():
         left = table.loc[table["set"] == "literal", "left"]
         empty, most = int((left == 0).sum()), len(left) / 2
         nothing = f"nothing is left in {empty} of {len(left)} images"
-        fact = f"{name_of(task)}: the literal rule leaves something of M ({nothing})"
+        fact = f"{style.TASK_NAMES[task]}: the literal rule leaves something of M ({nothing})"
         parts += [Part(empty < most, fact)] if len(left) else []
     if len(parts) == 1:
         return [weigh(claim, "this run has no misclassified images") for claim in ("A2", "F8")]
@@ -213,14 +203,12 @@ def verdicts(
 
 def _spread(identity: Tracked | None, densities: pd.DataFrame) -> Verdict:
     known = densities[densities["set"] == "cutoff"]
-    missing = (
-        (identity is None, "the source has no task of identity"),
-        (identity is not None and not identity.run.faces.framed, UNKNOWN),
-        (known.empty, "no misclassified face seen from the front"),
-    )
-    for lacks, reason in missing:
-        if lacks:
-            return weigh("F8", reason)
+    if identity is None:
+        return weigh("F8", "the source has no task of identity")
+    if not identity.run.faces.framed:
+        return weigh("F8", UNKNOWN)
+    if known.empty:
+        return weigh("F8", "no misclassified face seen from the front")
     control = densities[densities["set"] == "random"].set_index("region")["mean"]
     parts = []
     found = (known[column] for column in ("region", "mean", "low", "high"))
@@ -260,10 +248,9 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
     aspect = sheet.shape[0] / sheet.shape[1] + 0.05
     figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=aspect)
     axes[0, 0].imshow(sheet, interpolation="antialiased")
-    axes[0, 0].set_title(
-        f"{name_of(tracked.run.task)}, {style.called(tracked.run.faces)}, errors {places[0] + 1} to"
-        f" {places[-1] + 1} of {total}, {SETS[rule]}"
-    )
+    name = f"{style.TASK_NAMES[tracked.run.task]}, {style.called(tracked.run.faces)}"
+    shown = f"errors {places[0] + 1} to {places[-1] + 1} of {total}"
+    axes[0, 0].set_title(f"{name}, {shown}, {SETS[rule]}")
     width = sheet.shape[1] / COLUMNS
     height = sheet.shape[0] / -(-len(places) // COLUMNS)
     for tile, name in enumerate(tracked.names[places[0] : places[-1] + 1]):
@@ -273,55 +260,53 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
     return figure
 
 
-@style.styled()
 def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
     """Draw errors and their right look-alikes, a column a pair, with the features of their pixels.
 
-    Rows: the error, what its backtracked pixels show, the look-alike, what its pixels show, and
-    what the pixels show that are unique to the error. Each picture has its own scale.
+    The last row has what the pixels show that are unique to the error. Each picture has its own
+    scale.
     """
     if not len(pairs):
         return style.Missing("No error of this run has a right look-alike.")
     sets, names = pixel_sets(pairs, rule), [style.short(name, 13) for name in run.classes]
-    wrong = style.strength(track_features(pairs.wrong, sets.wrong))
-    right = style.strength(track_features(pairs.right, sets.right))
-    unique = style.strength(track_features(pairs.wrong, sets.unique))
-    figure, axes = style.grid(5, len(pairs), cell=style.WIDTH / max(6, len(pairs)), aspect=1.15)
-    for place, (column, case) in enumerate(zip(axes.T, pairs.cases, strict=True)):
-        error, other = (np.asarray(run.faces.images[i or 0]) for i in (case.row, case.lookalike))
-        style.show_image(column[0], error, f"taken for\n{names[case.predicted]}")
-        style.show_map(column[1], wrong[place])
-        style.show_image(column[2], other, f"right:\n{names[case.true]}")
-        style.show_map(column[3], right[place])
-        style.show_map(column[4], unique[place])
-    rows = ("error", "its features", "look-alike", "its features", "unique to\nthe error")
-    for ax, words in zip(axes[:, 0], rows, strict=True):
-        ax.set_ylabel(words, fontsize=7)
-    return figure
+    errors, others = [], []
+    for case in pairs.cases:
+        error, other = (
+            np.asarray(run.faces.images[row or 0]) for row in (case.row, case.lookalike)
+        )
+        errors.append((f"taken for\n{names[case.predicted]}", error))
+        others.append((f"right:\n{names[case.true]}", other))
+
+    def features(trace: Trace, pixels: Tensor) -> list[tuple[str, np.ndarray]]:
+        return [("", ink) for ink in style.strength(track_features(trace, pixels))]
+
+    rows = [
+        ("error", errors),
+        ("its features", features(pairs.wrong, sets.wrong)),
+        ("look-alike", others),
+        ("its features", features(pairs.right, sets.right)),
+        ("unique to\nthe error", features(pairs.wrong, sets.unique)),
+    ]
+    return style.pictures(rows, cell=style.WIDTH / max(6, len(pairs)))
 
 
-@style.styled()
 def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> style.Drawn:
     """Draw the features of each set of pixels, and those of the cutoff in the published display."""
     if not len(tracked):
         return style.Missing(NOTHING)
-    places = np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int)
-    sets = ["whole", *tracked.pixels]
-    figure, axes = style.grid(len(places), 2 + len(sets), aspect=1.08)
-    names = tracked.names
-    for row, place in zip(axes, places, strict=True):
-        style.show_image(row[0], tracked.run.faces.images[tracked.rows[place]])
-        row[0].set_ylabel(names[place].replace(" > ", "\n> "), fontsize=7)
-        for ax, name in zip(row[1:], sets, strict=False):
-            style.show_map(ax, tracked.ink[name][place].numpy())
-        style.show_image(row[-1], published[place])
-    titles = [*(SETS[name] for name in sets), "cutoff, as published"]
-    for ax, title in zip(axes[0, 1:], titles, strict=True):
-        ax.set_title(title.replace(", ", ",\n"), fontsize=8)
-    return figure
+    sets, rows = ["whole", *tracked.pixels], []
+    titles = ["", *(SETS[name].replace(", ", ",\n") for name in sets), "cutoff,\nas published"]
+    for place in np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int):
+        shown = [
+            tracked.run.faces.images[tracked.rows[place]],
+            *(tracked.ink[name][place].numpy() for name in sets),
+            published[place],
+        ]
+        label = tracked.names[place].replace(" > ", "\n> ")
+        rows.append((label, list(zip([""] * len(titles) if rows else titles, shown, strict=True))))
+    return style.pictures(rows, aspect=1.08)
 
 
-@style.styled()
 def average_features(tracked: Tracked) -> style.Drawn:
     """Draw the mean image of the errors at each angle and the mean ink of each set.
 
@@ -332,21 +317,17 @@ def average_features(tracked: Tracked) -> style.Drawn:
     faces, sets = tracked.run.faces, ("cutoff", "random", "whole")
     groups = np.array(["all errors"] * len(tracked))
     if faces.index.has("angle"):
-        angles = faces.index.table["angle"].to_numpy()[tracked.rows]
-        groups = np.array([f"{angle}°" for angle in angles])
-    columns = sorted(set(groups.tolist()), key=lambda group: (len(group), group))
-    figure, axes = style.grid(1 + len(sets), len(columns), cell=1.7, aspect=1.05)
-    for column, group in zip(axes.T, columns, strict=True):
-        style.show_image(
-            column[0], faces.images[tracked.rows[groups == group]].mean(0) / 255, group
-        )
-        for ax, name in zip(column[1:], sets, strict=True):
-            style.show_map(ax, tracked.ink[name][torch.from_numpy(groups == group)].mean(0).numpy())
-        if tracked.frontal[groups == group].any():
-            for ax in column:
-                _draw_regions(ax, tracked.trace.images.shape[2])
-    for ax, name in zip(axes[:, 0], ("mean image", *(SETS[name] for name in sets)), strict=True):
-        ax.set_ylabel(name)
+        groups = np.array([f"{angle}°" for angle in faces.index.table["angle"].iloc[tracked.rows]])
+    of = {group: groups == group for group in sorted(set(groups), key=lambda g: (len(g), g))}
+    images = [(g, faces.images[tracked.rows[mine]].mean(0) / 255) for g, mine in of.items()]
+    inks = [
+        (SETS[name], [("", tracked.ink[name][mine].mean(0).numpy()) for mine in of.values()])
+        for name in sets
+    ]
+    figure = style.pictures([("mean image", images), *inks], cell=1.7, aspect=1.05)
+    frontal = [bool(tracked.frontal[mine].any()) for mine in of.values()] * (1 + len(sets))
+    for ax in compress(figure.axes, frontal):
+        _draw_regions(ax, tracked.trace.images.shape[2])
     return figure
 
 
@@ -359,11 +340,7 @@ def _draw_regions(ax: Axes, side: int) -> None:
 
 @style.styled()
 def region_plot(densities: pd.DataFrame) -> style.Drawn:
-    """Draw the density of ink by region for the cutoff, random pixels and the whole projection.
-
-    Args:
-        densities: averages of `region_table` by set and region.
-    """
+    """Draw the density of ink by region for the cutoff, random pixels and the whole projection."""
     if densities.empty:
         return style.Missing(NO_REGIONS)
     figure, axes = style.grid(1, 1, cell=5.0, aspect=0.6)
@@ -371,9 +348,8 @@ def region_plot(densities: pd.DataFrame) -> style.Drawn:
     colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}
     for offset, (name, colour) in enumerate(colours.items(), start=-1):
         part = densities[densities["set"] == name]
-        places, mean = np.arange(len(part)) + 0.15 * offset, part["mean"]
-        bars = np.abs([mean - part["low"], part["high"] - mean])
-        ax.errorbar(places, mean, bars, fmt="o", color=colour, capsize=2, label=SETS[name])
+        places = np.arange(len(part)) + 0.15 * offset
+        style.show_intervals(ax, places, part, fmt="o", color=colour, label=SETS[name])
         ax.set_xticks(range(len(part)), part["region"])
     ax.axhline(1, color=style.GRAY, linewidth=0.5)
     ax.set(ylabel="share of ink / share of area", ylim=(0, None))

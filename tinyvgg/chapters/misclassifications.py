@@ -1,4 +1,4 @@
-"""Chapter 3: who is misclassified, as what, and whether more often than chance (M1, M2)."""
+"""Chapter 3: errors by what is known of an image, beside those of chance (M1, M2)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -30,20 +30,12 @@ TICKS = 24
 
 
 class Chance(NamedTuple):
-    """Errors that fall on groups of images, beside errors that fall on images at random.
+    """Errors that fall on groups of images, beside 95 % of errors that fall on images at random."""
 
-    Attributes:
-        p_value: share of as many random errors that are spread as unevenly (chi-squared statistic).
-        involved: groups with an error.
-        involved_by_chance: the same for random errors, 95 %.
-        largest: errors of the group with most.
-        largest_by_chance: the same for random errors, 95 %.
-    """
-
-    p_value: float
-    involved: int
+    p_value: float  # share of random errors as uneven by the chi-squared statistic
+    involved: int  # groups with an error
     involved_by_chance: Interval
-    largest: int
+    largest: int  # errors of the group with most
     largest_by_chance: Interval
 
 
@@ -65,9 +57,8 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
 def papers_chances(task: str) -> dict[str, Chance]:
     """Return `chance` for the paper's errors by angle and subject; nothing for another task.
 
-    The paper's test images are equally many in each group. Of subjects it prints the number with
-    an error (and the worst one's errors, for identity), so the p value is missing, and where need
-    be the largest count is 0.
+    The paper's test images are equally many in each group. Of subjects it prints no counts but
+    how many have an error and, for identity, the largest: there is no p value, and 0 for emotion.
     """
     if task not in CLAIMS:
         return {}
@@ -91,13 +82,9 @@ def papers_chances(task: str) -> dict[str, Chance]:
 def tested(run: Run) -> pd.DataFrame:
     """Return the test part of the index, with columns row, true, taken_for and wrong."""
     table = run.faces.index.table.iloc[run.split.test].reset_index(drop=True)
-    names = np.array(run.classes)
-    return table.assign(
-        row=run.split.test,
-        true=names[run.labels],
-        taken_for=names[run.predicted],
-        wrong=run.predicted != run.labels,
-    )
+    true, taken_for = (np.array(run.classes)[labels] for labels in (run.labels, run.predicted))
+    wrong = run.predicted != run.labels
+    return table.assign(row=run.split.test, true=true, taken_for=taken_for, wrong=wrong)
 
 
 def rates(run: Run, column: str) -> pd.DataFrame:
@@ -146,15 +133,14 @@ def confusions(run: Run, most: int = 10) -> pd.DataFrame:
     order = np.argsort(-errors, axis=None, kind="stable")[: min(most, np.count_nonzero(errors))]
     true, taken = np.unravel_index(order, errors.shape)
     shares = errors[true, taken] / np.bincount(run.labels, minlength=len(names))[true]
-    return pd.DataFrame(
-        {
-            "true": names[true],
-            "taken for": names[taken],
-            "images": errors[true, taken],
-            "the other way round": errors[taken, true],
-            "of its class's images": [paper.show(share, "percent") for share in shares],
-        }
-    )
+    found = {
+        "true": names[true],
+        "taken for": names[taken],
+        "images": errors[true, taken],
+        "the other way round": errors[taken, true],
+        "of its class's images": [paper.show(share, "percent") for share in shares],
+    }
+    return pd.DataFrame(found)
 
 
 def missed(run: Run) -> pd.DataFrame:
@@ -169,16 +155,15 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
     """Return `missed` as text, classes with the largest rate first."""
     found = missed(run).sort_values("rate", ascending=False, kind="stable").head(most)
     intervals = zip(found["low"], found["high"], strict=True)
-    return pd.DataFrame(
-        {
-            "images": found["images"],
-            "errors": found["errors"],
-            "rate": [paper.show(rate, "percent") for rate in found["rate"]],
-            "95 % interval": [paper.show_interval(both, "percent") for both in intervals],
-            "most often taken for": found["taken_for"],
-            "so often": found["times"],
-        }
-    ).rename_axis(style.TASK_NAMES[run.task])
+    shown = {
+        "images": found["images"],
+        "errors": found["errors"],
+        "rate": [paper.show(rate, "percent") for rate in found["rate"]],
+        "95 % interval": [paper.show_interval(both, "percent") for both in intervals],
+        "most often taken for": found["taken_for"],
+        "so often": found["times"],
+    }
+    return pd.DataFrame(shown).rename_axis(style.TASK_NAMES[run.task])
 
 
 def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -225,27 +210,26 @@ def counts(run: Run) -> dict[str, tuple[int, int | None]]:
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:
     """Return M1 and M2, by the rules that the chapter states."""
-    return [_verdict(runs, "subject"), _verdict(runs, "emotion")]
+    return [weigh(CLAIMS[task].upper(), _parts(runs, task)) for task in CLAIMS]
 
 
-def _verdict(runs: Sequence[Run], task: str) -> Verdict:
-    claim = CLAIMS[task].upper()
+def _parts(runs: Sequence[Run], task: str) -> list[Part] | str:
     run = next((run for run in runs if run.task == task), None)
     if run is None:
-        return weigh(claim, lacking(runs, task))
+        return lacking(runs, task)
     if not len(run.errors):
-        return weigh(claim, "the network makes no error")
+        return "the network makes no error"
     if not learned(run):
-        return weigh(claim, "the network is no better than the constant answer")
+        return "the network is no better than the constant answer"
     angles, subjects = by_chance(run, "angle"), by_chance(run, "subject")
     if angles is None or subjects is None:
-        return weigh(claim, lacking(runs, "angle", "subject"))
+        return lacking(runs, "angle", "subject")
     even = angles.p_value >= SIGNIFICANT
     by_angle = ", ".join(map(str, rates(run, "angle")["errors"]))
     word = "within" if even else "beyond"
     fact = f"errors at the three angles {by_angle}, uneven {word} chance (p {show_p(angles)})"
     of = _parts_of_identity if task == "subject" else _parts_of_emotion
-    return weigh(claim, [Part(even, fact), *of(run, subjects)])
+    return [Part(even, fact), *of(run, subjects)]
 
 
 def _parts_of_identity(run: Run, subjects: Chance) -> list[Part]:
@@ -381,9 +365,8 @@ def gallery(run: Run, most: int = 24, columns: int = 6) -> style.Drawn:
     figure, axes = style.grid(2 * rows, columns, cell=1.25, aspect=0.72, height_ratios=heights)
     for axis in axes.flat:
         axis.axis("off")
-    for number, place in enumerate(chosen):
-        row, column = divmod(number, columns)
-        _draw_error(axes[2 * row, column], axes[2 * row + 1, column], run, int(place))
+    for above, below, place in zip(axes[::2].flat, axes[1::2].flat, chosen, strict=False):
+        _draw_error(above, below, run, int(place))
     of = f"{len(chosen)} of {len(run.errors)} errors, surest first ({style.called(run.faces)})"
     figure.suptitle(f"{name}: {of}", fontsize=9)
     return figure
@@ -425,7 +408,6 @@ def counterparts(run: Run, label: int) -> pd.DataFrame:
     return mine[["row", "taken_for"]].assign(counterpart=counterpart)
 
 
-@style.styled()
 def worst_figure(run: Run, most: int = 7) -> style.Drawn:
     """Draw the errors of the class with most of them, above what they were taken for."""
     name = style.TASK_NAMES[run.task]
@@ -433,14 +415,12 @@ def worst_figure(run: Run, most: int = 7) -> style.Drawn:
         return style.Missing(f"The network for {name} makes no error on the test part.")
     label = int(np.bincount(run.labels[run.errors], minlength=len(run.classes)).argmax())
     pairs = counterparts(run, label)
-    shown = pairs.head(most)
-    figure, axes = style.grid(2, most, aspect=1.15)
-    for axis in axes.flat:
-        style.clear(axis)
-    for column, (row, taken, other) in enumerate(shown.itertuples(index=False)):
-        style.show_image(axes[0, column], run.faces.images[row])
-        style.show_image(axes[1, column], run.faces.images[other])
-        axes[1, column].set_title(f"as {style.short(taken, 12)}", fontsize=7)
+    shown, images = pairs.head(most), run.faces.images
+    titles = [f"as {style.short(taken, 12)}" for taken in shown["taken_for"]]
+    errors = [("", images[row]) for row in shown["row"]]
+    others = list(zip(titles, images[shown["counterpart"]], strict=True))
+    rows = [("error", errors), ("taken for", others)]
+    figure = style.pictures(rows, cell=style.WIDTH / most)
     of = f"{len(shown)} of {len(pairs)} errors ({style.called(run.faces)})"
     figure.suptitle(f"{name}: {style.short(run.classes[label], 16)}, {of}", fontsize=9)
     return figure

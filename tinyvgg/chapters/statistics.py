@@ -1,14 +1,17 @@
 """Counts, rates and the uncertainty of both."""
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from scipy.stats import bootstrap, t
 
 LEVEL = 0.95
+AVERAGES = ["images", "mean", "low", "high", "text"]
 
 
 class Interval(NamedTuple):
@@ -21,12 +24,8 @@ class Interval(NamedTuple):
 def proportion_interval(successes: int | float, trials: int, level: float = LEVEL) -> Interval:
     """Return Wilson's score interval of a proportion; (0, 1) where there were no trials.
 
-    Args:
-        successes: number of trials that succeeded. Where each trial is itself a mean of zeros and
-            ones, their sum, which need not be whole (so scipy's, which counts, is of no use): the
-            interval is then rather too wide than too narrow.
-        trials: number of all.
-        level: of confidence.
+    Trials may be means of zeros and ones; their sum, unlike scipy's counts, need not be whole. The
+    interval is then rather too wide than too narrow.
     """
     if trials == 0:
         return Interval(0.0, 1.0)
@@ -71,6 +70,27 @@ def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
     seeded = np.random.default_rng(0)
     found = bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=seeded)
     return Interval(*map(float, found.confidence_interval))
+
+
+def bootstrap_difference(first: Float[np.ndarray, "n"], second: Float[np.ndarray, "m"]) -> Interval:
+    """Return the percentile bootstrap interval of the difference of two separate groups' means."""
+    generator = np.random.default_rng(0)
+    one, other = (
+        values[generator.integers(0, len(values), (2000, len(values)))].mean(1)
+        for values in (first, second)
+    )
+    return Interval(*map(float, np.quantile(one - other, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
+
+
+def averages(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
+    """Average a column by others: ``images``, ``mean``, ``low``, ``high``, and all as ``text``."""
+    rows = []
+    for key, part in table.dropna(subset=[value]).groupby(list(by), sort=False)[value]:
+        values = part.to_numpy(float)
+        mean, (low, high) = values.mean(), bootstrap_interval(values)
+        text = f"{mean:.3f} ({low:.3f} to {high:.3f})"
+        rows.append((*key, len(values), mean, low, high, text))
+    return pd.DataFrame(rows, columns=[*by, *AVERAGES])
 
 
 def confusion(

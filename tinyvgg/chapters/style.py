@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, how images and features are drawn."""
+"""Colours, sizes and ways to draw images and features that all figures share."""
 
 import base64
 import unicodedata
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Shaped, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,14 +21,8 @@ from torch import Tensor
 
 from tinyvgg.faces.index import Faces
 
-BLUE, ORANGE, GREEN, RED, PURPLE, GRAY = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc3311",
-    "#cc79a7",
-    "#6b6b6b",
-)
+BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
+RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#6b6b6b"
 """Okabe and Ito's colours and Tol's red, which colour-blind readers can tell apart."""
 
 TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
@@ -56,7 +51,7 @@ _STYLE: Any = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The book's style, for the time of drawing only."""
+    """Draw in the book's style."""
     with plt.rc_context(_STYLE):
         yield
 
@@ -64,25 +59,15 @@ def styled() -> Iterator[None]:
 def grid(
     rows: int, columns: int, cell: float | None = None, aspect: float = 1.0, **options: Any
 ) -> tuple[Figure, Shaped[np.ndarray, "r c"]]:
-    """A figure with a grid of axes, closed for pyplot so that it is shown once, when returned.
+    """Return a figure with a grid of axes, closed for pyplot so that it is shown only once.
 
-    Args:
-        rows: of axes.
-        columns: of axes.
-        cell: width of one cell in inches; so wide that the figure has `WIDTH` if None.
-        aspect: height of a cell by its width.
-        options: passed on to `matplotlib.pyplot.subplots`.
+    A cell is as wide as the figure's `WIDTH` allows if it is None inches, and `aspect` times as
+    high; `options` are those of `matplotlib.pyplot.subplots`.
     """
     side = WIDTH / columns if cell is None else cell
+    options |= {"figsize": (side * columns, side * aspect * rows), "layout": "constrained"}
     with styled():
-        figure, axes = plt.subplots(
-            rows,
-            columns,
-            figsize=(side * columns, side * aspect * rows),
-            squeeze=False,
-            layout="constrained",
-            **options,
-        )
+        figure, axes = plt.subplots(rows, columns, squeeze=False, **options)
     plt.close(figure)
     return figure, axes
 
@@ -129,6 +114,36 @@ def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = N
     """Strength as ink: zero is white, `top` (the maximum if None) is black, as in Figures 7, 8."""
     axes.imshow(values, cmap="gray_r", vmin=0, vmax=top or max(float(values.max()), 1e-12))
     clear(axes)
+
+
+def show_intervals(
+    axes: Axes, places: Float[np.ndarray, "n"], averages: pd.DataFrame, **options: Any
+) -> None:
+    """Draw means with the intervals from ``low`` to ``high``, at these places along the axis."""
+    mean = averages["mean"]
+    bars = np.abs([mean - averages["low"], averages["high"] - mean])
+    axes.errorbar(places, mean, bars, capsize=2, **options)
+
+
+@styled()
+def pictures(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]],
+    cell: float | None = None,
+    aspect: float = 1.15,
+) -> Figure:
+    """Draw labelled rows of titled pictures: images, and as ink what is not 8 bits deep."""
+    figure, axes = grid(len(rows), max(len(row) for _, row in rows), cell, aspect)
+    for ax in axes.flat:
+        clear(ax)
+    for line, (label, row) in zip(axes, rows, strict=True):
+        line[0].set_ylabel(label, fontsize=8)
+        for ax, (title, picture) in zip(line, row, strict=False):
+            if picture.ndim == 2 and picture.dtype != np.uint8:
+                show_map(ax, picture)
+            else:
+                show_image(ax, picture)
+            ax.set_title(title, fontsize=8)
+    return figure
 
 
 def short(name: str, most: int = 8) -> str:

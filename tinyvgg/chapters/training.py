@@ -14,6 +14,7 @@ import torch
 from IPython.display import clear_output, display
 from jaxtyping import Int
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -140,14 +141,10 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
             "test error": 1 - run.accuracy,
             "gap": difference,
         }
-        rows.append(
-            {
-                "task": style.TASK_NAMES[run.task],
-                "classes": len(run.classes),
-                **{name: paper.show(rate, "percent") for name, rate in rates.items()},
-                "95 % interval": paper.show_interval(interval, "percent"),
-            }
-        )
+        shown = {name: paper.show(rate, "percent") for name, rate in rates.items()}
+        about = {"task": style.TASK_NAMES[run.task], "classes": len(run.classes)}
+        bounds = {"95 % interval": paper.show_interval(interval, "percent")}
+        rows.append(about | shown | bounds)
     return pd.DataFrame(rows).set_index("task")
 
 
@@ -228,7 +225,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         hollow = {"mfc": "none", "color": "black", "ms": 6, "label": "best on the test part"}
         axis.plot(epochs[best], rates[best], "v", **hollow)
         name = f"{style.TASK_NAMES[run.task]}, {len(run.classes)} classes"
-        axis.set(xlabel="epoch", ylim=(0, 1), title=f"{name} ({style.called(run.faces)})")
+        axis.set(ylim=(0, 1), title=f"{name} ({style.called(run.faces)})")
     axes[0, 0].set_ylabel("error rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
@@ -238,36 +235,35 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     return figure
 
 
+def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
+    """Draw what a network reaches on both parts over the epochs, and a constant answer."""
+    epochs, rates = run.history["epoch"], run.history
+    axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
+    axis.plot(epochs, rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
+    colour = style.TASK_COLOURS[run.task]
+    axis.plot(epochs, rates[f"test_{of}"], color=colour, label="test, after the epoch")
+    axis.set(xlabel="epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
 def _error_curves(axis: Axes, run: Run) -> None:
     """Draw both error rates, with the test part's interval, and that of a constant answer."""
-    history, colour, test = run.history, style.TASK_COLOURS[run.task], len(run.labels)
-    epochs = history["epoch"]
-    bands = [proportion_interval(round(rate * test), test) for rate in history["test_error"]]
-    axis.axhline(1 - majority(run.labels), color=style.GRAY, ls=":", label="constant answer")
-    axis.plot(epochs, history["train_error"], color=style.GRAY, label="training, in passing")
-    axis.fill_between(epochs, *np.transpose(bands), color=colour, alpha=0.2, lw=0)
-    axis.plot(epochs, history["test_error"], color=colour, label="test, after the epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    _curves(axis, run, "error", 1 - majority(run.labels))
+    test, colour = len(run.labels), style.TASK_COLOURS[run.task]
+    bands = [proportion_interval(round(rate * test), test) for rate in run.history["test_error"]]
+    axis.fill_between(run.history["epoch"], *np.transpose(bands), color=colour, alpha=0.2, lw=0)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 @style.styled()
 def loss_and_error(run: Run) -> Figure:
     """Draw loss and error rate of one network over its epochs, and those of a constant answer."""
-    figure, axes = style.grid(1, 2, aspect=0.7)
-    history, colour = run.history, style.TASK_COLOURS[run.task]
+    figure, ((loss, error),) = style.grid(1, 2, aspect=0.7)
     labels = run.faces.index.labels(run.task)[run.split.train]
-    loss, error = axes[0]
-    loss.axhline(constant_loss(labels), color=style.GRAY, ls=":", label="constant answer")
-    for part, shade, label in (
-        ("train_loss", style.GRAY, "training, in passing"),
-        ("test_loss", colour, "test, after the epoch"),
-    ):
-        loss.plot(history["epoch"], history[part], color=shade, label=label)
-    loss.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    _curves(loss, run, "loss", constant_loss(labels))
     _error_curves(error, run)
     for axis, name in ((loss, "loss"), (error, "error rate")):
-        axis.set(xlabel="epoch", ylabel=name, ylim=(0, 1.04 * axis.get_ylim()[1]))
+        axis.set(ylabel=name, ylim=(0, 1.04 * axis.get_ylim()[1]))
     figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -295,9 +291,7 @@ def learning_curve(history: Sequence[Epoch], epochs: int, title: str = "") -> Fi
 class LiveErrors(Watcher):
     """Training and test error over the epochs, drawn anew while the network learns.
 
-    Args:
-        title: the text above the curves.
-        keep: whether they stay when the training has ended; otherwise the output is cleared.
+    The curves stay when the training has ended, unless `keep` is false.
     """
 
     def __init__(self, title: str = "", keep: bool = True) -> None:
@@ -334,12 +328,7 @@ class LiveErrors(Watcher):
         self._due = now + (now - started) / SHARE
 
 
-COLOURS = {
-    "image": "#d9d9d9",
-    "convolution": "#9ecae1",
-    "pooling": "#fdae6b",
-    "dense": "#a1d99b",
-}
+COLOURS = {"image": "#d9d9d9", "convolution": "#9ecae1", "pooling": "#fdae6b", "dense": "#a1d99b"}
 KINDS = {
     "convolution": "convolution and ReLU;\ntransposed convolution",
     "pooling": "max-pooling; unpooling",
@@ -425,12 +414,8 @@ def _slab(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
     front = [(left, low), (right, low), (right, high), (left, high)]
     above = [(right + slant, high + slant), (left + slant, high + slant)]
     beside = [(right + slant, low + slant), (right + slant, high + slant)]
-    for corners, alpha in (
-        (front, 1.0),
-        ([front[3], front[2], *above], 0.75),
-        ([front[1], *beside, front[2]], 0.5),
-    ):
-        axis.add_patch(Polygon(corners, facecolor="white", edgecolor="none"))
-        face = COLOURS[stage.kind]
-        axis.add_patch(Polygon(corners, facecolor=face, edgecolor=EDGE, alpha=alpha, linewidth=0.6))
+    faces = front, [front[3], front[2], *above], [front[1], *beside, front[2]]
+    for corners, alpha in zip(faces, (1.0, 0.75, 0.5), strict=True):
+        shade = 1 - alpha + alpha * np.array(to_rgb(COLOURS[stage.kind]))
+        axis.add_patch(Polygon(corners, facecolor=shade, edgecolor=EDGE, linewidth=0.6))
     axis.text(x, low - 0.12, stage.text, ha="center", va="top", fontsize=6.5, linespacing=0.95)
