@@ -30,7 +30,7 @@ seed = 0
 # %%
 from copy import deepcopy
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.deconvolution import PUBLISHED, deconvolve, max_pool, unpool
-from tinyvgg.network import Convolution
+from tinyvgg.network import Convolution, Pooling
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import build_model
@@ -155,7 +155,21 @@ pd.Series(pooling, name="largest difference after unpooling and pooling again").
 # %%
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
-layers = chapter.counterparts(trace)
+sizes_of_maps = [*trace.sizes, tuple(trace.maps.shape[2:])]
+switches, undone = iter(trace.switches), []
+for layer, (before, after) in zip(trace.network.body, pairwise(sizes_of_maps), strict=True):
+    if isinstance(layer, Convolution):
+        names = "convolution + ReLU", "ReLU + transposed convolution"
+        back = layer.transpose(torch.zeros(1, layer.module.out_channels, *after), before)
+    elif isinstance(layer, Pooling):
+        names = "max-pooling", "unpooling with the switches"
+        recorded = next(switches)[:1]
+        back = unpool(torch.zeros(recorded.shape), recorded, before)
+    else:
+        continue
+    sides = [" x ".join(map(str, size)) for size in (before, after, back.shape[-2:])]
+    undone.append((names[0], *sides[:2], names[1], sides[2]))
+layers = pd.DataFrame(undone, columns=["layer", "input", "output", "undone by", "restores"])
 layers.iloc[::-1].reset_index(drop=True)
 
 

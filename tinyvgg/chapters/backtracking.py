@@ -156,8 +156,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
 
 def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
     """Count the backtracked pixels of each image."""
-    counts: Float[np.ndarray, "n"] = followed.pixels(rule).flatten(1).sum(1).double().numpy()
-    return counts
+    return np.asarray(followed.pixels(rule).flatten(1).sum(1).double())
 
 
 @torch.no_grad()
@@ -175,8 +174,9 @@ def equation_verdicts(tables: Mapping[str, pd.DataFrame]) -> list[Verdict]:
     `FEW` of the answers, the whole interval considered. Tables hold, for each image, how far
     equations 2 and 3 are from the network, and whether the same class wins without those biases.
     """
-    softmax = max(table["softmax_gap"].max() for table in tables.values())
-    sums = max(table["sum_gap"].max() for table in tables.values())
+    softmax, sums = (
+        max(table[gap].max() for table in tables.values()) for gap in ("softmax_gap", "sum_gap")
+    )
     adds_up = bool(sums < CLOSE)
     equation_2 = f"largest deviation from equation 2: {softmax:.0e}"
     equation_3 = f"largest deviation from equation 3: {sums:.0e} of the size of its terms"
@@ -201,21 +201,20 @@ def algorithm_verdicts(
     `fits` says whether step 3 can run as printed, `agrees` whether the algorithm's loops and the
     package find the same pixels.
     """
-    with_errors = {task: part for task, part in followed.items() if len(part.trace)}
-    if not with_errors:
-        return [
-            weigh(claim, "this run has no misclassified images") for claim in ("A1", "F7", "B1")
-        ]
+    found = {task: part for task, part in followed.items() if len(part.trace)}
+    if not found:
+        none = "this run has no misclassified images"
+        return [weigh(claim, none) for claim in ("A1", "F7", "B1")]
     of_steps = [
         Part(fits, "step 3 can run as printed"),
         Part(agrees, "read with a_(j-1), its loops and the package find the same pixels"),
-        *(_looks_at_class(task, overlaps[task]) for task in with_errors),
+        *(_looks_at_class(task, overlaps[task]) for task in found),
     ]
     a1 = weigh("A1", of_steps)
-    if not {"subject", "emotion"} <= set(with_errors):
+    if not {"subject", "emotion"} <= set(found):
         return [a1, *(weigh(claim, NEEDS_BOTH) for claim in ("F7", "B1"))]
-    missing = [_partly(task, part) for task, part in with_errors.items()]
-    return [a1, weigh("F7", missing), weigh("B1", [_more(with_errors, rule) for rule in RULES])]
+    missing = [_partly(task, part) for task, part in found.items()]
+    return [a1, weigh("F7", missing), weigh("B1", [_more(found, rule) for rule in RULES])]
 
 
 def _looks_at_class(task: str, overlap: pd.DataFrame) -> Part:
@@ -243,10 +242,7 @@ def _more(followed: BY_TASK, rule: str) -> Part:
 
 @style.styled()
 def last_layers(image: Trace, classes: Sequence[str]) -> Figure:
-    """Draw how the last hidden layer feeds the winning class of one image (Figure 6).
-
-    Drawn are the neurons with the largest products and the classes with the largest logits.
-    """
+    """Draw how the strongest neurons of the last hidden layer feed the winning class (Figure 6)."""
     figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=0.62)
     ax = axes[0, 0]
     (products,), (bias,) = logit_terms(image)
@@ -291,9 +287,8 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
     """Draw `averages` by layer, from the last hidden layer down, a panel for each task."""
     if not any(map(len, tables.values())):
         return style.Missing(NO_ERRORS)
-    count = len(tables)
-    aspect = 0.45 if count == 1 else 0.75
-    figure, axes = style.grid(1, count, cell=style.WIDTH / count, aspect=aspect, sharey=True)
+    aspect = 0.45 if len(tables) == 1 else 0.75
+    figure, axes = style.grid(1, len(tables), aspect=aspect, sharey=True)
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
         layers = list(dict.fromkeys(table["layer"]))
         by = [column for column in ("rule", "against") if column in table]
@@ -310,28 +305,32 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
         ax.set(title=style.TASK_NAMES[task], ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel(label)
     legends = [ax.get_legend_handles_labels() for ax in axes[0]]
-    handles, labels = max(legends, key=lambda found: len(found[0]))
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
+    figure.legend(
+        *max(legends, key=lambda found: len(found[0])),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=7,
+    )
     return figure
 
 
 @style.styled()
 def pixel_histograms(followed: BY_TASK) -> style.Drawn:
     """Draw how many pixels are backtracked in each misclassified image, by task and rule."""
-    tasks = [task for task, part in followed.items() if len(part.trace)]
-    if not tasks:
+    found = {task: part for task, part in followed.items() if len(part.trace)}
+    if not found:
         return style.Missing(NO_ERRORS)
     figure, axes = style.grid(1, len(RULES), aspect=0.7)
     for ax, rule in zip(axes[0], RULES, strict=True):
-        counts = {task: pixel_counts(followed[task], rule) for task in tasks}
+        counts = {task: pixel_counts(part, rule) for task, part in found.items()}
         edges = np.histogram_bin_edges(np.concatenate(list(counts.values())), bins=25)
         for task, values in counts.items():
-            colour = style.TASK_COLOURS[task]
-            ax.hist(values, edges, color=colour, alpha=0.55, label=style.TASK_NAMES[task])
-            ax.axvline(values.mean(), color=colour, linestyle="--")
+            look = {"color": style.TASK_COLOURS[task], "label": style.TASK_NAMES[task]}
+            ax.hist(values, edges, alpha=0.55, **look)
+            ax.axvline(values.mean(), color=look["color"], linestyle="--")
         ax.set(title=LABELS[rule], xlabel="backtracked pixels", ylabel="images")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(tasks))
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(found))
     return figure
 
 
@@ -363,11 +362,8 @@ def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -
 
 
 def _first(run: Run, count: int) -> list[int]:
-    labels = run.labels[run.errors]
-    first = np.sort(np.unique(labels, return_index=True)[1])
-    others = np.setdiff1d(np.arange(len(labels)), first)
-    chosen: list[int] = np.concatenate([first, others])[:count].tolist()
-    return chosen
+    again = pd.Series(run.labels[run.errors]).duplicated()
+    return again.sort_values(kind="stable").index[:count].tolist()
 
 
 def _show_maps(

@@ -14,8 +14,6 @@ from tinyvgg.chapters.statistics import bootstrap_interval
 from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.deconvolution import max_pool, unpool
 from tinyvgg.errors import UserError
-from tinyvgg.network import Convolution, Pooling
-from tinyvgg.trace import Trace
 
 EXACT = 1e-9
 ALIKE = 0.9
@@ -34,29 +32,6 @@ def convolved_size(i: int, k: int, p: int = 0, s: int = 1) -> int:
     if room % s:
         raise UserError(f"size ({i} - {k} + 2*{p})/{s} + 1 is no whole number: change p or s")
     return room // s + 1
-
-
-def counterparts(trace: Trace) -> pd.DataFrame:
-    """Return each layer up to the last maps, in order, beside the layer that undoes it.
-
-    ``restores`` is the size that the counterpart really returns for maps of the output's size.
-    """
-    sizes = [*trace.sizes, (trace.maps.shape[2], trace.maps.shape[3])]
-    switches = iter(trace.switches)
-    rows = []
-    for layer, before, after in zip(trace.network.body, sizes[:-1], sizes[1:], strict=True):
-        if isinstance(layer, Convolution):
-            names = "convolution + ReLU", "ReLU + transposed convolution"
-            back = layer.transpose(torch.zeros(1, layer.module.out_channels, *after), before)
-        elif isinstance(layer, Pooling):
-            names = "max-pooling", "unpooling with the switches"
-            recorded = next(switches)[:1]
-            back = unpool(torch.zeros(recorded.shape), recorded, before)
-        else:
-            continue
-        sides = [" x ".join(map(str, size)) for size in (before, after, back.shape[-2:])]
-        rows.append((names[0], sides[0], sides[1], names[1], sides[2]))
-    return pd.DataFrame(rows, columns=["layer", "input", "output", "undone by", "restores"])
 
 
 def correlations(
@@ -90,7 +65,7 @@ def verdicts(
     """Weigh E1, F4 and F3.
 
     `sizes` has the sizes by torch and by equation 1 and its inverse; `pooling` the largest change
-    of each array that is pooled, unpooled and pooled again; `layers` is that of `counterparts`;
+    of each array that is pooled, unpooled and pooled again; `layers` the size that each restores;
     `gaps` says how far each convolution and its transpose are from adjoint, and `alike` how the
     projection of the last maps correlates with each image.
     """
@@ -156,8 +131,7 @@ def photograph_pooling(photograph: Float[Tensor, "h w"], kernel: int = 2) -> Fig
 def signed(image: Float[Tensor, "3 h w"]) -> Float[np.ndarray, "h w 3"]:
     """Return an image with zero in mid-gray and its largest absolute value at an end."""
     top = float(image.abs().max()) or 1.0
-    shown: Float[np.ndarray, "h w 3"] = (image / (2 * top) + 0.5).permute(1, 2, 0).numpy()
-    return shown
+    return np.asarray((image / (2 * top) + 0.5).permute(1, 2, 0))
 
 
 def image_table(

@@ -68,8 +68,7 @@ class Tracked:
     @property
     def rows(self) -> Int[np.ndarray, "n"]:
         """Rows of the errors in the faces."""
-        rows: Int[np.ndarray, "n"] = self.run.split.test[self.run.errors]
-        return rows
+        return np.asarray(self.run.split.test[self.run.errors])
 
     @property
     def names(self) -> list[str]:
@@ -84,8 +83,7 @@ class Tracked:
         faces = self.run.faces
         if not faces.framed or not faces.index.has("angle"):
             return np.zeros(len(self), dtype=bool)
-        front: Bool[np.ndarray, "n"] = faces.index.table["angle"].to_numpy()[self.rows] == FRONTAL
-        return front
+        return np.asarray(faces.index.table["angle"].iloc[self.rows] == FRONTAL)
 
 
 def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:

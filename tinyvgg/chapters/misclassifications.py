@@ -297,14 +297,12 @@ def papers_rates(task: str) -> dict[str, float]:
     """Return the paper's error rates by level; its test images are as many at each level."""
     if task not in CLAIMS:
         return {}
-    names = {str(angle): (f"errors_{angle}", 3) for angle in (45, 90, 135)}
+    key, test = f"{CLAIMS[task]}.{task}", paper.number(f"t2.{task}.test_size")
+    found = {f"{a}": 3 * paper.number(f"{key}.errors_{a}") / test for a in (45, 90, 135)}
     if task == "emotion":
-        names |= {name: (f"{name}_errors", 8) for name in ("sad", "surprised")}
-    test = paper.number(f"t2.{task}.test_size")
-    return {
-        level: paper.number(f"{CLAIMS[task]}.{task}.{name}") * levels / test
-        for level, (name, levels) in names.items()
-    }
+        named = ("sad", "surprised")
+        found |= {name: 8 * paper.number(f"{key}.{name}_errors") / test for name in named}
+    return found
 
 
 @needs("subject")
@@ -391,21 +389,20 @@ def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
 
 
 def counterparts(run: Run, label: int) -> pd.DataFrame:
-    """Return a class's errors, and for each the image that was expected for its wrong answer.
+    """Return a class's errors beside their counterparts, the most frequent confusion first.
 
-    That image has the class of the answer and agrees in as many other factors as it can; of
-    equals the first. Columns row, taken_for and counterpart, the most frequent confusion first.
+    A counterpart has the class of the wrong answer and agrees in as many other factors as it can;
+    of equals it is the first.
     """
     table, found = run.faces.index.table.reset_index(drop=True), tested(run)
     mine = found[found["wrong"] & (found["true"] == run.classes[label])]
     mine = mine.assign(times=mine["taken_for"].map(mine["taken_for"].value_counts()))
     mine = mine.sort_values(["times", "taken_for", "row"], ascending=[False, True, True])
     others = [c for c in ("subject", "emotion", "gaze", "angle") if c in table and c != run.task]
-    counterpart = []
-    for row, taken in zip(mine["row"], mine["taken_for"], strict=True):
-        candidates = table.loc[table[run.task].astype(str) == taken, others]
-        counterpart.append(int((candidates == table.loc[row, others]).sum(axis=1).idxmax()))
-    return mine[["row", "taken_for"]].assign(counterpart=counterpart)
+    of = table.groupby(table[run.task].astype(str))[others]
+    pairs = zip(mine["row"], mine["taken_for"], strict=True)
+    alike = [(of.get_group(name) == table.loc[row, others]).sum(axis=1) for row, name in pairs]
+    return mine[["row", "taken_for"]].assign(counterpart=[int(same.idxmax()) for same in alike])
 
 
 def worst_figure(run: Run, most: int = 7) -> style.Drawn:

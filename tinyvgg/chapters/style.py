@@ -91,10 +91,7 @@ def second(draw: Callable[[Item], Drawn], items: Sequence[Item]) -> Drawn:
 
 
 def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:
-    """An image without ticks; gray ones from black to white over their own 8-bit range.
-
-    Small images keep their pixels as squares; large ones, which a panel shrinks, are averaged.
-    """
+    """Draw an image without ticks: the pixels of small ones as squares, large ones averaged."""
     scale: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if image.ndim == 2 else {}
     sampling = "antialiased" if min(image.shape[:2]) >= FINE else "nearest"
     axes.imshow(image, interpolation=sampling, **scale)
@@ -111,7 +108,7 @@ def clear(axes: Axes) -> None:
 
 
 def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = None) -> None:
-    """Strength as ink: zero is white, `top` (the maximum if None) is black, as in Figures 7, 8."""
+    """Draw strength as ink: zero is white, `top` (the maximum if None) is black."""
     axes.imshow(values, cmap="gray_r", vmin=0, vmax=top or max(float(values.max()), 1e-12))
     clear(axes)
 
@@ -179,8 +176,7 @@ def _drawn() -> frozenset[int]:
 
 def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:
     """Tracked features as one value a pixel: the mean over the colours of their absolute value."""
-    ink: Float[np.ndarray, "n h w"] = features.abs().mean(1).numpy()
-    return ink
+    return np.asarray(features.abs().mean(1))
 
 
 def png(pixels: UInt8[np.ndarray, "h w *c"], side: int | None = None) -> bytes:
@@ -201,5 +197,4 @@ def data_uri(content: bytes) -> str:
 def ink(features: Float[np.ndarray, "*n"], top: float) -> UInt8[np.ndarray, "*n"]:
     """Return strength as ink, 8 bits: zero is white, `top` and beyond are black."""
     share = np.clip(features / top if top > 0 else np.zeros_like(features), 0, 1)
-    drawn: UInt8[np.ndarray, "*n"] = np.round(255 * (1 - share)).astype(np.uint8)
-    return drawn
+    return np.asarray(np.round(255 * (1 - share)), dtype=np.uint8)

@@ -219,11 +219,10 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         known = paper.load().numbers.get(f"t2.{run.task}.accuracy")
         if known and isinstance(known.value, float):
             axis.axhline(1 - known.value, color=style.RED, ls="--", lw=1, label="paper, at the end")
-        epochs, rates = run.history["epoch"], run.history["test_error"]
-        last, best = len(rates) - 1, int(rates.argmin())
-        axis.plot(epochs[last], rates[last], "o", color=colour, ms=5, label="network of this book")
-        hollow = {"mfc": "none", "color": "black", "ms": 6, "label": "best on the test part"}
-        axis.plot(epochs[best], rates[best], "v", **hollow)
+        rates = run.history.set_index("epoch")["test_error"]
+        last, best = rates.tail(1), rates[[rates.idxmin()]]
+        axis.plot(last, "o", color=colour, ms=5, label="network of this book")
+        axis.plot(best, "v", mfc="none", color="black", ms=6, label="best on the test part")
         name = f"{style.TASK_NAMES[run.task]}, {len(run.classes)} classes"
         axis.set(ylim=(0, 1), title=f"{name} ({style.called(run.faces)})")
     axes[0, 0].set_ylabel("error rate")
@@ -345,11 +344,6 @@ class Stage(NamedTuple):
     channels: int
     size: int
 
-    @property
-    def text(self) -> str:
-        """The shape as the figure writes it."""
-        return f"{self.channels:,}" if self.kind == "dense" else f"{self.size}²\n× {self.channels}"
-
 
 def forward_stages(trace: Trace) -> list[Stage]:
     """Return the image and the output of every convolution, max-pool and dense layer."""
@@ -377,12 +371,14 @@ def diagram(trace: Trace) -> Figure:
     figure, axes = style.grid(1, 1, cell=style.WIDTH * 1.15, aspect=0.5)
     axis: Axes = axes[0, 0]
     places = [1.05 * number for number in range(len(stages))]
+    arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 6, "linewidth": 0.7}
     returning = places[: len(back)][::-1]
-    for row, y, xs in ((stages, 0.0, places), (back, BELOW, returning)):
+    for row, y, xs, leave, arrive in (
+        (stages, 0.0, places, 0.48, -0.26),
+        (back, BELOW, returning, -0.38, 0.4),
+    ):
         for stage, x in zip(row, xs, strict=True):
             _slab(axis, stage, x, y, stages[0].size)
-    arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 6, "linewidth": 0.7}
-    for y, xs, leave, arrive in ((0.0, places, 0.48, -0.26), (BELOW, returning, -0.38, 0.4)):
         for start, end in pairwise(xs):
             ends = (start + leave, y), (end + arrive, y)
             axis.add_patch(FancyArrowPatch(*ends, color=EDGE, **arrow))
@@ -407,9 +403,11 @@ def _slab(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
     """Draw a stage in oblique projection: its height goes with the logarithm of the side."""
     if stage.kind == "dense":
         height, width, slant = 0.4 + 0.16 * log2(stage.channels), 0.16, 0.12
+        text = f"{stage.channels:,}"
     else:
         height = 0.5 + 2.3 * log2(stage.size) / log2(largest)
         width, slant = 0.1 + 0.06 * log2(max(2, stage.channels)), 0.35 * height / 2.8
+        text = f"{stage.size}²\n× {stage.channels}"
     left, right, low, high = x - width / 2, x + width / 2, y - height / 2, y + height / 2
     front = [(left, low), (right, low), (right, high), (left, high)]
     above = [(right + slant, high + slant), (left + slant, high + slant)]
@@ -418,4 +416,4 @@ def _slab(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
     for corners, alpha in zip(faces, (1.0, 0.75, 0.5), strict=True):
         shade = 1 - alpha + alpha * np.array(to_rgb(COLOURS[stage.kind]))
         axis.add_patch(Polygon(corners, facecolor=shade, edgecolor=EDGE, linewidth=0.6))
-    axis.text(x, low - 0.12, stage.text, ha="center", va="top", fontsize=6.5, linespacing=0.95)
+    axis.text(x, low - 0.12, text, ha="center", va="top", fontsize=6.5, linespacing=0.95)

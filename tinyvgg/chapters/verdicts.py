@@ -1,4 +1,4 @@
-"""From measured facts to verdicts and recorded numbers, the same way in every chapter."""
+"""Verdicts and recorded numbers, made the same way in every chapter."""
 
 import ast
 import math
@@ -38,9 +38,8 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
-            raise UserError(
-                f"verdict '{self.verdict}' of {self.claim} is not one of {', '.join(VERDICTS)}"
-            )
+            known = ", ".join(VERDICTS)
+            raise UserError(f"verdict '{self.verdict}' of {self.claim} is not one of {known}")
 
 
 class Part(NamedTuple):
@@ -68,9 +67,7 @@ def weigh(claim: str, parts: Iterable[Part] | str) -> Verdict:
 def lacking(of: Any, *columns: str) -> str:
     """Return a sentence on the columns that a source lacks, an empty one where it lacks none.
 
-    Args:
-        of: a study, a run, several runs of one source, faces, or their index.
-        columns: of the index.
+    It asks the index of a study, a run, several runs of one source, or faces; or that index.
     """
     first = of[0] if isinstance(of, Sequence) else of
     index: Any = getattr(getattr(first, "faces", first), "index", first)
@@ -84,10 +81,9 @@ def either(words: Sequence[str]) -> str:
 
 
 def needs(*columns: str) -> Callable[[Callable[P, R]], Callable[P, R | Missing]]:
-    """Decorate a function that asks for columns of the index, which some sources lack.
+    """Show the sentence of `lacking` in place of a figure or table of what a source lacks.
 
-    Where the source of its first argument, which is as for `lacking`, lacks one, the function does
-    not run: `lacking`'s sentence stands in place of its figure or table.
+    The source is that of the function's first argument.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | Missing]:
@@ -150,14 +146,9 @@ class Records:
 def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> None:
     """Record numbers of the running notebook; pages show them, `make verify` compares them.
 
-    Args:
-        numbers: by key, ``claim.task.name`` such as ``t2.subject.accuracy``, which is the key of
-            the paper's own number, too. None, or a number that is not finite, is left out: there
-            was nothing to measure.
-        tolerance: by how much another machine's values may differ, in their unit.
-
-    Raises:
-        UserError: a key of another form, or a value that is no number, name or None.
+    Their keys, ``claim.task.name`` such as ``t2.subject.accuracy``, are also those of the paper's
+    own numbers. None, or a number that is not finite, is left out: there was nothing to measure.
+    Another machine's values may differ by the tolerance, in their unit.
     """
     for key, value in numbers.items():
         if not KEY.fullmatch(key):
@@ -189,17 +180,11 @@ def _glue(name: str, value: Value, about: dict[str, Any]) -> None:
 
 
 def collect(notebooks: Iterable[Path]) -> Records:
-    """Return everything that was recorded in executed notebooks.
-
-    Raises:
-        UserError: a notebook that cannot be read, or a key that is recorded twice.
-    """
+    """Return everything that was recorded in executed notebooks."""
     numbers: dict[str, Number] = {}
     verdicts: dict[str, Verdict] = {}
     for path in notebooks:
-        outputs = [
-            output for cell in read_notebook(path).cells for output in cell.get("outputs", [])
-        ]
+        outputs = [each for cell in read_notebook(path).cells for each in cell.get("outputs", [])]
         for output in outputs:
             about = output.get("metadata", {}).get("tinyvgg")
             if about is None:
@@ -216,11 +201,7 @@ def collect(notebooks: Iterable[Path]) -> Records:
 
 
 def read_notebook(executed: Path) -> Any:
-    """Read an executed notebook.
-
-    Raises:
-        UserError: a file that is no notebook.
-    """
+    """Read an executed notebook."""
     try:
         return nbformat.read(executed, as_version=4)
     except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
