@@ -292,7 +292,7 @@ def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> sty
     """Draw the features of each set of pixels, and those of the cutoff in the published display."""
     if not len(tracked):
         return style.Missing(NOTHING)
-    sets, rows = ["whole", *tracked.pixels], []
+    sets, rows = ["whole", *tracked.pixels], list[style.Row]()
     titles = ["", *(SETS[name].replace(", ", ",\n") for name in sets), "cutoff,\nas published"]
     for place in np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int):
         shown = [

@@ -35,6 +35,8 @@ LONGEST = 40
 """Letters of a class's or a folder's name."""
 _FONT = "DejaVu Sans"
 Item = TypeVar("Item")
+Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]
+"""A row's label, and its pictures with a title each."""
 
 _STYLE: Any = {
     "figure.dpi": 120,
@@ -123,11 +125,7 @@ def show_intervals(
 
 
 @styled()
-def pictures(
-    rows: Sequence[tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]],
-    cell: float | None = None,
-    aspect: float = 1.15,
-) -> Figure:
+def pictures(rows: Sequence[Row], cell: float | None = None, aspect: float = 1.15) -> Figure:
     """Draw labelled rows of titled pictures: images, and as ink what is not 8 bits deep."""
     figure, axes = grid(len(rows), max(len(row) for _, row in rows), cell, aspect)
     for ax in axes.flat:

@@ -220,7 +220,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         if known and isinstance(known.value, float):
             axis.axhline(1 - known.value, color=style.RED, ls="--", lw=1, label="paper, at the end")
         rates = run.history.set_index("epoch")["test_error"]
-        last, best = rates.tail(1), rates[[rates.idxmin()]]
+        last, best = rates.tail(1), rates[rates.index == rates.idxmin()]
         axis.plot(last, "o", color=colour, ms=5, label="network of this book")
         axis.plot(best, "v", mfc="none", color="black", ms=6, label="best on the test part")
         name = f"{style.TASK_NAMES[run.task]}, {len(run.classes)} classes"
