@@ -68,12 +68,13 @@ def test_captums_metrics_take_it(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_inputs_come_back_in_the_form_in_which_they_were_handed_over(method):
+def test_inputs_come_back_in_the_form_in_which_they_were_passed(method):
     net, images = small.model(), small.images().requires_grad_()
+    theirs = captum.attr.Saliency(net).attribute(images, target=1)
+    assert method(net).attribute(images, target=1).shape == theirs.shape
     alone = method(net).attribute(images)
     (of_a_tuple,) = method(net).attribute((images,))
     assert torch.equal(alone, of_a_tuple)
-    assert alone.shape == images.shape
     assert not alone.requires_grad
     with pytest.raises(UserError, match="2 inputs were given"):
         small.as_users_run_it(method(net).attribute.__func__)(method(net), (images, images))
@@ -90,13 +91,6 @@ def test_captums_visualiser_takes_it():
     )
     assert len(figure.axes) >= 1
     plt.close("all")
-
-
-def test_it_is_called_as_captums_own_methods_are():
-    net, images = small.model(), small.images()
-    theirs = captum.attr.Saliency(net).attribute(images.requires_grad_(), target=1)
-    for method in METHODS:
-        assert method(net).attribute(images, target=1).shape == theirs.shape
 
 
 @pytest.mark.parametrize("method", METHODS)

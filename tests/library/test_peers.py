@@ -71,12 +71,9 @@ def test_feature_tracking_is_the_difference_of_two_neuron_deconvolutions(net, tr
     torch.testing.assert_close(track_features(trace, pixels), expected)
 
 
-def test_guided_backpropagation_differs_as_it_also_asks_for_the_forward_relu(net, trace):
+def test_guided_backpropagation_agrees_where_every_unit_is_active_and_only_there(net, trace):
     theirs = NeuronGuidedBackprop(net, net[9]).attribute(trace.images.requires_grad_(), own_value)
     assert not torch.allclose(deconvolve(trace), theirs.detach())
-
-
-def test_guided_backpropagation_agrees_where_every_unit_is_active(net):
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.abs_()
@@ -106,12 +103,9 @@ def lrp(net, maps, rule):
     return relevance.detach().view_as(maps)
 
 
-def test_lrp_with_a_vanishing_epsilon_agrees_with_contributions(net, trace):
+def test_lrp_agrees_with_contributions_where_epsilon_vanishes_and_not_with_a_gamma(net, trace):
     """Epsilon-LRP is gradient times input in a network of ReLUs, whatever its biases."""
     theirs = lrp(net, trace.maps, lambda: EpsilonRule(1e-12))
     torch.testing.assert_close(contributions(trace, TARGET), theirs, rtol=1e-5, atol=1e-7)
-
-
-def test_lrp_with_gamma_differs_as_it_favours_positive_weights(net, trace):
     theirs = lrp(net, trace.maps, lambda: GammaRule(gamma=0.25))
     assert not torch.allclose(contributions(trace, TARGET), theirs, rtol=1e-2)

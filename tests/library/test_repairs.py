@@ -1,4 +1,5 @@
 import itertools
+from functools import cache
 
 import pytest
 import torch
@@ -22,15 +23,20 @@ def tiny(seed, average=False, negative=False):
     return small.randomise(nn.Sequential(*layers, nn.Linear(8, 5)).double(), bias=0.3, seed=seed)
 
 
+@cache
+def every_set(pixels):
+    masks = torch.tensor(list(itertools.product([False, True], repeat=pixels)))
+    return masks, [frozenset(mask.nonzero().flatten().tolist()) for mask in masks]
+
+
 def every_repairing_set(trace, label):
     """All sets of pixels of a one-image trace whose suppression gives the label, by brute force."""
-    pixels = trace.maps.numel()
-    masks = torch.tensor(list(itertools.product([False, True], repeat=pixels)))
+    masks, sets = every_set(trace.maps.numel())
     maps = trace.maps.expand(len(masks), -1, -1, -1).masked_fill(
         masks.reshape(-1, *trace.maps.shape[1:]), 0
     )
     right = head(trace.network, maps).argmax(1) == label
-    return [frozenset(mask.nonzero().flatten().tolist()) for mask in masks[right]]
+    return list(itertools.compress(sets, right.tolist()))
 
 
 def chosen(found, image):
@@ -63,7 +69,7 @@ def test_sets_are_minimal_by_inclusion_and_nearly_always_the_smallest_there_are(
     assert len(repaired) > 0.85 * sum(bool(sets) for _, sets in results)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_smallest_repair_is_that_of_all_parts_of_a_set(seed):
     trace = record(tiny(seed), small.images(3, seed=seed))
     half = torch.rand(trace.maps.shape, generator=torch.Generator().manual_seed(seed)) < 0.7
@@ -76,16 +82,21 @@ def test_the_smallest_repair_is_that_of_all_parts_of_a_set(seed):
                 assert size == min(map(len, sets), default=-1)
 
 
-def test_too_large_a_set_is_not_searched():
-    trace = small.trace()
-    with pytest.raises(UserError, match="a set of 54 pixels has too many parts.* 16 at most"):
-        smallest_repair(trace, 0, torch.ones_like(trace.maps, dtype=torch.bool))
+def test_a_batch_gives_the_stacked_results_of_its_images_and_the_trace_stays_as_it_is():
+    trace = small.trace(n=5)
+    wanted, before = trace.logits.argmin(1), trace.maps.clone()
+    found = repair(trace, wanted)
+    for image in range(5):
+        one = repair(trace[image], wanted[image : image + 1])
+        assert torch.equal(one.pixels[0], found.pixels[image])
+    assert torch.equal(trace.maps, before)
 
 
-def test_the_result_is_what_rescoring_says():
+def test_the_result_is_what_rescoring_says_and_progress_is_shown(capsys):
     trace = small.trace(n=8)
     wanted = trace.logits.sort(1).indices[:, -2]
-    found = repair(trace, wanted)
+    found = repair(trace, wanted, progress=True)
+    assert "repairing" in capsys.readouterr().err
     logits = rescore(trace, found.pixels)
     assert torch.equal(found.repaired, logits.argmax(1) == wanted)
     assert torch.equal(found.margin, margin(logits, wanted))
@@ -99,9 +110,8 @@ def test_the_result_is_what_rescoring_says():
 def test_what_is_right_already_needs_no_pixel():
     trace = small.trace()
     found = repair(trace, trace.predicted)
-    assert found.repaired.all()
+    assert (found.repaired & found.minimal).all()
     assert not found.pixels.any()
-    assert found.minimal.all()
 
 
 def test_where_nothing_repairs_the_best_margin_is_kept_and_it_says_so():
@@ -110,8 +120,7 @@ def test_where_nothing_repairs_the_best_margin_is_kept_and_it_says_so():
         net[-1].bias[3] = -100.0
     trace = small.trace(net)
     found = repair(trace, 3)
-    assert not found.repaired.any()
-    assert not found.minimal.any()
+    assert not (found.repaired | found.minimal).any()
     before = margin(trace.logits, found.true_class)
     assert (found.margin >= before).all()
     assert (found.margin > before).any()
@@ -140,22 +149,6 @@ def test_a_larger_budget_never_gives_a_larger_set():
     assert (more.depth >= some.depth)[more.size == some.size].all()
 
 
-def test_a_batch_gives_the_stacked_results_of_its_images():
-    trace = small.trace(n=5)
-    wanted = trace.logits.argmin(1)
-    found = repair(trace, wanted)
-    for image in range(5):
-        one = repair(trace[image], wanted[image : image + 1])
-        assert torch.equal(one.pixels[0], found.pixels[image])
-
-
-def test_the_trace_stays_as_it_is():
-    trace = small.trace()
-    before = trace.maps.clone()
-    repair(trace, 0)
-    assert torch.equal(trace.maps, before)
-
-
 def test_a_set_that_a_tie_undoes_is_not_taken(monkeypatch):
     trace = small.trace(n=8, size=24)
     wanted = trace.logits.argmin(1)
@@ -165,16 +158,6 @@ def test_a_set_that_a_tie_undoes_is_not_taken(monkeypatch):
     found = repair(trace, wanted)
     assert found.repaired.any()
     assert not found.depth.any()
-
-
-def test_an_empty_batch_gives_an_empty_result():
-    assert len(repair(small.trace(n=0), 0)) == 0
-
-
-def test_progress_is_shown_when_asked_for(capsys):
-    trace = small.trace()
-    repair(trace, trace.logits.argmin(1), progress=True)
-    assert "repairing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -188,3 +171,9 @@ def test_progress_is_shown_when_asked_for(capsys):
 def test_bad_input_is_refused(true_class, options, message):
     with pytest.raises(UserError, match=message):
         small.as_users_run_it(repair)(small.trace(), true_class, **options)
+
+
+def test_too_large_a_set_is_not_searched():
+    trace = small.trace()
+    with pytest.raises(UserError, match="54 pixels.* 16 at most"):
+        smallest_repair(trace, 0, torch.ones_like(trace.maps, dtype=torch.bool))

@@ -6,6 +6,7 @@ from torch import nn
 
 from tests.helpers import small
 from tinyvgg.backtracking import (
+    NAMED,
     Contrastive,
     Contribution,
     Cutoff,
@@ -13,7 +14,6 @@ from tinyvgg.backtracking import (
     Rule,
     Stepwise,
     backtrack,
-    published,
 )
 from tinyvgg.contribution import contributions
 from tinyvgg.errors import UserError
@@ -36,38 +36,26 @@ def shares_by_autograd(net, trace, logit):
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=len)
-def test_contribution_keeps_what_adds_to_the_logit(hidden):
-    net = small.model(hidden=hidden)
-    trace = small.trace(net)
-    target = torch.tensor([3, 0, 4, 1])
-    pixels, *neurons = shares_by_autograd(net, trace, lambda z: z.gather(1, target[:, None]))
-    found = backtrack(trace, target, Contribution())
-    assert torch.equal(found.pixels, pixels > 0)
-    assert len(found.neurons) == len(hidden)
-    for kept, share in zip(found.neurons, neurons, strict=True):
-        assert torch.equal(kept, share > 0)
-
-
-@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
-@pytest.mark.parametrize("against", [2, torch.tensor([1, 1, 0, 0]), None], ids=str)
-def test_contrastive_keeps_what_adds_to_the_difference_of_two_logits(hidden, against):
+@pytest.mark.parametrize("against", [2, torch.tensor([1, 1, 0, 0]), None, "nothing"], ids=str)
+def test_what_is_kept_adds_to_the_logit_or_to_the_difference_of_two(hidden, against):
     net = small.model(hidden=hidden)
     trace = small.trace(net)
     target = torch.tensor([3, 0, 4, 3])
+    rule = Contribution() if against == "nothing" else Contrastive(against)
     if against is None:
         others = trace.logits.clone()
         others[range(4), target] = -torch.inf
-        rival = others.argmax(1)
-    else:
-        rival = torch.as_tensor(against).expand(4)
+        against = others.argmax(1)
 
-    def difference(logits):
-        return logits.gather(1, target[:, None]) - logits.gather(1, rival[:, None])
+    def wanted(logits):
+        logit = logits.gather(1, target[:, None])[:, 0]
+        if isinstance(rule, Contribution):
+            return logit
+        return logit - logits[range(4), torch.as_tensor(against).expand(4)]
 
-    pixels, *neurons = shares_by_autograd(net, trace, difference)
-    found = backtrack(trace, target, Contrastive(against))
-    assert torch.equal(found.pixels, pixels > 0)
-    for kept, share in zip(found.neurons, neurons, strict=True):
+    shares = shares_by_autograd(net, trace, wanted)
+    found = backtrack(trace, target, rule)
+    for kept, share in zip((found.pixels, *found.neurons), shares, strict=True):
         assert torch.equal(kept, share > 0)
 
 
@@ -80,13 +68,11 @@ def test_top_keeps_the_largest_shares_and_all_neurons(rule):
         shares = contributions(trace, None, trace.logits.sort(1).indices[:, -2])
     for top in (0, 1, 4, 10_000):
         some = backtrack(trace, rule=rule(top=top))
-        assert all(torch.equal(a, b) for a, b in zip(some.neurons, whole.neurons, strict=True))
+        assert all(map(torch.equal, some.neurons, whole.neurons))
         for image in range(4):
             count = min(top, int(whole.pixels[image].sum()))
-            best = shares[image].flatten().topk(count).indices
-            assert set(some.pixels[image].flatten().nonzero().flatten().tolist()) == set(
-                best.tolist()
-            )
+            best = shares[image].flatten().topk(count).indices.sort().values
+            assert torch.equal(some.pixels[image].flatten().nonzero().flatten(), best)
 
 
 def test_contrastive_repairs_more_than_the_literal_rule_can_tell_apart():
@@ -99,13 +85,10 @@ def test_contrastive_repairs_more_than_the_literal_rule_can_tell_apart():
     assert (found.pixels & contrast).any()
 
 
-@pytest.mark.parametrize("rule", [Contribution, Contrastive])
-def test_a_negative_number_of_pixels_is_refused(rule):
-    with pytest.raises(UserError, match="top -1 is negative"):
-        rule(top=-1)
-
-
-def test_a_class_to_hold_against_that_is_not_there_is_refused():
+def test_a_negative_number_of_pixels_and_a_class_that_is_not_there_are_refused():
+    for rule in (Contribution, Contrastive):
+        with pytest.raises(UserError, match="top -1 is negative"):
+            rule(top=-1)
     with pytest.raises(UserError, match="target 7 is not one of the classes 0 to 4"):
         backtrack(small.trace(), 0, Contrastive(against=7))
 
@@ -115,8 +98,7 @@ def test_all_rules_are_rules_and_one_of_the_users_own_needs_only_a_step():
         def step(self, activations, weight, above, last):
             return (activations > 0) & ((weight.clamp(min=0).T @ above.double().T).T > 0.5)
 
-    for rule in (Literal(), Cutoff(), published(), Contribution(), Contrastive(), Strong()):
-        assert isinstance(rule, Rule)
+    assert all(isinstance(rule, Rule) for rule in (*NAMED.values(), Strong()))
     trace = small.trace()
     pixels = backtrack(trace, rule=Strong()).pixels
     assert pixels.any()
@@ -141,7 +123,7 @@ def averaged(size, relu):
 
 
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, (5, 2), (None, 3)], ids=str)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, (None, 3)], ids=str)
 def test_an_average_and_the_first_dense_layer_are_one_linear_layer(size, relu):
     net, plain = averaged(size, relu)
     ours, theirs = record(net, small.images()), record(plain, small.images())

@@ -75,16 +75,6 @@ def test_tracking_is_not_linear():
     assert (track_features(trace, pixels) - of_the_difference).abs().max() > 1e-3
 
 
-def test_a_batch_gives_the_stacked_results_of_its_images():
-    trace = small.trace()
-    pixels = half(trace)
-    features, logits = track_features(trace, pixels), rescore(trace, pixels)
-    for row in range(4):
-        one = pixels[row : row + 1]
-        torch.testing.assert_close(track_features(trace[row], one), features[row : row + 1])
-        torch.testing.assert_close(rescore(trace[row], one), logits[row : row + 1])
-
-
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [

@@ -1,7 +1,8 @@
 """Single images explained: what is said and written is what the library finds in them."""
 
 import json
-import shutil
+import os
+import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -14,11 +15,10 @@ from PIL import Image
 import tinyvgg
 from tests.helpers import pages
 from tinyvgg import backtracking as rules
-from tinyvgg import files as paths
+from tinyvgg import cli, files
 from tinyvgg.backtracking import NAMED
 from tinyvgg.errors import UserError
 from tinyvgg.explain import (
-    Explained,
     Explanation,
     draw,
     explain_images,
@@ -29,27 +29,69 @@ from tinyvgg.explain import (
     shown_maps,
 )
 from tinyvgg.faces.images import read_image
-from tinyvgg.training import runs as registry
-from tinyvgg.training import runs as run_folder
+from tinyvgg.training import runs
 from tinyvgg.training.experiments import open_study
-from tinyvgg.training.runs import Experiment, Run, load_trained
+from tinyvgg.training.runs import load_trained
+
+SETTINGS = {"epochs": 4, "initialisation": "he", "scaling": "standardised"}
 
 
-@pytest.fixture
-def explained(network: Run, images: list[Path]) -> Explained:
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory, draw_photographs):
+    return draw_photographs(tmp_path_factory.mktemp("photographs") / "faces")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, faces):
+    """A TINYVGG_HOME with one complete run, of classes calm and glad."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYVGG_HOME", str(home))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        open_study("smoke", f"folder:{faces}", 3, False, SETTINGS).run("class", device="cpu")
+        torch.set_num_threads(threads)
+        yield home
+
+
+@pytest.fixture(scope="module")
+def network(home):
+    return load_trained("class-folder")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Three images of other sizes than the network's, the last with a name to be careful with."""
+    folder, generator = tmp_path_factory.mktemp("images"), np.random.default_rng(5)
+    paths = [folder / name for name in ("one.png", "two.png", "<b>Zoë & 顔.png")]
+    for number, path in enumerate(paths):
+        pixels = generator.integers(0, 200, (40 + number, 48, 3), dtype=np.uint8)
+        pixels[..., 0] += 15 * number
+        Image.fromarray(pixels).save(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def explained(network, images):
     return explain_images(network, images, true_class="glad")
 
 
-def trace_of(network: Run, path: Path) -> tinyvgg.Trace:
+@pytest.fixture(scope="module")
+def saved(explained, tmp_path_factory):
+    """The page, and what is beside it as JSON."""
+    page = save(explained, tmp_path_factory.mktemp("explained") / "new" / "folder")
+    return page, json.loads((page.parent / "explanation.json").read_text("utf-8"))
+
+
+def trace_of(network, path):
     pixels = torch.from_numpy(read_image(path, network.size))
     return tinyvgg.record(network.model, network.scaling(pixels[None]))
 
 
-def test_a_network_is_the_one_of_its_run(network: Run, faces: Path) -> None:
-    (name,) = registry.listed()["name"]
+def test_a_network_is_the_one_of_its_run(network, faces):
+    (name,) = runs.listed()["name"]
     assert (network.name, network.experiment.name) == (name, name)
-    settings = {"epochs": 4, "initialisation": "he", "scaling": "standardised"}
-    run = open_study("smoke", f"folder:{faces}", 3, False, settings).run("class")
+    run = open_study("smoke", f"folder:{faces}", 3, False, SETTINGS).run("class")
     for name, weights in run.model.state_dict().items():
         assert torch.equal(network.model.state_dict()[name], weights)
     assert network.scaling == run.scaling
@@ -57,9 +99,7 @@ def test_a_network_is_the_one_of_its_run(network: Run, faces: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", NAMED)
-def test_explanations_are_what_the_library_finds(
-    network: Run, images: list[Path], rule: str
-) -> None:
+def test_explanations_are_what_the_library_finds(network, images, rule):
     found = explain_images(network, images, NAMED[rule], true_class="glad").explanations
     assert [one.path for one in found] == images
     for one in found:
@@ -74,9 +114,7 @@ def test_explanations_are_what_the_library_finds(
         assert bool(one.repair.repaired) == bool(smallest.repaired)
 
 
-def test_backtracking_starts_from_the_class_that_is_asked_for(
-    network: Run, images: list[Path]
-) -> None:
+def test_backtracking_starts_from_the_class_that_is_asked_for(network, images):
     by_class = {
         label: explain_images(network, images[:1], rules.Contribution(), target=name)
         for label, name in enumerate(network.classes)
@@ -90,13 +128,10 @@ def test_backtracking_starts_from_the_class_that_is_asked_for(
     assert not torch.equal(*(found.explanations[0].found.pixels for found in by_class.values()))
 
 
-def test_scripts_read_the_same_as_json(
-    explained: Explained, network: Run, tmp_path: Path
-) -> None:
-    page = save(explained, tmp_path / "new" / "folder")
-    found = json.loads((page.parent / "explanation.json").read_text("utf-8"))
+def test_scripts_read_the_same_as_json(saved, explained, network):
+    page, found = saved
     assert found["run"] == network.name
-    assert found["weights_sha256"] == run_folder.sha256(network.folder / run_folder.WEIGHTS)
+    assert found["weights_sha256"] == runs.sha256(network.folder / runs.WEIGHTS)
     assert (found["rule"], found["tinyvgg"]) == (repr(rules.Cutoff()), tinyvgg.__version__)
     assert found["classes"] == ["calm", "glad"]
     for said, one in zip(found["images"], explained.explanations, strict=True):
@@ -110,42 +145,35 @@ def test_scripts_read_the_same_as_json(
         without = tinyvgg.rescore(trace, pixels).softmax(1)[0]
         np.testing.assert_allclose(said["without_pixels"]["probabilities"], without, rtol=1e-6)
         assert said["predicted"] == network.classes[int(trace.predicted)]
-        assert said["sha256"] == run_folder.sha256(one.path)
+        assert said["sha256"] == runs.sha256(one.path)
         for file in said["pictures"].values():
             assert file in found["files"]
     there = {p.relative_to(page.parent).as_posix() for p in page.parent.rglob("*.*")}
     assert there == {"explanation.json", *found["files"]}
 
 
-def test_the_page_is_complete_by_itself(explained: Explained, tmp_path: Path) -> None:
-    html = save(explained, tmp_path / "folder").read_text("utf-8")
+def test_the_page_is_complete_by_itself(saved, explained):
+    html = saved[0].read_text("utf-8")
     pages.read(html)
     assert html.count("<h2 id=") == len(explained.explanations)
     assert "&lt;b&gt;Zoë &amp; 顔.png" in html
     assert "<b>" not in html
-    assert 'scope="col"' in html
-    assert 'scope="row"' in html
+    assert all(f'scope="{of}"' in html for of in ("col", "row"))
 
 
-def test_the_page_shows_in_a_browser_what_was_computed(
-    explained: Explained, network: Run, tmp_path: Path
-) -> None:
-    html = save(explained, tmp_path / "folder").read_text("utf-8")
-    dom = " ".join(pages.shown(html, tmp_path).split())
+def test_the_page_shows_in_a_browser_what_was_computed(saved, explained, network, tmp_path):
+    dom = " ".join(pages.shown(saved[0].read_text("utf-8"), tmp_path).split())
     for one in explained.explanations:
         answer, chance = network.classes[one.predicted], float(one.probabilities.max())
         assert f"The answer is <strong>{answer}</strong>, with probability {chance:.3f}." in dom
 
 
-def test_the_picture_of_the_input_is_what_the_network_sees(
-    explained: Explained, network: Run
-) -> None:
+def test_pictures_show_what_the_network_sees_and_orange_lies_where_the_pixels_are(
+    explained, network
+):
     one = explained.explanations[1]
     seen = np.asarray(Image.open(BytesIO(draw(one)["input"])))
     np.testing.assert_array_equal(seen, read_image(one.path, network.size))
-
-
-def test_orange_lies_where_the_pixels_are() -> None:
     image = np.full((16, 16, 3), 100, dtype=np.uint8)
     pixels = torch.zeros(3, 4, 4, dtype=torch.bool)
     pixels[:2, 1, 2] = pixels[0, 3, 0] = True
@@ -154,26 +182,17 @@ def test_orange_lies_where_the_pixels_are() -> None:
     assert change[4, 8] > change[12, 0] > 0
     change[4:8, 8:12] = change[12:16, 0:4] = 0
     assert not change.any()
-
-
-def test_maps_are_shown_by_the_number_of_their_pixels() -> None:
-    pixels = torch.zeros(4, 2, 2, dtype=torch.bool)
-    pixels[3] = pixels[1, 0] = True
-    assert shown_maps(pixels).tolist() == [3, 1]
-    sheet = map_sheet(torch.ones(4, 2, 2), pixels)
-    assert sheet.shape[1] > sheet.shape[0]
+    assert shown_maps(pixels).tolist() == [0, 1]
     assert not len(shown_maps(torch.zeros_like(pixels)))
-    assert (map_sheet(torch.zeros(4, 2, 2), torch.zeros_like(pixels)) == 255).all()
+    assert (map_sheet(torch.zeros(3, 4, 4), torch.zeros_like(pixels)) == 255).all()
 
 
-def test_the_page_says_whether_the_answer_stays(
-    explained: Explained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_says_whether_the_answer_stays(explained, tmp_path, monkeypatch):
     one = explained.explanations[0]
     given, other = one.predicted, 1 - one.predicted
     classes, pictures = explained.run.classes, [draw(one)]
 
-    def said(**changes: object) -> str:
+    def said(**changes):
         shown = replace(explained, explanations=(replace(one, **changes),), unreadable=())
         return " ".join(page(shown, pictures).split())
 
@@ -187,16 +206,13 @@ def test_the_page_says_whether_the_answer_stays(
     assert "No set of pixels was found" in said(true_class=other, repair=unfound)
 
 
-def test_an_unreadable_image_stops_no_other(
-    network: Run, images: list[Path], tmp_path: Path
-) -> None:
+def test_an_unreadable_image_stops_no_other(network, images, tmp_path):
     (tmp_path / "bad.jpg").write_text("text")
     given = [tmp_path / "bad.jpg", *images[:1], tmp_path / "nowhere.png", tmp_path]
     found = explain_images(network, given)
     assert [one.path for one in found.explanations] == images[:1]
     assert [one.path for one in found.unreadable] == [given[0], *given[2:]]
-    html = save(found, tmp_path / "folder").read_text("utf-8")
-    assert "nowhere.png" in html
+    assert "nowhere.png" in save(found, tmp_path / "folder").read_text("utf-8")
     said = json.loads((tmp_path / "folder" / "explanation.json").read_text())
     assert [one["path"] for one in said["unreadable"]] == [str(given[0]), *map(str, given[2:])]
 
@@ -204,33 +220,19 @@ def test_an_unreadable_image_stops_no_other(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target": "sad"}, "class 'sad' is not one of calm, glad"),
         ({"true_class": "sad"}, "class 'sad' is not one of calm, glad"),
         ({"images": [Path("nowhere.png")]}, "none of 1 images can be explained: image 'nowhere"),
         ({"images": []}, "none of 0 images"),
     ],
 )
-def test_what_cannot_be_explained_is_refused(
-    network: Run, images: list[Path], arguments: dict, message: str
-) -> None:
+def test_what_cannot_be_explained_is_refused(network, images, arguments, message):
     with pytest.raises(UserError, match=message):
         explain_images(network, **{"images": images, **arguments})
 
 
-def test_a_folder_with_something_else_is_left_alone(explained: Explained, tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("kept")
-    with pytest.raises(UserError, match="holds something else"):
-        save(explained, tmp_path / "mine")
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
-    (tmp_path / "file").write_text("kept")
-    with pytest.raises(UserError, match="is a file"):
-        save(explained, tmp_path / "file")
-
-
 def test_an_earlier_explanation_is_replaced_unless_something_was_added(
-    network: Run, explained: Explained, images: list[Path], tmp_path: Path
-) -> None:
+    network, explained, images, tmp_path
+):
     folder = tmp_path / "folder"
     save(explained, folder)
     save(explain_images(network, images[:1]), folder)
@@ -239,16 +241,19 @@ def test_an_earlier_explanation_is_replaced_unless_something_was_added(
     (folder / "notes.txt").write_text("kept")
     with pytest.raises(UserError, match="holds something else"):
         save(explained, folder)
+    assert (folder / "notes.txt").exists()
+    with pytest.raises(UserError, match="is a file"):
+        save(explained, folder / "notes.txt")
 
 
 def test_a_failure_leaves_nothing_behind_and_the_earlier_one_in_place(
-    explained: Explained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    explained, tmp_path, monkeypatch
+):
     folder = tmp_path / "folder"
     save(explained, folder)
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
 
-    def fail(*_: object) -> None:
+    def fail(*_):
         raise RuntimeError("no page")
 
     monkeypatch.setattr("tinyvgg.explain.page", fail)
@@ -260,54 +265,77 @@ def test_a_failure_leaves_nothing_behind_and_the_earlier_one_in_place(
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_folder_that_cannot_be_moved_into_place_comes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "folder"
+def test_a_folder_that_cannot_be_moved_into_place_comes_back(tmp_path, monkeypatch):
+    folder, move = tmp_path / "folder", os.replace
     folder.mkdir()
     (folder / "old").write_text("old")
-    replace_really = paths.os.replace
 
-    def refuse(source: Path, target: Path) -> None:
+    def refuse(source, target):
         if str(source).endswith(".new"):
             raise OSError("full")
-        replace_really(source, target)
+        move(source, target)
 
-    monkeypatch.setattr(paths.os, "replace", refuse)
+    monkeypatch.setattr(files.os, "replace", refuse)
     with pytest.raises(OSError, match="full"):
-        paths.write_folder_whole(folder, lambda into: (into / "new").write_text("new"))
+        files.write_folder_whole(folder, lambda into: (into / "new").write_text("new"))
     assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
 
 
-def test_only_complete_runs_are_asked(home: Path, tmp_path: Path, monkeypatch) -> None:
-    (trained,) = (home / "runs").iterdir()
-    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
-    copy = tmp_path / "runs" / "copy"
-    shutil.copytree(trained, copy)
-    assert load_trained("cop").name == "copy"
-    (copy / run_folder.WEIGHTS).write_bytes(b"0")
-    with pytest.raises(UserError, match="damaged"):
-        load_trained("copy")
-    (copy / run_folder.MANIFEST).unlink()
-    with pytest.raises(UserError, match="run 'copy' is interrupted"):
-        load_trained("copy")
-    with pytest.raises(UserError, match="is not one of copy"):
-        load_trained("other")
+# --- tinyvgg explain
 
 
-def test_a_configuration_without_its_settings_is_refused(network: Run) -> None:
-    with pytest.raises(UserError, match="cannot be read"):
-        Experiment.of({"task": "class"})
-    with pytest.raises(UserError, match="cannot be read"):
-        Experiment.of({**network.experiment.configuration, "recipe": {"unheard": 1}})
+def test_images_are_explained_into_a_folder(images, tmp_path, capsys):
+    given = ["explain", *map(str, images), "--run", "folder", "--true", "glad", "-o"]
+    assert cli.main([*given, str(tmp_path / "out")]) == 0
+    *answers, page = capsys.readouterr().out.splitlines()
+    found = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))
+    for line, one in zip(answers, found["images"], strict=True):
+        chance = max(one["probabilities"])
+        assert line == f"{one['path']}: {one['predicted']}, probability {chance:.3f}"
+    assert page == f"The page: {tmp_path / 'out' / 'explanation.html'}"
+
+
+def test_the_folder_is_named_after_the_run_unless_one_is_given(images, home, network):
+    given = ["explain", str(images[0]), "--run", "folder", "--rule", "literal", "--target", "calm"]
+    assert cli.main(given) == 0
+    folder = home / "build" / "explained" / network.name
+    found = json.loads((folder / "explanation.json").read_text("utf-8"))
+    assert (found["rule"], found["images"][0]["target"]) == ("Literal()", "calm")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_an_image_is_passed_over_where_it_or_its_name_cannot_be_read(images, tmp_path, capsys):
+    strange = tmp_path / os.fsdecode(b"strange\xff.png")
+    strange.write_bytes(images[0].read_bytes())
+    given = [*map(str, (images[0], strange, tmp_path / "no.png")), "--run", "folder"]
+    assert cli.main(["explain", *given, "-o", str(tmp_path / "out")]) == cli.SOME_UNREADABLE
+    said = capsys.readouterr()
+    assert "passed over: image" in said.err
+    assert "no.png" in said.err
+    assert "has a name that is not UTF-8; rename it" in said.err
+    assert str(images[0]) in said.out
+    found = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))
+    assert found["unreadable"][0]["path"].endswith("strange\\udcff.png")
 
 
 @pytest.mark.parametrize(
-    "source", ["synthetic", "synthetic:noise=0.02", "folder:here", "folder:here::crop=faces"]
+    ("arguments", "message"),
+    [
+        (["--run", "nothing"], "run 'nothing' is not one of class-folder"),
+        (["--run", "folder", "--rule", "fuzzy"], "'fuzzy' is not one of 'literal', 'cutoff'"),
+        (["--run", "folder", "--target", "sad"], "class 'sad' is not one of calm, glad"),
+        (["--run", "folder", "-o", "there"], "output folder 'there' holds something else"),
+    ],
 )
-def test_an_experiment_keeps_its_name_without_the_place_of_its_images(
-    network: Run, source: str
-) -> None:
-    given = replace(network.experiment, source=source)
-    kept = json.loads(json.dumps(given.configuration))
-    assert Experiment.of(kept).name == given.name
+def test_bad_input_is_one_line_and_writes_nothing(
+    images, home, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "notes.txt").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["explain", str(images[0]), *arguments]) == cli.BAD_INPUT
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert sorted(tmp_path.rglob("*")) == before

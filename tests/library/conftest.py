@@ -1,1 +1,0 @@
-"""Makes the slow references and the small models beside this file importable by name."""
