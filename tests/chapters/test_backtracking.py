@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.helpers import networks
+from tests.helpers import small, small_runs
 from tests.helpers.made_up import sentence
 from tinyvgg.backtracking import Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
@@ -18,7 +18,7 @@ from tinyvgg.trace import record
 
 @pytest.fixture(scope="module")
 def run():
-    return networks.run()
+    return small_runs.run("subject")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def test_overlap_is_intersection_over_union_and_unknown_for_two_empty_sets():
     assert np.isnan(found[2])
 
 
-def test_random_class_is_neither_predicted_nor_true(followed):
-    trace, labels = followed.trace, followed.targets["true"]
+def test_random_class_is_neither_predicted_nor_true():
+    trace, labels = small.trace(), torch.tensor([0, 1, 2, 3])
     draws = torch.stack([chapter.random_classes(trace, labels, seed) for seed in range(10)])
     assert not ((draws == trace.predicted) | (draws == labels)).any()
     assert len(draws.unique(dim=0)) > 1
@@ -53,17 +53,16 @@ def test_random_class_is_neither_predicted_nor_true(followed):
 def test_walk_is_named_from_the_last_hidden_layer_down(followed):
     found = followed.found["literal"]["predicted"]
     named = chapter.by_layer(found.neurons, found.pixels)
-    assert {layer: units.shape[1] for layer, units in named.items()} == {
-        "a_3": 12, "a_2": 16, "a_1": 20, "pixels": 24,
-    }  # fmt: skip
+    widths = {layer: units.shape[1] for layer, units in named.items()}
+    assert widths == {"a_2": 16, "a_1": 24, "pixels": 24}
     assert torch.equal(named["a_1"], found.neurons[0])
 
 
 def test_kept_units_are_counted_among_the_active_ones(followed):
     table = kept_table(followed)
-    row = table.query("rule == 'literal' and layer == 'a_2'").iloc[1]
-    active = int((followed.trace.dense[1][1] > 0).sum())
-    kept = int(followed.found["literal"]["predicted"].neurons[1][1].sum())
+    row = table.query("rule == 'literal' and layer == 'a_1'").iloc[1]
+    active = int((followed.trace.dense[0][1] > 0).sum())
+    kept = int(followed.found["literal"]["predicted"].neurons[0][1].sum())
     assert (row["active"], row["kept"]) == (active, kept)
     assert row["share"] == pytest.approx(kept / active)
     assert (table["share"].dropna() <= 1).all()
@@ -71,11 +70,9 @@ def test_kept_units_are_counted_among_the_active_ones(followed):
 
 def test_overlap_compares_the_sets_of_two_walks(followed):
     table = overlap_table(followed)
-    chosen = table.query("rule == 'literal' and layer == 'a_3' and against == 'true'")
-    sets = [
-        backtrack(followed.trace, followed.targets[name], Literal()).neurons[-1]
-        for name in ("predicted", "true")
-    ]
+    chosen = table.query("rule == 'literal' and layer == 'a_2' and against == 'true'")
+    targets = (followed.targets[name] for name in ("predicted", "true"))
+    sets = [backtrack(followed.trace, target, Literal()).neurons[-1] for target in targets]
     np.testing.assert_allclose(chosen["overlap"].to_numpy(), chapter.jaccard(*sets).numpy())
     assert set(table["rule"]) == {"literal", "cutoff", "contribution"}
 
@@ -136,7 +133,7 @@ def test_equations_hold_where_the_network_follows_them(softmax, sums, changed, e
 
 
 def test_identity_draws_on_more_pixels_only_where_it_does(followed, overlap):
-    other = follow_errors(networks.run("emotion"))
+    other = follow_errors(small_runs.run("emotion"))
     of_both = {"subject": followed, "emotion": other}
     found = chapter.algorithm_verdicts(of_both, dict.fromkeys(of_both, overlap), False, True)
     counts = [chapter.pixel_counts(part, "literal") for part in (followed, other)]
@@ -151,8 +148,8 @@ def test_claims_about_both_tasks_are_not_tested_on_one(followed, overlap):
     assert verdict(found, "A1").verdict != "cannot be tested here"
 
 
-def test_run_without_errors_says_so_in_every_figure_and_verdict():
-    run = networks.run(wrong=False)
+def test_run_without_errors_says_so_in_every_figure_and_verdict(run):
+    run = run.having(logits=torch.eye(3)[run.labels])
     followed = follow_errors(run)
     kept = averages(kept_table(followed), ["rule", "layer"], "share")
     assert len(kept) == len(chapter.layer_summary({"subject": kept})[0]) == 0
@@ -171,18 +168,16 @@ def test_last_layers_figure_shows_the_terms_it_draws(run):
     figure = chapter.last_layers(image, run.classes)
     shown = " ".join(text.get_text() for text in figure.axes[0].texts)
     assert f"{float(image.logits.amax()):.3f}" in shown
-    assert shown.count("$i$ =") == 12
+    assert shown.count("$i$ =") == 16
 
 
 def test_layers_are_drawn_from_the_top_down_and_the_control_at_the_pixels(overlap):
     control = overlap.tail(1).assign(rule="contribution", layer="pixels")
     table = pd.concat([overlap[overlap["layer"] != "pixels"], control])
     (ax,) = chapter.layers_figure({"subject": table}, "overlap").axes
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == [
-        "$a_3$", "$a_2$", "$a_1$", "pixels",
-    ]  # fmt: skip
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["$a_2$", "$a_1$", "pixels"]
     (place,) = ax.containers[-1].lines[0].get_xdata()
-    assert round(place) == 3
+    assert round(place) == 2
 
 
 def test_montage_lays_maps_out_row_by_row_with_gaps():

@@ -6,7 +6,6 @@ import re
 import zlib
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from synthfaces import FacePart, FaceSpec, render_face
 from tests.helpers import pages
 from tinyvgg import files as paths
-from tinyvgg.chapters.explorers import StaticExplorer
 from tinyvgg.chapters.own_face import (
     OFFERED,
     Album,
@@ -45,17 +43,17 @@ def small(anatomy_folder):
 
 
 @pytest.fixture(scope="module")
-def page(small: Album) -> StaticExplorer:
+def page(small):
     return static_faces(small, "test")
 
 
-def unpacked(text: str) -> np.ndarray:
+def unpacked(text):
     """(frames, 4, s, s) as packed."""
     content = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     return content.reshape(-1, 4, SIZE, SIZE)
 
 
-def image_of(layers: np.ndarray) -> np.ndarray:
+def image_of(layers):
     red, green, blue, _ = layers
     return np.stack([red + green, green, blue + green], axis=-1)
 
@@ -64,33 +62,27 @@ def image_of(layers: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("cause", OFFERED.values(), ids=OFFERED)
-def test_a_cause_makes_another_shot_at_every_place_but_that_of_rest(cause):
+def test_a_cause_makes_another_shot_with_words_of_its_own_at_every_place_but_that_of_rest(cause):
     spec = FaceSpec(9)
     shots = [cause.spec(spec, place) for place in range(len(cause.values))]
     assert shots[cause.rest] is spec
     assert len(set(shots)) == len(shots)
     same = {"expression": spec.expression, "angle": 90, "light": spec.light, "head": spec.head}
     assert all(replace(shot, **same) == spec for shot in shots)
+    assert len({cause.text(place) for place in range(len(cause.values))}) == len(cause.values)
+    numbers = [value for value in cause.values if not isinstance(value, str)]
+    assert all(one < other for one, other in pairwise(numbers))
 
 
 @pytest.mark.parametrize("name", [name for name in OFFERED if name != "expression"])
 def test_rest_changes_nothing_also_where_its_value_is_set(name, anatomy_folder):
-    cause = OFFERED[name]
-    spec = FaceSpec(1)
+    cause, spec = OFFERED[name], FaceSpec(1)
     value = cause.change(spec, cause.values[cause.rest])
     one, other = (render_face(each, SIZE, anatomy_folder) for each in (spec, value))
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("cause", OFFERED.values(), ids=OFFERED)
-def test_a_cause_says_every_value_in_words_of_its_own(cause):
-    texts = [cause.text(place) for place in range(len(cause.values))]
-    assert len(set(texts)) == len(texts)
-    numbers = [value for value in cause.values if not isinstance(value, str)]
-    assert all(one < other for one, other in pairwise(numbers))
-
-
-def test_words_tell_sides_as_the_subject_has_them():
+def test_words_name_sides_as_the_subject_has_them():
     gaze, lamps = OFFERED["gaze"], OFFERED["turn"]
     assert gaze.text(0) == "30° to the subject's right"
     assert gaze.spec(FaceSpec(1), 0).expression.gaze_yaw == -30
@@ -118,10 +110,9 @@ def test_an_expression_leaves_gaze_light_and_nuisance_as_they_are():
 
 def test_an_album_holds_what_the_causes_render(small, anatomy_folder):
     jaw = small.causes["jawOpen"]
-    spec = jaw.spec(FaceSpec(4), 1)
     seen = small.changed(4, jaw, 1)
-    assert seen.spec == spec
-    np.testing.assert_array_equal(seen.image, render_face(spec, SIZE, anatomy_folder))
+    assert seen.spec == jaw.spec(FaceSpec(4), 1)
+    np.testing.assert_array_equal(seen.image, render_face(seen.spec, SIZE, anatomy_folder))
     assert small.changed(4, jaw, jaw.rest) is small.at_rest(4)
 
 
@@ -139,7 +130,7 @@ def test_the_album_of_the_tests_is_small_and_no_other_lacks_a_cause():
 # --- packing
 
 
-def random_seen(rng: np.random.Generator) -> Seen:
+def random_seen(rng):
     image = rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
     return Seen(FaceSpec(1), image, rng.integers(0, 11, (SIZE, SIZE), dtype=np.uint8))
 
@@ -149,17 +140,13 @@ def test_packed_images_are_the_same_to_the_byte(rest):
     rng = np.random.default_rng(0)
     steps = [random_seen(rng) for _ in range(5)]
     found = {rest: unpacked(pack(steps[rest]))[0]}
+    assert outwards(5, 2) == [(3, 2), (4, 3), (1, 2), (0, 1)]
     order = outwards(5, rest)
     for (place, inner), added in zip(order, unpacked(pack_steps(steps, rest)), strict=True):
         found[place] = found[inner] + added
     for place, step in enumerate(steps):
         np.testing.assert_array_equal(image_of(found[place]), step.image)
         np.testing.assert_array_equal(found[place][3], step.parts)
-
-
-def test_steps_go_outwards_from_rest():
-    assert outwards(5, 2) == [(3, 2), (4, 3), (1, 2), (0, 1)]
-    assert outwards(3, 0) == [(1, 0), (2, 1)]
 
 
 # --- the page
@@ -177,10 +164,8 @@ def test_page_parses_with_a_name_for_every_slider_and_nothing_from_outside(page,
 
 def test_numbers_of_the_page_are_the_computed_ones(page, small):
     data = pages.embedded(page.html)
-    assert [person["title"] for person in data["people"]] == [
-        "woman (subject 1)",
-        "girl (subject 4)",
-    ]
+    titles = [person["title"] for person in data["people"]]
+    assert titles == ["woman (subject 1)", "girl (subject 4)"]
     for subject, person in zip(small.subjects, data["people"], strict=True):
         rest = small.at_rest(subject)
         assert sum(person["pixels"]) == SIZE**2
@@ -231,9 +216,7 @@ new MutationObserver(() => {
 """
 
 
-def third_picture(
-    page: StaticExplorer, act: str, shown: str, folder: Path
-) -> tuple[str, np.ndarray]:
+def third_picture(page, act, shown, folder):
     """The page after some actions, and its third picture, a pixel each of the image."""
     text = pages.shown(page.html + SLIDE % (act, shown, SIZE), folder)
     pixels = json.loads(re.search(r"PIXELS(\[\[.*?)END", text)[1])
@@ -242,9 +225,8 @@ def third_picture(
 
 def test_a_browser_shows_the_difference_that_a_slider_makes(page, small, tmp_path):
     gaze = small.causes["gaze"]
-    text, seen = third_picture(
-        page, 'set("jawOpen", 1); set("gaze", 0);', "0 gaze 0 difference", tmp_path
-    )
+    act = 'set("jawOpen", 1); set("gaze", 0);'
+    text, seen = third_picture(page, act, "0 gaze 0 difference", tmp_path)
     change = compare(small.at_rest(1), small.changed(1, gaze, 0))
     np.testing.assert_array_equal(seen, difference_picture(change.levels))
     assert "Gaze, 30° to the subject's right: " in text

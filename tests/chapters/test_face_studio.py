@@ -31,11 +31,11 @@ def kept_anatomy(anatomy_folder, monkeypatch):
 
 
 @pytest.fixture
-def live() -> FaceStudio:
+def live():
     return FaceStudio(FaceSpec(1), SIZE)
 
 
-def shown(widget) -> np.ndarray:
+def shown(widget):
     return np.asarray(Image.open(BytesIO(widget.value)))
 
 
@@ -130,23 +130,16 @@ def test_what_cannot_be_rendered_is_said_in_one_line_and_leaves_the_last_shot(li
     def refuse(spec, size):
         raise UserError("wheel <anny> is missing")
 
-    before = live.spec
-    monkeypatch.setattr(studio, "see", refuse)
-    live.sliders["jawOpen"].value = 0.7
-    assert "wheel &lt;anny&gt; is missing" in live.sentence.value
-    assert live.spec == before
-    assert live.sliders["jawOpen"].value == 0
-
-
-def test_what_no_face_can_do_is_refused_in_one_line(live):
-    live.sliders["jawOpen"].max = 9
-    live.sliders["jawOpen"].value = 5
-    assert f"weight of jawOpen 5.0 is not a number from 0 to {STRONGEST}" in live.sentence.value
-    assert live.spec == FaceSpec(1)
-    assert live.sliders["jawOpen"].value == 0
-
-
-def test_a_size_out_of_range_is_refused():
+    jaw, before = live.sliders["jawOpen"], live.spec
+    jaw.max = 9
+    for value, message in (
+        (5, f"jawOpen 5.0 is not a number from 0 to {STRONGEST}"),
+        (0.7, "&lt;"),
+    ):
+        jaw.value = value
+        assert message in live.sentence.value
+        assert (live.spec, jaw.value) == (before, 0)
+        monkeypatch.setattr(studio, "see", refuse)
     with pytest.raises(FaceError, match="size 4"):
         FaceStudio(size=4)
 
@@ -169,12 +162,8 @@ def test_quick_requests_are_one_piece_of_work():
         assert done == [0, 1]
 
     asyncio.run(ask())
-
-
-def test_work_is_done_at_once_where_nothing_can_wait():
-    done = []
-    Later(lambda: done.append(1)).request()
-    assert done == [1]
+    Later(done.clear).request()  # where nothing can wait it is done at once
+    assert done == []
 
 
 def test_a_slider_that_is_drawn_along_renders_its_last_value_alone(live, monkeypatch):

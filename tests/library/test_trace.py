@@ -53,7 +53,6 @@ def test_an_empty_batch_gives_empty_results():
     [
         (models.alexnet, 256 * 6 * 6, 3, 224),
         (models.alexnet, 256 * 6 * 6, 3, 131),  # maps of 3 x 3, averaged to 6 x 6
-        (models.vgg11, 512 * 7 * 7, 5, 224),
         (models.vgg16, 512 * 7 * 7, 5, 97),
         (models.vgg11_bn, 512 * 7 * 7, 5, 64),
         (models.vgg19_bn, 512 * 7 * 7, 5, 64),
