@@ -130,6 +130,8 @@ def test_what_cannot_be_rendered_is_said_in_one_line_and_leaves_the_last_shot(li
     def refuse(spec, size):
         raise UserError("wheel <anny> is missing")
 
+    with pytest.raises(FaceError, match="size 4"):
+        FaceStudio(size=4)
     jaw, before = live.sliders["jawOpen"], live.spec
     jaw.max = 9
     for value, message in (
@@ -140,8 +142,6 @@ def test_what_cannot_be_rendered_is_said_in_one_line_and_leaves_the_last_shot(li
         assert message in live.sentence.value
         assert (live.spec, jaw.value) == (before, 0)
         monkeypatch.setattr(studio, "see", refuse)
-    with pytest.raises(FaceError, match="size 4"):
-        FaceStudio(size=4)
 
 
 def test_quick_requests_are_one_piece_of_work():

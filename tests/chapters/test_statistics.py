@@ -14,13 +14,10 @@ from tinyvgg.chapters.statistics import (
 
 
 @pytest.mark.parametrize("trials", [1, 4, 2412])
-def test_wilson_interval_agrees_with_scipys(trials: int) -> None:
+def test_wilson_interval_agrees_with_scipys_and_takes_sums_of_means(trials: int) -> None:
     for successes in {0, 1, trials // 2, trials}:
         found = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
         assert proportion_interval(successes, trials) == pytest.approx((found.low, found.high))
-
-
-def test_wilson_interval_takes_sums_of_means() -> None:
     below, between, above = (proportion_interval(count, 9) for count in (2, 2.5, 3))
     assert below.low < between.low < above.low
     assert below.high < between.high < above.high

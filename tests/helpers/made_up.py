@@ -44,37 +44,21 @@ def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0)
         shift = generator.integers(1, len(classes), len(chosen))
         answers[chosen] = (labels[chosen] + shift) % len(classes)
     else:
-        for place, answer in mistakes.items():
-            answers[place] = answer
+        answers[list(mistakes)] = list(mistakes.values())
     scores = generator.uniform(0, 1, (len(labels), len(classes))).astype(np.float32)
     scores[np.arange(len(labels)), answers] += generator.uniform(1, 4, len(labels))
-    epochs = 5
     error = float((answers != labels).mean())
-    history = pd.DataFrame(
-        {
-            "epoch": range(1, epochs + 1),
-            "train_loss": 1.0,
-            "train_error": np.linspace(0.9, 0.2, epochs),
-            "test_loss": 1.0,
-            "test_error": [*np.linspace(0.9, error / 2, epochs - 1), error],
-            "seconds": 2.0,
-        }
-    )
-    recipe = Recipe(epochs=epochs)
+    history = pd.DataFrame({"epoch": range(1, 6), "train_loss": 1.0, "test_loss": 1.0})
+    history["train_error"] = np.linspace(0.9, 0.2, 5)
+    history["test_error"] = [*np.linspace(0.9, error / 2, 4), error]
+    history["seconds"] = 2.0
+    recipe = Recipe(epochs=5)
     experiment = Experiment(task, faces.source, "made up", classes, size, 4, (8,), recipe, 0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = TinyVGG(len(classes), size, 4, (8,)).eval()
-    logits = torch.from_numpy(scores)
-    return Run(
-        experiment,
-        faces=faces,
-        split=parts,
-        model=model,
-        history=history,
-        logits=logits,
-        manifest={"device": "cpu"},
-    )
+    given = {"faces": faces, "split": parts, "model": model, "history": history}
+    return Run(experiment, logits=torch.from_numpy(scores), manifest={"device": "cpu"}, **given)
 
 
 def sentence(drawn: style.Drawn) -> str:

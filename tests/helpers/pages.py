@@ -50,9 +50,7 @@ def read(html: str) -> Reader:
     assert set(reader.ids.values()) == {1}
     assert set(reader.targets) <= set(reader.ids)
     inner = {f"#{name}" for name in reader.ids}
-    assert all(
-        source.startswith("data:image/png;base64,") or source in inner for source in reader.sources
-    )
+    assert all(s.startswith("data:image/png;base64,") or s in inner for s in reader.sources)
     assert reader.images_without_alt == 0
     assert not re.search(r"https?://|@import|url\(", html)
     return reader
@@ -71,11 +69,6 @@ def shown(html: str, folder: Path) -> str:
     (folder / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
     command = [browser, *options, f"--user-data-dir={folder}", "--dump-dom"]
-    done = subprocess.run(
-        [*command, (folder / "page.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    command.append((folder / "page.html").as_uri())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return re.sub(r'<script type="application/json".*?</script>', "", done.stdout, flags=re.S)
