@@ -1,1 +1,0 @@
-"""Makes the small models of the core's tests importable by name."""
