@@ -250,7 +250,36 @@ confidences = {rule: cases.confidence_table(errors[rule], lookalikes[rule]) for 
 sets = ["nothing", "common", "random_common", "contrastive_common"]
 
 # %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the mistaken class and all others, for four choices of pixels"}}
-cases.confidence_figure(confidences, sets)
+COLOURS = {
+    "true": (style.BLUE, "true class"),
+    "mistaken": (style.RED, "class that (b) was taken for"),
+    "other": ("#c9c9c9", "all other classes"),
+}
+
+
+@style.styled()
+def confidence_figure():
+    """Draw the probabilities of both images without each set, and the number of its pixels."""
+    figure, axes = style.grid(len(RULES), 2, aspect=0.55, sharex=True, sharey=True)
+    colours, names = map(list, zip(*COLOURS.values(), strict=True))
+    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+    for row, (rule, table) in zip(axes, confidences.items(), strict=True):
+        for ax, image in zip(row, cases.IMAGES, strict=True):
+            shown = table.loc[image].loc[sets].rename(index=cases.SETS)
+            bars = shown[list(COLOURS)].set_axis(names, axis=1)
+            bars.plot.barh(stacked=True, ax=ax, color=colours, width=0.8, legend=False)
+            for place, count in enumerate(shown["pixels"]):
+                ax.text(0.985, place, f"{count:.0f}", ha="right", va="center", fontsize=7, bbox=box)
+            ax.set(xlim=(0, 1), ylim=(len(sets) - 0.5, -0.5), ylabel="")
+            ax.set_title(f"{image}, {rule} rule")
+    for ax in axes[-1]:
+        ax.set_xlabel(f"probability\n(random: mean of {cases.DRAWS} draws)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+confidence_figure() if len(pair) else cases.NO_PAIR
 
 # %%
 right, wrong = cases.IMAGES

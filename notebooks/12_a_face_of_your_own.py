@@ -33,15 +33,19 @@ seed = 0
 
 # %%
 import pandas as pd
+from matplotlib.patches import Patch
 
 import synthfaces
 from synthfaces import FacePart
+from tinyvgg.chapters import style
 from tinyvgg.chapters.own_face import (
+    PART_COLOURS,
     FaceStudio,
     album,
     compare,
-    interventions_figure,
+    difference_picture,
     part_name,
+    parts_picture,
     see,
     static_faces,
 )
@@ -93,8 +97,27 @@ original = see(shot, size)
 shots = {name: synthfaces.intervene(shot, **cause) for name, cause in causes.items()}
 changed = {name: see(other, size) for name, other in shots.items()}
 
+
 # %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it: for an action only the part of the face that moves is blue, for lamps, camera and skin the whole head"}}
-interventions_figure(original, changed)
+@style.styled()
+def interventions_figure():
+    """Draw the original and its parts, and the changed images, each over its difference."""
+    figure, axes = style.grid(2 * -(-len(changed) // 5), 6, aspect=1.1)
+    for axis in axes.flat:
+        style.clear(axis)
+    style.show_image(axes[0, 0], original.image, "original")
+    style.show_image(axes[1, 0], parts_picture(original.image, original.parts), "its parts")
+    pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, changed.items(), strict=False)
+    for above, below, (cause, seen) in pairs:
+        style.show_image(above, seen.image, cause)
+        style.show_image(below, difference_picture(compare(original, seen).levels))
+    parts = [part for part in FacePart if part != FacePart.BACKGROUND]
+    handles = [Patch(color=PART_COLOURS[part], label=part_name(part)) for part in parts]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
+    return figure
+
+
+interventions_figure()
 
 # %% [markdown]
 # Of 100 pixels so many are equal to the byte, in the whole image and in each part of the original:

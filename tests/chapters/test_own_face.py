@@ -10,7 +10,6 @@ from tinyvgg.chapters.own_face import (
     Seen,
     compare,
     difference_picture,
-    interventions_figure,
     parts_picture,
     see,
 )
@@ -72,17 +71,3 @@ def test_parts_are_tinted_each_in_its_own_colour():
         colour = np.frombuffer(bytes.fromhex(PART_COLOURS[part][1:]), np.uint8).astype(float)
         np.testing.assert_allclose(tinted[part], (100 + colour) / 2, atol=0.5)
     assert len(set(PART_COLOURS.values())) == len(FacePart)
-
-
-def test_the_figure_shows_each_cause_over_its_difference():
-    before = made_up(100)
-    after = {f"cause {number}": made_up(90 + number, (0, 0)) for number in range(6)}
-    axes = interventions_figure(before, after).axes
-    titles = [axis.get_title() for axis in axes]
-    assert (titles[:6], titles[13]) == (["original", *list(after)[:5]], "cause 5")
-    shown = [axis.images[0].get_array() if axis.images else None for axis in axes]
-    np.testing.assert_array_equal(shown[2], after["cause 1"].image)
-    levels = compare(before, after["cause 1"]).levels
-    np.testing.assert_array_equal(shown[8], difference_picture(levels))
-    assert shown[14] is None
-    assert shown[6].shape == (4, 4, 3)

@@ -383,27 +383,20 @@ def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
     rows, found = {}, summary.to_dict("index")
     for name in sets:
         row = found[name]
-        rate, difference = (
-            f"{100 * row[value]:{sign}.1f}{unit} ({_points(row[low], row[high], sign)})"
-            if row[value] == row[value]
-            else paper.NOTHING
-            for value, low, high, sign, unit in (
-                ("rate", "low", "high", "", "%"),
-                ("difference", "difference_low", "difference_high", "+", ""),
-            )
-        )
+        points = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         rows[SETS[name]] = {
             "pixels": paper.show(row["pixels"], "mean"),
             "count": f"{row['count']:.4g}",
-            "share (95 % interval)": rate,
-            "points above control (95 % interval)": difference,
+            "share (95 % interval)": _percent(row["rate"], row["low"], row["high"], "", "%"),
+            "points above control (95 % interval)": _percent(*points, "+", ""),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("suppressed")
 
 
-def _points(low: float, high: float, sign: str) -> str:
-    """Print an interval in percent; a bootstrap says nothing of cases that all differ alike."""
-    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
+def _percent(value: float, low: float, high: float, sign: str, unit: str) -> str:
+    """Print an interval, too; a bootstrap says nothing of cases that all differ alike."""
+    interval = f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
+    return f"{100 * value:{sign}.1f}{unit} ({interval})" if value == value else paper.NOTHING
 
 
 Numbers = Mapping[str, object]
@@ -586,36 +579,6 @@ def judge_unique(run: Run, eight: Tables, every: Tables) -> Iterable[Part]:
 
 
 NO_PAIR = style.Missing("No error of this run has a right look-alike: there is nothing to show.")
-COLOURS = {
-    "true": (style.BLUE, "true class"),
-    "mistaken": (style.RED, "class that (b) was taken for"),
-    "other": ("#c9c9c9", "all other classes"),
-}
-
-
-@style.styled()
-def confidence_figure(tables: Tables, sets: Sequence[str]) -> style.Drawn:
-    """Draw probabilities of a pair without sets of pixels, from `confidence_table` by rule (S2)."""
-    if not _cases(tables):
-        return NO_PAIR
-    figure, axes = style.grid(len(tables), 2, aspect=0.55, sharex=True, sharey=True)
-    colours, names = map(list, zip(*COLOURS.values(), strict=True))
-    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-    for row, (rule, table) in zip(axes, tables.items(), strict=True):
-        for ax, image in zip(row, IMAGES, strict=True):
-            shown = table.loc[image].loc[list(sets)].rename(index=SETS)
-            bars = shown[list(COLOURS)].set_axis(names, axis=1)
-            bars.plot.barh(stacked=True, ax=ax, color=colours, width=0.8, legend=False)
-            for place, pixels in enumerate(shown["pixels"]):
-                words: Any = {"ha": "right", "va": "center", "fontsize": 7, "bbox": box}
-                ax.text(0.985, place, f"{pixels:.0f}", **words)
-            ax.set(xlim=(0, 1), ylim=(len(sets) - 0.5, -0.5), ylabel="")
-            ax.set_title(f"{image}, {rule} rule")
-    for ax in axes[-1]:
-        ax.set_xlabel(f"probability\n(random: mean of {DRAWS} draws)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    return figure
 
 
 @style.styled()

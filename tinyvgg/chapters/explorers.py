@@ -44,20 +44,17 @@ TEMPLATES = Environment(
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An error and its probabilities before and after some pixels are suppressed.
-
-    Its features are what these pixels show in the image (Algorithm 2), 0 where nothing.
-    """
+    """An error and its probabilities before and after some pixels are suppressed."""
 
     case: Case
     pixels: int
     before: Float[np.ndarray, "k"]
     after: Float[np.ndarray, "k"]
-    features: Float[np.ndarray, "h w"]
+    features: Float[np.ndarray, "h w"]  # what these pixels show in the image (Algorithm 2)
 
 
 class Bench:
-    """Compute the scenes of a run's errors that have a look-alike, each once; draw by a seed.
+    """Compute the scenes of a run's errors that have a look-alike, each once.
 
     `scene(place, choice, rule)` is the error at a place of the pairs without one of `CHOICES`.
     """
@@ -101,14 +98,11 @@ class Bench:
 
     def _compute_scene(self, place: int, choice: str, rule: str) -> Scene:
         sets, trace = self._sets(place, rule), self.pair(place).wrong
-        pixels = sets[choice]
-        return Scene(
-            self.pairs.cases[place],
-            int(pixels.sum()),
-            before=rescore(trace, sets["nothing"]).softmax(1)[0].numpy(),
-            after=rescore(trace, pixels).softmax(1)[0].numpy(),
-            features=strength(track_features(trace, pixels))[0],
+        before, after = (
+            rescore(trace, sets[pixels]).softmax(1)[0].numpy() for pixels in ("nothing", choice)
         )
+        features = strength(track_features(trace, sets[choice]))[0]
+        return Scene(self.pairs.cases[place], int(sets[choice].sum()), before, after, features)
 
     def _compute_sets(self, place: int, rule: str) -> dict[str, Bool[Tensor, "1 c h w"]]:
         pair = self.pair(place)

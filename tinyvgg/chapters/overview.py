@@ -18,9 +18,6 @@ from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
 
-MOST = 6
-"""Classes shown with a bar, where there are more than two others."""
-
 
 def shown_pair(pairs: Pairs) -> Pairs:
     """Return the pair nearest to its look-alike, of those repaired without the unique pixels."""
@@ -29,23 +26,22 @@ def shown_pair(pairs: Pairs) -> Pairs:
     return pairs.only(closest(repaired or pairs.cases))
 
 
+@style.styled()
 def overview(run: Run, pair: Pairs) -> style.Drawn:
     """Draw an error, its unique pixels, what they show, and the answer without them."""
     if not len(pair):
         return style.Missing("No error of this run has a right look-alike.")
     case, pixels = pair.cases[0], pixel_sets(pair, RULES["cutoff"]).unique
     names = [style.short(name, 14) for name in run.classes]
-    figure, axes = style.grid(1, 4, cell=2.6, aspect=1.12)
-    with style.styled():
-        title = f"{names[case.true]}, taken for {names[case.predicted]}"
-        style.show_image(axes[0, 0], np.asarray(run.faces.images[case.row]), title)
-        style.show_image(axes[0, 1], montage(pair.wrong.maps[0], pixels[0]))
-        axes[0, 1].set_title(f"{int(pixels.sum())} pixels of the last maps (orange)")
-        style.show_map(axes[0, 2], style.strength(track_features(pair.wrong, pixels))[0])
-        axes[0, 2].set_title("what they show in the image")
-        after = rescore(pair.wrong, pixels).softmax(1)[0]
-        _bars(axes[0, 3], names, pair, after)
-        figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
+    figure, (axes,) = style.grid(1, 4, cell=2.6, aspect=1.12)
+    title = f"{names[case.true]}, taken for {names[case.predicted]}"
+    style.show_image(axes[0], np.asarray(run.faces.images[case.row]), title)
+    count = f"{int(pixels.sum())} pixels of the last maps (orange)"
+    style.show_image(axes[1], montage(pair.wrong.maps[0], pixels[0]), count)
+    style.show_map(axes[2], style.strength(track_features(pair.wrong, pixels))[0])
+    axes[2].set_title("what they show in the image")
+    _bars(axes[3], names, pair, rescore(pair.wrong, pixels).softmax(1)[0])
+    figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
 
 
@@ -62,11 +58,11 @@ def montage(
 
 
 def _bars(ax: Axes, names: list[str], pair: Pairs, after: Float[Tensor, "k"]) -> None:
-    """Show the true and the mistaken class, and the likeliest others, in their order."""
+    """Show all classes where they are few, else the true, the mistaken and the likeliest ones."""
     case, before = pair.cases[0], pair.wrong.probabilities[0]
     weight = before + after
     weight[[case.true, case.predicted]] = torch.inf
-    most = len(names) if len(names) <= MOST + 2 else MOST
+    most = len(names) if len(names) <= 8 else 6
     labels = weight.argsort(descending=True, stable=True)[:most].sort().values
     places = np.arange(len(labels))
     ax.barh(places - 0.2, before[labels], 0.4, color="#b8b8b8", label="with them")

@@ -13,8 +13,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from jaxtyping import Int, UInt8
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from tinyvgg import files
 from tinyvgg.chapters import style
@@ -102,27 +100,6 @@ def parts_picture(
     """Tint an image by the parts of the face that it shows."""
     colours = np.array([_rgb(part) for part in synthfaces.FacePart])[parts]
     return np.asarray(np.round((1 - TINT) * image + TINT * colours), dtype=np.uint8)
-
-
-@style.styled()
-def interventions_figure(before: Seen, after: Mapping[str, Seen]) -> Figure:
-    """Draw the original and its parts, and the changed images, each over its difference."""
-    figure, axes = style.grid(2 * -(-len(after) // 5), 6, aspect=1.1)
-    for axis in axes.flat:
-        style.clear(axis)
-    style.show_image(axes[0, 0], before.image, "original")
-    style.show_image(axes[1, 0], parts_picture(before.image, before.parts), "its parts")
-    pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, after.items(), strict=False)
-    for above, below, (cause, seen) in pairs:
-        style.show_image(above, seen.image, cause)
-        style.show_image(below, difference_picture(compare(before, seen).levels))
-    handles = [
-        Patch(color=colour, label=part_name(part))
-        for part, colour in PART_COLOURS.items()
-        if part != synthfaces.FacePart.BACKGROUND
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
-    return figure
 
 
 @dataclass(frozen=True)
