@@ -383,18 +383,20 @@ def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
     rows, found = {}, summary.to_dict("index")
     for name in sets:
         row = found[name]
+        share = [row[column] for column in ("rate", "low", "high")]
         points = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         rows[SETS[name]] = {
             "pixels": paper.show(row["pixels"], "mean"),
             "count": f"{row['count']:.4g}",
-            "share (95 % interval)": _percent(row["rate"], row["low"], row["high"], "", "%"),
-            "points above control (95 % interval)": _percent(*points, "+", ""),
+            "share (95 % interval)": _percent(share, "", "%"),
+            "points above control (95 % interval)": _percent(points, "+", ""),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("suppressed")
 
 
-def _percent(value: float, low: float, high: float, sign: str, unit: str) -> str:
-    """Print an interval, too; a bootstrap says nothing of cases that all differ alike."""
+def _percent(found: Sequence[float], sign: str, unit: str) -> str:
+    """Print a value and its interval; a bootstrap says nothing of cases that all differ alike."""
+    value, low, high = found
     interval = f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
     return f"{100 * value:{sign}.1f}{unit} ({interval})" if value == value else paper.NOTHING
 
