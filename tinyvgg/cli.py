@@ -237,13 +237,13 @@ def train(
     task: str | None, settings: Texts, device: str | None, tensorboard: Path | None, **study: Any
 ) -> None:
     """Train one network, or load it if it is there; alone or in the processes of torchrun."""
-    from tinyvgg.faces.sources import check_device, check_study, check_task
+    from tinyvgg.faces.sources import check_study, check_task
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.watching import TensorBoard
 
     check_study(**study)
     task, changed = check_task(task, study["faces"]), _settings(settings)
-    device, board = check_device(device), _board(tensorboard)
+    board = _board(tensorboard)
     first = _rank() == 0
     opened = open_study(**study, progress=first, settings=changed)
     watchers = [TensorBoard(board / opened.experiment(task).name)] if board and first else []

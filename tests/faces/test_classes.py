@@ -28,14 +28,14 @@ def test_names_of_any_script_and_with_spaces_are_classes(touch) -> None:
 
 def test_two_classes_that_differ_in_capitals_alone_are_refused(touch) -> None:
     folder = touch("Happy/1.jpg", "Happy/2.jpg", "happy/1.jpg", "happy/2.jpg", "sad/1.jpg")
-    with pytest.raises(UserError, match="classes 'Happy' and 'happy' .* differ in capitals alone"):
+    with pytest.raises(UserError, match="classes 'Happy' and 'happy' .* differ in capitals"):
         list_classes(folder)
 
 
 def test_two_classes_whose_letters_are_encoded_in_two_ways_are_refused(touch) -> None:
     composed, apart = "caf\u00e9", "cafe\u0301"
     folder = touch(*(f"{name}/{n}.jpg" for name in (composed, apart) for n in range(2)))
-    with pytest.raises(UserError, match="differ in how letters are encoded alone; rename one"):
+    with pytest.raises(UserError, match="how letters are encoded; rename one"):
         list_classes(folder)
 
 
@@ -99,7 +99,7 @@ def test_folders_that_may_not_be_read_are_left_out_or_named(touch) -> None:
         assert len(listing.photographs) == 4
 
     def refused() -> None:
-        with pytest.raises(UserError, match="cannot be read .Permission denied.; change its perm"):
+        with pytest.raises(UserError, match="cannot be read .Permission denied.; give"):
             list_classes(folder)
 
     (folder / "c").chmod(0)

@@ -23,7 +23,7 @@ def test_a_place_may_have_the_separator_if_another_follows(text: str) -> None:
     source = parse_source(text)
     assert source.place == text.partition(":")[2].rpartition("::")[0]
     assert str(source) == text
-    assert parse_source(source.absolute).path.name == source.place
+    assert parse_source(absolute(text)).path.name == source.place
 
 
 def test_usual_options_are_not_written_and_others_in_one_order() -> None:
@@ -57,11 +57,11 @@ def test_a_network_remembers_options_and_no_place() -> None:
         ("folder:a::boxes=x", "option of faces 'folder' 'boxes' is not one of crop, unclear"),
         ("folder:a::crop", "option 'crop' is not NAME=VALUE"),
         ("folder:a::crop=auto,crop=faces", "'crop' of faces 'folder' is given twice"),
-        ("folder:a::crop=", "crop '' is not one of auto"),
-        ("folder:a\udcff", r"'folder:a.udcff' has a place that is not UTF-8; rename"),
-        ("folder:~nobody_at_all/x", "begins with a home that is not known; write it out"),
-        ("rafd:a::boxes=~nobody_at_all/x", "boxes '~nobody_at_all/x' begins with a home that is"),
-        ("rafd:a::boxes=", "boxes '' of faces 'rafd' is no file; give one, or leave it out"),
+        ("folder:a::crop=", "option 'crop=' is not NAME=VALUE"),
+        ("folder:a\udcff", r"'folder:a.udcff' is no path that could be used .*; rename it"),
+        ("folder:~nobody_at_all/x", "nobody_at_all/x' is no path .*; write the home out"),
+        ("rafd:a::boxes=~nobody_at_all/x", "boxes '~nobody_at_all/x' is no path"),
+        ("rafd:a::boxes=", "option 'boxes=' is not NAME=VALUE"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(text: str, said: str) -> None:

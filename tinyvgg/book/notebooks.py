@@ -19,7 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 from tinyvgg import files
 from tinyvgg.book.normalise import normalise, write_notebook
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import parse
+from tinyvgg.faces.sources import check_one_of
 from tinyvgg.training.settings import PROFILES
 
 PATTERN = "[0-9][0-9]_*.py"
@@ -64,8 +64,14 @@ def defaults(source: Path) -> dict[str, Any]:
 
 def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return all parameters of a notebook: its defaults, and those typed on a command line."""
-    known = defaults(source)
-    return {**known, **parse(pairs, known, source.stem)}
+    typed = defaults(source)
+    for name, value in pairs:
+        check_one_of(f"{source.stem}: parameter", name, tuple(typed))
+        whole = isinstance(typed[name], int)
+        if whole and not value.removeprefix("-").isdecimal():
+            raise UserError(f"{name} {value!r} is not a whole number, such as {typed[name]}")
+        typed[name] = int(value) if whole else value
+    return typed
 
 
 def trains(source: Path) -> bool:

@@ -13,30 +13,12 @@ import numpy as np
 import pandas as pd
 
 from tinyvgg.errors import UserError
+from tinyvgg.faces import images, sources
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.folder import Listing, Photograph, Value
-from tinyvgg.faces.images import (
-    Crop,
-    Facts,
-    Looker,
-    Square,
-    Unusable,
-    centred,
-    cut,
-    find_faces,
-    pixels_of,
-)
+from tinyvgg.faces.images import Crop, Facts, Looker, Square, Unusable
 from tinyvgg.faces.rafd import facts_of
-from tinyvgg.faces.sources import (
-    AROUND_FACES,
-    AUTO,
-    BY_CAMERA,
-    CENTRE,
-    LARGEST,
-    Source,
-    check_one_of,
-    synthfaces,
-)
+from tinyvgg.faces.sources import AROUND_FACES, AUTO, BY_CAMERA, CENTRE, LARGEST, Source, synthfaces
 
 _EYES_FROM_FRONT, _EYES_FROM_SIDE = 0.13, 0.08
 """How far eyes are apart: more up to half the side, less in profiles; in diagonals of the box."""
@@ -82,20 +64,13 @@ def around_eyes(face: Face) -> Crop:
 
 @dataclass(frozen=True)
 class Cropping:
-    """A way to choose the part of a photograph.
-
-    Attributes:
-        how, unclear: see `tinyvgg.faces.sources.OPTIONS`.
-        boxes: the squares of the cameras by angle.
-        frame: height and width that photographs of the cameras have, in pixels.
-        why: a sentence on why this was chosen, where it was not asked for.
-    """
+    """A way to choose the part of a photograph: see `tinyvgg.faces.sources.OPTIONS`."""
 
     how: str
     unclear: str = ""
-    boxes: Mapping[int, Crop] = field(default_factory=dict)
-    frame: tuple[int, int] = (0, 0)
-    why: str = ""
+    boxes: Mapping[int, Crop] = field(default_factory=dict)  # of cameras, by angle
+    frame: tuple[int, int] = (0, 0)  # height and width of the cameras' photographs, pixels
+    why: str = ""  # a sentence, where it was not asked for
 
     @property
     def looks_for_faces(self) -> bool:
@@ -131,13 +106,9 @@ class Cropping:
         return {"how": BY_CAMERA, "frame": list(self.frame), "boxes": boxes}
 
     def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
-        """Return the part of a photograph that is used.
-
-        Raises:
-            Unusable: it shows no face, or several, or has another size than the others.
-        """
+        """Return the part of a photograph that is used; `Unusable` says why there is none."""
         if self.how == BY_CAMERA:
-            if (facts.height, facts.width) == self.frame:
+            if _shape(facts) == self.frame:
                 return self.boxes[int(known["angle"])]
             height, width = self.frame
             raise Unusable(f"has {facts.width} x {facts.height} pixels, and not {width} x {height}")
@@ -150,7 +121,7 @@ class Cropping:
             if self.unclear != CENTRE:
                 count = len(facts.faces)
                 raise Unusable(f"shows {count or 'no'} face{'s' if count else ' that was found'}")
-        return centred(facts.height, facts.width)
+        return images.centred(facts.height, facts.width)
 
 
 def cropping_of(plain: Mapping[str, Any]) -> Cropping:
@@ -173,11 +144,8 @@ def clear_face(faces: Sequence[Face]) -> Face | None:
 def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
     """Choose how to crop a set of which nothing is known but the faces in a sample of it."""
     usable = [facts for facts in sample if not facts.fault]
-    filled = [
-        around_eyes(face).side / min(facts.height, facts.width)
-        for facts in usable
-        if (face := clear_face(facts.faces)) is not None
-    ]
+    clear = [(facts, clear_face(facts.faces)) for facts in usable]
+    filled = [around_eyes(face).side / min(seen.height, seen.width) for seen, face in clear if face]
     looked = f"of {len(usable)} images that were looked at"
     if len(filled) < PORTRAITS * max(1, len(usable)):
         return Cropping(CENTRE, why=f"(A clear face was found in {len(filled)} {looked}.)")
@@ -195,22 +163,21 @@ def choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
     if crop == BY_CAMERA:
         photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
         if boxes:
-            return read_boxes(Path(boxes).expanduser(), photographs, looker)
-        return derive(photographs, looker)
+            return _read_boxes(Path(boxes).expanduser(), photographs, looker)
+        return _derive(photographs, looker)
     if crop != AUTO:
         return Cropping(crop, unclear)
-    sample = _spread([one.path for one in listing.photographs], AUTO_SAMPLE)
+    sample = _spread(listing.photographs, AUTO_SAMPLE)
     return fitting(looker.look(sample, faces=True, title=_TITLE), unclear)
 
 
-def _spread(paths: list[str], most: int) -> list[str]:
+def _spread(photographs: Sequence[Photograph], most: int) -> list[str]:
     """Return some paths, evenly spread; all of them where they are few."""
-    if len(paths) <= most:
-        return paths
-    return [paths[place * len(paths) // most] for place in range(most)]
+    count = min(len(photographs), most)
+    return [photographs[place * len(photographs) // count].path for place in range(count)]
 
 
-def derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
+def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     """Work out the squares of all cameras, from neutral faces that look ahead where there are such.
 
     A square is around the eyes, by `around_eyes`, and level; its middle and its side are medians
@@ -221,20 +188,14 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     everything = [path for chosen in sample.values() for path in chosen]
     facts = dict(zip(everything, looker.look(everything, faces=True, title=_TITLE), strict=True))
     frame = _frame(facts.values())
-    crops = {
-        angle: [
-            around_eyes(face)
-            for path in chosen
-            if (facts[path].height, facts[path].width) == frame
-            and (face := clear_face(facts[path].faces)) is not None
-        ]
-        for angle, chosen in sample.items()
-    }
-    boxes = {
-        angle: Crop(*np.median([(c.x, c.y, c.side) for c in seen], axis=0).tolist())
-        for angle, seen in crops.items()
-        if len(seen) >= min(FEWEST, len(sample[angle]) or FEWEST)
-    }
+    boxes, looked = {}, 0
+    for angle, chosen in sample.items():
+        whole = [facts[path] for path in chosen if _shape(facts[path]) == frame]
+        crops = [around_eyes(face) for seen in whole if (face := clear_face(seen.faces))]
+        looked += len(crops)
+        if len(crops) >= min(FEWEST, len(chosen) or FEWEST):
+            middles = [(crop.x, crop.y, crop.side) for crop in crops]
+            boxes[angle] = Crop(*np.median(middles, axis=0).tolist())
     if not boxes:
         raise UserError(
             "no camera of these photographs sees faces; give the squares: ::boxes=FILE.csv with "
@@ -242,7 +203,6 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
         )
     y, side = np.median([(box.y, box.side) for box in boxes.values()], axis=0).tolist()
     usual = Crop(frame[1] / 2, y, side)
-    looked = sum(map(len, crops.values()))
     why = f"(It was worked out from {looked} faces that were found in {len(everything)} images.)"
     boxes = {angle: boxes.get(angle, usual) for angle in synthfaces.ANGLES}
     return Cropping(BY_CAMERA, boxes=boxes, frame=frame, why=why)
@@ -251,26 +211,24 @@ def derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
 def _sample(photographs: Sequence[Photograph], angle: int) -> list[str]:
     """Return paths of a camera: neutral and looking ahead where possible, spread over all."""
     of_camera = [one for one in photographs if one.known["angle"] == angle]
-    plain = [
-        one
-        for one in of_camera
-        if (one.known.get("emotion"), one.known.get("gaze")) == ("neutral", "frontal")
-    ]
-    chosen = plain if len(plain) >= FEWEST else of_camera
-    return _spread([one.path for one in chosen], SAMPLE)
+    usual = {"emotion": "neutral", "gaze": "frontal"}
+    plain = [one for one in of_camera if usual.items() <= one.known.items()]
+    return _spread(plain if len(plain) >= FEWEST else of_camera, SAMPLE)
+
+
+def _shape(facts: Facts) -> tuple[int, int]:
+    return facts.height, facts.width
 
 
 def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
     """Return height and width of most photographs."""
-    shapes = [(facts.height, facts.width) for facts in seen if not facts.fault]
+    shapes = [_shape(facts) for facts in seen if not facts.fault]
     if not shapes:
-        raise UserError(
-            "none of the photographs that were looked at can be decoded; are they whole?"
-        )
+        raise UserError("none of the photographs that were looked at can be decoded; repair them")
     return max(sorted(set(shapes)), key=shapes.count)
 
 
-def read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> Cropping:
+def _read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     """Read the squares that a table gives: a row a camera, in pixels of the photographs."""
     where = f"boxes {str(file)!r}"
     try:
@@ -279,49 +237,43 @@ def read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) ->
         said = " ".join(str(error).split())
         raise UserError(f"{where} cannot be read ({said}); give a CSV file") from None
     if list(table.columns) != _COLUMNS:
-        raise UserError(
-            f"{where} has the columns {', '.join(map(str, table.columns))}; "
-            f"it needs {', '.join(_COLUMNS)}"
-        )
+        said = ", ".join(map(str, table.columns))
+        raise UserError(f"{where} has the columns {said}; it needs {', '.join(_COLUMNS)}")
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
         raise UserError(f"{where} has {table.iloc[0].to_dict()}, not four numbers")
-    frame = _frame(looker.look([one.path for one in photographs[:SAMPLE]]))
+    height, width = frame = _frame(looker.look([one.path for one in photographs[:SAMPLE]]))
     boxes: dict[int, Crop] = {}
     for number, left, top, side in table.astype(float).itertuples(index=False):
-        angle = int(number) if number.is_integer() else number
-        check_one_of("angle of boxes", angle, synthfaces.ANGLES)
-        if angle in boxes:
-            raise UserError(f"{where} has two for angle {angle}; remove one")
-        box = boxes[angle] = Crop(left + side / 2, top + side / 2, side)
-        height, width = frame
+        sources.check_one_of("angle of boxes", number, synthfaces.ANGLES)
+        box = boxes[int(number)] = Crop(left + side / 2, top + side / 2, side)
         if not (1 <= side <= 2 * max(frame) and 0 <= box.x <= width and 0 <= box.y <= height):
             raise UserError(
-                f"the box of angle {angle} in {where} has the side {side:g} and the middle "
+                f"the box of angle {number:g} in {where} has the side {side:g} and the middle "
                 f"{box.x:g}, {box.y:g} in photographs of {width} x {height} pixels; its middle has "
                 "to lie in them, and its side be from 1 to twice theirs"
             )
-    for angle in sorted({int(one.known["angle"]) for one in photographs} - set(boxes)):
-        raise UserError(f"{where} has none for angle {angle}; add a row")
+    lacking = sorted({int(one.known["angle"]) for one in photographs} - set(boxes))
+    if lacking or len(boxes) < len(table):
+        said = f"none for angle {lacking[0]}; add a row" if lacking else "two for an angle"
+        raise UserError(f"{where} has {said}")
     return Cropping(BY_CAMERA, boxes=boxes, frame=frame, why="(It was given.)")
 
 
 def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Square:
-    """Read a photograph as a network takes it.
+    """Read a photograph as a network takes it, at a size in pixels.
 
     Args:
         path: of the file.
-        size: side of the result, in pixels.
-        cropping: how the photographs of a network were cropped, as its manifest has it for
-            `cropping_of`; None where they were not. An image that is not cropped yet is then
-            cropped around its face. Where each camera has a square of its own, a file that is
-            named like the database's gets that of its camera, and another is cropped around its
-            face.
+        size: side of the result.
+        cropping: what a network's manifest says of its photographs, for `cropping_of`; None where
+            they were not cropped, and an image that is not cropped yet is cropped around its face.
+            Where each camera has a square, a file whose name says no camera is cropped likewise.
 
     Raises:
         UserError: it cannot be read or decoded, or has no face where one is looked for.
     """
     try:
-        pixels = pixels_of(path)
+        pixels = images.pixels_of(path)
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
         how, known = None if cropping is None else cropping_of(cropping), {}
         if how is not None and how.how == BY_CAMERA:
@@ -330,7 +282,7 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Squa
             except UserError:
                 how = Cropping(AROUND_FACES, LARGEST)
         if how is None or how.looks_for_faces:
-            facts = replace(facts, faces=find_faces(pixels))
-        return cut(pixels, (how or fitting([facts], LARGEST)).crop(known, facts), size)
+            facts = replace(facts, faces=images.find_faces(pixels))
+        return images.cut(pixels, (how or fitting([facts], LARGEST)).crop(known, facts), size)
     except Unusable as error:
         raise UserError(f"image {str(path)!r} {error}; give another") from None

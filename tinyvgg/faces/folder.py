@@ -5,8 +5,8 @@ import io
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,41 +48,39 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """The photographs of a source.
+    """The photographs of a source, and the columns that a network can be trained to classify."""
 
-    Attributes:
-        folder: that the paths start from.
-        photographs: those that may be used, in their order.
-        tasks: the columns that a network can be trained to classify.
-        left_out: files that are not used, with the reason.
-        missing: what the source's design asks for and does not find, in words.
-        beyond: photographs that belong to the design but not to what networks learn from, such as
-            full profiles.
-    """
-
-    folder: Path
+    folder: Path  # that the paths start from
     photographs: tuple[Photograph, ...]
     tasks: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
     missing: tuple[str, ...] = ()
+    """What the source's design asks for and does not find, in words."""
     beyond: tuple[Photograph, ...] = ()
+    """Photographs of the design that networks do not learn from, such as full profiles."""
 
 
-def usable_tasks(
-    photographs: Sequence[Photograph], where: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns that a network can be trained to classify, and why others cannot be.
+def listing(
+    folder: Path,
+    used: Sequence[Photograph],
+    left_out: Sequence[LeftOut],
+    missing: Sequence[str] = (),
+    beyond: Sequence[Photograph] = (),
+    where: str = "",
+) -> Listing:
+    """Return photographs with the columns that can be classified; the others are missing.
 
     Raises:
         UserError: no column can be used: there are fewer than two classes, or one has a single
             image; two classes whose names differ in capitals alone.
     """
-    if not photographs:
+    where = where or f"folder {str(folder)!r}"
+    if not used:
         raise UserError(f"{where} has no image that can be used; are the paths right?")
-    usable: list[str] = []
+    tasks: list[str] = []
     faults: list[str] = []
     for task in TASKS:
-        counts = Counter(str(one.known[task]) for one in photographs if task in one.known)
+        counts = Counter(str(one.known[task]) for one in used if task in one.known)
         _check_capitals(counts, where)
         fewest = min(counts, key=lambda name: counts[name], default="")
         if len(counts) == 1:
@@ -93,10 +91,11 @@ def usable_tasks(
                 "give it two at least, one to train on and one to test, or remove it"
             )
         elif counts:
-            usable.append(task)
-    if not usable:
+            tasks.append(task)
+    if not tasks:
         raise UserError(faults[0])
-    return tuple(usable), tuple(faults)
+    lacking = (*missing, *faults)
+    return Listing(folder, tuple(used), tuple(tasks), tuple(left_out), lacking, tuple(beyond))
 
 
 def _check_capitals(names: Mapping[str, int], where: str) -> None:
@@ -104,34 +103,38 @@ def _check_capitals(names: Mapping[str, int], where: str) -> None:
     for name in sorted(names):
         other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
-            same = unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", name)
-            said = "how letters are encoded" if same else "capitals"
             raise UserError(
-                f"classes {other!r} and {name!r} in {where} differ in {said} alone; "
-                "rename one, or put their images together"
+                f"classes {other!r} and {name!r} in {where} differ in capitals alone, or in how "
+                "letters are encoded; rename one, or put their images together"
             )
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse what is missing, is no folder, or may not be read, with a `UserError`."""
+def named_images(
+    folder: Path, facts_of: Callable[[str], Mapping[str, Value]], below: Sequence[str] = ("",)
+) -> tuple[list[Photograph], list[LeftOut]]:
+    """List the images below a folder, or some of its sub-folders, sorted, without hidden ones.
+
+    What a path says is known by `facts_of`; its `UserError` is why an image is left out.
+    """
     try:
-        if not folder.is_dir():
-            said = "is not a folder" if folder.exists() else "does not exist"
-            raise UserError(f"folder {str(folder)!r} {said}; give a folder of photographs")
         os.listdir(folder)  # noqa: PTH208 - a Path would make a list of paths
     except OSError as error:
-        raise UserError(
-            f"folder {str(folder)!r} cannot be read ({error.strerror}); change its permissions"
-        ) from None
+        missing = isinstance(error, FileNotFoundError)
+        said = "does not exist" if missing else f"cannot be read ({error.strerror})"
+        raise UserError(f"folder {str(folder)!r} {said}; give a folder of photographs") from None
+    named: list[Photograph] = []
+    left_out: list[LeftOut] = []
+    for place in below:
+        for path in _images_below(folder / place, folder, left_out):
+            try:
+                named.append(Photograph(path, facts_of(path)))
+            except UserError as error:
+                left_out.append(LeftOut(path, str(error)))
+    return named, left_out
 
 
-def images_below(folder: Path, left_out: list[LeftOut]) -> list[str]:
-    """Return the sorted paths of images below a folder, relative to it, without hidden ones.
-
-    Args:
-        folder: where to begin.
-        left_out: takes folders and links that cannot be followed, and names that are not UTF-8.
-    """
+def _images_below(place: Path, folder: Path, left_out: list[LeftOut]) -> list[str]:
+    """Return sorted paths from a folder; what cannot be followed or written down is left out."""
 
     def leave_out(path: str, reason: str) -> None:
         left_out.append(LeftOut(as_text(os.path.relpath(path, folder)), reason))
@@ -140,11 +143,11 @@ def images_below(folder: Path, left_out: list[LeftOut]) -> list[str]:
         leave_out(error.filename, f"cannot be read ({error.strerror})")
 
     found: list[str] = []
-    for place, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
-        here, inside = Path(place).resolve(), folders[:]
+    for here, folders, names in os.walk(place, onerror=unreadable, followlinks=True):
+        inside, above = folders[:], Path(here).resolve()
         folders.clear()
         for name in (*inside, *names):
-            path = f"{place}/{name}"
+            path = f"{here}/{name}"
             if not is_text(name):
                 leave_out(path, "has a name that is not UTF-8; rename it")
             elif name.startswith("."):
@@ -152,7 +155,7 @@ def images_below(folder: Path, left_out: list[LeftOut]) -> list[str]:
             elif name not in inside:
                 if Path(name).suffix.lower() in SUFFIXES:
                     found.append(Path(path).relative_to(folder).as_posix())
-            elif Path(path).resolve() in (here, *here.parents):
+            elif Path(path).resolve() in (above, *above.parents):
                 leave_out(path, "is a link to a folder that it lies in")
             else:
                 folders.append(name)
@@ -170,29 +173,22 @@ def as_text(name: str) -> str:
 
 
 def list_classes(folder: Path) -> Listing:
-    """List the images of a folder with a sub-folder a class, sorted by class and path.
-
-    Raises:
-        UserError: a folder that is missing or empty, with fewer than two classes, with a class
-            that has fewer than two images, or with classes that differ in capitals alone.
-    """
-    check_folder(folder)
-    left_out: list[LeftOut] = []
-    photographs: list[Photograph] = []
-    for path in images_below(folder, left_out):
-        name, slash, _ = path.partition("/")
-        if slash:
-            photographs.append(Photograph(path, {"class": name}))
-        else:
-            left_out.append(LeftOut(path, "lies in no sub-folder"))
-    where, count = f"folder {str(folder)!r}", len({one.known["class"] for one in photographs})
+    """List the images of a folder with a sub-folder a class, sorted by class and path."""
+    photographs, left_out = named_images(folder, _class_of)
+    count = len({one.known["class"] for one in photographs})
     if count < 2:
         raise UserError(
-            f"{where} has images of {count} class{'' if count else 'es'}; "
+            f"folder {str(folder)!r} has images of {count} class{'' if count else 'es'}; "
             f"it needs two sub-folders at least with images ({', '.join(SUFFIXES)})"
         )
-    tasks, _ = usable_tasks(photographs, where)
-    return Listing(folder, tuple(photographs), tasks, tuple(left_out))
+    return listing(folder, photographs, left_out)
+
+
+def _class_of(path: str) -> dict[str, Value]:
+    name, slash, _ = path.partition("/")
+    if not slash:
+        raise UserError("lies in no sub-folder")
+    return {"class": name}
 
 
 def list_table(file: Path) -> Listing:
@@ -201,11 +197,7 @@ def list_table(file: Path) -> Listing:
     Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
     relative to the folder of the table. A row that lacks a value or has more cells than there are
     columns, whose image is missing or in a row above, is left out; sex, group and age may be
-    unknown.
-
-    Raises:
-        UserError: a table that cannot be read or lacks a column, an angle or an age that is no
-            number, and what `usable_tasks` refuses.
+    unknown. An angle or an age that is no number is refused.
     """
     columns, rows = _rows(file)
     seen: dict[str, int] = {}
@@ -222,7 +214,7 @@ def list_table(file: Path) -> Listing:
             reason = f"has no {' and no '.join(lacking)} in {where}"
         elif Path(path).suffix.lower() not in SUFFIXES:
             reason = f"is not one of {', '.join(SUFFIXES)}"
-        elif not _is_there(file.parent / path):
+        elif not os.path.exists(file.parent / path):  # noqa: PTH110 - a Path raises where it is odd
             reason = f"does not exist ({where})"
         elif seen.setdefault(path, number) != number:
             reason = f"is in row {seen[path]} of {file.name}, and in row {number} again"
@@ -235,15 +227,12 @@ def list_table(file: Path) -> Listing:
             photographs.append(Photograph(path, known))
             continue
         left_out.append(LeftOut(path or f"row {number}", reason))
-    tasks, faults = usable_tasks(photographs, f"table {str(file)!r}")
-    listing = Listing(file.parent, tuple(photographs), tasks, tuple(left_out), missing=faults)
-    names = [str(one.known.get("subject", "")) for one in photographs]
-    if not all(map(_is_number, names)):
-        return listing
-    numbered = [
-        Photograph(path, {**known, "subject": int(known["subject"])}) for path, known in photographs
-    ]
-    return replace(listing, photographs=tuple(numbered))
+    if all(_is_number(str(one.known.get("subject", ""))) for one in photographs):
+        photographs = [
+            Photograph(one, {**known, "subject": int(known["subject"])})
+            for one, known in photographs
+        ]
+    return listing(file.parent, photographs, left_out, where=f"table {str(file)!r}")
 
 
 def _below(folder: Path, path: str) -> str:
@@ -252,13 +241,6 @@ def _below(folder: Path, path: str) -> str:
         if Path(path).is_relative_to(place):
             return Path(path).relative_to(place).as_posix()
     return path
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, or a folder that may not be looked into
-        return False
 
 
 def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -271,12 +253,8 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         first = text.lstrip().partition("\n")[0]
         delimiter = max(",;\t", key=first.count)
         found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except FileNotFoundError:
-        raise UserError(f"{where} does not exist; give a CSV file") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{where} cannot be read ({error}); save it as CSV in UTF-8") from None
-    except csv.Error as error:
-        raise UserError(f"{where} is damaged ({error}); save it as CSV") from None
     stripped = [[cell.strip() for cell in cells] for cells in found]
     rows = [(number, cells) for number, cells in enumerate(stripped, start=1) if any(cells)]
     if first.startswith("sep="):  # as spreadsheets write it, and hide it

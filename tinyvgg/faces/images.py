@@ -35,10 +35,8 @@ VERSION = 2
 
 MOST_PIXELS = 89_000_000
 """Of an image that is decoded; a larger one would take gigabytes of memory."""
-
 MOST_BYTES = 2**30
 """Of a file that is read; what is larger is no photograph that could be decoded."""
-
 _TOO_LARGE = f"cannot be read (it has more than {MOST_PIXELS // 1_000_000} million pixels)"
 
 BLOCK = 1000
@@ -55,18 +53,13 @@ Square = UInt8[np.ndarray, "s s 3"]
 
 @dataclass(frozen=True)
 class Crop:
-    """A square part of an upright image, in its pixels; it may leave the image.
-
-    Attributes:
-        x, y: its centre, from the left and from the top.
-        side: of the square.
-        turn: degrees by which its upper edge is turned clockwise.
-    """
+    """A square part of an upright image, in its pixels; it may leave the image."""
 
     x: Real
-    y: Real
+    y: Real  # of its centre, from the left and from the top
     side: Real
     turn: Real = 0.0
+    """Degrees by which its upper edge is turned clockwise."""
 
 
 def centred(height: int, width: int) -> Crop:
@@ -85,13 +78,8 @@ def cut(pixels: Pixels, crop: Crop, size: int) -> Square:
     middle = (large - 1) / 2
     turned = np.asarray(cv2.getRotationMatrix2D((middle, middle), crop.turn, 1.0), np.float64)
     turned[:, 2] += (size - 1) / 2 - middle
-    upright = cv2.warpAffine(
-        resized(around, large, large),
-        turned,
-        (size, size),
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    how, beyond, image = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE, resized(around, large, large)
+    upright = cv2.warpAffine(image, turned, (size, size), flags=how, borderMode=beyond)
     return np.asarray(upright, dtype=np.uint8)
 
 
@@ -117,12 +105,7 @@ class Unusable(Exception):  # noqa: N818 - it is a finding, not a failure of the
 
 
 def read_image(path: Path, size: int, crop: Crop | None = None) -> Square:
-    """Decode one image: upright (EXIF), RGB, a square part of it, resized with antialiasing.
-
-    Args:
-        path: of the file.
-        size: side of the result, in pixels.
-        crop: the part; the largest centred square for None.
+    """Decode one image: upright (EXIF), RGB, a part of it or its middle, resized with antialiasing.
 
     Raises:
         UserError: a file that cannot be read or decoded.
@@ -156,17 +139,15 @@ def content_of(path: Path) -> Content:
 
 
 def upright(content: Content) -> Pixels:
-    """Decode the bytes of an image file as upright RGB, with white where it is transparent.
-
-    Raises:
-        Unusable: bytes that are no whole image, an animation, or more pixels than `MOST_PIXELS`.
-    """
+    """Decode the bytes of an image file as upright RGB, with white where it is transparent."""
     if not len(content):
         raise Unusable("cannot be read (the file is empty)")
     try:
         with Image.open(io.BytesIO(content.tobytes())) as opened:
             _check(opened)
-            pixels = None if _needs_pillow(opened) else _by_torchvision(content)
+            # torchvision would pass over how a WEBP is turned, and over what is transparent
+            turned_webp = opened.format == "WEBP" and "exif" in opened.info
+            pixels = None if turned_webp or _is_clear(opened) else _by_torchvision(content)
             return _by_pillow(opened) if pixels is None else pixels
     except UnidentifiedImageError:
         raise Unusable("cannot be read (it is no image)") from None
@@ -192,10 +173,8 @@ def _check(image: Image.Image) -> None:
         raise Unusable(_TOO_LARGE)
 
 
-def _needs_pillow(image: Image.Image) -> bool:
-    """Whether torchvision would pass over how the image is turned, or where it is transparent."""
-    turned_webp = image.format == "WEBP" and "exif" in image.info
-    return turned_webp or "A" in image.getbands() or "transparency" in image.info
+def _is_clear(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
 
 
 def _by_torchvision(content: Content) -> Pixels | None:
@@ -203,9 +182,8 @@ def _by_torchvision(content: Content) -> Pixels | None:
     from torchvision.io import ImageReadMode, decode_image  # seconds, which few sources need
 
     try:
-        pixels: Tensor = decode_image(
-            torch.from_numpy(content), ImageReadMode.RGB, apply_exif_orientation=True
-        )
+        encoded = torch.from_numpy(content)
+        pixels: Tensor = decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
     except RuntimeError:
         return None
     if pixels.dtype == torch.uint8:
@@ -218,7 +196,7 @@ def _by_pillow(image: Image.Image) -> Pixels:
     if turned.mode.startswith("I"):  # grays of 16 bits, which `convert` would cut off at 255
         high = np.asarray(turned).astype(np.int64) >> 8
         turned = Image.fromarray(high.clip(0, 255).astype(np.uint8))
-    if "A" in turned.getbands() or "transparency" in turned.info:
+    if _is_clear(turned):
         clear = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
     return torch.from_numpy(np.array(turned.convert("RGB"))).permute(2, 0, 1)
@@ -226,22 +204,16 @@ def _by_pillow(image: Image.Image) -> Pixels:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a look at a photograph found.
-
-    Attributes:
-        sha256: of its content; empty where it cannot be used.
-        height, width: of the upright image, in pixels.
-        fault: why it cannot be used, as a predicate; empty where it can.
-        detector: that looked for faces (`tinyvgg.faces.detection.fingerprint`); empty if none did.
-        faces: that it found, the largest first.
-    """
+    """What a look at a photograph found."""
 
     sha256: str = ""
     height: int = 0
     width: int = 0
     fault: str = ""
+    """Why it cannot be used, as a predicate; empty where it can."""
     detector: str = ""
-    faces: tuple[Face, ...] = ()
+    """The one that looked for faces (`tinyvgg.faces.detection.fingerprint`), if one did."""
+    faces: tuple[Face, ...] = ()  # the largest first
 
 
 _own = threading.local()
@@ -256,16 +228,10 @@ def find_faces(pixels: Pixels) -> tuple[Face, ...]:
 
 @dataclass
 class Looker:
-    """Looks at the photographs of one folder, at each only once while its file is unchanged.
-
-    Attributes:
-        folder: that paths start from.
-        file: where what was found is kept.
-        progress: whether to show progress bars.
-    """
+    """Looks at the photographs of one folder, at each only once while its file is unchanged."""
 
     folder: Path
-    file: Path
+    file: Path  # keeps what was found
     progress: bool = True
     _known: dict[str, tuple[list[int], Facts]] = field(default_factory=dict, repr=False)
     _new: bool = False
@@ -283,10 +249,9 @@ class Looker:
         found: list[Facts] = []
         bar = tqdm(total=len(paths), desc=title, disable=not (self.progress and title))
         with one_thread_each() as pool, bar:
+            look = partial(self._one, detector=detector)
             for start in range(0, len(paths), BLOCK):
-                for facts in pool.map(
-                    partial(self._one, detector=detector), paths[start : start + BLOCK]
-                ):
+                for facts in pool.map(look, paths[start : start + BLOCK]):
                     found.append(facts)
                     bar.update()
                 if self._new:
@@ -336,13 +301,9 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
     Decoding, resizing and detection release the interpreter's lock.
     """
     before = torch.get_num_threads()
+    threads = ThreadPoolExecutor(synthfaces.cores(), initializer=partial(torch.set_num_threads, 1))
     try:
-        with (
-            warnings.catch_warnings(),
-            ThreadPoolExecutor(
-                synthfaces.cores(), initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool,
-        ):
+        with warnings.catch_warnings(), threads as pool:
             # what is wrong with a photograph is listed, not warned of
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield pool

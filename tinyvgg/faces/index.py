@@ -2,9 +2,10 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,17 +48,17 @@ class FaceIndex:
 
     def __post_init__(self) -> None:
         for column in self.table.columns:
-            if column not in (*COLUMNS, "source"):
-                known = ", ".join((*COLUMNS, "source"))
-                raise UserError(f"column {column!r} is not one of {known}; rename or drop it")
-            allowed = list(ALLOWED.get(column, self.table[column]))
-            strange = self.table[~self.table[column].isin(allowed)]
-            if len(strange):
-                value, known = strange[column].tolist()[0], ", ".join(map(str, allowed))
-                where = strange.iloc[0].get("path", f"row {strange.index[0]}")
+            sources.check_one_of("column", column, (*COLUMNS, "source"))
+        for column, allowed in ALLOWED.items():
+            fine = self.table[column].isin(allowed) if self.has(column) else np.ones(1, bool)
+            if not fine.all():
+                strange, known = (
+                    self.table[~fine].to_dict("records")[0],
+                    ", ".join(map(str, allowed)),
+                )
                 raise UserError(
-                    f"{column} {value!r} in {where!r} is not one of {known}; correct it, or use "
-                    "the column 'class'"
+                    f"{column} {strange[column]!r} in {strange.get('path')!r} is not one of "
+                    f"{known}; correct it, or use the column 'class'"
                 )
 
     def __len__(self) -> int:
@@ -98,18 +99,11 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Originals:
-    """The photographs of a source, all of them.
-
-    Attributes:
-        listing: of all that are there.
-        cropping: how they are cropped.
-        left_out: those that are not used: columns path and reason.
-        looker: looks at them.
-    """
+    """The photographs of a source, all of them."""
 
     listing: Listing
     cropping: Cropping
-    left_out: pd.DataFrame
+    left_out: pd.DataFrame  # columns path and reason
     looker: Looker
 
     @property
@@ -143,9 +137,7 @@ class Originals:
     def seen(self, paths: Sequence[str], height: int) -> list[Seen]:
         """Return whole photographs without the unusable ones, and the part of each that is used.
 
-        Args:
-            paths: of the photographs.
-            height: of each, in pixels; no more than `LARGEST`.
+        Their height is given in pixels; they are never larger than `LARGEST`.
         """
         found = []
         for _, crop, pixels in self._usable(paths):
@@ -167,22 +159,16 @@ class Originals:
 
 @dataclass(frozen=True)
 class Faces:
-    """Images with their index.
-
-    Attributes:
-        source: where they come from, as `tinyvgg.faces.sources.parse_source` reads it.
-        index: one row per image, in the order of `images`.
-        images: 8-bit RGB, (n, height, width, 3); those of photographs are mapped from a file, so
-            that a set may be larger than the memory.
-        fingerprint: a hash of what made the pixels; the same images have the same one.
-        originals: the photographs behind the images; None for synthetic ones.
-    """
+    """Images with their index."""
 
     source: str
     index: FaceIndex
     images: Shaped[np.ndarray, "n h w 3"]
+    """8-bit RGB; photographs are mapped from a file, and may be larger than the memory."""
     fingerprint: str
+    """A hash of what made the pixels; the same images have the same one."""
     originals: Originals | None = None
+    """The photographs behind the images; None for synthetic ones."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -192,10 +178,10 @@ class Faces:
         """Photographs that are not used: columns path and reason; none of synthetic faces."""
         return _as_table([]) if self.originals is None else self.originals.left_out
 
-    @cached_property
+    @property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
-        return sources.parse_source(self.source).kind
+        return sources.kind_of(self.source)
 
     @property
     def called(self) -> str:
@@ -236,9 +222,8 @@ def load_faces(
             sub-folder a class or a CSV file with a row an image. Options of photographs follow
             behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
         size: side of the square images, in pixels.
-        subjects: how many of the 67 synthetic subjects; None for all. Photographs are taken whole.
-        seed: of the synthetic set. It is not an experiment's seed: the data set stays the same
-            when the split and the initial weights change.
+        subjects: how many of the 67 synthetic subjects; None for all.
+        seed: of the synthetic set, not of an experiment.
         progress: whether to show progress bars.
 
     Raises:
@@ -283,7 +268,7 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     return Faces(str(source), FaceIndex(table), pixels, fingerprint, originals)
 
 
-def _crop(cropping: Cropping, known: Any, facts: Facts) -> Crop | str:
+def _crop(cropping: Cropping, known: Mapping[str, Any], facts: Facts) -> Crop | str:
     """Return the part of a photograph that is used, or why there is none."""
     try:
         return facts.fault or cropping.crop(known, facts)
@@ -311,11 +296,10 @@ def _parts(
         left_out += [LeftOut(path, reason) for path in lonely]
         parts = {path: part for path, part in parts.items() if path not in lonely}
     if not parts:
-        reasons = pd.Series([reason for _, reason in left_out], dtype=object).value_counts()
+        ((usual, _),) = Counter(reason for _, reason in left_out).most_common(1)
         raise UserError(
             f"none of the {len(facts)} images in {str(listing.folder)!r} can be used (most of "
-            f"them: {reasons.index[0]}); if these are no portraits, take their middle: "
-            "::crop=centre"
+            f"them: {usual}); if these are no portraits, take their middle: ::crop=centre"
         )
     return parts, left_out
 
@@ -357,16 +341,12 @@ def _pixels(
         whole.flush()
 
     if not file.exists():
-        with (
-            photographs.one_thread_each() as pool,
-            tqdm(total=len(parts), disable=not progress) as bar,
-        ):
-            for number, block in enumerate(blocks):
-                chosen = parts[number * step : (number + 1) * step]
+        with photographs.one_thread_each() as pool:
+            for number, block in enumerate(tqdm(blocks, disable=not progress)):
                 if not block.exists():
-                    made = np.stack([*pool.map(_cut, chosen, [size] * len(chosen))])
+                    chosen = parts[number * step : (number + 1) * step]
+                    made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
                     files.write_whole(block, partial(np.save, arr=made))
-                bar.update(len(chosen))
         files.write_whole(file, join)
         shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
@@ -382,24 +362,15 @@ def _cut(part: _Part, size: int) -> Square:
 
 
 def write_sheets(faces: Faces, folder: Path) -> list[Path]:
-    """Write contact sheets of all images of a set, each with its name, in the order of the index.
+    """Write all images of a set, with their names, in the order of the index; return the paths.
 
-    Args:
-        faces: the set.
-        folder: where ``sheet-001.png`` and the following go; sheets of an earlier call are
-            replaced.
-
-    Returns:
-        The paths of the sheets.
+    They are ``sheet-001.png`` and following; sheets of an earlier call are replaced.
     """
-    most = SHEET[0] * SHEET[1]
-    names = faces.index.table["path"].tolist()
-    written = []
+    most, names, written = SHEET[0] * SHEET[1], faces.index.table["path"].tolist(), []
     for start in range(0, len(faces), most):
-        path = folder / f"sheet-{start // most + 1:03d}.png"
+        written.append(folder / f"sheet-{start // most + 1:03d}.png")
         sheet = _sheet(faces.images[start : start + most], names[start : start + most])
-        files.write_whole(path, sheet.save)
-        written.append(path)
+        files.write_whole(written[-1], sheet.save)
     for path in set(folder.glob("sheet-[0-9][0-9][0-9].png")) - set(written):
         path.unlink()
     return written

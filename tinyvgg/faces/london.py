@@ -14,16 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.folder import (
-    UNKNOWN,
-    LeftOut,
-    Listing,
-    Photograph,
-    Value,
-    check_folder,
-    images_below,
-    usable_tasks,
-)
+from tinyvgg.faces.folder import UNKNOWN, Listing, Value, listing, named_images
 from tinyvgg.faces.sources import synthfaces, terms_of
 from tinyvgg.files import write_folder_whole, write_whole
 
@@ -37,55 +28,49 @@ VIEWS = dict(zip(_VIEWS, synthfaces.ANGLES, strict=True))
 TABLES = ("london_faces_info.csv", "london_info.csv")
 FOLDERS = tuple(f"{expression}_{view}" for expression in EXPRESSIONS for view in VIEWS)
 
-_NAME = re.compile(r"(?P<person>\d{3})_(?P<view>\d{2})\.jpe?g", re.IGNORECASE | re.ASCII)
+_NAME = re.compile(r"(?P<person>\d{3})_\d{2}\.jpe?g", re.IGNORECASE | re.ASCII)
 _TABLE_COLUMNS = {"face_age": "age", "face_gender": "sex", "face_sex": "sex", "face_eth": "group"}
 _DIGITS = 9
 
 
 def list_london(folder: Path) -> Listing:
     """List the images of the set, sorted by person and folder, of whichever views are there."""
-    check_folder(folder)
-    left_out: list[LeftOut] = []
     people = _people(folder)
-    columns = dict.fromkeys(sorted(name for person in people.values() for name in person))
+    columns = sorted({name for person in people.values() for name in person})
     unknown = {name: UNKNOWN for name in columns if name != "age"}
-    used: list[Photograph] = []
-    beyond: list[Photograph] = []
+
+    def facts_of(path: str) -> dict[str, Value]:
+        person, (expression, _, view) = _NAME.fullmatch(Path(path).name), _parts(path)
+        if person is None:
+            raise UserError("is not named as the set's images are")
+        number = int(person["person"])
+        known: dict[str, Value] = {"subject": number, "emotion": EXPRESSIONS[expression]}
+        known |= {"gaze": "frontal", "angle": VIEWS[view]}
+        return {**known, **unknown, **people.get(number, {})}
+
     there = [name for name in FOLDERS if (folder / name).is_dir()]
-    for name in there:
-        expression, _, view = name.partition("_")
-        for path in images_below(folder / name, left_out):
-            person = _NAME.fullmatch(Path(path).name)
-            if person is None:
-                left_out.append(LeftOut(f"{name}/{path}", "is not named as the set's images are"))
-                continue
-            number = int(person["person"])
-            known: dict[str, Value] = {
-                "subject": number,
-                "emotion": EXPRESSIONS[expression],
-                "gaze": "frontal",
-                "angle": VIEWS[view],
-                **unknown,
-                **people.get(number, {}),
-            }
-            photograph = Photograph(f"{name}/{path}", known)
-            (beyond if view.endswith("profile") else used).append(photograph)
-    where = f"folder {str(folder)!r}"
+    named, left_out = named_images(folder, facts_of, there)
+    beyond = [one for one in named if _parts(one.path)[2].endswith("profile")]
+    used = sorted(
+        (one for one in named if not _parts(one.path)[2].endswith("profile")),
+        key=lambda one: (one.known["subject"], one.path),
+    )
     if not used:
         raise UserError(
-            f"{where} has none of the folders {', '.join(FOLDERS)} with images; give the folder "
-            "that holds them, or fetch them: tinyvgg faces fetch london FOLDER"
+            f"folder {str(folder)!r} has none of the folders {', '.join(FOLDERS)} with images; "
+            "give the folder that holds them, or fetch them: tinyvgg faces fetch london FOLDER"
         )
-    tasks, faults = usable_tasks(used, where)
     gone = ", ".join(name for name in FOLDERS if name not in there)
     missing = [f"folders that are not there: {gone}"] if gone else []
     for name in columns:
         without = {one.known["subject"] for one in used if one.known.get(name, UNKNOWN) == UNKNOWN}
         if without:
             missing.append(f"{name} of persons {sorted(without)}")
-    used.sort(key=lambda one: (one.known["subject"], one.path))
-    lacking = (*missing, *faults)
-    return Listing(folder, tuple(used), tasks, tuple(left_out), lacking, tuple(beyond))
+    return listing(folder, used, left_out, missing, beyond)
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    return path.partition("/")[0].partition("_")
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:
@@ -158,7 +143,7 @@ def fetch_london(
             downloader = pooch.downloaders.choose_downloader(place, progress)
             path = fetcher.fetch(name, downloader=downloader)
             seen[name] = f"sha256:{pooch.file_hash(path)}"
-            _pin(pins, seen)
+            _write(pins, "".join(f"{name} {value}\n" for name, value in sorted(seen.items())))
     except (requests.RequestException, ValueError, LookupError) as error:
         raise UserError(
             f"the set cannot be fetched from {place} ({' '.join(str(error).split())}); the same "
@@ -167,14 +152,12 @@ def fetch_london(
     for name in wanted:
         _unpack(archives / name, folder)
     terms = terms_of("london:anywhere")
-    text = f"{terms.name[0].upper()}{terms.name[1:]}\nLicence: {terms.licence}\n{terms.cite}\n"
-    write_whole(folder / "LICENCE.txt", lambda to: to.write_text(text, encoding="utf-8"))
+    _write(folder / "LICENCE.txt", f"{terms.name}\nLicence: {terms.licence}\n{terms.cite}\n")
     return wanted
 
 
-def _pin(pins: Path, seen: Mapping[str, str]) -> None:
-    lines = "".join(f"{name} {value}\n" for name, value in sorted(seen.items()))
-    write_whole(pins, lambda to: to.write_text(lines, "utf-8"))
+def _write(file: Path, text: str) -> None:
+    write_whole(file, lambda to: to.write_text(text, "utf-8"))
 
 
 def _unpack(archive: Path, folder: Path) -> None:

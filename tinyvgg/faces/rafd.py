@@ -11,15 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.folder import (
-    LeftOut,
-    Listing,
-    Photograph,
-    Value,
-    check_folder,
-    images_below,
-    usable_tasks,
-)
+from tinyvgg.faces.folder import LeftOut, Listing, Photograph, Value, listing, named_images
 from tinyvgg.faces.sources import synthfaces
 
 USED_ANGLES = (45, 90, 135)
@@ -47,28 +39,33 @@ def list_rafd(folder: Path) -> Listing:
 
     Sub-folders do not matter. A name that is not one of the database's is left out with what is
     wrong with it, and so are a second image of the same shot and one whose subject has another
-    sex or group in most names. What the design has and the folder has not is listed.
+    sex or group in most names. What the design has and the folder has not is missing.
     """
-    check_folder(folder)
-    left_out: list[LeftOut] = []
-    named: list[Photograph] = []
-    for path in images_below(folder, left_out):
-        try:
-            named.append(Photograph(path, facts_of(Path(path).name)))
-        except UserError as error:
-            left_out.append(LeftOut(path, str(error)))
-    agreed = list(_only_one_of_each(_only_agreeing(named, left_out), left_out))
-    used = tuple(one for one in agreed if one.known["angle"] in USED_ANGLES)
+    named, left_out = named_images(folder, lambda path: facts_of(Path(path).name))
+    kinds = Counter((known["subject"], _kind(known)) for _, known in named)
+    by_count = sorted(kinds.items(), key=lambda item: (-item[1], item[0]), reverse=True)
+    usual = dict(kind for kind, _ in by_count)  # the most frequent comes last
+    first: dict[tuple[Value, ...], str] = {}
+    agreed: list[Photograph] = []
+    for one in sorted(named, key=lambda one: (_shot(one), one.path)):
+        subject, kind = one.known["subject"], _kind(one.known)
+        if kind != usual[subject]:
+            reason = f"calls subject {subject} {kind}, other names {usual[subject]}"
+        elif (other := first.setdefault(_shot(one), one.path)) != one.path:
+            reason = f"shows the same shot as {other}"
+        else:
+            agreed.append(one)
+            continue
+        left_out.append(LeftOut(one.path, reason))
+    used = [one for one in agreed if one.known["angle"] in USED_ANGLES]
     if not used:
         raise UserError(
             f"folder {str(folder)!r} has no image of the database at "
             f"{', '.join(map(str, USED_ANGLES))} degrees; they are named like "
             "Rafd090_01_Caucasian_female_angry_frontal.jpg"
         )
-    tasks, faults = usable_tasks(used, f"folder {str(folder)!r}")
-    beyond = tuple(one for one in agreed if one.known["angle"] not in USED_ANGLES)
-    absent = (*missing(agreed), *faults)
-    return Listing(folder, used, tasks, tuple(sorted(left_out)), absent, beyond)
+    beyond = [one for one in agreed if one.known["angle"] not in USED_ANGLES]
+    return listing(folder, used, sorted(left_out), [*_missing(agreed)], beyond)
 
 
 def facts_of(name: str) -> dict[str, Value]:
@@ -84,7 +81,15 @@ def facts_of(name: str) -> dict[str, Value]:
     return facts
 
 
-def missing(found: Iterable[Photograph]) -> Iterator[str]:
+def _kind(known: Mapping[str, Value]) -> str:
+    return f"{known['group']} {known['sex']}"
+
+
+def _shot(photograph: Photograph) -> tuple[Value, ...]:
+    return tuple(photograph.known[name] for name in _DESIGN)
+
+
+def _missing(found: Iterable[Photograph]) -> Iterator[str]:
     """List what the design has and some images have not, a line a subject.
 
     A subject of whom nothing is there, and an angle, an emotion or a gaze that nobody is shown
@@ -92,12 +97,11 @@ def missing(found: Iterable[Photograph]) -> Iterator[str]:
     """
     have = {_shot(photograph) for photograph in found}
     kept = []
-    for place, name in enumerate(_DESIGN):
-        there, levels = {shot[place] for shot in have}, _ALLOWED[name]
-        kept.append([level for level in levels if level in there])
-        gone = [str(level) for level in levels if level not in there]
+    for name, there in zip(_DESIGN, map(set, zip(*have, strict=True)), strict=False):
+        kept.append([level for level in _ALLOWED[name] if level in there])
+        gone = [str(level) for level in _ALLOWED[name] if level not in there]
         if gone:
-            yield f"{name}: {_listed(gone)} of {len(levels)} are not there at all"
+            yield f"{name}: {_listed(gone)} of {len(_ALLOWED[name])} are not there at all"
     absent = defaultdict(list)
     for shot in product(*kept):
         if shot not in have:
@@ -109,35 +113,3 @@ def missing(found: Iterable[Photograph]) -> Iterator[str]:
 def _listed(names: list[str], most: int = 6) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _shot(photograph: Photograph) -> tuple[Value, ...]:
-    return tuple(photograph.known[name] for name in _DESIGN)
-
-
-def _only_agreeing(named: list[Photograph], left_out: list[LeftOut]) -> Iterator[Photograph]:
-    """Leave out those whose subject has another group or sex in most names."""
-    counts: dict[Value, Counter[str]] = defaultdict(Counter)
-    for _, known in named:
-        counts[known["subject"]][f"{known['group']} {known['sex']}"] += 1
-    for photograph in named:
-        known = photograph.known
-        subject, said = known["subject"], f"{known['group']} {known['sex']}"
-        usual = max(sorted(counts[subject]), key=counts[subject].__getitem__)
-        if said == usual:
-            yield photograph
-        else:
-            reason = f"calls subject {subject} {said}, other names {usual}"
-            left_out.append(LeftOut(photograph.path, reason))
-
-
-def _only_one_of_each(
-    photographs: Iterable[Photograph], left_out: list[LeftOut]
-) -> Iterator[Photograph]:
-    first: dict[tuple[Value, ...], str] = {}
-    for photograph in sorted(photographs, key=lambda one: (_shot(one), one.path)):
-        path = first.setdefault(_shot(photograph), photograph.path)
-        if path == photograph.path:
-            yield photograph
-        else:
-            left_out.append(LeftOut(photograph.path, f"shows the same shot as {path}"))

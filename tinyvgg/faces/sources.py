@@ -3,10 +3,9 @@
 This is the border to the renderer: the rest of the package imports `synthfaces` from here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import synthfaces as synthfaces
@@ -27,13 +26,11 @@ SKIP, LARGEST = "skip", "largest"
 _SEPARATOR = "::"
 _UNCLEAR = (SKIP, CENTRE, LARGEST)
 
-OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = MappingProxyType(
-    {
-        FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES), "unclear": _UNCLEAR},
-        LONDON: {"crop": (AROUND_FACES, CENTRE, AUTO), "unclear": _UNCLEAR},
-        RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
-    }
-)
+OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES), "unclear": _UNCLEAR},
+    LONDON: {"crop": (AROUND_FACES, CENTRE, AUTO), "unclear": _UNCLEAR},
+    RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
+}
 """What can be chosen of photographs, by the kind of source; the first value is the default.
 
 ``crop`` is how an image becomes a square: ``centre`` takes the largest one in its middle,
@@ -46,11 +43,7 @@ image out where there is none. ``boxes`` is a CSV file with the square of each c
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
 SYNTHETIC_TASKS = ("subject", "emotion")
-DEVICES = ("cuda", "mps", "cpu")
-DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {"profile": "quick", "faces": "synthetic", "seed": 0}
-)
-Parameters = dict[str, Any]
+DEFAULTS: Mapping[str, Any] = {"profile": "quick", "faces": "synthetic", "seed": 0}
 
 
 def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
@@ -61,16 +54,11 @@ def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """A source of faces, taken apart.
-
-    Attributes:
-        kind: ``synthetic``, ``rafd``, ``london`` or ``folder``.
-        place: the folder of photographs, or their table; knobs of the synthetic faces.
-        options: those of `OPTIONS` that were chosen.
-    """
+    """A source of faces, taken apart."""
 
     kind: str
     place: str
+    """The folder of photographs, or their table; knobs of the synthetic faces."""
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -83,25 +71,19 @@ class Source:
         """The folder of the photographs, or their table."""
         return Path(self.place).expanduser()
 
-    @property
-    def is_table(self) -> bool:
-        """Whether photographs are listed in a table."""
-        return self.kind == FOLDER and self.path.suffix.lower() == ".csv"
-
     def option(self, name: str) -> str:
         """Return the chosen or default value of an option, empty where it has no default."""
-        allowed = OPTIONS[self.kind][name]
-        return self.options.get(name, allowed[0] if allowed else "")
+        return self.options.get(name, (OPTIONS[self.kind][name] or ("",))[0])
 
     @property
     def changed(self) -> str:
         """The options that differ from the defaults, always written in the same order."""
-        chosen = (
-            f"{name}={self.options[name]}"
-            for name, allowed in OPTIONS.get(self.kind, {}).items()
-            if name in self.options and self.options[name] != (allowed or ("",))[0]
+        usual = Source(self.kind, self.place)
+        return ",".join(
+            f"{name}={self.option(name)}"
+            for name in OPTIONS.get(self.kind, {})
+            if self.option(name) != usual.option(name)
         )
-        return ",".join(chosen)
 
     def __str__(self) -> str:
         text = f"{self.kind}:{self.place}" if self.place else self.kind
@@ -109,27 +91,11 @@ class Source:
         return f"{text}{_SEPARATOR}{self.changed}" if needed else text
 
     @property
-    def absolute(self) -> str:
-        """The source written so that it means the same from every working folder."""
-        if self.is_synthetic:
-            return str(synthfaces.difficulty_of(str(self)).source)
-        options = dict(self.options)
-        if options.get("boxes"):
-            options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
-        return str(Source(self.kind, str(self.path.resolve()), options))
-
-    @property
-    def named(self) -> str:
-        """The source as pages show it: with the name of a folder, without its place."""
-        return str(self) if self.is_synthetic else f"{self.kind}:{self.path.resolve().name}"
-
-    @property
     def anonymous(self) -> str:
         """What is kept of the source with a network: its kind and options, without any path."""
         if self.is_synthetic:
             return str(synthfaces.difficulty_of(str(self)).source)
-        chosen = Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"})
-        return f"{self.kind}{_SEPARATOR}{chosen.changed}" if chosen.changed else self.kind
+        return str(Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"}))
 
 
 def kind_of(text: str) -> str:
@@ -139,12 +105,19 @@ def kind_of(text: str) -> str:
 
 def absolute(faces: str) -> str:
     """Write a source so that it means the same from every working folder."""
-    return parse_source(faces).absolute
+    source = parse_source(faces)
+    if source.is_synthetic:
+        return source.anonymous
+    options = dict(source.options)
+    if "boxes" in options:
+        options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
+    return str(Source(source.kind, str(source.path.resolve()), options))
 
 
 def named(faces: str) -> str:
     """Write a source as pages show it: with the name of a folder, without its place."""
-    return parse_source(faces).named
+    source = parse_source(faces)
+    return str(source) if source.is_synthetic else f"{source.kind}:{source.path.resolve().name}"
 
 
 def parse_source(text: str) -> Source:
@@ -172,26 +145,21 @@ def _check_place(what: str, place: str) -> None:
     try:
         place.encode()
         Path(place).expanduser()
-    except UnicodeEncodeError:
-        raise UserError(f"{what} has a place that is not UTF-8; rename the folder") from None
-    except RuntimeError:
-        raise UserError(f"{what} begins with a home that is not known; write it out") from None
+    except (UnicodeEncodeError, RuntimeError) as error:
+        way = "rename it" if isinstance(error, UnicodeEncodeError) else "write the home out"
+        raise UserError(f"{what} is no path that could be used ({error}); {way}") from None
 
 
 def _options(kind: str, text: str) -> dict[str, str]:
     known, chosen = OPTIONS[kind], {}
     for part in text.split(",") if text else ():
         name, sign, value = part.strip().partition("=")
-        if not sign:
+        if not (sign and value):
             raise UserError(f"option {part.strip()!r} is not NAME=VALUE, such as crop=centre")
         check_one_of(f"option of faces {kind!r}", name, tuple(known))
         if name in chosen:
             raise UserError(f"option {name!r} of faces {kind!r} is given twice; give one value")
-        allowed = known[name]
-        if allowed is not None:
-            check_one_of(name, value, allowed)
-        elif not value:
-            raise UserError(f"{name} '' of faces {kind!r} is no file; give one, or leave it out")
+        check_one_of(name, value, known[name] or (value,))
         _check_place(f"{name} {value!r}", value)
         chosen[name] = value
     return chosen
@@ -201,15 +169,10 @@ def list_photographs(source: Source) -> "Listing":
     """List the photographs of a source without opening any."""
     from tinyvgg.faces import folder, london, rafd  # they need this module's names
 
-    if source.is_table:
+    if source.kind == FOLDER and source.path.suffix.lower() == ".csv":
         return folder.list_table(source.path)
     readers = {RAFD: rafd.list_rafd, LONDON: london.list_london, FOLDER: folder.list_classes}
     return readers[source.kind](source.path)
-
-
-def check_source(source: str) -> None:
-    """Refuse a source that cannot be loaded: see `parse_source` and `list_photographs`."""
-    tasks_of(source)
 
 
 def check_study(profile: str, faces: str, seed: object) -> None:
@@ -217,7 +180,7 @@ def check_study(profile: str, faces: str, seed: object) -> None:
     check_one_of("profile", profile, PROFILE_NAMES)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"seed {seed!r} is not a whole number from 0 on")
-    check_source(faces)
+    tasks_of(faces)
 
 
 def tasks_of(source: str) -> tuple[str, ...]:
@@ -234,56 +197,23 @@ def check_task(task: str | None, source: str) -> str:
     return task or tasks[0]
 
 
-def check_device(device: str | None) -> str | None:
-    """Refuse an unknown kind of device; whether this machine has it is not looked at."""
-    if device is not None:
-        check_one_of("device", device.partition(":")[0], DEVICES)
-    return device
-
-
-def check(parameters: Mapping[str, Any]) -> Parameters:
+def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse values that no study can be opened with; return them with an absolute source."""
-    profile, faces, seed = (parameters[name] for name in DEFAULTS)
-    check_study(profile, faces, seed)
-    return {**parameters, "faces": absolute(faces)}
-
-
-def parse(pairs: Iterable[tuple[str, str]], known: Mapping[str, Any], name: str) -> Parameters:
-    """Convert values to the types of the defaults of the named notebook's parameters."""
-    parsed: Parameters = {}
-    for key, value in pairs:
-        if key not in known:
-            names = ", ".join(known) or "none"
-            raise UserError(f"parameter {key!r} of {name} is not one of {names}")
-        whole = isinstance(known[key], int)
-        if whole and not value.removeprefix("-").isdecimal():
-            raise UserError(f"{key} {value!r} is not a whole number, such as {known[key]}")
-        parsed[key] = int(value) if whole else value
-    return parsed
-
-
-SAYS_SYNTHETIC = "synthetic.json"
-"""A file in a folder of RaFD's form that says that its faces are rendered."""
+    check_study(*(parameters[name] for name in DEFAULTS))
+    return {**parameters, "faces": absolute(parameters["faces"])}
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a source: how its images are called, licensed, cited and may be used.
-
-    Attributes:
-        notice: what every page that shows them says; empty where nothing has to be said.
-        may_publish: whether pages with them may be published.
-        may_commit: whether pages with them may be part of this repository.
-        shows_people: whether persons can be recognised in them.
-    """
+    """The terms of a source: how its images are called, licensed, cited and may be used."""
 
     name: str
     licence: str
     cite: str = ""
-    notice: str = ""
+    notice: str = ""  # on every page that shows them
     may_publish: bool = False
-    may_commit: bool = False
-    shows_people: bool = True
+    may_commit: bool = False  # pages with them, to this repository
+    shows_people: bool = True  # who can be recognised
 
 
 _SYNTHETIC = Terms(
@@ -310,6 +240,7 @@ _DEBRUINE = (
     "https://doi.org/10.6084/m9.figshare.5047666"
 )
 _TERMS = {
+    SYNTHETIC: _SYNTHETIC,
     RAFD: Terms(
         "the Radboud Faces Database",
         "lent for research to those who signed its agreement",
@@ -338,9 +269,7 @@ _TERMS = {
 def terms_of(faces: str) -> Terms:
     """Return the terms of a source of faces."""
     source = parse_source(faces)
-    if source.kind == SYNTHETIC:
-        return _SYNTHETIC
-    if source.kind == RAFD and (source.path / SAYS_SYNTHETIC).is_file():
+    if source.kind == RAFD and (source.path / "synthetic.json").is_file():
         return _SYNTHETIC_IN_RAFD_FORM
     return _TERMS[source.kind]
 

@@ -32,7 +32,7 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
     Args:
         index: the images.
         task: the column to classify, ``subject``, ``emotion`` or ``class``.
-        seed: the same seed gives the same split.
+        seed: decides which images are drawn.
         per_cell: training images of each cell, where not half: 101 is what the paper's text says
             of emotions.
 
@@ -48,12 +48,8 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
         if not 1 <= count < have:
             names = values if isinstance(values, tuple) else (values,)
             cell = ", ".join(f"{c} {name!r}" for c, name in zip(columns, names, strict=True))
-            raise UserError(
-                f"{cell} has {have} image; give it two at least, one to train on and one to test"
-                if have < 2
-                else f"{cell} has {have} images, {count} to train on; choose per_cell from 1 to "
-                f"{have - 1}"
-            )
+            out = f"choose per_cell from 1 to {have - 1}" if have > 1 else "give it two at least"
+            raise UserError(f"{cell} has {have} image(s), {count} to train on; {out}")
         order = generator.permutation(np.sort(rows))
         train.append(order[:count])
         test.append(order[count:])
@@ -63,14 +59,7 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
 def hold_out(
     index: FaceIndex, task: str, rows: Int[np.ndarray, "a"], seed: int = 0, one_in: int = 6
 ) -> Int[np.ndarray, "v"]:
-    """Draw a validation part from the training part: the same share of every cell of the design.
-
-    Args:
-        index: the images.
-        task: the column to classify.
-        rows: of the training part.
-        seed: the same seed gives the same part.
-        one_in: how many training images one is held out for.
+    """Draw a validation part from rows of the training part: one in `one_in` of every cell.
 
     Raises:
         UserError: cells so small that nothing would be held out.

@@ -23,14 +23,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn, optim
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import DEVICES
-from tinyvgg.faces.sources import check_device as check_kind
+from tinyvgg.faces.sources import check_one_of
 from tinyvgg.training import checkpoints, watching
 from tinyvgg.training.batches import Rows, Source
 from tinyvgg.training.checkpoints import Checkpoint
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher
 
+DEVICES = ("cuda", "mps", "cpu")
 PATIENCE = timedelta(days=7)
 """How long processes wait for the first one, which may wait for another training to end."""
 WARM_UP = 3
@@ -49,7 +49,8 @@ def check_device(device: str | None) -> str:
         "mps": not torch.backends.mps.is_available() or size() > 1,
     }
     there = [name for name in DEVICES if not absent.get(name)]
-    named = check_kind(device) or there[0]
+    named = there[0] if device is None else device
+    check_one_of("device", named.partition(":")[0], DEVICES)
     if named.partition(":")[0] not in there:
         raise UserError(f"device {device!r} is not there; this machine has {', '.join(there)}")
     return named
