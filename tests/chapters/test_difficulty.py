@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of
-from tinyvgg.faces.sources import absolute, check_source, check_study, check_task, named
+from tinyvgg.faces.sources import absolute, check_study, check_task, named, tasks_of
 from tinyvgg.training.runs import Experiment
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.sweeps import plan
@@ -75,7 +75,7 @@ def test_the_usual_knobs_need_not_be_named() -> None:
     ],
 )
 def test_a_source_with_a_bad_knob_is_refused_in_one_line(source: str, said: str) -> None:
-    for refuse in (check_source, lambda faces: check_study("smoke", faces, 0)):
+    for refuse in (tasks_of, lambda faces: check_study("smoke", faces, 0)):
         with pytest.raises(FaceError, match=said) as refused:
             refuse(source)
         assert "\n" not in str(refused.value)

