@@ -63,11 +63,6 @@ def test_transposed_convolution_is_the_adjoint(options, size):
     torch.testing.assert_close(inner(forward, y), inner(x, back), rtol=1e-12, atol=1e-12)
 
 
-def test_the_transposed_convolution_leaves_the_bias_out():
-    layer = Convolution("c", nn.Conv2d(3, 2, 3).double())
-    assert not layer.transpose(torch.zeros(1, 2, 4, 4).double(), (6, 6)).any()
-
-
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("pool", POOLS, ids=str)
 def test_unpooling_is_the_gradient_of_the_pool_and_the_adjoint_of_picking_the_maxima(pool, layout):
@@ -214,14 +209,6 @@ def test_paying_all_ties_pays_every_maximum_of_a_window(pool, size):
 
 
 @pytest.mark.parametrize("pool", POOLS, ids=str)
-def test_without_ties_it_does_not_matter_who_is_paid(pool):
-    x = draw(2, 3, 8, 9)
-    values, switches = pool.forward(x)
-    y = draw(*values.shape, seed=1)
-    torch.testing.assert_close(unpool_ties(y, pool, x), unpool(y, switches, (8, 9)))
-
-
-@pytest.mark.parametrize("pool", POOLS, ids=str)
 def test_made_up_switches_stay_in_their_windows(pool):
     size = (7, 9)
     shape = tuple(pool.forward(draw(1, 50, *size))[0].shape[1:])
@@ -272,13 +259,13 @@ def test_it_is_captums_deconvolution_from_every_layer_by_its_name(position):
     torch.testing.assert_close(deconvolve(trace, layer=str(position)), expected)
 
 
-def normalized(inplace=False, seed=0):
+def normalized():
     """A network with batch norms that have learnt something."""
-    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(inplace), nn.MaxPool2d(2)]
-    layers += [nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(inplace)]
-    layers += [nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace)]
+    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(6, 8, 3, padding=1), nn.ReLU()]
+    layers += [nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
     layers += [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 9), nn.ReLU(), nn.Linear(9, 5)]
-    net = small.randomise(nn.Sequential(*layers).double(), bias=0.4, seed=seed)
+    net = small.randomise(nn.Sequential(*layers).double(), bias=0.4)
     for layer in net:
         if isinstance(layer, nn.BatchNorm2d):
             layer.running_mean.copy_(draw(layer.num_features, seed=5))
@@ -291,9 +278,8 @@ def normalized(inplace=False, seed=0):
 @pytest.mark.parametrize("training", [False, True])
 def test_a_batch_norm_counts_as_part_of_its_convolution(bias, training):
     net = normalized()
-    fused = nn.Sequential(
-        fuse_conv_bn_eval(net[0], net[1]), *net[2:6], fuse_conv_bn_eval(net[6], net[7]), *net[8:]
-    )
+    first, last = fuse_conv_bn_eval(net[0], net[1]), fuse_conv_bn_eval(net[6], net[7])
+    fused = nn.Sequential(first, *net[2:6], last, *net[8:])
     ours, theirs = record(net.train(training), small.images()), record(fused, small.images())
     torch.testing.assert_close(ours.logits, theirs.logits)
     torch.testing.assert_close(ours.maps, theirs.maps)
@@ -308,7 +294,7 @@ def test_a_batch_norm_on_its_own_has_no_part_in_a_bias():
         deconvolve(trace, bias=True)
 
 
-def test_one_map_or_one_pixel_is_projected_alone():
+def test_one_map_or_one_pixel_is_projected_alone_and_a_layer_has_the_users_name():
     trace = small.trace()
     alone = torch.zeros_like(trace.maps)
     alone[:, 4] = trace.maps[:, 4]
@@ -318,10 +304,6 @@ def test_one_map_or_one_pixel_is_projected_alone():
     ones = torch.ones_like(trace.maps)
     assert torch.equal(deconvolve(trace, ones, unit=(4, 2, 1)), deconvolve(trace, one))
     assert (ones == 1).all()
-
-
-def test_a_layer_is_named_as_the_user_named_it():
-    trace = small.trace()
     assert torch.equal(deconvolve(trace, layer="9"), deconvolve(trace))
     assert torch.equal(deconvolve(trace, layer="4"), deconvolve(trace, layer=0))
 
@@ -357,10 +339,7 @@ def test_parts_of_a_batch_give_what_the_whole_gives(options, monkeypatch):
         ({"switches": "lucky"}, "switches 'lucky' is not one of: recorded, none, random"),
         ({"maps": torch.zeros(4, 6, 3, 3).double(), "layer": 0}, r"\(4, 6, 3, 3\) .*\(4, 4,"),
         ({"maps": torch.zeros(4, 6, 3, 3)}, r"dtype torch\.float32"),
-        *[
-            ({"unit": u}, r"unit .* is no map .*\(6, 3, 3\)")
-            for u in (6, -1, (4, 3, 0), (4, -1, 0))
-        ],
+        *[({"unit": u}, r"unit .* no map .*\(6, 3, 3\)") for u in (6, -1, (4, 3, 0), (4, -1, 0))],
     ],
     ids=str,
 )

@@ -15,7 +15,7 @@ from tinyvgg.deconvolution import PUBLISHED, deconvolve, unpool
 from tinyvgg.network import Pooling
 from tinyvgg.reading import read_network
 from tinyvgg.trace import record
-from tinyvgg.tracking import rescore, track_features
+from tinyvgg.tracking import rescore, suppress, track_features
 
 RULES = [Literal(), Cutoff(), published(), Contribution(), Contribution(3), Contrastive(top=5)]
 RULES += [Contrastive(), Contrastive(against=1)]
@@ -152,7 +152,9 @@ def test_suppressing_nothing_changes_nothing(drawn):
     trace = recorded(drawn)
     nothing = torch.zeros_like(trace.maps, dtype=torch.bool)
     assert torch.equal(rescore(trace, nothing), trace.logits)
-    assert not track_features(trace, nothing).any()
+    assert torch.equal(suppress(trace.maps, nothing), trace.maps)
+    for options in ({}, PUBLISHED):
+        assert not track_features(trace, nothing, **options).any()
 
 
 @common
@@ -187,11 +189,8 @@ def test_what_is_unpooled_pools_to_the_same(kernel, ceil_mode, height, width, se
     pool = Pooling("pool", (kernel, kernel), (kernel, kernel), ceil_mode=ceil_mode)
     x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
     maps, switches = pool.forward(x)
-    for back in (
-        unpool(maps, switches, (height, width)),
-        pool.transpose(maps, switches, (height, width)),
-    ):
-        again, same = pool.forward(back)
+    for unpooled in (unpool, pool.transpose):
+        again, same = pool.forward(unpooled(maps, switches, (height, width)))
         assert torch.equal(again, maps)
         assert torch.equal(same, switches)
 

@@ -247,19 +247,13 @@ def test_dropout_that_does_not_stop_in_eval_mode_is_refused():
 
 
 @pytest.mark.parametrize("size", [5, 3, (None, 3), 7])
-def test_an_average_before_the_head_averages(size):
+def test_an_average_before_the_head_averages_and_a_relu_behind_it_counts_for_nothing(size):
     layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(size)]
     pixels = layers[-1](torch.zeros(1, 4, 5, 5)).numel()
+    layers += [nn.ReLU()] if size == 3 else []
     layers += [nn.Flatten(), nn.Linear(pixels, 8), nn.ReLU(), nn.Linear(8, 5)]
     net = small.randomise(nn.Sequential(*layers).double())
     trace = record(net, small.images())
     assert trace.maps.shape == (4, 4, 5, 5)
-    torch.testing.assert_close(trace.logits, net(small.images()).detach())
-
-
-def test_a_relu_behind_the_average_of_rectified_maps_counts_for_nothing():
-    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(2), nn.ReLU()]
-    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 5)).double()
-    trace = record(net, small.images())
-    assert [layer.name for layer in trace.network.neck] == ["3", "5"]
+    assert len(trace.network.neck) == 2
     torch.testing.assert_close(trace.logits, net(small.images()).detach())

@@ -16,15 +16,6 @@ def half(trace):
     return torch.rand(trace.maps.shape, generator=draw) < 0.5
 
 
-def test_suppressing_nothing_changes_nothing():
-    trace = small.trace()
-    nothing = torch.zeros_like(trace.maps, dtype=torch.bool)
-    assert torch.equal(suppress(trace.maps, nothing), trace.maps)
-    assert torch.equal(rescore(trace, nothing), trace.logits)
-    assert not track_features(trace, nothing).any()
-    assert not track_features(trace, nothing, **PUBLISHED).any()
-
-
 def test_suppressing_all_leaves_the_logits_of_empty_maps():
     trace = small.trace()
     everything = torch.ones_like(trace.maps, dtype=torch.bool)
