@@ -78,26 +78,19 @@ rows = [
 whole(pd.DataFrame(rows), "No error of this run has a right look-alike.")
 
 # %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the pixels that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value; an empty panel had no such pixels."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
-classes = [style.short(name, 16) for name in run.classes]
+classes, images = [style.short(name, 13) for name in run.classes], run.faces.images
 
 
-@style.styled()
 def eight_figure():
     """Draw errors, look-alikes, and what the pixels unique to the errors show."""
-    cell = style.WIDTH / 8
-    figure, axes = style.grid(2 + len(RULES), len(eight), cell=cell, aspect=1.2)
-    for column, case in zip(axes.T, eight.cases, strict=True):
-        style.show_image(column[0], run.faces.images[case.row], classes[case.predicted])
-        style.show_image(column[1], run.faces.images[case.lookalike], classes[case.true])
-    for row, rule in zip(axes[2:], RULES.values(), strict=True):
-        features = track_features(eight.wrong, cases.pixel_sets(eight, rule).unique)
-        for ax, values in zip(row, style.strength(features), strict=True):
-            style.show_map(ax, values)
-    labels = ["A, taken for", "B, right as", *(f"features,\n{rule}" for rule in RULES)]
-    for ax, words in zip(axes[:, 0], labels, strict=True):
-        ax.set_ylabel(words, fontsize=7)
-    for ax in axes.flat:
-        ax.title.set_fontsize(7)
+    rows = [
+        ("A, taken for", [(classes[case.predicted], images[case.row]) for case in eight.cases]),
+        ("B, right as", [(classes[case.true], images[case.lookalike]) for case in eight.cases]),
+    ]
+    for rule, how in RULES.items():
+        features = track_features(eight.wrong, cases.pixel_sets(eight, how).unique)
+        rows.append((f"features,\n{rule}", [("", ink) for ink in style.strength(features)]))
+    figure = style.pictures(rows, cell=style.WIDTH / 8, aspect=1.2)
     figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
 

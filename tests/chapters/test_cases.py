@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tests.helpers import small_runs
-from tinyvgg.backtracking import backtrack
 from tinyvgg.chapters.cases import (
     RULES,
     Case,
@@ -66,18 +65,6 @@ def test_distance_is_the_root_mean_square_over_the_pixels(run: Run) -> None:
     images[0] += 51
     case = find_cases(hand_made(run, [0], images))[0]
     assert case.distance == pytest.approx(0.2)
-
-
-def test_lookalike_has_the_subject_of_the_error_even_if_another_is_nearer(run: Run) -> None:
-    table = run.faces.index.table
-    same = (table.emotion == table.emotion[0]) & (table.angle == table.angle[0])
-    images = np.full_like(run.faces.images, 100)
-    images[np.flatnonzero(same & (table.subject == table.subject[0]))] = 200
-    images[0] = 100
-    case = find_cases(hand_made(run, [0], images))[0]
-    assert case.lookalike is not None
-    assert table.subject[case.lookalike] == table.subject[0]
-    assert case.distance > 0.3
 
 
 def test_equally_near_images_go_to_the_lower_row(run: Run) -> None:
@@ -143,16 +130,6 @@ def test_reversed_pairs_swap_the_sides_and_ask_for_the_mistaken_class(run: Run) 
     assert torch.equal(turned.wrong.images, pairs.right.images)
     assert turned.labels.tolist() == [case.predicted for case in pairs.cases]
     assert turned.reversed().cases == pairs.cases
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_common_and_unique_divide_the_errors_pixels(run: Run, rule: str) -> None:
-    pairs = record_pairs(run, find_cases(run))
-    sets = pixel_sets(pairs, RULES[rule])
-    assert torch.equal(sets.wrong, backtrack(pairs.wrong, rule=RULES[rule]).pixels)
-    assert torch.equal(sets.common | sets.unique, sets.wrong)
-    assert not bool((sets.common & sets.unique).any())
-    assert torch.equal(sets.common, sets.wrong & sets.right)
 
 
 def test_closest_prefers_the_wanted_class_where_it_has_a_pair() -> None:

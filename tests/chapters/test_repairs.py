@@ -11,8 +11,6 @@ from tinyvgg.chapters.cases import (
     RULES,
     Pairs,
     find_cases,
-    fixed_sets,
-    pixel_sets,
     record_pairs,
     suppression_table,
 )
@@ -72,17 +70,6 @@ def test_the_papers_sets_repair_what_the_case_studies_say(pairs: Pairs):
             row = points.loc[f"{name}, {rule}"]
             assert row["repaired"] == part["repaired"].sum()
             assert row["pixels"] == pytest.approx(part["pixels"].mean())
-
-
-def test_the_repair_set_is_one_of_the_sets_that_the_case_studies_suppress(
-    pairs: Pairs, found: Repair
-):
-    sets = fixed_sets(pairs, pixel_sets(pairs, RULES["cutoff"]))
-    assert torch.equal(sets["repair"], found.pixels)
-    table = suppression_table(pairs, RULES["cutoff"], draws=1)
-    part = table[table["set"] == "repair"]
-    assert part["repaired"].tolist() == found.repaired.tolist()
-    assert part["pixels"].tolist() == found.size.tolist()
 
 
 def test_without_errors_there_is_nothing_to_show_and_nothing_fails(pairs: Pairs):

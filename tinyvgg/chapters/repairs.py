@@ -134,22 +134,21 @@ def sizes_figure(repairs: Repairs) -> style.Drawn:
     return figure
 
 
-@style.styled()
 def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> style.Drawn:
     """Draw errors with the smallest repairs, the tracked features of these, and look-alikes."""
     smallest_first = found.size.argsort(stable=True)
     order = smallest_first[found.repaired[smallest_first]][:most].tolist()
     if not order:
         return NO_ERROR
-    features = style.strength(track_features(pairs.wrong[order], found.pixels[order]))
-    figure, axes = style.grid(3, len(order), cell=style.WIDTH / most, aspect=1.35)
-    for column, place, ink in zip(axes.T, order, features, strict=True):
-        case, size = pairs.cases[place], int(found.size[place])
-        given, true = (style.short(run.classes[label]) for label in (case.predicted, case.true))
-        image, other = (np.asarray(run.faces.images[r]) for r in (case.row, case.lookalike))
-        style.show_image(column[0], image, f"taken for\n{given}")
-        style.show_map(column[1], ink)
-        column[1].set_title(f"{size} pixel{'s' if size > 1 else ''}")
-        style.show_image(column[2], other, f"right:\n{true}")
+    cases, images = [pairs.cases[place] for place in order], run.faces.images
+    names = [style.short(name) for name in run.classes]
+    inks = style.strength(track_features(pairs.wrong[order], found.pixels[order]))
+    sizes = [f"{size} pixel{'s' if size > 1 else ''}" for size in found.size[order].tolist()]
+    rows = [
+        ("", [(f"taken for\n{names[case.predicted]}", images[case.row]) for case in cases]),
+        ("", list(zip(sizes, inks, strict=True))),
+        ("", [(f"right:\n{names[case.true]}", images[case.lookalike]) for case in cases]),
+    ]
+    figure = style.pictures(rows, cell=style.WIDTH / most, aspect=1.35)
     figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
