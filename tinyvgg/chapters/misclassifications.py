@@ -57,8 +57,8 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
 def papers_chances(task: str) -> dict[str, Chance]:
     """Return `chance` for the paper's errors by angle and subject; nothing for another task.
 
-    The paper's test images are equally many in each group. Of subjects it prints no counts but
-    how many have an error and, for identity, the largest: there is no p value, and 0 for emotion.
+    The paper's test images are equally many in each group. Of subjects it prints only how many
+    have an error and, for identity, the largest count, which is 0 here where it is not known.
     """
     if task not in CLAIMS:
         return {}
@@ -94,7 +94,7 @@ def rates(run: Run, column: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["images", "errors", "rate", "low", "high"])
     groups = table.groupby(column)["wrong"]
     found = pd.DataFrame({"images": groups.size(), "errors": groups.sum()})
-    counts = zip(found["errors"], found["images"], strict=True)
+    counts = found[["errors", "images"]].itertuples(index=False)
     low, high = zip(*(proportion_interval(*count) for count in counts), strict=True)
     return found.assign(rate=found["errors"] / found["images"], low=low, high=high)
 
@@ -193,7 +193,7 @@ def counts(run: Run) -> dict[str, tuple[int, int | None]]:
         return {}
     table, angles, subjects = tested(run), rates(run, "angle"), rates(run, "subject")["errors"]
     found: dict[str, tuple[int, int | None]] = {"errors": (len(run.errors), len(table))}
-    for angle, errors, images in zip(angles.index, angles["errors"], angles["images"], strict=True):
+    for angle, errors, images in angles[["errors", "images"]].itertuples():
         found[f"errors_{angle}"] = int(errors), int(images)
     if len(subjects):
         found["subjects_involved"] = int((subjects > 0).sum()), None

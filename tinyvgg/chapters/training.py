@@ -113,10 +113,7 @@ def learned(run: Run) -> bool:
 
 
 def train_errors(run: Run) -> int:
-    """Return the number of training images that the final weights misclassify.
-
-    The error rate of the history is another: that of the batches while the weights moved.
-    """
+    """Return the number of training images that the final weights misclassify."""
     source = resident(run.faces, run.task, "cpu", run.scaling)
     with torch.no_grad():
         logits, labels = predict(run.model, source, run.split.train)
@@ -132,7 +129,7 @@ def gap(run: Run, wrong_in_training: int) -> tuple[float, Interval]:
 
 def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataFrame:
     """Return the error rates of the final weights on both parts, and the gap between them."""
-    rows = []
+    rows = {}
     for run, wrong in zip(runs, wrong_in_training, strict=True):
         difference, interval = gap(run, wrong)
         rates = {
@@ -141,11 +138,12 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
             "test error": 1 - run.accuracy,
             "gap": difference,
         }
-        shown = {name: paper.show(rate, "percent") for name, rate in rates.items()}
-        about = {"task": style.TASK_NAMES[run.task], "classes": len(run.classes)}
-        bounds = {"95 % interval": paper.show_interval(interval, "percent")}
-        rows.append(about | shown | bounds)
-    return pd.DataFrame(rows).set_index("task")
+        rows[style.TASK_NAMES[run.task]] = {
+            "classes": len(run.classes),
+            **{name: paper.show(rate, "percent") for name, rate in rates.items()},
+            "95 % interval": paper.show_interval(interval, "percent"),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
 def verdicts(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Verdict]:
@@ -203,9 +201,10 @@ def _overfitting(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[
         f"gap between test and training error {shown[0]} for emotion and {shown[1]} for identity, "
         f"difference {shown[2]} ({paper.show_interval(interval, 'percent')})"
     )
+    met: float = difference > 0
     if interval.low <= 0 <= interval.high:
-        return [Part(0.5 * (difference > 0), f"{fact}, within chance", marked=False)]
-    return [Part(difference > 0, fact, marked=False)]
+        met, fact = met / 2, f"{fact}, within chance"
+    return [Part(met, fact, marked=False)]
 
 
 @style.styled()
@@ -236,11 +235,10 @@ def error_rates(runs: Sequence[Run]) -> Figure:
 
 def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
     """Draw what a network reaches on both parts over the epochs, and a constant answer."""
-    epochs, rates = run.history["epoch"], run.history
+    rates, colour = run.history.set_index("epoch"), style.TASK_COLOURS[run.task]
     axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
-    axis.plot(epochs, rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
-    colour = style.TASK_COLOURS[run.task]
-    axis.plot(epochs, rates[f"test_{of}"], color=colour, label="test, after the epoch")
+    axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
+    axis.plot(rates[f"test_{of}"], color=colour, label="test, after the epoch")
     axis.set(xlabel="epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
