@@ -8,6 +8,7 @@ import pytest
 
 from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of
 from tinyvgg.faces.sources import absolute, check_study, check_task, named, tasks_of
+from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Experiment
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.sweeps import plan
@@ -87,7 +88,7 @@ def test_a_source_with_knobs_is_one_of_synthetic_faces() -> None:
     assert check_task(None, source) == "subject"
     assert absolute(source) == "synthetic:intensity=0.713,noise=0.0211"
     assert named(absolute(source)) == "synthetic:intensity=0.713,noise=0.0211"
-    (job, _) = plan("smoke", source, [], [0], {}, [])
+    (job, _) = plan(open_study("smoke", source), [], [0], {}, [])
     assert job.faces == absolute(source)
 
 

@@ -135,7 +135,6 @@ def test_squares_can_be_given(folder, tmp_path: Path) -> None:
         ("angle,left,top,side\n90,1,2,3\n", "has none for angle 0; add a row"),
         ("angle,left,top,side\n90,1,two,3\n", "'top': 'two'.* not four numbers"),
         ("angle,left,top,side\n90,1,2,0\n", "the box of angle 90 in .* has the side 0"),
-        ("angle,left,top,side\n90,1,nan,3\n", "the box of angle 90 in .* middle 2.5, nan"),
         ("angle,left,top,side\n90.5,1,2,3\n", "angle of boxes 90.5 is not one of 0, 45"),
         ("angle,left,top,side\n90,1,2,3\n90,1,2,4\n", "has none for angle 0|has two for an angle"),
         (EVERY.format("1,2,1e9"), "side 1e.09 and the middle .* in photographs of 80 x 120"),

@@ -1,5 +1,6 @@
 """``tinyvgg faces``: what it writes, and that it goes on where it was."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import synthfaces as synthetic
 from synthfaces import face_spec, ground_truth, intervene, render_face
 from synthfaces.photograph import Renderer
 from tinyvgg import cli
-from tinyvgg import errors as extras
 
 SHOT = ("show", "1", "sad", "-o", "a.png")
 
@@ -111,8 +111,9 @@ def test_knobs_given_before_the_name_of_a_command_count(home, anatomy_folder):
 
 @pytest.mark.parametrize("given", [[], ["show", "1", "sad", "-o", "face.png"]])
 def test_a_missing_anatomy_is_one_line_with_the_way_out(given, home, capsys, monkeypatch):
-    find = extras.find_spec
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "anny" else find(name))
+    for cached in (home / "build" / "faces").iterdir():
+        cached.unlink()
+    monkeypatch.setitem(sys.modules, "anny", None)
     assert cli.main(["faces", *given]) == cli.BAD_INPUT
     assert "'anny' is not installed: pip install '.[faces]'" in capsys.readouterr().err
 
@@ -121,25 +122,17 @@ def test_a_missing_anatomy_is_one_line_with_the_way_out(given, home, capsys, mon
     ("given", "message"),
     [
         (["--size", "0"], "'--size': 0 is not in the range 8<=x<=2048"),
-        (["--subjects", "68"], "'--subjects': 68 is not in the range 1<=x<=67"),
-        (["--workers", "none"], "'--workers': 'none' is not a valid integer"),
-        (["--seed", "-1"], "'--seed': -1 is not in the range x>=0"),
         (["--difficulty", "noise"], "'noise' is not NAME=VALUE"),
         (["--difficulty", "hard=1"], "difficulty 'hard' is not one of intensity, "),
         (["--difficulty", "noise=2"], "noise 2.0 is not a number from 0.0 to 0.3"),
         ([*SHOT, "--difficulty", "roll=x"], "'roll=x' is not NAME=VALUE with a number"),
         ([*SHOT, "--head", "up=1"], "head 'up' is not one of turn, nod"),
-        ([*SHOT, "--head", "nod=40"], "nod 40.0 is not a number from"),
         (["show", "6", "happy", "-o", "a.png"], "subject 6 is not one of RaFD's 67 numbers"),
         (["show", "1", "glad", "-o", "a.png"], "'glad' is not one of 'angry', "),
         (["show", "1", "sad", "-o", "a.jpg"], "file 'a.jpg' does not end in .png"),
-        ([*SHOT, "--truth", "a.txt"], "'a.txt' does not end in .npz"),
-        ([*SHOT, "--gaze", "up"], "'--gaze': 'up' is not one of 'left'"),
         ([*SHOT, "--angle", "190"], "190.0 is not in the range 0<=x<=180"),
-        ([*SHOT, "--skin", "6"], "subject 6 is not one of RaFD's"),
         ([*SHOT, "--set", "jaw=1"], "action 'jaw' is not one of "),
         ([*SHOT, "--set", "jawOpen=2"], "weight of jawOpen 2.0 is not"),
-        ([*SHOT, "--light", "up=1"], "light 'up' is not one of turn"),
         ([*SHOT, "--light", "key=9"], "key 9.0 is not a number from"),
         (["rafd", "set", "--angles", "45,46"], "'46' is not one of 0, 45, 90"),
         (["fetch", "paris", "set"], "'paris' is not 'london'"),

@@ -56,14 +56,6 @@ def test_the_user_decides_what_becomes_of_unclear_images(
                 cropping.crop({}, found)
 
 
-def test_a_camera_has_one_square_and_one_frame() -> None:
-    cropping = Cropping(BY_CAMERA, boxes={90: Crop(10, 20, 30)}, frame=(800, 600))
-    assert cropping.crop({"angle": 90}, facts()) == Crop(10, 20, 30)
-    other = Facts("x", 600, 800)
-    with pytest.raises(Unusable, match="has 800 x 600 pixels, and not 600 x 800"):
-        cropping.crop({"angle": 90}, other)
-
-
 def test_sets_without_faces_are_taken_from_their_middle() -> None:
     assert fitting([facts()] * 6 + [facts(face(200))] * 5, "skip").how == CENTRE
     assert fitting([facts()] * 5 + [facts(face(200))] * 5, "skip").how == AROUND_FACES

@@ -253,16 +253,6 @@ def test_a_photograph_that_vanishes_before_it_is_shown_is_white_or_not_there(
     assert len(faces.originals.seen(paths, 20)) == 1
 
 
-def test_a_table_gives_the_columns_and_leaves_files_that_it_does_not_name(folder: Path) -> None:
-    rows = [f"calm/{n}.png,{n % 3},happy,90" for n in range(6)]
-    rows += [f"glad/{n}.png,{n % 3},sad,90" for n in range(6)]
-    (folder / "faces.csv").write_text("\n".join(("path,subject,emotion,angle", *rows)))
-    faces = load_faces(f"folder:{folder}/faces.csv::crop=centre", SIZE, progress=False)
-    assert faces.index.tasks == ("subject", "emotion")
-    assert faces.index.classes("subject") == ("0", "1", "2")
-    assert len(faces) == 12
-
-
 def test_a_run_of_a_folder_that_loses_an_image_goes_on(folder: Path) -> None:
     from tinyvgg.training.experiments import open_study
 

@@ -55,13 +55,13 @@ def test_a_network_remembers_options_and_no_place() -> None:
         ("folder:a::crop=left", "crop 'left' is not one of auto, centre, faces"),
         ("folder:a::crop=camera", "crop 'camera' is not one of auto, centre, faces"),
         ("folder:a::boxes=x", "option of faces 'folder' 'boxes' is not one of crop, unclear"),
-        ("folder:a::crop", "option 'crop' is not NAME=VALUE"),
-        ("folder:a::crop=auto,crop=faces", "'crop' of faces 'folder' is given twice"),
-        ("folder:a::crop=", "option 'crop=' is not NAME=VALUE"),
+        ("folder:a::crop", "option 'crop' of faces 'folder' is not NAME=VALUE"),
+        ("folder:a::crop=auto,crop=faces", "'crop=faces' of faces 'folder' is given twice"),
+        ("folder:a::crop=", "option 'crop=' of faces 'folder' is not NAME=VALUE"),
         ("folder:a\udcff", r"'folder:a.udcff' is no path that could be used .*; rename it"),
         ("folder:~nobody_at_all/x", "nobody_at_all/x' is no path .*; write the home out"),
         ("rafd:a::boxes=~nobody_at_all/x", "boxes '~nobody_at_all/x' is no path"),
-        ("rafd:a::boxes=", "option 'boxes=' is not NAME=VALUE"),
+        ("rafd:a::boxes=", "option 'boxes=' of faces 'rafd' is not NAME=VALUE"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(text: str, said: str) -> None:

@@ -4,11 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import list_table
-from tinyvgg.faces.index import load_faces
 
 NAMES = ("a/1.jpg", "a/2.png", "3.tif", "4.jpg")
 
@@ -121,9 +119,7 @@ def test_numbers_that_are_no_numbers_of_subjects_are_names(table: Path) -> None:
     [
         ("path,class,class", [], "columns path, class, class; it needs 'path' and one at least"),
         ("path,sex", [], "it needs 'path' and one at least of subject, emotion, class"),
-        ("class,sex", [], "it needs 'path' and one at least"),
         ("path,class,angle", ["a/1.jpg,x,left"], "angle 'left' in row 2 .* is not a whole number"),
-        ("path,class,age", ["a/1.jpg,x,old"], "age 'old' in row 2 .* is not a whole number"),
         ("path,class,age", [f"a/1.jpg,x,{'9' * 5000}"], "age '.*' in row 2 .* not a whole number"),
         ("path,class", classes("x", "x", "x", "y"), "class 'y' in table .* has a single image"),
         ("path,class", classes("x", "x", "x", "x"), "images of 1 class; it needs two at least"),
@@ -135,29 +131,6 @@ def test_a_bad_table_is_one_line(table: Path, columns: str, rows: list[str], sai
     with pytest.raises(UserError, match=said) as error:
         list_table(write(table, columns, *(rows or ["a/1.jpg,x,y"])))
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("columns", "usual", "cell", "said"),
-    [
-        ("path,class,mood", "calm", "glad", "column 'mood' is not one of path, subject"),
-        (
-            "path,class,emotion",
-            "sad",
-            "joyful",
-            "'joyful' in '4.jpg' .* column 'class'",
-        ),
-        ("path,class,angle", "90", "60", "angle 60 in '4.jpg' is not one of 0, 45, 90, 135, 180"),
-    ],
-)
-def test_what_no_index_may_hold_is_refused_when_it_is_loaded(
-    table: Path, columns: str, usual: str, cell: str, said: str
-) -> None:
-    for number, name in enumerate(NAMES):
-        Image.new("RGB", (9, 9), (0, 0, number)).save(table.parent / name)
-    write(table, columns, *classes(*[f"{name},{usual}" for name in "xxy"], f"y,{cell}"))
-    with pytest.raises(UserError, match=said):
-        load_faces(f"folder:{table}::crop=centre", 8, progress=False)
 
 
 def test_what_is_no_table_is_named(table: Path) -> None:

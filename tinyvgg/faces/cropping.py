@@ -36,12 +36,9 @@ CROPPED_ALREADY = 0.85
 """A set is taken as cropped if faces fill at least this share of the middle of its images."""
 PORTRAITS = 0.5
 """A set is taken for one of portraits if at least this share of its images has one clear face."""
-SAMPLE = 40
-"""Photographs of each camera that are looked at."""
-AUTO_SAMPLE = 24
-"""Images that are looked at to find out whether a set is cropped already."""
-FEWEST = 3
-"""Faces that have to be found for a camera to have a square of its own."""
+SAMPLE = 40  # photographs of each camera that are looked at
+AUTO_SAMPLE = 24  # images that show whether a set is cropped already
+FEWEST = 3  # faces that have to be found for a camera to have a square of its own
 _TITLE = "looking for faces"
 _COLUMNS = ["angle", "left", "top", "side"]
 
@@ -180,9 +177,8 @@ def _spread(photographs: Sequence[Photograph], most: int) -> list[str]:
 def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     """Work out the squares of all cameras, from neutral faces that look ahead where there are such.
 
-    A square is around the eyes, by `around_eyes`, and level; its middle and its side are medians
-    over the people. A camera that sees too few faces, as one of full profiles may, gets the height
-    and the side that the others have, in the middle.
+    A square's middle and side are medians of `around_eyes` over the people. A camera that sees too
+    few faces, as one of full profiles may, gets the others' height and side, in the middle.
     """
     sample = {angle: _sample(photographs, angle) for angle in synthfaces.ANGLES}
     everything = [path for chosen in sample.values() for path in chosen]

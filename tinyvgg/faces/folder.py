@@ -195,9 +195,8 @@ def list_table(file: Path) -> Listing:
     """List the images that a table names, in its order.
 
     Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
-    relative to the folder of the table. A row that lacks a value or has more cells than there are
-    columns, whose image is missing or in a row above, is left out; sex, group and age may be
-    unknown. An angle or an age that is no number is refused.
+    relative to the folder of the table. Rows that lack a value or an image are left out; sex, group
+    and age may be unknown. An angle or an age that is no number is refused.
     """
     columns, rows = _rows(file)
     seen: dict[str, int] = {}

@@ -328,10 +328,7 @@ def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
 def _pixels(
     parts: Sequence[_Part], size: int, file: Path, progress: bool
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """Map images from their file; one that is missing is made, block by block.
-
-    A block is written whole, so that a call that was killed goes on behind the last one.
-    """
+    """Map images from their file, made in blocks: a call that was killed goes on behind them."""
     step = photographs.BLOCK
     blocks = [file.with_suffix(".blocks") / f"{n}.npy" for n in range(0, len(parts), step)]
 

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import UNKNOWN, Listing, Value, listing, named_images
-from tinyvgg.faces.sources import synthfaces, terms_of
+from tinyvgg.faces.rafd import USED_ANGLES
+from tinyvgg.faces.sources import check_one_of, synthfaces, terms_of
 from tinyvgg.files import write_folder_whole, write_whole
 
 DOI = "doi:10.6084/m9.figshare.5047666/"
@@ -28,7 +29,7 @@ VIEWS = dict(zip(_VIEWS, synthfaces.ANGLES, strict=True))
 TABLES = ("london_faces_info.csv", "london_info.csv")
 FOLDERS = tuple(f"{expression}_{view}" for expression in EXPRESSIONS for view in VIEWS)
 
-_NAME = re.compile(r"(?P<person>\d{3})_\d{2}\.jpe?g", re.IGNORECASE | re.ASCII)
+_NAME = re.compile(r"(\d{3})_\d{2}\.jpe?g", re.IGNORECASE | re.ASCII)
 _TABLE_COLUMNS = {"face_age": "age", "face_gender": "sex", "face_sex": "sex", "face_eth": "group"}
 _DIGITS = 9
 
@@ -40,21 +41,20 @@ def list_london(folder: Path) -> Listing:
     unknown = {name: UNKNOWN for name in columns if name != "age"}
 
     def facts_of(path: str) -> dict[str, Value]:
-        person, (expression, _, view) = _NAME.fullmatch(Path(path).name), _parts(path)
+        person = _NAME.fullmatch(Path(path).name)
+        expression, _, view = path.partition("/")[0].partition("_")
         if person is None:
             raise UserError("is not named as the set's images are")
-        number = int(person["person"])
+        number = int(person[1])
         known: dict[str, Value] = {"subject": number, "emotion": EXPRESSIONS[expression]}
         known |= {"gaze": "frontal", "angle": VIEWS[view]}
         return {**known, **unknown, **people.get(number, {})}
 
     there = [name for name in FOLDERS if (folder / name).is_dir()]
     named, left_out = named_images(folder, facts_of, there)
-    beyond = [one for one in named if _parts(one.path)[2].endswith("profile")]
-    used = sorted(
-        (one for one in named if not _parts(one.path)[2].endswith("profile")),
-        key=lambda one: (one.known["subject"], one.path),
-    )
+    beyond = [one for one in named if one.known["angle"] not in USED_ANGLES]
+    used = [one for one in named if one.known["angle"] in USED_ANGLES]
+    used.sort(key=lambda one: (one.known["subject"], one.path))
     if not used:
         raise UserError(
             f"folder {str(folder)!r} has none of the folders {', '.join(FOLDERS)} with images; "
@@ -67,10 +67,6 @@ def list_london(folder: Path) -> Listing:
         if without:
             missing.append(f"{name} of persons {sorted(without)}")
     return listing(folder, used, left_out, missing, beyond)
-
-
-def _parts(path: str) -> tuple[str, str, str]:
-    return path.partition("/")[0].partition("_")
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:
@@ -112,14 +108,8 @@ def fetch_london(
     """Fetch the set into a folder that ``london:FOLDER`` reads.
 
     An archive that is there is not fetched again. The hash of each file is written down when the
-    file is first seen; a file that has another one later is refused.
-
-    Args:
-        folder: new, or to go on with.
-        everything: all views of the persons, not the frontal ones alone.
-        hashes: of files by name, as ``sha256:...`` or ``md5:...``, that have to be met.
-        place: where the files are: the DOI, or the address of a mirror.
-        progress: whether to show progress bars.
+    file is first seen; a file that has another one later is refused, and so is one that has not
+    the given hash, such as ``sha256:...``. The place is the DOI, or the address of a mirror.
     """
     import pooch
     import requests
@@ -127,10 +117,8 @@ def fetch_london(
     pins, archives = folder / "hashes.txt", folder / "archives"
     wanted = [*(f"{name}.zip" for name in (FOLDERS if everything else FRONTAL)), TABLES[0]]
     for name, value in (hashes or {}).items():
-        if name not in wanted:
-            raise UserError(f"hash of {name!r}: it is not one of {', '.join(wanted)}")
-        if value.partition(":")[0] not in ("sha256", "md5"):
-            raise UserError(f"hash {value!r} of {name!r} does not begin with sha256: or md5:")
+        check_one_of("hash of", name, wanted)
+        check_one_of(f"hash of {name!r}: kind", value.partition(":")[0], ("sha256", "md5"))
     try:
         fetcher = pooch.create(archives, place, registry=dict.fromkeys(wanted))
         if place.startswith("doi:"):

@@ -90,11 +90,7 @@ def _shot(photograph: Photograph) -> tuple[Value, ...]:
 
 
 def _missing(found: Iterable[Photograph]) -> Iterator[str]:
-    """List what the design has and some images have not, a line a subject.
-
-    A subject of whom nothing is there, and an angle, an emotion or a gaze that nobody is shown
-    with, are named once.
-    """
+    """List what is missing, a line a subject; what nobody is shown with is named once."""
     have = {_shot(photograph) for photograph in found}
     kept = []
     for name, there in zip(_DESIGN, map(set, zip(*have, strict=True)), strict=False):

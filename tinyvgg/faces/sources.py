@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
 SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", "folder:PATH")
-"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow, or ``::`` alone.
-
-The last ``::`` counts: a PATH that has one itself is followed by another.
-"""
+"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow. The last ``::`` counts."""
 
 AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
 SKIP, LARGEST = "skip", "largest"
@@ -124,8 +121,7 @@ def parse_source(text: str) -> Source:
     """Take a source apart, without looking whether its folder is there.
 
     Raises:
-        UserError: an unknown source, an option that does not exist or is given twice, or a value
-            that an option or a knob of the synthetic faces cannot have.
+        UserError: an unknown source, option or value, or an option that is given twice.
     """
     kind, _, rest = text.partition(":")
     if kind == SYNTHETIC:
@@ -154,11 +150,10 @@ def _options(kind: str, text: str) -> dict[str, str]:
     known, chosen = OPTIONS[kind], {}
     for part in text.split(",") if text else ():
         name, sign, value = part.strip().partition("=")
-        if not (sign and value):
-            raise UserError(f"option {part.strip()!r} is not NAME=VALUE, such as crop=centre")
+        if not (sign and value) or name in chosen:
+            said = "is given twice" if name in chosen else "is not NAME=VALUE, such as crop=centre"
+            raise UserError(f"option {part.strip()!r} of faces {kind!r} {said}")
         check_one_of(f"option of faces {kind!r}", name, tuple(known))
-        if name in chosen:
-            raise UserError(f"option {name!r} of faces {kind!r} is given twice; give one value")
         check_one_of(name, value, known[name] or (value,))
         _check_place(f"{name} {value!r}", value)
         chosen[name] = value

@@ -29,12 +29,8 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
     Half of each cell trains, rounded down: 12 of 24 images of a subject at an angle, 100 of 201
     of an emotion at an angle, which are the counts of the paper's Table 2.
 
-    Args:
-        index: the images.
-        task: the column to classify, ``subject``, ``emotion`` or ``class``.
-        seed: decides which images are drawn.
-        per_cell: training images of each cell, where not half: 101 is what the paper's text says
-            of emotions.
+    The training images of each cell can be given by `per_cell`, where they are not half: 101 is
+    what the paper's text says of emotions.
 
     Raises:
         UserError: a cell that cannot give both parts an image.
