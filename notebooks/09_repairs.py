@@ -187,7 +187,8 @@ for task, (part, found) in repairs.items():
         for name, sets in searches.items():
             reached = {"images": len(sets), "reached": int(sets.repaired.sum())}
             rows[style.TASK_NAMES[task], name] = {**reached, **sizes(sets)}
-table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "from and to"])
+index = pd.MultiIndex.from_tuples(list(rows), names=["task", "from and to"])
+table = pd.DataFrame(list(rows.values()), index=index)
 whole(table, "With two classes there is no third one to try.")
 
 # %% [markdown]
