@@ -6,10 +6,8 @@ Run by `make vendor`. What is fetched, under which licence, is written down in V
 import json
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 TARGET = Path(__file__).resolve().parent.parent / "book" / "_extra" / "vendor"
@@ -29,16 +27,6 @@ EXTENSIONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Package:
-    """An npm package and what is taken of it: paths or folders in it, and where they go."""
-
-    name: str
-    version: str
-    purpose: str
-    files: dict[str, str]
-
-
 MATHJAX = {
     "es5/tex-chtml.js": "mathjax/tex-chtml.js",
     "es5/output/chtml/fonts/woff-v2": "mathjax/output/chtml/fonts/woff-v2",
@@ -48,46 +36,41 @@ for name in EXTENSIONS:
     MATHJAX[f"es5/input/tex/extensions/{name}.js"] = f"mathjax/input/tex/extensions/{name}.js"
 WIDGETS = {"dist/embed-amd.js": "widgets/embed-amd.js", "LICENSE": "widgets/LICENSE-html-manager"}
 PACKAGES = (
-    Package("mathjax", "3.2.2", "formulas", MATHJAX),
-    Package("requirejs", "2.3.7", "loading the widgets", {"require.js": "widgets/require.js"}),
-    Package("@jupyter-widgets/html-manager", "1.0.14", "widgets", WIDGETS),
+    ("mathjax", "3.2.2", "formulas", MATHJAX),
+    ("requirejs", "2.3.7", "loading the widgets", {"require.js": "widgets/require.js"}),
+    ("@jupyter-widgets/html-manager", "1.0.14", "widgets", WIDGETS),
 )
+"""Name, version and purpose of npm packages; what is taken of them, and where it goes."""
 
 
 def main() -> None:
     """Fetch everything anew into a folder beside the old one, then change places."""
-    if shutil.which("npm") is None:
-        sys.exit("npm is not installed; it is needed only to renew what is vendored")
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TARGET.parent) as temporary:
         fresh = Path(temporary) / "vendor"
-        rows = [fetch(package, fresh) for package in PACKAGES]
+        rows = [fetch(*package, fresh) for package in PACKAGES]
         kept = "widgets/LICENSE-requirejs"  # the package comes without the text of its licence
         shutil.copyfile(TARGET / kept, fresh / kept)
         (fresh / "VENDORED.md").write_text(HEAD + "".join(rows), encoding="utf-8")
-        shutil.rmtree(TARGET, ignore_errors=True)
+        shutil.rmtree(TARGET)
         fresh.rename(TARGET)
-    size = sum(path.stat().st_size for path in TARGET.rglob("*") if path.is_file())
-    print(f"{TARGET}: {size / 1e6:.1f} MB")
 
 
-def fetch(package: Package, target: Path) -> str:
-    """Unpack what is taken of one package; returns its row of the table."""
+def fetch(name: str, version: str, purpose: str, files: dict[str, str], target: Path) -> str:
+    """Unpack what is taken of one package, and return its row of the table."""
     with tempfile.TemporaryDirectory() as temporary:
-        where = Path(temporary)
-        wanted = f"{package.name}@{package.version}"
-        subprocess.run(["npm", "pack", "--silent", wanted], cwd=where, check=True)
-        with tarfile.open(next(where.glob("*.tgz"))) as archive:
-            archive.extractall(where, filter="data")
-        root = where / "package"
-        for source, place in package.files.items():
+        command = ["npm", "pack", "--silent", f"{name}@{version}"]
+        subprocess.run(command, cwd=temporary, check=True)
+        root = Path(temporary) / "package"
+        with tarfile.open(next(root.parent.glob("*.tgz"))) as archive:
+            archive.extractall(root.parent, filter="data")
+        for source, place in files.items():
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if (root / source).is_dir() else shutil.copyfile
             copy(root / source, target / place)
         licence = json.loads((root / "package.json").read_text("utf-8"))["license"]
-    folders = {place.split("/extensions/")[0] for place in package.files.values()}
+    folders = {place.split("/extensions/")[0] for place in files.values()}
     places = ", ".join(f"`{place}`" for place in sorted(folders))
-    return f"| {package.name}=={package.version} | {licence} | {package.purpose} | {places} |\n"
+    return f"| {name}=={version} | {licence} | {purpose} | {places} |\n"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ BUDGETS = {
     "tinyvgg/book": (1_000, None),
     "synthfaces": (5_600, 26),
     "tests": (16_800, None),
-    "tools": (820, None),
+    "tools": (650, None),
     "benchmarks": (900, None),
     "notebooks": (4_500, None),
 }

@@ -1,0 +1,151 @@
+"""What the tools count that make the reports in ``results``."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+import synthfaces
+from synthfaces import EMOTIONS, FacePart, Landmarks
+from tests.helpers.made_up import made_up_faces, made_up_run
+from tinyvgg import files
+from tinyvgg.faces.detection import SIDES, THRESHOLD, Face
+
+FACE = np.array([40.0, 50.0, 80.0, 100.0])
+EYES = np.array([[50.0, 70.0], [70.0, 70.0]])
+IMAGE = np.zeros((120, 120, 3), np.uint8)
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(files.project() / "tools")
+    return importlib.import_module
+
+
+@pytest.fixture
+def judges(tool):
+    return tool("judge_faces")
+
+
+@pytest.fixture
+def detectors(tool):
+    return tool("measure_detectors")
+
+
+@pytest.mark.parametrize(
+    ("box", "overlap"),
+    [
+        ([40, 50, 80, 100], 1),
+        ([60, 50, 100, 100], 1 / 3),
+        ([0, 0, 200, 200], 0.05),  # nearly everything
+        ([42, 52, 52, 62], 0.05),  # an eye
+        ([150, 20, 200, 200], 0),
+    ],
+)
+def test_detections_overlap_the_face_by_what_both_cover(box, overlap, judges):
+    boxes = np.array([box, [0, 0, 1, 1]], dtype=float)
+    assert judges.overlaps(boxes, FACE) == pytest.approx([overlap, 0])
+
+
+def test_the_face_is_where_its_own_parts_are(judges, tmp_path):
+    parts = np.full((8, 8), FacePart.HAIR, np.uint8)
+    parts[4:6, 2:5] = FacePart.CHEEKS
+    parts[6, 3] = FacePart.CHIN
+    parts[5, 5:] = FacePart.EARS
+    assert judges.around(parts).tolist() == [2, 4, 5, 7]
+    neutral, surprised = (
+        judges.face_box(1, emotion, 90, tmp_path) for emotion in ("neutral", "surprised")
+    )
+    assert surprised[3] > neutral[3] + 4  # the jaw drops
+
+
+def test_faces_found_are_counted_for_each_camera(judges):
+    table = synthfaces.design(1, (45, 90)).head(4)
+    elsewhere = [150.0, 150.0, 200.0, 200.0]
+    said = iter([[FACE, elsewhere], [], [FACE + 100], [FACE]])
+    faces = [FACE, FACE, FACE + 100, FACE]
+    detect = {"one": lambda image: np.array(next(said)).reshape(-1, 4)}
+    assert judges.count_found(table, IMAGE[:4], faces, detect)["one"] == {
+        "45": {"shown": 2, "found": 2, "elsewhere": 1, "missed": []},
+        "90": {"shown": 2, "found": 1, "elsewhere": 0, "missed": [table["path"][1]]},
+    }
+
+
+def test_readings_are_counted_by_true_emotion(judges):
+    table = synthfaces.design(2).query("gaze == 'frontal'")
+    images = table["emotion"].map(sorted(EMOTIONS).index).to_numpy()
+
+    def says_happy_for_sad(image: int) -> str:
+        emotion = sorted(EMOTIONS)[image]
+        return {"sad": "happy", "contemptuous": "angry"}.get(emotion, emotion)
+
+    confusion = judges.count_read(table, images, says_happy_for_sad)
+    assert confusion["sad"] == dict.fromkeys(judges.OURS, 0) | {"happy": 2}
+    assert confusion["contemptuous"]["angry"] == 2
+
+
+def test_photographs_are_moved_until_their_eyes_lie_as_in_the_set(judges):
+    photograph = np.zeros((600, 600, 3), np.uint8)
+    eyes = np.array([[255.0, 270.0], [345.0, 270.0]])
+    for x, y in eyes.astype(int):
+        photograph[y - 4 : y + 5, x - 4 : x + 5] = 255
+    rows, columns = np.nonzero(judges.reframe(photograph, eyes)[..., 0] > 128)
+    assert rows.mean() / judges.SIZE == pytest.approx(judges.EYES_FROM_TOP, abs=0.01)
+    right, left = columns[columns < 112].mean(), columns[columns > 112].mean()
+    assert (left - right) / judges.SIZE == pytest.approx(judges.EYE_DISTANCE, abs=0.01)
+
+
+def test_faces_found_and_others_are_counted_apart(detectors):
+    one = detectors.Shown("london", "one.jpg", IMAGE, FACE, EYES)
+    two = detectors.Shown("london", "two.jpg", IMAGE, FACE)
+    none = detectors.Shown("london", "none.jpg", IMAGE)
+    right, unsure = Face(FACE + 1, np.add(EYES, (3, 4)), 0.9), Face(FACE, EYES, 0.3)
+    wrong, hardly = Face(FACE + 60, EYES, 0.7), Face(FACE - 40, EYES, 0.4)
+    seen = [(one, ([right, wrong], 10.0)), (two, ([unsure], 30.0)), (none, ([hardly], 20.0))]
+    assert detectors.count(seen) == {
+        "shown": 3,
+        "faces": 2,
+        "found": 1,
+        "elsewhere": 1,
+        "least_score_of_faces": 0.3,
+        "greatest_score_elsewhere": 0.7,
+        "eye_error": pytest.approx(5 / 50),
+        "ms": 20.0,
+        "missed": ["two.jpg"],
+    }
+
+
+def test_an_eye_is_measured_if_its_pupil_or_its_lid_is_seen(detectors):
+    names = ("left-pupil", "right-pupil", "left-upper-lid", "right-upper-lid")
+    points = np.array([[70.0, 60.0], [30.0, 62.0], [70.0, 57.0], [30.0, 58.0]])
+    seen = np.array([False, False, True, False])
+    eyes = detectors.seen_eyes(Landmarks(names, points, seen, (FacePart.EYES,) * 4))
+    np.testing.assert_array_equal(eyes, [[np.nan, np.nan], [70, 60]])
+    shown = detectors.Shown("0", "one.jpg", IMAGE, FACE, eyes)
+    assert detectors.eye_errors(Face(FACE, EYES, 0.9), shown) == [pytest.approx(10 / 50)]
+
+
+def test_the_library_uses_what_was_measured_and_found_all_faces():
+    report = json.loads((files.results() / "detectors.json").read_text("utf-8"))
+    sides = ", then ".join(map(str, SIDES))
+    assert report["used"] == {"detector": "CenterFace", "long_side": sides, "threshold": THRESHOLD}
+    rows = [row for row in report["measured"] if row["long_side"] == sides]
+    groups = {"london", "small", "astronaut", "none", "0", "45", "90", "135", "180"}
+    assert {row["group"] for row in rows} == groups
+    assert all(row["found"] == row["faces"] and not row["elsewhere"] for row in rows)
+
+
+def test_errors_are_counted_by_class_and_by_angle(tool):
+    run = made_up_run(made_up_faces(3), "emotion", {0: 3, 5: 3})
+    found = tool("measure_difficulty").measure(run)
+    wrong = sum(
+        times
+        for true, taken in found["confusion"].items()
+        for name, times in taken.items()
+        if name != true
+    )
+    assert found["errors"] == wrong == len(run.errors) == 2
+    angles = run.faces.index.table["angle"].to_numpy()[run.split.test]
+    assert found["by_angle"]["45"]["images"] == (angles == 45).sum()
+    assert sum(angle["errors"] for angle in found["by_angle"].values()) == 2
