@@ -414,5 +414,6 @@ whole(sheet.confusions_table(networks, "subject"))
 #
 # The developers of this project maintain the set together with its code. The version of the renderer
 # rises whenever a pixel changes, and with it every fingerprint, so that images, networks and reports of
-# different versions are never mixed. A report above that is of an earlier version says so. An earlier set
-# can be rendered again from the code of its time. Errors and wishes belong to the project's issues.
+# different versions are never mixed. The report of the outside judges says so where it is of an earlier
+# version. An earlier set can be rendered again from the code of its time. Errors and wishes belong to
+# the project's issues.

@@ -142,7 +142,7 @@ def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> No
     if not no_site:
         click.echo(f"building the site in {shown(made.folder / 'site')}")
         click.echo(f"\nThe site: {shown(reproduce.build_site(made))}\n")
-    click.echo(records.aligned(records.COLUMNS, records.headlines(made.records.numbers)))
+    click.echo(records.aligned(records.headlines(made.records.numbers)))
 
 
 @cli.command()
@@ -162,9 +162,8 @@ def verify(into: Path | None) -> int:
     from tinyvgg.book import records, reproduce
 
     table = reproduce.verify(reproduce.last(_root(into)))
-    columns = [*table.columns[:-1], ""]
-    rows = [(*row[:-1], "ok" if row[-1] else "OUT") for row in table.itertuples(index=False)]
-    click.echo(records.aligned(columns, rows))
+    said = table["within"].map({True: "ok", False: "OUT"})
+    click.echo(records.aligned(table.assign(within=said).set_index("number")))
     click.echo(f"\n{table['within'].sum()} of {len(table)} are within their tolerance")
     return 0 if table["within"].all() else OUT_OF_TOLERANCE
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from tinyvgg import files as paths
-from tinyvgg.book.normalise import (
+from tinyvgg.book.notebooks import (
     WIDGET_STATE,
     WIDGET_VIEW,
     normalise,

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 import tinyvgg
 from tinyvgg.book import notebooks, records
 from tinyvgg.book.claims import claims_page
-from tinyvgg.book.normalise import normalise, refuse_private
+from tinyvgg.book.notebooks import normalise, refuse_private
 from tinyvgg.chapters.verdicts import collect
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)

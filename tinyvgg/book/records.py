@@ -1,7 +1,7 @@
 """Numbers and verdicts that notebooks recorded: read, committed, and compared."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -61,13 +61,10 @@ def differences(committed: Records, fresh: Records) -> pd.DataFrame:
         within = before is not None and after is not None and before.agrees(after)
         rows.append((key, _shown(before), _shown(after), tolerance, within))
     for claim in dict.fromkeys([*committed.verdicts, *fresh.verdicts]):
-        old, new = (
-            side.verdicts[claim].verdict if claim in side.verdicts else paper.NOTHING
-            for side in (committed, fresh)
-        )
-        rows.append((f"verdict {claim}", old, new, "may differ", paper.NOTHING not in (old, new)))
-    columns = ["number", "committed", "fresh", "tolerance", "within"]
-    return pd.DataFrame(rows, columns=columns)
+        found = [side.verdicts.get(claim) for side in (committed, fresh)]
+        old, new = (one.verdict if one else paper.NOTHING for one in found)
+        rows.append((f"verdict {claim}", old, new, "may differ", all(found)))
+    return pd.DataFrame(rows, columns=["number", "committed", "fresh", "tolerance", "within"])
 
 
 def _shown(number: Number | None) -> str:
@@ -76,7 +73,6 @@ def _shown(number: Number | None) -> str:
     return f"{number.value:.6g}" if isinstance(number.value, float) else str(number.value)
 
 
-COLUMNS = ("quantity", "paper", "ours")
 SETS = ("unique", "common", "random", "contrast")
 PAIRS = "pairs shown"
 HEADLINES = (
@@ -92,33 +88,20 @@ HEADLINES = (
 """The quantities of the table: the claim, our name, the paper's name, and what is counted."""
 
 
-def headlines(numbers: Mapping[str, Number]) -> list[tuple[str, str, str]]:
-    """Return the rows of the headline table: the quantity, the paper's number, and ours."""
-    return [
-        _headline(key, number, papers, counted)
-        for claim, ours, papers, counted in HEADLINES
-        for key, number in numbers.items()
-        if key.startswith(f"{claim}.") and key.endswith(f".{ours}")
-    ]
+def headlines(numbers: Mapping[str, Number]) -> pd.DataFrame:
+    """Return the headline table: the paper's number and ours, by quantity."""
+    rows, printed = [], paper.load().numbers
+    for claim, ours, papers, counted in HEADLINES:
+        for key, number in numbers.items():
+            first, task, name = key.split(".")
+            if (first, name) == (claim, ours):
+                about, theirs = paper.describe(key), printed.get(f"{claim}.{task}.{papers}")
+                label = ", ".join(filter(None, [about.full_label, counted]))
+                shown = paper.show(number.value, about.unit)
+                rows.append((label, theirs.text if theirs else paper.NOTHING, shown))
+    return pd.DataFrame(rows, columns=["quantity", "paper", "ours"]).set_index("quantity")
 
 
-def _headline(key: str, number: Number, papers: str, counted: str) -> tuple[str, str, str]:
-    claim, task, _ = key.split(".")
-    about = paper.describe(key)
-    try:
-        theirs = paper.quantity(f"{claim}.{task}.{papers}").text
-    except UserError:
-        theirs = paper.NOTHING
-    label = ", ".join(filter(None, [about.full_label, counted]))
-    return label, theirs, paper.show(number.value, about.unit)
-
-
-def aligned(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return rows as aligned columns of text: the first to the left, the others to the right."""
-    cells = [list(header), *(list(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["-" * width for width in widths])
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+def aligned(table: pd.DataFrame) -> str:
+    """Return a table as text, with its index to the left and its columns to the right."""
+    return table.rename_axis(index=None, columns=table.index.name).to_string()

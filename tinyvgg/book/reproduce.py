@@ -15,7 +15,6 @@ from tqdm import tqdm
 from tinyvgg import files
 from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
-from tinyvgg.book.normalise import refuse_private, write_notebook
 from tinyvgg.chapters.verdicts import Records, collect, read_notebook
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import DEFAULTS, check_committing, named
@@ -161,7 +160,6 @@ def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, one entry a line, whole or not at all."""
     _write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -178,11 +176,16 @@ def record(made: Reproduction) -> list[Path]:
             f"faces {faces!r} are not recorded: "
             f"what is committed shows {COMMITTED} faces only, with their usual knobs"
         )
-    chapters = {path.name: _committed(path) for path in made.executed}
+    chapters = {}
+    for path in made.executed:
+        chapters[path.name] = notebook = read_notebook(path)
+        for fact in RUN_ONLY:
+            notebook.metadata["tinyvgg"].pop(fact, None)
+        notebooks.refuse_private(notebook, path.stem)
     found, page = made.records, made.claims
     folder = site.pages() / "notebooks"
     for name, notebook in chapters.items():
-        write_notebook(notebook, folder / name)
+        notebooks.write_notebook(notebook, folder / name)
     for path in folder.glob("*.ipynb"):
         if path.name not in chapters:
             path.unlink()
@@ -191,14 +194,6 @@ def record(made: Reproduction) -> list[Path]:
     results = records.results_path(made.parameters)
     _write_json(results, records.as_results(made.parameters, fingerprint, found))
     return [folder, site.pages() / "claims.md", results]
-
-
-def _committed(executed: Path) -> Any:
-    notebook = read_notebook(executed)
-    for fact in RUN_ONLY:
-        notebook.metadata["tinyvgg"].pop(fact, None)
-    refuse_private(notebook, executed.stem)
-    return notebook
 
 
 def verify(made: Reproduction) -> pd.DataFrame:

@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -96,12 +97,10 @@ def without_missing(page: str, known: Collection[str], instead: str) -> str:
     return "".join(sections)
 
 
-def came_out(rows: Sequence[Sequence[str]], profile: str, faces: str) -> str:
+def came_out(table: pd.DataFrame, profile: str, faces: str) -> str:
     """Return the section of a run that lacks some of the numbers: a table of those it has."""
     template = TEMPLATES.get_template("came_out.md.j2")
-    return template.render(
-        columns=("quantity", "paper", "ours"), rows=rows, profile=profile, faces=named(faces)
-    )
+    return template.render(rows=table.itertuples(), profile=profile, faces=named(faces))
 
 
 def build(book: Path, target: Path, strict: bool) -> Path:
