@@ -1,7 +1,7 @@
 """Synthetic faces: RaFD's factorial design, with people that do not exist.
 
 67 subjects x 8 emotions x 3 gazes x up to 5 angles, rendered on the CPU from CC0 anatomy
-(LICENSE.md). All of it is made up: no photograph of anybody enters.
+(LICENSE.md). All of it is made up: no photograph of anybody is used.
 """
 
 import ast
@@ -27,5 +27,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the public names and those that are there already."""
+    """Return the public names and those that were imported already."""
     return sorted({*globals(), *__all__})

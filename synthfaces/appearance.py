@@ -11,7 +11,7 @@ from synthfaces.people import Person
 
 
 class Cut(IntEnum):
-    """What is done with the hair."""
+    """The cut of the hair."""
 
     BUZZED = 0
     CROPPED = 1
@@ -27,7 +27,7 @@ class Cut(IntEnum):
 FALLING = (Cut.BOB, Cut.LONG)
 """Cuts whose hair falls from the head, over the ears unless it is tucked behind them."""
 
-# how often each cut occurs, by sex; every one does in both
+# how often each cut occurs, by sex; each occurs in both
 _CHANCES = {
     True: (0.11, 0.18, 0.17, 0.12, 0.14, 0.07, 0.06, 0.07, 0.08),
     False: (0.04, 0.09, 0.09, 0.10, 0.09, 0.18, 0.14, 0.16, 0.11),
@@ -51,9 +51,9 @@ _BY_SIDEBURN = np.array([*[0] * 8, -0.1, -0.4, -1, -1, -0.3, *[0] * 6])
 
 @dataclass(frozen=True)
 class HairStyle:
-    """What a subject's hair does, and where it grows."""
+    """The style of a subject's hair, and where it grows."""
 
-    cut: Cut  # what is done with it
+    cut: Cut
     hairline: float  # by how much the hairline is raised, dm
     recession: float  # by how much it recedes at the temples, dm
     peak: float  # by how much it reaches down in the middle of the forehead, dm
@@ -66,7 +66,7 @@ class HairStyle:
 
 
 def draw_style(person: Person, rng: Rng) -> HairStyle:
-    """A subject's hair style; the number of draws is the same for all."""
+    """Draw a subject's hair style; the number of draws is the same for all."""
     cut = Cut(int(rng.choice(len(Cut), p=_CHANCES[person.is_male])))
     raised, receding, peaked = rng.normal(0, (0.045, 0.05, 0.02))
     sideburn, length, volume, wave, tuck = rng.random(5)
@@ -88,26 +88,26 @@ def draw_style(person: Person, rng: Rng) -> HairStyle:
 
 
 def hair_cover(azimuth: Array, height: Array, style: HairStyle, softness: float) -> Array:
-    """How much of a place of the template hair covers, 0..1."""
+    """Return the share of each place of the template that hair covers, 0..1."""
     return smoothstep(-softness, softness, within_hairline(azimuth, height, style))
 
 
 def within_hairline(azimuth: Array, height: Array, style: HairStyle) -> Array:
-    """How far places of the template are inside the hairline, dm; below zero outside."""
+    """Return the distance of places inside the hairline, dm; it is negative outside."""
     rise = hairline(azimuth + _NEXT, style) - hairline(azimuth - _NEXT, style)
     slope = rise / np.float32(2 * _NEXT * _RADIUS)
     return np.asarray((height - hairline(azimuth, style)) / np.sqrt(1 + slope * slope))
 
 
 def in_sideburns(azimuth: Array, height: Array) -> Array:
-    """How much places of the template belong to the hair before the ears, 0..1."""
+    """Return the share by which places of the template belong to the sideburns, 0..1."""
     degrees = np.degrees(np.abs(azimuth))
     around = smoothstep(45, 51, degrees) * smoothstep(72, 66, degrees)
     return np.asarray(around * smoothstep(7.6, 7.35, height))
 
 
 def hairline(azimuth: Array, style: HairStyle) -> Float32[np.ndarray, "..."]:
-    """The height of the hairline, dm, at these azimuths, radians."""
+    """Return the height of the hairline, dm, at these azimuths, radians."""
     line = (
         _HEIGHT
         + style.hairline * _BY_HAIRLINE
@@ -153,7 +153,7 @@ _IRIS_CHANCES = {False: (0.15, 0.10, 0.30, 0.20, 0.13, 0.12), True: (0.5, 0.5, 0
 
 @dataclass(frozen=True)
 class Appearance:
-    """A subject's looks; colours are linear RGB."""
+    """The looks of a subject; colours are linear RGB."""
 
     skin: Colour
     lips: Colour
@@ -165,7 +165,7 @@ class Appearance:
 
 
 def draw_appearance(person: Person, rng: Rng) -> Appearance:
-    """A subject's looks, by group and sex."""
+    """Draw a subject's looks, by group and sex."""
     skin = _skin(person, rng)
     return Appearance(
         skin=to_linear(skin),
@@ -179,14 +179,14 @@ def draw_appearance(person: Person, rng: Rng) -> Appearance:
 
 
 def _skin(person: Person, rng: Rng) -> Array:
-    """SRGB."""
+    """Draw the colour of the skin, in sRGB."""
     if person.is_moroccan:
         return np.array([0.70, 0.555, 0.47]) + rng.normal(0, 0.04) + rng.normal(0, 0.008, 3)
     return np.array([0.83, 0.695, 0.625]) + rng.normal(0, 0.025) + rng.normal(0, 0.008, 3)
 
 
 def _lips(person: Person, skin: Array, rng: Rng) -> Array:
-    """SRGB, a redder skin."""
+    """Draw the colour of the lips, a redder skin, in sRGB."""
     tint, spread = ((0.86, 0.70, 0.72), 0.015) if person.is_male else ((0.86, 0.64, 0.68), 0.02)
     return np.clip(skin * tint + rng.normal(0, spread, 3), 0, 1)
 
@@ -202,7 +202,7 @@ def _beard(person: Person, rng: Rng) -> float:
 
 @dataclass(frozen=True)
 class Haircut:
-    """Numbers of a cut."""
+    """The measures of a cut."""
 
     count: int  # of strands
     points: int  # of each

@@ -1,4 +1,4 @@
-"""Five cameras around the head, and what varies from picture to picture whatever is shown."""
+"""Five cameras around the head, and the nuisance that varies from picture to picture."""
 
 from dataclasses import dataclass
 
@@ -11,32 +11,32 @@ from synthfaces.parameters import USUAL, Difficulty, Real
 from synthfaces.subjects import Framing
 
 DISTANCE = 16.0
-"""From the cameras to what they aim at, dm."""
+"""The distance from the cameras to the point that they aim at, dm."""
 _FRONTAL = 90
 
 
 @dataclass(frozen=True)
 class View:
-    """How a face at rest, seen from the front, fills the picture."""
+    """The part of the picture that a face at rest fills, seen from the front."""
 
     face: float  # from the eyes to the chin, in widths of the picture
     eyes: float  # from the top edge to the eyes, in heights of the picture
     aspect: float = 1.0  # height of the picture over its width
-    # how far behind the middle between face and ears that of the picture is, in its widths
+    # how far the picture's middle lies behind that between face and ears, in widths
     back: float = 0.0
 
 
 SQUARE = View(face=0.485, eyes=0.425)
-"""The head alone, as images of the set show it from the front and from half the side."""
+"""The view of the head alone that images of the set have, from the front to half the side."""
 
 PROFILE = View(face=0.36, eyes=0.425, back=0.09)
-"""The same from the side, where a head is longer: a wider picture, so that hair stays in it."""
+"""The view from the side, where a head is longer: wider, so that the hair stays inside."""
 
 _HALF_SIDE = 45
 
 
 def crop(angle: Real) -> View:
-    """What an image of the set shows: `SQUARE` up to half the side, then on towards `PROFILE`."""
+    """Return the view of the set at an angle: `SQUARE` to half the side, then towards `PROFILE`."""
     beyond = (abs(angle - _FRONTAL) - _HALF_SIDE) / (_FRONTAL - _HALF_SIDE)
     share = float(smoothstep(0, 1, np.array(beyond)))
     face = SQUARE.face + (PROFILE.face - SQUARE.face) * share
@@ -45,7 +45,7 @@ def crop(angle: Real) -> View:
 
 @dataclass(frozen=True)
 class Nuisance:
-    """What makes two pictures of the same face differ: chance alone draws it.
+    """The differences between two pictures of the same face that chance alone draws.
 
     Attributes:
         shift: of the picture, right and up, in widths.
@@ -67,10 +67,10 @@ class Nuisance:
 def draw_nuisance(
     seed: int, subject: int, emotion: str, gaze: str, angle: int, difficulty: Difficulty = USUAL
 ) -> Nuisance:
-    """The nuisance of one image.
+    """Draw the nuisance of one image.
 
-    Its stream is named by all that tells the image from the others, so that nothing repeats over
-    subjects while it follows the emotion; the distribution is the same for all.
+    Its stream is named by everything that identifies the image, so that no draw repeats over
+    subjects and gives an emotion away; the distribution is the same for all images.
     """
     rng = stream(seed, subject, emotion, gaze, angle, "camera")
     right, up = rng.normal(0, difficulty.shift, 2)
@@ -97,11 +97,11 @@ class Camera:
     aspect: float = 1.0  # height of the field of view over its width
 
     def rows(self, pixels: int) -> int:
-        """How many rows a picture of this many columns has."""
+        """Return the number of rows of a picture of this many columns."""
         return round(pixels * self.aspect)
 
     def rays(self, pixels: int) -> Float32[np.ndarray, "rays 3"]:
-        """Unit directions through the centres of the pixels, row after row from the top."""
+        """Return unit directions through the centres of the pixels, row after row from the top."""
         rows = self.rows(pixels)
         across = ((np.arange(pixels) + 0.5) / pixels - 0.5) * self.width
         down = ((np.arange(rows) + 0.5) / rows - 0.5) * self.width * self.aspect
@@ -116,11 +116,11 @@ class Camera:
         return rays.reshape(3, -1).T
 
     def origins(self, count: int) -> Float32[np.ndarray, "rays 3"]:
-        """Where this many rays start: all at the camera."""
+        """Return the starting points of this many rays, which is the camera for all."""
         return np.broadcast_to(self.position.astype(np.float32), (count, 3))
 
     def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
-        """Where points lie in the picture, as fractions of it from the left and from the top."""
+        """Return the places of points in the picture, as fractions from the left and the top."""
         offset = points - self.position
         x, y, depth = (offset @ axis for axis in (self.right, self.up, self.forward))
         across = x / depth * DISTANCE - self.shift[0]
@@ -135,7 +135,7 @@ def aim(
     view: View | None = None,
     head: Head = UPRIGHT,
 ) -> Camera:
-    """The camera at an angle: 90 in front, 0 at the subject's right and 180 at the left side.
+    """Return the camera at an angle: 90 in front, 0 at the subject's right and 180 at the left.
 
     The field of view comes from the face at rest, so an open jaw does not change the scale. A head
     that is turned and nodded is seen as if the camera went around it the other way; the point that
@@ -163,7 +163,7 @@ def aim(
 
 
 def _middle(framing: Framing, view: View) -> tuple[float, Float[np.ndarray, "3"]]:
-    """Width of the field of view, and what is in its middle, dm."""
+    """Return the width of the field of view and the point in its middle, dm."""
     width = (framing.eyes - framing.chin) / view.face
     height = width * view.aspect
     depth = framing.depth - view.back * width

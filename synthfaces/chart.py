@@ -23,26 +23,26 @@ Image = Float32[np.ndarray, "_ _ _"]
 
 
 def chart(points: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 2"]:
-    """The chart's fractions at points of the undeformed head, dm."""
+    """Return the chart's fractions at points of the undeformed head, dm."""
     azimuth = np.arctan2(points[..., 0], points[..., 2] - AXIS_DEPTH)
     height = (TOP - points[..., 1]) / (TOP - BOTTOM)
     return columns(azimuth / (2 * np.pi) + 0.5, height)
 
 
 def azimuths() -> Float32[np.ndarray, "1 w"]:
-    """Radians at the columns of a chart image, as a row."""
+    """Return the azimuths, radians, of the columns of a chart image, as a row."""
     return (((np.arange(WIDTH) + 0.5) / WIDTH * 2 - 1) * np.pi).astype(np.float32)[None]
 
 
 def heights() -> Float32[np.ndarray, "h 1"]:
-    """Heights, dm, at the rows of a chart image, as a column."""
+    """Return the heights, dm, of the rows of a chart image, as a column."""
     return (TOP - (np.arange(HEIGHT) + 0.5) / HEIGHT * (TOP - BOTTOM)).astype(np.float32)[:, None]
 
 
 def value_noise(
     rng: Rng, cell: Real, aspect: Real = 1, shape: tuple[int, int] | None = None
 ) -> Layer:
-    """Smooth noise of standard deviation one."""
+    """Draw smooth noise of standard deviation one."""
     height, width = shape or (HEIGHT, WIDTH)
     rows, columns = max(2, int(height / cell / aspect)), max(4, int(width / cell))
     grid = rng.standard_normal((rows + 3, columns)).astype(np.float32)
@@ -53,7 +53,7 @@ def value_noise(
 
 
 def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n _"]:
-    """Bilinear look-up at fractions of the chart; azimuth wraps around."""
+    """Look an image up at fractions of the chart, bilinearly; azimuth wraps around."""
     height, width, channels = image.shape
     count = len(places)
     rows = max(1, -(-count // _ROW))  # cv2.remap refuses dimensions of 32,767 and more
@@ -66,7 +66,7 @@ def sample(image: Image, places: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray
 
 
 def coarser(image: Image, level: int) -> Image:
-    """The image averaged over squares of 2**level pixels, for views that are far smaller."""
+    """Average an image over squares of 2**level pixels, for views that are far smaller."""
     if level == 0:
         return image
     size = (image.shape[1] >> level, image.shape[0] >> level)
@@ -84,7 +84,7 @@ class Charts:
 
     @cached_property
     def halved(self) -> "Charts":
-        """The same at half the resolution, for places that stand for a whole pixel."""
+        """Return the charts at half the resolution, for places that stand for a whole pixel."""
         return Charts(*(coarser(image, 1) for image in (self.paint, self.creases, self.pores)))
 
 
@@ -94,7 +94,7 @@ def draw_lines(
     opacities: Float[np.ndarray, "n"],
     thickness: int = 1,
 ) -> Layer:
-    """Anti-aliased lines between fractions of the chart, 0 to 1; later ones cover earlier ones."""
+    """Draw anti-aliased lines between fractions of the chart; later ones cover earlier ones."""
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
     fixed_point = np.array([WIDTH, HEIGHT]) * 16
     firsts, lasts = (starts * fixed_point).astype(int), (ends * fixed_point).astype(int)
@@ -106,7 +106,7 @@ def draw_lines(
 def draw_dots(
     places: Float[np.ndarray, "n 2"], radii: Array, opacities: Float[np.ndarray, "n"]
 ) -> Layer:
-    """Anti-aliased discs at fractions of the chart, 0 to 1; radii in pixels."""
+    """Draw anti-aliased discs at fractions of the chart, 0 to 1; radii are in pixels."""
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
     for (x, y), radius, opacity in zip(places, radii, opacities, strict=True):
         centre = (int(x * WIDTH), int(y * HEIGHT))
@@ -115,12 +115,12 @@ def draw_dots(
 
 
 def blur(image: Array, sigma: Real) -> Array:
-    """A Gaussian of this many pixels."""
+    """Blur an image with a Gaussian of this many pixels."""
     return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
 Path = Sequence[tuple[float, float]]
-"""Points (x, y) as seen from the front, dm."""
+"""The points (x, y) of a path as seen from the front, dm."""
 
 PIXELS_PER_DM = WIDTH / (2 * np.pi)
 _EYE_OF_THE_BEHOLDER = 9.0
@@ -138,7 +138,7 @@ class FrontView:
         return ray_scene(self.mesh.template, skin)
 
     def meet(self, points: Float[np.ndarray, "n 2"]) -> Vectors:
-        """Return what of the skin the viewer sees at the points (x, y), dm."""
+        """Return the places of the skin that the viewer sees at the points (x, y), dm."""
         origins = np.full((len(points), 3), _EYE_OF_THE_BEHOLDER, np.float32)
         origins[:, :2] = points
         away = np.zeros_like(origins)
@@ -151,7 +151,7 @@ class FrontView:
         return chart(self.meet(points))
 
     def stroke(self, path: Path, width: float, mirrored: bool) -> Layer:
-        """A soft line that fades out at both ends; width in dm."""
+        """Draw a soft line that fades out at both ends; its width is in dm."""
         count = 40
         opacities = np.sin(np.pi * (np.arange(count - 1) + 0.5) / count) ** 0.6
         thickness = max(1, int(width * PIXELS_PER_DM * 0.8))
@@ -163,7 +163,7 @@ class FrontView:
         return blur(image, max(0.8, width * PIXELS_PER_DM * 0.45))
 
     def blob(self, centre: tuple[float, float], spread: tuple[float, float]) -> Layer:
-        """A Gaussian patch, mirrored unless it is centred."""
+        """Draw a Gaussian patch, mirrored unless it is centred."""
         x, y = centre
         image = np.zeros((HEIGHT, WIDTH), np.float32)
         for side in (1, -1) if x else (1,):
@@ -176,7 +176,7 @@ class FrontView:
 
 
 def spline(path: Path, count: int) -> Float[np.ndarray, "n 2"]:
-    """Points along the cubic through the path's points, evenly spaced in the parameter."""
+    """Return points along the cubic through a path, evenly spaced in its parameter."""
     points = np.asarray(path, dtype=np.float64)
     curve = CubicSpline(np.linspace(0, 1, len(points)), points)
     return np.asarray(curve(np.linspace(0, 1, count)))

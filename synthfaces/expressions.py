@@ -1,4 +1,4 @@
-"""Expressions as strengths of facial actions, after FACS, and how the head is held."""
+"""Expressions as strengths of facial actions, after FACS, and the pose of the head."""
 
 import tomllib
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ _CHIN_AT_REST, _CHIN_RESTLESSNESS = 0.1, 5 / 6
 
 @dataclass(frozen=True)
 class Temperament:
-    """How one subject's face acts."""
+    """The way in which one subject's face acts."""
 
     near: str  # the side, ``Left`` or ``Right``, that lopsided expressions favour
     asymmetry: float  # by how much the left side acts more strongly than the right one
@@ -49,12 +49,12 @@ class Temperament:
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does in one shot; it cannot be changed.
+    """The actions of a face in one shot; frozen.
 
     Attributes:
         actions: target name to weight; those that are not named rest.
-        gaze_yaw: degrees to the subject's left to which the eyes look, however the head is held.
-        gaze_pitch: degrees down to which they look.
+        gaze_yaw: direction of the eyes, degrees to the subject's left, however the head is held.
+        gaze_pitch: the same downwards.
     """
 
     actions: Mapping[str, Real] = field(default_factory=dict, hash=False)
@@ -68,7 +68,7 @@ class Expression:
         return type(self), (dict(self.actions), self.gaze_yaw, self.gaze_pitch)
 
     def check(self) -> None:
-        """Refuse what no face can do."""
+        """Raise an error for an action, a weight or a gaze that no face can have."""
         for action, weight in self.actions.items():
             check_one_of("action", action, ACTIONS)
             check_range(f"weight of {action}", weight, 0, STRONGEST)
@@ -76,13 +76,13 @@ class Expression:
         check_range("gaze_pitch", self.gaze_pitch, -_WIDEST_GAZE, _WIDEST_GAZE)
 
     def strength(self, *actions: str) -> float:
-        """The mean weight of some actions over both sides, clipped to 0..1."""
+        """Return the mean weight of some actions over both sides, clipped to 0..1."""
         names = [name for action in actions for name in sides(action)]
         return float(np.clip(np.mean([self.actions.get(name, 0.0) for name in names]), 0, 1))
 
 
 def sides(action: str, near: str = "Left") -> tuple[str, ...]:
-    """The targets that an entry of `EXPRESSIONS` moves."""
+    """Return the targets that an entry of `EXPRESSIONS` moves."""
     name, _, side = action.partition(":")
     far = "Right" if near == "Left" else "Left"
     if side:
@@ -93,7 +93,7 @@ def sides(action: str, near: str = "Left") -> tuple[str, ...]:
 def draw_temperament(
     rng: Rng, actions: tuple[str, ...], difficulty: Difficulty = USUAL
 ) -> Temperament:
-    """A subject's way to act; `actions` are the names of all face units."""
+    """Draw a subject's way to act; `actions` are the names of all face units."""
     near = "Left" if rng.random() < 0.5 else "Right"
     asymmetry = float(rng.normal(0, difficulty.asymmetry))
     gains = np.exp(rng.normal(0, difficulty.idiosyncrasy, len(actions)))
@@ -103,7 +103,7 @@ def draw_temperament(
 def draw_expression(
     emotion: str, gaze: str, temperament: Temperament, rng: Rng, difficulty: Difficulty = USUAL
 ) -> Expression:
-    """One try of a subject at an expression; no two are quite the same."""
+    """Draw one try of a subject at an expression; no two are quite the same."""
     weakest = difficulty.intensity - difficulty.intensity_spread
     overall = rng.uniform(weakest, difficulty.intensity + difficulty.intensity_spread)
     actions: dict[str, float] = {}
@@ -126,7 +126,7 @@ def draw_expression(
 
 
 def _restless(rng: Rng, restlessness: float) -> dict[str, float]:
-    """What a face at rest still does."""
+    """Draw the actions that a face at rest still has."""
     names = [name for action in _RESTLESS for name in sides(action)]
     twitches = np.clip(np.abs(rng.normal(0, restlessness, len(names))), 0, STRONGEST)
     spread = _CHIN_RESTLESSNESS * restlessness
@@ -139,7 +139,7 @@ def _within(degrees: float) -> float:
 
 
 def gaze_yaw(gaze: str | Real) -> float:
-    """Degrees to the subject's left: as given, or as a gaze is without its variation."""
+    """Return the degrees to the subject's left: as given, or of a gaze without its variation."""
     if not isinstance(gaze, str):
         check_range("gaze", gaze, -_WIDEST_GAZE, _WIDEST_GAZE)
         return float(gaze)
@@ -148,12 +148,12 @@ def gaze_yaw(gaze: str | Real) -> float:
 
 
 def follow_gaze(yaw: Real) -> dict[str, float]:
-    """What lids do when the eyeballs turn by this many degrees in the head, to its left."""
+    """Return the lids' actions when the eyeballs turn by this many degrees to the head's left."""
     return _following_lids(yaw / _GAZE_DEGREES)
 
 
 def held_lids(expression: Expression, turn: Real, nod: Real) -> Mapping[str, Real]:
-    """The weights of an expression with lids that follow eyes which a turned head leaves behind."""
+    """Return the weights of an expression whose lids follow eyes that stay as the head turns."""
     if not turn and not nod:
         return expression.actions
     weights: dict[str, Real] = dict(expression.actions)
@@ -166,7 +166,7 @@ def held_lids(expression: Expression, turn: Real, nod: Real) -> Mapping[str, Rea
 
 
 def _following_lids(turn: float) -> dict[str, float]:
-    """Lids that go along with eyeballs turned to the subject's left (turn > 0) or right."""
+    """Return the lids' actions for eyeballs turned to the subject's left (turn > 0) or right."""
     weight = min(_LID_FOLLOWS * abs(turn), STRONGEST)
     if turn > 0:
         return {"eyeLookOutLeft": weight, "eyeLookInRight": weight}
@@ -177,10 +177,10 @@ def _following_lids(turn: float) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Head:
-    """How the head is held, neck and shoulders with it, around the middle between the ears.
+    """The pose of the head, with neck and shoulders, around the middle between the ears.
 
     Everything is rendered in the frame of the head: cameras and lamps are carried around it the
-    other way. The eyes turn back in it, so that they look where they looked.
+    other way. The eyes turn back in the head, so that they keep their direction in the room.
 
     Attributes:
         turn: degrees to the subject's left.
@@ -196,20 +196,20 @@ class Head:
 
     @cached_property
     def rotation(self) -> Float[np.ndarray, "3 3"]:
-        """From the frame of the head to that of the room."""
+        """The rotation from the frame of the head to that of the room."""
         return rotation(self.turn, self.nod)
 
     def seen(self, vectors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Vectors of the room in the frame of the head; of one that is upright the very same."""
+        """Return the room's vectors in the frame of the head; unchanged if it is upright."""
         return contract("...i,ij->...j", vectors, self.rotation.astype(vectors.dtype))
 
 
 UPRIGHT = Head()
-"""Straight ahead."""
+"""The pose of a head that is held straight."""
 
 
 def rotation(turn: Real, down: Real) -> Float[np.ndarray, "3 3"]:
-    """Around the vertical to the subject's left, after a tilt down around the line of the eyes."""
+    """Return the rotation to the subject's left, after a tilt down around the line of the eyes."""
     yaw, pitch = np.radians(turn), np.radians(down)
     around = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     below = np.array([0, np.sin(pitch), np.cos(pitch)])
@@ -220,6 +220,6 @@ def rotation(turn: Real, down: Real) -> Float[np.ndarray, "3 3"]:
 def draw_head(
     seed: int, subject: int, emotion: str, gaze: str, difficulty: Difficulty = USUAL
 ) -> Head:
-    """How the head is held in one shot, whose cameras all take it at once."""
+    """Draw the pose of the head in one shot, which all its cameras share."""
     turn, nod = bounded(stream(seed, subject, emotion, gaze, "head"), 2)
     return Head(turn=difficulty.head_turn * turn, nod=difficulty.head_nod * nod)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-"""What reading a missing, cut or altered archive raises."""
+"""The errors that reading a missing, cut or altered archive raises."""
 
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")

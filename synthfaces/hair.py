@@ -37,7 +37,7 @@ from synthfaces.strands import Strands, frayed
 RIBBON_HEIGHTS = (5.41, 5.05)
 """The strip of the chart that paints ribbons, from root to tip, dm: under the shirt."""
 RIBBON_COLUMNS = 4 / WIDTH
-"""How many columns of it one ribbon shows."""
+"""The width of the strip that one ribbon shows, as a fraction of the chart."""
 _STRIP = slice(round((TOP - 5.46) / (TOP - BOTTOM) * HEIGHT), HEIGHT)
 
 _LINES = 5200
@@ -49,14 +49,14 @@ _SHADE, _FRINGE = 0.28, 0.2
 
 
 def is_for_ribbons() -> Float32[np.ndarray, "h 1"]:
-    """One in the rows of the chart that paint ribbons, which nothing else shows."""
+    """Return one in the rows of the chart that paint ribbons alone, and zero elsewhere."""
     rows = np.zeros((HEIGHT, 1), np.float32)
     rows[_STRIP] = 1
     return rows
 
 
 def paint_cover(scalp: Scalp, style: HairStyle, rng: Rng) -> Layer:
-    """Opacity of the hair: thinning towards the hairline, with fine hairs before it."""
+    """Paint the opacity of the hair: it thins out at the hairline, with fine hairs before it."""
     wander = value_noise(rng, 60) * 0.022 + value_noise(rng, 16) * 0.016
     grain = value_noise(rng, 2.2, 2.5) * 0.022
     buzzed = style.cut == Cut.BUZZED
@@ -74,7 +74,7 @@ def paint_cover(scalp: Scalp, style: HairStyle, rng: Rng) -> Layer:
 
 
 def shade_below(style: HairStyle) -> Layer:
-    """Share of the light that hair keeps from the skin next to it."""
+    """Return the share of the light that hair keeps from the skin next to it."""
     if style.cut == Cut.BUZZED:
         return np.zeros((HEIGHT, WIDTH), np.float32)
     fringe = _FRINGE * (style.cut == Cut.FRINGE) * smoothstep(0.75, 0.5, np.abs(azimuths()))
@@ -83,7 +83,7 @@ def shade_below(style: HairStyle) -> Layer:
 
 
 def paint_strands(scalp: Scalp, style: HairStyle, rng: Rng) -> Layer:
-    """Brightness of the hair: along the comb on the scalp, along the ribbons in their strip."""
+    """Paint the brightness of the hair, along the comb on the scalp and along ribbons."""
     tones = 0.5 + 0.5 * _lines(scalp, style, rng)
     tones = tones * (1 + 0.08 * value_noise(rng, 40, 2))
     strip = (
@@ -99,7 +99,7 @@ def paint_strands(scalp: Scalp, style: HairStyle, rng: Rng) -> Layer:
 
 
 def _lines(scalp: Scalp, style: HairStyle, rng: Rng) -> Array:
-    """Lines along the comb, all over the scalp; their brightness, about 0.9."""
+    """Draw lines along the comb all over the scalp, of a brightness of about 0.9."""
     roots = scalp.roots(_LINES, style, rng)
     starts, ends = _strokes(scalp, roots, style, rng, 0.3)
     ink = draw_lines(starts, ends, rng.uniform(0.25, 1, len(starts)), 2)
@@ -109,7 +109,7 @@ def _lines(scalp: Scalp, style: HairStyle, rng: Rng) -> Array:
 def _hairs(
     scalp: Scalp, style: HairStyle, rng: Rng, count: int, length: float, band: float
 ) -> Array:
-    """Opacity of fine hairs that start around the hairline."""
+    """Draw the opacity of fine hairs that start around the hairline."""
     azimuth = rng.uniform(-1.25, 1.25, count)
     height = hairline(azimuth, style) + rng.normal(-0.01, band / 2, count)
     places = np.stack([azimuth / (2 * np.pi) + 0.5, (TOP - height) / (TOP - BOTTOM)], axis=1)
@@ -128,7 +128,7 @@ def _hairs(
 def _strokes(
     scalp: Scalp, roots: Array, style: HairStyle, rng: Rng, length: float
 ) -> tuple[Array, Array]:
-    """Where strokes along the comb start and end, in fractions of the chart."""
+    """Return the starts and ends of strokes along the comb, in fractions of the chart."""
     _, normals, _ = scalp.nearest(roots)
     way = comb(roots, normals, style) + rng.normal(0, 0.15, roots.shape)
     way = way * (rng.uniform(0.4, 1, (len(roots), 1)) * length)
@@ -144,7 +144,7 @@ _NEIGHBOURS = 6
 
 @dataclass(frozen=True)
 class Ribbons:
-    """A subject's hair as rays meet it."""
+    """The ribbons of a subject's hair that rays can meet."""
 
     vertices: Float32[np.ndarray, "h 3"]  # dm
     triangles: Int32[np.ndarray, "t 3"]  # vertex numbers
@@ -155,12 +155,12 @@ class Ribbons:
 
     @cached_property
     def scene(self) -> EmbreeScene | None:
-        """What rays can meet; nothing where there are no ribbons."""
+        """The scene of all ribbons that rays can meet; None without ribbons."""
         return ray_scene(self.vertices, self.triangles) if len(self.triangles) else None
 
     @cached_property
     def fields(self) -> Float32[np.ndarray, "h 8"]:
-        """What is interpolated between vertices: normal, place of the chart, light per channel."""
+        """The fields to interpolate between vertices: normal, place of the chart, light."""
         light = passed(self.light)
         return np.concatenate([self.normals, chart(self.template), light], axis=1)
 
@@ -168,7 +168,7 @@ class Ribbons:
 def make_ribbons(
     strands: Strands, scalp: Scalp, skin: Float[np.ndarray, "s 3"], rng: Rng
 ) -> Ribbons:
-    """Ribbons along the strands, carried to a subject's head."""
+    """Return ribbons along the strands, carried to a subject's head."""
     strands = frayed(replace(strands, paths=_carried(strands.paths, scalp, skin)), rng)
     paths = strands.paths
     count, points = paths.shape[:2]
@@ -216,7 +216,7 @@ def _triangles(count: int, points: int) -> Int32[np.ndarray, "t 3"]:
 
 
 def _painted_at(count: int, points: int, rng: Rng) -> Array:
-    """Each ribbon is painted by some columns of the chart's strip for ribbons."""
+    """Choose columns of the chart's strip to paint each ribbon with."""
     span = 2 * np.pi * RIBBON_COLUMNS
     azimuth = rng.uniform(-np.pi + span, np.pi - span, (count, 1, 1)) + np.array([0, span])
     top, bottom = RIBBON_HEIGHTS
@@ -237,11 +237,11 @@ _BODY = {
     Cut.LONG: 0.09,
     Cut.CURLY: 0.20,
 }
-"""By how much the hair of each cut lifts the top of the scalp under its strands, dm."""
+"""The thickness of each cut's hair under its strands, on top of the scalp, dm."""
 
 
 def hair_thickness(mesh: HeadMesh, style: HairStyle) -> Float32[np.ndarray, "s"]:
-    """By how much hair lifts each vertex of the skin, dm."""
+    """Return the height by which hair lifts each vertex of the skin, dm."""
     points = mesh.template[mesh.skin]
     azimuth = np.arctan2(points[:, 0], points[:, 2] - AXIS_DEPTH)
     cover = smoothstep(0.5, 1, hair_cover(azimuth, points[:, 1], style, _SCALP_SOFTNESS))

@@ -1,4 +1,4 @@
-"""The studio: two soft lamps under a bright dome, and what the head itself keeps in the dark."""
+"""The studio: two soft lamps under a bright dome, and the shadows of the head on itself."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +24,7 @@ _OFF_SURFACE = 0.012
 
 @dataclass(frozen=True)
 class Lamp:
-    """A soft lamp far away."""
+    """A soft lamp at a great distance."""
 
     direction: Float32[np.ndarray, "3"]  # unit vector towards it
     diffuse: float  # its strength on matt surfaces
@@ -37,7 +37,7 @@ FILL = Lamp(normalized(np.array([0.75, 0.3, 0.75], np.float32)), 0.52, 0.9)
 
 @dataclass(frozen=True)
 class Light:
-    """How the studio is lit.
+    """The light of the studio.
 
     Attributes:
         turn: degrees by which both lamps are carried around the head to the subject's left.
@@ -68,13 +68,13 @@ class Light:
 
 
 STUDIO = Light()
-"""The light of the set where its difficulty leaves it alone."""
+"""The light of the set, unless its difficulty varies it."""
 
 
 def draw_light(
     seed: int, subject: int, emotion: str, gaze: str, difficulty: Difficulty = USUAL
 ) -> Light:
-    """The light of one shot; its distribution is the same whatever is shown."""
+    """Draw the light of one shot; its distribution is the same whatever is shown."""
     turn, *strengths = bounded(stream(seed, subject, emotion, gaze, "light"), 4)
     key, fill, dome = np.exp(difficulty.light_strength * np.array(strengths)).tolist()
     return Light(turn=difficulty.light_turn * turn, key=key, fill=fill, dome=dome)
@@ -82,7 +82,7 @@ def draw_light(
 
 @dataclass(frozen=True)
 class Illumination:
-    """The light of the studio in the frame of a head, which may be turned."""
+    """The light of the studio in the frame of a head, turned or upright."""
 
     studio: Light = STUDIO  # as it is in the room
     head: Head = UPRIGHT  # how it is held
@@ -97,26 +97,26 @@ class Illumination:
 
     @cached_property
     def up(self) -> Float32[np.ndarray, "3"]:
-        """Unit vector to the top of the dome."""
+        """The unit vector to the top of the dome."""
         return self.head.seen(np.array([0, 1, 0], np.float32))
 
     @cached_property
     def left(self) -> Float32[np.ndarray, "3"]:
-        """Unit vector to the side of the dome at the left of a subject whose head is upright."""
+        """The unit vector to the side of the dome at the left of an upright subject."""
         return self.head.seen(np.array([1, 0, 0], np.float32))
 
     @cached_property
     def sky(self) -> Rays:
-        """Directions spread over the dome."""
+        """The directions of rays spread over the dome."""
         return self.head.seen(dome_rays())
 
 
 PLAIN = Illumination()
-"""The studio around a head that is upright."""
+"""The studio's light around an upright head."""
 
 
 class Visibility:
-    """How much of key lamp, fill lamp and dome vertices see, about 0..1, traced when asked for.
+    """The share of key lamp, fill lamp and dome that each vertex sees, 0..1, traced on demand.
 
     Rays start at the vertices that stem from control vertices; those in between are interpolated,
     as occlusion varies slowly over a face.
@@ -133,9 +133,9 @@ class Visibility:
         self._is_known = np.zeros(len(mesh.template), bool)
 
     def at(self, wanted: Bool[np.ndarray, "v"]) -> Float32[np.ndarray, "v 3"]:
-        """Visibility, right at the vertices that are or were wanted.
+        """Return the visibility, which is valid at the vertices that are or were wanted.
 
-        What is found at a vertex does not depend on the others that are wanted.
+        The value at a vertex does not depend on which others are wanted.
         """
         new = np.flatnonzero(wanted & ~self._is_known)
         if not len(new):
@@ -160,7 +160,7 @@ class Visibility:
 def trace_visibility(
     scene: EmbreeScene, points: Vectors, normals: Vectors, light: Illumination = PLAIN
 ) -> Vectors:
-    """The same at any points, by shadow rays; a zero normal marks a point that nobody sees."""
+    """Trace the visibility at any points; a zero normal marks a point that nobody sees."""
     starts = points + normals * np.float32(_OFF_SURFACE)
     faces = np.ascontiguousarray(normals.T)
     shares = []
@@ -178,9 +178,9 @@ def _light_from(
     normals: Float32[np.ndarray, "3 n"],
     wrap: float,
 ) -> tuple[Scalars, Scalars]:
-    """Sums over rays of the weights that reach each point, and of all weights.
+    """Return sums over rays of the weights that reach each point, and of all weights.
 
-    One ray after the other, so that a point's sums do not depend on how many points there are.
+    Rays are traced one after the other, so that a point's sums do not depend on other points.
     """
     lit, total = (np.zeros(len(starts), np.float32) for _ in range(2))
     shown = (normals != 0).any(axis=0)
@@ -195,7 +195,7 @@ def _light_from(
 
 
 def lamp_rays(lamp: Lamp) -> Rays:
-    """Directions spread over a lamp's disc, on a spiral."""
+    """Return directions spread over a lamp's disc, on a spiral."""
     across = normalized(np.cross(lamp.direction, np.array([0, 1, 0], np.float32)))
     upwards = np.cross(across, lamp.direction)
     number = np.arange(_LAMP_RAYS) + 0.5
@@ -206,7 +206,7 @@ def lamp_rays(lamp: Lamp) -> Rays:
 
 
 def dome_rays() -> Rays:
-    """Directions spread over the sky and some way below the horizon, on a spiral."""
+    """Return directions over the sky and some way below the horizon, on a spiral."""
     number = np.arange(_DOME_RAYS) + 0.5
     height = 1 - (1 - _DOME_LOWEST) * number / _DOME_RAYS
     radius = np.sqrt(1 - height**2)

@@ -1,4 +1,4 @@
-"""What the camera's rays hit, and the colours of eyes, teeth and mouth."""
+"""The surfaces that the camera's rays hit, and the colours of eyes, teeth and mouth."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ _CARUNCLE_FROM, _CARUNCLE_TO = 0.66, 0.80
 
 
 def eyeball_colour(direction: Vectors, outer: Array, iris: Float32[np.ndarray, "3"]) -> Vectors:
-    """Linear RGB of places on an eyeball."""
+    """Return the linear RGB of places on an eyeball."""
     angle = np.arccos(np.clip(direction[:, 2], -1, 1))
     around = np.arctan2(direction[:, 1], direction[:, 0])
     fibres = 1 + 0.18 * np.sin(around * 23 + 3 * np.sin(around * 7)) + 0.12 * np.sin(around * 41)
@@ -51,22 +51,22 @@ _GAP = np.array([0.42, 0.30, 0.26], np.float32)
 _ARCH_CENTRE = 0.95
 _SHADE = np.float32(0.3)
 _BORDERS = np.array([0.0, 0.155, 0.285, 0.42, 0.545, 0.675, 0.82, 0.98])
-"""Where one tooth ends and the next begins, radians from the middle of the arch."""
+"""The borders between the teeth, radians from the middle of the arch."""
 
 _LIT = np.array([1.0, 1.0, 0.8, 0.45, 0.2, 0.1, 0.08])
-"""How much light the cheeks leave to each tooth, from the middle on."""
+"""The share of light that the cheeks leave to each tooth, from the middle outwards."""
 
 _GLANCING = (0.45, 0.2)
-"""Cosines of the view against the arch: where single teeth are told apart, and where not."""
+"""The cosines of the view against the arch at which single teeth are visible, and are not."""
 
 _FRONT = (1.25, 1.43)
-"""How far in front the arch is in the mouth's shade, and is enamel, dm."""
+"""The depths at which the arch lies in the mouth's shade, and is enamel, dm."""
 
 _UPPER_GUM, _LOWER_GUM, _SCALLOP = 6.775, 6.515, 0.022
 
 
 def tooth_normals(template: Vectors) -> Vectors:
-    """Outwards from the middle of the arch, rounded at each tooth; the strip has poor normals."""
+    """Return normals out of the arch, rounded at each tooth, as the strip's own are poor."""
     outer = outwards(template)
     _, across = _tooth(template)
     bend = (0.35 * across * np.sign(template[:, 0])).astype(np.float32)
@@ -75,7 +75,7 @@ def tooth_normals(template: Vectors) -> Vectors:
 
 
 def tooth_colour(template: Vectors, view: Vectors) -> Vectors:
-    """Linear RGB of teeth and gums; the inner side is all gums, in the shade of the mouth."""
+    """Return the linear RGB of teeth and gums; the inner side is all gums, in shade."""
     number, across = _tooth(template)
     edge = smoothstep(0.72, 1.0, np.abs(across))
     colour = _ENAMEL * (1 - (1 - _GAP) * edge[:, None])
@@ -94,14 +94,14 @@ def tooth_colour(template: Vectors, view: Vectors) -> Vectors:
 
 
 def outwards(template: Vectors) -> Vectors:
-    """Unit vectors from the middle of the arch, level."""
+    """Return horizontal unit vectors from the middle of the arch."""
     level = template * np.array([1, 0, 1], np.float32)
     level[:, 2] -= _ARCH_CENTRE
     return normalized(level)
 
 
 def _tooth(template: Vectors) -> tuple[Array, Array]:
-    """The number of each place's tooth from the middle on, and where it lies across it, -1..1."""
+    """Return the number of each place's tooth, from the middle, and its place across it, -1..1."""
     azimuth = np.abs(np.arctan2(template[:, 0], template[:, 2] - _ARCH_CENTRE))
     number = np.clip(np.searchsorted(_BORDERS, azimuth, side="right") - 1, 0, len(_BORDERS) - 2)
     start, end = _BORDERS[number], _BORDERS[number + 1]
@@ -115,7 +115,7 @@ _SHIRT = 0.02
 
 @dataclass(frozen=True)
 class Hits:
-    """Where rays meet the head; n of them."""
+    """The n places where rays meet the head."""
 
     part: Int8[np.ndarray, "n"]  # the `Part` that was hit
     view: Vectors  # unit vectors back to the camera
@@ -133,13 +133,13 @@ class Hits:
     off_eye: Vectors  # the same in the world
 
     def is_part(self, *parts: Part) -> Bool[np.ndarray, "n"]:
-        """Which hits are on one of these parts."""
+        """Return a mask of the hits on one of these parts."""
         return np.asarray(np.any([self.part == part for part in parts], axis=0))
 
 
 @dataclass(frozen=True)
 class Material:
-    """What reflects light at each hit."""
+    """The material that reflects light at each hit."""
 
     albedo: Vectors  # linear RGB
     hair: Scalars  # share of hair, 0..1
@@ -178,31 +178,31 @@ def material(hits: Hits, subject: Subject, pose: Pose, charts: Charts) -> Materi
 
 
 def facing(normal: Vectors, view: Vectors) -> tuple[Vectors, Bool[np.ndarray, "n"]]:
-    """Normals turned towards the camera, and which had to be: folds of the lids among them."""
+    """Turn normals towards the camera, and mark the turned ones, as in the folds of the lids."""
     behind = dot(normal, view) < 0
     return np.where(behind[:, None], -normal, normal), behind
 
 
 _CAVITY, _CAVITY_LEAST = (0.95, 1.43), 0.12
 _TEETH, _TEETH_LEAST = (1.2, 1.46), 0.03
-"""How far in front places of the undeformed head lie that get least light, and all of it, dm."""
+"""The depths in the undeformed head of places with the least light and with all of it, dm."""
 
 _BESIDE, _BEHIND_CHEEKS = (0.12, 0.28), 0.6
-"""How far from the middle the cheeks begin to keep light away, dm, and what share of it."""
+"""The distances from the middle between which cheeks begin to shade, dm, and the share kept."""
 
 _INNER, _OUTER = 0.35, 0.65
-"""Cosines of the view against the arch of the teeth: which of their sides is seen."""
+"""The cosines of the view against the arch at which the teeth's inner or outer side shows."""
 
 
 def light_in_cavity(template: Vectors, mouth: Scalars) -> Scalars:
-    """Share of the light that lips and cheeks let through to the walls and to the tongue."""
+    """Return the share of light that lips and cheeks let through to the walls and the tongue."""
     cheeks = _BEHIND_CHEEKS * smoothstep(*_BESIDE, np.abs(template[:, 0]))
     kept = 1 - _arriving(template, _CAVITY, _CAVITY_LEAST) * (1 - cheeks)
     return np.asarray(1 - kept * np.clip(mouth, 0, 1), np.float32)
 
 
 def light_on_teeth(template: Vectors, view: Vectors) -> Scalars:
-    """The same of teeth; their outer side is next to the lips, and has all the light."""
+    """Return the share for teeth; their outer side, next to the lips, has all the light."""
     inner = smoothstep(_OUTER, _INNER, dot(view, outwards(template)))
     kept = 1 - _arriving(template, _TEETH, _TEETH_LEAST)
     return np.asarray(1 - kept * inner, np.float32)

@@ -17,7 +17,7 @@ from synthfaces.maths import Array, normalized, smoothstep
 
 @dataclass(frozen=True)
 class Subdivision:
-    """A finer mesh of quadrilaterals, its vertices in the order corners, edges, faces."""
+    """A finer mesh of quadrilaterals, with its vertices in the order corners, edges, faces."""
 
     smooth: Any  # (new, old) sparse weights of the Catmull-Clark surface
     linear: Any  # (new, old) sparse weights that leave old vertices alone and average elsewhere
@@ -52,7 +52,7 @@ def subdivide(quads: Quads, vertices: int) -> Subdivision:
 
 
 def subdivide_corners(values: Float[np.ndarray, "f 4 c"]) -> Float[np.ndarray, "g 4 c"]:
-    """Values at the corners of faces, carried to the corners of the four new faces of each."""
+    """Carry values at the corners of faces to the corners of the four new faces of each."""
     middles = (values + np.roll(values, -1, axis=1)) / 2
     centres = np.broadcast_to(values.mean(axis=1, keepdims=True), values.shape)
     split = np.stack([values, middles, centres, np.roll(middles, 1, axis=1)], axis=2)
@@ -60,14 +60,14 @@ def subdivide_corners(values: Float[np.ndarray, "f 4 c"]) -> Float[np.ndarray, "
 
 
 def triangulate(quads: Quads) -> Int[np.ndarray, "t 3"]:
-    """Two triangles per face: first all the first halves, then all the second."""
+    """Split each face into two triangles: first all first halves, then all second ones."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
 def _corner_points(
     quads: Quads, ends: Int[np.ndarray, "e 2"], border: Any, face_points: Any, midpoints: Any
 ) -> Any:
-    """Old vertices moved to F/n + 2R/n + (n - 3)P/n; those on a border and unused ones stay."""
+    """Move old vertices to F/n + 2R/n + (n - 3)P/n; unused ones and those on a border stay."""
     vertices = face_points.shape[1]
     faces_at = _gather(quads, vertices).T
     edges_at = _gather(ends, vertices).T
@@ -84,14 +84,14 @@ def _corner_points(
 
 
 def _gather(groups: Int[np.ndarray, "g k"], columns: int) -> Any:
-    """The matrix (groups, columns) that sums the members of each group."""
+    """Return the matrix (groups, columns) that sums the members of each group."""
     count, size = groups.shape
     places = (np.repeat(np.arange(count), size), groups.ravel())
     return sp.csr_matrix((np.ones(groups.size), places), (count, columns))
 
 
 def _where(chosen: Any, yes: Any, no: Any) -> Any:
-    """Rows of `yes` where chosen, of `no` elsewhere."""
+    """Return rows of `yes` where chosen, of `no` elsewhere."""
     return sp.diags(chosen.astype(float)) @ yes + sp.diags((~chosen).astype(float)) @ no
 
 
@@ -102,7 +102,7 @@ def _stack(*blocks: Any) -> Any:
 
 
 SMOOTH, STRANDS, NOTHING, FINE = np.arange(4, dtype=np.int8)
-"""Kinds of what rays meet: smooth skin, strands of hair, the background, and all that is finer."""
+"""The kinds of surface for the sampling: smooth skin, hair, background, and finer detail."""
 
 EYES = ("left-eye", "right-eye")
 _SUBDIVIDED = ("skin", "upper-teeth", "lower-teeth", "tongue")
@@ -112,7 +112,7 @@ _FINE = 0.02
 
 
 class Part(IntEnum):
-    """What a triangle is made of."""
+    """The part of the head that a triangle belongs to."""
 
     SKIN = 0
     TEETH = 1
@@ -143,17 +143,17 @@ class HeadMesh:
 
     @property
     def controls(self) -> int:
-        """How many of the anatomy's vertices control the subdivided parts; they come first."""
+        """The number of control vertices of the subdivided parts, the anatomy's first ones."""
         return int(self.smooth.shape[1])
 
     @cached_property
     def skin(self) -> slice:
-        """Where the skin's vertices lie."""
+        """The slice of the skin's vertices."""
         return self.parts["skin"]
 
     @cached_property
     def lids(self) -> dict[str, Int[np.ndarray, "_"]]:
-        """Per eye, the skin vertices that must stay outside the eyeball."""
+        """The skin vertices that must stay outside the eyeball, per eye."""
         found = {}
         for eye in EYES:
             box = self.anatomy.vertices[self.anatomy.parts[eye]]
@@ -164,7 +164,7 @@ class HeadMesh:
 
     @cached_property
     def traced(self) -> tuple[Int[np.ndarray, "_"], Any]:
-        """Vertices at which light is traced, and the sparse weights that carry it to all."""
+        """The vertices at which light is traced, and the sparse weights that carry it to all."""
         subdivided = self.smooth.shape[0]
         others = np.arange(subdivided, len(self.template))
         spread = sp.block_diag([self.linear, sp.identity(len(others), np.float32)], format="csr")
@@ -178,7 +178,7 @@ class HeadMesh:
         return np.concatenate([np.arange(start, start + size) for start, size in runs])
 
     def normals(self, vertices: Float32[np.ndarray, "v 3"]) -> Float32[np.ndarray, "v 3"]:
-        """Unit normals, the area-weighted mean over the triangles around each vertex."""
+        """Return unit normals, the area-weighted mean over the triangles around each vertex."""
         axes = np.ascontiguousarray(vertices.T)
         a, b, c = (np.take(axes, corner, axis=1) for corner in self._corners)
         x, y, z = b - a
@@ -200,9 +200,9 @@ class HeadMesh:
 
     @cached_property
     def kind(self) -> Int8[np.ndarray, "t"]:
-        """Of each triangle `SMOOTH` where its shading changes little over a pixel, else `FINE`.
+        """The kind of each triangle: `SMOOTH` if its shading varies little over a pixel, or `FINE`.
 
-        Eyes and lids, lips, and all inside the mouth are finer.
+        Eyes and lids, lips, and the inside of the mouth are fine.
         """
         fine = (self.masks["lips"] > _FINE) | (self.masks["mouth"] > _FINE)
         for lid in self.lids.values():
@@ -212,7 +212,7 @@ class HeadMesh:
 
     @cached_property
     def lash_ends(self) -> Int32[np.ndarray, "_"]:
-        """The anatomy's vertices that the lashes are made of."""
+        """The numbers of the anatomy's vertices that the lashes consist of."""
         return np.unique(self.lashes)
 
     @cached_property
@@ -224,9 +224,9 @@ class HeadMesh:
 
 
 def ray_scene(vertices: Float32[np.ndarray, "v 3"], triangles: Array) -> EmbreeScene:
-    """An Embree scene of these triangles, (t, 3) numbers or `quick_triangles`.
+    """Return an Embree scene of these triangles, (t, 3) numbers or `quick_triangles`.
 
-    The wrapper reads each number by itself, for which Python's own kinds are the fastest.
+    The wrapper reads each number by itself, which is fastest for Python's own types.
     """
     scene = EmbreeScene()
     TriangleMesh(scene, np.ascontiguousarray(vertices, dtype=np.float64), triangles)
@@ -271,7 +271,7 @@ def build_mesh(anatomy: Anatomy) -> HeadMesh:
 
 
 def eyeball(rings: int = 20, spokes: int = 32) -> tuple[Float32[np.ndarray, "e 3"], Array]:
-    """Vertices and triangles of a unit sphere around +z, open at the back."""
+    """Return vertices and triangles of a unit sphere around +z, open at the back."""
     polar = np.linspace(0.05, 1, rings) * np.pi * 0.75
     around = np.arange(spokes) * 2 * np.pi / spokes
     sine, cosine = np.sin(polar)[:, None], np.cos(polar)[:, None]
@@ -297,7 +297,7 @@ def _masks(
     template: Float32[np.ndarray, "v 3"],
     triangles: Int[np.ndarray, "t 3"],
 ) -> dict[str, Float32[np.ndarray, "v"]]:
-    """Masks of the skin at all vertices, zero elsewhere."""
+    """Return the skin's masks at all vertices; they are zero off the skin."""
     uv = subdivide_corners(anatomy.skin_uv)
     count = skin.smooth.shape[0]
     drawn = {

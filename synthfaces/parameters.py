@@ -1,4 +1,4 @@
-"""Names, ranges and checks of everything that synthetic faces can be asked for."""
+"""The names, ranges and checks of all settings of synthetic faces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -14,7 +14,7 @@ EMOTIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral",
 GAZES = ("left", "frontal", "right")
 ANGLES = (0, 45, 90, 135, 180)
 SUBJECTS = tuple(number for number in range(1, 74) if number not in (6, 13, 17, 34, 62, 66))
-"""The 67 numbers that RaFD gives its subjects."""
+"""The 67 numbers that RaFD gives its subjects, as do the synthetic ones."""
 
 _MIDDLE = (
     *("browInnerUp", "cheekPuff", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose"),
@@ -27,20 +27,20 @@ _BOTH_SIDES = (
     *("mouthLowerDown", "mouthPress", "mouthSmile", "mouthStretch", "mouthUpperUp", "noseSneer"),
 )
 ACTIONS = (*_MIDDLE, *(f"{action}{side}" for action in _BOTH_SIDES for side in ("Left", "Right")))
-"""All that a face can do, which is ARKit's 52 face units and the slant of the brows."""
+"""All actions of a face: ARKit's 52 face units and the slant of the brows."""
 
 STRONGEST = 1.35
-"""The largest weight of an action; 1 is what its target was made for."""
+"""The largest weight of an action; its target was made for 1."""
 
 LIGHT: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"turn": (-180.0, 180.0), "key": (0.0, 4.0), "fill": (0.0, 4.0), "dome": (0.0, 4.0)}
 )
-"""What can be set of the light, and from where to where."""
+"""The settings of the light, with their ranges."""
 
 HEAD: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"turn": (-30.0, 30.0), "nod": (-30.0, 30.0)}
 )
-"""What can be set of how the head is held, and from where to where, in degrees."""
+"""The settings of the head's pose, with their ranges in degrees."""
 
 Real = float | int
 
@@ -75,7 +75,7 @@ def check_range(what: str, value: Real, low: Real, high: Real) -> None:
 
 
 def both_sides(action: str) -> tuple[str, ...]:
-    """Return the actions that a name stands for: ``mouthSmile`` is that of both sides."""
+    """Return the actions of a name: ``mouthSmile`` stands for those of both sides."""
     if action in _BOTH_SIDES:
         return (f"{action}Left", f"{action}Right")
     if action not in ACTIONS:
@@ -88,15 +88,15 @@ def both_sides(action: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What makes a synthetic set hard; the defaults are those of the source ``synthetic``.
+    """The difficulty of a synthetic set; the defaults are those of the source ``synthetic``.
 
-    A deviation is that of a normal distribution, of which 0 leaves nothing. It scales draws that
+    A deviation is that of a normal distribution; 0 switches the variation off. It scales draws that
     stay the same, so that another value of one knob changes nothing that the others draw.
 
     Attributes:
         intensity: mean factor on the weights of an emotion's actions; 0 shows none.
-        intensity_spread: by how much the factor of a shot is above or below that mean at most; it
-            is uniform in between, and cannot exceed `intensity`.
+        intensity_spread: largest distance of a shot's factor from that mean; the factor is uniform
+            in between, and the spread cannot exceed `intensity`.
         wavering: deviation of the logarithm of each action's weight, from shot to shot.
         idiosyncrasy: the same from subject to subject.
         asymmetry: deviation over subjects of the share by which the left side acts more strongly
@@ -115,8 +115,8 @@ class Difficulty:
             image.
         scale: deviation of the logarithm of the field of view.
         roll: deviation of the camera's roll, degrees.
-        exposure: deviation of what is added to all sRGB values, which are 0 to 1.
-        noise: deviation of what the sensor adds to each.
+        exposure: deviation of an amount added to all sRGB values, which are 0 to 1.
+        noise: deviation of the sensor's noise in each value.
     """
 
     intensity: Real = field(default=1.03, metadata={"range": (0.0, 1.35)})
@@ -163,7 +163,7 @@ class Difficulty:
 
     @property
     def source(self) -> str:
-        """The source of faces that has these knobs, always written in the same way."""
+        """The name of the source with these knobs, always written in the same way."""
         knobs = ",".join(f"{name}={value!r}" for name, value in self.changed.items())
         return f"synthetic:{knobs}" if knobs else "synthetic"
 
@@ -171,7 +171,7 @@ class Difficulty:
 KNOBS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {knob.name: knob.metadata["range"] for knob in fields(Difficulty)}
 )
-"""What can be set of the difficulty, and from where to where."""
+"""The settings of the difficulty, with their ranges."""
 
 USUAL = Difficulty()
 """The difficulty of the source ``synthetic``."""

@@ -39,23 +39,23 @@ class Person:
 
     @property
     def is_male(self) -> bool:
-        """Whether the subject is a man or a boy."""
+        """True if the subject is a man or a boy."""
         return self.sex == "male"
 
     @property
     def is_child(self) -> bool:
-        """Whether the subject is a child."""
+        """True if the subject is a child."""
         return self.group == "Kid"
 
     @property
     def is_moroccan(self) -> bool:
-        """Whether the subject is of the Moroccan group."""
+        """True if the subject is of the Moroccan group."""
         return self.group == "Moroccan"
 
 
 @cache
 def _people() -> dict[int, Person]:
-    """Cohorts dealt out evenly over the numbers, so that the first few hold some of each."""
+    """Spread the cohorts evenly over the numbers, so that the first few hold some of each."""
     places = [
         (member / count, cohort, group, sex)
         for cohort, (group, sex, count) in enumerate(_COHORTS)
@@ -68,13 +68,13 @@ def _people() -> dict[int, Person]:
 
 
 def person(number: int) -> Person:
-    """The subject of this number."""
+    """Return the subject of this number."""
     check_subject(number)
     return _people()[number]
 
 
 def check_shot(emotion: str, gaze: str, angles: Iterable[int]) -> None:
-    """Refuse what the design does not have."""
+    """Raise an error for an emotion, a gaze or an angle that the design does not have."""
     check_one_of("emotion", emotion, EMOTIONS)
     check_one_of("gaze", gaze, GAZES)
     for angle in angles:
@@ -87,7 +87,7 @@ def design(
     emotions: Sequence[str] = EMOTIONS,
     gazes: Sequence[str] = GAZES,
 ) -> pd.DataFrame:
-    """The table of the set: one row per image, of each subject emotions x gazes x angles.
+    """Return the table of the set: one row per image, for each subject emotions x gazes x angles.
 
     Args:
         subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
@@ -129,7 +129,7 @@ _SPREADS: tuple[tuple[str, tuple[str, ...], float, bool], ...] = (
     ("starts", ("neck",), 0.05, True),
     ("has", ("trans-out",), 0.05, True),
 )
-"""What a trait's name starts with or has, its deviation, less in children; the first counts."""
+"""Part of a trait's name, its deviation, True if less in children; the first match counts."""
 
 _DEFAULT_SPREAD = 0.17
 _CHILD_FACTOR = 0.65
@@ -143,12 +143,12 @@ _TENDENCIES = {
     "head-scale-horiz-incr": -0.12,
     "chin-width-incr": -0.12,
 }
-"""Means of traits by how their name ends: the base mesh has small eyes and a heavy jaw."""
+"""Means of traits by the end of their name: the base mesh has small eyes and a heavy jaw."""
 _WRINKLES = "head-age-incr"
 
 
 def draw_shape(person: Person, opposites: Mapping[str, str], rng: Rng) -> dict[str, float]:
-    """The weights of all targets that make a subject's resting head."""
+    """Draw the weights of all targets that make a subject's resting head."""
     weights = _macro_weights(person, rng)
     for trait in sorted(opposites):
         if trait.startswith("r-") or trait == _WRINKLES:
@@ -176,12 +176,12 @@ def _spread(trait: str, child: bool) -> float:
 
 
 def _signed(trait: str, opposites: Mapping[str, str], value: float) -> dict[str, float]:
-    """A signed trait as the positive weight of one of its two targets."""
+    """Return a signed trait as the positive weight of one of its two targets."""
     return {trait if value > 0 else opposites[trait]: abs(float(value))}
 
 
 def _macro_weights(person: Person, rng: Rng) -> dict[str, float]:
-    """Weights of MakeHuman's targets for sex x age x build, and for sex x age x ancestry."""
+    """Draw weights of MakeHuman's targets for sex x age x build and sex x age x ancestry."""
     male = float(np.clip(rng.normal(0.93 if person.is_male else 0.06, 0.05), 0, 1))
     age = rng.uniform(0.25, 0.42) if person.is_child else rng.uniform(0.64, 0.82)
     weight = float(np.clip(rng.normal(0.5, 0.17), 0.1, 0.95))
@@ -212,7 +212,7 @@ def _ancestry(person: Person, rng: Rng) -> dict[str, float]:
 
 
 def _between(value: float, anchors: Mapping[str, float]) -> dict[str, float]:
-    """Linear interpolation: the shares of the two anchors around a value; outside, of the last."""
+    """Return the shares of the two anchors around a value, or of the last one outside."""
     names, places = list(anchors), np.array(list(anchors.values()))
     value = float(np.clip(value, places[0], places[-1]))
     left = min(int(np.searchsorted(places, value, side="right")) - 1, len(places) - 2)

@@ -23,7 +23,7 @@ from synthfaces.texture import Painter
 from synthfaces.tracing import Geometry, Places, Sight, between, places_met
 
 SUPERSAMPLING = 2
-"""Rays a pixel, across and down."""
+"""The number of rays per pixel, across and down."""
 _CHUNK = 8192
 _BACKGROUND = np.float32(0.985)
 _SHOULDER = np.float32(0.75)
@@ -45,7 +45,7 @@ class Studio:
     def photograph(
         self, camera: Camera, nuisance: Nuisance, size: int, samples: int = SUPERSAMPLING
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """The RGB image that a camera takes."""
+        """Return the RGB image that a camera takes."""
         sight = self.geometry.look(camera, size, samples)
         hair, fine = sight.of(STRANDS)[:, [0, -1]], sight.of(FINE)
         smooth, rays = self._colours(camera, sight, np.append(hair, fine))
@@ -59,12 +59,12 @@ class Studio:
 
     @cached_property
     def geometry(self) -> Geometry:
-        """What rays meet."""
+        """The surfaces that rays meet."""
         return Geometry(self.mesh, self.subject, self.pose)
 
     @cached_property
     def illumination(self) -> Illumination:
-        """The light as it comes to the head."""
+        """The light in the frame of the head."""
         return Illumination(self.light, self.head)
 
     @cached_property
@@ -78,10 +78,10 @@ class Studio:
         return np.concatenate([self.pose.normals, self.mesh.template, unseen, masks], axis=1)
 
     def fields(self, wanted: Bool[np.ndarray, "v"]) -> Float32[np.ndarray, "v 13"]:
-        """All that is interpolated between vertices of the head.
+        """Return the fields to interpolate between vertices of the head.
 
-        Normal, template, visibility, masks. Visibility takes long to find; it is right where it is
-        or was wanted.
+        They are normal, template, visibility and masks. Visibility takes long to trace; it is valid
+        only where it is or was wanted.
         """
         self._fields[:, 6:9] = self._visibility.at(wanted)
         return self._fields
@@ -89,7 +89,7 @@ class Studio:
     def _colours(
         self, camera: Camera, sight: Sight, rows: Int[np.ndarray, "_"]
     ) -> tuple[Float32[np.ndarray, "s 3"], Rays]:
-        """Of smooth pixels, and of rays, right for those of the rows."""
+        """Return colours of smooth pixels, and of rays, which are valid in these rows."""
         found, rays = sight.found, sight.rays
         whole, first = sight.of(SMOOTH), len(self.mesh.triangles)
         smooth = between(
@@ -117,7 +117,7 @@ class Studio:
     def _of_head(
         self, camera: Camera, places: Places, fields: Float32[np.ndarray, "v 13"], charts: Charts
     ) -> Vectors:
-        """Linear RGB that leaves places on the head towards the camera."""
+        """Return the linear RGB that leaves places on the head towards the camera."""
         colours = np.empty((len(places), 3), np.float32)
         for some in _chunks(len(places)):
             hits = self._hits(camera, places[some], fields)
@@ -125,7 +125,7 @@ class Studio:
         return colours
 
     def _of_hair(self, places: Places) -> Vectors:
-        """The same of places on strands of hair."""
+        """Return the linear RGB that leaves places on strands of hair."""
         colours = np.empty((len(places), 3), np.float32)
         fields = self.subject.ribbons.fields
         for some in _chunks(len(places)):
@@ -147,7 +147,7 @@ class Studio:
         return Hits(*at, lips, mouth, underside, ears, in_eye, off_eye)
 
     def _off_eye(self, part: Array, camera: Camera, places: Places) -> Vectors:
-        """Unit vectors from the centre of the eyeball that was hit; zero where none was."""
+        """Return unit vectors from the centre of the eyeball that was hit, zero for other hits."""
         direction = np.zeros((len(part), 3), np.float32)
         for eye, kind in zip(EYES, (Part.LEFT_EYE, Part.RIGHT_EYE), strict=True):
             here = np.flatnonzero(part == kind)
@@ -158,7 +158,7 @@ class Studio:
 
 
 def _chunks(count: int) -> Iterator[slice]:
-    """Parts of a list, small enough for the processor's cache."""
+    """Return slices of a list, small enough for the processor's cache."""
     return (slice(start, start + _CHUNK) for start in range(0, count, _CHUNK))
 
 
@@ -201,11 +201,11 @@ class Renderer:
 
     @property
     def mesh(self) -> HeadMesh:
-        """The head."""
+        """The mesh of the head."""
         return self.painter.mesh
 
     def sitter(self, number: int, skin: int | None = None, hair: int | None = None) -> Sitter:
-        """Make up a subject, with another's skin or hair if asked to; takes some half a second."""
+        """Make up a subject, with another's skin or hair if given; it takes half a second."""
         subject = make_subject(number, self.painter, self.seed, skin, hair)
         paint = coarser(subject.paint, self._halvings)
         return Sitter(subject, Charts(paint, self._creases, self._pores))
@@ -213,7 +213,7 @@ class Renderer:
     def shot(
         self, sitter: Sitter, emotion: str, gaze: str, angles: Sequence[int]
     ) -> UInt8[np.ndarray, "a s s 3"]:
-        """RGB images in the order of the angles; an image does not depend on the other angles."""
+        """Render RGB images in the order of the angles, each independent of the other angles."""
         number = sitter.subject.person.number
         specs = [
             face_spec(number, emotion, gaze, angle, self.seed, self.difficulty) for angle in angles
@@ -223,7 +223,7 @@ class Renderer:
     def photographs(
         self, sitter: Sitter, specs: Sequence[FaceSpec]
     ) -> UInt8[np.ndarray, "a s s 3"]:
-        """RGB images of shots that differ in camera and nuisance alone, in their order."""
+        """Render RGB images, in order, of shots that differ in camera and nuisance alone."""
         studio = self.studio(sitter, specs[0])
         images = []
         for spec in specs:
@@ -232,6 +232,6 @@ class Renderer:
         return np.stack(images)
 
     def studio(self, sitter: Sitter, spec: FaceSpec) -> Studio:
-        """A subject posed and lit as a shot asks for."""
+        """Return a subject posed and lit as in a shot."""
         posed = pose(self.mesh, sitter.subject, spec.expression, spec.head)
         return Studio(self.mesh, sitter.subject, posed, sitter.charts, spec.light, spec.head)

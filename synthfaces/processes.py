@@ -1,4 +1,4 @@
-"""Processes that work for this one: how they start, and that none outlives it."""
+"""Child processes that start clean and do not outlive this one."""
 
 import _thread
 import os
@@ -38,7 +38,7 @@ def bare_children() -> Iterator[None]:
 
 
 def leave_when_closed(listening: Connection) -> None:
-    """Stop what this process does when the other end of a pipe is closed, and end it soon after.
+    """Stop the work of this process when the other end of a pipe is closed, and end it soon after.
 
     Its main thread gets `SystemExit`, which lets it tidy up; Ctrl-C is for the process that holds
     the other end. That end is also closed when that process dies.
@@ -49,7 +49,7 @@ def leave_when_closed(listening: Connection) -> None:
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The set written as RaFD's folder: its file names, frames, angles and numbers of subjects."""
+"""The set in the form of RaFD's folder: its file names, frames, angles, numbers of subjects."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def _check_same(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def is_whole(path: Path, size: tuple[int, int]) -> bool:
-    """Whether a file is a JPEG image of this width and height that has its end."""
+    """Return True if a file is a complete JPEG image of this width and height."""
     try:
         with path.open("rb") as file:
             with Image.open(file, formats=["JPEG"]) as image:
@@ -94,18 +94,18 @@ _LOWEST_OF_HEAD = 6.2
 
 
 def portrait(studio: Studio, spec: FaceSpec) -> UInt8[np.ndarray, "1024 681 3"]:
-    """The RGB image of a shot, by what `portrait_studio` set up for it or for another angle."""
+    """Render a shot in the studio that `portrait_studio` set up for it or for another angle."""
     view = portrait_camera(studio, spec)
     return studio.photograph(view, spec.nuisance, WIDTH, _RAYS_PER_PIXEL)
 
 
 def portrait_camera(studio: Studio, spec: FaceSpec) -> Camera:
-    """The camera that takes the portrait."""
+    """Return the camera that takes the portrait."""
     return aim(studio.subject.framing, spec.angle, spec.nuisance, VIEW, spec.head)
 
 
 def portrait_studio(spec: FaceSpec, folder: Path | None = None) -> Studio:
-    """A subject in its shirt, posed and lit as a shot asks for."""
+    """Return a subject in its shirt, posed and lit as in a shot."""
     return _renderer(spec.seed, folder).studio(_sitter(spec.seed, folder, *spec.donors), spec)
 
 
@@ -122,7 +122,7 @@ def _sitter(seed: int, folder: Path | None, shape: int, skin: int, hair: int) ->
 
 
 def _dressed(subject: Subject, mesh: HeadMesh) -> Subject:
-    """In a shirt, with the middle of head and hair, seen from the side, where the cameras aim."""
+    """Dress a subject in a shirt, and aim the side cameras at the middle of head and hair."""
     template = mesh.template[mesh.skin]
     head = template[:, 1] > _LOWEST_OF_HEAD
     depth = (mesh.smooth @ subject.controls[: mesh.controls])[mesh.skin][head, 2]
@@ -136,10 +136,10 @@ def _dressed(subject: Subject, mesh: HeadMesh) -> Subject:
 
 
 QUALITY = 95
-"""Of the JPEG files, with all colour kept (4:4:4)."""
+"""The quality of the JPEG files, whose colour is kept at full resolution (4:4:4)."""
 
 VERSION = 1
-"""Raised whenever a change of portraits alone changes a pixel."""
+"""A number to be raised whenever a change of portraits alone changes a pixel."""
 
 _COMMENT = "Synthetic face, no person, rendered by synthfaces; not an image of RaFD"
 
@@ -156,11 +156,11 @@ def write_rafd(
     cache: Path | None = None,
     difficulty: Difficulty = USUAL,
 ) -> pd.DataFrame:
-    """Write synthetic faces as RaFD has its photographs: names, 681 x 1024 JPEG files, numbers.
+    """Write synthetic faces in the form of RaFD: names, numbers and 681 x 1024 JPEG files.
 
     Files of the folder that are whole are kept, so an interrupted call goes on where it was, and
-    more subjects can be added later. A file appears once it is complete. The folder also says, in
-    ``README.txt`` and ``synthetic.json``, what its images are and what they were made by.
+    more subjects can be added later. A file appears once it is complete. In ``README.txt`` and
+    ``synthetic.json`` the folder also says what its images are and how they were made.
 
     Args:
         folder: new, empty, or written by an earlier call with the same seed and difficulty.
@@ -169,14 +169,14 @@ def write_rafd(
         emotions: of the eight.
         gazes: of the three.
         seed: of the whole set.
-        workers: processes; None for one per core, 1 for none but this.
+        workers: number of processes; None for one per core, 1 for this one alone.
         progress: whether to show a progress bar.
-        cache: where the parsed anatomy is kept; nothing is by default, and parsing takes seconds
-            once in each process.
+        cache: folder for the parsed anatomy; by default it is not kept, and each process parses it
+            once, which takes seconds.
         difficulty: of the whole set.
 
     Returns:
-        the table of the images, as `design` makes it; column ``path`` names the files.
+        The table of the images, as `design` makes it; column ``path`` names the files.
 
     Raises:
         FaceError: an unknown emotion, gaze or angle; a number of subjects or workers out of range;
@@ -186,7 +186,7 @@ def write_rafd(
     check_workers(workers)
     table = design(subjects, angles, emotions, gazes)
     if table.empty:
-        raise FaceError("no image is asked for; name an angle, an emotion and a gaze at least")
+        raise FaceError("no image is requested; name at least one angle, one emotion and one gaze")
     folder = Path(folder).expanduser()
     made_by = {"fingerprint": _fingerprint(), "seed": seed, "difficulty": difficulty.values}
     claim(folder, made_by)
@@ -197,7 +197,7 @@ def write_rafd(
 
 @dataclass(frozen=True)
 class Job:
-    """The portraits of one shot that are missing."""
+    """The missing portraits of one shot."""
 
     subject: int
     emotion: str
@@ -209,7 +209,7 @@ class Job:
 
     @property
     def images(self) -> int:
-        """How many it renders."""
+        """The number of images it renders."""
         return len(self.files)
 
     def prepare(self) -> None:
@@ -218,7 +218,7 @@ class Job:
             load_anatomy(self.cache, BUST)
 
     def run(self) -> None:
-        """Render and write them."""
+        """Render and write the portraits."""
         studio = None
         for angle, path in self.files:
             spec = face_spec(
@@ -231,7 +231,7 @@ class Job:
 def _plan(
     table: pd.DataFrame, folder: Path, seed: int, difficulty: Difficulty, cache: Path | None
 ) -> list[Job]:
-    """One job for each shot of which an image is missing or torn."""
+    """Return one job for each shot of which an image is missing or incomplete."""
     cells = zip(*shot_columns(table), (folder / name for name in table["path"]), strict=True)
     missing = [cell for cell in cells if not is_whole(cell[-1], (WIDTH, HEIGHT))]
     return [
@@ -249,6 +249,6 @@ def _write(path: Path, image: UInt8[ndarray, "1024 681 3"]) -> None:
 
 
 def _fingerprint() -> str:
-    """A hash of all that makes the files but seed and difficulty, which have their own place."""
+    """Return a hash of all that the files depend on but seed and difficulty, kept separately."""
     made_by = f"portraits {VERSION}, quality {QUALITY}, {fingerprint(WIDTH, 0)}"
     return sha256(made_by.encode()).hexdigest()[:16]

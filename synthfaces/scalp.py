@@ -1,4 +1,4 @@
-"""The undeformed head as hair meets it: scalp, comb, and what hair is kept off."""
+"""The undeformed head under the hair: scalp, comb, and the face and ears that stay free."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,20 +14,20 @@ from synthfaces.mesh import HeadMesh, Part
 
 CROWN = np.array([0.0, 8.48, 0.35])
 KNOT = np.array([0.0, 6.98, -0.36])
-"""Where tied hair is held together: low at the back of the head."""
+"""The place where tied hair is held together, low at the back of the head, dm."""
 
 Points = Float[np.ndarray, "n 3"]
 
 
 def comb(points: Points, normals: Points, style: HairStyle) -> Points:
-    """Unit tangents along which hair lies."""
+    """Return the unit tangents along which hair lies."""
     wish = _wish(points, style)
     along = wish - normals * dot(wish, normals)[:, None]
     return normalized(along)
 
 
 def _wish(points: Points, style: HairStyle) -> Points:
-    """The direction before it is laid onto the scalp."""
+    """Return the hair's direction before it is projected onto the scalp."""
     if style.cut == Cut.TIED:
         return normalized(KNOT - points)
     if style.cut == Cut.SWEPT:
@@ -38,7 +38,7 @@ def _wish(points: Points, style: HairStyle) -> Points:
 
 
 def _parted(points: Points, style: HairStyle) -> Points:
-    """Away from the parting; behind the crown downwards."""
+    """Comb hair away from the parting, and downwards behind the crown."""
     side = np.tanh((points[:, 0] - style.parting) / 0.11)
     behind = smoothstep(0.35, -0.15, points[:, 2])
     long = style.cut in FALLING
@@ -50,14 +50,14 @@ def _parted(points: Points, style: HairStyle) -> Points:
 
 
 def _swept(points: Points, style: HairStyle) -> Points:
-    """Back from the forehead, and downwards at the sides."""
+    """Comb hair back from the forehead, and downwards at the sides."""
     side = np.tanh((points[:, 0] - style.parting) / 0.3)
     low = smoothstep(8.1, 7.4, points[:, 1])
     return np.stack([0.3 * side, -0.15 - 0.6 * low, -1 + 0.2 * low], axis=1)
 
 
 def _from_the_crown(points: Points, style: HairStyle) -> Points:
-    """Outwards from the whorl, forwards and to one side above the forehead."""
+    """Comb hair outwards from the whorl, and forwards to one side above the forehead."""
     away = normalized((points - CROWN) * np.array([1, 0.2, 1]))
     front = smoothstep(0.5, 1.0, points[:, 2])
     side = smoothstep(0.45, 0.65, np.abs(points[:, 0])) * smoothstep(8.1, 7.8, points[:, 1])
@@ -68,7 +68,7 @@ def _from_the_crown(points: Points, style: HairStyle) -> Points:
 
 
 def shares(points: Points) -> tuple[Array, Array]:
-    """How much a place belongs to the top of the head and to the region above the forehead."""
+    """Return the shares by which places belong to the top of the head and above the forehead."""
     top = smoothstep(7.75, 8.15, points[:, 1])
     front = smoothstep(0.7, 1.0, points[:, 2]) * smoothstep(7.75, 7.95, points[:, 1])
     return top, front
@@ -76,13 +76,13 @@ def shares(points: Points) -> tuple[Array, Array]:
 
 EAR = np.array([0.8, 7.08, 0.5])
 EAR_SIZE = np.array([1.0, 0.36, 0.27])
-"""The middle of the left ear of the undeformed head, and half its extent, dm."""
+"""The middle of the undeformed head's left ear, and half its extent, dm."""
 
 _FREE: dict[bool, tuple[tuple[float, ...], tuple[float, ...]]] = {
     False: ((6.0, 6.9, 7.4, 7.7, 7.9, 8.02), (48, 52, 50, 43, 30, 0)),
     True: ((6.9, 7.4, 7.75, 7.95, 8.05), (95, 88, 46, 30, 0)),
 }
-"""Heights, dm, and the azimuths up to which the face is free there; of hair behind the ears."""
+"""Heights, dm, and azimuths, degrees, up to which the face is free there; True for tucked hair."""
 
 
 def off_the_face(points: Points, style: HairStyle) -> Points:
@@ -123,18 +123,18 @@ _LOWEST = 6.3
 
 @dataclass(frozen=True)
 class Scalp:
-    """The undeformed head as hair meets it."""
+    """The undeformed head under the hair."""
 
     mesh: HeadMesh
 
     @cached_property
     def points(self) -> Points:
-        """Vertices of the skin, without the ears and the folds around them."""
+        """The vertices of the skin, without the ears and the folds around them."""
         return np.asarray(self.mesh.template[self.mesh.skin][self.bare], dtype=np.float64)
 
     @cached_property
     def bare(self) -> Int[np.ndarray, "_"]:
-        """Numbers of the vertices of the skin that are not near an ear."""
+        """The numbers of the vertices of the skin that are not near an ear."""
         points = self.mesh.template[self.mesh.skin]
         offset = (np.abs(points) - EAR) / (EAR_SIZE * 1.1)
         beside = np.hypot(offset[:, 1], offset[:, 2]) < 1
@@ -142,26 +142,26 @@ class Scalp:
 
     @cached_property
     def normals(self) -> Points:
-        """Unit normals at these points, smoothed."""
+        """The smoothed unit normals at these points."""
         normals = self.mesh.normals(self.mesh.template)[self.mesh.skin][self.bare]
         near = self.tree.query(self.points, k=_SMOOTHED_OVER)[1]
         return normalized(normals.astype(np.float64)[near].mean(axis=1))
 
     @cached_property
     def tree(self) -> cKDTree:
-        """For the nearest of the points."""
+        """The search tree of the points."""
         return cKDTree(self.points)
 
     @cached_property
     def triangles(self) -> Int[np.ndarray, "t 3"]:
-        """Those of the skin above the nape."""
+        """The triangles of the skin above the nape."""
         skin = self.mesh.triangles[self.mesh.material == Part.SKIN]
         height = self.mesh.template[skin, 1].min(axis=1)
         ears = self.mesh.masks["ears"][skin].max(axis=1)
         return np.asarray(skin[(height > _LOWEST) & (ears < 0.3)])
 
     def roots(self, count: int, style: HairStyle, rng: Rng) -> Points:
-        """Points of the scalp, evenly over where hair grows."""
+        """Draw points of the scalp, spread evenly over the region where hair grows."""
         corners = self.mesh.template[self.triangles].astype(np.float64)
         middle = corners.mean(axis=1)
         azimuth = np.arctan2(middle[:, 0], middle[:, 2] - AXIS_DEPTH)
@@ -175,7 +175,7 @@ class Scalp:
         return np.asarray(a + u * (b - a) + v * (c - a))
 
     def nearest(self, points: Points) -> tuple[Points, Points, Float[np.ndarray, "n"]]:
-        """Foot points, normals there and signed distances, dm."""
+        """Return foot points on the scalp, normals there and signed distances, dm."""
         near = self.tree.query(points)[1]
         normals = self.normals[near]
         distance = dot(points - self.points[near], normals)

@@ -44,7 +44,7 @@ _REFLECTANCE = np.float32(0.04)
 
 
 def shade(hits: Hits, subject: Subject, pose: Pose, charts: Charts, light: Illumination) -> Vectors:
-    """Linear RGB of each hit: matt reflection, highlights, a rim, catch-lights in the eyes."""
+    """Return the linear RGB of hits: matt reflection, highlights, rim, catch-lights in the eyes."""
     surface = material(hits, subject, pose, charts)
     seen = _corrected_visibility(hits, pose)
     normal = _detailed_normals(hits, surface, charts.pores)
@@ -60,7 +60,7 @@ def shade(hits: Hits, subject: Subject, pose: Pose, charts: Charts, light: Illum
 
 
 def _corrected_visibility(hits: Hits, pose: Pose) -> Vectors:
-    """Visibility, raised where single vertices cannot know it: folds, hair, the mouth's inside."""
+    """Correct the visibility where vertices are too coarse: folds, hair, inside the mouth."""
     seen = np.copy(hits.seen)
     folds = hits.from_behind & (hits.part == Part.SKIN)
     seen[folds] = np.maximum(seen[folds], 0.65)
@@ -74,7 +74,7 @@ def _corrected_visibility(hits: Hits, pose: Pose) -> Vectors:
 
 
 def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Vectors:
-    """Normals tilted by the pores of the skin, and those of the teeth."""
+    """Return normals that are tilted by the pores of the skin, and those of the teeth."""
     normal = np.copy(hits.normal)
     teeth = hits.part == Part.TEETH
     normal[teeth] = tooth_normals(hits.template[teeth])
@@ -89,7 +89,7 @@ def _detailed_normals(hits: Hits, surface: Material, pores: Image) -> Vectors:
 def _irradiance(
     hits: Hits, surface: Material, normal: Vectors, seen: Vectors, light: Illumination
 ) -> Vectors:
-    """Light that arrives, per channel: red goes further through skin and into shadows."""
+    """Return the arriving light per channel: red goes further through skin and into shadows."""
     of_skin = per_channel(1 - surface.hair, _SKIN_WRAP) + (_HAIR_WRAP * surface.hair)[:, None]
     wrap = np.where((hits.part == Part.SKIN)[:, None], of_skin, _OTHER_WRAP)
     lamps = sum(
@@ -103,9 +103,9 @@ def _irradiance(
 
 
 def sky(normal: Vectors, share: Scalars, seen: Vectors, light: Illumination) -> Vectors:
-    """Light of the dome that arrives, per channel: from above, from the sides and from everywhere.
+    """Return the dome's arriving light per channel: from above, the sides and everywhere.
 
-    `share` of the dome is seen; `seen` is what is `passed` of it.
+    `share` is that of the dome which is seen; `seen` is the result of `passed` for it.
     """
     strength = np.float32(light.studio.dome)
     upwards = np.float32(0.62) + np.float32(0.38) * dot(normal, light.up)
@@ -121,14 +121,14 @@ def sky(normal: Vectors, share: Scalars, seen: Vectors, light: Illumination) -> 
 
 
 def rim(normal: Vectors, view: Vectors, share: Scalars, light: Illumination) -> Vectors:
-    """Light that glances off the edges of what is seen; `share` of the dome reaches them."""
+    """Return the light that glances off visible edges; `share` of the dome reaches them."""
     edge = np.square(np.square(1 - np.clip(dot(normal, view), 0, 1)))
     strength = edge * (np.float32(0.16 * light.studio.dome) * np.clip(share, 0, 1))
     return per_channel(strength, _RIM_TINT)
 
 
 def wrapped(normal: Vectors, lamp: Lamp, wrap: Array | np.float32) -> Array:
-    """Lambert's cosine, wrapped around the terminator as scattering under the skin does."""
+    """Return Lambert's cosine, wrapped around the terminator as by scattering under the skin."""
     cosine = dot(normal, lamp.direction)
     cosine = cosine[:, None] if np.ndim(wrap) else cosine
     bent: Array = np.clip(cosine * (1 - wrap) + wrap, 0, 1)
@@ -136,13 +136,13 @@ def wrapped(normal: Vectors, lamp: Lamp, wrap: Array | np.float32) -> Array:
 
 
 def fresnel(half: Vectors, view: Vectors) -> Array:
-    """Schlick's factor: what reflects at an angle."""
+    """Return Schlick's factor, the share of light that is reflected at an angle."""
     grazing = 1 - np.clip(dot(half, view), 0, 1)
     return np.asarray(_REFLECTANCE + (1 - _REFLECTANCE) * np.square(np.square(grazing)) * grazing)
 
 
 def _highlight(lamp: Lamp, hits: Hits, surface: Material, normal: Vectors) -> Scalars:
-    """Blinn-Phong with Schlick's Fresnel factor."""
+    """Return a lamp's highlight, after Blinn and Phong, with Schlick's Fresnel factor."""
     half = normalized(hits.view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)
     lobe = (surface.gloss + 2) / 8 * np.exp(surface.gloss * np.log(cosine + np.float32(1e-6)))
@@ -150,7 +150,7 @@ def _highlight(lamp: Lamp, hits: Hits, surface: Material, normal: Vectors) -> Sc
 
 
 def _catch_lights(outwards: Vectors, view: Vectors, light: Illumination) -> Scalars:
-    """Mirror images of the lamps on the cornea."""
+    """Return the mirror images of the lamps on the cornea."""
     total = np.zeros(len(view), np.float32)
     key, fill = light.lamps
     for lamp, strength in ((key, 1.1 * light.studio.key), (fill, 0.5 * light.studio.fill)):
@@ -170,7 +170,7 @@ _INNER = np.float32(0.5)
 def shade_strands(
     fields: Float32[np.ndarray, "n 8"], view: Vectors, paint: Image, light: Illumination
 ) -> Vectors:
-    """Linear RGB of places on ribbons."""
+    """Return the linear RGB of places on ribbons."""
     normal, behind = facing(normalized(fields[:, :3]), view)
     seen = fields[:, 5:]
     seen = np.where(behind[:, None], scaled(seen, _INSIDE_HAIR), seen)
@@ -187,7 +187,7 @@ def shade_strands(
 def soft_outlines(
     linear: Float32[np.ndarray, "h w 3"], shares: Float32[np.ndarray, "h w 2"], width: float
 ) -> Float32[np.ndarray, "h w 3"]:
-    """Blend hair with what is around it at its outline, as it is finer there than strands are."""
+    """Blend hair with its surroundings at its outline, as real hair is finer than the strands."""
     radius = min(_TUFT / width, _SOFTEST)
     if radius < _SHARPEST:
         return linear
@@ -198,7 +198,7 @@ def soft_outlines(
 
 
 def _hair_highlight(lamp: Lamp, normal: Vectors, view: Vectors) -> Array:
-    """As on the head, but broad: with an exponent of 6."""
+    """Return a lamp's highlight on strands: broader than on the head, with an exponent of 6."""
     half = normalized(view + lamp.direction)
     cosine = np.clip(dot(normal, half), 0, 1)
     square = cosine * cosine

@@ -36,22 +36,22 @@ FACE_UNITS = tuple(sorted(action for action in ACTIONS if "-" not in action))
 """The actions that a temperament has a gain for, in the order of their draws."""
 
 COLUMNS = ("subject", "emotion", "gaze", "angle")
-"""Of a table whose rows are shots."""
+"""The columns of a table whose rows are shots."""
 
 
 @dataclass(frozen=True)
 class FaceSpec:
-    """All that one picture of a synthetic face is made of but its size; it cannot be changed.
+    """All causes of one picture of a synthetic face but its size; frozen.
 
-    No draw is left to be made: two descriptions that differ in one cause differ in nothing else.
+    Nothing is left to chance: two descriptions that differ in one cause differ in nothing else.
 
     Attributes:
-        subject: RaFD's number of who is shown.
+        subject: RaFD's number of the subject.
         expression: weights of the actions, and where the eyes look.
         angle: of the camera, degrees from 0 to 180; 90 is frontal, 0 the subject's right profile.
         nuisance: shift, scale and roll of the camera, exposure and noise.
         light: of the studio.
-        head: how it is held, before all cameras alike.
+        head: its pose, the same for all cameras.
         shape: number of the subject whose head's shape is taken in place of the subject's own.
         skin: the same for skin, lips, irises, brows, lashes and beard.
         hair: the same for the hair, its style and its colour.
@@ -79,14 +79,14 @@ class FaceSpec:
 
     @property
     def donors(self) -> tuple[int, int, int]:
-        """Who gives shape, skin and hair."""
+        """The numbers of the subjects that shape, skin and hair come from."""
         given = (self.shape, self.skin, self.hair)
         shape, skin, hair = (self.subject if number is None else number for number in given)
         return shape, skin, hair
 
 
 def temperament(subject: int, seed: int, difficulty: Difficulty = USUAL) -> Temperament:
-    """How a subject's face acts."""
+    """Return the temperament of a subject: the way in which its face acts."""
     return draw_temperament(stream(seed, subject, "temperament"), FACE_UNITS, difficulty)
 
 
@@ -98,7 +98,7 @@ def face_spec(
     seed: int = 0,
     difficulty: Difficulty = USUAL,
 ) -> FaceSpec:
-    """The description of one image of the design, which renders to that image.
+    """Return the description of one image of the design, which renders to that image.
 
     Args:
         subject: RaFD's number.
@@ -139,7 +139,7 @@ def face_specs(
 
 
 def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
-    """Subjects, emotions, gazes and angles of a table."""
+    """Return the subjects, emotions, gazes and angles of a table."""
     lacking = set(COLUMNS) - set(table.columns)
     if lacking:
         raise FaceError(f"the table lacks column {sorted(lacking)[0]!r}; take it from design()")
@@ -148,7 +148,7 @@ def shot_columns(table: pd.DataFrame) -> list[list[Any]]:
 
 _GAZE = ("eyeLookIn", "eyeLookOut")
 _UPPER = ("brow", "cheekSquint", "eye")
-"""How the names of the upper face's actions start; those of the gaze are apart."""
+"""The beginnings of the names of the upper face's actions, apart from those of the gaze."""
 
 
 def intervene(
@@ -165,18 +165,18 @@ def intervene(
     skin: int | None = None,
     hair: int | None = None,
 ) -> FaceSpec:
-    """A shot with one cause changed; nothing is drawn anew, camera jitter and noise included.
+    """Return a shot with one cause changed; camera jitter, noise and all other draws stay.
 
     Args:
         spec: the shot.
-        actions: weights of some actions, by name; one without a side is that of both sides.
+        actions: weights of some actions, by name; one without a side stands for both sides.
         upper: an emotion whose brows, lids and cheek raisers are shown, as the subject shows them
             in the set when looking straight ahead.
         lower: the same for nose, cheeks, mouth and jaw.
         gaze: ``left`` (the subject's), ``frontal`` or ``right``, or degrees to the left, at the
             height where the eyes look already. The lids follow.
         light: of the studio.
-        head: how it is held. The eyes look where they looked, and the lids follow them.
+        head: its pose. The eyes look where they looked, and the lids follow them.
         angle: of the camera, degrees.
         shape: number of a subject whose shape of the head is taken. The camera is aimed anew, as
             it is at any head.
@@ -213,7 +213,7 @@ def intervene(
 def _with_part(
     expression: Expression, others: Mapping[str, Real], is_part: Callable[[str], bool]
 ) -> Expression:
-    """Take a part of the actions from others; those that stay keep their order, as sums round."""
+    """Replace some actions by others'; the rest keep their order, as sums depend on it."""
     taken = {name: weight for name, weight in others.items() if is_part(name)}
     both = {**expression.actions, **taken}
     kept = {name: weight for name, weight in both.items() if name in taken or not is_part(name)}

@@ -28,7 +28,7 @@ _SHORTEST = 0.78
 
 @dataclass(frozen=True)
 class Strands:
-    """Strands of hair; n of them with k points each."""
+    """The n strands of hair, of k points each."""
 
     paths: Float[np.ndarray, "n k 3"]  # from root to tip, dm
     outwards: Float[np.ndarray, "n k 3"]  # unit vectors away from the head
@@ -50,7 +50,7 @@ def trimmed(strands: Strands, ends: Float[np.ndarray, "n"], points: int) -> Stra
 
 
 def frayed(strands: Strands, rng: Rng) -> Strands:
-    """Each strand as several finer ones that part towards their tips, some of which stray."""
+    """Split strands into finer ones that part towards their tips, and let some stray."""
     count, points = strands.paths.shape[:2]
     if not count:
         return strands
@@ -76,7 +76,7 @@ _STRANDS_IN_A_LOCK = 14
 _STRANDS_OF_THE_KNOT = 700
 _BUN_BELOW = 0.5
 _GATHER = {Cut.PARTED: 0.15, Cut.SWEPT: 0.15, Cut.BOB: 0.2, Cut.LONG: 0.2, Cut.CURLY: 0.4}
-"""How far the tips of a lock come together, 0..1."""
+"""The degree to which the tips of a lock come together, 0..1."""
 
 
 def waved(strands: Strands, style: HairStyle, rng: Rng) -> Strands:
@@ -105,7 +105,7 @@ def waved(strands: Strands, style: HairStyle, rng: Rng) -> Strands:
 
 
 def knot(style: HairStyle, rng: Rng) -> Strands:
-    """What tied hair ends in: a bun where it is short, and else a tail."""
+    """Return the strands that end tied hair: a bun if it is short, or else a tail."""
     count, points = _STRANDS_OF_THE_KNOT, HAIRCUTS[Cut.TIED].points
     along = np.linspace(0, 1, points)[None]
     paths, outwards = (_bun if style.length < _BUN_BELOW else _tail)(style, count, along, rng)
@@ -114,7 +114,7 @@ def knot(style: HairStyle, rng: Rng) -> Strands:
 
 
 def _bun(style: HairStyle, count: int, along: Array, rng: Rng) -> tuple[Array, Array]:
-    """Arcs around a ball, and the directions away from its middle."""
+    """Return arcs around a ball, and the directions away from its middle."""
     axis = normalized(rng.normal(0, 1, (count, 3)) * (0.5, 0.5, 1.0))
     first = normalized(np.cross(axis, rng.normal(0, 1, (count, 3))))
     second = np.cross(axis, first)
@@ -125,7 +125,7 @@ def _bun(style: HairStyle, count: int, along: Array, rng: Rng) -> tuple[Array, A
 
 
 def _tail(style: HairStyle, count: int, along: Array, rng: Rng) -> tuple[Array, Array]:
-    """Strands that hang down from the knot, and the directions away from their middle."""
+    """Return strands that hang down from the knot, and the directions away from their middle."""
     spread = rng.normal(0, 0.035, (count, 1, 3))
     drop = (1.0 + 0.6 * style.length) * rng.uniform(0.8, 1.1, (count, 1)) * along
     fan = 1 + 0.8 * np.sin(along * np.pi * 0.8)[..., None]
@@ -144,7 +144,7 @@ _EDGE, _TAPER = 0.16, 0.3
 
 
 def grow(scalp: Scalp, style: HairStyle, rng: Rng) -> Strands:
-    """All strands of a style."""
+    """Grow all strands of a style."""
     if style.cut == Cut.BUZZED:
         return Strands(np.zeros((0, 2, 3)), np.zeros((0, 2, 3)), np.zeros(0), np.zeros(0))
     haircut = HAIRCUTS[style.cut]
@@ -197,7 +197,7 @@ def _fall(scalp: Scalp, roots: Points, style: HairStyle, haircut: Haircut, rng: 
 
 
 def _within_hairline(roots: Points, style: HairStyle) -> Float[np.ndarray, "n"]:
-    """How strong hair is: one inside, less at the hairline, where it is fine and short."""
+    """Return the strength of hair: one inside, less at the hairline, where it is fine and short."""
     azimuth = np.arctan2(roots[:, 0], roots[:, 2] - AXIS_DEPTH)
     inside = within_hairline(azimuth, roots[:, 1], style)
     band = _EDGE + _TAPER * in_sideburns(azimuth, roots[:, 1])
@@ -219,7 +219,7 @@ def _lengths(roots: Points, style: HairStyle, haircut: Haircut, rng: Rng) -> Flo
 
 
 def _lifts(points: Points, style: HairStyle, haircut: Haircut) -> Float[np.ndarray, "n"]:
-    """How high the outermost layer stands, dm: most on top, little at the nape."""
+    """Return the height of the outermost layer, dm: most on top, little at the nape."""
     if style.cut == Cut.TIED:
         return np.full(len(points), haircut.lift)
     falls = style.cut in FALLING
@@ -233,14 +233,14 @@ def _lifts(points: Points, style: HairStyle, haircut: Haircut) -> Float[np.ndarr
 
 
 def _away_from_axis(strands: Strands) -> Float[np.ndarray, "n k 3"]:
-    """Normals of the scalp, blended with the direction away from the head's middle."""
+    """Blend the strands' normals with the directions away from the head's middle."""
     middle = np.array([0.0, 7.4, 0.5])
     away = (strands.paths - middle) * np.array([1, 0.45, 1])
     return normalized(strands.outwards * 0.7 + normalized(away))
 
 
 def _ends(strands: Strands, style: HairStyle, rng: Rng) -> Float[np.ndarray, "n"]:
-    """Where each strand is cut off, as a share of its length."""
+    """Return the places where strands are cut off, as shares of their length."""
     count, points = strands.paths.shape[:2]
     height, depth = strands.paths[..., 1], strands.paths[..., 2]
     if style.cut == Cut.BOB:

@@ -28,7 +28,7 @@ class Eye:
 
 @dataclass(frozen=True)
 class Framing:
-    """What the cameras aim at: heights of eyes and chin at rest, and the head's depth, dm."""
+    """The aim of the cameras: heights of eyes and chin at rest, and the head's depth, dm."""
 
     eyes: float
     chin: float
@@ -46,8 +46,8 @@ class Subject:
     ribbons: Ribbons  # the strands of hair
     paint: Image  # the chart's colours and hair cover
     eyes: dict[str, Eye]  # per eye
-    framing: Framing  # what the cameras aim at
-    shirt: Shirt = field(default_factory=Shirt)  # what it wears
+    framing: Framing  # the aim of the cameras
+    shirt: Shirt = field(default_factory=Shirt)
 
 
 def make_subject(
@@ -79,7 +79,7 @@ def make_subject(
 
 
 def own_looks(number: int, seed: int) -> Appearance:
-    """The looks of a subject who has borrowed nothing."""
+    """Draw a subject's own looks, with nobody else's skin or hair."""
     return draw_appearance(person(number), stream(seed, number, "appearance"))
 
 
@@ -88,7 +88,7 @@ def _coat(painter: Painter, number: int, seed: int) -> Coat:
 
 
 def _fit_eye(box: Float[np.ndarray, "n 3"]) -> Eye:
-    """The sphere that fills the width and height of the eye's helper and touches its back."""
+    """Return the sphere that fills the eye's helper in width and height and touches its back."""
     low, high = box.min(axis=0).astype(np.float64), box.max(axis=0).astype(np.float64)
     radius = float((high - low)[:2].mean() / 2)
     centre = np.append((low + high)[:2] / 2, low[2] + radius)
@@ -146,19 +146,19 @@ def pose(mesh: HeadMesh, subject: Subject, expression: Expression, head: Head = 
 
 
 def _eye_rotation(expression: Expression, head: Head) -> Float32[np.ndarray, "3 3"]:
-    """What turns the eyeballs in the head so that they look where they should in the room."""
+    """Return the rotation of the eyeballs in the head that makes them look as asked in the room."""
     gaze = rotation(expression.gaze_yaw, expression.gaze_pitch)
     return contract("ji,jk->ik", head.rotation, gaze).astype(np.float32)
 
 
 def _cornea(cosine: Array) -> Array:
-    """How far the cornea bulges, in radii, at this cosine of the angle to the gaze."""
+    """Return the cornea's bulge, in radii, at this cosine of the angle to the gaze."""
     angle = np.arccos(np.clip(cosine, -1, 1))
     return np.asarray(_CORNEA_HEIGHT * np.exp(-((angle / _CORNEA_EXTENT) ** 4)))
 
 
 def _outside(points: Vectors, eye: Eye, gaze: Float32[np.ndarray, "3"]) -> Float[np.ndarray, "n 3"]:
-    """Points pushed away from the eyeball's centre until they clear it and its cornea."""
+    """Push points away from the eyeball's centre until they clear it and its cornea."""
     offset = points - eye.centre
     distance = np.linalg.norm(offset, axis=1, keepdims=True)
     direction = offset / distance
@@ -180,7 +180,7 @@ def _place_mouth(
 
 
 def _creases(expression: Expression) -> Float32[np.ndarray, "g"]:
-    """Of each group of creases of the painter, from the actions that fold it."""
+    """Return the depth of each group of creases, from the actions that fold it."""
     strength = expression.strength
     smile, sneer = strength("mouthSmile"), strength("noseSneer")
     depths = [

@@ -36,7 +36,7 @@ from synthfaces.scalp import Scalp
 _X = (0.085, 0.19, 0.32, 0.45, 0.56)
 _MALE = (7.448, 7.470, 7.490, 7.490, 7.436)
 _FEMALE = (7.466, 7.494, 7.518, 7.516, 7.456)
-"""The middle line of the left brow, from the nose outwards, dm as seen from the front."""
+"""The heights of the left brow's middle line, from the nose outwards, dm."""
 
 _ARCH = (-0.2, 0.2, 0.8, 1.0, 0.0)
 _TILT = (1.0, 0.5, 0.0, -0.3, -0.7)
@@ -46,7 +46,7 @@ _WIDTH = 0.066
 
 @dataclass(frozen=True)
 class BrowStyle:
-    """How one subject's brows differ from the mean."""
+    """The differences of one subject's brows from the mean."""
 
     fullness: float  # factor on width and number of hairs
     lift: float  # upwards, dm
@@ -56,7 +56,7 @@ class BrowStyle:
 
 
 def draw_brow_style(male: bool, rng: Rng) -> BrowStyle:
-    """One subject's brows."""
+    """Draw the style of one subject's brows."""
     return BrowStyle(
         fullness=rng.uniform(0.85, 1.3) if male else rng.uniform(0.6, 1.0),
         lift=rng.normal(0, 0.012),
@@ -67,7 +67,7 @@ def draw_brow_style(male: bool, rng: Rng) -> BrowStyle:
 
 
 def brow_cover(view: FrontView, male: bool, rng: Rng) -> Layer:
-    """Opacity of both brows over the chart."""
+    """Draw the opacity of both brows over the chart."""
     style = draw_brow_style(male, rng)
     ridge = _ridge(male, style)
     left, right = (_hairs(ridge * (side, 1), side, style.fullness, rng) for side in (1, -1))
@@ -86,7 +86,7 @@ def _ridge(male: bool, style: BrowStyle) -> Float[np.ndarray, "n 2"]:
 def _hairs(
     ridge: Float[np.ndarray, "n 2"], side: int, fullness: float, rng: Rng
 ) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, "m 2"]]:
-    """Roots and tips of a brow's hairs; `side` is 1 on the subject's left and -1 on the right."""
+    """Draw roots and tips of a brow's hairs; `side` is 1 on the subject's left, -1 on the right."""
     along = rng.random(int(_HAIRS * fullness))
     off = rng.uniform(-1, 1, len(along))
     width = _WIDTH * fullness * np.interp(along, [0, 0.1, 0.5, 0.8, 1], [0.45, 1, 0.85, 0.5, 0.1])
@@ -99,7 +99,7 @@ def _hairs(
 
 
 _ROOTS_WITHIN, _MARGIN = 1.2, 0.022
-"""Of the lashes: in radii of the eyeball, and how near to them the lid is dark, dm."""
+"""The reach of the lashes' roots, in radii of the eyeball, and of the dark lid by them, dm."""
 
 _JAW_AZIMUTH = (0.0, 0.25, 0.5, 0.8, 1.1, 1.35)
 _BEARD_HEIGHT = (6.46, 6.50, 6.58, 6.64, 6.76, 7.0)
@@ -108,7 +108,7 @@ _BEARD_HEIGHT = (6.46, 6.50, 6.58, 6.64, 6.76, 7.0)
 _HOLLOW = np.array([0.30, 0.42, 0.44], np.float32)
 _LID = np.array([0.70, 0.78, 0.80], np.float32)
 _DARK = np.array([0.80, 0.90, 0.90], np.float32)
-"""Shares of red, green and blue that hollows and nostrils absorb."""
+"""The shares of red, green and blue that hollows and nostrils absorb."""
 
 _HOLLOWS: tuple[tuple[Path, float, float], ...] = (
     ([(0.13, 6.985), (0.165, 6.945), (0.172, 6.89), (0.15, 6.85)], 0.02, 0.7),
@@ -118,7 +118,7 @@ _HOLLOWS: tuple[tuple[Path, float, float], ...] = (
     ([(0.175, 7.335), (0.25, 7.385), (0.34, 7.398), (0.45, 7.345)], 0.014, 0.75),
     ([(0.17, 7.21), (0.25, 7.165), (0.34, 7.155)], 0.025, 0.35),
 )
-"""Folds that every face has, (x, y) from the front: path, width, opacity; all are mirrored."""
+"""The folds of every face, (x, y) from the front: path, width, opacity; all are mirrored."""
 
 _NOSTRILS: tuple[tuple[Path, float, float], ...] = (
     ([(0.055, 6.872), (0.085, 6.878), (0.115, 6.870)], 0.022, 0.9),
@@ -126,7 +126,7 @@ _NOSTRILS: tuple[tuple[Path, float, float], ...] = (
 
 
 def _lid_margins(view: FrontView) -> Layer:
-    """Opacity of the dark line along the roots of the lashes."""
+    """Draw the opacity of the dark line along the roots of the lashes."""
     anatomy, skin = view.mesh.anatomy, view.mesh.template[view.mesh.skin]
     drawn = np.zeros((HEIGHT, WIDTH), np.float32)
     for side, (row, opacity) in product(("left", "right"), (("upper", 1.0), ("lower", 0.4))):
@@ -146,7 +146,7 @@ def _lid_margins(view: FrontView) -> Layer:
 
 
 def complexion(view: FrontView, rng: Rng) -> Float32[np.ndarray, "h w 3"]:
-    """Factors on the skin's colour: mottling, redness, the shade around the eyes."""
+    """Draw factors on the skin's colour: mottling, redness, the shade around the eyes."""
     n70, n22, n7, n3 = (value_noise(rng, cell) for cell in (70, 22, 7, 3))
     mottling = 1 + 0.03 * n70 + 0.03 * n22 + 0.025 * n7 + 0.03 * n3
     red = (
@@ -167,7 +167,7 @@ def complexion(view: FrontView, rng: Rng) -> Float32[np.ndarray, "h w 3"]:
 
 
 def beard_cover(view: FrontView, density: float, rng: Rng) -> Layer:
-    """Opacity of the beard's shadow: jaw, chin, upper lip."""
+    """Draw the opacity of the beard's shadow on jaw, chin and upper lip."""
     border = np.interp(np.abs(azimuths()), _JAW_AZIMUTH, _BEARD_HEIGHT).astype(np.float32)
     uneven = 0.05 * value_noise(rng, 40) + 0.02 * value_noise(rng, 8)
     jaw = smoothstep(0.09, -0.07, heights() - border + uneven)
@@ -179,7 +179,7 @@ def beard_cover(view: FrontView, density: float, rng: Rng) -> Layer:
 
 
 def freckles(rng: Rng) -> Array:
-    """Shares of light that freckles absorb; most people have none."""
+    """Draw the shares of light that freckles absorb; most people have none."""
     if rng.random() >= 0.3:
         return np.zeros((1, 1, 3), np.float32)
     count = int(rng.integers(80, 350))
@@ -191,7 +191,7 @@ def freckles(rng: Rng) -> Array:
 
 
 def moles(rng: Rng) -> Array:
-    """Shares of light that moles absorb."""
+    """Draw the shares of light that moles absorb."""
     count = int(rng.integers(2, 9))
     places = _places(rng.uniform(-1.3, 1.3, count), rng.uniform(5.7, 7.9, count))
     dots = draw_dots(places, rng.integers(1, 4, count), rng.uniform(0.4, 1, count))
@@ -199,7 +199,7 @@ def moles(rng: Rng) -> Array:
 
 
 def tinted(amount: Array, absorbed: tuple[float, float, float]) -> Array:
-    """Factors on red, green and blue where an amount of pigment absorbs these shares."""
+    """Return factors on red, green and blue for pigment that absorbs these shares."""
     return 1 - amount[..., None] * np.array(absorbed, np.float32)
 
 
@@ -240,7 +240,7 @@ _CREASES: tuple[tuple[tuple[Path, float, float, bool], ...], ...] = (
 
 @dataclass(frozen=True)
 class Coat:
-    """What a subject is painted with, before the hair is laid over the skin."""
+    """The paint of a subject, before the hair is laid over the skin."""
 
     skin: Array  # (h, w, 3) linear RGB over the chart, with brows and beard
     hair: Array  # (h, w, 3) the hair's
@@ -249,7 +249,7 @@ class Coat:
 
 
 def lay(skin: Coat, hair: Coat) -> Image:
-    """The colours of one coat's skin under another's hair; the fourth channel is its cover."""
+    """Lay the hair of one coat over the skin of another; the fourth channel is the cover."""
     strip = is_for_ribbons()
     cover = hair.cover * (1 - strip)
     shaded = skin.skin * (1 - hair.shade[..., None])
@@ -259,23 +259,23 @@ def lay(skin: Coat, hair: Coat) -> Image:
 
 @dataclass(frozen=True)
 class Painter:
-    """Paints heads over the chart."""
+    """A painter of heads over the chart."""
 
     mesh: HeadMesh
 
     @cached_property
     def view(self) -> FrontView:
-        """The undeformed head from the front, where places of the face are given."""
+        """The undeformed head from the front, in which places of the face are defined."""
         return FrontView(self.mesh)
 
     @cached_property
     def scalp(self) -> Scalp:
-        """The head as hair meets it."""
+        """The head under the hair."""
         return Scalp(self.mesh)
 
     @cached_property
     def creases(self) -> Image:
-        """Depth of the creases, 0..1, one channel per group of `_CREASES`."""
+        """The depth of the creases, 0..1, one channel per group of `_CREASES`."""
         channels = [
             sum(
                 opacity * self.view.stroke(path, width, mirrored)
@@ -287,7 +287,7 @@ class Painter:
 
     @cached_property
     def pores(self) -> Image:
-        """Slopes (around, up) of the skin's grain, standard deviation one."""
+        """The slopes (around, up) of the skin's grain, of standard deviation one."""
         rng = np.random.default_rng(_PORES_SEED)
         grain = sum(
             weight * value_noise(rng, cell) for weight, cell in ((0.5, 3), (0.6, 6), (0.5, 14))
@@ -297,7 +297,7 @@ class Painter:
 
     @cached_property
     def features(self) -> Image:
-        """Factors on the colour of every skin: folds, nostrils and the roots of the lashes."""
+        """The factors on the colour of every skin: folds, nostrils and the roots of the lashes."""
         factor = np.ones((1, 1, 3), np.float32)
         for lines, absorbed in ((_HOLLOWS, _HOLLOW), (_NOSTRILS, _DARK)):
             strokes = (
@@ -308,7 +308,7 @@ class Painter:
         return np.asarray(factor * (1 - margins), dtype=np.float32)
 
     def coat(self, person: Person, looks: Appearance, rng: Rng) -> Coat:
-        """A subject's skin and hair."""
+        """Paint a subject's skin and hair."""
         colour = looks.skin * complexion(self.view, rng) * self.features
         colour *= 1 - freckles(rng)
         colour *= 1 - moles(rng)
@@ -331,27 +331,27 @@ _THICKNESS, _SLOPE = 0.05, 0.06
 
 
 class Shirt:
-    """Black up to a height, without a collar: enough for pictures that end below the chin."""
+    """A black shirt without a collar, enough for pictures that end below the chin."""
 
     def cover(self, template: Vectors) -> Scalars:
-        """How much of places of the undeformed head it covers, 0..1."""
+        """Return the share of places of the undeformed head that it covers, 0..1."""
         return smoothstep(_HEIGHT + _FADE, _HEIGHT, template[:, 1])
 
 
 class TShirt(Shirt):
-    """With a round collar, deepest in front, at the base of the neck."""
+    """A shirt with a round collar at the base of the neck, deepest in front."""
 
     def cover(self, template: Vectors) -> Scalars:
-        """How much of places of the undeformed head it covers, 0..1."""
+        """Return the share of places of the undeformed head that it covers, 0..1."""
         return _below_collar(template, _EDGE).astype(np.float32)
 
     def lift(self, template: Vectors) -> Scalars:
-        """By how much it lies above the skin at places of the undeformed head, dm."""
+        """Return the height above the skin at places of the undeformed head, dm."""
         return (_below_collar(template, _SLOPE) * _THICKNESS).astype(np.float32)
 
 
 def _below_collar(template: Vectors, softness: float) -> Array:
-    """0..1; the collar is a height over the azimuth around the neck, a sum of cosines, dm."""
+    """Return the cover, 0..1, below a collar whose height is a sum of cosines of the azimuth."""
     x, y, z = template.T
     azimuth = np.arctan2(x, z - _AXIS_DEPTH)
     level, first, second = _COLLAR

@@ -1,4 +1,4 @@
-"""Rays: what those of a camera meet, and where a picture is traced and shaded more finely."""
+"""The surfaces that a camera's rays meet, and the pixels that are traced more finely."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,14 +21,14 @@ _ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class LashesMet:
-    """Rays that meet lashes; n of them."""
+    """The n rays that meet lashes."""
 
     rows: Int[np.ndarray, "n"]  # the numbers of the rays
     depth: Scalars  # of the lashes, dm
     opacity: Scalars  # 0..1
 
     def before(self, depth: Float32[np.ndarray, "r"]) -> Float32[np.ndarray, "r"]:
-        """Opacity in front of each ray's hit; infinitely deep where it hits nothing."""
+        """Return the opacity in front of each ray's hit; depth is infinite without one."""
         opacity = np.zeros(len(depth), np.float32)
         ahead = self.depth < depth[self.rows] + _IN_FRONT
         opacity[self.rows[ahead]] = self.opacity[ahead]
@@ -37,7 +37,7 @@ class LashesMet:
 
 @dataclass(frozen=True)
 class Lashes:
-    """The lashes of a posed subject; they fade away from the eye."""
+    """The lashes of a posed subject, which fade away from the eye."""
 
     mesh: HeadMesh
     subject: Subject
@@ -45,11 +45,11 @@ class Lashes:
 
     @cached_property
     def scene(self) -> EmbreeScene:
-        """What rays can meet."""
+        """The scene of all lashes that rays can meet."""
         return ray_scene(self.pose.controls, self.mesh.lashes)
 
     def meet(self, camera: Camera, rays: Rays) -> LashesMet:
-        """The lashes along rays of a camera."""
+        """Return the lashes that rays of a camera meet."""
         near = self._band(camera, rays)
         directions = pick(rays, near)
         starts = camera.origins(len(directions))
@@ -69,7 +69,7 @@ class Lashes:
         return LashesMet(near[hit], depth, opacity.astype(np.float32))
 
     def _band(self, camera: Camera, rays: Rays) -> Int[np.ndarray, "_"]:
-        """The rays that point to where the lashes are."""
+        """Return the rays that point to the region of the lashes."""
         ends = normalized(self.pose.controls[self.mesh.lash_ends] - camera.position)
         low, high = ends.min(axis=0) - _ROUNDING, ends.max(axis=0) + _ROUNDING
         near = np.flatnonzero((rays[:, 1] > low[1]) & (rays[:, 1] < high[1]))
@@ -85,7 +85,7 @@ _STRAND = 0.03
 
 @dataclass(frozen=True)
 class Places:
-    """Places on the head where light leaves it towards the camera; n of them."""
+    """The n places on the head where light leaves it towards the camera."""
 
     triangle: Int[np.ndarray, "n"]  # the number of the triangle
     corners: Int[np.ndarray, "n k"]  # vertices, between which is interpolated
@@ -100,7 +100,7 @@ class Places:
         return Places(*(values[some] for values in vars(self).values()))
 
     def interpolate(self, fields: Float32[np.ndarray, "v f"]) -> Float32[np.ndarray, "n f"]:
-        """What is given at the vertices, at the places."""
+        """Interpolate fields of the vertices at the places."""
         count, corners = self.weights.shape
         ends = np.arange(count + 1, dtype=np.int32) * np.int32(corners)
         parts = (self.weights.ravel(), self.corners.ravel(), ends)
@@ -115,7 +115,7 @@ def places_met(
     triangles: Int[np.ndarray, "t 3"],
     first: int = 0,
 ) -> Places:
-    """Where some rays meet the head."""
+    """Return the places where some rays meet the head."""
     triangle, u, v = (found[name][rows] for name in ("primID", "u", "v"))
     triangle = triangle - first
     weights = np.stack([1 - u - v, u, v], axis=1)
@@ -123,7 +123,7 @@ def places_met(
 
 
 def between(one: Places, other: Places) -> Places:
-    """Places half-way between two of the same surface."""
+    """Return the places half-way between two of the same surface."""
     half = np.float32(0.5)
     return Places(
         triangle=one.triangle,
@@ -136,7 +136,7 @@ def between(one: Places, other: Places) -> Places:
 
 @lru_cache(maxsize=8)
 def rays_of_pixels(rows: int, columns: int, samples: int) -> Int[np.ndarray, "p q"]:
-    """Numbers of the rays through each pixel, samples x samples of them, row after row."""
+    """Return the numbers of the samples x samples rays through each pixel, row after row."""
     numbers = np.arange(rows * columns * samples**2).reshape(rows, samples, columns, samples)
     rays = np.ascontiguousarray(numbers.swapaxes(1, 2)).reshape(rows * columns, samples**2)
     rays.flags.writeable = False
@@ -146,7 +146,7 @@ def rays_of_pixels(rows: int, columns: int, samples: int) -> Int[np.ndarray, "p 
 def plain_kind(
     kind: Int8[np.ndarray, "p 2"], depth: Float32[np.ndarray, "p 2"], columns: int, width: float
 ) -> Int8[np.ndarray, "p"]:
-    """What all rays of each pixel meet, as far as their neighbours tell; `FINE` where they differ.
+    """Return the kind that all rays of each pixel seem to meet, or `FINE` where they differ.
 
     A pixel's other two rays lie between its own first and last and those of the pixels around it.
     """
@@ -161,7 +161,7 @@ def plain_kind(
 
 
 def _first_and_last(values: Array, columns: int) -> list[Array]:
-    """Of each pixel its first and last ray, and those above, at the left, below, at the right."""
+    """Return each pixel's first and last ray, and those above, to the left, below, to the right."""
     first, last = np.ascontiguousarray(values.T).reshape(2, -1, columns)
     above, left = (np.roll(last, 1, axis) for axis in (0, 1))
     below, right = (np.roll(first, -1, axis) for axis in (0, 1))
@@ -176,22 +176,22 @@ Found = dict[str, Array]
 
 @dataclass(frozen=True)
 class Sight:
-    """What a camera sees; r rays through p pixels, q through each."""
+    """The view of a camera; r rays through p pixels, q through each."""
 
     rays: Rays  # unit vectors
-    # what each ray meets. In plain pixels only the first and the last ray are traced; the others
-    # seem to meet nothing
+    # the triangle that each ray meets. In plain pixels only the first and the last ray are
+    # traced; the others seem to meet nothing
     found: Found
     lash: Float32[np.ndarray, "r"]  # opacity of the lashes in front of it
     pixels: Int[np.ndarray, "p q"]  # the rays of each pixel
-    kind: Int8[np.ndarray, "p"]  # what all rays of a plain pixel meet; `FINE` for the others
+    kind: Int8[np.ndarray, "p"]  # met by all rays of a plain pixel; `FINE` for the others
 
     def of(self, kind: np.int8) -> Int[np.ndarray, "k q"]:
-        """The rays of the pixels of one kind."""
+        """Return the rays of the pixels of one kind."""
         return np.asarray(self.pixels[self.kind == kind])
 
     def shares(self, first: int) -> Float32[np.ndarray, "p 2"]:
-        """How much of each pixel strands cover, whose triangles begin at `first`, and nothing."""
+        """Return each pixel's shares of strands (triangles from `first` on) and of nothing."""
         shares = np.stack([self.kind == STRANDS, self.kind == NOTHING], axis=1).astype(np.float32)
         met = self.found["primID"][self.of(FINE)]
         shares[self.kind == FINE] = np.stack([met >= first, met < 0], axis=2).mean(axis=1)
@@ -200,7 +200,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What rays can meet: a posed head, its strands of hair and its lashes."""
+    """The surfaces that rays can meet: a posed head, its strands of hair and its lashes."""
 
     mesh: HeadMesh
     subject: Subject
@@ -208,23 +208,23 @@ class Geometry:
 
     @cached_property
     def scene(self) -> EmbreeScene:
-        """The head alone, which is also what casts shadows."""
+        """The scene of the head alone, which also casts the shadows."""
         return ray_scene(self.pose.vertices, self.mesh.quick_triangles)
 
     @cached_property
     def lashes(self) -> Lashes:
-        """The lashes."""
+        """The lashes of the posed head."""
         return Lashes(self.mesh, self.subject, self.pose)
 
     @cached_property
     def triangles(self) -> Int32[np.ndarray, "t 3"]:
-        """Those of the head, then those of the strands of hair."""
+        """The triangles of the head, then those of the strands of hair."""
         strands = self.subject.ribbons.triangles + len(self.mesh.template)
         return np.concatenate([self.mesh.triangles, strands])
 
     @cached_property
     def template(self) -> Float32[np.ndarray, "v 3"]:
-        """Where on the undeformed head the vertices of these triangles find their paint, dm."""
+        """The places on the undeformed head that paint the vertices of these triangles, dm."""
         return np.concatenate([self.mesh.template, self.subject.ribbons.template])
 
     @cached_property
@@ -235,12 +235,12 @@ class Geometry:
 
     @cached_property
     def _kind(self) -> Int8[np.ndarray, "_"]:
-        """What each of these triangles is for the sampling; the last is for rays that miss."""
+        """The kind of each of these triangles for the sampling; the last is for rays that miss."""
         strands = np.full(len(self.subject.ribbons.triangles), STRANDS)
         return np.concatenate([self.mesh.kind, strands, [NOTHING]])
 
     def meet(self, camera: Camera, rays: Rays) -> Found:
-        """What each ray meets first: a triangle of the head or of a strand of hair."""
+        """Return the triangle of the head or of a strand of hair that each ray meets first."""
         starts = camera.origins(len(rays))
         found: Found = self.scene.run(starts, rays, output=1)
         strands = self.subject.ribbons.scene
@@ -253,7 +253,7 @@ class Geometry:
         return found
 
     def look(self, camera: Camera, size: int, samples: int) -> Sight:
-        """What a camera sees."""
+        """Return the view of a camera."""
         rays = camera.rays(size * samples)
         pixels = rays_of_pixels(camera.rows(size), size, samples)
         lashes = self.lashes.meet(camera, rays)
@@ -273,7 +273,7 @@ class Geometry:
         return Sight(rays, found, lashes.before(depth), pixels, kind)
 
     def _trace(self, found: Found, camera: Camera, rays: Rays, rows: Int[np.ndarray, "_"]) -> None:
-        """Add what some of the rays meet."""
+        """Trace some more of the rays and add their hits."""
         others = self.meet(camera, pick(rays, rows))
         for name, values in found.items():
             values[rows] = others[name]

@@ -19,7 +19,7 @@ from synthfaces.specification import FaceSpec
 
 
 class FacePart(IntEnum):
-    """What a pixel shows; the greater number wins where two parts share a pixel evenly."""
+    """The part of the face that a pixel shows; between equal shares the greater number wins."""
 
     BACKGROUND = 0
     HAIR = 1
@@ -68,7 +68,7 @@ They are (distance from the middle, height); later ones cover earlier ones, chee
 
 _JAW_DEPTH = (0.38, 0.40, 0.55, 0.75, 1.0, 1.45)
 _JAW_HEIGHT = (9.0, 6.98, 6.80, 6.55, 6.42, 6.15)
-"""The neck's border as seen from the side, dm: what lies below, or behind the ears, is neck."""
+"""The neck's border as seen from the side, dm: the neck lies below, and behind the ears."""
 
 _CELLS_PER_DM = 200
 _LOWEST, _HIGHEST, _WIDEST = 5.0, 8.73, 1.0
@@ -80,7 +80,7 @@ _EYEBALLS = (Part.LEFT_EYE, Part.RIGHT_EYE)
 def face_parts(
     material: Int8[np.ndarray, "n"], template: Vectors, hair: Scalars, masks: Mapping[str, Scalars]
 ) -> UInt8[np.ndarray, "n"]:
-    """The part of the face at places of a head's surface, as numbers of `FacePart`."""
+    """Return the part of the face at places of a head's surface, as numbers of `FacePart`."""
     found = _from_the_front(template)
     found[template[:, 1] < np.interp(template[:, 2], _JAW_DEPTH, _JAW_HEIGHT)] = FacePart.NECK
     found[(masks["lips"] > _HALF) | (masks["mouth"] > _HALF)] = FacePart.MOUTH
@@ -93,7 +93,7 @@ def face_parts(
 
 
 def _from_the_front(template: Vectors) -> UInt8[np.ndarray, "n"]:
-    """Look the outlines up, which are the same on both sides of the middle."""
+    """Return the parts by the outlines, which are the same on both sides of the middle."""
     drawn = _drawn()
     height, width = drawn.shape
     across = np.abs(template[:, 0]) * _CELLS_PER_DM
@@ -105,7 +105,7 @@ def _from_the_front(template: Vectors) -> UInt8[np.ndarray, "n"]:
 
 @cache
 def _drawn() -> UInt8[np.ndarray, "h w"]:
-    """The outlines as a picture."""
+    """Draw the outlines as a picture."""
     height = round((_HIGHEST - _LOWEST) * _CELLS_PER_DM)
     picture = np.full((height, round(_WIDEST * _CELLS_PER_DM)), FacePart.CHEEKS, np.uint8)
     for part, outline in _OUTLINES.items():
@@ -136,15 +136,15 @@ _SIDES: Mapping[str, tuple[float, float, FacePart]] = {
     "mouth-corner": (0.265, 6.61, FacePart.MOUTH),
     "cheek": (0.42, 6.98, FacePart.CHEEKS),
 }
-"""Where they are seen from the front of the undeformed head, (x, y) in dm, and in which part.
+"""The places of the landmarks on the undeformed head, (x, y) in dm from the front, and the part.
 
-Those with two sides are given for the subject's left.
+Landmarks with two sides are given for the subject's left.
 """
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Where named points of a face lie in an image.
+    """The places of named points of a face in an image.
 
     Attributes:
         names: ``forehead``, ``nose-bridge``, ``nose-tip``, ``upper-lip``, ``lower-lip``, ``chin``;
@@ -153,8 +153,8 @@ class Landmarks:
             ``lower-lid``, ``pupil``, ``nose-wing``, ``mouth-corner``, ``cheek``.
         points: (l, 2) pixels from the left and from the top edge of the image; whole numbers are
             borders of pixels.
-        visible: whether nothing hides a point and it lies in the image.
-        parts: of the face, to which they belong.
+        visible: true for a point that lies in the image and is not hidden.
+        parts: the parts of the face that the points belong to.
     """
 
     names: tuple[str, ...]
@@ -164,7 +164,7 @@ class Landmarks:
 
 
 def find_landmarks(studio: Studio, camera: Camera, size: int) -> Landmarks:
-    """The landmarks of a posed subject as a camera sees them, in an image of `size` columns."""
+    """Return the landmarks of a posed subject that a camera sees in an image of `size` columns."""
     chosen, vertices = _chosen(studio.mesh)
     places = studio.pose.vertices[vertices].astype(np.float64)
     sides = np.array([size, camera.rows(size)])
@@ -177,7 +177,7 @@ def find_landmarks(studio: Studio, camera: Camera, size: int) -> Landmarks:
 def _is_seen(
     studio: Studio, camera: Camera, places: Float[np.ndarray, "l 3"]
 ) -> Bool[np.ndarray, "l"]:
-    """Whether what a camera sees in the direction of each place is that place."""
+    """Return True for each place that a camera sees with nothing in front of it."""
     offset = places - camera.position
     distance = np.linalg.norm(offset, axis=1)
     rays = (offset / distance[:, None]).astype(np.float32)
@@ -186,7 +186,7 @@ def _is_seen(
 
 
 def _chosen(mesh: HeadMesh) -> tuple[dict[str, FacePart], Int[np.ndarray, "l"]]:
-    """The part and the vertex of each landmark."""
+    """Return the part and the vertex of each landmark."""
     names = [*_MIDDLE, *(f"{side}-{name}" for side in ("left", "right") for name in _SIDES)]
     parts = [part for _, _, part in (*_MIDDLE.values(), *_SIDES.values(), *_SIDES.values())]
     view = FrontView(mesh)
@@ -213,14 +213,14 @@ _OPAQUE = 0.5
 
 @dataclass(frozen=True)
 class Truth:
-    """All that is known of one image.
+    """The truth about one image.
 
     Attributes:
-        spec: the shot: weights of the actions, gaze, light, head, nuisance, and who is shown.
+        spec: the shot: subject, weights of the actions, gaze, light, head, nuisance.
         camera: the pinhole camera, its jitter included, in the frame of the head.
         landmarks: named points of the face in the image.
-        parts: (size, size) numbers of `FacePart`: what most of a pixel's rays meet. They are the
-            rays that the image is made of, before the lens blurs it.
+        parts: (size, size) numbers of `FacePart`, the part that most of a pixel's rays meet; the
+            rays are those of the image, before the lens blurs it.
     """
 
     spec: FaceSpec
@@ -229,7 +229,7 @@ class Truth:
     parts: UInt8[np.ndarray, "s s"]
 
     def arrays(self) -> dict[str, Any]:
-        """The same as arrays by name, for `numpy.savez`."""
+        """Return the truth as arrays by name, for `numpy.savez`."""
         spec, marks, nuisance = self.spec, self.landmarks, self.spec.nuisance
         shape, skin, hair = spec.donors
         actions = spec.expression.actions
@@ -262,21 +262,21 @@ class Truth:
 
 
 def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
-    """The truth about the image of a shot."""
+    """Return the truth about the image of a shot."""
     camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
     landmarks = find_landmarks(studio, camera, size)
     return Truth(spec, camera, landmarks, see_parts(studio, camera, size))
 
 
 def see_parts(studio: Studio, camera: Camera, size: int) -> UInt8[np.ndarray, "s s"]:
-    """The part of the face that each pixel shows: see `Truth`."""
+    """Return the part of the face that each pixel shows: see `Truth`."""
     side = size * SUPERSAMPLING
     samples = _parts_along(studio, camera, camera.rays(side))
     return majority(samples.reshape(side, side))
 
 
 def majority(samples: UInt8[np.ndarray, "m m"]) -> UInt8[np.ndarray, "s s"]:
-    """The most frequent part of each pixel's samples; of equally frequent ones the greatest."""
+    """Return the most frequent part of each pixel's samples, the greatest of equal ones."""
     size = len(samples) // SUPERSAMPLING
     blocks = samples.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING)
     counts = np.stack([(blocks == part).sum(axis=(1, 3)) for part in FacePart])
@@ -285,7 +285,7 @@ def majority(samples: UInt8[np.ndarray, "m m"]) -> UInt8[np.ndarray, "s s"]:
 
 
 def _parts_along(studio: Studio, camera: Camera, rays: Rays) -> UInt8[np.ndarray, "r"]:
-    """The part that each ray meets; lashes belong to the eyes."""
+    """Return the part that each ray meets; lashes belong to the eyes."""
     found = studio.geometry.meet(camera, rays)
     hit = np.flatnonzero(found["primID"] >= 0)
     depth = np.full(len(rays), np.inf, np.float32)

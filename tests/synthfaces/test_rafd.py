@@ -211,7 +211,7 @@ def test_the_manifest_tells_what_the_images_were_made_by(written):
         ({"angles": [60]}, "angle 60 is not one of 0, 45, 90, 135, 180"),
         ({"emotions": ["joyful"]}, "emotion 'joyful' is not one of angry, "),
         ({"gazes": ["up"]}, "gaze 'up' is not one of left, frontal, right"),
-        ({"angles": []}, "no image is asked for"),
+        ({"angles": []}, "no image is requested"),
         ({"workers": 0}, "workers 0 is not a positive number"),
     ],
 )
