@@ -47,15 +47,11 @@ def test_papers_number_and_ours_stand_in_their_columns():
     assert found["emotion: errors"] == ("219", "—")
 
 
-def test_numbers_that_the_paper_does_not_print_are_marked_as_computed():
-    found = numbers_of(claims_page({}, all_verdicts()), "D1")
-    assert found["images"] == ("8,040 (computed)", "—")
-    assert found["subjects"] == ("67", "—")
-
-
-def test_numbers_of_the_published_code_are_marked_as_such():
-    found = numbers_of(claims_page({}, all_verdicts()), "A1")
-    assert found["percentile of the cutoff"][0] == "90 (published code)"
+def test_numbers_that_the_paper_does_not_print_are_marked():
+    page = claims_page({}, all_verdicts())
+    assert numbers_of(page, "D1")["images"] == ("8,040 (computed)", "—")
+    assert numbers_of(page, "D1")["subjects"] == ("67", "—")
+    assert numbers_of(page, "A1")["percentile of the cutoff"][0] == "90 (published code)"
 
 
 def test_our_numbers_go_to_the_claim_that_their_key_begins_with():
@@ -78,16 +74,22 @@ def reason_shown(reason):
     return page[start:].split("\n|", 1)[0].split("\n(", 1)[0]
 
 
-def test_each_part_of_a_reason_has_a_line_of_its_own():
-    shown = reason_shown("✓ one (4; p 0.1); ✗ two; and more; ✓ three")
-    lines = [line.strip() for line in shown.splitlines() if line.strip()]
-    assert lines == ["**holds in part**", "- ✓ one (4; p 0.1)", "- ✗ two; and more", "- ✓ three"]
-
-
-def test_parts_without_marks_are_told_apart_outside_of_brackets():
-    shown = reason_shown("cutoff rule: 4 of 8 (a; b); literal rule: 1 of 8")
-    lines = [line.strip() for line in shown.splitlines() if line.strip()]
-    assert lines[1:] == ["- cutoff rule: 4 of 8 (a; b)", "- literal rule: 1 of 8"]
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        (
+            "✓ one (4; p 0.1); ✗ two; and more; ✓ three",
+            ["✓ one (4; p 0.1)", "✗ two; and more", "✓ three"],
+        ),
+        (
+            "cutoff rule: 4 of 8 (a; b); literal rule: 1 of 8",
+            ["cutoff rule: 4 of 8 (a; b)", "literal rule: 1 of 8"],
+        ),
+    ],
+)
+def test_each_part_of_a_reason_has_a_line_of_its_own(reason, parts):
+    lines = [line.strip() for line in reason_shown(reason).splitlines() if line.strip()]
+    assert lines == ["**holds in part**", *(f"- {part}" for part in parts)]
 
 
 def test_verdicts_are_counted():
@@ -98,21 +100,15 @@ def test_verdicts_are_counted():
     assert f"| {UNTESTED} | {len(paper.claims()) - len(verdicts)} |" in page
 
 
-def test_a_missing_verdict_names_the_claim_and_its_notebook():
+def test_verdicts_and_numbers_fit_the_claims():
     verdicts = all_verdicts()
-    del verdicts["S3"]
-    with pytest.raises(UserError, match=r"claim S3 .*: notebook 07_subject_40 has to record one"):
-        claims_page({}, verdicts)
-
-
-def test_a_verdict_on_no_claim_is_refused():
-    with pytest.raises(UserError, match="no claim 'X1'"):
-        claims_page({}, all_verdicts() | {"X1": Verdict("X1", "holds", "x")})
-
-
-def test_a_number_of_no_claim_is_refused():
     with pytest.raises(UserError, match=r"'x1\.subject\.errors'"):
-        claims_page({"x1.subject.errors": 1}, all_verdicts())
+        claims_page({"x1.subject.errors": 1}, verdicts)
+    with pytest.raises(UserError, match="'X1'"):
+        claims_page({}, verdicts | {"X1": Verdict("X1", "holds", "x")})
+    del verdicts["S3"]
+    with pytest.raises(UserError, match=r"claim S3 .*07_subject_40"):
+        claims_page({}, verdicts)
 
 
 def test_the_page_says_what_ours_were_measured_on():

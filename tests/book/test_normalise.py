@@ -92,11 +92,6 @@ def test_two_runs_with_the_same_results_are_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_normalising_twice_changes_nothing():
-    once = normalise(executed())
-    assert normalise(once) == once
-
-
 def test_results_tags_and_own_metadata_are_kept():
     made = normalise(executed())
     nbformat.validate(made)

@@ -60,12 +60,6 @@ def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(wor
     }  # fmt: skip
 
 
-def test_parameters_reach_the_notebook(workshop):
-    target = run(notebooks.find("01"), workshop.root, profile="smoke", seed=3)
-    assert collect([target]).numbers["t2.subject.accuracy"].value == pytest.approx(0.93)
-    assert "smoke synthetic 3" in nbformat.read(target, as_version=4).cells[-1].outputs[-1].text
-
-
 def test_two_runs_give_the_same_bytes_with_widgets_and_progress_bars(workshop):
     source = notebooks.find("02")
     first = run(source, workshop.root / "a").read_bytes()

@@ -101,12 +101,6 @@ def test_a_changed_source_is_executed_again_and_no_other(workshop, prepared, exe
     assert executed == ["02_second"]
 
 
-def test_fresh_executes_unchanged_notebooks_too(workshop, prepared, executed, root):
-    again(root)
-    reproduce.reproduce(QUICK, root, fresh=True)
-    assert len(executed) == 4
-
-
 def test_after_a_failure_what_was_executed_is_kept(workshop, prepared, executed, root):
     third = workshop.add("03_third", "1 / 0")
     with pytest.raises(UserError, match="03_third"):
