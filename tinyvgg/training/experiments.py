@@ -1,6 +1,5 @@
 """Studies: a profile, a source of faces and a seed, and the networks that belong to them."""
 
-import errno
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,7 +14,6 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 
 from tinyvgg import files as paths
-from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
 from tinyvgg.faces.sources import check_study
 from tinyvgg.faces.splits import Split, hold_out, split
@@ -36,9 +34,6 @@ from tinyvgg.training.watching import (
     left_plateau,
 )
 
-_REFUSED = ("EACCES", "EDQUOT", "EEXIST", "ENOSPC", "ENOTDIR", "EPERM", "EROFS")
-"""Names of what a system says where a folder cannot be written."""
-
 
 def train_or_load(
     experiment: Experiment,
@@ -52,10 +47,6 @@ def train_or_load(
 
     A second process that asks for the same experiment waits for the first and loads its result.
     Under torchrun all its processes train together.
-
-    Raises:
-        UserError: a device that is absent, a run folder that is damaged, of another version, or
-            cannot be written, and what `tinyvgg.training.loop.train` refuses.
     """
     folder, device = experiment.folder, check_device(device)
     fabric = assemble(device)
@@ -73,25 +64,17 @@ def train_or_load(
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Have a run's folder to oneself, if need be after another process has finished with it."""
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / run_folder.LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            Log().say(f"another process trains {folder.name!r}; waiting for it")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-    except OSError as error:
-        if errno.errorcode.get(error.errno or 0) not in _REFUSED:
-            raise
-        raise UserError(
-            f"run folder {str(folder)!r} cannot be written ({error.strerror}); make room for it,"
-            " or set TINYVGG_HOME to a folder that can"
-        ) from None
+        lock.acquire(timeout=0)
+    except Timeout:
+        Log().say(f"another process trains {folder.name!r}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def parts(experiment: Experiment, faces: Faces) -> Parts:
@@ -136,11 +119,7 @@ def _train(
     gradients = pd.DataFrame([{"epoch": epoch.epoch, **epoch.gradients} for epoch in history])
     timings = pd.DataFrame({"epoch": gradients["epoch"], "seconds": trained.seconds})
     timings["images_per_second"] = len(rows.train) / timings["seconds"]
-    predictions: dict[str, Any] = {
-        "logits": logits.numpy(),
-        "rows": rows.test,
-        "labels": true.numpy(),
-    }
+    predictions: Any = {"logits": logits.numpy(), "rows": rows.test, "labels": true.numpy()}
     writers: dict[str, Callable[[Path], object]] = {
         run_folder.CONFIGURATION: write_configuration,
         run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
@@ -245,11 +224,10 @@ class Study:
         if task not in self._runs:
             fabric = assemble(check_device(device))
             with nullcontext() if fabric is None else fabric.rank_zero_first():
-                self.faces  # noqa: B018 - rendered by one process, read by the others
-            made, faces = self.experiment(task), self.faces
-            self._runs[task] = train_or_load(
-                made, faces, self.progress, device=device, watchers=watchers
-            )
+                faces = self.faces  # rendered by one process, read by the others
+            how: dict[str, Any] = {"device": device, "watchers": watchers}
+            made = self.experiment(task)
+            self._runs[task] = train_or_load(made, faces, self.progress, **how)
         return self._runs[task]
 
 
@@ -260,18 +238,10 @@ def open_study(
     progress: bool = True,
     settings: Mapping[str, Any] | None = None,
 ) -> Study:
-    """Open a profile, a source of faces and a seed: the one door of the notebooks.
+    """Open a profile, a source of faces (`load_faces`) and a seed: the one door of the notebooks.
 
-    Args:
-        profile: ``smoke`` (seconds), ``quick`` (64 pixels, minutes) or ``paper`` (224 pixels).
-        faces: ``synthetic``, ``synthetic:KNOB=VALUE,...`` or ``folder:PATH``; see
-            `tinyvgg.faces.index.load_faces`.
-        seed: of split, initial weights and batch order; the set of faces stays the same.
-        progress: whether to show progress bars.
-        settings: what to do otherwise than the profile, such as ``{"optimiser": "adam"}``.
-
-    Raises:
-        UserError: an unknown profile, source or setting, or a value it cannot have.
+    The seed is that of split, initial weights and batch order; the set of faces stays the same.
+    Settings depart from the profile, such as ``{"optimiser": "adam"}``.
     """
     check_study(profile, faces, seed)
     return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}))

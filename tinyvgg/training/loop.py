@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -89,13 +89,6 @@ def _keep_freed_memory() -> None:
             allocator.mallopt(top_pad, 2**26)
 
 
-def make_optimiser(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """Return the optimiser of a recipe over all parameters, with torch's other defaults."""
-    kinds: dict[str, Any] = {"sgd": optim.SGD, "adam": optim.Adam, "adagrad": optim.Adagrad}
-    optimiser: optim.Optimizer = kinds[recipe.optimiser](model.parameters(), lr=recipe.rate)
-    return optimiser
-
-
 def size() -> int:
     """Return how many processes torchrun started on all machines together; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
@@ -160,10 +153,7 @@ class Step:
 
     On a CUDA device a step on a full batch is captured once, as a graph of kernels, and replayed.
 
-    Its ``sums`` over the steps of an epoch are on the device, so that no step has to wait for them:
-    ``loss`` of this process's images, those that were ``wrong``, all its ``images``, ``steps``
-    done, ``bad_step`` (the first, from 1, whose loss was not finite; 0 for none), ``squares`` (for
-    each layer, of the norms of its gradients) and ``samples``, steps at which these were taken.
+    Its ``sums`` over the steps of an epoch are on the device, so that no step has to wait for them.
     """
 
     def __init__(
@@ -184,11 +174,14 @@ class Step:
         self.device = next(model.parameters()).device
         real = torch.float32 if self.device.type == "mps" else torch.float64
         zero = torch.zeros((), dtype=torch.int64, device=self.device)
-        counts = ("wrong", "images", "steps", "bad_step", "samples")
         self.sums = {
-            "loss": zero.to(real),
-            "squares": zero.to(real).repeat(len(self.layers)),
-            **{name: zero.clone() for name in counts},
+            "loss": zero.to(real),  # of this process's images
+            "wrong": zero.clone(),  # images that were misclassified
+            "images": zero.clone(),
+            "steps": zero.clone(),
+            "bad_step": zero.clone(),  # the first, from 1, whose loss was not finite; 0 for none
+            "squares": zero.to(real).repeat(len(self.layers)),  # of the gradients' norms, by layer
+            "samples": zero.clone(),  # steps at which these were taken
         }
         self._captured: _Captured | None = None
         self._warm = 0
@@ -211,7 +204,11 @@ class Step:
             self._captured.replay(images, labels)
         elif self._warm < WARM_UP:
             self._warm += 1
-            self._run_aside(images, labels)
+            stream = torch.cuda.Stream()  # another one, as for a capture
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self._run(images, labels, 0, None)
+            torch.cuda.current_stream().wait_stream(stream)
         else:
             self._captured = _Captured(self, images, labels)
             self._captured.replay(images, labels)
@@ -240,7 +237,8 @@ class Step:
         self.optimiser.zero_grad(set_to_none=True)
         counting = len(labels) - filling
         labels = labels[:counting]
-        with self._arithmetic():
+        half = self.recipe.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.forward(images)[:counting]
             loss = F.cross_entropy(logits, labels, reduction="sum")
         # Fabric averages gradients over its processes
@@ -259,11 +257,6 @@ class Step:
         first = loss.isfinite().logical_not() & (sums["bad_step"] == 0)
         sums["bad_step"].copy_(torch.where(first, sums["steps"], sums["bad_step"]))
 
-    def _arithmetic(self) -> AbstractContextManager[object]:
-        if self.recipe.precision != "bfloat16":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
-
     def _can_capture(self, images: int) -> bool:
         """Return whether a step is a full batch on one GPU by an optimiser that can be captured."""
         return (
@@ -272,14 +265,6 @@ class Step:
             and images == self.recipe.batch
             and self.recipe.optimiser == "sgd"
         )
-
-    def _run_aside(self, images: Tensor, labels: Tensor) -> None:
-        """Do one step on another stream, as a capture will."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            self._run(images, labels, 0, None)
-        torch.cuda.current_stream().wait_stream(stream)
 
 
 class _Captured:
@@ -306,9 +291,8 @@ def predict(
 ) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b"]]:
     """Return logits and labels of rows, on the CPU; the model is left in evaluation mode."""
     model.eval()
-    parts = [
-        (model(images).cpu(), labels.cpu()) for images, labels in source.batches(_test_groups(rows))
-    ]
+    batches = source.batches(_test_groups(rows))
+    parts = [(model(images).cpu(), labels.cpu()) for images, labels in batches]
     return torch.cat([logits for logits, _ in parts]), torch.cat([labels for _, labels in parts])
 
 
@@ -339,26 +323,12 @@ def train(
     name: str = "",
     every: float = CHECKPOINT_SECONDS,
 ) -> Trained:
-    """Train a model in place, going on from its checkpoint if there is one.
+    """Train a model, which is on its device, in place, going on from its checkpoint if it has one.
 
     A run that was killed, whenever and however often, ends with the same weights and history, bit
     for bit, as one that was not: every step follows from the weights, the seed and its place.
-
-    Args:
-        model: initialised, on the device to train on.
-        source: gives images and labels of rows, on that device.
-        parts: the rows.
-        recipe: the settings.
-        seed: of the order of the images, and of dropout.
-        folder: where checkpoints are written, after each epoch and every so many seconds.
-        fabric: of the processes that train together (`assemble`); None for this one alone.
-        watchers: hear how it goes.
-        name: of the training; a checkpoint of another one is refused.
-        every: seconds between checkpoints within an epoch.
-
-    Raises:
-        UserError: a batch larger than the training part, checkpoints that are damaged or of
-            another training, no space for one, or a loss that is no longer finite.
+    Checkpoints are written into `folder` after each epoch, and after `every` seconds; one of a
+    training with another `name` or other arguments is refused. Several processes share a `fabric`.
     """
     images = len(parts.train)
     if recipe.batch > images:
@@ -367,11 +337,15 @@ def train(
         )
     if recipe.selection == "validation" and not len(parts.validation):
         raise UserError("selection 'validation' needs a validation part, and none was given")
-    identity = _identity(model, parts, recipe, seed, name)
+    # what a checkpoint belongs to
+    shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
+    plain = json.dumps([asdict(recipe), seed, name, shapes], sort_keys=True)
+    digest = hashlib.sha256(plain.encode())
+    for rows in (parts.train, parts.test, parts.validation):
+        digest.update(rows.astype(np.int64).tobytes() + b"|")
+    own = (seed, folder, fabric, watchers, digest.hexdigest(), every)
     with repeatable(recipe.precision):
-        return _Training(
-            model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
-        ).run()
+        return _Training(model, source, parts, recipe, *own).run()
 
 
 def order(count: int, seed: int, epoch: int, reshuffled: bool = True) -> Int[np.ndarray, "n"]:
@@ -401,7 +375,9 @@ class _Training:
     sessions: int = 1
 
     def __post_init__(self) -> None:
-        self.optimiser = stepping = make_optimiser(self.model, self.recipe)
+        make: Any = {"sgd": optim.SGD, "adam": optim.Adam, "adagrad": optim.Adagrad}
+        rate = self.recipe.rate
+        self.optimiser = stepping = make[self.recipe.optimiser](self.model.parameters(), lr=rate)
         # convolutions are up to twice as fast with the channels last in memory
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         forward, self.rank, self.processes = self.model, 0, 1
@@ -444,7 +420,10 @@ class _Training:
 
     def _steps(self) -> Iterator[int]:
         """Do the steps that are left of an epoch; gives the images seen of it."""
-        groups = self._groups()
+        rows, batch = self.parts.train, self.recipe.batch
+        shuffled = self.recipe.order == "reshuffled"
+        rows = rows[order(len(rows), self.seed, len(self.history), shuffled)]
+        groups = np.split(rows, range(batch, len(rows), batch))
         sampled = {round(place) for place in np.linspace(0, len(groups) - 1, GRADIENT_SAMPLES)}
         mine = _shared(groups[self.done :], self.rank, self.processes)
         batches = self.source.batches([rows for rows, _ in mine])
@@ -462,13 +441,6 @@ class _Training:
     def _seen(self) -> int:
         """Return the images of this epoch that all processes together have seen."""
         return min(self.done * self.recipe.batch, len(self.parts.train))
-
-    def _groups(self) -> list[Rows]:
-        """Return the batches of an epoch."""
-        rows, batch = self.parts.train, self.recipe.batch
-        shuffled = self.recipe.order == "reshuffled"
-        rows = rows[order(len(rows), self.seed, len(self.history), shuffled)]
-        return np.split(rows, range(batch, len(rows), batch))
 
     def _complete(self, unreported: int, started: float) -> None:
         """Test, note the epoch, save, and report to the watchers."""
@@ -493,18 +465,10 @@ class _Training:
         sums = self.step.sums
         own = [sums[name].to(sums["loss"]) for name in ("loss", "wrong", "images")]
         loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
-        on_test = self._evaluate(self.parts.test)
-        on_validation = self._evaluate(self.parts.validation)
-        return Epoch(
-            epoch=len(self.history) + 1,
-            train_loss=loss / images,
-            train_error=wrong / images,
-            test_loss=on_test[0],
-            test_error=on_test[1],
-            validation_loss=on_validation[0],
-            validation_error=on_validation[1],
-            gradients=self.step.gradient_norms(),
-        )
+        parts = (self.parts.test, self.parts.validation)
+        tested = [value for part in parts for value in self._evaluate(part)]
+        shares, norms = (loss / images, wrong / images), self.step.gradient_norms()
+        return Epoch(len(self.history) + 1, *shares, *tested, norms)
 
     @torch.no_grad()
     def _evaluate(self, rows: Int[np.ndarray, "b"]) -> tuple[Any, Any]:
@@ -552,8 +516,7 @@ class _Training:
         if not math.isfinite(total):
             bad = torch.where(bad > 0, bad, torch.iinfo(torch.int64).max)
             place = (len(self.history) + 1, int(_reduced(self.fabric, bad, "min")))
-            kept = (self.folder / checkpoints.NAME).exists()
-            last = self.folder if kept else None
+            last = self.folder if (self.folder / checkpoints.NAME).exists() else None
             raise UserError(watching.not_finite(total, *place, self.recipe, last))
 
     def _say(self, text: str) -> None:
@@ -572,15 +535,9 @@ class _Training:
         }
         model, sums = self.model.state_dict(), self.step.sums
         groups = {"model": model, "optimiser": state, "sums": sums, "kept": self.kept}
-        checkpoint = Checkpoint(
-            training=self.name,
-            step=self.done,
-            tensors={f"{g}.{key}": value for g in groups for key, value in groups[g].items()},
-            history=tuple(self.history),
-            seconds=tuple(self.seconds),
-            elapsed=self.elapsed,
-            sessions=self.sessions,
-        )
+        tensors = {f"{g}.{key}": value for g in groups for key, value in groups[g].items()}
+        times = tuple(self.seconds), self.elapsed, self.sessions
+        checkpoint = Checkpoint(self.name, self.done, tensors, tuple(self.history), *times)
         checkpoints.save(self.folder, checkpoint)
 
     def _resume(self) -> str:
@@ -605,13 +562,3 @@ class _Training:
         self.done, self.elapsed = found.step, found.elapsed
         self.sessions = found.sessions + 1
         return str(fault)
-
-
-def _identity(model: nn.Module, parts: Parts, recipe: Recipe, seed: int, name: str) -> str:
-    """Return what a checkpoint belongs to, settings, rows, seed and shapes, in one hash."""
-    shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
-    plain = json.dumps([asdict(recipe), seed, name, shapes], sort_keys=True)
-    digest = hashlib.sha256(plain.encode())
-    for rows in (parts.train, parts.test, parts.validation):
-        digest.update(rows.astype(np.int64).tobytes() + b"|")
-    return digest.hexdigest()

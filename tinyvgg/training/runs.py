@@ -5,6 +5,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import version
@@ -114,12 +115,8 @@ def build_model(experiment: Experiment) -> nn.Module:
 class Run:
     """A trained network with what it was trained and tested on.
 
-    Parts that are not given are read from the run's folder when they are first asked for.
-
-    Args:
-        experiment: its description.
-        folder: where it is kept; None for the experiment's own.
-        parts: ``faces``, ``split``, ``model``, ``history``, ``logits``, ``manifest``, ``scaling``.
+    Parts that are not given, such as `faces` or `logits`, are read from the run's folder when they
+    are first asked for. The folder is the experiment's own where none is given.
     """
 
     def __init__(self, experiment: Experiment, folder: Path | None = None, **parts: Any) -> None:
@@ -261,11 +258,7 @@ def write(
 
 
 def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
-    """Return the manifest of a complete run, once the hashes of its files are checked.
-
-    Raises:
-        UserError: it is missing or damaged, of another version, or a file is not what it was.
-    """
+    """Return the manifest of a complete run, once the hashes of its files are checked."""
     manifest = _plain(folder / MANIFEST)
     hashes, fault = manifest.get("sha256"), ""
     if not isinstance(hashes, dict) or not isinstance(manifest.get("accuracy"), float | int):
@@ -299,41 +292,27 @@ def listed() -> pd.DataFrame:
         except UserError:
             state = DAMAGED
         facts = [path.stat() for path in folder.iterdir() if path.is_file()]
-        row = {
-            "name": folder.name,
-            "state": state,
-            "accuracy": manifest.get("accuracy") if state == COMPLETE else None,
-            "seed": _plain(folder / CONFIGURATION).get("seed"),
-            "age": time.time() - manifest.get("finished", max(fact.st_mtime for fact in facts)),
-            "size": sum(fact.st_size for fact in facts),
-        }
-        rows.append(row)
+        accuracy = manifest.get("accuracy") if state == COMPLETE else None
+        ended = manifest.get("finished", max(fact.st_mtime for fact in facts))
+        seed = _plain(folder / CONFIGURATION).get("seed")
+        size = sum(fact.st_size for fact in facts)
+        rows.append((folder.name, state, accuracy, seed, time.time() - ended, size))
     names = ["name", "state", "accuracy", "seed", "age", "size"]
     table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})
     return table.sort_values(["age", "name"], ignore_index=True)
 
 
-def find(name: str) -> Path:
-    """Return the folder of the run with a name, or with the only name that has this part."""
+def load_trained(name: str) -> Run:
+    """Return the complete run with a name, or with the only name that has this part."""
     known = [folder.name for folder in _folders()]
     found = [name] if name in known else [one for one in known if name and name in one]
-    if len(found) == 1:
-        return paths.runs() / found[0]
     if not known:
         raise UserError(f"run {name!r} is not there: {str(paths.runs())!r} has none")
-    if found:
+    if len(found) > 1:
         raise UserError(f"run {name!r} could be {_some(found)}; give more of its name")
-    raise UserError(f"run {name!r} is not one of {_some(known)}")
-
-
-def load_trained(name: str) -> Run:
-    """Return a complete run, found by its name or by a part that no other has.
-
-    Raises:
-        UserError: no run, or several, with that part in their names; a run that is not complete,
-            damaged, or of another version.
-    """
-    folder = find(name)
+    if not found:
+        raise UserError(f"run {name!r} is not one of {_some(known)}")
+    folder = paths.runs() / found[0]
     if not is_complete(folder):
         raise UserError(
             f"run {folder.name!r} is {INTERRUPTED} or {TRAINING}; name one that is complete, of"
@@ -372,15 +351,12 @@ def _folders() -> list[Path]:
 
 def _is_held(folder: Path) -> bool:
     """Return whether a living process holds the lock, which is not made where it is missing."""
-    if not (folder / LOCK).exists():
-        return False
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=0) if (folder / LOCK).exists() else nullcontext():
             return False
     except Timeout:
         return True
 
 
-def _some(names: list[str], most: int = 8) -> str:
-    more = [f"{len(names) - most} more"] if len(names) > most else []
-    return ", ".join([*names[:most], *more])
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f", {len(names) - 8} more" if len(names) > 8 else "")

@@ -74,10 +74,9 @@ def plan(
     settings: Mapping[str, Sequence[Any]],
     rules: Sequence[str],
 ) -> list[Job]:
-    """Return the jobs of a sweep: every task with every combination of settings and every seed.
+    """Return the jobs of a sweep: every task (all for none), combination of settings and seed.
 
-    The faces of the study are rendered or decoded here, so that workers find them. No tasks mean
-    all of the faces; rules have the names of `tinyvgg.backtracking.NAMED`.
+    The faces of the study are rendered or decoded here, so that workers find them.
     """
     for what, names, known in (("task", tasks, study.tasks), ("rule", rules, tuple(NAMED))):
         for name in names:
@@ -105,8 +104,7 @@ class Finding:
 def explain(run: Run, names: Sequence[str]) -> dict[str, Finding]:
     """Return what rules find in the errors of a run: read where it is kept, else found and kept.
 
-    Backtracking starts from the predicted class; no rule knows the true one. The names of rules
-    are those of `tinyvgg.backtracking.NAMED`.
+    Backtracking starts from the predicted class; no rule knows the true one.
     """
     rules = {name: NAMED[name] for name in names}
     kept = _kept(run.folder, run.weights_hash)
@@ -155,15 +153,14 @@ def run_job(job: Job) -> Row:
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
         run = study.run(job.task)
         found = explain(run, job.rules)
+    made = run.manifest
     row = {
         **_names(job),
         "accuracy": run.accuracy,
         "errors": len(run.errors),
         "test_images": len(run.labels),
         "epochs": run.experiment.recipe.epochs,
-        "kept_epoch": run.manifest["kept_epoch"],
-        "left_plateau": run.manifest["left_plateau"],
-        "seconds": run.manifest["seconds"],
+        **{name: made[name] for name in ("kept_epoch", "left_plateau", "seconds")},
         "run": run.name,
     }
     for name, finding in found.items():
@@ -206,29 +203,18 @@ def _failure(job: Job, error: str) -> Row:
 def sweep(
     jobs: Sequence[Job],
     executor: Executor,
-    *,
     keep: Callable[[pd.DataFrame], object] | None = None,
-    progress: bool = True,
 ) -> pd.DataFrame:
-    """Do all jobs and tabulate what came of them.
+    """Do all jobs, whatever becomes of any, and return a row a job, in their order (`tabulate`).
 
-    A job that fails has the reason in the column ``error``, and the others go on. Whatever
-    interrupts a sweep, the same call goes on from there: networks that are trained are loaded,
-    others go on from their checkpoints, and findings of rules are kept beside their networks.
-
-    Args:
-        jobs: all of the same profile, faces and home.
-        executor: of any kind, such as `processes` and `cluster` give.
-        keep: is called with the table so far each time that a row arrives.
-        progress: whether to show a progress bar.
-
-    Returns:
-        A row a job, in their order; see `tabulate`.
+    Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
+    loaded, others go on from their checkpoints, and findings of rules are kept beside their
+    networks. `keep` is called with the table so far each time that a row arrives.
     """
     futures = {executor.submit(_attempt, job): job for job in jobs}
     rows: dict[Job, Row] = {}
     try:
-        with tqdm(total=len(jobs), desc="sweep", unit="job", disable=not progress) as bar:
+        with tqdm(total=len(jobs), desc="sweep", unit="job") as bar:
             for future in as_completed(futures):
                 job = futures[future]
                 rows[job] = _outcome(job, future)
@@ -249,9 +235,7 @@ def _outcome(job: Job, future: "Future[Row]") -> Row:
         return _failure(job, "it was dropped: the scheduler is gone, or was told to")
     except BrokenProcessPool:
         return _failure(job, DIED)
-    except Exception as error:
-        if type(error).__name__ == "KilledWorker":  # Dask's, which is not always installed
-            return _failure(job, "its workers died, perhaps for want of memory")
+    except Exception as error:  # such as Dask's KilledWorker
         return _failure(job, f"{type(error).__name__}: {error}")
 
 
@@ -280,12 +264,10 @@ def summary(jobs: Sequence[Job], table: pd.DataFrame) -> pd.DataFrame:
     by = ["task", *settings]
     pixels = [f"{rule}_pixels" for rule in rules]
     done = table[table["error"].isna()].astype(dict.fromkeys(pixels, float))
-    groups = done.groupby(by, sort=False)
-    accuracy = groups["accuracy"]
-    means = groups[pixels].mean() if pixels else pd.DataFrame(index=accuracy.mean().index)
-    half = stats.t.ppf(0.975, accuracy.size() - 1) * accuracy.sem()
-    means.insert(0, "seeds", accuracy.size())
-    means.insert(1, "accuracy", accuracy.mean())
+    columns = {"seeds": "size", "accuracy": "mean", "error": "sem"}
+    found = {name: ("accuracy", how) for name, how in columns.items()}
+    means = done.groupby(by, sort=False).agg(**found, **{name: (name, "mean") for name in pixels})
+    half = stats.t.ppf(0.975, means["seeds"] - 1) * means.pop("error")
     means.insert(2, "low", means["accuracy"] - half)
     means.insert(3, "high", means["accuracy"] + half)
     return means.reset_index()
@@ -327,13 +309,10 @@ def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
 def do_jobs(
     jobs: Sequence[Job], path: Path, workers: int | None = None, scheduler: str | None = None
 ) -> int:
-    """Do the jobs of a sweep, keep its table, print its summary; returns how many failed.
+    """Do the jobs of a sweep, print its summary and return how many failed.
 
-    Args:
-        jobs: of the sweep.
-        path: of the table, a CSV file.
-        workers: number of processes; None for the usual one.
-        scheduler: address of a Dask cluster that does the jobs instead.
+    The table is the CSV file `path`. The jobs are done by processes, or by a Dask cluster where
+    the address of its scheduler is given.
     """
 
     def keep(table: pd.DataFrame) -> None:
@@ -362,19 +341,15 @@ def do_jobs(
 
 
 @contextmanager
-def processes(workers: int | None = None, threads: int | None = None) -> Iterator[Executor]:
-    """Give processes of this machine; an error or an interruption ends them at once.
+def processes(workers: int | None = None) -> Iterator[Executor]:
+    """Give processes of this machine, half as many as it has processors where no number is given.
 
-    The bits of a trained network depend on the number of threads that add up its sums: the same
-    job under another number of workers may end with slightly other weights. What is trained
-    already is never trained again.
-
-    Args:
-        workers: number of processes; None for half as many as there are processors.
-        threads: of torch in each process; None to share the processors.
+    An error or an interruption ends them at once. They share the processors, and the bits of a
+    trained network depend on the number of threads that add up its sums: the same job under another
+    number of workers may end with slightly other weights.
     """
     count = workers or max(1, synthfaces.cores() // 2)
-    share = threads or max(1, synthfaces.cores() // count)
+    share = max(1, synthfaces.cores() // count)
     context = get_context("spawn")
     listening, calling = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(count, context, _begin, (listening, share))
