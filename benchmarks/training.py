@@ -128,8 +128,7 @@ def flop(layer: nn.Module, maps: Tensor, made: Tensor) -> float:
 
 def apart(what: str, given: argparse.Namespace) -> Any:
     """Call a function of this file in a new process."""
-    names = ("size", "batch", "images", "rounds", "device", "precision")
-    return in_a_process(what, **{name: getattr(given, name) for name in names})
+    return in_a_process(what, **{name: v for name, v in vars(given).items() if name != "only"})
 
 
 def loops(given: argparse.Namespace, flop_image: float) -> str:
@@ -140,14 +139,11 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
             found.append(apart(what, given))
     limit = matmul_rate(given.device)
     plain, ours = (statistics.median(found) for found in rates.values())
-    rows = [
-        (
-            name,
-            *(f"{rate:,.1f}", f"{rate / plain:.2f}", f"{rate / PAPER_RATE:,.1f}"),
-            *(f"{rate * flop_image / 1e9:,.0f}", f"{rate * flop_image / limit:.0%}"),
-        )
-        for name, rate in (("plain loop", plain), ("tinyvgg", ours))
-    ]
+    rows = []
+    for name, rate in (("plain loop", plain), ("tinyvgg", ours)):
+        ratios = (f"{rate:,.1f}", f"{rate / plain:.2f}", f"{rate / PAPER_RATE:,.1f}")
+        work = rate * flop_image
+        rows.append((name, *ratios, f"{work / 1e9:,.0f}", f"{work / limit:.0%}"))
     head = ("loop", "images/s", "by the plain loop", "by the paper's rate")
     shown = table((*head, "GFLOP/s", "of the matmul rate"), rows)
     return (
@@ -159,14 +155,11 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
 def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float]]) -> str:
     """Where the time of a step goes."""
     total = sum(forward + back for _, _, forward, back in layers)
-    rows = [
-        (
-            name,
-            *(f"{1e3 * forward:.2f}", f"{1e3 * back:.2f}", f"{(forward + back) / total:.0%}"),
-            f"{work / (forward + back) / 1e9:,.0f}" if work else "",
-        )
-        for name, work, forward, back in layers
-    ]
+    rows = []
+    for name, work, forward, back in layers:
+        both = forward + back
+        times = (f"{1e3 * forward:.2f}", f"{1e3 * back:.2f}", f"{both / total:.0%}")
+        rows.append((name, *times, f"{work / both / 1e9:,.0f}" if work else ""))
     rows.append(("sum", "", f"{1e3 * total:.1f}", "100%", ""))
     head = (f"layer, batch {given.batch}", "forward, ms", "back, ms", "share", "GFLOP/s")
     return (
@@ -178,10 +171,8 @@ def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--images", type=int, default=600)
-    parser.add_argument("--rounds", type=int, default=3)
+    for name, value in (("size", 224), ("batch", 12), ("images", 600), ("rounds", 3)):
+        parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--only", help=argparse.SUPPRESS)

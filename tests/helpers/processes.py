@@ -31,3 +31,11 @@ def torchrun(*command: object, home: Path | None = None) -> tuple[int, str, str]
     finally:
         started.kill()
     return started.returncode, out, said
+
+
+def stamp(path: Path) -> int:
+    """Return when a file was changed; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.sweeps import Job, plan
 
@@ -83,7 +81,3 @@ def wait_for_ever(mine: Path) -> None:
     mine.touch()
     while True:
         time.sleep(60)
-
-
-def threads() -> int:
-    return torch.get_num_threads()

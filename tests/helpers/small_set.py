@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -55,6 +56,18 @@ def run(
     """Train with every default of these tests."""
     options = {"every": 60.0, **options}
     return train(model or network(), data or SmallSet(), parts, recipe, 7, folder, **options)
+
+
+def cut(folder: Path, step: int, model: torch.nn.Module | None = None, **options: Any) -> None:
+    """Train until a step interrupts it."""
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, SmallSet(interrupt_at=step), model, **options)
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    """Return whether two networks have the same weights, bit for bit."""
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    return all(torch.equal(left, right) for left, right in pairs)
 
 
 def to_the_end(folder: Path, recipe: Recipe) -> None:

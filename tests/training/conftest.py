@@ -26,3 +26,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, draw_photographs: Callable[..., Path]) -> Path:
     return draw_photographs(tmp_path / "faces")
+
+
+@pytest.fixture
+def faces(folder: Path) -> str:
+    """Photographs of twenty faces as a source that needs no detector."""
+    return f"folder:{folder}::crop=centre"

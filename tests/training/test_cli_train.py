@@ -17,9 +17,9 @@ def says(capsys: Capture, *arguments: str) -> str:
 
 
 def test_train_says_in_one_line_what_came_out_and_writes_curves(
-    folder: Path, home: Path, tmp_path: Path, capsys: Capture
+    faces: str, home: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    given = ["train", "--profile", "smoke", "--faces", f"folder:{folder}", "--device", "cpu"]
+    given = ["train", "--profile", "smoke", "--faces", faces, "--device", "cpu"]
     given += ["--seed", "5", "--set", "epochs=2", "--tensorboard", str(tmp_path / "curves")]
     said = says(capsys, *given)
     (run,) = (home / "runs").iterdir()
@@ -52,9 +52,11 @@ def test_bad_input_is_named_and_nothing_is_written(
     assert not (home / "runs").exists()
 
 
-def test_photographs_that_are_left_out_are_counted(folder: Path, capsys: Capture) -> None:
+def test_photographs_that_are_left_out_are_counted(
+    folder: Path, faces: str, capsys: Capture
+) -> None:
     (folder / "calm" / "empty.jpg").write_bytes(b"")
-    given = ["--profile", "smoke", "--faces", f"folder:{folder}::crop=centre", "--set", "epochs=1"]
+    given = ["--profile", "smoke", "--faces", faces, "--set", "epochs=1"]
     accuracy, left_out = says(capsys, "train", *given).splitlines()
     assert accuracy.startswith("class: accuracy")
     assert "left out: 1" in left_out

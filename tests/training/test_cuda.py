@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, same
 from tinyvgg.training.batches import Resident, Scaling
 from tinyvgg.training.loop import WARM_UP, Step, train
 from tinyvgg.training.watching import Trained
@@ -27,11 +27,6 @@ def run(folder: Path, device: str = "cuda", **changed: object) -> tuple[Trained,
     return train(model, source(device), PARTS, recipe, 7, folder), model
 
 
-@pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Step, "_can_capture", lambda *_: False)
-
-
 def test_it_trains_as_the_processor_does(tmp_path: Path) -> None:
     (here, model), (there, other) = run(tmp_path / "gpu"), run(tmp_path / "cpu", "cpu")
     for one, two in zip(here.history, there.history, strict=True):
@@ -42,14 +37,13 @@ def test_it_trains_as_the_processor_does(tmp_path: Path) -> None:
 
 
 def test_a_captured_step_gives_the_bits_of_a_plain_one(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     captured, model = run(tmp_path / "captured")
-    request.getfixturevalue("eager")
+    monkeypatch.setattr(Step, "_can_capture", lambda *_: False)
     plain, other = run(tmp_path / "plain")
     assert captured.history == plain.history
-    for left, right in zip(model.parameters(), other.parameters(), strict=True):
-        assert torch.equal(left, right)
+    assert same(model, other)
 
 
 def test_full_batches_are_captured_after_some_steps(
@@ -92,8 +86,7 @@ def test_killed_between_epochs_it_ends_with_the_same_bits(tmp_path: Path, optimi
         train(network().to("cuda"), cut, PARTS, recipe, 7, tmp_path / "cut")
     resumed, other = run(tmp_path / "cut", optimiser=optimiser, rate=0.01)
     assert resumed.history == whole.history
-    for left, right in zip(model.parameters(), other.parameters(), strict=True):
-        assert torch.equal(left, right)
+    assert same(model, other)
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])

@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 
 from synthfaces import USUAL, Difficulty, design
+from tests.helpers.processes import stamp
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import PROFILE_NAMES
 from tinyvgg.training import experiments
+from tinyvgg.training.checkpoints import NAME
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
 from tinyvgg.training.settings import CHOICES, PROFILES
@@ -31,12 +33,12 @@ run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
 """
 
 
-def trained(folder: Path, seed: int = 3) -> Run:
-    return open_study("smoke", f"folder:{folder}", seed, progress=False).run("class")
+def trained(faces: str, seed: int = 3) -> Run:
+    return open_study("smoke", faces, seed, progress=False).run("class")
 
 
-def test_predictions_are_those_of_the_stored_network(folder: Path) -> None:
-    run = trained(folder)
+def test_predictions_are_those_of_the_stored_network(faces: str) -> None:
+    run = trained(faces)
     with torch.no_grad():
         logits = run.model(run.faces.tensor(run.split.test))
     torch.testing.assert_close(run.logits, logits)
@@ -46,34 +48,25 @@ def test_predictions_are_those_of_the_stored_network(folder: Path) -> None:
     assert run.history["test_error"].iloc[-1] == pytest.approx(wrong.mean())
 
 
-def test_trained_once_and_loaded_ever_after(folder: Path) -> None:
-    first = trained(folder)
+def test_trained_once_and_loaded_ever_after(faces: str) -> None:
+    first = trained(faces)
     files = {path.name: path.stat().st_mtime_ns for path in first.folder.iterdir()}
-    second = trained(folder)
+    second = trained(faces)
     assert {path.name: path.stat().st_mtime_ns for path in second.folder.iterdir()} == files
     assert torch.equal(first.logits, second.logits)
-    assert {
-        "config.json",
-        "history.csv",
-        "gradients.csv",
-        "timings.csv",
-        "weights.safetensors",
-        "predictions.npz",
-        "manifest.json",
-    } <= set(files)
+    tables = {"history.csv", "gradients.csv", "timings.csv"}
+    others = {"config.json", "weights.safetensors", "predictions.npz", "manifest.json"}
+    assert tables | others <= set(files)
     assert not [name for name in files if "checkpoint" in name]
 
 
-def test_a_run_records_the_knobs_of_its_faces(
-    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def faces(source: str, size: int, *_: object, **__: object) -> Faces:
+def test_a_run_records_the_knobs_of_its_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_up(source: str, size: int, *_: object, **__: object) -> Faces:
         table = design(2)
         images = np.random.default_rng(0).integers(0, 256, (len(table), size, size, 3), np.uint8)
         return Faces(source, FaceIndex(table), images, "made up")
 
-    assert trained(folder).manifest["difficulty"] is None
-    monkeypatch.setattr(experiments, "load_faces", faces)
+    monkeypatch.setattr(experiments, "load_faces", made_up)
     source, once = "synthetic:noise=0.0211", {"epochs": 1}
     run = open_study("smoke", source, progress=False, settings=once).run("subject")
     assert run.manifest["difficulty"] == Difficulty(noise=0.0211).values
@@ -83,9 +76,9 @@ def test_a_run_records_the_knobs_of_its_faces(
     assert plain.folder != run.folder
 
 
-def test_seed_profile_and_pixels_each_make_another_experiment(folder: Path) -> None:
+def test_seed_profile_and_pixels_each_make_another_experiment(faces: str, folder: Path) -> None:
     def name(profile: str = "smoke", seed: int = 0) -> str:
-        return open_study(profile, f"folder:{folder}", seed, False).experiment("class").name
+        return open_study(profile, faces, seed, False).experiment("class").name
 
     names = {name(), name(seed=1), name(profile="quick")}
     Image.new("RGB", (32, 32)).save(folder / "calm" / "0.png")
@@ -96,9 +89,9 @@ def test_seed_profile_and_pixels_each_make_another_experiment(folder: Path) -> N
     ("setting", "value"),
     [(name, values[1]) for name, values in CHOICES.items()] + [("epochs", 3), ("rate", 0.2)],
 )
-def test_each_setting_makes_another_experiment(folder: Path, setting: str, value: object) -> None:
+def test_each_setting_makes_another_experiment(faces: str, setting: str, value: object) -> None:
     usual, other = (
-        open_study("smoke", f"folder:{folder}", 0, False, settings).experiment("class")
+        open_study("smoke", faces, 0, False, settings).experiment("class")
         for settings in ({}, {setting: value})
     )
     assert other.name != usual.name
@@ -106,20 +99,20 @@ def test_each_setting_makes_another_experiment(folder: Path, setting: str, value
 
 
 def test_a_varied_study_has_the_same_faces_and_the_experiments_of_one_opened_so(
-    folder: Path,
+    faces: str,
 ) -> None:
-    study = open_study("smoke", f"folder:{folder}", 0, False)
+    study = open_study("smoke", faces, 0, False)
     varied = study.varied(2, {"rate": 0.2})
     assert varied.faces is study.faces
-    opened = open_study("smoke", f"folder:{folder}", 2, False, {"rate": 0.2})
+    opened = open_study("smoke", faces, 2, False, {"rate": 0.2})
     assert varied.experiment("class") == opened.experiment("class")
     with pytest.raises(UserError, match="setting 'colour'"):
         study.varied(0, {"colour": 1})
 
 
-def test_a_network_sees_the_pixels_scaled_as_it_was_trained(folder: Path) -> None:
+def test_a_network_sees_the_pixels_scaled_as_it_was_trained(faces: str) -> None:
     settings = {"scaling": "standardised", "epochs": 2}
-    run = open_study("smoke", f"folder:{folder}", 3, False, settings).run("class")
+    run = open_study("smoke", faces, 3, False, settings).run("class")
     seen = run.tensor(run.split.train).double()
     torch.testing.assert_close(seen.mean((0, 2, 3)), torch.zeros(3).double(), atol=1e-5, rtol=0)
     deviation = seen.std((0, 2, 3), correction=0)
@@ -129,9 +122,9 @@ def test_a_network_sees_the_pixels_scaled_as_it_was_trained(folder: Path) -> Non
 
 
 def test_an_absent_device_is_named_with_those_there_are_and_nothing_is_written(
-    folder: Path, home: Path
+    faces: str, home: Path
 ) -> None:
-    study = open_study("smoke", f"folder:{folder}", 3, False)
+    study = open_study("smoke", faces, 3, False)
     absent = "mps" if torch.cuda.is_available() else "cuda"
     with pytest.raises(UserError, match=f"device '{absent}' is not there; this machine has .*cpu"):
         study.run("class", device=absent)
@@ -140,60 +133,47 @@ def test_an_absent_device_is_named_with_those_there_are_and_nothing_is_written(
     assert not (home / "runs").exists()
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_weights(folder: Path, home: Path) -> None:
-    whole = trained(folder)
+def test_killed_at_any_moment_it_ends_with_the_same_weights(faces: str, home: Path) -> None:
+    whole = trained(faces)
     weights = (whole.folder / "weights.safetensors").read_bytes()
     for kept in whole.folder.iterdir():
         kept.unlink()
-    checkpoint = whole.folder / "checkpoint.safetensors"
-    kills = 0
-    for seen in (1, 2, 3):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, f"folder:{folder}"],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        stamp = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while child.poll() is None and _stamp(checkpoint) == stamp:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for seen in (1, 2, 3, 0):
+        before = stamp(whole.folder / NAME)
+        child = subprocess.Popen([sys.executable, "-c", CHILD, faces], env=environment)
+        while seen and child.poll() is None and stamp(whole.folder / NAME) == before:
             time.sleep(0.001 * seen)
-        child.send_signal(signal.SIGKILL)
-        kills += child.wait() == -signal.SIGKILL
-    assert kills >= 1
-    subprocess.run(
-        [sys.executable, "-c", CHILD, f"folder:{folder}"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        check=True,
-    )
+        if seen:
+            child.kill()
+        assert child.wait() == (-signal.SIGKILL if seen else 0)
     assert (whole.folder / "weights.safetensors").read_bytes() == weights
 
 
-def _stamp(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(content, "has no readable manifest; remove the folder") for content in ("", "[]", "3", "{}")]
+    + [
+        ('{"format": 2, "sha256": []}', "has no readable manifest"),
+        ('{"format": 0, "sha256": {}, "accuracy": 1}', "is of format 0, this version reads 2"),
+    ],
+)
+def test_a_manifest_that_says_nothing_is_named_with_the_way_out(
+    faces: str, content: str, said: str
+) -> None:
+    folder = open_study("smoke", faces, 3, False).experiment("class").folder
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=said):
+        trained(faces)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", "null", "{}", '{"format": 2, "sha256": []}'])
-def test_a_manifest_that_says_nothing_is_named_with_the_way_out(folder: Path, content: str) -> None:
-    manifest = trained(folder).folder / "manifest.json"
-    manifest.write_text(content)
-    with pytest.raises(UserError, match=r"has no readable manifest; remove the folder"):
-        trained(folder)
-
-
-def test_run_folder_of_another_version_is_named(folder: Path) -> None:
-    manifest = trained(folder).folder / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
-    with pytest.raises(UserError, match="is of format 0, this version reads 2"):
-        trained(folder)
-
-
-def test_half_written_run_folder_is_trained_to_its_end(folder: Path) -> None:
-    run = trained(folder)
+def test_half_written_run_folder_is_trained_to_its_end(faces: str) -> None:
+    run = trained(faces)
     expected = (run.folder / "weights.safetensors").read_bytes()
     (run.folder / "manifest.json").unlink()
     (run.folder / "predictions.npz").unlink()
-    assert torch.equal(trained(folder).logits, run.logits)
+    assert torch.equal(trained(faces).logits, run.logits)
     assert (run.folder / "weights.safetensors").read_bytes() == expected
 
 
@@ -213,11 +193,8 @@ def test_unknown_parameters_are_named_with_the_known_ones(
         open_study(*arguments)
 
 
-def test_every_profile_can_be_asked_for_by_its_name() -> None:
+def test_profiles_are_those_of_their_names_and_one_is_the_papers() -> None:
     assert tuple(PROFILES) == PROFILE_NAMES
-
-
-def test_paper_profile_is_the_papers() -> None:
     paper = PROFILES["paper"]
     for task, images in (("subject", 2412), ("emotion", 2400)):
         recipe = paper.recipe(task, images)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.processes import stamp
 from tests.helpers.small_set import to_the_end
 from tinyvgg.training.checkpoints import NAME
 from tinyvgg.training.settings import Recipe
@@ -67,10 +68,3 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
     assert last.exitcode == 0
     for made in ("history.csv", "weights.safetensors"):
         assert (cut / made).read_bytes() == (whole / made).read_bytes()
-
-
-def stamp(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0

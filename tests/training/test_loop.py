@@ -9,28 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
+from tests.helpers.small_set import PARTS, RECIPE, SmallSet, cut, network, run, same
 from tinyvgg.errors import UserError
 from tinyvgg.training.loop import Parts, order
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Watcher
 
 
-def test_a_step_is_that_of_plain_gradient_descent(tmp_path: Path) -> None:
-    model, by_hand, data = network(), network(), SmallSet()
-    run(tmp_path, data, model, Recipe(epochs=1, batch=22, rate=0.1))
-    rows = PARTS.train[order(22, 7, 0)]
-    loss = nn.functional.cross_entropy(by_hand(data.images[rows]), data.labels[rows])
-    loss.backward()
-    for parameter, expected in zip(model.parameters(), by_hand.parameters(), strict=True):
-        assert expected.grad is not None
-        torch.testing.assert_close(parameter, expected - 0.1 * expected.grad)
-
-
 @pytest.mark.parametrize(
-    ("name", "kind"), [("adam", torch.optim.Adam), ("adagrad", torch.optim.Adagrad)]
+    ("name", "kind"),
+    [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adagrad", torch.optim.Adagrad)],
 )
-def test_other_optimisers_are_torchs(tmp_path: Path, name: str, kind: type) -> None:
+def test_a_step_is_that_of_torchs_optimiser(tmp_path: Path, name: str, kind: type) -> None:
     model, by_hand, data = network().double(), network().double(), SmallSet()
     data.images = data.images.double()
     history = run(tmp_path, data, model, Recipe(2, 22, 0.01, optimiser=name)).history
@@ -79,21 +69,32 @@ def test_gradient_norms_are_those_of_the_sampled_steps(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("step", [1, 5, 6, 7, 13, 18, 23])
-def test_interrupted_at_any_step_it_ends_with_the_same_bits(tmp_path: Path, step: int) -> None:
-    whole = network()
-    expected = run(tmp_path / "whole", SmallSet(), whole)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", SmallSet(interrupt_at=step))
-    resumed = network()
-    assert run(tmp_path / "cut", SmallSet(), resumed).history == expected.history
-    for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(left, right)
+RECIPES = {
+    "plain": RECIPE,
+    "adam": replace(RECIPE, optimiser="adam", rate=0.01),
+    "adagrad": replace(RECIPE, optimiser="adagrad", rate=0.01),
+    "best on the test part": Recipe(epochs=30, batch=5, rate=0.05, selection="test"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "every"),
+    [*(("plain", step, 60.0) for step in (1, 5, 6, 7, 23)), ("adam", 9, 0.0), ("adagrad", 9, 0.0)]
+    + [("best on the test part", step, 60.0) for step in (40, 150)],
+)
+def test_interrupted_at_any_step_it_ends_with_the_same_bits(
+    tmp_path: Path, name: str, step: int, every: float
+) -> None:
+    whole, resumed, recipe = network(), network(), RECIPES[name]
+    expected = run(tmp_path / "whole", None, whole, recipe)
+    cut(tmp_path / "cut", step, recipe=recipe, every=every)
+    trained = run(tmp_path / "cut", None, resumed, recipe)
+    assert (trained.history, trained.kept) == (expected.history, expected.kept)
+    assert same(whole, resumed)
 
 
 def test_a_checkpoint_within_an_epoch_saves_the_steps_before_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, SmallSet(interrupt_at=3), every=0.0)
+    cut(tmp_path, 3, every=0.0)
     data = SmallSet()
     run(tmp_path, data, every=0.0)
     assert [len(rows) for rows in data.seen[:3]] == [5, 2, 8]
@@ -102,8 +103,7 @@ def test_a_checkpoint_within_an_epoch_saves_the_steps_before_it(tmp_path: Path) 
 def test_every_call_that_had_a_part_in_a_training_is_counted(tmp_path: Path) -> None:
     assert run(tmp_path / "whole").sessions == 1
     for step in (2, 9, 3):
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "cut", SmallSet(interrupt_at=step), every=0.0)
+        cut(tmp_path / "cut", step, every=0.0)
     assert run(tmp_path / "cut").sessions == 4
 
 
@@ -151,19 +151,7 @@ def test_the_epoch_with_the_fewest_errors_on_its_part_is_kept(
     assert trained.kept == 1 + errors.index(min(errors)) < 30
     by_itself = network()
     run(tmp_path / "short", SmallSet(), by_itself, replace(recipe, epochs=trained.kept), parts)
-    for left, right in zip(model.parameters(), by_itself.parameters(), strict=True):
-        assert torch.equal(left, right)
-
-
-def test_the_weights_kept_survive_an_interruption(tmp_path: Path) -> None:
-    recipe = Recipe(epochs=30, batch=5, rate=0.05, selection="test")
-    whole, resumed = network(), network()
-    kept = run(tmp_path / "whole", SmallSet(), whole, recipe).kept
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", SmallSet(interrupt_at=6 * kept + 3), recipe=recipe)
-    assert run(tmp_path / "cut", SmallSet(), resumed, recipe).kept == kept
-    for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(left, right)
+    assert same(model, by_itself)
 
 
 def test_dropout_is_drawn_alike_after_an_interruption(tmp_path: Path) -> None:
@@ -175,8 +163,7 @@ def test_dropout_is_drawn_alike_after_an_interruption(tmp_path: Path) -> None:
     whole, resumed, without = dropping(), dropping(), network()
     expected = run(tmp_path / "whole", SmallSet(), whole).history
     assert run(tmp_path / "without", SmallSet(), without).history != expected
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", SmallSet(interrupt_at=9), dropping(), every=0.0)
+    cut(tmp_path / "cut", 9, dropping(), every=0.0)
     torch.rand(100)
     assert run(tmp_path / "cut", SmallSet(), resumed, every=0.0).history == expected
 
@@ -187,18 +174,6 @@ def test_global_generators_are_left_alone(tmp_path: Path) -> None:
     before = torch.random.get_rng_state()
     run(tmp_path, SmallSet(), model)
     assert torch.equal(torch.random.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
-def test_the_optimisers_state_survives_an_interruption(tmp_path: Path, optimiser: str) -> None:
-    recipe = replace(RECIPE, optimiser=optimiser, rate=0.01)
-    whole, resumed = network(), network()
-    expected = run(tmp_path / "whole", SmallSet(), whole, recipe)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", SmallSet(interrupt_at=9), recipe=recipe, every=0.0)
-    assert run(tmp_path / "cut", SmallSet(), resumed, recipe).history == expected.history
-    for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(left, right)
 
 
 @pytest.mark.parametrize(("every", "steps_done"), [(60.0, 6), (0.0, 8)])
@@ -228,16 +203,20 @@ def test_loss_that_is_no_number_stops_with_its_step_and_keeps_the_checkpoint(
 def test_a_loss_that_is_no_number_at_once_says_that_nothing_is_kept(tmp_path: Path) -> None:
     data = SmallSet()
     data.images[:] = torch.inf
-    with pytest.raises(UserError, match=r"step 1 of epoch 1, .*there was no checkpoint before it"):
+    with pytest.raises(UserError, match=r"step 1 of epoch 1, .*there was no checkpoint before"):
         run(tmp_path, data)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_batch_larger_than_the_set_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="batch 23 exceeds the 22 training images; choose 1 to 22"):
-        run(tmp_path, recipe=Recipe(batch=23))
-
-
-def test_choosing_by_a_validation_part_needs_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="needs a validation part"):
-        run(tmp_path, recipe=replace(RECIPE, selection="validation"))
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (Recipe(batch=23), "batch 23 exceeds the 22 training images; choose 1 to 22"),
+        (replace(RECIPE, selection="validation"), "needs a validation part"),
+    ],
+)
+def test_a_recipe_that_the_parts_cannot_serve_is_refused(
+    tmp_path: Path, recipe: Recipe, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        run(tmp_path, recipe=recipe)

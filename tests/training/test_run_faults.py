@@ -11,24 +11,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tinyvgg import cli
 from tinyvgg.training.experiments import open_study
 
 REPOSITORY = Path(__file__).parents[2]
-CHILD = """
-import sys, torch
-torch.set_num_threads(1)
-from tinyvgg.errors import UserError
-from tinyvgg.training.experiments import open_study
-try:
-    run = open_study("smoke", sys.argv[1], 3, progress=False).run("class")
-except UserError as error:
-    sys.exit(f"refused: {error}")
-print("trained", run.folder.name)
-"""
 
 
-def command(folder: Path) -> list[str]:
-    return [sys.executable, "-c", CHILD, f"folder:{folder}"]
+def command(faces: str) -> list[str]:
+    train = ["-m", "tinyvgg", "train", "--profile", "smoke", "--seed", "3", "--device", "cpu"]
+    return [sys.executable, *train, "--faces", faces]
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -40,13 +31,13 @@ def weights(home: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def in_a_mount_of_its_own(script: str, home: Path, folder: Path) -> subprocess.CompletedProcess:
+def in_a_mount_of_its_own(script: str, home: Path, faces: str) -> subprocess.CompletedProcess:
     """Run a script where it may mount file systems that nobody else sees."""
     unshare = ["unshare", "--user", "--map-root-user", "--mount"]
     if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
         pytest.skip("this system gives no mounts of one's own")
     return subprocess.run(
-        [*unshare, "sh", "-c", script, "sh", str(home), *command(folder)],
+        [*unshare, "sh", "-c", script, "sh", str(home), *command(faces)],
         env=environment(home),
         capture_output=True,
         text=True,
@@ -55,10 +46,10 @@ def in_a_mount_of_its_own(script: str, home: Path, folder: Path) -> subprocess.C
 
 
 def test_a_full_disk_stops_it_with_the_last_checkpoint_kept_and_room_lets_it_go_on(
-    folder: Path, tmp_path: Path
+    faces: str, tmp_path: Path
 ) -> None:
     """The disk holds two checkpoints, and the third does not fit."""
-    subprocess.run(command(folder), env=environment(tmp_path / "wide"), check=True)
+    subprocess.run(command(faces), env=environment(tmp_path / "wide"), check=True)
     size = sum(path.stat().st_size for path in (tmp_path / "wide" / "runs").glob("*/w*"))
     home = tmp_path / "narrow"
     home.mkdir()
@@ -71,9 +62,9 @@ def test_a_full_disk_stops_it_with_the_last_checkpoint_kept_and_room_lets_it_go_
         "$@"; echo "status $?"
         sha256sum "$home"/runs/*/weights.safetensors
     """
-    done = in_a_mount_of_its_own(script, home, folder)
+    done = in_a_mount_of_its_own(script, home, faces)
     assert done.returncode == 0, done.stderr
-    refused, left = re.search("refused: (.*)", done.stderr), done.stdout
+    refused, left = re.search("tinyvgg: (.*)", done.stderr), done.stdout
     assert refused
     assert re.match(
         r"no space is left for the checkpoint in '.*' after epoch \d+: it needs 0\.\d MB, 0\.\d MB"
@@ -81,14 +72,14 @@ def test_a_full_disk_stops_it_with_the_last_checkpoint_kept_and_room_lets_it_go_
         " the same command goes on from it",
         refused[1],
     ), refused[1]
-    assert "status 1" in left
+    assert f"status {cli.BAD_INPUT}" in left
     assert "status 0" in left
     assert "checkpoint.safetensors" in left
     assert not re.search(r"^\.checkpoint", left, re.MULTILINE), "nothing half-written is left"
     assert weights(tmp_path / "wide") in left
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line(faces: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     script = """
@@ -96,29 +87,28 @@ def test_a_folder_that_cannot_be_written_is_one_line(folder: Path, tmp_path: Pat
         mount -t tmpfs -o size=1m none "$home" && mount -o remount,ro "$home" || exit 9
         exec "$@"
     """
-    done = in_a_mount_of_its_own(script, home, folder)
-    assert done.returncode == 1
-    assert re.search(
-        r"refused: run folder '.*' cannot be written \(Read-only file system\); make room for it,"
-        r" or set TINYVGG_HOME to a folder that can\n$",
-        done.stderr,
-    ), done.stderr
+    done = in_a_mount_of_its_own(script, home, faces)
+    assert done.returncode == cli.BAD_INPUT
+    said = done.stderr.splitlines()[-1]
+    assert f"tinyvgg: '{home}" in said
+    assert "Read-only file system" in said
+    assert "TINYVGG_HOME" in said
 
 
 def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
-    folder: Path, home: Path, tmp_path: Path
+    faces: str, home: Path, tmp_path: Path
 ) -> None:
-    run = open_study("smoke", f"folder:{folder}", 3, progress=False).run("class").folder
+    run = open_study("smoke", faces, 3, progress=False).run("class").folder
     manifest = (run / "manifest.json").rename(tmp_path / "manifest.json")
     trained = {path: path.stat().st_mtime_ns for path in run.iterdir()}
     first = FileLock(run / ".lock")
     first.acquire()
     with subprocess.Popen(
-        command(folder), env=environment(home), stderr=subprocess.PIPE, text=True
+        command(faces), env=environment(home), stderr=subprocess.PIPE, text=True
     ) as second:
         assert second.stderr is not None
-        said = second.stderr.readline()
-        assert said == f"another process trains '{run.name}'; waiting for it\n"
+        said = f"another process trains '{run.name}'; waiting for it"
+        assert said in iter(lambda: second.stderr.readline().strip(), "")
         assert second.poll() is None
         manifest.rename(run / "manifest.json")
         first.release()
@@ -126,10 +116,10 @@ def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
 
 
-def test_two_processes_at_once_train_it_once(folder: Path, tmp_path: Path) -> None:
+def test_two_processes_at_once_train_it_once(faces: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     both = [
-        subprocess.Popen(command(folder), env=environment(home), stdout=subprocess.PIPE)
+        subprocess.Popen(command(faces), env=environment(home), stdout=subprocess.PIPE)
         for _ in range(2)
     ]
     outputs = [process.communicate()[0] for process in both]

@@ -20,7 +20,15 @@ def faces(tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable[.
 
 
 def arguments(faces: Path) -> list[str]:
-    given = ["train", "--profile", "smoke", "--faces", f"folder:{faces}", "--device", "cpu"]
+    given = [
+        "train",
+        "--profile",
+        "smoke",
+        "--faces",
+        f"folder:{faces}::crop=centre",
+        "--device",
+        "cpu",
+    ]
     return given + [part for setting in SETTINGS for part in ("--set", setting)]
 
 

@@ -69,16 +69,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Resident:
-    """Images with their labels: on the device, or where they are too many for it on this machine.
+    """Images with their labels, on the device or, where they are too many, on this machine."""
 
-    Attributes:
-        pixels: 8-bit RGB, (n, height, width, 3); photographs may be mapped from their file.
-        labels: of each image, on the device.
-        scaling: of the pixels.
-    """
-
-    pixels: UInt8[Tensor, "n h w 3"]
-    labels: Int[Tensor, "n"]
+    pixels: UInt8[Tensor, "n h w 3"]  # 8-bit RGB; photographs may be mapped from their file
+    labels: Int[Tensor, "n"]  # of each image, on the device
     scaling: Scaling
 
     def batches(self, groups: Sequence[Rows]) -> Iterator[Batch]:

@@ -44,19 +44,12 @@ class Checkpoint:
 
     def group(self, name: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin so, without that part of their names."""
-        return {
-            key.removeprefix(f"{name}."): tensor
-            for key, tensor in self.tensors.items()
-            if key.startswith(f"{name}.")
-        }
+        named = (key.partition(".") for key in self.tensors)
+        return {rest: self.tensors[f"{name}.{rest}"] for group, _, rest in named if group == name}
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the one that was there becomes the previous one.
-
-    Raises:
-        UserError: no space is left, or the folder cannot be written; what was there is kept.
-    """
+    """Write a checkpoint; the one that was there becomes the previous one."""
     tensors = {name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     stands = {name: value for name, value in vars(checkpoint).items() if name != "tensors"}
@@ -77,11 +70,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(folder: Path, training: str) -> tuple[Checkpoint | None, str]:
-    """Return the last good checkpoint, None if there is none, and what is wrong with a newer one.
-
-    Raises:
-        UserError: there are checkpoints, but none is good.
-    """
+    """Return the last good checkpoint (None if there is none) and the fault of a newer one."""
     faults: list[str] = []
     for path in (folder / NAME, folder / PREVIOUS):
         if path.exists():
@@ -132,12 +121,9 @@ def _digest(tensors: Mapping[str, Tensor], plain: str) -> str:
 
 def _not_written(folder: Path, error: Exception, size: int, epoch: int) -> str:
     """Describe a write that failed, with the way out."""
-    place = f"checkpoint in {str(folder)!r}"
-    kept = (
-        "the last good one is kept, and the same command goes on from it"
-        if (folder / NAME).exists() or (folder / PREVIOUS).exists()
-        else "there is none before it"
-    )
+    place, kept = f"checkpoint in {str(folder)!r}", "there is none before it"
+    if (folder / NAME).exists() or (folder / PREVIOUS).exists():
+        kept = "the last good one is kept, and the same command goes on from it"
     if getattr(error, "errno", None) != errno.ENOSPC and "os error 28" not in str(error).lower():
         return f"the {place} cannot be written ({error}); {kept}"
     free = shutil.disk_usage(folder).free / 1e6

@@ -78,9 +78,9 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def parts(experiment: Experiment, faces: Faces) -> Parts:
-    """Return the rows that an experiment trains on, tests on, and chooses its epoch by.
+    """Return the rows that an experiment trains on, tests on, and chooses its epoch by, if it does.
 
-    Where it chooses by a validation part, every sixth training image of each cell is held out.
+    For that, every sixth training image of each cell is held out.
     """
     rows = split(faces.index, experiment.task, experiment.seed)
     if experiment.recipe.selection != "validation":

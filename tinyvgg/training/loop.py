@@ -94,11 +94,6 @@ def size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
-def rank() -> int:
-    """Return the number of this process, from 0."""
-    return int(os.environ["RANK"]) if size() > 1 else 0
-
-
 def assemble(device: str) -> Any:
     """Return the `lightning_fabric.Fabric` of torchrun's processes; None where there is but one."""
     return _fabric(device.partition(":")[0]) if size() > 1 else None
@@ -118,9 +113,8 @@ def _fabric(accelerator: str) -> Any:
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     strategy = DDPStrategy(timeout=PATIENCE)
-    fabric = Fabric(
-        accelerator=accelerator, devices=here, num_nodes=size() // here, strategy=strategy
-    )
+    shape: Any = {"devices": here, "num_nodes": size() // here}
+    fabric = Fabric(accelerator=accelerator, strategy=strategy, **shape)
     fabric.launch()
     return fabric
 
@@ -166,11 +160,9 @@ class Step:
     ) -> None:
         self.forward, self.optimiser, self.recipe, self.fabric = forward, optimiser, recipe, fabric
         self.processes = 1 if fabric is None else fabric.world_size
-        self.layers = {
-            name: layer.weight
-            for name, layer in model.named_modules()
-            if isinstance(layer, nn.Conv2d | nn.Linear)
-        }
+        layers = model.named_modules()
+        weights = {n: m.weight for n, m in layers if isinstance(m, nn.Conv2d | nn.Linear)}
+        self.layers: dict[str, Any] = weights
         self.device = next(model.parameters()).device
         real = torch.float32 if self.device.type == "mps" else torch.float64
         zero = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -219,10 +211,8 @@ class Step:
         gradients = [weight.grad for weight in self.layers.values()]
         if self._captured and self._captured.was_last:
             gradients = self._captured.gradients
-        norms = [
-            g.norm() if g is not None else torch.zeros_like(self.sums["loss"]) for g in gradients
-        ]
-        self.sums["squares"].add_(torch.stack(norms).to(self.sums["squares"].dtype).square())
+        norms = torch.stack([gradient.norm() for gradient in gradients])
+        self.sums["squares"].add_(norms.to(self.sums["squares"].dtype).square())
         self.sums["samples"].add_(1)
 
     def gradient_norms(self) -> dict[str, float]:
@@ -466,7 +456,7 @@ class _Training:
         own = [sums[name].to(sums["loss"]) for name in ("loss", "wrong", "images")]
         loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
         parts = (self.parts.test, self.parts.validation)
-        tested = [value for part in parts for value in self._evaluate(part)]
+        tested: Any = [value for part in parts for value in self._evaluate(part)]
         shares, norms = (loss / images, wrong / images), self.step.gradient_norms()
         return Epoch(len(self.history) + 1, *shares, *tested, norms)
 

@@ -32,14 +32,9 @@ from tinyvgg.training.tiny_vgg import build
 
 FORMAT = 2
 """Version of the folder; one of another is refused."""
-MANIFEST = "manifest.json"
-CONFIGURATION = "config.json"
-HISTORY = "history.csv"
-GRADIENTS = "gradients.csv"
-TIMINGS = "timings.csv"
-WEIGHTS = "weights.safetensors"
-PREDICTIONS = "predictions.npz"
-LOCK = ".lock"
+MANIFEST, CONFIGURATION, LOCK = "manifest.json", "config.json", ".lock"
+HISTORY, GRADIENTS, TIMINGS = "history.csv", "gradients.csv", "timings.csv"
+WEIGHTS, PREDICTIONS = "weights.safetensors", "predictions.npz"
 ELSEWHERE = "elsewhere"
 """Stands for the place of photographs, which a run does not keep."""
 COMPLETE, TRAINING, INTERRUPTED, DAMAGED = "complete", "in training", "interrupted", "damaged"
@@ -129,8 +124,7 @@ class Run:
 
     def having(self, **parts: Any) -> "Run":
         """Return the same run with other parts, such as the logits of some test images."""
-        given = {"experiment": self.experiment, "folder": self.folder, **self._given}
-        return Run(**{**given, **parts})
+        return Run(self.experiment, self.folder, **{**self._given, **parts})
 
     @cached_property
     def faces(self) -> Faces:
@@ -210,14 +204,12 @@ class Run:
     @property
     def predicted(self) -> Int[np.ndarray, "n"]:
         """Predicted labels of the test part."""
-        labels: Int[np.ndarray, "n"] = self.logits.argmax(1).numpy()
-        return labels
+        return self.logits.argmax(1).numpy()
 
     @property
     def probabilities(self) -> Float[np.ndarray, "n k"]:
         """Softmax of the logits (Equation 2)."""
-        shares: Float[np.ndarray, "n k"] = self.logits.softmax(1).numpy()
-        return shares
+        return self.logits.softmax(1).numpy()
 
     @property
     def errors(self) -> Int[np.ndarray, "e"]:
@@ -260,16 +252,16 @@ def write(
 def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
     """Return the manifest of a complete run, once the hashes of its files are checked."""
     manifest = _plain(folder / MANIFEST)
-    hashes, fault = manifest.get("sha256"), ""
+    made_as, fault = manifest.get("format"), ""
+    hashes: Any = manifest.get("sha256")
     if not isinstance(hashes, dict) or not isinstance(manifest.get("accuracy"), float | int):
         fault = "has no readable manifest"
-    elif manifest.get("format") != FORMAT:
-        fault = f"is of format {manifest.get('format')}, this version reads {FORMAT}"
-    elif files:
-        for name, digest in hashes.items():
-            if not (folder / name).is_file() or sha256(folder / name) != digest:
-                fault = f"has a damaged {name}, or none"
-                break
+    elif made_as != FORMAT:
+        fault = f"is of format {made_as}, this version reads {FORMAT}"
+    for name, digest in hashes.items() if files and not fault else ():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            fault = f"has a damaged {name}, or none"
+            break
     if fault:
         raise UserError(
             f"run folder {str(folder)!r} {fault}; remove the folder to train again, or set"

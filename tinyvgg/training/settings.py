@@ -113,11 +113,6 @@ def changed(base: Part, settings: Mapping[str, Any]) -> Part:
     return replace(base, **{name: value for name, value in settings.items() if name in own})
 
 
-def described(settings: Iterable[tuple[str, Any]]) -> str:
-    """Return settings as they are typed; an empty text for none."""
-    return ", ".join(f"{name}={value}" for name, value in settings)
-
-
 def _check(name: str, value: object) -> None:
     if name not in DEFAULTS:
         raise UserError(f"setting {name!r} is not one of {', '.join(DEFAULTS)}")

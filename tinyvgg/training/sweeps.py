@@ -32,7 +32,6 @@ from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
 from tinyvgg.training.experiments import Study, held, open_study
 from tinyvgg.training.runs import Run, as_json, is_complete
-from tinyvgg.training.settings import described
 
 EXPLAINED = "explained.json"
 BATCH = 16
@@ -63,8 +62,8 @@ class Job:
     @property
     def name(self) -> str:
         """What distinguishes it from the others of a sweep."""
-        settings = described(self.settings)
-        return f"{self.task}, seed {self.seed}" + (f", {settings}" if settings else "")
+        settings = [f"{name}={value}" for name, value in self.settings]
+        return ", ".join([self.task, f"seed {self.seed}", *settings])
 
 
 def plan(
@@ -145,9 +144,8 @@ def _kept(folder: Path, weights: str) -> dict[str, Finding]:
 def run_job(job: Job) -> Row:
     """Train or load the network of a job, explain its errors, and return its row of the table.
 
-    Jobs of one process wait for each other, whatever threads they are in: initial weights and
-    dropout are drawn from torch's global generator. Other processes that want the same network
-    wait at its folder.
+    Jobs of one process wait for each other: initial weights and dropout are drawn from torch's
+    global generator. Other processes that want the same network wait at its folder.
     """
     with _ALONE, _at_home(job.home):
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
@@ -174,7 +172,6 @@ def _names(job: Job) -> Row:
 
 @contextmanager
 def _at_home(home: str) -> Iterator[None]:
-    """Keep what is made in a folder, in this process, for as long as a job takes."""
     before = os.environ.get("TINYVGG_HOME")
     os.environ["TINYVGG_HOME"] = home
     try:
@@ -248,8 +245,8 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
     """
     settings, rules = _varied(jobs)
     found = [f"{rule}_{what}" for rule in rules for what in ("pixels", "repaired")]
-    columns = dict.fromkeys(["task", "seed", *settings, *FACTS, *found, "error"])
-    table = pd.DataFrame([rows[job] for job in jobs if job in rows], columns=list(columns))
+    columns = list(dict.fromkeys(["task", "seed", *settings, *FACTS, *found, "error"]))
+    table = pd.DataFrame([rows[job] for job in jobs if job in rows], columns=columns)
     counts = [*COUNTS, *(f"{rule}_repaired" for rule in rules)]
     return table.astype(dict.fromkeys(counts, "Int64") | {"accuracy": float, "seconds": float})
 
@@ -281,10 +278,8 @@ def _varied(jobs: Sequence[Job]) -> tuple[list[str], list[str]]:
 
 def shown(table: pd.DataFrame) -> str:
     """Return a summary as text."""
-    digits: dict[str, Callable[[float], str]] = {
-        **dict.fromkeys(("accuracy", "low", "high"), "{:.4f}".format),
-        **{name: "{:.1f}".format for name in map(str, table) if name.endswith("_pixels")},
-    }
+    digits: dict[str, Any] = dict.fromkeys(("accuracy", "low", "high"), "{:.4f}".format)
+    digits |= {name: "{:.1f}".format for name in map(str, table) if name.endswith("_pixels")}
     return table.to_string(index=False, na_rep="-", formatters=digits)
 
 

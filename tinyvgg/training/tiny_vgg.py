@@ -18,13 +18,8 @@ class TinyVGG(nn.Module):
     """Three blocks of two 3 x 3 convolutions and a max-pool, then four dense layers (Table 1).
 
     Weights are drawn from Glorot and Bengio's uniform distribution and biases are zero, as in the
-    published code. `forward` returns logits; the softmax of Table 1 is left to the loss.
-
-    Args:
-        classes: number of outputs.
-        size: side of the square input images in pixels, a multiple of 8.
-        maps: feature maps of every convolution.
-        dense: neurons of the hidden dense layers.
+    published code. `forward` returns logits; the softmax of Table 1 is left to the loss. `size` is
+    the side of the square images in pixels, a multiple of 8.
     """
 
     def __init__(

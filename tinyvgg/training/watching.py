@@ -237,7 +237,7 @@ def not_finite(loss: float, epoch: int, step: int, recipe: Recipe, folder: Path 
     kept = (
         f"the last good checkpoint stays in {str(folder)!r}"
         if folder
-        else "there was no checkpoint before it"
+        else "there was no checkpoint before"
     )
     return (
         f"the loss is {loss} in step {step} of epoch {epoch}, the training stops; "

@@ -1,7 +1,6 @@
 """What rules find in the errors of a run, and how it is kept."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -88,14 +87,3 @@ def test_a_run_without_errors_has_no_mean(run: Run) -> None:
     perfect = run.having(logits=right)
     assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
     assert explain(perfect, ["cutoff"]) == {"cutoff": Finding(0, None, 0)}
-
-
-def test_it_is_one_line_when_findings_cannot_be_kept(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, write: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(findings.paths, "write_whole", full)
-    with pytest.raises(ValueError, match=r"cannot be written \(No space left on device\)"):
-        explain(run, ["literal"])

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import time
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +16,6 @@ from tests.helpers.small_jobs import (
     jobs,
     running,
     sweeping,
-    threads,
     wait_for,
     wait_for_ever,
     without_bars,
@@ -27,7 +25,7 @@ from tinyvgg.training.sweeps import DIED, processes, run_job, sweep
 
 def test_an_interruption_ends_workers_in_the_middle_of_their_job(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with processes(workers=1, threads=1) as pool:
+        with processes(1) as pool:
             pool.submit(wait_for_ever, tmp_path / "begun")
             while not (tmp_path / "begun").exists():
                 time.sleep(0.01)
@@ -38,18 +36,11 @@ def test_an_interruption_ends_workers_in_the_middle_of_their_job(tmp_path: Path)
     assert not multiprocessing.active_children()
 
 
-def test_workers_are_limited_in_their_threads_and_one_that_dies_is_a_row_that_says_so(
-    faces: str,
-) -> None:
-    with processes(workers=1, threads=1) as pool:
-        assert pool.submit(threads).result() == 1
-        with pytest.raises(BrokenProcessPool):
-            pool.submit(die).result()
-    todo = jobs(faces, [0])
-    with processes(workers=1, threads=1) as pool:
+def test_a_worker_that_dies_is_a_row_that_says_so(faces: str) -> None:
+    with processes(1) as pool:
         submit = pool.submit
         pool.submit = lambda *_: submit(die)  # type: ignore[method-assign]
-        table = sweep(todo, pool, progress=False)
+        table = sweep(jobs(faces, [0]), pool)
     assert table["error"].tolist() == [DIED]
 
 
