@@ -37,11 +37,13 @@ def trained(faces: str, seed: int = 3) -> Run:
     return open_study("smoke", faces, seed, progress=False).run("class")
 
 
-def test_predictions_are_those_of_the_stored_network(faces: str) -> None:
-    run = trained(faces)
+def test_predictions_are_those_of_the_stored_network_on_scaled_pixels(faces: str) -> None:
+    settings = {"scaling": "standardised", "epochs": 2}
+    run = open_study("smoke", faces, 3, False, settings).run("class")
+    seen = run.tensor(run.split.train).double()
+    torch.testing.assert_close(seen.mean((0, 2, 3)), torch.zeros(3).double(), atol=1e-5, rtol=0)
     with torch.no_grad():
-        logits = run.model(run.faces.tensor(run.split.test))
-    torch.testing.assert_close(run.logits, logits)
+        torch.testing.assert_close(run.logits, run.model(run.tensor(run.split.test)))
     wrong = run.predicted != run.labels
     assert run.accuracy == pytest.approx(1 - wrong.mean())
     np.testing.assert_array_equal(run.errors, np.flatnonzero(wrong))
@@ -76,26 +78,26 @@ def test_a_run_records_the_knobs_of_its_faces(monkeypatch: pytest.MonkeyPatch) -
     assert plain.folder != run.folder
 
 
-def test_seed_profile_and_pixels_each_make_another_experiment(faces: str, folder: Path) -> None:
-    def name(profile: str = "smoke", seed: int = 0) -> str:
-        return open_study(profile, faces, seed, False).experiment("class").name
-
-    names = {name(), name(seed=1), name(profile="quick")}
-    Image.new("RGB", (32, 32)).save(folder / "calm" / "0.png")
-    assert len(names | {name()}) == 4
-
-
 @pytest.mark.parametrize(
-    ("setting", "value"),
-    [(name, values[1]) for name, values in CHOICES.items()] + [("epochs", 3), ("rate", 0.2)],
+    ("profile", "seed", "settings"),
+    [
+        *[("smoke", 1, {}), ("quick", 0, {}), ("smoke", 0, {"epochs": 3})],
+        *(("smoke", 0, {name: values[1]}) for name, values in CHOICES.items()),
+    ],
 )
-def test_each_setting_makes_another_experiment(faces: str, setting: str, value: object) -> None:
-    usual, other = (
-        open_study("smoke", faces, 0, False, settings).experiment("class")
-        for settings in ({}, {setting: value})
-    )
+def test_profile_seed_and_each_setting_make_another_experiment(
+    faces: str, profile: str, seed: int, settings: dict[str, Any]
+) -> None:
+    usual = open_study("smoke", faces, 0, False).experiment("class")
+    other = open_study(profile, faces, seed, False, settings).experiment("class")
     assert other.name != usual.name
     assert other.configuration != usual.configuration
+
+
+def test_other_pixels_make_another_experiment(faces: str, folder: Path) -> None:
+    usual = open_study("smoke", faces, 0, False).experiment("class").name
+    Image.new("RGB", (32, 32)).save(folder / "calm" / "0.png")
+    assert open_study("smoke", faces, 0, False).experiment("class").name != usual
 
 
 def test_a_varied_study_has_the_same_faces_and_the_experiments_of_one_opened_so(
@@ -108,17 +110,6 @@ def test_a_varied_study_has_the_same_faces_and_the_experiments_of_one_opened_so(
     assert varied.experiment("class") == opened.experiment("class")
     with pytest.raises(UserError, match="setting 'colour'"):
         study.varied(0, {"colour": 1})
-
-
-def test_a_network_sees_the_pixels_scaled_as_it_was_trained(faces: str) -> None:
-    settings = {"scaling": "standardised", "epochs": 2}
-    run = open_study("smoke", faces, 3, False, settings).run("class")
-    seen = run.tensor(run.split.train).double()
-    torch.testing.assert_close(seen.mean((0, 2, 3)), torch.zeros(3).double(), atol=1e-5, rtol=0)
-    deviation = seen.std((0, 2, 3), correction=0)
-    torch.testing.assert_close(deviation, torch.ones(3).double(), atol=1e-5, rtol=0)
-    with torch.no_grad():
-        torch.testing.assert_close(run.logits, run.model(run.tensor(run.split.test)))
 
 
 def test_an_absent_device_is_named_with_those_there_are_and_nothing_is_written(
