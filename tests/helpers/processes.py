@@ -27,7 +27,7 @@ def torchrun(*command: object, home: Path | None = None) -> tuple[int, str, str]
     """Exit status and what was written to stdout and to stderr, once all have ended."""
     started = start(*command, home=home)
     try:
-        out, said = started.communicate(timeout=120)
+        out, said = started.communicate(timeout=600)
     finally:
         started.kill()
     return started.returncode, out, said

@@ -53,7 +53,7 @@ def sweeping(faces: str, *more: str) -> list[str]:
 
 def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]", log: Path) -> Any:
     """What a question says as soon as it says something, while a process runs."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 600
     while not (found := happened()):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < until, log.read_text()
@@ -63,7 +63,7 @@ def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]", lo
 
 def run_to_its_end(*command: str) -> "subprocess.CompletedProcess[str]":
     given = [sys.executable, *command]
-    return subprocess.run(given, env=environment(), capture_output=True, text=True, timeout=90)
+    return subprocess.run(given, env=environment(), capture_output=True, text=True, timeout=600)
 
 
 def without_bars(text: str) -> list[str]:
