@@ -1,4 +1,4 @@
-"""How fast the explanations are, beside the plain loops of the algorithm and beside Captum.
+"""The speed of the explanations, beside the plain loops of the algorithm and beside Captum.
 
 Prints tables of medians. The network is Tiny VGG at the paper's size (224 x 224, 25,088 pixels,
 dense layers of 1024, 512 and 256), trained for two epochs on the synthetic faces of the `quick`
@@ -47,13 +47,13 @@ RULES: dict[str, Rule] = {
 
 
 def enlarge(pixels: Tensor) -> Tensor:
-    """8-bit images at the paper's size."""
+    """Enlarge 8-bit images to the paper's size."""
     large = F.interpolate(pixels.permute(0, 3, 1, 2).float(), SIZE, mode="bilinear")
     return large.round().byte().permute(0, 2, 3, 1)
 
 
 def untrained(faces: Faces) -> TinyVGG:
-    """The network with its initial weights."""
+    """Return the network with its initial weights."""
     torch.manual_seed(0)
     return TinyVGG(len(faces.index.classes("subject")), SIZE)
 
@@ -77,7 +77,7 @@ def contiguous(net: nn.Module) -> dict[str, Tensor]:
 
 
 def network_and_images(cases: int) -> tuple[TinyVGG, Tensor]:
-    """The network, and as many test images, those of the test part again and again if need be."""
+    """Return the network and as many test images, repeating the test part where needed."""
     study = open_study("quick")
     kept = paths.build() / "benchmarks" / f"tiny-vgg-{SIZE}-{EPOCHS}" / "weights.safetensors"
     if not kept.exists():
@@ -91,12 +91,12 @@ def network_and_images(cases: int) -> tuple[TinyVGG, Tensor]:
 
 
 def traced(net: nn.Module, images: Tensor, batch: int) -> list[Trace]:
-    """Traces of the images in batches, so that memory depends on the batch alone."""
+    """Record the images in batches, so that memory depends on the batch alone."""
     return [record(net, part) for part in images.split(batch)]
 
 
 def slow(rule: Rule, trace: Trace) -> list[set[int]]:
-    """The plain loops on the first image of a trace."""
+    """Run the plain loops on the first image of a trace."""
     activations, weights = small.as_lists(trace[0])
     k = int(trace.predicted[0])
     if isinstance(rule, Cutoff):
@@ -106,14 +106,14 @@ def slow(rule: Rule, trace: Trace) -> list[set[int]]:
 
 
 def products(traces: list[Trace]) -> int:
-    """Edges between active pixels and kept neurons of the first dense layer, over all images."""
+    """Count the edges between active pixels and kept neurons of the first dense layer."""
     return sum(
         int(((t.maps > 0).flatten(1).sum(1) * backtrack(t).neurons[0].sum(1)).sum()) for t in traces
     )
 
 
 def backtracking(traces: list[Trace], rounds: int, device: str) -> str:
-    """All cases by each rule, beside the loops on one image."""
+    """Time all cases by each rule, beside the loops on one image."""
     cases = sum(map(len, traces))
     edges = products(traces)
     pixels, neurons = traced_sizes(traces[0])
@@ -140,7 +140,7 @@ def backtracking(traces: list[Trace], rounds: int, device: str) -> str:
 
 
 def traced_sizes(trace: Trace) -> tuple[int, int]:
-    """Pixels, and neurons of the first dense layer."""
+    """Return the numbers of pixels and of neurons of the first dense layer."""
     return trace.maps[0].numel(), trace.dense[0].shape[1]
 
 
@@ -151,7 +151,7 @@ def explain(net: nn.Module, images: Tensor, rule: Rule) -> Tensor:
 
 
 def convolution_flop(trace: Trace) -> int:
-    """Operations of the convolutions of one forward pass over one image."""
+    """Count the operations of the convolutions in one forward pass over one image."""
     flop = 0
     for position, layer in enumerate(trace.network.body):
         if isinstance(layer, Convolution):
@@ -161,7 +161,7 @@ def convolution_flop(trace: Trace) -> int:
 
 
 def tracking(net: nn.Module, images: Tensor, rounds: int, device: str) -> str:
-    """Tracked features beside Captum computing the same, and beside guided backpropagation."""
+    """Time tracked features, the same features by Captum, and guided backpropagation."""
     trace = record(net, images)
     rule = Cutoff(floor=0.0)
     left = suppress(trace.maps, backtrack(trace, rule=rule).pixels)
@@ -202,7 +202,7 @@ def tracking(net: nn.Module, images: Tensor, rounds: int, device: str) -> str:
 
 
 def growth(net: nn.Module, images: Tensor, batch: int) -> str:
-    """How time and memory grow with the number of cases."""
+    """Measure the growth of time and memory with the number of cases."""
     rows = []
     explain(net, images[:batch], Literal())
     for cases in (1, 10, 100, len(images)):

@@ -1,6 +1,6 @@
-"""How fast synthetic faces are rendered, beside the rays that their pixels ask for.
+"""The speed of rendering synthetic faces, beside that of the rays that their pixels need.
 
-Prints a table of medians, for images of several sizes. The limit is what Embree alone takes to send
+Prints a table of medians, for images of several sizes. The limit is Embree's time alone, for
 four rays through each pixel of the same images, into the same heads and hair, one after the other;
 rendering saves some of these where a pixel is plain, and pays for posing the head, for its shadows
 and for its colours. Each size is measured in a process of its own, which uses one core.
@@ -37,11 +37,11 @@ from tinyvgg import files as paths
 CAMERAS = [angle for angle in ANGLES if angle not in (0, 180)]
 SET = design()
 CORES = 2
-"""For which the time of the whole set is told."""
+"""The number of cores for which the time of the whole set is extrapolated."""
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
-    """Seconds an image, seconds of its bare rays, seconds a subject, and the most memory."""
+    """Measure seconds an image, seconds of its bare rays, seconds a subject, and peak memory."""
     (size,) = given.sizes
     cv2.setNumThreads(1)
     takes = renderer(size, 0, paths.faces_cache())
@@ -69,20 +69,20 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 
 
 def spread(count: int) -> list[int]:
-    """Some of the subjects, evenly over their numbers."""
+    """Return some of the subjects, spread evenly over their numbers."""
     places = np.linspace(0, len(SUBJECTS) - 1, count).round().astype(int)
     return [SUBJECTS[place] for place in places]
 
 
 def timed(takes: Renderer, number: int) -> tuple[float, Sitter]:
-    """The time it takes to make up a subject, and the subject."""
+    """Make up a subject, and return the time that took and the subject."""
     started = time.perf_counter()
     sitter = takes.sitter(number)
     return time.perf_counter() - started, sitter
 
 
 def bare_rays(takes: Renderer, sitter: Sitter, emotion: str) -> Callable[[], None]:
-    """What sends all rays of a shot's images into its head and hair."""
+    """Return a function that sends all rays of a shot's images into its head and hair."""
     number = sitter.subject.person.number
     specs = [face_spec(number, emotion, "frontal", angle) for angle in CAMERAS]
     geometry = takes.studio(sitter, specs[0]).geometry
@@ -97,13 +97,13 @@ def bare_rays(takes: Renderer, sitter: Sitter, emotion: str) -> Callable[[], Non
 
 
 def peak_memory() -> float:
-    """The most bytes that this process has held at once."""
+    """Return the most bytes that this process has held at once."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def whole_set(given: argparse.Namespace) -> float:
-    """Seconds to render the set, over all cores; the parsed anatomy is there already."""
+    """Return the seconds to render the set over all cores, with the anatomy parsed before."""
     (size,) = given.sizes
     with tempfile.TemporaryDirectory() as folder:
         for parsed in paths.faces_cache().glob("anatomy-*"):
@@ -120,7 +120,7 @@ def apart(what: str, size: int, given: argparse.Namespace) -> Any:
 
 
 def row(size: int, given: argparse.Namespace) -> list[str]:
-    """A line of the table: images of one size."""
+    """Return the line of the table for images of one size."""
     found = apart("measure", size, given)
     alone = found["image"] * len(SET) + found["subject"] * len(SUBJECTS)
     cells = [

@@ -1,15 +1,15 @@
-"""How fast photographs are indexed, cropped and decoded, beside torchvision's ImageFolder.
+"""The speed of indexing, cropping and decoding photographs, beside torchvision's ImageFolder.
 
 Prints a table of images a second, each a median over rounds in new processes, in turn: ImageFolder
 with a DataLoader that has a process for each processor, and the same crop and size; this project,
-which also checks, hashes and lists every file and keeps what it made; the same the next time, when
-all is known; and with faces found in each photograph. Every round begins without what an earlier
-one kept. The files are in the system's cache for all. The last column is the peak of memory, of
-ImageFolder with that of its workers, who share some of it.
+which also checks, hashes and lists every file and keeps the pixels; the same the next time, when
+all is known; and with faces found in each photograph. Every round begins without the kept files
+of an earlier one. The files are in the system's cache for all. The last column is the peak memory,
+for ImageFolder with that of its workers, who share some of it.
 
 The photographs are synthetic portraits in RaFD's frames (681 x 1024), each rendered once and
-written as often as is asked for with other bytes behind its end, so that no two files are the same;
-or those of a folder.
+written as often as needed with other bytes behind its end, so that no two files are the same; or
+those of a folder.
 
     python benchmarks/photographs.py [--images 2000] [--size 224] [--rounds 3] [--from FOLDER]
 """
@@ -39,7 +39,7 @@ WAYS = {"middle": "centre", "again": "centre", "faces": "faces", "faces_again": 
 
 
 def write(folder: Path, images: int, originals: list[Path]) -> None:
-    """Photographs of some classes, no two files the same."""
+    """Write photographs of some classes, no two files the same."""
     for number, original in zip(range(images), cycle(originals), strict=False):
         path = folder / f"class-{number % CLASSES}" / f"{number:06d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,14 +47,14 @@ def write(folder: Path, images: int, originals: list[Path]) -> None:
 
 
 def render(folder: Path) -> None:
-    """Portraits of two subjects with all emotions, from the front."""
+    """Render portraits of two subjects with all emotions, from the front."""
     from synthfaces import write_rafd
 
     write_rafd(folder, 2, angles=[90], gazes=["frontal"])
 
 
 def measured(work: Any) -> dict[str, float]:
-    """Seconds that some work takes, and the most memory that this process has had, in bytes."""
+    """Measure the seconds that some work takes, and this process's peak memory in bytes."""
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
@@ -62,12 +62,12 @@ def measured(work: Any) -> dict[str, float]:
 
 
 def memory(of: int) -> int:
-    """The most that this process, or the largest of those that it started, has had, in KiB."""
+    """Return the peak memory of this process, or of the largest that it started, in KiB."""
     return resource.getrusage(of).ru_maxrss
 
 
 def peer(given: argparse.Namespace) -> dict[str, float]:
-    """A pass over all photographs as torchvision's users make it."""
+    """Measure a pass over all photographs as torchvision's users make it."""
     from torch.utils.data import DataLoader
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import v2
@@ -88,7 +88,7 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
 
 
 def ours(given: argparse.Namespace) -> dict[str, float]:
-    """The photographs loaded, streamed; whatever is kept is used."""
+    """Measure a pass by this package, which uses the pixels that it kept before."""
     os.environ["TINYVGG_HOME"] = given.home
     from tinyvgg.faces.index import load_faces
 
@@ -97,7 +97,7 @@ def ours(given: argparse.Namespace) -> dict[str, float]:
 
 
 def one_round(folder: Path, size: int) -> dict[str, dict[str, float]]:
-    """Every work once, the later ones of a kind after the first."""
+    """Measure every way once, the later ones of a kind after the first."""
     with tempfile.TemporaryDirectory() as home:
         return {
             title: in_a_process(what, folder=str(folder), home=home, size=size)

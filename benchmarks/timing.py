@@ -1,6 +1,6 @@
-"""What the benchmarks share: alternating medians, the machine's limits, tables.
+"""The common parts of the benchmarks: alternating medians, the machine's limits, tables.
 
-Torch is imported by what needs it alone: it takes memory, which some benchmarks measure.
+Torch is imported only by functions that need it: it takes memory, which some benchmarks measure.
 """
 
 import argparse
@@ -16,7 +16,7 @@ Work = Callable[[], object]
 
 
 def seconds(work: Work) -> float:
-    """Wall time of one call, the device's queue included."""
+    """Return the wall time of one call, including the device's queue."""
     synchronise()
     started = time.perf_counter()
     work()
@@ -25,7 +25,7 @@ def seconds(work: Work) -> float:
 
 
 def synchronise() -> None:
-    """Wait for what a GPU still has to do."""
+    """Wait until the GPU has finished its work."""
     if "torch" in sys.modules:
         import torch
 
@@ -34,7 +34,7 @@ def synchronise() -> None:
 
 
 def medians(*works: Work, rounds: int) -> list[float]:
-    """Median times of several works, each run once before and then in turn."""
+    """Return the median times of several functions, called once to warm up and then in turn."""
     for work in works:
         work()
     times = [[seconds(work) for work in works] for _ in range(rounds)]
@@ -42,7 +42,7 @@ def medians(*works: Work, rounds: int) -> list[float]:
 
 
 def in_a_process(what: str, **options: object) -> Any:
-    """Call a function of the benchmark that is running in a new process; what it gives, as JSON.
+    """Call a function of the running benchmark in a new process, and return its result from JSON.
 
     Args:
         what: the function's name; the new process finds it by `answer`.
@@ -56,14 +56,14 @@ def in_a_process(what: str, **options: object) -> Any:
 
 
 def answer(given: argparse.Namespace, functions: Mapping[str, Any]) -> bool:
-    """Print what the function that ``--only`` names gives; False where none is named."""
+    """Print the result of the function that ``--only`` names; return False without one."""
     if given.only:
         print(json.dumps(functions[given.only](given)))
     return bool(given.only)
 
 
 def matmul_rate(device: str = "cpu", size: int = 2048, rounds: int = 5) -> float:
-    """Floating-point operations per second of a square matrix product in single precision."""
+    """Measure the floating-point operations per second of a matrix product in single precision."""
     import torch
 
     a, b = (torch.rand(size, size, device=device) for _ in range(2))
@@ -72,7 +72,7 @@ def matmul_rate(device: str = "cpu", size: int = 2048, rounds: int = 5) -> float
 
 
 def memory_rate(device: str = "cpu", megabytes: int = 512, rounds: int = 5) -> float:
-    """Bytes per second that a copy too large for the caches reads and writes."""
+    """Measure the bytes per second that a copy too large for the caches reads and writes."""
     import torch
 
     source = torch.zeros(megabytes * 2**18, device=device)
@@ -82,6 +82,6 @@ def memory_rate(device: str = "cpu", megabytes: int = 512, rounds: int = 5) -> f
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown; columns but the first are aligned to the right."""
+    """Return a table in Markdown, with all columns but the first aligned to the right."""
     marks = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, marks, *rows))

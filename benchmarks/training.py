@@ -1,4 +1,4 @@
-"""How fast Tiny VGG is trained, beside the loop that one would write, and where the time goes.
+"""The speed of training Tiny VGG, beside a plain PyTorch loop, and the time of each layer.
 
 Both loops run in processes of their own, one after the other, so that neither inherits how the
 other one set up memory and libraries. Prints tables of medians over the rounds. The images are
@@ -29,18 +29,18 @@ from tinyvgg.training.tiny_vgg import TinyVGG
 
 CLASSES = 67
 PAPER_RATE = 20
-"""Images a second that the paper states, on a Titan X."""
+"""The images a second that the paper states, on a Titan X."""
 
 
 def images_and_labels(count: int, size: int) -> tuple[Tensor, Tensor]:
-    """Random 8-bit images, (count, size, size, 3), and labels."""
+    """Draw random 8-bit images, (count, size, size, 3), and labels."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8, generator=generator)
     return pixels, torch.randint(0, CLASSES, (count,), generator=generator)
 
 
 def plain_loop(given: argparse.Namespace) -> float:
-    """Images a second of what the tutorials show: a DataLoader and eager steps, all as it comes."""
+    """Measure images a second of the tutorials' loop: a DataLoader, eager steps, all defaults."""
     pixels, labels = images_and_labels(given.images, given.size)
     floats = TensorDataset(pixels.permute(0, 3, 1, 2).contiguous().float() / 256, labels)
     loader = DataLoader(floats, batch_size=given.batch, shuffle=True)
@@ -63,7 +63,7 @@ def plain_loop(given: argparse.Namespace) -> float:
 
 
 def our_loop(given: argparse.Namespace) -> float:
-    """Images a second of a whole epoch by `tinyvgg.training.loop.train`, checkpoint included."""
+    """Measure images a second of an epoch by `tinyvgg.training.loop.train`, with its checkpoint."""
     pixels, labels = images_and_labels(given.images + given.batch, given.size)
     source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
     rows = np.arange(len(labels))
@@ -76,7 +76,7 @@ def our_loop(given: argparse.Namespace) -> float:
 
 
 def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, float]]:
-    """Of each layer its name, floating-point operations of a step, seconds forward and back."""
+    """Return each layer's name, floating-point operations of a step, seconds forward and back."""
     pixels, labels = images_and_labels(given.batch, given.size)
     model = TinyVGG(CLASSES, given.size).to(given.device)
     model.to(memory_format=torch.channels_last)
@@ -104,7 +104,7 @@ def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, floa
 
 
 def one_layer(layer: nn.Module, maps: Tensor, rounds: int) -> tuple[float, float, Tensor]:
-    """Seconds forward, seconds back, and the output of one layer."""
+    """Return the seconds forward, the seconds back, and the output of one layer."""
     made = layer(maps)
     gradient = torch.rand_like(made)
 
@@ -119,7 +119,7 @@ def one_layer(layer: nn.Module, maps: Tensor, rounds: int) -> tuple[float, float
 
 
 def flop(layer: nn.Module, maps: Tensor, made: Tensor) -> float:
-    """Operations of one layer in a step: forward, gradient of the weights, of the input."""
+    """Count a layer's operations in a step: forward, gradients of the weights and the input."""
     ways = 2 + maps.requires_grad
     if isinstance(layer, nn.Conv2d):
         return ways * 2.0 * layer.weight[0].numel() * made.numel()
@@ -132,7 +132,7 @@ def apart(what: str, given: argparse.Namespace) -> Any:
 
 
 def loops(given: argparse.Namespace, flop_image: float) -> str:
-    """Both loops, each in a new process for each round."""
+    """Time both loops, each in a new process for each round."""
     rates: dict[str, list[float]] = {"plain_loop": [], "our_loop": []}
     for _ in range(given.rounds):
         for what, found in rates.items():
@@ -153,7 +153,7 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
 
 
 def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float]]) -> str:
-    """Where the time of a step goes."""
+    """Return the table of the time of a step, layer by layer."""
     total = sum(forward + back for _, _, forward, back in layers)
     rows = []
     for name, work, forward, back in layers:

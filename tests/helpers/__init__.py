@@ -1,1 +1,1 @@
-"""What tests of several folders use."""
+"""Helpers for tests of several folders."""

@@ -23,7 +23,7 @@ def literal_step(activation: list[float], W: Lists, above: set[int]) -> set[int]
 
 
 def by_value_step(activation: list[float], W: Lists, above: set[int], cutoff: float) -> set[int]:
-    """Products above the cutoff, each found again by its value in the list of all products."""
+    """Keep products above the cutoff, each looked up by its value in the list of all products."""
     kept = set()
     for i in above:
         products = [activation[r] * W[r][i] for r in range(len(W))]
@@ -54,7 +54,7 @@ def cutoff_step(
 
 
 def descend(activations: Lists, weights: list[Lists], k: int, step: Step, last: Step) -> list[set]:
-    """Kept neurons of a_0, a_1, ..., a_n, from class k down."""
+    """Return the kept neurons of a_0, a_1, ..., a_n, from class k down."""
     kept = [{k}]
     for depth in reversed(range(len(weights))):
         rule = step if depth else last
@@ -89,7 +89,7 @@ def cutoff(
 
 
 def unpool_ties(maps: torch.Tensor, before: torch.Tensor, side: int) -> torch.Tensor:
-    """Windows of side x side that do not overlap; every tied maximum is paid, as in Theano."""
+    """Undo pooling over windows that do not overlap, to every tied maximum as in Theano."""
     back = torch.zeros_like(before)
     for i in range(maps.shape[2]):
         for j in range(maps.shape[3]):

@@ -1,4 +1,4 @@
-"""Faces and runs for tests: images of noise, answers as they are asked for."""
+"""Faces and runs for tests, with images of noise and given answers."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ SIZE = 8
 
 
 def made_up_faces(subjects: int = 3, size: int = SIZE, kind: str = "synthetic") -> Faces:
-    """The synthetic design, or a folder of two classes, with images of noise."""
+    """Return the synthetic design, or a folder of two classes, with images of noise."""
     if kind == "synthetic":
         table = design(subjects)
     else:
@@ -27,12 +27,12 @@ def made_up_faces(subjects: int = 3, size: int = SIZE, kind: str = "synthetic") 
 
 
 def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0) -> Run:
-    """A run whose answers are right but for the mistakes.
+    """Return a run whose answers are right but for the given errors.
 
     Args:
         faces: the images.
         task: a column of them.
-        mistakes: place in the test part to the label it is given, or a share at random.
+        mistakes: wrong labels by place in the test part, or a share of errors at random.
     """
     classes, size = faces.index.classes(task), faces.images.shape[1]
     parts = split(faces.index, task)
@@ -62,6 +62,6 @@ def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0)
 
 
 def sentence(drawn: style.Drawn) -> str:
-    """What stands in place of a figure."""
+    """Return the sentence that stands in place of a figure."""
     assert isinstance(drawn, style.Missing)
     return drawn._repr_markdown_()

@@ -1,4 +1,4 @@
-"""Pieces of HTML: read, and shown in a browser."""
+"""Tools to read pieces of HTML and to show them in a browser."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 
 
 class Reader(HTMLParser):
-    """Collects ids, and checks that every element that is opened is closed in order."""
+    """A reader that collects ids and checks that every open element is closed in order."""
 
     EMPTY = ("img", "input", "br", "meta")
 
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
 
 
 def read(html: str) -> Reader:
-    """A piece of HTML that is well formed, sound and complete by itself."""
+    """Read a piece of HTML; fail unless it is well formed and complete by itself."""
     reader = Reader()
     reader.feed(html)
     assert reader.open == []
@@ -57,12 +57,12 @@ def read(html: str) -> Reader:
 
 
 def embedded(html: str) -> dict:
-    """The data that a piece of HTML carries."""
+    """Return the data that a piece of HTML carries."""
     return json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html)[1])
 
 
 def shown(html: str, folder: Path) -> str:
-    """The page as Chromium has it after its scripts have run, without the data that it carries."""
+    """Return the page as Chromium has it after its scripts have run, without its data."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if browser is None:
         pytest.skip("needs Chromium: install the package chromium, or put it on the PATH")

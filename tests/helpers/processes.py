@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def start(*command: object, home: Path | None = None) -> "subprocess.Popen[str]":
-    """A script and its arguments, or ``-m``, a module and its arguments."""
+    """Start a script with its arguments, or ``-m``, a module and its arguments."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     more = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     if home:
@@ -24,7 +24,7 @@ def start(*command: object, home: Path | None = None) -> "subprocess.Popen[str]"
 
 
 def torchrun(*command: object, home: Path | None = None) -> tuple[int, str, str]:
-    """Exit status and what was written to stdout and to stderr, once all have ended."""
+    """Return exit status, stdout and stderr, once all processes have ended."""
     started = start(*command, home=home)
     try:
         out, said = started.communicate(timeout=600)

@@ -1,4 +1,4 @@
-"""Small random models, and what of a trace the slow references take."""
+"""Small random models, and the lists that the slow references take."""
 
 import inspect
 from itertools import pairwise
@@ -20,7 +20,7 @@ def model(
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
 ) -> nn.Sequential:
-    """Two convolutions, each with its ReLU, and a max-pool for each entry of `maps`; then dense."""
+    """Return two convolutions with ReLUs and a max-pool for each entry of `maps`; then dense."""
     layers: list[nn.Module] = []
     for before, after in pairwise((3, *maps)):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace)]
@@ -43,7 +43,7 @@ def randomise(net: nn.Sequential, bias: float = 0.1, seed: int = 0) -> nn.Sequen
 
 @torch.no_grad()
 def few_valued(hidden: tuple[int, ...]) -> nn.Sequential:
-    """A model whose weights take few values, so that many of its products are equal, and exact."""
+    """Return a model whose weights take few values, so that many products are equal, and exact."""
     layers: list[nn.Module] = [nn.MaxPool2d(2), nn.Flatten()]
     for before, after in pairwise((3 * 6 * 6, *hidden, CLASSES)):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -63,12 +63,12 @@ def trace(net: nn.Module | None = None, n: int = 4, **options) -> Trace:
 
 
 def as_lists(of: Trace) -> tuple[list, list]:
-    """Activations a_0, ..., a_n of the one image of a trace, and W_1, ..., W_o, as plain lists."""
+    """Return a_0, ..., a_n of the one image of a trace, and W_1, ..., W_o, as plain lists."""
     activations = [of.maps.flatten(), *(a[0] for a in of.dense)]
     weights = [layer.module.weight.T for layer in of.network.dense]
     return [a.tolist() for a in activations], [W.tolist() for W in weights]
 
 
 def as_users_run_it(function):
-    """The function without the run-time type checker, which only the tests switch on."""
+    """Return the function without the run-time type checker, which only tests switch on."""
     return inspect.unwrap(function)

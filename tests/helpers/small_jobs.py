@@ -1,4 +1,4 @@
-"""Jobs of a moment, and the command line in a process of its own."""
+"""Short jobs, and the command line in a process of its own."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def running(log: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that ends with the test, however that ends; what it says goes to a file."""
+    """Run a process that ends with the test, however that ends, and writes to a log file."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, *command],
@@ -47,12 +47,12 @@ def running(log: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def sweeping(faces: str, *more: str) -> list[str]:
-    """`tinyvgg sweep` on a folder at the smoke profile."""
+    """Return the command `tinyvgg sweep` on a folder at the smoke profile."""
     return ["-m", "tinyvgg.cli", "sweep", "--profile", "smoke", "--faces", faces, *more]
 
 
 def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]", log: Path) -> Any:
-    """What a question says as soon as it says something, while a process runs."""
+    """Return the first true answer of a function that is called while a process runs."""
     until = time.monotonic() + 600
     while not (found := happened()):
         assert process.poll() is None, log.read_text()
@@ -77,7 +77,7 @@ def die() -> None:
 
 
 def wait_for_ever(mine: Path) -> None:
-    """Note that it was begun, and never end."""
+    """Create a file, and never end."""
     mine.touch()
     while True:
         time.sleep(60)

@@ -25,7 +25,7 @@ def table(subjects: int = 3, source: str = "synthetic") -> pd.DataFrame:
 
 @cache
 def run(task: str = "emotion", seed: int = 0) -> Run:
-    """A run on random images whose network was fitted to labels of which a third is wrong."""
+    """Return a run on random images, fitted to labels of which a third is wrong."""
     index = table()
     if task == "class":
         index = index.rename(columns={"emotion": "class"})[["class", "path", "source"]]

@@ -1,4 +1,4 @@
-"""Thirty small random images of two classes, and a network that can tell them apart."""
+"""Thirty small random images of two classes, and a network that can classify them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ PARTS = Parts(np.arange(0, 22), np.arange(22, 30))
 
 
 class SmallSet:
-    """A source that notes the rows it was asked for, and can interrupt after some batches."""
+    """A source that notes the requested rows, and can interrupt after some batches."""
 
     def __init__(self, interrupt_at: int | None = None) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -71,7 +71,7 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 def to_the_end(folder: Path, recipe: Recipe) -> None:
-    """What a child process does: train every step with a checkpoint, write weights and history."""
+    """Train in a child process with a checkpoint every step; write weights and history."""
     torch.set_num_threads(1)
     paths.remove_leftovers(folder)
     model = network()

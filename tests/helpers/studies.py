@@ -10,7 +10,7 @@ from tinyvgg.training.runs import Run
 
 
 def complete(run: Run) -> Run:
-    """With what a trained run has besides: a history, hashes, a training part."""
+    """Return the run with the history, hashes and training part of a trained one."""
     epochs = [
         {"epoch": n, "train_loss": 1 / n, "train_error": 0.5, "test_loss": 1.0, "test_error": 0.4}
         for n in (1, 2, 3)
@@ -23,13 +23,13 @@ def complete(run: Run) -> Run:
 
 
 def faultless(run: Run) -> Run:
-    """The same with the right answer everywhere."""
+    """Return the run with the right answer everywhere."""
     right = torch.eye(len(run.classes))[torch.from_numpy(run.labels)]
     return run.having(logits=5 * right)
 
 
 def study_of(*runs: Run) -> Study:
-    """A study whose networks are these."""
+    """Return a study whose networks are these."""
     study = open_study("smoke", "synthetic", 0, False)
     vars(study)["faces"] = runs[0].faces
     study._runs.update({run.task: run for run in runs})

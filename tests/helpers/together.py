@@ -1,4 +1,4 @@
-"""What each process of torchrun does in these tests: trains the small set in several ways."""
+"""The script of each process of torchrun in tests: it trains the small set in several ways."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ BROKEN = "an image of the second process is broken"
 
 
 class Count(Watcher):
-    """Counts the images that it is told of."""
+    """A watcher that counts images."""
 
     images = 0
 
@@ -43,7 +43,7 @@ class Count(Watcher):
 
 
 def train_way(name: str, folder: Path, fabric: Any = None) -> dict[str, Any]:
-    """The history and what a training ended with; the weights go into a file."""
+    """Train in one of the ways, and return the history; the weights go into a file."""
     model, count = initialised(), Count()
     watchers = [] if fabric and fabric.global_rank else [count]
     trained = run(folder / name, SmallSet(), model, fabric=fabric, watchers=watchers, **WAYS[name])
@@ -52,7 +52,7 @@ def train_way(name: str, folder: Path, fabric: Any = None) -> dict[str, Any]:
 
 
 def initialised() -> torch.nn.Module:
-    """A network that learns within a few epochs."""
+    """Return a network that learns within a few epochs."""
     model = network()
     for layer in model.modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
@@ -67,7 +67,7 @@ def told(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[
 
 
 def broken(folder: Path, fabric: Any = None) -> str:
-    """What is said where the last image of an epoch that a second process sees is no number."""
+    """Return the error for an epoch in which the second process's last image is not a number."""
     from tinyvgg.training.loop import order
 
     data = SmallSet()
