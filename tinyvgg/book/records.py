@@ -104,4 +104,4 @@ def headlines(numbers: Mapping[str, Number]) -> pd.DataFrame:
 
 def aligned(table: pd.DataFrame) -> str:
     """Return a table as text, with its index to the left and its columns to the right."""
-    return table.rename_axis(index=None, columns=table.index.name).to_string()
+    return table.rename_axis(index=None, columns=str(table.index.name)).to_string()
