@@ -14,12 +14,15 @@ from tinyvgg.chapters.deconvolution import ink
 from tinyvgg.chapters.statistics import averages
 from tinyvgg.deconvolution import deconvolve
 
-RUN = small_runs.run("subject")
+
+@pytest.fixture(scope="module")
+def run():
+    return small_runs.run("subject")
 
 
 @pytest.fixture(scope="module")
-def tracked():
-    return chapter.track(RUN, follow_errors(RUN))
+def tracked(run):
+    return chapter.track(run, follow_errors(run))
 
 
 def weighed(tracked):
@@ -67,8 +70,8 @@ def test_features_spread_where_every_region_has_its_share(tracked, mouth, expect
     assert [each.verdict for each in found if each.claim == "F8"] == [expected]
 
 
-def test_regions_are_known_of_framed_faces_only():
-    run = RUN.having(faces=replace(RUN.faces, source="folder:x"))
+def test_regions_are_known_of_framed_faces_only(run):
+    run = run.having(faces=replace(run.faces, source="folder:x"))
     tracked = chapter.track(run, follow_errors(run))
     assert not tracked.frontal.any()
     densities = averages(chapter.region_table(tracked), ["set", "region"], "density")
@@ -78,8 +81,8 @@ def test_regions_are_known_of_framed_faces_only():
     assert "known of cropped faces only" in found.reason
 
 
-def test_run_without_errors_says_so_in_every_figure_and_verdict():
-    run = RUN.having(logits=torch.eye(3)[RUN.labels])
+def test_run_without_errors_says_so_in_every_figure_and_verdict(run):
+    run = run.having(logits=torch.eye(3)[run.labels])
     tracked = chapter.track(run, follow_errors(run))
     for figure in (
         chapter.gallery(tracked, "cutoff"),
