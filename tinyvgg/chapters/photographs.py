@@ -39,7 +39,8 @@ def best_scales(report: dict[str, Any]) -> pd.DataFrame:
     sums["missed"], sums["ms"] = sums["faces"] - sums["found"], sums["ms"] / sums["shown"]
     in_use = (sums["detector"] == used["detector"]) & (sums["long_side"] == used["long_side"])
     best = sums.sort_values(["missed", "ms"], kind="stable").drop_duplicates("detector")
-    return sums.assign(used=in_use).loc[in_use | sums.index.isin(best.index)]
+    shown: pd.DataFrame = sums.assign(used=in_use)[in_use | sums.index.isin(best.index)]
+    return shown
 
 
 def detectors_table(report: dict[str, Any]) -> pd.DataFrame:

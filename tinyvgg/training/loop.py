@@ -455,10 +455,9 @@ class _Training:
         sums = self.step.sums
         own = [sums[name].to(sums["loss"]) for name in ("loss", "wrong", "images")]
         loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
-        parts = (self.parts.test, self.parts.validation)
-        tested: Any = [value for part in parts for value in self._evaluate(part)]
-        shares, norms = (loss / images, wrong / images), self.step.gradient_norms()
-        return Epoch(len(self.history) + 1, *shares, *tested, norms)
+        test, held_out = map(self._evaluate, (self.parts.test, self.parts.validation))
+        norms, number = self.step.gradient_norms(), len(self.history) + 1
+        return Epoch(number, loss / images, wrong / images, *test, *held_out, norms)
 
     @torch.no_grad()
     def _evaluate(self, rows: Int[np.ndarray, "b"]) -> tuple[Any, Any]:
