@@ -1,8 +1,6 @@
 """Checkpoints: where a training stands, in one safetensors file, and the one before it.
 
-A file is written beside its place and moved there once it is complete; what was there before is
-kept as the previous one. Whenever the process dies, one of the two is whole. A digest shows when
-one was damaged since.
+Each is written beside its place and moved there; if the process dies, one of the two is whole.
 """
 
 import errno
