@@ -24,7 +24,10 @@ HE = {"initialisation": "he"}
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = SOME_UNREADABLE = JOBS_FAILED = 1
 INTERRUPTED = 130
-REFUSALS = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+REFUSALS = (
+    *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.EEXIST),
+)
 """What a system says where a disk is full, or a folder may not be written."""
 WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
 EXTRAS = {"distributed": "dask", "lightning_fabric": "parallel", "tensorboard": "tensorboard"}

@@ -13,15 +13,15 @@ import tinyvgg
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("faces", "training", "chapters", "book")
 BUDGETS = {
-    "tinyvgg": (14_200, 64),
+    "tinyvgg": (13_600, 62),
     "tinyvgg/*": (3_800, 17),
-    "tinyvgg/faces": (2_200, None),
-    "tinyvgg/training": (2_300, None),
-    "tinyvgg/chapters": (5_300, None),
+    "tinyvgg/faces": (1_900, None),
+    "tinyvgg/training": (2_100, None),
+    "tinyvgg/chapters": (4_800, None),
     "tinyvgg/book": (1_000, None),
     "synthfaces": (5_600, 26),
-    "tests": (16_800, None),
-    "tools": (650, None),
+    "tests": (14_400, None),
+    "tools": (600, None),
     "benchmarks": (900, None),
     "notebooks": (4_500, None),
 }

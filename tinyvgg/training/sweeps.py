@@ -77,10 +77,10 @@ def plan(
 
     The faces of the study are rendered or decoded here, so that workers find them.
     """
-    for what, names, known in (("task", tasks, study.tasks), ("rule", rules, tuple(NAMED))):
-        for name in names:
-            if name not in known:
-                raise UserError(f"{what} {name!r} is not one of {', '.join(known)}")
+    if unknown := [rule for rule in rules if rule not in NAMED]:
+        raise UserError(f"rule {unknown[0]!r} is not one of {', '.join(NAMED)}")
+    if unknown := [task for task in tasks if task not in study.tasks]:
+        raise UserError(f"task {unknown[0]!r} is not one of {', '.join(study.tasks)}")
     source, home = absolute(study.source), str(paths.home())
     profile, rules = study.profile.name, tuple(dict.fromkeys(rules))
     return [
