@@ -10,6 +10,7 @@ kept in build/benchmarks.
 
 import argparse
 import resource
+import sys
 import warnings
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +23,6 @@ from safetensors.torch import load_file, save_file
 from timing import matmul_rate, medians, memory_rate, seconds, table
 from torch import Tensor, nn
 
-from tests.helpers import loops, small
 from tinyvgg import files as paths
 from tinyvgg.backtracking import Contribution, Cutoff, Literal, Rule, backtrack, published
 from tinyvgg.faces.index import Faces
@@ -35,6 +35,9 @@ from tinyvgg.training.loop import Parts, train
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 from tinyvgg.training.watching import ProgressBar
+
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.helpers import loops, small
 
 SIZE = 224
 EPOCHS = 2

@@ -103,6 +103,6 @@ def test_an_experiment_records_its_knobs_and_is_called_after_the_kind_of_its_fac
     assert experiment("synthetic:noise=2.11e-2").name == hard.name != plain.name
     assert experiment(f"synthetic:roll={USUAL.roll}").name == plain.name
     assert hard.name.startswith("emotion-synthetic-32px-seed0-")
-    assert hard.difficulty == Difficulty(noise=0.0211)
-    assert experiment("folder:/some/where").difficulty is None
+    assert hard.knobs == Difficulty(noise=0.0211).values
+    assert experiment("folder:/some/where").knobs is None
     assert experiment("folder:/some/where").configuration["source"] == "folder"

@@ -124,7 +124,8 @@ class Run:
 
     def having(self, **parts: Any) -> "Run":
         """Return the same run with other parts, such as the logits of some test images."""
-        return Run(self.experiment, self.folder, **{**self._given, **parts})
+        own = {"experiment": self.experiment, "folder": self.folder}
+        return Run(**{**own, **self._given, **parts})
 
     @cached_property
     def faces(self) -> Faces:
