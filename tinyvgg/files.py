@@ -1,11 +1,15 @@
 """Paths of the project and of what it makes, and files that are written whole or not at all."""
 
+import json
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from tinyvgg.errors import UserError
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
 
@@ -19,6 +23,20 @@ def project() -> Path:
 def results() -> Path:
     """Return the folder of committed records and of the reports of maintainers' tools."""
     return project() / "results"
+
+
+def measured(name: str) -> Any:
+    """Return the report that a maintainer's tool wrote to ``results/NAME.json``.
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    path = results() / f"{name}.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        way_out = "run in a checkout, and 'git checkout results' there"
+        raise UserError(f"report {str(path)!r} is missing or damaged: {way_out}") from None
 
 
 def home() -> Path:

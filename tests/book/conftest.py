@@ -1,7 +1,6 @@
 """A small project of its own for each test: two notebooks, a book, nothing of the real one."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from tinyvgg import files as paths
 from tinyvgg.book import reproduce
 
-FIXTURES = Path(__file__).parent / "fixtures"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -20,18 +18,10 @@ class Workshop:
 
     root: Path
 
-    @property
-    def notebooks(self) -> Path:
-        return self.root / "notebooks"
-
-    @property
-    def build(self) -> Path:
-        return self.root / "build"
-
     def add(self, name: str, *cells: str) -> Path:
         """Write a notebook's source: the usual parameters, then these cells."""
         head = '# %% tags=["parameters"]\nprofile = "quick"\nfaces = "synthetic"\nseed = 0\n'
-        source = self.notebooks / f"{name}.py"
+        source = self.root / "notebooks" / f"{name}.py"
         source.write_text(head + "".join(f"\n# %%\n{cell}\n" for cell in cells))
         return source
 
@@ -40,14 +30,14 @@ class Workshop:
         return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
-    shutil.copytree(FIXTURES / "notebooks", tmp_path / "notebooks")
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    shutil.copytree(Path(__file__).parent / "fixtures" / "notebooks", tmp_path / "notebooks")
     (tmp_path / "book").mkdir()
     monkeypatch.setattr(paths, "project", lambda: tmp_path)
     monkeypatch.delenv("TINYVGG_HOME", raising=False)
@@ -67,18 +57,3 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
     monkeypatch.setattr(reproduce, "prepare", prepare)
     return asked
-
-
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
-    """A folder of two classes of two small images each."""
-    import numpy as np
-    from PIL import Image
-
-    folder = tmp_path / "photographs"
-    for name, shade in (("dark", 40), ("light", 200)):
-        (folder / name).mkdir(parents=True)
-        for number in range(2):
-            pixels = np.full((8, 8, 3), shade + number, dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return folder

@@ -1,14 +1,12 @@
 """The command line: bad input is one line with the way out, and nothing is written."""
 
 import errno
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from PIL import Image
 
 from tinyvgg import cli
 from tinyvgg.book import reproduce
@@ -16,11 +14,9 @@ from tinyvgg.book.reproduce import Reproduction
 
 
 def fails(capsys, *arguments: str) -> str:
-    """Return the one line that bad input gives."""
     assert cli.main(arguments) == cli.BAD_INPUT
     *bars, said = capsys.readouterr().err.splitlines(keepends=True)
     assert said.startswith("tinyvgg")
-    assert said.endswith("\n")
     assert all("\r" in line or "%|" in line for line in bars)
     return said
 
@@ -53,13 +49,23 @@ def fails(capsys, *arguments: str) -> str:
         ("sweep --rules magic", "'magic'", "literal"),
         ("explain a.png --run x --rule magic", "'magic'", "'literal', 'cutoff'"),
         ("explain a.png --run nobody", "'nobody'", "run"),
+        ("report --faces folder:nowhere", "nowhere", "does not exist"),
+        ("report --task class", "'class'", "subject, emotion"),
+        ("report --set speed=3", "'speed'", "rate"),
+        ("report -o report.pdf", "report.pdf", ".html"),
+        ("report -o notes.html", "notes.html", "name another"),
+        ("report -o other.html", "other.json", "name another"),
+        ("report -o folder.html", "folder.html", "name another"),
         ("record", "nothing was reproduced", "make reproduce"),
         ("verify", "nothing was reproduced", "make reproduce"),
         ("publish web", "nothing was reproduced", "make reproduce"),
     ],
 )
 def test_bad_input_is_one_line_with_the_way_out(workshop, capsys, arguments, named, way_out):
-    (workshop.root / "empty").mkdir()
+    for folder in ("empty", "folder.html"):
+        (workshop.root / folder).mkdir()
+    for name in ("notes.html", "other.json"):
+        (workshop.root / name).write_text("{}")
     before = workshop.files()
     said = fails(capsys, *arguments.split())
     assert named in said
@@ -76,32 +82,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(workshop):
     ended.stderr.close()
 
 
-def test_a_class_with_a_single_image_is_one_line_with_its_name(workshop, photographs, capsys):
-    (photographs / "dark" / "1.png").unlink()
-    assert "'dark'" in fails(capsys, "notebook", "01", "-p", "faces", f"folder:{photographs}")
-
-
-@pytest.mark.parametrize("damage", ["manifest.json", "weights.safetensors"])
-def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, photographs, capsys, damage):
-    for folder in photographs.iterdir():
-        for number in range(2, 4):
-            Image.new("RGB", (8, 8), (number, 99, 9)).save(folder / f"{number}.png")
-    parameters = {"profile": "smoke", "faces": f"folder:{photographs}", "seed": 0}
-    reproduce.prepare(parameters)
-    (damaged,) = workshop.root.rglob(damage)
-    damaged.write_text("{}")
-    given = [f"--{name}={value}" for name, value in parameters.items()]
-    assert "remove the folder" in fails(capsys, "reproduce", *given)
-
-
-def test_a_notebook_runs_and_its_result_is_named(workshop, prepared, capsys):
-    assert cli.main(["notebook", "01", "-p", "profile", "smoke", "-p", "seed", "4"]) == 0
-    said = capsys.readouterr().out.strip()
-    target = workshop.root / said.removeprefix("The executed notebook: ")
-    assert target == workshop.build / "executed" / "smoke-synthetic-4" / "01_first.ipynb"
-    assert "smoke synthetic 4" in target.read_text()
-    asked = {"profile": "smoke", "faces": "synthetic", "seed": 4, "training": False}
-    assert prepared == [asked]
+def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, draw_photographs, capsys):
+    faces = f"folder:{draw_photographs(workshop.root / 'photographs')}"
+    reproduce.prepare({"profile": "smoke", "faces": faces, "seed": 0})
+    for name in ("weights.safetensors", "manifest.json"):
+        (damaged,) = workshop.root.rglob(name)
+        damaged.write_text("{}")
+        said = fails(capsys, "reproduce", "--profile", "smoke", "--faces", faces)
+        assert "remove the folder" in said
 
 
 def test_verify_fails_when_a_number_is_out_of_tolerance(monkeypatch, capsys):
@@ -117,30 +105,29 @@ def test_verify_fails_when_a_number_is_out_of_tolerance(monkeypatch, capsys):
         assert f"1 of {count} are within" in said
 
 
-def test_an_interruption_ends_with_one_line(monkeypatch, capsys):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(reproduce, "last", interrupt)
-    assert cli.main(["verify"]) == cli.INTERRUPTED
-    assert "goes on from here" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
-    ("number", "file", "named"),
+    ("error", "named", "way_out"),
     [
-        (errno.EROFS, "/somewhere/build", "'/somewhere/build'"),
-        (errno.ENOSPC, None, "No space left"),
+        (KeyboardInterrupt(), "interrupted", "goes on from here"),
+        (OSError(errno.EROFS, "x", "/a/build"), "'/a/build'", "or set TINYVGG_HOME"),
+        (OSError(errno.ENOSPC, "No space left"), "No space left", "or set TINYVGG_HOME"),
+        (ModuleNotFoundError(name="distributed.comm"), "'distributed'", ".[dask]"),
+        (ModuleNotFoundError(name="cv2"), "'cv2'", ".[book]"),
     ],
 )
-def test_a_disk_that_refuses_is_one_line_with_the_way_out(monkeypatch, capsys, number, file, named):
-    def refused(*_):
-        raise OSError(number, os.strerror(number), file)
+def test_what_a_command_meets_is_one_line_with_the_way_out(
+    monkeypatch, capsys, error, named, way_out
+):
+    def fail(*_):
+        raise error
 
-    monkeypatch.setattr(reproduce, "last", refused)
-    line = fails(capsys, "verify")
-    assert named in line
-    assert "or set TINYVGG_HOME" in line
+    monkeypatch.setattr(reproduce, "last", fail)
+    interrupted = isinstance(error, KeyboardInterrupt)
+    assert cli.main(["verify"]) == (cli.INTERRUPTED if interrupted else cli.BAD_INPUT)
+    said = capsys.readouterr().err
+    assert named in said
+    assert way_out in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(("rank", "said"), [("0", 1), ("1", 0)])
@@ -151,35 +138,13 @@ def test_an_interruption_of_torchrun_is_reported_once(monkeypatch, capsys, rank,
     assert capsys.readouterr().err.count("\n") == said
 
 
-def test_everything_made_lies_below_tinyvgg_home(workshop, monkeypatch):
+def test_everything_made_lies_below_tinyvgg_home(workshop, monkeypatch, capsys):
     monkeypatch.setenv("TINYVGG_HOME", str(workshop.root / "elsewhere"))
     before = workshop.files()
     assert cli.main(["notebooks"]) == 0
     made = workshop.files() - before
     assert made
     assert all(name.startswith("elsewhere/build/") for name in made)
-
-
-def test_runs_are_listed(workshop, capsys):
+    capsys.readouterr()
     assert cli.main(["runs"]) == 0
-    assert "no runs" in capsys.readouterr().out
-
-
-def test_the_program_knows_its_version():
-    command = [sys.executable, "-m", "tinyvgg", "--version"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said.startswith("tinyvgg ")
-
-
-@pytest.mark.parametrize(("module", "extra"), [("distributed.comm", "dask"), ("cv2", "book")])
-def test_a_package_that_is_not_installed_is_named_with_its_extra(
-    module: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail(*_: object) -> None:
-        raise ModuleNotFoundError(name=module)
-
-    monkeypatch.setattr(cli.cli, "invoke", fail)
-    assert cli.main(["runs"]) == cli.BAD_INPUT
-    said = capsys.readouterr().err
-    assert repr(module.partition(".")[0]) in said
-    assert f".[{extra}]" in said
+    assert str(workshop.root / "elsewhere" / "runs") in capsys.readouterr().out

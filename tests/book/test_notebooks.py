@@ -1,31 +1,34 @@
-"""Notebooks are converted, checked, executed, and written whole or not at all."""
+"""Notebooks are converted, executed, normalised, and written whole or not at all."""
 
 import json
-import subprocess
-import sys
+import uuid
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from papermill.exceptions import PapermillExecutionError
 
+from tinyvgg import cli
 from tinyvgg import files as paths
 from tinyvgg.book import notebooks
-from tinyvgg.chapters.verdicts import collect
+from tinyvgg.book.notebooks import WIDGET_STATE, WIDGET_VIEW, normalise, refuse_private
+from tinyvgg.book.records import collect
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import DEFAULTS
 
 
-def run(source: Path, folder: Path, **changed) -> Path:
+def run(source: Path, folder: Path) -> Path:
     target = folder / "out" / f"{source.stem}.ipynb"
     converted = notebooks.convert(source, folder / "converted")
-    notebooks.execute(source, converted, target, {**DEFAULTS, **changed}, {"extra": "fact"})
+    notebooks.execute(source, converted, target, DEFAULTS)
     return target
 
 
-@pytest.mark.parametrize("name", ["01", "1", "01_first", "01_first.py", "notebooks/01_first.ipynb"])
-def test_a_notebook_is_found_by_number_or_name(workshop, name):
-    assert notebooks.find(name).name == "01_first.py"
+def test_a_notebook_is_found_by_number_or_name(workshop):
+    for name in ("01", "1", "01_first", "01_first.py", "notebooks/01_first.ipynb"):
+        assert notebooks.find(name).name == "01_first.py", name
 
 
 def test_a_source_has_the_same_hash_whatever_its_line_ends(workshop):
@@ -38,8 +41,7 @@ def test_a_source_has_the_same_hash_whatever_its_line_ends(workshop):
 
 
 def test_converted_notebooks_are_the_same_every_time_and_without_outputs(workshop):
-    (first,) = (notebooks.convert(notebooks.find("01"), workshop.root / name) for name in "a")
-    (second,) = (notebooks.convert(notebooks.find("01"), workshop.root / name) for name in "b")
+    first, second = (notebooks.convert(notebooks.find("01"), workshop.root / name) for name in "ab")
     assert first.read_bytes() == second.read_bytes()
     notebook = nbformat.read(first, as_version=4)
     nbformat.validate(notebook)
@@ -47,25 +49,32 @@ def test_converted_notebooks_are_the_same_every_time_and_without_outputs(worksho
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
-def test_a_run_with_the_defaults_reads_like_the_source_and_records_its_facts(workshop):
-    target = run(notebooks.find("01"), workshop.root)
+def test_a_run_shows_and_records_what_its_parameters_give_and_states_its_facts(
+    workshop, prepared, capsys
+):
+    assert cli.main(["notebook", "01", "-p", "profile", "smoke", "-p", "seed", "2"]) == 0
+    said = capsys.readouterr().out.strip()
+    target = workshop.root / said.removeprefix("The executed notebook: ")
+    assert target == workshop.root / "build" / "executed" / "smoke-synthetic-2" / "01_first.ipynb"
     executed = nbformat.read(target, as_version=4)
-    assert not any(
-        "injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells
-    )
-    assert "quick synthetic 0" in executed.cells[-1].outputs[-1].text
-    assert collect([target]).numbers["t2.subject.accuracy"].value == 0.9
-    assert notebooks.facts(target) == {
-        "source_sha256": notebooks.source_digest(notebooks.find("01")), **DEFAULTS, "extra": "fact",
-    }  # fmt: skip
+    assert "smoke synthetic 2" in executed.cells[-1].outputs[-1].text
+    found = collect([target])
+    assert found.numbers["t2.subject.accuracy"].value == pytest.approx(0.92)
+    assert found.verdicts["B1"].verdict == "holds in part"
+    given = {"profile": "smoke", "faces": "synthetic", "seed": 2}
+    source_digest = notebooks.source_digest(notebooks.find("01"))
+    assert notebooks.facts(target) == {"source_sha256": source_digest, **given}
+    assert prepared == [{**given, "training": False}]
 
 
-def test_two_runs_give_the_same_bytes_with_widgets_and_progress_bars(workshop):
+def test_two_runs_with_the_defaults_read_like_the_source_and_give_the_same_bytes(workshop):
+    """With widgets and progress bars."""
     source = notebooks.find("02")
     first = run(source, workshop.root / "a").read_bytes()
     assert run(source, workshop.root / "b").read_bytes() == first
     assert b"LinkModel" in first
     assert b"FloatProgressModel" not in first
+    assert b"injected-parameters" not in first
 
 
 def test_a_failed_run_leaves_the_old_result_and_says_where_it_failed(workshop):
@@ -78,16 +87,18 @@ def test_a_failed_run_leaves_the_old_result_and_says_where_it_failed(workshop):
         run(source, workshop.root)
     assert "\n" not in str(caught.value)
     assert target.read_text() == "old"
-    assert sorted(path.name for path in target.parent.iterdir()) == [
-        "03_third.ipynb", "failed-03_third.ipynb",
-    ]  # fmt: skip
+    names = {path.name for path in target.parent.iterdir()}
+    assert names == {"03_third.ipynb", "failed-03_third.ipynb"}
 
 
-def test_bad_input_that_a_notebook_meets_is_told_in_its_own_words(workshop):
-    raising = "from tinyvgg.errors import UserError\nraise UserError('image a.png cannot be read')"
-    source = workshop.add("03_third", raising)
+def test_bad_input_that_a_notebook_meets_is_passed_in_its_own_words(workshop, monkeypatch):
+    def fail(converted, running, *_, **__):
+        Path(running).touch()
+        raise PapermillExecutionError(1, 2, "", "UserError", "image a.png cannot be read", [])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
     with pytest.raises(UserError, match=r"^image a\.png cannot be read$"):
-        run(source, workshop.root)
+        run(notebooks.find("01"), workshop.root)
     assert not list((workshop.root / "out").iterdir())
 
 
@@ -109,26 +120,15 @@ def test_results_of_different_parameters_have_different_places():
     assert all("/" not in place and " " not in place and ":" not in place for place in places)
 
 
-def test_papermill_itself_runs_a_converted_notebook(workshop):
-    converted = notebooks.convert(notebooks.find("01"), workshop.build / "notebooks")
-    command = [sys.executable, "-m", "papermill", str(converted), "out.ipynb", "-p", "seed", "2"]
-    subprocess.run(command, check=True, cwd=workshop.root, capture_output=True)
-    assert collect([workshop.root / "out.ipynb"]).numbers[
-        "t2.subject.accuracy"
-    ].value == pytest.approx(0.92)
-
-
-def test_sources_that_need_trained_networks_are_told_apart(workshop):
-    assert not notebooks.trains(notebooks.find("01"))
+def test_sources_that_need_trained_networks_are_known(workshop):
     assert notebooks.trains(workshop.add("03_third", "run = study.run('subject')"))
 
 
 def test_every_notebook_has_the_three_parameters_with_the_same_defaults(repository, tmp_path):
     for source in sorted((repository / "notebooks").glob(notebooks.PATTERN)):
-        converted = notebooks.convert(source, tmp_path)
         assert notebooks.defaults(source) == DEFAULTS, source.name
-        found = papermill.inspect_notebook(str(converted))
-        assert json.dumps(sorted(found)) == json.dumps(sorted(DEFAULTS))
+        found = papermill.inspect_notebook(str(notebooks.convert(source, tmp_path)))
+        assert set(found) == set(DEFAULTS), source.name
 
 
 def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records(
@@ -136,15 +136,146 @@ def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records
 ):
     monkeypatch.setattr(paths, "project", lambda: tmp_path)
     (tmp_path / "results").mkdir()
-    digests = [notebooks.package_digest()]
-    for name, text in (
-        ("difficulty.json", "{}"),
-        ("difficulty.json", "[]"),
-        ("quick.json", "{}"),
-        ("judges.json", "[]"),
-    ):
-        (tmp_path / "results" / name).write_text(text)
-        digests.append(notebooks.package_digest())
-    missing, written, changed, recorded, another = digests
-    assert len({missing, written, changed, another}) == 4
+
+    def digest(name, text):
+        (tmp_path / "results" / f"{name}.json").write_text(text)
+        return notebooks.package_digest()
+
+    without = notebooks.package_digest()
+    written, changed = digest("difficulty", "{}"), digest("difficulty", "[]")
+    recorded, another = digest("quick", "{}"), digest("judges", "[]")
+    assert len({without, written, changed, another}) == 4
     assert recorded == changed
+
+
+def model(name, **state):
+    return {"model_name": name, "model_module": "m", "model_module_version": "2", "state": state}
+
+
+def as_run(minute=0, swap=False):
+    """A notebook as a run leaves it; ids and times are of this call."""
+    slider, stack, link, layout, stray = (uuid.uuid4().hex for _ in range(5))
+    to = "IPY_MODEL_{}".format
+    models = {
+        slider: model("IntSliderModel", max=1, tooltip=None, layout=to(layout)),
+        layout: model("LayoutModel", width="9em", height=None),
+        stack: model("StackModel", children=[to(slider)]),
+        link: model("LinkModel", source=[to(slider), "value"], target=[to(stack), "i"]),
+        stray: model("FloatProgressModel"),
+    }
+    state = dict(reversed(models.items())) if swap else models
+    version = {"version_major": 2, "version_minor": 0}
+    view = {WIDGET_VIEW: {"model_id": stack, **version}, "text/plain": "Stack()"}
+    bar = {WIDGET_VIEW: {"model_id": stray}, "text/plain": f"  {minute}%|   | 0/2 [00:0{minute}]"}
+    outputs = [
+        new_output("stream", name="stderr", text=f"\r{minute}%|##| 1/2"),
+        new_output("stream", name="stdout", text="a\n"),
+        new_output("stream", name="stdout", text="b\n"),
+        new_output("display_data", data=bar),
+        new_output("display_data", data=view),
+    ]
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title"),
+        new_code_cell("1", outputs=outputs, execution_count=1),
+        new_code_cell("1", execution_count=2, metadata={"tags": ["hide-input"]}),
+    ]
+    for cell in cells:
+        cell.metadata["papermill"] = {"duration": minute}
+    cells[1].metadata["execution"] = {"iopub.status.busy": str(minute)}
+    metadata = {
+        "papermill": {"start_time": minute},
+        "tinyvgg": {"profile": "quick"},
+        "language_info": {"name": "python", "version": f"3.11.{minute}"},
+        "widgets": {WIDGET_STATE: {"state": state, **version}},
+    }
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept"),
+    [({"image/png": "AA=="}, True), ({"text/markdown": "No error."}, False), (None, True)],
+)
+def test_a_sentence_in_place_of_a_figure_has_no_caption(shown, kept):
+    outputs = [] if shown is None else [new_output("display_data", data=shown)]
+    figure = {"figure": {"name": "fig-a", "caption": "A figure."}}
+    cell = new_code_cell("draw()", outputs=outputs, metadata={"mystnb": figure})
+    (made,) = normalise(new_notebook(cells=[cell])).cells
+    assert made.metadata.get("mystnb") == (figure if kept else None)
+    assert made.outputs == outputs
+
+
+def test_widgets_that_no_page_shows_are_kept_in_words_alone():
+    notebook = as_run()
+    notebook.cells[1].metadata["tags"] = ["remove-output"]
+    made = normalise(notebook)
+    assert "widgets" not in made.metadata
+    assert made.cells[1].outputs[-1].data == {"text/plain": "Stack()"}
+
+
+def test_two_runs_with_the_same_results_are_the_same_bytes(tmp_path):
+    for name, notebook in (("a", as_run(1)), ("b", as_run(7, swap=True))):
+        notebooks.write_notebook(normalise(notebook), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_results_complaints_tags_and_own_metadata_are_kept_and_progress_bars_go():
+    notebook = as_run()
+    complaint = new_output("stream", name="stderr", text="UserWarning: odd\n")
+    notebook.cells[2].outputs = [complaint]
+    made = normalise(notebook)
+    nbformat.validate(made)
+    streams = [output.text for output in made.cells[1].outputs if output.output_type == "stream"]
+    assert streams == ["a\nb\n"]
+    assert made.cells[2].outputs == [complaint]
+    assert made.cells[2].metadata == {"tags": ["hide-input"]}
+    assert made.metadata["tinyvgg"] == {"profile": "quick"}
+    assert made.metadata.kernelspec.name == "python3"
+    assert "%|" not in json.dumps(made)
+
+
+def test_shown_widgets_keep_their_parts_and_links_and_others_go():
+    made = normalise(as_run())
+    state = made.metadata.widgets[WIDGET_STATE].state
+    names = [entry.model_name for entry in state.values()]
+    assert names == ["StackModel", "IntSliderModel", "LayoutModel", "LinkModel"]
+    stack, slider, layout, link = state
+    assert made.cells[1].outputs[-1].data[WIDGET_VIEW].model_id == stack
+    assert state[stack].state.children == [f"IPY_MODEL_{slider}"]
+    assert state[link].state.target[0] == f"IPY_MODEL_{stack}"
+    assert state[layout].state == {"width": "9em"}
+    assert state[slider].state.tooltip is None
+
+
+def test_widgets_too_large_for_a_page_are_refused():
+    notebook = as_run()
+    states = notebook.metadata.widgets[WIDGET_STATE].state
+    next(iter(states.values())).state["value"] = "x" * 4_000_000
+    with pytest.raises(UserError, match=r"4,000,\d+ bytes"):
+        normalise(notebook)
+
+
+def refuse(data, **metadata):
+    cell = new_code_cell("x", outputs=[new_output("display_data", data=data)])
+    refuse_private(new_notebook(cells=[cell], metadata=metadata), "03_x")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a /home/someone/a.png", "/home/someone/a.png"),
+        ("/tmp/tmpabc", "/tmp/tmpabc"),
+        (f"{paths.project()}/x", str(paths.project())),
+        ("/Users/someone/x", "/Users/someone/x"),
+        ("C:\\Users\\someone", "someone"),
+        ("<object at 0x7f00dead>", "at 0x7f00dead"),
+    ],
+)
+def test_what_only_one_machine_has_is_refused_with_its_cell(text, named):
+    with pytest.raises(UserError, match=f"notebook 03_x shows .*{named}' in cell 1"):
+        refuse({"text/plain": text})
+    with pytest.raises(UserError, match=f"{named}' in its metadata"):
+        refuse({}, tinyvgg={"faces": text})
+
+
+def test_relative_paths_and_images_may_be_shown():
+    refuse({"text/plain": "build/faces a/home/b 1/2", "image/png": "/Users/aaaa/bbbb"})

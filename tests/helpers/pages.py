@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,29 +13,21 @@ import pytest
 class Reader(HTMLParser):
     """A reader that collects ids and checks that every open element is closed in order."""
 
-    EMPTY = ("img", "input", "br", "meta")
-
     def __init__(self) -> None:
         super().__init__()
-        self.ids: Counter[str] = Counter()
-        self.targets: list[str] = []
-        self.sources: list[str] = []
-        self.open: list[str] = []
-        self.images_without_alt = 0
-        self.inputs: list[str] = []
+        self.open, self.ids, self.targets, self.sources, self.inputs = ([] for _ in range(5))
 
     def handle_starttag(self, tag, attrs):
         named = dict(attrs)
-        self.ids.update([named["id"]] if "id" in named else [])
+        assert tag != "img" or "alt" in named
+        self.ids += [named["id"]] if "id" in named else []
+        self.inputs += [named["id"]] if tag == "input" else []
         self.targets += [named[name] for name in ("for", "aria-describedby") if name in named]
         self.sources += [named[name] for name in ("src", "href") if name in named]
-        self.images_without_alt += tag == "img" and "alt" not in named
-        self.inputs += [named["id"]] if tag == "input" else []
-        if tag not in self.EMPTY:
+        if tag not in ("img", "input", "br", "meta"):
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
+    handle_startendtag = handle_starttag
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -47,11 +38,10 @@ def read(html: str) -> Reader:
     reader = Reader()
     reader.feed(html)
     assert reader.open == []
-    assert set(reader.ids.values()) == {1}
+    assert len(set(reader.ids)) == len(reader.ids) > 0
     assert set(reader.targets) <= set(reader.ids)
     inner = {f"#{name}" for name in reader.ids}
     assert all(s.startswith("data:image/png;base64,") or s in inner for s in reader.sources)
-    assert reader.images_without_alt == 0
     assert not re.search(r"https?://|@import|url\(", html)
     return reader
 

@@ -1,1 +1,1 @@
-"""From notebooks to executed notebooks to the site; notebooks themselves need only the records."""
+"""From notebooks to executed notebooks, to what these recorded, and to the site."""

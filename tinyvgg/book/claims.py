@@ -18,9 +18,6 @@ from tinyvgg.errors import UserError
 from tinyvgg.paper import NOTHING, Claim, Number, Value, show
 
 UNTESTED = "not tested yet"
-PUBLISHED_CODE = "published code"
-MARKS = frozenset("✓✗")
-"""Begin the parts of a reason that were met and those that were not."""
 PARTS_MARKED = re.compile(r"; (?=[✓✗])")
 PARTS = re.compile(r"; (?![^(]*\))")
 
@@ -42,14 +39,9 @@ def claims_page(
                 f"claim {claim.id} ({claim.title}) has no verdict: "
                 f"notebook {claim.chapter} has to record one"
             )
-
-    def outcome(claim: Claim) -> str:
-        return verdicts[claim.id].verdict if claim.id in verdicts else UNTESTED
-
-    def reason(claim: Claim) -> str:
-        return verdicts[claim.id].reason if claim.id in verdicts else claim.out_of_scope_now
-
-    reached = [outcome(claim) for claim in claims]
+    judged = {claim.id: (UNTESTED, claim.out_of_scope_now) for claim in claims}
+    judged |= {id: (found.verdict, found.reason) for id, found in verdicts.items()}
+    reached = [verdict for verdict, _ in judged.values()]
     page = TEMPLATES.get_template("claims.md.j2").render(
         citation=paper.load().source["citation"],
         profile=profile,
@@ -58,8 +50,7 @@ def claims_page(
         counts={name: reached.count(name) for name in (*VERDICTS, UNTESTED)},
         anchor=anchor,
         chapters=_chapters,
-        outcome=outcome,
-        reason=reason,
+        judged=judged,
         parts_of=_parts_of,
         rows=lambda claim: _rows(claim, ours),
     )
@@ -78,7 +69,7 @@ def _chapters(claim: Claim) -> list[str]:
 
 
 def _parts_of(reason: str) -> list[str]:
-    return (PARTS_MARKED if MARKS & set(reason) else PARTS).split(reason)
+    return (PARTS_MARKED if re.search("[✓✗]", reason) else PARTS).split(reason)
 
 
 def _rows(claim: Claim, ours: Mapping[str, Number]) -> list[tuple[str, str, str]]:
@@ -97,7 +88,7 @@ def _rows(claim: Claim, ours: Mapping[str, Number]) -> list[tuple[str, str, str]
 def _origin(about: Number) -> str:
     if about.derived:
         return " (computed)"
-    return " (published code)" if about.place == PUBLISHED_CODE else ""
+    return " (published code)" if about.place == "published code" else ""
 
 
 class PaperNumber(SphinxRole):

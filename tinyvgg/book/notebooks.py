@@ -40,8 +40,10 @@ UNSEEN = "remove-output"
 """Tag of cells whose output no page shows."""
 LINKS = ("LinkModel", "DirectionalLinkModel")
 REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f]{32})")
-PRIVATE = re.compile(r"(?<![\w.])(?:/(?:home|Users|root|tmp|private)/\S+|[A-Z]:\\\\?Users\\\S+)")
-ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+PRIVATE = re.compile(
+    r"(?<![\w.])(?:/(?:home|Users|root|tmp|private)/\S+|[A-Z]:\\\\?Users\\\S+|at 0x[0-9a-f]{6,})"
+)
+"""Paths and memory addresses of one machine."""
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -153,10 +155,8 @@ def shown(path: Path) -> str:
 
 def convert(source: Path, folder: Path) -> Path:
     """Write a source as a notebook that papermill and JupyterLab open, and return its path."""
-    notebook = jupytext.read(source)
-    notebook.metadata.pop("jupytext", None)
     target = folder / f"{source.stem}.ipynb"
-    write_notebook(normalise(notebook), target)
+    write_notebook(normalise(jupytext.read(source)), target)
     return target
 
 
@@ -211,7 +211,11 @@ def facts(executed: Path) -> dict[str, Any]:
 
 def write_notebook(notebook: Any, path: Path) -> None:
     """Write a notebook whole or not at all, with one final line end."""
-    text = nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
+    write_text(nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file whole or not at all, with the same line ends on every system."""
     files.write_whole(path, lambda to: to.write_text(text, encoding="utf-8", newline="\n"))
 
 
@@ -238,8 +242,8 @@ def normalise(notebook: Any) -> Any:
 
 def _normalise_cell(cell: Any) -> None:
     dropped = ("papermill", "execution")
-    kept = {name: value for name, value in cell.metadata.items() if name not in dropped}
-    cell.metadata = nbformat.from_dict({k: v for k, v in kept.items() if v != []})
+    kept = {k: v for k, v in cell.metadata.items() if k not in dropped and v != []}
+    cell.metadata = nbformat.from_dict(kept)
     if cell.cell_type != "code":
         return
     cell.outputs = _merge_streams(out for out in cell.outputs if not _is_progress(out))
@@ -270,12 +274,8 @@ def _is_progress(output: Any) -> bool:
 
 def _normalise_widgets(notebook: Any, state: dict[str, Any]) -> None:
     """Name the widgets that are shown by their order, and drop all others."""
-    views = [
-        output["data"][WIDGET_VIEW]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if WIDGET_VIEW in output.get("data", {})
-    ]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    views = [each.data[WIDGET_VIEW] for each in outputs if WIDGET_VIEW in each.get("data", {})]
     order = _reachable([view["model_id"] for view in views], state)
     if not order:
         return
@@ -308,10 +308,8 @@ def _reachable(roots: list[str], state: dict[str, Any]) -> list[str]:
         for model, content in state.items()
         if content["model_name"] in LINKS and place.keys() >= set(_references(content))
     }
-    described = {
-        model: REFERENCE.sub("", json.dumps(state[model], sort_keys=True)) for model in links
-    }
-    return [*order, *sorted(links, key=lambda model: (links[model], described[model]))]
+    text = {link: REFERENCE.sub("", json.dumps(state[link], sort_keys=True)) for link in links}
+    return [*order, *sorted(links, key=lambda link: (links[link], text[link]))]
 
 
 def _references(model: Any) -> list[str]:
@@ -333,9 +331,7 @@ def refuse_private(notebook: Any, name: str) -> None:
     own = [str(p) for p in (files.project(), files.home(), Path.home()) if len(p.parts) > 1]
     for place, text in texts.items():
         found = [path for path in own if path in text]
-        found += [
-            match[0].strip() for match in (PRIVATE.search(text), ADDRESS.search(text)) if match
-        ]
+        found += PRIVATE.findall(text)
         if found:
             raise UserError(
                 f"notebook {name} shows {found[0]!r} in {place}, which only one machine has: "

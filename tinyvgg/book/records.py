@@ -1,18 +1,79 @@
 """Numbers and verdicts that notebooks recorded: read, committed, and compared."""
 
+import ast
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 
 import tinyvgg
 from tinyvgg import files, paper
-from tinyvgg.chapters.verdicts import Number, Records, Verdict
+from tinyvgg.chapters.verdicts import TEXT, Verdict
 from tinyvgg.errors import UserError
+from tinyvgg.faces.sources import DEFAULTS
+
+
+@dataclass(frozen=True)
+class Number:
+    """A recorded quantity; a fresh one may differ from it by `tolerance`, in its own unit."""
+
+    value: paper.Value
+    tolerance: float = 0.0
+
+    def agrees(self, fresh: "Number") -> bool:
+        """Whether a fresh value is within this one's tolerance; text has to be equal."""
+        if isinstance(self.value, str) or isinstance(fresh.value, str):
+            return self.value == fresh.value
+        return abs(self.value - fresh.value) <= self.tolerance + 1e-12
+
+
+@dataclass(frozen=True)
+class Records:
+    """All that notebooks recorded: numbers by key, verdicts by claim."""
+
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def glued(self) -> set[str]:
+        """The keys under which pages find all this."""
+        return {*self.numbers, *(f"verdict.{claim}" for claim in self.verdicts)}
+
+
+def collect(notebooks: Iterable[Path]) -> Records:
+    """Return everything that was recorded in executed notebooks."""
+    numbers: dict[str, Number] = {}
+    verdicts: dict[str, Verdict] = {}
+    for path in notebooks:
+        outputs = [each for cell in read_notebook(path).cells for each in cell.get("outputs", [])]
+        for output in outputs:
+            about = output.get("metadata", {}).get("tinyvgg")
+            if about is None:
+                continue
+            key, claim = output.metadata["scrapbook"]["name"], about.get("claim")
+            value = ast.literal_eval(output.data[TEXT])
+            if key in numbers or claim in verdicts:
+                raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
+            if claim:
+                verdicts[claim] = Verdict(claim, str(value), about["reason"])
+            else:
+                numbers[key] = Number(value, about["tolerance"])
+    return Records(numbers, verdicts)
+
+
+def read_notebook(executed: Path) -> Any:
+    """Read an executed notebook."""
+    try:
+        return nbformat.read(executed, as_version=4)
+    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
+        raise UserError(
+            f"notebook {str(executed)!r} is missing or damaged: run 'make reproduce'"
+        ) from None
 
 
 def results_path(parameters: Mapping[str, Any]) -> Path:
@@ -43,7 +104,8 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
         content = json.loads(path.read_text("utf-8"))
         numbers = {key: Number(**entry) for key, entry in content["numbers"].items()}
         verdicts = {key: Verdict(key, **entry) for key, entry in content["verdicts"].items()}
-        return dict(content["provenance"]["parameters"]), Records(numbers, verdicts)
+        parameters = {name: content["provenance"]["parameters"][name] for name in DEFAULTS}
+        return parameters, Records(numbers, verdicts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"record {str(path)!r} is missing or damaged: run 'make record'") from None
 
@@ -74,14 +136,13 @@ def _shown(number: Number | None) -> str:
 
 
 SETS = ("unique", "common", "random", "contrast")
-PAIRS = "pairs shown"
 HEADLINES = (
     *(("t2", name, name, "") for name in ("accuracy", "errors")),
     *(("b1", f"pixels_{rule}", "pixels", "") for rule in ("literal", "cutoff")),
     *(("s3", name, name, "") for name in ("cases", "repaired_common", "repaired_unique")),
     ("s3", "repaired_random", "repaired_random", ""),
     ("s4", "cases", "cases", ""),
-    *(("s4", f"repaired_{name}", f"repaired_{name}", PAIRS) for name in SETS),
+    *(("s4", f"repaired_{name}", f"repaired_{name}", "pairs shown") for name in SETS),
     ("s4", "all_cases", "all_cases", ""),
     *(("s4", f"all_repaired_{name}", f"all_repaired_{name}", "") for name in SETS),
 )

@@ -11,7 +11,7 @@ from nbconvert import HTMLExporter
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.book import notebooks
-from tinyvgg.chapters.verdicts import read_notebook
+from tinyvgg.book.records import read_notebook
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import named, terms_of
 from tinyvgg.training.experiments import open_study
@@ -62,10 +62,8 @@ def check_place(page: Path) -> None:
     if page.suffix.lower() != ".html":
         raise UserError(f"output {str(page)!r} does not end in .html, such as report.html")
     numbers = page.with_suffix(".json")
-    for path in (page, numbers):
-        if path.is_dir():
-            raise UserError(f"output {str(path)!r} is a folder; name another file")
-    if (page.exists() or numbers.exists()) and not _is_report(numbers):
+    taken = page.exists() or numbers.exists()
+    if page.is_dir() or (taken and not _is_report(numbers)):
         raise UserError(
             f"output {str(page)!r} or {numbers.name!r} beside it is something else than a report;"
             " name another file"

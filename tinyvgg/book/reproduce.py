@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tinyvgg import files
 from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
-from tinyvgg.chapters.verdicts import Records, collect, read_notebook
+from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import DEFAULTS, check_committing, named
 from tinyvgg.training.experiments import open_study
@@ -107,10 +107,9 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
 def prepare(parameters: Mapping[str, Any], training: bool = True) -> str:
     """Render or decode the faces and train every network, with progress bars."""
     study = open_study(**parameters)
-    fingerprint = study.faces.fingerprint
     for task in study.tasks if training else ():
         study.run(task)
-    return fingerprint
+    return study.faces.fingerprint
 
 
 def _is_current(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> bool:
@@ -142,9 +141,8 @@ def _execute_all(
 
 def workers(count: int) -> Executor:
     """Return processes that execute notebooks and share the machine's threads."""
-    return ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), _share_threads, (count,)
-    )
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, spawn, _share_threads, (count,))
 
 
 def _share_threads(count: int) -> None:
@@ -160,11 +158,7 @@ def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    files.write_whole(path, lambda to: to.write_text(text, encoding="utf-8", newline="\n"))
+    notebooks.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", path)
 
 
 def record(made: Reproduction) -> list[Path]:
@@ -189,7 +183,7 @@ def record(made: Reproduction) -> list[Path]:
     for path in folder.glob("*.ipynb"):
         if path.name not in chapters:
             path.unlink()
-    _write_text(site.pages() / "claims.md", page)
+    notebooks.write_text(page, site.pages() / "claims.md")
     fingerprint = notebooks.facts(made.executed[0])["fingerprint"]
     results = records.results_path(made.parameters)
     _write_json(results, records.as_results(made.parameters, fingerprint, found))
@@ -218,6 +212,6 @@ def build_site(made: Reproduction) -> Path:
     profile, faces = made.parameters["profile"], made.parameters["faces"]
     site.copy_pages(book, made.executed)
     site.sign(book, profile, faces)
-    site.fit(book, found.glued, site.came_out(records.headlines(found.numbers), profile, faces))
+    site.fit(book, found.glued, records.headlines(found.numbers), profile, faces)
     (book / "claims.md").write_text(made.claims, encoding="utf-8")
     return site.build(book, made.folder / "site", strict=False)

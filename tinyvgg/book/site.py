@@ -79,8 +79,10 @@ def substitutions(profile: str, faces: str) -> dict[str, str]:
     return {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
 
 
-def fit(book: Path, known: Collection[str], instead: str) -> None:
-    """Replace the sections of a copy of the book that show numbers nobody recorded."""
+def fit(book: Path, known: Collection[str], table: pd.DataFrame, profile: str, faces: str) -> None:
+    """Show a table in place of sections of a copy of the book with numbers nobody recorded."""
+    template = TEMPLATES.get_template("came_out.md.j2")
+    instead = template.render(rows=table.itertuples(), profile=profile, faces=named(faces))
     for page in book.glob("*.md"):
         text = page.read_text("utf-8")
         page.write_text(without_missing(text, known, instead), encoding="utf-8")
@@ -95,12 +97,6 @@ def without_missing(page: str, known: Collection[str], instead: str) -> str:
         for section in re.split(r"(?m)^(?=## )", page)
     ]
     return "".join(sections)
-
-
-def came_out(table: pd.DataFrame, profile: str, faces: str) -> str:
-    """Return the section of a run that lacks some of the numbers: a table of those it has."""
-    template = TEMPLATES.get_template("came_out.md.j2")
-    return template.render(rows=table.itertuples(), profile=profile, faces=named(faces))
 
 
 def build(book: Path, target: Path, strict: bool) -> Path:
@@ -165,7 +161,8 @@ def _copy(built: Path, target: Path, faces: str) -> None:
 
 def _shorten(site: Path, place: str, name: str) -> None:
     """Replace a place by its name in all texts of a site, however it is spelled there."""
-    spelled = {spell(place): spell(name) for spell in (str, html.escape, _in_json)}
+    spelled = {place: name, html.escape(place): html.escape(name)}
+    spelled[json.dumps(place)[1:-1]] = json.dumps(name)[1:-1]
     for path in site.rglob("*"):
         if path.suffix in TEXTS:
             text = before = path.read_text("utf-8", "surrogateescape")
@@ -173,7 +170,3 @@ def _shorten(site: Path, place: str, name: str) -> None:
                 text = text.replace(there, instead)
             if text != before:
                 path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
-
-
-def _in_json(text: str) -> str:
-    return json.dumps(text)[1:-1]

@@ -1,15 +1,12 @@
 """Verdicts and recorded numbers, made the same way in every chapter."""
 
-import ast
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-import nbformat
 import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, display
@@ -23,7 +20,6 @@ VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
 GLUED = "application/papermill.record/"
 TEXT = GLUED + "text/plain"
 KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9_]+){2}")
-Value = bool | int | float | str
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -116,33 +112,6 @@ def mean_with_interval(values: "pd.Series[float]") -> str:
     return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
-@dataclass(frozen=True)
-class Number:
-    """A recorded quantity; a fresh one may differ from it by `tolerance`, in its own unit."""
-
-    value: Value
-    tolerance: float = 0.0
-
-    def agrees(self, fresh: "Number") -> bool:
-        """Whether a fresh value is within this one's tolerance; text has to be equal."""
-        if isinstance(self.value, str) or isinstance(fresh.value, str):
-            return self.value == fresh.value
-        return abs(self.value - fresh.value) <= self.tolerance + 1e-12
-
-
-@dataclass(frozen=True)
-class Records:
-    """All that notebooks recorded: numbers by key, verdicts by claim."""
-
-    numbers: Mapping[str, Number] = field(default_factory=dict)
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-
-    @property
-    def glued(self) -> set[str]:
-        """The keys under which pages find all this."""
-        return {*self.numbers, *(f"verdict.{claim}" for claim in self.verdicts)}
-
-
 def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> None:
     """Record numbers of the running notebook; pages show them, `make verify` compares them.
 
@@ -156,7 +125,7 @@ def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> Non
         plain = value.item() if hasattr(value, "item") else value
         if plain is None or (isinstance(plain, float) and not math.isfinite(plain)):
             continue
-        if not isinstance(plain, Value):
+        if not isinstance(plain, paper.Value):
             raise UserError(f"number {key!r} is {plain!r}; record a number, a name or None")
         _glue(key, plain, {"tolerance": float(tolerance)})
 
@@ -173,38 +142,7 @@ def conclude(verdicts: Iterable[Verdict]) -> Any:
     )
 
 
-def _glue(name: str, value: Value, about: dict[str, Any]) -> None:
+def _glue(name: str, value: paper.Value, about: dict[str, Any]) -> None:
     if get_ipython() is not None:
         metadata = {"scrapbook": {"name": name, "mime_prefix": GLUED}, "tinyvgg": about}
         display({TEXT: repr(value)}, raw=True, metadata=metadata)
-
-
-def collect(notebooks: Iterable[Path]) -> Records:
-    """Return everything that was recorded in executed notebooks."""
-    numbers: dict[str, Number] = {}
-    verdicts: dict[str, Verdict] = {}
-    for path in notebooks:
-        outputs = [each for cell in read_notebook(path).cells for each in cell.get("outputs", [])]
-        for output in outputs:
-            about = output.get("metadata", {}).get("tinyvgg")
-            if about is None:
-                continue
-            key, claim = output.metadata["scrapbook"]["name"], about.get("claim")
-            value = ast.literal_eval(output.data[TEXT])
-            if key in numbers or claim in verdicts:
-                raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
-            if claim:
-                verdicts[claim] = Verdict(claim, str(value), about["reason"])
-            else:
-                numbers[key] = Number(value, about["tolerance"])
-    return Records(numbers, verdicts)
-
-
-def read_notebook(executed: Path) -> Any:
-    """Read an executed notebook."""
-    try:
-        return nbformat.read(executed, as_version=4)
-    except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
-        raise UserError(
-            f"notebook {str(executed)!r} is missing or damaged: run 'make reproduce'"
-        ) from None
