@@ -48,7 +48,7 @@ $(READY): requirements.lock pyproject.toml
 
 # --------------------------------------------------------------------------------- the way through
 
-reproduce: setup  ## faces, training, all notebooks, a site, from scratch under build/
+reproduce: setup  ## render the faces, train, run all notebooks and build their site, under build/
 	@$(BIN)/tinyvgg reproduce --profile "$(PROFILE)" --faces "$(FACES)" --seed "$(SEED)"
 
 record: reproduce  ## the same, then renew what is committed: book/notebooks, claims, results
@@ -68,34 +68,34 @@ book: setup  ## build the site from what is committed
 
 # ----------------------------------------------------------------------------------------- tests
 
-test: setup  ## everything that guards the project: the five below, with their times
+test: setup  ## everything that guards the project: lint, types, unit, smoke and site, with their times
 	@rm -f "$(TIMES)"
 	@$(MAKE) --no-print-directory lint types unit smoke site
 	@echo && echo "all passed:" && cat "$(TIMES)"
 
-lint: setup  ## linter and formatter
+lint: setup  ## run the linter, and check the format
 	$(call timed,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
 
-types: setup  ## types
+types: setup  ## check the types
 	$(call timed,types,$(BIN)/mypy)
 
-unit: setup  ## unit tests
+unit: setup  ## run the unit tests
 	$(call timed,unit,OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal)
 
-smoke: setup  ## all notebooks at the smoke profile, through papermill and strictly through nbval
+smoke: setup  ## run all notebooks at the smoke profile with papermill, then nbval
 	$(call timed,smoke,OMP_NUM_THREADS=1 $(BIN)/tinyvgg reproduce --profile smoke --into "$(SMOKE)" --fresh --no-site)
 	@$(MAKE) --no-print-directory nbval
 
-nbval: setup  ## the second half of smoke: what the notebooks showed is what they show again
+nbval: setup  ## the second half of smoke: run them again, and compare all outputs with the first ones
 	$(call timed,nbval,OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope \
 		-p no:cacheprovider -o addopts= -o filterwarnings= "$(SMOKE)"/smoke-synthetic-0/notebooks)
 
-site: setup  ## the committed book, warnings as errors, complete without a network
+site: setup  ## build the committed book; warnings are errors, and it has to work offline
 	$(call timed,site,$(BIN)/tinyvgg site)
 
 # ------------------------------------------------------------------------------------- upkeep
 
-format: setup  ## let the formatter and the linter put right what they can
+format: setup  ## fix what the linter and the formatter can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 lock: setup  ## renew requirements.lock from requirements.in, keeping what still fits
