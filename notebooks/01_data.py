@@ -13,11 +13,11 @@
 # %% [markdown]
 # # The faces
 #
-# {cite:t}`fang2017` trains its networks on the Radboud Faces Database {cite:p}`langner2010`:
-# people of several kinds, each with eight expressions, three directions of gaze and five cameras
-# that release at the same moment. Those photographs are lent for research and may not be passed
-# on, so this book brings faces of its own. What is their design? How is it divided into images
-# that train a network and images that test it? And how far apart are those two parts?
+# {cite:t}`fang2017` trains its networks on the Radboud Faces Database {cite:p}`langner2010`: people
+# of several kinds, each with eight expressions, three directions of gaze and five cameras that
+# release at the same moment. Those photographs are lent for research and may not be passed on, so
+# this book brings faces of its own. What is their design? How are they divided into images that
+# train a network and images that test it? And how far apart are those two parts?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -34,7 +34,7 @@ from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.training.experiments import open_study
 
 # %% [markdown]
-# On first use the images are rendered, or read from their folder, and kept.
+# On first use the images are rendered, or read from their folder. They are kept for later runs.
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)
@@ -78,8 +78,8 @@ Markdown(
 # The table shows the paper's set, the part of it that the paper uses, the whole set of this source
 # with all its cameras, and what this run works on. The cameras at {paper}`d2.both.left_out_first`
 # and {paper}`d2.both.left_out_second` see a full profile. The paper leaves them out, and so the
-# synthetic set is not rendered from there, save for one figure. How photographs are cropped, and
-# which of them are left out, is shown in {doc}`14_photographs`.
+# synthetic set is not rendered from there, save for one figure. {doc}`14_photographs` shows how
+# photographs are cropped, and which of them are left out.
 
 # %%
 everything = data.whole_design(study.faces)
@@ -98,7 +98,7 @@ data.count_table(
 
 # %% [markdown]
 # Who is in it? The database has adults of two origins and children. This table counts the subjects
-# of this run by group and sex, or the images by class where the source knows no people.
+# of this run by group and sex, or the images by class where the source lists no subjects.
 
 # %%
 table = study.faces.index.table
@@ -109,7 +109,7 @@ else:
     people = table[study.tasks[-1]].value_counts().sort_index().rename("images").to_frame()
 people
 
-# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front and at the size that the network sees, by group and sex. The numbers are those that the source gives them; synthetic subjects have those of the database's, and share nothing else with them."}, "image": {"alt": "Portraits of all subjects in rows of twelve, each with its number, one block of rows for each group and sex"}}
+# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front and at the size that the network sees, by group and sex. The numbers are those that the source gives them; synthetic subjects have the numbers of the database's subjects, and share nothing else with them."}, "image": {"alt": "Portraits of all subjects in rows of twelve, each with its number, one block of rows for each group and sex"}}
 data.subjects_figure(study.faces)
 
 # %% [markdown]
@@ -154,7 +154,8 @@ pd.DataFrame(rows).T.rename_axis(["task", "split"])
 
 # %% [markdown]
 # Where a cell has an even number of images the two readings are the same; that is so in runs with
-# few subjects. No image is in both parts and none in neither, which the last two columns count.
+# few subjects. The last two columns count images that are in both parts, or in neither: there are
+# none.
 #
 # Which of the two did the paper use? Its text gives the number of errors and its table the
 # accuracy, and the one follows from the other through the number of test images:
@@ -178,7 +179,7 @@ pd.DataFrame(rows).T.rename_axis("split")
 # off the images of the *test* part first. This book follows the table; {doc}`../disagreements`
 # has the details.
 
-# %% mystnb={"figure": {"name": "fig-split", "caption": "The images of one subject, in the resolution of this run, by emotion (rows), camera angle and gaze (columns); where the source knows no subjects, images of each class. Frames show which of them train the network for the first task and which test it."}, "image": {"alt": "A grid of small images, about half of them in blue frames and half in orange ones, at random"}}
+# %% mystnb={"figure": {"name": "fig-split", "caption": "The images of one subject, in the resolution of this run, by emotion (rows), camera angle and gaze (columns); where the source lists no subjects, images of each class. Frames show which of them train the network for the first task and which test it."}, "image": {"alt": "A grid of small images, about half of them in blue frames and half in orange ones, at random"}}
 data.examples_figure(study.faces, study.split(study.tasks[0]))
 
 # %% [markdown]
@@ -197,12 +198,12 @@ nearness = {
 pd.DataFrame(nearness).T.rename_axis(["task", "split"]).round(4)
 
 # %% [markdown]
-# In the paper's design each image has as many possible twins as there are other gazes, and each of
-# those trains the network about every second time.
+# In the paper's design each image has as many possible twins as there are other gazes, and about
+# half of these train the network.
 #
-# To recognise an emotion from an image whose twin was learned takes less than to recognise it in a
-# stranger's face. The accuracies of Table 2, and those on the synthetic faces, are of this easier
-# kind; none of the networks behind them is tested on a subject that it has not seen.
+# It is easier to recognise an emotion in an image whose twin was learned than in a stranger's face.
+# The accuracies of Table 2, and those on the synthetic faces, are of this easier kind; none of the
+# networks behind them is tested on a subject that it has not seen.
 #
 # ## The paper's numbers beside ours
 
@@ -218,15 +219,14 @@ Markdown("; ".join([f"{len(known) - len(other)} of {len(known)} counts are the p
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# A claim about the data holds where every count is the paper's; one that is met in some counts
-# only holds in part.
+# A claim about the data holds where every count is the paper's, and in part where only some are.
 
 # %%
 conclude(data.verdicts(study))
 
 # %% [markdown]
-# - The splits can be repeated as the paper has them, to the image, once one decides for its table
-#   and against its text.
+# - The splits can be repeated as the paper has them once one decides for its table and against its
+#   text.
 # - In the paper's design the parts are disjoint, but far from independent. What a network gets
 #   right there says little about faces that it has never seen.
 # - Nothing in this chapter says whether these images are as hard as the paper's. The next one

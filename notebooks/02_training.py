@@ -15,8 +15,8 @@
 #
 # {cite:t}`fang2017` trains one network twice: once to classify the subjects, once to classify the
 # emotions. Is the network here that of the paper? How many images does it misclassify for each task
-# that the source of the images knows, and does it over-fit more to emotion than to identity, as
-# the paper says it does although there are fewer emotions?
+# that the source of the images has, and does it over-fit more to emotion than to identity, as the
+# paper says it does although there are fewer emotions?
 #
 # You will see the network layer by layer beside the paper's Table 1, both directions in which it
 # can be run, its training, and error rates with the uncertainty that a test on so many images
@@ -50,9 +50,9 @@ Markdown(f"This run trains {one}. {lacking(study, 'subject', 'emotion')}")
 # %% [markdown]
 # ## Training
 #
-# On a GPU where there is one, else on the processor. A network that was trained before is loaded;
-# one whose training was interrupted goes on from where it was. While it learns, its curves grow
-# here; below they are shown with intervals.
+# Training runs on a GPU where there is one, else on the CPU. A network that was trained before is
+# loaded; one whose training was interrupted goes on from where it was. While it learns, its curves
+# grow here; below they are shown with intervals.
 
 # %% tags=["nbval-ignore-output"]
 runs = [study.run(task, watchers=[training.LiveErrors(task, keep=False)]) for task in study.tasks]
@@ -70,8 +70,8 @@ for run in runs:
 pd.DataFrame.from_dict(speeds, orient="index").rename_axis("task")
 
 # %% [markdown]
-# The paper names its speed for images of its own size, on the GPU of its time; ours is for the
-# size of this run.
+# The paper's speed is for images of its own size, on a GPU of its time; ours is for the size of
+# this run.
 #
 # ## The network
 #
@@ -94,18 +94,18 @@ Markdown(
 
 # %% [markdown]
 # The picture shows the same network from left to right, and below it the network that undoes it,
-# from right to left. Unpooling puts each value back to where the maximum was, and needs to know
-# where that was: the *switches*, recorded on the way up.
+# from right to left. Unpooling puts each value back to where the maximum was. These places, the
+# *switches*, are recorded in the forward pass.
 
-# %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run: side² × number of maps, or neurons. Heights of the slabs go with the logarithm of the side."}, "image": {"alt": "A row of slabs that shrink from the image over three blocks of convolutions and max-poolings to four dense layers; below it a row of slabs that grow back from the last maps to the image, with arrows named switches from each max-pooling to its unpooling"}}
+# %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run: side² × number of maps, or neurons. The height of a slab follows the logarithm of the side."}, "image": {"alt": "A row of slabs that shrink from the image over three blocks of convolutions and max-poolings to four dense layers; below it a row of slabs that grow back from the last maps to the image, with arrows named switches from each max-pooling to its unpooling"}}
 training.diagram(record(runs[0].model, runs[0].tensor([0])))
 
 # %% [markdown]
 # ## The recipe
 #
 # Where the paper is silent, we follow the published code, except for the order of the images: the
-# code keeps the same order through all epochs, and here it is drawn anew for each. *glorot* are
-# Glorot and Bengio's uniformly drawn weights, *sgd* is plain gradient descent.
+# code keeps the same order through all epochs, and here it is drawn anew for each. *glorot* means
+# Glorot and Bengio's uniformly drawn weights, *sgd* plain gradient descent.
 
 # %%
 said = {
@@ -142,12 +142,11 @@ whole(settings)
 # the same images. The *test error* is that of the weights at the end of each epoch; its band is
 # Wilson's 95 % interval for the number of test images.
 #
-# A network that answers the same class always lies on the dotted line. Plain gradient descent can
-# stay on that plateau for epochs until it finds a way down, and without decay of its rate the
-# error may swing from one epoch to the next ever after.
-# The triangle marks the epoch that does best on the test part. The published code keeps that one,
-# and so chooses by the images that it is then judged by; here the network of the last epoch is
-# kept, whatever it is.
+# A network that gives every image the same class lies on the dotted line. Plain gradient descent
+# can stay on that plateau for epochs until it finds a way down, and as its rate does not decay, the
+# error may swing from one epoch to the next ever after. The triangle marks the epoch that does best
+# on the test part. The published code keeps that one, and so chooses by the images that it is then
+# judged by; here the network of the last epoch is kept, whatever it is.
 
 # %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing (gray) and on the test images after each epoch (in the colour of the task), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
 training.error_rates(runs)
@@ -155,9 +154,9 @@ training.error_rates(runs)
 # %% [markdown]
 # ## Accuracy
 #
-# The paper's Table 2 beside ours; its errors are counted in its text. Intervals are Wilson's and
-# cover the choice of test images only: another seed would give another network, which they do not
-# know of.
+# The table sets the paper's Table 2 beside ours; its text counts the errors. Intervals are Wilson's
+# and cover the choice of test images only: another seed would give another network, which they do
+# not cover.
 
 # %%
 rows = []
@@ -229,10 +228,10 @@ training.gap_table(runs, wrong_in_training)
 # ## What may be concluded, and what may not
 #
 # The rules, fixed beforehand: the *network* (T1) and the *recipe* (P1) hold where every entry is
-# the paper's. The *accuracy* (T2) holds where the interval of both tasks reaches up to the
-# paper's number, and in part where one does, or comes within five points of it. *Over-fitting*
-# (F5) holds where the gap of emotion exceeds that of identity and the interval of their
-# difference leaves zero out, in part where it exceeds it within chance.
+# the paper's. The *accuracy* (T2) holds where the interval of both tasks reaches up to the paper's
+# number, and in part where one does, or comes within five points of it. *Over-fitting* (F5) holds
+# where the gap of emotion exceeds that of identity and the interval of their difference lies above
+# zero, and in part where it exceeds it within chance.
 
 # %%
 conclude(training.verdicts(runs, wrong_in_training))
@@ -240,7 +239,7 @@ conclude(training.verdicts(runs, wrong_in_training))
 # %% [markdown]
 # - A difference in accuracy between this run and the paper mixes causes: other faces,
 #   and whatever else differs in the tables above. Nothing here takes them apart.
-# - A gap is that of a network at the epoch where it was stopped. Error rates swing, so another
-#   last epoch could give another result. The intervals know nothing of seeds or epochs.
+# - A gap is that of a network at the epoch where it was stopped. Error rates swing, so another last
+#   epoch could give another result. The intervals do not cover seeds or epochs.
 # - Two statements of this part of the paper are not tested yet: that other optimisers do no
 #   better, and that much deeper networks cannot be trained on these tasks.

@@ -13,13 +13,13 @@
 # %% [markdown]
 # # Misclassified cases
 #
-# Which images does a network misclassify? {cite:t}`fang2017` counts the errors of its two by camera
-# angle, subject and emotion, and names the person and the expression that are confused most.
-# Counts go up and down by chance. Which of these differences are more than that, in the paper and
-# here?
+# Which images does a network misclassify? {cite:t}`fang2017` counts the errors of its two networks
+# by camera angle, subject and emotion, and names the person and the expression that are confused
+# most. Counts go up and down by chance. Which of these differences are more than that, in the paper
+# and here?
 #
 # You will see error rates with intervals, the confusion matrix of each task that the source of the
-# images knows, the class of each that suffers most (in the paper a person and an emotion), and the
+# images has, the class of each that suffers most (in the paper a person and an emotion), and the
 # errors that the networks were surest of.
 
 # %% tags=["parameters"]
@@ -45,9 +45,8 @@ identity, emotion = runs[0], runs[-1]
 # %% [markdown]
 # ## The paper's counts beside ours
 #
-# Where a count is one of images, the interval is the one within which it would lie for as many
-# other test images: Wilson's for the share, times their number. All of the paper's counts are from
-# its section on misclassified cases.
+# Where a count is one of images, its interval is Wilson's for the share, times the number of test
+# images. All of the paper's counts are from its section on misclassified cases.
 
 # %%
 counts = {key: count for run in runs for key, count in errors.counts(run).items()}
@@ -66,7 +65,7 @@ for key, (count, _) in counts.items():
 # %% [markdown]
 # ## Error rates by what is known of an image
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by camera angle, gaze, emotion, sex and group, or by class where a source knows nothing else, with Wilson's 95 % intervals. Dotted: all test images. Diamonds: the paper's rates, where its counts allow to compute them."}, "image": {"alt": "Dots with horizontal intervals, one row for each level of each factor, one panel for each task"}}
+# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by camera angle, gaze, emotion, sex and group, or by class where a source lists nothing else, with Wilson's 95 % intervals. Dotted: all test images. Diamonds: the paper's rates, where its counts give them."}, "image": {"alt": "Dots with horizontal intervals, one row for each level of each factor, one panel for each task"}}
 errors.rates_figure(runs)
 
 # %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "Dots with vertical intervals, one for each subject in the order of their numbers, one panel for each task"}}
@@ -105,9 +104,9 @@ for run in runs:
 whole(pd.concat(tables, names=["task", "errors"]))
 
 # %% [markdown]
-# Read the paper's column first: where its count lies within the range of chance, there is nothing
-# that asks for an explanation. The worst of so many people is then no harder to classify than the
-# others: one of them has to be the worst.
+# Read the paper's column first: where its count lies within the range of chance, nothing needs an
+# explanation. The worst of so many people is then no harder to classify than the others: one of
+# them has to be the worst.
 #
 # ## Confusion matrices
 
@@ -126,14 +125,14 @@ whole(errors.missed_table(emotion))
 # %% [markdown]
 # ## The classes that suffer most
 #
-# Each error above the image that shows what it was taken for in otherwise the same circumstances,
-# as far as the source knows them: for identity the other person with the same expression, gaze and
-# angle; for emotion the same person with the other expression.
+# Each error stands above an image of the class that it was taken for, in circumstances that are
+# otherwise the same, as far as the source lists them: for identity the other person with the same
+# expression, gaze and angle; for emotion the same person with the other expression.
 
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
+# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has the most (top), and images of the classes they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
 errors.worst_figure(identity)
 
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has most of them (top), and what they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
+# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has the most (top), and images of the classes they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
 style.second(errors.worst_figure, runs)
 
 # %% [markdown]
@@ -166,7 +165,7 @@ conclude(errors.verdicts(runs))
 # - Error counts by angle, subject or emotion describe one network on one split. Where a count is
 #   within chance, a name such as that of the worst subject says nothing about the person; where
 #   it is not, it is still a finding about this network, and another seed may not repeat it.
-# - Which emotions are confused depends on how they are put on. On synthetic faces that is
-#   prescribed by the renderer, the same way for everyone; people differ more. That the same
-#   emotions suffer as in the paper would be remarkable, that others do is not.
+# - The emotions that are confused depend on how they are put on. On synthetic faces the renderer
+#   prescribes that, in the same way for everyone; people differ more. It would be remarkable if the
+#   same emotions suffered as in the paper; that others do is not.
 # - None of this says *why* an image was misclassified. The following chapters ask that.

@@ -64,11 +64,11 @@ identity = runs[study.tasks[0]]
 # \frac{e^{x_k}}{\sum_j e^{x_j}}, \qquad x_k = \sum_{i=1}^m a_i^{l-1} W_i^k + b_k .
 # $$
 #
-# The exponential grows with $x$, so the class with the largest $x_k$ wins. What makes $x_k$ large
-# are neurons with $a_i^{l-1} W_i^k > 0$, the paper argues, since $b_k$ is small. It calls such
-# neurons activated. Here are the terms for one image that the network for the first task gets
-# wrong. The first task is identity where the source knows subjects. (A network without errors
-# shows its first test image.)
+# The exponential grows with $x$, so the class with the largest $x_k$ wins. Since $b_k$ is small,
+# the paper argues, neurons with $a_i^{l-1} W_i^k > 0$ make $x_k$ large. It calls such neurons
+# activated. Here are the terms for one image that the network for the first task gets wrong. The
+# first task is identity where the source lists subjects. (For a network without errors it is the
+# first test image.)
 
 # %%
 rows = identity.split.test[identity.errors] if len(identity.errors) else identity.split.test
@@ -102,7 +102,7 @@ chapter.last_layers(image, identity.classes)
 #
 # The paper assumes it. We measure it on test images drawn at random: the share of $|b_k|$ in the
 # sizes of all terms of $x_k$, and how often the same class still wins without the biases of the
-# last layer, and without those of any dense layer. In brackets 95 % intervals.
+# last layer, and without those of any dense layer. Brackets hold 95 % intervals.
 
 
 # %%
@@ -260,7 +260,7 @@ chapter.layers_figure(kept, "share of active units kept")
 # those that lead to *any* of the neurons chosen before, and where these are dozens, hardly any
 # active neuron lacks one.
 #
-# ## Does it look at the class?
+# ## Does it depend on the class?
 #
 # If the pixels found belong to the decision, another class should have other pixels. We walk back
 # from three classes on the same recorded pass: the predicted one, the true one, and one at random
@@ -268,7 +268,7 @@ chapter.layers_figure(kept, "share of active units kept")
 # of two sets is the number of common elements over that of all elements (Jaccard): 1 for identical
 # sets. Images for which both sets are empty are left out.
 #
-# A control shows what a method does that depends on the class. Above the last maps the network is
+# A control shows what a method finds that depends on the class. Above the last maps the network is
 # piecewise linear, so a pixel's exact share in a logit is its activation times the logit's
 # gradient. *contribution* takes as many pixels as the cutoff keeps, those with the largest share.
 
@@ -378,7 +378,7 @@ for key, value in numbers.items():
     record_numbers({key: value}, tolerance=0.0 if key.endswith("total") else 0.4 * abs(value))
 
 # %% [markdown]
-# One detail of the code cannot be seen in its results: it looks neurons up by value, so that those
+# One detail of the code does not show in its results: it looks neurons up by value, so that those
 # with equal products collapse into the first. How many pixels does that lose?
 
 # %%
@@ -397,7 +397,7 @@ pd.DataFrame.from_dict(lost, orient="index")
 #
 # A verdict is *holds* where all parts of a claim are met (✓), *holds in part* where some are.
 # Biases count as small where leaving out those of the last layer changes fewer than one answer in
-# twenty, the whole interval considered. A walk looks at the class where the pixels of the
+# twenty, the whole interval considered. A walk depends on the class where the pixels of the
 # predicted and of a random class overlap by less than 0.99, again with the whole interval.
 # Identity draws on more pixels where the interval of the difference of the means lies above zero.
 

@@ -205,8 +205,8 @@ pd.Series(
 ).to_frame()
 
 # %% [markdown]
-# The whole projection is checked in the project's tests against Captum's deconvolution
-# {cite:p}`kokhlikyan2020`, which gets it from a changed gradient.
+# The project's tests check the whole projection against Captum's deconvolution
+# {cite:p}`kokhlikyan2020`, which gets it from a modified gradient.
 #
 # ## A face from each level
 
@@ -226,8 +226,8 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 #
 # The text of the paper says nothing about either. The published code adds to the output of each
 # transposed convolution the bias of the convolution before, and rectifies the image as well;
-# {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is theirs and the default here,
-# `deconvolve(trace, **PUBLISHED)` the code's.
+# {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
+# `deconvolve(trace, **PUBLISHED)` is the code's.
 
 # %% mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections."}}
 options = {
@@ -323,10 +323,10 @@ record_numbers(
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# E1 holds where equation 1 and the inverses give torch's sizes and each image has its size back;
-# F4 where pooling the unpooled arrays gives the same maxima; F3 where each counterpart restores
-# its layer's size, is the adjoint where it is a convolution, and where the image comes back with a
-# correlation above 0.9 (from all last maps, in the trained network, the whole interval
+# E1 holds where equation 1 and the inverses give torch's sizes and each image has its size back. F4
+# holds where pooling the unpooled arrays gives the same maxima. F3 holds where each counterpart
+# restores its layer's size and is the adjoint if it is a convolution, and where the image comes
+# back with a correlation above 0.9 (from all last maps, in the trained network, the whole interval
 # considered).
 
 # %%
@@ -335,10 +335,10 @@ record_numbers({f"f3.{task}.correlation_with_image": alike.mean()}, tolerance=0.
 conclude(chapter.verdicts(sizes, pooling, layers, gaps, alike))
 
 # %% [markdown]
-# A deconvolved image shows where in the image the values of the maps came from, since the
-# switches remember it. That a feature can be recognised in it does not show that the network has
-# learnt that feature, nor that the decision uses it: as far as a network with random weights
-# makes such images too, training is not what they show, and the dense layers, where the decision
-# falls, take no part in any of them. The correlations above say how far the projection follows
-# the image rather than the training for *this* network and these faces; they use one random
-# network, and pixelwise correlation is a coarse measure of likeness.
+# A deconvolved image shows where in the image the values of the maps came from, since the switches
+# remember it. That a feature can be recognised in it does not show that the network has learnt that
+# feature, nor that the decision uses it. As far as a network with random weights makes such images
+# too, they do not show training; and the dense layers, where the decision falls, take no part in
+# any of them. The correlations above say how far the projection follows the image rather than the
+# training for *this* network and these faces; they use one random network, and pixelwise
+# correlation is a coarse measure of likeness.

@@ -119,9 +119,9 @@ for task, table in tables.items():
 # The published code takes grayscale versions of both deconvolutions, keeps whole gray levels of
 # their difference, multiplies by {paper}`a2.both.code_gain` with wrap-around at
 # {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish; larger ones go
-# round like a clock's hand, so that a stronger feature can be lighter than a weaker one. What its
-# deconvolutions are scaled to is not known; ours are put on the scale of 8-bit images. The last
-# step, an increase of brightness and contrast, is left out.
+# round like a clock's hand, so that a stronger feature can be lighter than a weaker one. The scale
+# of its deconvolutions is not known; ours are put on the scale of 8-bit images. We leave out the
+# last step, an increase of brightness and contrast.
 
 # %%
 GAIN, LEVELS = (int(paper.number(f"a2.both.code_{name}")) for name in ("gain", "levels"))
@@ -144,8 +144,7 @@ published, _ = display(tracked[first])
 chapter.feature_sets(tracked[first], published)
 
 # %% [markdown]
-# How far does the darkness that one sees in the last column follow the difference that it is made
-# from?
+# How far does the darkness in the last column follow the difference that it is made from?
 
 # %%
 displayed = {}
@@ -175,14 +174,14 @@ chapter.gallery(tracked[first], "cutoff")
 # %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "The next page of the errors of the same network."}, "image": {"alt": "Many small images, each beside a map of ink."}}
 chapter.gallery(tracked[first], "cutoff", page=1)
 
-# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Images that the network for the last task gets wrong, the first page (`page=` shows more). Each with its tracked features at its right (published cutoff)."}, "image": {"alt": "Many small images, each beside a map of ink."}}
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Images that the network for the last task gets wrong, the first page; `page=1` shows the next. Each with its tracked features at its right (published cutoff)."}, "image": {"alt": "Many small images, each beside a map of ink."}}
 style.second(lambda part: chapter.gallery(part, "cutoff", size=80), list(tracked.values()))
 
 # %% [markdown]
 # ## Where the features lie
 #
-# The cameras of a set like the paper's stand still, so that faces of one angle lie upon each other
-# and can be averaged.
+# The cameras of a set like the paper's stand still, so that faces of one angle coincide and can be
+# averaged.
 
 # %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the images that the network for the first task gets wrong, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Boxes, on synthetic faces seen from the front: eyes, nose, cheeks and mouth."}, "image": {"alt": "Mean images by angle, and below them three rows of mean ink."}}
 chapter.average_features(tracked[first])
@@ -224,9 +223,9 @@ record_numbers(
 conclude(chapter.verdicts(tracked, tables, densities, agrees))
 
 # %% [markdown]
-# That features lie on eyes, nose, cheeks and mouth is what F8 says, and all that its test can
-# show. It does not show that they were selected: ink from random pixels, or from all pixels, has
-# to lie somewhere as well, and the tables above say how alike the three are. Where they are alike,
-# the picture shows what the network's maps contain, not why it erred. Nor does ink in a region
-# show that the decision changes without it; the case studies, {doc}`07_subject_40` and
+# F8 says that features lie on eyes, nose, cheeks and mouth, and its test can show no more than
+# that. It does not show that they were selected: ink from random pixels, or from all pixels, has to
+# lie somewhere as well, and the tables above say how alike the three are. Where they are alike, the
+# picture shows what the network's maps contain, not why it erred. Nor does ink in a region show
+# that the decision changes without it; the case studies, {doc}`07_subject_40` and
 # {doc}`08_eight_emotions`, suppress pixels and ask the network again.

@@ -14,14 +14,14 @@
 # # Two similar images, one of them wrong
 #
 # Two photographs of subject {paper}`f9.subject.subject` differ in little but the gaze. The network
-# of {cite:t}`fang2017` knows the subject in one and takes it for somebody else in the other.
+# of {cite:t}`fang2017` identifies the subject in one and takes it for somebody else in the other.
 # Backtracking finds mostly the same pixels in both images, at different values. Without these
 # *common pixels* the network classifies neither image correctly. The paper concludes that the
 # values of the common pixels decide.
 #
-# This chapter makes the same comparison, and adds what it lacks: other pairs, both readings of
-# the backtracking rule, and controls. Do values differ less between two images that are both
-# right? Does the answer survive when as many *other* pixels go?
+# This chapter makes the same comparison, and adds what it lacks: other pairs, both readings of the
+# backtracking rule, and controls. Do values differ less between two images that are both classified
+# correctly? Does the answer stay when as many *other* pixels are suppressed?
 #
 # You will see one pair in detail, the values of its common pixels, its probabilities with and
 # without them, and then the same for all other errors.
@@ -233,10 +233,10 @@ record_numbers(cases.keyed("f10", run, means), tolerance=0.4)
 #
 # The paper sets the common pixels to zero and finds that the confidence is gone. We do the same,
 # for both images, and then with as many pixels chosen otherwise: active ones at *random* (mean of
-# several draws), and the most *contrastive* ones, those with the largest share in the logit of
-# the wrong class minus that of the true one (in the right image the other way round). The head of
-# the network is piecewise linear, so that a pixel's share in a logit is its activation times the
-# logit's gradient, exactly.
+# several draws), and the most *contrastive* ones, those with the largest share in the logit of the
+# wrong class minus that of the true one (in the right image the other way round). The head of the
+# network is piecewise linear, so a pixel's share in a logit is exactly its activation times the
+# logit's gradient.
 
 
 # %%
@@ -249,7 +249,7 @@ errors, lookalikes = suppress(pair), suppress(pair.reversed())
 confidences = {rule: cases.confidence_table(errors[rule], lookalikes[rule]) for rule in RULES}
 sets = ["nothing", "common", "random_common", "contrastive_common"]
 
-# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the mistaken class and all others, for four choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the class that the error was taken for and all others, for four choices of pixels"}}
 COLOURS = {
     "true": (style.BLUE, "true class"),
     "mistaken": (style.RED, "class that (b) was taken for"),
@@ -343,7 +343,7 @@ cases.rates_figure(repaired, names, "that become right")
 whole(cases.rates_table(changed["cutoff"], names))
 
 # %% [markdown]
-# And what becomes of the right images, the look-alikes, when the same is done to them:
+# The same for the right images, the look-alikes:
 
 # %%
 kept = summarise(suppress(others.reversed()), "changed")["cutoff"]
@@ -377,15 +377,15 @@ whole(paper.compare(("", key, found[key], interval) for key, interval in interva
 # ## What may be concluded, and what may not
 #
 # Each claim gets two points under each rule; it holds where it gets both points under both rules,
-# and does not where it gets none.
+# and does not hold where it gets none.
 #
-# - **F9** holds where the pair differs in gaze only, in part where in more than that.
+# - **F9** holds where the pair differs in gaze only, in part where it differs in more.
 # - **S1**: both points where more than half of the pixels of either image are common.
 # - **F10**: one point where the common values differ more between error and look-alike than
 #   between two right images (95 % interval of the mean difference above zero), the second where
 #   they differ by a quarter of their mean at least.
 # - **S2**: one point where both answers change without the common pixels, the second where they
-#   mostly survive without as many random ones.
+#   mostly stay without as many random ones.
 # - **S3**: one point where most answers change (interval above one half), one where more of them
 #   change than without random pixels (interval of the difference above zero).
 
@@ -401,8 +401,8 @@ conclude(
 )
 
 # %% [markdown]
-# - Similar images have much the same active pixels, and much the same large ones. An overlap is
-#   to be read against the one that chance and mere size of activation give.
+# - Similar images have much the same active pixels, and much the same large ones. Compare an
+#   overlap with those that chance and mere size of activation give.
 # - That an answer changes without some pixels says that the answer needed pixels, and not yet
 #   that it needed these. Only the difference to random pixels of the same number speaks about the
 #   choice.

@@ -22,9 +22,9 @@
 # those that contribute most to the wrong answer by the network's own arithmetic? And what does their
 # suppression do to images that were right?
 #
-# You will see one error for each emotion that something was taken for, its probabilities before
-# and after, the repairs of all errors beside controls, and an explorer in which you can suppress
-# pixels yourself.
+# You will see one error for each emotion that an image was taken for, its probabilities before and
+# after, the repairs of all errors beside controls, and an explorer in which you can suppress pixels
+# yourself.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -51,10 +51,10 @@ Markdown(cases.network_sentence(run, "emotion"))
 # %% [markdown]
 # ## One error for each wrong answer
 #
-# Group A has, for each class that an image was mistaken for, the error that is nearest to its
+# Group A has, for each class that an image was taken for, the error that is nearest to its
 # look-alike, and group B these look-alikes: right test images of the error's true class, of the
-# same subject and at the same angle as far as these are known. How the paper chose its eight is not said;
-# ours are chosen by similarity alone, before anything is suppressed.
+# same subject and at the same angle as far as these are known. The paper does not say how it chose
+# its eight; ours are chosen by similarity alone, before anything is suppressed.
 
 # %%
 pairs = cases.record_pairs(run, cases.find_cases(run))
@@ -103,7 +103,7 @@ eight_figure() if len(eight) else cases.NO_PAIR
 # With $L_A$ and $L_B$ the backtracked pixels of the two images, the network's head is run again
 # on the maps of A without $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
 
-# %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for the errors of the figure before, as they were (gray) and without the pixels unique to them (blue, cutoff). The true class has a green ground, the one that the image was taken for a red one."}, "image": {"alt": "Up to eight small bar charts of probabilities before and after suppression"}}
+# %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for the errors of the figure before, as they were (gray) and without the pixels unique to them (blue, cutoff). The true class has a green background, the one that the image was taken for a red one."}, "image": {"alt": "Up to eight small bar charts of probabilities before and after suppression"}}
 after = {
     rule: rescore(eight.wrong, cases.pixel_sets(eight, how).unique) for rule, how in RULES.items()
 }
@@ -111,7 +111,7 @@ after = {
 
 @style.styled()
 def probabilities_figure():
-    """Draw the probabilities before and after, the true class on a green ground."""
+    """Draw the probabilities before and after, the true class on green."""
     figure, axes = style.grid(-(-len(eight) // 4), 4, aspect=1.1, sharey=True)
     places = np.arange(len(classes))
     states = {
@@ -204,20 +204,20 @@ record_numbers(found | cases.keyed("t3", run, equal), tolerance=8)
 whole(pd.DataFrame(rows).T.rename_axis("probabilities"))
 
 # %% [markdown]
-# Where the column with the ReLU has several equal entries and the one without has only the
-# smallest itself, the reading is possible: it makes what the paper prints. It is not proven by
-# that. The answer itself, the largest logit, is the same with and without a ReLU as long as one
-# logit is positive, so the paper's eight corrections do not depend on it.
+# Where the column with the ReLU has several equal entries and the one without has only the smallest
+# itself, the reading is possible: it gives what the paper prints. That does not prove it. The
+# answer itself, the largest logit, is the same with and without a ReLU as long as one logit is
+# positive, so the paper's eight corrections do not depend on it.
 #
 # ## All errors, and the controls
 #
-# Eight chosen cases say little about the others. The same suppression for every error that has a
-# look-alike, beside: *all* backtracked pixels, the *common* ones, and as many pixels as the
-# unique ones chosen at *random* among the active ones (several draws), by *largest* activation,
-# and by *contrastive* contribution: activation times the gradient of the wrong logit minus the
-# true one, which is exactly what a pixel adds to that difference as long as no ReLU of the head
-# switches. An error is *repaired* if the answer becomes its true class. The last set is the
-# smallest one found that does so (`repair`); {doc}`09_repairs` is about those.
+# Eight chosen cases say little about the others. So we suppress the unique pixels of every error
+# that has a look-alike, and beside them other sets: *all* backtracked pixels, the *common* ones,
+# and as many pixels as the unique ones chosen at *random* among the active ones (several draws), by
+# *largest* activation, and by *contrastive* contribution: activation times the gradient of the
+# wrong logit minus the true one. That is exactly what a pixel adds to this difference as long as no
+# ReLU of the head switches. An error is *repaired* if the answer becomes its true class. The last
+# set is the smallest one found that does so (`repair`); {doc}`09_repairs` is about those.
 
 # %%
 suppressed = {rule: cases.suppression_table(pairs, how, seed=seed) for rule, how in RULES.items()}
@@ -271,8 +271,8 @@ cases.rates_figure(harmed, names, "harmed")
 # %% [markdown]
 # ## Try it
 #
-# Pick an error and what to suppress. Everything that this explorer shows was computed when the
-# notebook ran, so that it needs no kernel.
+# Pick an error and the pixels to suppress. Everything that this explorer shows was computed when
+# the notebook ran, so it needs no kernel.
 
 # %%
 bench = Bench(run, eight, seed=seed)
@@ -317,14 +317,14 @@ whole(paper.compare(("", key, found[key], interval) for key, interval in interva
 # ## What may be concluded, and what may not
 #
 # - **F11** holds where there is an error with a right look-alike for every emotion, in part where
-#   for some.
-# - **T3** gets one point under each rule where the true emotion comes out largest in some rows,
-#   two where in all.
+#   there is one for some.
+# - **T3** gets one point under each rule where the true emotion comes out largest in some rows, two
+#   where it does in all.
 # - **S4** gets one point under each rule where the unique pixels repair more errors than random
-#   ones (interval of the difference above zero), and a second where besides they repair all of
-#   the chosen eight, and more of all errors than the common pixels do.
+#   ones (interval of the difference above zero), and a second where they also repair all of the
+#   chosen eight, and more of all errors than the common pixels do.
 #
-# A claim holds with all points under both rules, and does not with none.
+# A claim holds with all points under both rules, and does not hold with none.
 
 # %%
 conclude(

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # How few pixels undo an error?
 #
-# Both case studies take pixels away and look at what becomes of the answer. This chapter, which
-# has no counterpart in the paper, turns the question round: *which* pixels have to go, at least,
-# for a wrong answer to become right? It
+# Both case studies take pixels away and look at the answer. This chapter, which has no counterpart
+# in the paper, turns the question round: *which* pixels have to go, at least, for a wrong answer to
+# become right? It
 #
 # - sets the rules of backtracking beside each other: what each needs, costs and is blind to;
 # - measures how many errors each way of ranking pixels repairs, for every number of pixels;
@@ -78,10 +78,10 @@ pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 #
 # ## Pixels and repairs
 #
-# Take the misclassified test images that have a right look-alike. Rank the pixels of each, set
-# the first $m$ to zero, and ask the network again. Shown beside the rankings are the paper's two
-# sets, at their mean size, and the repair sets: the share of errors that have one of at most $m$
-# pixels.
+# Take the misclassified test images that have a right look-alike. Rank the pixels of each, set the
+# first $m$ to zero, and classify the image again. The figure shows the rankings beside the paper's
+# two sets, at their mean size, and beside the repair sets: the share of errors that have one of at
+# most $m$ pixels.
 
 # %%
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
@@ -111,10 +111,10 @@ whole(pd.DataFrame(columns).rename_axis(["chosen", "pixels"]))
 # %% [markdown]
 # ## The smallest sets
 #
-# `repair` goes greedily: among the pixels with the largest contrastive contributions it suppresses
-# the one that brings the true class nearest, asks the network anew, and goes on until the answer
-# is right. Then it gives pixels back, one, two and more at a time, wherever the answer stays
-# right. A set is *certainly minimal* where all of its parts were tried and none repairs.
+# `repair` is greedy: among the pixels with the largest contrastive contributions it suppresses the
+# one that brings the true class nearest, classifies the image again, and goes on until the answer
+# is right. Then it restores pixels, one, two and more at a time, wherever the answer stays right. A
+# set is *certainly minimal* where all of its parts were tried and none repairs.
 
 
 # %%
@@ -143,9 +143,9 @@ whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task"))
 findings.sizes_figure(repairs)
 
 # %% [markdown]
-# How far is greed from the best? Among the most contrastive pixels of each error, as many as the
-# table's title says, we try *all* sets. A set of ours may still be smaller, since it may use
-# pixels that are not among these.
+# How far is the greedy search from the optimum? Among the most contrastive pixels of each error, as
+# many as the table's title says, we try *all* sets. A set of ours may still be smaller, since it
+# may use pixels that are not among these.
 
 # %%
 candidates, rows = 10, {}
@@ -221,8 +221,7 @@ for task, (part, found) in repairs.items():
 whole(pd.DataFrame(rows).T.rename_axis(["task", "rule"]))
 
 # %% [markdown]
-# And does the right image need the same pixels? We set them to zero, by position, in the
-# look-alike:
+# Does the right image need the same pixels? We set them to zero, by position, in the look-alike:
 
 # %%
 harmed = {
@@ -260,11 +259,11 @@ for task, (part, found) in repairs.items():
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - The paper's sets hold many pixels that the error does not depend on, if repair sets are much
-#   smaller. That they repair some errors then says little about the rule that chose them.
-# - What decides is in both images, only stronger in one, if repair sets lie among the common
-#   pixels more often than active pixels do: the question is not whether a pixel is active but how
-#   much.
+# - If repair sets are much smaller than the paper's, the paper's sets hold many pixels that the
+#   error does not depend on. That they repair some errors then says little about the rule that
+#   chose them.
+# - If repair sets lie among the common pixels more often than active pixels do, the deciding pixels
+#   are active in both images, only stronger in one.
 # - A small repair set shows that the image lies near a border between two classes, the nearer the
 #   larger the gap to the controls is. It does not show a cause in the world: pixels set to zero
 #   are something the network has never seen.

@@ -69,9 +69,9 @@ chapter.projections_below(
 )
 
 # %% [markdown]
-# In numbers: how alike the *ink* (mean absolute value over the colours) of a projection is to that
-# of the default, to the edges of the image itself, which no network is needed for, and to the
-# same projection of another face. Means over a sample of test images, with 95 % bootstrap
+# The table correlates the *ink* (mean absolute value over the colours) of a projection with that of
+# the default, with the edges of the image itself, which need no network, and with the same
+# projection of another face. It has means over a sample of test images, with 95 % bootstrap
 # intervals.
 
 
@@ -146,10 +146,10 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - The recorded switches bring what their rows share and the other rows lack: they remember where
-#   in the image the maxima were, whatever the maps say.
-# - A high correlation with the edges of the image says that the projection shows the image's
-#   edges, and none says that the network uses them.
+# - The rows with recorded switches share what the other rows lack: their switches remember where in
+#   the image the maxima were, whatever the maps say.
+# - A high correlation with the edges of the image says that the projection shows these edges. It
+#   does not say that the network uses them.
 # - The choice among tied maxima matters wherever a projection passes windows that are zero
 #   throughout. Two libraries that differ in nothing else may show different pictures.
 # - These are statements about one network and its faces.

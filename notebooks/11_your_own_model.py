@@ -14,9 +14,9 @@
 # # Explain your own model
 #
 # The methods of this book work on other networks than Tiny VGG: convolutions, ReLUs, batch norms
-# and max-pools, then a flatten and dense layers. Here they explain torchvision's VGG-16. It
-# comes without training, since its trained weights would have to be downloaded; what is shown is
-# therefore *how*, and not what a trained network sees. With yours, replace the line that makes
+# and max-pools, then a flatten and dense layers. Here they explain torchvision's VGG-16. It is not
+# trained, since trained weights would have to be downloaded: the chapter shows *how* to explain a
+# network, and not what a trained one sees. For a network of your own, replace the line that makes
 # `net`:
 #
 # ```python
@@ -119,8 +119,8 @@ pd.DataFrame(
 # %% [markdown]
 # ## See it in the image
 #
-# `deconvolve` projects the last maps back, and `track_features` shows what a set of pixels adds
-# to that.
+# `deconvolve` projects the last maps back, and `track_features` shows what a set of pixels adds to
+# that.
 
 # %% mystnb={"figure": {"name": "fig-own-model", "caption": "A photograph explained with VGG-16 without training: the projection of all last maps, and the tracked features of the pixels that three rules keep. Zero is mid-gray, each image on its own scale. That outlines appear although the network has learnt nothing shows how much of such pictures is the image itself."}, "image": {"alt": "A portrait and beside it four projections in which its outlines can be guessed."}}
 projected = tinyvgg.deconvolve(trace)
@@ -142,8 +142,8 @@ image_table(
 # %% [markdown]
 # ## What would it take?
 #
-# `rescore` asks the network again without some pixels; `repair` looks for the fewest without
-# which it would give another answer, here the class that came second.
+# `rescore` classifies the images again without some pixels; `repair` looks for the fewest pixels
+# without which the network gives another answer, here the class that came second.
 
 # %%
 second = trace.logits.sort(descending=True).indices[:, 1]
@@ -163,8 +163,8 @@ pd.DataFrame(
 # %% [markdown]
 # ## As attributions
 #
-# Users of Captum or Quantus get the same as `attribute(inputs, target)`, with the shape of the
-# images, so that their metrics and visualisers take it. Quantus wants a function: it is
+# Users of Captum or Quantus get the same from `attribute(inputs, target)`, in the shape of the
+# images, so that their metrics and visualisers accept it. Quantus needs a function:
 # `tinyvgg.quantus_explain`.
 
 # %%
@@ -182,7 +182,7 @@ pd.Series(
 # ## A model with a forward of its own
 #
 # The forward is followed symbolically, so it may be written as you like, as long as it is a chain
-# of such layers. A softmax at the end is passed over: explanations work on logits.
+# of such layers. A softmax at the end is ignored: explanations work on logits.
 
 
 # %%
@@ -206,7 +206,7 @@ small = tinyvgg.record(LeNet(), torch.rand(4, 3, 32, 32))
 # %% [markdown]
 # ## What is refused
 #
-# What cannot be explained exactly is refused by its name, with what to do about it:
+# The package refuses by name what it cannot explain exactly, and says what to do about it:
 
 
 # %%

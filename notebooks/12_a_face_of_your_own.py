@@ -14,8 +14,8 @@
 # # A face of your own
 #
 # A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light? With
-# photographs nobody knows for sure, since no two of them differ in one thing alone: who is asked
-# for another smile holds the head otherwise as well, and the next moment has another noise.
+# photographs nobody knows for sure, since no two of them differ in one thing alone: someone who is
+# asked for another smile also moves the head, and every exposure has noise of its own.
 #
 # A synthetic face can be had again. Each image of the synthetic set has a description of all that
 # *causes* it: the weights of the facial actions, where the eyes look, the lamps, the camera, whose
@@ -57,10 +57,10 @@ study = open_study(profile, faces, seed, progress=False)
 # %% [markdown]
 # ## One cause at a time
 #
-# Each slider changes one cause of the resting face, and takes the others back. Weights of actions
-# go from nothing to what the model of the anatomy was made for; left and right are the subject's
-# own. The table counts the pixels that changed at all, by the part of the face that they belong to
-# in the resting face. Which part a pixel shows is known from the geometry and not guessed from the
+# Each slider changes one cause of the resting face, and resets the others. Weights of actions go
+# from nothing to what the model of the anatomy was made for; left and right are the subject's own.
+# The table counts the pixels that changed at all, by the part of the face that they belong to in
+# the resting face. The part that a pixel shows is known from the geometry, not guessed from the
 # image.
 
 # %%
@@ -69,8 +69,8 @@ static_faces(album(study.profile), "one-cause")
 # %% [markdown]
 # Some effects reach further than one would think. A smile changes some of the forehead, where
 # nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
-# levels, which an eye does not see and a network might. Others are as local as one would hope:
-# where the eyes look changes the eyes and the lids.
+# levels, which an eye does not see and a network might. Others are as local as one would hope: the
+# gaze changes the eyes and the lids.
 #
 # ## The same in code
 #
@@ -120,7 +120,8 @@ def interventions_figure():
 interventions_figure()
 
 # %% [markdown]
-# Of 100 pixels so many are equal to the byte, in the whole image and in each part of the original:
+# The percentage of pixels that are equal to the byte, in the whole image and in each part of the
+# original:
 
 # %%
 changes = {name: compare(original, seen) for name, seen in changed.items()}
@@ -128,7 +129,7 @@ rows = {"all": list(FacePart), **{part_name(part): [part] for part in FacePart}}
 
 
 def table(cell) -> pd.DataFrame:
-    """A row for the whole image and for each part, a column for each cause."""
+    """Return a table: a row for the whole image and each part, a column for each cause."""
     columns = {
         name: [
             cell(change, parts) if change.pixels[parts].any() else "—" for parts in rows.values()
@@ -147,8 +148,8 @@ def equal(change, parts) -> str:
 whole(table(equal))
 
 # %% [markdown]
-# And the levels, of 255, by which the most different pixel differs. Small numbers are
-# shadows; what moves changes by many levels:
+# The largest difference of a pixel, in levels of 255. Small numbers are shadows; parts that move
+# change by many levels:
 
 # %%
 whole(table(lambda change, parts: str(change.most[parts].max())))
@@ -182,8 +183,8 @@ studio
 # ## What may be concluded, and what may not
 #
 # - If a network answers differently to two such images, the cause that was changed is the reason:
-#   nothing else differs. That is a stronger statement than any that can be made by looking at
-#   features of one image, and it needs no access to the network's inside.
+#   nothing else differs. That is a stronger statement than any that features of one image allow,
+#   and it needs no access to the network's internals.
 # - It holds for synthetic faces. What an action does to a real face also depends on muscles, fat
 #   and habit, which this anatomy knows only roughly, and real causes do not come alone.
 # - Equal to the byte is about this renderer on one machine. Another machine may round otherwise,

@@ -59,7 +59,7 @@ people = sheet.looks()
 #
 # One image shows one person from one camera. It is labelled by what it was rendered from: subject,
 # emotion, gaze, angle, sex and group. Labels are causes here and not judgements, so none is wrong;
-# but a weak expression may be too weak for anybody to tell.
+# but an expression may be too weak for anybody to recognise.
 
 # %%
 data.count_table(
@@ -175,7 +175,7 @@ sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 # A small jitter of the camera, the exposure and the noise of a sensor differ from image to image,
 # alike for all labels.
 #
-# **The photographs that it was held against.** Skin, eyes, mouth and hair were compared by eye with
+# **The photographs that it was compared with.** Skin, eyes, mouth and hair were compared by eye with
 # openly licensed photographs {cite:p}`debruine2017` while the renderer was written. None of their pixels
 # is used.
 #
@@ -226,11 +226,11 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # ### Outside judges
 #
 # Do networks that were trained on photographs take these for faces, and these expressions for what
-# they are meant to be? Two detectors, MTCNN {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`, were
-# shown the set, and the classifier of the package `facex` read the expressions of the frontal faces. What
-# they had to reach was written down beforehand. No parameter was fitted to what they say. But they are
-# no untouched test either: the expressions were corrected by eye and by the descriptions of action
-# units, and in between the judges were asked a few times whether it had helped.
+# they are meant to be? Two detectors, MTCNN {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`,
+# were shown the set, and the classifier of the package `facex` read the expressions of the frontal
+# faces. What they had to reach was written down beforehand. No parameter was fitted to what they
+# say. But they are no untouched test either: the expressions were corrected by eye and by the
+# descriptions of action units, and in between the judges were asked a few times if that had helped.
 #
 # A face counts as found where a detection overlaps it as detection benchmarks demand: what the two share
 # is at least half of what they cover together. The box of a face is around its brows, eyes, nose, mouth,
@@ -274,18 +274,19 @@ whole(pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for",
 #
 # ### No way around the face
 #
-# A network could tell the emotion by something that should not carry it: background, brightness,
-# noise, or where the head is. Linear models are given such remains of a few subjects' images, without
-# what is the same for all emotions, and are tested on gazes, angles or subjects that they were not
-# fitted to. Masks cover whatever any expression of a subject reaches. The neck may tell a little, as an
-# open mouth throws a shadow on it. Intervals are wide for a sample, and one in many may miss by chance; the
-# tests of the project hold these readings to chance and find leaks that are planted.
+# A network could classify the emotion by something that should not carry it: background,
+# brightness, noise, or the place of the head. Linear models are given such remains of a few
+# subjects' images, without what is the same for all emotions, and are tested on gazes, angles or
+# subjects that they were not fitted to. Masks cover whatever any expression of a subject reaches.
+# The neck may give away a little, as an open mouth throws a shadow on it. Intervals are wide for a
+# sample, and one in many may miss by chance; the tests of the project hold these readings to chance
+# and find leaks that are planted.
 
 # %%
 readings = sheet.readings(study)
 shown = {}
 for found in readings.itertuples():
-    row = shown.setdefault((found.region, found.features), {"may tell": found.may_tell})
+    row = shown.setdefault((found.region, found.features), {"may carry it": found.may_tell})
     interval = paper.show_interval(found.interval, "percent")
     row[f"other {found.held_out}s"] = f"{paper.show(found.accuracy, 'percent')} ({interval})"
 whole(pd.DataFrame(shown).T.rename_axis(["region", "features"]))
@@ -295,7 +296,7 @@ forbidden = readings[readings["may_tell"] == "no"]
 best = readings["accuracy"][readings["region"] == "whole image"].max()
 Markdown(
     f"Guessing is right in {readings['chance'].iloc[0]:.1%}. Of the {len(forbidden)} readings of "
-    f"what must not tell, {forbidden['at_chance'].sum()} are within their {sheet.LEVEL:.0%} "
+    f"what must not carry it, {forbidden['at_chance'].sum()} are within their {sheet.LEVEL:.0%} "
     f"interval of that. Of whole images the same models read up to {best:.0%} right."
 )
 
@@ -316,12 +317,13 @@ whole(sheet.knobs_table(study))
 # error and no claim of the paper had a part in it. The rates are those of the test images, so where an
 # error rate that this book reports on the default set lies in its range, it does so by construction.
 #
-# A handful of settings were tried before, with one network for each task: milder ones, on which nearly
-# all identities were found, and harder ones, on which too many emotions were missed. In the end contempt
-# was made a little stronger and the face at rest a little quieter, as neutral faces were taken for
-# contemptuous ones more often than for all others together. Networks that saw larger images then missed
-# too few emotions, so the shots of an emotion now differ more in strength, head and light move a little
-# more, and so do subjects' habits and faces at rest. The networks below were trained after that.
+# A handful of settings were tried before, with one network for each task: milder ones, on which
+# nearly all identities were right, and harder ones, on which too many emotions were missed. In the
+# end contempt was made a little stronger and the face at rest a little quieter, as neutral faces
+# were taken for contemptuous ones more often than for all others together. Networks that saw larger
+# images then missed too few emotions, so the shots of an emotion now differ more in strength, head
+# and light move a little more, and so do subjects' habits and faces at rest. The networks below
+# were trained after that.
 
 # %%
 tuned = json.loads((files.results() / "difficulty.json").read_text("utf-8"))
@@ -353,7 +355,7 @@ for (task, recipe, pixels), runs in networks.groupby(["task", "profile", "size"]
 whole(pd.DataFrame(rows).T.rename_axis(["task", "recipe", "pixels"]))
 
 # %% [markdown]
-# What is taken for what? First the emotions, then the subjects:
+# Which classes are confused? First the emotions, then the subjects:
 
 # %%
 whole(sheet.confusions_table(networks, "emotion"))
@@ -382,23 +384,24 @@ whole(sheet.confusions_table(networks, "subject"))
 # nothing about theirs.
 #
 # **Emotions.** The labels name what a face was made to look like. Whether faces show what people feel is
-# disputed. One tradition holds that a few emotions have signals of their own, which evolved and are found
-# in all cultures {cite:p}`ekman1992`; its newer work speaks of more emotions, of patterns that unfold
-# over time, and of the weight of context {cite:p}`keltner2019`, and finds some kinds of expression to go
-# with similar occasions in many parts of the world {cite:p}`cowen2021`. A review by authors of different
-# schools finds that people do scowl in anger and smile in happiness more often than by chance, but not
-# reliably, and that the same movements occur for other reasons as well, so that a face alone does not tell
-# what somebody feels {cite:p}`barrett2019`. Others take facial displays for moves towards other people and
-# not for readings of an inner state {cite:p}`crivelli2018`. This book takes no side. Its networks learn
-# eight prescribed poses, and so do those that learn from posed photographs.
+# disputed. One tradition holds that a few emotions have signals of their own, which evolved and are
+# found in all cultures {cite:p}`ekman1992`; its newer work speaks of more emotions, of patterns
+# that unfold over time, and of the weight of context {cite:p}`keltner2019`, and finds some kinds of
+# expression to go with similar occasions in many parts of the world {cite:p}`cowen2021`. A review
+# by authors of different schools finds that people do scowl in anger and smile in happiness more
+# often than by chance, but not reliably, and that the same movements occur for other reasons as
+# well, so that a face alone does not show what somebody feels {cite:p}`barrett2019`. Others take
+# facial displays for moves towards other people and not for readings of an inner state
+# {cite:p}`crivelli2018`. This book takes no side. Its networks learn eight prescribed poses, and so
+# do those that learn from posed photographs.
 #
 # Law has drawn a line, too: the European Union forbids systems that infer the emotions of people at work
 # and in education, save for medical or safety reasons {cite:p}`aiact2024`.
 #
-# **Recognition and fairness.** These subjects differ by what we chose to vary. How easily they are told
-# apart says nothing about people. The groups are the database's own and its words; they hold few
-# children, no girl or woman of the second group, and no dark skin. Differences between them that a network
-# shows are differences of this code.
+# **Recognition and fairness.** These subjects differ by what we chose to vary. The ease of
+# identifying them says nothing about people. The groups are the database's own and its words; they
+# hold few children, no girl or woman of the second group, and no dark skin. Differences between them
+# that a network shows are differences of this code.
 #
 # **Photographs.** Skin, hair and light are simpler than real ones. Where the book compares its numbers
 # with the paper's, it says that the images are others.

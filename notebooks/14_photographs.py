@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Photographs of your own
 #
-# Whoever has a licence points this project at the Radboud Faces Database and gets the paper; whoever
-# has none points it at open photographs, or at her own. How do photographs get in? Which part of
-# them do networks see, and who decides that? What becomes of files that are of no use? And what may
-# be done with pages that show people?
+# Whoever has a licence points this project at the Radboud Faces Database and gets the paper;
+# whoever has none points it at open photographs, or at her own. How do photographs get in? Which
+# part of them do networks see, and who decides that? What becomes of files that cannot be used? And
+# what may be done with pages that show people?
 #
 # You will see how photographs are cropped, on synthetic portraits in the database's form, how well
 # faces are found, and how to have single images or a whole set of your own explained without a
@@ -59,17 +59,18 @@ study = open_study(profile, faces, seed, progress=False)
 #
 # - `rafd:PATH` reads the database's files by their names, in sub-folders or not, and checks them
 #   against its design. Names that are almost right are listed and not guessed at.
-# - `london:PATH` reads the Face Research Lab London Set {cite:p}`debruine2017` with age, sex and group
-#   of the persons. `tinyvgg faces fetch london FOLDER` downloads it, goes on where it was
+# - `london:PATH` reads the Face Research Lab London Set {cite:p}`debruine2017` with age, sex and
+#   group of its subjects. `tinyvgg faces fetch london FOLDER` downloads it, goes on where it was
 #   interrupted, and remembers the hash of each file that it saw first.
-# - `folder:PATH` reads a folder with one sub-folder a class, or a CSV file with a row an image: a
-#   column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age` and `class`.
-#   JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of eight or sixteen bits; cameras'
-#   notes on which side is up are followed, and what is transparent becomes white.
+# - `folder:PATH` reads a folder with one sub-folder per class, or a CSV file with one row per
+#   image: a column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age`
+#   and `class`. JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of eight or
+#   sixteen bits; cameras' notes on which side is up are followed, and what is transparent becomes
+#   white.
 #
 # A chapter that needs a column says in one sentence that the source lacks it, and goes on.
 #
-# Behind `::` follow options; in the table the usual value comes first.
+# Options follow `::`; in the table the default comes first.
 
 # %%
 options = {
@@ -92,13 +93,12 @@ whole(pd.DataFrame(options).T.fillna("—").rename_axis("source"))
 # ```
 
 # %% [markdown]
-# ## One square a camera
+# ## One square per camera
 #
-# The database's cameras are calibrated: they stand where they stood, and every face is at the same
-# place before them. One square a camera is then all that it takes, and nobody is cropped more closely
-# because she laughs. It is the median of the squares around a sample of faces. To set it yourself,
-# give a table with the columns `angle`, `left`, `top` and `side`, in pixels of the photographs:
-# `rafd:PATH::boxes=FILE.csv`.
+# The database's cameras do not move, and every face is at the same place before them. One square
+# per camera is then enough, and nobody is cropped more closely because she laughs. It is the median
+# of the squares around a sample of faces. To set it yourself, give a table with the columns
+# `angle`, `left`, `top` and `side`, in pixels of the photographs: `rafd:PATH::boxes=FILE.csv`.
 #
 # No photograph of the database may be shown here. These are synthetic people, written to disk as
 # the database names and frames its photographs, and read from there as those would be.
@@ -119,8 +119,8 @@ in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 photographs.crops_figure(in_form)
 
 # %% [markdown]
-# What such a folder lacks of the design is listed, here all the people and emotions that were not
-# written:
+# The run lists what such a folder lacks of the design, here all the subjects and emotions that were
+# not written:
 
 # %%
 Markdown(photographs.used_of(in_form))
@@ -128,11 +128,11 @@ Markdown(photographs.used_of(in_form))
 # %% [markdown]
 # ## Finding faces
 #
-# Two detectors were compared whose weights come inside packages of Python: MTCNN
-# {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`. They were shown photographs of people, the same
-# scaled down so that faces are small, an astronaut, pictures without any face, and synthetic faces
-# before all five cameras, at several scales. The table has the fastest scale of each that misses
-# fewest, and what is used; the report in `results` has all.
+# Two detectors were compared whose weights come inside Python packages: MTCNN {cite:p}`zhang2016`
+# and CenterFace {cite:p}`xu2020`. They were shown photographs of people, the same scaled down so
+# that faces are small, an astronaut, pictures without any face, and synthetic faces before all five
+# cameras, at several scales. The table has, for each detector, the fastest of the scales that miss
+# the fewest faces, and the one that is used; `results/detectors.json` has all.
 
 # %%
 compared = json.loads((files.results() / "detectors.json").read_text("utf-8"))
@@ -155,7 +155,7 @@ whole(photographs.detectors_table(compared))
 # ## What is left out
 #
 # One bad file never stops a run. It is left out, counted, and listed: here, in the manifest of each
-# network that is trained, and in reports. These files were put into a folder for the purpose:
+# network that is trained, and in reports. The files of this folder were made to show that:
 
 # %%
 folder, generator = files.build() / "examples" / "bad-files", np.random.default_rng(0)
@@ -180,8 +180,8 @@ Markdown(photographs.used_of(bad))
 whole(bad.left_out.set_index("path"))
 
 # %% [markdown]
-# An image of which there is a second copy is left out, too: if one of the two trained a network and
-# the other tested it, the test would be none.
+# A second copy of an image is left out, too: if one of the two trained a network and the other
+# tested it, the test would be worthless.
 
 # %% mystnb={"figure": {"name": "fig-crops", "caption": "Which part of this run's photographs is used. Top: photographs with the square that is cut out of them; of a set with fixed cameras the mean of many people, by camera. Bottom: what becomes of the square."}, "image": {"alt": "Photographs, or mean faces, with a square around the face, and below each the square by itself"}}
 photographs.crops_figure(study.faces)
@@ -194,11 +194,10 @@ if study.faces.originals is not None:
 # %% [markdown]
 # ## What may be done with the pages
 #
-# Every source carries its terms. A site that shows people says so at the foot of each page, holds
-# no photograph at its full size, and is not handed out without a word: `make publish` and
-# `tinyvgg publish` copy the site of the last reproduction to a folder for the web, and refuse where
-# the terms do not allow that, unless you confirm that you may. What this repository itself holds
-# shows synthetic faces only.
+# Every source carries its terms. A site that shows people says so at the foot of each page, and
+# holds no photograph at its full size. `make publish` and `tinyvgg publish` copy the site of the
+# last reproduction to a folder for the web, and refuse where the terms do not allow that, unless
+# you confirm that you may. This repository itself shows synthetic faces only.
 
 # %%
 rows = {}
@@ -215,17 +214,18 @@ whole(pd.DataFrame(rows).T.rename_axis("source"))
 # %% [markdown]
 # ## Without a notebook
 #
-# To ask a trained network about single images, name its run, or any part of the name that no other
-# has (`tinyvgg runs` lists them). The photographs are cropped as those were that it was trained on:
+# To explain single images with a trained network, name its run, or any part of the name that no
+# other has (`tinyvgg runs` lists them). The photographs are cropped like those that it was trained
+# on:
 #
 # ```sh
 # tinyvgg explain one.jpg another.png --run emotion-synthetic --true happy
 # ```
 #
-# The answer is a page that works by itself, with the predicted classes, the backtracked pixels, the
-# tracked features and what the network says without them, and the same as pictures and as JSON.
+# This writes a page that works by itself, with the predicted classes, the backtracked pixels, the
+# tracked features and the answers without these pixels, and the same as pictures and as JSON.
 #
-# To have a whole set analysed, from training to repairs, as one page that can be passed on:
+# To analyse a whole set, from training to repairs, on one page:
 #
 # ```sh
 # tinyvgg report --faces folder:path/to/photographs
@@ -235,8 +235,8 @@ whole(pd.DataFrame(rows).T.rename_axis("source"))
 #
 # - Photographs come in by rules that are written down, and what is not used is listed. Two people who
 #   point the project at the same files work on the same pixels.
-# - Where faces are found by a network, that network decides what another one gets to see. It was
-#   trained on photographs of people, and whom it misses is left out of everything that follows; the
-#   list tells whether those who are left out have something in common.
-# - The squares of cameras are derived from synthetic people here. On the database itself they will be
-#   others; look at the figure before you trust them.
+# - Where a network finds the faces, it decides what another one gets to see. It was trained on
+#   photographs of people, and those whom it misses are left out of everything that follows; the
+#   list shows if they have something in common.
+# - Here the squares of cameras are derived from synthetic people. On the database itself they will
+#   be others; look at the figure before you trust them.

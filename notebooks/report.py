@@ -67,7 +67,7 @@ def plain(frame):
 # %% [markdown]
 # A report asks what a network that learns from these images gets wrong, which pixels of its last
 # feature maps led it there, what they show, and what the network answers without them. First
-# comes what may be concluded; below it stand the numbers, with tables and pictures.
+# comes what may be concluded; the numbers follow, with tables and pictures.
 
 # %%
 study = open_study(profile, faces, seed, progress=False, settings=settings)
@@ -124,9 +124,9 @@ def training_sentences(run):
     yield (
         "It has learned something."
         if training.learned(run)
-        else "Whether it has learned anything cannot be known: the findings about its errors below"
-        " are about a network that may as well guess. Other settings may help, such as --set"
-        " epochs=200 or --set optimiser=adam."
+        else "It cannot be known if it has learned anything: the findings about its errors below are"
+        " about a network that may as well guess. Other settings may help, such as --set epochs=200"
+        " or --set optimiser=adam."
     )
     difference, (low, high) = training.gap(run, training.train_errors(run))
     yield (
@@ -226,7 +226,7 @@ sentences = {
     for task, run in runs.items()
 }
 cautions = [
-    "Images of the same person may stand in both parts: the test is about other images of people"
+    "Images of the same person may be in both parts: the test is about other images of people"
     " whom the network knows, not about strangers."
     if study.faces.index.has("subject")
     else "The set does not list what its images have in common. Where the same person, place or"
@@ -340,7 +340,7 @@ for task in tracked:
             fewer[task], pairs[task].only(nearest), cases.RULES["cutoff"]
         ),
         "The errors nearest to their right look-alikes, what the backtracked pixels (cutoff) of"
-        " either show, and what the pixels show that are unique to the error.",
+        " either show, and what the pixels that are unique to the error show.",
     )
     figure(
         feature_tracking.gallery(tracked[task], "cutoff", size=64),
