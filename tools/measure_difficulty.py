@@ -1,13 +1,12 @@
 """Measure how often Tiny VGG errs on the synthetic faces: what their difficulty is tuned by.
 
-Trains a network for each task, size of the images and seed and writes what each gets wrong::
+Trains a network for each task, size of the images and seed, and counts its errors on the test
+images, by class and by camera angle::
 
     python tools/measure_difficulty.py results/difficulty.json
 
-At another size than the profile's own, everything else stays the profile's. What was trained before
-is loaded, and a training that was interrupted goes on.
-
-Nothing but errors on the test images is looked at here, by class and by camera angle.
+At another size than the profile's own, everything else stays the profile's. Trained networks are
+loaded, and a training that was interrupted goes on.
 """
 
 import sys
@@ -26,18 +25,17 @@ from tinyvgg.training.runs import Run
 
 PROFILE, SOURCE = "quick", "synthetic"
 SEEDS = {64: 3, 96: 2}
-"""How many networks of each task are trained at each size, pixels."""
+"""The number of networks of each task, by the size of the images in pixels."""
 
 
 @click.command(help=__doc__)
 @click.argument("output", type=PATH)
 def main(output: Path) -> None:
     found = []
-    for size, seeds in SEEDS.items():
-        for seed in range(seeds):
-            study = open_study(PROFILE, SOURCE, seed, progress=sys.stderr.isatty())
-            study = replace(study, profile=replace(study.profile, size=size))
-            found += [measure(study.run(task)) for task in study.tasks]
+    for size, seed in [(size, seed) for size, seeds in SEEDS.items() for seed in range(seeds)]:
+        study = open_study(PROFILE, SOURCE, seed, progress=sys.stderr.isatty())
+        study = replace(study, profile=replace(study.profile, size=size))
+        found += [measure(study.run(task)) for task in study.tasks]
     report = {"source": SOURCE, "runs": sorted(found, key=lambda run: run["task"], reverse=True)}
     write(report, output)
     click.echo(rates_table(networks(report)).to_string())
@@ -48,6 +46,7 @@ def measure(run: Run) -> dict[str, Any]:
     counts = confusion(run.labels, run.predicted, len(run.classes))
     angles = run.faces.index.table["angle"].to_numpy()[run.split.test]
     wrong = run.predicted != run.labels
+    at = {str(angle): angles == angle for angle in np.unique(angles)}
     return {
         "task": run.task,
         "profile": PROFILE,
@@ -61,11 +60,8 @@ def measure(run: Run) -> dict[str, Any]:
             for true, row in zip(run.classes, counts, strict=True)
         },
         "by_angle": {
-            str(angle): {
-                "images": int((angles == angle).sum()),
-                "errors": int(wrong[angles == angle].sum()),
-            }
-            for angle in np.unique(angles)
+            angle: {"images": int(mine.sum()), "errors": int(wrong[mine].sum())}
+            for angle, mine in at.items()
         },
     }
 
