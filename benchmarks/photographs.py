@@ -3,9 +3,9 @@
 Prints a table of images a second, each a median over rounds in new processes, in turn: ImageFolder
 with a DataLoader that has a process for each processor, and the same crop and size; this project,
 which also checks, hashes and lists every file and keeps the pixels; the same the next time, when
-all is known; and with faces found in each photograph. Every round begins without the kept files
-of an earlier one. The files are in the system's cache for all. The last column is the peak memory,
-for ImageFolder with that of its workers, who share some of it.
+all is known; and with faces found in each photograph. Every round begins without the kept files of
+an earlier one. The files are in the system's cache for all. The last column is the peak memory; for
+ImageFolder it includes that of its workers, which share some of it.
 
 The photographs are synthetic portraits in RaFD's frames (681 x 1024), each rendered once and
 written as often as needed with other bytes behind its end, so that no two files are the same; or

@@ -20,7 +20,7 @@ __all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that checking input starts fast."""
+    """Import a public name on first use, so that checking input starts fast."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'synthfaces' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

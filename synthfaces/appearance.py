@@ -100,7 +100,7 @@ def within_hairline(azimuth: Array, height: Array, style: HairStyle) -> Array:
 
 
 def in_sideburns(azimuth: Array, height: Array) -> Array:
-    """Return the share by which places of the template belong to the sideburns, 0..1."""
+    """Return the degree to which places of the template belong to the sideburns, 0..1."""
     degrees = np.degrees(np.abs(azimuth))
     around = smoothstep(45, 51, degrees) * smoothstep(72, 66, degrees)
     return np.asarray(around * smoothstep(7.6, 7.35, height))

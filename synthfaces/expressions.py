@@ -103,7 +103,7 @@ def draw_temperament(
 def draw_expression(
     emotion: str, gaze: str, temperament: Temperament, rng: Rng, difficulty: Difficulty = USUAL
 ) -> Expression:
-    """Draw one try of a subject at an expression; no two are quite the same."""
+    """Draw one attempt of a subject at an expression; no two are quite the same."""
     weakest = difficulty.intensity - difficulty.intensity_spread
     overall = rng.uniform(weakest, difficulty.intensity + difficulty.intensity_spread)
     actions: dict[str, float] = {}

@@ -171,7 +171,7 @@ class HeadMesh:
         return np.concatenate([self._control_points(), others]), spread
 
     def _control_points(self) -> Int[np.ndarray, "_"]:
-        """The vertices that stem from a control vertex: the first ones of each part."""
+        """Return the vertices that stem from a control vertex: the first ones of each part."""
         sizes = [_length(self.anatomy.parts[part]) for part in _SUBDIVIDED]
         starts = [self.parts[part].start for part in _SUBDIVIDED]
         runs = zip(starts, sizes, strict=True)

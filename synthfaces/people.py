@@ -90,7 +90,7 @@ def design(
     """Return the table of the set: one row per image, for each subject emotions x gazes x angles.
 
     Args:
-        subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
+        subjects: number of subjects, 67 at most; the first few are spread over the groups.
         angles: camera angles in degrees; 90 is frontal, 0 the subject's right profile and 180 the
             left one.
         emotions: all eight by default.

@@ -159,12 +159,12 @@ def write_rafd(
     """Write synthetic faces in the form of RaFD: names, numbers and 681 x 1024 JPEG files.
 
     Files of the folder that are whole are kept, so an interrupted call goes on where it was, and
-    more subjects can be added later. A file appears once it is complete. In ``README.txt`` and
-    ``synthetic.json`` the folder also says what its images are and how they were made.
+    more subjects can be added later. A file appears once it is complete. ``README.txt`` and
+    ``synthetic.json`` in the folder say what its images are and how they were made.
 
     Args:
         folder: new, empty, or written by an earlier call with the same seed and difficulty.
-        subjects: how many of the 67; fewer are the first ones, which are spread over the groups.
+        subjects: number of subjects, 67 at most; the first few are spread over the groups.
         angles: camera angles in degrees; all by default, as `emotions` and `gazes`.
         emotions: of the eight.
         gazes: of the three.

@@ -68,7 +68,7 @@ def _from_the_crown(points: Points, style: HairStyle) -> Points:
 
 
 def shares(points: Points) -> tuple[Array, Array]:
-    """Return the shares by which places belong to the top of the head and above the forehead."""
+    """Return the degrees to which places lie on top of the head and above the forehead, 0..1."""
     top = smoothstep(7.75, 8.15, points[:, 1])
     front = smoothstep(0.7, 1.0, points[:, 2]) * smoothstep(7.75, 7.95, points[:, 1])
     return top, front

@@ -5,7 +5,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Where the names of the core live; __init__.pyi says the same to type checkers.
+# The modules of the core's names; __init__.pyi says the same to type checkers.
 _HOMES = {
     "attribution": ["Backtracking", "Deconvnet", "FeatureTracking", "quantus_explain"],
     "backtracking": [
@@ -32,12 +32,12 @@ __all__ = list(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name of the core when it is first asked for: what does without torch starts fast."""
+    """Import a name of the core on first use: commands that need no torch start fast."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'tinyvgg' has no attribute {name!r}")
     return getattr(import_module(f"tinyvgg.{_HOME_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    """The names of the core beside those that are there already."""
+    """Return the names of the core and those that were imported already."""
     return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """The explanations as attributions: ``attribute(inputs, target)``, as users of Captum know it.
 
 Each class explains one model and returns something of the shape of the images, so that Captum's
-metrics and visualisers, and Quantus, take it as they take their own. Nothing of Captum is needed.
+metrics and visualisers, and Quantus, take it as they take their own. Captum itself is not needed.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Attribution:
             target: the class to explain, for all or each image; None is the predicted one.
 
         Raises:
-            UserError: what `record` or the method refuses, or more than one input.
+            UserError: input that `record` or the method refuses, or more than one input.
         """
         if not isinstance(inputs, tuple):
             return self.explain(inputs.detach(), target)
@@ -151,7 +151,7 @@ def quantus_explain(
         options: attributes of that class; what Quantus adds by itself is ignored.
 
     Raises:
-        UserError: another method, or what the method refuses.
+        UserError: an unknown method, or input that the method refuses.
     """
     if method not in METHODS:
         raise UserError(f"method '{method}' is not one of: {', '.join(METHODS)}")

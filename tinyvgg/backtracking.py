@@ -21,7 +21,7 @@ from tinyvgg.trace import Target, Trace, check_target
 
 @runtime_checkable
 class Rule(Protocol):
-    """Decides which neurons and pixels are kept."""
+    """A choice of the neurons and pixels that are kept."""
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
         """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
@@ -65,7 +65,7 @@ class Stepwise:
 class Literal(Stepwise):
     """Algorithm 1 to the letter: r stays as soon as a[r] W[r, i] > 0 for one kept neuron i above.
 
-    Blind to the size of a product and, with many neurons kept above, in practice to the class.
+    It is blind to the size of a product and, if many neurons are kept above, mostly to the class.
     """
 
     def step(
@@ -87,12 +87,12 @@ class Literal(Stepwise):
 class Cutoff(Stepwise):
     """The rule of the paper's published code: Algorithm 1, with a cutoff in the last step only.
 
-    Of all products a_0[r] W_1[r, i], i kept, those that exceed `floor` give the cutoff of the
-    image: their `percentile`, by linear interpolation. A pixel stays when one of its products
-    lies above the cutoff. Where no product exceeds the floor no pixel is kept.
+    The cutoff of an image is the `percentile`, by linear interpolation, of its products
+    a_0[r] W_1[r, i], i kept, that exceed `floor`. A pixel stays when one of its products lies above
+    the cutoff. Where no product exceeds the floor no pixel is kept.
 
-    Blind to the class wherever `Literal` is, since the neurons above the pixels are chosen by it;
-    what is left to choose by is mostly the size of the activation.
+    The rule is blind to the class wherever `Literal` is, which chooses the neurons above the
+    pixels; the pixels themselves are mostly chosen by the size of their activation.
 
     Attributes:
         percentile: from 0 to 100.
@@ -146,9 +146,9 @@ class Contribution:
     """Neurons and pixels r with a positive share in the logit z of the class: a[r] dz/da[r] > 0.
 
     The shares of a layer's neurons and of the biases above it sum to z, since the dense layers
-    are piecewise linear. Blind to the other classes: a pixel that supports all logits alike counts
-    as much as one that separates them. A share holds for the present pattern of active neurons,
-    which suppression may change.
+    are piecewise linear. The rule is blind to the other classes: a pixel that supports all logits
+    alike counts as much as one that separates them. A share holds for the present pattern of active
+    neurons, which suppression may change.
 
     Attributes:
         top: keep that many pixels of the largest shares, fewer where fewer are positive; None
@@ -170,7 +170,7 @@ class Contrastive:
     """Neurons and pixels with a positive share in the difference of two logits.
 
     A neuron r counts by a[r] d(z_k - z_j)/da[r], with k the class walked back from and j the one
-    it is held against: for an error, the class it was taken for against the true one. Blind to
+    it is held against: for an error, the predicted one against the true one. The rule is blind to
     third classes, which may win once the pixels are suppressed; and exact for the present pattern
     of active neurons only, as `Contribution` is.
 

@@ -19,7 +19,7 @@ from tinyvgg.faces.sources import SOURCES, synthfaces
 PROFILES = click.Choice(["smoke", "quick", "paper"])
 RULES = ("literal", "cutoff")
 HE = {"initialisation": "he"}
-"""How a report's networks begin: small sets seldom leave the plateau from the paper's weights."""
+"""The initial weights of reports: from the paper's, small sets seldom leave the plateau."""
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = SOME_UNREADABLE = JOBS_FAILED = 1
@@ -28,12 +28,12 @@ REFUSALS = (
     *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM),
     *(errno.ENOTDIR, errno.EEXIST),
 )
-"""What a system says where a disk is full, or a folder may not be written."""
+"""The error numbers of a disk that is full, and of a folder that may not be written."""
 WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
 EXTRAS = {"distributed": "dask", "lightning_fabric": "parallel", "tensorboard": "tensorboard"}
-"""Extras of the package that bring a module; all others come with the extra book."""
+"""The extra of the package that brings a module; all others come with the extra book."""
 GRACE = 3.0
-"""Seconds that other processes than the first wait before they report an error."""
+"""Seconds for which all processes but the first wait before they report an error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        where = repr(str(error.filename)) if error.filename else "what is made"
+        where = repr(str(error.filename)) if error.filename else "the output"
         said = f"tinyvgg: {where} cannot be written or read ({error.strerror}); {WAY_OUT}"
         status = BAD_INPUT
     # The exception is gone by now, and with it the progress bars that it held open.
@@ -119,7 +119,7 @@ def _into(what: str) -> Callable[[Command], Command]:
 
 
 def _set(values: str) -> Callable[[Command], Command]:
-    about = "What to do otherwise than the profile, such as optimiser=adam; may be repeated."
+    about = "A setting other than the profile's, such as optimiser=adam; may be repeated."
     return click.option("--set", "settings", multiple=True, metavar=f"NAME={values}", help=about)
 
 
@@ -285,7 +285,7 @@ def _board(folder: Path | None) -> Path | None:
 @click.option("--task", default="", metavar="TASK,...", help="Default: all of the faces.")
 @click.option("--seeds", default="0", metavar="SEEDS", help="Such as 0,1,2 or 0-4.")
 @_set("VALUE,...")
-@click.option("--rules", default="", metavar="RULE,...", help=f"Of {', '.join(RULES)} (none).")
+@click.option("--rules", default="", metavar="RULE,...", help=f"{', '.join(RULES)} or none.")
 @click.option("--name", default="sweep", show_default=True, help="Name of the table.")
 @_into("sweeps")
 @click.option("--dry-run", is_flag=True, help="List the jobs and how far they are.")
@@ -395,7 +395,7 @@ class _Pair(click.ParamType[Any]):
     name = "NAME=VALUE"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
-        """Return both; what values a name can have is checked where it is used."""
+        """Return the name and the number, which are checked where they are used."""
         name, _, number = str(value).partition("=")
         try:
             return name, float(number)
@@ -412,7 +412,7 @@ class _Several(click.ParamType[Any]):
         self.values = {str(value): value for value in values}
 
     def convert(self, value: Any, param: Any, ctx: Any) -> list[Any]:
-        """Return those that were typed."""
+        """Return the typed values."""
         names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
         for name in names:
             if str(name) not in self.values:
@@ -464,7 +464,7 @@ def faces(
     workers: int | None,
     difficulty: Pairs,
 ) -> None:
-    """Render the synthetic faces, or those that are missing, and other work on faces."""
+    """Render the synthetic faces that are missing; sub-commands do other work on faces."""
     if context.invoked_subcommand:
         return
     knobs, folder = _knobs(difficulty), files.faces_cache()
@@ -483,8 +483,8 @@ def faces(
 @_seed
 @_difficulty
 @click.option("--set", "actions", type=_Pair(), multiple=True, help="Weight of an action.")
-@click.option("--upper", type=EMOTION, help="Shown by brows and eyes instead.")
-@click.option("--lower", type=EMOTION, help="Shown by nose, cheeks and mouth instead.")
+@click.option("--upper", type=EMOTION, help="Emotion of brows and eyes.")
+@click.option("--lower", type=EMOTION, help="Emotion of nose, cheeks and mouth.")
 @click.option("--light", type=_Pair(), multiple=True, help="turn, key, fill, dome.")
 @click.option("--head", type=_Pair(), multiple=True, help="turn, nod: degrees.")
 @click.option("--shape", type=int, metavar="SUBJECT", help="Take the shape of another subject.")
@@ -536,7 +536,7 @@ def _write(file: Path, write: Callable[[Path], object]) -> None:
 @click.argument("folder", type=FOLDER)
 @_subjects
 @click.option(
-    "--angles", type=_Several(synthfaces.ANGLES), default=synthfaces.ANGLES, help="Of the cameras."
+    "--angles", type=_Several(synthfaces.ANGLES), default=synthfaces.ANGLES, help="Of cameras."
 )
 @click.option("--emotions", type=_Several(synthfaces.EMOTIONS), default=synthfaces.EMOTIONS)
 @click.option("--gazes", type=_Several(synthfaces.GAZES), default=synthfaces.GAZES)
@@ -570,9 +570,9 @@ def sheets(source: str, size: int, output: Path | None) -> None:
 @faces.command()
 @click.argument("name", type=click.Choice(["london"]))
 @click.argument("folder", type=FOLDER)
-@click.option("--all-views", is_flag=True, help="Not the frontal ones alone.")
+@click.option("--all-views", is_flag=True, help="Fetch all views, not just the frontal ones.")
 @click.option("--hash", "hashes", multiple=True, metavar="FILE=HASH", help="sha256:... or md5:...")
-@click.option("--from", "article", metavar="URL", help="Another list of files.")
+@click.option("--from", "article", metavar="URL", help="Address of a mirror.")
 def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, article: str | None) -> None:
     """Download photographs that may be used: the Face Research Lab London Set."""
     from tinyvgg.faces import london

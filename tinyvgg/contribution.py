@@ -19,7 +19,7 @@ def contributions(
 
     Args:
         trace: of n images.
-        target: the class whose logit it is, for all or each image; None is the predicted one.
+        target: the class of the logit, for all or each image; None is the predicted one.
         against: another class, whose share is subtracted.
 
     Raises:

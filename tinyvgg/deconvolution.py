@@ -58,7 +58,7 @@ def unpool_ties(
     Args:
         maps: the values.
         pool: the max-pool that is undone.
-        before: what it was given.
+        before: its input.
     """
     maxima, _ = pool.forward(before)
     size = (before.shape[2], before.shape[3])
@@ -88,13 +88,13 @@ def fixed_switches(
 def random_switches(
     pool: Pooling, size: tuple[int, int], shape: tuple[int, int, int], generator: torch.Generator
 ) -> Int[Tensor, "c i j"]:
-    """Draw an element of each window at random, of those that lie in the plane.
+    """Draw for each window one of its elements that lie in the plane.
 
     Args:
         pool: the max-pool.
         size: height and width of its input.
         shape: channels, height and width of its output.
-        generator: to draw from.
+        generator: the source of the draws.
     """
     drawn = []
     for axis in (0, 1):
@@ -118,7 +118,7 @@ def _inside(pool: Pooling, axis: int, size: int, windows: int) -> list[Int[Tenso
 def _taps(
     pool: Pooling, size: tuple[int, int], windows: tuple[int, int]
 ) -> Iterator[tuple[Int[Tensor, "i j"], Bool[Tensor, "i j"]]]:
-    """Yield, for each element of a window, its flat index in every window and if it exists."""
+    """Yield for each element of a window its flat index in every window, and whether it exists."""
     for tap in product(range(pool.kernel[0]), range(pool.kernel[1])):
         rows, columns = (
             torch.arange(windows[axis]) * pool.stride[axis]
@@ -135,7 +135,7 @@ Unit = int | tuple[int, int, int] | None
 
 
 class Options(TypedDict, total=False):
-    """Named choices of `deconvolve`, where its docstring says what each does."""
+    """The named choices of `deconvolve`, whose docstring explains each."""
 
     bias: bool
     relu: bool
@@ -183,9 +183,9 @@ def deconvolve(
             - ``final_relu`` (False): rectify the image as well, so that it has no negative values.
             - ``switches`` ("recorded"): a value goes back to where the maximum was in the forward
               pass. "none" puts it on the first element of its window, "random" on a random one.
-            - ``ties`` ("first"): of tied maxima the first in reading order is paid; "all" pays each
-              of them, as Theano's max-pool does, at the cost of one more forward pass.
-            - ``seed`` (0): of random switches; they are the same for all images.
+            - ``ties`` ("first"): a value goes back to the first of tied maxima in reading order;
+              "all" sends it to each of them, as Theano's max-pool does, in one more forward pass.
+            - ``seed`` (0): the seed of random switches, which are the same for all images.
 
     Raises:
         UserError: an unknown layer, unit or choice, maps of another shape, dtype or device.

@@ -1,7 +1,7 @@
-"""Edges between two dense layers, each with its product of activation and weight, by the million.
+"""Edges between two dense layers, by the million, each with its product of activation and weight.
 
-Algorithm 1 asks of them whether one is positive, the published code for a percentile of all. Both
-are answered exactly, without holding more than a part of them at a time.
+Algorithm 1 asks whether one of them is positive, the published code for a percentile of all. Both
+answers are exact, though only a part of the edges is held at a time.
 """
 
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def above_percentile(
     """Return the neurons r with a product above the percentile of the products above the floor.
 
     The percentile is exact. Only neurons whose largest product comes near it are looked at one by
-    one: a sample says how near, and where it misleads all are.
+    one. A sample says how near that is; where it misleads, all neurons are looked at.
 
     Returns:
         The neurons, in ascending order, and the percentile; none and infinity where no product
@@ -152,7 +152,7 @@ def percentile_of_largest(
 ) -> Float[Tensor, ""]:
     """Return numpy's linear percentile in float64, rounded down to the dtype of the values.
 
-    Values of that dtype lie above the one exactly when they lie above the other.
+    Values of that dtype lie above the rounded percentile exactly when they lie above the other.
 
     Args:
         values: the largest of `total` values, down to those that the percentile lies between.

@@ -1,4 +1,4 @@
-"""Explain what a trained network says of single images: pictures, one page, and JSON."""
+"""Explain a trained network's answers for single images: pictures, one page, and JSON."""
 
 import json
 import re
@@ -94,7 +94,7 @@ class Unreadable:
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """Images that one network was asked about.
+    """Images whose answers by one network are explained.
 
     Attributes:
         run: the network.
@@ -117,7 +117,7 @@ def explain_images(
     true_class: str | None = None,
     progress: bool = False,
 ) -> Explained:
-    """Ask a trained network about images. One that cannot be read stops none of the others.
+    """Explain a network's answers for images; one that cannot be read does not stop the others.
 
     Args:
         run: a run, as `tinyvgg.training.runs.load_trained` loads it.
@@ -167,8 +167,8 @@ def over_image(
 ) -> UInt8[np.ndarray, "s s 3"]:
     """Return the image with the places of pixels in orange, the more maps the more orange.
 
-    Each element of a map covers the part of the image at its place; what it responds to reaches
-    further.
+    Each element of a map covers the part of the image at its place; the part that it responds to is
+    larger.
     """
     counts = pixels.sum(0).float()
     size = (image.shape[0], image.shape[1])
@@ -253,7 +253,7 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
 def _facts(
     one: Explanation, pictures: Mapping[str, bytes], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what the page says of an image."""
+    """Return the facts that the page states about an image."""
     before, after = one.probabilities, one.without(one.found.pixels)
     shown = before.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
     more = (one.target, one.true_class, int(after.argmax()))
@@ -323,7 +323,7 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that holds anything but an explanation.
 
     Raises:
-        UserError: it does, or is no folder.
+        UserError: a folder that holds something else, or a file.
     """
     if not folder.exists():
         return

@@ -140,7 +140,7 @@ class Pooling:
     def transpose(
         self, values: Float[Tensor, "n c i j"], switches: Int[Tensor, "n c i j"], size: Pair
     ) -> Float[Tensor, "n c h w"]:
-        """Unpool: each value back to its switch, zeros elsewhere; the gradient of the max-pool.
+        """Put each value back to its switch, zeros elsewhere: the gradient of the max-pool.
 
         A switch lies in its window. Where windows overlap, values of one switch add up.
         """
@@ -202,7 +202,7 @@ def _means(have: int, want: int) -> Float[Tensor, "want have"]:
 
 @dataclass(frozen=True)
 class Flattening:
-    """Maps to one vector per image, in the order channel, row, column."""
+    """The step from maps to one vector per image, in the order channel, row, column."""
 
     name: str
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tinyvgg.errors import UserError
 
-TASK_NAMES = {"subject": "identity", "emotion": "emotion", "both": ""}
+TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class", "both": ""}
 NOTHING = "—"
 
 Value = float | int | str
@@ -88,7 +88,7 @@ def load() -> Paper:
 
 
 def parse(raw: Mapping[str, Any]) -> Paper:
-    """Make a paper of the contents of a ``paper.toml``.
+    """Return the paper that the contents of a ``paper.toml`` describe.
 
     Raises:
         UserError: if a number belongs to no claim, or takes its value from a key that has none.
@@ -144,7 +144,7 @@ def claims() -> tuple[Claim, ...]:
 def table1() -> pd.DataFrame:
     """Return Table 1, a row per layer: columns layer, field, stride, padding, maps, units.
 
-    Missing where the table gives nothing; the last dense layer has as many units as classes.
+    A value is missing where the table gives none; the last dense layer has a unit for each class.
     """
     return load().table1.copy()
 

@@ -228,7 +228,7 @@ def _returned(
     trace: Trace,
     label: Int[Tensor, ""],
 ) -> tuple[Bool[Tensor, "s"] | None, int]:
-    """Pixels that can be given back: the best single one, else the most of any combination."""
+    """Return the pixels to give back, the best single one or combination, and the depth reached."""
     depth = 0
     for back in _combinations(size, budget, gains.device):
         logits = dense_rest(trace.network, bare + back.to(gains) @ gains)[1]
@@ -240,7 +240,7 @@ def _returned(
 
 
 def _combinations(size: int, budget: int, device: torch.device) -> Iterator[Bool[Tensor, "m s"]]:
-    """All ways to choose one, two, ... of a set, as long as they are `budget` together."""
+    """Yield the ways to choose one, two, ... of a set, as long as they are `budget` in all."""
     spent = 0
     for count in range(1, size + 1):
         spent += comb(size, count)

@@ -17,7 +17,7 @@ Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | B
 PART = 2**22
 """Elements of the largest maps that are worked on at a time on a CPU.
 
-Blocks of memory of this size are used again by the allocator, and lie in part in the caches.
+The allocator uses blocks of memory of this size again, and they lie in part in the caches.
 """
 
 Target = int | Sequence[int] | Int[Tensor, "n"] | Int[np.ndarray, "n"] | None

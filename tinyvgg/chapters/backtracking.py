@@ -51,7 +51,7 @@ def random_classes(trace: Trace, labels: Int[Tensor, "n"], seed: int) -> Int[Ten
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """Images followed back from three classes each, under several rules."""
+    """Images that were followed back from three classes each, under several rules."""
 
     trace: Trace
     targets: Mapping[str, Int[Tensor, "n"]]  # predicted, true and random
@@ -338,8 +338,8 @@ def pixel_histograms(followed: BY_TASK) -> style.Drawn:
 def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -> style.Drawn:
     """Draw errors, their last maps, and the maps without the pixels of each rule (Figure 7).
 
-    Missing pixels are red. Ink is activation, each map to its own maximum. Of each run its first
-    errors are drawn, of different true classes where possible.
+    Missing pixels are red. Ink is activation, each map to its own maximum. The first errors of each
+    run are drawn, of different true classes where possible.
     """
     panels = [(run, part, place) for run, part in shown for place in _first(run, count)]
     if not panels:

@@ -60,7 +60,7 @@ def find_controls(run: Run, cases: Iterable[Case]) -> dict[Case, Case]:
 
 
 def _case(run: Run, row: int, predicted: int) -> Case:
-    """Compare exact sums of squares of 8-bit pixels, so that ties are ties."""
+    """Return one case; sums of squares of 8-bit pixels are exact, so that ties are ties."""
     labels, index, images = run.faces.index.labels(run.task), run.faces.index, run.faces.images
     right = np.sort(run.split.test[run.predicted == run.labels])
     found = right[(labels[right] == labels[row]) & (right != row)]
@@ -206,7 +206,7 @@ DRAWS = 20
 def random_pixels(
     maps: Float[Tensor, "n c h w"], counts: Int[Tensor, "n"], seed: int
 ) -> Bool[Tensor, "n c h w"]:
-    """Draw so many active pixels of each image; all of them where it has fewer."""
+    """Draw `counts[i]` active pixels of image i; all of them where it has fewer."""
     generator = torch.Generator().manual_seed(seed)
     scores = 1 - torch.rand(maps.shape, generator=generator, dtype=torch.float64).to(maps.device)
     return top_pixels(scores * (maps > 0), counts)
@@ -311,7 +311,7 @@ ASPECTS = {"subject": "subject {}", "emotion": "{}", "gaze": "gaze {}", "angle":
 
 
 def name_of(run: Run, row: int) -> str:
-    """Say what the index knows about an image; name its file where it knows nothing."""
+    """Describe an image by the columns of the index; name its file where there are none."""
     values = run.faces.index.table.iloc[row]
     words = [words.format(values[a]) for a, words in ASPECTS.items() if run.faces.index.has(a)]
     return ", ".join(words) or Path(str(values["path"])).name
@@ -333,7 +333,7 @@ def network_sentence(run: Run, asked: str) -> str:
 
 
 def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
-    """Say which pair a chapter looks at, why this one, and in what its images differ."""
+    """Describe the pair that a chapter shows: the reason for it, and how its images differ."""
     if not len(pair):
         return f"None of the {len(run.errors)} errors of this run has a right look-alike."
     case, closest = pair.cases[0], f"shown is the closest of the {len(pairs)} pairs that there are."
@@ -395,7 +395,7 @@ def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
 
 
 def _percent(found: Sequence[float], sign: str, unit: str) -> str:
-    """Print a value and its interval; a bootstrap says nothing of cases that all differ alike."""
+    """Print a value and its interval; a bootstrap has none for cases that all differ alike."""
     value, low, high = found
     interval = f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
     return f"{100 * value:{sign}.1f}{unit} ({interval})" if value == value else paper.NOTHING
@@ -438,7 +438,7 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
 
 MAJORITY = 0.5
 STRONGLY = 0.25
-"""By this share of their mean values have to differ to differ strongly."""
+"""Values differ strongly if they differ by at least this share of their mean."""
 
 
 def _judge(

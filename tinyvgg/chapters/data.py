@@ -39,7 +39,7 @@ Count = int | float | str | None
 
 
 def whole_design(faces: Faces) -> pd.DataFrame | None:
-    """Return a row for every image that is there or can be rendered, before all cameras."""
+    """Return a row for every image that is there or can be rendered, of all cameras."""
     if not faces.index.has(*FACTORS):
         return None
     if faces.originals is not None:
@@ -104,7 +104,7 @@ def cell_counts(index: FaceIndex, task: str, parts: Split) -> pd.DataFrame:
 def nearness(faces: Faces, parts: Split) -> dict[str, float]:
     """Return the shares of the test part with a near relative in the training part.
 
-    That is an image with equal pixels; a twin, which shows the same subject with the same
+    A relative is an image with equal pixels; a twin, which shows the same subject with the same
     expression from the same angle, and differs in gaze alone; another camera's image of the shot.
     """
     table = faces.index.table
@@ -124,7 +124,7 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
 
 
 def numbers(study: Study, splits: Readings) -> dict[str, Count]:
-    """Count what chapter 1 records, all of it exact."""
+    """Return the numbers that chapter 1 records, all of them exact counts."""
     faces = study.faces
     used = counts(faces.index.table)
     ours = {f"d1.both.{name}": value for name, value in counts(whole_design(faces)).items()}
@@ -210,7 +210,7 @@ def portraits(shots: pd.DataFrame, size: int) -> Images:
 
 
 def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) -> dict[Any, Image]:
-    """Return large images of one subject by a column's value, of those values that are there."""
+    """Return large images of one subject by a column's value, for the values that are there."""
     design = whole_design(faces)
     assert design is not None
     shots = of(design, subject=model_subject(faces.index.table), **shot).set_index(column)
@@ -233,7 +233,7 @@ def of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
 @needs(*FACTORS)
 @style.styled()
 def angles_figure(faces: Faces) -> Figure:
-    """Draw one subject from the five cameras; below, what the network gets to see (Figure 1)."""
+    """Draw one subject from the five cameras, above the images of the network (Figure 1)."""
     angles = [int(paper.number(f"f1.both.angle_{panel}")) for panel in "abcde"]
     shot = {"emotion": "neutral", "gaze": "frontal"}
     large = _views(faces, "angle", angles, **shot)
@@ -317,7 +317,7 @@ def everybody(table: pd.DataFrame, columns: int) -> pd.DataFrame:
 
 
 def of_each(faces: Faces, task: str, most: int = 20, columns: int = 12) -> pd.DataFrame:
-    """Arrange images of each of the first classes, taken evenly from all that it has."""
+    """Arrange images of each of the first classes, taken evenly from all of the class."""
     labels, names = faces.index.labels(task), faces.index.classes(task)[:most]
     members = [np.flatnonzero(labels == label) for label in range(len(names))]
     lines = [
@@ -328,7 +328,7 @@ def of_each(faces: Faces, task: str, most: int = 20, columns: int = 12) -> pd.Da
 
 
 def arranged(lines: Sequence[Sequence[int]], names: Sequence[str]) -> pd.DataFrame:
-    """Make a table of row numbers of lines of them, with -1 where a line is shorter."""
+    """Return lines of row numbers as a table, with -1 where a line is shorter."""
     return pd.DataFrame(list(lines), index=list(names)).fillna(-1).astype(int)
 
 

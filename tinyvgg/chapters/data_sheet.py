@@ -32,7 +32,7 @@ SMALL, LARGE = 112, 224
 """Sizes of portraits, pixels."""
 ASKED_ANGLES = (45, 90, 135)
 LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
-"""What was asked for beforehand: of the faces at these angles; of all readings; of each emotion."""
+"""Shares asked for beforehand: of faces at these angles, of all readings, of each emotion."""
 ASKED: Mapping[str, Interval] = {"subject": Interval(0.01, 0.05), "emotion": Interval(0.06, 0.13)}
 """Error rates that were asked for beforehand, about where the paper's are."""
 SKIN_CLASSES = {
@@ -121,7 +121,7 @@ def expression_table() -> pd.DataFrame:
 
 
 def knobs_table(study: Study) -> pd.DataFrame:
-    """Return what each knob of the set is, its default and range, and a run's own value."""
+    """Return each knob of the set with its default, its range, a run's own value and a text."""
     attributes = (inspect.getdoc(synthfaces.Difficulty) or "").partition("Attributes:\n")[2]
     said = re.findall(r"(?m)^    (\w+): (.+(?:\n     .+)*)", attributes.partition("\n\n")[0])
     columns = {"default": {name: f"{value:g}" for name, value in synthfaces.USUAL.values.items()}}
@@ -141,7 +141,7 @@ def knobs_table(study: Study) -> pd.DataFrame:
 
 
 def judged_sentence(judged: Mapping[str, Any]) -> str:
-    """Say what was judged, whether what was asked for is reached, and whether it is today's set."""
+    """Describe the judged set, the requirements that it missed, and whether it is today's."""
     versions = ", ".join(f"{name} {version}" for name, version in judged["judges"].items())
     old = judged["fingerprint"] != synthfaces.fingerprint(judged["size"], judged["seed"])
     changed = " The set has changed since: these numbers are of an earlier version." if old else ""
@@ -199,7 +199,7 @@ def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def read_table(judged: Mapping[str, Any]) -> pd.DataFrame:
-    """Count how often each emotion was read as such in synthetic faces, and as what instead."""
+    """Count the readings of each emotion in synthetic faces: right ones, and the others by name."""
     confusion = confusion_table(judged).loc[lambda table: table.index.isin(table.columns)]
     rows = {
         str(emotion): read_as(read, str(emotion), LEAST_RIGHT_OF_EACH)
@@ -228,7 +228,7 @@ def read_as(read: Mapping[Any, int], emotion: str, least: float | None) -> dict[
 
 
 def in_order(read: Mapping[Any, int]) -> str:
-    """List what was read, the most frequent first."""
+    """List readings, the most frequent first."""
     order = sorted(read.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {times}" for name, times in order if times) or paper.NOTHING
 
@@ -245,7 +245,7 @@ def networks(report: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the error rate of each network, and the mean over seeds, beside what was asked for.
+    """Tabulate the error rate of each network, and the mean over seeds, beside the range asked for.
 
     The interval of a network is Wilson's over its test images, that of a mean Student's over seeds.
     """
@@ -300,7 +300,7 @@ def confusions_table(networks: pd.DataFrame, task: str, most: int = 6) -> pd.Dat
 LEVEL = 0.99
 """Confidence of the probes' intervals; higher than elsewhere, as many are looked at together."""
 HELD_OUT = ("gaze", "angle", "subject")
-"""The columns that training and test images can be made to share no value of."""
+"""The columns of which training and test images can be made to share no value."""
 FACE = tuple(part for part in FacePart if part > FacePart.EARS)
 """The parts that express an emotion."""
 _NO_FACE = (*FACE, FacePart.NECK)
@@ -308,10 +308,10 @@ _HEAD = tuple(part for part in FacePart if part != FacePart.BACKGROUND)
 
 
 class Reading(NamedTuple):
-    """How often a probe reads the emotion of images that it was not fitted to.
+    """The success of a probe at reading the emotion of images that it was not fitted to.
 
     The images that several cameras took of one shot are one trial, as they are not independent.
-    `at_chance` says whether guessing would do as well, as far as the interval at `LEVEL` says.
+    `at_chance` is true if guessing would do as well, by the interval at `LEVEL`.
     """
 
     accuracy: float
@@ -387,7 +387,7 @@ def _folds(
 
 
 def pixels(images: Images, kept: Kept) -> Features:
-    """Return the pixels that are kept of some image; black where they are not kept of another."""
+    """Return the pixels that are kept of any image, black where another does not keep them."""
     used = kept.any(axis=0)
     values = images[:, used] * kept[:, used, None]
     return np.asarray(values.reshape(len(images), -1), np.float32)
@@ -405,15 +405,15 @@ def statistics(images: Images, kept: Kept) -> Features:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a linear model is given to read the emotion from.
+    """A part of the images from which a linear model is to read the emotion.
 
     Attributes:
-        region: where in the image it looks, in words.
-        features: what it looks at there, in words.
-        may_tell: whether emotion may legitimately be read from it.
+        region: the place in the image, in words.
+        features: the kind of features of that place, in words.
+        may_tell: true if the emotion may legitimately be read from it.
         left_out: the parts of the face that are masked, wherever any image shows them.
-        measure: what makes features of images and masks.
-        edges_only: whether all but the edges of the images are masked as well.
+        measure: the function from images and masks to features.
+        edges_only: true if all but the edges of the images are masked as well.
     """
 
     region: str
@@ -443,7 +443,7 @@ PROBES = (
     Probe("background", "pixels", False, _HEAD, pixels),
     Probe("background", "statistics", False, _HEAD, statistics),
 )
-"""From what shows an emotion to what must not; the neck's shadows say little, and may."""
+"""The probes, from regions that show an emotion to those that must not; the neck's shadows may."""
 
 
 def without(parts: tuple[FacePart, ...], shown: synthfaces.PartsShown, table: pd.DataFrame) -> Kept:
@@ -451,7 +451,7 @@ def without(parts: tuple[FacePart, ...], shown: synthfaces.PartsShown, table: pd
 
     Args:
         parts: to leave out, with a margin for the blur of the lens.
-        shown: what any image shows, of all subjects and angles of the table.
+        shown: the parts that any image shows, for all subjects and angles of the table.
         table: columns subject and angle, one row an image.
     """
     kept = {}
@@ -472,7 +472,7 @@ def shortcut_table(
     Args:
         images: of 32 pixels.
         table: columns subject, emotion, gaze and angle, in full factorial design.
-        shown: what any image shows, of all subjects and angles of the table.
+        shown: the parts that any image shows, for all subjects and angles of the table.
     """
     rows = []
     for probe in PROBES:
@@ -621,7 +621,7 @@ def truth_figure(
 
 @style.styled()
 def heat_map(table: pd.DataFrame, form: str, inches: tuple[float, float]) -> Figure:
-    """Draw numbers on colour; what is zero is left empty."""
+    """Draw numbers on colour; zeros are left empty."""
     figure, axes = style.grid(1, 1, cell=inches[0], aspect=inches[1] / inches[0])
     axis: Axes = axes[0, 0]
     sns.heatmap(

@@ -1,4 +1,4 @@
-"""Chapters 5 and 10: layers, what undoes them, and how alike projections are."""
+"""Chapters 5 and 10: layers, their counterparts in reverse, and how alike projections are."""
 
 from collections.abc import Mapping, Sequence
 
@@ -66,8 +66,8 @@ def verdicts(
 
     `sizes` has the sizes by torch and by equation 1 and its inverse; `pooling` the largest change
     of each array that is pooled, unpooled and pooled again; `layers` the size that each restores;
-    `gaps` says how far each convolution and its transpose are from adjoint, and `alike` how the
-    projection of the last maps correlates with each image.
+    `gaps` the distances of each convolution and its transpose from being adjoint; and `alike` the
+    correlations of the projections of the last maps with the images.
     """
     even, back = sizes["whole"], sizes["torch_back"] == sizes["i"]
     formula = (sizes["formula"] == sizes["size"])[even].all()

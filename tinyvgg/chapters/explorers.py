@@ -39,7 +39,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     undefined=StrictUndefined,
 )
-"""HTML and scripts of the chapters; whatever is filled in stays text."""
+"""HTML and scripts of the chapters; all that is filled in stays text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Scene:
 
 
 class Bench:
-    """Compute the scenes of a run's errors that have a look-alike, each once.
+    """The scenes of a run's errors that have a look-alike, each computed once.
 
     `scene(place, choice, rule)` is the error at a place of the pairs without one of `CHOICES`.
     """
@@ -82,7 +82,7 @@ class Bench:
         return [np.asarray(self.run.faces.images[row]) for row in (case.row, case.lookalike)]
 
     def shown(self, place: int) -> dict[int, str]:
-        """Return the classes worth a bar: true and mistaken one, and the likeliest of any scene."""
+        """Return the classes worth a bar: true, predicted, and the likeliest ones of any scene."""
         case = self.pairs.cases[place]
         scenes = [self.scene(place, choice, rule) for choice in CHOICES for rule in RULES]
         peak = np.max([scene.after for scene in scenes] + [scenes[0].before], axis=0)
@@ -92,7 +92,7 @@ class Bench:
         return {label: self.run.classes[label] + marks.get(label, "") for label in labels}
 
     def drawn(self, place: int, choice: str, rule: str) -> UInt8[np.ndarray, "h w"]:
-        """Draw the scene's features as ink; what all backtracked pixels show sets the scale."""
+        """Draw the scene's features as ink, to the scale of all backtracked pixels' features."""
         top = float(self.scene(place, "all", rule).features.max())
         return ink(self.scene(place, choice, rule).features, top)
 
@@ -111,7 +111,7 @@ class Bench:
 
 
 def verdict(scene: Scene, classes: Sequence[str]) -> str:
-    """Say what happened, in one sentence."""
+    """Describe the effect of the suppression in one sentence."""
     before, after = int(scene.before.argmax()), int(scene.after.argmax())
     kind = "which is right" if after == scene.case.true else "another wrong class"
     return (
@@ -130,7 +130,7 @@ def _digits(probabilities: Float[np.ndarray, "k"], labels: dict[int, str]) -> li
 
 
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
-    """Pick an error, a rule and what to suppress; probabilities and tracked features follow."""
+    """A widget to pick an error, a rule and pixels to suppress, and to see the consequences."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench

@@ -79,7 +79,7 @@ class Tracked:
 
     @property
     def frontal(self) -> Bool[np.ndarray, "n"]:
-        """Which errors are faces seen from the front, framed so that their regions are known."""
+        """A mask of the errors that show faces from the front, framed so that regions are known."""
         faces = self.run.faces
         if not faces.framed or not faces.index.has("angle"):
             return np.zeros(len(self), dtype=bool)
@@ -87,7 +87,7 @@ class Tracked:
 
 
 def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
-    """Track what both rules find in the errors of a run, and both controls."""
+    """Track the pixels that both rules and both controls find in the errors of a run."""
     trace = followed.trace
     pixels = {rule: followed.pixels(rule) for rule in followed.found}
     counts = counted(pixels["cutoff"])
@@ -162,7 +162,7 @@ def region_mask(region: str, height: int, width: int) -> Bool[np.ndarray, "h w"]
 def region_table(tracked: Tracked) -> pd.DataFrame:
     """Measure the density of ink in each region of the frontal errors, for each set.
 
-    It is the share of the ink over the share of the area: 1 for ink spread evenly over the image.
+    Density is the share of the ink over the share of the area: 1 for ink spread evenly.
     """
     chosen = np.flatnonzero(tracked.frontal)
     parts = []
@@ -221,7 +221,7 @@ def pairs_sheet(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Lay images out with their features at their right, `COLUMNS` pairs a row.
 
-    Of images with more than `TILE` pixels a side only some rows and columns are taken.
+    Images with more than `TILE` pixels a side lose some of their rows and columns.
     """
     step = max(1, images.shape[1] // TILE)
     tops = ink.amax((1, 2), keepdim=True).clamp_min(1e-12)
@@ -261,8 +261,8 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
 def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
     """Draw errors and their right look-alikes, a column a pair, with the features of their pixels.
 
-    The last row has what the pixels show that are unique to the error. Each picture has its own
-    scale.
+    The last row has the features of the pixels that are unique to the error. Each picture has its
+    own scale.
     """
     if not len(pairs):
         return style.Missing("No error of this run has a right look-alike.")
@@ -308,7 +308,7 @@ def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> sty
 def average_features(tracked: Tracked) -> style.Drawn:
     """Draw the mean image of the errors at each angle and the mean ink of each set.
 
-    Of a source without angles the errors are averaged together.
+    Without angles all errors are averaged together.
     """
     if not len(tracked):
         return style.Missing(NOTHING)

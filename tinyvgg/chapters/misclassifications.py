@@ -1,4 +1,4 @@
-"""Chapter 3: errors by what is known of an image, beside those of chance (M1, M2)."""
+"""Chapter 3: errors by the columns of the index, beside those of chance (M1, M2)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -24,13 +24,13 @@ FACTORS = ("angle", "gaze", "emotion", "sex", "group", "class")
 DRAWS = 4000
 SIGNIFICANT = 0.05
 READABLE = 12
-"""Up to so many classes a confusion matrix shows its numbers."""
+"""The most classes with which a confusion matrix shows its numbers."""
 TICKS = 24
-"""Of more classes, about so many are named along the axes."""
+"""The number of classes, about, that are named along the axes where there are more."""
 
 
 class Chance(NamedTuple):
-    """Errors that fall on groups of images, beside 95 % of errors that fall on images at random."""
+    """Errors on groups of images, beside 95 % of errors that fall on images at random."""
 
     p_value: float  # share of random errors as uneven by the chi-squared statistic
     involved: int  # groups with an error
@@ -57,8 +57,8 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
 def papers_chances(task: str) -> dict[str, Chance]:
     """Return `chance` for the paper's errors by angle and subject; nothing for another task.
 
-    The paper's test images are equally many in each group. Of subjects it prints only how many
-    have an error and, for identity, the largest count, which is 0 here where it is not known.
+    Each group has equally many of the paper's test images. For subjects the paper prints only how
+    many have an error and, for identity, the largest count, which is 0 here where it is not known.
     """
     if task not in CLAIMS:
         return {}
@@ -128,7 +128,7 @@ def _mistaken(run: Run) -> Int[np.ndarray, "k k"]:
 
 
 def confusions(run: Run, most: int = 10) -> pd.DataFrame:
-    """Return the most frequent confusions: true class, taken for, and how often either way."""
+    """Return the most frequent confusions: true class, taken for, and the counts either way."""
     errors, names = _mistaken(run), np.array(run.classes)
     order = np.argsort(-errors, axis=None, kind="stable")[: min(most, np.count_nonzero(errors))]
     true, taken = np.unravel_index(order, errors.shape)
@@ -144,7 +144,7 @@ def confusions(run: Run, most: int = 10) -> pd.DataFrame:
 
 
 def missed(run: Run) -> pd.DataFrame:
-    """Return images, errors and rate of each class, and what it is most often taken for."""
+    """Return images, errors and rate of each class, and the class it is most often taken for."""
     found = rates(run, run.task)
     errors = _mistaken(run)[[run.classes.index(str(name)) for name in found.index]]
     names = [run.classes[row.argmax()] if row.any() else paper.NOTHING for row in errors]
@@ -167,7 +167,7 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
 
 
 def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return how probable answers and truth are where a network is right and where it errs."""
+    """Return the probabilities of answers and true classes where networks are right, and err."""
 
     def median(values: Float[np.ndarray, "n"]) -> str:
         return paper.show(float(pd.Series(values).median()), "probability")
@@ -188,7 +188,7 @@ def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def counts(run: Run) -> dict[str, tuple[int, int | None]]:
-    """Return the counts of which the paper has its own, and of how many images each is, if any."""
+    """Return the counts that the paper has, too, each with the number of images it is out of."""
     if run.task not in CLAIMS:
         return {}
     table, angles, subjects = tested(run), rates(run, "angle"), rates(run, "subject")["errors"]
@@ -391,8 +391,8 @@ def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
 def counterparts(run: Run, label: int) -> pd.DataFrame:
     """Return a class's errors beside their counterparts, the most frequent confusion first.
 
-    A counterpart has the class of the wrong answer and agrees in as many other factors as it can;
-    of equals it is the first.
+    A counterpart has the class of the wrong answer and agrees in as many other factors as possible;
+    it is the first of equals.
     """
     table, found = run.faces.index.table.reset_index(drop=True), tested(run)
     mine = found[found["wrong"] & (found["true"] == run.classes[label])]
@@ -406,7 +406,7 @@ def counterparts(run: Run, label: int) -> pd.DataFrame:
 
 
 def worst_figure(run: Run, most: int = 7) -> style.Drawn:
-    """Draw the errors of the class with most of them, above what they were taken for."""
+    """Draw the errors of the class with most of them, above images that they were taken for."""
     name = style.TASK_NAMES[run.task]
     if not len(run.errors):
         return style.Missing(f"The network for {name} makes no error on the test part.")

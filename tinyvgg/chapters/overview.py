@@ -28,7 +28,7 @@ def shown_pair(pairs: Pairs) -> Pairs:
 
 @style.styled()
 def overview(run: Run, pair: Pairs) -> style.Drawn:
-    """Draw an error, its unique pixels, what they show, and the answer without them."""
+    """Draw an error, its unique pixels, their features, and the answer without them."""
     if not len(pair):
         return style.Missing("No error of this run has a right look-alike.")
     case, pixels = pair.cases[0], pixel_sets(pair, RULES["cutoff"]).unique
@@ -58,7 +58,7 @@ def montage(
 
 
 def _bars(ax: Axes, names: list[str], pair: Pairs, after: Float[Tensor, "k"]) -> None:
-    """Show all classes where they are few, else the true, the mistaken and the likeliest ones."""
+    """Show all classes where they are few, else the true, the predicted and the likeliest ones."""
     case, before = pair.cases[0], pair.wrong.probabilities[0]
     weight = before + after
     weight[[case.true, case.predicted]] = torch.inf

@@ -77,11 +77,11 @@ _FAINT, _STRONG = np.array([[205, 226, 243], [8, 29, 88]])
 _SHARE = np.sqrt(np.arange(256) / 255)[:, None]
 RAMP = np.round(_FAINT + _SHARE * (_STRONG - _FAINT)).astype(np.uint8)
 RAMP[0] = 255
-"""The colour of a difference by so many levels: white for none, pale blue for one."""
+"""The colour of a difference by its levels: white for none, pale blue for one."""
 
 
 def part_name(part: synthfaces.FacePart) -> str:
-    """Return the name of a part where it is shown."""
+    """Return the name of a part, as it is shown."""
     return part.name.lower()
 
 
@@ -246,7 +246,7 @@ class Album:
         return see(Shot(subject), self.size)
 
     def changed(self, subject: int, cause: Cause, place: int) -> Seen:
-        """Return the same with one cause at the value in a place."""
+        """Return the subject at rest but for one cause at the value in a place."""
         return see(cause.spec(Shot(subject), place), self.size)
 
 
@@ -335,7 +335,7 @@ def pack(seen: Seen) -> str:
 
 
 def pack_steps(steps: Sequence[Seen], rest: int) -> str:
-    """Pack the images of all values of a cause, without the one at rest, outwards from there."""
+    """Pack the images of all values of a cause, outwards from rest, whose image is left out."""
     layers = [_layers(step) for step in steps]
     return _packed(layers[place] - layers[inner] for place, inner in outwards(len(steps), rest))
 
@@ -357,7 +357,7 @@ def _packed(layers: Iterable[UInt8[np.ndarray, "4 s s"]]) -> str:
 
 
 class Later:
-    """Put work off for a moment, so that many requests of a dragged slider are done as one.
+    """Work that is put off for a moment, so that many requests of a dragged slider are done as one.
 
     Without an event loop, work is done at once.
     """
@@ -377,7 +377,7 @@ class Later:
             self._waiting = loop.call_later(0.02, self.finish)
 
     def finish(self) -> None:
-        """Do at once what is waiting to be done."""
+        """Do waiting work at once."""
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
@@ -478,7 +478,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self.sentence.value = escape(str(error))
 
     def _follow(self, used: Any = None) -> None:
-        """Let all controls but the used one show what is wanted."""
+        """Let all controls but the used one show the wanted shot."""
         self._muted = True
         for control, read in self._readers:
             if control is not used:

@@ -1,4 +1,4 @@
-"""Chapter 14: which part of photographs is used, which detector finds faces, files of no use."""
+"""Chapter 14: the part of photographs that is used, the detectors of faces, files left out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,13 +24,13 @@ GROUPS = {
     "none": "no face at all",
     **{str(angle): f"synthetic, {angle}°" for angle in synthfaces.ANGLES},
 }
-"""What detectors were shown, and what tables call it."""
+"""The groups of pictures that detectors were shown, and their names in tables."""
 
 Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 def best_scales(report: dict[str, Any]) -> pd.DataFrame:
-    """Return of each detector the fastest scale that misses fewest faces, and the one in use."""
+    """Return each detector's fastest scale of those that miss fewest faces, and the one in use."""
     measured, used = pd.DataFrame(report["measured"]), report["used"]
     spent = measured.assign(ms=measured["ms"] * measured["shown"])
     sums = spent.groupby(["detector", "long_side"], sort=False, as_index=False)[
@@ -44,7 +44,7 @@ def best_scales(report: dict[str, Any]) -> pd.DataFrame:
 
 
 def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
-    """Tabulate `best_scales` by what was shown: how many were found, and how long it took."""
+    """Tabulate `best_scales` by group of pictures: the number of faces found, and the time."""
     measured = pd.DataFrame(report["measured"])
     columns = {}
     for scale in best_scales(report).itertuples():
@@ -63,7 +63,7 @@ def _cell(row: Any) -> str:
 
 
 def used_of(faces: Faces) -> str:
-    """Return how photographs are cropped, how many are left out, and what the set lacks."""
+    """Describe the crops of photographs, the files left out, and the parts that the set lacks."""
     if faces.originals is None:
         return ""
     left_out, missing = len(faces.left_out), faces.originals.listing.missing
@@ -77,7 +77,7 @@ def used_of(faces: Faces) -> str:
 
 @style.styled()
 def crops_figure(faces: Faces) -> Figure | None:
-    """Draw the part of photographs that is used, and what becomes of it.
+    """Draw photographs with the part that is used, above their crops.
 
     Where each camera has a square of its own: the mean photograph of people with a neutral
     expression at each angle, and the mean crop. Else some photographs, and their crops.

@@ -1,4 +1,4 @@
-"""How few pixels repair an error, by whichever way of choosing them."""
+"""Chapter 9: the fewest pixels that repair an error, by the way of choosing them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ Repairs = Mapping[str, tuple[Pairs, Repair]]
 
 
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
-    """Score the pixels of each error, by ways to rank them, in the order of what they know."""
+    """Score the pixels of each error by several rankings; the first know most of the classes."""
     maps = pairs.wrong.maps
     drawn = torch.rand(maps.shape, generator=torch.Generator().manual_seed(seed))
     return {
@@ -38,9 +38,9 @@ def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
 
 
 def curve_table(pairs: Pairs, found: Repair, seed: int) -> pd.DataFrame:
-    """Return the share of errors that are repaired without so many pixels, chosen in each way.
+    """Return the share of errors repaired, by the number of pixels suppressed and their ranking.
 
-    It has Wilson's 95 % interval. The repair set counts for every number from its own size on.
+    The interval is Wilson's. The repair set counts for every number from its own size on.
     """
     answers = {
         (name, count): rescore(pairs.wrong, top_pixels(scores, count)).argmax(1) == pairs.labels
@@ -78,7 +78,7 @@ LINES = {
     "largest": (style.PURPLE, "-.", 1.5),
     "random": (style.GRAY, ":", 1.5),
 }
-"""Colour, dashes and width of each curve: those that coincide can all be seen."""
+"""Colour, dashes and width of each curve; curves that coincide can all be seen."""
 MARKS = {"unique": "s", "common": "o"}
 NO_ERROR = style.Missing("No error of this run has a right look-alike: nothing can be repaired.")
 
@@ -120,7 +120,7 @@ def _curves(ax: Axes, curves: pd.DataFrame, points: pd.DataFrame) -> None:
 
 @style.styled()
 def sizes_figure(repairs: Repairs) -> style.Drawn:
-    """Draw how many pixels the repair sets have, a bar for each size."""
+    """Draw the sizes of the repair sets, a bar for each."""
     if not any(len(found) for _, found in repairs.values()):
         return NO_ERROR
     figure, axes = style.grid(1, len(repairs), aspect=0.6 if len(repairs) > 1 else 0.35)

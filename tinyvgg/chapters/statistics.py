@@ -41,7 +41,7 @@ def difference_interval(
 ) -> Interval:
     """Return the interval of first - second, two independent estimates, from one of each.
 
-    Of two proportions with Wilson's intervals it is Newcombe's; in general Zou and Donner's MOVER.
+    It is Zou and Donner's MOVER; for two proportions with Wilson's intervals, Newcombe's.
     """
     below = sqrt((first - of_first.low) ** 2 + (of_second.high - second) ** 2)
     above = sqrt((of_first.high - first) ** 2 + (second - of_second.low) ** 2)
@@ -58,10 +58,10 @@ def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Inter
 
 
 def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
-    """Return the percentile bootstrap interval of a mean; of the differences of pairs a paired one.
+    """Return the percentile bootstrap interval of a mean; for differences of pairs a paired one.
 
-    The draws are the same in each call. A single value is its own interval; it is NaN of none, and
-    of values of which one is NaN.
+    The draws are the same in each call. A single value is its own interval, which is NaN where
+    there are no values or one of them is NaN.
     """
     if not len(values) or np.isnan(values).any():
         return Interval(float("nan"), float("nan"))

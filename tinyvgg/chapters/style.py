@@ -1,4 +1,4 @@
-"""Colours, sizes and ways to draw images and features that all figures share."""
+"""Colours, sizes and drawing functions that all figures share."""
 
 import base64
 import unicodedata
@@ -30,9 +30,9 @@ TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
 WIDTH = 7.5
 """Width of a figure in inches."""
 FINE = 100
-"""Images with so many pixels a side are drawn averaged, not pixel by pixel."""
+"""Images with at least this many pixels a side are drawn averaged, not pixel by pixel."""
 LONGEST = 40
-"""Letters of a class's or a folder's name."""
+"""The most letters of a class's or a folder's name."""
 _FONT = "DejaVu Sans"
 Item = TypeVar("Item")
 Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]
@@ -76,7 +76,7 @@ def grid(
 
 @dataclass(frozen=True)
 class Missing:
-    """Stands for a figure that a run has nothing for: notebooks show why, and pages no figure."""
+    """The stand-in for a figure that a run has nothing for: notebooks show its sentence instead."""
 
     sentence: str
 
@@ -88,7 +88,7 @@ Drawn = Figure | Missing
 
 
 def second(draw: Callable[[Item], Drawn], items: Sequence[Item]) -> Drawn:
-    """The figure of the last of several items, where it is not the first one again."""
+    """Draw the last of several items, unless it is the first one again."""
     return draw(items[-1]) if len(items) > 1 else Missing("This source has a single task.")
 
 
@@ -142,7 +142,7 @@ def pictures(rows: Sequence[Row], cell: float | None = None, aspect: float = 1.1
 
 
 def short(name: str, most: int = 8) -> str:
-    """A class's name in so many letters at most, as text of a figure: see `_letter`."""
+    """Return a class's name in `most` letters at most, as text of a figure: see `_letter`."""
     letters = [_letter(letter) for letter in name]
     if sum(map(len, letters)) > most and len(letters) > 1:
         while len(letters) > 1 and sum(map(len, letters)) >= most:
@@ -152,12 +152,12 @@ def short(name: str, most: int = 8) -> str:
 
 
 def called(faces: Faces) -> str:
-    """What faces are called, as text of a figure."""
+    """Return the name of faces, as text of a figure."""
     return short(faces.called, LONGEST)
 
 
 def _letter(letter: str) -> str:
-    r"""A letter as figures show it: breaks as blanks, what their font lacks as ``\uNNNN``.
+    r"""Return a letter as figures show it: breaks as blanks, what their font lacks as ``\uNNNN``.
 
     Names of classes and folders are those of the user: they may be in any script.
     """
@@ -168,7 +168,7 @@ def _letter(letter: str) -> str:
 
 @lru_cache(maxsize=1)
 def _drawn() -> frozenset[int]:
-    """The letters that the font of figures has."""
+    """Return the letters that the font of figures has."""
     return frozenset(get_font(findfont(_FONT)).get_charmap())
 
 
@@ -178,7 +178,7 @@ def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:
 
 
 def png(pixels: UInt8[np.ndarray, "h w *c"], side: int | None = None) -> bytes:
-    """A PNG, its longer side shrunk to at most `side`."""
+    """Return a PNG, its longer side shrunk to at most `side`."""
     image = Image.fromarray(pixels)
     if side is not None and max(image.size) > side:
         image.thumbnail((side, side), Image.Resampling.BOX)
@@ -188,7 +188,7 @@ def png(pixels: UInt8[np.ndarray, "h w *c"], side: int | None = None) -> bytes:
 
 
 def data_uri(content: bytes) -> str:
-    """A PNG as the source of an image element."""
+    """Return a PNG as the source of an image element."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 

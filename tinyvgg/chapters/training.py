@@ -38,11 +38,11 @@ FORMS = {
     "max-pool": "max-pool {field} × {field}, stride {stride}",
     "dense": "dense, {units} neurons",
 }
-"""How tables describe a layer, by its name in Table 1."""
+"""The descriptions of layers in tables, by their names in Table 1."""
 MARGIN = 0.05
 """Accuracies this much below the paper's still count as met in part."""
 SHARE = 0.05
-"""At most this share of the time goes into drawing live curves."""
+"""The largest share of the time that goes into drawing live curves."""
 
 
 def network_table(run: Run) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def accuracy_interval(run: Run) -> Interval:
 
 
 def learned(run: Run) -> bool:
-    """Whether the whole interval of the accuracy lies above the best constant answer."""
+    """Return True if the whole interval of the accuracy lies above the best constant answer."""
     return accuracy_interval(run).low > majority(run.labels)
 
 
@@ -234,7 +234,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
 
 
 def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
-    """Draw what a network reaches on both parts over the epochs, and a constant answer."""
+    """Draw the loss or error of a network on both parts, and of a constant answer, by epoch."""
     rates, colour = run.history.set_index("epoch"), style.TASK_COLOURS[run.task]
     axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
     axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
@@ -267,7 +267,7 @@ def loss_and_error(run: Run) -> Figure:
 
 @style.styled()
 def learning_curve(history: Sequence[Epoch], epochs: int, title: str = "") -> Figure:
-    """Draw the complete epochs of a training under way, of so many epochs in all."""
+    """Draw the complete epochs of a training under way, which has `epochs` in all."""
     figure, axes = style.grid(1, 1, cell=style.WIDTH / 2, aspect=0.7)
     axis, numbers = axes[0, 0], [epoch.epoch for epoch in history]
     for name, colour, label in (
@@ -286,7 +286,7 @@ def learning_curve(history: Sequence[Epoch], epochs: int, title: str = "") -> Fi
 
 
 class LiveErrors(Watcher):
-    """Training and test error over the epochs, drawn anew while the network learns.
+    """Curves of training and test error over the epochs, drawn anew while the network learns.
 
     The curves stay when the training has ended, unless `keep` is false.
     """

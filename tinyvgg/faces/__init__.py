@@ -1,1 +1,1 @@
-"""Faces: images with an index, from whichever source."""
+"""Faces: images with an index, from any source."""

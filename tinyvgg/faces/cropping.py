@@ -1,7 +1,7 @@
-"""Which part of a photograph becomes an image: its middle, its face, or what a camera always sees.
+"""The part of a photograph that becomes an image: its middle, its face, or a camera's square.
 
-Photographs of a set that was made with fixed cameras need no face to be found in each: one square
-a camera serves, and the networks see everybody at the place where the camera saw them.
+Where a set was made with fixed cameras no face has to be found in each photograph: one square a
+camera serves, and the networks see everybody at the place where the camera saw them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,21 +21,21 @@ from tinyvgg.faces.rafd import facts_of
 from tinyvgg.faces.sources import AROUND_FACES, AUTO, BY_CAMERA, CENTRE, LARGEST, Source, synthfaces
 
 _EYES_FROM_FRONT, _EYES_FROM_SIDE = 0.13, 0.08
-"""How far eyes are apart: more up to half the side, less in profiles; in diagonals of the box."""
+"""Distances of the eyes up to half the side, and in profiles, in diagonals of the box."""
 _SIDE, _SIDE_OF_PROFILE = 1.02, 1.46
-"""Of the crop, in diagonals of the box."""
+"""Sides of the crop, in diagonals of the box."""
 _BACK, _BACK_OF_PROFILE = 1.6, 3.6
-"""From the eyes to the crop's middle, towards the back of the head, in multiples of the way from
-the box's middle to the eyes."""
+"""Ways from the eyes to the crop's middle, towards the back of the head, in multiples of the way
+from the box's middle to the eyes."""
 _EYES_ABOVE_MIDDLE = 0.087
-"""In sides of the crop."""
+"""Height of the eyes above the crop's middle, in sides of the crop."""
 
 CLEARLY_LARGER = 2.0
-"""How much larger than the next one, in its height, a face is that is no doubt the one meant."""
+"""A face is no doubt the one meant if it is this many times as high as the next one."""
 CROPPED_ALREADY = 0.85
-"""A set is taken as cropped if faces fill at least this share of the middle of its images."""
+"""A set counts as cropped if faces fill at least this share of the middle of its images."""
 PORTRAITS = 0.5
-"""A set is taken for one of portraits if at least this share of its images has one clear face."""
+"""A set counts as one of portraits if at least this share of its images has one clear face."""
 SAMPLE = 40  # photographs of each camera that are looked at
 AUTO_SAMPLE = 24  # images that show whether a set is cropped already
 FEWEST = 3  # faces that have to be found for a camera to have a square of its own
@@ -71,17 +71,17 @@ class Cropping:
 
     @property
     def looks_for_faces(self) -> bool:
-        """Whether it has to be known where faces are."""
+        """True if faces have to be found."""
         return self.how == AROUND_FACES
 
     @property
     def frames_faces(self) -> bool:
-        """Whether eyes and mouth of frontal faces lie at the same places in all images."""
+        """True if eyes and mouth of frontal faces lie at the same places in all images."""
         return self.how != CENTRE
 
     @property
     def about(self) -> str:
-        """A sentence on what is cropped."""
+        """A sentence on the part that is used."""
         otherwise = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
         said = {
             CENTRE: "Of each image the largest square in its middle is used.",
@@ -103,7 +103,7 @@ class Cropping:
         return {"how": BY_CAMERA, "frame": list(self.frame), "boxes": boxes}
 
     def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
-        """Return the part of a photograph that is used; `Unusable` says why there is none."""
+        """Return the part of a photograph that is used; `Unusable` gives the reason if none is."""
         if self.how == BY_CAMERA:
             if _shape(facts) == self.frame:
                 return self.boxes[int(known["angle"])]
@@ -139,7 +139,7 @@ def clear_face(faces: Sequence[Face]) -> Face | None:
 
 
 def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
-    """Choose how to crop a set of which nothing is known but the faces in a sample of it."""
+    """Choose the cropping of a set by the faces in a sample of it."""
     usable = [facts for facts in sample if not facts.fault]
     clear = [(facts, clear_face(facts.faces)) for facts in usable]
     filled = [around_eyes(face).side / min(seen.height, seen.width) for seen, face in clear if face]
@@ -155,7 +155,7 @@ def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
 
 
 def choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
-    """Choose how photographs are cropped, by the source's options and by what they show."""
+    """Choose the cropping of photographs, by the source's options and by their faces."""
     crop, unclear = source.option("crop"), source.option("unclear")
     if crop == BY_CAMERA:
         photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
@@ -175,7 +175,7 @@ def _spread(photographs: Sequence[Photograph], most: int) -> list[str]:
 
 
 def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
-    """Work out the squares of all cameras, from neutral faces that look ahead where there are such.
+    """Work out the squares of all cameras, where possible from neutral faces that look ahead.
 
     A square's middle and side are medians of `around_eyes` over the people. A camera that sees too
     few faces, as one of full profiles may, gets the others' height and side, in the middle.
@@ -205,7 +205,7 @@ def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
 
 
 def _sample(photographs: Sequence[Photograph], angle: int) -> list[str]:
-    """Return paths of a camera: neutral and looking ahead where possible, spread over all."""
+    """Return some paths of a camera, spread over all: where possible neutral and looking ahead."""
     of_camera = [one for one in photographs if one.known["angle"] == angle]
     usual = {"emotion": "neutral", "gaze": "frontal"}
     plain = [one for one in of_camera if usual.items() <= one.known.items()]
@@ -217,7 +217,7 @@ def _shape(facts: Facts) -> tuple[int, int]:
 
 
 def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
-    """Return height and width of most photographs."""
+    """Return the most frequent height and width of photographs."""
     shapes = [_shape(facts) for facts in seen if not facts.fault]
     if not shapes:
         raise UserError("none of the photographs that were looked at can be decoded; repair them")
@@ -225,7 +225,7 @@ def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
 
 
 def _read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> Cropping:
-    """Read the squares that a table gives: a row a camera, in pixels of the photographs."""
+    """Read the squares in a table: a row for each camera, in pixels of the photographs."""
     where = f"boxes {str(file)!r}"
     try:
         table = pd.read_csv(file, encoding="utf-8-sig", skipinitialspace=True)
@@ -259,11 +259,11 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Squa
     """Read a photograph as a network takes it, at a size in pixels.
 
     Args:
-        path: of the file.
+        path: path of the file.
         size: side of the result.
-        cropping: what a network's manifest says of its photographs, for `cropping_of`; None where
-            they were not cropped, and an image that is not cropped yet is cropped around its face.
-            Where each camera has a square, a file whose name says no camera is cropped likewise.
+        cropping: the entry of a network's manifest, for `cropping_of`; None if its photographs were
+            not cropped: an image that is not cropped yet is then cropped around its face. So is,
+            where each camera has a square, a file whose name gives no camera.
 
     Raises:
         UserError: it cannot be read or decoded, or has no face where one is looked for.

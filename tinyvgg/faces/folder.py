@@ -22,7 +22,7 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "angle": synthfaces.ANGLES,
 }
 UNKNOWN = "unknown"
-"""Sex or group of a person of whom a source does not know it."""
+"""The sex or group of a person where a source does not give it."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
 
 _PERSONAL = ("sex", "group", "age")
@@ -33,7 +33,7 @@ Value = str | int
 
 
 class Photograph(NamedTuple):
-    """An image by its path below the folder, and what is known of it."""
+    """An image: its path below the folder, and the values known of it, by column."""
 
     path: str
     known: Mapping[str, Value]
@@ -55,7 +55,7 @@ class Listing:
     tasks: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
     missing: tuple[str, ...] = ()
-    """What the source's design asks for and does not find, in words."""
+    """Parts of the source's design that are not there, in words."""
     beyond: tuple[Photograph, ...] = ()
     """Photographs of the design that networks do not learn from, such as full profiles."""
 
@@ -68,7 +68,7 @@ def listing(
     beyond: Sequence[Photograph] = (),
     where: str = "",
 ) -> Listing:
-    """Return photographs with the columns that can be classified; the others are missing.
+    """Return photographs with the columns that can be classified; list the others as missing.
 
     Raises:
         UserError: no column can be used: there are fewer than two classes, or one has a single
@@ -114,7 +114,7 @@ def named_images(
 ) -> tuple[list[Photograph], list[LeftOut]]:
     """List the images below a folder, or some of its sub-folders, sorted, without hidden ones.
 
-    What a path says is known by `facts_of`; its `UserError` is why an image is left out.
+    `facts_of` reads the values from a path; its `UserError` is the reason to leave an image out.
     """
     try:
         os.listdir(folder)  # noqa: PTH208 - a Path would make a list of paths
@@ -163,7 +163,7 @@ def _images_below(place: Path, folder: Path, left_out: list[LeftOut]) -> list[st
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written down: one that is not UTF-8 cannot."""
+    """Return True if a name can be written down, as all names in UTF-8 can."""
     return as_text(name) == name
 
 
@@ -235,7 +235,7 @@ def list_table(file: Path) -> Listing:
 
 
 def _below(folder: Path, path: str) -> str:
-    """Return a path as it begins at the folder, if it lies below it."""
+    """Return a path relative to the folder, or unchanged if it lies elsewhere."""
     for place in (folder.absolute(), folder.resolve()):
         if Path(path).is_relative_to(place):
             return Path(path).relative_to(place).as_posix()

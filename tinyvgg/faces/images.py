@@ -31,19 +31,19 @@ from tinyvgg.faces.sources import synthfaces
 from tinyvgg.files import write_whole
 
 VERSION = 2
-"""Raised whenever a change of the decoding changes a pixel."""
+"""A number to be raised whenever a change of the decoding changes a pixel."""
 
 MOST_PIXELS = 89_000_000
-"""Of an image that is decoded; a larger one would take gigabytes of memory."""
+"""The most pixels of an image that is decoded; more would take gigabytes of memory."""
 MOST_BYTES = 2**30
-"""Of a file that is read; what is larger is no photograph that could be decoded."""
+"""The most bytes of a file that is read; a larger one is no photograph that could be decoded."""
 _TOO_LARGE = f"cannot be read (it has more than {MOST_PIXELS // 1_000_000} million pixels)"
 
 BLOCK = 1000
-"""Photographs after which what was found is written down; what came later is found again."""
+"""The number of photographs after which findings are kept; an interruption loses no more."""
 
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
-"""Those that are decoded, whatever a file is called; not those that other programs would draw."""
+"""Formats that are decoded, whatever a file is called: none that another program would draw."""
 
 Real = float | int
 Content = UInt8[np.ndarray, "_"]
@@ -101,7 +101,7 @@ def resized(pixels: Pixels, height: int, width: int) -> UInt8[np.ndarray, "r c 3
 
 
 class Unusable(Exception):  # noqa: N818 - it is a finding, not a failure of the program
-    """An image that cannot be used; says why, as a predicate."""
+    """A finding: an image cannot be used, for a reason that is given as a predicate."""
 
 
 def read_image(path: Path, size: int, crop: Crop | None = None) -> Square:
@@ -126,7 +126,7 @@ def pixels_of(path: Path, sha256: str = "") -> Pixels:
 
 
 def content_of(path: Path) -> Content:
-    """Return the bytes of a file, which may be too large, or no file but an endless pipe."""
+    """Return the bytes of a file; refuse one that is too large, and a pipe, which has no end."""
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
@@ -161,7 +161,7 @@ def upright(content: Content) -> Pixels:
 
 
 def _check(image: Image.Image) -> None:
-    """Refuse, by its header, what is not decoded."""
+    """Refuse by its header an image that is not decoded."""
     if image.format not in _FORMATS:
         raise Unusable(f"is a file of the format {image.format}; save it as JPEG or PNG")
     frames = getattr(image, "n_frames", 1)
@@ -204,15 +204,15 @@ def _by_pillow(image: Image.Image) -> Pixels:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a look at a photograph found."""
+    """The findings of a look at a photograph."""
 
     sha256: str = ""
     height: int = 0
     width: int = 0
     fault: str = ""
-    """Why it cannot be used, as a predicate; empty where it can."""
+    """The reason why it cannot be used, as a predicate; empty where it can."""
     detector: str = ""
-    """The one that looked for faces (`tinyvgg.faces.detection.fingerprint`), if one did."""
+    """The fingerprint of the detector that looked for faces; empty if none did."""
     faces: tuple[Face, ...] = ()  # the largest first
 
 
@@ -228,7 +228,7 @@ def find_faces(pixels: Pixels) -> tuple[Face, ...]:
 
 @dataclass
 class Looker:
-    """Looks at the photographs of one folder, at each only once while its file is unchanged."""
+    """A reader of one folder's photographs, which looks at each only once while it is unchanged."""
 
     folder: Path
     file: Path  # keeps what was found
@@ -244,7 +244,7 @@ class Looker:
             self._known = {}  # there is nothing yet, or it is damaged
 
     def look(self, paths: Sequence[str], faces: bool = False, title: str = "") -> list[Facts]:
-        """Return what is known of photographs, with their faces or not, in their order."""
+        """Return the facts of photographs, in their order, with their faces if asked for."""
         detector = fingerprint() if faces else ""
         found: list[Facts] = []
         bar = tqdm(total=len(paths), desc=title, disable=not (self.progress and title))

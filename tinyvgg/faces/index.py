@@ -1,4 +1,4 @@
-"""Images with an index: what every source of faces yields, loaded, and drawn as contact sheets."""
+"""Images with an index, as every source of faces yields them; their loading and contact sheets."""
 
 import hashlib
 import shutil
@@ -28,7 +28,7 @@ from tinyvgg.faces.sources import synthfaces
 
 PIXEL_SCALE = 256.0
 LARGEST = 400
-"""Height of a whole photograph that is shown, in pixels: none is ever shown at its full size."""
+"""Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
 SHEET = (16, 12)
 """Columns and rows of a contact sheet."""
 CELL, CAPTION, GAP = 96, 14, 6
@@ -65,7 +65,7 @@ class FaceIndex:
         return len(self.table)
 
     def has(self, *columns: str) -> bool:
-        """Whether the source knows all of these columns."""
+        """Return True if the source knows all of these columns."""
         return all(column in self.table for column in columns)
 
     @property
@@ -108,7 +108,7 @@ class Originals:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """How they are cropped, what is left out and what is missing, as plain data."""
+        """The cropping, the photographs left out and those missing, as plain data."""
         return {
             "cropping": self.cropping.plain,
             "left_out": self.left_out.to_dict("records"),
@@ -116,12 +116,12 @@ class Originals:
         }
 
     def shots(self) -> pd.DataFrame:
-        """Return what is known of all of them, those beyond the training included, a row each."""
+        """Return a row for each photograph, those that no network learns from included."""
         every = (*self.listing.photographs, *self.listing.beyond)
         return pd.DataFrame([{"path": one.path, **one.known} for one in every])
 
     def crops(self, paths: Sequence[str]) -> list[Crop | None]:
-        """Return the part of each photograph that is used; None of one that cannot be used."""
+        """Return the part of each photograph that is used; None where it cannot be used."""
         known = dict((*self.listing.photographs, *self.listing.beyond))
         facts = self.looker.look(paths, self.cropping.looks_for_faces)
         found = (_crop(self.cropping, known[p], f) for p, f in zip(paths, facts, strict=True))
@@ -185,7 +185,7 @@ class Faces:
 
     @property
     def called(self) -> str:
-        """What figures call them: ``synthetic faces``, and of a folder its name, not its place."""
+        """The name in figures: ``synthetic faces``, and a folder's by its name, not its place."""
         kind, _, name = sources.named(self.source).partition(":")
         if kind in sources.OPTIONS:
             return f"folder {name or 'faces'}"
@@ -193,7 +193,7 @@ class Faces:
 
     @property
     def framed(self) -> bool:
-        """Whether eyes and mouth of frontal faces lie where they do in the synthetic ones."""
+        """True if eyes and mouth of frontal faces lie where they do in the synthetic ones."""
         if self.originals is None:
             return self.kind == sources.SYNTHETIC
         return self.originals.cropping.frames_faces
@@ -213,7 +213,7 @@ class Faces:
 def load_faces(
     source: str, size: int, subjects: int | None = None, seed: int = 0, progress: bool = True
 ) -> Faces:
-    """Load a source of faces at one size; what is rendered or decoded is kept.
+    """Load a source of faces at one size; rendered or decoded images are kept.
 
     Args:
         source: ``synthetic``, ``synthetic:KNOB=VALUE,...`` with other knobs of its
@@ -222,8 +222,8 @@ def load_faces(
             sub-folder a class or a CSV file with a row an image. Options of photographs follow
             behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
         size: side of the square images, in pixels.
-        subjects: how many of the 67 synthetic subjects; None for all.
-        seed: of the synthetic set, not of an experiment.
+        subjects: number of synthetic subjects; None for all 67.
+        seed: seed of the synthetic set, not of an experiment.
         progress: whether to show progress bars.
 
     Raises:
@@ -269,7 +269,7 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
 
 
 def _crop(cropping: Cropping, known: Mapping[str, Any], facts: Facts) -> Crop | str:
-    """Return the part of a photograph that is used, or why there is none."""
+    """Return the part of a photograph that is used, or the reason why none is."""
     try:
         return facts.fault or cropping.crop(known, facts)
     except Unusable as error:
@@ -328,7 +328,7 @@ def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
 def _pixels(
     parts: Sequence[_Part], size: int, file: Path, progress: bool
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """Map images from their file, made in blocks: a call that was killed goes on behind them."""
+    """Map images from their file, which is made in blocks: a killed call goes on behind them."""
     step = photographs.BLOCK
     blocks = [file.with_suffix(".blocks") / f"{n}.npy" for n in range(0, len(parts), step)]
 

@@ -35,7 +35,7 @@ _DIGITS = 9
 
 
 def list_london(folder: Path) -> Listing:
-    """List the images of the set, sorted by person and folder, of whichever views are there."""
+    """List the images of the views that are there, sorted by person and folder."""
     people = _people(folder)
     columns = sorted({name for person in people.values() for name in person})
     unknown = {name: UNKNOWN for name in columns if name != "age"}
@@ -70,7 +70,7 @@ def list_london(folder: Path) -> Listing:
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:
-    """Return age, sex and group by person, of those that the table knows; none without a table."""
+    """Return age, sex and group of each person in the table; of none without a table."""
     for place in (folder / name for name in TABLES):
         if place.is_file():
             try:
@@ -149,7 +149,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the images of an archive into a folder of its own, wherever in it they lie."""
+    """Unpack the images of an archive, wherever they lie in it, into a folder of their own."""
 
     def extract(to: Path) -> None:
         with zipfile.ZipFile(archive) as opened:

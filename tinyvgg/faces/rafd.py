@@ -15,7 +15,7 @@ from tinyvgg.faces.folder import LeftOut, Listing, Photograph, Value, listing, n
 from tinyvgg.faces.sources import synthfaces
 
 USED_ANGLES = (45, 90, 135)
-"""Those that the paper trains and tests on; the others are full profiles."""
+"""The angles that the paper trains and tests on; the others are full profiles."""
 
 _NAME = re.compile(
     r"Rafd(?P<angle>\d+)_(?P<subject>\d+)_(?P<group>[^_]+)_(?P<sex>[^_]+)_(?P<emotion>[^_]+)"
@@ -37,9 +37,9 @@ _WIDTHS = {"angle": 3, "subject": 2}
 def list_rafd(folder: Path) -> Listing:
     """List the images of the database, sorted by subject, emotion, gaze and angle.
 
-    Sub-folders do not matter. A name that is not one of the database's is left out with what is
-    wrong with it, and so are a second image of the same shot and one whose subject has another
-    sex or group in most names. What the design has and the folder has not is missing.
+    Sub-folders do not matter. A file whose name is not one of the database's is left out with the
+    reason, and so are a second image of the same shot and one whose subject has another sex or
+    group in most names. Shots of the design that the folder lacks are listed as missing.
     """
     named, left_out = named_images(folder, lambda path: facts_of(Path(path).name))
     kinds = Counter((known["subject"], _kind(known)) for _, known in named)
@@ -69,7 +69,7 @@ def list_rafd(folder: Path) -> Listing:
 
 
 def facts_of(name: str) -> dict[str, Value]:
-    """Return what a file name says; `UserError` says what is wrong with it."""
+    """Return the values that a file name gives; `UserError` says what is wrong with the name."""
     found = _NAME.fullmatch(name)
     if found is None:
         raise UserError("is not named as the database names its images")
@@ -90,7 +90,7 @@ def _shot(photograph: Photograph) -> tuple[Value, ...]:
 
 
 def _missing(found: Iterable[Photograph]) -> Iterator[str]:
-    """List what is missing, a line a subject; what nobody is shown with is named once."""
+    """Yield a line for each subject's missing shots, and one for levels that no subject has."""
     have = {_shot(photograph) for photograph in found}
     kept = []
     for name, there in zip(_DESIGN, map(set, zip(*have, strict=True)), strict=False):

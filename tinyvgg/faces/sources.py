@@ -1,4 +1,4 @@
-"""Sources of faces: ``KIND:PLACE::OPTION=VALUE,...``, their terms, and what a study asks of them.
+"""Sources of faces, ``KIND:PLACE::OPTION=VALUE,...``, their terms, and checks of parameters.
 
 This is the border to the renderer: the rest of the package imports `synthfaces` from here.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SYNTHETIC, RAFD, LONDON, FOLDER = "synthetic", "rafd", "london", "folder"
 SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", "folder:PATH")
-"""What can be typed; behind a PATH ``::OPTION=VALUE,...`` may follow. The last ``::`` counts."""
+"""The forms of a source; ``::OPTION=VALUE,...`` may follow a PATH. The last ``::`` counts."""
 
 AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
 SKIP, LARGEST = "skip", "largest"
@@ -28,14 +28,14 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     LONDON: {"crop": (AROUND_FACES, CENTRE, AUTO), "unclear": _UNCLEAR},
     RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
 }
-"""What can be chosen of photographs, by the kind of source; the first value is the default.
+"""The options of photographs, by the kind of source; the first value is the default.
 
-``crop`` is how an image becomes a square: ``centre`` takes the largest one in its middle,
-``faces`` finds the face and takes what is around its eyes, ``auto`` looks at a sample of the
-images and decides between these two, ``camera`` takes the same square of all images of a camera.
-``unclear`` is what becomes of an image in which no face is found, or several: ``skip`` leaves it
-out, ``centre`` takes its middle, ``largest`` takes the largest of several faces and leaves the
-image out where there is none. ``boxes`` is a CSV file with the square of each camera.
+``crop`` makes a square of an image: ``centre`` takes the largest one in its middle, ``faces`` finds
+the face and takes a square around its eyes, ``auto`` looks at a sample of the images and decides
+between these two, ``camera`` takes the same square of all images of a camera. ``unclear`` decides
+about an image in which no face is found, or several: ``skip`` leaves it out, ``centre`` takes its
+middle, ``largest`` takes the largest of several faces and leaves the image out where there is none.
+``boxes`` is a CSV file with the square of each camera.
 """
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
@@ -60,7 +60,7 @@ class Source:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the faces are rendered, not read."""
+        """True if the faces are rendered, not read."""
         return self.kind == SYNTHETIC
 
     @property
@@ -89,7 +89,7 @@ class Source:
 
     @property
     def anonymous(self) -> str:
-        """What is kept of the source with a network: its kind and options, without any path."""
+        """The source as networks keep it: its kind and options, without any path."""
         if self.is_synthetic:
             return str(synthfaces.difficulty_of(str(self)).source)
         return str(Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"}))
@@ -137,7 +137,7 @@ def parse_source(text: str) -> Source:
 
 
 def _check_place(what: str, place: str) -> None:
-    """Refuse a path that cannot be written down, or begins at the home of nobody."""
+    """Refuse a path that cannot be written down, or begins at the home of an unknown user."""
     try:
         place.encode()
         Path(place).expanduser()
@@ -179,7 +179,7 @@ def check_study(profile: str, faces: str, seed: object) -> None:
 
 
 def tasks_of(source: str) -> tuple[str, ...]:
-    """Return what a network can be trained to classify; the first task is the default."""
+    """Return the columns that a network can be trained to classify; the first is the default."""
     asked = parse_source(source)
     return SYNTHETIC_TASKS if asked.is_synthetic else list_photographs(asked).tasks
 
@@ -200,7 +200,7 @@ def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a source: how its images are called, licensed, cited and may be used."""
+    """The terms of a source: name, licence, citation and permitted use of its images."""
 
     name: str
     licence: str
@@ -270,7 +270,7 @@ def terms_of(faces: str) -> Terms:
 
 
 def check_publishing(faces: str, confirmed: bool) -> None:
-    """Refuse to publish what its terms do not allow, unless the user confirms that she may."""
+    """Refuse to publish images whose terms forbid it, unless the user confirms that she may."""
     terms = terms_of(faces)
     if not (terms.may_publish or confirmed):
         raise UserError(
@@ -280,7 +280,7 @@ def check_publishing(faces: str, confirmed: bool) -> None:
 
 
 def check_committing(faces: str) -> None:
-    """Refuse to commit what must not be part of the repository."""
+    """Refuse to commit images that must not be part of the repository."""
     terms = terms_of(faces)
     if not terms.may_commit:
         raise UserError(

@@ -11,7 +11,7 @@ from tinyvgg.faces.index import FaceIndex
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the index, ascending: those the network learns from, and those it is tested on."""
+    """Rows of the index, ascending: the network learns from some and is tested on the others."""
 
     train: Int[np.ndarray, "a"]
     test: Int[np.ndarray, "b"]
@@ -29,8 +29,8 @@ def split(index: FaceIndex, task: str, seed: int = 0, per_cell: int | None = Non
     Half of each cell trains, rounded down: 12 of 24 images of a subject at an angle, 100 of 201
     of an emotion at an angle, which are the counts of the paper's Table 2.
 
-    The training images of each cell can be given by `per_cell`, where they are not half: 101 is
-    what the paper's text says of emotions.
+    `per_cell` is the number of training images of each cell where it is not half: for emotions the
+    paper's text has 101.
 
     Raises:
         UserError: a cell that cannot give both parts an image.

@@ -1,1 +1,1 @@
-"""Training: the loop, its checkpoints, its watchers, and what can be told of a run meanwhile."""
+"""Training: settings, networks, the loop with its checkpoints and watchers, runs and sweeps."""

@@ -17,7 +17,7 @@ Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b"]]
 
 @dataclass(frozen=True)
 class Scaling:
-    """What becomes of 8-bit pixels before the network sees them: (pixel - shift) / scale."""
+    """The map from 8-bit pixels to the network's input: (pixel - shift) / scale."""
 
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (PIXEL_SCALE, PIXEL_SCALE, PIXEL_SCALE)
@@ -55,7 +55,7 @@ def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Sc
 
 @runtime_checkable
 class Source(Protocol):
-    """Gives images and labels by their rows."""
+    """A source of images and labels by their rows."""
 
     @property
     def labels(self) -> Int[Tensor, "n"]:

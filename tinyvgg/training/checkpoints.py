@@ -1,4 +1,4 @@
-"""Checkpoints: where a training stands, in one safetensors file, and the one before it.
+"""Checkpoints: the state of a training in one safetensors file, and the one before it.
 
 Each is written beside its place and moved there; if the process dies, one of the two is whole.
 """
@@ -28,7 +28,7 @@ PREVIOUS = "checkpoint-before.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stands: between two steps."""
+    """The state of a training between two steps."""
 
     training: str  # what identifies the training; a checkpoint of another one is refused
     step: int  # steps done of the epoch that is under way
@@ -41,7 +41,7 @@ class Checkpoint:
     sessions: int = 1  # calls that had a part in it so far
 
     def group(self, name: str) -> dict[str, Tensor]:
-        """Return the tensors whose names begin so, without that part of their names."""
+        """Return the tensors of a group, by their names without the group's."""
         named = (key.partition(".") for key in self.tensors)
         return {rest: self.tensors[f"{name}.{rest}"] for group, _, rest in named if group == name}
 

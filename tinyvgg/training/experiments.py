@@ -78,9 +78,9 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def parts(experiment: Experiment, faces: Faces) -> Parts:
-    """Return the rows that an experiment trains on, tests on, and chooses its epoch by, if it does.
+    """Return the rows that an experiment trains on, tests on, and may choose its epoch by.
 
-    For that, every sixth training image of each cell is held out.
+    The last are every sixth training image of each cell, which are held out.
     """
     rows = split(faces.index, experiment.task, experiment.seed)
     if experiment.recipe.selection != "validation":
@@ -151,7 +151,7 @@ def _train(
 
 
 class _Files(Watcher):
-    """Keeps what is trained, and its history, where others can read them meanwhile."""
+    """Writes the configuration and history of a training under way, for others to read."""
 
     def __init__(self, folder: Path, write_configuration: Callable[[Path], object]) -> None:
         self.folder, self.write_configuration = folder, write_configuration
@@ -169,7 +169,7 @@ class _Files(Watcher):
 
 @dataclass(frozen=True)
 class Study:
-    """One profile, one source of faces, one seed: what a notebook works on."""
+    """One profile, one source of faces and one seed, which a notebook works on."""
 
     profile: Profile  # size, recipe, network
     source: str  # of the faces

@@ -32,9 +32,9 @@ from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher
 
 DEVICES = ("cuda", "mps", "cpu")
 PATIENCE = timedelta(days=7)
-"""How long processes wait for the first one, which may wait for another training to end."""
+"""The longest wait for the first process, which may itself wait for another training to end."""
 WARM_UP = 3
-"""Steps before one is captured, in which libraries make what they need."""
+"""Steps before one is captured, in which libraries set themselves up."""
 TEST_BATCH = 48
 GRADIENT_SAMPLES = 8
 """Steps of an epoch, spread evenly, at which the norms of the gradients are taken."""
@@ -90,7 +90,7 @@ def _keep_freed_memory() -> None:
 
 
 def size() -> int:
-    """Return how many processes torchrun started on all machines together; 1 without it."""
+    """Return the number of processes that torchrun started on all machines; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
@@ -120,7 +120,7 @@ def _fabric(accelerator: str) -> Any:
 
 
 def agree(fabric: Any, value: Any) -> Any:
-    """Return what the first process says; the others wait for it."""
+    """Return the first process's value, for which the others wait."""
     return value if fabric is None else fabric.broadcast(value)
 
 
@@ -136,7 +136,7 @@ def _reduced(fabric: Any, values: Tensor, how: str = "sum") -> Tensor:
 def _shared(groups: Sequence[Rows], rank: int, size: int) -> list[tuple[Rows, int]]:
     """Return this process's rows of each batch, and how many at its end only fill it up.
 
-    One that gets none takes one that does not count, since all have to take part in each step.
+    A process that gets no row takes one that does not count: all have to take part in each step.
     """
     parts = [(group, group[rank::size]) for group in groups]
     return [(part, 0) if len(part) else (group[:1], 1) for group, part in parts]
@@ -292,7 +292,7 @@ def _test_groups(rows: Int[np.ndarray, "b"]) -> list[Rows]:
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows of the images, by what they are for."""
+    """The rows of the training, test and validation images."""
 
     train: Rows  # to learn from
     test: Rows  # to test on after each epoch; they decide nothing, unless the recipe says so
@@ -313,7 +313,7 @@ def train(
     name: str = "",
     every: float = CHECKPOINT_SECONDS,
 ) -> Trained:
-    """Train a model, which is on its device, in place, going on from its checkpoint if it has one.
+    """Train a model in place, on its device; go on from its checkpoint if it has one.
 
     A run that was killed, whenever and however often, ends with the same weights and history, bit
     for bit, as one that was not: every step follows from the weights, the seed and its place.
@@ -339,7 +339,7 @@ def train(
 
 
 def order(count: int, seed: int, epoch: int, reshuffled: bool = True) -> Int[np.ndarray, "n"]:
-    """Return the order of the training images in an epoch; it depends on nothing else."""
+    """Return the order of the training images in an epoch, which depends on these values alone."""
     return np.random.default_rng([seed, epoch if reshuffled else 0]).permutation(count)
 
 
@@ -409,7 +409,7 @@ class _Training:
         self._complete(self._seen() - reported, started)
 
     def _steps(self) -> Iterator[int]:
-        """Do the steps that are left of an epoch; gives the images seen of it."""
+        """Do the steps that are left of an epoch; after each, yield the images seen of it."""
         rows, batch = self.parts.train, self.recipe.batch
         shuffled = self.recipe.order == "reshuffled"
         rows = rows[order(len(rows), self.seed, len(self.history), shuffled)]
@@ -530,7 +530,7 @@ class _Training:
         checkpoints.save(self.folder, checkpoint)
 
     def _resume(self) -> str:
-        """Take over the last good checkpoint; returns what is wrong with a newer one."""
+        """Go on from the last good checkpoint; return the fault of a newer one."""
         loaded = checkpoints.load(self.folder, self.name) if self.rank == 0 else (None, "")
         found, fault = agree(self.fabric, loaded)
         if found is None:

@@ -31,12 +31,12 @@ from tinyvgg.training.settings import Design, Recipe
 from tinyvgg.training.tiny_vgg import build
 
 FORMAT = 2
-"""Version of the folder; one of another is refused."""
+"""Version of a run's folder; others are refused."""
 MANIFEST, CONFIGURATION, LOCK = "manifest.json", "config.json", ".lock"
 HISTORY, GRADIENTS, TIMINGS = "history.csv", "gradients.csv", "timings.csv"
 WEIGHTS, PREDICTIONS = "weights.safetensors", "predictions.npz"
 ELSEWHERE = "elsewhere"
-"""Stands for the place of photographs, which a run does not keep."""
+"""The stand-in for the place of photographs, which a run does not keep."""
 COMPLETE, TRAINING, INTERRUPTED, DAMAGED = "complete", "in training", "interrupted", "damaged"
 
 
@@ -80,7 +80,7 @@ class Experiment:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """Plain data. The place of a folder is left out: its images' hash stands for it."""
+        """The experiment as plain data; the hash of the images stands for a folder's place."""
         return {**asdict(self), "source": parse_source(self.source).anonymous}
 
     @property
@@ -92,12 +92,12 @@ class Experiment:
 
     @property
     def folder(self) -> Path:
-        """Where its run is kept."""
+        """The folder of its run."""
         return paths.runs() / self.name
 
     @property
     def knobs(self) -> Any:
-        """How difficult synthetic faces are; None for photographs."""
+        """The difficulty of synthetic faces; None for photographs."""
         return synthfaces.difficulty_of(self.source).values if self.kind == "synthetic" else None
 
 
@@ -151,7 +151,7 @@ class Run:
 
     @cached_property
     def scaling(self) -> Scaling:
-        """What becomes of pixels before the network sees them."""
+        """The scaling of pixels for the network."""
         kept = self.manifest.get("scaling", {})
         return Scaling(**{name: tuple(colours) for name, colours in kept.items()})
 
@@ -167,7 +167,7 @@ class Run:
 
     @property
     def timings(self) -> pd.DataFrame:
-        """Wall time and training images a second of each epoch; other in every training."""
+        """Wall time and training images a second of each epoch, which differ in every training."""
         return pd.read_csv(self.folder / TIMINGS)
 
     @cached_property
@@ -251,7 +251,7 @@ def write(
 
 
 def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
-    """Return the manifest of a complete run, once the hashes of its files are checked."""
+    """Check the hashes of a complete run's files, and return its manifest."""
     manifest = _plain(folder / MANIFEST)
     made_as, fault = manifest.get("format"), ""
     hashes: Any = manifest.get("sha256")
@@ -327,7 +327,7 @@ def sha256(path: Path) -> str:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    """Return what a JSON file says; nothing where it cannot be read."""
+    """Return the object in a JSON file; an empty one where it cannot be read."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -336,7 +336,7 @@ def _plain(path: Path) -> dict[str, Any]:
 
 
 def _folders() -> list[Path]:
-    """Return the folders with something of a run."""
+    """Return the folders that have any file of a run."""
     files = (MANIFEST, CONFIGURATION, LOCK)
     found = sorted(paths.runs().glob("[!.]*"))
     return [folder for folder in found if any((folder / name).is_file() for name in files)]

@@ -1,4 +1,4 @@
-"""What a network is and how it is trained, as plain settings that are checked when made."""
+"""Plain settings of a network and of its training, checked when they are made."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -19,7 +19,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "scaling": ("256", "centred", "standardised"),
     }
 )
-"""The values that settings with a name can have; the first is the paper's."""
+"""The values of the settings that are names; the first is the paper's."""
 MOST_SEEDS = 10_000
 
 
@@ -33,7 +33,7 @@ class _Checked:
 
 @dataclass(frozen=True)
 class Recipe(_Checked):
-    """How a network is trained. The defaults are the paper's (claim P1)."""
+    """The settings of a training; the defaults are the paper's (claim P1)."""
 
     epochs: int = 100  # passes over the training part
     batch: int = 12  # images a step; an incomplete last batch is used as it is
@@ -51,7 +51,7 @@ class Recipe(_Checked):
 
 @dataclass(frozen=True)
 class Design(_Checked):
-    """What is trained. The defaults are the paper's."""
+    """The settings of a network; the defaults are the paper's."""
 
     architecture: str = "tinyvgg"  # Table 1, or torchvision's ``vgg16`` or ``vgg19`` (claim P3)
     # of the weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
@@ -101,14 +101,14 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings; refuse one that does not exist, or that cannot have its value."""
+    """Return settings; refuse an unknown one, and one that cannot have its value."""
     for name, value in settings.items():
         _check(name, value)
     return dict(settings)
 
 
 def changed(base: Part, settings: Mapping[str, Any]) -> Part:
-    """Return a recipe or design with those of the settings that it has."""
+    """Return a recipe or design with the values of the settings that it has."""
     own = {setting.name for setting in fields(base)}
     return replace(base, **{name: value for name, value in settings.items() if name in own})
 

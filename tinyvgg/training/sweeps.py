@@ -1,4 +1,4 @@
-"""Sweeps: networks over seeds and settings, and what rules find in their errors."""
+"""Sweeps: networks over seeds and settings, and the findings of rules in their errors."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ EXPLAINED = "explained.json"
 BATCH = 16
 """Errors that are explained at a time."""
 TRIES = 3
-"""Times that a sweep is begun again whose workers died."""
+"""The number of times that a sweep is begun while its workers die."""
 DIED = "its worker died, perhaps for want of memory: fewer --workers need less"
 COUNTS = ("errors", "test_images", "epochs", "kept_epoch", "left_plateau")
 FACTS = ("accuracy", *COUNTS, "seconds", "run")
@@ -61,7 +61,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What distinguishes it from the others of a sweep."""
+        """The task, the seed and the settings, by which the jobs of a sweep differ."""
         settings = [f"{name}={value}" for name, value in self.settings]
         return ", ".join([self.task, f"seed {self.seed}", *settings])
 
@@ -93,7 +93,7 @@ def plan(
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule finds in the errors of a run, all of which are explained."""
+    """The finding of a rule in the errors of a run, all of which are explained."""
 
     errors: int
     pixels: float | None  # mean number of backtracked pixels; None where there is no error
@@ -101,7 +101,7 @@ class Finding:
 
 
 def explain(run: Run, names: Sequence[str]) -> dict[str, Finding]:
-    """Return what rules find in the errors of a run: read where it is kept, else found and kept.
+    """Return the findings of rules in the errors of a run, which are kept with it.
 
     Backtracking starts from the predicted class; no rule knows the true one.
     """
@@ -183,7 +183,7 @@ def _at_home(home: str) -> Iterator[None]:
 
 
 def _attempt(job: Job) -> Row:
-    """Return the row of a job, or what went wrong: not every exception can travel."""
+    """Return the row of a job, or one with the error: not every exception can travel."""
     try:
         return run_job(job)
     except (UserError, synthfaces.FaceError) as error:
@@ -202,7 +202,7 @@ def sweep(
     executor: Executor,
     keep: Callable[[pd.DataFrame], object] | None = None,
 ) -> pd.DataFrame:
-    """Do all jobs, whatever becomes of any, and return a row a job, in their order (`tabulate`).
+    """Do all jobs, even if some fail, and return a row a job, in their order (`tabulate`).
 
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
     loaded, others go on from their checkpoints, and findings of rules are kept beside their
@@ -225,7 +225,7 @@ def sweep(
 
 
 def _outcome(job: Job, future: "Future[Row]") -> Row:
-    """Return the row of a job that has ended, if only since no worker could end it."""
+    """Return the row of a job that has ended, or that no worker could end."""
     try:
         return future.result()
     except CancelledError:
@@ -284,7 +284,7 @@ def shown(table: pd.DataFrame) -> str:
 
 
 def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
-    """Print each job and how far it is, and how many there are of each kind."""
+    """Print each job with its state, and the number of jobs in each state."""
     found: list[str] = []
     for job in jobs:
         experiment = study.varied(job.seed, dict(job.settings)).experiment(job.task)
@@ -337,7 +337,7 @@ def do_jobs(
 
 @contextmanager
 def processes(workers: int | None = None) -> Iterator[Executor]:
-    """Give processes of this machine, half as many as it has processors where no number is given.
+    """Provide processes on this machine, by default half as many as it has processors.
 
     An error or an interruption ends them at once. They share the processors, and the bits of a
     trained network depend on the number of threads that add up its sums: the same job under another
@@ -374,7 +374,7 @@ def _end_with(listening: Connection) -> None:
 
 @contextmanager
 def cluster(address: str) -> Iterator[Executor]:
-    """Give the workers of a Dask cluster, which have to see the same files as this machine.
+    """Provide the workers of a Dask cluster, which have to see the same files as this machine.
 
     An error or an interruption drops the jobs that have not begun; Dask cannot stop the others.
     """

@@ -1,4 +1,4 @@
-"""Tiny VGG, as Table 1 of the paper has it."""
+"""Tiny VGG, as in Table 1 of the paper, and torchvision's VGGs."""
 
 from itertools import pairwise
 

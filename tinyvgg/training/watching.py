@@ -1,4 +1,4 @@
-"""What is kept of a training, who watches it, and what is wrong when it does not learn."""
+"""The history of a training, its watchers, and the diagnosis where it does not learn."""
 
 import logging
 import sys
@@ -61,7 +61,7 @@ def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done."""
+    """The work that lies ahead when a training begins, or goes on."""
 
     epochs: int  # of the whole training
     images: int  # of the training part
@@ -70,26 +70,26 @@ class Plan:
 
 
 class Watcher:
-    """Hears how a training goes, and changes nothing of it; override what you need."""
+    """A listener to a training, which changes nothing of it; override what you need."""
 
     def begin(self, plan: Plan) -> None:
-        """The training begins, or goes on."""
+        """React to the beginning of the training, or of its continuation."""
 
     def step(self, images: int, loss: float, error: float) -> None:
-        """Some steps later: images since the last call, mean loss and error of the epoch so far."""
+        """React to some steps: images since the last call, mean loss and error of the epoch."""
 
     def epoch(self, epoch: Epoch, images: int) -> None:
-        """An epoch is complete; `images` were seen since the last call of `step`."""
+        """React to a complete epoch; `images` were seen since the last call of `step`."""
 
     def say(self, text: str) -> None:
-        """There is something that the user should know."""
+        """Pass a message on to the user."""
 
     def end(self) -> None:
-        """The training has ended, or was interrupted."""
+        """React to the end of the training, or to its interruption."""
 
 
 class ProgressBar(Watcher):
-    """Loss, error, images a second and the time left, behind a title."""
+    """A bar with loss, error, images a second and the time left, behind a title."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -110,7 +110,7 @@ class ProgressBar(Watcher):
             self.tested = f", test error {plan.history[-1].test_error:.1%}"
 
     def step(self, images: int, loss: float, error: float) -> None:
-        """Move it on."""
+        """Move the bar on."""
         self._show(self.done + 1, images, loss, error)
 
     def epoch(self, epoch: Epoch, images: int) -> None:
@@ -128,16 +128,16 @@ class ProgressBar(Watcher):
         tqdm.write(f"{self.title}: {text}", file=sys.stderr)
 
     def end(self) -> None:
-        """Leave it as it is."""
+        """Leave the bar as it is."""
         if self.bar is not None:
             self.bar.close()
 
 
 class Log(Watcher):
-    """What the user should know, as warnings of the logger ``tinyvgg``."""
+    """A log of all messages, as warnings of the logger ``tinyvgg``."""
 
     def say(self, text: str) -> None:
-        """Log it."""
+        """Log the message."""
         logging.getLogger("tinyvgg").warning(text)
 
 
@@ -176,7 +176,7 @@ class TensorBoard(Watcher):
             self.writer.add_scalar(f"gradient/{layer}", norm, epoch.epoch)
 
     def say(self, text: str) -> None:
-        """Add it as text."""
+        """Add the message as text."""
         self.writer.add_text("said", text, self.done)
 
     def end(self) -> None:
@@ -218,12 +218,12 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
     last = history[-1]
     norms = ", ".join(f"{name} {norm:.1e}" for name, norm in last.gradients.items())
     advice = (
-        "They have vanished, as where ReLUs no longer fire: it will hardly recover. What may"
-        " help: a smaller rate, he initialisation, another seed, fewer layers"
+        "They have vanished, as where ReLUs no longer fire: the network will hardly recover. A"
+        " smaller rate, he initialisation, another seed or fewer layers may help"
         if min(last.gradients.values()) < VANISHED
-        else "Plain gradient descent can stay there for long and leave all at once. What is known"
-        " to help: more epochs, he initialisation, whose signal does not fade from layer to layer,"
-        " standardised or centred pixels"
+        else "Plain gradient descent can stay there for long and leave all at once. More epochs,"
+        " he initialisation, whose signal does not fade from layer to layer, and standardised or"
+        " centred pixels are known to help"
     )
     return (
         f"after {epochs} epochs the loss is {last.train_loss:.4f}, and a constant predictor's is"
