@@ -84,7 +84,7 @@ class Charts:
 
     @cached_property
     def halved(self) -> "Charts":
-        """Return the charts at half the resolution, for places that stand for a whole pixel."""
+        """The charts at half the resolution, for places that stand for a whole pixel."""
         return Charts(*(coarser(image, 1) for image in (self.paint, self.creases, self.pores)))
 
 

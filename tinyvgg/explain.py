@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
-from tinyvgg.chapters.style import data_uri, ink, png
+from tinyvgg.chapters.style import data_uri, ink, png, strength
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import as_text, is_text
@@ -80,7 +80,7 @@ class Explanation:
         return self.trace.probabilities[0]
 
     def without(self, pixels: Bool[Tensor, "1 c h w"]) -> Float[Tensor, "k"]:
-        """Probabilities of the classes once pixels of the last maps are suppressed."""
+        """Return the probabilities of the classes without some pixels of the last maps."""
         return rescore(self.trace, pixels)[0].softmax(0)
 
 
@@ -220,8 +220,8 @@ def draw(explanation: Explanation) -> dict[str, bytes]:
 
 
 def _features(trace: Trace, pixels: Bool[Tensor, "1 c h w"]) -> bytes:
-    strength = track_features(trace, pixels)[0].abs().mean(0).numpy()
-    return _enlarged(ink(strength, float(strength.max())))
+    features = strength(track_features(trace, pixels))[0].numpy()
+    return _enlarged(ink(features, float(features.max())))
 
 
 def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:

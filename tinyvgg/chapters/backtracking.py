@@ -138,7 +138,7 @@ def overlap_table(followed: Followed) -> pd.DataFrame:
 
 
 def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str]:
-    """Return `averages` as text, a column for each task, and a sentence on what is left out.
+    """Return `averages` as text, a column for each task, and a sentence on the rows left out.
 
     Left out are the layers where a rule has exactly one for every task.
     """

@@ -325,7 +325,7 @@ def differing(run: Run, case: Case) -> list[str]:
 
 
 def network_sentence(run: Run, asked: str) -> str:
-    """Say what a run's network classifies, and whether a chapter asks for something else."""
+    """Describe the classes of a run's network, and the columns that the run lacks for a chapter."""
     plurals = {"subject": "subjects", "emotion": "emotions", "class": "classes"}
     about = f"he network of this run classifies {len(run.classes)} {plurals[run.task]}."
     lacks = lacking(run, asked).removesuffix(".")
@@ -366,7 +366,7 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
     """Return the probabilities of one pair by image and set, means over draws (claim S2).
 
     From the `suppression_table` of the pair and of the reversed pair; the columns are of the true
-    class, of the one that the error was taken for (``mistaken``), and of all ``other`` classes.
+    class, of the error's predicted class (``mistaken``), and of all ``other`` classes.
     """
     turned = lookalike.rename(columns={"p_true": "p_predicted", "p_predicted": "p_true"})
     parts = {}
@@ -475,7 +475,7 @@ def _part(rule: str, fact: str, *met: bool | np.bool_) -> Part:
 
 @_judge("F9", "subject")
 def judge_pair(run: Run, pair: Pairs) -> Iterable[Part]:
-    """F9: an error has a right look-alike of the same subject that differs in gaze only."""
+    """Weigh F9: an error has a right look-alike of the same subject that differs in gaze only."""
     differs = differing(run, pair.cases[0])
     yield Part(
         1 if differs == ["gaze"] else 0.5,
@@ -487,7 +487,7 @@ def judge_pair(run: Run, pair: Pairs) -> Iterable[Part]:
 
 @_judge("S1", "subject")
 def judge_overlap(run: Run, shown: Tables, every: Tables) -> Iterable[Part]:
-    """S1: in the shown pair most pixels of either set are in both (Jaccard above one half)."""
+    """Weigh S1: in the shown pair most pixels of either set are in both (Jaccard above 0.5)."""
     for rule, table in every.items():
         jaccard = shown[rule]["jaccard"].iloc[0]
         fact = (
@@ -499,7 +499,7 @@ def judge_overlap(run: Run, shown: Tables, every: Tables) -> Iterable[Part]:
 
 @_judge("F10", "subject")
 def judge_values(run: Run, pairs: Tables, controls: Tables) -> Iterable[Part]:
-    """F10: common values differ strongly, and more than between two right images."""
+    """Weigh F10: common values differ strongly, and more than between two right images."""
     for rule, table in pairs.items():
         sides = np.stack([table["difference"], controls[rule]["difference"]])
         sides = sides[:, ~np.isnan(sides).any(0)]
@@ -514,7 +514,7 @@ def judge_values(run: Run, pairs: Tables, controls: Tables) -> Iterable[Part]:
 
 @_judge("S2", "subject")
 def judge_confidence(run: Run, errors: Tables, lookalikes: Tables) -> Iterable[Part]:
-    """S2: without the common pixels both answers change, and mostly not without random ones."""
+    """Weigh S2: without the common pixels both answers change, without random ones mostly none."""
     for rule in errors:
         shares = [
             by[rule].groupby("set", observed=True)["changed"].mean() for by in (lookalikes, errors)
@@ -528,7 +528,7 @@ def judge_confidence(run: Run, errors: Tables, lookalikes: Tables) -> Iterable[P
 
 @_judge("S3", "subject")
 def judge_common(run: Run, changed: Tables) -> Iterable[Part]:
-    """S3: without the common pixels most answers change, and more than without random ones."""
+    """Weigh S3: without the common pixels most answers change, more than without random ones."""
     for rule, table in changed.items():
         common, chance = (table.to_dict("index")[name] for name in ("common", "random_common"))
         low, high = common["difference_low"], common["difference_high"]
@@ -542,7 +542,7 @@ def judge_common(run: Run, changed: Tables) -> Iterable[Part]:
 
 @_judge("F11", "emotion")
 def judge_eight(run: Run, eight: Pairs) -> Iterable[Part]:
-    """F11: something was taken for every emotion, and has a right look-alike."""
+    """Weigh F11: something was taken for every emotion, and has a right look-alike."""
     found, wanted = len(eight), len(run.classes)
     fact = f"{found} of {wanted} emotions have an error with a right look-alike"
     yield Part(1 if found == wanted else 0.5, fact, marked=False)
@@ -550,7 +550,7 @@ def judge_eight(run: Run, eight: Pairs) -> Iterable[Part]:
 
 @_judge("T3", "emotion")
 def judge_table3(run: Run, eight: Pairs, after: Mapping[str, Tensor]) -> Iterable[Part]:
-    """T3: after suppression the true class has the largest probability in every row."""
+    """Weigh T3: after suppression the true class has the largest probability in every row."""
     parts = []
     for rule, logits in after.items():
         right = int((logits.argmax(1) == eight.labels).sum())
@@ -567,7 +567,7 @@ def judge_table3(run: Run, eight: Pairs, after: Mapping[str, Tensor]) -> Iterabl
 
 @_judge("S4", "emotion")
 def judge_unique(run: Run, eight: Tables, every: Tables) -> Iterable[Part]:
-    """S4: unique pixels repair all of the eight, and more of all errors than other sets do."""
+    """Weigh S4: unique pixels repair all of the eight, and more errors than other sets do."""
     for rule, table in every.items():
         few, rate = eight[rule].loc["unique"], table["rate"]
         fact = (

@@ -23,7 +23,6 @@ from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_inte
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces
-from tinyvgg.paper import TASK_NAMES
 from tinyvgg.training.experiments import Study
 
 SEED = 0
@@ -252,7 +251,7 @@ def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
     rows: dict[Any, dict[str, str]] = {}
     recipes: Any = networks.groupby(["task", "profile", "size"], sort=False)
     for (task, profile, size), runs in recipes:
-        place = TASK_NAMES[task], profile, size
+        place = style.TASK_NAMES[task], profile, size
         for run in runs.to_dict("records"):
             errors = f"{run['errors']:,} of {run['test_images']:,}"
             interval = proportion_interval(run["errors"], run["test_images"])

@@ -17,6 +17,7 @@ from tinyvgg.errors import UserError
 
 EXACT = 1e-9
 ALIKE = 0.9
+ink = style.strength
 DETAIL = 48
 """Side of the part of a photograph that is shown in detail."""
 
@@ -42,11 +43,6 @@ def correlations(
     a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
     found: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
     return found
-
-
-def ink(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
-    """Return the mean absolute value over the colours."""
-    return images.abs().mean(1)
 
 
 def edges(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:

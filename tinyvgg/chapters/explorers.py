@@ -50,7 +50,7 @@ class Scene:
     pixels: int
     before: Float[np.ndarray, "k"]
     after: Float[np.ndarray, "k"]
-    features: Float[np.ndarray, "h w"]  # what these pixels show in the image (Algorithm 2)
+    features: Float[np.ndarray, "h w"]  # of these pixels in the image (Algorithm 2)
 
 
 class Bench:
@@ -101,7 +101,7 @@ class Bench:
         before, after = (
             rescore(trace, sets[pixels]).softmax(1)[0].numpy() for pixels in ("nothing", choice)
         )
-        features = strength(track_features(trace, sets[choice]))[0]
+        features = strength(track_features(trace, sets[choice]))[0].numpy()
         return Scene(self.pairs.cases[place], int(sets[choice].sum()), before, after, features)
 
     def _compute_sets(self, place: int, rule: str) -> dict[str, Bool[Tensor, "1 c h w"]]:

@@ -17,7 +17,7 @@ from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import Followed, tiled
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
-from tinyvgg.chapters.deconvolution import correlations, ink
+from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
@@ -93,8 +93,9 @@ def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
     counts = counted(pixels["cutoff"])
     pixels["largest"] = top_pixels(trace.maps, counts)
     pixels["random"] = random_pixels(trace.maps, counts, seed)
-    strengths = {name: ink(track_features(trace, chosen)) for name, chosen in pixels.items()}
-    return Tracked(run, trace, pixels, {**strengths, "whole": ink(deconvolve(trace))})
+    projected = {name: track_features(trace, chosen) for name, chosen in pixels.items()}
+    projected["whole"] = deconvolve(trace)
+    return Tracked(run, trace, pixels, {n: style.strength(p) for n, p in projected.items()})
 
 
 def area_of_ink(strengths: Float[Tensor, "n h w"], share: float = 0.9) -> Float[Tensor, "n"]:
@@ -276,7 +277,7 @@ def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
         others.append((f"right:\n{names[case.true]}", other))
 
     def features(trace: Trace, pixels: Tensor) -> list[tuple[str, np.ndarray]]:
-        return [("", ink) for ink in style.strength(track_features(trace, pixels))]
+        return [("", ink) for ink in style.strength(track_features(trace, pixels)).numpy()]
 
     rows = [
         ("error", errors),

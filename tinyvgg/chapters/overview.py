@@ -38,7 +38,7 @@ def overview(run: Run, pair: Pairs) -> style.Drawn:
     style.show_image(axes[0], np.asarray(run.faces.images[case.row]), title)
     count = f"{int(pixels.sum())} pixels of the last maps (orange)"
     style.show_image(axes[1], montage(pair.wrong.maps[0], pixels[0]), count)
-    style.show_map(axes[2], style.strength(track_features(pair.wrong, pixels))[0])
+    style.show_map(axes[2], style.strength(track_features(pair.wrong, pixels))[0].numpy())
     axes[2].set_title("what they show in the image")
     _bars(axes[3], names, pair, rescore(pair.wrong, pixels).softmax(1)[0])
     figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)

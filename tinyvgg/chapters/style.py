@@ -20,13 +20,13 @@ from PIL import Image
 from torch import Tensor
 
 from tinyvgg.faces.index import Faces
+from tinyvgg.paper import TASK_NAMES as TASK_NAMES
 
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#6b6b6b"
 """Okabe and Ito's colours and Tol's red, which colour-blind readers can tell apart."""
 
 TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
-TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class"}
 WIDTH = 7.5
 """Width of a figure in inches."""
 FINE = 100
@@ -126,7 +126,7 @@ def show_intervals(
 
 @styled()
 def pictures(rows: Sequence[Row], cell: float | None = None, aspect: float = 1.15) -> Figure:
-    """Draw labelled rows of titled pictures: images, and as ink what is not 8 bits deep."""
+    """Draw labelled rows of titled pictures: 8-bit ones as images, others as ink."""
     figure, axes = grid(len(rows), max(len(row) for _, row in rows), cell, aspect)
     for ax in axes.flat:
         clear(ax)
@@ -134,7 +134,7 @@ def pictures(rows: Sequence[Row], cell: float | None = None, aspect: float = 1.1
         line[0].set_ylabel(label, fontsize=8)
         for ax, (title, picture) in zip(line, row, strict=False):
             if picture.ndim == 2 and picture.dtype != np.uint8:
-                show_map(ax, picture)
+                show_map(ax, np.asarray(picture))
             else:
                 show_image(ax, picture)
             ax.set_title(title, fontsize=8)
@@ -157,7 +157,7 @@ def called(faces: Faces) -> str:
 
 
 def _letter(letter: str) -> str:
-    r"""Return a letter as figures show it: breaks as blanks, what their font lacks as ``\uNNNN``.
+    r"""Return a letter as figures show it: a blank for a break, ``\uNNNN`` if their font lacks it.
 
     Names of classes and folders are those of the user: they may be in any script.
     """
@@ -172,9 +172,9 @@ def _drawn() -> frozenset[int]:
     return frozenset(get_font(findfont(_FONT)).get_charmap())
 
 
-def strength(features: Float[Tensor, "n 3 h w"]) -> Float[np.ndarray, "n h w"]:
-    """Tracked features as one value a pixel: the mean over the colours of their absolute value."""
-    return np.asarray(features.abs().mean(1))
+def strength(features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
+    """Return one value a pixel of projected features: the mean absolute value over the colours."""
+    return features.abs().mean(1)
 
 
 def png(pixels: UInt8[np.ndarray, "h w *c"], side: int | None = None) -> bytes:

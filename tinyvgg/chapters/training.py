@@ -181,7 +181,7 @@ def _recipe(runs: Sequence[Run]) -> list[Part]:
 
 
 def _accuracy(run: Run) -> Part:
-    """Met where the interval reaches the paper's accuracy; in part within `MARGIN` of it."""
+    """Compare an accuracy with the paper's: met if the interval reaches it, in part by `MARGIN`."""
     theirs, interval = paper.number(f"t2.{run.task}.accuracy"), accuracy_interval(run)
     ours, printed = paper.show(run.accuracy, "percent"), paper.show(theirs, "percent")
     shown = paper.show_interval(interval, "percent")
@@ -190,7 +190,7 @@ def _accuracy(run: Run) -> Part:
 
 
 def _overfitting(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Part] | str:
-    """Met where the gap of emotion exceeds that of identity by more than chance."""
+    """Compare the gaps: met if that of emotion exceeds that of identity by more than chance."""
     if not all(learned(run) for run in runs):
         return "a network is no better than the constant answer, and cannot over-fit"
     gaps = {r.task: gap(r, wrong) for r, wrong in zip(runs, wrong_in_training, strict=True)}

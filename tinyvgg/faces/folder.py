@@ -168,7 +168,7 @@ def is_text(name: str) -> bool:
 
 
 def as_text(name: str) -> str:
-    """Return a name that can be written down, with what is not UTF-8 in numbers."""
+    """Return a name that can be written down, with numbers for bytes that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 

@@ -145,7 +145,7 @@ def upright(content: Content) -> Pixels:
     try:
         with Image.open(io.BytesIO(content.tobytes())) as opened:
             _check(opened)
-            # torchvision would pass over how a WEBP is turned, and over what is transparent
+            # torchvision would pass over the turn of a WEBP, and over transparency
             turned_webp = opened.format == "WEBP" and "exif" in opened.info
             pixels = None if turned_webp or _is_clear(opened) else _by_torchvision(content)
             return _by_pillow(opened) if pixels is None else pixels
@@ -304,7 +304,7 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
     threads = ThreadPoolExecutor(synthfaces.cores(), initializer=partial(torch.set_num_threads, 1))
     try:
         with warnings.catch_warnings(), threads as pool:
-            # what is wrong with a photograph is listed, not warned of
+            # faults of photographs are listed, not warned of
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield pool
     finally:

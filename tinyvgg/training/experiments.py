@@ -63,7 +63,7 @@ def train_or_load(
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Have a run's folder to oneself, if need be after another process has finished with it."""
+    """Hold a run's folder alone, if need be after another process has finished with it."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / run_folder.LOCK)
     try:

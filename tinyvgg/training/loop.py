@@ -327,7 +327,7 @@ def train(
         )
     if recipe.selection == "validation" and not len(parts.validation):
         raise UserError("selection 'validation' needs a validation part, and none was given")
-    # what a checkpoint belongs to
+    # the name of the training, which its checkpoints carry
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     plain = json.dumps([asdict(recipe), seed, name, shapes], sort_keys=True)
     digest = hashlib.sha256(plain.encode())
@@ -391,7 +391,7 @@ class _Training:
         return Trained(tuple(self.history), tuple(self.seconds), self._best(), self.sessions)
 
     def _epoch(self) -> None:
-        """Do what is left of an epoch, its tests, a checkpoint."""
+        """Do the rest of an epoch, with its tests and a checkpoint."""
         started = time.perf_counter() - self.elapsed
         looked = saved = time.perf_counter()
         reported = self._seen()
@@ -418,7 +418,7 @@ class _Training:
         mine = _shared(groups[self.done :], self.rank, self.processes)
         batches = self.source.batches([rows for rows, _ in mine])
         for (images, labels), (_, filling) in zip(batches, mine, strict=True):
-            # what dropout draws follows from the step's place, whatever ran before
+            # dropout's draws follow from the step's place alone
             place = [self.seed, len(self.history), self.done, self.rank]
             state = np.random.SeedSequence(place).generate_state(1, np.uint64)
             torch.manual_seed(int(state[0]) >> 1)

@@ -53,7 +53,7 @@ class Experiment:
     dense: tuple[int, ...]  # neurons of its hidden dense layers
     recipe: Recipe  # how it is trained
     seed: int  # of split, initial weights and batch order
-    design: Design = field(default_factory=Design)  # what it is besides
+    design: Design = field(default_factory=Design)  # its other settings
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> "Experiment":
@@ -108,7 +108,7 @@ def build_model(experiment: Experiment) -> nn.Module:
 
 
 class Run:
-    """A trained network with what it was trained and tested on.
+    """A trained network with its training and test images.
 
     Parts that are not given, such as `faces` or `logits`, are read from the run's folder when they
     are first asked for. The folder is the experiment's own where none is given.

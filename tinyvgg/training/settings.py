@@ -141,7 +141,7 @@ def _typed(name: str, text: str) -> Any:
 class Profile:
     """Everything about a run except its source of faces and its seed."""
 
-    name: str  # what it is called on the command line
+    name: str  # on the command line
     size: int  # side of the images in pixels
     subjects: int | None  # number of synthetic subjects; None for all 67
     epochs: Mapping[str, int]  # by task; for ``class`` the fewest

@@ -150,7 +150,7 @@ class TensorBoard(Watcher):
         self.done = 0
 
     def begin(self, plan: Plan) -> None:
-        """Open a file that takes the place of what an interrupted call wrote.
+        """Open a file that takes the place of an interrupted call's.
 
         The epochs done are written anew: the interruption may have come before one was.
         """
