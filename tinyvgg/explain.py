@@ -20,10 +20,10 @@ from tqdm.auto import tqdm
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
-from tinyvgg.chapters.style import data_uri, ink, png, strength
+from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength, tiled
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
-from tinyvgg.faces.folder import as_text, is_text
+from tinyvgg.faces.folder import LeftOut, as_text, is_text
 from tinyvgg.repairs import Repair, repair
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import rescore, track_features
@@ -84,14 +84,6 @@ class Explanation:
         return rescore(self.trace, pixels)[0].softmax(0)
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """An image that was left out, and why."""
-
-    path: Path
-    reason: str
-
-
 @dataclass(frozen=True, eq=False)
 class Explained:
     """Images whose answers by one network are explained.
@@ -100,13 +92,13 @@ class Explained:
         run: the network.
         rule: the rule of backtracking.
         explanations: one for each image that could be read, in their order.
-        unreadable: the other images.
+        unreadable: the other images, with the reasons.
     """
 
     run: Run
     rule: Rule
     explanations: tuple[Explanation, ...]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[LeftOut, ...]
 
 
 def explain_images(
@@ -134,12 +126,12 @@ def explain_images(
     start = None if target is None else run.label(target)
     wanted = None if true_class is None else run.label(true_class)
     found: list[Explanation] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[LeftOut] = []
     for path in tqdm(images, "explaining", unit="image", disable=not progress):
         try:
             pixels = _read(run, path)
         except UserError as error:
-            unreadable.append(Unreadable(Path(as_text(str(path))), str(error)))
+            unreadable.append(LeftOut(as_text(str(path)), str(error)))
             continue
         trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
         repaired = None if wanted is None else repair(trace, wanted)
@@ -200,9 +192,8 @@ def map_sheet(
     tiles = np.where(orange, 0.35 * gray + 0.65 * ORANGE, gray).round().astype(np.uint8)
     factor = max(1, round(TILE / max(tiles.shape[1:3])))
     large = tiles.repeat(factor, 1).repeat(factor, 2)
-    large = np.pad(large, ((0, -len(large) % COLUMNS), (0, 4), (0, 4), (0, 0)), constant_values=255)
-    sheet = np.vstack([np.hstack(list(row)) for row in np.split(large, len(large) // COLUMNS)])
-    return sheet if len(chosen) > COLUMNS else sheet[:, : len(chosen) * large.shape[2]]
+    large = np.pad(large, ((0, 0), (0, 4), (0, 4), (0, 0)), constant_values=255)
+    return tiled(large, min(COLUMNS, len(large)), 255.0)
 
 
 def draw(explanation: Explanation) -> dict[str, bytes]:
@@ -269,7 +260,7 @@ def _facts(
         "chance": before.max(),
         "truth": None if one.true_class is None else classes[one.true_class],
         "target": classes[one.target],
-        "kept": _counted(int(counts.sum())),
+        "kept": in_words(int(counts.sum())),
         "active": f"{int((one.trace.maps != 0).sum()):,}",
         "maps": len(counts),
         "maps_with_pixels": int((counts > 0).sum()),
@@ -285,14 +276,10 @@ def _facts(
             "found": bool(one.repair.repaired),
             "minimal": bool(one.repair.minimal),
             "count": int(one.repair.size),
-            "kept": _counted(int(one.repair.size)),
+            "kept": in_words(int(one.repair.size)),
             "chance": values[-1][one.true_class],
         },
     }
-
-
-def _counted(pixels: int) -> str:
-    return f"{pixels:,} pixel{'' if pixels == 1 else 's'}"
 
 
 def save(explained: Explained, folder: Path) -> Path:
@@ -384,9 +371,7 @@ def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[
             {**_plain_image(one, run.classes), "pictures": dict(paths)}
             for one, paths in zip(explained.explanations, pictures, strict=True)
         ],
-        "unreadable": [
-            {"path": str(one.path), "reason": one.reason} for one in explained.unreadable
-        ],
+        "unreadable": [one._asdict() for one in explained.unreadable],
         "files": [PAGE, *(path for paths in pictures for path in paths.values())],
     }
 

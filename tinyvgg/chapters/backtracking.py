@@ -378,15 +378,4 @@ def _show_maps(
 def montage(maps: Shaped[np.ndarray, "c h w"]) -> Shaped[np.ndarray, "H W"]:
     """Lay maps side by side in a sheet about twice as wide as high, with lines of NaN between."""
     padded = np.pad(maps, ((0, 0), (0, 1), (0, 1)), constant_values=np.nan)
-    return tiled(padded, math.ceil(math.sqrt(2 * len(maps))), np.nan)[:-1, :-1]
-
-
-def tiled(
-    tiles: Shaped[np.ndarray, "n h w *c"], columns: int, fill: float
-) -> Shaped[np.ndarray, "H W *c"]:
-    """Lay tiles out in a sheet, `columns` a row, and fill the rest of the last row."""
-    rows, (height, width, *colours) = -(-len(tiles) // columns), tiles.shape[1:]
-    sheet = np.full((rows * columns, height, width, *colours), fill, dtype=tiles.dtype)
-    sheet[: len(tiles)] = tiles
-    lines = sheet.reshape(rows, columns, height, width, *colours).swapaxes(1, 2)
-    return lines.reshape(rows * height, columns * width, *colours)
+    return style.tiled(padded, math.ceil(math.sqrt(2 * len(maps))), np.nan)[:-1, :-1]

@@ -274,15 +274,10 @@ def _show_or_say(axis: Axes, image: Image | None, title: str, instead: str) -> N
 
 def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "y x 3"]:
     """Arrange images in one, by their row numbers; white where these are negative."""
-    height, width = images.shape[1:3]
-    down, across = rows.shape
-    shape = (down * (height + gap) - gap, across * (width + gap) - gap, 3)
-    whole = np.full(shape, 255, np.uint8)
-    for (r, c), row in np.ndenumerate(rows.to_numpy()):
-        if row >= 0:
-            top, left = r * (height + gap), c * (width + gap)
-            whole[top : top + height, left : left + width] = images[row]
-    return whole
+    (height, width), places = images.shape[1:3], rows.to_numpy().ravel()
+    tiles = np.full((len(places), height + gap, width + gap, 3), 255, np.uint8)
+    tiles[places >= 0, :height, :width] = images[places[places >= 0]]
+    return style.tiled(tiles, rows.shape[1], 255.0)[:-gap, :-gap]
 
 
 @needs("group", "sex", *FACTORS)

@@ -74,23 +74,13 @@ def looks(seed: int = SEED) -> pd.DataFrame:
     for number in synthfaces.SUBJECTS:
         who = synthfaces.person(number)
         drawn = synthfaces.draw_appearance(who, synthfaces.stream(seed, number, "appearance"))
-        red, green, blue = synthfaces.to_srgb(drawn.skin).tolist()
         angle = typology_angle(drawn.skin)
-        rows.append(
-            {
-                "subject": number,
-                "group": who.group,
-                "sex": who.sex,
-                "red": red,
-                "green": green,
-                "blue": blue,
-                "angle": angle,
-                "tone": next(name for name, border in SKIN_CLASSES.items() if angle > border),
-                "cut": drawn.style.cut.name.lower(),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("angle", ascending=False, kind="stable")
-    return table.reset_index(drop=True)
+        tone = next(name for name, border in SKIN_CLASSES.items() if angle > border)
+        colours, cut = synthfaces.to_srgb(drawn.skin).tolist(), drawn.style.cut.name.lower()
+        rows.append((number, who.group, who.sex, *colours, angle, tone, cut))
+    columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone", "cut"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("angle", ascending=False, kind="stable", ignore_index=True)
 
 
 def typology_angle(linear: Float[np.ndarray, "3"]) -> float:
@@ -623,19 +613,10 @@ def heat_map(table: pd.DataFrame, form: str, inches: tuple[float, float]) -> Fig
     """Draw numbers on colour; zeros are left empty."""
     figure, axes = style.grid(1, 1, cell=inches[0], aspect=inches[1] / inches[0])
     axis: Axes = axes[0, 0]
-    sns.heatmap(
-        table,
-        mask=table == 0,
-        annot=True,
-        fmt=form,
-        cmap="Blues",
-        vmin=0,
-        cbar=False,
-        linewidths=0.6,
-        linecolor="#e4e4e4",
-        annot_kws={"fontsize": 7},
-        ax=axis,
-    )
+    lines: dict[str, Any] = {"linewidths": 0.6, "linecolor": "#e4e4e4"}
+    numbers: dict[str, Any] = {"annot": True, "fmt": form, "annot_kws": {"fontsize": 7}}
+    colours: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "cbar": False}
+    sns.heatmap(table, mask=table == 0, ax=axis, **numbers, **colours, **lines)
     axis.set(xlabel="", ylabel="")
     axis.tick_params(length=0, labelsize=8)
     axis.set_xticklabels(table.columns, rotation=30, ha="right", rotation_mode="anchor")

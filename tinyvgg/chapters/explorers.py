@@ -14,7 +14,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from torch import Tensor
 
 from tinyvgg.chapters.cases import RULES, Case, Pairs, fixed_sets, name_of, pixel_sets, random_sets
-from tinyvgg.chapters.style import data_uri, ink, png, strength
+from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength
 from tinyvgg.errors import UserError
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
@@ -115,13 +115,9 @@ def verdict(scene: Scene, classes: Sequence[str]) -> str:
     before, after = int(scene.before.argmax()), int(scene.after.argmax())
     kind = "which is right" if after == scene.case.true else "another wrong class"
     return (
-        f"{_in_words(scene.pixels)} suppressed: the answer is {classes[after]} with probability"
+        f"{in_words(scene.pixels)} suppressed: the answer is {classes[after]} with probability"
         f" {scene.after[after]:.3f}, {'the same class as before' if after == before else kind}."
     )
-
-
-def _in_words(count: int) -> str:
-    return f"{count:,} pixel{'' if count == 1 else 's'}"
 
 
 def _digits(probabilities: Float[np.ndarray, "k"], labels: dict[int, str]) -> list[str]:
@@ -237,7 +233,7 @@ def _data(bench: Bench, side: int) -> dict[str, Any]:
             "pixels": scene.pixels,
             "after": _digits(scene.after, bench.shown(place)),
             "result": verdict(scene, bench.run.classes),
-            "words": f"tracked features of {_in_words(scene.pixels)}, dark where strong",
+            "words": f"tracked features of {in_words(scene.pixels)}, dark where strong",
             "features": features.setdefault(picture, len(features)),
         }
 

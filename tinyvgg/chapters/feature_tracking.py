@@ -15,7 +15,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
-from tinyvgg.chapters.backtracking import Followed, tiled
+from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
@@ -230,7 +230,7 @@ def pairs_sheet(
     tiles = np.concatenate([images, np.repeat(features[..., None], 3, 3)], 2)[:, ::step, ::step]
     pad = max(2, tiles.shape[1] // 6)
     margins = (0, 0), (pad, 0), (0, pad), (0, 0)
-    return tiled(np.pad(tiles, margins, constant_values=255), COLUMNS, 255.0)
+    return style.tiled(np.pad(tiles, margins, constant_values=255), COLUMNS, 255.0)
 
 
 @style.styled()

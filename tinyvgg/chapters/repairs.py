@@ -143,7 +143,7 @@ def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> sty
     cases, images = [pairs.cases[place] for place in order], run.faces.images
     names = [style.short(name) for name in run.classes]
     inks = style.strength(track_features(pairs.wrong[order], found.pixels[order])).numpy()
-    sizes = [f"{size} pixel{'s' if size > 1 else ''}" for size in found.size[order].tolist()]
+    sizes = map(style.in_words, found.size[order].tolist())
     rows = [
         ("", [(f"taken for\n{names[case.predicted]}", images[case.row]) for case in cases]),
         ("", list(zip(sizes, inks, strict=True))),

@@ -141,6 +141,17 @@ def pictures(rows: Sequence[Row], cell: float | None = None, aspect: float = 1.1
     return figure
 
 
+def tiled(
+    tiles: Shaped[np.ndarray, "n h w *c"], columns: int, fill: float
+) -> Shaped[np.ndarray, "H W *c"]:
+    """Lay tiles out in a sheet, `columns` a row, and fill the rest of the last row."""
+    rows, (height, width, *colours) = -(-len(tiles) // columns), tiles.shape[1:]
+    sheet = np.full((rows * columns, height, width, *colours), fill, dtype=tiles.dtype)
+    sheet[: len(tiles)] = tiles
+    lines = sheet.reshape(rows, columns, height, width, *colours).swapaxes(1, 2)
+    return lines.reshape(rows * height, columns * width, *colours)
+
+
 def short(name: str, most: int = 8) -> str:
     """Return a class's name in `most` letters at most, as text of a figure: see `_letter`."""
     letters = [_letter(letter) for letter in name]
@@ -149,6 +160,11 @@ def short(name: str, most: int = 8) -> str:
             letters.pop()
         letters.append(".")
     return "".join(letters).replace("$", r"\$")
+
+
+def in_words(pixels: int) -> str:
+    """Return a number of pixels in words."""
+    return f"{pixels:,} pixel{'' if pixels == 1 else 's'}"
 
 
 def called(faces: Faces) -> str:
