@@ -24,9 +24,7 @@ from tinyvgg.training.loop import Parts, agree, assemble, check_device, predict,
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
 from tinyvgg.training.settings import PROFILES, Design, Profile, changed, check_settings
 from tinyvgg.training.watching import (
-    Epoch,
     Log,
-    Plan,
     ProgressBar,
     Watcher,
     constant_loss,
@@ -104,7 +102,7 @@ def _train(
 
     if first:
         paths.remove_leftovers(folder)
-        watchers = [_Files(folder, write_configuration), *watchers]
+        paths.write_whole(folder / run_folder.CONFIGURATION, write_configuration)
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
     model = build_model(experiment).to(device)
     source = resident(faces, experiment.task, device, scaling)
@@ -148,23 +146,6 @@ def _train(
     }
     run_folder.write(folder, writers, facts)
     checkpoints.remove(folder)
-
-
-class _Files(Watcher):
-    """Writes the configuration and history of a training under way, for others to read."""
-
-    def __init__(self, folder: Path, write_configuration: Callable[[Path], object]) -> None:
-        self.folder, self.write_configuration = folder, write_configuration
-        self.history: list[Epoch] = []
-
-    def begin(self, plan: Plan) -> None:
-        self.history = list(plan.history)
-        paths.write_whole(self.folder / run_folder.CONFIGURATION, self.write_configuration)
-
-    def epoch(self, epoch: Epoch, images: int) -> None:
-        self.history.append(epoch)
-        text = history_table(self.history).to_csv(index=False)
-        paths.write_whole(self.folder / run_folder.HISTORY, lambda to: to.write_text(text))
 
 
 @dataclass(frozen=True)
