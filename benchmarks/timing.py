@@ -46,7 +46,7 @@ def in_a_process(what: str, **options: object) -> Any:
 
     Args:
         what: the function's name; the new process finds it by `answer`.
-        options: of the command line; a sequence gives several values.
+        options: options of the command line; a sequence gives several values.
     """
     command = [sys.executable, sys.argv[0], "--only", what]
     for name, value in options.items():

@@ -99,7 +99,7 @@ _CACHE_FORMAT = 3
 class Reach:
     """The piece of the body that counts as the head."""
 
-    name: str  # of the piece
+    name: str  # name of the piece
     lowest: float  # height where it ends, dm
     widest: float  # distance from the middle where it ends, dm
 
@@ -113,15 +113,15 @@ BUST = Reach("bust", lowest=3.2, widest=3.6)
 class Anatomy:
     """A head, and the targets that deform it."""
 
-    vertices: Vectors  # of the undeformed head, dm, part after part
-    parts: dict[str, slice]  # where each part's vertices lie
+    vertices: Vectors  # vertices of the undeformed head, dm, part after part
+    parts: dict[str, slice]  # vertices of each part
     quads: dict[str, Int[np.ndarray, "_ 4"]]  # per part, faces as vertex numbers within the part
     # texture coordinates at the corners of the skin's faces, v up
     skin_uv: Float32[np.ndarray, "f 4 2"]
     # grey images over those coordinates: lips, inside-mouth, ears
     masks: dict[str, UInt8[np.ndarray, "s s"]]
     targets: Float32[np.ndarray, "t n 3"]  # displacements, dm, at weight one
-    names: tuple[str, ...]  # of the targets
+    names: tuple[str, ...]  # names of the targets
     # targets that are the two directions of one local trait: positive to negative
     opposites: dict[str, str]
 

@@ -27,7 +27,7 @@ class Cut(IntEnum):
 FALLING = (Cut.BOB, Cut.LONG)
 """Cuts whose hair falls from the head, over the ears unless it is tucked behind them."""
 
-# how often each cut occurs, by sex; each occurs in both
+# probability of each cut, by sex; each occurs in both
 _CHANCES = {
     True: (0.11, 0.18, 0.17, 0.12, 0.14, 0.07, 0.06, 0.07, 0.08),
     False: (0.04, 0.09, 0.09, 0.10, 0.09, 0.18, 0.14, 0.16, 0.11),
@@ -54,15 +54,15 @@ class HairStyle:
     """The style of a subject's hair, and where it grows."""
 
     cut: Cut
-    hairline: float  # by how much the hairline is raised, dm
-    recession: float  # by how much it recedes at the temples, dm
-    peak: float  # by how much it reaches down in the middle of the forehead, dm
-    sideburn: float  # by how much it reaches down before the ears, dm
-    length: float  # how long it is among hair of this cut, 0..1
-    volume: float  # of the hair above the scalp, dm
-    parting: float  # where it is parted, to the subject's left of the middle, dm
-    wave: float  # how much it curls, 0..1
-    tucked: bool  # whether it is kept behind the ears
+    hairline: float  # rise of the hairline, dm
+    recession: float  # its recession at the temples, dm
+    peak: float  # its reach down in the middle of the forehead, dm
+    sideburn: float  # its reach down before the ears, dm
+    length: float  # length among hair of this cut, 0..1
+    volume: float  # height of the hair above the scalp, dm
+    parting: float  # place of the parting, to the subject's left of the middle, dm
+    wave: float  # strength of curls, 0..1
+    tucked: bool  # true if it is kept behind the ears
 
 
 def draw_style(person: Person, rng: Rng) -> HairStyle:
@@ -143,7 +143,7 @@ _IRIS = np.array(
     ]
 )
 
-# how often each colour of the palettes occurs, by whether a person is Moroccan
+# probability of each colour of the palettes, by whether a person is Moroccan
 _HAIR_CHANCES = {
     False: (0.06, 0.20, 0.25, 0.20, 0.15, 0.09, 0.05),
     True: (0.75, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0),
@@ -204,16 +204,16 @@ def _beard(person: Person, rng: Rng) -> float:
 class Haircut:
     """The measures of a cut."""
 
-    count: int  # of strands
-    points: int  # of each
+    count: int  # number of strands
+    points: int  # points of each
     top: tuple[float, float]  # lengths, dm, shortest and longest
     side: tuple[float, float]
     front: tuple[float, float]
-    lift: float  # of the outermost layer above the scalp, dm
-    rise: float  # how far strands stand up at the root, 0..1
-    hug: float  # how firmly they keep to the scalp, 0..1
-    weight: float  # how fast gravity takes over, 0..1
-    width: float = 0.02  # of a ribbon, dm
+    lift: float  # height of the outermost layer above the scalp, dm
+    rise: float  # degree to which strands stand up at the root, 0..1
+    hug: float  # firmness with which they keep to the scalp, 0..1
+    weight: float  # speed with which gravity takes over, 0..1
+    width: float = 0.02  # width of a ribbon, dm
 
 
 HAIRCUTS = {

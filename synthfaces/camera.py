@@ -22,7 +22,7 @@ class View:
     face: float  # from the eyes to the chin, in widths of the picture
     eyes: float  # from the top edge to the eyes, in heights of the picture
     aspect: float = 1.0  # height of the picture over its width
-    # how far the picture's middle lies behind that between face and ears, in widths
+    # distance of the picture's middle behind that between face and ears, in widths
     back: float = 0.0
 
 
@@ -48,9 +48,9 @@ class Nuisance:
     """The differences between two pictures of the same face that chance alone draws.
 
     Attributes:
-        shift: of the picture, right and up, in widths.
+        shift: shift of the picture, right and up, in widths.
         scale: factor on the field of view.
-        roll: of the camera, radians.
+        roll: roll of the camera, radians.
         exposure: added to the sRGB values.
         grain: seed of the sensor's noise.
         noise: its deviation, in sRGB values.
@@ -92,8 +92,8 @@ class Camera:
     forward: Float[np.ndarray, "3"]
     right: Float[np.ndarray, "3"]
     up: Float[np.ndarray, "3"]
-    width: float  # of the field of view at the head's axis
-    shift: tuple[float, float]  # of the field of view, right and up
+    width: float  # width of the field of view at the head's axis
+    shift: tuple[float, float]  # shift of the field of view, right and up
     aspect: float = 1.0  # height of the field of view over its width
 
     def rows(self, pixels: int) -> int:

@@ -43,7 +43,7 @@ class Temperament:
     """The way in which one subject's face acts."""
 
     near: str  # the side, ``Left`` or ``Right``, that lopsided expressions favour
-    asymmetry: float  # by how much the left side acts more strongly than the right one
+    asymmetry: float  # share by which the left side acts more strongly than the right
     gains: Mapping[str, float]  # per action, how strongly it acts
 
 

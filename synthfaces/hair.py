@@ -151,7 +151,7 @@ class Ribbons:
     normals: Float32[np.ndarray, "h 3"]  # unit vectors
     # points of the undeformed head, whose place of the chart paints a vertex
     template: Float32[np.ndarray, "h 3"]
-    light: Float32[np.ndarray, "h"]  # how much of the light reaches a vertex, 0..1
+    light: Float32[np.ndarray, "h"]  # share of the light that reaches a vertex, 0..1
 
     @cached_property
     def scene(self) -> EmbreeScene | None:

@@ -85,7 +85,7 @@ class Illumination:
     """The light of the studio in the frame of a head, turned or upright."""
 
     studio: Light = STUDIO  # as it is in the room
-    head: Head = UPRIGHT  # how it is held
+    head: Head = UPRIGHT  # pose of the head
 
     @cached_property
     def lamps(self) -> tuple[Lamp, Lamp]:

@@ -120,7 +120,7 @@ class Hits:
     part: Int8[np.ndarray, "n"]  # the `Part` that was hit
     view: Vectors  # unit vectors back to the camera
     normal: Vectors  # unit vectors, turned towards the camera
-    from_behind: Bool[np.ndarray, "n"]  # whether the surface was hit on its inner side
+    from_behind: Bool[np.ndarray, "n"]  # true if the surface was hit on its inner side
     template: Vectors  # the same places on the undeformed head, dm
     place: Float32[np.ndarray, "n 2"]  # fractions of the chart
     seen: Vectors  # visibility of key lamp, fill lamp and dome

@@ -127,7 +127,7 @@ class HeadMesh:
     """Topology and fixed fields of the head."""
 
     anatomy: Anatomy  # whose vertices control the subdivided parts
-    parts: dict[str, slice]  # where each part's vertices lie: skin, teeth, tongue, eyes
+    parts: dict[str, slice]  # vertices of each part: skin, teeth, tongue, eyes
     smooth: Any  # (subdivided vertices, their control vertices) sparse Catmull-Clark weights
     linear: Any  # the same shape; carries a field known at the control vertices to all
     triangles: Int32[np.ndarray, "t 3"]  # vertex numbers
@@ -139,7 +139,7 @@ class HeadMesh:
     # underside (of chin and jaw)
     masks: dict[str, Float32[np.ndarray, "v"]]
     lashes: Int32[np.ndarray, "l 3"]  # triangles over the anatomy's vertices, upper lashes first
-    upper_lashes: int  # how many of them are upper ones
+    upper_lashes: int  # number of upper ones among them
 
     @property
     def controls(self) -> int:

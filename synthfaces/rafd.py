@@ -166,14 +166,14 @@ def write_rafd(
         folder: new, empty, or written by an earlier call with the same seed and difficulty.
         subjects: number of subjects, 67 at most; the first few are spread over the groups.
         angles: camera angles in degrees; all by default, as `emotions` and `gazes`.
-        emotions: of the eight.
-        gazes: of the three.
-        seed: of the whole set.
+        emotions: some of the eight.
+        gazes: some of the three.
+        seed: seed of the whole set.
         workers: number of processes; None for one per core, 1 for this one alone.
         progress: whether to show a progress bar.
         cache: folder for the parsed anatomy; by default it is not kept, and each process parses it
             once, which takes seconds.
-        difficulty: of the whole set.
+        difficulty: difficulty of the whole set.
 
     Returns:
         The table of the images, as `design` makes it; column ``path`` names the files.
@@ -203,9 +203,9 @@ class Job:
     emotion: str
     gaze: str
     files: tuple[tuple[int, Path], ...]  # angle and path of each image
-    seed: int  # of the set
+    seed: int  # seed of the set
     difficulty: Difficulty
-    cache: Path | None  # where the parsed anatomy is kept
+    cache: Path | None  # folder of the parsed anatomy
 
     @property
     def images(self) -> int:

@@ -41,7 +41,7 @@ def render_face(
 
     Args:
         spec: the shot.
-        size: of the square image, pixels.
+        size: side of the square image, pixels.
         folder: folder for the parsed anatomy; by default it is not kept, and each process parses
             it once, which takes seconds.
 
@@ -123,12 +123,12 @@ def render(
 
     Args:
         table: columns subject, emotion, gaze and angle, as `design` makes them.
-        size: of the square images, pixels.
+        size: side of the square images, pixels.
         folder: folder for the images and the parsed anatomy.
-        seed: of the whole set.
+        seed: seed of the whole set.
         workers: number of processes; None for one per core, 1 for this one alone.
         progress: whether to show a progress bar.
-        difficulty: of the whole set.
+        difficulty: difficulty of the whole set.
 
     Raises:
         FaceError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
@@ -151,12 +151,12 @@ class Job:
     """The images of one subject."""
 
     number: int  # the subject
-    rows: tuple[int, ...]  # of the table, in the order of the shots
+    rows: tuple[int, ...]  # rows of the table, in the order of the shots
     shots: tuple[tuple[str, str, int], ...]  # emotion, gaze and angle of each image, sorted
-    size: int  # of the set
+    size: int  # side of the images
     seed: int
     difficulty: Difficulty
-    folder: Path  # where everything is kept
+    folder: Path  # folder of all that is kept
 
     @property
     def path(self) -> Path:

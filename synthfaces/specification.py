@@ -47,16 +47,16 @@ class FaceSpec:
 
     Attributes:
         subject: RaFD's number of the subject.
-        expression: weights of the actions, and where the eyes look.
-        angle: of the camera, degrees from 0 to 180; 90 is frontal, 0 the subject's right profile.
+        expression: weights of the actions, and direction of the eyes.
+        angle: angle of the camera, 0 to 180 degrees; 90 is frontal, 0 the subject's right profile.
         nuisance: shift, scale and roll of the camera, exposure and noise.
-        light: of the studio.
+        light: light of the studio.
         head: its pose, the same for all cameras.
         shape: number of the subject whose head's shape is taken in place of the subject's own.
         skin: the same for skin, lips, irises, brows, lashes and beard.
         hair: the same for the hair, its style and its colour.
-        seed: of the set that the subjects belong to.
-        difficulty: of that set, by which its other shots are drawn.
+        seed: seed of the set that the subjects belong to.
+        difficulty: difficulty of that set, by which its other shots are drawn.
     """
 
     subject: int
@@ -105,8 +105,8 @@ def face_spec(
         emotion: one of the eight.
         gaze: ``left`` (the subject's), ``frontal`` or ``right``.
         angle: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
-        seed: of the whole set.
-        difficulty: of the whole set.
+        seed: seed of the whole set.
+        difficulty: difficulty of the whole set.
 
     Raises:
         FaceError: an unknown subject, emotion, gaze or angle.
@@ -175,9 +175,9 @@ def intervene(
         lower: the same for nose, cheeks, mouth and jaw.
         gaze: ``left`` (the subject's), ``frontal`` or ``right``, or degrees to the left, at the
             height where the eyes look already. The lids follow.
-        light: of the studio.
+        light: light of the studio.
         head: its pose. The eyes look where they looked, and the lids follow them.
-        angle: of the camera, degrees.
+        angle: angle of the camera, degrees.
         shape: number of a subject whose shape of the head is taken. The camera is aimed anew, as
             it is at any head.
         skin: number of a subject whose skin, lips, irises, brows, lashes and beard are taken.

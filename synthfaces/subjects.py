@@ -42,7 +42,7 @@ class Subject:
     person: Person  # number, group, sex
     looks: Appearance  # colours and hair style
     controls: Vectors  # the anatomy's vertices at rest, dm
-    hair: Float32[np.ndarray, "s"]  # by how much hair lifts each vertex of the skin, dm
+    hair: Float32[np.ndarray, "s"]  # height by which hair lifts each vertex of the skin, dm
     ribbons: Ribbons  # the strands of hair
     paint: Image  # the chart's colours and hair cover
     eyes: dict[str, Eye]  # per eye
@@ -112,13 +112,13 @@ _LID_CLEARANCE = 1.012
 class Pose:
     """The geometry of one shot."""
 
-    vertices: Float32[np.ndarray, "v 3"]  # of the mesh, dm
+    vertices: Float32[np.ndarray, "v 3"]  # vertices of the mesh, dm
     normals: Float32[np.ndarray, "v 3"]  # unit vectors
     # the deformed anatomy, whose vertices the lashes are made of, dm
     controls: Vectors
-    eye_rotation: Float32[np.ndarray, "3 3"]  # of both eyeballs in the head
+    eye_rotation: Float32[np.ndarray, "3 3"]  # rotation of both eyeballs in the head
     creases: Float32[np.ndarray, "g"]  # depth of the groups of creases, 0..1
-    mouth_light: float  # how much light reaches the teeth, 0..1
+    mouth_light: float  # share of the light that reaches the teeth, 0..1
 
 
 def pose(mesh: HeadMesh, subject: Subject, expression: Expression, head: Head = UPRIGHT) -> Pose:

@@ -50,9 +50,9 @@ class BrowStyle:
 
     fullness: float  # factor on width and number of hairs
     lift: float  # upwards, dm
-    arch: float  # of the outer half, dm
-    tilt: float  # by how much the inner ends are raised, dm
-    opacity: float  # of the whole
+    arch: float  # rise of the outer half, dm
+    tilt: float  # rise of the inner ends, dm
+    opacity: float  # opacity of the whole
 
 
 def draw_brow_style(male: bool, rng: Rng) -> BrowStyle:

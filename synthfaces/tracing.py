@@ -24,7 +24,7 @@ class LashesMet:
     """The n rays that meet lashes."""
 
     rows: Int[np.ndarray, "n"]  # the numbers of the rays
-    depth: Scalars  # of the lashes, dm
+    depth: Scalars  # depth of the lashes, dm
     opacity: Scalars  # 0..1
 
     def before(self, depth: Float32[np.ndarray, "r"]) -> Float32[np.ndarray, "r"]:

@@ -95,7 +95,7 @@ class Cutoff(Stepwise):
     pixels; the pixels themselves are mostly chosen by the size of their activation.
 
     Attributes:
-        percentile: from 0 to 100.
+        percentile: a number from 0 to 100.
         floor: 0 or more; products up to it take no part.
         first_of_equals: in every step, let neurons whose products with a neuron above are equal
             collapse into the first of them, as a look-up by value does.
@@ -259,7 +259,7 @@ def backtrack(trace: Trace, target: Target = None, rule: Rule | None = None) -> 
     """Find the neurons and pixels that lead to a class, from the logits down (Algorithm 1).
 
     Args:
-        trace: of n images.
+        trace: a trace of n images.
         target: the class to start from, for all or each image; None is the predicted one.
         rule: `Literal()` if None.
 

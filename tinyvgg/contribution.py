@@ -18,7 +18,7 @@ def contributions(
     sum to the logit, or to its difference to the logit `against` where that is given.
 
     Args:
-        trace: of n images.
+        trace: a trace of n images.
         target: the class of the logit, for all or each image; None is the predicted one.
         against: another class, whose share is subtracted.
 

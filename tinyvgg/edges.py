@@ -14,7 +14,7 @@ from torch import Tensor
 CHUNK = 2**22  # weights that are held at a time
 PART = 2**18  # products that are held at a time: they stay in a core's cache
 SAMPLE = 300  # neurons on either side by whose products a percentile is guessed
-MARGIN = 0.05  # how much lower than the percentile the guess aims
+MARGIN = 0.05  # distance below the percentile at which the guess aims
 BLOCK = 64  # neurons above that are looked through at a time for equal products
 
 
@@ -157,7 +157,7 @@ def percentile_of_largest(
     Args:
         values: the largest of `total` values, down to those that the percentile lies between.
         total: the number of all values.
-        percentile: from 0 to 100.
+        percentile: a number from 0 to 100.
     """
     position = (total - 1) * (percentile / 100)
     below = int(position)

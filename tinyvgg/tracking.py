@@ -54,8 +54,8 @@ def track_features(
     projection is not linear, so the result differs from the projection of M - M'.
 
     Args:
-        trace: of n images.
-        pixels: of the last maps.
+        trace: a trace of n images.
+        pixels: a mask of pixels of the last maps.
         options: choices of `deconvolve`; `**PUBLISHED` are those of the published code.
 
     Raises:

@@ -459,7 +459,7 @@ def shortcut_table(
     """Measure how often each of `PROBES` reads the emotion of images, each column being held out.
 
     Args:
-        images: of 32 pixels.
+        images: images of 32 pixels a side.
         table: columns subject, emotion, gaze and angle, in full factorial design.
         shown: the parts that any image shows, for all subjects and angles of the table.
     """

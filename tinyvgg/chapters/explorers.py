@@ -50,7 +50,7 @@ class Scene:
     pixels: int
     before: Float[np.ndarray, "k"]
     after: Float[np.ndarray, "k"]
-    features: Float[np.ndarray, "h w"]  # of these pixels in the image (Algorithm 2)
+    features: Float[np.ndarray, "h w"]  # tracked features of these pixels (Algorithm 2)
 
 
 class Bench:

@@ -38,7 +38,7 @@ class Seen:
 class Change:
     """The difference of a shot's image from another one of the same size."""
 
-    levels: UInt8[np.ndarray, "s s"]  # of 255, in the colour that differs most
+    levels: UInt8[np.ndarray, "s s"]  # levels of 255, in the colour that differs most
     pixels: Int[np.ndarray, "parts"]  # number of pixels of each part in the first image
     changed: Int[np.ndarray, "parts"]  # number of these that differ at all
     most: Int[np.ndarray, "parts"]  # largest difference among these
@@ -108,12 +108,12 @@ class Cause:
 
     label: str
     group: str
-    values: tuple[Any, ...]  # of the static explorer
-    limits: tuple[Real, Real]  # of the studio's slider
+    values: tuple[Any, ...]  # values in the static explorer
+    limits: tuple[Real, Real]  # ends of the studio's slider
     change: Callable[[Shot, Any], Shot]  # returns the shot with such a value
     read: Callable[[Shot], Any]  # finds the value of a shot
     words: Callable[[Any], str] = "{:g}".format
-    step: Real = 1  # of the studio's slider
+    step: Real = 1  # step of the studio's slider
 
     @property
     def rest(self) -> int:

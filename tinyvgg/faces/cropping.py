@@ -65,7 +65,7 @@ class Cropping:
 
     how: str
     unclear: str = ""
-    boxes: Mapping[int, Crop] = field(default_factory=dict)  # of cameras, by angle
+    boxes: Mapping[int, Crop] = field(default_factory=dict)  # squares of cameras, by angle
     frame: tuple[int, int] = (0, 0)  # height and width of the cameras' photographs, pixels
     why: str = ""  # a sentence, where it was not asked for
 

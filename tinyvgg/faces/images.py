@@ -56,7 +56,7 @@ class Crop:
     """A square part of an upright image, in its pixels; it may leave the image."""
 
     x: Real
-    y: Real  # of its centre, from the left and from the top
+    y: Real  # place of its centre, from the left and from the top
     side: Real
     turn: Real = 0.0
     """Degrees by which its upper edge is turned clockwise."""
@@ -155,7 +155,7 @@ def upright(content: Content) -> Pixels:
         raise Unusable(_TOO_LARGE) from None
     except Unusable:
         raise
-    except Exception as error:  # what decoders raise on damaged files has no common class
+    except Exception as error:  # decoders' errors on damaged files have no common class
         said = str(error).strip() or type(error).__name__
         raise Unusable(f"cannot be read ({shorten(said, 120, placeholder='...')})") from None
 

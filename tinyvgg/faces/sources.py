@@ -208,7 +208,7 @@ class Terms:
     notice: str = ""  # on every page that shows them
     may_publish: bool = False
     may_commit: bool = False  # pages with them, to this repository
-    shows_people: bool = True  # who can be recognised
+    shows_people: bool = True  # people who can be recognised
 
 
 _SYNTHETIC = Terms(

@@ -72,7 +72,7 @@ class Resident:
     """Images with their labels, on the device or, where they are too many, on this machine."""
 
     pixels: UInt8[Tensor, "n h w 3"]  # 8-bit RGB; photographs may be mapped from their file
-    labels: Int[Tensor, "n"]  # of each image, on the device
+    labels: Int[Tensor, "n"]  # label of each image, on the device
     scaling: Scaling
 
     def batches(self, groups: Sequence[Rows]) -> Iterator[Batch]:

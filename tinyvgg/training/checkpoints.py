@@ -30,7 +30,7 @@ PREVIOUS = "checkpoint-before.safetensors"
 class Checkpoint:
     """The state of a training between two steps."""
 
-    training: str  # what identifies the training; a checkpoint of another one is refused
+    training: str  # name of the training; a checkpoint of another one is refused
     step: int  # steps done of the epoch that is under way
     # weights, state of the optimiser, sums over the epoch, weights kept so far: the first part of
     # a name, up to a dot, says which

@@ -153,10 +153,10 @@ class Study:
     """One profile, one source of faces and one seed, which a notebook works on."""
 
     profile: Profile  # size, recipe, network
-    source: str  # of the faces
-    seed: int  # of split, initial weights and batch order
+    source: str  # source of the faces
+    seed: int  # seed of split, initial weights and batch order
     progress: bool = True  # whether to show progress bars
-    settings: Mapping[str, Any] = field(default_factory=dict)  # where it departs from the profile
+    settings: Mapping[str, Any] = field(default_factory=dict)  # departures from the profile
 
     @cached_property
     def faces(self) -> Faces:

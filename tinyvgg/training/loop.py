@@ -167,12 +167,12 @@ class Step:
         real = torch.float32 if self.device.type == "mps" else torch.float64
         zero = torch.zeros((), dtype=torch.int64, device=self.device)
         self.sums = {
-            "loss": zero.to(real),  # of this process's images
+            "loss": zero.to(real),  # sum over this process's images
             "wrong": zero.clone(),  # images that were misclassified
             "images": zero.clone(),
             "steps": zero.clone(),
             "bad_step": zero.clone(),  # the first, from 1, whose loss was not finite; 0 for none
-            "squares": zero.to(real).repeat(len(self.layers)),  # of the gradients' norms, by layer
+            "squares": zero.to(real).repeat(len(self.layers)),  # of gradients' norms, by layer
             "samples": zero.clone(),  # steps at which these were taken
         }
         self._captured: _Captured | None = None
@@ -542,7 +542,7 @@ class _Training:
             state.setdefault(int(number), {})[name] = tensor
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
         for name, tensor in found.group("sums").items():
-            # what was summed over images is taken over by one process of several
+            # sums over images are taken over by one process of several
             if self.rank == 0 or name not in ("loss", "wrong", "images"):
                 self.step.sums[name].copy_(tensor)
         device = self.step.device

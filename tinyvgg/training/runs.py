@@ -45,14 +45,14 @@ class Experiment:
     """A trained network's full description; its hash names the folder of the run."""
 
     task: str  # the column whose classes the network knows
-    source: str  # where the images come from
-    fingerprint: str  # of the images
+    source: str  # source of the images
+    fingerprint: str  # hash of the images
     classes: tuple[str, ...]  # names of the outputs
     size: int  # side of the images in pixels
     maps: int  # feature maps of every convolution of Tiny VGG
     dense: tuple[int, ...]  # neurons of its hidden dense layers
-    recipe: Recipe  # how it is trained
-    seed: int  # of split, initial weights and batch order
+    recipe: Recipe  # settings of its training
+    seed: int  # seed of split, initial weights and batch order
     design: Design = field(default_factory=Design)  # its other settings
 
     @classmethod

@@ -41,11 +41,11 @@ class Recipe(_Checked):
     optimiser: str = "sgd"  # plain; ``adam`` or ``adagrad`` with torch's other defaults (claim P2)
     # ``reshuffled`` draws a new order each epoch, ``fixed`` keeps the first, as the published code
     order: str = "reshuffled"
-    # whose weights are kept: those of the ``last`` epoch, or of the one with the fewest errors on
+    # epoch whose weights are kept: the ``last`` one, or the one with the fewest errors on
     # a ``validation`` part held out of the training part. ``test`` chooses by the test part, as the
     # published code does: a contrast, not a protocol.
     selection: str = "last"
-    # of the products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
+    # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
     precision: str = "float32"
 
 
@@ -54,10 +54,10 @@ class Design(_Checked):
     """The settings of a network; the defaults are the paper's."""
 
     architecture: str = "tinyvgg"  # Table 1, or torchvision's ``vgg16`` or ``vgg19`` (claim P3)
-    # of the weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
+    # initial weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
     # or ``torch``, the defaults of its layers
     initialisation: str = "glorot"
-    # of the pixels: divided by ``256``; ``centred``, the same moved and stretched to -1 to 1;
+    # scaling of pixels: divided by ``256``; ``centred``, the same moved and stretched to -1 to 1;
     # ``standardised``, each colour with mean 0 and deviation 1 over the training part
     scaling: str = "256"
 

@@ -32,7 +32,7 @@ class Epoch:
     train_error: float  # share of their images that was misclassified
     test_loss: float  # mean cross-entropy on the test part, with the weights after the last batch
     test_error: float  # share of the test part that these weights misclassify
-    validation_loss: float | None  # of a validation part, where one is held out
+    validation_loss: float | None  # loss on a validation part, where one is held out
     validation_error: float | None
     # by the layer's name, the root mean square, over some steps, of the norm of its gradient
     gradients: Mapping[str, float]
@@ -63,8 +63,8 @@ def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
 class Plan:
     """The work that lies ahead when a training begins, or goes on."""
 
-    epochs: int  # of the whole training
-    images: int  # of the training part
+    epochs: int  # number of epochs of the whole training
+    images: int  # number of images of the training part
     done: int  # images of the epoch under way that are done when it begins
     history: tuple[Epoch, ...]  # the epochs that are complete when it begins
 
