@@ -21,7 +21,7 @@ BUDGETS = {
     "tinyvgg/book": (1_000, None),
     "synthfaces": (5_600, 26),
     "tests": (14_400, None),
-    "tools": (600, None),
+    "tools": (500, None),
     "benchmarks": (900, None),
     "notebooks": (4_500, None),
 }
