@@ -1,31 +1,31 @@
-"""Errors, their look-alikes, and the sets of pixels that a pair shares."""
+"""Errors, their look-alikes, the pixels that a pair shares, and what suppressing these does."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.helpers import small_runs
+from tinyvgg import paper
+from tinyvgg.chapters import cases
 from tinyvgg.chapters.cases import (
     RULES,
-    Case,
-    closest,
+    counted,
     find_cases,
-    find_controls,
     pixel_sets,
     record_pairs,
 )
+from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
+from tinyvgg.contribution import contributions
 from tinyvgg.training.runs import Run
 
-
-@pytest.fixture(scope="module")
-def run() -> Run:
-    return small_runs.run()
+RULE = RULES["literal"]
 
 
 def hand_made(run: Run, wrong: list[int], images: np.ndarray | None = None) -> Run:
-    """The run with answers set by hand: right but for the rows in `wrong`."""
+    """Return the run with answers set by hand: right but for the rows in `wrong`."""
     labels = torch.from_numpy(run.faces.index.labels(run.task))
     answers = labels.clone()
     answers[wrong] = (answers[wrong] + 1) % len(run.classes)
@@ -35,7 +35,7 @@ def hand_made(run: Run, wrong: list[int], images: np.ndarray | None = None) -> R
 
 
 def slow_lookalike(run: Run, row: int) -> int | None:
-    """The definition, read literally: a loop over all test images."""
+    """Read the definition literally: loop over all test images."""
     index, labels = run.faces.index, run.faces.index.labels(run.task)
     for columns in (["angle", "subject"], ["angle"]):
         known = index.table[[column for column in columns if index.has(column)]]
@@ -52,7 +52,7 @@ def slow_lookalike(run: Run, row: int) -> int | None:
 
 
 @pytest.mark.parametrize("task", ["subject", "emotion", "class"])
-def test_lookalike_is_the_nearest_by_the_definition_read_literally(task: str) -> None:
+def test_lookalike_is_the_nearest_by_the_definition_read_literally(task):
     run = small_runs.run(task)
     found = find_cases(run)
     assert len(found) == len(run.errors) > 3
@@ -60,22 +60,17 @@ def test_lookalike_is_the_nearest_by_the_definition_read_literally(task: str) ->
     assert [case.lookalike for case in found] == [slow_lookalike(run, case.row) for case in found]
 
 
-def test_distance_is_the_root_mean_square_over_the_pixels(run: Run) -> None:
+def test_equally_near_images_go_to_the_lower_row_at_their_root_mean_square_distance(run):
     images = np.zeros_like(run.faces.images)
-    images[0] += 51
-    case = find_cases(hand_made(run, [0], images))[0]
+    images[4] += 51
+    table = run.faces.index.table
+    (case,) = find_cases(hand_made(run, [4], images))
+    alike = (table.subject == 1) & (table.emotion == "angry") & (table.angle == table.angle[4])
+    assert case.lookalike == min(set(np.flatnonzero(alike)) - {4}) < 4
     assert case.distance == pytest.approx(0.2)
 
 
-def test_equally_near_images_go_to_the_lower_row(run: Run) -> None:
-    images = np.zeros_like(run.faces.images)
-    table = run.faces.index.table
-    case = find_cases(hand_made(run, [4], images))[0]
-    alike = (table.subject == 1) & (table.emotion == "angry") & (table.angle == table.angle[4])
-    assert case.lookalike == min(set(np.flatnonzero(alike)) - {4}) < 4
-
-
-def test_an_error_without_right_image_of_its_class_and_angle_has_no_lookalike(run: Run) -> None:
+def test_an_error_without_right_image_of_its_class_and_angle_has_no_lookalike(run):
     table = run.faces.index.table
     lost = np.flatnonzero((table.emotion == "sad") & (table.angle == 90)).tolist()
     wrong = hand_made(run, lost)
@@ -83,19 +78,18 @@ def test_an_error_without_right_image_of_its_class_and_angle_has_no_lookalike(ru
     assert [case.lookalike for case in found] == [None] * len(lost)
     assert all(np.isnan(case.distance) for case in found)
     assert len(record_pairs(wrong, found)) == 0
-    assert closest(found) == []
+    assert cases.closest(found) == []
 
 
-def test_a_run_without_errors_has_no_cases_and_no_pairs(run: Run) -> None:
+def test_a_run_without_errors_has_no_cases_and_no_pairs(run):
     perfect = hand_made(run, [])
     pairs = record_pairs(perfect, find_cases(perfect))
     assert (find_cases(perfect), len(pairs), len(pairs.wrong), len(pairs.right)) == ([], 0, 0, 0)
     assert pixel_sets(pairs, RULES["literal"]).common.shape[0] == 0
 
 
-def test_controls_compare_the_lookalike_with_another_right_image(run: Run) -> None:
-    found = find_cases(run)
-    controls = find_controls(run, found)
+def test_controls_compare_the_lookalike_with_another_right_image(run):
+    controls = cases.find_controls(run, find_cases(run))
     assert controls
     recorded = record_pairs(run, controls.values()).cases
     assert [case.lookalike for case in controls] == [case.row for case in recorded]
@@ -106,8 +100,7 @@ def test_controls_compare_the_lookalike_with_another_right_image(run: Run) -> No
         assert control.lookalike == slow_lookalike(run, control.row)
 
 
-def test_pairs_record_errors_and_lookalikes_in_order(run: Run) -> None:
-    pairs = record_pairs(run, find_cases(run))
+def test_pairs_record_errors_and_lookalikes_in_order(pairs):
     assert len(pairs) > 3
     assert pairs.labels.tolist() == [case.true for case in pairs.cases]
     assert pairs.wrong.predicted.tolist() == [case.predicted for case in pairs.cases]
@@ -116,29 +109,178 @@ def test_pairs_record_errors_and_lookalikes_in_order(run: Run) -> None:
     assert torch.equal(chosen.wrong.maps, pairs.wrong.maps[[2, 0]])
 
 
-def test_pairs_whose_recorded_answer_is_another_are_left_out(run: Run) -> None:
-    found = find_cases(run)
-    changed = replace(found[0], predicted=3 - found[0].true - found[0].predicted)
-    kept = record_pairs(run, [changed, *found[1:]])
-    assert changed.row not in {case.row for case in kept.cases}
-    assert len(kept) == len(record_pairs(run, found)) - 1
+def test_pairs_whose_recorded_answer_is_another_are_left_out(run, pairs):
+    first, *others = pairs.cases
+    changed = replace(first, predicted=3 - first.true - first.predicted)
+    assert record_pairs(run, [changed, *others]).cases == tuple(others)
 
 
-def test_reversed_pairs_swap_the_sides_and_ask_for_the_mistaken_class(run: Run) -> None:
-    pairs = record_pairs(run, find_cases(run))
+def test_reversed_pairs_swap_the_sides_and_ask_for_the_mistaken_class(pairs):
     turned = pairs.reversed()
     assert torch.equal(turned.wrong.images, pairs.right.images)
     assert turned.labels.tolist() == [case.predicted for case in pairs.cases]
     assert turned.reversed().cases == pairs.cases
 
 
-def test_closest_prefers_the_wanted_class_where_it_has_a_pair() -> None:
-    made = [
-        Case(0, 0, 1, 5, 0.1),
-        Case(1, 1, 0, 6, 0.3),
-        Case(2, 1, 2, 7, 0.2),
-        Case(3, 2, 0, None, float("nan")),
+def test_closest_prefers_the_wanted_class_where_it_has_a_pair():
+    made = [cases.Case(0, 0, 1, 5, 0.1), cases.Case(1, 1, 0, 6, 0.3), cases.Case(2, 1, 2, 7, 0.2)]
+    made.append(cases.Case(3, 2, 0, None, float("nan")))
+    assert cases.closest(made) == [made[0]]
+    assert cases.closest(made, true=1) == [made[2]]
+    assert cases.closest(made, true=2) == [made[0]]
+
+
+@pytest.fixture(scope="module")
+def table(pairs):
+    return cases.suppression_table(pairs, RULE, draws=3)
+
+
+def test_random_controls_have_equal_counts_of_active_pixels(pairs):
+    sets = pixel_sets(pairs, RULE)
+    drawn, again = (cases.random_sets(pairs, sets, seed) for seed in (0, 1))
+    for found in (drawn, again):
+        assert torch.equal(counted(found["random"]), counted(sets.unique))
+        assert torch.equal(counted(found["random_common"]), counted(sets.common))
+        assert not bool((found["random"] & (pairs.wrong.maps <= 0)).any())
+    assert not torch.equal(again["random"], drawn["random"])
+
+
+def test_every_active_pixel_is_drawn_equally_often_and_all_where_more_are_wanted():
+    maps = torch.tensor([[[[1.0, 0.0], [2.0, 0.0]]]])
+    assert torch.equal(cases.random_pixels(maps, torch.tensor([9]), 0), maps > 0)
+    assert counted(cases.random_pixels(maps, torch.tensor([0]), 0)).tolist() == [0]
+    maps = torch.ones(1, 1, 2, 5)
+    drawn = sum(cases.random_pixels(maps, torch.tensor([3]), seed).double() for seed in range(200))
+    assert drawn.sum() == 600
+    assert drawn.min() > 35
+    assert drawn.max() < 85
+
+
+def test_contrastive_pixels_add_most_to_the_mistake(pairs):
+    sets = pixel_sets(pairs, RULE)
+    chosen = cases.fixed_sets(pairs, sets)["contrastive"]
+    shares = contributions(pairs.wrong, None, against=pairs.labels)
+    for pixels, share, unique in zip(chosen, shares, sets.unique, strict=True):
+        positive = share[share > 0].sort(descending=True).values
+        found = share[pixels].sort(descending=True).values
+        assert torch.equal(found, positive[: int(unique.sum())])
+
+
+def test_outcomes_are_those_of_the_head_run_on_changed_maps(pairs, table):
+    common = pixel_sets(pairs, RULE).common
+    head = [layer.module for layer in pairs.wrong.network.dense]
+    part = table[table["set"] == "common"].reset_index(drop=True)
+    for place, case in enumerate(pairs.cases):
+        values = (pairs.wrong.maps[place] * ~common[place]).flatten()
+        for depth, layer in enumerate(head):
+            values = layer(values if depth == 0 else values.relu())
+        chances = values.softmax(0)
+        row = part.loc[place]
+        assert row["pair"] == place
+        assert row["repaired"] == (int(values.argmax()) == case.true)
+        assert row["changed"] == (int(values.argmax()) != case.predicted)
+        assert row["p_true"] == pytest.approx(float(chances[case.true]), rel=1e-4)
+        assert row["p_predicted"] == pytest.approx(float(chances[case.predicted]), rel=1e-4)
+
+
+def test_only_random_sets_are_drawn_more_than_once_and_the_empty_one_changes_nothing(pairs, table):
+    draws = table.groupby("set", observed=False).size() / len(pairs)
+    assert draws.to_dict() == {name: 3 if name.startswith("random") else 1 for name in cases.SETS}
+    nothing = table[table["set"] == "nothing"]
+    assert not nothing[["pixels", "changed", "repaired", "harmed"]].any(axis=None)
+
+
+def outcomes(**sets: list[list[int]]) -> pd.DataFrame:
+    """Make a table of repairs by hand: for each set a list of draws, each a list of cases."""
+    rows = [
+        {"pair": pair, "set": name, "pixels": 4, "repaired": value}
+        for name, draws in sets.items()
+        for values in draws
+        for pair, value in enumerate(values)
     ]
-    assert closest(made) == [made[0]]
-    assert closest(made, true=1) == [made[2]]
-    assert closest(made, true=2) == [made[0]]
+    return pd.DataFrame(rows)
+
+
+def test_summary_counts_and_intervals_of_a_hand_made_table():
+    unique, first, second = [1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]
+    found = cases.summarise(outcomes(unique=[unique], random=[first, second]))
+    row = found.loc["unique"]
+    assert (row["cases"], row["count"], row["rate"], row["pixels"]) == (4, 3, 0.75, 4)
+    assert (row["low"], row["high"]) == pytest.approx(proportion_interval(3, 4))
+    differences = np.array([0.5, 1.0, 0.5, 0.0])
+    assert row["difference"] == pytest.approx(0.5)
+    bounds = (row["difference_low"], row["difference_high"])
+    assert bounds == pytest.approx(bootstrap_interval(differences))
+    drawn = found.loc["random"]
+    assert drawn["count"] == pytest.approx(1.0)
+    assert (drawn["low"], drawn["high"]) == pytest.approx(proportion_interval(1, 4))
+
+
+def test_control_is_not_compared_with_itself_and_never_that_certain():
+    found = cases.summarise(outcomes(unique=[[1, 1, 1]], random=[[0, 0, 0], [0, 0, 0]]))
+    control = found.loc["random"]
+    assert control["rate"] == control["low"] == 0
+    assert 0.5 < control["high"] < 0.6
+    assert control[["difference", "difference_low", "difference_high"]].isna().all()
+    share, difference = cases.rates_table(found, ["random"]).iloc[0].tolist()[2:]
+    assert share.startswith("0.0% (0.0 to 5")
+    assert difference == paper.NOTHING
+    row = cases.rates_table(found, ["unique"]).iloc[0]
+    assert row.iloc[3] == f"+100.0 ({paper.NOTHING})"
+
+
+def test_difference_is_paired_by_case():
+    """Equal outcomes in the same cases differ by nothing for sure; in other cases they do not."""
+    same, other = [1, 0] * 10, [0, 1] * 10
+    paired = cases.summarise(outcomes(unique=[same], random=[same])).loc["unique"]
+    assert (paired["difference_low"], paired["difference_high"]) == (0, 0)
+    crossed = cases.summarise(outcomes(unique=[same], random=[other])).loc["unique"]
+    assert crossed["difference"] == 0
+    assert crossed["difference_low"] < -0.2 < 0.2 < crossed["difference_high"]
+
+
+def test_pairs_that_share_a_lookalike_count_as_pairs_and_there_may_be_none(pairs):
+    turned = pairs.reversed()
+    assert len({case.row for case in turned.cases}) < len(turned)  # or this tests nothing
+    shared = cases.summarise(cases.suppression_table(turned, RULE, draws=2), "changed")
+    assert (shared["cases"] == len(turned)).all()
+    found = cases.summarise(cases.suppression_table(pairs.only([]), RULE, draws=2))
+    assert list(found.index) == list(cases.SETS)
+    assert (found["cases"] == 0).all()
+    assert found["rate"].isna().all()
+
+
+def test_relu_makes_negative_logits_equal():
+    logits = torch.tensor([[-1.0, -2.0, 3.0, -0.5], [1.0, 2.0, 3.0, -1.0]])
+    assert cases.equal_smallest(logits.softmax(1)).tolist() == [1, 1]
+    assert cases.equal_smallest(logits.relu().softmax(1)).tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_overlap_counts_and_values_by_loops(pairs, rule):
+    found = cases.overlap_table(pairs, RULES[rule])
+    sets = pixel_sets(pairs, RULES[rule])
+    for place, common in enumerate(sets.common):
+        first, second = (t.maps[place][common].numpy() for t in (pairs.right, pairs.wrong))
+        right = set(sets.right[place].flatten().nonzero()[:, 0].tolist())
+        wrong = set(sets.wrong[place].flatten().nonzero()[:, 0].tolist())
+        row = found.iloc[place]
+        assert row["common"] == len(right & wrong) == len(first)
+        assert row["unique"] == len(wrong - right)
+        if right | wrong:
+            assert row["jaccard"] == pytest.approx(len(right & wrong) / len(right | wrong))
+        if len(first) > 2:
+            assert row["correlation"] == pytest.approx(np.corrcoef(first, second)[0, 1], abs=1e-5)
+            relative = np.abs(first - second).mean() / ((first + second) / 2).mean()
+            assert row["difference"] == pytest.approx(relative, rel=1e-4)
+
+
+def test_chance_is_the_overlap_of_sets_drawn_from_the_active_pixels(pairs):
+    pair = pairs.only(pairs.cases[:1])
+    row = cases.overlap_table(pair, RULES["cutoff"]).iloc[0]
+    draws = []
+    for seed in range(100):
+        a = cases.random_pixels(pair.wrong.maps, torch.tensor([int(row["wrong"])]), 2 * seed)
+        b = cases.random_pixels(pair.right.maps, torch.tensor([int(row["right"])]), 2 * seed + 1)
+        draws.append(int((a & b).sum()) / int((a | b).sum()))
+    assert row["chance"] == pytest.approx(np.mean(draws), abs=0.05)

@@ -12,9 +12,9 @@ from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.errors import UserError
 
 
-@pytest.mark.parametrize(("k", "s"), itertools.product(range(1, 5), range(1, 4)))
-def test_the_size_equation_is_that_of_a_convolution(k, s):
-    for i, p in itertools.product(range(k, 11), range(3)):
+def test_the_size_equation_is_that_of_a_convolution():
+    for k, s, more, p in itertools.product(range(1, 5), range(1, 4), range(7), range(3)):
+        i = k + more
         if (i - k + 2 * p) % s:
             with pytest.raises(UserError, match="no whole number"):
                 chapter.convolved_size(i, k, p, s)
@@ -68,9 +68,3 @@ def test_toy_figure_frames_the_maxima():
     assert [text.get_text() for text in switches.texts] == ["5", "7", "8", "10"]
     assert not any(text.get_bbox_patch() for text in [*pooled.texts, *switches.texts])
     assert sum(text.get_text() != "0" for text in after.texts) == 4
-
-
-def test_zero_is_mid_gray():
-    image = torch.zeros(3, 2, 2)
-    image[0, 0, 0] = -2.0
-    assert chapter.signed(image)[0, 0].tolist() == [0, 0.5, 0.5]

@@ -31,10 +31,6 @@ def weighed(tracked):
     return chapter.verdicts({"subject": tracked}, tables, densities, True)
 
 
-def texts(figure):
-    return [text.get_text() for ax in figure.axes for text in ax.texts]
-
-
 def test_features_of_all_active_pixels_are_the_whole_projection(tracked):
     table = chapter.tracked_table(tracked)
     empty = table.query("set == 'literal' and left == 0")
@@ -96,25 +92,12 @@ def test_run_without_errors_says_so_in_every_figure_and_verdict(run):
 
 def test_gallery_pages_through_all_errors(tracked):
     total = len(tracked)
-    first, last, beyond = (
-        chapter.gallery(tracked, "cutoff", page, total - 1) for page in (0, 1, 2)
-    )
+    pages = (chapter.gallery(tracked, "cutoff", page, total - 1) for page in range(3))
+    first, last, beyond = pages
     assert f"errors 1 to {total - 1} of {total}" in first.axes[0].get_title()
     assert f"errors {total} to {total} of {total}" in last.axes[0].get_title()
-    assert len(texts(first)) == total - 1
+    assert len(first.axes[0].texts) == total - 1
     assert sentence(beyond) == f"All {total} misclassified images are shown above."
-
-
-def test_long_names_of_classes_are_shortened_beside_images(tracked):
-    classes = tuple(f"{name}_with_a_long_name" for name in tracked.run.classes)
-    experiment = replace(tracked.run.experiment, classes=classes)
-    long = replace(tracked, run=tracked.run.having(experiment=experiment))
-    published = np.zeros((len(tracked), 16, 16), dtype=np.uint8)
-    axes = chapter.feature_sets(long, published).axes
-    rows = [ax.get_ylabel() for ax in axes if ax.get_ylabel()]
-    assert rows
-    for line in "\n".join([*rows, *texts(chapter.gallery(long, "cutoff"))]).split("\n"):
-        assert all(len(part) <= 8 for part in line.removeprefix("> ").split(" > "))
 
 
 def test_faces_of_one_angle_are_averaged_and_frontal_ones_carry_the_regions(tracked):
@@ -122,13 +105,3 @@ def test_faces_of_one_angle_are_averaged_and_frontal_ones_carry_the_regions(trac
     columns = [ax.get_title() for ax in axes if ax.get_title()]
     assert columns == ["45°", "90°"]
     assert [len(ax.patches) for ax in axes[:2]] == [0, 5]
-
-
-def test_pairs_stand_side_by_side_with_ink_as_darkness():
-    images = np.full((1, 12, 12, 3), 7, dtype=np.uint8)
-    strengths = torch.zeros(1, 12, 12)
-    strengths[0, 0, 0] = 2.0
-    sheet = chapter.pairs_sheet(images, strengths)
-    assert (sheet[2:14, :12] == 7).all()
-    assert sheet[2, 12].tolist() == [0, 0, 0]
-    assert (sheet[3:14, 13:24] == 255).all()

@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers import small_runs
 from tinyvgg.chapters import overview, style
-from tinyvgg.chapters.cases import RULES, closest, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters.cases import RULES, closest, pixel_sets
 from tinyvgg.tracking import rescore
 
 ORANGE = np.array(mpl.colors.to_rgb(style.ORANGE), np.float32)
 
 
-def test_montage_marks_the_chosen_pixels_and_no_other() -> None:
+def test_montage_marks_the_chosen_pixels_and_no_other():
     maps = torch.rand(5, 3, 4)
     pixels = torch.rand(5, 3, 4) > 0.7
     drawn = overview.montage(maps, pixels)
@@ -23,9 +22,7 @@ def test_montage_marks_the_chosen_pixels_and_no_other() -> None:
     np.testing.assert_array_equal((fourth == ORANGE).all(2), pixels[3].numpy())
 
 
-def test_picture_shows_a_repaired_error_where_there_is_one() -> None:
-    run = small_runs.run("emotion")
-    pairs = record_pairs(run, find_cases(run))
+def test_picture_shows_a_repaired_error_where_there_is_one(run, pairs):
     unique = pixel_sets(pairs, RULES["cutoff"]).unique
     repaired = rescore(pairs.wrong, unique).argmax(1) == pairs.labels
     shown = overview.shown_pair(pairs)
@@ -34,15 +31,13 @@ def test_picture_shows_a_repaired_error_where_there_is_one() -> None:
     figure = overview.overview(run, shown)
     case = shown.cases[0]
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), run.faces.images[case.row])
-    bars = figure.axes[3].patches
     after = rescore(shown.wrong, pixel_sets(shown, RULES["cutoff"]).unique).softmax(1)[0]
-    widths = [bar.get_width() for bar in bars]
+    widths = [bar.get_width() for bar in figure.axes[3].patches]
     assert widths[3:] == pytest.approx(after.tolist(), abs=1e-6)
     assert "synthetic faces" in figure.get_suptitle()
 
 
-def test_picture_of_no_pair_says_so() -> None:
-    run = small_runs.run("emotion")
-    none = record_pairs(run, [])
+def test_picture_of_no_pair_says_so(run, pairs):
+    none = pairs.only([])
     assert overview.shown_pair(none).cases == ()
     assert isinstance(overview.overview(run, none), style.Missing)

@@ -1,25 +1,68 @@
-"""Where an intervention changes an image: counts, tables, pictures."""
+"""Causes of a face, where they change its image, and the live studio that changes them."""
+
+import asyncio
+from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
+import pytest
+from PIL import Image
 
-from synthfaces import FacePart, FaceSpec, Head, ground_truth, intervene, render_face
-from tinyvgg import files as paths
-from tinyvgg.chapters.own_face import (
-    PART_COLOURS,
-    RAMP,
-    Seen,
-    compare,
-    difference_picture,
-    parts_picture,
-    see,
-)
+import synthfaces
+from synthfaces import FacePart, FaceSpec, Light, face_spec, ground_truth, intervene, render_face
+from tinyvgg import files
+from tinyvgg.chapters import own_face
+from tinyvgg.chapters.own_face import CAUSES, OFFERED, FaceStudio, Later, Seen, compare, see
+from tinyvgg.errors import UserError
 
-SIZE = 32
+SIZE = 16
 SPEC = FaceSpec(1)
 
 
+@pytest.fixture(autouse=True)
+def kept_anatomy(anatomy_folder, monkeypatch):
+    monkeypatch.setattr(files, "faces_cache", lambda: anatomy_folder)
+
+
+@pytest.mark.parametrize("cause", OFFERED.values(), ids=OFFERED)
+def test_a_cause_makes_another_shot_with_words_of_its_own_at_every_place_but_that_of_rest(cause):
+    places = range(len(cause.values))
+    shots = [cause.spec(SPEC, place) for place in places]
+    assert shots[cause.rest] is SPEC
+    assert len(set(shots)) == len({cause.text(place) for place in places}) == len(places)
+
+
+@pytest.mark.parametrize(("name", "cause"), CAUSES.items(), ids=CAUSES)
+def test_a_cause_changes_what_it_reads_and_no_other(name, cause):
+    spec = face_spec(3, "happy")
+    brows = {"browUp", "browInnerUp", "browOuterUp"}
+    others = [other for other in CAUSES if other != name and not {name, other} <= brows]
+    for value in cause.limits:
+        changed = cause.change(spec, value)
+        assert cause.read(changed) == pytest.approx(value)
+        assert all(CAUSES[other].read(changed) == CAUSES[other].read(spec) for other in others)
+
+
+def test_rest_changes_nothing_also_where_its_value_is_set(anatomy_folder):
+    at_rest = render_face(SPEC, SIZE, anatomy_folder)
+    for cause in OFFERED.values():
+        if cause.label != "Expression":
+            value = cause.change(SPEC, cause.values[cause.rest])
+            np.testing.assert_array_equal(render_face(value, SIZE, anatomy_folder), at_rest)
+
+
+def test_words_name_sides_as_the_subject_has_them_and_coarse_causes_keep_both_ends_and_rest():
+    gaze, lamps = OFFERED["gaze"], OFFERED["turn"]
+    assert gaze.text(0) == "30° to the subject's right"
+    assert gaze.spec(SPEC, 0).expression.gaze_yaw == -30
+    assert lamps.text(6) == "90° to the subject's left"
+    assert (gaze.text(3), lamps.text(3)) == ("straight ahead", "as in the set")
+    assert (gaze.coarse().values, gaze.coarse().rest) == ((-30, 0, 30), 1)
+    assert OFFERED["jawOpen"].coarse().values == (0.0, 1.0)
+
+
 def made_up(value: int, *changed: tuple[int, int]) -> Seen:
-    """Two rows of forehead over two of chin, all gray, but for some pixels that are redder."""
+    """Return two rows of forehead over two of chin, gray, but for some pixels that are redder."""
     image = np.full((4, 4, 3), 100, np.uint8)
     for place in changed:
         image[place] = (value, 101, 100)
@@ -27,9 +70,8 @@ def made_up(value: int, *changed: tuple[int, int]) -> Seen:
     return Seen(SPEC, image, parts)
 
 
-def test_a_shot_is_seen_as_it_is_rendered_with_its_parts(anatomy_folder, monkeypatch):
-    monkeypatch.setattr(paths, "faces_cache", lambda: anatomy_folder)
-    spec = intervene(intervene(SPEC, actions={"jawOpen": 0.5}), head=Head(turn=15))
+def test_a_shot_is_seen_as_it_is_rendered_with_its_parts(anatomy_folder):
+    spec = intervene(intervene(SPEC, actions={"jawOpen": 0.5}), head=synthfaces.Head(turn=15))
     seen = see(spec, SIZE)
     np.testing.assert_array_equal(seen.image, render_face(spec, SIZE, anatomy_folder))
     np.testing.assert_array_equal(seen.parts, ground_truth(spec, SIZE, anatomy_folder).parts)
@@ -43,31 +85,162 @@ def test_a_change_counts_pixels_by_the_part_that_they_had_before():
     assert change.pixels[parts].tolist() == [8, 8, 0]
     assert change.changed[parts].tolist() == [2, 1, 0]
     assert change.most[parts].tolist() == [10, 10, 0]
-    assert change.levels[0, 0] == 10
-    assert np.count_nonzero(change.levels) == 3
+    assert np.count_nonzero(change.levels == 10) == np.count_nonzero(change.levels) == 3
     assert change.equal == 13 / 16
-
-
-def test_a_difference_has_no_sign_and_takes_the_colour_that_differs_most():
-    before, after = made_up(0, (1, 1)), made_up(255, (1, 1))
-    assert compare(before, after).levels[1, 1] == compare(after, before).levels[1, 1] == 255
+    one, other = made_up(0, (1, 1)), made_up(255, (1, 1))
+    assert compare(one, other).levels[1, 1] == compare(other, one).levels[1, 1] == 255
 
 
 def test_a_difference_is_white_where_there_is_none_and_darker_where_there_is_more():
-    picture = difference_picture(np.arange(256, dtype=np.uint8).reshape(16, 16)).reshape(256, 3)
-    assert (picture[0] == 255).all()
-    assert (picture[1] < 255).any()
-    brightness = picture.astype(int).sum(axis=1)
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    brightness = own_face.difference_picture(levels).reshape(256, 3).astype(int).sum(axis=1)
+    assert brightness[0] == 3 * 255 > brightness[1] + 60
     assert (np.diff(brightness) <= 0).all()
-    assert brightness[0] - brightness[1] > 60
-    np.testing.assert_array_equal(picture, RAMP)
 
 
 def test_parts_are_tinted_each_in_its_own_colour():
     image = np.full((1, len(FacePart), 3), 100, np.uint8)
-    parts = np.arange(len(FacePart), dtype=np.uint8)[None]
-    tinted = parts_picture(image, parts)[0]
+    tinted = own_face.parts_picture(image, np.arange(len(FacePart), dtype=np.uint8)[None])[0]
     for part in FacePart:
-        colour = np.frombuffer(bytes.fromhex(PART_COLOURS[part][1:]), np.uint8).astype(float)
-        np.testing.assert_allclose(tinted[part], (100 + colour) / 2, atol=0.5)
-    assert len(set(PART_COLOURS.values())) == len(FacePart)
+        colour = bytes.fromhex(own_face.PART_COLOURS[part][1:])
+        expected = (100 + np.frombuffer(colour, np.uint8).astype(float)) / 2
+        np.testing.assert_allclose(tinted[part], expected, atol=0.5)
+    assert len(set(own_face.PART_COLOURS.values())) == len(FacePart)
+
+
+@pytest.fixture
+def live():
+    return FaceStudio(SPEC, SIZE)
+
+
+def shown(widget):
+    return np.asarray(Image.open(BytesIO(widget.value)))
+
+
+def test_sliders_are_interventions_that_add_up(live):
+    for name, value in {"mouthSmile": 0.8, "angle": 60, "key": 2, "turn": 30}.items():
+        live.sliders[name].value = value
+    smiling = intervene(SPEC, actions={"mouthSmile": 0.8})
+    expected = intervene(intervene(smiling, angle=60.0), light=Light(key=2.0, turn=30.0))
+    assert live.spec == expected
+    np.testing.assert_array_equal(live.image, render_face(expected, SIZE, files.faces_cache()))
+    np.testing.assert_array_equal(shown(live.pictures[0]), live.image)
+
+
+def test_an_expression_moves_the_sliders_and_a_slider_takes_its_name_away(live):
+    live.sliders["gaze"].value = 20
+    live.emotions["whole"].value = "surprised"
+    as_in_set = face_spec(1, "surprised").expression
+    assert live.spec.expression.actions["browInnerUp"] == as_in_set.actions["browInnerUp"]
+    assert live.sliders["jawOpen"].value == pytest.approx(as_in_set.actions["jawOpen"])
+    assert live.spec.expression.gaze_yaw == 20
+    before = live.spec
+    live.sliders["dome"].value = 0.5
+    assert live.emotions["whole"].value == ""
+    assert live.spec == intervene(before, light=Light(dome=0.5))
+    live.emotions["whole"].value = "surprised"
+    assert live.emotions["whole"].value == "surprised"
+
+
+def test_halves_of_the_face_follow_their_own_lists(live):
+    live.emotions["upper"].value = "fearful"
+    live.emotions["lower"].value = "happy"
+    assert live.spec == intervene(intervene(SPEC, upper="fearful"), lower="happy")
+    assert live.emotions["upper"].value == ""
+
+
+def test_another_subject_does_and_is_lit_as_the_one_before(live):
+    live.sliders["eyeBlink"].value = 1
+    live.sliders["fill"].value = 0
+    before = live.spec
+    live.subject.value = 9
+    assert live.spec == replace(before, subject=9)
+    assert repr(live) == "FaceStudio of subject 9"
+
+
+def test_the_second_picture_is_the_difference_or_the_parts(live):
+    live.sliders["jawOpen"].value = 0.7
+    seen = see(live.spec, SIZE)
+    change = compare(see(SPEC, SIZE), seen)
+    difference = own_face.difference_picture(change.levels)
+    np.testing.assert_array_equal(shown(live.pictures[1]), difference)
+    assert f"{change.equal:.1%} of all pixels are the same" in live.sentence.value
+    assert f"differs by {change.most.max()} of 255 levels" in live.sentence.value
+    live.view.value = "parts"
+    expected = own_face.parts_picture(live.image, seen.parts)
+    np.testing.assert_array_equal(shown(live.pictures[1]), expected)
+
+
+def test_what_is_compared_with_can_be_chosen_and_gone_back_to(live):
+    live.sliders["jawOpen"].value = 0.7
+    chosen = live.spec
+    live.pinning.click()
+    assert "100.0% of all pixels" in live.sentence.value
+    live.sliders["jawOpen"].value = 0.1
+    assert "100.0% of all pixels" not in live.sentence.value
+    live.back.click()
+    assert live.spec == chosen
+    assert live.sliders["jawOpen"].value == pytest.approx(0.7)
+
+
+def test_any_shot_can_be_shown_and_keeps_what_has_no_slider(live):
+    sad = face_spec(4, "sad", gaze="left", angle=45)
+    live.show(sad)
+    assert live.spec == sad
+    assert (live.subject.value, live.sliders["angle"].value) == (4, 45)
+    live.sliders["angle"].value = 46
+    assert live.spec == intervene(sad, angle=46.0)
+
+
+def test_what_cannot_be_rendered_is_said_in_one_line_and_leaves_the_last_shot(live, monkeypatch):
+    def refuse(spec, size):
+        raise UserError("wheel <anny> is missing")
+
+    with pytest.raises(synthfaces.FaceError, match="size 4"):
+        FaceStudio(size=4)
+    jaw, before = live.sliders["jawOpen"], live.spec
+    jaw.max, refusal = 9, f"jawOpen 5.0 is not a number from 0 to {synthfaces.STRONGEST}"
+    for value, message in ((5, refusal), (0.7, "wheel &lt;anny&gt; is missing")):
+        jaw.value = value
+        assert message in live.sentence.value
+        assert (live.spec, jaw.value) == (before, 0)
+        monkeypatch.setattr(own_face, "see", refuse)
+
+
+def test_quick_requests_are_one_piece_of_work():
+    done = []
+
+    async def ask():
+        later = Later(lambda: done.append(len(done)))
+        for _ in range(20):
+            later.request()
+        assert done == []
+        await asyncio.sleep(0.1)
+        assert done == [0]
+        later.request()
+        later.finish()
+        later.finish()
+        await asyncio.sleep(0.1)
+        assert done == [0, 1]
+
+    asyncio.run(ask())
+    Later(done.clear).request()  # where nothing can wait it is done at once
+    assert done == []
+
+
+def test_a_dragged_slider_renders_its_last_value_alone_and_in_the_same_cell(live, monkeypatch):
+    rendered = []
+
+    def watched(spec, size):
+        rendered.append(spec.angle)
+        return see(spec, size)
+
+    monkeypatch.setattr(own_face, "see", watched)
+
+    async def cell():
+        for angle in range(91, 120):
+            live.sliders["angle"].value = angle
+        return live.spec.angle
+
+    assert asyncio.run(cell()) == 119
+    assert rendered == [119]

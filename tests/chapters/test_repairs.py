@@ -1,43 +1,29 @@
 """How few pixels repair an error: tables, numbers and figures, on small runs."""
 
-import numpy as np
 import pytest
 import torch
 
-from tests.helpers import small_runs
 from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters import style
-from tinyvgg.chapters.cases import (
-    RULES,
-    Pairs,
-    find_cases,
-    record_pairs,
-    suppression_table,
-)
+from tinyvgg.chapters.cases import RULES, suppression_table
 from tinyvgg.contribution import contributions
-from tinyvgg.repairs import Repair, repair
+from tinyvgg.repairs import repair
 from tinyvgg.tracking import rescore
 
 
 @pytest.fixture(scope="module")
-def pairs() -> Pairs:
-    run = small_runs.run()
-    return record_pairs(run, find_cases(run))
-
-
-@pytest.fixture(scope="module")
-def found(pairs: Pairs) -> Repair:
+def found(pairs):
     return repair(pairs.wrong, pairs.labels)
 
 
 def best(scores: torch.Tensor, count: int) -> list[int]:
-    """Places of the largest positive scores of one image, by sorting in Python."""
+    """Return the places of the largest positive scores of one image, by sorting in Python."""
     flat = scores.flatten().tolist()
     order = sorted(range(len(flat)), key=lambda place: -flat[place])
     return [place for place in order[:count] if flat[place] > 0]
 
 
-def test_curves_are_what_suppressing_the_first_of_a_ranking_does(pairs: Pairs, found: Repair):
+def test_curves_are_what_suppressing_the_first_of_a_ranking_does(pairs, found):
     table = findings.curve_table(pairs, found, seed=0)
     for row in table[table["chosen"] == findings.SET].to_dict("records"):
         assert row["repaired"] == int((found.repaired & (found.size <= row["pixels"])).sum())
@@ -61,18 +47,17 @@ def test_curves_are_what_suppressing_the_first_of_a_ranking_does(pairs: Pairs, f
             assert row["low"].item() <= row["share"].item() <= row["high"].item()
 
 
-def test_the_papers_sets_repair_what_the_case_studies_say(pairs: Pairs):
+def test_the_papers_sets_repair_what_the_case_studies_say(pairs):
     points = findings.set_points(pairs).set_index("chosen")
     for rule, how in RULES.items():
         table = suppression_table(pairs, how, draws=1)
         for name in ("unique", "common"):
-            part = table[table["set"] == name]
-            row = points.loc[f"{name}, {rule}"]
+            part, row = table[table["set"] == name], points.loc[f"{name}, {rule}"]
             assert row["repaired"] == part["repaired"].sum()
             assert row["pixels"] == pytest.approx(part["pixels"].mean())
 
 
-def test_without_errors_there_is_nothing_to_show_and_nothing_fails(pairs: Pairs):
+def test_without_errors_there_is_nothing_to_show_and_nothing_fails(run, pairs):
     none = pairs.only([])
     nobody = none, repair(none.wrong, none.labels)
     curves = {"emotion": findings.curve_table(*nobody, seed=0)}
@@ -81,33 +66,12 @@ def test_without_errors_there_is_nothing_to_show_and_nothing_fails(pairs: Pairs)
     for figure in (
         findings.curves_figure(curves, points),
         findings.sizes_figure({"emotion": nobody}),
-        findings.examples_figure(small_runs.run(), *nobody),
+        findings.examples_figure(run, *nobody),
     ):
         assert isinstance(figure, style.Missing)
 
 
-def test_curves_are_drawn_as_they_are_in_the_tables(pairs: Pairs, found: Repair):
-    curves = {"emotion": findings.curve_table(pairs, found, seed=0)}
-    points = {"emotion": findings.set_points(pairs)}
-    (ax,) = findings.curves_figure(curves, points).axes
-    drawn = {line.get_label(): line for line in ax.lines}
-    for name, part in curves["emotion"].groupby("chosen"):
-        np.testing.assert_array_equal(drawn[name].get_ydata(), part["share"])
-        np.testing.assert_array_equal(drawn[name].get_xdata(), part["pixels"])
-    for row in points["emotion"].to_dict("records"):
-        line = drawn[f"{row['chosen']} rule"]
-        assert (line.get_xdata()[0], line.get_ydata()[0]) == (row["pixels"], row["share"])
-
-
-def test_sizes_are_drawn_as_bars(pairs: Pairs, found: Repair):
-    (ax,) = findings.sizes_figure({"emotion": (pairs, found)}).axes
-    sizes = found.size[found.repaired].tolist()
-    heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in ax.patches}
-    assert heights == {size: sizes.count(size) for size in range(1, max(sizes) + 1)}
-
-
-def test_examples_come_smallest_first_with_their_classes(pairs: Pairs, found: Repair):
-    run = small_runs.run()
+def test_examples_come_smallest_first_with_their_classes(run, pairs, found):
     figure = findings.examples_figure(run, pairs, found, most=4)
     titles = [ax.get_title() for ax in figure.axes]
     sizes = [int(title.split()[0]) for title in titles if title.endswith(("pixel", "pixels"))]

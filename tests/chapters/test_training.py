@@ -4,7 +4,6 @@ import io
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +12,7 @@ from tests.helpers.made_up import made_up_faces, made_up_run
 from tinyvgg import paper
 from tinyvgg.chapters import style, training
 from tinyvgg.chapters.statistics import difference_interval, proportion_interval
-from tinyvgg.chapters.training import LiveErrors, learning_curve, loss_and_error, network_table
+from tinyvgg.chapters.training import LiveErrors, learning_curve
 from tinyvgg.trace import record
 from tinyvgg.training.tiny_vgg import TinyVGG
 from tinyvgg.training.watching import Epoch, Plan
@@ -33,41 +32,40 @@ def claims(runs, wrong_in_training):
     return {found.claim: found for found in training.verdicts(runs, wrong_in_training)}
 
 
+def lines(axes):
+    return {line.get_label(): line for line in axes.lines}
+
+
 def test_the_network_of_the_paper_is_table_1_layer_by_layer(faces):
     run = made_up_run(faces, "subject")
     run = run.having(model=TinyVGG(12, run.experiment.size, 32, (1024, 512, 256)).eval())
-    table = network_table(run)
+    table = training.network_table(run)
     assert (table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all()
-    last = table[["Table 1", "this run"]].iloc[-1].tolist()
-    assert last == ["dense, 67 neurons", "dense, 12 neurons"]
-    output = table[["output, paper", "output, this run"]].iloc[8].tolist()
-    assert output == ["28 × 28 × 32", "1 × 1 × 32"]
+    assert table.iloc[-1, :2].tolist() == ["dense, 67 neurons", "dense, 12 neurons"]
+    assert table.iloc[8, 2:4].tolist() == ["28 × 28 × 32", "1 × 1 × 32"]
     total = sum(int(text.replace(",", "")) for text in table["parameters, this run"])
     assert total == training.parameters(run.model)
 
 
 def test_another_network_is_not_table_1_and_another_recipe_not_the_papers(folder):
-    table = network_table(folder)
+    table = training.network_table(folder)
     assert len(table) == 11
     assert set(table["Table 1"]) == set(table["output, paper"]) == {paper.NOTHING}
-    found = claims([folder], [0])
+    recipe = replace(folder.experiment.recipe, rate=0.1, epochs=100)
+    other = folder.having(experiment=replace(folder.experiment, recipe=recipe))
+    found = claims([other], [0])
     assert found["T1"].verdict == "does not hold"
     assert {found["T2"].verdict, found["F5"].verdict} == {"cannot be tested here"}
     assert "subject or emotion" in found["F5"].reason
-    recipe = replace(folder.experiment.recipe, rate=0.1, epochs=100)
-    other = folder.having(experiment=replace(folder.experiment, recipe=recipe))
-    reason = claims([other], [0])["P1"].reason
-    assert "✗ learning rate 0.1 for 0.01" in reason
-    assert "✓ epochs 100" in reason
+    assert "✗ learning rate 0.1 for 0.01" in found["P1"].reason
+    assert "✓ epochs 100" in found["P1"].reason
 
 
 def test_training_errors_are_those_of_the_final_weights(faces):
     run = made_up_run(faces, "emotion")
-    with torch.no_grad():
-        answers = run.model(faces.tensor(run.split.train)).argmax(1).numpy()
+    answers = run.model(faces.tensor(run.split.train)).argmax(1).numpy()
     expected = (answers != faces.index.labels("emotion")[run.split.train]).sum()
     assert training.train_errors(run) == expected
-    assert training.majority(np.array([0, 1, 1, 2])) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -93,11 +91,10 @@ def test_accuracy_and_overfitting_are_weighed(faces, identity, emotion, claim, v
 def test_the_table_shows_the_gap_and_its_interval(faces):
     run = made_up_run(faces, "emotion", 0.25)
     images = len(run.labels)
+    none, some = (proportion_interval(wrong, images) for wrong in (0, images // 4))
     gap, interval = training.gap(run, 0)
     assert gap == pytest.approx(0.25)
-    assert interval == difference_interval(
-        0.25, proportion_interval(images // 4, images), 0.0, proportion_interval(0, images)
-    )
+    assert interval == difference_interval(0.25, some, 0.0, none)
     row = training.gap_table([run], [0]).loc["emotion"]
     assert (row["training error"], row["test error"]) == ("0.00%", "25.00%")
 
@@ -115,32 +112,18 @@ def test_the_deconvnet_undoes_each_stage_in_turn_and_the_diagram_writes_every_sh
     assert (texts.count("16²\n× 3"), texts.count("2²\n× 4"), texts.count("switches")) == (2, 2, 3)
 
 
-def test_the_curves_are_those_of_the_history(faces):
+def test_the_curves_are_those_of_the_history(faces, folder):
     run = made_up_run(faces, "emotion", 0.25)
     figure = training.error_rates([made_up_run(faces, "subject"), run])
-    lines = {line.get_label(): line for line in figure.axes[1].lines}
-    assert list(lines["test, after the epoch"].get_ydata()) == list(run.history["test_error"])
-    assert lines["network of this book"].get_ydata()[0] == run.history["test_error"].iloc[-1]
-    assert lines["best on the test part"].get_xdata()[0] == 4
-    assert lines["constant answer"].get_ydata()[0] == pytest.approx(7 / 8)
-    assert lines["paper, at the end"].get_ydata()[0] == pytest.approx(1 - 0.9097)
+    drawn = lines(figure.axes[1])
+    assert list(drawn["test, after the epoch"].get_ydata()) == list(run.history["test_error"])
+    assert drawn["network of this book"].get_ydata()[0] == run.history["test_error"].iloc[-1]
+    assert drawn["best on the test part"].get_xdata()[0] == 4
+    assert drawn["constant answer"].get_ydata()[0] == pytest.approx(7 / 8)
+    assert drawn["paper, at the end"].get_ydata()[0] == pytest.approx(1 - 0.9097)
     colours = {line.get_color() for line in figure.legends[0].get_lines()}
     assert not colours & set(style.TASK_COLOURS.values())
-
-
-def test_a_task_that_the_paper_lacks_has_no_line_of_the_paper(folder):
-    lines = {line.get_label(): line for line in training.error_rates([folder]).axes[0].lines}
-    assert "paper, at the end" not in lines
-    assert lines["test, after the epoch"].get_color() == style.GREEN
-
-
-def test_loss_and_error_stand_beside_those_of_a_constant_answer(folder):
-    columns = ["epoch", "train_loss", "test_loss", "train_error", "test_error"]
-    history = pd.DataFrame([[1, 0.9, 0.7, 0.5, 0.3], [2, 0.8, 0.6, 0.4, 0.2]], columns=columns)
-    loss, error = loss_and_error(folder.having(history=history)).axes
-    drawn = [[list(line.get_ydata()) for line in axes.lines] for axes in (loss, error)]
-    assert drawn[0] == [pytest.approx([np.log(2)] * 2), [0.9, 0.8], [0.7, 0.6]]
-    assert drawn[1] == [[0.5, 0.5], [0.5, 0.4], [0.3, 0.2]]
+    assert "paper, at the end" not in lines(training.error_rates([folder]).axes[0])
 
 
 @pytest.fixture
@@ -156,7 +139,7 @@ EPOCHS = [Epoch(n, 1.0, 0.5 / n, 1.0, 0.6 / n, None, None, {}) for n in (1, 2, 3
 
 
 def watch(widget):
-    """What a training of four epochs calls."""
+    """Call what a training of four epochs calls."""
     widget.begin(Plan(epochs=4, images=22, done=0, history=()))
     for epoch in EPOCHS:
         widget.epoch(epoch, 22)

@@ -9,16 +9,7 @@ from myst_nb.ext.glue import extract_glue_data_cell
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
 from tinyvgg.book.records import Number, collect
 from tinyvgg.chapters import verdicts
-from tinyvgg.chapters.verdicts import (
-    Part,
-    Verdict,
-    conclude,
-    lacking,
-    needs,
-    record_numbers,
-    weigh,
-    whole,
-)
+from tinyvgg.chapters.verdicts import Part, Verdict, record_numbers, weigh
 from tinyvgg.errors import UserError
 
 
@@ -43,17 +34,14 @@ def notebook(tmp_path, outputs, name="01_a.ipynb"):
     return path
 
 
-@pytest.mark.parametrize(
-    ("met", "expected"),
-    [
+def test_a_claim_holds_where_all_of_its_parts_do():
+    for met, expected in (
         ([True, True], "holds"),
         ([True, False], "holds in part"),
         ([False, 0.5], "holds in part"),
         ([np.False_, False], "does not hold"),
-    ],
-)
-def test_a_claim_holds_where_all_of_its_parts_do(met, expected):
-    assert weigh("B1", [Part(share, "fact") for share in met]).verdict == expected
+    ):
+        assert weigh("B1", [Part(share, "fact") for share in met]).verdict == expected
 
 
 def test_the_reason_marks_what_is_met_and_what_is_not():
@@ -64,18 +52,17 @@ def test_the_reason_marks_what_is_met_and_what_is_not():
 
 @pytest.mark.parametrize("of", [lambda run: run, lambda run: [run], lambda run: run.faces])
 def test_what_needs_columns_runs_where_the_source_has_them_and_names_what_it_lacks(of):
-    @needs("angle", "sex", "subject")
+    @verdicts.needs("angle", "sex", "subject")
     def draw(source):
         return "drawn"
 
     assert draw(of(made_up_run(made_up_faces(), "subject"))) == "drawn"
     missing = draw(of(made_up_run(made_up_faces(kind="folder"), "class")))
     assert "angle, sex or subject" in sentence(missing)
-    assert whole(missing) is missing
+    assert verdicts.whole(missing) is missing
     index = made_up_faces(kind="folder").index
-    assert "emotion" in lacking(index, "class", "emotion")
-    assert "class" not in lacking(index, "class", "emotion")
-    assert lacking(index, "class") == ""
+    assert "which emotion an image" in verdicts.lacking(index, "class", "emotion")
+    assert verdicts.lacking(index, "class") == ""
 
 
 @pytest.mark.parametrize(
@@ -89,26 +76,17 @@ def test_a_recorded_number_is_read_back_with_its_tolerance(displayed, tmp_path, 
     assert type(found["t2.subject.accuracy"].value) is type(expected)
 
 
-def test_nothing_is_recorded_where_there_was_nothing_to_measure(displayed):
-    for value in (None, float("nan"), np.inf):
-        record_numbers({"t2.subject.accuracy": value})
-    assert displayed == []
-
-
 def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_path):
+    for value in (None, float("nan"), np.inf):  # there was nothing to measure
+        record_numbers({"t2.subject.accuracy": value})
     record_numbers({"t2.subject.errors": 1})
-    table = conclude([Verdict("B1", "does not hold", "more <errors>")])
+    table = verdicts.conclude([Verdict("B1", "does not hold", "more <errors>")])
     found = collect([notebook(tmp_path, displayed)])
     assert found.verdicts == {"B1": Verdict("B1", "does not hold", "more <errors>")}
     assert found.glued == {output.metadata["scrapbook"]["name"] for output in displayed}
     assert "more &lt;errors&gt;" in table.data
     glued = dict(extract_glue_data_cell(nbformat.v4.new_code_cell("", outputs=displayed)))
     assert glued["t2.subject.errors"]["data"]["text/plain"] == "1"
-
-
-def test_numbers_are_recorded_silently_outside_notebooks(capsys):
-    record_numbers({"t2.subject.accuracy": 0.25})
-    assert capsys.readouterr().out == ""
 
 
 def test_what_is_no_key_no_number_or_no_verdict_is_refused(displayed):
@@ -128,16 +106,13 @@ def test_a_key_that_two_notebooks_record_is_refused(displayed, tmp_path):
         collect(both)
 
 
-@pytest.mark.parametrize(
-    ("committed", "fresh", "agrees"),
-    [
+def test_numbers_agree_within_the_committed_tolerance():
+    for committed, fresh, agrees in (
         (Number(0.9, 0.02), 0.915, True),
         (Number(0.9, 0.02), 0.93, False),
         (Number(0.9, 0.02), 0.87, False),
         (Number(5), 6, False),
         (Number("sad", 1.0), "happy", False),
         (Number(5, 9.0), "5", False),
-    ],
-)
-def test_numbers_agree_within_the_committed_tolerance(committed, fresh, agrees):
-    assert committed.agrees(Number(fresh, tolerance=100.0)) is agrees
+    ):
+        assert committed.agrees(Number(fresh, tolerance=100.0)) is agrees

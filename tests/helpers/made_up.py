@@ -8,8 +8,9 @@ from synthfaces import design
 from tinyvgg.chapters import style
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import split
+from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Experiment, Run
-from tinyvgg.training.settings import Recipe
+from tinyvgg.training.settings import PROFILES, Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 
 SIZE = 8
@@ -26,25 +27,25 @@ def made_up_faces(subjects: int = 3, size: int = SIZE, kind: str = "synthetic") 
     return Faces(kind if kind == "synthetic" else "folder:x", FaceIndex(table), noise, "made up")
 
 
-def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0) -> Run:
+def made_up_run(faces: Faces, task: str, wrong: dict[int, int] | float = 0.0) -> Run:
     """Return a run whose answers are right but for the given errors.
 
     Args:
         faces: the images.
         task: a column of them.
-        mistakes: wrong labels by place in the test part, or a share of errors at random.
+        wrong: wrong labels by place in the test part, or a share of errors at random.
     """
     classes, size = faces.index.classes(task), faces.images.shape[1]
     parts = split(faces.index, task)
     labels = faces.index.labels(task)[parts.test]
     answers = labels.copy()
     generator = np.random.default_rng(1)
-    if isinstance(mistakes, float):
-        chosen = generator.choice(len(labels), round(mistakes * len(labels)), replace=False)
+    if isinstance(wrong, float):
+        chosen = generator.choice(len(labels), round(wrong * len(labels)), replace=False)
         shift = generator.integers(1, len(classes), len(chosen))
         answers[chosen] = (labels[chosen] + shift) % len(classes)
     else:
-        answers[list(mistakes)] = list(mistakes.values())
+        answers[list(wrong)] = list(wrong.values())
     scores = generator.uniform(0, 1, (len(labels), len(classes))).astype(np.float32)
     scores[np.arange(len(labels)), answers] += generator.uniform(1, 4, len(labels))
     error = float((answers != labels).mean())
@@ -59,6 +60,13 @@ def made_up_run(faces: Faces, task: str, mistakes: dict[int, int] | float = 0.0)
         model = TinyVGG(len(classes), size, 4, (8,)).eval()
     given = {"faces": faces, "split": parts, "model": model, "history": history}
     return Run(experiment, logits=torch.from_numpy(scores), manifest={"device": "cpu"}, **given)
+
+
+def made_up_study(faces: Faces) -> Study:
+    """Return a study on these faces."""
+    study = Study(PROFILES["smoke"], faces.source, 0, progress=False)
+    vars(study)["faces"] = faces
+    return study
 
 
 def sentence(drawn: style.Drawn) -> str:
