@@ -115,7 +115,7 @@ def test_pairs_whose_recorded_answer_is_another_are_left_out(run, pairs):
     assert record_pairs(run, [changed, *others]).cases == tuple(others)
 
 
-def test_reversed_pairs_swap_the_sides_and_ask_for_the_mistaken_class(pairs):
+def test_reversed_pairs_swap_the_sides_and_ask_for_the_predicted_class(pairs):
     turned = pairs.reversed()
     assert torch.equal(turned.wrong.images, pairs.right.images)
     assert turned.labels.tolist() == [case.predicted for case in pairs.cases]
@@ -156,7 +156,7 @@ def test_every_active_pixel_is_drawn_equally_often_and_all_where_more_are_wanted
     assert drawn.max() < 85
 
 
-def test_contrastive_pixels_add_most_to_the_mistake(pairs):
+def test_contrastive_pixels_add_most_to_the_wrong_class(pairs):
     sets = pixel_sets(pairs, RULE)
     chosen = cases.fixed_sets(pairs, sets)["contrastive"]
     shares = contributions(pairs.wrong, None, against=pairs.labels)

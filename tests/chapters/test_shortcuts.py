@@ -148,8 +148,8 @@ def test_no_image_is_fitted_and_tested_and_the_subject_does_not_matter(held_out)
     assert found.shots == 6 * 8 * 3
     assert found.at_chance, found
     whose = 100 * np.random.default_rng(0).normal(size=74)[table["subject"]]
-    telling = np.eye(8)[table["emotion"].map(EMOTIONS.index)] + whose[:, None]
-    assert sheet.read_emotion(telling.astype(np.float32), table, held_out).accuracy == 1
+    informative = np.eye(8)[table["emotion"].map(EMOTIONS.index)] + whose[:, None]
+    assert sheet.read_emotion(informative.astype(np.float32), table, held_out).accuracy == 1
 
 
 def test_what_cannot_be_held_out_is_refused():
