@@ -24,21 +24,18 @@ def test_large_images_are_averaged_and_small_ones_keep_their_pixels(size, averag
 
 
 @pytest.mark.parametrize(
-    ("name", "most", "said"),
+    ("name", "said"),
     [
-        ("happy", 8, "happy"),
-        ("disgusted", 8, "disgust."),
-        ("$x_1$", 8, r"\$x_1\$"),
-        ("a\nb\tc\u2028d", 8, "a b c d"),
-        ("\u6012\u308a", 16, r"\u6012\u308a"),
-        ("\u6012\u308a", 8, r"\u6012."),
-        ("\u6012", 3, r"\u6012"),
-        ("\u0633\u0639", 8, "\u0633\u0639"),
-        ("", 8, ""),
+        ("disgusted", "disgust."),
+        ("$x_1$", r"\$x_1\$"),
+        ("a\nb\tc\u2028d", "a b c d"),
+        ("\u6012\u308a", r"\u6012."),
+        ("\u0633\u0639", "\u0633\u0639"),
+        ("", ""),
     ],
 )
-def test_names_are_text_that_the_font_has(name, most, said):
-    assert style.short(name, most) == said
+def test_names_are_text_that_the_font_has(name, said):
+    assert style.short(name, 8) == said
 
 
 STRANGE = ("$x_1$ & <b>|`*", "$broken_{ \u6012\u308a \t\n", "%s {0} \\frac{" + "a" * 200)
@@ -50,14 +47,9 @@ def test_figures_are_drawn_whatever_classes_and_folders_are_called():
     images = np.random.default_rng(0).integers(0, 256, (len(rows), 8, 8, 3), dtype=np.uint8)
     faces = Faces("folder:/$a_{ \u6012/$b_{ \u6012", FaceIndex(table), images, "made up")
     run = made_up_run(faces, "class", 0.5)
-    drawn = [
-        data.contact_sheet(faces, "class"),
-        data.examples_figure(faces, run.split),
-        errors.confusion_figure(run),
-        errors.gallery(run),
-        errors.rates_figure([run]),
-        errors.worst_figure(run),
-    ]
-    for figure in drawn:
+    figures = [data.contact_sheet(faces, "class"), data.examples_figure(faces, run.split)]
+    figures += [errors.confusion_figure(run), errors.gallery(run)]
+    figures += [errors.rates_figure([run]), errors.worst_figure(run)]
+    for figure in figures:
         assert not isinstance(figure, style.Missing)
         figure.canvas.draw()  # what is missing from a font is a warning, and so an error

@@ -4,32 +4,26 @@ Layers are counted as in the paper: activations a_0 (pixels), a_1, ..., a_n, and
 W_1, ..., W_n, W_o with W[r][i] between neuron r below and neuron i above.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
 Lists = list[list[float]]
-Step = Callable[[list[float], Lists, set[int]], set[int]]
 
 
-def literal_step(activation: list[float], W: Lists, above: set[int]) -> set[int]:
-    kept = set()
-    for i in above:
-        for r in range(len(W)):
-            if activation[r] * W[r][i] > 0:
-                kept.add(r)
-    return kept
-
-
-def by_value_step(activation: list[float], W: Lists, above: set[int], cutoff: float) -> set[int]:
-    """Keep products above the cutoff, each looked up by its value in the list of all products."""
+def step(
+    activation: list[float],
+    W: Lists,
+    above: set[int],
+    cutoff: float = 0.0,
+    first_of_equals: bool = False,
+) -> set[int]:
+    """Keep neurons with a product above the cutoff, or what a look-up of its value finds."""
     kept = set()
     for i in above:
         products = [activation[r] * W[r][i] for r in range(len(W))]
-        for product in products:
+        for r, product in enumerate(products):
             if product > cutoff:
-                kept.add(products.index(product))
+                kept.add(products.index(product) if first_of_equals else r)
     return kept
 
 
@@ -41,29 +35,12 @@ def cutoff_of(
     return float(np.percentile(exceeding, percentile)) if exceeding else float("inf")
 
 
-def cutoff_step(
-    activation: list[float], W: Lists, above: set[int], percentile: float, floor: float
-) -> set[int]:
-    cutoff = cutoff_of(activation, W, above, percentile, floor)
-    kept = set()
-    for i in above:
-        for r in range(len(W)):
-            if activation[r] * W[r][i] > cutoff:
-                kept.add(r)
-    return kept
-
-
-def descend(activations: Lists, weights: list[Lists], k: int, step: Step, last: Step) -> list[set]:
+def literal(activations: Lists, weights: list[Lists], k: int) -> list[set[int]]:
     """Return the kept neurons of a_0, a_1, ..., a_n, from class k down."""
     kept = [{k}]
-    for depth in reversed(range(len(weights))):
-        rule = step if depth else last
-        kept.insert(0, rule(activations[depth], weights[depth], kept[0]))
+    for activation, W in zip(reversed(activations), reversed(weights), strict=True):
+        kept.insert(0, step(activation, W, kept[0]))
     return kept[:-1]
-
-
-def literal(activations: Lists, weights: list[Lists], k: int) -> list[set]:
-    return descend(activations, weights, k, literal_step, literal_step)
 
 
 def cutoff(
@@ -73,19 +50,14 @@ def cutoff(
     percentile: float,
     floor: float,
     first_of_equals: bool,
-) -> list[set]:
-    def last(activation: list[float], W: Lists, above: set[int]) -> set[int]:
-        if not first_of_equals:
-            return cutoff_step(activation, W, above, percentile, floor)
-        threshold = cutoff_of(activation, W, above, percentile, floor)
-        return by_value_step(activation, W, above, threshold)
-
-    def step(activation: list[float], W: Lists, above: set[int]) -> set[int]:
-        if not first_of_equals:
-            return literal_step(activation, W, above)
-        return by_value_step(activation, W, above, 0.0)
-
-    return descend(activations, weights, k, step, last)
+) -> list[set[int]]:
+    """Return the same by the published code, whose cutoff is in the last step alone."""
+    kept = [{k}]
+    for activation, W in zip(activations[:0:-1], weights[:0:-1], strict=True):
+        kept.insert(0, step(activation, W, kept[0], 0.0, first_of_equals))
+    last = activations[0], weights[0], kept[0]
+    threshold = cutoff_of(*last, percentile, floor)
+    return [step(*last, threshold, first_of_equals), *kept[:-1]]
 
 
 def unpool_ties(maps: torch.Tensor, before: torch.Tensor, side: int) -> torch.Tensor:

@@ -38,6 +38,11 @@ def randomise(net: nn.Sequential, bias: float = 0.1, seed: int = 0) -> nn.Sequen
     for p in net.parameters():
         scale = bias if p.ndim == 1 else (2 / p[0].numel()) ** 0.5
         p.copy_(scale * torch.randn(p.shape, generator=draw, dtype=torch.float64))
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):  # as if it had learnt something
+            layer.running_mean.copy_(torch.randn(layer.num_features, generator=draw) / 3)
+            layer.running_var.copy_(torch.rand(layer.num_features, generator=draw) + 0.3)
+            layer.weight.copy_(1 + torch.rand(layer.num_features, generator=draw))
     return net
 
 

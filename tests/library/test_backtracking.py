@@ -5,20 +5,25 @@ from torch import nn
 
 from tests.helpers import loops, small
 from tinyvgg import edges
-from tinyvgg import trace as tracing
-from tinyvgg.backtracking import Cutoff, Literal, backtrack, published
+from tinyvgg.backtracking import (
+    NAMED,
+    Contrastive,
+    Contribution,
+    Cutoff,
+    Literal,
+    Rule,
+    Stepwise,
+    backtrack,
+    published,
+)
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.errors import UserError
-from tinyvgg.trace import record
+from tinyvgg.repairs import repair
+from tinyvgg.trace import check_target, record
 
 HIDDEN = [(), (9,), (14, 9), (16, 12, 10), (16, 14, 12, 10)]
 RULES = [Literal(), Cutoff(), Cutoff(percentile=50.0, floor=0.0), published()]
-
-
-def slow(rule, activations, weights, k):
-    if isinstance(rule, Literal):
-        return loops.literal(activations, weights, k)
-    return loops.cutoff(activations, weights, k, rule.percentile, rule.floor, rule.first_of_equals)
+of_any_depth = pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
 
 
 def kept(found, image):
@@ -29,8 +34,12 @@ def kept(found, image):
 def agrees_with_loops(trace, rule, target=None):
     found = backtrack(trace, target, rule)
     for image in range(len(trace)):
-        activations, weights = small.as_lists(trace[image])
-        assert kept(found, image) == slow(rule, activations, weights, int(found.target[image]))
+        given = (*small.as_lists(trace[image]), int(found.target[image]))
+        if isinstance(rule, Cutoff):
+            slow = loops.cutoff(*given, rule.percentile, rule.floor, rule.first_of_equals)
+        else:
+            slow = loops.literal(*given)
+        assert kept(found, image) == slow
     return found
 
 
@@ -39,7 +48,7 @@ def same(found, other):
     return all(map(torch.equal, *parts))
 
 
-@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
+@of_any_depth
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_agrees_with_the_loops_of_algorithm_1(hidden, rule):
     found = agrees_with_loops(small.trace(hidden=hidden), rule)
@@ -48,7 +57,7 @@ def test_agrees_with_the_loops_of_algorithm_1(hidden, rule):
     assert not found.pixels.all()
 
 
-@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
+@of_any_depth
 def test_neurons_with_equal_products_collapse_into_the_first_as_in_the_published_code(hidden):
     trace = record(small.few_valued(hidden), (4 * small.images()).round() / 4)
     found = agrees_with_loops(trace, Cutoff(percentile=40.0, first_of_equals=True))
@@ -58,39 +67,22 @@ def test_neurons_with_equal_products_collapse_into_the_first_as_in_the_published
     assert any((few.sum(0) < many.sum(0)).any() for few, many in differ)
 
 
-@pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_a_neuron_counts_only_where_it_is_the_first_with_its_product(threshold):
-    draw = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        products = torch.randint(0, 3, (3, 4), generator=draw, dtype=torch.float64)
-        expected = loops.by_value_step([1.0] * 4, products.T.tolist(), {0, 1, 2}, threshold)
-        first = edges.first_of_equals(products, threshold)
-        assert set(first.nonzero().flatten().tolist()) == expected
-
-
-def test_agrees_with_the_loops_where_maps_are_negative():
-    layers = [nn.Conv2d(3, 5, 3), nn.MaxPool2d(3), nn.Flatten(), nn.Linear(45, 8), nn.ReLU()]
-    net = small.randomise(nn.Sequential(*layers, nn.Linear(8, small.CLASSES)).double())
-    trace = record(net, small.images())
-    assert (trace.maps < 0).any()
-    for rule in RULES:
-        agrees_with_loops(trace, rule)
-
-
-def test_a_relu_after_the_last_max_pool_keeps_negative_pixels_out():
-    layers = [nn.Conv2d(3, 5, 3), nn.MaxPool2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(45, 8)]
+@pytest.mark.parametrize("rule", [*RULES, Cutoff(100.0), Cutoff(floor=1e6)], ids=repr)
+@pytest.mark.parametrize("neck", [[], [nn.ReLU()]], ids=["negative", "rectified"])
+def test_agrees_with_the_loops_where_maps_are_negative_or_nothing_is_kept(rule, neck):
+    layers = [nn.Conv2d(3, 5, 3), nn.MaxPool2d(3), *neck, nn.Flatten(), nn.Linear(45, 8)]
     layers += [nn.ReLU(), nn.Linear(8, small.CLASSES)]
     net = small.randomise(nn.Sequential(*layers).double())
     trace = record(net, small.images())
     assert (trace.maps < 0).any()
     assert torch.equal(trace.logits, net(trace.images))
-    maps = trace.maps.clone().requires_grad_()
-    net[2:](maps)[:, 1].sum().backward()
-    torch.testing.assert_close(contributions(trace, 1), trace.maps * maps.grad)
-    for rule in RULES:
-        pixels = backtrack(trace, rule=rule).pixels
-        assert pixels.any()
-        assert not (pixels & (trace.maps <= 0)).any()
+    seen = trace.with_maps(trace.maps.relu()) if neck else trace
+    assert same(backtrack(trace, rule=rule), agrees_with_loops(seen, rule))
+    torch.testing.assert_close(contributions(trace, 1), contributions(seen, 1))
+    with torch.no_grad():
+        net[-1].weight[2] = -net[-1].weight[2].abs()
+    found = agrees_with_loops(seen, rule, 2)
+    assert not any(mask.any() for mask in (found.pixels, *found.neurons))
 
 
 def test_float32_agrees_with_the_loops_run_on_its_own_products():
@@ -106,12 +98,15 @@ def test_float32_agrees_with_the_loops_run_on_its_own_products():
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-def test_products_held_a_few_at_a_time_give_the_same(rule, monkeypatch):
+def test_products_held_a_few_at_a_time_and_a_sample_that_misleads_change_nothing(rule, monkeypatch):
     trace = small.trace()
     whole = backtrack(trace, rule=rule)
     for name, value in {"CHUNK": 100, "PART": 100, "BLOCK": 2, "SAMPLE": 3}.items():
         monkeypatch.setattr(edges, name, value)
     assert same(backtrack(trace, rule=rule), whole)
+    for above in (0.0, 0.2, 1e3):
+        monkeypatch.setattr(edges, "_guess", lambda *given, above=above: above)
+        assert same(backtrack(trace, rule=rule), whole)
 
 
 def test_pixels_are_in_the_order_channel_row_column():
@@ -137,16 +132,24 @@ def test_the_target_is_the_predicted_class_unless_given():
     assert torch.equal(found.target, wanted)
     assert same(backtrack(trace, wanted.numpy()), found)
     assert same(backtrack(trace, wanted.tolist()), found)
-    for image, one in enumerate(wanted.tolist()):
-        assert kept(backtrack(trace[image], one), 0) == kept(found, image)
 
 
-def test_where_no_product_exceeds_the_floor_no_pixel_is_kept_but_the_neurons_are():
-    trace = small.trace()
-    found = backtrack(trace, rule=Cutoff(floor=1e6))
-    assert not found.pixels.any()
-    assert not backtrack(trace, rule=Cutoff(100.0)).pixels.any()  # none is above the largest
-    assert all(map(torch.equal, found.neurons, backtrack(trace).neurons))
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (5, "target 5 is not one of the classes 0 to 4"),
+        (-1, "target -1"),
+        (torch.tensor([0, 1]), r"shape \(2,\).*4 images"),
+        (torch.tensor([0.0, 1.0, 2.0, 3.0]), "float32"),
+        (1.0, "target 1.0"),
+        ("cat", "target 'cat'"),
+        (["cat"] * 4, "target .*'cat'"),
+        ([0, 1], r"shape \(2,\).*4 images"),
+    ],
+)
+def test_a_bad_target_is_refused(target, message):
+    with pytest.raises(UserError, match=message):
+        small.as_users_run_it(check_target)(small.trace(), target)
 
 
 @pytest.mark.parametrize("length", [1, 2, 11, 1001])
@@ -160,64 +163,91 @@ def test_the_percentile_is_numpys_and_found_from_the_largest_values_alone(length
 
 
 def test_a_percentile_between_two_neighbouring_floats_separates_them():
-    low = torch.tensor(1.0)
-    high = low.nextafter(torch.tensor(2.0))
-    values = torch.stack([low, high])
+    values = torch.tensor([1.0, 1.0 + torch.finfo().eps])
     for percentile in (1.0, 50.0, 99.0):
         cut = edges.percentile_of_largest(values, len(values), percentile)
         assert (values > cut).tolist() == [False, True]
 
 
-@pytest.mark.parametrize("above", [0.0, 0.2, 1e3])
-def test_a_sample_that_misleads_changes_nothing(above, monkeypatch):
-    trace = small.trace()
-    expected = backtrack(trace, rule=Cutoff(60.0)).pixels
-    monkeypatch.setattr(edges, "_guess", lambda *given: above)
-    assert torch.equal(backtrack(trace, rule=Cutoff(60.0)).pixels, expected)
-
-
 @pytest.mark.parametrize(
-    ("options", "value"),
-    [({"percentile": 101.0}, "101.0"), ({"percentile": -1.0}, "-1.0"), ({"floor": -0.1}, "-0.1")],
-)
-def test_a_cutoff_out_of_range_is_refused(options, value):
-    with pytest.raises(UserError, match=value):
-        Cutoff(**options)
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
+    ("rule", "options", "value"),
     [
-        (5, "target 5 is not one of the classes 0 to 4"),
-        (-1, "target -1"),
-        (torch.tensor([0, 1]), r"shape \(2,\).*4 images"),
-        (torch.tensor([0.0, 1.0, 2.0, 3.0]), "float32"),
-        (1.0, "target 1.0 is no class: pass an int"),
-        ("cat", "target 'cat' is no class"),
-        (["cat"] * 4, "is no class"),
-        ([0, 1], r"shape \(2,\).*4 images"),
+        (Cutoff, {"percentile": 101.0}, "percentile 101.0"),
+        (Cutoff, {"percentile": -1.0}, "percentile -1.0"),
+        (Cutoff, {"floor": -0.1}, "floor -0.1"),
+        (Contribution, {"top": -1}, "top -1"),
+        (Contrastive, {"top": -1}, "top -1"),
     ],
 )
-def test_a_bad_target_is_refused(target, message):
-    with pytest.raises(UserError, match=message):
-        small.as_users_run_it(tracing.check_target)(small.trace(), target)
+def test_an_option_out_of_range_is_refused(rule, options, value):
+    with pytest.raises(UserError, match=value):
+        rule(**options)
 
 
-@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda h: f"{len(h)}_hidden")
-def test_contributions_are_activation_times_gradient(hidden):
+def test_all_rules_are_rules_and_one_of_the_users_own_needs_only_a_step():
+    class Strong(Stepwise):
+        def step(self, activations, weight, above, last):
+            return (activations > 0) & ((weight.clamp(min=0).T @ above.double().T).T > 0.5)
+
+    assert all(isinstance(rule, Rule) for rule in (*NAMED.values(), Strong()))
+    trace = small.trace()
+    pixels = backtrack(trace, rule=Strong()).pixels
+    assert pixels.any()
+    assert not (pixels & ~backtrack(trace).pixels).any()
+    with pytest.raises(TypeError, match="Stepwise"):
+        backtrack(trace, rule=Stepwise())
+
+
+# --- exact shares
+
+
+def shares_by_autograd(net, trace, logit):
+    """Activation times gradient of a scalar of the logits, for the pixels and each hidden layer."""
+    maps = trace.maps.clone().requires_grad_()
+    layers, value = [maps], maps
+    for layer in net[10:]:
+        value = layer(value)
+        if isinstance(layer, nn.ReLU):
+            layers.append(value)
+    gradients = torch.autograd.grad(logit(value).sum(), layers)
+    return [(a * g).detach() for a, g in zip(layers, gradients, strict=True)]
+
+
+@of_any_depth
+@pytest.mark.parametrize("against", [2, torch.tensor([1, 1, 0, 0]), None, "nothing"], ids=str)
+def test_shares_are_activation_times_gradient_of_a_logit_or_of_a_difference(hidden, against):
     net = small.model(hidden=hidden)
     trace = small.trace(net)
-    maps = trace.maps.clone().requires_grad_()
-    logits = net[-(1 + 2 * len(hidden)) :](maps.flatten(1))
-    (logits[:, 3].sum() - logits[:, 1].sum()).backward()
-    torch.testing.assert_close(contributions(trace, 3, 1), maps.detach() * maps.grad)
+    target = torch.tensor([3, 0, 4, 3])
+    rule = Contribution() if against == "nothing" else Contrastive(against)
+    if against is None:
+        against = trace.logits.scatter(1, target[:, None], -torch.inf).argmax(1)
+
+    def wanted(logits):
+        logit = logits[range(4), target]
+        if against == "nothing":
+            return logit
+        return logit - logits[range(4), torch.as_tensor(against).expand(4)]
+
+    shares = shares_by_autograd(net, trace, wanted)
+    other = None if against == "nothing" else against
+    torch.testing.assert_close(contributions(trace, target, other), shares[0])
+    found = backtrack(trace, target, rule)
+    for kept, share in zip((found.pixels, *found.neurons), shares, strict=True):
+        assert torch.equal(kept, share > 0)
 
 
-def test_contributions_to_the_predicted_class_and_against_another():
+@pytest.mark.parametrize("rule", [Contribution, Contrastive])
+def test_top_keeps_the_largest_shares_and_all_neurons(rule):
     trace = small.trace()
-    torch.testing.assert_close(contributions(trace, None), contributions(trace, trace.predicted))
-    difference = contributions(trace, 0) - contributions(trace, 2)
-    torch.testing.assert_close(contributions(trace, 0, against=2), difference)
+    whole = backtrack(trace, rule=rule())
+    shares = contributions(trace, None)
+    if rule is Contrastive:
+        shares = contributions(trace, None, trace.logits.sort(1).indices[:, -2])
+    for top in (0, 1, 4, 10_000):
+        some = backtrack(trace, rule=rule(top=top))
+        assert all(map(torch.equal, some.neurons, whole.neurons))
+        assert torch.equal(some.pixels, top_pixels(shares, top))
 
 
 def test_top_pixels_are_the_largest_positive_scores_in_a_count_that_is_given():
@@ -226,18 +256,37 @@ def test_top_pixels_are_the_largest_positive_scores_in_a_count_that_is_given():
     assert top.tolist() == [[True, False, True, False], [False, True, True, False]]
     assert top_pixels(scores, 4).flatten(1).sum(1).tolist() == [3, 3]
     assert not top_pixels(scores, 0).any()
-    for counts in (torch.tensor([1, 2, 3]), -1):
-        with pytest.raises(UserError, match="count"):
+    for counts, value in ((torch.tensor([1, 2, 3]), "length 3"), (-1, "count -1")):
+        with pytest.raises(UserError, match=value):
             small.as_users_run_it(top_pixels)(scores, counts)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
-def test_where_no_neuron_is_kept_above_none_is_kept_below(rule):
-    net = small.model()
+def averaged(size, relu):
+    """A network with an average before the head, and the same one without: a larger first layer."""
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.AdaptiveAvgPool2d(size)] + ([nn.ReLU()] if relu else []) + [nn.Flatten()]
+    inputs = nn.Sequential(*layers)(torch.zeros(1, 3, 12, 12)).numel()
+    head = [nn.Linear(inputs, 9), nn.ReLU(), nn.Linear(9, 5)]
+    net = small.randomise(nn.Sequential(*layers, *head).double(), bias=0.3, seed=3)
+    ones = torch.eye(100).double().reshape(100, 4, 5, 5)
+    composed = nn.Linear(100, 9).double()
     with torch.no_grad():
-        net[-1].weight[2] = -net[-1].weight[2].abs()
-    trace = record(net, torch.rand(2, 3, 12, 12, dtype=torch.float64))
-    assert trace.maps.gt(0).any()
-    found = backtrack(trace, 2, rule)
-    assert not any(mask.any() for mask in (found.pixels, *found.neurons))
-    agrees_with_loops(trace, rule, 2)
+        composed.weight.copy_(net[-3].weight @ net[3](ones).flatten(1).T)
+        composed.bias.copy_(net[-3].bias)
+    return net, nn.Sequential(*net[:3], nn.Flatten(), composed, *net[-2:])
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, (None, 3)], ids=str)
+def test_an_average_and_the_first_dense_layer_are_one_linear_layer(size, relu):
+    net, plain = averaged(size, relu)
+    ours, theirs = record(net, small.images()), record(plain, small.images())
+    torch.testing.assert_close(ours.logits, net(small.images()).detach())
+    torch.testing.assert_close(ours.logits, theirs.logits)
+    torch.testing.assert_close(contributions(ours, 1, 2), contributions(theirs, 1, 2))
+    for rule in (Literal(), Cutoff(), Contribution(top=7), Contrastive(against=2)):
+        one, other = backtrack(ours, 1, rule), backtrack(theirs, 1, rule)
+        assert one.pixels.any()
+        assert torch.equal(one.pixels, other.pixels)
+    wanted = ours.logits.argmin(1)
+    assert torch.equal(repair(ours, wanted).pixels, repair(theirs, wanted).pixels)

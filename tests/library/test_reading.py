@@ -1,4 +1,5 @@
 import functools
+from collections import OrderedDict
 from contextlib import nullcontext
 
 import pytest
@@ -8,39 +9,34 @@ from torch import nn
 
 from tests.helpers import small
 from tinyvgg.backtracking import backtrack
+from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.reading import read_network
 from tinyvgg.trace import record
 
 
-class Plain(nn.Module):
+class Viewed(nn.Module):
     """A model with the forward that tutorials write."""
 
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
         self.conv2 = nn.Conv2d(4, 5, 3)
         self.pool = nn.MaxPool2d(2)
         self.drop = nn.Dropout(0.5)
-        self.fc1 = nn.Linear(5 * 3 * 3, 8)
+        self.fc1 = nn.Linear(5 * 2 * 2, 8)
         self.fc2 = nn.Linear(8, 5)
         self.double()
 
     def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = F.max_pool2d(self.conv2(x).relu(), 2, stride=1)[:, :]
+        x = self.pool(F.relu(self.norm(self.conv1(x))))
+        x = F.max_pool2d(self.conv2(x).relu(), kernel_size=2, stride=1)
+        self.last = x
         return self.tail(x)
 
     def tail(self, x):
         return self.fc2(torch.relu(self.fc1(self.drop(x.view(x.size(0), -1)))))
-
-
-class Viewed(Plain):
-    def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = F.max_pool2d(self.conv2(x).relu(), kernel_size=2, stride=1)
-        self.last = x
-        return self.tail(x)
 
 
 class Reshaped(Viewed):
@@ -67,38 +63,25 @@ class Checked(Viewed):
     forward = insist_on_tensors(Viewed.forward)
 
 
-def plain(kind):
-    net = kind()
-    net.fc1 = nn.Linear(5 * 2 * 2, 8).double()
-    return net
-
-
 @pytest.mark.parametrize("kind", [Viewed, Reshaped, Flattened, Checked])
 def test_a_plain_forward_is_read(kind):
-    net = plain(kind)
+    net = kind()
     trace = record(net, small.images())
     torch.testing.assert_close(trace.logits, net.eval()(small.images()).detach())
     assert [layer.name for layer in trace.network.dense] == ["fc1", "fc2"]
     assert backtrack(trace).pixels.shape == (4, 5, 2, 2)
 
 
-def test_a_pool_or_relu_may_be_used_many_times():
+def test_a_pool_or_relu_may_be_used_many_times_and_layers_carry_the_names_of_the_user():
     relu, pool = nn.ReLU(True), nn.MaxPool2d(2)
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), relu, pool, nn.Conv2d(4, 4, 3), relu, pool)
-    net = nn.Sequential(net, nn.Flatten(), nn.Linear(4, 6), relu, nn.Linear(6, 5)).double()
+    eyes = nn.Sequential(nn.Conv2d(3, 4, 3), relu, pool, nn.Conv2d(4, 4, 3), relu, pool)
+    head = {"flat": nn.Flatten(), "fc": nn.Linear(4, 6), "relu": relu, "verdict": nn.Linear(6, 5)}
+    net = nn.Sequential(OrderedDict(eyes=eyes, **head)).double()
     trace = record(net, small.images())
-    assert len(trace.pooled) == 2
     assert torch.equal(trace.logits, net(small.images()))
-
-
-def test_layers_carry_the_names_of_the_user():
-    net = nn.Sequential()
-    net.add_module("eyes", nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.MaxPool2d(2)))
-    net.add_module("flat", nn.Flatten())
-    net.add_module("verdict", nn.Linear(50, 4))
-    network = read_network(net)
-    layers = (*network.body, *network.neck, *network.dense)
-    assert [layer.name for layer in layers] == ["eyes.0", "eyes.1", "eyes.2", "flat", "verdict"]
+    names = [layer.name for layer in (*trace.network.body, *trace.network.neck)]
+    assert names == ["eyes.0", "eyes.1", "eyes.2", "eyes.3", "eyes.1", "eyes.2", "flat"]
+    assert [layer.name for layer in trace.network.dense] == ["fc", "verdict"]
 
 
 def state_of(net):
@@ -108,43 +91,37 @@ def state_of(net):
     return hooks, modes, attributes, {k: v.clone() for k, v in net.state_dict().items()}
 
 
+class Raises(Viewed):
+    def tail(self, x):
+        raise RuntimeError("out of luck")
+
+
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("size", [12, 20])
-def test_nothing_of_the_model_changes_also_on_error(training, size):
-    net = plain(Viewed).train(training)
+@pytest.mark.parametrize(
+    ("kind", "size", "error"),
+    [
+        (Viewed, 12, None),
+        (Viewed, 20, "180 pixels"),
+        (Raises, 12, r"Raises cannot be read.*out of luck.*nn\.Sequential"),
+    ],
+)
+def test_nothing_of_the_model_changes_or_calls_its_hooks_also_on_error(training, kind, size, error):
+    net, call, calls = kind().train(training), nn.Module.__call__, []
     net.pool.eval()
+    for module in (net, net.conv1):
+        module.register_forward_hook(lambda *given: calls.append(given))
     *before, weights = state_of(net)
-    with pytest.raises(UserError) if size == 20 else nullcontext():
-        record(net, small.images(size=size))
+    with pytest.raises(UserError, match=error) if error else nullcontext():
+        trace = record(net, small.images(size=size))
+        deconvolve(trace)
+        backtrack(trace)
     *after, weights_after = state_of(net)
     assert after == before
     assert all(torch.equal(weights[key], weights_after[key]) for key in weights)
+    assert nn.Module.__call__ is call
+    assert not calls
     assert torch.is_grad_enabled()
     assert all(p.grad is None for p in net.parameters())
-
-
-def test_a_users_hooks_are_not_called():
-    net = small.model()
-    calls = []
-    for module in (net, net[0]):
-        module.register_forward_hook(lambda *args: calls.append(args))
-    record(net, small.images())
-    assert not calls
-
-
-def test_a_forward_that_raises_leaves_nothing_behind():
-    class Raises(Viewed):
-        def tail(self, x):
-            raise RuntimeError("out of luck")
-
-    net, call = plain(Raises).train(), nn.Module.__call__
-    net.pool.eval()
-    with pytest.raises(UserError, match=r"Raises cannot be read.*out of luck.*nn\.Sequential"):
-        read_network(net)
-    assert not hasattr(net, "last")
-    assert [m.training for m in net.modules()] == [m is not net.pool for m in net.modules()]
-    assert nn.Module.__call__ is call
-    assert isinstance(plain(Viewed)(small.images()), torch.Tensor)
 
 
 class TwoHeads(Viewed):
@@ -162,18 +139,31 @@ class Loop(Viewed):
         return super().tail(x if x.sum() > 0 else -x)
 
 
+class Sliced(Viewed):
+    def tail(self, x):
+        return super().tail(x[:, :])
+
+
+class Careless(Viewed):
+    """Its dropout does not stop in eval mode."""
+
+    def tail(self, x):
+        return super().tail(F.dropout(x, 0.5))
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
         (TwoHeads, "TwoHeads returns more than logits"),
         (Skip, "'add' in Skip does not follow 'relu_2' alone"),
         (Loop, "Loop cannot be read as a chain"),
-        (Plain, "'getitem'"),
+        (Sliced, "'getitem'"),
+        (Careless, r"'dropout' \(dropout\) drops units in eval mode"),
     ],
 )
 def test_a_forward_that_is_no_chain_is_refused(kind, message):
     with pytest.raises(UserError, match=message) as error:
-        read_network(plain(kind))
+        read_network(kind())
     assert "\n" not in str(error.value)
 
 
@@ -187,14 +177,11 @@ MEAN = nn.AdaptiveAvgPool2d(5)
     [
         ([CONV, nn.BatchNorm2d(2, track_running_stats=False), POOL, FLAT, FC], "no statistics"),
         ([CONV, NORM, RELU, CONV2, NORM, POOL, FLAT, FC], "layer '1' is used 2 times"),
-        ([CONV, RELU, POOL, FLAT, FC, nn.BatchNorm1d(4), RELU, FC], r"'5' \(BatchNorm1d\)"),
         ([CONV, POOL, nn.AdaptiveAvgPool2d(5), RELU, FLAT, FC], r"'3' \(ReLU\) stands behind"),
         ([CONV, POOL, MEAN, nn.AdaptiveAvgPool2d(3), FLAT, FC], "'3' is a second average"),
         ([CONV, POOL, FLAT, MEAN, FC], "'3' averages flattened maps"),
         ([CONV, RELU, POOL, FLAT, FC, nn.Softmax(0)], r"'5' \(Softmax\) is not supported"),
-        ([CONV, RELU, POOL, nn.Softmax(1), FLAT, FC], r"'3' \(Softmax\) is not supported"),
         ([CONV, nn.Sigmoid(), POOL, FLAT, FC], r"'1' \(Sigmoid\)"),
-        ([CONV, RELU, nn.AvgPool2d(2), FLAT, FC], r"'2' \(AvgPool2d\)"),
         ([CONV, RELU, POOL, nn.Flatten(2), FC], r"'3' \(Flatten\)"),
         ([nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect"), RELU, POOL, FLAT, FC], "reflect"),
         ([nn.Conv2d(3, 2, 2, padding="same"), RELU, POOL, FLAT, FC], "odd kernel"),
@@ -229,31 +216,9 @@ class Tutorial(Viewed):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_forward_is_read_as_in_eval_mode_without_dropout_and_a_last_softmax(training):
-    net = plain(Tutorial).train(training)
+    net = Tutorial().train(training)
     trace = record(net, small.images())
     assert net.training == training
     expected = net.eval()(small.images()).detach()
     torch.testing.assert_close(trace.logits.log_softmax(1), expected)
     assert not torch.allclose(trace.logits, expected)
-
-
-def test_dropout_that_does_not_stop_in_eval_mode_is_refused():
-    class Careless(Viewed):
-        def tail(self, x):
-            return super().tail(F.dropout(x, 0.5))
-
-    with pytest.raises(UserError, match=r"'dropout' \(dropout\) drops units in eval mode"):
-        read_network(plain(Careless))
-
-
-@pytest.mark.parametrize("size", [5, 3, (None, 3), 7])
-def test_an_average_before_the_head_averages_and_a_relu_behind_it_counts_for_nothing(size):
-    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(size)]
-    pixels = layers[-1](torch.zeros(1, 4, 5, 5)).numel()
-    layers += [nn.ReLU()] if size == 3 else []
-    layers += [nn.Flatten(), nn.Linear(pixels, 8), nn.ReLU(), nn.Linear(8, 5)]
-    net = small.randomise(nn.Sequential(*layers).double())
-    trace = record(net, small.images())
-    assert trace.maps.shape == (4, 4, 5, 5)
-    assert len(trace.network.neck) == 2
-    torch.testing.assert_close(trace.logits, net(small.images()).detach())
