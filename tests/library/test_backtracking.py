@@ -276,8 +276,9 @@ def averaged(size, relu):
     return net, nn.Sequential(*net[:3], nn.Flatten(), composed, *net[-2:])
 
 
-@pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, (None, 3)], ids=str)
+@pytest.mark.parametrize(
+    ("size", "relu"), [(1, False), (2, True), (3, False), (5, True), (7, True), ((None, 3), False)]
+)
 def test_an_average_and_the_first_dense_layer_are_one_linear_layer(size, relu):
     net, plain = averaged(size, relu)
     ours, theirs = record(net, small.images()), record(plain, small.images())

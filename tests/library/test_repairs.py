@@ -14,12 +14,10 @@ from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 
 
-def tiny(seed, average=False, negative=False):
+def tiny(seed, negative=False):
     """A network of 12 pixels, so that all 4,096 sets of them can be tried."""
     layers = [nn.Conv2d(3, 3, 3), nn.Identity() if negative else nn.ReLU(), nn.MaxPool2d(5)]
-    pixels = 3 if average else 12
-    layers += [nn.AdaptiveAvgPool2d(1)] if average else []
-    layers += [nn.Flatten(), nn.Linear(pixels, 10), nn.ReLU(), nn.Linear(10, 8), nn.ReLU()]
+    layers += [nn.Flatten(), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 8), nn.ReLU()]
     return small.randomise(nn.Sequential(*layers, nn.Linear(8, 5)).double(), bias=0.3, seed=seed)
 
 
@@ -43,11 +41,11 @@ def as_set(pixels):
     return frozenset(pixels.flatten().nonzero().flatten().tolist())
 
 
-@pytest.mark.parametrize("options", [{}, {"average": True}, {"negative": True}], ids=str)
-def test_sets_are_minimal_by_inclusion_and_nearly_always_the_smallest_there_are(options):
+@pytest.mark.parametrize("negative", [False, True])
+def test_sets_are_minimal_by_inclusion_and_nearly_always_the_smallest_there_are(negative):
     gaps, repairable = [], 0
-    for seed, label in itertools.product(range(4), range(small.CLASSES)):
-        trace = record(tiny(seed, **options), small.images(3, seed=seed))
+    for seed, label in itertools.product(range(6), range(small.CLASSES)):
+        trace = record(tiny(seed, negative), small.images(3, seed=seed))
         found = repair(trace, label, budget=2**12)
         for image in (trace.predicted != label).nonzero().flatten().tolist():
             sets, ours = every_repairing_set(trace[image], label), as_set(found.pixels[image])
@@ -76,7 +74,7 @@ def test_the_smallest_repair_is_that_of_all_parts_of_a_set():
 
 def test_a_batch_gives_the_stacked_results_of_its_images_and_the_trace_stays_as_it_is():
     trace = small.trace(n=5)
-    wanted, before = trace.logits.argmin(1), trace.maps.clone()
+    wanted, before = trace.logits.sort(1).indices[:, -2], trace.maps.clone()
     found = repair(trace, wanted)
     for image in range(5):
         one = repair(trace[image], wanted[image : image + 1])

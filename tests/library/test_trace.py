@@ -21,7 +21,7 @@ def light(build, pixels):
         net.classifier = nn.Sequential(
             nn.Linear(pixels, 12), nn.ReLU(True), nn.Dropout(), nn.Linear(12, 4)
         )
-    return small.randomise(net.to_empty(device="cpu"))
+    return small.randomise(net.to_empty(device="cpu")).double()
 
 
 def test_an_empty_batch_gives_empty_results():
@@ -42,7 +42,7 @@ def test_an_empty_batch_gives_empty_results():
 )
 def test_logits_are_those_of_torchvisions_models(build, pixels, pools, size):
     net = light(build, pixels)
-    images = small.images(1, size, dtype=torch.float32)
+    images = small.images(1, size)
     trace = record(net.train(), images)
     assert len(trace.pooled) == pools
     torch.testing.assert_close(trace.logits, net.eval()(images).detach())

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from tests.helpers import small
-from tinyvgg.backtracking import backtrack
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.trace import record
@@ -30,7 +29,7 @@ def test_rescoring_runs_the_head_on_maps_of_which_only_the_pixels_take_the_value
 @pytest.mark.parametrize("options", [{}, PUBLISHED], ids=["plain", "published"])
 def test_tracked_features_are_the_absolute_difference_of_two_projections(options):
     trace = small.trace()
-    pixels = backtrack(trace).pixels
+    pixels = half(trace)
     without = trace.maps * ~pixels
     expected = (deconvolve(trace, **options) - deconvolve(trace, without, **options)).abs()
     assert torch.equal(track_features(trace, pixels, **options), expected)
