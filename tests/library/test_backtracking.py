@@ -67,6 +67,16 @@ def test_neurons_with_equal_products_collapse_into_the_first_as_in_the_published
     assert any((few.sum(0) < many.sum(0)).any() for few, many in differ)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_neuron_counts_only_where_it_is_the_first_with_its_product(threshold):
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        products = torch.randint(0, 3, (3, 4), generator=draw, dtype=torch.float64)
+        expected = loops.step([1.0] * 4, products.T.tolist(), {0, 1, 2}, threshold, True)
+        first = edges.first_of_equals(products, threshold)
+        assert set(first.nonzero().flatten().tolist()) == expected
+
+
 @pytest.mark.parametrize("rule", [*RULES, Cutoff(100.0), Cutoff(floor=1e6)], ids=repr)
 @pytest.mark.parametrize("neck", [[], [nn.ReLU()]], ids=["negative", "rectified"])
 def test_agrees_with_the_loops_where_maps_are_negative_or_nothing_is_kept(rule, neck):

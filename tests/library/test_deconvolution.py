@@ -144,14 +144,6 @@ def test_it_is_captums_deconvolution_from_every_layer_by_its_name(build, size):
     assert torch.equal(deconvolve(trace, layer=layer.name), deconvolve(trace))
 
 
-def test_scaling_the_maps_scales_the_image_and_a_last_relu_takes_what_is_negative():
-    trace = small.trace(bias=0.5)
-    image = deconvolve(trace)
-    torch.testing.assert_close(deconvolve(trace, 3 * trace.maps), 3 * image)
-    assert (image < 0).any()
-    assert torch.equal(deconvolve(trace, final_relu=True), image.clamp(min=0))
-
-
 def test_the_published_options_are_the_published_chain():
     net = small.model(bias=0.3)
     trace = small.trace(net)

@@ -153,13 +153,14 @@ def test_contributions_and_biases_sum_to_the_logit(drawn):
 
 @common
 @given(networks())
-def test_without_relu_projection_is_linear_and_without_bias_nothing_gives_nothing(drawn):
+def test_without_relu_projection_is_linear_and_without_bias_it_scales_with_the_maps(drawn):
     trace = record(*drawn)
     maps, other = trace.maps, trace.maps.flip(0)
     both = deconvolve(trace, maps - 2 * other, relu=False)
     apart = deconvolve(trace, maps, relu=False) - 2 * deconvolve(trace, other, relu=False)
     torch.testing.assert_close(both, apart)
     assert not deconvolve(trace, torch.zeros_like(maps)).any()
+    torch.testing.assert_close(deconvolve(trace, 3 * maps), 3 * deconvolve(trace))
 
 
 @common
