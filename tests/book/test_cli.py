@@ -85,6 +85,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(workshop):
 def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, draw_photographs, capsys):
     faces = f"folder:{draw_photographs(workshop.root / 'photographs')}"
     reproduce.prepare({"profile": "smoke", "faces": faces, "seed": 0})
+    capsys.readouterr()
     for name in ("weights.safetensors", "manifest.json"):
         (damaged,) = workshop.root.rglob(name)
         damaged.write_text("{}")
