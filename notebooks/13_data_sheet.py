@@ -26,7 +26,6 @@ faces = "synthetic"
 seed = 0
 
 # %%
-import json
 from importlib import metadata
 
 import numpy as np
@@ -239,7 +238,7 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # missed then; after they were looked at, each image got a box of its own.)
 
 # %%
-judged = json.loads((files.results() / "judges.json").read_text("utf-8"))
+judged = files.measured("judges")
 Markdown(sheet.judged_sentence(judged))
 
 # %%
@@ -326,7 +325,7 @@ whole(sheet.knobs_table(study))
 # were trained after that.
 
 # %%
-tuned = json.loads((files.results() / "difficulty.json").read_text("utf-8"))
+tuned = files.measured("difficulty")
 networks = sheet.networks(tuned)
 Markdown(
     f"Measured with {len(networks)} networks on the faces `{tuned['source']}`: "

@@ -28,8 +28,6 @@ faces = "synthetic"
 seed = 0
 
 # %%
-import json
-
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
@@ -135,7 +133,7 @@ Markdown(photographs.used_of(in_form))
 # the fewest faces, and the one that is used; `results/detectors.json` has all.
 
 # %%
-compared = json.loads((files.results() / "detectors.json").read_text("utf-8"))
+compared = files.measured("detectors")
 scales = photographs.best_scales(compared)
 said = [
     f"{row.detector} at {row.long_side} pixels misses {row.missed}; it finds {row.elsewhere} "

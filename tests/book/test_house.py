@@ -20,7 +20,7 @@ BUDGETS = {
     "tinyvgg/chapters": (4_800, None),
     "tinyvgg/book": (1_000, None),
     "synthfaces": (5_600, 26),
-    "tests": (14_400, None),
+    "tests": (13_500, None),
     "tools": (500, None),
     "benchmarks": (900, None),
     "notebooks": (4_500, None),
