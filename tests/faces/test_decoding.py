@@ -19,7 +19,6 @@ SIDE = 12
 COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 CLEAR = np.dstack([COLOURS, np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)])
 FRACTIONS = Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255)
-TURN = 6  # "rotate by 90 degrees clockwise to view"
 
 
 def saved(path: Path, image: Image.Image, **options: Any) -> Path:
@@ -61,7 +60,7 @@ def test_photographs_are_turned_upright(tmp_path: Path, name: str) -> None:
     corner = np.zeros((SIDE, SIDE, 3), np.uint8)
     corner[: SIDE // 2, : SIDE // 2] = 255
     exif = Image.Exif()
-    exif[0x0112] = TURN
+    exif[0x0112] = 6  # "rotate by 90 degrees clockwise to view"
     turned = Image.fromarray(np.rot90(corner, 1).copy())
     image = read_image(saved(tmp_path / name, turned, exif=exif), SIDE)
     assert image[:5, :5].min() > 200

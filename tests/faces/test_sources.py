@@ -48,7 +48,6 @@ def test_a_network_remembers_options_and_no_place() -> None:
     [
         ("rafd", "'rafd' is not one of synthetic"),
         ("folder:", "'folder:' is not one of synthetic"),
-        ("folder:::crop=centre", "is not one of synthetic"),
         ("folder:a::crop=left", "crop 'left' is not one of auto, centre, faces"),
         ("folder:a::crop=camera", "crop 'camera' is not one of auto, centre, faces"),
         ("folder:a::boxes=x", "option of faces 'folder' 'boxes' is not one of crop, unclear"),

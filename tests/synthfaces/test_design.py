@@ -54,9 +54,9 @@ def test_streams_differ_in_every_label_and_repeat_otherwise():
 
 @pytest.fixture(scope="module")
 def drawn() -> pd.DataFrame:
-    """What is drawn for each image of the set."""
+    """What is drawn for each image of two cameras."""
     knobs = Difficulty(head_turn=5, head_nod=4, light_turn=20, light_strength=0.2)
-    table = design()
+    table = design(angles=(45, 90))
     specs = list(face_specs(table, difficulty=knobs))
     for name in ("scale", "roll", "exposure", "grain"):
         table[name] = [getattr(spec.nuisance, name) for spec in specs]
