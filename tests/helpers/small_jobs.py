@@ -1,19 +1,20 @@
-"""Short jobs, and the command line in a process of its own."""
+"""Short jobs of a sweep, and what does them, in processes that die."""
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import distributed
+from distributed.cli import dask_scheduler, dask_worker
+
+from tinyvgg import cli
+from tinyvgg.training import loop
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.sweeps import Job, plan
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = ("literal", "contribution")
 
 
@@ -24,46 +25,9 @@ def jobs(
     return plan(open_study("smoke", faces, 0, False), ["class"], seeds, settings, rules)
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", **more}
-
-
-@contextmanager
-def running(log: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a process that ends with the test, however that ends, and writes to a log file."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            env=environment(),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def sweeping(faces: str, *more: str) -> list[str]:
-    """Return the command `tinyvgg sweep` on a folder at the smoke profile."""
-    return ["-m", "tinyvgg.cli", "sweep", "--profile", "smoke", "--faces", faces, *more]
-
-
-def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]", log: Path) -> Any:
-    """Return the first true answer of a function that is called while a process runs."""
-    until = time.monotonic() + 600
-    while not (found := happened()):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.005)
-    return found
-
-
-def run_to_its_end(*command: str) -> "subprocess.CompletedProcess[str]":
-    given = [sys.executable, *command]
-    return subprocess.run(given, env=environment(), capture_output=True, text=True, timeout=600)
+    """Return the command of a sweep over a folder."""
+    return ["sweep", "--profile", "smoke", "--faces", faces, *more]
 
 
 def without_bars(text: str) -> list[str]:
@@ -81,3 +45,30 @@ def wait_for_ever(mine: Path) -> None:
     mine.touch()
     while True:
         time.sleep(60)
+
+
+def schedule(port: int) -> None:
+    """Be a Dask scheduler."""
+    given = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    dask_scheduler.main(given, standalone_mode=False)
+
+
+def work(address: str, folder: Path, log: Path) -> None:
+    """Be a Dask worker that notes each epoch it has trained, before the checkpoint after it."""
+    complete = loop._Training._complete
+
+    def counted(training: loop._Training, *given: Any) -> None:
+        with log.open("a") as file:
+            file.write(f"{training.folder.name} {len(training.history) + 1} {os.getpid()}\n")
+        complete(training, *given)
+
+    loop._Training._complete = counted  # type: ignore[method-assign]
+    given = [address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+    dask_worker.main([*given, "--local-directory", str(folder)], standalone_mode=False)
+
+
+def impatient(command: list[str]) -> int:
+    """Do a command whose Dask client waits for its scheduler for a moment only."""
+    client = distributed.Client
+    distributed.Client = lambda address, **given: client(address, **{**given, "timeout": 0.3})
+    return cli.main(command)

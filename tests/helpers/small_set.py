@@ -72,7 +72,6 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 def to_the_end(folder: Path, recipe: Recipe) -> None:
     """Train in a child process with a checkpoint every step; write weights and history."""
-    torch.set_num_threads(1)
     paths.remove_leftovers(folder)
     model = network()
     parts = Parts(PARTS.train, PARTS.test[:4], PARTS.test[4:])

@@ -1,7 +1,6 @@
-"""The script of each process of torchrun in tests: it trains the small set in several ways."""
+"""What each of two processes does together: train the small set in several ways."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
 from tinyvgg.errors import UserError
-from tinyvgg.training.loop import Parts, assemble
+from tinyvgg.training.loop import Parts, assemble, order
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Epoch, Watcher
 
@@ -68,8 +67,6 @@ def told(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[
 
 def broken(folder: Path, fabric: Any = None) -> str:
     """Return the error for an epoch in which the second process's last image is not a number."""
-    from tinyvgg.training.loop import order
-
     data = SmallSet()
     batch = PARTS.train[order(22, 7, 0)][20:]
     data.images[batch[1]] = torch.nan
@@ -81,7 +78,6 @@ def broken(folder: Path, fabric: Any = None) -> str:
 
 
 def main(folder: Path) -> None:
-    torch.set_num_threads(1)
     fabric = assemble("cpu")
     found: dict[str, Any] = {name: train_way(name, folder, fabric) for name in WAYS}
     model = initialised()
@@ -89,7 +85,3 @@ def main(folder: Path) -> None:
     found[RESUMED] = told(resumed, model, folder / f"{RESUMED}.safetensors", fabric)
     found[BROKEN] = broken(folder, fabric)
     (folder / f"found-{fabric.global_rank}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

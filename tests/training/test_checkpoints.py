@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -40,14 +39,12 @@ WAYS = ("cut off", "empty", "one bit", "other")
 
 @pytest.mark.parametrize("how", WAYS)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(folder: Path, how: str) -> None:
-    class Listener(Watcher):
-        def say(self, text: str) -> None:
-            said.append(text)
-
     said: list[str] = []
+    listener = Watcher()
+    listener.say = said.append  # type: ignore[method-assign]
     spoil(folder / NAME, how)
     data, model, whole = SmallSet(), network(), network()
-    history = run(folder, data, model, watchers=[Listener()]).history
+    history = run(folder, data, model, watchers=[listener]).history
     assert len(data.seen) == 18, "one epoch was kept, three were trained"
     assert history == run(folder / "whole", SmallSet(), whole).history
     assert same(model, whole)
@@ -84,9 +81,7 @@ def test_a_checkpoint_of_another_training_is_refused(folder: Path, changed: dict
         run(folder, **changed)
 
 
-@pytest.mark.parametrize(
-    "plain", ["", "[", "[]", "3", "null", "{}", '{"format": 2}', '{"format": 2, "history": [1]}']
-)
+@pytest.mark.parametrize("plain", ["", "[]", "{}", '{"format": 2, "history": [1]}'])
 def test_metadata_that_say_nothing_are_damage(folder: Path, plain: str) -> None:
     for name in (NAME, PREVIOUS):
         save_file(load_file(folder / name), folder / name, {"checkpoint": plain, "sha256": ""})
@@ -105,26 +100,6 @@ def test_a_checkpoint_of_another_version_is_refused(folder: Path) -> None:
         run(folder)
 
 
-def test_nothing_of_it_is_pickled(folder: Path) -> None:
-    with safe_open(folder / NAME, framework="pt") as stored:
-        names, plain = set(stored.keys()), json.loads(stored.metadata()["checkpoint"])
-    assert {name.partition(".")[0] for name in names} == {"model", "sums"}
-    assert [epoch["epoch"] for epoch in plain["history"]] == [1, 2]
-    assert (plain["format"], plain["step"]) == (2, 0)
-
-
-def test_a_failed_write_keeps_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tinyvgg.training.checkpoints.save_file", fail)
-    with pytest.raises(UserError, match=r"no space is left for the checkpoint in .* after epoch 3"):
-        run(folder)
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
-
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
     kept = [".lock", NAME, "history.csv", ".hidden", "a.0123abcd.csv"]
     for name in kept:
@@ -133,12 +108,3 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     paths.remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
     paths.remove_leftovers(tmp_path / "nothing here")
-
-
-def test_sums_within_an_epoch_are_kept_exactly(tmp_path: Path) -> None:
-    cut(tmp_path, 3, every=0.0)
-    sums = load_file(tmp_path / NAME)
-    numbers = [int(sums[f"sums.{name}"]) for name in ("steps", "images", "samples")]
-    assert numbers == [3, 15, 3]
-    assert sums["sums.loss"].dtype == torch.float64
-    assert sums["sums.loss"].isfinite()

@@ -1,16 +1,16 @@
 """Training on a GPU: a captured step does what a plain one does. Skipped where there is none."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, same
 from tinyvgg.training.batches import Resident, Scaling
 from tinyvgg.training.loop import WARM_UP, Step, train
-from tinyvgg.training.watching import Trained
+from tinyvgg.training.watching import Epoch, Trained, Watcher
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -21,10 +21,12 @@ def source(device: str) -> Resident:
     return Resident(pixels.to(device), data.labels.to(device), Scaling())
 
 
-def run(folder: Path, device: str = "cuda", **changed: object) -> tuple[Trained, torch.nn.Module]:
+def run(
+    folder: Path, device: str = "cuda", watchers: Sequence[Watcher] = (), **changed: object
+) -> tuple[Trained, torch.nn.Module]:
     model = network().to(device)
     recipe = replace(RECIPE, epochs=6, **changed)
-    return train(model, source(device), PARTS, recipe, 7, folder), model
+    return train(model, source(device), PARTS, recipe, 7, folder, watchers=watchers), model
 
 
 def test_it_trains_as_the_processor_does(tmp_path: Path) -> None:
@@ -39,16 +41,6 @@ def test_it_trains_as_the_processor_does(tmp_path: Path) -> None:
 def test_a_captured_step_gives_the_bits_of_a_plain_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    captured, model = run(tmp_path / "captured")
-    monkeypatch.setattr(Step, "_can_capture", lambda *_: False)
-    plain, other = run(tmp_path / "plain")
-    assert captured.history == plain.history
-    assert same(model, other)
-
-
-def test_full_batches_are_captured_after_some_steps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     plain: list[int] = []
     original = Step._run
 
@@ -57,33 +49,27 @@ def test_full_batches_are_captured_after_some_steps(
         original(step, images, *rest)
 
     monkeypatch.setattr(Step, "_run", counted)
-    run(tmp_path)
+    captured, model = run(tmp_path / "captured")
     full = RECIPE.batch
     assert plain.count(full) == WARM_UP + 1, "some to warm up, one to capture"
     assert plain.count(len(PARTS.train) % full) == 6, "the incomplete batch of each epoch"
+    monkeypatch.setattr(Step, "_can_capture", lambda *_: False)
+    uncaptured, other = run(tmp_path / "plain")
+    assert captured.history == uncaptured.history
+    assert same(model, other)
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 def test_killed_between_epochs_it_ends_with_the_same_bits(tmp_path: Path, optimiser: str) -> None:
     whole, model = run(tmp_path / "whole", optimiser=optimiser, rate=0.01)
 
-    class StopError(Exception):
-        pass
+    class Stop(Watcher):
+        def epoch(self, epoch: Epoch, images: int) -> None:
+            if epoch.epoch == 3:
+                raise KeyboardInterrupt
 
-    class Interrupting(Resident):
-        asked = 0
-
-        def batches(self, groups: list[np.ndarray]):
-            Interrupting.asked += 1
-            if Interrupting.asked == 7:
-                raise StopError
-            return super().batches(groups)
-
-    given = source("cuda")
-    cut = Interrupting(given.pixels, given.labels, given.scaling)
-    recipe = replace(RECIPE, epochs=6, optimiser=optimiser, rate=0.01)
-    with pytest.raises(StopError):
-        train(network().to("cuda"), cut, PARTS, recipe, 7, tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", watchers=[Stop()], optimiser=optimiser, rate=0.01)
     resumed, other = run(tmp_path / "cut", optimiser=optimiser, rate=0.01)
     assert resumed.history == whole.history
     assert same(model, other)

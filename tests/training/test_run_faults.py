@@ -1,128 +1,80 @@
 """A run and what can go wrong around it: a full disk, no permission, two processes at once."""
 
-import hashlib
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from tests.helpers.children import NO_MOUNTS, Child, begin, on_a_disk, wait_for
 from tinyvgg import cli
 from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import Run
 
-REPOSITORY = Path(__file__).parents[2]
+EPOCHS = 10
 
 
 def command(faces: str) -> list[str]:
-    train = ["-m", "tinyvgg", "train", "--profile", "smoke", "--seed", "3", "--device", "cpu"]
-    return [sys.executable, *train, "--faces", faces]
+    given = ["train", "--profile", "smoke", "--seed", "3", "--device", "cpu"]
+    return [*given, "--faces", faces, "--set", f"epochs={EPOCHS}"]
 
 
-def environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "TINYVGG_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+def trained(faces: str) -> Run:
+    return open_study("smoke", faces, 3, False, {"epochs": EPOCHS}).run("class", device="cpu")
 
 
-def weights(home: Path) -> str:
-    (path,) = (home / "runs").glob("*/weights.safetensors")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def in_a_mount_of_its_own(script: str, home: Path, faces: str) -> subprocess.CompletedProcess:
-    """Run a script where it may mount file systems that nobody else sees."""
-    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
-    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
+def trained_on_a_disk(disk: Path, faces: str, *options: str) -> Child:
+    disk.mkdir()
+    steps = [(each, command(faces)) for each in options]
+    child = begin(disk.with_name("log"), on_a_disk, disk, *steps, TINYVGG_HOME=str(disk))
+    if child.end() == NO_MOUNTS:
         pytest.skip("this system gives no mounts of one's own")
-    return subprocess.run(
-        [*unshare, "sh", "-c", script, "sh", str(home), *command(faces)],
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert child.exitcode == 0, child.said
+    return child
 
 
-def test_a_full_disk_stops_it_with_the_last_checkpoint_kept_and_room_lets_it_go_on(
-    faces: str, tmp_path: Path
-) -> None:
+def test_a_full_disk_stops_it_and_room_lets_it_go_on(faces: str, tmp_path: Path) -> None:
     """The disk holds two checkpoints, and the third does not fit."""
-    subprocess.run(command(faces), env=environment(tmp_path / "wide"), check=True)
-    size = sum(path.stat().st_size for path in (tmp_path / "wide" / "runs").glob("*/w*"))
-    home = tmp_path / "narrow"
-    home.mkdir()
-    script = f"""
-        home=$1; shift
-        mount -t tmpfs -o size={int(2.6 * size)} none "$home" || exit 9
-        "$@"; echo "status $?"
-        ls -A "$home"/runs/*
-        mount -o remount,size=20m "$home"
-        "$@"; echo "status $?"
-        sha256sum "$home"/runs/*/weights.safetensors
-    """
-    done = in_a_mount_of_its_own(script, home, faces)
-    assert done.returncode == 0, done.stderr
-    refused, left = re.search("tinyvgg: (.*)", done.stderr), done.stdout
-    assert refused
-    assert re.match(
-        r"no space is left for the checkpoint in '.*' after epoch \d+: it needs 0\.\d MB, 0\.\d MB"
-        r" are free; make room or set TINYVGG_HOME to another disk; the last good one is kept, and"
-        " the same command goes on from it",
-        refused[1],
-    ), refused[1]
-    assert f"status {cli.BAD_INPUT}" in left
-    assert "status 0" in left
+    weights = trained(faces).folder / "weights.safetensors"
+    room = int(2.6 * weights.stat().st_size)
+    done = trained_on_a_disk(tmp_path / "disk", faces, f"size={room}", "size=20m")
+    assert re.findall(r"^status (\d+)", done.out, re.MULTILINE) == [str(cli.BAD_INPUT), "0"]
+    refusal = r"tinyvgg: no space .* in '.*' after epoch \d+: it needs 0\.\d MB, 0\.\d MB are free"
+    (refused,) = re.findall(f"{refusal}.*", done.said)
+    assert "TINYVGG_HOME" in refused
+    assert "the last good one is kept" in refused
+    left = {path.name for path in (tmp_path / "disk-0" / "runs").glob("*/*")}
     assert "checkpoint.safetensors" in left
-    assert not re.search(r"^\.checkpoint", left, re.MULTILINE), "nothing half-written is left"
-    assert weights(tmp_path / "wide") in left
+    assert not [name for name in left if name.startswith(".checkpoint")]
+    (ended,) = (tmp_path / "disk-1" / "runs").glob("*/weights.safetensors")
+    assert ended.read_bytes() == weights.read_bytes()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(faces: str, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    script = """
-        home=$1; shift
-        mount -t tmpfs -o size=1m none "$home" && mount -o remount,ro "$home" || exit 9
-        exec "$@"
-    """
-    done = in_a_mount_of_its_own(script, home, faces)
-    assert done.returncode == cli.BAD_INPUT
-    said = done.stderr.splitlines()[-1]
-    assert f"tinyvgg: '{home}" in said
+    done = trained_on_a_disk(tmp_path / "disk", faces, "ro")
+    assert done.out == f"status {cli.BAD_INPUT}\n"
+    (said,) = done.said.splitlines()
+    assert f"tinyvgg: '{tmp_path / 'disk'}" in said
     assert "Read-only file system" in said
     assert "TINYVGG_HOME" in said
 
 
-def test_a_second_process_says_that_it_waits_and_loads_what_the_first_trained(
-    faces: str, home: Path, tmp_path: Path
+def test_a_second_process_waits_and_loads_what_the_first_trained(
+    faces: str, tmp_path: Path
 ) -> None:
-    run = open_study("smoke", faces, 3, progress=False).run("class").folder
+    run = trained(faces).folder
     manifest = (run / "manifest.json").rename(tmp_path / "manifest.json")
-    trained = {path: path.stat().st_mtime_ns for path in run.iterdir()}
-    first = FileLock(run / ".lock")
-    first.acquire()
-    with subprocess.Popen(
-        command(faces), env=environment(home), stderr=subprocess.PIPE, text=True
-    ) as second:
-        assert second.stderr is not None
-        said = next(line for line in second.stderr if run.name in line)
-        assert "another process trains" in said
-        assert second.poll() is None
+    files = {path: path.stat().st_mtime_ns for path in run.iterdir()}
+    with FileLock(run / ".lock"):
+        second = begin(tmp_path / "second", cli.main, command(faces))
+        wait_for(lambda: f"another process trains '{run.name}'" in second.said, second)
         manifest.rename(run / "manifest.json")
-        first.release()
-    assert second.returncode == 0
-    assert {path: path.stat().st_mtime_ns for path in trained} == trained
+    assert second.end() == 0
+    assert {path: path.stat().st_mtime_ns for path in files} == files
 
 
-def test_two_processes_at_once_train_it_once(faces: str, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    both = [
-        subprocess.Popen(command(faces), env=environment(home), stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    outputs = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert outputs[0] == outputs[1]
+def test_two_processes_at_once_train_it_once(faces: str, home: Path, tmp_path: Path) -> None:
+    both = [begin(tmp_path / name, cli.main, command(faces)) for name in ("one", "other")]
+    assert [process.end() for process in both] == [0, 0]
+    assert both[0].out == both[1].out
     assert len(list((home / "runs").iterdir())) == 1

@@ -30,9 +30,7 @@ def test_batches_are_the_rows_asked_for_in_their_order(faces: Faces) -> None:
 
 
 @pytest.mark.parametrize("rows", [np.arange(600), np.arange(0, 600, 7)])
-def test_standardised_pixels_have_mean_0_and_deviation_1_over_the_training_part(
-    faces: Faces, rows: np.ndarray
-) -> None:
+def test_standardised_pixels_have_mean_0_and_deviation_1(faces: Faces, rows: np.ndarray) -> None:
     images = fit_scaling("standardised", faces, rows)(faces.pixels(rows)).double()
     for found, wanted in (
         (images.mean((0, 2, 3)), 0.0),
@@ -41,9 +39,7 @@ def test_standardised_pixels_have_mean_0_and_deviation_1_over_the_training_part(
         torch.testing.assert_close(found, torch.full_like(found, wanted), rtol=0, atol=1e-5)
 
 
-def test_a_colour_that_is_the_same_throughout_the_training_part_is_not_blown_up(
-    faces: Faces,
-) -> None:
+def test_a_colour_that_is_the_same_throughout_is_not_blown_up(faces: Faces) -> None:
     images = faces.images.copy()
     images[..., 2] = 9
     images[599, ..., 2] = 11
@@ -53,12 +49,10 @@ def test_a_colour_that_is_the_same_throughout_the_training_part_is_not_blown_up(
     assert torch.equal(seen[599], torch.full((8, 8), 2.0))
 
 
-def test_centred_pixels_reach_from_minus_1_to_1(faces: Faces) -> None:
-    scale = fit_scaling("centred", faces, np.arange(600))
-    seen = scale(torch.tensor([[[[0, 128, 255]]]], dtype=torch.uint8)).flatten()
-    assert seen.tolist() == [-1.0, 0.0, 127 / 128]
-
-
-def test_the_papers_scaling_divides_by_256(faces: Faces) -> None:
-    assert fit_scaling("256", faces, np.arange(600)) == Scaling()
-    assert torch.equal(resident(faces, "class", "cpu").scaling(faces.pixels()), faces.tensor())
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("centred", [-1.0, 0.0, 127 / 128]), ("256", [0.0, 0.5, 255 / 256])]
+)
+def test_pixels_are_scaled_as_stated(faces: Faces, kind: str, expected: list[float]) -> None:
+    scale = fit_scaling(kind, faces, np.arange(600))
+    seen = scale(torch.tensor([[[[0, 128, 255]]]], dtype=torch.uint8))
+    assert seen.flatten().tolist() == expected

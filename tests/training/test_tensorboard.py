@@ -12,8 +12,15 @@ from tinyvgg.training.watching import Epoch, TensorBoard, Watcher
 LOSSES = ("train_loss", "train_error", "test_loss", "test_error")
 
 
+class Die(Watcher):
+    """As if the process was killed between a checkpoint and what follows it."""
+
+    def epoch(self, epoch: Epoch, images: int) -> None:
+        raise KeyboardInterrupt
+
+
 def curves(folder: Path) -> dict[str, dict[int, float]]:
-    """Every curve by its name, as a value for each step; no step is there twice."""
+    """Return every curve by its name, as a value for each step; no step is there twice."""
     read = EventAccumulator(str(folder)).Reload()
     found = {name: read.Scalars(name) for name in read.Tags()["scalars"]}
     for points in found.values():
@@ -22,36 +29,21 @@ def curves(folder: Path) -> dict[str, dict[int, float]]:
     return {name: {point.step: point.value for point in found[name]} for name in found}
 
 
-def expected(history: tuple[Epoch, ...]) -> dict[str, dict[int, Any]]:
-    found: dict[str, dict[int, Any]] = {}
+@pytest.mark.parametrize("interruption", [None, 3, 14, "after the checkpoint of an epoch"])
+def test_curves_have_each_epoch_of_the_history_once(
+    tmp_path: Path, interruption: int | str | None
+) -> None:
+    board = TensorBoard(tmp_path / "curves")
+    if isinstance(interruption, int):
+        cut(tmp_path / "run", interruption, watchers=[board])
+    elif interruption:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "run", watchers=[Die(), board])
+    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
+    expected: dict[str, dict[int, Any]] = {}
     for epoch in history:
         values = {"/".join(reversed(name.split("_"))): getattr(epoch, name) for name in LOSSES}
         values |= {f"gradient/{layer}": norm for layer, norm in epoch.gradients.items()}
         for name, value in values.items():
-            found.setdefault(name, {})[epoch.epoch] = pytest.approx(value)
-    return found
-
-
-def test_curves_are_those_of_the_history(tmp_path: Path) -> None:
-    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
-    assert curves(tmp_path / "curves") == expected(history)
-
-
-@pytest.mark.parametrize("step", [3, 14])
-def test_a_resumed_training_has_each_epoch_once(tmp_path: Path, step: int) -> None:
-    cut(tmp_path / "run", step, watchers=[TensorBoard(tmp_path / "curves")])
-    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
-    assert curves(tmp_path / "curves") == expected(history)
-
-
-def test_an_epoch_whose_curves_were_lost_is_there_after_the_next_call(tmp_path: Path) -> None:
-    class Die(Watcher):
-        """As if the process was killed between a checkpoint and what follows it."""
-
-        def epoch(self, epoch: Epoch, images: int) -> None:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", watchers=[Die(), TensorBoard(tmp_path / "curves")])
-    history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
-    assert curves(tmp_path / "curves") == expected(history)
+            expected.setdefault(name, {})[epoch.epoch] = pytest.approx(value)
+    assert curves(tmp_path / "curves") == expected

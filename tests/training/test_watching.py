@@ -10,18 +10,9 @@ import pytest
 import torch
 
 from tests.helpers.small_set import RECIPE, SmallSet, cut, network, run, same
+from tinyvgg.training import watching
 from tinyvgg.training.settings import Recipe
-from tinyvgg.training.watching import (
-    PLATEAU_EPOCHS,
-    Epoch,
-    Plan,
-    ProgressBar,
-    TensorBoard,
-    Watcher,
-    constant_loss,
-    left_plateau,
-    plateau,
-)
+from tinyvgg.training.watching import Epoch, Plan, ProgressBar, TensorBoard, Watcher
 
 
 class Notebook(Watcher):
@@ -29,10 +20,9 @@ class Notebook(Watcher):
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
-        self.images = 0
         self.epochs: list[Epoch] = []
         self.said: list[str] = []
-        self.ends = 0
+        self.images = self.ends = 0
 
     def begin(self, plan: Plan) -> None:
         self.plans.append(plan)
@@ -73,9 +63,7 @@ def test_after_an_interruption_the_plan_says_what_is_done(tmp_path: Path) -> Non
     assert (second.done, len(second.history)) == (15, 1)
 
 
-def test_the_bar_shows_loss_error_rate_and_what_is_left(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_bar_shows_loss_and_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = run(tmp_path, watchers=[ProgressBar("training")], every=0.0)
     shown = re.split(r"[\r\n]", capsys.readouterr().err)
     last, final = trained.history[-1], [line for line in shown if "%" in line][-1]
@@ -89,19 +77,17 @@ def test_the_constant_loss_is_the_entropy_of_the_labels() -> None:
     labels = np.array([0, 0, 0, 2])
     logits = torch.log(torch.tensor([0.75, 1e-30, 0.25])).expand(4, 3)
     expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))
-    assert constant_loss(labels) == pytest.approx(float(expected))
-    assert constant_loss(np.arange(8)) == pytest.approx(np.log(8))
+    assert watching.constant_loss(labels) == pytest.approx(float(expected))
+    assert watching.constant_loss(np.arange(8)) == pytest.approx(np.log(8))
 
 
-def test_a_training_that_is_stuck_says_so_after_the_stated_epochs_and_at_each_doubling(
-    tmp_path: Path,
-) -> None:
+def test_a_training_that_is_stuck_says_so_and_again_at_each_doubling(tmp_path: Path) -> None:
     notes, data = Notebook(), SmallSet()
     data.images[:] = 0.5
     stuck = run(tmp_path, data, recipe=Recipe(45, 11, 1e-4), watchers=[notes])
     numbers = [re.search(r"after (\d+) epochs the loss is ([\d.]+)", said) for said in notes.said]
     assert [int(found[1]) for found in numbers if found] == [10, 20, 40]
-    tenth = stuck.history[PLATEAU_EPOCHS - 1]
+    tenth = stuck.history[watching.PLATEAU_EPOCHS - 1]
     assert f"a constant predictor's is {np.log(2):.4f}" in notes.said[0]
     assert f"the loss is {tenth.train_loss:.4f}" in notes.said[0]
     for layer, norm in tenth.gradients.items():
@@ -111,9 +97,9 @@ def test_a_training_that_is_stuck_says_so_after_the_stated_epochs_and_at_each_do
 def test_gradients_that_have_vanished_are_told_from_a_plateau(tmp_path: Path) -> None:
     (epoch,) = run(tmp_path, recipe=replace(RECIPE, epochs=1)).history
     stuck = [replace(epoch, epoch=n, train_loss=0.7) for n in range(1, 11)]
-    assert "standardised or centred pixels" in str(plateau(stuck, np.log(2)))
+    assert "standardised or centred pixels" in str(watching.plateau(stuck, np.log(2)))
     dead = [replace(e, gradients={**e.gradients, "features.2": 1e-8}) for e in stuck]
-    said = str(plateau(dead, np.log(2)))
+    said = str(watching.plateau(dead, np.log(2)))
     assert "features.2 1.0e-08" in said
     assert "They have vanished" in said
 
@@ -122,7 +108,7 @@ def test_one_that_learns_says_nothing(tmp_path: Path) -> None:
     notes = Notebook()
     learning = run(tmp_path, recipe=Recipe(20, 5, 0.01, "adam"), watchers=[notes])
     assert notes.said == []
-    left = left_plateau(learning.history, np.log(2))
+    left = watching.left_plateau(learning.history, np.log(2))
     assert left is not None
     assert learning.history[left - 1].train_loss < 0.97 * np.log(2)
     assert all(e.train_loss >= 0.97 * np.log(2) for e in learning.history[: left - 1])

@@ -345,7 +345,8 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
     """
     count = workers or max(1, synthfaces.cores() // 2)
     share = max(1, synthfaces.cores() // count)
-    context = get_context("spawn")
+    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+    context.set_forkserver_preload([__name__])  # torch is imported once for all workers
     listening, calling = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(count, context, _begin, (listening, share))
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.small_jobs import sweeping
 from tinyvgg import cli
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import Study, open_study
@@ -36,10 +37,8 @@ def test_a_job_travels_and_means_the_same_everywhere(
     monkeypatch.chdir(place.parent)
     study = open_study("smoke", f"folder:{place.name}::crop=centre", 0, False)
     (job,) = plan(study, [], [0], {"rate": [0.1]}, ["literal"])
-    assert job.faces == faces
-    assert job.home == str(home)
-    assert pickle.loads(pickle.dumps(job)) == job
-    assert len({job, pickle.loads(pickle.dumps(job))}) == 1
+    assert (job.faces, job.home) == (faces, str(home))
+    assert {job, pickle.loads(pickle.dumps(job))} == {job}
 
 
 def test_tasks_and_rules_are_among_the_known_ones(study: Study) -> None:
@@ -50,19 +49,12 @@ def test_tasks_and_rules_are_among_the_known_ones(study: Study) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--seeds", "4-0"], "4-0"),
-        (["--set", "colour=red"], "colour"),
-        (["--workers", "0"], "0"),
-        (["--name", "a/b"], "a/b"),
-        (["--rules", "deep"], "deep"),
-    ],
+    ("option", "value"),
+    [("--seeds", "4-0"), ("--set", "colour=red"), ("--workers", "0"), ("--name", "a/b")],
 )
 def test_bad_input_is_named_and_writes_nothing(
-    faces: str, home: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+    faces: str, home: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
-    given = ["sweep", "--faces", faces, "--profile", "smoke"]
-    assert cli.main([*given, *options]) == cli.BAD_INPUT
-    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert cli.main(sweeping(faces, option, value)) == cli.BAD_INPUT
+    assert value.partition("=")[0] in capsys.readouterr().err.splitlines()[-1]
     assert not (home / "runs").exists()

@@ -4,10 +4,10 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,28 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.helpers.small_jobs import RULES, jobs
+from tests.helpers.children import ready
+from tests.helpers.small_jobs import jobs, sweeping
 from tinyvgg import cli
 from tinyvgg.training import sweeps as command
 from tinyvgg.training.experiments import Study, open_study
-from tinyvgg.training.sweeps import DIED, Job, processes, run_job, shown, summary, sweep, tabulate
+from tinyvgg.training.sweeps import Job, processes, run_job, shown, summary, sweep, tabulate
+
+Patch, Capture = pytest.MonkeyPatch, pytest.CaptureFixture[str]
 
 
 class Here(Executor):
-    """Does each job at once."""
+    """Does each job at once; all but one of a seed, where an error is given."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         future: Future[Any] = Future()
-        try:
+        if self.error and args[0].seed == 1:
+            future.set_exception(self.error)
+        else:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
         return future
 
 
@@ -41,10 +47,8 @@ def stamps(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
-def test_processes_make_the_table_that_the_jobs_make_one_by_one(
-    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_make_the_same_table(home: Path, faces: str, monkeypatch: Patch) -> None:
+    ready()
     todo = jobs(faces, optimiser=["sgd", "adam"])
     with processes(2) as pool:
         table = sweep(todo, pool)
@@ -63,14 +67,10 @@ def test_a_row_says_what_the_run_says(faces: str) -> None:
     row = here([job]).iloc[0]
     run = open_study("smoke", faces, 3, False, dict(job.settings)).run("class")
     assert 1 <= run.manifest["kept_epoch"] < 12
-    said = {
-        "task": "class",
-        "seed": 3,
-        "epochs": 12,
-        "selection": "test",
+    said = {"task": "class", "seed": 3, "epochs": 12, "selection": "test", "test_images": 15}
+    said |= {
         "accuracy": run.accuracy,
         "errors": len(run.errors),
-        "test_images": 15,
         "kept_epoch": 1 + int(run.history["test_error"].argmin()),
         "seconds": pytest.approx(run.timings["seconds"].sum()),
         "run": run.folder.name,
@@ -80,10 +80,8 @@ def test_a_row_says_what_the_run_says(faces: str) -> None:
     assert pd.isna(row["error"])
 
 
-def test_a_second_sweep_trains_nothing_and_computes_nothing(
-    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    todo = jobs(faces, rules=RULES)
+def test_a_second_sweep_does_nothing(home: Path, faces: str, monkeypatch: Patch) -> None:
+    todo = jobs(faces)
     first, files = here(todo), stamps(home)
     monkeypatch.setattr("tinyvgg.training.experiments._train", None)
     monkeypatch.setattr("tinyvgg.training.sweeps.record", None)
@@ -92,12 +90,11 @@ def test_a_second_sweep_trains_nothing_and_computes_nothing(
 
 
 def test_a_job_that_fails_says_why_and_the_others_go_on(
-    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, faces: str, monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setattr(command, "processes", lambda *_: nullcontext(Here()))
-    given = ["sweep", "--profile", "smoke", "--faces", faces, "--set", "epochs=2"]
-    given += ["--set", "batch=5,99", "--rules", "literal", "--name", "some"]
-    assert cli.main(given) == cli.JOBS_FAILED
+    given = ["--set", "epochs=2", "--set", "batch=5,99", "--rules", "literal", "--name", "some"]
+    assert cli.main(sweeping(faces, *given)) == cli.JOBS_FAILED
     said = capsys.readouterr()
     why = "batch 99 exceeds the 15 training images; choose 1 to 15"
     assert f"failed: class, seed 0, epochs=2, batch=99: {why}\n" in said.err
@@ -114,86 +111,47 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(
     ("error", "said"),
     [
         (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
-        (BrokenProcessPool(), DIED),
         (CancelledError(), "it was dropped: the scheduler is gone, or was told to"),
     ],
 )
-def test_a_job_that_no_worker_brings_to_its_end_is_a_row_too(
-    faces: str, error: Exception, said: str
-) -> None:
-    class Deadly(Here):
-        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-            future = super().submit(fn, *args, **kwargs)
-            if args[0].seed == 1:
-                future = Future()
-                future.set_exception(error)
-            return future
-
-    table = sweep(jobs(faces, [0, 1, 2], []), Deadly())
+def test_a_job_that_no_worker_ends_is_a_row(faces: str, error: Exception, said: str) -> None:
+    table = sweep(jobs(faces, [0, 1, 2], [], epochs=[1]), Here(error))
     assert table["error"].isna().tolist() == [True, False, True]
     assert table["error"][1] == said
 
 
-def test_an_interrupted_sweep_leaves_the_rows_that_had_arrived(
-    tmp_path: Path, home: Path, faces: str
-) -> None:
-    path, arrived = tmp_path / "table.csv", 0
-
-    def keep(table: pd.DataFrame) -> None:
-        nonlocal arrived
-        table.to_csv(path, index=False)
-        arrived += 1
-        if arrived == 2:
-            raise KeyboardInterrupt
-
-    todo = jobs(faces, range(40), [])
-    with ThreadPoolExecutor(1) as one, pytest.raises(KeyboardInterrupt):
-        sweep(todo, one, keep=keep)
-    table = pd.read_csv(path)
-    assert table["seed"].tolist() == [0, 1]
-    assert table["accuracy"].notna().all()
-    assert len(list(home.rglob("manifest.json"))) < 10
-    assert here(todo[:3])["seed"].tolist() == [0, 1, 2]
-
-
-def test_jobs_of_one_process_wait_for_each_other_and_work_where_they_should(
-    home: Path, faces: str, monkeypatch: pytest.MonkeyPatch
+def test_jobs_of_one_process_wait_for_each_other(
+    home: Path, faces: str, monkeypatch: Patch
 ) -> None:
     todo = jobs(faces, range(3))
     monkeypatch.setenv("TINYVGG_HOME", str(home / "other"))
-    inside, most = 0, 0
-    run = Study.run
+    run, alone = Study.run, Lock()
 
-    def counted(self: Study, task: str, **options: Any) -> Any:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
+    def run_alone(self: Study, task: str) -> Any:
+        assert alone.acquire(blocking=False)
         time.sleep(0.05)
         try:
-            return run(self, task, **options)
+            return run(self, task)
         finally:
-            inside -= 1
+            alone.release()
 
-    monkeypatch.setattr(Study, "run", counted)
+    monkeypatch.setattr(Study, "run", run_alone)
     with ThreadPoolExecutor(3) as several:
-        sweep(todo, several)
-    assert most == 1
+        assert sweep(todo, several)["error"].isna().all()
     assert len(list((home / "runs").iterdir())) == 3
     assert not (home / "other" / "runs").exists()
     assert os.environ["TINYVGG_HOME"] == str(home / "other")
 
 
-def test_a_dry_run_says_how_far_each_job_is_and_writes_nothing(
-    home: Path, faces: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_says_how_far_each_job_is(home: Path, faces: str, capsys: Capture) -> None:
     here(jobs(faces, [0], ["literal"]))
     here(jobs(faces, [1], []))
     study = open_study("smoke", faces, 2, False, {"epochs": 2})
     study.experiment("class").folder.mkdir()
     (study.experiment("class").folder / "checkpoint.safetensors").write_text("")
     files = stamps(home)
-    given = ["--profile", "smoke", "--faces", faces, "--set", "epochs=2", "--rules", "literal"]
-    assert cli.main(["sweep", *given, "--seeds", "0-3", "--dry-run"]) == 0
+    given = ["--set", "epochs=2", "--rules", "literal", "--seeds", "0-3", "--dry-run"]
+    assert cli.main(sweeping(faces, *given)) == 0
     assert capsys.readouterr().out.splitlines() == [
         "done     class, seed 0, epochs=2",
         "trained  class, seed 1, epochs=2",
@@ -205,14 +163,14 @@ def test_a_dry_run_says_how_far_each_job_is_and_writes_nothing(
 
 
 @pytest.mark.parametrize("broken", ["faces", "table"])
-def test_what_cannot_be_read_or_written_is_refused_before_any_job(
-    home: Path, faces: str, capsys: pytest.CaptureFixture[str], broken: str
+def test_what_cannot_be_read_or_written_is_refused_first(
+    home: Path, faces: str, capsys: Capture, broken: str
 ) -> None:
     photographs = list((home.parent / "faces").rglob("*.png"))
     for path in photographs if broken == "faces" else []:
         path.write_bytes(b"no image")
     into = ["--into", str(photographs[0])] if broken == "table" else []
-    assert cli.main(["sweep", "--profile", "smoke", "--faces", faces, *into]) == cli.BAD_INPUT
+    assert cli.main(sweeping(faces, *into)) == cli.BAD_INPUT
     said = {"faces": "(most of them: cannot be read", "table": "--into gives another"}[broken]
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (home / "runs").exists()
