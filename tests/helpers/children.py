@@ -22,6 +22,7 @@ PRELOADED = [
     "torch.distributed.run",
     "lightning_fabric",
     "tests.helpers.small_jobs",
+    "tests.helpers.children",
     "tests.helpers.together",
 ]
 NO_MOUNTS = 9
