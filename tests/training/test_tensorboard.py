@@ -9,8 +9,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.helpers.small_set import cut, run
 from tinyvgg.training.watching import Epoch, TensorBoard, Watcher
 
-LOSSES = ("train_loss", "train_error", "test_loss", "test_error")
-
 
 class Die(Watcher):
     """As if the process was killed between a checkpoint and what follows it."""
@@ -42,7 +40,8 @@ def test_curves_have_each_epoch_of_the_history_once(
     history = run(tmp_path / "run", watchers=[TensorBoard(tmp_path / "curves")]).history
     expected: dict[str, dict[int, Any]] = {}
     for epoch in history:
-        values = {"/".join(reversed(name.split("_"))): getattr(epoch, name) for name in LOSSES}
+        values = {"loss/train": epoch.train_loss, "error/train": epoch.train_error}
+        values |= {"loss/test": epoch.test_loss, "error/test": epoch.test_error}
         values |= {f"gradient/{layer}": norm for layer, norm in epoch.gradients.items()}
         for name, value in values.items():
             expected.setdefault(name, {})[epoch.epoch] = pytest.approx(value)

@@ -66,7 +66,6 @@ def test_a_row_says_what_the_run_says(faces: str) -> None:
     (job,) = jobs(faces, [3], epochs=[12], selection=["test"])
     row = here([job]).iloc[0]
     run = open_study("smoke", faces, 3, False, dict(job.settings)).run("class")
-    assert 1 <= run.manifest["kept_epoch"] < 12
     said = {"task": "class", "seed": 3, "epochs": 12, "selection": "test", "test_images": 15}
     said |= {
         "accuracy": run.accuracy,
