@@ -101,6 +101,14 @@ def test_a_folder_has_classes_and_no_design(folder, portraits):
     assert not [label for label in labels if "subject" in label or "angle" in label]
 
 
+def test_a_mosaic_puts_every_image_in_its_place_and_leaves_the_others_white():
+    images = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
+    expected = np.full((5, 5, 3), 255)
+    expected[:2, :2], expected[3:, 3:] = images[1], images[0]
+    whole = data.mosaic(images, pd.DataFrame([[1, -1], [-1, 0]]), gap=1)
+    np.testing.assert_array_equal(whole, expected)
+
+
 def test_a_contact_sheet_shows_each_class_evenly():
     faces = made_up_faces(40, kind="folder")
     rows = data.of_each(faces, "class", columns=5)
