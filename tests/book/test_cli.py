@@ -38,13 +38,9 @@ def fails(capsys, *arguments: str) -> str:
         ("notebook 01 -p seed -1", "-1", "whole number"),
         ("notebook 01 -p epochs 3", "'epochs'", "profile, faces, seed"),
         ("reproduce --profile fast", "'fast'", "'smoke', 'quick', 'paper'"),
-        ("reproduce --faces folder:no", "no", "does not exist"),
         ("reproduce --seed -1", "-1", "x>=0"),
         ("train --faces synthetic:loud=1", "'loud'", "intensity"),
-        ("train --task class", "'class'", "subject, emotion"),
         ("train --set speed=3", "'speed'", "rate"),
-        ("train --set rate=1,2", "'rate'", "takes one"),
-        ("train --device abacus", "'abacus'", "cuda, mps, cpu"),
         ("sweep --workers 2 --scheduler tcp://a:1", "--scheduler", "--workers"),
         ("sweep --rules magic", "'magic'", "literal"),
         ("explain a.png --run x --rule magic", "'magic'", "'literal', 'cutoff'"),
@@ -75,11 +71,10 @@ def test_bad_input_is_one_line_with_the_way_out(workshop, capsys, arguments, nam
 
 def test_a_reader_that_has_seen_enough_is_no_error(workshop):
     command = [sys.executable, "-m", "tinyvgg", "notebooks"]
-    ended = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    ended.stdout.close()
-    assert ended.stderr.read() == b""
-    assert ended.wait() == 0
-    ended.stderr.close()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ended:
+        ended.stdout.close()
+        assert ended.stderr.read() == b""
+    assert ended.returncode == 0
 
 
 def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, draw_photographs, capsys):

@@ -67,8 +67,7 @@ def test_a_run_shows_and_records_what_its_parameters_give_and_states_its_facts(
     assert prepared == [{**given, "training": False}]
 
 
-def test_two_runs_with_the_defaults_read_like_the_source_and_give_the_same_bytes(workshop):
-    """With widgets and progress bars."""
+def test_two_runs_with_widgets_and_bars_read_like_the_source_and_are_the_same_bytes(workshop):
     source = notebooks.find("02")
     first = run(source, workshop.root / "a").read_bytes()
     assert run(source, workshop.root / "b").read_bytes() == first

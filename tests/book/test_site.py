@@ -130,8 +130,6 @@ def test_synthetic_faces_in_the_data_bases_form_are_known_for_what_they_are(tmp_
 
 @pytest.fixture
 def made(workshop):
-    """Makes a reproduction with a site, of faces of one's choice."""
-
     def make(faces):
         root = workshop.root / "build" / "reproduce"
         pages = root / "one" / "site" / "_build" / "html"
