@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SOURCES, synthfaces
 
 PROFILES = click.Choice(["smoke", "quick", "paper"])
-RULES = ("literal", "cutoff")
+RULES = ("literal", "cutoff", "published", "contribution", "contrastive")
 HE = {"initialisation": "he"}
 """The initial weights of reports: from the paper's, small sets seldom leave the plateau."""
 
@@ -298,8 +299,8 @@ def sweep(
     workers, scheduler = asked["workers"], asked["scheduler"]
     if workers and scheduler:
         raise click.UsageError("--workers and --scheduler exclude each other")
-    if Path(name).name != name:
-        raise UserError(f"name {name!r} is not the name of a file")
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"name {name!r} is not letters, digits, '_', '-' and '.'")
     from tinyvgg.training import sweeps
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.settings import parse_seeds, parse_settings
@@ -437,7 +438,11 @@ def _knobs(given: Pairs) -> Any:
     """Return the difficulty with the knobs given here and before the sub-command."""
     outer = click.get_current_context().parent
     before = outer.params.get("difficulty", ()) if outer and outer.info_name == "faces" else ()
-    return _made(synthfaces.Difficulty, [*before, *given])
+    knobs = [*before, *given]
+    for name, _ in knobs:
+        if len([other for other, _ in knobs if other == name]) > 1:
+            raise UserError(f"difficulty {name!r} is given twice; give one value")
+    return _made(synthfaces.Difficulty, knobs)
 
 
 def _made(kind: Any, pairs: Pairs) -> Any:
@@ -505,7 +510,7 @@ def show(
     shot = int(angle) if angle in synthfaces.ANGLES else 90
     spec = synthfaces.face_spec(**given, angle=shot, difficulty=_knobs(difficulty))
     for name, value in cause.items():
-        if value:
+        if value not in (None, ()):
             made = _made(makers[name], value) if name in makers else value
             changed: dict[str, Any] = {name: dict(made) if name == "actions" else made}
             spec = synthfaces.intervene(spec, **changed)
@@ -518,9 +523,10 @@ def show(
 
 
 def _named(path: Path, suffix: str) -> Path:
-    if path.suffix.lower() != suffix or path.is_dir():
+    place = path.expanduser()
+    if place.suffix.lower() != suffix or place.is_dir():
         raise UserError(f"file {str(path)!r} does not end in {suffix}; name one that does")
-    return path.expanduser()
+    return place
 
 
 def _write(file: Path, write: Callable[[Path], object]) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tinyvgg import cli
+from tinyvgg.backtracking import NAMED
 from tinyvgg.book import reproduce
 from tinyvgg.book.reproduce import Reproduction
 
@@ -67,6 +68,10 @@ def test_bad_input_is_one_line_with_the_way_out(workshop, capsys, arguments, nam
     assert named in said
     assert way_out in said
     assert workshop.files() == before
+
+
+def test_every_rule_of_the_library_can_be_chosen():
+    assert set(cli.RULES) == set(NAMED)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(workshop):

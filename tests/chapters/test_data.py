@@ -1,5 +1,7 @@
 """Design, splits, verdicts and figures of chapter 1."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from synthfaces import ANGLES, EMOTIONS
 from tests.helpers.made_up import made_up_faces, made_up_study, sentence
 from tinyvgg import paper
 from tinyvgg.chapters import data
-from tinyvgg.faces.index import Faces
+from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import Split, split
 
 
@@ -156,3 +158,11 @@ def test_examples_are_one_subjects_images_by_emotion_and_view_framed_by_part(few
     colours = [patch.get_edgecolor() for patch in axis.patches]
     assert [colours.count(colour) for colour in set(colours)] == [36, 36]
     assert axis.get_xticklabels()[0].get_text() == "45°\nfrontal"
+
+
+def test_a_source_may_show_a_shot_twice_and_nobody_from_the_front(few):
+    table = few.faces.index.table
+    twice, side = pd.concat([table] * 2), table[table["angle"] != 90]
+    assert data.examples(replace(few.faces, index=FaceIndex(twice))).shape == (8, 9)
+    nobody = data.subjects_figure(replace(few.faces, index=FaceIndex(side)))
+    assert "nobody" in sentence(nobody)

@@ -1,11 +1,14 @@
 """Counts of chapter 3, what chance makes of them, verdicts and figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
 from tinyvgg.chapters import misclassifications as errors
+from tinyvgg.faces.index import FaceIndex
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,13 @@ def test_the_worst_subject_is_named_and_confusions_are_counted_in_both_direction
     figure = errors.worst_figure(run)
     assert "identity: 1, 2 of 2 errors" in figure.get_suptitle()
     assert [axes.get_title() for axes in figure.axes[2:4]] == ["as 3", "as 3"]
+
+
+def test_subjects_may_have_names_and_nothing_else_be_known(faces):
+    table = faces.index.table[["path", "subject", "source"]].astype({"subject": str})
+    run = made_up_run(replace(faces, index=FaceIndex(table)), "subject", 0.5)
+    assert errors.counts(run)["m1.subject.worst_subject"][0] in run.classes
+    assert "angle, gaze, emotion" in sentence(errors.rates_figure([run]))
 
 
 def test_verdict_on_identity_holds_for_errors_at_random_only():

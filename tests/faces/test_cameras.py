@@ -111,6 +111,7 @@ def test_squares_can_be_given(folder, tmp_path: Path) -> None:
         ("angle,left,top\n90,1,2\n", "has the columns angle, left, top; it needs angle, left, top"),
         ("angle,left,top,side\n90,1,2,3\n", "has none for angle 0; add a row"),
         ("angle,left,top,side\n90,1,two,3\n", "'top': 'two'.* not four numbers"),
+        ("angle,left,top,side\n", "has .*, not four numbers"),
         ("angle,left,top,side\n90.5,1,2,3\n", "angle of boxes 90.5 is not one of 0, 45"),
         (EVERY.format("1,2,3") + "90,1,2,4\n", "has two for an angle"),
         (EVERY.format("1,2,1e9"), "side 1e.09 and the middle .* in photographs of 80 x 120"),

@@ -115,6 +115,8 @@ def test_a_missing_anatomy_is_one_line_with_the_way_out(given, capsys, monkeypat
         (["show", "1", "sad", "-o", "a.jpg"], "file 'a.jpg' does not end in .png"),
         ([*SHOT, "--set", "jaw=1"], "action 'jaw' is not one of "),
         ([*SHOT, "--light", "key=9"], "key 9.0 is not a number from"),
+        ([*SHOT, "--shape", "0"], "subject 0 is not one of RaFD's 67 numbers"),
+        (["--difficulty", "noise=0", *SHOT, "--difficulty", "noise=0.1"], "'noise' is given twice"),
         (["rafd", "set", "--angles", "45,46"], "'46' is not one of 0, 45, 90"),
         (["fetch", "paris", "set"], "'paris' is not 'london'"),
     ],

@@ -54,6 +54,13 @@ def test_links_that_loop_are_left_out(touch) -> None:
     assert paths(folder) == [*FOUR, "b/self.jpg"]
 
 
+def test_links_that_lead_to_each_other_come_to_an_end(touch) -> None:
+    folder = touch(*FOUR)
+    for name, other in ("ab", "ba"):
+        (folder / name / "to").symlink_to(folder / other)
+    assert {path for path, _ in list_classes(folder).left_out} == {"a/to/to", "b/to/to"}
+
+
 def test_images_beside_the_classes_are_left_out(touch) -> None:
     folder = touch(*FOUR, "cover.jpg", "notes.txt", ".a/x.jpg")
     assert list_classes(folder).left_out == (("cover.jpg", "lies in no sub-folder"),)
@@ -170,6 +177,7 @@ def test_numbers_that_are_no_numbers_of_subjects_are_names(table: Path) -> None:
         ("path,class", rows_of(*"xxxy"), "class 'y' in table .* has a single image"),
         ("path,class", rows_of(*"xxxx"), "images of 1 class; it needs two at least"),
         ("path,class", ["gone.jpg,x"], "has no image that can be used"),
+        ("path,class,notes", ["a/1.jpg,x,"], "faces.csv': column 'notes' is not one of path, subj"),
     ],
 )
 def test_a_bad_table_is_one_line(table: Path, columns: str, rows: list[str], said: str) -> None:

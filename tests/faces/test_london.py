@@ -173,6 +173,9 @@ def test_the_doi_lists_the_files_with_their_hashes(tmp_path: Path, server: Serve
     repository._api_response[0]["computed_md5"] = "0" * 32
     with pytest.raises(UserError, match=rf"10.6084/.*{FRONT}.*does not match .*0000"):
         fetch_london(tmp_path / "other", progress=False)
+    del repository._api_response[0]
+    with pytest.raises(UserError, match=rf"{FRONT}' is not in the registry"):
+        fetch_london(tmp_path / "other", progress=False)
 
 
 def test_a_download_that_broke_off_goes_on_with_what_is_missing(tmp_path: Path, server: Server):

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,15 @@ def test_an_interrupted_call_goes_on_behind_its_last_block(folder, monkeypatch, 
     again = count(monkeypatch, "upright")
     assert len(load(folder)) == 20
     assert len(again) == left
+
+
+def test_two_processes_that_decode_the_same_set_do_not_get_into_each_others_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "BLOCK", 1)
+    with ThreadPoolExecutor(4) as pool:
+        sets = [*pool.map(load, [folder] * 4)]
+    assert all((one.images == sets[0].images).all() for one in sets)
 
 
 def test_what_is_kept_may_be_damaged_and_is_found_again(folder: Path, home: Path) -> None:

@@ -189,7 +189,7 @@ def execute(
         done.metadata["tinyvgg"] = facts
         write_notebook(normalise(done), target)
     except PapermillExecutionError as error:
-        if error.ename == "UserError":
+        if error.ename in ("UserError", "FaceError"):
             raise UserError(error.evalue) from error
         os.replace(running, failed)
         reason = f"{error.ename}: {error.evalue}".splitlines()[0]

@@ -213,7 +213,8 @@ def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) 
     """Return large images of one subject by a column's value, for the values that are there."""
     design = whole_design(faces)
     assert design is not None
-    shots = of(design, subject=model_subject(faces.index.table), **shot).set_index(column)
+    shots = of(design, subject=model_subject(faces.index.table), **shot)
+    shots = shots.drop_duplicates(column).set_index(column)
     there = [value for value in values if value in shots.index]
     shots = shots.loc[there].reset_index()
     if faces.originals is None:
@@ -282,9 +283,12 @@ def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "
 
 @needs("group", "sex", *FACTORS)
 @style.styled()
-def subjects_figure(faces: Faces, columns: int = 12) -> Figure:
+def subjects_figure(faces: Faces, columns: int = 12) -> style.Drawn:
     """Draw everybody, neutral, from the front, at the size that the network sees."""
-    figure, axis, corners = tiled(faces.images, everybody(faces.index.table, columns))
+    places = everybody(faces.index.table, columns)
+    if places.empty:
+        return style.Missing("This source shows nobody neutral and from the front.")
+    figure, axis, corners = tiled(faces.images, places)
     write_names(
         axis, {corner: faces.index.table["subject"].iloc[row] for row, corner in corners.items()}
     )
@@ -332,6 +336,7 @@ def examples(faces: Faces) -> pd.DataFrame:
     if not faces.index.has(*FACTORS):
         return of_each(faces, faces.index.tasks[-1], columns=9)
     mine = of(faces.index.table, subject=model_subject(faces.index.table))
+    mine = mine.drop_duplicates(["emotion", "angle", "gaze"])
     wide = mine.reset_index().pivot(index="emotion", columns=["angle", "gaze"], values="index")
     wide = wide.sort_index(axis=1).fillna(-1).astype(int)
     return wide.set_axis(wide.columns.map("{0[0]}°\n{0[1]}".format), axis=1)

@@ -187,18 +187,18 @@ def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
-def counts(run: Run) -> dict[str, tuple[int, int | None]]:
+def counts(run: Run) -> dict[str, tuple[Any, int | None]]:
     """Return the counts that the paper has, too, each with the number of images it is out of."""
     if run.task not in CLAIMS:
         return {}
     table, angles, subjects = tested(run), rates(run, "angle"), rates(run, "subject")["errors"]
-    found: dict[str, tuple[int, int | None]] = {"errors": (len(run.errors), len(table))}
+    found: dict[str, tuple[Any, int | None]] = {"errors": (len(run.errors), len(table))}
     for angle, errors, images in angles[["errors", "images"]].itertuples():
         found[f"errors_{angle}"] = int(errors), int(images)
     if len(subjects):
         found["subjects_involved"] = int((subjects > 0).sum()), None
     if run.task == "subject" and len(run.errors):
-        found["worst_subject"] = int(subjects.index[int(subjects.argmax())]), None
+        found["worst_subject"] = subjects.index[int(subjects.argmax())], None
         found["worst_subject_errors"] = int(subjects.max()), None
     if run.task == "emotion":
         sad, surprised = (table[table["true"] == name] for name in ("sad", "surprised"))
@@ -259,9 +259,11 @@ def _parts_of_emotion(run: Run, subjects: Chance) -> list[Part]:
 
 
 @style.styled()
-def rates_figure(runs: Sequence[Run]) -> Figure:
+def rates_figure(runs: Sequence[Run]) -> style.Drawn:
     """Draw error rates by angle, gaze, emotion, sex and group, with 95 % intervals."""
     known = [factor for factor in FACTORS if runs[0].faces.index.has(factor)]
+    if not known:
+        return style.Missing(lacking(runs, *FACTORS))
     tables = [pd.concat({name: rates(run, name) for name in known}) for run in runs]
     cell, height = style.WIDTH / len(runs), 1.1 + 0.2 * max(map(len, tables))
     figure, axes = style.grid(1, len(runs), cell=cell, aspect=height / cell, sharey=True)

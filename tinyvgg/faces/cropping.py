@@ -130,12 +130,9 @@ def cropping_of(plain: Mapping[str, Any]) -> Cropping:
 
 def clear_face(faces: Sequence[Face]) -> Face | None:
     """Return the only face, or the one much larger than all others; None where there is none."""
-    if not faces:
+    if not faces or (len(faces) > 1 and faces[0].size[1] < CLEARLY_LARGER * faces[1].size[1]):
         return None
-    largest, *others = faces
-    if others and largest.size[1] < CLEARLY_LARGER * others[0].size[1]:
-        return None
-    return largest
+    return faces[0]
 
 
 def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
@@ -236,7 +233,7 @@ def _read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -
         said = ", ".join(map(str, table.columns))
         raise UserError(f"{where} has the columns {said}; it needs {', '.join(_COLUMNS)}")
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
-        raise UserError(f"{where} has {table.iloc[0].to_dict()}, not four numbers")
+        raise UserError(f"{where} has {table.head(1).to_dict('records')}, not four numbers")
     height, width = frame = _frame(looker.look([one.path for one in photographs[:SAMPLE]]))
     boxes: dict[int, Crop] = {}
     for number, left, top, side in table.astype(float).itertuples(index=False):

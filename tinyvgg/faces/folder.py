@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import synthfaces
+from tinyvgg.faces.sources import check_one_of, synthfaces
 
 TASKS = ("subject", "emotion", "class")
 """The columns that a network can be trained to classify."""
@@ -144,7 +144,7 @@ def _images_below(place: Path, folder: Path, left_out: list[LeftOut]) -> list[st
 
     found: list[str] = []
     for here, folders, names in os.walk(place, onerror=unreadable, followlinks=True):
-        inside, above = folders[:], Path(here).resolve()
+        inside, above = folders[:], [p.resolve() for p in (Path(here), *Path(here).parents)]
         folders.clear()
         for name in (*inside, *names):
             path = f"{here}/{name}"
@@ -155,7 +155,7 @@ def _images_below(place: Path, folder: Path, left_out: list[LeftOut]) -> list[st
             elif name not in inside:
                 if Path(name).suffix.lower() in SUFFIXES:
                     found.append(Path(path).relative_to(folder).as_posix())
-            elif Path(path).resolve() in (above, *above.parents):
+            elif Path(path).resolve() in above:
                 leave_out(path, "is a link to a folder that it lies in")
             else:
                 folders.append(name)
@@ -263,6 +263,8 @@ def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     columns = rows[0][1]
     while not columns[-1]:
         columns.pop()
+    for name in columns:
+        check_one_of(f"{where}: column", name, COLUMNS)
     if "path" not in columns or not set(columns) & set(TASKS) or len(set(columns)) < len(columns):
         raise UserError(
             f"{where} has the columns {', '.join(columns)}; it needs 'path' and one at least of "

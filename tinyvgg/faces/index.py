@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from jaxtyping import Float, Int, Integer, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -52,13 +54,10 @@ class FaceIndex:
         for column, allowed in ALLOWED.items():
             fine = self.table[column].isin(allowed) if self.has(column) else np.ones(1, bool)
             if not fine.all():
-                strange, known = (
-                    self.table[~fine].to_dict("records")[0],
-                    ", ".join(map(str, allowed)),
-                )
+                strange, known = self.table[~fine].to_dict("records")[0], map(str, allowed)
                 raise UserError(
                     f"{column} {strange[column]!r} in {strange.get('path')!r} is not one of "
-                    f"{known}; correct it, or use the column 'class'"
+                    f"{', '.join(known)}; correct it, or use the column 'class'"
                 )
 
     def __len__(self) -> int:
@@ -337,15 +336,16 @@ def _pixels(
         np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
         whole.flush()
 
-    if not file.exists():
-        with photographs.one_thread_each() as pool:
-            for number, block in enumerate(tqdm(blocks, disable=not progress)):
-                if not block.exists():
-                    chosen = parts[number * step : (number + 1) * step]
-                    made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
-                    files.write_whole(block, partial(np.save, arr=made))
-        files.write_whole(file, join)
-        shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
+    with nullcontext() if file.exists() else FileLock(file.with_suffix(".lock")):
+        if not file.exists():  # another process may have made it meanwhile
+            with photographs.one_thread_each() as pool:
+                for number, block in enumerate(tqdm(blocks, disable=not progress)):
+                    if not block.exists():
+                        chosen = parts[number * step : (number + 1) * step]
+                        made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
+                        files.write_whole(block, partial(np.save, arr=made))
+            files.write_whole(file, join)
+            shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
     return mapped
 

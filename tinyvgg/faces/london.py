@@ -124,7 +124,8 @@ def fetch_london(
         if place.startswith("doi:"):
             fetcher.registry.clear()
             fetcher.load_registry_from_doi()
-            wanted = [name for name in wanted if name in fetcher.registry]
+            needed = {*(f"{name}.zip" for name in FRONTAL), TABLES[0]}
+            wanted = [name for name in wanted if name in {*fetcher.registry, *needed}]
         seen = dict(map(str.split, pins.read_text().splitlines())) if pins.exists() else {}
         fetcher.registry |= {**seen, **(hashes or {})}
         for name in wanted:

@@ -195,7 +195,8 @@ def check_task(task: str | None, source: str) -> str:
 def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse values that no study can be opened with; return them with an absolute source."""
     check_study(*(parameters[name] for name in DEFAULTS))
-    return {**parameters, "faces": absolute(parameters["faces"])}
+    ordered = {name: parameters[name] for name in DEFAULTS}  # folders are named in this order
+    return {**ordered, **parameters, "faces": absolute(parameters["faces"])}
 
 
 @dataclass(frozen=True)

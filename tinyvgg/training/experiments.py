@@ -65,14 +65,12 @@ def held(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / run_folder.LOCK)
     try:
-        lock.acquire(timeout=0)
+        had = lock.acquire(timeout=0)
     except Timeout:
         Log().say(f"another process trains {folder.name!r}; waiting for it")
-        lock.acquire()
-    try:
+        had = lock.acquire()
+    with had:
         yield
-    finally:
-        lock.release()
 
 
 def parts(experiment: Experiment, faces: Faces) -> Parts:

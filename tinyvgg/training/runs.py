@@ -199,8 +199,7 @@ class Run:
     @cached_property
     def labels(self) -> Int[np.ndarray, "n"]:
         """True labels of the test part."""
-        labels: Int[np.ndarray, "n"] = self.faces.index.labels(self.task)[self.split.test]
-        return labels
+        return np.asarray(self.faces.index.labels(self.task)[self.split.test])
 
     @property
     def predicted(self) -> Int[np.ndarray, "n"]:
@@ -284,9 +283,11 @@ def listed() -> pd.DataFrame:
                 state = TRAINING
         except UserError:
             state = DAMAGED
-        facts = [path.stat() for path in folder.iterdir() if path.is_file()]
+        # without hidden files, which come and go while a run is trained
+        facts = [path.stat() for path in folder.glob("[!.]*") if path.is_file()]
         accuracy = manifest.get("accuracy") if state == COMPLETE else None
-        ended = manifest.get("finished", max(fact.st_mtime for fact in facts))
+        changed = [fact.st_mtime for fact in facts] or [folder.stat().st_mtime]
+        ended = manifest.get("finished", max(changed))
         seed = _plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
         rows.append((folder.name, state, accuracy, seed, time.time() - ended, size))
@@ -349,6 +350,8 @@ def _is_held(folder: Path) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # it may not be written: nobody trains there
+        return False
 
 
 def _some(names: list[str]) -> str:

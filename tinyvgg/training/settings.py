@@ -88,10 +88,11 @@ def parse_seeds(text: str) -> list[int]:
     """Parse seeds: ``0,1,2``, ``0-4``, or both; raise a `UserError` for anything else."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal()):
             raise UserError(f"seeds {part!r} are not whole numbers such as 0,1,2 or 0-4")
-        numbers = range(int(first), int(last or first) + 1)
+        numbers = range(int(first), int(last) + 1)
         if not numbers:
             raise UserError(f"seeds {part!r} run backwards; write {last}-{first}")
         seeds.update(dict.fromkeys(numbers[: MOST_SEEDS + 1]))

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from tinyvgg import files as paths
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import absolute, synthfaces
+from tinyvgg.faces.sources import absolute, synthfaces, tasks_of
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
@@ -73,19 +73,18 @@ def plan(
     settings: Mapping[str, Sequence[Any]],
     rules: Sequence[str],
 ) -> list[Job]:
-    """Return the jobs of a sweep: every task (all for none), combination of settings and seed.
-
-    The faces of the study are rendered or decoded here, so that workers find them.
-    """
+    """Return the jobs of a sweep: every task (all for none), combination of settings and seed."""
+    known = tasks_of(study.source)
     if unknown := [rule for rule in rules if rule not in NAMED]:
         raise UserError(f"rule {unknown[0]!r} is not one of {', '.join(NAMED)}")
-    if unknown := [task for task in tasks if task not in study.tasks]:
-        raise UserError(f"task {unknown[0]!r} is not one of {', '.join(study.tasks)}")
+    if unknown := [task for task in tasks if task not in known]:
+        raise UserError(f"task {unknown[0]!r} is not one of {', '.join(known)}")
+    study.faces  # noqa: B018 - rendered or decoded here, so that workers find them
     source, home = absolute(study.source), str(paths.home())
     profile, rules = study.profile.name, tuple(dict.fromkeys(rules))
     return [
         Job(profile, source, seed, task, tuple(zip(settings, values, strict=True)), rules, home)
-        for task in dict.fromkeys(tasks or study.tasks)
+        for task in dict.fromkeys(tasks or known)
         for values in product(*settings.values())
         for seed in seeds
     ]
@@ -151,16 +150,8 @@ def run_job(job: Job) -> Row:
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
         run = study.run(job.task)
         found = explain(run, job.rules)
-    made = run.manifest
-    row = {
-        **_names(job),
-        "accuracy": run.accuracy,
-        "errors": len(run.errors),
-        "test_images": len(run.labels),
-        "epochs": run.experiment.recipe.epochs,
-        **{name: made[name] for name in ("kept_epoch", "left_plateau", "seconds")},
-        "run": run.name,
-    }
+    facts = {name: run.manifest[name] for name in FACTS if name in run.manifest}
+    row = {**_names(job), **facts, "epochs": run.experiment.recipe.epochs, "run": run.name}
     for name, finding in found.items():
         row |= {f"{name}_pixels": finding.pixels, f"{name}_repaired": finding.repaired}
     return row
@@ -201,15 +192,16 @@ def sweep(
     jobs: Sequence[Job],
     executor: Executor,
     keep: Callable[[pd.DataFrame], object] | None = None,
+    rows: dict[Job, Row] | None = None,
 ) -> pd.DataFrame:
     """Do all jobs, even if some fail, and return a row a job, in their order (`tabulate`).
 
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
     loaded, others go on from their checkpoints, and findings of rules are kept beside their
-    networks. `keep` is called with the table so far each time that a row arrives.
+    networks. `keep` is called with the table so far each time that a row arrives; `rows` takes it.
     """
     futures = {executor.submit(_attempt, job): job for job in jobs}
-    rows: dict[Job, Row] = {}
+    rows = {} if rows is None else rows
     try:
         with tqdm(total=len(jobs), desc="sweep", unit="job") as bar:
             for future in as_completed(futures):
@@ -309,22 +301,26 @@ def do_jobs(
     The table is the CSV file `path`. The jobs are done by processes, or by a Dask cluster where
     the address of its scheduler is given.
     """
+    rows: dict[Job, Row] = {}
 
-    def keep(table: pd.DataFrame) -> None:
+    def keep(*_: object) -> None:
         try:
-            paths.write_whole(path, lambda to: table.to_csv(to, index=False))
+            paths.write_whole(path, lambda to: tabulate(jobs, rows).to_csv(to, index=False))
         except OSError as error:
             raise UserError(
                 f"table {str(path)!r} cannot be written ({error.strerror}); --into gives another"
                 " folder"
             ) from None
 
-    keep(tabulate(jobs, {}))
-    for _ in range(TRIES):
-        with processes(workers) if scheduler is None else cluster(scheduler) as executor:
-            table = sweep(jobs, executor, keep=keep)
-        if not (table["error"] == DIED).any():
-            break
+    if not path.exists():  # the table of an earlier call stays until there is a row
+        keep()
+    for left in reversed(range(TRIES)):
+        waiting = [job for job in jobs if job not in rows or rows[job].get("error") == DIED]
+        # in the end each has a pool of its own, which the death of another cannot break
+        for some in [waiting] if waiting and left else [[job] for job in waiting]:
+            with processes(workers) if scheduler is None else cluster(scheduler) as executor:
+                sweep(some, executor, keep, rows)
+    table = tabulate(jobs, rows)
     failed = table[table["error"].notna()]
     if len(failed) < len(jobs):
         print(shown(summary(jobs, table)))

@@ -48,9 +48,24 @@ def test_tasks_and_rules_are_among_the_known_ones(study: Study) -> None:
         plan(study, [], [0], {}, ["literal", "deep"])
 
 
+def test_a_column_that_no_network_can_be_trained_for_is_no_task(faces: str) -> None:
+    place = Path(faces.removeprefix("folder:").removesuffix("::crop=centre"))
+    paths = [path.relative_to(place) for path in sorted(place.rglob("*.png"))]
+    rows = [f"{path},{number},{path.parent}" for number, path in enumerate(paths)]
+    (place / "a.csv").write_text("\n".join(["path,subject,class", *rows]))
+    study = open_study("smoke", f"folder:{place / 'a.csv'}::crop=centre", 0, False)
+    assert {job.task for job in plan(study, [], [0], {}, [])} == {"class"}
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--seeds", "4-0"), ("--set", "colour=red"), ("--workers", "0"), ("--name", "a/b")],
+    [
+        ("--seeds", "4-0"),
+        ("--seeds", "4-"),
+        ("--set", "colour=red"),
+        ("--workers", "0"),
+        ("--name", "a/b"),
+    ],
 )
 def test_bad_input_is_named_and_writes_nothing(
     faces: str, home: Path, capsys: pytest.CaptureFixture[str], option: str, value: str

@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import os
 import signal
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from threading import Thread
 
@@ -14,7 +16,8 @@ import pytest
 from tests.helpers.children import begin, ready, wait_for
 from tests.helpers.small_jobs import die, jobs, sweeping, wait_for_ever, without_bars
 from tinyvgg import cli
-from tinyvgg.training.sweeps import DIED, processes, run_job, sweep
+from tinyvgg.training import sweeps
+from tinyvgg.training.sweeps import DIED, Job, processes, run_job, sweep
 
 
 def test_an_interruption_ends_workers_in_the_middle_of_their_job(tmp_path: Path) -> None:
@@ -34,6 +37,26 @@ def test_a_worker_that_dies_is_a_row_that_says_so(faces: str) -> None:
         pool.submit = lambda *_: submit(die)  # type: ignore[method-assign]
         table = sweep(jobs(faces, [0]), pool)
     assert table["error"].tolist() == [DIED]
+
+
+def test_a_job_that_kills_its_workers_takes_no_other_down(
+    faces: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fragile(Executor):
+        broken = False
+
+        def submit(self, _: object, job: Job) -> Future[dict[str, object]]:
+            future: Future[dict[str, object]] = Future()
+            self.broken |= job.seed == 1
+            if self.broken:
+                future.set_exception(BrokenProcessPool())
+            else:
+                future.set_result({"task": job.task, "seed": job.seed, "accuracy": 1.0})
+            return future
+
+    monkeypatch.setattr(sweeps, "processes", lambda _: Fragile())
+    assert sweeps.do_jobs(jobs(faces, range(4), []), tmp_path / "a.csv") == 1
+    assert pd.read_csv(tmp_path / "a.csv")["error"].isna().tolist() == [True, False, True, True]
 
 
 def test_after_its_worker_is_killed_a_training_goes_on(home: Path, faces: str) -> None:
