@@ -578,8 +578,8 @@ def sheets(source: str, size: int, output: Path | None) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--all-views", is_flag=True, help="Fetch all views, not just the frontal ones.")
 @click.option("--hash", "hashes", multiple=True, metavar="FILE=HASH", help="sha256:... or md5:...")
-@click.option("--from", "article", metavar="URL", help="Address of a mirror.")
-def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, article: str | None) -> None:
+@click.option("--from", "mirror", metavar="URL", help="Address of a mirror.")
+def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, mirror: str | None) -> None:
     """Download photographs that may be used: the Face Research Lab London Set."""
     from tinyvgg.faces import london
     from tinyvgg.faces.sources import terms_of
@@ -588,7 +588,7 @@ def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, article: str 
     click.echo(f"{about.name}: {about.licence}. {about.cite}")
     known = dict(text.partition("=")[::2] for text in hashes)
     place = folder.expanduser()
-    names = london.fetch_london(place, all_views, known, article or london.DOI)
+    names = london.fetch_london(place, all_views, known, mirror or london.DOI)
     click.echo(f"{', '.join(names)}: {place}; use them as --faces london:{place}")
 
 

@@ -25,7 +25,9 @@ from tinyvgg.network import (
     Rectification,
 )
 
-SUPPORTED = "convolution, batch norm, ReLU, max-pool, flatten, linear and dropout"
+SUPPORTED = (
+    "convolution, batch norm, ReLU, max-pool, adaptive average pool, flatten, linear and dropout"
+)
 TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 DROPOUT = (F.dropout, F.dropout1d, F.dropout2d, F.alpha_dropout)
 RELU = (F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")

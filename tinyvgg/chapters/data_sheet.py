@@ -19,6 +19,7 @@ from matplotlib.ticker import PercentFormatter
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import arranged, of, portraits, tiled, write_names
+from tinyvgg.chapters.own_face import PART_COLOURS
 from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
@@ -503,20 +504,6 @@ def readings(study: Study) -> pd.DataFrame:
 
 # ---------------------------------------------------------------- figures
 
-_PART_COLOURS = {
-    FacePart.BACKGROUND: "#f2f2f2",
-    FacePart.HAIR: "#5b4a3a",
-    FacePart.NECK: "#b9a48f",
-    FacePart.EARS: "#d55e00",
-    FacePart.FOREHEAD: "#f0e442",
-    FacePart.CHEEKS: "#f4b9a7",
-    FacePart.CHIN: "#9a7fc7",
-    FacePart.NOSE: "#009e73",
-    FacePart.MOUTH: "#cc3311",
-    FacePart.EYES: "#0072b2",
-    FacePart.BROWS: "#1a1a1a",
-}
-
 
 @style.styled()
 def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
@@ -589,7 +576,7 @@ def truth_figure(
 ) -> Figure:
     """Draw images of the set, the parts of the face that their pixels show, and the landmarks."""
     figure, axes = style.grid(len(truths), 3, cell=style.WIDTH / 3.1)
-    colours = np.array([list(bytes.fromhex(_PART_COLOURS[part][1:])) for part in FacePart])
+    colours = np.array([list(bytes.fromhex(PART_COLOURS[part][1:])) for part in FacePart])
     for row, truth, image in zip(axes, truths, images, strict=True):
         style.show_image(row[0], image)
         style.show_image(row[1], colours[truth.parts].astype(np.uint8))
@@ -602,7 +589,7 @@ def truth_figure(
         axis.set_title(title)
     handles = [
         Patch(facecolor=colour, edgecolor=style.GRAY, label=part.name.lower())
-        for part, colour in _PART_COLOURS.items()
+        for part, colour in PART_COLOURS.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8)
     return figure
