@@ -100,7 +100,17 @@ def cli() -> None:
 Command = Callable[..., Any]
 Texts: TypeAlias = Sequence[str]
 Pairs: TypeAlias = Sequence[tuple[str, float]]
-FOLDER = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path, in which ``~`` is the user's home."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the path; a home that nobody has stays as typed."""
+        return Path(os.path.expanduser(super().convert(value, param, ctx)))  # noqa: PTH111
+
+
+FOLDER = _Path()
 
 
 def _source_options(command: Command) -> Command:
@@ -125,7 +135,7 @@ def _set(values: str) -> Callable[[Command], Command]:
 
 
 def _root(into: Path | None) -> Path:
-    return files.build() / "reproduce" if into is None else into.expanduser().resolve()
+    return files.build() / "reproduce" if into is None else into.resolve()
 
 
 # ----------------------------------------------------------------- the book
@@ -185,8 +195,8 @@ def publish(folder: Path, into: Path | None, confirm: bool) -> None:
 
     made = reproduce.last(_root(into))
     check_publishing(made.parameters["faces"], confirm)
-    site.publish(made.site, folder.expanduser(), made.parameters["faces"])
-    click.echo(f"The site, to be put on the web: {folder.expanduser()}")
+    site.publish(made.site, folder, made.parameters["faces"])
+    click.echo(f"The site, to be put on the web: {folder}")
 
 
 @cli.command()
@@ -200,6 +210,8 @@ def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -
 
     source = notebooks.find(name)
     parameters = check(notebooks.typed_parameters(source, pairs))
+    if output and output.is_dir():
+        raise UserError(f"output {str(output)!r} is a folder; name a file")
     reproduce.prepare(parameters, training=notebooks.trains(source))
     target = output or notebooks.executed_path(source, parameters)
     converted = notebooks.convert(source, notebooks.folder())
@@ -276,9 +288,9 @@ def _settings(given: Texts) -> dict[str, Any]:
 def _board(folder: Path | None) -> Path | None:
     if folder is None:
         return None
-    if folder.expanduser().exists() and not folder.expanduser().is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"tensorboard {str(folder)!r} is not a folder; name one, or a new one")
-    return folder.expanduser().resolve()
+    return folder.resolve()
 
 
 @cli.command()
@@ -315,7 +327,7 @@ def sweep(
     if dry_run:
         sweeps.list_jobs(study, jobs)
         return 0
-    path = (into or files.build() / "sweeps").expanduser().resolve() / f"{name}.csv"
+    path = (into or files.build() / "sweeps").resolve() / f"{name}.csv"
     return JOBS_FAILED if sweeps.do_jobs(jobs, path, workers, scheduler) else 0
 
 
@@ -523,10 +535,9 @@ def show(
 
 
 def _named(path: Path, suffix: str) -> Path:
-    place = path.expanduser()
-    if place.suffix.lower() != suffix or place.is_dir():
+    if path.suffix.lower() != suffix or path.is_dir():
         raise UserError(f"file {str(path)!r} does not end in {suffix}; name one that does")
-    return place
+    return path
 
 
 def _write(file: Path, write: Callable[[Path], object]) -> None:
@@ -564,7 +575,7 @@ def sheets(source: str, size: int, output: Path | None) -> None:
     """Write contact sheets of a source, every image as networks see it."""
     from tinyvgg.faces.index import load_faces, write_sheets
 
-    folder = (output or files.build() / "sheets").expanduser()
+    folder = output or files.build() / "sheets"
     loaded = load_faces(source, size)
     written = write_sheets(loaded, folder)
     for path, reason in loaded.left_out.to_numpy().tolist():
@@ -587,9 +598,8 @@ def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, mirror: str |
     about = terms_of(f"{name}:anywhere")
     click.echo(f"{about.name}: {about.licence}. {about.cite}")
     known = dict(text.partition("=")[::2] for text in hashes)
-    place = folder.expanduser()
-    names = london.fetch_london(place, all_views, known, mirror or london.DOI)
-    click.echo(f"{', '.join(names)}: {place}; use them as --faces london:{place}")
+    names = london.fetch_london(folder, all_views, known, mirror or london.DOI)
+    click.echo(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ def fails(capsys, *arguments: str) -> str:
         ("notebook 01 -p faces folder:empty", "empty", "sub-folders"),
         ("notebook 01 -p seed one", "'one'", "whole number"),
         ("notebook 01 -p seed -1", "-1", "whole number"),
+        ("notebook 01 -o folder.html", "folder.html", "name a file"),
+        ("notebook 01 -o ~", "is a folder", "name a file"),
         ("notebook 01 -p epochs 3", "'epochs'", "profile, faces, seed"),
         ("reproduce --profile fast", "'fast'", "'smoke', 'quick', 'paper'"),
         ("reproduce --seed -1", "-1", "x>=0"),
