@@ -24,9 +24,10 @@ from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength, tiled
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text, is_text
+from tinyvgg.network import Network, head
 from tinyvgg.repairs import Repair, repair
 from tinyvgg.trace import Trace, record
-from tinyvgg.tracking import rescore, track_features
+from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
@@ -51,23 +52,29 @@ class Explanation:
     Attributes:
         path: path of the image.
         image: the image as the network sees it, 8-bit RGB.
-        trace: its recorded pass.
+        network: the layers of the network.
+        maps: the last pooled maps.
+        logits: the answer.
         found: the neurons and pixels that backtracking keeps.
+        features: what they ("features") and those of the repair ("repair") show, as ink.
         true_class: the right answer, if it was given.
         repair: the smallest repair found, if the right answer was given.
     """
 
     path: Path
     image: UInt8[np.ndarray, "s s 3"]
-    trace: Trace
+    network: Network
+    maps: Float[Tensor, "1 c h w"]
+    logits: Float[Tensor, "1 k"]
     found: Backtrack
+    features: Mapping[str, UInt8[np.ndarray, "s s"]]
     true_class: int | None = None
     repair: Repair | None = None
 
     @property
     def predicted(self) -> int:
         """The answer: the class of the largest logit."""
-        return int(self.trace.predicted)
+        return int(self.logits.argmax())
 
     @property
     def target(self) -> int:
@@ -77,11 +84,11 @@ class Explanation:
     @property
     def probabilities(self) -> Float[Tensor, "k"]:
         """Softmax of the logits."""
-        return self.trace.probabilities[0]
+        return self.logits[0].softmax(0)
 
     def without(self, pixels: Bool[Tensor, "1 c h w"]) -> Float[Tensor, "k"]:
         """Return the probabilities of the classes without some pixels of the last maps."""
-        return rescore(self.trace, pixels)[0].softmax(0)
+        return head(self.network, suppress(self.maps, pixels))[0].softmax(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +143,11 @@ def explain_images(
         trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
         repaired = None if wanted is None else repair(trace, wanted)
         followed = backtrack(trace, start, chosen)
-        found.append(Explanation(path, pixels, trace, followed, wanted, repaired))
+        features = {"features": _features(trace, followed.pixels)}
+        if repaired is not None:
+            features["repair"] = _features(trace, repaired.pixels)
+        kept = trace.network, trace.maps, trace.logits, followed, features
+        found.append(Explanation(path, pixels, *kept, wanted, repaired))
     if not found:
         first = f": {unreadable[0].reason}" if unreadable else "; name some"
         raise UserError(f"none of {len(images)} images can be explained{first}")
@@ -199,20 +210,17 @@ def map_sheet(
 def draw(explanation: Explanation) -> dict[str, bytes]:
     """Return the pictures of an explanation as PNG, by their kind."""
     found, image = explanation.found, explanation.image
-    drawn = {
+    return {
         "input": png(image),
         "pixels": _enlarged(over_image(image, found.pixels[0])),
-        "maps": png(map_sheet(explanation.trace.maps[0], found.pixels[0])),
-        "features": _features(explanation.trace, found.pixels),
+        "maps": png(map_sheet(explanation.maps[0], found.pixels[0])),
+        **{kind: _enlarged(shown) for kind, shown in explanation.features.items()},
     }
-    if explanation.repair is not None:
-        drawn["repair"] = _features(explanation.trace, explanation.repair.pixels)
-    return drawn
 
 
-def _features(trace: Trace, pixels: Bool[Tensor, "1 c h w"]) -> bytes:
+def _features(trace: Trace, pixels: Bool[Tensor, "1 c h w"]) -> UInt8[np.ndarray, "s s"]:
     features = strength(track_features(trace, pixels))[0].numpy()
-    return _enlarged(ink(features, float(features.max())))
+    return ink(features, float(features.max()))
 
 
 def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:
@@ -261,7 +269,7 @@ def _facts(
         "truth": None if one.true_class is None else classes[one.true_class],
         "target": classes[one.target],
         "kept": in_words(int(counts.sum())),
-        "active": f"{int((one.trace.maps != 0).sum()):,}",
+        "active": f"{int((one.maps != 0).sum()):,}",
         "maps": len(counts),
         "maps_with_pixels": int((counts > 0).sum()),
         "shown_maps": shown_maps(one.found.pixels[0]).tolist(),
@@ -366,7 +374,7 @@ def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[
         "task": run.task,
         "size": run.size,
         "classes": list(run.classes),
-        "maps": list(explained.explanations[0].trace.maps.shape[1:]),
+        "maps": list(explained.explanations[0].maps.shape[1:]),
         "images": [
             {**_plain_image(one, run.classes), "pictures": dict(paths)}
             for one, paths in zip(explained.explanations, pictures, strict=True)
@@ -390,9 +398,9 @@ def _plain_image(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
         "predicted": classes[one.predicted],
         "target": classes[one.target],
         "true": None if one.true_class is None else classes[one.true_class],
-        "logits": one.trace.logits[0].tolist(),
+        "logits": one.logits[0].tolist(),
         "probabilities": one.probabilities.tolist(),
-        "active_pixels": int((one.trace.maps != 0).sum()),
+        "active_pixels": int((one.maps != 0).sum()),
         **_suppressed(one, one.found.pixels, classes),
         "repair": repaired,
     }

@@ -73,7 +73,8 @@ def test_explanations_are_what_the_library_finds(network, images, target):
         trace = trace_of(network, one.path)
         pixels = tinyvgg.backtrack(trace, start, rule).pixels
         assert torch.equal(one.found.pixels, pixels)
-        assert torch.equal(one.trace.logits, trace.logits)
+        assert torch.equal(one.logits, trace.logits)
+        assert not any(isinstance(value, tinyvgg.Trace) for value in vars(one).values())
         without = tinyvgg.rescore(trace, pixels)[0].softmax(0)
         assert torch.equal(one.without(one.found.pixels), without)
         smallest = tinyvgg.repair(trace, 1)
