@@ -53,8 +53,9 @@ shares = [
     for task in study.tasks
     if ours.get(key := f"{data.CLAIMS[task]}.{task}.twins") is not None
 ]
+called = study.faces.called.replace("`", "'")
 Markdown(
-    f"This run works on {count:,} images: `{study.faces.called}`."
+    f"This run works on {count:,} images: `{called}`."
     + (f" In this run {' and '.join(shares)} have a twin that was learned." if shares else "")
 )
 

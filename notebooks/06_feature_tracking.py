@@ -89,10 +89,11 @@ pd.Series({"images": len(looped), "same features": agrees}, name="loop and packa
 # ## What the rules track
 #
 # Where the printed rule keeps all active pixels (see {doc}`04_backtracking`), $M'$ is zero, and so
-# is its deconvolution: the "tracked" features are then the deconvolution of everything.
-# With the published code's cutoff something remains to be subtracted. Three yardsticks stand beside
-# it: the whole deconvolution, and the features of as many active pixels, those with the *largest*
-# activations and *random* ones. Correlations are over the pixels of each image, with 95 % intervals.
+# is its deconvolution: the "tracked" features are then the deconvolution of everything. With the
+# published code's cutoff something remains to be subtracted. Three yardsticks stand beside it: the
+# whole deconvolution, and the features of as many active pixels, those with the *largest*
+# activations and *random* ones. Correlations are over the pixels of each image, with 95 %
+# intervals.
 
 # %%
 tracked = {task: chapter.track(run, followed[task], seed) for task, run in runs.items()}

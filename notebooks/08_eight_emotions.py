@@ -19,8 +19,8 @@
 # classifies all eight of its examples correctly.
 #
 # Is that so for every error? Do the unique pixels repair more than as many random ones, or than
-# those that contribute most to the wrong answer by the network's own arithmetic? And what does their
-# suppression do to images that were right?
+# those that contribute most to the wrong answer by the network's own arithmetic? And what does
+# their suppression do to images that were right?
 #
 # You will see one error for each emotion that an image was taken for, its probabilities before and
 # after, the repairs of all errors beside controls, and an explorer in which you can suppress pixels

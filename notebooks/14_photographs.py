@@ -78,13 +78,13 @@ options = {
 whole(pd.DataFrame(options).T.fillna("—").rename_axis("source"))
 
 # %% [markdown]
-# `crop` decides how an image becomes a square. `centre` takes the largest one in its middle; `faces`
-# finds the face and takes what is around its eyes, turned so that they are level; `auto` looks at a
-# few images first: where they show no faces, or are cropped already, it takes their middle. `camera`
-# takes the same square of all images of a camera. `unclear` decides what becomes of an image in which
-# no face is found, or several of which none is much larger than the others: `skip` leaves it out,
-# `centre` takes its middle, and `largest` the largest face. To look through all crops of a set, write
-# them on contact sheets:
+# `crop` decides how an image becomes a square. `centre` takes the largest one in its middle;
+# `faces` finds the face and takes what is around its eyes, turned so that they are level; `auto`
+# looks at a few images first: where they show no faces, or are cropped already, it takes their
+# middle. `camera` takes the same square of all images of a camera. `unclear` decides what becomes
+# of an image in which no face is found, or several of which none is much larger than the others:
+# `skip` leaves it out, `centre` takes its middle, and `largest` the largest face. To look through
+# all crops of a set, write them on contact sheets:
 #
 # ```sh
 # tinyvgg faces sheets folder:path/to/photographs -o sheets
@@ -231,8 +231,8 @@ whole(pd.DataFrame(rows).T.rename_axis("source"))
 #
 # ## What may be concluded, and what may not
 #
-# - Photographs come in by rules that are written down, and what is not used is listed. Two people who
-#   point the project at the same files work on the same pixels.
+# - Photographs come in by rules that are written down, and what is not used is listed. Two people
+#   who point the project at the same files work on the same pixels.
 # - Where a network finds the faces, it decides what another one gets to see. It was trained on
 #   photographs of people, and those whom it misses are left out of everything that follows; the
 #   list shows if they have something in common.

@@ -50,10 +50,11 @@ def figure(drawn, caption):
     return display(drawn, metadata={"image/png": {"alt": caption, "caption": caption}})
 
 
-def table(frame, caption):
+def table(frame, caption, most=30):
     if len(frame):
-        say(caption)
-        display(whole(frame.head(30)))
+        more = f" The first {most} of {len(frame):,}." if len(frame) > most else ""
+        say(caption + more)
+        display(whole(frame.head(most)))
 
 
 def percent(share):
@@ -295,7 +296,10 @@ for run in runs.values():
             errors.confusion_figure(run),
             "Confusion matrix: true class by row, class it was taken for by column; errors are red.",
         )
-        table(errors.missed_table(run, 30), "Classes by the share of their test images missed.")
+        table(
+            errors.missed_table(run, len(run.classes)),
+            "Classes by the share of their test images missed.",
+        )
         table(errors.confusions(run, 12).set_index("true"), "The most frequent confusions.")
         figure(
             errors.gallery(run, 36),

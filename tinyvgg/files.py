@@ -76,6 +76,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, with the same line ends on every system."""
+    write_whole(path, lambda to: to.write_text(text, "utf-8", newline="\n"))
+
+
 def write_folder_whole(folder: Path, write: Callable[[Path], object]) -> None:
     """Write a folder under a temporary name and move it into place once it is complete.
 

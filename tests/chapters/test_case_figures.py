@@ -70,11 +70,11 @@ def test_everything_says_so_where_there_is_no_pair(run, pairs):
     for found in (
         cases.judge_pair(run, none),
         cases.judge_overlap(run, empty, empty),
-        cases.judge_values(run, empty, empty),
         cases.judge_common(run, changed),
     ):
         assert found.verdict == "cannot be tested here"
         assert found.reason == "no error of this run has a right look-alike"
+    assert "second right image" in cases.judge_values(run, empty, empty).reason
     other = cases.judge_eight(run, pairs)
     assert (other.claim, other.verdict) == ("F11", "cannot be tested here")
 
@@ -87,6 +87,10 @@ def test_pair_sentence_says_which_pair_it_is_and_in_what_its_images_differ(run, 
     assert " differ in gaze; subject **" in said
     assert "does not say" not in said
     assert "has no subject 40;" in cases.pair_sentence(run, pairs, shown, "40")
+
+
+def test_names_of_the_users_stay_text_in_markdown():
+    assert style.in_markdown("a_b* |\n`x`$<b>{doc}") == r"a\_b\* \| \`x\`\$\<b\>\{doc\}"
 
 
 def test_sentences_claim_nothing_about_what_a_source_does_not_know(run):

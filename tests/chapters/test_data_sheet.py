@@ -164,6 +164,13 @@ def test_error_rates_stand_beside_what_was_asked_for(networks):
     assert set(table["paper"]) == {"9.03%"}
 
 
+@pytest.mark.parametrize(("seed", "said"), [(0, ""), (1, " The set has changed since 1 of them ")])
+def test_networks_of_an_earlier_set_are_counted(seed, said):
+    runs = [{"size": 64, "fingerprint": fingerprint(64, one)} for one in (0, seed)]
+    assert sheet.changed_since({"source": "synthetic", "runs": runs}).startswith(said)
+    assert bool(sheet.changed_since({"source": "synthetic", "runs": runs})) == bool(said)
+
+
 def test_the_most_frequent_confusions_are_counted_over_all_networks(networks):
     table = sheet.confusions_table(networks, "emotion")
     first = table.iloc[0]

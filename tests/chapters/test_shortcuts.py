@@ -18,7 +18,7 @@ SIZE = 32
 PEOPLE = 8
 ANGLES = (45, 90)
 CHANCE = 1 / len(EMOTIONS)
-FORBIDDEN = [probe for probe in PROBES if not probe.may_tell]
+FORBIDDEN = [probe for probe in PROBES if not probe.may_carry]
 
 
 class Few(NamedTuple):

@@ -43,6 +43,8 @@ def test_the_network_of_the_paper_is_table_1_layer_by_layer(faces):
     assert (table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all()
     assert table.iloc[-1, :2].tolist() == ["dense, 67 neurons", "dense, 12 neurons"]
     assert table.iloc[8, 2:4].tolist() == ["28 × 28 × 32", "1 × 1 × 32"]
+    other = training.network_table(run.having(experiment=replace(run.experiment, task="class")))
+    assert set(other.iloc[-1, [0, 2]]) == {"one neuron a class"}
     total = sum(int(text.replace(",", "")) for text in table["parameters, this run"])
     assert total == training.parameters(run.model)
 

@@ -211,12 +211,8 @@ def facts(executed: Path) -> dict[str, Any]:
 
 def write_notebook(notebook: Any, path: Path) -> None:
     """Write a notebook whole or not at all, with one final line end."""
-    write_text(nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a file whole or not at all, with the same line ends on every system."""
-    files.write_whole(path, lambda to: to.write_text(text, encoding="utf-8", newline="\n"))
+    text = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
+    files.write_text(path, text.rstrip("\n") + "\n")
 
 
 def normalise(notebook: Any) -> Any:

@@ -37,7 +37,7 @@ def report(
         beside = page.with_suffix(".json")
         try:
             files.write_whole(beside, lambda to: to.write_bytes(numbers.read_bytes()))
-            files.write_whole(page, lambda to: to.write_text(html, "utf-8"))
+            files.write_text(page, html)
         except OSError as error:
             said = f"output {str(page)!r} cannot be written ({error.strerror}); name another file"
             raise UserError(said) from None

@@ -158,7 +158,7 @@ def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    notebooks.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", path)
+    files.write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def record(made: Reproduction) -> list[Path]:
@@ -183,7 +183,7 @@ def record(made: Reproduction) -> list[Path]:
     for path in folder.glob("*.ipynb"):
         if path.name not in chapters:
             path.unlink()
-    notebooks.write_text(page, site.pages() / "claims.md")
+    files.write_text(site.pages() / "claims.md", page)
     fingerprint = notebooks.facts(made.executed[0])["fingerprint"]
     results = records.results_path(made.parameters)
     _write_json(results, records.as_results(made.parameters, fingerprint, found))

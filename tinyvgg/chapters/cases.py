@@ -336,26 +336,29 @@ def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
     """Describe the pair that a chapter shows: the reason for it, and how its images differ."""
     if not len(pair):
         return f"None of the {len(run.errors)} errors of this run has a right look-alike."
+    text = style.in_markdown
     case, closest = pair.cases[0], f"shown is the closest of the {len(pairs)} pairs that there are."
     own = sum(run.classes[other.true] == wanted for other in pairs.cases)
     if run.task != "subject" or wanted not in run.classes:
-        chosen = f"This run has no subject {wanted}; {closest}"
+        chosen = f"This run has no subject {text(wanted)}; {closest}"
     elif not own:
-        chosen = f"Subject {wanted} has no error with a right look-alike in this run; {closest}"
+        chosen = (
+            f"Subject {text(wanted)} has no error with a right look-alike in this run; {closest}"
+        )
     else:
         chosen = (
-            f"Subject {wanted} has {own} of the {len(pairs)} errors that have a right look-alike;"
-            " shown is the one that is closest to it."
+            f"Subject {text(wanted)} has {own} of the {len(pairs)} errors that have a right"
+            " look-alike; shown is the one that is closest to it."
         )
     unknown = [aspect for aspect in ASPECTS if not run.faces.index.has(aspect)]
     same = f"are of the same {run.task}" if unknown else "differ in pixels only"
     found = " and ".join(differing(run, case))
     unsaid = f" Whether they differ in {either(unknown)} this source does not say."
     return (
-        f"{chosen} The right image ({name_of(run, case.lookalike or 0)}) and the wrong one"
-        f" ({name_of(run, case.row)}) {f'differ in {found}' if found else same};"
-        f" {run.task} **{run.classes[case.true]}** was taken for"
-        f" **{run.classes[case.predicted]}**.{unsaid if unknown else ''}"
+        f"{chosen} The right image ({text(name_of(run, case.lookalike or 0))}) and the wrong one"
+        f" ({text(name_of(run, case.row))}) {f'differ in {found}' if found else same};"
+        f" {run.task} **{text(run.classes[case.true])}** was taken for"
+        f" **{text(run.classes[case.predicted])}**.{unsaid if unknown else ''}"
     )
 
 
@@ -441,8 +444,11 @@ STRONGLY = 0.25
 """Values differ strongly if they differ by at least this share of their mean."""
 
 
+NO_LOOKALIKE = "no error of this run has a right look-alike"
+
+
 def _judge(
-    claim: str, task: str
+    claim: str, task: str, nothing: str = NO_LOOKALIKE
 ) -> Callable[[Callable[..., Iterable[Part]]], Callable[..., Verdict]]:
     """Weigh a claim about a task on runs of that task that have errors with look-alikes."""
 
@@ -453,7 +459,7 @@ def _judge(
                 reason = f"the claim is about {task}, this network classifies {run.task}"
                 return weigh(claim, reason)
             if not _cases(facts[0]):
-                return weigh(claim, "no error of this run has a right look-alike")
+                return weigh(claim, nothing)
             return weigh(claim, parts(run, *facts))
 
         return judged
@@ -497,7 +503,7 @@ def judge_overlap(run: Run, shown: Tables, every: Tables) -> Iterable[Part]:
         yield _part(rule, fact, jaccard > MAJORITY)
 
 
-@_judge("F10", "subject")
+@_judge("F10", "subject", "no look-alike has a second right image to compare with")
 def judge_values(run: Run, pairs: Tables, controls: Tables) -> Iterable[Part]:
     """Weigh F10: common values differ strongly, and more than between two right images."""
     for rule, table in pairs.items():

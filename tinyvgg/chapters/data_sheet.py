@@ -234,6 +234,19 @@ def networks(report: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
+def changed_since(report: Mapping[str, Any]) -> str:
+    """Say how many networks of the report on difficulty saw other images than today's, if any."""
+    knobs = synthfaces.difficulty_of(report["source"])
+    runs = report["runs"]
+    old = sum(run["fingerprint"] != synthfaces.fingerprint(run["size"], 0, knobs) for run in runs)
+    if not old:
+        return ""
+    return (
+        f" The set has changed since {old} of them were trained: their numbers are of an earlier"
+        " version."
+    )
+
+
 def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the error rate of each network, and the mean over seeds, beside the range asked for.
 
@@ -400,7 +413,7 @@ class Probe:
     Attributes:
         region: the place in the image, in words.
         features: the kind of features of that place, in words.
-        may_tell: true if the emotion may legitimately be read from it.
+        may_carry: true if the emotion may legitimately be read from it.
         left_out: the parts of the face that are masked, wherever any image shows them.
         measure: the function from images and masks to features.
         edges_only: true if all but the edges of the images are masked as well.
@@ -408,7 +421,7 @@ class Probe:
 
     region: str
     features: str
-    may_tell: bool
+    may_carry: bool
     left_out: tuple[FacePart, ...]
     measure: Callable[[Images, Kept], Features]
     edges_only: bool = False
@@ -470,7 +483,7 @@ def shortcut_table(
         for held_out in HELD_OUT:
             found = read_emotion(features, table, held_out)
             about = {"region": probe.region, "features": probe.features, "held_out": held_out}
-            about["may_tell"] = "yes" if probe.may_tell else "no"
+            about["may_carry"] = "yes" if probe.may_carry else "no"
             rows.append(about | found._asdict())
     return pd.DataFrame(rows)
 

@@ -71,7 +71,9 @@ def used_of(faces: Faces) -> str:
     said = f"{faces.originals.cropping.about} {used if left_out else 'All files are used.'}"
     if missing:
         more = ["and more"] if len(missing) > 20 else []
-        said += " Missing is:\n" + "".join(f"\n- {it}" for it in [*missing[:20], *more])
+        said += " Missing is:\n" + "".join(
+            f"\n- {style.in_markdown(it)}" for it in [*missing[:20], *more]
+        )
     return said
 
 

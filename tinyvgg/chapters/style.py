@@ -1,6 +1,7 @@
 """Colours, sizes and drawing functions that all figures share."""
 
 import base64
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -160,6 +161,11 @@ def short(name: str, most: int = 8) -> str:
             letters.pop()
         letters.append(".")
     return "".join(letters).replace("$", r"\$")
+
+
+def in_markdown(name: str) -> str:
+    """Return a name of the user's as text of Markdown, which nothing in it can change."""
+    return re.sub(r"([\\`*_{}\[\]<>|$~&#])", r"\\\1", " ".join(name.split()))
 
 
 def in_words(pixels: int) -> str:

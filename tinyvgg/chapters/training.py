@@ -52,9 +52,11 @@ def network_table(run: Run) -> pd.DataFrame:
     layers: list[Layer] = [*body, *network.dense]
     table_1 = paper.table1().fillna(0).to_dict("records")
     known = paper.load().numbers.get(f"t1.{run.task}.classes")
-    table_1[-1]["units"] = known.value if known else len(run.classes)
+    table_1[-1]["units"] = known.value if known else paper.NOTHING
     ours = list(_described(map(_entry, layers), run.experiment.size))
     theirs = list(_described(table_1, int(paper.number("t1.both.size"))))
+    if not known:
+        theirs[-1] = ("one neuron a class",) * 2
     if len(theirs) != len(ours):
         theirs = [(paper.NOTHING, paper.NOTHING)] * len(ours)
     rows = [

@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import Face, fingerprint, new_detector
 from tinyvgg.faces.sources import synthfaces
-from tinyvgg.files import write_whole
+from tinyvgg.files import write_text
 
 VERSION = 2
 """A number to be raised whenever a change of the decoding changes a pixel."""
@@ -280,7 +280,7 @@ class Looker:
     def _keep(self) -> None:
         plain = {path: [stamp, *_plain(facts)] for path, (stamp, facts) in self._known.items()}
         text = json.dumps(plain, ensure_ascii=False)
-        write_whole(self.file, lambda to: to.write_text(text, "utf-8"))
+        write_text(self.file, text)
         self._new = False
 
 

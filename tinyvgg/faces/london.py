@@ -17,7 +17,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import UNKNOWN, Listing, Value, listing, named_images
 from tinyvgg.faces.rafd import USED_ANGLES
 from tinyvgg.faces.sources import check_one_of, synthfaces, terms_of
-from tinyvgg.files import write_folder_whole, write_whole
+from tinyvgg.files import write_folder_whole, write_text
 
 DOI = "doi:10.6084/m9.figshare.5047666/"
 FRONTAL = ("neutral_front", "smiling_front")
@@ -132,7 +132,7 @@ def fetch_london(
             downloader = pooch.downloaders.choose_downloader(place, progress)
             path = fetcher.fetch(name, downloader=downloader)
             seen[name] = f"sha256:{pooch.file_hash(path)}"
-            _write(pins, "".join(f"{name} {value}\n" for name, value in sorted(seen.items())))
+            write_text(pins, "".join(f"{name} {value}\n" for name, value in sorted(seen.items())))
     except (requests.RequestException, ValueError, LookupError) as error:
         raise UserError(
             f"the set cannot be fetched from {place} ({' '.join(str(error).split())}); the same "
@@ -141,12 +141,8 @@ def fetch_london(
     for name in wanted:
         _unpack(archives / name, folder)
     terms = terms_of("london:anywhere")
-    _write(folder / "LICENCE.txt", f"{terms.name}\nLicence: {terms.licence}\n{terms.cite}\n")
+    write_text(folder / "LICENCE.txt", f"{terms.name}\nLicence: {terms.licence}\n{terms.cite}\n")
     return wanted
-
-
-def _write(file: Path, text: str) -> None:
-    write_whole(file, lambda to: to.write_text(text, "utf-8"))
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -95,12 +95,9 @@ def _train(
     images = {name: len(part) for name, part in vars(rows).items()}
     configuration = run_folder.as_json({**experiment.configuration, "images": images})
 
-    def write_configuration(to: Path) -> None:
-        to.write_text(configuration, "utf-8")
-
     if first:
         paths.remove_leftovers(folder)
-        paths.write_whole(folder / run_folder.CONFIGURATION, write_configuration)
+        paths.write_text(folder / run_folder.CONFIGURATION, configuration)
     scaling = fit_scaling(experiment.design.scaling, faces, rows.train)
     model = build_model(experiment).to(device)
     source = resident(faces, experiment.task, device, scaling)

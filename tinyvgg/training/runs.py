@@ -246,7 +246,7 @@ def write(
         "bytes": {name: (folder / name).stat().st_size for name in writers},
         "sha256": {name: sha256(folder / name) for name in writers},
     }
-    paths.write_whole(folder / MANIFEST, lambda to: to.write_text(as_json(manifest)))
+    paths.write_text(folder / MANIFEST, as_json(manifest))
 
 
 def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:

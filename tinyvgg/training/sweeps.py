@@ -112,7 +112,7 @@ def explain(run: Run, names: Sequence[str]) -> dict[str, Finding]:
             kept |= {repr(r): _find(run, r) for r in rules.values() if repr(r) not in kept}
             plain = {rule: asdict(finding) for rule, finding in kept.items()}
             text = as_json({"weights": run.weights_hash, "rules": plain})
-            paths.write_whole(run.folder / EXPLAINED, lambda to: to.write_text(text, "utf-8"))
+            paths.write_text(run.folder / EXPLAINED, text)
     return {name: kept[repr(rule)] for name, rule in rules.items()}
 
 
