@@ -3,7 +3,7 @@
 import json
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -222,6 +222,9 @@ def check_workers(workers: int | None) -> None:
         raise FaceError(f"workers {workers!r} is not a positive number")
 
 
+DIED = "a worker died, perhaps for want of memory: fewer --workers need less"
+
+
 def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str) -> None:
     """Run jobs over at most this many processes, or in this one if one is enough.
 
@@ -243,9 +246,12 @@ def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str
         with _pool(count) as pool:
             with bare_children():
                 of_future = {pool.submit(job.run): job for job in jobs}
-            for future in as_completed(of_future):
-                future.result()
-                bar.update(of_future[future].images)
+            try:
+                for future in as_completed(of_future):
+                    future.result()
+                    bar.update(of_future[future].images)
+            except BrokenExecutor:
+                raise FaceError(f"{what}: {DIED}") from None
 
 
 @contextmanager

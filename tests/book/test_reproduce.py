@@ -1,6 +1,6 @@
 """Going on after an interruption, recording, and comparing with what is committed."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -181,7 +181,12 @@ def test_a_missing_or_damaged_record_is_named_with_the_way_out(root):
     made = again(root)
     (_, _, results) = reproduce.record(made)
     text = results.read_text()
-    damaged = (text[:-20], text.replace("holds", "perhaps"), text.replace("seed", "s"))
+    damaged = (
+        text[:-20],
+        text.replace('"value": 7', '"value": [7]'),
+        text.replace("holds", "perhaps"),
+        text.replace("seed", "s"),
+    )
     message = r"quick\.json' is missing or damaged: run 'make record'"
     for content in (None, *DAMAGED, *damaged):
         results.unlink() if content is None else results.write_text(content)
@@ -202,6 +207,23 @@ def test_a_damaged_executed_notebook_is_named_with_the_way_out(root):
             with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged: run 'make repro"):
                 use(made)
         assert len(again(root).records.numbers) == 2
+    text = made.executed[0].read_text()
+    for part in ('"scrapbook"', '"0.9"'):
+        made.executed[0].write_text(text.replace(part, '"x y"'))
+        with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged"):
+            reproduce.verify(made)
+
+
+def test_a_killed_process_is_one_error_with_the_way_out(root, monkeypatch):
+    class Killed(ThreadPoolExecutor):
+        def submit(self, *_):
+            future = Future()
+            future.set_exception(BrokenExecutor())
+            return future
+
+    monkeypatch.setattr(reproduce, "workers", lambda count: Killed(1))
+    with pytest.raises(UserError, match="was killed: more memory"):
+        again(root)
 
 
 def test_what_is_out_of_tolerance_missing_new_or_not_judged_is_found():
@@ -235,6 +257,7 @@ def test_the_table_has_the_papers_number_beside_ours_and_tells_chosen_cases_from
         ("emotion: all errors with a look-alike", "—", "2"),
         ("emotion: repaired without the unique pixels, all errors", "—", "3"),
     ]
+    assert "Empty" not in records.aligned(records.headlines({}))
     header, *lines = records.aligned(table).splitlines()
     assert header.split() == ["quantity", "paper", "ours"]
     assert len({len(line) for line in (header, *lines)}) == 1

@@ -55,14 +55,18 @@ def collect(notebooks: Iterable[Path]) -> Records:
             about = output.get("metadata", {}).get("tinyvgg")
             if about is None:
                 continue
-            key, claim = output.metadata["scrapbook"]["name"], about.get("claim")
-            value = ast.literal_eval(output.data[TEXT])
+            try:
+                key, claim = output.metadata["scrapbook"]["name"], about.get("claim")
+                value = ast.literal_eval(output.data[TEXT])
+                more = about["reason" if claim else "tolerance"]
+            except (LookupError, ValueError, SyntaxError, TypeError, AttributeError):
+                raise _damaged(path) from None
             if key in numbers or claim in verdicts:
                 raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
             if claim:
-                verdicts[claim] = Verdict(claim, str(value), about["reason"])
+                verdicts[claim] = Verdict(claim, str(value), more)
             else:
-                numbers[key] = Number(value, about["tolerance"])
+                numbers[key] = Number(value, more)
     return Records(numbers, verdicts)
 
 
@@ -71,9 +75,11 @@ def read_notebook(executed: Path) -> Any:
     try:
         return nbformat.read(executed, as_version=4)
     except (OSError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
-        raise UserError(
-            f"notebook {str(executed)!r} is missing or damaged: run 'make reproduce'"
-        ) from None
+        raise _damaged(executed) from None
+
+
+def _damaged(executed: Path) -> UserError:
+    return UserError(f"notebook {str(executed)!r} is missing or damaged: run 'make reproduce'")
 
 
 def results_path(parameters: Mapping[str, Any]) -> Path:
@@ -105,6 +111,8 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
         numbers = {key: Number(**entry) for key, entry in content["numbers"].items()}
         verdicts = {key: Verdict(key, **entry) for key, entry in content["verdicts"].items()}
         parameters = {name: content["provenance"]["parameters"][name] for name in DEFAULTS}
+        if not all(isinstance(one.value, paper.Value) for one in numbers.values()):
+            raise ValueError
         return parameters, Records(numbers, verdicts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"record {str(path)!r} is missing or damaged: run 'make record'") from None
@@ -165,4 +173,6 @@ def headlines(numbers: Mapping[str, Number]) -> pd.DataFrame:
 
 def aligned(table: pd.DataFrame) -> str:
     """Return a table as text, with its index to the left and its columns to the right."""
+    if table.empty:
+        return "There are no numbers to show."
     return table.rename_axis(index=None, columns=str(table.index.name)).to_string()

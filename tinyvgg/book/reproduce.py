@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,9 @@ def _execute_all(
             for future in as_completed(futures):
                 future.result()
                 bar.update()
+        except BrokenExecutor:
+            way_out = "more memory, or 'tinyvgg notebook' for one at a time, may help"
+            raise UserError(f"a process that executes notebooks was killed: {way_out}") from None
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, KeyboardInterrupt):
