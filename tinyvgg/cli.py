@@ -16,6 +16,7 @@ import tinyvgg
 from tinyvgg import files
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SOURCES, synthfaces
+from tinyvgg.training.settings import rank
 
 PROFILES = click.Choice(["smoke", "quick", "paper"])
 RULES = ("literal", "cutoff", "published", "contribution", "contrastive")
@@ -80,15 +81,11 @@ def _complain(text: str, everyone: bool) -> None:
         text: the line.
         everyone: whether the first process is known to print it, too.
     """
-    if _rank():
+    if rank():
         time.sleep(GRACE)
         if everyone:
             return
     print(text, file=sys.stderr)
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
 
 
 @click.group(help=tinyvgg.__doc__, no_args_is_help=False)
@@ -259,7 +256,7 @@ def train(
     check_study(**study)
     task, changed = check_task(task, study["faces"]), _settings(settings)
     board = _board(tensorboard)
-    first = _rank() == 0
+    first = rank() == 0
     opened = open_study(**study, progress=first, settings=changed)
     watchers = [TensorBoard(board / opened.experiment(task).name)] if board and first else []
     run = opened.run(task, device=device, watchers=watchers)
@@ -531,7 +528,12 @@ def show(
     _write(image, pixels.save)
     if arrays:
         known = synthfaces.ground_truth(spec, size, files.faces_cache()).arrays()
-        _write(arrays, lambda path: np.savez_compressed(path, **known))
+
+        def save(path: Path) -> None:
+            with path.open("wb") as file:  # to a path, numpy adds ".npz" where it has ".NPZ"
+                np.savez_compressed(file, **known)
+
+        _write(arrays, save)
 
 
 def _named(path: Path, suffix: str) -> Path:

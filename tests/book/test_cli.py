@@ -138,6 +138,10 @@ def test_an_interruption_of_torchrun_is_reported_once(monkeypatch, capsys, rank,
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setattr(cli, "GRACE", 0.0)
     cli._complain("interrupted", everyone=True)
+    assert capsys.readouterr().err.count("\n") == 1, "without torchrun a rank means nothing"
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "a test")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    cli._complain("interrupted", everyone=True)
     assert capsys.readouterr().err.count("\n") == said
 
 

@@ -36,7 +36,7 @@ def read(path: Path) -> np.ndarray:
 
 
 def test_a_shot_is_written_with_its_truth(tmp_path, capsys, painted):
-    image, truth = tmp_path / "new" / "face.png", tmp_path / "new" / "truth.npz"
+    image, truth = tmp_path / "new" / "face.png", tmp_path / "new" / "truth.NPZ"
     shot = "faces show 3 happy --gaze left --angle 45 --size 32 --set jawOpen=0.4 --upper sad"
     shot += " --light turn=40 --hair 2 --head turn=8 --head nod=-3 --difficulty noise=0.02"
     assert cli.main([*shot.split(), "-o", str(image), "--truth", str(truth)]) == 0
@@ -50,6 +50,7 @@ def test_a_shot_is_written_with_its_truth(tmp_path, capsys, painted):
         assert kept["light"].tolist() == [40, 1, 1, 1]
         assert kept["head"].tolist() == [8, -3]
         assert kept["noise"] == 0.02
+    assert set(truth.parent.iterdir()) == {image, truth}
     assert str(image) in capsys.readouterr().out
 
 

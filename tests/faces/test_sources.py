@@ -59,6 +59,7 @@ def test_a_network_remembers_options_and_no_place() -> None:
         ("folder:a::crop=auto,crop=faces", "'crop=faces' of faces 'folder' is given twice"),
         ("folder:a::crop=", "option 'crop=' of faces 'folder' is not NAME=VALUE"),
         ("folder:a\udcff", r"'folder:a.udcff' is no path that could be used .*; rename it"),
+        ("folder:a\0b", r"'folder:a.x00b' is no path .*NUL"),
         ("folder:~nobody_at_all/x", "nobody_at_all/x' is no path .*; write the home out"),
         ("rafd:a::boxes=~nobody_at_all/x", "boxes '~nobody_at_all/x' is no path"),
     ],

@@ -17,7 +17,7 @@ from tinyvgg import cli, explain, files
 from tinyvgg.backtracking import Contribution, Cutoff
 from tinyvgg.errors import UserError
 from tinyvgg.explain import Explanation, explain_images, map_sheet, over_image, save, shown_maps
-from tinyvgg.faces.images import read_image
+from tinyvgg.faces.cropping import read_face
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import WEIGHTS, load_trained, sha256
 
@@ -60,7 +60,7 @@ def explained(network, images):
 
 
 def trace_of(network, path):
-    pixels = torch.from_numpy(read_image(path, network.size))
+    pixels = torch.from_numpy(read_face(path, network.size, {"how": "centre"}))
     return tinyvgg.record(network.model, network.scaling(pixels[None]))
 
 
@@ -121,7 +121,7 @@ def test_pictures_show_what_the_network_sees_and_orange_lies_where_the_pixels_ar
 ):
     one = explained.explanations[1]
     seen = np.asarray(Image.open(BytesIO(explain.draw(one)["input"])))
-    np.testing.assert_array_equal(seen, read_image(one.path, network.size))
+    np.testing.assert_array_equal(seen, read_face(one.path, network.size, {"how": "centre"}))
     image = np.full((16, 16, 3), 100, dtype=np.uint8)
     pixels = torch.zeros(3, 4, 4, dtype=torch.bool)
     pixels[:2, 1, 2] = pixels[1, 3, 0] = True

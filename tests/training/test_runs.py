@@ -51,16 +51,17 @@ def copy(trained: Run, home: Path) -> Copy:
 
 
 def test_runs_are_listed_and_nothing_is_changed(trained: Run, copy: Copy, home: Path) -> None:
-    whole, held, cut, broken = (copy(f"{n}-{n}", age=100 * n) for n in range(1, 5))
+    whole, held, cut, broken, short = (copy(f"{n}-{n}", age=100 * n) for n in range(1, 6))
     for folder in (held, cut):
         (folder / "manifest.json").unlink()
     (broken / "manifest.json").write_text("[]")
+    os.truncate(short / runs.WEIGHTS, 1000)
     (home / "runs" / "notes").mkdir()
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
     with FileLock(held / ".lock"):
         table = listed().sort_values("name", ignore_index=True)
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
-    states = [runs.COMPLETE, runs.TRAINING, runs.INTERRUPTED, runs.DAMAGED]
+    states = [runs.COMPLETE, runs.TRAINING, runs.INTERRUPTED, *[runs.DAMAGED] * 2]
     assert table[["name", "state"]].to_numpy().tolist() == [
         [f"{n}-{n}", state] for n, state in enumerate(states, 1)
     ]
@@ -68,8 +69,8 @@ def test_runs_are_listed_and_nothing_is_changed(trained: Run, copy: Copy, home: 
     assert first["accuracy"] == trained.accuracy
     assert first["age"] == pytest.approx(100, abs=60)
     assert first["size"] == sum(path.stat().st_size for path in whole.iterdir())
-    assert table["seed"].tolist() == [3] * 4
-    assert table["accuracy"].isna().sum() == 3
+    assert table["seed"].tolist() == [3] * 5
+    assert table["accuracy"].isna().sum() == 4
 
 
 def test_what_is_trained_is_listed_before_the_first_step(faces: str) -> None:

@@ -22,13 +22,11 @@ from tinyvgg.faces.sources import AROUND_FACES, AUTO, BY_CAMERA, CENTRE, LARGEST
 
 _EYES_FROM_FRONT, _EYES_FROM_SIDE = 0.13, 0.08
 """Distances of the eyes up to half the side, and in profiles, in diagonals of the box."""
-_SIDE, _SIDE_OF_PROFILE = 1.02, 1.46
-"""Sides of the crop, in diagonals of the box."""
+_SIDE, _SIDE_OF_PROFILE = 1.02, 1.46  # sides of the crop, in diagonals of the box
 _BACK, _BACK_OF_PROFILE = 1.6, 3.6
 """Ways from the eyes to the crop's middle, towards the back of the head, in multiples of the way
 from the box's middle to the eyes."""
-_EYES_ABOVE_MIDDLE = 0.087
-"""Height of the eyes above the crop's middle, in sides of the crop."""
+_EYES_ABOVE_MIDDLE = 0.087  # from the crop's middle, in sides of the crop
 
 CLEARLY_LARGER = 2.0
 """A face is no doubt the one meant if it is this many times as high as the next one."""
@@ -105,10 +103,14 @@ class Cropping:
     def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
         """Return the part of a photograph that is used; `Unusable` gives the reason if none is."""
         if self.how == BY_CAMERA:
-            if _shape(facts) == self.frame:
-                return self.boxes[int(known["angle"])]
             height, width = self.frame
-            raise Unusable(f"has {facts.width} x {facts.height} pixels, and not {width} x {height}")
+            if _shape(facts) != self.frame:
+                said = f"has {facts.width} x {facts.height} pixels, and not {width} x {height}"
+                raise Unusable(said)
+            if (angle := int(known["angle"])) not in self.boxes:
+                there = ", ".join(map(str, self.boxes))
+                raise Unusable(f"is of angle {angle}, and there are boxes for {there} alone")
+            return self.boxes[angle]
         if self.how == AROUND_FACES:
             face = clear_face(facts.faces)
             if face is None and facts.faces and self.unclear == LARGEST:

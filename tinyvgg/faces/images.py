@@ -25,7 +25,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from tinyvgg.errors import UserError
 from tinyvgg.faces.detection import Face, fingerprint, new_detector
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.files import write_text
@@ -58,8 +57,7 @@ class Crop:
     x: Real
     y: Real  # place of its centre, from the left and from the top
     side: Real
-    turn: Real = 0.0
-    """Degrees by which its upper edge is turned clockwise."""
+    turn: Real = 0.0  # degrees by which its upper edge is turned clockwise
 
 
 def centred(height: int, width: int) -> Crop:
@@ -102,19 +100,6 @@ def resized(pixels: Pixels, height: int, width: int) -> UInt8[np.ndarray, "r c 3
 
 class Unusable(Exception):  # noqa: N818 - it is a finding, not a failure of the program
     """A finding: an image cannot be used, for a reason that is given as a predicate."""
-
-
-def read_image(path: Path, size: int, crop: Crop | None = None) -> Square:
-    """Decode one image: upright (EXIF), RGB, a part of it or its middle, resized with antialiasing.
-
-    Raises:
-        UserError: a file that cannot be read or decoded.
-    """
-    try:
-        pixels = pixels_of(path)
-    except Unusable as error:
-        raise UserError(f"image {str(path)!r} {error}; repair or remove it") from None
-    return cut(pixels, crop or centred(*pixels.shape[1:]), size)
 
 
 def pixels_of(path: Path, sha256: str = "") -> Pixels:
@@ -209,10 +194,8 @@ class Facts:
     sha256: str = ""
     height: int = 0
     width: int = 0
-    fault: str = ""
-    """The reason why it cannot be used, as a predicate; empty where it can."""
-    detector: str = ""
-    """The fingerprint of the detector that looked for faces; empty if none did."""
+    fault: str = ""  # the reason why it cannot be used, as a predicate; empty where it can
+    detector: str = ""  # the fingerprint of the detector that looked for faces; empty if none did
     faces: tuple[Face, ...] = ()  # the largest first
 
 

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,7 @@ from tinyvgg.faces.sources import synthfaces
 PIXEL_SCALE = 256.0
 LARGEST = 400
 """Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
-SHEET = (16, 12)
-"""Columns and rows of a contact sheet."""
+SHEET = (16, 12)  # columns and rows of a contact sheet
 CELL, CAPTION, GAP = 96, 14, 6
 
 Rows = Integer[np.ndarray, "m"] | Sequence[int]
@@ -47,6 +46,7 @@ class FaceIndex:
     """
 
     table: pd.DataFrame
+    trainable: tuple[str, ...] = TASKS  # the columns that a listing did not find unfit
 
     def __post_init__(self) -> None:
         for column in self.table.columns:
@@ -70,7 +70,7 @@ class FaceIndex:
     @property
     def tasks(self) -> tuple[str, ...]:
         """The columns that a network can be trained to classify."""
-        return tuple(task for task in TASKS if task in self.table)
+        return tuple(task for task in self.trainable if task in self.table)
 
     def classes(self, task: str) -> tuple[str, ...]:
         """Return the names of the classes of a task, in the order of their labels."""
@@ -164,8 +164,7 @@ class Faces:
     index: FaceIndex
     images: Shaped[np.ndarray, "n h w 3"]
     """8-bit RGB; photographs are mapped from a file, and may be larger than the memory."""
-    fingerprint: str
-    """A hash of what made the pixels; the same images have the same one."""
+    fingerprint: str  # a hash of what made the pixels; the same images have the same one
     originals: Originals | None = None
     """The photographs behind the images; None for synthetic ones."""
 
@@ -262,9 +261,11 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     for part in parts.values():
         digest.update(f"{part.sha256} {part.crop}\n".encode())
     fingerprint = digest.hexdigest()[:16]
-    pixels = _pixels([*parts.values()], size, cache / f"{fingerprint}-{size}.npy", progress)
+    own = hashlib.sha256(sources.absolute(str(source)).encode()).hexdigest()[:8]
+    file = cache / own / f"{fingerprint}-{size}.npy"
+    pixels = _pixels([*parts.values()], size, file, progress)
     originals = Originals(listing, cropping, _as_table([*listing.left_out, *left_out]), looker)
-    return Faces(str(source), FaceIndex(table), pixels, fingerprint, originals)
+    return Faces(str(source), FaceIndex(table, listing.tasks), pixels, fingerprint, originals)
 
 
 def _crop(cropping: Cropping, known: Mapping[str, Any], facts: Facts) -> Crop | str:
@@ -327,7 +328,10 @@ def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
 def _pixels(
     parts: Sequence[_Part], size: int, file: Path, progress: bool
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """Map images from their file, which is made in blocks: a killed call goes on behind them."""
+    """Map images from their file, which is made in blocks: a killed call goes on behind them.
+
+    Once it is there, the files of what the source was before are removed.
+    """
     step = photographs.BLOCK
     blocks = [file.with_suffix(".blocks") / f"{n}.npy" for n in range(0, len(parts), step)]
 
@@ -336,18 +340,30 @@ def _pixels(
         np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
         whole.flush()
 
-    with nullcontext() if file.exists() else FileLock(file.with_suffix(".lock")):
-        if not file.exists():  # another process may have made it meanwhile
+    with nullcontext() if _is_whole(file) else FileLock(file.with_suffix(".lock")):
+        if not _is_whole(file):  # another process may have made it meanwhile
             with photographs.one_thread_each() as pool:
                 for number, block in enumerate(tqdm(blocks, disable=not progress)):
-                    if not block.exists():
+                    if not _is_whole(block):
                         chosen = parts[number * step : (number + 1) * step]
                         made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
                         files.write_whole(block, partial(np.save, arr=made))
             files.write_whole(file, join)
             shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
+            for old in {*file.parent.glob(f"*-{size}.npy")} - {file}:
+                with suppress(OSError):  # who has mapped it keeps it
+                    old.unlink()
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
     return mapped
+
+
+def _is_whole(file: Path) -> bool:
+    """Return whether an array file is there, and neither empty nor cut off."""
+    try:
+        np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return False
+    return True
 
 
 def _cut(part: _Part, size: int) -> Square:

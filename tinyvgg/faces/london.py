@@ -20,6 +20,7 @@ from tinyvgg.faces.sources import check_one_of, synthfaces, terms_of
 from tinyvgg.files import write_folder_whole, write_text
 
 DOI = "doi:10.6084/m9.figshare.5047666/"
+ARTICLE = "https://api.figshare.com/v2/articles/5047666"
 FRONTAL = ("neutral_front", "smiling_front")
 EXPRESSIONS = {"neutral": "neutral", "smiling": "happy"}
 _VIEWS = ("right_profile", "right_3quarter", "front", "left_3quarter", "left_profile")
@@ -109,17 +110,25 @@ def fetch_london(
 
     An archive that is there is not fetched again. The hash of each file is written down when the
     file is first seen; a file that has another one later is refused, and so is one that has not
-    the given hash, such as ``sha256:...``. The place is the DOI, or the address of a mirror.
+    the given hash, such as ``sha256:...``. The place is the DOI, or the address of a mirror; what
+    the DOI leads to is refused once it has another licence.
     """
     import pooch
     import requests
 
-    pins, archives = folder / "hashes.txt", folder / "archives"
+    terms, pins, archives = terms_of("london:anywhere"), folder / "hashes.txt", folder / "archives"
     wanted = [*(f"{name}.zip" for name in (FOLDERS if everything else FRONTAL)), TABLES[0]]
     for name, value in (hashes or {}).items():
         check_one_of("hash of", name, wanted)
         check_one_of(f"hash of {name!r}: kind", value.partition(":")[0], ("sha256", "md5"))
     try:
+        if place == DOI:
+            about = requests.get(ARTICLE, timeout=60)
+            if (licence := about.json()["license"]["name"]) != terms.licence:
+                raise UserError(
+                    f"the set is published under {licence!r} now, not under {terms.licence}; "
+                    "read its terms, and download it by hand"
+                )
         fetcher = pooch.create(archives, place, registry=dict.fromkeys(wanted))
         if place.startswith("doi:"):
             fetcher.registry.clear()
@@ -133,14 +142,15 @@ def fetch_london(
             path = fetcher.fetch(name, downloader=downloader)
             seen[name] = f"sha256:{pooch.file_hash(path)}"
             write_text(pins, "".join(f"{name} {value}\n" for name, value in sorted(seen.items())))
-    except (requests.RequestException, ValueError, LookupError) as error:
+    except UserError:
+        raise
+    except (requests.RequestException, ValueError, LookupError, TypeError) as error:
         raise UserError(
             f"the set cannot be fetched from {place} ({' '.join(str(error).split())}); the same "
             f"command goes on from here; if the set was published anew, remove {str(pins)!r} first"
         ) from None
     for name in wanted:
         _unpack(archives / name, folder)
-    terms = terms_of("london:anywhere")
     write_text(folder / "LICENCE.txt", f"{terms.name}\nLicence: {terms.licence}\n{terms.cite}\n")
     return wanted
 

@@ -106,6 +106,6 @@ def _missing(found: Iterable[Photograph]) -> Iterator[str]:
         yield f"subject {subject}: {_listed(shots)}"
 
 
-def _listed(names: list[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"

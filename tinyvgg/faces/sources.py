@@ -141,8 +141,10 @@ def _check_place(what: str, place: str) -> None:
     try:
         place.encode()
         Path(place).expanduser()
-    except (UnicodeEncodeError, RuntimeError) as error:
-        way = "rename it" if isinstance(error, UnicodeEncodeError) else "write the home out"
+        if "\0" in place:
+            raise ValueError("it has a NUL")
+    except (ValueError, RuntimeError) as error:
+        way = "rename it" if isinstance(error, ValueError) else "write the home out"
         raise UserError(f"{what} is no path that could be used ({error}); {way}") from None
 
 

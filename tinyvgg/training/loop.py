@@ -27,7 +27,7 @@ from tinyvgg.faces.sources import check_one_of
 from tinyvgg.training import checkpoints, watching
 from tinyvgg.training.batches import Rows, Source
 from tinyvgg.training.checkpoints import Checkpoint
-from tinyvgg.training.settings import Recipe
+from tinyvgg.training.settings import Recipe, world_size
 from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher
 
 DEVICES = ("cuda", "mps", "cpu")
@@ -46,7 +46,7 @@ def check_device(device: str | None) -> str:
     """Return a device to train on; the best there is for None."""
     absent = {
         "cuda": not torch.cuda.is_available(),
-        "mps": not torch.backends.mps.is_available() or size() > 1,
+        "mps": not torch.backends.mps.is_available() or world_size() > 1,
     }
     there = [name for name in DEVICES if not absent.get(name)]
     named = there[0] if device is None else device
@@ -89,14 +89,9 @@ def _keep_freed_memory() -> None:
             allocator.mallopt(top_pad, 2**26)
 
 
-def size() -> int:
-    """Return the number of processes that torchrun started on all machines; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
-
-
 def assemble(device: str) -> Any:
     """Return the `lightning_fabric.Fabric` of torchrun's processes; None where there is but one."""
-    return _fabric(device.partition(":")[0]) if size() > 1 else None
+    return _fabric(device.partition(":")[0]) if world_size() > 1 else None
 
 
 @cache
@@ -113,7 +108,7 @@ def _fabric(accelerator: str) -> Any:
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     strategy = DDPStrategy(timeout=PATIENCE)
-    shape: Any = {"devices": here, "num_nodes": size() // here}
+    shape: Any = {"devices": here, "num_nodes": world_size() // here}
     fabric = Fabric(accelerator=accelerator, strategy=strategy, **shape)
     fabric.launch()
     return fabric

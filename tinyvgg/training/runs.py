@@ -249,17 +249,24 @@ def write(
     paths.write_text(folder / MANIFEST, as_json(manifest))
 
 
-def read_manifest(folder: Path, files: bool = True) -> Mapping[str, Any]:
-    """Check the hashes of a complete run's files, and return its manifest."""
+def read_manifest(folder: Path, hashes: bool = True) -> Mapping[str, Any]:
+    """Check a complete run's files, and return its manifest.
+
+    `hashes` says whether to read the files, too, and not only look at their sizes.
+    """
     manifest = _plain(folder / MANIFEST)
     made_as, fault = manifest.get("format"), ""
-    hashes: Any = manifest.get("sha256")
-    if not isinstance(hashes, dict) or not isinstance(manifest.get("accuracy"), float | int):
+    kept: Any = manifest.get("sha256")
+    sizes: Any = manifest.get("bytes")
+    readable = isinstance(kept, dict) and isinstance(sizes, dict)
+    if not readable or not isinstance(manifest.get("accuracy"), float | int):
         fault = "has no readable manifest"
     elif made_as != FORMAT:
         fault = f"is of format {made_as}, this version reads {FORMAT}"
-    for name, digest in hashes.items() if files and not fault else ():
-        if not (folder / name).is_file() or sha256(folder / name) != digest:
+    for name, digest in kept.items() if not fault else ():
+        path = folder / name
+        whole = path.is_file() and path.stat().st_size == sizes.get(name)
+        if not whole or (hashes and sha256(path) != digest):
             fault = f"has a damaged {name}, or none"
             break
     if fault:
@@ -277,7 +284,7 @@ def listed() -> pd.DataFrame:
         state, manifest = INTERRUPTED, _plain(folder / MANIFEST)
         try:
             if is_complete(folder):
-                read_manifest(folder, files=False)
+                read_manifest(folder, hashes=False)
                 state = COMPLETE
             elif _is_held(folder):
                 state = TRAINING

@@ -1,5 +1,6 @@
 """Plain settings of a network and of its training, checked when they are made."""
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -68,6 +69,16 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {s.name: s.default for kind in (Recipe, Design) for s in fields(kind)}
 )
 """Every setting with its usual value."""
+
+
+def world_size() -> int:
+    """Return the number of processes that torchrun started on all machines; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def rank() -> int:
+    """Return the number of this process among those of torchrun; 0 without it."""
+    return int(os.environ["RANK"]) if world_size() > 1 else 0
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, list[Any]]:

