@@ -222,9 +222,6 @@ def check_workers(workers: int | None) -> None:
         raise FaceError(f"workers {workers!r} is not a positive number")
 
 
-DIED = "a worker died, perhaps for want of memory: fewer --workers need less"
-
-
 def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str) -> None:
     """Run jobs over at most this many processes, or in this one if one is enough.
 
@@ -251,7 +248,7 @@ def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str
                     future.result()
                     bar.update(of_future[future].images)
             except BrokenExecutor:
-                raise FaceError(f"{what}: {DIED}") from None
+                raise FaceError(f"{what}: a worker died; take fewer --workers") from None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command line: ``tinyvgg reproduce | record | verify | notebook | train | runs | ...``."""
 
 import errno
+import io
 import os
 import re
 import sys
@@ -15,27 +16,24 @@ import click
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import SOURCES, synthfaces
+from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, synthfaces
 from tinyvgg.training.settings import rank
 
-PROFILES = click.Choice(["smoke", "quick", "paper"])
+PROFILES = click.Choice(PROFILE_NAMES)
 RULES = ("literal", "cutoff", "published", "contribution", "contrastive")
-HE = {"initialisation": "he"}
-"""The initial weights of reports: from the paper's, small sets seldom leave the plateau."""
+HE = {"initialisation": "he"}  # of reports: from the paper's, small sets seldom leave the plateau
 
 BAD_INPUT = 2
 OUT_OF_TOLERANCE = SOME_UNREADABLE = JOBS_FAILED = 1
 INTERRUPTED = 130
-REFUSALS = (
+REFUSALS = (  # of a disk that is full, and of a folder that may not be written
     *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM),
     *(errno.ENOTDIR, errno.EEXIST),
 )
-"""The error numbers of a disk that is full, and of a folder that may not be written."""
 WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
 EXTRAS = {"distributed": "dask", "lightning_fabric": "parallel", "tensorboard": "tensorboard"}
 """The extra of the package that brings a module; all others come with the extra book."""
-GRACE = 3.0
-"""Seconds for which all processes but the first wait before they report an error."""
+GRACE = 3.0  # seconds for which all processes but the first wait before they report an error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -528,12 +526,9 @@ def show(
     _write(image, pixels.save)
     if arrays:
         known = synthfaces.ground_truth(spec, size, files.faces_cache()).arrays()
-
-        def save(path: Path) -> None:
-            with path.open("wb") as file:  # to a path, numpy adds ".npz" where it has ".NPZ"
-                np.savez_compressed(file, **known)
-
-        _write(arrays, save)
+        packed = io.BytesIO()  # to a path, numpy adds ".npz" where it has ".NPZ"
+        np.savez_compressed(packed, **known)
+        _write(arrays, lambda path: path.write_bytes(packed.getvalue()))
 
 
 def _named(path: Path, suffix: str) -> Path:

@@ -36,8 +36,7 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_LIMIT = 3_000_000
 """Bytes of widget state that a notebook may carry."""
-UNSEEN = "remove-output"
-"""Tag of cells whose output no page shows."""
+UNSEEN = "remove-output"  # the tag of cells whose output no page shows
 LINKS = ("LinkModel", "DirectionalLinkModel")
 REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f]{32})")
 PRIVATE = re.compile(
@@ -211,8 +210,8 @@ def facts(executed: Path) -> dict[str, Any]:
 
 def write_notebook(notebook: Any, path: Path) -> None:
     """Write a notebook whole or not at all, with one final line end."""
-    text = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
-    files.write_text(path, text.rstrip("\n") + "\n")
+    text = nbformat.writes(notebook, nbformat.NO_CONVERT).rstrip("\n")
+    files.write_text(path, text + "\n")
 
 
 def normalise(notebook: Any) -> Any:

@@ -22,10 +22,8 @@ from tinyvgg.training.experiments import open_study
 
 LAST = "last.json"
 COMMITTED = "synthetic"
-AT_A_TIME = 2
-"""Notebooks that run at the same time."""
-RUN_ONLY = ("package_sha256", "fingerprint")
-"""Facts of a run that its committed notebook does not carry."""
+AT_A_TIME = 2  # notebooks
+RUN_ONLY = ("package_sha256", "fingerprint")  # facts that a committed notebook does not carry
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,7 @@ def _execute_all(
                 future.result()
                 bar.update()
         except BrokenExecutor:
-            way_out = "more memory, or 'tinyvgg notebook' for one at a time, may help"
-            raise UserError(f"a process that executes notebooks was killed: {way_out}") from None
+            raise UserError("a notebook was killed: run 'tinyvgg notebook', one each") from None
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, KeyboardInterrupt):

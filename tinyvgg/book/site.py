@@ -29,13 +29,11 @@ LOADED = re.compile(
 )
 TERMS = "TERMS.txt"
 TEXTS = (".html", ".ipynb", ".js", ".json", ".md", ".txt")
-PLAIN = ".nojekyll"
-"""A file that lets a well-known host serve files as they are."""
+PLAIN = ".nojekyll"  # lets a well-known host serve files as they are
 
 TEMPLATES = Environment(
     loader=PackageLoader("tinyvgg.book"), undefined=StrictUndefined, trim_blocks=True
 )
-"""The templates of pages in markdown."""
 
 
 def pages() -> Path:
@@ -90,13 +88,12 @@ def fit(book: Path, known: Collection[str], table: pd.DataFrame, profile: str, f
 
 def without_missing(page: str, known: Collection[str], instead: str) -> str:
     """Return a page with another text, under the same title, where a section lacks a number."""
-    sections = [
+    return "".join(
         section
         if set(GLUE.findall(section)) <= set(known)
         else f"{section.partition(chr(10))[0]}\n\n{instead.strip()}\n\n"
         for section in re.split(r"(?m)^(?=## )", page)
-    ]
-    return "".join(sections)
+    )
 
 
 def build(book: Path, target: Path, strict: bool) -> Path:
@@ -113,8 +110,7 @@ def build(book: Path, target: Path, strict: bool) -> Path:
         lines = re.findall(r".*(?:WARNING|ERROR|Error|error:).*", plain) or plain.split("\n")
         raise UserError(f"the site was not built: {lines[0].strip() or 'no message'}; see {log}")
     built = target / "_build" / "html"
-    faults = needs_network(built)
-    if faults:
+    if faults := needs_network(built):
         raise UserError(f"the site is not complete by itself: {faults[0]}")
     return built / "index.html"
 
