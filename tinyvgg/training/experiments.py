@@ -114,7 +114,7 @@ def _train(
     timings["images_per_second"] = len(rows.train) / timings["seconds"]
     predictions: Any = {"logits": logits.numpy(), "rows": rows.test, "labels": true.numpy()}
     writers: dict[str, Callable[[Path], object]] = {
-        run_folder.CONFIGURATION: write_configuration,
+        run_folder.CONFIGURATION: lambda to: to.write_text(configuration, "utf-8"),
         run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
         run_folder.GRADIENTS: lambda to: gradients.to_csv(to, index=False),
         run_folder.TIMINGS: lambda to: timings.to_csv(to, index=False),
