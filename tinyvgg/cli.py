@@ -102,7 +102,7 @@ class _Path(click.Path):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Return the path; a home that nobody has stays as typed."""
-        return Path(os.path.expanduser(super().convert(value, param, ctx)))  # noqa: PTH111
+        return Path(os.path.expanduser(str(super().convert(value, param, ctx))))  # noqa: PTH111
 
 
 FOLDER = _Path()
