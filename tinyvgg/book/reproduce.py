@@ -95,7 +95,7 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
         if before is None or before.folder == made.folder:
             (root / LAST).unlink(missing_ok=True)
         _execute_all(waiting, made, facts, len(chapters))
-    for path in made.executed:
+    for path in (made.folder / "notebooks").glob("*.ipynb"):  # an interruption leaves some
         if path.stem not in {source.stem for source in chapters}:
             path.unlink()
     _write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})

@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim: one of `VERDICTS`, and why in one sentence."""
+    """The outcome of a claim: one of `VERDICTS`, and its reason in one sentence."""
 
     claim: str
     verdict: str
