@@ -140,7 +140,7 @@ data.emotions_figure(study.faces)
 rows = {}
 for (task, reading), parts in splits.items():
     by_cell = data.cell_counts(study.faces.index, task, parts)
-    rows[paper.TASK_NAMES.get(task, task), reading] = {
+    rows[paper.TASK_NAMES[task], reading] = {
         "cells": len(by_cell),
         **{
             f"{part} a cell": " to ".join(map(str, sorted({found.min(), found.max()})))
@@ -193,7 +193,7 @@ data.examples_figure(study.faces, study.split(study.tasks[0]))
 
 # %%
 nearness = {
-    (paper.TASK_NAMES.get(task, task), reading): data.nearness(study.faces, parts)
+    (paper.TASK_NAMES[task], reading): data.nearness(study.faces, parts)
     for (task, reading), parts in splits.items()
 }
 pd.DataFrame(nearness).T.rename_axis(["task", "split"]).round(4)

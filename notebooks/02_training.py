@@ -40,7 +40,7 @@ from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed)
-names = {task: paper.TASK_NAMES.get(task, task) for task in study.tasks}
+names = {task: paper.TASK_NAMES[task] for task in study.tasks}
 
 # %%
 classes = {names[task]: len(study.faces.index.classes(task)) for task in study.tasks}

@@ -100,7 +100,7 @@ for run in runs:
         found[f"unevenness over {factor}, p"] = [errors.show_p(one) for one in both]
     table = pd.DataFrame.from_dict(found, orient="index", columns=["paper", "this run"])
     known = (table != paper.NOTHING).any(axis=1)
-    tables[paper.TASK_NAMES.get(run.task, run.task)] = table[known]
+    tables[paper.TASK_NAMES[run.task]] = table[known]
 whole(pd.concat(tables, names=["task", "errors"]))
 
 # %% [markdown]

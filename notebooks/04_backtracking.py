@@ -43,9 +43,9 @@ from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
 from tinyvgg.chapters.statistics import averages, bootstrap_interval, proportion_interval
-from tinyvgg.chapters.style import TASK_NAMES
 from tinyvgg.chapters.verdicts import conclude, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import top_pixels
+from tinyvgg.paper import TASK_NAMES
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 

@@ -39,6 +39,7 @@ import torch.nn.functional as F
 from skimage import data
 
 from tinyvgg.chapters import deconvolution as chapter
+from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.verdicts import conclude, record_numbers
@@ -284,7 +285,7 @@ chapter.projections_below(
 parts = []
 for level in range(3):
     own, other = deconvolve(trace, layer=level), deconvolve(random, layer=level)
-    own_ink, other_ink = chapter.ink(own), chapter.ink(other)
+    own_ink, other_ink = style.strength(own), style.strength(other)
     for name, of, a, b in (
         ("random weights, same image", "ink", own_ink, other_ink),
         ("random weights, same image", "signed", own, other),

@@ -154,7 +154,7 @@ for task, part in tracked.items():
         shown, difference = display(part)
         darkness = torch.from_numpy(255.0 - shown)
         honest = correlations(darkness, torch.from_numpy(difference)).numpy()
-        displayed[style.TASK_NAMES[task]] = {
+        displayed[paper.TASK_NAMES[task]] = {
             "images": len(part),
             "pixels below one level, lost": f"{(difference < 1).mean():.3f}",
             "pixels that wrap around": f"{(np.floor(difference) * GAIN >= LEVELS).mean():.3f}",

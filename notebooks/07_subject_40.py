@@ -252,7 +252,7 @@ sets = ["nothing", "common", "random_common", "contrastive_common"]
 # %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the class that the error was taken for and all others, for four choices of pixels"}}
 COLOURS = {
     "true": (style.BLUE, "true class"),
-    "mistaken": (style.RED, "class that (b) was taken for"),
+    "predicted": (style.RED, "class that (b) was taken for"),
     "other": ("#c9c9c9", "all other classes"),
 }
 
@@ -285,10 +285,10 @@ confidence_figure() if len(pair) else cases.NO_PAIR
 right, wrong = cases.IMAGES
 places = {
     "right_before_true": (right, "nothing", "true"),
-    "wrong_before_predicted": (wrong, "nothing", "mistaken"),
+    "wrong_before_predicted": (wrong, "nothing", "predicted"),
     "wrong_before_true": (wrong, "nothing", "true"),
     "right_after_true": (right, "common", "true"),
-    "wrong_after_predicted": (wrong, "common", "mistaken"),
+    "wrong_after_predicted": (wrong, "common", "predicted"),
     "wrong_after_true": (wrong, "common", "true"),
     "wrong_after_elsewhere": (wrong, "common", "other"),
 }

@@ -32,7 +32,6 @@ import pandas as pd
 
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
-from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import random_classes
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
 from tinyvgg.chapters.statistics import proportion_interval
@@ -105,7 +104,7 @@ for task, table in curves.items():
         curve = row["chosen"] in findings.LINES
         size = f"{row['pixels']:.0f}" if curve else "its own"
         cells[row["chosen"], size] = words if curve else f"{row['pixels']:.4g}: {words}"
-    columns[style.TASK_NAMES[task]] = cells
+    columns[paper.TASK_NAMES[task]] = cells
 whole(pd.DataFrame(columns).rename_axis(["chosen", "pixels"]))
 
 # %% [markdown]
@@ -129,7 +128,7 @@ rows = {}
 for task, (part, found) in repairs.items():
     active = (part.wrong.maps > 0).flatten(1).sum(1)
     share = float((found.size / active).double().mean())
-    rows[style.TASK_NAMES[task]] = {
+    rows[paper.TASK_NAMES[task]] = {
         "errors": len(found),
         "repaired": int(found.repaired.sum()),
         **sizes(found),
@@ -153,7 +152,7 @@ for task, (part, found) in repairs.items():
     shares = contributions(part.wrong, None, against=part.labels)
     smallest = smallest_repair(part.wrong, part.labels, top_pixels(shares, candidates))
     gap = (found.size - smallest)[(smallest > 0) & found.repaired]
-    rows[style.TASK_NAMES[task]] = {
+    rows[paper.TASK_NAMES[task]] = {
         "errors": len(found),
         "repaired by some part": int((smallest > 0).sum()),
         "ours as small": int((gap == 0).sum()),
@@ -186,7 +185,7 @@ for task, (part, found) in repairs.items():
         }
         for name, sets in searches.items():
             reached = {"images": len(sets), "reached": int(sets.repaired.sum())}
-            rows[style.TASK_NAMES[task], name] = {**reached, **sizes(sets)}
+            rows[paper.TASK_NAMES[task], name] = {**reached, **sizes(sets)}
 index = pd.MultiIndex.from_tuples(list(rows), names=["task", "from and to"])
 table = pd.DataFrame(list(rows.values()), index=index)
 whole(table, "With two classes there is no third one to try.")
@@ -213,7 +212,7 @@ for task, (part, found) in repairs.items():
         parts = {"common": sets.common, "unique": sets.unique, "neither": ~sets.wrong}
         counts = {name: int((pixels & found.pixels).sum()) for name, pixels in parts.items()}
         lies[task, rule] = counts
-        rows[style.TASK_NAMES[task], rule] = {
+        rows[paper.TASK_NAMES[task], rule] = {
             f"{name} (active)": f"{percent(counts[name], int(found.pixels.sum()))}"
             f" ({percent(int((pixels & active).sum()), int(active.sum()))})"
             for name, pixels in parts.items()
@@ -231,7 +230,7 @@ harmed = {
 rows = {}
 for task, count in harmed.items():
     of = len(pairs[task])
-    rows[style.TASK_NAMES[task]] = {
+    rows[paper.TASK_NAMES[task]] = {
         "look-alikes": str(of),
         "answer changes": str(count),
         "share": percent(count, of),

@@ -34,6 +34,7 @@ from itertools import product
 import pandas as pd
 
 from tinyvgg.chapters import deconvolution as chapter
+from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.verdicts import mean_with_interval, whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
@@ -79,9 +80,9 @@ chapter.projections_below(
 def likeness(options):
     outlines, rows = chapter.edges(trace.images), {}
     for name, chosen in options.items():
-        own = chapter.ink(deconvolve(trace, **chosen))
+        own = style.strength(deconvolve(trace, **chosen))
         others = {
-            "default": chapter.ink(deconvolve(trace)),
+            "default": style.strength(deconvolve(trace)),
             "edges of the image": outlines,
             "another image, same choices": own.roll(1, 0),
         }

@@ -73,7 +73,7 @@ def plain(frame):
 # %%
 study = open_study(profile, faces, seed, progress=False, settings=settings)
 runs = {task: study.run(task) for task in tasks or study.tasks}
-names = {task: paper.TASK_NAMES.get(task, task) for task in runs}
+names = {task: paper.TASK_NAMES[task] for task in runs}
 MOST = max(24, 300 * 64**2 // study.faces.images.shape[1] ** 2)
 
 

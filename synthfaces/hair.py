@@ -37,7 +37,7 @@ from synthfaces.strands import Strands, frayed
 RIBBON_HEIGHTS = (5.41, 5.05)
 """The strip of the chart that paints ribbons, from root to tip, dm: under the shirt."""
 RIBBON_COLUMNS = 4 / WIDTH
-"""The width of the strip that one ribbon shows, as a fraction of the chart."""
+"""The width of the part of the strip that paints one ribbon, as a fraction of the chart."""
 _STRIP = slice(round((TOP - 5.46) / (TOP - BOTTOM) * HEIGHT), HEIGHT)
 
 _LINES = 5200

@@ -14,7 +14,7 @@ EMOTIONS = ("angry", "contemptuous", "disgusted", "fearful", "happy", "neutral",
 GAZES = ("left", "frontal", "right")
 ANGLES = (0, 45, 90, 135, 180)
 SUBJECTS = tuple(number for number in range(1, 74) if number not in (6, 13, 17, 34, 62, 66))
-"""The 67 numbers that RaFD gives its subjects, as do the synthetic ones."""
+"""The numbers of RaFD's 67 subjects, which the synthetic ones have, too."""
 
 _MIDDLE = (
     *("browInnerUp", "cheekPuff", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose"),

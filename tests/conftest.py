@@ -29,7 +29,7 @@ def anatomy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def draw_photographs() -> Callable[..., Path]:
-    """Draws a folder of two classes of ten noisy images, told apart by their red."""
+    """Draws a folder of two classes of ten noisy images, which differ in their red."""
 
     def draw(folder: Path, height: int = 32) -> Path:
         generator = np.random.default_rng(0)

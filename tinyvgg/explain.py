@@ -56,7 +56,7 @@ class Explanation:
         maps: the last pooled maps.
         logits: the answer.
         found: the neurons and pixels that backtracking keeps.
-        features: what they ("features") and those of the repair ("repair") show, as ink.
+        features: tracked features as ink, of these pixels ("features") and the repair's ("repair").
         true_class: the right answer, if it was given.
         repair: the smallest repair found, if the right answer was given.
     """

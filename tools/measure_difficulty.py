@@ -1,4 +1,4 @@
-"""Measure how often Tiny VGG errs on the synthetic faces: what their difficulty is tuned by.
+"""Measure the error rates of Tiny VGG on the synthetic faces, by which these are tuned.
 
 Trains a network for each task, size of the images and seed, and counts its errors on the test
 images, by class and by camera angle::

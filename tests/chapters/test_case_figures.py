@@ -35,13 +35,13 @@ def test_confidences_are_those_of_both_images(pairs):
     pair = pairs.only(pairs.cases[:1])
     found, case = confidences(pair), pair.cases[0]
     for table in found.values():
-        np.testing.assert_allclose(table[["true", "mistaken", "other"]].sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(table[["true", "predicted", "other"]].sum(axis=1), 1, atol=1e-6)
     common = pixel_sets(pair, RULES["literal"]).common
     for image, trace in zip(cases.IMAGES, (pair.right, pair.wrong), strict=True):
         chances = rescore(trace, common).softmax(1)[0]
         row = found["literal"].loc[(image, "common")]
         assert row["true"] == pytest.approx(float(chances[case.true]), abs=1e-6)
-        assert row["mistaken"] == pytest.approx(float(chances[case.predicted]), abs=1e-6)
+        assert row["predicted"] == pytest.approx(float(chances[case.predicted]), abs=1e-6)
 
 
 def test_errors_stand_beside_look_alikes_with_the_features_of_their_pixels(run, pairs):

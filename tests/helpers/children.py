@@ -1,4 +1,4 @@
-"""Processes that are forked from one that has imported torch, or each would take seconds."""
+"""Test processes, forked from one that has imported torch: each import would take seconds."""
 
 import ctypes
 import os
@@ -40,7 +40,7 @@ class Child(get_context("forkserver").Process):  # type: ignore[misc, name-defin
         self.environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
 
     def run(self) -> None:
-        """Do what is to be done there."""
+        """Call the function there."""
         os.setsid()
         os.environ.update(self.environment)
         for number, kind in ((1, ".out"), (2, ".err")):
@@ -61,7 +61,7 @@ class Child(get_context("forkserver").Process):  # type: ignore[misc, name-defin
         return path.read_text() if path.exists() else ""
 
     def end(self) -> int | None:
-        """Return the exit status, once it has ended."""
+        """Wait for the end, and return the exit status."""
         self.join(600)
         return self.exitcode
 
@@ -76,7 +76,7 @@ def ready() -> None:
 
 
 def begin(log: Path, function: Callable[..., Any], *arguments: Any, **environment: str) -> Child:
-    """Start a process; the fixture `no_process_is_left` ends it if need be."""
+    """Start a process, which the fixture `no_process_is_left` ends if it outlives its test."""
     ready()
     child = Child(log, function, *arguments, **environment)
     child.start()
@@ -85,10 +85,10 @@ def begin(log: Path, function: Callable[..., Any], *arguments: Any, **environmen
 
 def pair(folder: Path, function: Callable[..., Any], *arguments: Any, **more: str) -> list[Child]:
     """Start two processes as torchrun does."""
-    told = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "a test"}
-    told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), **more}
+    ranks = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "a test"}
+    ranks |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), **more}
     return [
-        begin(folder / f"process-{rank}", function, *arguments, RANK=rank, LOCAL_RANK=rank, **told)
+        begin(folder / f"process-{rank}", function, *arguments, RANK=rank, LOCAL_RANK=rank, **ranks)
         for rank in ("0", "1")
     ]
 
@@ -121,7 +121,7 @@ def wait_for(happened: Callable[[], Any], *running: Child) -> Any:
 
 
 def stamp(path: Path) -> int:
-    """Return when a file was changed; 0 where there is none."""
+    """Return the time of a file's last change; 0 where there is no file."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -129,9 +129,9 @@ def stamp(path: Path) -> int:
 
 
 def on_a_disk(folder: Path, *steps: tuple[str, list[str]]) -> int:
-    """Do commands on a disk that nobody else sees, and copy what is on it after each.
+    """Run commands on a private disk, and copy its files after each.
 
-    Each step is what the disk is mounted with, such as ``size=20m`` or ``ro``, and a command.
+    Each step has the options that the disk is mounted with, ``size=20m`` or ``ro``, and a command.
     """
     maps = {"setgroups": "deny", "uid_map": f"0 {os.getuid()} 1", "gid_map": f"0 {os.getgid()} 1"}
     new_user_and_mounts = 0x10020000

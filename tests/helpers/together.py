@@ -46,7 +46,7 @@ def train_way(name: str, folder: Path, fabric: Any = None) -> dict[str, Any]:
     model, count = initialised(), Count()
     watchers = [] if fabric and fabric.global_rank else [count]
     trained = run(folder / name, SmallSet(), model, fabric=fabric, watchers=watchers, **WAYS[name])
-    found = told(trained, model, folder / f"{name}.safetensors", fabric)
+    found = outcome(trained, model, folder / f"{name}.safetensors", fabric)
     return {**found, "images": count.images or None}
 
 
@@ -59,7 +59,7 @@ def initialised() -> torch.nn.Module:
     return model
 
 
-def told(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[str, Any]:
+def outcome(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[str, Any]:
     if fabric is None or fabric.global_rank == 0:
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
     return {"history": [epoch.plain for epoch in trained.history], "kept": trained.kept}
@@ -82,6 +82,6 @@ def main(folder: Path) -> None:
     found: dict[str, Any] = {name: train_way(name, folder, fabric) for name in WAYS}
     model = initialised()
     resumed = run(folder / RESUMED, SmallSet(), model, fabric=fabric)
-    found[RESUMED] = told(resumed, model, folder / f"{RESUMED}.safetensors", fabric)
+    found[RESUMED] = outcome(resumed, model, folder / f"{RESUMED}.safetensors", fabric)
     found[BROKEN] = broken(folder, fabric)
     (folder / f"found-{fabric.global_rank}.json").write_text(json.dumps(found))

@@ -230,7 +230,7 @@ def test_what_cannot_be_rendered_is_refused(options, message, tmp_path):
 
 @dataclass(frozen=True)
 class Endless:
-    """A job that tells when it begins and when it is stopped, and never ends by itself."""
+    """A job that records its beginning and its stop, and never ends by itself."""
 
     folder: Path
     images: int = 1

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tests.helpers import together
 from tests.helpers.children import pair
 from tests.helpers.small_set import SmallSet, cut, run
-from tests.helpers.together import BROKEN, RESUMED, WAYS, broken, initialised, told, train_way
+from tests.helpers.together import BROKEN, RESUMED, WAYS, broken, initialised, outcome, train_way
 
 Two = tuple[Path, dict[str, Any], dict[str, Any]]
 
@@ -55,7 +55,7 @@ def test_two_give_losses_errors_and_weights_of_one(tmp_path: Path, two: Two, way
 def test_two_go_on_from_where_one_was_interrupted_within_an_epoch(tmp_path: Path, two: Two) -> None:
     folder, first, _ = two
     model = initialised()
-    whole = told(run(tmp_path / "run", SmallSet(), model), model, tmp_path / "whole", None)
+    whole = outcome(run(tmp_path / "run", SmallSet(), model), model, tmp_path / "whole", None)
     check_same(whole, first[RESUMED], tmp_path / "whole", folder / f"{RESUMED}.safetensors")
 
 

@@ -68,7 +68,7 @@ def test_both_killed_and_started_again_they_end_with_the_same_bits(
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", ["1", "01"])
 def test_what_is_wrong_in_any_process_is_said_once_and_ends_all(tmp_path: Path, ranks: str) -> None:
-    done = torchrun(tmp_path / "log", "-m", "tests.helpers.told", ranks)
+    done = torchrun(tmp_path / "log", "-m", "tests.helpers.failing", ranks)
     assert done.exitcode == 1
     assert done.out == ""
     said = [line for line in done.said.splitlines() if "tinyvgg: " in line]

@@ -1,4 +1,4 @@
-"""Those who watch a training are told everything once, and change nothing."""
+"""Watchers of a training hear everything once, and change nothing."""
 
 import io
 import re

@@ -1,1 +1,1 @@
-"""From notebooks to executed notebooks, to what these recorded, and to the site."""
+"""From notebooks to executed notebooks, to their records, and to the site."""

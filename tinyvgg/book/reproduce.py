@@ -130,7 +130,7 @@ def _execute_all(
                 future.result()
                 bar.update()
         except BrokenExecutor:
-            raise UserError("a notebook was killed: run 'tinyvgg notebook', one each") from None
+            raise UserError("a notebook was killed; run one at a time: tinyvgg notebook") from None
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, KeyboardInterrupt):

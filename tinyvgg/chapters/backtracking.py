@@ -145,7 +145,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     columns = {}
     for task, table in tables.items():
         keys = [column for column in table if column not in AVERAGES]
-        columns[style.TASK_NAMES[task]] = table.set_index(keys)["text"]
+        columns[paper.TASK_NAMES[task]] = table.set_index(keys)["text"]
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
     ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
@@ -185,7 +185,7 @@ def equation_verdicts(tables: Mapping[str, pd.DataFrame]) -> list[Verdict]:
         changed = int((~table["same_without_last"]).sum())
         fact = f"without the last biases {changed} of {len(table)} answers change"
         few = proportion_interval(changed, len(table)).high < FEW
-        small.append(Part(few, f"{style.TASK_NAMES[task]}: {fact}"))
+        small.append(Part(few, f"{paper.TASK_NAMES[task]}: {fact}"))
     return [
         weigh("E2", [Part(bool(softmax < CLOSE), equation_2)]),
         weigh("E3", [Part(adds_up, equation_3), *small]),
@@ -220,9 +220,9 @@ def algorithm_verdicts(
 def _looks_at_class(task: str, overlap: pd.DataFrame) -> Part:
     found = overlap.query("rule == 'literal' and layer == 'pixels' and against == 'random'")
     if found.empty:
-        return Part(False, f"{style.TASK_NAMES[task]}: nothing is backtracked")
+        return Part(False, f"{paper.TASK_NAMES[task]}: nothing is backtracked")
     fact = f"pixels depend on the class (overlap with a random one {found['mean'].item():.3f})"
-    return Part(found["high"].item() < FORGOTTEN, f"{style.TASK_NAMES[task]}: {fact}")
+    return Part(found["high"].item() < FORGOTTEN, f"{paper.TASK_NAMES[task]}: {fact}")
 
 
 def _partly(task: str, part: Followed) -> Part:
@@ -230,7 +230,7 @@ def _partly(task: str, part: Followed) -> Part:
     counts = pixel_counts(part, "cutoff")
     some = int(((counts > 0) & (counts < active)).sum())
     fact = f"with the cutoff {some} of {len(active)} images lose some pixels and keep some"
-    return Part(some > len(active) / 2, f"{style.TASK_NAMES[task]}: {fact}")
+    return Part(some > len(active) / 2, f"{paper.TASK_NAMES[task]}: {fact}")
 
 
 def _more(followed: BY_TASK, rule: str) -> Part:
@@ -302,7 +302,7 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
             style.show_intervals(ax, places, part, label=words, markersize=5, **mark)
         ticks = [layer if layer == PIXELS else f"${layer}$" for layer in layers]
         ax.set_xticks(range(len(layers)), ticks)
-        ax.set(title=style.TASK_NAMES[task], ylim=(-0.03, 1.06))
+        ax.set(title=paper.TASK_NAMES[task], ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel(label)
     legends = [ax.get_legend_handles_labels() for ax in axes[0]]
     figure.legend(
@@ -325,7 +325,7 @@ def pixel_histograms(followed: BY_TASK) -> style.Drawn:
         counts = {task: pixel_counts(part, rule) for task, part in found.items()}
         edges = np.histogram_bin_edges(np.concatenate(list(counts.values())), bins=25)
         for task, values in counts.items():
-            look = {"color": style.TASK_COLOURS[task], "label": style.TASK_NAMES[task]}
+            look = {"color": style.TASK_COLOURS[task], "label": paper.TASK_NAMES[task]}
             ax.hist(values, edges, alpha=0.55, **look)
             ax.axvline(values.mean(), color=look["color"], linestyle="--")
         ax.set(title=LABELS[rule], xlabel="backtracked pixels", ylabel="images")

@@ -369,14 +369,14 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
     """Return the probabilities of one pair by image and set, means over draws (claim S2).
 
     From the `suppression_table` of the pair and of the reversed pair; the columns are of the true
-    class, of the error's predicted class (``mistaken``), and of all ``other`` classes.
+    class, of the error's ``predicted`` class, and of all ``other`` classes.
     """
     turned = lookalike.rename(columns={"p_true": "p_predicted", "p_predicted": "p_true"})
     parts = {}
     for image, table in zip(IMAGES, (turned, error), strict=True):
-        columns = {"pixels": "pixels", "p_true": "true", "p_predicted": "mistaken"}
+        columns = {"pixels": "pixels", "p_true": "true", "p_predicted": "predicted"}
         means = table.groupby("set", observed=True)[list(columns)].mean().rename(columns=columns)
-        other = (1 - means["true"] - means["mistaken"]).clip(lower=0)
+        other = (1 - means["true"] - means["predicted"]).clip(lower=0)
         parts[image] = means.assign(other=other)
     return pd.concat(parts, names=["image", "set"])
 
@@ -442,8 +442,6 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
 MAJORITY = 0.5
 STRONGLY = 0.25
 """Values differ strongly if they differ by at least this share of their mean."""
-
-
 NO_LOOKALIKE = "no error of this run has a right look-alike"
 
 
@@ -548,7 +546,7 @@ def judge_common(run: Run, changed: Tables) -> Iterable[Part]:
 
 @_judge("F11", "emotion")
 def judge_eight(run: Run, eight: Pairs) -> Iterable[Part]:
-    """Weigh F11: something was taken for every emotion, and has a right look-alike."""
+    """Weigh F11: for every emotion, an image taken for it has a right look-alike."""
     found, wanted = len(eight), len(run.classes)
     fact = f"{found} of {wanted} emotions have an error with a right look-alike"
     yield Part(1 if found == wanted else 0.5, fact, marked=False)

@@ -32,7 +32,7 @@ SMALL, LARGE = 112, 224
 """Sizes of portraits, pixels."""
 ASKED_ANGLES = (45, 90, 135)
 LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
-"""Shares asked for beforehand: of faces at these angles, of all readings, of each emotion."""
+"""The shares required beforehand: faces at these angles, all readings, each emotion."""
 ASKED: Mapping[str, Interval] = {"subject": Interval(0.01, 0.05), "emotion": Interval(0.06, 0.13)}
 """Error rates that were asked for beforehand, about where the paper's are."""
 SKIN_CLASSES = {
@@ -255,7 +255,7 @@ def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
     rows: dict[Any, dict[str, str]] = {}
     recipes: Any = networks.groupby(["task", "profile", "size"], sort=False)
     for (task, profile, size), runs in recipes:
-        place = style.TASK_NAMES[task], profile, size
+        place = paper.TASK_NAMES[task], profile, size
         for run in runs.to_dict("records"):
             errors = f"{run['errors']:,} of {run['test_images']:,}"
             interval = proportion_interval(run["errors"], run["test_images"])
@@ -613,10 +613,19 @@ def heat_map(table: pd.DataFrame, form: str, inches: tuple[float, float]) -> Fig
     """Draw numbers on colour; zeros are left empty."""
     figure, axes = style.grid(1, 1, cell=inches[0], aspect=inches[1] / inches[0])
     axis: Axes = axes[0, 0]
-    lines: dict[str, Any] = {"linewidths": 0.6, "linecolor": "#e4e4e4"}
-    numbers: dict[str, Any] = {"annot": True, "fmt": form, "annot_kws": {"fontsize": 7}}
-    colours: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "cbar": False}
-    sns.heatmap(table, mask=table == 0, ax=axis, **numbers, **colours, **lines)
+    sns.heatmap(
+        table,
+        mask=table == 0,
+        annot=True,
+        fmt=form,
+        cmap="Blues",
+        vmin=0,
+        cbar=False,
+        linewidths=0.6,
+        linecolor="#e4e4e4",
+        annot_kws={"fontsize": 7},
+        ax=axis,
+    )
     axis.set(xlabel="", ylabel="")
     axis.tick_params(length=0, labelsize=8)
     axis.set_xticklabels(table.columns, rotation=30, ha="right", rotation_mode="anchor")
@@ -653,4 +662,4 @@ def _rates(axis: Axes, task: str, runs: pd.DataFrame) -> None:
     axis.set(xlim=(0, None), ylim=(len(runs) - 0.5, -0.5), xlabel="error rate")
     axis.xaxis.set_major_formatter(PercentFormatter(1))
     axis.tick_params(axis="y", length=0)
-    axis.set_title(style.TASK_NAMES[task])
+    axis.set_title(paper.TASK_NAMES[task])

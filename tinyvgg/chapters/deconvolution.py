@@ -17,7 +17,6 @@ from tinyvgg.errors import UserError
 
 EXACT = 1e-9
 ALIKE = 0.9
-ink = style.strength
 DETAIL = 48
 """Side of the part of a photograph that is shown in detail."""
 

@@ -133,7 +133,7 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
 def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Average `tracked_table` by task and set, correlations with 95 % intervals."""
     rows = {
-        (style.TASK_NAMES[task], SETS[str(name)]): {
+        (paper.TASK_NAMES[task], SETS[str(name)]): {
             "images": len(part),
             "pixels": f"{part['pixels'].mean():,.1f}",
             "of the active pixels M' keeps": f"{part['left'].mean():.3f}",
@@ -193,7 +193,7 @@ def verdicts(
         left = table.loc[table["set"] == "literal", "left"]
         empty, most = int((left == 0).sum()), len(left) / 2
         nothing = f"nothing is left in {empty} of {len(left)} images"
-        fact = f"{style.TASK_NAMES[task]}: the literal rule leaves something of M ({nothing})"
+        fact = f"{paper.TASK_NAMES[task]}: the literal rule leaves something of M ({nothing})"
         parts += [Part(empty < most, fact)] if len(left) else []
     if len(parts) == 1:
         return [weigh(claim, "this run has no misclassified images") for claim in ("A2", "F8")]
@@ -247,7 +247,7 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
     aspect = sheet.shape[0] / sheet.shape[1] + 0.05
     figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=aspect)
     axes[0, 0].imshow(sheet, interpolation="antialiased")
-    name = f"{style.TASK_NAMES[tracked.run.task]}, {style.called(tracked.run.faces)}"
+    name = f"{paper.TASK_NAMES[tracked.run.task]}, {style.called(tracked.run.faces)}"
     shown = f"errors {places[0] + 1} to {places[-1] + 1} of {total}"
     axes[0, 0].set_title(f"{name}, {shown}, {SETS[rule]}")
     width = sheet.shape[1] / COLUMNS

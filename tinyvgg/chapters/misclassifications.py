@@ -120,7 +120,7 @@ def between(interval: Interval) -> str:
     return f"{interval.low:.0f} to {interval.high:.0f}"
 
 
-def _mistaken(run: Run) -> Int[np.ndarray, "k k"]:
+def _confused(run: Run) -> Int[np.ndarray, "k k"]:
     """Return the confusion matrix without its diagonal."""
     errors = confusion(run.labels, run.predicted, len(run.classes))
     np.fill_diagonal(errors, 0)
@@ -129,7 +129,7 @@ def _mistaken(run: Run) -> Int[np.ndarray, "k k"]:
 
 def confusions(run: Run, most: int = 10) -> pd.DataFrame:
     """Return the most frequent confusions: true class, taken for, and the counts either way."""
-    errors, names = _mistaken(run), np.array(run.classes)
+    errors, names = _confused(run), np.array(run.classes)
     order = np.argsort(-errors, axis=None, kind="stable")[: min(most, np.count_nonzero(errors))]
     true, taken = np.unravel_index(order, errors.shape)
     shares = errors[true, taken] / np.bincount(run.labels, minlength=len(names))[true]
@@ -146,7 +146,7 @@ def confusions(run: Run, most: int = 10) -> pd.DataFrame:
 def missed(run: Run) -> pd.DataFrame:
     """Return images, errors and rate of each class, and the class it is most often taken for."""
     found = rates(run, run.task)
-    errors = _mistaken(run)[[run.classes.index(str(name)) for name in found.index]]
+    errors = _confused(run)[[run.classes.index(str(name)) for name in found.index]]
     names = [run.classes[row.argmax()] if row.any() else paper.NOTHING for row in errors]
     return found.assign(taken_for=names, times=errors.max(1))
 
@@ -163,7 +163,7 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
         "most often taken for": found["taken_for"],
         "so often": found["times"],
     }
-    return pd.DataFrame(shown).rename_axis(style.TASK_NAMES[run.task])
+    return pd.DataFrame(shown).rename_axis(paper.TASK_NAMES[run.task])
 
 
 def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -178,7 +178,7 @@ def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
         answer, truth = run.probabilities.max(1), run.probabilities[places, run.labels]
         second = np.argsort(-run.logits.numpy(), axis=1, kind="stable")[:, 1]
         close = int((second == run.labels)[wrong].sum())
-        rows[style.TASK_NAMES[run.task]] = {
+        rows[paper.TASK_NAMES[run.task]] = {
             "right: median of the answer": median(answer[~wrong]),
             "wrong: median of the answer": median(answer[wrong]),
             "wrong: median of the truth": median(truth[wrong]),
@@ -288,7 +288,7 @@ def rates_figure(runs: Sequence[Run]) -> style.Drawn:
 
 
 def _titled(axis: Axes, run: Run) -> None:
-    axis.set_title(f"{style.TASK_NAMES[run.task]} ({style.called(run.faces)})")
+    axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
 
 
 def _level(factor: str, level: object) -> str:
@@ -330,7 +330,7 @@ def subjects_figure(runs: Sequence[Run]) -> Figure:
 def confusion_figure(run: Run) -> Figure:
     """Draw the confusion matrix: numbers for a few classes, a map for many; errors coloured."""
     counts, classes = confusion(run.labels, run.predicted, len(run.classes)), len(run.classes)
-    few, errors = classes <= READABLE, _mistaken(run)
+    few, errors = classes <= READABLE, _confused(run)
     cell = max(3.4, 1.8 + 0.35 * classes) if few else 5.4
     figure, axes = style.grid(1, 1, cell=cell, aspect=0.95 if few else 0.9)
     axis: Axes = axes[0, 0]
@@ -349,7 +349,7 @@ def confusion_figure(run: Run) -> Figure:
     axis.set_yticks(places, names, rotation=0, size=9 if few else 7)
     axis.tick_params(length=0)
     of = f"{len(run.errors)} errors of {len(run.labels):,} ({style.called(run.faces)})"
-    axis.set(xlabel="taken for", ylabel="true", title=f"{style.TASK_NAMES[run.task]}: {of}")
+    axis.set(xlabel="taken for", ylabel="true", title=f"{paper.TASK_NAMES[run.task]}: {of}")
     return figure
 
 
@@ -357,7 +357,7 @@ def confusion_figure(run: Run) -> Figure:
 def gallery(run: Run, most: int = 24, columns: int = 6) -> style.Drawn:
     """Draw the errors that the network was surest of, with its most probable classes."""
     sure = run.probabilities[run.errors].max(1)
-    chosen, name = run.errors[np.argsort(-sure, kind="stable")[:most]], style.TASK_NAMES[run.task]
+    chosen, name = run.errors[np.argsort(-sure, kind="stable")[:most]], paper.TASK_NAMES[run.task]
     if not len(chosen):
         return style.Missing(f"The network for {name} makes no error on the test part.")
     rows = -(-len(chosen) // columns)
@@ -409,7 +409,7 @@ def counterparts(run: Run, label: int) -> pd.DataFrame:
 
 def worst_figure(run: Run, most: int = 7) -> style.Drawn:
     """Draw the errors of the class with most of them, above images that they were taken for."""
-    name = style.TASK_NAMES[run.task]
+    name = paper.TASK_NAMES[run.task]
     if not len(run.errors):
         return style.Missing(f"The network for {name} makes no error on the test part.")
     label = int(np.bincount(run.labels[run.errors], minlength=len(run.classes)).argmax())

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from torch import Tensor
 
+from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.cases import RULES, Pairs, counted, pixel_sets
 from tinyvgg.chapters.statistics import proportion_interval
@@ -26,7 +27,7 @@ Repairs = Mapping[str, tuple[Pairs, Repair]]
 
 
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
-    """Score the pixels of each error by several rankings; the first know most of the classes."""
+    """Score the pixels of each error by rankings, those that know more of the classes first."""
     maps = pairs.wrong.maps
     drawn = torch.rand(maps.shape, generator=torch.Generator().manual_seed(seed))
     return {
@@ -96,7 +97,7 @@ def curves_figure(
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        ax.set(title=style.TASK_NAMES[task], xlabel="pixels suppressed", ylim=(-0.03, 1.03))
+        ax.set(title=paper.TASK_NAMES[task], xlabel="pixels suppressed", ylim=(-0.03, 1.03))
     axes[0, 0].set_ylabel("errors repaired")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
@@ -129,7 +130,7 @@ def sizes_figure(repairs: Repairs) -> style.Drawn:
         ax.bar(range(1, len(counts) + 1), counts, color=style.TASK_COLOURS[task])
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_major_locator().set_params(integer=True)
-        ax.set(title=style.TASK_NAMES[task], xlabel="pixels in the repair set")
+        ax.set(title=paper.TASK_NAMES[task], xlabel="pixels in the repair set")
     axes[0, 0].set_ylabel("errors")
     return figure
 

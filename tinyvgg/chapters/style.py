@@ -21,11 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from tinyvgg.faces.index import Faces
-from tinyvgg.paper import TASK_NAMES as TASK_NAMES
 
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#6b6b6b"
-"""Okabe and Ito's colours and Tol's red, which colour-blind readers can tell apart."""
+"""Okabe and Ito's colours and Tol's red, which colour-blind readers can distinguish."""
 
 TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
 WIDTH = 7.5

@@ -140,7 +140,7 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
             "test error": 1 - run.accuracy,
             "gap": difference,
         }
-        rows[style.TASK_NAMES[run.task]] = {
+        rows[paper.TASK_NAMES[run.task]] = {
             "classes": len(run.classes),
             **{name: paper.show(rate, "percent") for name, rate in rates.items()},
             "95 % interval": paper.show_interval(interval, "percent"),
@@ -188,7 +188,7 @@ def _accuracy(run: Run) -> Part:
     ours, printed = paper.show(run.accuracy, "percent"), paper.show(theirs, "percent")
     shown = paper.show_interval(interval, "percent")
     met = 1.0 if interval.high >= theirs else 0.5 * (run.accuracy >= theirs - MARGIN)
-    return Part(met, f"{style.TASK_NAMES[run.task]} {ours} ({shown}), paper {printed}")
+    return Part(met, f"{paper.TASK_NAMES[run.task]} {ours} ({shown}), paper {printed}")
 
 
 def _overfitting(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Part] | str:
@@ -224,7 +224,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         last, best = rates.tail(1), rates[rates.index == rates.idxmin()]
         axis.plot(last, "o", color=colour, ms=5, label="network of this book")
         axis.plot(best, "v", mfc="none", color="black", ms=6, label="best on the test part")
-        name = f"{style.TASK_NAMES[run.task]}, {len(run.classes)} classes"
+        name = f"{paper.TASK_NAMES[run.task]}, {len(run.classes)} classes"
         axis.set(ylim=(0, 1), title=f"{name} ({style.called(run.faces)})")
     axes[0, 0].set_ylabel("error rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -328,10 +328,17 @@ def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
 def _pixels(
     parts: Sequence[_Part], size: int, file: Path, progress: bool
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """Map images from their file, which is made in blocks: a killed call goes on behind them.
+    """Map images from their file, which one process makes while others wait."""
+    if not _is_whole(file):
+        with FileLock(file.with_suffix(".lock")):
+            if not _is_whole(file):
+                _decode(parts, size, file, progress)
+    mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
+    return mapped
 
-    Once it is there, the files of what the source was before are removed.
-    """
+
+def _decode(parts: Sequence[_Part], size: int, file: Path, progress: bool) -> None:
+    """Make the file in blocks, which a later call keeps, and remove the source's earlier ones."""
     step = photographs.BLOCK
     blocks = [file.with_suffix(".blocks") / f"{n}.npy" for n in range(0, len(parts), step)]
 
@@ -340,21 +347,17 @@ def _pixels(
         np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
         whole.flush()
 
-    with nullcontext() if _is_whole(file) else FileLock(file.with_suffix(".lock")):
-        if not _is_whole(file):  # another process may have made it meanwhile
-            with photographs.one_thread_each() as pool:
-                for number, block in enumerate(tqdm(blocks, disable=not progress)):
-                    if not _is_whole(block):
-                        chosen = parts[number * step : (number + 1) * step]
-                        made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
-                        files.write_whole(block, partial(np.save, arr=made))
-            files.write_whole(file, join)
-            shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
-            for old in {*file.parent.glob(f"*-{size}.npy")} - {file}:
-                with suppress(OSError):  # who has mapped it keeps it
-                    old.unlink()
-    mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
-    return mapped
+    with photographs.one_thread_each() as pool:
+        for number, block in enumerate(tqdm(blocks, disable=not progress)):
+            if not _is_whole(block):
+                chosen = parts[number * step : (number + 1) * step]
+                made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
+                files.write_whole(block, partial(np.save, arr=made))
+    files.write_whole(file, join)
+    shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
+    for old in {*file.parent.glob(f"*-{size}.npy")} - {file}:
+        with suppress(OSError):  # a process that has mapped it keeps it
+            old.unlink()
 
 
 def _is_whole(file: Path) -> bool:

@@ -19,8 +19,9 @@ from tinyvgg.faces.rafd import USED_ANGLES
 from tinyvgg.faces.sources import check_one_of, synthfaces, terms_of
 from tinyvgg.files import write_folder_whole, write_text
 
-DOI = "doi:10.6084/m9.figshare.5047666/"
-ARTICLE = "https://api.figshare.com/v2/articles/5047666"
+_NUMBER = 5047666
+DOI = f"doi:10.6084/m9.figshare.{_NUMBER}/"
+ARTICLE = f"https://api.figshare.com/v2/articles/{_NUMBER}"
 FRONTAL = ("neutral_front", "smiling_front")
 EXPRESSIONS = {"neutral": "neutral", "smiling": "happy"}
 _VIEWS = ("right_profile", "right_3quarter", "front", "left_3quarter", "left_profile")

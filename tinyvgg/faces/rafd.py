@@ -12,10 +12,9 @@ from pathlib import Path
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import LeftOut, Listing, Photograph, Value, listing, named_images
-from tinyvgg.faces.sources import synthfaces
+from tinyvgg.faces.sources import some, synthfaces
 
-USED_ANGLES = (45, 90, 135)
-"""The angles that the paper trains and tests on; the others are full profiles."""
+USED_ANGLES = (45, 90, 135)  # the paper's; the others are full profiles
 
 _NAME = re.compile(
     r"Rafd(?P<angle>\d+)_(?P<subject>\d+)_(?P<group>[^_]+)_(?P<sex>[^_]+)_(?P<emotion>[^_]+)"
@@ -97,15 +96,10 @@ def _missing(found: Iterable[Photograph]) -> Iterator[str]:
         kept.append([level for level in _ALLOWED[name] if level in there])
         gone = [str(level) for level in _ALLOWED[name] if level not in there]
         if gone:
-            yield f"{name}: {_listed(gone)} of {len(_ALLOWED[name])} are not there at all"
+            yield f"{name}: {some(gone)} of {len(_ALLOWED[name])} are not there at all"
     absent = defaultdict(list)
     for shot in product(*kept):
         if shot not in have:
             absent[shot[0]].append(" ".join(map(str, shot[1:])))
     for subject, shots in absent.items():
-        yield f"subject {subject}: {_listed(shots)}"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+        yield f"subject {subject}: {some(shots)}"

@@ -49,6 +49,12 @@ def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
         raise UserError(f"{what} {value!r} is not one of {', '.join(map(str, allowed))}")
 
 
+def some(names: Sequence[str], most: int = 6) -> str:
+    """Return the first of several names, and the number of the others."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 @dataclass(frozen=True)
 class Source:
     """A source of faces, taken apart."""

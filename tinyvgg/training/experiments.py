@@ -201,9 +201,9 @@ class Study:
             fabric = assemble(check_device(device))
             with nullcontext() if fabric is None else fabric.rank_zero_first():
                 faces = self.faces  # rendered by one process, read by the others
-            how: dict[str, Any] = {"device": device, "watchers": watchers}
-            made = self.experiment(task)
-            self._runs[task] = train_or_load(made, faces, self.progress, **how)
+            self._runs[task] = train_or_load(
+                self.experiment(task), faces, self.progress, device=device, watchers=watchers
+            )
         return self._runs[task]
 
 

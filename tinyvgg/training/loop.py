@@ -108,8 +108,8 @@ def _fabric(accelerator: str) -> Any:
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     strategy = DDPStrategy(timeout=PATIENCE)
-    shape: Any = {"devices": here, "num_nodes": world_size() // here}
-    fabric = Fabric(accelerator=accelerator, strategy=strategy, **shape)
+    nodes = world_size() // here
+    fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=nodes, strategy=strategy)
     fabric.launch()
     return fabric
 
@@ -328,9 +328,11 @@ def train(
     digest = hashlib.sha256(plain.encode())
     for rows in (parts.train, parts.test, parts.validation):
         digest.update(rows.astype(np.int64).tobytes() + b"|")
-    own = (seed, folder, fabric, watchers, digest.hexdigest(), every)
+    identity = digest.hexdigest()
     with repeatable(recipe.precision):
-        return _Training(model, source, parts, recipe, *own).run()
+        return _Training(
+            model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
+        ).run()
 
 
 def order(count: int, seed: int, epoch: int, reshuffled: bool = True) -> Int[np.ndarray, "n"]:

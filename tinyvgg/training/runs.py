@@ -24,7 +24,7 @@ import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, Rows
-from tinyvgg.faces.sources import OPTIONS, kind_of, parse_source, synthfaces
+from tinyvgg.faces.sources import OPTIONS, kind_of, parse_source, some, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
 from tinyvgg.training.settings import Design, Recipe
@@ -310,9 +310,9 @@ def load_trained(name: str) -> Run:
     if not known:
         raise UserError(f"run {name!r} is not there: {str(paths.runs())!r} has none")
     if len(found) > 1:
-        raise UserError(f"run {name!r} could be {_some(found)}; give more of its name")
+        raise UserError(f"run {name!r} could be {some(found)}; give more of its name")
     if not found:
-        raise UserError(f"run {name!r} is not one of {_some(known)}")
+        raise UserError(f"run {name!r} is not one of {some(known)}")
     folder = paths.runs() / found[0]
     if not is_complete(folder):
         raise UserError(
@@ -359,7 +359,3 @@ def _is_held(folder: Path) -> bool:
         return True
     except OSError:  # it may not be written: nobody trains there
         return False
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f", {len(names) - 8} more" if len(names) > 8 else "")

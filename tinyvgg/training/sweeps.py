@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ EXPLAINED = "explained.json"
 BATCH = 16
 """Errors that are explained at a time."""
 TRIES = 3
-"""The number of times that a sweep is begun while its workers die."""
+"""The most times that a sweep is begun, where its workers die."""
 DIED = "its worker died, perhaps for want of memory: fewer --workers need less"
 COUNTS = ("errors", "test_images", "epochs", "kept_epoch", "left_plateau")
 FACTS = ("accuracy", *COUNTS, "seconds", "run")
@@ -188,32 +188,22 @@ def _failure(job: Job, error: str) -> Row:
     return {**_names(job), "error": " ".join(error.split())}
 
 
-def sweep(
-    jobs: Sequence[Job],
-    executor: Executor,
-    keep: Callable[[pd.DataFrame], object] | None = None,
-    rows: dict[Job, Row] | None = None,
-) -> pd.DataFrame:
-    """Do all jobs, even if some fail, and return a row a job, in their order (`tabulate`).
+def sweep(jobs: Sequence[Job], executor: Executor) -> Iterator[tuple[Job, Row]]:
+    """Do all jobs, even if some fail, and yield each with its row of the table as it ends.
 
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
     loaded, others go on from their checkpoints, and findings of rules are kept beside their
-    networks. `keep` is called with the table so far each time that a row arrives; `rows` takes it.
+    networks.
     """
     futures = {executor.submit(_attempt, job): job for job in jobs}
-    rows = {} if rows is None else rows
     try:
         with tqdm(total=len(jobs), desc="sweep", unit="job") as bar:
             for future in as_completed(futures):
-                job = futures[future]
-                rows[job] = _outcome(job, future)
+                yield futures[future], _outcome(futures[future], future)
                 bar.update()
-                if keep:
-                    keep(tabulate(jobs, rows))
     finally:
         for future in futures:
             future.cancel()
-    return tabulate(jobs, rows)
 
 
 def _outcome(job: Job, future: "Future[Row]") -> Row:
@@ -221,7 +211,7 @@ def _outcome(job: Job, future: "Future[Row]") -> Row:
     try:
         return future.result()
     except CancelledError:
-        return _failure(job, "it was dropped: the scheduler is gone, or was told to")
+        return _failure(job, "it was dropped: the scheduler is gone, or was asked to")
     except BrokenProcessPool:
         return _failure(job, DIED)
     except Exception as error:  # such as Dask's KilledWorker
@@ -303,7 +293,7 @@ def do_jobs(
     """
     rows: dict[Job, Row] = {}
 
-    def keep(*_: object) -> None:
+    def keep() -> None:
         try:
             paths.write_whole(path, lambda to: tabulate(jobs, rows).to_csv(to, index=False))
         except OSError as error:
@@ -317,17 +307,19 @@ def do_jobs(
     for left in reversed(range(TRIES)):
         waiting = [job for job in jobs if job not in rows or rows[job].get("error") == DIED]
         # in the end each has a pool of its own, which the death of another cannot break
-        for some in [waiting] if waiting and left else [[job] for job in waiting]:
+        for group in [waiting] if waiting and left else [[job] for job in waiting]:
             with processes(workers) if scheduler is None else cluster(scheduler) as executor:
-                sweep(some, executor, keep, rows)
+                for job, row in sweep(group, executor):
+                    rows[job] = row
+                    keep()
     table = tabulate(jobs, rows)
     failed = table[table["error"].notna()]
     if len(failed) < len(jobs):
         print(shown(summary(jobs, table)))
         print("low and high: 95 % interval of the mean accuracy over that many seeds")
     print(f"The table: {path}")
-    for row, error in failed["error"].items():
-        print(f"failed: {jobs[int(str(row))].name}: {error}", file=sys.stderr)
+    for number, error in failed["error"].items():
+        print(f"failed: {jobs[int(str(number))].name}: {error}", file=sys.stderr)
     return len(failed)
 
 

@@ -17,7 +17,7 @@ from tests.helpers.children import begin, ready, wait_for
 from tests.helpers.small_jobs import die, jobs, sweeping, wait_for_ever, without_bars
 from tinyvgg import cli
 from tinyvgg.training import sweeps
-from tinyvgg.training.sweeps import DIED, Job, processes, run_job, sweep
+from tinyvgg.training.sweeps import DIED, Job, processes, run_job, sweep, tabulate
 
 
 def test_an_interruption_ends_workers_in_the_middle_of_their_job(tmp_path: Path) -> None:
@@ -32,10 +32,11 @@ def test_an_interruption_ends_workers_in_the_middle_of_their_job(tmp_path: Path)
 
 def test_a_worker_that_dies_is_a_row_that_says_so(faces: str) -> None:
     ready()
+    todo = jobs(faces, [0])
     with processes(1) as pool:
         submit = pool.submit
         pool.submit = lambda *_: submit(die)  # type: ignore[method-assign]
-        table = sweep(jobs(faces, [0]), pool)
+        table = tabulate(todo, dict(sweep(todo, pool)))
     assert table["error"].tolist() == [DIED]
 
 
