@@ -10,8 +10,8 @@ from tests.helpers import small_runs
 from tests.helpers.made_up import sentence
 from tinyvgg.chapters import feature_tracking as chapter
 from tinyvgg.chapters.backtracking import follow_errors
-from tinyvgg.chapters.deconvolution import ink
 from tinyvgg.chapters.statistics import averages
+from tinyvgg.chapters.style import strength
 from tinyvgg.deconvolution import deconvolve
 
 
@@ -35,7 +35,7 @@ def test_features_of_all_active_pixels_are_the_whole_projection(tracked):
     table = chapter.tracked_table(tracked)
     empty = table.query("set == 'literal' and left == 0")
     np.testing.assert_allclose(empty["strength"].dropna(), 1, atol=1e-6)
-    torch.testing.assert_close(tracked.ink["whole"], ink(deconvolve(tracked.trace)))
+    torch.testing.assert_close(tracked.ink["whole"], strength(deconvolve(tracked.trace)))
 
 
 def test_controls_have_as_many_pixels_as_the_cutoff(tracked):
