@@ -260,7 +260,7 @@ def train(
     run = opened.run(task, device=device, watchers=watchers)
     if first:
         wrong = f"{len(run.errors)} of {len(run.labels)} wrong"
-        click.echo(f"{task}: accuracy {run.accuracy:.2%}, {wrong}; {run.folder}")
+        click.echo(f"{task}: accuracy {run.accuracy:.2%}, {wrong}; ended {run.ended}; {run.folder}")
         if len(run.faces.left_out):
             click.echo(f"files left out: {len(run.faces.left_out)}; see 'tinyvgg faces sheets'")
 

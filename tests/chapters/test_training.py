@@ -14,6 +14,7 @@ from tinyvgg.chapters import style, training
 from tinyvgg.chapters.statistics import difference_interval, proportion_interval
 from tinyvgg.chapters.training import LiveErrors, learning_curve
 from tinyvgg.trace import record
+from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 from tinyvgg.training.watching import Epoch, Plan
 
@@ -138,11 +139,12 @@ def shown(monkeypatch):
 
 
 EPOCHS = [Epoch(n, 1.0, 0.5 / n, 1.0, 0.6 / n, None, None, {}) for n in (1, 2, 3, 4)]
+PLAN = Plan(Recipe(epochs=4), images=22, done=0, history=())
 
 
 def watch(widget):
     """Call what a training of four epochs calls."""
-    widget.begin(Plan(epochs=4, images=22, done=0, history=()))
+    widget.begin(PLAN)
     for epoch in EPOCHS:
         widget.epoch(epoch, 22)
     widget.end()
@@ -152,7 +154,7 @@ def test_the_last_epoch_is_drawn_when_it_ends(shown):
     widget = LiveErrors("emotion")
     watch(widget)
     assert shown == [widget.image]
-    figure, buffer = learning_curve(EPOCHS, 4, "emotion"), io.BytesIO()
+    figure, buffer = learning_curve(EPOCHS, PLAN, "emotion"), io.BytesIO()
     figure.savefig(buffer, format="png")
     drawn, expected = (Image.open(f) for f in (io.BytesIO(widget.image.value), buffer))
     np.testing.assert_array_equal(drawn, expected)
@@ -160,6 +162,19 @@ def test_the_last_epoch_is_drawn_when_it_ends(shown):
     assert list(passing.get_ydata()) == [epoch.train_error for epoch in EPOCHS]
     assert list(test.get_ydata()) == [epoch.test_error for epoch in EPOCHS]
     assert test.get_label() == "test 15.0%"
+
+
+def test_a_training_that_ends_early_is_drawn_to_its_end(faces):
+    fitted = [replace(epoch, train_error=0.0, epoch=n) for n, epoch in enumerate(EPOCHS * 2, 1)]
+    plan = replace(PLAN, recipe=Recipe(epochs=100, ending="fitted"))
+    axis, under_way = (learning_curve(h, plan).axes[0] for h in (fitted, fitted[:4]))
+    assert (axis.get_xlim()[1], under_way.get_xlim()[1]) == (8.5, 100.5)
+    assert axis.get_xlabel() == "epoch\nended after 8 epochs, the last 5\nwithout a training error"
+    assert under_way.get_xlabel() == "epoch"
+    labels = [
+        axis.get_xlabel() for axis in training.error_rates([made_up_run(faces, "subject")]).axes
+    ]
+    assert labels[0].startswith("epoch\nended after 5 epochs")
 
 
 def test_drawing_takes_a_small_share_of_the_time(shown, monkeypatch):

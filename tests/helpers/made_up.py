@@ -59,7 +59,8 @@ def made_up_run(faces: Faces, task: str, wrong: dict[int, int] | float = 0.0) ->
         torch.manual_seed(0)
         model = TinyVGG(len(classes), size, 4, (8,)).eval()
     given = {"faces": faces, "split": parts, "model": model, "history": history}
-    return Run(experiment, logits=torch.from_numpy(scores), manifest={"device": "cpu"}, **given)
+    given["manifest"] = {"device": "cpu", "training_images": len(parts.train)}
+    return Run(experiment, logits=torch.from_numpy(scores), **given)
 
 
 def made_up_study(faces: Faces) -> Study:

@@ -32,7 +32,7 @@ def run(task: str) -> Run:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (len(index), SIZE, SIZE, 3), dtype=np.uint8)
     faces = Faces("synthetic", FaceIndex(index), images, "0" * 16)
-    classes, recipe = faces.index.classes(task), PROFILES["smoke"].recipe(task, 10)
+    classes, recipe = faces.index.classes(task), PROFILES["smoke"].recipe(10)
     named = Experiment(task, "synthetic", "0" * 16, classes, SIZE, 6, (24, 16), recipe, 0)
     model = fitted(build_model(named), faces, task, generator)
     rows = np.arange(len(index))

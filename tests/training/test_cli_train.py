@@ -25,7 +25,10 @@ def test_train_says_what_came_out_and_writes_curves(
     (run,) = (home / "runs").iterdir()
     history = pd.read_csv(run / "history.csv")
     wrong = history["test_error"].iloc[-1]
-    assert said == f"class: accuracy {1 - wrong:.2%}, {round(10 * wrong)} of 10 wrong; {run}\n"
+    begin, ended, folder = said.rstrip("\n").split("; ")
+    assert begin == f"class: accuracy {1 - wrong:.2%}, {round(10 * wrong)} of 10 wrong"
+    assert ended.startswith("ended after 2 epochs, the most that its recipe allows, with ")
+    assert folder == str(run)
     assert said == says(capsys, *given)
     curves = EventAccumulator(str(tmp_path / "curves" / run.name)).Reload()
     losses = [point.value for point in curves.Scalars("loss/train")]

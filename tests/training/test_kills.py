@@ -18,6 +18,7 @@ RECIPES = {
     "adam, best on a validation part": Recipe(
         epochs=40, batch=5, rate=0.001, optimiser="adam", selection="validation"
     ),
+    "until it has fitted": Recipe(200, 5, 0.0003, "adam", ending="fitted"),
 }
 
 

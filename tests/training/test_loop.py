@@ -70,13 +70,15 @@ RECIPES = {
     "adam": replace(RECIPE, optimiser="adam", rate=0.01),
     "adagrad": replace(RECIPE, optimiser="adagrad", rate=0.01),
     "best on the test part": Recipe(epochs=30, batch=5, rate=0.05, selection="test"),
+    "until it has fitted": Recipe(200, 5, 0.0007, "adam", selection="test", ending="fitted"),
 }
 
 
 @pytest.mark.parametrize(
     ("name", "step", "every"),
     [*(("plain", step, 60.0) for step in (1, 5, 6, 7, 23)), ("adam", 9, 0.0), ("adagrad", 9, 0.0)]
-    + [("best on the test part", step, 60.0) for step in (40, 150)],
+    + [("best on the test part", step, 60.0) for step in (40, 150)]
+    + [("until it has fitted", step, 60.0) for step in (100, 190, 203)],
 )
 def test_interrupted_it_ends_with_the_same_bits(
     tmp_path: Path, name: str, step: int, every: float
@@ -85,7 +87,7 @@ def test_interrupted_it_ends_with_the_same_bits(
     expected = run(tmp_path / "whole", None, whole, recipe)
     cut(tmp_path / "cut", step, recipe=recipe, every=every)
     trained = run(tmp_path / "cut", None, resumed, recipe)
-    assert (trained.history, trained.kept) == (expected.history, expected.kept)
+    assert replace(trained, seconds=(), sessions=1) == replace(expected, seconds=())
     assert same(whole, resumed)
 
 
@@ -129,6 +131,16 @@ def test_the_epoch_with_the_fewest_errors_is_kept(tmp_path: Path, selection: str
     by_itself = network()
     run(tmp_path / "short", SmallSet(), by_itself, replace(recipe, epochs=trained.kept), parts)
     assert same(model, by_itself)
+
+
+def test_a_fitted_network_ends_after_five_epochs_without_a_training_error(tmp_path: Path) -> None:
+    recipe = RECIPES["until it has fitted"]
+    trained = run(tmp_path / "fitted", recipe=recipe)
+    wrong = [epoch.train_error > 0 for epoch in trained.history]
+    assert wrong[-6:] == [True, *[False] * 5]
+    assert trained.ended == f"after {len(wrong)} epochs, the last 5 without a training error"
+    most = replace(recipe, epochs=len(wrong) - 1)
+    assert "the most that its recipe allows" in run(tmp_path / "most", recipe=most).ended
 
 
 def test_dropout_is_drawn_alike_after_an_interruption(tmp_path: Path) -> None:

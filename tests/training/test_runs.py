@@ -67,6 +67,7 @@ def test_runs_are_listed_and_nothing_is_changed(trained: Run, copy: Copy, home: 
     ]
     first = table.iloc[0]
     assert first["accuracy"] == trained.accuracy
+    assert first["ended"] == trained.ended
     assert first["age"] == pytest.approx(100, abs=60)
     assert first["size"] == sum(path.stat().st_size for path in whole.iterdir())
     assert table["seed"].tolist() == [3] * 5
@@ -91,11 +92,18 @@ def test_the_command_prints_a_line_a_run(copy: Copy, capsys: pytest.CaptureFixtu
     (copy("second") / "manifest.json").unlink()
     assert cli.main(["runs"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "state", "accuracy", "seed", "age", "size"]
+    assert header.split() == ["name", "state", "accuracy", "seed", "age", "size", "ended"]
     second, first = rows
     assert " 2.0 h " in first
     assert "%" in first
     assert " interrupted " in second
+
+
+def test_a_run_says_how_its_training_ended(trained: Run) -> None:
+    assert trained.ended == trained.manifest["ended"]
+    assert trained.ended.startswith("after 3 epochs, the most that its recipe allows, with ")
+    assert trained.manifest["last_epoch"] == len(trained.last_errors) == 3
+    assert trained.last_errors[-1] == len(trained.errors)
 
 
 def test_any_part_of_a_name_that_no_other_has_finds_a_run(copy: Copy) -> None:

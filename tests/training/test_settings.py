@@ -1,5 +1,6 @@
 """Settings: known, typed and checked before any work."""
 
+import numpy as np
 import pytest
 
 from tinyvgg.errors import UserError
@@ -23,6 +24,7 @@ def test_values_are_typed_as_the_setting_is_and_taken_once_each() -> None:
         (["rate=nan"], "rate nan is not positive"),
         (["epochs=2.5"], "epochs '2.5' is not a whole number"),
         (["rate=fast"], "rate 'fast' is not a number"),
+        (["ending=soon"], "ending 'soon' is not one of epochs, fitted"),
         (["order=random"], "order 'random' is not one of reshuffled, fixed"),
         (["rate=0.1", "epochs=3", "rate=0.2"], "setting 'rate' is given twice"),
     ],
@@ -60,6 +62,45 @@ def test_the_first_choice_of_each_setting_is_the_usual_one() -> None:
     assert {name: values[0] for name, values in CHOICES.items()} == {
         name: DEFAULTS[name] for name in CHOICES
     }
+
+
+def slow_ending(wrong: list[int], epochs: int, fitted: bool) -> int:
+    """Return the number of epochs that are trained, of those with so many training errors."""
+    without = 0
+    for done, errors in enumerate(wrong, start=1):
+        without = without + 1 if errors == 0 else 0
+        if done == epochs or (fitted and without == 5):
+            return done
+    raise AssertionError("the made-up history is too short")
+
+
+@pytest.mark.parametrize("ending", ["epochs", "fitted"])
+def test_a_training_ends_by_its_rule_and_no_sooner(ending: str) -> None:
+    generator = np.random.default_rng(1)
+    histories = (generator.random((300, 40)) < generator.uniform(0, 0.5, (300, 1))).astype(int)
+    ends = set()
+    for number, wrong in enumerate(histories.tolist()):
+        recipe = Recipe(epochs=1 + number % 40, ending=ending)
+        last = next(n for n in range(len(wrong) + 1) if recipe.ended(wrong[:n]))
+        assert last == slow_ending(wrong, recipe.epochs, ending == "fitted")
+        ends.add(recipe.ended(wrong[:last]).partition(", ")[2][:9])
+    assert len(ends) == (1 if ending == "epochs" else 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ([3, 0, 0, 0, 0], ""),
+        ([3, 0, 0, 0, 0, 0], "after 6 epochs, the last 5 without a training error"),
+        ([0, 0, 0, 0, 1, 0, 0, 0, 0], ""),
+        ([0] * 5, "after 5 epochs, the last 5 without a training error"),
+        ([2] * 9 + [1], "after 10 epochs, the most that its recipe allows, with 1 training error"),
+    ],
+)
+def test_the_end_of_a_training_is_said_in_one_sentence(wrong: list[int], said: str) -> None:
+    found = Recipe(epochs=10, ending="fitted").ended(wrong)
+    assert found.startswith(said) if said else not found
+    assert Recipe(epochs=1).ended([7]) == "after 1 epoch, as its recipe says"
 
 
 def test_only_those_that_belong_are_changed() -> None:

@@ -59,7 +59,7 @@ def test_after_an_interruption_the_plan_says_what_is_done(tmp_path: Path) -> Non
     assert notes.ends == 1
     run(tmp_path, watchers=[notes], every=0.0)
     first, second = notes.plans
-    assert (first.epochs, first.images, first.done, first.history) == (4, 22, 0, ())
+    assert (first.recipe, first.images, first.done, first.history) == (RECIPE, 22, 0, ())
     assert (second.done, len(second.history)) == (15, 1)
 
 
@@ -71,6 +71,18 @@ def test_the_bar_shows_loss_and_error(tmp_path: Path, capsys: pytest.CaptureFixt
     assert re.search(r"\[\d\d:\d\d<00:00, .*image/s", final)
     assert f"epoch 4/4, loss {last.train_loss:.3f}, error {last.train_error:.1%}" in final
     assert f"test error {last.test_error:.1%}" in final
+
+
+def test_a_bar_that_ends_early_is_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = Recipe(200, 5, 0.003, "adam", ending="fitted")
+    cut(tmp_path, 40, recipe=recipe, watchers=[ProgressBar("training")])
+    assert "/4.40k" in capsys.readouterr().err
+    trained = run(tmp_path, recipe=recipe, watchers=[ProgressBar("training")])
+    last = re.split(r"[\r\n]", capsys.readouterr().err.rstrip())[-1]
+    epochs = len(trained.history)
+    assert epochs < 200
+    assert f"{22 * epochs}/{22 * epochs} [" in last
+    assert f"epoch {epochs} of at most 200, loss" in last
 
 
 def test_the_constant_loss_is_the_entropy_of_the_labels() -> None:

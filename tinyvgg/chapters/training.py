@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import pairwise
 from math import log2
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import ipywidgets
@@ -235,13 +236,18 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     return figure
 
 
+def _epochs(ended: str) -> str:
+    """Return the label of an axis of epochs, with the end of the training where it has one."""
+    return "\n".join(["epoch", *wrap(f"ended {ended}", 36)]) if ended else "epoch"
+
+
 def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
     """Draw the loss or error of a network on both parts, and of a constant answer, by epoch."""
     rates, colour = run.history.set_index("epoch"), style.TASK_COLOURS[run.task]
     axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
     axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
     axis.plot(rates[f"test_{of}"], color=colour, label="test, after the epoch")
-    axis.set(xlabel="epoch")
+    axis.set(xlabel=_epochs(run.ended))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
@@ -268,8 +274,8 @@ def loss_and_error(run: Run) -> Figure:
 
 
 @style.styled()
-def learning_curve(history: Sequence[Epoch], epochs: int, title: str = "") -> Figure:
-    """Draw the complete epochs of a training under way, which has `epochs` in all."""
+def learning_curve(history: Sequence[Epoch], plan: Plan, title: str = "") -> Figure:
+    """Draw the complete epochs of a training under way, or of one that has ended."""
     figure, axes = style.grid(1, 1, cell=style.WIDTH / 2, aspect=0.7)
     axis, numbers = axes[0, 0], [epoch.epoch for epoch in history]
     for name, colour, label in (
@@ -281,7 +287,10 @@ def learning_curve(history: Sequence[Epoch], epochs: int, title: str = "") -> Fi
         if history and None not in rates:
             axis.plot(numbers, rates, color=colour, marker=".", label=f"{label} {rates[-1]:.1%}")
             axis.legend(loc="upper right")
-    axis.set(xlabel="epoch", ylabel="error rate", ylim=(0, 1), xlim=(0, epochs + 0.5), title=title)
+    ended = plan.ended(history)
+    last = len(history) if ended else plan.recipe.epochs
+    axis.set(ylabel="error rate", ylim=(0, 1), xlim=(0, last + 0.5), title=title)
+    axis.set_xlabel(_epochs(ended))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     return figure
@@ -296,13 +305,11 @@ class LiveErrors(Watcher):
     def __init__(self, title: str = "", keep: bool = True) -> None:
         self.title, self.keep = title, keep
         self.image = ipywidgets.Image(format="png", layout={"max_width": "32em"})
-        self.history: list[Epoch] = []
-        self.epochs = 1
         self._due = 0.0
 
     def begin(self, plan: Plan) -> None:
         """Show the curves so far."""
-        self.history, self.epochs = list(plan.history), plan.epochs
+        self.plan, self.history = plan, list(plan.history)
         display(self.image)
         self._draw()
 
@@ -321,7 +328,7 @@ class LiveErrors(Watcher):
     def _draw(self) -> None:
         started = time.monotonic()
         buffer = BytesIO()
-        learning_curve(self.history, self.epochs, self.title).savefig(buffer, format="png")
+        learning_curve(self.history, self.plan, self.title).savefig(buffer, format="png")
         self.image.value = buffer.getvalue()
         now = time.monotonic()
         self._due = now + (now - started) / SHARE

@@ -125,10 +125,12 @@ def _train(
         "accuracy": 1 - wrong / len(rows.test),
         "device": device,
         "difficulty": experiment.knobs,
+        "ended": trained.ended,
         "errors": wrong,
         "finished": time.time(),
         "fingerprint": experiment.fingerprint,
         "kept_epoch": trained.kept,
+        "last_epoch": len(history),
         "left_plateau": left_plateau(history, constant_loss(labels[rows.train])),
         "photographs": faces.originals.plain if faces.originals else {},
         "processes": 1 if fabric is None else fabric.world_size,
@@ -177,7 +179,7 @@ class Study:
     def experiment(self, task: str) -> Experiment:
         """Return the description of the network of a task."""
         profile = self.profile
-        recipe = profile.recipe(task, len(self.split(task).train))
+        recipe = profile.recipe(len(self.split(task).train))
         return Experiment(
             task=task,
             source=self.source,

@@ -377,15 +377,16 @@ class _Training:
     def run(self) -> Trained:
         fault = self._resume()
         images = len(self.parts.train)
-        plan = Plan(self.recipe.epochs, images, self._seen(), tuple(self.history))
+        plan = Plan(self.recipe, images, self._seen(), tuple(self.history))
         with watching.watched(self.watchers, plan):
             if fault:
                 self._say(f"{fault}; going on from the one before it")
-            while len(self.history) < self.recipe.epochs:
+            while not (ended := plan.ended(self.history)):
                 self._epoch()
         if self.kept:
             self.model.load_state_dict(self.kept)
-        return Trained(tuple(self.history), tuple(self.seconds), self._best(), self.sessions)
+        times = tuple(self.seconds)
+        return Trained(tuple(self.history), times, self._best(), ended, self.sessions)
 
     def _epoch(self) -> None:
         """Do the rest of an epoch, with its tests and a checkpoint."""

@@ -27,7 +27,7 @@ from tinyvgg.faces.index import Faces, Rows
 from tinyvgg.faces.sources import OPTIONS, kind_of, parse_source, some, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
-from tinyvgg.training.settings import Design, Recipe
+from tinyvgg.training.settings import FITTED, Design, Recipe
 from tinyvgg.training.tiny_vgg import build
 
 FORMAT = 2
@@ -166,6 +166,19 @@ class Run:
         return pd.read_csv(self.folder / GRADIENTS)
 
     @property
+    def ended(self) -> str:
+        """When and why its training ended, as "after 31 epochs, ..." (`Recipe.ended`)."""
+        wrong = self.history["train_error"] * self.manifest["training_images"]
+        return self.experiment.recipe.ended(wrong.round().astype(int).tolist())
+
+    @property
+    def last_errors(self) -> list[int]:
+        """Numbers of test errors after each of the last five epochs."""
+        wrong = self.history["test_error"].tail(FITTED) * len(self.logits)
+        counts: list[int] = wrong.round().astype(int).tolist()
+        return counts
+
+    @property
     def timings(self) -> pd.DataFrame:
         """Wall time and training images a second of each epoch, which differ in every training."""
         return pd.read_csv(self.folder / TIMINGS)
@@ -278,7 +291,7 @@ def read_manifest(folder: Path, hashes: bool = True) -> Mapping[str, Any]:
 
 
 def listed() -> pd.DataFrame:
-    """Return all runs, the newest first: name, state, accuracy, seed, age in s, size in bytes."""
+    """Return all runs, the newest first, with seed, age in s, size in bytes and `Run.ended`."""
     rows = []
     for folder in _folders():
         state, manifest = INTERRUPTED, _plain(folder / MANIFEST)
@@ -297,8 +310,9 @@ def listed() -> pd.DataFrame:
         ended = manifest.get("finished", max(changed))
         seed = _plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
-        rows.append((folder.name, state, accuracy, seed, time.time() - ended, size))
-    names = ["name", "state", "accuracy", "seed", "age", "size"]
+        why = manifest.get("ended")
+        rows.append((folder.name, state, accuracy, seed, time.time() - ended, size, why))
+    names = ["name", "state", "accuracy", "seed", "age", "size", "ended"]
     table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})
     return table.sort_values(["age", "name"], ignore_index=True)
 

@@ -1,7 +1,7 @@
 """Plain settings of a network and of its training, checked when they are made."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
@@ -15,6 +15,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "order": ("reshuffled", "fixed"),
         "selection": ("last", "validation", "test"),
         "precision": ("float32", "tf32", "bfloat16"),
+        "ending": ("epochs", "fitted"),
         "architecture": ("tinyvgg", "vgg16", "vgg19"),
         "initialisation": ("glorot", "he", "torch"),
         "scaling": ("256", "centred", "standardised"),
@@ -22,6 +23,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The values of the settings that are names; the first is the paper's."""
 MOST_SEEDS = 10_000
+FITTED = 5
+"""Epochs in a row without a training error in passing, after which ``fitted`` ends a training."""
 
 
 class _Checked:
@@ -36,7 +39,7 @@ class _Checked:
 class Recipe(_Checked):
     """The settings of a training; the defaults are the paper's (claim P1)."""
 
-    epochs: int = 100  # passes over the training part
+    epochs: int = 100  # passes over the training part, or the most of them (see `ending`)
     batch: int = 12  # images a step; an incomplete last batch is used as it is
     rate: float = 0.01  # learning rate, the same throughout
     optimiser: str = "sgd"  # plain; ``adam`` or ``adagrad`` with torch's other defaults (claim P2)
@@ -48,6 +51,25 @@ class Recipe(_Checked):
     selection: str = "last"
     # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
     precision: str = "float32"
+    # when the training ends: after all ``epochs``, or once it has ``fitted`` its images, which is
+    # after five epochs in a row without a training error in passing, at most after all epochs
+    ending: str = "epochs"
+
+    def ended(self, wrong: Sequence[int]) -> str:
+        """Return when and why a training ends, empty while it goes on.
+
+        `wrong` has the number of training errors in passing of each epoch so far.
+        """
+        epochs, fitted = len(wrong), self.ending == "fitted"
+        after = f"after {epochs} epoch{'s' * (epochs != 1)}"
+        if fitted and epochs >= FITTED and not any(wrong[-FITTED:]):
+            return f"{after}, the last {FITTED} without a training error"
+        if epochs < self.epochs:
+            return ""
+        if not fitted:
+            return f"{after}, as its recipe says"
+        errors = f"{wrong[-1]} training error{'s' * (wrong[-1] != 1)}"
+        return f"{after}, the most that its recipe allows, with {errors} in the last"
 
 
 @dataclass(frozen=True)
@@ -156,26 +178,28 @@ class Profile:
     name: str  # on the command line
     size: int  # side of the images in pixels
     subjects: int | None  # number of synthetic subjects; None for all 67
-    epochs: Mapping[str, int]  # by task; for ``class`` the fewest
-    least_steps: int  # small sets of photographs have few steps an epoch
+    ending: str  # of its trainings, as in `Recipe`
+    least_steps: int  # small sets of photographs have few an epoch, and get more epochs for it
+    epochs: int = 100  # at most, where the ending is ``fitted``
     batch: int = 12
     rate: float = 0.01
     maps: int = 32  # feature maps of every convolution
     dense: tuple[int, ...] = (1024, 512, 256)  # neurons of the hidden dense layers
 
-    def recipe(self, task: str, images: int) -> Recipe:
-        """Return the training settings of a task with that many training images."""
+    def recipe(self, images: int) -> Recipe:
+        """Return the settings of a training on that many images, the same for every task.
+
+        Where all `epochs` have fewer steps than `least_steps`, there are as many as these take.
+        """
         batch = min(self.batch, images)
         steps = -(-images // batch)
-        epochs = max(self.epochs[task], -(-self.least_steps // steps))
-        return Recipe(epochs=epochs, batch=batch, rate=self.rate)
+        epochs = max(self.epochs, -(-self.least_steps // steps))
+        return Recipe(epochs=epochs, batch=batch, rate=self.rate, ending=self.ending)
 
 
-_SMOKE = Profile(
-    "smoke", 32, 4, {"subject": 12, "emotion": 24, "class": 12}, 100, 12, 0.05, 16, (128, 64, 32)
-)
-_QUICK = Profile("quick", 64, None, {"subject": 24, "emotion": 48, "class": 24}, 3000)
-_PAPER = Profile("paper", 224, None, {"subject": 100, "emotion": 100, "class": 100}, 20_000)
+_SMOKE = Profile("smoke", 32, 4, "fitted", 100, rate=0.05, maps=16, dense=(128, 64, 32))
+_QUICK = Profile("quick", 64, None, "fitted", 3000)
+_PAPER = Profile("paper", 224, None, "epochs", 20_000)
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {profile.name: profile for profile in (_SMOKE, _QUICK, _PAPER)}

@@ -39,8 +39,8 @@ BATCH = 16
 TRIES = 3
 """The most times that a sweep is begun, where its workers die."""
 DIED = "its worker died, perhaps for want of memory: fewer --workers need less"
-COUNTS = ("errors", "test_images", "epochs", "kept_epoch", "left_plateau")
-FACTS = ("accuracy", *COUNTS, "seconds", "run")
+COUNTS = ("errors", "test_images", "epochs", "last_epoch", "kept_epoch", "left_plateau")
+FACTS = ("accuracy", *COUNTS, "last_errors", "seconds", "run")
 
 Row = dict[str, Any]
 
@@ -151,7 +151,9 @@ def run_job(job: Job) -> Row:
         run = study.run(job.task)
         found = explain(run, job.rules)
     facts = {name: run.manifest[name] for name in FACTS if name in run.manifest}
-    row = {**_names(job), **facts, "epochs": run.experiment.recipe.epochs, "run": run.name}
+    about = {"epochs": run.experiment.recipe.epochs, "run": run.name}
+    about["last_errors"] = " ".join(map(str, run.last_errors))
+    row = {**_names(job), **facts, **about}
     for name, finding in found.items():
         row |= {f"{name}_pixels": finding.pixels, f"{name}_repaired": finding.repaired}
     return row
@@ -222,7 +224,8 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
     """Return the rows that are there, in the order of the jobs.
 
     Columns: ``task``, ``seed``, every setting; ``accuracy``, ``errors``, ``test_images``,
-    ``epochs``, ``kept_epoch``, ``left_plateau`` (an epoch), ``seconds`` of training, ``run``;
+    ``epochs`` (the recipe's), ``last_epoch``, ``kept_epoch`` and ``left_plateau`` (numbers of
+    epochs), ``last_errors`` (`Run.last_errors`), ``seconds`` of training, ``run``;
     ``RULE_pixels`` and ``RULE_repaired`` of every rule (`Finding`); and ``error``.
     """
     settings, rules = _varied(jobs)

@@ -50,6 +50,7 @@ class Trained:
     history: tuple[Epoch, ...]
     seconds: tuple[float, ...]  # wall time of each epoch, over all calls that had a part in it
     kept: int  # number of the epoch whose weights the model has
+    ended: str  # when and why (`Recipe.ended`)
     sessions: int = 1  # calls whose work is in it: one more each time that it went on
 
 
@@ -63,10 +64,14 @@ def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
 class Plan:
     """The work that lies ahead when a training begins, or goes on."""
 
-    epochs: int  # number of epochs of the whole training
+    recipe: Recipe  # settings of the whole training
     images: int  # number of images of the training part
     done: int  # images of the epoch under way that are done when it begins
     history: tuple[Epoch, ...]  # the epochs that are complete when it begins
+
+    def ended(self, history: Sequence[Epoch]) -> str:
+        """Return when and why the training ends, after these epochs; empty while it goes on."""
+        return self.recipe.ended([round(epoch.train_error * self.images) for epoch in history])
 
 
 class Watcher:
@@ -99,27 +104,34 @@ class ProgressBar(Watcher):
     def begin(self, plan: Plan) -> None:
         """Show the bar."""
         self.bar = tqdm(
-            total=plan.epochs * plan.images,
+            total=plan.recipe.epochs * plan.images,
             initial=len(plan.history) * plan.images + plan.done,
             desc=self.title,
             unit="image",
             unit_scale=True,
         )
-        self.epochs, self.done = plan.epochs, len(plan.history)
+        self.plan, self.history = plan, list(plan.history)
         if plan.history:
             self.tested = f", test error {plan.history[-1].test_error:.1%}"
 
     def step(self, images: int, loss: float, error: float) -> None:
         """Move the bar on."""
-        self._show(self.done + 1, images, loss, error)
+        self._show(len(self.history) + 1, images, loss, error)
 
     def epoch(self, epoch: Epoch, images: int) -> None:
-        """Add the error of the test part."""
-        self.tested, self.done = f", test error {epoch.test_error:.1%}", epoch.epoch
+        """Add the error of the test part; a bar whose training ends here is full."""
+        self.tested = f", test error {epoch.test_error:.1%}"
+        self.history.append(epoch)
+        if self.plan.ended(self.history):
+            self.bar.total = epoch.epoch * self.plan.images
+            if hasattr(self.bar, "container"):  # a notebook's bar keeps its length elsewhere, too
+                self.bar.container.children[1].max = self.bar.total
         self._show(epoch.epoch, images, epoch.train_loss, epoch.train_error)
 
     def _show(self, epoch: int, images: int, loss: float, error: float) -> None:
-        text = f"epoch {epoch}/{self.epochs}, loss {loss:.3f}, error {error:.1%}{self.tested}"
+        of = " of at most " if self.plan.recipe.ending == "fitted" else "/"
+        place = f"epoch {epoch}{of}{self.plan.recipe.epochs}"
+        text = f"{place}, loss {loss:.3f}, error {error:.1%}{self.tested}"
         self.bar.set_postfix_str(text, refresh=False)
         self.bar.update(images)
 

@@ -74,6 +74,8 @@ def test_a_row_says_what_the_run_says(faces: str) -> None:
     said |= {
         "accuracy": run.accuracy,
         "errors": len(run.errors),
+        "last_epoch": 12,
+        "last_errors": " ".join(map(str, run.last_errors)),
         "kept_epoch": 1 + int(run.history["test_error"].argmin()),
         "seconds": pytest.approx(run.timings["seconds"].sum()),
         "run": run.folder.name,
