@@ -54,8 +54,25 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Test:
+    """An assertion about a number that each network has; one of the last four is given."""
+
+    number: str  # its key
+    says: str
+    central: bool = False  # whether the claim stands or falls with it
+    above: float | None = None  # the mean over networks exceeds this value
+    below: float | None = None  # the mean over networks is less than this value
+    least: float | None = None  # the number of every network is at least this value
+    within: str = ""  # "paper": the paper's number lies in the range of networks
+
+
+@dataclass(frozen=True)
 class Claim:
-    """An item that the paper shows, or an assertion that it makes, in our words."""
+    """An item that the paper shows, or an assertion that it makes, in our words.
+
+    ``kind`` is shown (by construction), asserted (its ``tests`` follow its ``rule``), or open
+    (``missing`` says what its test takes).
+    """
 
     id: str
     part: str
@@ -66,7 +83,9 @@ class Claim:
     chapter: str = ""
     also: tuple[str, ...] = ()
     note: str = ""
-    out_of_scope_now: str = ""
+    missing: str = ""
+    rule: str = ""
+    tests: tuple[Test, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -269,7 +288,19 @@ def _flatten(groups: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _claim(id: str, entry: Mapping[str, Any]) -> Claim:
-    return Claim(id, **{**entry, "also": tuple(entry.get("also", ()))})
+    tests = tuple(_test(id, each) for each in entry.get("tests", ()))
+    return Claim(id, **{**entry, "also": tuple(entry.get("also", ())), "tests": tests})
+
+
+def _test(id: str, entry: Mapping[str, Any]) -> Test:
+    test = Test(**entry)
+    asked = [test.above, test.below, test.least, test.within or None]
+    if sum(each is not None for each in asked) != 1 or claim_of(test.number) != id:
+        raise UserError(
+            f"test of '{test.number}' in paper.toml is none of claim {id}: "
+            "give a number of it, and one of above, below, least and within"
+        )
+    return test
 
 
 def _number(key: str, entry: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Number:

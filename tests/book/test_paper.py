@@ -111,7 +111,7 @@ def test_every_number_has_a_label_a_unit_and_a_place_and_every_claim_a_chapter()
         assert about.value is not None, key
     for claim in paper.claims():
         assert claim.kind in ("shown", "asserted"), claim.id
-        assert claim.chapter or claim.out_of_scope_now, claim.id
+        assert claim.chapter or claim.missing, claim.id
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def all_verdicts(verdict="holds"):
     return {
         claim.id: Verdict(claim.id, verdict, f"reason for {claim.id}.")
         for claim in paper.claims()
-        if not claim.out_of_scope_now
+        if not claim.missing
     }
 
 
@@ -216,8 +216,8 @@ def test_every_claim_has_a_block_with_its_statement_verdict_and_chapter():
         assert claim.place in what
         assert (claim.note in what) or not claim.note
         assert (f"/notebooks/{claim.chapter}>" in what) or not claim.chapter
-        reason = claim.out_of_scope_now or f"reason for {claim.id}."
-        assert judged == f"**{UNTESTED if claim.out_of_scope_now else 'holds'}**: {reason}"
+        reason = claim.missing or f"reason for {claim.id}."
+        assert judged == f"**{UNTESTED if claim.missing else 'holds'}**: {reason}"
 
 
 def test_papers_number_and_ours_stand_in_their_columns_and_computed_ones_are_marked():

@@ -34,12 +34,12 @@ def claims_page(
         paper.claim(id)
     ours = {key: replace(paper.describe(key), key=key, value=numbers[key]) for key in numbers}
     for claim in claims:
-        if claim.id not in verdicts and not claim.out_of_scope_now:
+        if claim.id not in verdicts and not claim.missing:
             raise UserError(
                 f"claim {claim.id} ({claim.title}) has no verdict: "
                 f"notebook {claim.chapter} has to record one"
             )
-    judged = {claim.id: (UNTESTED, claim.out_of_scope_now) for claim in claims}
+    judged = {claim.id: (UNTESTED, claim.missing) for claim in claims}
     judged |= {id: (found.verdict, found.reason) for id, found in verdicts.items()}
     reached = [verdict for verdict, _ in judged.values()]
     page = TEMPLATES.get_template("claims.md.j2").render(
