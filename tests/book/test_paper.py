@@ -110,7 +110,11 @@ def test_every_number_has_a_label_a_unit_and_a_place_and_every_claim_a_chapter()
         assert all((about.label, about.unit, about.place)), key
         assert about.value is not None, key
     for claim in paper.claims():
-        assert claim.kind in ("shown", "asserted"), claim.id
+        assert claim.kind in ("shown", "asserted", "open"), claim.id
+        assert bool(claim.tests) == bool(claim.rule) == (claim.kind == "asserted"), claim.id
+        assert bool(claim.missing) == (claim.kind == "open"), claim.id
+        assert (claim.kind == "asserted") == any(test.central for test in claim.tests), claim.id
+        assert all(paper.number(test.number) for test in claim.tests if test.within), claim.id
         assert claim.chapter or claim.missing, claim.id
 
 
