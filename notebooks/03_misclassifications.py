@@ -34,13 +34,16 @@ from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import proportion_interval
-from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, endings, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed)
 runs = [study.run(task) for task in study.tasks]
 identity, emotion = runs[0], runs[-1]
+
+# %%
+endings(*runs)
 
 # %% [markdown]
 # ## The paper's counts beside ours

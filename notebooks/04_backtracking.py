@@ -43,7 +43,7 @@ from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
 from tinyvgg.chapters.statistics import averages, bootstrap_interval, proportion_interval
-from tinyvgg.chapters.verdicts import conclude, mean_with_interval, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import top_pixels
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.trace import record
@@ -53,6 +53,9 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed)
 runs = {task: study.run(task) for task in study.tasks}
 identity = runs[study.tasks[0]]
+
+# %%
+endings(*runs.values())
 
 # %% [markdown]
 # ## From the class to the last hidden layer

@@ -42,7 +42,7 @@ from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.statistics import averages
-from tinyvgg.chapters.verdicts import conclude, record_numbers
+from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
 from tinyvgg.deconvolution import PUBLISHED, deconvolve, max_pool, unpool
 from tinyvgg.network import Convolution, Pooling
 from tinyvgg.trace import record
@@ -53,6 +53,9 @@ from tinyvgg.training.runs import build_model
 study = open_study(profile, faces, seed)
 task = study.tasks[0]
 run = study.run(task)
+
+# %%
+endings(run)
 
 # %% [markdown]
 # ## Sizes

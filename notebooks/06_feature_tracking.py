@@ -39,7 +39,7 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import follow_errors
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import averages
-from tinyvgg.chapters.verdicts import conclude, mean_with_interval, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers, whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.experiments import open_study
@@ -48,6 +48,9 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed)
 runs = {task: study.run(task) for task in study.tasks}
 first = study.tasks[0]
+
+# %%
+endings(*runs.values())
 
 # %% [markdown]
 # ## Algorithm 2

@@ -35,7 +35,7 @@ from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
 from tinyvgg.chapters.statistics import proportion_interval
-from tinyvgg.chapters.verdicts import mean_with_interval, record_numbers, whole
+from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair, smallest_repair
 from tinyvgg.tracking import rescore
@@ -44,6 +44,7 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, progress=False)
 runs = {task: study.run(task) for task in study.tasks}
 pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
+endings(*runs.values())
 
 # %% [markdown]
 # ## The rules

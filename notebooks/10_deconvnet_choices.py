@@ -36,7 +36,7 @@ import pandas as pd
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
-from tinyvgg.chapters.verdicts import mean_with_interval, whole
+from tinyvgg.chapters.verdicts import endings, mean_with_interval, whole
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.network import Pooling
 from tinyvgg.trace import outputs, record
@@ -46,6 +46,7 @@ study = open_study(profile, faces, seed, progress=False)
 run = study.run(study.tasks[0])
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
+endings(run)
 
 # %% [markdown]
 # ## Switches, ReLU and biases: all eight

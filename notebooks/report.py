@@ -120,7 +120,7 @@ def training_sentences(run):
         f"The network classifies the {names[run.task]} correctly in {percent(run.accuracy)} of"
         f" {len(run.labels):,} test images (95 % interval {percent(low)} to {percent(high)}); the"
         " same answer for all of them would be right in"
-        f" {percent(training.majority(run.labels))} at best."
+        f" {percent(training.majority(run.labels))} at best. Its training ended {run.ended}."
     )
     yield (
         "It has learned something."

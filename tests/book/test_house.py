@@ -16,7 +16,7 @@ BUDGETS = {
     "tinyvgg": (13_600, 62),
     "tinyvgg/*": (3_800, 17),
     "tinyvgg/faces": (1_900, None),
-    "tinyvgg/training": (2_100, None),
+    "tinyvgg/training": (2_150, None),
     "tinyvgg/chapters": (4_800, None),
     "tinyvgg/book": (1_000, None),
     "synthfaces": (5_600, 26),

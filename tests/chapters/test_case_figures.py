@@ -103,7 +103,7 @@ def test_sentences_claim_nothing_about_what_a_source_does_not_know(run):
     assert "classifies 3 subjects" in cases.network_sentence(run, "subject")
     said = cases.network_sentence(classes, "emotion")
     assert said.startswith("This source does not say which emotion an image shows")
-    assert "classifies 3 classes" in said
+    assert f"classifies 3 classes; its training ended {classes.ended}." in said
 
 
 def rates(**rows: tuple[float, float, float]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import style, training
 from tinyvgg.chapters.statistics import difference_interval, proportion_interval
 from tinyvgg.chapters.training import LiveErrors, learning_curve
+from tinyvgg.chapters.verdicts import endings
 from tinyvgg.trace import record
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
@@ -55,7 +57,9 @@ def test_another_network_is_not_table_1_and_another_recipe_not_the_papers(folder
     assert len(table) == 11
     assert set(table["Table 1"]) == set(table["output, paper"]) == {paper.NOTHING}
     recipe = replace(folder.experiment.recipe, rate=0.1, epochs=100)
-    other = folder.having(experiment=replace(folder.experiment, recipe=recipe))
+    history = pd.DataFrame({"train_error": [0.5] * 100})
+    experiment = replace(folder.experiment, recipe=recipe)
+    other = folder.having(experiment=experiment, history=history)
     found = claims([other], [0])
     assert found["T1"].verdict == "does not hold"
     assert {found["T2"].verdict, found["F5"].verdict} == {"cannot be tested here"}
@@ -162,6 +166,15 @@ def test_the_last_epoch_is_drawn_when_it_ends(shown):
     assert list(passing.get_ydata()) == [epoch.train_error for epoch in EPOCHS]
     assert list(test.get_ydata()) == [epoch.test_error for epoch in EPOCHS]
     assert test.get_label() == "test 15.0%"
+
+
+def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
+    run = made_up_run(faces, "emotion", 0.25)
+    table = training.last_errors_table([run, made_up_run(faces, "subject")])
+    assert table.columns.tolist() == ["4 before", "3 before", "2 before", "1 before", "last epoch"]
+    assert table.loc["emotion"].tolist() == run.last_errors
+    assert table.loc["emotion", "last epoch"] == len(run.errors)
+    assert endings(run).data == f"Training for emotion ended {run.ended}."
 
 
 def test_a_training_that_ends_early_is_drawn_to_its_end(faces):

@@ -36,10 +36,13 @@ def run(task: str) -> Run:
     named = Experiment(task, "synthetic", "0" * 16, classes, SIZE, 6, (24, 16), recipe, 0)
     model = fitted(build_model(named), faces, task, generator)
     rows = np.arange(len(index))
-    given = {"faces": faces, "split": Split(rows[:0], rows), "history": pd.DataFrame()}
+    history = pd.DataFrame({"train_error": [0.0] * 5, "test_error": 1 / 3})
+    given = {"faces": faces, "split": Split(rows[:0], rows), "history": history}
     with torch.no_grad():
         logits = model(faces.tensor(rows))
-    return Run(named, model=model, logits=logits, manifest={"device": "cpu"}, **given)
+    return Run(
+        named, model=model, logits=logits, manifest={"device": "cpu", "training_images": 0}, **given
+    )
 
 
 def fitted(model: TinyVGG, faces: Faces, task: str, generator: np.random.Generator) -> TinyVGG:

@@ -168,5 +168,6 @@ def test_one_profile_is_the_papers_and_gives_small_folders_enough_steps() -> Non
     paper = PROFILES["paper"]
     assert paper.recipe(2400) == Recipe(epochs=100, batch=12, rate=0.01, ending="epochs")
     assert (paper.size, paper.maps, paper.dense) == (224, 32, (1024, 512, 256))
+    assert PROFILES["quick"].recipe(2400) == Recipe(epochs=100, ending="fitted")
     small = paper.recipe(102)
     assert small.epochs * -(-102 // small.batch) >= paper.least_steps

@@ -325,9 +325,12 @@ def differing(run: Run, case: Case) -> list[str]:
 
 
 def network_sentence(run: Run, asked: str) -> str:
-    """Describe the classes of a run's network, and the columns that the run lacks for a chapter."""
+    """Describe a run's network, and the columns that the run lacks for a chapter."""
     plurals = {"subject": "subjects", "emotion": "emotions", "class": "classes"}
-    about = f"he network of this run classifies {len(run.classes)} {plurals[run.task]}."
+    about = (
+        f"he network of this run classifies {len(run.classes)} {plurals[run.task]}; its training"
+        f" ended {run.ended}."
+    )
     lacks = lacking(run, asked).removesuffix(".")
     return f"{lacks}: where the text speaks of {plurals[asked]}, t{about}" if lacks else f"T{about}"
 

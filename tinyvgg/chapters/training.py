@@ -32,6 +32,7 @@ from tinyvgg.trace import Trace
 from tinyvgg.training.batches import resident
 from tinyvgg.training.loop import predict
 from tinyvgg.training.runs import Run
+from tinyvgg.training.settings import FITTED
 from tinyvgg.training.watching import Epoch, Plan, Watcher, constant_loss
 
 FORMS = {
@@ -40,6 +41,11 @@ FORMS = {
     "dense": "dense, {units} neurons",
 }
 """The descriptions of layers in tables, by their names in Table 1."""
+ENDINGS = {
+    "epochs": "after these",
+    "fitted": f"after {FITTED} in a row without a training error in passing",
+}
+"""The descriptions of when a training ends, by the values of the setting ``ending``."""
 MARGIN = 0.05
 """Accuracies this much below the paper's still count as met in part."""
 SHARE = 0.05
@@ -149,6 +155,14 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
+def last_errors_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return the test errors of the last epochs, by how many epochs before the end."""
+    rows = {paper.TASK_NAMES[run.task]: run.last_errors[::-1] for run in runs}
+    table = pd.DataFrame.from_dict(rows, orient="index").astype("Int64").iloc[:, ::-1]
+    table = table.rename(columns=lambda before: f"{before} before" if before else "last epoch")
+    return table.rename_axis("task")
+
+
 def verdicts(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Verdict]:
     """Return T1, P1, T2 and F5, by the rules that the chapter states."""
     lack = lacking(runs, "subject", "emotion")
@@ -174,9 +188,10 @@ def _recipe(runs: Sequence[Run]) -> list[Part]:
     recipes, initial = [r.experiment.recipe for r in runs], runs[0].experiment.design.initialisation
     plain = recipes[0].optimiser == "sgd" and initial == "glorot"
     parts = [Part(plain, "Glorot and Bengio's initial weights, plain gradient descent")]
-    for name in ("batch", "rate", "epochs"):
+    trained = {name: [getattr(recipe, name) for recipe in recipes] for name in ("batch", "rate")}
+    trained["epochs"] = [len(run.history) for run in runs]
+    for name, values in trained.items():
         about = paper.quantity(f"p1.both.{name}")
-        values = [getattr(recipe, name) for recipe in recipes]
         same = all(value == about.value for value in values)
         shown = " and ".join(dict.fromkeys(f"{value:g}" for value in values))
         parts.append(Part(same, f"{about.label} {shown}" + ("" if same else f" for {about.text}")))

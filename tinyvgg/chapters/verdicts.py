@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
-from IPython.display import HTML, display
+from IPython.display import HTML, Markdown, display
 
 from tinyvgg import paper
 from tinyvgg.chapters.statistics import bootstrap_interval
 from tinyvgg.chapters.style import Missing
 from tinyvgg.errors import UserError
+from tinyvgg.training.runs import Run
 
 VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
 GLUED = "application/papermill.record/"
@@ -69,6 +70,12 @@ def lacking(of: Any, *columns: str) -> str:
     index: Any = getattr(getattr(first, "faces", first), "index", first)
     missing = [column for column in columns if not index.has(column)]
     return f"This source does not say which {either(missing)} an image shows." if missing else ""
+
+
+def endings(*runs: Run) -> Markdown:
+    """Show when and why the training of each network ended."""
+    names = paper.TASK_NAMES
+    return Markdown(" ".join(f"Training for {names[r.task]} ended {r.ended}." for r in runs))
 
 
 def either(words: Sequence[str]) -> str:

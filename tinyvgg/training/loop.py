@@ -324,11 +324,9 @@ def train(
         raise UserError("selection 'validation' needs a validation part, and none was given")
     # the name of the training, which its checkpoints carry
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
-    plain = json.dumps([asdict(recipe), seed, name, shapes], sort_keys=True)
-    digest = hashlib.sha256(plain.encode())
-    for rows in (parts.train, parts.test, parts.validation):
-        digest.update(rows.astype(np.int64).tobytes() + b"|")
-    identity = digest.hexdigest()
+    rows = {part: numbers.tolist() for part, numbers in vars(parts).items()}
+    plain = json.dumps([asdict(recipe), seed, name, shapes, rows], sort_keys=True)
+    identity = hashlib.sha256(plain.encode()).hexdigest()
     with repeatable(recipe.precision):
         return _Training(
             model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
@@ -385,8 +383,7 @@ class _Training:
                 self._epoch()
         if self.kept:
             self.model.load_state_dict(self.kept)
-        times = tuple(self.seconds)
-        return Trained(tuple(self.history), times, self._best(), ended, self.sessions)
+        return Trained(tuple(self.history), tuple(self.seconds), self._best(), ended, self.sessions)
 
     def _epoch(self) -> None:
         """Do the rest of an epoch, with its tests and a checkpoint."""

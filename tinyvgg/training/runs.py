@@ -305,12 +305,12 @@ def listed() -> pd.DataFrame:
             state = DAMAGED
         # without hidden files, which come and go while a run is trained
         facts = [path.stat() for path in folder.glob("[!.]*") if path.is_file()]
-        accuracy = manifest.get("accuracy") if state == COMPLETE else None
+        kept = manifest if state == COMPLETE else {}
+        accuracy, why = kept.get("accuracy"), kept.get("ended")
         changed = [fact.st_mtime for fact in facts] or [folder.stat().st_mtime]
         ended = manifest.get("finished", max(changed))
         seed = _plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
-        why = manifest.get("ended")
         rows.append((folder.name, state, accuracy, seed, time.time() - ended, size, why))
     names = ["name", "state", "accuracy", "seed", "age", "size", "ended"]
     table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})

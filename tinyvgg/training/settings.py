@@ -179,17 +179,17 @@ class Profile:
     size: int  # side of the images in pixels
     subjects: int | None  # number of synthetic subjects; None for all 67
     ending: str  # of its trainings, as in `Recipe`
-    least_steps: int  # small sets of photographs have few an epoch, and get more epochs for it
-    epochs: int = 100  # at most, where the ending is ``fitted``
+    least_steps: int  # small sets of photographs have few an epoch, and may have more epochs
+    epochs: int = 100  # of other sets; the most, where the ending is ``fitted``
     batch: int = 12
     rate: float = 0.01
     maps: int = 32  # feature maps of every convolution
     dense: tuple[int, ...] = (1024, 512, 256)  # neurons of the hidden dense layers
 
     def recipe(self, images: int) -> Recipe:
-        """Return the settings of a training on that many images, the same for every task.
+        """Return the settings of a training on that many images, whatever the task.
 
-        Where all `epochs` have fewer steps than `least_steps`, there are as many as these take.
+        Where `epochs` have fewer than `least_steps` steps, there are as many as these take.
         """
         batch = min(self.batch, images)
         steps = -(-images // batch)

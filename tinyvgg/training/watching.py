@@ -99,7 +99,6 @@ class ProgressBar(Watcher):
     def __init__(self, title: str) -> None:
         self.title = title
         self.bar: Any = None
-        self.tested = ""
 
     def begin(self, plan: Plan) -> None:
         """Show the bar."""
@@ -111,8 +110,6 @@ class ProgressBar(Watcher):
             unit_scale=True,
         )
         self.plan, self.history = plan, list(plan.history)
-        if plan.history:
-            self.tested = f", test error {plan.history[-1].test_error:.1%}"
 
     def step(self, images: int, loss: float, error: float) -> None:
         """Move the bar on."""
@@ -120,7 +117,6 @@ class ProgressBar(Watcher):
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         """Add the error of the test part; a bar whose training ends here is full."""
-        self.tested = f", test error {epoch.test_error:.1%}"
         self.history.append(epoch)
         if self.plan.ended(self.history):
             self.bar.total = epoch.epoch * self.plan.images
@@ -130,8 +126,9 @@ class ProgressBar(Watcher):
 
     def _show(self, epoch: int, images: int, loss: float, error: float) -> None:
         of = " of at most " if self.plan.recipe.ending == "fitted" else "/"
+        tested = f", test error {self.history[-1].test_error:.1%}" if self.history else ""
         place = f"epoch {epoch}{of}{self.plan.recipe.epochs}"
-        text = f"{place}, loss {loss:.3f}, error {error:.1%}{self.tested}"
+        text = f"{place}, loss {loss:.3f}, error {error:.1%}{tested}"
         self.bar.set_postfix_str(text, refresh=False)
         self.bar.update(images)
 
