@@ -1,7 +1,9 @@
 """Intervals of proportions, means and differences, and counts of confusions."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 from tinyvgg.chapters.statistics import (
@@ -9,6 +11,7 @@ from tinyvgg.chapters.statistics import (
     bootstrap_interval,
     confusion,
     difference_interval,
+    estimate,
     mean_interval,
     proportion_interval,
 )
@@ -38,6 +41,15 @@ def test_interval_of_a_mean_over_few_values_is_students() -> None:
     assert mean_interval(np.array([0.5, 0.5])) == (0.5, 0.5)
     for few in ([], [0.5]):
         assert np.isnan(mean_interval(np.array(few, dtype=np.float64))).all()
+
+
+def test_an_estimate_is_the_mean_of_the_known_values_with_its_standard_error() -> None:
+    values = np.random.default_rng(2).normal(size=20)
+    assert estimate(values) == pytest.approx((values.mean(), stats.sem(values)))
+    assert estimate([*values, np.nan]) == estimate(pd.Series(values))
+    assert estimate(torch.tensor([True, False])) == pytest.approx((0.5, 0.5))
+    assert estimate([3, np.nan]) == (3.0, 0.0)
+    assert np.isnan(estimate([]).value)
 
 
 def test_bootstrap_interval_is_that_of_resampled_means() -> None:

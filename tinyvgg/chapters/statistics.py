@@ -1,9 +1,9 @@
 """Counts, rates and the uncertainty of both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,26 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+class Estimate(NamedTuple):
+    """A mean over the cases of one network, such as its errors, with its standard error."""
+
+    value: float
+    error: float
+
+
+def estimate(values: Iterable[SupportsFloat]) -> Estimate:
+    """Return the mean of the known values and its standard error; NaN where none is known.
+
+    A single value says nothing about its error, which is 0 then.
+    """
+    every = np.array([float(value) for value in values])
+    known = every[~np.isnan(every)]
+    if not len(known):
+        return Estimate(float("nan"), 0.0)
+    error = known.std(ddof=1) / sqrt(len(known)) if len(known) > 1 else 0.0
+    return Estimate(float(known.mean()), float(error))
 
 
 def proportion_interval(successes: int | float, trials: int, level: float = LEVEL) -> Interval:

@@ -12,7 +12,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from tinyvgg import paper
-from tinyvgg.chapters.statistics import bootstrap_interval
+from tinyvgg.chapters.statistics import Estimate, bootstrap_interval
 from tinyvgg.chapters.style import Missing
 from tinyvgg.errors import UserError
 from tinyvgg.training.runs import Run
@@ -123,18 +123,19 @@ def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> Non
     """Record numbers of the running notebook; pages show them, `make verify` compares them.
 
     Their keys, ``claim.task.name`` such as ``t2.subject.accuracy``, are also those of the paper's
-    own numbers. None, or a number that is not finite, is left out: there was nothing to measure.
-    Another machine's values may differ by the tolerance, in their unit.
+    own numbers. An `Estimate` is recorded with its error. None, or a number that is not finite, is
+    left out: there was nothing to measure.
     """
-    for key, value in numbers.items():
+    for key, found in numbers.items():
         if not KEY.fullmatch(key):
             raise UserError(f"key {key!r} is not of the form 'claim.task.name', in lower case")
+        value, error = found if isinstance(found, Estimate) else (found, 0.0)
         plain = value.item() if hasattr(value, "item") else value
         if plain is None or (isinstance(plain, float) and not math.isfinite(plain)):
             continue
         if not isinstance(plain, paper.Value):
             raise UserError(f"number {key!r} is {plain!r}; record a number, a name or None")
-        _glue(key, plain, {"tolerance": float(tolerance)})
+        _glue(key, plain, {"error": float(error), "tolerance": float(tolerance)})
 
 
 def conclude(verdicts: Iterable[Verdict]) -> Any:
