@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import tqdm.notebook
 
 from tests.helpers.small_set import RECIPE, SmallSet, cut, network, run, same
 from tinyvgg.training import watching
@@ -71,6 +72,17 @@ def test_the_bar_shows_loss_and_error(tmp_path: Path, capsys: pytest.CaptureFixt
     assert re.search(r"\[\d\d:\d\d<00:00, .*image/s", final)
     assert f"epoch 4/4, loss {last.train_loss:.3f}, error {last.train_error:.1%}" in final
     assert f"test error {last.test_error:.1%}" in final
+
+
+def test_a_notebooks_bar_that_ends_early_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "tqdm", tqdm.notebook.tqdm)
+    bar = ProgressBar("training")
+    trained = run(tmp_path, recipe=Recipe(200, 5, 0.003, "adam", ending="fitted"), watchers=[bar])
+    drawn = bar.bar.container.children[1]
+    assert drawn.max == drawn.value == 22 * len(trained.history) < 22 * 200
+    assert drawn.bar_style == "success"
 
 
 def test_a_bar_that_ends_early_is_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
