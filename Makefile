@@ -88,7 +88,7 @@ smoke: setup  ## run all notebooks at the smoke profile with papermill, then nbv
 
 nbval: setup  ## the second half of smoke: run them again, and compare all outputs with the first ones
 	$(call timed,nbval,OMP_NUM_THREADS=1 $(BIN)/pytest --nbval -n 2 --dist loadscope \
-		-p no:cacheprovider -o addopts= -o filterwarnings= "$(SMOKE)"/smoke-synthetic-0/notebooks)
+		-p no:cacheprovider -o addopts= -o filterwarnings= "$(SMOKE)"/smoke-synthetic-0-trained/notebooks)
 
 site: setup  ## build the committed book; warnings are errors, and it has to work offline
 	$(call timed,site,$(BIN)/tinyvgg site)

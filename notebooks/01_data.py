@@ -23,6 +23,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import pandas as pd
@@ -37,7 +38,7 @@ from tinyvgg.training.experiments import open_study
 # On first use the images are rendered, or read from their folder. They are kept for later runs.
 
 # %% tags=["nbval-ignore-output"]
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 count = len(study.faces)
 
 # %% [markdown]

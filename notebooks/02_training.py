@@ -26,6 +26,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import pandas as pd
@@ -39,7 +40,7 @@ from tinyvgg.reading import read_network
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 names = {task: paper.TASK_NAMES[task] for task in study.tasks}
 
 # %%

@@ -26,6 +26,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import pandas as pd
@@ -38,7 +39,7 @@ from tinyvgg.chapters.verdicts import conclude, endings, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 runs = [study.run(task) for task in study.tasks]
 identity, emotion = runs[0], runs[-1]
 

@@ -27,6 +27,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import inspect
@@ -50,7 +51,7 @@ from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 identity = runs[study.tasks[0]]
 

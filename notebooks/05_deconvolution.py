@@ -26,6 +26,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 from copy import deepcopy
@@ -50,7 +51,7 @@ from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import build_model
 
 # %% tags=["nbval-ignore-output"]
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 task = study.tasks[0]
 run = study.run(task)
 

@@ -26,6 +26,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import numpy as np
@@ -45,7 +46,7 @@ from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 first = study.tasks[0]
 

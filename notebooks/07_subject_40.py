@@ -30,6 +30,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import numpy as np
@@ -42,7 +43,7 @@ from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
-study = open_study(profile, faces, seed, progress=False)
+study = open_study(profile, faces, seed, progress=False, networks=networks)
 run = study.run(study.tasks[0])
 Markdown(cases.network_sentence(run, "subject"))
 

@@ -26,6 +26,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import pandas as pd
@@ -41,7 +42,7 @@ from tinyvgg.repairs import repair, smallest_repair
 from tinyvgg.tracking import rescore
 from tinyvgg.training.experiments import open_study
 
-study = open_study(profile, faces, seed, progress=False)
+study = open_study(profile, faces, seed, progress=False, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 endings(*runs.values())

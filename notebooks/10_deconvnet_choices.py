@@ -27,6 +27,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 from itertools import product
@@ -42,7 +43,7 @@ from tinyvgg.network import Pooling
 from tinyvgg.trace import outputs, record
 from tinyvgg.training.experiments import open_study
 
-study = open_study(profile, faces, seed, progress=False)
+study = open_study(profile, faces, seed, progress=False, networks=networks)
 run = study.run(study.tasks[0])
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))

@@ -30,6 +30,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import pandas as pd
@@ -52,7 +53,7 @@ from tinyvgg.chapters.own_face import (
 from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
 
-study = open_study(profile, faces, seed, progress=False)
+study = open_study(profile, faces, seed, progress=False, networks=networks)
 
 # %% [markdown]
 # ## One cause at a time

@@ -24,6 +24,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 from importlib import metadata
@@ -41,7 +42,7 @@ from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
-study = open_study(profile, faces, seed)
+study = open_study(profile, faces, seed, networks=networks)
 shown_faces = sheet.synthetic_faces(study)
 people = sheet.looks()
 
@@ -329,18 +330,18 @@ whole(sheet.knobs_table(study))
 
 # %%
 tuned = files.measured("difficulty")
-networks = sheet.networks(tuned)
+measured = sheet.networks(tuned)
 Markdown(
-    f"Measured with {len(networks)} networks on the faces `{tuned['source']}`: "
-    f"{networks['within'].sum()} have an error rate in the range asked for."
+    f"Measured with {len(measured)} networks on the faces `{tuned['source']}`: "
+    f"{measured['within'].sum()} have an error rate in the range asked for."
     f"{sheet.changed_since(tuned)}"
 )
 
 # %%
-whole(sheet.rates_table(networks))
+whole(sheet.rates_table(measured))
 
 # %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "Two panels, one for each task, with dots and horizontal intervals beside a gray range"}}
-sheet.rates_figure(networks)
+sheet.rates_figure(measured)
 
 # %% [markdown]
 # The interval of a network is Wilson's, over its test images; that of a mean is Student's, over
@@ -348,7 +349,7 @@ sheet.rates_figure(networks)
 
 # %%
 rows = {}
-for (task, recipe, pixels), runs in networks.groupby(["task", "profile", "size"], sort=False):
+for (task, recipe, pixels), runs in measured.groupby(["task", "profile", "size"], sort=False):
     counts = sum(pd.DataFrame(by_angle) for by_angle in runs["by_angle"])
     rows[paper.TASK_NAMES[task], recipe, pixels] = {
         f"{angle}°": f"{paper.show(count.errors / count.images, 'percent')} "
@@ -361,10 +362,10 @@ whole(pd.DataFrame(rows).T.rename_axis(["task", "recipe", "pixels"]))
 # Which classes are confused? First the emotions, then the subjects:
 
 # %%
-whole(sheet.confusions_table(networks, "emotion"))
+whole(sheet.confusions_table(measured, "emotion"))
 
 # %%
-whole(sheet.confusions_table(networks, "subject"))
+whole(sheet.confusions_table(measured, "subject"))
 
 # %% [markdown]
 # ## Uses

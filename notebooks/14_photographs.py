@@ -26,6 +26,7 @@
 profile = "quick"
 faces = "synthetic"
 seed = 0
+networks = "auto"
 
 # %%
 import numpy as np
@@ -40,7 +41,7 @@ from tinyvgg.faces.index import load_faces
 from tinyvgg.faces.sources import OPTIONS, synthfaces, terms_of
 from tinyvgg.training.experiments import open_study
 
-study = open_study(profile, faces, seed, progress=False)
+study = open_study(profile, faces, seed, progress=False, networks=networks)
 
 # %% [markdown]
 # ## Where photographs come from

@@ -139,6 +139,7 @@ def _root(into: Path | None) -> Path:
 @cli.command()
 @_study_options
 @_into("reproduce")
+@click.option("--networks", type=click.Choice(["trained", "shipped"]), default="trained")
 @click.option("--fresh", is_flag=True, help="Execute unchanged notebooks, too.")
 @click.option("--no-site", is_flag=True, help="Build no site.")
 def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tinyvgg import files as paths
 from tinyvgg.book import reproduce
+from tinyvgg.faces.sources import DEFAULTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -20,7 +21,8 @@ class Workshop:
 
     def add(self, name: str, *cells: str) -> Path:
         """Write a notebook's source: the usual parameters, then these cells."""
-        head = '# %% tags=["parameters"]\nprofile = "quick"\nfaces = "synthetic"\nseed = 0\n'
+        lines = (f"{name} = {value!r}\n" for name, value in DEFAULTS.items())
+        head = '# %% tags=["parameters"]\n' + "".join(lines)
         source = self.root / "notebooks" / f"{name}.py"
         source.write_text(head + "".join(f"\n# %%\n{cell}\n" for cell in cells))
         return source

@@ -55,13 +55,15 @@ def test_a_run_shows_and_records_what_its_parameters_give_and_states_its_facts(
     assert cli.main(["notebook", "01", "-p", "profile", "smoke", "-p", "seed", "2"]) == 0
     said = capsys.readouterr().out.strip()
     target = workshop.root / said.removeprefix("The executed notebook: ")
-    assert target == workshop.root / "build" / "executed" / "smoke-synthetic-2" / "01_first.ipynb"
+    assert (
+        target == workshop.root / "build" / "executed" / "smoke-synthetic-2-auto" / "01_first.ipynb"
+    )
     executed = nbformat.read(target, as_version=4)
     assert "smoke synthetic 2" in executed.cells[-1].outputs[-1].text
     found = collect([target])
     assert found.numbers["t2.subject.accuracy"].value == pytest.approx(0.92)
     assert found.verdicts["B1"].verdict == "holds in part"
-    given = {"profile": "smoke", "faces": "synthetic", "seed": 2}
+    given = {"profile": "smoke", "faces": "synthetic", "seed": 2, "networks": "auto"}
     source_digest = notebooks.source_digest(notebooks.find("01"))
     assert notebooks.facts(target) == {"source_sha256": source_digest, **given}
     assert prepared == [{**given, "training": False}]
@@ -115,7 +117,7 @@ def test_results_of_different_parameters_have_different_places():
         for seed in (0, 1)
     }
     assert len(places) == 8
-    assert notebooks.slug(DEFAULTS) == "quick-synthetic-0"
+    assert notebooks.slug(DEFAULTS) == "quick-synthetic-0-auto"
     assert all("/" not in place and " " not in place and ":" not in place for place in places)
 
 
@@ -123,7 +125,7 @@ def test_sources_that_need_trained_networks_are_known(workshop):
     assert notebooks.trains(workshop.add("03_third", "run = study.run('subject')"))
 
 
-def test_every_notebook_has_the_three_parameters_with_the_same_defaults(repository, tmp_path):
+def test_every_notebook_has_the_same_parameters_with_the_same_defaults(repository, tmp_path):
     for source in sorted((repository / "notebooks").glob(notebooks.PATTERN)):
         assert notebooks.defaults(source) == DEFAULTS, source.name
         found = papermill.inspect_notebook(str(notebooks.convert(source, tmp_path)))

@@ -18,7 +18,7 @@ from tinyvgg.book.notebooks import normalise, refuse_private
 from tinyvgg.book.records import collect
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
-PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0}
+PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "shipped"}
 
 
 @pytest.fixture

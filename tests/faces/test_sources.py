@@ -37,7 +37,8 @@ def test_a_source_means_the_same_from_everywhere(tmp_path: Path, monkeypatch) ->
 
 
 def test_folders_are_named_alike_in_whatever_order_parameters_are_typed() -> None:
-    assert list(check({"seed": 1, "faces": "synthetic", "profile": "smoke"})) == list(DEFAULTS)
+    typed = {"networks": "trained", "seed": 1, "faces": "synthetic", "profile": "smoke"}
+    assert list(check(typed)) == list(DEFAULTS)
 
 
 def test_a_network_remembers_options_and_no_place() -> None:

@@ -17,7 +17,7 @@ from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import DEFAULTS, check_committing, named
+from tinyvgg.faces.sources import DEFAULTS, RECORDED, check_committing, named
 from tinyvgg.training.experiments import open_study
 
 LAST = "last.json"
@@ -194,10 +194,10 @@ def verify(made: Reproduction) -> pd.DataFrame:
     """Return a reproduction's numbers beside the committed ones, as `records.differences` does."""
     path = records.results_path(made.parameters)
     parameters, committed = records.read_results(path)
-    if parameters != dict(made.parameters):
+    both = [{name: each[name] for name in RECORDED} for each in (made.parameters, parameters)]
+    if both[0] != both[1]:
         fresh, known = (
-            ", ".join(f"{name} {value}" for name, value in each.items())
-            for each in (made.parameters, parameters)
+            ", ".join(f"{name} {value}" for name, value in each.items()) for each in both
         )
         raise UserError(
             f"the last reproduction is of {fresh}, {path.name} of {known}: "

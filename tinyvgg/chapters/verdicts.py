@@ -73,9 +73,12 @@ def lacking(of: Any, *columns: str) -> str:
 
 
 def endings(*runs: Run) -> Markdown:
-    """Show when and why the training of each network ended."""
+    """Show when and why the training of each network ended, and whether it is a shipped one."""
     names = paper.TASK_NAMES
-    return Markdown(" ".join(f"Training for {names[r.task]} ended {r.ended}." for r in runs))
+    said = [f"Training for {names[r.task]} ended {r.ended}." for r in runs]
+    ships = any(run.manifest.get("rounded") for run in runs)
+    said += ["What is shown is of the networks that ship with the project."] if ships else []
+    return Markdown(" ".join(said))
 
 
 def either(words: Sequence[str]) -> str:

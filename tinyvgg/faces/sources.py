@@ -40,7 +40,13 @@ middle, ``largest`` takes the largest of several faces and leaves the image out 
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
 SYNTHETIC_TASKS = ("subject", "emotion")
-DEFAULTS: Mapping[str, Any] = {"profile": "quick", "faces": "synthetic", "seed": 0}
+TRAINED, SHIPPED = "trained", "shipped"
+NETWORKS = (TRAINED, SHIPPED, AUTO)
+"""Whose networks a study shows: its own, or those that ship with the project, which are there for
+one study alone; ``auto`` takes these for that study, and else its own."""
+RECORDED: Mapping[str, Any] = {"profile": "quick", "faces": "synthetic", "seed": 0}
+"""The study that is recorded, and whose networks ship."""
+DEFAULTS: Mapping[str, Any] = {**RECORDED, "networks": AUTO}
 
 
 def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
@@ -202,8 +208,10 @@ def check_task(task: str | None, source: str) -> str:
 
 def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse values that no study can be opened with; return them with an absolute source."""
-    check_study(*(parameters[name] for name in DEFAULTS))
-    ordered = {name: parameters[name] for name in DEFAULTS}  # folders are named in this order
+    check_study(*(parameters[name] for name in RECORDED))
+    check_one_of("networks", parameters.get("networks", AUTO), NETWORKS)
+    # folders are named in this order
+    ordered = {name: parameters[name] for name in DEFAULTS if name in parameters}
     return {**ordered, **parameters, "faces": absolute(parameters["faces"])}
 
 

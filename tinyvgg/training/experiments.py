@@ -14,14 +14,31 @@ from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 
 from tinyvgg import files as paths
+from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
-from tinyvgg.faces.sources import check_study
+from tinyvgg.faces.sources import (
+    NETWORKS,
+    RECORDED,
+    SHIPPED,
+    TRAINED,
+    absolute,
+    check_one_of,
+    check_study,
+    tasks_of,
+)
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
 from tinyvgg.training.loop import Parts, agree, assemble, check_device, predict, train
-from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
+from tinyvgg.training.runs import (
+    Experiment,
+    Run,
+    build_model,
+    is_complete,
+    read_manifest,
+    shipped,
+)
 from tinyvgg.training.settings import PROFILES, Design, Profile, changed, check_settings
 from tinyvgg.training.watching import (
     Log,
@@ -57,6 +74,25 @@ def train_or_load(
                 _train(experiment, faces, device, fabric, watching)
         agree(fabric, None)
     return Run(experiment, faces=faces, manifest=read_manifest(folder))
+
+
+def load_shipped(experiment: Experiment, faces: Faces) -> Run:
+    """Return the run that ships for an experiment, with logits of the network as it ships.
+
+    Raises:
+        UserError: it is damaged, or of other faces or another recipe than the experiment.
+    """
+    folder = shipped(experiment.task)
+    manifest = read_manifest(folder, way="'git checkout results' brings it back")
+    if manifest["name"] != experiment.name:
+        raise UserError(
+            f"network in {str(folder)!r} is {manifest['name']}, and this study's would be"
+            f" {experiment.name}: its faces or its recipe have changed; networks=trained trains it"
+        )
+    run = Run(experiment, folder, faces=faces, manifest=manifest, name=experiment.name)
+    source = resident(faces, experiment.task, "cpu", run.scaling)
+    logits, _ = predict(run.model, source, run.split.test)
+    return run.having(logits=logits, model=run.model)
 
 
 @contextmanager
@@ -154,6 +190,7 @@ class Study:
     seed: int  # seed of split, initial weights and batch order
     progress: bool = True  # whether to show progress bars
     settings: Mapping[str, Any] = field(default_factory=dict)  # departures from the profile
+    networks: str = TRAINED  # its own, or those that ship with the project: SHIPPED
 
     @cached_property
     def faces(self) -> Faces:
@@ -163,7 +200,8 @@ class Study:
 
     def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
         """Return a study of the same faces, loaded once, with another seed and other settings."""
-        other = replace(self, seed=seed, settings=check_settings(settings))
+        changes = check_settings(settings)
+        other = replace(self, seed=seed, settings=changes, networks=TRAINED)
         vars(other)["faces"] = self.faces
         return other
 
@@ -199,7 +237,9 @@ class Study:
 
     def run(self, task: str, *, device: str | None = None, watchers: Sequence[Watcher] = ()) -> Run:
         """Return the trained network of a task; trained on first use, loaded ever after."""
-        if task not in self._runs:
+        if task not in self._runs and self.networks == SHIPPED:
+            self._runs[task] = load_shipped(self.experiment(task), self.faces)
+        elif task not in self._runs:
             fabric = assemble(check_device(device))
             with nullcontext() if fabric is None else fabric.rank_zero_first():
                 faces = self.faces  # rendered by one process, read by the others
@@ -215,11 +255,32 @@ def open_study(
     seed: int = 0,
     progress: bool = True,
     settings: Mapping[str, Any] | None = None,
+    networks: str = TRAINED,
 ) -> Study:
     """Open a profile, a source of faces (`load_faces`) and a seed: the one door of the notebooks.
 
     The seed is that of split, initial weights and batch order; the set of faces stays the same.
-    Settings depart from the profile, such as ``{"optimiser": "adam"}``.
+    Settings depart from the profile, such as ``{"optimiser": "adam"}``. Networks are ``trained``
+    here, or the ``shipped`` ones, which are there for the recorded study alone (`RECORDED`);
+    ``auto`` takes these where they are, and trains elsewhere.
     """
     check_study(profile, faces, seed)
-    return Study(PROFILES[profile], faces, seed, progress, check_settings(settings or {}))
+    changes = check_settings(settings or {})
+    asked = {"profile": profile, "faces": faces, "seed": seed, **changes}
+    return Study(PROFILES[profile], faces, seed, progress, changes, _whose(networks, asked))
+
+
+def _whose(networks: str, asked: Mapping[str, Any]) -> str:
+    """Return `TRAINED` or `SHIPPED`; refuse shipped networks where none are."""
+    check_one_of("networks", networks, NETWORKS)
+    if networks == TRAINED:
+        return TRAINED
+    fault, there = "", [is_complete(shipped(task)) for task in tasks_of(asked["faces"])]
+    if {**asked, "faces": absolute(asked["faces"])} != RECORDED:
+        said = (" ".join(map(str, each.values())) for each in (RECORDED, asked))
+        fault = "are of {}, and not of {}".format(*said)
+    elif not all(there):
+        fault = f"are not in {str(shipped(''))!r}, which a checkout has"
+    if fault and networks == SHIPPED:
+        raise UserError(f"shipped networks {fault}; networks=trained trains those of this study")
+    return TRAINED if fault else SHIPPED

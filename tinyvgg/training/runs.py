@@ -37,6 +37,7 @@ HISTORY, GRADIENTS, TIMINGS = "history.csv", "gradients.csv", "timings.csv"
 WEIGHTS, PREDICTIONS = "weights.safetensors", "predictions.npz"
 ELSEWHERE = "elsewhere"
 """The stand-in for the place of photographs, which a run does not keep."""
+AGAIN = "remove the folder to train again, or set TINYVGG_HOME to another"
 COMPLETE, TRAINING, INTERRUPTED, DAMAGED = "complete", "in training", "interrupted", "damaged"
 
 
@@ -235,6 +236,14 @@ class Run:
         return 1 - len(self.errors) / len(self.labels)
 
 
+def shipped(task: str) -> Path:
+    """Return the folder of the network of a task that ships with the project.
+
+    It is a run's, with weights that 16 bits hold, and without the logits that follow from them.
+    """
+    return paths.results() / "networks" / task
+
+
 def is_complete(folder: Path) -> bool:
     """Return whether a run came to its end here."""
     return (folder / MANIFEST).exists()
@@ -262,10 +271,11 @@ def write(
     paths.write_text(folder / MANIFEST, as_json(manifest))
 
 
-def read_manifest(folder: Path, hashes: bool = True) -> Mapping[str, Any]:
+def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mapping[str, Any]:
     """Check a complete run's files, and return its manifest.
 
-    `hashes` says whether to read the files, too, and not only look at their sizes.
+    `hashes` says whether to read the files, too, and not only look at their sizes; `way` is the
+    way out where they are damaged.
     """
     manifest = _plain(folder / MANIFEST)
     made_as, fault = manifest.get("format"), ""
@@ -283,10 +293,7 @@ def read_manifest(folder: Path, hashes: bool = True) -> Mapping[str, Any]:
             fault = f"has a damaged {name}, or none"
             break
     if fault:
-        raise UserError(
-            f"run folder {str(folder)!r} {fault}; remove the folder to train again, or set"
-            " TINYVGG_HOME to another"
-        )
+        raise UserError(f"run folder {str(folder)!r} {fault}; {way}")
     return manifest
 
 
