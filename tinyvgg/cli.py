@@ -145,8 +145,7 @@ def _root(into: Path | None) -> Path:
 def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> None:
     """Render the faces, train, run all notebooks, and build the site."""
     from tinyvgg.book import records, reproduce
-    from tinyvgg.book.notebooks import shown
-    from tinyvgg.faces.sources import check
+    from tinyvgg.book.notebooks import check, shown
 
     made = reproduce.reproduce(check(study), _root(into), fresh)
     if not no_site:
@@ -202,10 +201,9 @@ def publish(folder: Path, into: Path | None, confirm: bool) -> None:
 def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -> None:
     """Convert and run one notebook, by its number or name such as 04_backtracking."""
     from tinyvgg.book import notebooks, reproduce
-    from tinyvgg.faces.sources import check
 
     source = notebooks.find(name)
-    parameters = check(notebooks.typed_parameters(source, pairs))
+    parameters = notebooks.check(notebooks.typed_parameters(source, pairs))
     if output and output.is_dir():
         raise UserError(f"output {str(output)!r} is a folder; name a file")
     reproduce.prepare(parameters, training=notebooks.trains(source))
@@ -380,8 +378,9 @@ def explain(
 @click.option("-o", "--output", type=FOLDER, help="FILE.html (default: below build/reports).")
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
     """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
+    from tinyvgg.book.notebooks import check
     from tinyvgg.book.report import check_place, report
-    from tinyvgg.faces.sources import check, check_task, named
+    from tinyvgg.faces.sources import check_task, named
 
     asked = check(study)
     tasks = [] if task is None else [check_task(task, asked["faces"])]

@@ -8,7 +8,7 @@ import pytest
 
 from tinyvgg import files as paths
 from tinyvgg.book import reproduce
-from tinyvgg.faces.sources import DEFAULTS
+from tinyvgg.book.notebooks import DEFAULTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -13,10 +13,9 @@ from papermill.exceptions import PapermillExecutionError
 from tinyvgg import cli
 from tinyvgg import files as paths
 from tinyvgg.book import notebooks
-from tinyvgg.book.notebooks import WIDGET_STATE, WIDGET_VIEW, normalise, refuse_private
+from tinyvgg.book.notebooks import DEFAULTS, WIDGET_STATE, WIDGET_VIEW, normalise, refuse_private
 from tinyvgg.book.records import collect
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import DEFAULTS
 
 
 def run(source: Path, folder: Path) -> Path:
@@ -119,6 +118,11 @@ def test_results_of_different_parameters_have_different_places():
     assert len(places) == 8
     assert notebooks.slug(DEFAULTS) == "quick-synthetic-0-auto"
     assert all("/" not in place and " " not in place and ":" not in place for place in places)
+
+
+def test_folders_are_named_alike_in_whatever_order_parameters_are_typed():
+    typed = {"networks": "trained", "seed": 1, "faces": "synthetic", "profile": "smoke"}
+    assert list(notebooks.check(typed)) == list(DEFAULTS)
 
 
 def test_sources_that_need_trained_networks_are_known(workshop):

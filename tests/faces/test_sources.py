@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import DEFAULTS, absolute, check, named, parse_source
+from tinyvgg.faces.sources import absolute, named, parse_source
 
 
 def test_a_source_is_taken_apart() -> None:
@@ -34,11 +34,6 @@ def test_a_source_means_the_same_from_everywhere(tmp_path: Path, monkeypatch) ->
     monkeypatch.chdir(tmp_path)
     assert absolute("rafd:x::boxes=b.csv") == f"rafd:{tmp_path}/x::boxes={tmp_path}/b.csv"
     assert named("london:some/where::crop=centre") == "london:where"
-
-
-def test_folders_are_named_alike_in_whatever_order_parameters_are_typed() -> None:
-    typed = {"networks": "trained", "seed": 1, "faces": "synthetic", "profile": "smoke"}
-    assert list(check(typed)) == list(DEFAULTS)
 
 
 def test_a_network_remembers_options_and_no_place() -> None:

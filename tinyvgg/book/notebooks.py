@@ -24,9 +24,11 @@ from papermill.exceptions import PapermillExecutionError
 
 from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import check_one_of
-from tinyvgg.training.settings import PROFILES
+from tinyvgg.faces.sources import absolute, check_one_of, check_study
+from tinyvgg.training.settings import AUTO, NETWORKS, PROFILES, RECORDED
 
+DEFAULTS: Mapping[str, Any] = {**RECORDED, "networks": AUTO}
+"""The parameters of a notebook."""
 PATTERN = "[0-9][0-9]_*.py"
 PARAMETERS = re.compile(r'(?ms)^# %%[^\n]*tags=\[[^\]\n]*"parameters".*?(?=^# %%|\Z)')
 """The cell with a notebook's parameters."""
@@ -92,6 +94,15 @@ def typed_parameters(source: Path, pairs: Iterable[tuple[str, str]]) -> dict[str
             raise UserError(f"{name} {value!r} is not a whole number, such as {typed[name]}")
         typed[name] = int(value) if whole else value
     return typed
+
+
+def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse values that no study can be opened with; return them with an absolute source."""
+    check_study(*(parameters[name] for name in RECORDED))
+    check_one_of("networks", parameters.get("networks", AUTO), NETWORKS)
+    # folders are named in this order
+    ordered = {name: parameters[name] for name in DEFAULTS if name in parameters}
+    return {**ordered, **parameters, "faces": absolute(parameters["faces"])}
 
 
 def trains(source: Path) -> bool:

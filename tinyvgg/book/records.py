@@ -13,9 +13,9 @@ import pandas as pd
 
 import tinyvgg
 from tinyvgg import files, paper
+from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.chapters.verdicts import TEXT, Verdict
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import DEFAULTS
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from tqdm import tqdm
 from tinyvgg import files
 from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
+from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import DEFAULTS, RECORDED, check_committing, named
+from tinyvgg.faces.sources import check_committing, named
 from tinyvgg.training.experiments import open_study
+from tinyvgg.training.settings import RECORDED
 
 LAST = "last.json"
 COMMITTED = "synthetic"

@@ -6,7 +6,7 @@ This is the border to the renderer: the rest of the package imports `synthfaces`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import synthfaces as synthfaces
 from tinyvgg.errors import UserError
@@ -40,13 +40,6 @@ middle, ``largest`` takes the largest of several faces and leaves the image out 
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
 SYNTHETIC_TASKS = ("subject", "emotion")
-TRAINED, SHIPPED = "trained", "shipped"
-NETWORKS = (TRAINED, SHIPPED, AUTO)
-"""Whose networks a study shows: its own, or those that ship with the project, which are there for
-one study alone; ``auto`` takes these for that study, and else its own."""
-RECORDED: Mapping[str, Any] = {"profile": "quick", "faces": "synthetic", "seed": 0}
-"""The study that is recorded, and whose networks ship."""
-DEFAULTS: Mapping[str, Any] = {**RECORDED, "networks": AUTO}
 
 
 def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
@@ -204,15 +197,6 @@ def check_task(task: str | None, source: str) -> str:
     if task is not None and task not in tasks:
         raise UserError(f"task {task!r} is not one of {', '.join(tasks)} of faces {source!r}")
     return task or tasks[0]
-
-
-def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse values that no study can be opened with; return them with an absolute source."""
-    check_study(*(parameters[name] for name in RECORDED))
-    check_one_of("networks", parameters.get("networks", AUTO), NETWORKS)
-    # folders are named in this order
-    ordered = {name: parameters[name] for name in DEFAULTS if name in parameters}
-    return {**ordered, **parameters, "faces": absolute(parameters["faces"])}
 
 
 @dataclass(frozen=True)

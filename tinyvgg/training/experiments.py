@@ -16,16 +16,7 @@ from safetensors.torch import save_file
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
-from tinyvgg.faces.sources import (
-    NETWORKS,
-    RECORDED,
-    SHIPPED,
-    TRAINED,
-    absolute,
-    check_one_of,
-    check_study,
-    tasks_of,
-)
+from tinyvgg.faces.sources import absolute, check_one_of, check_study, tasks_of
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
@@ -39,7 +30,17 @@ from tinyvgg.training.runs import (
     read_manifest,
     shipped,
 )
-from tinyvgg.training.settings import PROFILES, Design, Profile, changed, check_settings
+from tinyvgg.training.settings import (
+    NETWORKS,
+    PROFILES,
+    RECORDED,
+    SHIPPED,
+    TRAINED,
+    Design,
+    Profile,
+    changed,
+    check_settings,
+)
 from tinyvgg.training.watching import (
     Log,
     ProgressBar,
@@ -277,8 +278,8 @@ def _whose(networks: str, asked: Mapping[str, Any]) -> str:
         return TRAINED
     fault, there = "", [is_complete(shipped(task)) for task in tasks_of(asked["faces"])]
     if {**asked, "faces": absolute(asked["faces"])} != RECORDED:
-        said = (" ".join(map(str, each.values())) for each in (RECORDED, asked))
-        fault = "are of {}, and not of {}".format(*said)
+        both = (", ".join(f"{k} {v}" for k, v in each.items()) for each in (RECORDED, asked))
+        fault = "are of {}; this study is of {}".format(*both)
     elif not all(there):
         fault = f"are not in {str(shipped(''))!r}, which a checkout has"
     if fault and networks == SHIPPED:

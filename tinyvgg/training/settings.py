@@ -22,6 +22,11 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The values of the settings that are names; the first is the paper's."""
+TRAINED, SHIPPED, AUTO = NETWORKS = ("trained", "shipped", "auto")
+"""The networks that a study shows: its own, or those that ship with the project, which are of one
+study alone; ``auto`` takes these for that study, and else its own."""
+RECORDED: Mapping[str, Any] = {"profile": "quick", "faces": "synthetic", "seed": 0}
+"""The study that is recorded, and whose networks ship."""
 MOST_SEEDS = 10_000
 FITTED = 5
 """Epochs in a row without a training error in passing, after which ``fitted`` ends a training."""
