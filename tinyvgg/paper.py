@@ -65,6 +65,25 @@ class Test:
     least: float | None = None  # the number of every network is at least this value
     within: str = ""  # "paper": the paper's number lies in the range of networks
 
+    @property
+    def bound(self) -> float:
+        """The value that the number is compared with."""
+        given = [each for each in (self.above, self.below, self.least) if each is not None]
+        return float(given[0] if given else number(self.number))
+
+    @property
+    def asserted(self) -> str:
+        """What is asserted of a network, in words that go before the `bound`."""
+        if self.within:
+            return "more than the paper's"
+        return "below" if self.below is not None else "above" if self.least is None else "at least"
+
+    def agrees(self, value: float) -> bool:
+        """Whether a network's number is as asserted; for the paper's number, whether it is more."""
+        if self.least is not None:
+            return value >= self.least
+        return value < self.bound if self.below is not None else value > self.bound
+
 
 @dataclass(frozen=True)
 class Claim:

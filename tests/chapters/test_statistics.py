@@ -12,7 +12,11 @@ from tinyvgg.chapters.statistics import (
     confusion,
     difference_interval,
     estimate,
+    holm,
+    log_count,
     mean_interval,
+    of_another,
+    over_networks,
     proportion_interval,
 )
 
@@ -75,3 +79,53 @@ def test_interval_of_two_separate_proportions_is_newcombes_own_example() -> None
     found = difference_interval(*first, *second)
     assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
     assert difference_interval(*second, *first) == pytest.approx((-found.high, -found.low))
+
+
+def test_bootstrap_over_networks_is_students_plus_the_errors_within_networks() -> None:
+    values = np.random.default_rng(3).normal(0.7, 0.05, 10)
+    found = over_networks(values, np.zeros(10))
+    expected = stats.ttest_1samp(values, 0.6)
+    assert found.interval() == pytest.approx(expected.confidence_interval(0.95), rel=0.01)
+    assert found.p_value(0.6) == pytest.approx(expected.pvalue, rel=0.1)
+    errors = np.full(10, 0.08)
+    within = over_networks(values, errors).scale
+    assert within == pytest.approx(np.sqrt(stats.sem(values) ** 2 + 0.08**2 / 9), rel=0.02)
+
+
+def test_intervals_over_five_networks_cover_as_often_as_they_say() -> None:
+    draw, covered = np.random.default_rng(4), []
+    for _ in range(400):
+        values = draw.normal(2, 0.3, 6)
+        mean, another = over_networks(values[:5], np.zeros(5)), of_another(values[:5])
+        hits = [of.interval() for of in (mean, another)]
+        covered.append(
+            [low <= at <= high for (low, high), at in zip(hits, (2, values[5]), strict=True)]
+        )
+    assert np.mean(covered, 0) == pytest.approx([0.95, 0.95], abs=0.03)
+
+
+def test_networks_that_are_all_alike_are_certain() -> None:
+    tenths = np.full(10, 0.1)  # whose sum is not exactly one
+    for of in (over_networks(tenths, np.zeros(10)), of_another(tenths)):
+        assert of == (0.1, 0.0, 9)
+        assert (of.p_value(0.1), of.p_value(0.2)) == (1.0, 0.0)
+    assert over_networks(tenths, np.full(10, 0.01)).scale > 0
+
+
+def test_counts_of_networks_spread_on_a_log_scale() -> None:
+    counts = np.random.default_rng(5).lognormal(4, 0.3, 10).round()
+    low, high = np.exp(of_another(log_count(counts)).interval()) - 0.5
+    logs = np.log(counts + 0.5)
+    half = stats.t.ppf(0.975, 9) * logs.std(ddof=1) * np.sqrt(1.1)
+    assert np.log([low + 0.5, high + 0.5]) == pytest.approx(
+        [logs.mean() - half, logs.mean() + half]
+    )
+    assert np.isfinite(log_count(0))
+
+
+def test_holms_correction_agrees_with_a_worked_example() -> None:
+    # Holm (1979) rejects in order: the smallest of four times 4, the next times 3, ...
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.7, 0.6]) == [1.0, 1.0]
+    assert holm([0.2]) == [0.2]
+    assert holm([]) == []

@@ -1,15 +1,21 @@
 """How parts weigh up to a verdict, and what notebooks record and pages read back."""
 
+from types import SimpleNamespace
+
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from myst_nb.ext.glue import extract_glue_data_cell
 
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
+from tinyvgg import files, paper
 from tinyvgg.book.records import Number, collect
 from tinyvgg.chapters import verdicts
-from tinyvgg.chapters.verdicts import Part, Verdict, record_numbers, weigh
+from tinyvgg.chapters.networks import Networks
+from tinyvgg.chapters.networks import networks as of
+from tinyvgg.chapters.verdicts import Verdict, judge, record_numbers
 from tinyvgg.errors import UserError
 
 
@@ -34,20 +40,93 @@ def notebook(tmp_path, outputs, name="01_a.ipynb"):
     return path
 
 
-def test_a_claim_holds_where_all_of_its_parts_do():
-    for met, expected in (
-        ([True, True], "holds"),
-        ([True, False], "holds in part"),
-        ([False, 0.5], "holds in part"),
-        ([np.False_, False], "does not hold"),
+def networks(**numbers):
+    """Networks that have numbers, the same for several keys: by key, with dots as underscores."""
+    rows = [
+        {"seed": str(seed), "quantity": key, "value": str(value), "error": "0.0"}
+        for key, values in numbers.items()
+        for seed, value in enumerate(values)
+    ]
+    return Networks(pd.DataFrame(rows, columns=["seed", "quantity", "value", "error"]))
+
+
+def around(centre, count=10, spread=0.01):
+    return np.random.default_rng(0).normal(centre, spread, count)
+
+
+S1, T3 = "s1.subject.jaccard_all", "t3.emotion.share_right"
+
+
+@pytest.mark.parametrize(
+    ("claim", "numbers", "expected"),
+    [
+        ("S1", {S1: around(0.7)}, "supported"),
+        ("S1", {S1: around(0.3)}, "contradicted"),
+        ("S1", {S1: around(0.5)}, "inconclusive"),
+        ("S1", {S1: np.ones(10)}, "supported"),
+        ("S1", {S1: np.full(10, 0.5)}, "inconclusive"),
+        ("S1", {S1: around(0.7, 4)}, "not testable here"),
+        ("S1", {}, "not testable here"),
+        ("T3", {T3: np.ones(5)}, "supported"),
+        ("T3", {T3: [*np.ones(9), 0.875]}, "inconclusive"),
+        ("T3", {T3: around(0.5)}, "contradicted"),
+        ("T2", {"t2.subject.errors": [50, 64, 57, 71, 60]}, "not testable here"),
+    ],
+)
+def test_networks_decide_about_a_claim(claim, numbers, expected):
+    assert judge(networks(**numbers))[claim].verdict == expected
+
+
+@pytest.mark.parametrize(
+    ("identity", "emotion", "expected"),
+    [
+        (0.3, 0.3, "supported"),
+        (0.3, 0.5, "inconclusive"),
+        (0.5, 0.7, "contradicted"),
+        (0.7, None, "contradicted"),
+        (0.3, None, "not testable here"),
+    ],
+)
+def test_a_claim_stands_or_falls_with_its_central_tests(identity, emotion, expected):
+    numbers = {"a1.subject.jaccard_literal": around(identity)}
+    numbers |= {"a1.emotion.jaccard_literal": around(emotion)} if emotion else {}
+    numbers |= {"a1.subject.jaccard_cutoff": around(0.9)}  # not central
+    found = judge(networks(**numbers))["A1"]
+    assert found.verdict == expected
+    assert found.parts[2][1].verdict == "contradicted"
+
+
+def test_the_papers_number_is_in_the_range_of_networks_or_not_whatever_else_is_tested():
+    like = [50, 64, 57, 71, 60, 55]
+    for identity, emotion, expected in (
+        (like, [210, 230, 219, 225, 204, 221], "supported"),
+        (like, [120, 130, 119, 125, 104, 121], "contradicted"),
     ):
-        assert weigh("B1", [Part(share, "fact") for share in met]).verdict == expected
+        numbers = {"t2.subject.errors": identity, "t2.emotion.errors": emotion}
+        found = judge(networks(**numbers))["T2"]
+        assert found.verdict == expected
+        assert judge(networks(**numbers, **{S1: around(0.7)}))["T2"] == found
+    # 59 of the paper is exceeded by three of the six
+    assert "more than the paper's 59 in 3 of 6 networks" in found.reason
 
 
-def test_the_reason_marks_what_is_met_and_what_is_not():
-    parts = [Part(True, "a"), Part(0.5, "b"), Part(False, "c", marked=False)]
-    assert weigh("B1", parts).reason == "✓ a; ✗ b; c"
-    assert weigh("B1", "no errors") == Verdict("B1", "cannot be tested here", "no errors")
+def test_a_sign_turns_the_verdict_and_p_values_are_corrected_for_all_tests():
+    key, others = "f10.subject.excess", {S1: around(0.5), T3: around(0.5, spread=1)}
+    effect = around(0.03, spread=0.02)
+    for sign, verdict, agreeing in ((1, "supported", 10), (-1, "contradicted", 0)):
+        found = judge(networks(**{key: sign * effect}))["F10"]
+        assert (found.verdict, found.results[0].agreeing) == (verdict, agreeing)
+        more = judge(networks(**{key: sign * effect}, **others))["F10"].results[0]
+        assert more.p == pytest.approx(3 * found.results[0].p)
+        assert more.low == found.results[0].low
+
+
+def test_nothing_is_decided_by_four_networks():
+    keys = {test.number for claim in paper.claims() for test in claim.tests}
+    for verdict in judge(networks(**{key: around(0.3, 4) for key in keys})).values():
+        assert verdict.verdict == "not testable here"
+        assert "tinyvgg seeds" in verdict.reason
+    assert len(judge(networks(**{key: around(0.3, 5) for key in keys}))) == 15
 
 
 @pytest.mark.parametrize("of", [lambda run: run, lambda run: [run], lambda run: run.faces])
@@ -76,17 +155,63 @@ def test_a_recorded_number_is_read_back_with_its_tolerance(displayed, tmp_path, 
     assert type(found["t2.subject.accuracy"].value) is type(expected)
 
 
-def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_path):
+def a_study(monkeypatch, measured, faces=None):
+    """A study of faces on which several networks were measured."""
+    monkeypatch.setattr(verdicts, "networks_of", lambda study: measured)
+    return SimpleNamespace(faces=faces or made_up_faces())
+
+
+def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_path, monkeypatch):
     for value in (None, float("nan"), np.inf):  # there was nothing to measure
-        record_numbers({"t2.subject.accuracy": value})
-    record_numbers({"t2.subject.errors": 1})
-    table = verdicts.conclude([Verdict("B1", "does not hold", "more <errors>")])
+        record_numbers({"s1.subject.common": value})
+    record_numbers({S1: 0.625})
+    study = a_study(monkeypatch, networks(**{S1: around(0.7)}))
+    shown = verdicts.conclude(study, "S1", F9="<b> and c differ").data
     found = collect([notebook(tmp_path, displayed)])
-    assert found.verdicts == {"B1": Verdict("B1", "does not hold", "more <errors>")}
+    assert found.verdicts["S1"].verdict == "supported"
+    assert found.verdicts["F9"] == Verdict("F9", "by construction", "<b> and c differ")
     assert found.glued == {output.metadata["scrapbook"]["name"] for output in displayed}
-    assert "more &lt;errors&gt;" in table.data
+    assert shown.index(paper.claim("S1").rule) < shown.index("**supported**")
+    assert "above 0.5 in 10 of 10 networks" in shown
+    assert "this run 0.625" in shown
+    assert shown.index("F9") < shown.index("S1"), "the paper's order"
+    assert r"\<b\> and c" in shown
     glued = dict(extract_glue_data_cell(nbformat.v4.new_code_cell("", outputs=displayed)))
-    assert glued["t2.subject.errors"]["data"]["text/plain"] == "1"
+    assert glued[S1]["data"]["text/plain"] == "0.625"
+
+
+def test_a_claim_about_what_a_source_lacks_says_so(monkeypatch):
+    study = a_study(monkeypatch, networks(), made_up_faces(kind="folder"))
+    assert "which emotion an image shows" in verdicts.conclude(study, "S4").data
+    assert "tinyvgg seeds" in verdicts.conclude(a_study(monkeypatch, networks()), "S4").data
+
+
+@pytest.mark.parametrize(("asserted", "shown"), [(["F9"], {}), ([], {"S1": "x"}), (["P2"], {})])
+def test_only_claims_with_tests_are_judged_and_others_are_not(monkeypatch, asserted, shown):
+    with pytest.raises(UserError, match=[*asserted, *shown][0]):
+        verdicts.conclude(a_study(monkeypatch, networks()), *asserted, **shown)
+
+
+def test_networks_of_a_study_are_those_of_its_profile_and_faces(monkeypatch, tmp_path):
+    monkeypatch.setattr(files, "results", lambda: tmp_path)
+    monkeypatch.setattr(files, "build", lambda: tmp_path)
+    assert len(of("quick", "1e5")) == 0
+    columns = "faces,fingerprint,profile,seed,quantity,value,error,runs,made_with"
+    rows = ["1e5,quick,0,{},0.5,0.1", "1e5,quick,1,{},0.7,", "1e5,paper,2,{},0.9,0"]
+    rows += ["100000,quick,3,{},0.9,0", "1e5,quick,1,t2.subject.worst,sad,0"]
+    (tmp_path / "seeds.csv").write_text(
+        "\n".join([columns, *(f"synthetic,{row.format(S1)},a b,torch 2" for row in rows)])
+    )
+    (tmp_path / "seeds").mkdir()
+    more = ["1e5,quick,1,{},9,0", "1e5,quick,12,{},0.2,0.3"]  # seed 1 is known already
+    (tmp_path / "seeds" / "more.csv").write_text(
+        "\n".join([columns, *(f"synthetic,{row.format(S1)},a b,torch 2" for row in more)])
+    )
+    found = of("quick", "1e5")
+    assert len(found) == 3
+    values, errors = found.values(S1)
+    assert sorted(zip(values, errors, strict=True)) == [(0.2, 0.3), (0.5, 0.1), (0.7, 0.0)]
+    assert len(found.values("t2.subject.worst")[0]) == len(found.values("no.such.key")[0]) == 0
 
 
 def test_what_is_no_key_no_number_or_no_verdict_is_refused(displayed):

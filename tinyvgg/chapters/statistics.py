@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from math import sqrt
 from statistics import NormalDist
-from typing import NamedTuple, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from scipy.stats import bootstrap, t
 
 LEVEL = 0.95
+DRAWS = 10_000
+"""Draws of the bootstrap over networks."""
 AVERAGES = ["images", "mean", "low", "high", "text"]
 
 
@@ -100,6 +102,64 @@ def bootstrap_difference(first: Float[np.ndarray, "n"], second: Float[np.ndarray
         for values in (first, second)
     )
     return Interval(*map(float, np.quantile(one - other, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
+
+
+class Student(NamedTuple):
+    """Student's t distribution about a centre, such as that of a mean over a few networks."""
+
+    centre: float
+    scale: float
+    freedom: int
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Return the interval that has this share of the distribution."""
+        half = float(t.ppf((1 + level) / 2, self.freedom)) * self.scale
+        return Interval(self.centre - half, self.centre + half)
+
+    def p_value(self, value: float) -> float:
+        """Return the share of the distribution at least as far from its centre as a value."""
+        away = abs(value - self.centre)
+        if self.scale == 0:
+            return float(away == 0)
+        return float(2 * t.sf(away / self.scale, self.freedom))
+
+
+def over_networks(values: Float[np.ndarray, "n"], errors: Float[np.ndarray, "n"]) -> Student:
+    """Return the distribution of the mean over networks, of a value and a standard error each.
+
+    Its scale comes from a bootstrap of two levels: networks are drawn with replacement, and each
+    that is drawn errs once more by its own standard error. With n networks a bootstrap finds the
+    scale too small by sqrt(1 - 1 / n), which is made good. At least two networks are needed, and
+    the draws are the same in each call.
+    """
+    count, generator = len(values), np.random.default_rng(0)
+    away = values - values[0]  # equal values do not spread at all, whatever rounding does
+    drawn = generator.integers(0, count, (DRAWS, count))
+    noise = generator.standard_normal((DRAWS, count)) * errors[drawn]
+    scale = (away[drawn] + noise).mean(1).std() / sqrt(1 - 1 / count)
+    return Student(float(values[0] + away.mean()), float(scale), count - 1)
+
+
+def of_another(values: Float[np.ndarray, "n"]) -> Student:
+    """Return the distribution of the value of another network, which at least two foretell."""
+    count = len(values)
+    away = values - values[0]
+    scale = away.std(ddof=1) * sqrt(1 + 1 / count)
+    return Student(float(values[0] + away.mean()), float(scale), count - 1)
+
+
+def log_count(count: Any) -> Any:
+    """Return the logarithm of a count plus one half: the scale on which networks' counts spread."""
+    return np.log(np.asarray(count) + 0.5)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values adjusted for their number by Holm's step-down correction, in their order."""
+    given = np.asarray(p_values, float)
+    order = np.argsort(given, kind="stable")
+    adjusted = np.empty(len(given))
+    adjusted[order] = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    return [float(p) for p in np.minimum(adjusted, 1)]
 
 
 def averages(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:

@@ -3,40 +3,192 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import wraps
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
+import numpy as np
 import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from tinyvgg import paper
-from tinyvgg.chapters.statistics import Estimate, bootstrap_interval
+from tinyvgg.chapters.networks import LEAST, Networks, networks_of
+from tinyvgg.chapters.statistics import (
+    LEVEL,
+    Estimate,
+    Interval,
+    bootstrap_interval,
+    holm,
+    log_count,
+    of_another,
+    over_networks,
+)
 from tinyvgg.chapters.style import Missing
 from tinyvgg.errors import UserError
 from tinyvgg.training.runs import Run
 
-VERDICTS = ("holds", "holds in part", "does not hold", "cannot be tested here")
+VERDICTS = (
+    "supported",
+    "contradicted",
+    "inconclusive",
+    "not testable here",
+    "by construction",
+    "open",
+)
+SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION, OPEN = VERDICTS
+OLD = ("holds", "holds in part", "does not hold", "cannot be tested here")
+LESS_THAN = 0.05
+"""What a p value has to be less than, once it is adjusted for all tests of the page."""
 GLUED = "application/papermill.record/"
 TEXT = GLUED + "text/plain"
 KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9_]+){2}")
+_recorded: dict[str, paper.Value] = {}
+"""What the running notebook has recorded so far."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
+class Result:
+    """The outcome of one test: one of the first four `VERDICTS`, and the numbers it rests on.
+
+    ``low`` and ``high`` bound the 95 % interval of the mean over networks; for a test against the
+    paper's own number, the range of 95 % of networks.
+    """
+
+    number: str  # the key of what is tested
+    verdict: str
+    networks: int  # that have this number
+    agreeing: int = 0  # of these, those of which it is true
+    mean: float | None = None
+    spread: float | None = None  # standard deviation over networks
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None  # corrected for all tests; None against the paper's number
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The outcome of a claim: one of `VERDICTS`, and its reason in one sentence."""
+    """The outcome of a claim: one of `VERDICTS`, its reason in one sentence, and its tests'."""
 
     claim: str
     verdict: str
     reason: str
+    results: tuple[Result, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS:
+        if self.verdict not in (*VERDICTS, *OLD):
             known = ", ".join(VERDICTS)
             raise UserError(f"verdict '{self.verdict}' of {self.claim} is not one of {known}")
+
+    @property
+    def parts(self) -> list[tuple[paper.Test, Result]]:
+        """The tests of the claim with their results, the central ones first."""
+        found = zip(paper.claim(self.claim).tests, self.results, strict=bool(self.results))
+        return sorted(found, key=lambda part: not part[0].central)
+
+
+def judge(networks: Networks) -> dict[str, Verdict]:
+    """Return the verdicts on all asserted claims, by their ids.
+
+    All are judged together, since p values are corrected for all tests that can be made. A test
+    against the paper's own number takes the plain range of 95 % of networks: a correction would
+    widen the range, and let the claim pass more easily.
+    """
+    claims = [claim for claim in paper.claims() if claim.tests]
+    results = {test: _measured(test, networks) for claim in claims for test in claim.tests}
+    tested = [test for test, result in results.items() if result.p is not None]
+    corrected = holm([results[test].p or 0.0 for test in tested])
+    for test, p in zip(tested, corrected, strict=True):
+        results[test] = _decided(test, results[test], p)
+    return {claim.id: _weighed(claim, [results[test] for test in claim.tests]) for claim in claims}
+
+
+def _measured(test: paper.Test, networks: Networks) -> Result:
+    """Return what a test rests on, with its p value before correction."""
+    values, errors = networks.values(test.number)
+    if len(values) < LEAST:
+        return Result(test.number, NOT_TESTABLE, len(values))
+    bound, counted = test.bound, paper.describe(test.number).unit == "count"
+    if test.within and counted:
+        another = of_another(log_count(values))
+        (low, high), p = np.exp(another.interval()) - 0.5, another.p_value(float(log_count(bound)))
+    else:
+        of = of_another(values) if test.within else over_networks(values, errors)
+        (low, high), p = of.interval(), of.p_value(bound)
+    facts = [float(each) for each in (values.mean(), values.std(ddof=1), low, high, p)]
+    return Result(test.number, "", len(values), sum(map(test.agrees, values.tolist())), *facts)
+
+
+def _decided(test: paper.Test, result: Result, p: float) -> Result:
+    """Return a result with its outcome, given its p value after correction."""
+    if test.within:
+        inside = cast(float, result.p) >= 1 - LEVEL
+        return replace(result, verdict=SUPPORTED if inside else CONTRADICTED, p=None)
+    as_asserted = (cast(float, result.mean) < test.bound) == (test.below is not None)
+    if test.least is not None and result.agreeing == result.networks:
+        verdict = SUPPORTED
+    elif p >= LESS_THAN or (as_asserted and test.least is not None):
+        verdict = INCONCLUSIVE
+    else:
+        verdict = SUPPORTED if as_asserted else CONTRADICTED
+    return replace(result, verdict=verdict, p=p)
+
+
+def _weighed(claim: paper.Claim, results: Sequence[Result]) -> Verdict:
+    """Return the verdict on a claim, which stands or falls with its central tests."""
+    central = [(t, r) for t, r in zip(claim.tests, results, strict=True) if t.central]
+    worst = (CONTRADICTED, NOT_TESTABLE, INCONCLUSIVE)
+    reached = {result.verdict for _, result in central}
+    verdict = next((each for each in worst if each in reached), SUPPORTED)
+    reason = "; ".join(f"{test.says}: {fact(test, result)}" for test, result in central)
+    return Verdict(claim.id, verdict, reason, tuple(results))
+
+
+def fact(test: paper.Test, result: Result) -> str:
+    """Return the effect of a test with its interval, and in how many networks it is as asserted."""
+    if result.mean is None:
+        return (
+            f"measured on {result.networks} networks of this profile and these faces, "
+            f"and a verdict takes {LEAST} (`tinyvgg seeds` makes more)"
+        )
+    unit = paper.describe(test.number).unit
+    bound = f"{100 * test.bound:g}%" if unit == "percent" else f"{test.bound:g}"
+    bounds = paper.show_interval(cast(Interval, (result.low, result.high)), unit)
+    of = ", 95 % of networks in " if test.within else " ("
+    mean = f"{_mean(result.mean, unit)} on average{of}{bounds}{'' if test.within else ')'}"
+    return f"{mean}; {test.asserted} {bound} in {result.agreeing} of {result.networks} networks"
+
+
+def told(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
+    """Return a verdict as Markdown: the outcome, then each test with this run's number.
+
+    Of claims without tests it is the outcome and the reason.
+    """
+    if not verdict.results:
+        return f"**{verdict.verdict}**: {escaped(verdict.reason)}"
+    lines = [f"**{verdict.verdict}**", ""]
+    for test, result in verdict.parts:
+        unit, more = paper.describe(test.number).unit, []
+        if result.spread is not None:
+            more.append(f"standard deviation {_mean(result.spread, unit)}")
+        if result.p is not None:
+            more.append(f"p {'< 0.001' if result.p < 0.001 else f'= {result.p:.2g}'}")
+        if test.number in ours:
+            more.append(f"this run {paper.show(ours[test.number], unit)}")
+        about = f"{'' if test.central else 'listed, '}{result.verdict}"
+        lines.append(f"- {test.says} (*{about}*): {'; '.join([fact(test, result), *more])}")
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Return text, which may hold names of a user's, as Markdown that shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", text)
+
+
+def _mean(value: float, unit: str) -> str:
+    return paper.show(value, "mean" if unit == "count" else unit)
 
 
 class Part(NamedTuple):
@@ -138,11 +290,49 @@ def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> Non
             continue
         if not isinstance(plain, paper.Value):
             raise UserError(f"number {key!r} is {plain!r}; record a number, a name or None")
+        _recorded[key] = plain
         _glue(key, plain, {"error": float(error), "tolerance": float(tolerance)})
 
 
-def conclude(verdicts: Iterable[Verdict]) -> Any:
-    """Record a chapter's verdicts and return them as the table that the chapter ends with."""
+def conclude(study: Any, *asserted: str, **shown: str) -> Any:
+    """Record a chapter's verdicts, and return them as the chapter ends with them.
+
+    Args:
+        study: what the chapter works on; networks of its profile and faces are judged.
+        asserted: ids of claims that have tests.
+        shown: by the id of a claim that is shown by construction, what this run shows.
+    """
+    if not hasattr(study, "faces"):
+        return _conclude_old(study)
+    judged = judge(networks_of(study))
+    wrong = [id for id in asserted if id not in judged]
+    wrong += [id for id in shown if paper.claim(id).kind != "shown"]
+    if wrong:
+        raise UserError(f"claim {wrong[0]} is given as asserted or shown, which it is not")
+    verdicts = [_where_known(judged[id], study) for id in asserted]
+    verdicts += [Verdict(id, BY_CONSTRUCTION, sentence) for id, sentence in shown.items()]
+    parts = []
+    for found in sorted(verdicts, key=lambda one: list(paper.load().claims).index(one.claim)):
+        about = paper.claim(found.claim)
+        results = [asdict(result) for result in found.results]
+        given = {"claim": found.claim, "reason": found.reason, "results": results}
+        _glue(f"verdict.{found.claim}", found.verdict, given)
+        rule = [f"*Rule.* {about.rule}"] if about.rule else []
+        parts += [f"**{about.id}: {about.title}.** {about.statement}.", *rule]
+        parts.append(told(found, _recorded))
+    return Markdown("\n\n".join(parts))
+
+
+def _where_known(verdict: Verdict, study: Any) -> Verdict:
+    """Say in place of an untested claim's reason what its source lacks, if it lacks anything."""
+    tasks = {result.number.split(".")[1] for result in verdict.results} - {"both"}
+    sentence = lacking(study, *sorted(tasks))
+    if verdict.verdict == NOT_TESTABLE and sentence:
+        return Verdict(verdict.claim, NOT_TESTABLE, sentence)
+    return verdict
+
+
+def _conclude_old(verdicts: Iterable[Verdict]) -> Any:
     rows = []
     for found in verdicts:
         about = {"claim": found.claim, "reason": found.reason}
