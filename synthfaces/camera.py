@@ -1,5 +1,6 @@
 """Five cameras around the head, and the nuisance that varies from picture to picture."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,21 +27,28 @@ class View:
     back: float = 0.0
 
 
-SQUARE = View(face=0.485, eyes=0.425)
-"""The view of the head alone that images of the set have, from the front to half the side."""
+HEAD = View(face=0.485, eyes=0.425)
+"""The view of the whole head, with hair and neck, from the front to half the side."""
 
-PROFILE = View(face=0.36, eyes=0.425, back=0.09)
-"""The view from the side, where a head is longer: wider, so that the hair stays inside."""
+_VIEWS: Mapping[str, tuple[View, View]] = {
+    "face": (View(face=0.60, eyes=0.36, back=-0.11), View(face=0.60, eyes=0.36, back=-0.20)),
+    "head": (HEAD, View(face=0.36, eyes=0.425, back=0.09)),
+}
+"""The views of each crop: up to half the side, and from the side, where a head is longer."""
 
 _HALF_SIDE = 45
 
 
-def crop(angle: Real) -> View:
-    """Return the view of the set at an angle: `SQUARE` to half the side, then towards `PROFILE`."""
+def view_of(crop: str, angle: Real) -> View:
+    """Return the view of a crop at an angle.
+
+    ``face`` is centred on the face: forehead to chin, and cheek to cheek. ``head`` has all of it.
+    """
+    near, side = _VIEWS[crop]
     beyond = (abs(angle - _FRONTAL) - _HALF_SIDE) / (_FRONTAL - _HALF_SIDE)
     share = float(smoothstep(0, 1, np.array(beyond)))
-    face = SQUARE.face + (PROFILE.face - SQUARE.face) * share
-    return View(face=face, eyes=SQUARE.eyes, back=PROFILE.back * share)
+    face = near.face + (side.face - near.face) * share
+    return View(face=face, eyes=near.eyes, back=near.back + (side.back - near.back) * share)
 
 
 @dataclass(frozen=True)
@@ -129,11 +137,7 @@ class Camera:
 
 
 def aim(
-    framing: Framing,
-    angle: Real,
-    nuisance: Nuisance,
-    view: View | None = None,
-    head: Head = UPRIGHT,
+    framing: Framing, angle: Real, nuisance: Nuisance, view: View, head: Head = UPRIGHT
 ) -> Camera:
     """Return the camera at an angle: 90 in front, 0 at the subject's right and 180 at the left.
 
@@ -141,9 +145,8 @@ def aim(
     that is turned and nodded is seen as if the camera went around it the other way; the point that
     stays is the middle of a square picture, which lies between the ears.
     """
-    view = crop(angle) if view is None else view
     width, centre = _middle(framing, view)
-    _, pivot = _middle(framing, SQUARE)
+    _, pivot = _middle(framing, HEAD)
     offset = centre - pivot
     centre = centre + (head.seen(offset) - offset)
     yaw = np.radians(angle - _FRONTAL)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from types import MappingProxyType
+from typing import Any
 
 
 class FaceError(ValueError):
@@ -41,6 +42,9 @@ HEAD: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"turn": (-30.0, 30.0), "nod": (-30.0, 30.0)}
 )
 """The settings of the head's pose, with their ranges in degrees."""
+
+CROPS = ("face", "head")
+"""The parts of a head that pictures show; the first is the usual one."""
 
 Real = float | int
 
@@ -117,6 +121,8 @@ class Difficulty:
         roll: deviation of the camera's roll, degrees.
         exposure: deviation of an amount added to all sRGB values, which are 0 to 1.
         noise: deviation of the sensor's noise in each value.
+        crop: part that the pictures show: ``face``, from forehead to chin and cheek to cheek, or
+            ``head``, with hair and neck before white. It is no knob, but part of the source, too.
     """
 
     intensity: Real = field(default=1.03, metadata={"range": (0.0, 1.35)})
@@ -136,8 +142,10 @@ class Difficulty:
     roll: Real = field(default=0.8, metadata={"range": (0.0, 30.0)})
     exposure: Real = field(default=0.012, metadata={"range": (0.0, 0.2)})
     noise: Real = field(default=0.01, metadata={"range": (0.0, 0.3)})
+    crop: str = CROPS[0]
 
     def __post_init__(self) -> None:
+        check_one_of("crop", self.crop, CROPS)
         for name, (low, high) in KNOBS.items():
             value = getattr(self, name)
             if isinstance(value, bool):
@@ -153,23 +161,23 @@ class Difficulty:
     @property
     def values(self) -> dict[str, float]:
         """All knobs by name, as plain data."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in KNOBS}
 
     @property
-    def changed(self) -> dict[str, float]:
-        """The knobs that differ from their defaults, in the order of their definition."""
-        usual = {knob.name: knob.default for knob in fields(self)}
-        return {name: value for name, value in self.values.items() if value != usual[name]}
+    def changed(self) -> dict[str, float | str]:
+        """The settings that differ from their defaults, in the order of their definition."""
+        usual = {setting.name: setting.default for setting in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
     @property
     def source(self) -> str:
         """The name of the source with these knobs, always written in the same way."""
-        knobs = ",".join(f"{name}={value!r}" for name, value in self.changed.items())
-        return f"synthetic:{knobs}" if knobs else "synthetic"
+        changed = ",".join(f"{name}={value}" for name, value in self.changed.items())
+        return f"synthetic:{changed}" if changed else "synthetic"
 
 
 KNOBS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {knob.name: knob.metadata["range"] for knob in fields(Difficulty)}
+    {knob.name: knob.metadata["range"] for knob in fields(Difficulty) if knob.metadata}
 )
 """The settings of the difficulty, with their ranges."""
 
@@ -181,24 +189,24 @@ def difficulty_of(source: str) -> Difficulty:
     """Return the difficulty that a source of synthetic faces asks for.
 
     Args:
-        source: ``synthetic``, or ``synthetic:NAME=VALUE,NAME=VALUE``; knobs that are not named
+        source: ``synthetic``, or ``synthetic:NAME=VALUE,NAME=VALUE``; settings that are not named
             keep their defaults.
 
     Raises:
-        FaceError: an unknown knob, one that is given twice, or a value out of range.
+        FaceError: an unknown setting, one that is given twice, or a value out of range.
     """
-    knobs: dict[str, float] = {}
+    settings: dict[str, Any] = {}
     _, colon, given = source.partition(":")
     for text in given.split(",") if colon else ():
         name, sign, value = text.strip().partition("=")
         if not sign:
             raise FaceError(f"difficulty {text.strip()!r} is not NAME=VALUE, such as intensity=0.7")
-        check_one_of("difficulty", name, tuple(KNOBS))
-        if name in knobs:
+        check_one_of("difficulty", name, (*KNOBS, "crop"))
+        if name in settings:
             raise FaceError(f"difficulty {name!r} is given twice; give one value")
-        low, high = KNOBS[name]
         try:
-            knobs[name] = float(value)
+            settings[name] = value.strip() if name == "crop" else float(value)
         except ValueError:
+            low, high = KNOBS[name]
             raise FaceError(f"{name} {value!r} is not a number from {low} to {high}") from None
-    return Difficulty(**knobs)
+    return Difficulty(**settings)

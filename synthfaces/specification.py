@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthfaces.camera import Nuisance, draw_nuisance
+from synthfaces.camera import Camera, Nuisance, aim, draw_nuisance, view_of
 from synthfaces.expressions import (
     UPRIGHT,
     Expression,
@@ -31,6 +31,7 @@ from synthfaces.parameters import (
     check_subject,
 )
 from synthfaces.people import check_shot, person
+from synthfaces.subjects import Framing
 
 FACE_UNITS = tuple(sorted(action for action in ACTIONS if "-" not in action))
 """The actions that a temperament has a gain for, in the order of their draws."""
@@ -83,6 +84,11 @@ class FaceSpec:
         given = (self.shape, self.skin, self.hair)
         shape, skin, hair = (self.subject if number is None else number for number in given)
         return shape, skin, hair
+
+    def camera(self, framing: Framing) -> Camera:
+        """Return the camera that takes the shot of a subject with this framing."""
+        view = view_of(self.difficulty.crop, self.angle)
+        return aim(framing, self.angle, self.nuisance, view, self.head)
 
 
 def temperament(subject: int, seed: int, difficulty: Difficulty = USUAL) -> Temperament:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8, UInt8
 
-from synthfaces.camera import Camera, aim
+from synthfaces.camera import Camera
 from synthfaces.chart import FrontView, chart, sample
 from synthfaces.maths import Rays, Scalars, Vectors, contract
 from synthfaces.mesh import EYES, HeadMesh, Part
@@ -263,7 +263,7 @@ class Truth:
 
 def find_truth(studio: Studio, spec: FaceSpec, size: int) -> Truth:
     """Return the truth about the image of a shot."""
-    camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+    camera = spec.camera(studio.subject.framing)
     landmarks = find_landmarks(studio, camera, size)
     return Truth(spec, camera, landmarks, see_parts(studio, camera, size))
 

@@ -158,8 +158,8 @@ def _read(run: Run, path: Path) -> UInt8[np.ndarray, "s s 3"]:
     """Return an image cropped and resized as those that the network was trained on."""
     if not is_text(str(path)):
         raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")
-    photographs = run.manifest.get("photographs") or {}
-    return read_face(path, run.size, photographs.get("cropping"))
+    photographs = run.manifest.get("photographs") or {"cropping": run.experiment.cropping}
+    return read_face(path, run.size, photographs["cropping"])
 
 
 # ------------------------------------------------------------------------------------- pictures

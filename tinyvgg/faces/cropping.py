@@ -18,15 +18,39 @@ from tinyvgg.faces.detection import Face
 from tinyvgg.faces.folder import Listing, Photograph, Value
 from tinyvgg.faces.images import Crop, Facts, Looker, Square, Unusable
 from tinyvgg.faces.rafd import facts_of
-from tinyvgg.faces.sources import AROUND_FACES, AUTO, BY_CAMERA, CENTRE, LARGEST, Source, synthfaces
+from tinyvgg.faces.sources import (
+    AROUND_FACES,
+    AUTO,
+    BY_CAMERA,
+    CENTRE,
+    FACE,
+    HEAD,
+    LARGEST,
+    RAFD,
+    Source,
+    synthfaces,
+)
 
 _EYES_FROM_FRONT, _EYES_FROM_SIDE = 0.13, 0.08
 """Distances of the eyes up to half the side, and in profiles, in diagonals of the box."""
-_SIDE, _SIDE_OF_PROFILE = 1.02, 1.46  # sides of the crop, in diagonals of the box
-_BACK, _BACK_OF_PROFILE = 1.6, 3.6
-"""Ways from the eyes to the crop's middle, towards the back of the head, in multiples of the way
-from the box's middle to the eyes."""
-_EYES_ABOVE_MIDDLE = 0.087  # from the crop's middle, in sides of the crop
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The part of a head that is used; pairs are up to half the side, and in profiles."""
+
+    side: tuple[float, float]  # of the square, in diagonals of the box
+    # the way from the eyes to the square's middle, towards the back of the head, in multiples of
+    # the way from the eyes to the box's middle
+    back: tuple[float, float]
+    eyes: float  # height of the eyes above the square's middle, in sides of the square
+
+
+EXTENTS: Mapping[str, Extent] = {
+    FACE: Extent(side=(0.80, 0.85), back=(1.3, 1.75), eyes=0.165),
+    HEAD: Extent(side=(1.02, 1.46), back=(1.6, 3.6), eyes=0.087),
+}
+"""The face alone, from forehead to chin and from cheek to cheek, and the head with its hair."""
 
 CLEARLY_LARGER = 2.0
 """A face is no doubt the one meant if it is this many times as high as the next one."""
@@ -41,20 +65,25 @@ _TITLE = "looking for faces"
 _COLUMNS = ["angle", "left", "top", "side"]
 
 
-def around_eyes(face: Face) -> Crop:
-    """Return the crop of a face in an upright photograph; it may leave the photograph."""
+def around_eyes(face: Face, shows: str = FACE) -> Crop:
+    """Return the crop of a face, or its head, in an upright photograph; it may leave the photo."""
+    extent = EXTENTS[shows]
     middle, (across, down) = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
     diagonal = float(np.hypot(*face.size))
     apart = float(np.hypot(across, down)) / diagonal
     share = (_EYES_FROM_FRONT - apart) / (_EYES_FROM_FRONT - _EYES_FROM_SIDE)
     profile = min(max(share, 0.0), 1.0)
     turn = (1 - profile) * float(np.arctan2(down, across))
-    side = diagonal * (_SIDE + (_SIDE_OF_PROFILE - _SIDE) * profile)
+    side = diagonal * _between(extent.side, profile)
     right = np.array([np.cos(turn), np.sin(turn)])
     below = np.array([-right[1], right[0]])
-    back = float((face.middle - middle) @ right) * (_BACK + (_BACK_OF_PROFILE - _BACK) * profile)
-    x, y = middle + back * right + _EYES_ABOVE_MIDDLE * side * below
+    back = float((face.middle - middle) @ right) * _between(extent.back, profile)
+    x, y = middle + back * right + extent.eyes * side * below
     return Crop(float(x), float(y), side, float(np.degrees(turn)))
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    return ends[0] + (ends[1] - ends[0]) * share
 
 
 @dataclass(frozen=True)
@@ -63,6 +92,7 @@ class Cropping:
 
     how: str
     unclear: str = ""
+    shows: str = FACE  # the part of a head
     boxes: Mapping[int, Crop] = field(default_factory=dict)  # squares of cameras, by angle
     frame: tuple[int, int] = (0, 0)  # height and width of the cameras' photographs, pixels
     why: str = ""  # a sentence, where it was not asked for
@@ -84,8 +114,8 @@ class Cropping:
         said = {
             CENTRE: "Of each image the largest square in its middle is used.",
             BY_CAMERA: "Of all images of a camera the same square is used.",
-            AROUND_FACES: "Of each image a square around its face is used, turned so that the eyes "
-            "are level; where no face is found or several are, "
+            AROUND_FACES: f"Of each image a square around its {self.shows} is used, turned so that "
+            "the eyes are level; where no face is found or several are, "
             f"{otherwise.get(self.unclear, 'the image is left out')}.",
         }
         return f"{said[self.how]} {self.why}".strip()
@@ -96,9 +126,10 @@ class Cropping:
         if self.how == CENTRE:
             return {"how": CENTRE}
         if self.how == AROUND_FACES:
-            return {"how": AROUND_FACES, "unclear": self.unclear}
+            return {"how": AROUND_FACES, "unclear": self.unclear, "shows": self.shows}
         boxes = {str(angle): [box.x, box.y, box.side] for angle, box in self.boxes.items()}
-        return {"how": BY_CAMERA, "frame": list(self.frame), "boxes": boxes}
+        frame = list(self.frame)
+        return {"how": BY_CAMERA, "shows": self.shows, "frame": frame, "boxes": boxes}
 
     def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
         """Return the part of a photograph that is used; `Unusable` gives the reason if none is."""
@@ -116,7 +147,7 @@ class Cropping:
             if face is None and facts.faces and self.unclear == LARGEST:
                 face = facts.faces[0]
             if face is not None:
-                return around_eyes(face)
+                return around_eyes(face, self.shows)
             if self.unclear != CENTRE:
                 count = len(facts.faces)
                 raise Unusable(f"shows {count or 'no'} face{'s' if count else ' that was found'}")
@@ -127,7 +158,8 @@ def cropping_of(plain: Mapping[str, Any]) -> Cropping:
     """Return the cropping that plain data stand for."""
     boxes = {int(angle): Crop(*box) for angle, box in plain.get("boxes", {}).items()}
     height, width = plain.get("frame", (0, 0))
-    return Cropping(plain["how"], plain.get("unclear", ""), boxes, (height, width))
+    shows = plain.get("shows", FACE)
+    return Cropping(plain["how"], plain.get("unclear", ""), shows, boxes, (height, width))
 
 
 def clear_face(faces: Sequence[Face]) -> Face | None:
@@ -137,11 +169,12 @@ def clear_face(faces: Sequence[Face]) -> Face | None:
     return faces[0]
 
 
-def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
+def fitting(sample: Sequence[Facts], unclear: str, shows: str = FACE) -> Cropping:
     """Choose the cropping of a set by the faces in a sample of it."""
     usable = [facts for facts in sample if not facts.fault]
     clear = [(facts, clear_face(facts.faces)) for facts in usable]
-    filled = [around_eyes(face).side / min(seen.height, seen.width) for seen, face in clear if face]
+    crops = [(seen, around_eyes(face, shows)) for seen, face in clear if face]
+    filled = [crop.side / min(seen.height, seen.width) for seen, crop in crops]
     looked = f"of {len(usable)} images that were looked at"
     if len(filled) < PORTRAITS * max(1, len(usable)):
         return Cropping(CENTRE, why=f"(A clear face was found in {len(filled)} {looked}.)")
@@ -150,19 +183,20 @@ def fitting(sample: Sequence[Facts], unclear: str) -> Cropping:
         why = f"(They are cropped already: {looked}, faces fill {share:.0%}.)"
         return Cropping(CENTRE, why=why)
     why = f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)"
-    return Cropping(AROUND_FACES, unclear, why=why)
+    return Cropping(AROUND_FACES, unclear, shows, why=why)
 
 
 def choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
     """Choose the cropping of photographs, by the source's options and by their faces."""
     crop, unclear = source.option("crop"), source.option("unclear")
-    if crop == BY_CAMERA:
+    shows = HEAD if crop == HEAD else FACE
+    if crop == BY_CAMERA or (crop == HEAD and source.kind == RAFD):
         photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
         if boxes:
-            return _read_boxes(Path(boxes).expanduser(), photographs, looker)
-        return _derive(photographs, looker)
+            return _read_boxes(Path(boxes).expanduser(), photographs, looker, shows)
+        return _derive(photographs, looker, shows)
     if crop != AUTO:
-        return Cropping(crop, unclear)
+        return Cropping(AROUND_FACES if crop == HEAD else crop, unclear, shows)
     sample = _spread(listing.photographs, AUTO_SAMPLE)
     return fitting(looker.look(sample, faces=True, title=_TITLE), unclear)
 
@@ -173,7 +207,7 @@ def _spread(photographs: Sequence[Photograph], most: int) -> list[str]:
     return [photographs[place * len(photographs) // count].path for place in range(count)]
 
 
-def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
+def _derive(photographs: Sequence[Photograph], looker: Looker, shows: str) -> Cropping:
     """Work out the squares of all cameras, where possible from neutral faces that look ahead.
 
     A square's middle and side are medians of `around_eyes` over the people. A camera that sees too
@@ -186,7 +220,7 @@ def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     boxes, looked = {}, 0
     for angle, chosen in sample.items():
         whole = [facts[path] for path in chosen if _shape(facts[path]) == frame]
-        crops = [around_eyes(face) for seen in whole if (face := clear_face(seen.faces))]
+        crops = [around_eyes(face, shows) for seen in whole if (face := clear_face(seen.faces))]
         looked += len(crops)
         if len(crops) >= min(FEWEST, len(chosen) or FEWEST):
             middles = [(crop.x, crop.y, crop.side) for crop in crops]
@@ -200,7 +234,7 @@ def _derive(photographs: Sequence[Photograph], looker: Looker) -> Cropping:
     usual = Crop(frame[1] / 2, y, side)
     why = f"(It was worked out from {looked} faces that were found in {len(everything)} images.)"
     boxes = {angle: boxes.get(angle, usual) for angle in synthfaces.ANGLES}
-    return Cropping(BY_CAMERA, boxes=boxes, frame=frame, why=why)
+    return Cropping(BY_CAMERA, shows=shows, boxes=boxes, frame=frame, why=why)
 
 
 def _sample(photographs: Sequence[Photograph], angle: int) -> list[str]:
@@ -223,7 +257,9 @@ def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
     return max(sorted(set(shapes)), key=shapes.count)
 
 
-def _read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -> Cropping:
+def _read_boxes(
+    file: Path, photographs: Sequence[Photograph], looker: Looker, shows: str
+) -> Cropping:
     """Read the squares in a table: a row for each camera, in pixels of the photographs."""
     where = f"boxes {str(file)!r}"
     try:
@@ -251,33 +287,35 @@ def _read_boxes(file: Path, photographs: Sequence[Photograph], looker: Looker) -
     if lacking or len(boxes) < len(table):
         said = f"none for angle {lacking[0]}; add a row" if lacking else "two for an angle"
         raise UserError(f"{where} has {said}")
-    return Cropping(BY_CAMERA, boxes=boxes, frame=frame, why="(It was given.)")
+    return Cropping(BY_CAMERA, shows=shows, boxes=boxes, frame=frame, why="(It was given.)")
 
 
-def read_face(path: Path, size: int, cropping: Mapping[str, Any] | None) -> Square:
+def read_face(path: Path, size: int, cropping: Mapping[str, Any]) -> Square:
     """Read a photograph as a network takes it, at a size in pixels.
 
     Args:
         path: path of the file.
         size: side of the result.
-        cropping: the entry of a network's manifest, for `cropping_of`; None if its photographs were
-            not cropped: an image that is not cropped yet is then cropped around its face. So is,
-            where each camera has a square, a file whose name gives no camera.
+        cropping: the entry of a network's manifest, for `cropping_of`. With ``auto``, and where
+            each camera has a square and the file's name gives no camera, an image that is not
+            cropped yet is cropped around its face.
 
     Raises:
         UserError: it cannot be read or decoded, or has no face where one is looked for.
     """
+    how, known = cropping_of(cropping), {}
     try:
         pixels = images.pixels_of(path)
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
-        how, known = None if cropping is None else cropping_of(cropping), {}
-        if how is not None and how.how == BY_CAMERA:
+        if how.how == BY_CAMERA:
             try:
                 known = facts_of(path.name)
             except UserError:
-                how = Cropping(AROUND_FACES, LARGEST)
-        if how is None or how.looks_for_faces:
+                how = replace(how, how=AROUND_FACES, unclear=LARGEST)
+        if how.how in (AUTO, AROUND_FACES):
             facts = replace(facts, faces=images.find_faces(pixels))
-        return images.cut(pixels, (how or fitting([facts], LARGEST)).crop(known, facts), size)
+        if how.how == AUTO:
+            how = fitting([facts], LARGEST, how.shows)
+        return images.cut(pixels, how.crop(known, facts), size)
     except Unusable as error:
         raise UserError(f"image {str(path)!r} {error}; give another") from None

@@ -19,22 +19,25 @@ SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", 
 """The forms of a source; ``::OPTION=VALUE,...`` may follow a PATH. The last ``::`` counts."""
 
 AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
+FACE, HEAD = "face", "head"
 SKIP, LARGEST = "skip", "largest"
 _SEPARATOR = "::"
 _UNCLEAR = (SKIP, CENTRE, LARGEST)
 
 OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES), "unclear": _UNCLEAR},
-    LONDON: {"crop": (AROUND_FACES, CENTRE, AUTO), "unclear": _UNCLEAR},
-    RAFD: {"crop": (BY_CAMERA, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
+    FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES, HEAD), "unclear": _UNCLEAR},
+    LONDON: {"crop": (AROUND_FACES, HEAD, CENTRE, AUTO), "unclear": _UNCLEAR},
+    RAFD: {"crop": (BY_CAMERA, HEAD, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
 }
 """The options of photographs, by the kind of source; the first value is the default.
 
 ``crop`` makes a square of an image: ``centre`` takes the largest one in its middle, ``faces`` finds
-the face and takes a square around its eyes, ``auto`` looks at a sample of the images and decides
-between these two, ``camera`` takes the same square of all images of a camera. ``unclear`` decides
-about an image in which no face is found, or several: ``skip`` leaves it out, ``centre`` takes its
-middle, ``largest`` takes the largest of several faces and leaves the image out where there is none.
+the face and takes a square from its forehead to its chin, ``auto`` looks at a sample of the images
+and decides between these two, ``camera`` takes the same square of all images of a camera. With
+``head`` the square has the whole head: by camera for RaFD, else around each face. ``unclear``
+decides about an image in which no face is found, or several: ``skip`` leaves it out, ``centre``
+takes its middle, ``largest`` takes the largest of several faces and leaves the image out where
+there is none.
 ``boxes`` is a CSV file with the square of each camera.
 """
 

@@ -24,7 +24,7 @@ import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, Rows
-from tinyvgg.faces.sources import OPTIONS, kind_of, parse_source, some, synthfaces
+from tinyvgg.faces.sources import AUTO, OPTIONS, kind_of, parse_source, some, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
 from tinyvgg.training.settings import FITTED, Design, Recipe
@@ -100,6 +100,11 @@ class Experiment:
     def knobs(self) -> Any:
         """The difficulty of synthetic faces; None for photographs."""
         return synthfaces.difficulty_of(self.source).values if self.kind == "synthetic" else None
+
+    @property
+    def cropping(self) -> Mapping[str, str]:
+        """The cropping that photographs need to look like its synthetic faces."""
+        return {"how": AUTO, "shows": synthfaces.difficulty_of(self.source).crop}
 
 
 def build_model(experiment: Experiment) -> nn.Module:
