@@ -31,7 +31,7 @@ HEAD = View(face=0.485, eyes=0.425)
 """The view of the whole head, with hair and neck, from the front to half the side."""
 
 _VIEWS: Mapping[str, tuple[View, View]] = {
-    "face": (View(face=0.60, eyes=0.36, back=-0.11), View(face=0.60, eyes=0.36, back=-0.20)),
+    "face": (View(face=0.59, eyes=0.35, back=-0.11), View(face=0.59, eyes=0.35, back=-0.20)),
     "head": (HEAD, View(face=0.36, eyes=0.425, back=0.09)),
 }
 """The views of each crop: up to half the side, and from the side, where a head is longer."""

@@ -68,11 +68,12 @@ def load(folder: Path, options: str = "", size: int = 16) -> Faces:
     return load_faces(f"rafd:{folder}{options}", size, progress=False)
 
 
-def test_each_camera_has_the_median_square_of_neutral_faces(folder) -> None:
+@pytest.mark.parametrize(("options", "shows"), [("", "face"), ("::crop=head", "head")])
+def test_each_camera_has_the_median_square_of_neutral_faces(folder, options, shows) -> None:
     place = folder()
-    boxes = load(place).originals.cropping.boxes
+    boxes = load(place, options).originals.cropping.boxes
     for angle, (x, y) in PLACES.items():
-        wanted = around_eyes(mark(x - MARK / 2, y - MARK / 2))
+        wanted = around_eyes(mark(x - MARK / 2, y - MARK / 2), shows)
         assert (boxes[angle].x, boxes[angle].y) == pytest.approx((wanted.x, wanted.y), abs=0.6)
         assert boxes[angle].side == pytest.approx(wanted.side, rel=0.05)
         assert boxes[angle].turn == 0
@@ -81,7 +82,7 @@ def test_each_camera_has_the_median_square_of_neutral_faces(folder) -> None:
         assert boxes[angle].y == pytest.approx(boxes[90].y, abs=0.6)
         assert boxes[angle].side == pytest.approx(boxes[90].side, rel=0.05)
     draw(place / "Rafd090_01_Caucasian_female_neutral_frontal.jpg", (20, 20), 200)
-    assert load(place).originals.cropping.boxes[90] == boxes[90], (
+    assert load(place, options).originals.cropping.boxes[90] == boxes[90], (
         "one face elsewhere does not move it"
     )
 

@@ -42,15 +42,16 @@ def inside(crop, points):
     return np.stack([offset @ right, offset @ (-right[1], right[0])], axis=1) / crop.side + 0.5
 
 
+@pytest.mark.parametrize(("shows", "side", "height"), [("head", 1.02, 0.413), ("face", 0.8, 0.335)])
 @pytest.mark.parametrize("tilt", [-35, 0, 20])
-def test_eyes_seen_from_the_front_lie_level_above_the_middle(tilt):
+def test_eyes_seen_from_the_front_lie_level_above_the_middle(tilt, shows, side, height):
     tilted = face(tilt=tilt)
-    crop = around_eyes(tilted)
+    crop = around_eyes(tilted, shows)
     left, right = inside(crop, tilted.eyes)
     assert crop.turn == pytest.approx(tilt)
-    assert crop.side == pytest.approx(1.02 * DIAGONAL)
+    assert crop.side == pytest.approx(side * DIAGONAL)
     assert left[1] == pytest.approx(right[1])
-    assert left[1] == pytest.approx(0.413, abs=0.001)
+    assert left[1] == pytest.approx(height, abs=0.001)
     assert left[0] < right[0]
     assert left[0] + right[0] == pytest.approx(1, abs=abs(tilt) / 150)
 
@@ -68,16 +69,17 @@ def test_larger_photographs_have_larger_crops_and_mirrored_ones_mirrored_crops(a
 
 @pytest.mark.parametrize("tilt", [-90, -50, 0, 50, 90])
 def test_eyes_at_nearly_one_place_neither_turn_nor_shrink_the_crop(tilt):
-    profile = around_eyes(face(apart=5, forth=17, tilt=tilt))
+    profile = around_eyes(face(apart=5, forth=17, tilt=tilt), "head")
     assert profile.turn == 0
-    assert numbers(profile) == pytest.approx(numbers(around_eyes(face(apart=0, forth=17))))
+    assert numbers(profile) == pytest.approx(numbers(around_eyes(face(apart=0, forth=17), "head")))
     assert profile.side == pytest.approx(1.46 * DIAGONAL)
     assert profile.x < 300 - 0.2 * DIAGONAL, "the back of the head is in it"
 
 
 def test_from_the_front_to_the_side_nothing_jumps():
     apart = np.linspace(32, 0, 321)
-    crops = np.array([numbers(around_eyes(face(one, (32 - one) / 2, 10))) for one in apart])
+    faces = [face(one, (32 - one) / 2, 10) for one in apart]
+    crops = np.array([numbers(around_eyes(one, "head")) for one in faces])
     steps = np.abs(np.diff(crops, axis=0)).max(axis=0)
     assert (steps < (1.5, 0.2, 1.5, 0.3)).all()
     assert np.ptp(crops[:, 2]) > 0.3 * DIAGONAL
@@ -124,15 +126,16 @@ def test_sets_without_faces_or_cropped_already_are_taken_from_their_middle() -> 
     assert fitting([facts()] * 6 + [found] * 5, "skip").how == CENTRE
     assert fitting([facts()] * 5 + [found] * 5, "skip").how == AROUND_FACES
     assert fitting([facts(fault="x")] * 3, "skip").how == CENTRE
-    # A face of 200 pixels needs a square of about 255: 43 % of 600, and 98 % of 260.
-    close = fitting([Facts("x", 260, 300, faces=(large(200),))] * 4, "skip")
+    # A face of 200 pixels needs a square of about 200: a third of 600, and 98 % of 204.
+    close = fitting([Facts("x", 204, 300, faces=(large(200),))] * 4, "skip")
     assert close.how == CENTRE
     assert "4 images that were looked at" in close.about
 
 
 def test_plain_data_stand_for_a_cropping() -> None:
     cameras = Cropping(BY_CAMERA, boxes={0: Crop(1, 2, 3), 90: Crop(4, 5, 6)}, frame=(9, 8))
-    for cropping in (Cropping(CENTRE), Cropping(AROUND_FACES, "largest"), cameras):
+    heads = Cropping(AROUND_FACES, "largest", "head")
+    for cropping in (Cropping(CENTRE), Cropping(AROUND_FACES, "largest"), heads, cameras):
         assert cropping_of(cropping.plain) == cropping
 
 

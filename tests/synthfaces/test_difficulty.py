@@ -15,7 +15,7 @@ from synthfaces.specification import FaceSpec, face_spec, face_specs
 
 SIZE = 32
 SHOTS = ((2, "neutral", "left"), (2, "happy", "frontal"), (9, "sad", "right"))
-STILL = Difficulty(**{**dict.fromkeys(KNOBS, 0.0), "intensity": 1.0})
+STILL = Difficulty(**{**dict.fromkeys(KNOBS, 0.0), "intensity": 1.0}, crop="head")
 
 
 def drawn(spec: FaceSpec) -> dict[str, object]:

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from synthfaces.camera import aim
 from synthfaces.lighting import Light
 from synthfaces.mesh import Part
+from synthfaces.parameters import Difficulty
 from synthfaces.photograph import SUPERSAMPLING, Studio
 from synthfaces.rendering import render_face
 from synthfaces.specification import FaceSpec, face_spec, intervene
@@ -30,7 +30,7 @@ def see(image, truth) -> Callable[[FaceSpec], Seen]:
 
 @pytest.fixture(params=[(1, "neutral"), (9, "happy")], ids=["bob", "long-hair"])
 def spec(request) -> FaceSpec:
-    return face_spec(*request.param)
+    return face_spec(*request.param, difficulty=Difficulty(crop="head"))
 
 
 def near(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def outline(before: Seen, after: Seen) -> np.ndarray:
 
 def first_met(studio: Studio, spec: FaceSpec) -> tuple[np.ndarray, np.ndarray]:
     """The triangle that each ray meets first, and the opacity of lashes before it."""
-    camera = aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+    camera = spec.camera(studio.subject.framing)
     rays = camera.rays(SIZE * SUPERSAMPLING)
     found = studio.geometry.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)

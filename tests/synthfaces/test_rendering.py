@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 
 from synthfaces import FaceError, camera, lighting, mesh, rendering, specification
 from synthfaces.anatomy import Anatomy, load_anatomy
-from synthfaces.parameters import EMOTIONS
+from synthfaces.parameters import EMOTIONS, Difficulty
 from synthfaces.people import design
 from synthfaces.photograph import Renderer
 from synthfaces.rendering import fingerprint, render
@@ -24,8 +25,11 @@ STILL = camera.Nuisance(shift=(0.0, 0.0), scale=1.0, roll=0.0, exposure=0.0, gra
 FEW = design(3, (90,), ["happy", "sad"], ["left"])
 
 
-def made(table: pd.DataFrame, folder: Path, seed: int = 0) -> np.ndarray:
-    return render(table, SIZE, folder, seed, workers=1, progress=False)
+WHOLE = Difficulty(crop="head")
+
+
+def made(table: pd.DataFrame, folder: Path, seed: int = 0, **more: Any) -> np.ndarray:
+    return render(table, SIZE, folder, seed, workers=1, progress=False, **more)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +148,11 @@ def test_processes_of_an_unguarded_script_make_the_same_bytes(frontal, tmp_path,
     assert np.array_equal(np.load(tmp_path / "images.npy"), frontal[1][rows])
 
 
-def test_every_emotion_changes_the_face_and_leaves_the_background_alone(renderer, monkeypatch):
+def test_every_emotion_changes_the_face_and_leaves_the_background_alone(
+    anatomy_folder, monkeypatch
+):
     monkeypatch.setattr(specification, "draw_nuisance", lambda *_: STILL)
+    renderer = rendering.renderer(SIZE, 0, anatomy_folder, WHOLE)
     sitter = renderer.sitter(1)
     neutral = renderer.shot(sitter, "neutral", "frontal", [90])[0].astype(int)
     for emotion in set(EMOTIONS) - {"neutral"}:
@@ -176,8 +183,11 @@ def emotions_told_from_corners(table: pd.DataFrame, images: np.ndarray) -> float
     return right / len(table)
 
 
-def test_the_background_does_not_tell_the_emotion_and_a_leak_would_be_found(frontal):
-    table, images = frontal
+def test_the_background_does_not_tell_the_emotion_and_a_leak_would_be_found(
+    frontal, anatomy_folder
+):
+    table = frontal[0]
+    images = made(table, anatomy_folder, difficulty=WHOLE)
     assert images[:, :6, [0, 1, -2, -1]].min() > 235, "the corners are background"
     chance = 1 / len(EMOTIONS)
     bound = chance + 4 * np.sqrt(chance * (1 - chance) / len(table))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthfaces.camera import Camera, aim
+from synthfaces.camera import Camera
 from synthfaces.lighting import Visibility
 from synthfaces.maths import passed, scaled
 from synthfaces.mesh import FINE, NOTHING, SMOOTH, STRANDS
@@ -20,7 +20,7 @@ LONG_HAIR = 9
 def view(studio_of) -> tuple[Studio, Camera]:
     spec = face_spec(LONG_HAIR, "happy", "frontal", 45)
     studio = studio_of(spec, SIZE)
-    return studio, aim(studio.subject.framing, spec.angle, spec.nuisance, head=spec.head)
+    return studio, spec.camera(studio.subject.framing)
 
 
 def kinds(picture: np.ndarray, depth: np.ndarray | None = None):

@@ -1,20 +1,24 @@
 """What is known about an image: its parts and landmarks, and where turning the head takes them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from synthfaces import rendering, texture
 from synthfaces.appearance import FALLING
-from synthfaces.camera import SQUARE, Nuisance, View, aim
+from synthfaces.camera import HEAD, Nuisance, View, aim
 from synthfaces.expressions import Expression, Head, follow_gaze, held_lids
 from synthfaces.lighting import Illumination, Light, dome_rays
 from synthfaces.mesh import Part
+from synthfaces.parameters import Difficulty
 from synthfaces.photograph import SUPERSAMPLING
 from synthfaces.specification import FaceSpec, face_spec, intervene
 from synthfaces.subjects import Framing, own_looks, pose
 from synthfaces.truth import FacePart, Truth, face_parts, majority
 
 SIZE = 96
+WHOLE = Difficulty(crop="head")
 PEOPLE = (1, 3, 4, 9)
 
 
@@ -29,7 +33,7 @@ def visible(truth: Truth, *names: str) -> list[bool]:
 
 @pytest.mark.parametrize("number", PEOPLE)
 def test_parts_lie_above_each_other_as_in_a_face_with_the_landmarks_in_them(number, truth):
-    seen = truth(FaceSpec(number), SIZE)
+    seen = truth(FaceSpec(number, difficulty=WHOLE), SIZE)
     order = ["FOREHEAD", "BROWS", "EYES", "NOSE", "MOUTH", "CHIN", "NECK"]
     if own_looks(number, 0).style.cut not in FALLING:
         order.insert(0, "HAIR")
@@ -63,7 +67,7 @@ def test_a_frontal_face_is_alike_on_both_sides(number, truth):
 def test_the_background_is_where_no_ray_meets_the_head(angle, truth, studio_of):
     spec = face_spec(4, "fearful", angle=angle)
     studio = studio_of(spec, SIZE)
-    camera = aim(studio.subject.framing, angle, spec.nuisance, head=spec.head)
+    camera = spec.camera(studio.subject.framing)
     rays = camera.rays(SIZE * SUPERSAMPLING)
     found = studio.geometry.meet(camera, rays)
     depth = np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
@@ -131,7 +135,7 @@ def test_a_pixel_shows_the_part_of_most_samples_and_the_smaller_of_two():
 
 
 def test_the_truth_can_be_kept_in_a_file_of_plain_arrays(truth, tmp_path):
-    spec = intervene(face_spec(3, "happy", "left", 45), skin=4)
+    spec = intervene(face_spec(3, "happy", "left", 45, difficulty=WHOLE), skin=4)
     seen = truth(spec, SIZE)
     np.savez(tmp_path / "truth.npz", **seen.arrays())
     with np.load(tmp_path / "truth.npz", allow_pickle=False) as kept:
@@ -150,26 +154,26 @@ def test_the_truth_can_be_kept_in_a_file_of_plain_arrays(truth, tmp_path):
 
 @pytest.mark.parametrize("turn", [20, -15])
 def test_a_turned_head_is_seen_as_by_a_camera_that_went_the_other_way(turn, image, truth):
-    quiet, lamps = Nuisance(noise=0.0), Light(dome=0)
-    held = FaceSpec(1, head=Head(turn=turn), light=Light(turn=turn, dome=0), nuisance=quiet)
+    usual: Any = {"nuisance": Nuisance(noise=0.0), "difficulty": WHOLE}
+    held = FaceSpec(1, head=Head(turn=turn), light=Light(turn=turn, dome=0), **usual)
     back = Expression(follow_gaze(-turn), gaze_yaw=-turn)
-    seen = FaceSpec(1, back, angle=90 - turn, light=lamps, nuisance=quiet)
+    seen = FaceSpec(1, back, angle=90 - turn, light=Light(dome=0), **usual)
     assert (np.abs(image(held, SIZE) - image(seen, SIZE)) > 1).mean() < 0.005
     one, other = truth(held, SIZE), truth(seen, SIZE)
     assert (one.parts != other.parts).mean() < 0.003
     assert one.landmarks.points == pytest.approx(other.landmarks.points, abs=1e-3)
-    upright = image(FaceSpec(1, light=lamps, nuisance=quiet), SIZE)
+    upright = image(FaceSpec(1, light=Light(dome=0), **usual), SIZE)
     assert (np.abs(image(held, SIZE) - upright) > 1).mean() > 0.1
 
 
-@pytest.mark.parametrize("view", [SQUARE, View(face=0.3, eyes=0.4, aspect=1.5)])
+@pytest.mark.parametrize("view", [HEAD, View(face=0.3, eyes=0.4, aspect=1.5)])
 @pytest.mark.parametrize("angle", [45, 90])
 def test_points_of_a_head_that_is_held_lie_where_turning_them_takes_them(view, angle):
     framing, head = Framing(7.2, 6.1, 0.8), Head(turn=12, nod=-8)
     nuisance = Nuisance((0.02, -0.01), 1.1, 0.1)
     points = np.random.default_rng(0).normal([0, 6.8, 0.9], 0.5, (50, 3))
-    height = (framing.eyes - framing.chin) / SQUARE.face
-    pivot = np.array([0, framing.eyes - (0.5 - SQUARE.eyes) * height, framing.depth])
+    height = (framing.eyes - framing.chin) / HEAD.face
+    pivot = np.array([0, framing.eyes - (0.5 - HEAD.eyes) * height, framing.depth])
     moved = pivot + (points - pivot) @ head.rotation.T
     held = aim(framing, angle, nuisance, view, head).project(points)
     assert held == pytest.approx(aim(framing, angle, nuisance, view).project(moved), abs=1e-9)
@@ -222,7 +226,7 @@ def test_lamps_and_dome_stay_in_the_room():
     assert np.array_equal(plain.sky, dome_rays())
 
 
-@pytest.mark.parametrize("view", [SQUARE, View(face=0.37, eyes=0.4, aspect=1.5)])
+@pytest.mark.parametrize("view", [HEAD, View(face=0.37, eyes=0.4, aspect=1.5)])
 def test_a_camera_sees_points_where_its_rays_go(view):
     camera = aim(Framing(7.2, 6.1, 0.8), 60, Nuisance((0.02, -0.01), 1.1, 0.1), view)
     columns, rows = 34, camera.rows(34)

@@ -122,7 +122,9 @@ def knobs_table(study: Study) -> pd.DataFrame:
         name: f"{low:g} to {high:g}" for name, (low, high) in synthfaces.KNOBS.items()
     }
     columns["what it is"] = {
-        name: re.sub(r"\s+", " ", text).replace("`", "") for name, text in said
+        name: re.sub(r"\s+", " ", text).replace("`", "")
+        for name, text in said
+        if name in synthfaces.KNOBS
     }
     return pd.DataFrame(columns).rename_axis("knob")
 

@@ -54,7 +54,7 @@ EXTENTS: Mapping[str, Extent] = {
 
 CLEARLY_LARGER = 2.0
 """A face is no doubt the one meant if it is this many times as high as the next one."""
-CROPPED_ALREADY = 0.85
+CROPPED_ALREADY = 0.8
 """A set counts as cropped if faces fill at least this share of the middle of its images."""
 PORTRAITS = 0.5
 """A set counts as one of portraits if at least this share of its images has one clear face."""
