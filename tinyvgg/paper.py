@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any, SupportsFloat, TypeVar
+from typing import Any, Protocol, SupportsFloat, TypeVar, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
 from tinyvgg.errors import UserError
@@ -263,18 +264,49 @@ Ours = SupportsFloat | str | None  # numpy's numbers among them
 Row = tuple[str, str, Ours] | tuple[str, str, Ours, Interval | None]
 
 
-def compare(rows: Iterable[Row]) -> pd.DataFrame:
-    """Set the paper's numbers beside ours.
+@runtime_checkable
+class Measured(Protocol):
+    """Quantities of several networks by their keys, as `tinyvgg.chapters.networks` reads them."""
+
+    def __len__(self) -> int: ...
+
+    def values(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a quantity and its standard error in each network that has it."""
+        ...
+
+
+def compare(rows: Iterable[Row], networks: Measured | None = None) -> pd.DataFrame:
+    """Set the paper's numbers beside ours, and beside those of several networks.
 
     Args:
         rows: (label, key, ours) or (label, key, ours, interval), fractions for percentages;
             an empty label takes the one of ``paper.toml``.
+        networks: these have a column where there are any.
 
     Returns:
-        Text, ready to show: columns quantity, paper, ours, 95 % interval, place in the paper.
+        Text, ready to show: columns quantity, paper, ours, 95 % interval, such as 10 networks
+        (mean and standard deviation), place in the paper.
     """
     columns = ["quantity", "paper", "ours", "95 % interval", "place in the paper"]
-    return pd.DataFrame([_compared(*row) for row in rows], columns=columns)
+    given = list(rows)
+    table = pd.DataFrame([_compared(*row) for row in given], columns=columns)
+    if networks is not None and len(networks):
+        spreads = [show_spread(networks, key) for _, key, *_ in given]
+        table.insert(4, f"{len(networks)} networks", spreads)
+    return table
+
+
+def show_spread(networks: Measured, key: str) -> str:
+    """Format a quantity's mean and standard deviation over networks."""
+    values, _ = networks.values(key)
+    unit = describe(key).unit
+    if len(values) < 2 or unit == "name":
+        return NOTHING
+    mean, spread = (
+        show(float(each), "mean" if unit == "count" else unit)
+        for each in (values.mean(), values.std(ddof=1))
+    )
+    return f"{mean.removesuffix('%')} ± {spread}"
 
 
 def _compared(label: str, key: str, ours: Ours, interval: Interval | None = None) -> list[str]:

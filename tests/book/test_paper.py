@@ -5,6 +5,7 @@ import tomllib
 from math import isclose
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinyvgg import paper
@@ -157,6 +158,24 @@ def test_compare_sets_the_papers_number_beside_ours_with_a_dash_for_what_there_i
         ["identity: errors at 45°", "17", "1", "—", misclassified],
         ["class: test accuracy", "—", "50.00%", "—", "—"],
     ]
+
+
+class Three:
+    """Three networks, two of which have some errors."""
+
+    def __len__(self):
+        return 3
+
+    def values(self, key):
+        known = {"t2.subject.errors": [50, 54], "t2.subject.accuracy": [0.95, 0.97, 0.96]}
+        return np.array(known.get(key, [])), np.zeros(len(known.get(key, [])))
+
+
+def test_compare_has_a_column_of_networks_where_there_are_any():
+    rows = [("", f"t2.subject.{name}", 1) for name in ("errors", "accuracy", "classes")]
+    table = paper.compare(rows, Three())
+    assert list(table)[3:] == ["95 % interval", "3 networks", "place in the paper"]
+    assert table["3 networks"].tolist() == ["52.0 ± 2.8", "96.00 ± 1.00%", "—"]
 
 
 @pytest.mark.parametrize(
