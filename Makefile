@@ -3,6 +3,7 @@
 PROFILE ?= quick
 FACES ?= synthetic
 SEED ?= 0
+SEEDS ?= 0-9
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,13 +21,13 @@ timed = @started=$$(date +%s); $(2) && mkdir -p "$(BUILD)" && \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup reproduce record verify publish notebooks book test lint types unit smoke nbval site \
+.PHONY: help setup reproduce record verify seeds publish notebooks book test lint types unit smoke nbval site \
 	format lock links clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic[:KNOB=VALUE,...]|rafd:PATH|london:PATH|folder:PATH  SEED=N  change what is reproduced"
+	@echo "  PROFILE=smoke|quick|paper  FACES=synthetic[:KNOB=VALUE,...]|rafd:PATH|london:PATH|folder:PATH  SEED=N  change what is reproduced; SEEDS=N-M what make seeds does"
 
 # ------------------------------------------------------------------------------------- set-up
 
@@ -56,6 +57,9 @@ record: reproduce  ## the same, then renew what is committed: book/notebooks, cl
 
 verify: setup  ## compare the numbers of the last `make reproduce` with the committed ones
 	@$(BIN)/tinyvgg verify
+
+seeds: setup  ## train and analyse the networks of SEEDS, into one table: results/seeds.csv for the usual faces
+	@$(BIN)/tinyvgg seeds --profile "$(PROFILE)" --faces "$(FACES)" --seeds "$(SEEDS)"
 
 publish: setup  ## copy the site of the last `make reproduce` to TO=FOLDER, if its images may be published
 	@$(BIN)/tinyvgg publish "$(TO)" $(if $(CONFIRM),--confirm)

@@ -39,7 +39,7 @@ def executed(monkeypatch):
 
     monkeypatch.setattr(verdicts, "get_ipython", object)
     monkeypatch.setattr(verdicts, "display", display)
-    verdicts.record_numbers({"t2.subject.accuracy": 0.9}, tolerance=0.02)
+    verdicts.record_numbers({"t2.subject.accuracy": 0.9})
     verdicts.record_numbers({"t2.subject.errors": 7})
     verdicts.conclude([Verdict("B1", "holds in part", "it does for a fixture")])
     monkeypatch.setattr(papermill, "execute_notebook", run)
@@ -146,7 +146,7 @@ def test_a_run_is_recorded_without_facts_of_this_machine_and_agrees_with_its_rec
     assert "t2.subject.errors" in (workshop.root / "book" / "claims.md").read_text()
     rows = reproduce.verify(made)
     assert rows["number"].tolist() == ["t2.subject.accuracy", "t2.subject.errors", "verdict B1"]
-    assert rows["within"].all()
+    assert rows["same"].all()
     with pytest.raises(UserError, match="seed 1"):
         reproduce.verify(again(root, seed=1))
 
@@ -228,18 +228,22 @@ def test_a_killed_process_is_one_error_with_the_way_out(root, monkeypatch):
         again(root)
 
 
-def test_what_is_out_of_tolerance_missing_new_or_not_judged_is_found():
-    before = Records(
-        {"t2.a.kept": Number(1.0, 0.1), "t2.a.moved": Number(1.0, 0.1), "t2.a.gone": Number(1)},
-        {"B1": Verdict("B1", "holds", ""), "B2": Verdict("B2", "holds", "")},
+def test_what_differs_is_missing_new_or_judged_otherwise_is_found():
+    same = {"t2.a.float": Number(0.5, 0.1), "t2.a.large": Number(5000.0), "t2.a.name": Number("x")}
+    moved = {"t2.a.float": Number(0.50009, 0.09995), "t2.a.large": Number(5000.5)}
+    table = records.differences(Records(same), Records({**same, **moved}))
+    assert table["same"].all()
+    values = {"sign": -0.5, "count": 7, "mean": 0.5, "set": "0f" * 8, "gone": 1}
+    others = {"sign": 0.5, "count": 8, "mean": 0.501, "set": "0e" * 8, "new": 1}
+    before, after = (
+        {f"t2.a.{name}": Number(value) for name, value in side.items()} for side in (values, others)
     )
-    after = Records(
-        {"t2.a.kept": Number(1.05), "t2.a.moved": Number(1.2), "t2.a.new": Number(1)},
-        {"B1": Verdict("B1", "does not hold", "")},
-    )
-    table = records.differences(before, after).set_index("number")["within"]
-    assert set(table.index[table]) == {"t2.a.kept", "verdict B1"}
-    assert set(table.index[~table]) == {"t2.a.moved", "t2.a.gone", "t2.a.new", "verdict B2"}
+    before["t2.a.error"], after["t2.a.error"] = Number(0.5, 0.1), Number(0.5, 0.11)
+    judged = {claim: Verdict(claim, "holds", "") for claim in ("B1", "B2", "A1")}
+    other = {"B1": Verdict("B1", "does not hold", ""), "A1": Verdict("A1", "holds", "too")}
+    table = records.differences(Records(before, judged), Records(after, other))
+    assert table.loc[table["same"], "number"].tolist() == ["verdict A1"]
+    assert len(table) == 10
 
 
 def test_the_table_has_the_papers_number_beside_ours_and_tells_chosen_cases_from_all():

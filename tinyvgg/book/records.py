@@ -17,19 +17,26 @@ from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.chapters.verdicts import TEXT, Verdict
 from tinyvgg.errors import UserError
 
+SLACK = 1e-4
+"""The most by which floats of the same networks differ, absolute plus relative."""
+
 
 @dataclass(frozen=True)
 class Number:
-    """A recorded quantity; a fresh one may differ from it by `tolerance`, in its own unit."""
+    """A recorded quantity, with its standard error where it is the mean of a network's cases."""
 
     value: paper.Value
-    tolerance: float = 0.0
+    error: float = 0.0
 
-    def agrees(self, fresh: "Number") -> bool:
-        """Whether a fresh value is within this one's tolerance; text has to be equal."""
-        if isinstance(self.value, str) or isinstance(fresh.value, str):
-            return self.value == fresh.value
-        return abs(self.value - fresh.value) <= self.tolerance + 1e-12
+    def same(self, other: "Number") -> bool:
+        """Whether another value is this one: equal, or as near as floats of two machines are."""
+        if isinstance(self.value, float) and isinstance(other.value, float):
+            return _near(self.value, other.value) and _near(self.error, other.error)
+        return self == other
+
+
+def _near(value: float, other: float) -> bool:
+    return abs(value - other) <= SLACK + SLACK * abs(value)
 
 
 @dataclass(frozen=True)
@@ -58,15 +65,15 @@ def collect(notebooks: Iterable[Path]) -> Records:
             try:
                 key, claim = output.metadata["scrapbook"]["name"], about.get("claim")
                 value = ast.literal_eval(output.data[TEXT])
-                more = about["reason" if claim else "tolerance"]
+                reason, error = about["reason"] if claim else "", float(about.get("error", 0.0))
             except (LookupError, ValueError, SyntaxError, TypeError, AttributeError):
                 raise _damaged(path) from None
             if key in numbers or claim in verdicts:
                 raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
             if claim:
-                verdicts[claim] = Verdict(claim, str(value), more)
+                verdicts[claim] = Verdict(claim, str(value), reason)
             else:
-                numbers[key] = Number(value, more)
+                numbers[key] = Number(value, error)
     return Records(numbers, verdicts)
 
 
@@ -121,20 +128,18 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
 def differences(committed: Records, fresh: Records) -> pd.DataFrame:
     """Return every number and verdict of either side, in the order of the committed ones.
 
-    Verdicts are shown and must be there, but may differ: another machine trains other networks.
-    The column `within` is whether a fresh value is within the committed tolerance.
+    The column `same` is whether both sides have it, and the same (`Number.same`).
     """
-    rows: list[tuple[str, str, str, str, bool]] = []
+    rows: list[tuple[str, str, str, bool]] = []
     for key in dict.fromkeys([*committed.numbers, *fresh.numbers]):
         before, after = committed.numbers.get(key), fresh.numbers.get(key)
-        tolerance = f"± {before.tolerance:g}" if before and before.tolerance else "exact"
-        within = before is not None and after is not None and before.agrees(after)
-        rows.append((key, _shown(before), _shown(after), tolerance, within))
+        same = before is not None and after is not None and before.same(after)
+        rows.append((key, _shown(before), _shown(after), same))
     for claim in dict.fromkeys([*committed.verdicts, *fresh.verdicts]):
         found = [side.verdicts.get(claim) for side in (committed, fresh)]
         old, new = (one.verdict if one else paper.NOTHING for one in found)
-        rows.append((f"verdict {claim}", old, new, "may differ", all(found)))
-    return pd.DataFrame(rows, columns=["number", "committed", "fresh", "tolerance", "within"])
+        rows.append((f"verdict {claim}", old, new, old == new))
+    return pd.DataFrame(rows, columns=["number", "committed", "fresh", "same"])
 
 
 def _shown(number: Number | None) -> str:

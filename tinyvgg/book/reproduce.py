@@ -91,7 +91,7 @@ def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) ->
         raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no notebooks")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
     facts = {"package_sha256": notebooks.package_digest(), "fingerprint": prepare(parameters)}
-    waiting = [source for source in chapters if fresh or not _is_current(source, made, facts)]
+    waiting = [source for source in chapters if fresh or not is_current(source, made, facts)]
     if waiting:
         before = _noted(root)
         if before is None or before.folder == made.folder:
@@ -112,7 +112,8 @@ def prepare(parameters: Mapping[str, Any], training: bool = True) -> str:
     return study.faces.fingerprint
 
 
-def _is_current(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> bool:
+def is_current(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> bool:
+    """Whether a notebook's result is there, made by the same code of the same faces."""
     expected = {"source_sha256": notebooks.source_digest(source), **made.parameters, **facts}
     return notebooks.facts(made.place(source)) == expected
 
@@ -126,7 +127,7 @@ def _execute_all(
         tqdm(total=chapters, initial=done, unit="notebook", desc="notebooks") as bar,
         workers(min(AT_A_TIME, len(waiting))) as pool,
     ):
-        futures = [pool.submit(_execute, source, made, facts) for source in waiting]
+        futures = [pool.submit(execute, source, made, facts) for source in waiting]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -152,7 +153,8 @@ def _share_threads(count: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
-def _execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None:
+def execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None:
+    """Execute one notebook of a reproduction."""
     target = made.place(source)
     target.unlink(missing_ok=True)
     converted = notebooks.convert(source, made.folder / "converted")

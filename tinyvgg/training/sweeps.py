@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -146,7 +146,7 @@ def run_job(job: Job) -> Row:
     Jobs of one process wait for each other: initial weights and dropout are drawn from torch's
     global generator. Other processes that want the same network wait at its folder.
     """
-    with _ALONE, _at_home(job.home):
+    with at_home(job.home):
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
         run = study.run(job.task)
         found = explain(run, job.rules)
@@ -164,21 +164,23 @@ def _names(job: Job) -> Row:
 
 
 @contextmanager
-def _at_home(home: str) -> Iterator[None]:
-    before = os.environ.get("TINYVGG_HOME")
-    os.environ["TINYVGG_HOME"] = home
-    try:
-        yield
-    finally:
-        os.environ.pop("TINYVGG_HOME")
-        if before is not None:
-            os.environ["TINYVGG_HOME"] = before
+def at_home(home: str) -> Iterator[None]:
+    """Do a job at its home, alone in this process."""
+    with _ALONE:
+        before = os.environ.get("TINYVGG_HOME")
+        os.environ["TINYVGG_HOME"] = home
+        try:
+            yield
+        finally:
+            os.environ.pop("TINYVGG_HOME")
+            if before is not None:
+                os.environ["TINYVGG_HOME"] = before
 
 
-def _attempt(job: Job) -> Row:
+def _attempt(job: Job, do: Callable[[Job], Row]) -> Row:
     """Return the row of a job, or one with the error: not every exception can travel."""
     try:
-        return run_job(job)
+        return do(job)
     except (UserError, synthfaces.FaceError) as error:
         return _failure(job, str(error))
     except Exception as error:
@@ -190,16 +192,22 @@ def _failure(job: Job, error: str) -> Row:
     return {**_names(job), "error": " ".join(error.split())}
 
 
-def sweep(jobs: Sequence[Job], executor: Executor) -> Iterator[tuple[Job, Row]]:
+def sweep(
+    jobs: Sequence[Job],
+    executor: Executor,
+    do: Callable[[Job], Row] = run_job,
+    desc: str = "sweep",
+    unit: str = "job",
+) -> Iterator[tuple[Job, Row]]:
     """Do all jobs, even if some fail, and yield each with its row of the table as it ends.
 
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
     loaded, others go on from their checkpoints, and findings of rules are kept beside their
     networks.
     """
-    futures = {executor.submit(_attempt, job): job for job in jobs}
+    futures = {executor.submit(_attempt, job, do): job for job in jobs}
     try:
-        with tqdm(total=len(jobs), desc="sweep", unit="job") as bar:
+        with tqdm(total=len(jobs), desc=desc, unit=unit) as bar:
             for future in as_completed(futures):
                 yield futures[future], _outcome(futures[future], future)
                 bar.update()

@@ -1,0 +1,179 @@
+"""What the notebooks record of several networks: a row a seed and quantity, in one table.
+
+For each seed both networks are trained, and the notebooks that measure something are executed.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tinyvgg import files
+from tinyvgg.book import notebooks, reproduce
+from tinyvgg.book.records import Records, collect
+from tinyvgg.book.reproduce import Reproduction
+from tinyvgg.faces.sources import synthfaces
+from tinyvgg.training import sweeps
+from tinyvgg.training.experiments import Study, open_study
+from tinyvgg.training.runs import Experiment, build_model, is_complete, read_manifest
+from tinyvgg.training.settings import RECORDED, TRAINED
+from tinyvgg.training.sweeps import Job, Row
+
+NUMERIC = ("02", "03", "04", "06", "07", "08", "09")
+"""The notebooks whose numbers depend on the networks."""
+OF_A_SEED = ("faces", "fingerprint", "profile", "seed", "runs", "made_with")
+COLUMNS = [*OF_A_SEED[:4], "quantity", "value", "error", *OF_A_SEED[4:]]
+THREADS = 1
+"""Threads of each training and notebook, so that no number depends on how many run at once."""
+STEPS = 8
+
+
+def table_path(profile: str, faces: str) -> Path:
+    """Return the path of the table: the committed one for the usual faces at quick."""
+    usual = {"profile": profile, "faces": faces}.items() <= RECORDED.items()
+    return (files.results() if usual else files.build() / "seeds") / "seeds.csv"
+
+
+def make_table(
+    study: Study,
+    seeds: Sequence[int],
+    path: Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    train_only: bool = False,
+) -> int:
+    """Train and analyse the networks of some seeds, write their table, and return what failed.
+
+    What an earlier call has done is not done again; the table is written whole after each seed.
+    The work is that of processes (by default one a processor), or of a Dask cluster.
+    """
+    trainings = sweeps.plan(study, (), seeds, {}, ())
+    count = workers or synthfaces.cores()
+    print(forecast(study, trainings, 1 if scheduler else count), flush=True)
+    failed: list[tuple[Job, Row]] = []
+    places = sweeps.cluster(scheduler) if scheduler else sweeps.processes(count)
+    with places as executor:
+        for job, row in sweeps.sweep(trainings, executor, train, "trainings", "network"):
+            failed += [(job, row)] if "error" in row else []
+        lost = {job.seed for job, _ in failed}
+        whole = {job.seed: job for job in trainings if job.seed not in lost}
+        analyses = () if train_only else tuple(whole.values())
+        for job, row in sweeps.sweep(analyses, executor, analyse, "notebooks", "seed"):
+            if "error" in row:
+                failed.append((job, row))
+            else:
+                write(path, row, collect(map(_of(job).place, chapters())))
+    for job, row in failed:
+        print(f"failed: {job.name}: {row['error']}", file=sys.stderr)
+    if analyses:
+        print(f"The table: {path}")
+    return len(failed)
+
+
+def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
+    """Say what is there and how long the rest will take, judged by networks that are there."""
+    experiments = [study.varied(job.seed, {}).experiment(job.task) for job in jobs]
+    done = [one.folder for one in experiments if is_complete(one.folder)]
+    left = len(experiments) - len(done)
+    said = f"{len(experiments)} networks, {len(done)} of them trained"
+    if not left:
+        return f"{said}; what is new are notebooks of {len({job.seed for job in jobs})} seeds"
+    if done:
+        taken = [float(read_manifest(folder, hashes=False)["seconds"]) for folder in done]
+        each, basis = sum(taken) / len(taken), "as those did on average"
+    else:
+        first = experiments[0]
+        images = len(study.varied(jobs[0].seed, {}).split(first.task).train)
+        speed, epochs = images_a_second(first), first.recipe.epochs
+        each = images * epochs / speed
+        basis = f"at {speed:.0f} images a second and {epochs} epochs, the most there can be"
+    hours = left * each / at_once / 3600
+    return (
+        f"{said}; the other {left} take about {hours:.1f} hours, {at_once} at a time,"
+        f" {each / 60:.0f} minutes each ({basis}); then come the notebooks"
+    )
+
+
+def images_a_second(experiment: Experiment) -> float:
+    """Measure the speed of training with one thread, in a few steps."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    model, batch = build_model(experiment), experiment.recipe.batch
+    images = torch.rand(batch, 3, experiment.size, experiment.size)
+    started = 0.0
+    for step in range(STEPS + 2):
+        if step == 2:  # the first ones are slower
+            started = time.perf_counter()
+        model(images).logsumexp(1).sum().backward()
+    torch.set_num_threads(before)
+    return STEPS * batch / (time.perf_counter() - started)
+
+
+def train(job: Job) -> Row:
+    """Train or load the network of a job."""
+    torch.set_num_threads(THREADS)
+    return sweeps.run_job(job)
+
+
+def analyse(job: Job) -> Row:
+    """Execute the notebooks of a seed that are not current, and return the facts of its rows."""
+    torch.set_num_threads(THREADS)
+    with sweeps.at_home(job.home):
+        os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of the notebooks' own processes
+        made = _of(job)
+        study = open_study(**made.parameters, progress=False)
+        names = [study.run(task).name for task in study.tasks]
+        fingerprint = study.faces.fingerprint
+        facts = {"package_sha256": notebooks.package_digest(), "fingerprint": fingerprint}
+        for source in chapters():
+            if not reproduce.is_current(source, made, facts):
+                reproduce.execute(source, made, facts)
+    capability = torch.backends.cpu.get_cpu_capability()
+    made_with = f"torch {torch.__version__}, numpy {np.__version__}, {capability}, 1 thread"
+    values = (study.source, fingerprint, job.profile, job.seed, " ".join(names), made_with)
+    return dict(zip(OF_A_SEED, values, strict=True))
+
+
+def chapters() -> list[Path]:
+    """Return the sources of the notebooks that are executed for each seed."""
+    return [notebooks.find(number) for number in NUMERIC]
+
+
+def _of(job: Job) -> Reproduction:
+    """Return the parameters and the folder of a seed's notebooks."""
+    asked = {"profile": job.profile, "faces": job.faces}
+    folder = files.build() / "seeds" / notebooks.slug(asked) / f"seed-{job.seed}"
+    return Reproduction({**asked, "seed": job.seed, "networks": TRAINED}, folder)
+
+
+def write(path: Path, facts: Mapping[str, Any], found: Records) -> None:
+    """Put what was recorded of one seed into a table, in place of what it had of this seed.
+
+    Rows of the same source and profile whose faces were others go, too.
+    """
+    rows = [
+        {**facts, "quantity": key, "value": number.value, "error": number.error}
+        for key, number in found.numbers.items()
+    ]
+    fresh = pd.DataFrame(rows, columns=COLUMNS).astype(str)
+    table = read([path])
+    same = (table["faces"] == facts["faces"]) & (table["profile"] == facts["profile"])
+    other = table["fingerprint"] != facts["fingerprint"]
+    kept = table[~(same & (other | (table["seed"] == str(facts["seed"]))))]
+    table = pd.concat([kept, fresh], ignore_index=True)
+    table = table.sort_values("seed", key=lambda seeds: seeds.astype(int), kind="stable")
+    table = table.sort_values(["faces", "profile"], kind="stable")
+    files.write_whole(path, lambda to: table.to_csv(to, index=False, lineterminator="\n"))
+
+
+def read(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return the rows of those tables that are there, as the text that they hold."""
+    there = [path for path in paths if path.is_file()]
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in there]
+    return pd.concat([pd.DataFrame(columns=COLUMNS, dtype=str), *tables], ignore_index=True)
