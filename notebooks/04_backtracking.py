@@ -43,7 +43,12 @@ from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
-from tinyvgg.chapters.statistics import averages, bootstrap_interval, proportion_interval
+from tinyvgg.chapters.statistics import (
+    averages,
+    bootstrap_interval,
+    estimate,
+    proportion_interval,
+)
 from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import top_pixels
 from tinyvgg.paper import TASK_NAMES
@@ -163,11 +168,11 @@ pd.DataFrame.from_dict(
 # %%
 for task, table in biases.items():
     found = {
-        f"e3.{task}.bias_share": table["share"].mean(),
-        f"e3.{task}.unchanged_without_bias": table["same_without_last"].mean(),
-        f"e3.{task}.unchanged_without_any_bias": table["same_without_all"].mean(),
+        f"e3.{task}.bias_share": estimate(table["share"]),
+        f"e3.{task}.unchanged_without_bias": estimate(table["same_without_last"]),
+        f"e3.{task}.unchanged_without_any_bias": estimate(table["same_without_all"]),
     }
-    record_numbers(found, tolerance=0.2)
+    record_numbers(found)
 
 # %% [markdown]
 # ## Algorithm 1
@@ -277,9 +282,10 @@ chapter.layers_figure(kept, "share of active units kept")
 # gradient. *contribution* takes as many pixels as the cutoff keeps, those with the largest share.
 
 # %%
+by_error = {task: chapter.overlap_table(part) for task, part in followed.items()}
 overlaps = {
-    task: averages(chapter.overlap_table(part), ["rule", "layer", "against"], "overlap")
-    for task, part in followed.items()
+    task: averages(table, ["rule", "layer", "against"], "overlap")
+    for task, table in by_error.items()
 }
 summary, left_out = chapter.layer_summary(overlaps)
 whole(summary)
@@ -291,13 +297,13 @@ Markdown(left_out)
 chapter.layers_figure(overlaps, "overlap with the predicted class's set")
 
 # %%
-for task, table in overlaps.items():
-    of_pixels = table[table["layer"] == "pixels"]
+for task, table in by_error.items():
+    of_pixels = table[table["layer"] == "pixels"].groupby(["rule", "against"])["overlap"]
     found = {
-        f"a1.{task}.jaccard_{row.rule}{'_true' if row.against == 'true' else ''}": row.mean
-        for row in of_pixels.itertuples()
+        f"a1.{task}.jaccard_{rule}{'_true' if against == 'true' else ''}": estimate(overlap)
+        for (rule, against), overlap in of_pixels
     }
-    record_numbers(found, tolerance=0.3)
+    record_numbers(found)
 
 # %% [markdown]
 # If the cutoff does not choose by the class, what does it choose by? A product is large where the
@@ -312,7 +318,7 @@ for task, part in followed.items():
     both = (pixels & top_pixels(maps, counts)).flatten(1).sum(1).double()
     active = (maps > 0).flatten(1).sum(1).double()
     found, expected = pd.Series((both / counts).numpy()), pd.Series((counts / active).numpy())
-    record_numbers({f"a1.{task}.cutoff_in_largest": found.mean()}, tolerance=0.3)
+    record_numbers({f"a1.{task}.cutoff_in_largest": estimate(found)})
     largest[TASK_NAMES[task]] = {
         "images with pixels": int(found.notna().sum()),
         "among as many of the largest activation": mean_with_interval(found),
@@ -339,21 +345,23 @@ chapter.maps_without_pixels([(run, followed[task]) for task, run in runs.items()
 numbers, rows = {}, []
 for task, part in followed.items():
     key, name, maps = f"b1.{task}", TASK_NAMES[task], part.trace.maps
-    total, active = maps.shape[1:].numel(), float((maps > 0).flatten(1).sum(1).double().mean())
+    total, active = maps.shape[1:].numel(), estimate((maps > 0).flatten(1).sum(1))
     numbers |= {f"{key}.active": active, f"{key}.total": total}
     if f"{key}.pixels" in paper.load().numbers:
         printed = paper.quantity(f"{key}.pixels")
         share = printed.value / paper.number("t1.both.last_pixels")
         rows.append((name, "paper", "—", printed.text, "—", f"{share:.3f}", "—"))
     for rule in RULES:
-        counts = pd.Series(pixel_counts(part, rule))
-        mean, share, of_active = counts.mean(), counts.mean() / total, counts.mean() / active
+        counts = pixel_counts(part, rule)
+        mean = estimate(counts).value
+        share, of_active = mean / total, mean / active.value
         numbers |= {
-            f"{key}.pixels_{rule}": mean,
-            f"{key}.share_{rule}": share,
+            f"{key}.pixels_{rule}": estimate(counts),
+            f"{key}.share_{rule}": estimate(counts / total),
             f"{key}.active_share_{rule}": of_active,
+            f"{key}.digest_{rule}": chapter.digest(part.pixels(rule)),
         }
-        interval = paper.show_interval(bootstrap_interval(counts.to_numpy()), "mean")
+        interval = paper.show_interval(bootstrap_interval(counts), "mean")
         shares = paper.show(share, "share"), paper.show(of_active, "share")
         rows.append((name, rule, len(counts), paper.show(mean, "mean"), interval, *shares))
 columns = ["task", "of", "images", "mean pixels", "95 % interval", "of all pixels", "of active"]
@@ -366,7 +374,7 @@ whole(
             (
                 "",
                 f"b1.{task}.pixels",
-                numbers[f"b1.{task}.pixels_cutoff"],
+                numbers[f"b1.{task}.pixels_cutoff"].value,
                 bootstrap_interval(pixel_counts(part, "cutoff")),
             )
             for task, part in followed.items()
@@ -378,8 +386,8 @@ whole(
 chapter.pixel_histograms(followed)
 
 # %%
-for key, value in numbers.items():
-    record_numbers({key: value}, tolerance=0.0 if key.endswith("total") else 0.4 * abs(value))
+apart = chapter.more_pixels(followed)
+record_numbers(numbers | {f"b1.both.pixels_{rule}_difference": n for rule, n in apart.items()})
 
 # %% [markdown]
 # One detail of the code does not show in its results: it looks neurons up by value, so that those

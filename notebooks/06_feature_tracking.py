@@ -105,18 +105,9 @@ tables = {task: chapter.tracked_table(part) for task, part in tracked.items()}
 chapter.tracked_summary(tables)
 
 # %%
-recorded = {
-    "literal": ["with_whole"],
-    "cutoff": ["with_whole", "with_largest", "with_random"],
-    "random": ["with_whole"],
-}
 for task, table in tables.items():
-    found = {
-        f"a2.{task}.{name}_{column}": table.loc[table["set"] == name, column].mean()
-        for name, columns in recorded.items()
-        for column in columns
-    }
-    record_numbers(found, tolerance=0.3)
+    found = chapter.tracked_numbers(tracked[task], table)
+    record_numbers({f"a2.{task}.{name}": number for name, number in found.items()})
 
 # %% [markdown]
 # ### The published display
@@ -189,7 +180,8 @@ style.second(lambda part: chapter.gallery(part, "cutoff", size=80), list(tracked
 # averaged.
 
 # %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the images that the network for the first task gets wrong, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Boxes, on synthetic faces seen from the front: eyes, nose, cheeks and mouth."}, "image": {"alt": "Mean images by angle, and below them three rows of mean ink."}}
-chapter.average_features(tracked[first])
+regions = chapter.find_regions(tracked[first])
+chapter.average_features(tracked[first], regions)
 
 # %% [markdown]
 # The paper reads off its figure that the features spread over the entire face: eyes, nose, cheeks
@@ -198,9 +190,10 @@ chapter.average_features(tracked[first])
 # density 1 everywhere.
 
 # %%
-densities = averages(chapter.region_table(tracked[first]), ["set", "region"], "density")
+by_error = chapter.region_table(tracked[first], regions)
+densities = averages(by_error, ["set", "region"], "density")
 shown = densities.pivot(index="region", columns="set", values="text")
-shown = shown.reindex(index=list(chapter.REGIONS), columns=list(chapter.SETS))
+shown = shown.reindex(index=list(regions.masks), columns=list(chapter.SETS))
 shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
 whole(shown.dropna(how="all"), chapter.NO_REGIONS)
 
@@ -208,14 +201,8 @@ whole(shown.dropna(how="all"), chapter.NO_REGIONS)
 chapter.region_plot(densities)
 
 # %%
-record_numbers(
-    {
-        f"f8.{first}.density_{row.region}_{row.set}": row.mean
-        for row in densities.itertuples()
-        if row.set in ("cutoff", "random")
-    },
-    tolerance=1.0,
-)
+numbers = chapter.region_numbers(by_error, regions)
+record_numbers({f"f8.{first}.{name}": number for name, number in numbers.items()})
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -11,7 +11,6 @@ from hashlib import sha256
 from importlib import metadata
 from itertools import groupby
 from multiprocessing.connection import Connection
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -279,21 +278,37 @@ def parts_shown(
     table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
 ) -> PartsShown:
     """Return the parts that each pixel shows in any row of the same subject and angle."""
-    check_size(size)
-    specs = sorted(face_specs(table, seed, difficulty), key=attrgetter("subject"))
-    taken_by = renderer(size, seed, folder, difficulty)
     shown: dict[tuple[int, int], Bool[np.ndarray, "parts s s"]] = {}
-    for subject, shots in groupby(specs, key=attrgetter("subject")):
-        sitter = taken_by.sitter(subject)
-        framing = sitter.subject.framing
-        for shot, views in groupby(shots, key=_shot):
-            studio = taken_by.studio(sitter, shot)
-            for view in views:
-                camera = view.camera(framing)
-                here = see_parts(studio, camera, size) == np.arange(len(FacePart))[:, None, None]
-                key = (subject, int(view.angle))
-                shown[key] = shown.get(key, False) | here
+    seen = parts_seen(table, size, folder, seed, difficulty)
+    for subject, angle, parts in zip(table["subject"], table["angle"], seen, strict=True):
+        here = parts == np.arange(len(FacePart))[:, None, None]
+        key = (int(subject), int(angle))
+        shown[key] = shown.get(key, False) | here
     return shown
+
+
+def parts_seen(
+    table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
+) -> UInt8[np.ndarray, "n s s"]:
+    """Return the parts of `ground_truth` for the image of each row, in the table's order.
+
+    Nothing is kept; a subject takes half a second and each of its images a tenth.
+    """
+    check_size(size)
+    specs = enumerate(face_specs(table, seed, difficulty))
+    taken_by = renderer(size, seed, folder, difficulty)
+    seen = np.empty((len(table), size, size), np.uint8)
+    for subject, shots in groupby(sorted(specs, key=_subject), key=_subject):
+        sitter = taken_by.sitter(subject)
+        for shot, views in groupby(shots, key=lambda row: _shot(row[1])):
+            studio = taken_by.studio(sitter, shot)
+            for row, view in views:
+                seen[row] = see_parts(studio, view.camera(sitter.subject.framing), size)
+    return seen
+
+
+def _subject(row: tuple[int, FaceSpec]) -> int:
+    return row[1].subject
 
 
 def _shot(spec: FaceSpec) -> FaceSpec:

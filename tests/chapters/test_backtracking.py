@@ -69,6 +69,24 @@ def test_overlap_compares_the_sets_of_two_walks(followed):
     assert set(table["rule"]) == {"literal", "cutoff", "contribution"}
 
 
+def test_a_digest_changes_with_a_single_pixel(followed):
+    pixels = followed.pixels("cutoff")
+    other = pixels.clone()
+    other[1, 2, 0, 1] ^= True
+    assert chapter.digest(pixels) == chapter.digest(pixels.clone()) != chapter.digest(other)
+    assert len(chapter.digest(pixels[:0])) == 16
+
+
+def test_pixels_of_both_tasks_are_compared_by_their_means_over_errors(followed):
+    other = follow_errors(small_runs.run("emotion"))
+    found = chapter.more_pixels({"subject": followed, "emotion": other})
+    counts = [[int(image.sum()) for image in part.pixels("cutoff")] for part in (followed, other)]
+    squares = sum(np.var(count, ddof=1) / len(count) for count in counts)
+    apart = np.mean(counts[0]) - np.mean(counts[1])
+    assert found["cutoff"] == pytest.approx((apart, squares**0.5))
+    assert chapter.more_pixels({"class": followed}) == {}
+
+
 def test_averages_leave_out_unknown_values_and_bracket_the_mean(followed):
     table = kept_table(followed)
     table.loc[0, "share"] = np.nan

@@ -1,11 +1,14 @@
 """Chapter 6: tracked features, the ink in each region, and the figures of both."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+import synthfaces
+from synthfaces import FacePart
 from tests.helpers import small_runs
 from tests.helpers.made_up import sentence
 from tinyvgg.chapters import feature_tracking as chapter
@@ -25,10 +28,15 @@ def tracked(run):
     return chapter.track(run, follow_errors(run))
 
 
-def weighed(tracked):
-    tables = {"subject": chapter.tracked_table(tracked)}
-    densities = averages(chapter.region_table(tracked), ["set", "region"], "density")
-    return chapter.verdicts({"subject": tracked}, tables, densities, True)
+def folder(faces):
+    return replace(faces, source="folder:x")
+
+
+@pytest.fixture(scope="module")
+def seen(tracked):
+    """Parts of a face that has all of them, in other places of each image."""
+    draw = np.random.default_rng(0)
+    return draw.integers(0, len(FacePart), (len(tracked), 16, 16), dtype=np.uint8)
 
 
 def test_features_of_all_active_pixels_are_the_whole_projection(tracked):
@@ -51,43 +59,115 @@ def test_area_of_ink_counts_the_fewest_pixels_that_hold_it():
     assert torch.isnan(chapter.area_of_ink(torch.zeros(1, 2, 2))).all()
 
 
-def test_even_ink_has_density_one_in_every_region(tracked):
+def test_even_ink_has_density_one_in_every_region(tracked, seen):
     even = replace(tracked, ink={"cutoff": torch.ones(len(tracked), 16, 16)})
-    table = chapter.region_table(even)
-    assert table["image"].nunique() == int(tracked.frontal.sum()) > 0
-    np.testing.assert_allclose(table["density"], 1)
+    for regions in (chapter.by_place(tracked), chapter.by_parts(seen)):
+        table = chapter.region_table(even, regions).query("set == 'cutoff'")
+        assert table["image"].nunique() == len(regions.errors) > 0
+        np.testing.assert_allclose(table["density"], 1)
+        np.testing.assert_allclose(table["ink"], table["area"])
 
 
-@pytest.mark.parametrize(("mouth", "expected"), [(1.0, "holds"), (0.0, "holds in part")])
-def test_features_spread_where_every_region_has_its_share(tracked, mouth, expected):
-    spread = torch.ones(len(tracked), 16, 16)
-    spread[:, torch.from_numpy(chapter.region_mask("mouth", 16, 16))] = mouth
-    found = weighed(replace(tracked, ink=dict.fromkeys(chapter.SETS, spread)))
-    assert [each.verdict for each in found if each.claim == "F8"] == [expected]
+def test_ink_on_parts_is_that_of_a_loop_over_errors_and_pixels(tracked, seen):
+    regions = chapter.by_parts(seen)
+    found = chapter.region_numbers(chapter.region_table(tracked, regions), regions)
+
+    def density(ink, parts, wanted):
+        on = [ink[y, x] for y, x in np.ndindex(16, 16) if FacePart(parts[y, x]).name in wanted]
+        return sum(on) / ink.sum() / (len(on) / 256)
+
+    def densities(name, *wanted):
+        inks = tracked.ink[name].double().numpy()
+        return np.array([density(i, p, wanted) for i, p in zip(inks, seen, strict=True)])
+
+    four = "EYES", "NOSE", "CHEEKS", "MOUTH"
+    cutoff, largest, even = (densities(name, *four) for name in ("cutoff", "largest", "random"))
+    expected = {
+        "ink_on_features": cutoff,
+        "ink_above_largest": cutoff - largest,
+        "ink_above_random": cutoff - even,
+        "ink_mouth": densities("cutoff", "MOUTH"),
+    }
+    for name, values in expected.items():
+        assert found[name].value == pytest.approx(values.mean())
+        assert found[name].error == pytest.approx(values.std(ddof=1) / len(values) ** 0.5)
+    background = tracked.ink["cutoff"].double().numpy() * (seen == FacePart.BACKGROUND)
+    share = background.sum((1, 2)) / tracked.ink["cutoff"].double().numpy().sum((1, 2))
+    assert found["ink_share_background"].value == pytest.approx(share.mean())
+    assert found["area_share_face"].value == pytest.approx((seen > 3).mean())
 
 
-def test_regions_are_known_of_framed_faces_only(run):
-    run = run.having(faces=replace(run.faces, source="folder:x"))
-    tracked = chapter.track(run, follow_errors(run))
-    assert not tracked.frontal.any()
-    densities = averages(chapter.region_table(tracked), ["set", "region"], "density")
+def test_the_gradient_is_how_the_predicted_logit_changes_with_a_pixel(run, tracked):
+    gradient = chapter.logit_gradient(run.model, tracked.trace)
+    model, image, k = deepcopy(run.model).double(), tracked.trace.images[3].double(), 3
+    for place in ((0, 2, 3), (2, 15, 0)):
+        step = torch.zeros_like(image)
+        step[place] = 1e-6
+        up, down = (model((image + s)[None])[0, tracked.trace.predicted[k]] for s in (step, -step))
+        assert float(up - down) / 2e-6 == pytest.approx(float(gradient[(k, *place)]), rel=1e-3)
+
+
+def test_numbers_of_tracking_are_those_of_a_loop_over_errors(tracked):
+    found = chapter.tracked_numbers(tracked, chapter.tracked_table(tracked))
+    left, less = [], []
+    for n, maps in enumerate(tracked.trace.maps):
+        left.append(
+            any(
+                a != 0 and not on
+                for a, on in zip(
+                    maps.flatten().tolist(),
+                    tracked.pixels["literal"][n].flatten().tolist(),
+                    strict=True,
+                )
+            )
+        )
+        ink = {name: tracked.ink[name][n].double().flatten().numpy() for name in tracked.ink}
+        alike = [np.corrcoef(ink[name], ink["whole"])[0, 1] for name in ("random", "cutoff")]
+        less.append(alike[0] - alike[1])
+    assert found["left_literal"].value == np.mean(left)
+    assert found["cutoff_less_like_whole"].value == pytest.approx(np.mean(less), abs=1e-6)
+
+
+def test_regions_by_place_are_known_of_framed_frontal_faces_only(run, tracked):
+    regions = chapter.find_regions(replace(tracked, run=run.having(faces=folder(run.faces))))
+    assert not len(regions.errors)
+    table = chapter.region_table(tracked, regions)
+    assert chapter.region_numbers(table, regions) == {}
+    densities = averages(table, ["set", "region"], "density")
     assert sentence(chapter.region_plot(densities)) == chapter.NO_REGIONS
-    (found,) = [each for each in weighed(tracked) if each.claim == "F8"]
-    assert found.verdict == "cannot be tested here"
-    assert "known of cropped faces only" in found.reason
+    regions = chapter.by_place(tracked)
+    assert not regions.true
+    assert set(chapter.region_numbers(chapter.region_table(tracked, regions), regions)) == {
+        f"density_{part}_{name}" for part in chapter.FEATURES for name in ("cutoff", "random")
+    }
 
 
-def test_run_without_errors_says_so_in_every_figure_and_verdict(run):
+def test_synthetic_faces_are_rendered_again_to_find_their_parts(run, tracked, monkeypatch):
+    asked = []
+
+    def parts_seen(table, size, folder, difficulty):
+        asked.append((table, size, difficulty.source))
+        return np.zeros((len(table), size, size), np.uint8)
+
+    monkeypatch.setattr(synthfaces, "parts_seen", parts_seen)
+    regions = chapter.find_regions(tracked)
+    assert regions.true
+    assert regions.masks["background"].all()
+    ((table, *about),) = asked
+    assert about == [16, "synthetic"]
+    assert table.equals(run.faces.index.table.iloc[run.split.test[run.errors]])
+
+
+def test_run_without_errors_says_so_in_every_figure(run):
     run = run.having(logits=torch.eye(3)[run.labels])
     tracked = chapter.track(run, follow_errors(run))
     for figure in (
         chapter.gallery(tracked, "cutoff"),
         chapter.feature_sets(tracked, np.zeros((0, 16, 16), dtype=np.uint8)),
-        chapter.average_features(tracked),
+        chapter.average_features(tracked, chapter.by_place(tracked)),
     ):
         assert sentence(figure).startswith("No image of this run is misclassified")
     assert len(chapter.tracked_summary({"subject": chapter.tracked_table(tracked)})) == 0
-    assert {each.verdict for each in weighed(tracked)} == {"cannot be tested here"}
 
 
 def test_gallery_pages_through_all_errors(tracked):
@@ -101,7 +181,7 @@ def test_gallery_pages_through_all_errors(tracked):
 
 
 def test_faces_of_one_angle_are_averaged_and_frontal_ones_carry_the_regions(tracked):
-    axes = chapter.average_features(tracked).axes
+    axes = chapter.average_features(tracked, chapter.by_place(tracked)).axes
     columns = [ax.get_title() for ax in axes if ax.get_title()]
     assert columns == ["45°", "90°"]
-    assert [len(ax.patches) for ax in axes[:2]] == [0, 5]
+    assert [len(ax.collections) for ax in axes[:2]] == [0, 4]

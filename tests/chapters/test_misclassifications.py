@@ -41,6 +41,37 @@ def test_chance_agrees_with_the_chi_squared_test_and_finds_errors_that_pile_up()
     assert found.largest == 20 > found.largest_by_chance.high
 
 
+def test_spread_of_errors_is_measured_in_units_of_what_chance_gives():
+    errors_, images = np.array([7, 1, 4]), np.array([30, 24, 6])
+    draw = np.random.default_rng(5)
+    rows = np.repeat(range(3), images)
+    draws = [np.bincount(draw.choice(rows, 12, False), minlength=3) for _ in range(4000)]
+    expected = 12 * images / 60
+    statistics = [((counts - expected) ** 2 / expected).sum() for counts in [errors_, *draws]]
+    uneven = statistics[0] / np.mean(statistics[1:])
+    involved = 3 / np.mean([(counts > 0).sum() for counts in draws])
+    assert errors.unevenness(errors_, images) == pytest.approx(uneven, rel=0.05)
+    assert errors.involvement(errors_, images) == pytest.approx(involved, rel=0.01)
+    for nothing in (np.zeros(3, int), images):
+        assert np.isnan(errors.unevenness(nothing, images))
+    assert np.isnan(errors.involvement(np.zeros(3, int), images))
+
+
+def test_sad_and_surprised_are_compared_with_the_nearest_of_the_other_emotions(faces):
+    sad, happy = (places(faces, "emotion", emotion=name) for name in ("sad", "happy"))
+    run = made_up_run(faces, "emotion", dict.fromkeys(sad[:3], 5) | {sad[3]: 0, happy[0]: 6})
+    found = errors.spread(run)
+    assert found["m2.emotion.sad_most"].value == pytest.approx(4 / len(sad) - 1 / len(happy))
+    assert found["m2.emotion.surprised_least"].value == 0
+    assert found["m2.emotion.sad_as_neutral_share"] == pytest.approx((0.75, 0.25))
+    perfect = errors.spread(made_up_run(faces, "emotion"))
+    assert np.isnan(perfect["m2.emotion.sad_as_neutral_share"].value)
+    assert set(errors.spread(made_up_run(faces, "subject", 0.2))) == {
+        "m1.subject.involved",
+        "m1.subject.uneven_angles",
+    }
+
+
 def test_the_papers_identity_errors_are_what_chance_gives_and_its_emotion_errors_are_not():
     identity, emotion = (errors.papers_chances(t)["subject"] for t in ("subject", "emotion"))
     assert identity.involved_by_chance.low <= identity.involved <= identity.involved_by_chance.high
@@ -117,7 +148,7 @@ def test_nothing_is_concluded_without_errors_or_without_learning(faces):
 
 def test_a_folder_has_rates_by_class_and_no_verdict():
     folder = made_up_run(made_up_faces(12, kind="folder"), "class", 0.3)
-    assert errors.counts(folder) == {}
+    assert errors.counts(folder) == errors.spread(folder) == {}
     assert {v.verdict for v in errors.verdicts([folder])} == {"cannot be tested here"}
     axes = errors.rates_figure([folder]).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]

@@ -159,3 +159,12 @@ def test_what_cannot_be_held_out_is_refused():
         sheet.read_emotion(features, table, "sex")
     with pytest.raises(UserError, match="all images have angle 90"):
         sheet.read_emotion(features, table, "angle")
+
+
+def test_parts_of_a_table_are_those_of_each_image_in_its_order(anatomy_folder):
+    table = design(2, ANGLES)
+    table = table[(table["gaze"] == "left") & (table["emotion"] == "happy")].iloc[[3, 0, 2, 1]]
+    found = synthfaces.parts_seen(table, SIZE, anatomy_folder)
+    for parts, spec in zip(found, synthfaces.face_specs(table), strict=True):
+        assert np.array_equal(parts, synthfaces.ground_truth(spec, SIZE, anatomy_folder).parts)
+    assert synthfaces.parts_seen(table[:0], SIZE, anatomy_folder).shape == (0, SIZE, SIZE)

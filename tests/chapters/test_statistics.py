@@ -7,9 +7,11 @@ import torch
 from scipy import stats
 
 from tinyvgg.chapters.statistics import (
+    Estimate,
     bootstrap_difference,
     bootstrap_interval,
     confusion,
+    difference,
     difference_interval,
     estimate,
     holm,
@@ -129,3 +131,7 @@ def test_holms_correction_agrees_with_a_worked_example() -> None:
     assert holm([0.7, 0.6]) == [1.0, 1.0]
     assert holm([0.2]) == [0.2]
     assert holm([]) == []
+
+
+def test_errors_of_a_difference_add_in_squares() -> None:
+    assert difference(Estimate(5.0, 0.3), Estimate(2.0, 0.4)) == pytest.approx((3.0, 0.5))

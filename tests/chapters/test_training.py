@@ -95,6 +95,26 @@ def test_accuracy_and_overfitting_are_weighed(faces, identity, emotion, claim, v
     assert met is None or found.reason.count("✓") == met
 
 
+def test_the_last_epochs_are_counted_from_the_end(faces):
+    history = pd.DataFrame({"train_error": [0.5, 0, 0.1, 0, 0, 0], "test_error": 0.25})
+    run = made_up_run(faces, "emotion", 0.25)
+    images = len(run.labels)
+    history["test_error"] = np.array([90, 40, 30, 50, 45, 35]) / images
+    found = training.last_epochs(run.having(history=history))
+    assert (found["p1.emotion.epochs"], found["p1.emotion.clean_epochs"]) == (6, 3)
+    assert [found[f"t2.emotion.last_errors_{n}"] for n in range(1, 6)] == [40, 30, 50, 45, 35]
+    assert found["t2.emotion.last_spread"] == pytest.approx(20 / 40)
+    assert len(training.last_epochs(run.having(history=history[:4]))) == 2
+
+
+def test_a_gap_has_the_error_of_two_means_over_images(faces):
+    run = made_up_run(faces, "emotion", 0.25)
+    found, images = training.gap_estimate(run, 20), len(run.split.train)
+    answers = np.isin(np.arange(len(run.labels)), run.errors), np.arange(images) < 20
+    error = sum(np.var(wrong, ddof=1) / len(wrong) for wrong in answers) ** 0.5
+    assert found == pytest.approx((training.gap(run, 20)[0], error))
+
+
 def test_the_table_shows_the_gap_and_its_interval(faces):
     run = made_up_run(faces, "emotion", 0.25)
     images = len(run.labels)

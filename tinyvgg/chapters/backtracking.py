@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,14 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import LABELS, NAMED, Backtrack, Rule, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import AVERAGES, bootstrap_difference, proportion_interval
+from tinyvgg.chapters.statistics import (
+    AVERAGES,
+    Estimate,
+    bootstrap_difference,
+    difference,
+    estimate,
+    proportion_interval,
+)
 from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.trace import Trace, record
@@ -154,9 +162,27 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     return shown[~ones], sentence if places else "No layer is left out."
 
 
+def digest(pixels: Bool[Tensor, "..."]) -> str:
+    """Return a name of sets of pixels, of 16 hexadecimal digits, which equal sets share."""
+    return sha256(np.packbits(pixels.numpy()).tobytes()).hexdigest()[:16]
+
+
 def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
     """Count the backtracked pixels of each image."""
     return np.asarray(followed.pixels(rule).flatten(1).sum(1).double())
+
+
+def more_pixels(followed: BY_TASK) -> dict[str, Estimate]:
+    """Return by rule the mean pixels of identity's errors minus those of emotion's (B1)."""
+    if not {"subject", "emotion"} <= set(followed):
+        return {}
+    found = {}
+    for rule in RULES:
+        identity, emotion = (
+            estimate(pixel_counts(followed[task], rule)) for task in ("subject", "emotion")
+        )
+        found[rule] = difference(identity, emotion)
+    return found
 
 
 @torch.no_grad()

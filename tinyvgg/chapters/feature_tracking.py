@@ -1,37 +1,47 @@
 """Chapter 6: where tracked features lie, and how they differ from those that nobody selected."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import compress
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from tinyvgg import paper
+from tinyvgg import files, paper
 from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
+from tinyvgg.chapters.statistics import Estimate, estimate
 from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
+from tinyvgg.faces.sources import SYNTHETIC, synthfaces
 from tinyvgg.trace import Trace
 from tinyvgg.tracking import track_features
 from tinyvgg.training.runs import Run
 
-REGIONS = {
+FEATURES = ("eyes", "nose", "cheeks", "mouth")
+"""The parts of the face that the paper names."""
+TOGETHER = "these four"
+FACE = {
+    **{name: (name.upper(),) for name in FEATURES},
+    "rest of the face": ("FOREHEAD", "BROWS", "CHIN"),
+}
+BESIDE = {"ears, hair, neck": ("EARS", "HAIR", "NECK"), "background": ("BACKGROUND",)}
+"""Regions of an image by the renderer's parts, on and beside the face."""
+BOXES = {
     "eyes": [(0.28, 0.44, 0.22, 0.78)],
     "nose": [(0.44, 0.60, 0.40, 0.60)],
     "cheeks": [(0.46, 0.64, 0.20, 0.38), (0.46, 0.64, 0.62, 0.80)],
     "mouth": [(0.62, 0.76, 0.34, 0.66)],
 }
-"""Top, bottom, left, right of parts of a synthetic face seen from the front, in image sides."""
+"""Top, bottom, left, right of parts of a framed face seen from the front, in image sides."""
 FRONTAL = 90
 SOME = 0.5
 COLUMNS = 8
@@ -43,6 +53,8 @@ SETS = {
     "largest": "largest, as many",
     "random": "random, as many",
     "whole": "all of M",
+    "activation": "activation of M",
+    "gradient": "the logit's gradient",
 }
 NO_REGIONS = "No image here is a misclassified face whose eyes, nose, cheeks and mouth are known."
 UNKNOWN = "where eyes and mouth are is known of cropped faces only"
@@ -151,31 +163,146 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "pixels from"])
 
 
-def region_mask(region: str, height: int, width: int) -> Bool[np.ndarray, "h w"]:
-    """Mark the pixels of an image that belong to a region."""
-    inside = np.zeros((height, width), dtype=bool)
-    for top, bottom, left, right in REGIONS[region]:
-        rows = slice(round(top * height), round(bottom * height))
-        inside[rows, round(left * width) : round(right * width)] = True
-    return inside
+def tracked_numbers(tracked: Tracked, table: pd.DataFrame) -> dict[str, Estimate]:
+    """Return the numbers of A2, means over the errors; the table is `tracked_table`.
 
-
-def region_table(tracked: Tracked) -> pd.DataFrame:
-    """Measure the density of ink in each region of the frontal errors, for each set.
-
-    Density is the share of the ink over the share of the area: 1 for ink spread evenly.
+    ``left_literal`` is the share of errors in whose maps the printed rule's suppression leaves a
+    value other than zero.
     """
-    chosen = np.flatnonzero(tracked.frontal)
+    kept = (tracked.trace.maps != 0) & ~tracked.pixels["literal"]
+    whole = table.pivot(index="image", columns="set", values="with_whole")
+    recorded = {
+        "literal": ["with_whole"],
+        "cutoff": ["with_whole", "with_largest", "with_random"],
+        "random": ["with_whole"],
+    }
+    return {
+        "left_literal": estimate(kept.flatten(1).any(1)),
+        "cutoff_less_like_whole": estimate(whole["random"] - whole["cutoff"]),
+        **{
+            f"{name}_{column}": estimate(table.loc[table["set"] == name, column])
+            for name, columns in recorded.items()
+            for column in columns
+        },
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Regions of the images of some errors, by name.
+
+    They are ``true`` if they are the parts that the renderer shows in each of these images.
+    """
+
+    errors: Int[np.ndarray, "m"]  # places among the errors
+    masks: Mapping[str, Bool[np.ndarray, "m h w"]]
+    true: bool
+
+
+def find_regions(tracked: Tracked) -> Regions:
+    """Return the regions of the errors: rendered again if the faces are synthetic, or by place."""
+    faces = tracked.run.faces
+    if faces.kind != SYNTHETIC:
+        return by_place(tracked)
+    seen = synthfaces.parts_seen(
+        faces.index.table.iloc[tracked.rows],
+        faces.images.shape[1],
+        files.faces_cache(),
+        difficulty=synthfaces.difficulty_of(faces.source),
+    )
+    return by_parts(seen)
+
+
+def by_parts(seen: UInt8[np.ndarray, "n h w"]) -> Regions:
+    """Return true regions, from the `FacePart` of each pixel."""
+
+    def showing(parts: Iterable[str]) -> Bool[np.ndarray, "n h w"]:
+        return np.isin(seen, [synthfaces.FacePart[part] for part in parts])
+
+    masks = {name: showing(parts) for name, parts in {**FACE, **BESIDE}.items()}
+    masks |= {TOGETHER: showing(map(str.upper, FEATURES)), "face": showing(sum(FACE.values(), ()))}
+    return Regions(np.arange(len(seen)), masks, True)
+
+
+def by_place(tracked: Tracked) -> Regions:
+    """Return the regions of framed faces that are seen from the front, the same for each."""
+    errors, size = np.flatnonzero(tracked.frontal), tracked.trace.images.shape[2:]
+    boxes = {name: np.zeros(tuple(size), dtype=bool) for name in FEATURES}
+    for name, inside in boxes.items():
+        for top, bottom, left, right in BOXES[name]:
+            rows = slice(round(top * size[0]), round(bottom * size[0]))
+            inside[rows, round(left * size[1]) : round(right * size[1])] = True
+    boxes[TOGETHER] = np.any(list(boxes.values()), axis=0)
+    masks = {name: np.repeat(inside[None], len(errors), 0) for name, inside in boxes.items()}
+    return Regions(errors, masks, False)
+
+
+def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
+    """Measure each set's ink in each region: its share, that of the area, and their ratio.
+
+    The ratio is the ``density``: 1 for ink that is spread evenly. Beside the sets stand the
+    activation of the last maps, and the gradient of the predicted class's logit.
+    """
+    size = tracked.trace.images.shape[2:]
+    inks = {
+        **tracked.ink,
+        "activation": interpolate(tracked.trace.maps.sum(1, keepdim=True), tuple(size))[:, 0],
+        "gradient": style.strength(logit_gradient(tracked.run.model, tracked.trace)),
+    }
     parts = []
-    for name, strengths in tracked.ink.items():
-        values = strengths[chosen].double().numpy()
+    for name, strengths in inks.items():
+        values = strengths[regions.errors].double().numpy()
         total = values.sum((1, 2))
-        for region in REGIONS:
-            inside = region_mask(region, *values.shape[1:])
-            share = values[:, inside].sum(1) / np.where(total > 0, total, np.nan)
-            density = {"image": chosen, "density": share / inside.mean()}
-            parts.append(pd.DataFrame({**density, "set": name, "region": region}))
+        for region, inside in regions.masks.items():
+            share = np.where(inside, values, 0).sum((1, 2)) / np.where(total > 0, total, np.nan)
+            area = inside.mean((1, 2))
+            measured = {
+                "ink": share,
+                "area": area,
+                "density": share / np.where(area > 0, area, np.nan),
+            }
+            about = {"image": regions.errors, "set": name, "region": region}
+            parts.append(pd.DataFrame({**about, **measured}))
     return pd.concat(parts, ignore_index=True)
+
+
+def logit_gradient(model: nn.Module, trace: Trace) -> Float[Tensor, "n 3 h w"]:
+    """Return the gradient of each image's predicted logit by the image."""
+    found = []
+    for images, classes in zip(trace.images.split(32), trace.predicted.split(32), strict=True):
+        images = images.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = model(images).gather(1, classes[:, None])
+        found.append(torch.autograd.grad(logits.sum(), images)[0])
+    return torch.cat(found) if found else torch.zeros_like(trace.images)
+
+
+def region_numbers(table: pd.DataFrame, regions: Regions) -> dict[str, Estimate]:
+    """Return the numbers of F8, means over the errors; the table is `region_table`.
+
+    Numbers of true regions and of those by place have different names.
+    """
+    if table.empty:
+        return {}
+    wide = table.pivot(index="image", columns=["set", "region"])
+    density = wide["density"]
+    if not regions.true:
+        sets = ("cutoff", "random")
+        found = {f"density_{part}_{n}": density[n, part] for part in FEATURES for n in sets}
+        return {name: estimate(values) for name, values in found.items()}
+    features = density["cutoff", TOGETHER]
+    found = {
+        "ink_on_features": features,
+        "ink_above_largest": features - density["largest", TOGETHER],
+        "ink_above_random": features - density["random", TOGETHER],
+    }
+    for region in FEATURES:
+        found[f"ink_{region}"] = density["cutoff", region]
+        found[f"gradient_{region}"] = density["gradient", region]
+    for region in ("face", "background"):
+        found[f"ink_share_{region}"] = wide["ink", "cutoff", region]
+        found[f"area_share_{region}"] = wide["area", "cutoff", region]
+    return {name: estimate(values) for name, values in found.items()}
 
 
 def verdicts(
@@ -201,7 +328,7 @@ def verdicts(
 
 
 def _spread(identity: Tracked | None, densities: pd.DataFrame) -> Verdict:
-    known = densities[densities["set"] == "cutoff"]
+    known = densities[(densities["set"] == "cutoff") & densities["region"].isin(FEATURES)]
     if identity is None:
         return weigh("F8", "the source has no task of identity")
     if not identity.run.faces.framed:
@@ -306,10 +433,11 @@ def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> sty
     return style.pictures(rows, aspect=1.08)
 
 
-def average_features(tracked: Tracked) -> style.Drawn:
+def average_features(tracked: Tracked, regions: Regions) -> style.Drawn:
     """Draw the mean image of the errors at each angle and the mean ink of each set.
 
-    Without angles all errors are averaged together.
+    Without angles all errors are averaged together. Outlines are those of the parts that most
+    images of the angle have there.
     """
     if not len(tracked):
         return style.Missing(NOTHING)
@@ -324,17 +452,17 @@ def average_features(tracked: Tracked) -> style.Drawn:
         for name in sets
     ]
     figure = style.pictures([("mean image", images), *inks], cell=1.7, aspect=1.05)
-    frontal = [bool(tracked.frontal[mine].any()) for mine in of.values()] * (1 + len(sets))
-    for ax in compress(figure.axes, frontal):
-        _draw_regions(ax, tracked.trace.images.shape[2])
+    for ax, mine in zip(figure.axes, list(of.values()) * (1 + len(sets)), strict=False):
+        _outline(ax, regions, mine)
     return figure
 
 
-def _draw_regions(ax: Axes, side: int) -> None:
-    for top, bottom, left, right in [box for boxes in REGIONS.values() for box in boxes]:
-        corner, size = (left * side - 0.5, top * side - 0.5), (right - left, bottom - top)
-        box = Rectangle(corner, *(side * length for length in size), fill=False)
-        ax.add_patch(box).set(edgecolor=style.BLUE, linewidth=0.8)
+def _outline(ax: Axes, regions: Regions, mine: Bool[np.ndarray, "n"]) -> None:
+    chosen = mine[regions.errors]
+    for name in FEATURES if chosen.any() else ():
+        shares = regions.masks[name][chosen].mean(0)
+        if shares.min() < SOME < shares.max():
+            ax.contour(shares, [SOME], colors=[style.BLUE], linewidths=0.8)
 
 
 @style.styled()
@@ -347,6 +475,7 @@ def region_plot(densities: pd.DataFrame) -> style.Drawn:
     colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}
     for offset, (name, colour) in enumerate(colours.items(), start=-1):
         part = densities[densities["set"] == name]
+        part = part[part["region"].isin(FEATURES)]
         places = np.arange(len(part)) + 0.15 * offset
         style.show_intervals(ax, places, part, fmt="o", color=colour, label=SETS[name])
         ax.set_xticks(range(len(part)), part["region"])

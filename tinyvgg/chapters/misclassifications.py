@@ -9,12 +9,19 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, hypergeom
 from seaborn import heatmap
 
 from tinyvgg import paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import Interval, confusion, proportion_interval
+from tinyvgg.chapters.statistics import (
+    Estimate,
+    Interval,
+    confusion,
+    difference,
+    estimate,
+    proportion_interval,
+)
 from tinyvgg.chapters.training import learned
 from tinyvgg.chapters.verdicts import Part, Verdict, lacking, needs, weigh
 from tinyvgg.training.runs import Run
@@ -52,6 +59,26 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
     )
     p_value = (1 + as_uneven) / (1 + DRAWS)
     return Chance(p_value, int((errors > 0).sum()), involved, int(errors.max()), largest)
+
+
+def unevenness(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> float:
+    """Return the chi-squared statistic of errors by group over its mean under `chance`.
+
+    It is NaN where nothing can be uneven: one group, no error, or errors alone.
+    """
+    total, every = int(errors.sum()), int(images.sum())
+    if len(images) < 2 or not 0 < total < every:
+        return float("nan")
+    expected = total * images / every
+    by_chance = (len(images) - 1) * (every - total) / (every - 1)
+    return float(((errors - expected) ** 2 / expected).sum() / by_chance)
+
+
+def involvement(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> float:
+    """Return the number of groups with an error over its mean under `chance`; NaN without one."""
+    total = int(errors.sum())
+    spared = hypergeom.pmf(0, int(images.sum()), images, total)
+    return float((errors > 0).sum() / (1 - spared).sum()) if total else float("nan")
 
 
 def papers_chances(task: str) -> dict[str, Chance]:
@@ -206,6 +233,40 @@ def counts(run: Run) -> dict[str, tuple[Any, int | None]]:
         found["sad_as_neutral"] = int((sad["taken_for"] == "neutral").sum()), len(sad)
         found["surprised_errors"] = int(surprised["wrong"].sum()), len(surprised)
     return {f"{CLAIMS[run.task]}.{run.task}.{name}": count for name, count in found.items()}
+
+
+def spread(run: Run) -> dict[str, Estimate | float]:
+    """Return the numbers by which claims are judged, beside `counts`: how errors are spread.
+
+    Errors on subjects and angles are compared with chance; sad and surprised with the other
+    emotions, where the source has them.
+    """
+    if run.task not in CLAIMS:
+        return {}
+    found: dict[str, Estimate | float] = {}
+    for name, column, of in (
+        ("involved", "subject", involvement),
+        ("uneven_angles", "angle", unevenness),
+    ):
+        if len(table := rates(run, column)):
+            found[name] = of(*(table[n].to_numpy(np.int64) for n in ("errors", "images")))
+    if run.task == "emotion":
+        found |= _of_emotions(tested(run))
+    return {f"{CLAIMS[run.task]}.{run.task}.{name}": value for name, value in found.items()}
+
+
+def _of_emotions(table: pd.DataFrame) -> dict[str, Estimate]:
+    missed = {str(name): estimate(wrong) for name, wrong in table.groupby("true")["wrong"]}
+    if not {"sad", "surprised"} <= set(missed):
+        return {}
+    most = max(share for name, share in missed.items() if name != "sad")
+    least = min(share for name, share in missed.items() if name != "surprised")
+    taken_for = table.loc[(table["true"] == "sad") & table["wrong"], "taken_for"]
+    return {
+        "sad_most": difference(missed["sad"], most),
+        "surprised_least": difference(least, missed["surprised"]),
+        "sad_as_neutral_share": estimate(taken_for == "neutral"),
+    }
 
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:

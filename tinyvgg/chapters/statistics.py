@@ -1,7 +1,7 @@
 """Counts, rates and the uncertainty of both."""
 
 from collections.abc import Iterable, Sequence
-from math import sqrt
+from math import hypot, sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple, SupportsFloat
 
@@ -41,6 +41,11 @@ def estimate(values: Iterable[SupportsFloat]) -> Estimate:
         return Estimate(float("nan"), 0.0)
     error = known.std(ddof=1) / sqrt(len(known)) if len(known) > 1 else 0.0
     return Estimate(float(known.mean()), float(error))
+
+
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """Return first - second of two separate groups of cases, whose errors add in squares."""
+    return Estimate(first.value - second.value, hypot(first.error, second.error))
 
 
 def proportion_interval(successes: int | float, trials: int, level: float = LEVEL) -> Interval:

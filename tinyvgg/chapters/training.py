@@ -24,7 +24,14 @@ from torch import nn
 from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import convolved_size
-from tinyvgg.chapters.statistics import Interval, difference_interval, proportion_interval
+from tinyvgg.chapters.statistics import (
+    Estimate,
+    Interval,
+    difference,
+    difference_interval,
+    estimate,
+    proportion_interval,
+)
 from tinyvgg.chapters.verdicts import Part, Verdict, lacking, weigh
 from tinyvgg.network import Convolution, Dense, Layer, Pooling
 from tinyvgg.reading import read_network
@@ -134,6 +141,26 @@ def gap(run: Run, wrong_in_training: int) -> tuple[float, Interval]:
     counts = (len(run.errors), len(run.labels)), (wrong_in_training, len(run.split.train))
     test, train = ((wrong / images, proportion_interval(wrong, images)) for wrong, images in counts)
     return test[0] - train[0], difference_interval(*test, *train)
+
+
+def gap_estimate(run: Run, wrong_in_training: int) -> Estimate:
+    """Return the gap with the error of a mean over images, as `gap` has its interval."""
+    train = np.arange(len(run.split.train)) < wrong_in_training
+    return difference(estimate(run.predicted != run.labels), estimate(train))
+
+
+def last_epochs(run: Run) -> dict[str, int | float]:
+    """Return what the rule by which training ends sees, and the test errors of the last epochs."""
+    found: dict[str, int | float] = {
+        f"p1.{run.task}.epochs": len(run.history),
+        f"p1.{run.task}.clean_epochs": int((run.history["train_error"] == 0)[::-1].cumprod().sum()),
+    }
+    errors = run.last_errors
+    if len(errors) == FITTED:
+        spread = (max(errors) - min(errors)) / max(np.mean(errors), 1e-12)
+        found[f"t2.{run.task}.last_spread"] = float(spread)
+        found |= {f"t2.{run.task}.last_errors_{n}": e for n, e in enumerate(errors, start=1)}
+    return found
 
 
 def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataFrame:
