@@ -125,7 +125,7 @@ class Difficulty:
             ``head``, with hair and neck before white. It is no knob, but part of the source, too.
     """
 
-    intensity: Real = field(default=1.03, metadata={"range": (0.0, 1.35)})
+    intensity: Real = field(default=0.86, metadata={"range": (0.0, 1.35)})
     intensity_spread: Real = field(default=0.25, metadata={"range": (0.0, 1.0)})
     wavering: Real = field(default=0.06, metadata={"range": (0.0, 1.0)})
     idiosyncrasy: Real = field(default=0.13, metadata={"range": (0.0, 1.0)})
