@@ -34,8 +34,8 @@ import pandas as pd
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
-from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
-from tinyvgg.chapters.statistics import proportion_interval
+from tinyvgg.chapters.cases import RULES, digest, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters.statistics import estimate, proportion_interval
 from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair, smallest_repair
@@ -245,17 +245,16 @@ for task, (part, found) in repairs.items():
     share = pd.Series(lies[task, "cutoff"], dtype=float) / int(found.pixels.sum())
     recorded = {
         "repair_sets": int(found.repaired.sum()),
-        "repair_pixels": float(found.size[found.repaired].double().mean()),
+        "repair_pixels": estimate(found.size[found.repaired]),
         "repair_single": int((found.repaired & (found.size == 1)).sum()),
         "repair_common": share["common"],
         "repair_unique": share["unique"],
         "repair_harmed": harmed[task],
+        "repair_digest": digest(found.pixels),
     }
     claim = "s4" if task == "emotion" else "s3"
-    for name, value in recorded.items() if len(part) else ():
-        is_share = isinstance(value, float) and value <= 1
-        tolerance = 0.3 if is_share else max(2.0, 0.5 * value)
-        record_numbers({f"{claim}.{task}.{name}": value}, tolerance)
+    if len(part):
+        record_numbers({f"{claim}.{task}.{name}": value for name, value in recorded.items()})
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -13,12 +13,21 @@ from tinyvgg.trace import Trace
 
 
 def suppress(
-    maps: Float[Tensor, "n c h w"], pixels: Bool[Tensor, "n c h w"], value: float = 0.0
+    maps: Float[Tensor, "n c h w"],
+    pixels: Bool[Tensor, "n c h w"],
+    fill: Float[Tensor, "..."] | float = 0.0,
 ) -> Float[Tensor, "n c h w"]:
-    """Return the maps with the pixels replaced by a value; the given maps are left as they are.
+    """Return the maps with the pixels replaced by a fill; the given maps are left as they are.
+
+    Args:
+        maps: the maps of n images.
+        pixels: a mask of their elements.
+        fill: a number, or a tensor that broadcasts to the maps: a value for each channel, say, of
+            shape (c, 1, 1), or the maps of other images, (n, c, h, w).
 
     Raises:
-        UserError: pixels are not boolean, or differ from the maps in shape or device.
+        UserError: pixels are not boolean, or differ from the maps in shape or device; a fill that
+            does not broadcast to the maps.
     """
     if pixels.dtype != torch.bool:
         raise UserError(f"pixels have dtype {pixels.dtype}: pass a boolean mask")
@@ -29,19 +38,30 @@ def suppress(
         )
     if pixels.device != maps.device:
         raise UserError(f"pixels are on {pixels.device} but the maps on {maps.device}: move them")
-    return maps.masked_fill(pixels, value)
+    values = torch.as_tensor(fill, dtype=maps.dtype, device=maps.device)
+    try:
+        values = values.expand_as(maps)
+    except RuntimeError:
+        raise UserError(
+            f"fill has shape {tuple(values.shape)}, which does not broadcast to the maps'"
+            f" {tuple(maps.shape)}: pass a number, (c, 1, 1) or (n, c, h, w)"
+        ) from None
+    return torch.where(pixels, values, maps)
 
 
 @torch.no_grad()
 def rescore(
-    trace: Trace, pixels: Bool[Tensor, "n c h w"], value: float = 0.0
+    trace: Trace, pixels: Bool[Tensor, "n c h w"], fill: Float[Tensor, "..."] | float = 0.0
 ) -> Float[Tensor, "n k"]:
-    """Return the logits of the dense layers once the pixels of the last maps hold `value`.
+    """Return the logits of the dense layers once the pixels of the last maps hold `fill`.
+
+    Zero suppresses them; `other.maps` of another trace of n images patches them, so that the
+    answer is the other's once all pixels are (see `suppress`).
 
     Raises:
-        UserError: pixels do not match the last maps.
+        UserError: pixels or a fill that do not match the last maps.
     """
-    return head(trace.network, suppress(trace.maps, pixels, value))
+    return head(trace.network, suppress(trace.maps, pixels, fill))
 
 
 @torch.no_grad()

@@ -1,8 +1,8 @@
 """Case studies: errors beside their look-alikes, and what suppression does to both."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
-from tinyvgg.chapters.verdicts import Part, Verdict, either, lacking, weigh
+from tinyvgg.chapters.statistics import Estimate, bootstrap_interval, estimate, proportion_interval
+from tinyvgg.chapters.verdicts import either, lacking
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair
 from tinyvgg.trace import Trace, record
@@ -27,6 +27,8 @@ from tinyvgg.training.runs import Run
 RULES: Mapping[str, Rule] = {name: NAMED[name] for name in ("cutoff", "literal")}
 """The rules that the case studies compare: the published code's cutoff and Algorithm 1."""
 PIXEL_MAX = 255.0
+PART = 64
+"""Images whose pixels are compared, or that are recorded, at a time."""
 Tables = Mapping[str, pd.DataFrame]
 """A table for each rule, by its name."""
 
@@ -60,7 +62,6 @@ def find_controls(run: Run, cases: Iterable[Case]) -> dict[Case, Case]:
 
 
 def _case(run: Run, row: int, predicted: int) -> Case:
-    """Return one case; sums of squares of 8-bit pixels are exact, so that ties are ties."""
     labels, index, images = run.faces.index.labels(run.task), run.faces.index, run.faces.images
     right = np.sort(run.split.test[run.predicted == run.labels])
     found = right[(labels[right] == labels[row]) & (right != row)]
@@ -70,10 +71,54 @@ def _case(run: Run, row: int, predicted: int) -> Case:
         found = same if column == "angle" or len(same) else found
     if not len(found):
         return Case(row, int(labels[row]), predicted, None, float("nan"))
-    squares = [int(((images[other].astype(np.int64) - images[row]) ** 2).sum()) for other in found]
+    squares = _squares(images, np.array([row]), found)[0]
     nearest = int(np.argmin(squares))
     distance = float(np.sqrt(squares[nearest] / images[row].size)) / PIXEL_MAX
     return Case(row, int(labels[row]), predicted, int(found[nearest]), distance)
+
+
+def _squares(
+    images: UInt8[np.ndarray, "_ h w c"], rows: Int[np.ndarray, "m"], others: Int[np.ndarray, "n"]
+) -> Float[np.ndarray, "m n"]:
+    """Return squared distances; sums of whole numbers are exact, so that ties are ties."""
+    flat = images[rows].reshape(len(rows), images[0].size).astype(float)
+    squares = np.empty((len(rows), len(others)))
+    for start in range(0, len(others), PART):
+        part = slice(start, start + PART)
+        far = images[others[part]].reshape(-1, images[0].size).astype(float)
+        squares[:, part] = (flat**2).sum(1)[:, None] + (far**2).sum(1) - 2 * flat @ far.T
+    return squares
+
+
+def find_others(run: Run, cases: Sequence[Case]) -> Int[np.ndarray, "n"]:
+    """Return for each case the row of the nearest right image of a third class (a control).
+
+    It is the correctly classified test image of neither the true nor the given class, at the same
+    angle where angles are known, nearest in L2. Where there is none it is the case's own image.
+    """
+    index, labels = run.faces.index, run.faces.index.labels(run.task)
+    right = np.sort(run.split.test[run.predicted == run.labels])
+    angles = index.table["angle"].to_numpy() if index.has("angle") else np.zeros(len(labels))
+    found = np.array([case.row for case in cases], dtype=np.int64)
+    for angle in np.unique(angles[found]):
+        places, near = np.flatnonzero(angles[found] == angle), right[angles[right] == angle]
+        squares = _squares(run.faces.images, found[places], near)
+        for place, row in zip(places, squares, strict=True):
+            case = cases[int(place)]
+            row[np.isin(labels[near], (case.true, case.predicted))] = np.inf
+            if np.isfinite(row).any():
+                found[place] = near[np.argmin(row)]
+    return found
+
+
+class PixelSets(NamedTuple):
+    """Pixels found in errors and in their look-alikes, each from the class that was given."""
+
+    wrong: Bool[Tensor, "n c h w"]
+    right: Bool[Tensor, "n c h w"]
+    other: Bool[Tensor, "n c h w"]  # in the right image of a third class
+    common: Bool[Tensor, "n c h w"]  # in both (claim S1)
+    unique: Bool[Tensor, "n c h w"]  # in the error's alone (claim S4)
 
 
 @dataclass(frozen=True)
@@ -83,7 +128,9 @@ class Pairs:
     cases: tuple[Case, ...]
     wrong: Trace
     right: Trace
+    other: Trace  # of right images of a third class, see `find_others`
     labels: Int[Tensor, "n"]
+    sets: dict[Rule, PixelSets] = field(default_factory=dict, repr=False)  # found so far
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -93,7 +140,9 @@ class Pairs:
         place = {case.row: place for place, case in enumerate(self.cases)}
         places = [place[case.row] for case in cases if case.row in place]
         chosen = tuple(self.cases[place] for place in places)
-        return Pairs(chosen, self.wrong[places], self.right[places], self.labels[places])
+        wrong, right, other = self.wrong[places], self.right[places], self.other[places]
+        sets = {r: PixelSets(*(part[places] for part in s)) for r, s in self.sets.items()}
+        return Pairs(chosen, wrong, right, other, self.labels[places], sets)
 
     def reversed(self) -> "Pairs":
         """Return the pairs with their sides swapped, to treat right images as if they were errors.
@@ -105,7 +154,10 @@ class Pairs:
             for case in self.cases
             if case.lookalike is not None
         )
-        return Pairs(cases, self.right, self.wrong, self.wrong.predicted)
+        sets = {
+            rule: _sets(found.right, found.wrong, found.other) for rule, found in self.sets.items()
+        }
+        return Pairs(cases, self.right, self.wrong, self.other, self.wrong.predicted, sets)
 
 
 def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
@@ -115,28 +167,34 @@ def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
     nearly equal logits may change places.
     """
     paired = tuple(case for case in cases if case.lookalike is not None)
-    wrong = run.tensor([case.row for case in paired])
-    right = run.tensor([case.lookalike for case in paired if case.lookalike is not None])
+    rows = (
+        [case.row for case in paired],
+        [case.lookalike for case in paired if case.lookalike is not None],
+        find_others(run, paired),
+    )
+    wrong, right, other = (record(run.model, run.tensor(part)) for part in rows)
     labels = torch.tensor([case.true for case in paired], dtype=torch.int64)
-    pairs = Pairs(paired, record(run.model, wrong), record(run.model, right), labels)
+    pairs = Pairs(paired, wrong, right, other, labels)
     given = torch.tensor([case.predicted for case in paired], dtype=torch.int64)
     same = (pairs.wrong.predicted == given) & (pairs.right.predicted == labels)
     return pairs if bool(same.all()) else pairs.only(compress(paired, same))
 
 
-class PixelSets(NamedTuple):
-    """Pixels found in errors and in their look-alikes, each from the class that was given."""
-
-    wrong: Bool[Tensor, "n c h w"]
-    right: Bool[Tensor, "n c h w"]
-    common: Bool[Tensor, "n c h w"]  # in both (claim S1)
-    unique: Bool[Tensor, "n c h w"]  # in the error's alone (claim S4)
-
-
 def pixel_sets(pairs: Pairs, rule: Rule) -> PixelSets:
-    """Return the sets of every pair under a rule, from the classes that the network gave."""
-    wrong, right = (backtrack(trace, rule=rule).pixels for trace in (pairs.wrong, pairs.right))
-    return PixelSets(wrong, right, wrong & right, wrong & ~right)
+    """Return the sets of every pair under a rule, found once from the classes that were given."""
+    if rule not in pairs.sets:
+        traces = (pairs.wrong, pairs.right, pairs.other)
+        pairs.sets[rule] = _sets(*(backtrack(trace, rule=rule).pixels for trace in traces))
+    return pairs.sets[rule]
+
+
+def _sets(wrong: Tensor, right: Tensor, other: Tensor) -> PixelSets:
+    return PixelSets(wrong, right, other, wrong & right, wrong & ~right)
+
+
+def digest(pixels: Bool[Tensor, "n c h w"]) -> str:
+    """Return 16 hexadecimal digits of SHA-256 over the packed bits: equal where sets are equal."""
+    return sha256(np.packbits(pixels.cpu().numpy()).tobytes()).hexdigest()[:16]
 
 
 def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
@@ -191,25 +249,55 @@ SETS = {
     "nothing": "nothing",
     "all": "all backtracked",
     "common": "common",
+    "largest_common": "largest activations, as many as common",
     "random_common": "random, as many as common",
-    "contrastive_common": "contrastive, up to as many as common",
     "unique": "unique to the error",
-    "random": "random, as many as unique",
-    "largest": "largest, as many as unique",
+    "excess": "largest excess over the look-alike",
+    "largest": "largest activations",
+    "subset": "any of the error's backtracked",
+    "other": "unique beside another class",
+    "random": "random",
     "contrastive": "contrastive, up to as many as unique",
     "repair": "repair set, the fewest found",
 }
-"""Sets of pixels to suppress, in words; see `fixed_sets` and `random_sets`."""
-DRAWS = 20
+"""Sets of pixels to suppress, in words; see `fixed_sets` and `random_sets`.
+
+Those between ``unique`` and ``contrastive`` have as many pixels as ``unique``.
+"""
+DRAWN = ("random_common", "subset", "other", "random")
+"""The sets that are drawn at random, several times."""
+DRAWS = 10
+Fill = Tensor | float
+ZERO: Mapping[str, Sequence[Fill]] = {"zero": [0.0]}
+FILLS = {
+    "zero": "zero",
+    "mean": "the channel's mean",
+    "resampled": "another image's",
+    "patched": "the look-alike's",
+}
+"""Values that replace those of a set of pixels, in words; see `fill_values`."""
+SAMPLE = 500
+"""Right test images, at most, from which means and values of other images are taken."""
 
 
 def random_pixels(
     maps: Float[Tensor, "n c h w"], counts: Int[Tensor, "n"], seed: int
 ) -> Bool[Tensor, "n c h w"]:
     """Draw `counts[i]` active pixels of image i; all of them where it has fewer."""
+    return _drawn(maps > 0, counts, seed)
+
+
+def _drawn(
+    pixels: Bool[Tensor, "n c h w"],
+    counts: Int[Tensor, "n"],
+    seed: int,
+    first: Tensor | None = None,
+) -> Bool[Tensor, "n c h w"]:
+    """Draw as many of the pixels of each image, those of `first` before the others."""
     generator = torch.Generator().manual_seed(seed)
-    scores = 1 - torch.rand(maps.shape, generator=generator, dtype=torch.float64).to(maps.device)
-    return top_pixels(scores * (maps > 0), counts)
+    scores = 1 - torch.rand(pixels.shape, generator=generator, dtype=torch.float64)
+    scores = scores.to(pixels.device)
+    return top_pixels((scores if first is None else scores + first) * pixels, counts)
 
 
 def counted(pixels: Bool[Tensor, "n c h w"]) -> Int[Tensor, "n"]:
@@ -217,52 +305,110 @@ def counted(pixels: Bool[Tensor, "n c h w"]) -> Int[Tensor, "n"]:
     return pixels.flatten(1).sum(1)
 
 
-def fixed_sets(pairs: Pairs, sets: PixelSets) -> dict[str, Tensor]:
-    """Return the sets of the misclassified images that involve no chance, by their names in `SETS`.
+def fixed_sets(pairs: Pairs, sets: PixelSets, names: Iterable[str] = SETS) -> dict[str, Tensor]:
+    """Return those of the sets of the misclassified images that involve no chance.
 
-    ``contrastive`` pixels have the largest share in the wrong logit minus the true one; only
-    positive shares count, so that such a set may be smaller than the one it is compared with.
-    ``repair`` is the smallest set found that makes the answer right, whatever the rule.
+    ``excess`` pixels are those whose activation exceeds the look-alike's most, without any
+    backtracking. ``contrastive`` ones have the largest share in the wrong logit minus the true
+    one; only positive shares count, so that such a set may be smaller than the one it is compared
+    with. ``repair`` is the smallest set found that makes the answer right, whatever the rule.
     """
-    contrast = contributions(pairs.wrong, None, against=pairs.labels)
+    maps, common, unique = pairs.wrong.maps, counted(sets.common), counted(sets.unique)
+    made: dict[str, Callable[[], Tensor]] = {
+        "nothing": lambda: torch.zeros_like(sets.wrong),
+        "all": lambda: sets.wrong,
+        "common": lambda: sets.common,
+        "largest_common": lambda: top_pixels(maps, common),
+        "unique": lambda: sets.unique,
+        "excess": lambda: top_pixels(_positive(maps.double() - pairs.right.maps), unique),
+        "largest": lambda: top_pixels(maps, unique),
+        "contrastive": lambda: top_pixels(
+            contributions(pairs.wrong, None, against=pairs.labels), unique
+        ),
+        "repair": lambda: repair(pairs.wrong, pairs.labels).pixels,
+    }
+    return {name: made[name]() for name in names if name in made}
+
+
+def _positive(scores: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Shift scores, so that every one of them counts in `top_pixels`."""
+    return scores - scores.flatten(1).amin(1)[:, None, None, None] + 1
+
+
+def random_sets(
+    pairs: Pairs, sets: PixelSets, seed: int, names: Iterable[str] = SETS
+) -> dict[str, Tensor]:
+    """Draw those of the sets that involve chance.
+
+    ``random`` is of active pixels, as many as ``unique`` has, and ``random_common`` as many as
+    common. ``subset`` is of the pixels found in the error, as many as ``unique``, and so is
+    ``other``: those not found in a right image of a third class (`find_others`) come first.
+    """
+    active, common, unique = pairs.wrong.maps > 0, counted(sets.common), counted(sets.unique)
+    apart = sets.wrong & ~sets.other
+    made = {
+        "random": lambda seed: _drawn(active, unique, seed),
+        "random_common": lambda seed: _drawn(active, common, seed),
+        "subset": lambda seed: _drawn(sets.wrong, unique, seed),
+        "other": lambda seed: _drawn(sets.wrong, unique, seed, first=apart),
+    }
+    seeds = {name: len(made) * seed + place for place, name in enumerate(made)}
+    return {name: made[name](seeds[name]) for name in names if name in made}
+
+
+def fill_values(
+    run: Run, pairs: Pairs, draws: int = DRAWS // 2, seed: int = 0
+) -> dict[str, Sequence[Fill]]:
+    """Return the values of each of `FILLS`, a list of several where they are drawn at random.
+
+    ``mean`` has the mean of each map over right test images, at most `SAMPLE` of them, and
+    ``resampled`` the maps of one of these at random for each error. ``patched`` are the maps of the
+    look-alikes.
+    """
+    generator = np.random.default_rng(seed)
+    right = run.split.test[run.predicted == run.labels]
+    rows = generator.permutation(right)[:SAMPLE]
+    parts = np.array_split(rows, 1 + len(rows) // PART)
+    maps = torch.cat([record(run.model, run.tensor(part)).maps for part in parts])
+    taken = generator.integers(max(len(rows), 1), size=(draws, len(pairs)))
     return {
-        "nothing": torch.zeros_like(sets.wrong),
-        "all": sets.wrong,
-        "common": sets.common,
-        "contrastive_common": top_pixels(contrast, counted(sets.common)),
-        "unique": sets.unique,
-        "largest": top_pixels(pairs.wrong.maps, counted(sets.unique)),
-        "contrastive": top_pixels(contrast, counted(sets.unique)),
-        "repair": repair(pairs.wrong, pairs.labels).pixels,
+        **ZERO,
+        "mean": [maps.mean((0, 2, 3))[:, None, None]],
+        "resampled": [maps[one] for one in taken],
+        "patched": [pairs.right.maps],
     }
 
 
-def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Tensor]:
-    """Draw ``random``, as many active pixels as ``unique`` has, and ``random_common``."""
-    maps = pairs.wrong.maps
-    return {
-        "random": random_pixels(maps, counted(sets.unique), 2 * seed),
-        "random_common": random_pixels(maps, counted(sets.common), 2 * seed + 1),
-    }
+def suppression_table(
+    pairs: Pairs,
+    rule: Rule,
+    names: Iterable[str] = SETS,
+    fills: Mapping[str, Sequence[Fill]] = ZERO,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Give the pixels of every set of every pair other values; see `SETS` and `fill_values`.
 
-
-def suppression_table(pairs: Pairs, rule: Rule, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
-    """Suppress every set of every pair; only random sets are drawn more than once.
-
-    A row for each pair (its place), set and draw has the number of pixels, whether the answer is
-    ``changed`` and ``repaired``, the new probabilities of the true and of the first predicted
-    class, and whether the same pixels suppressed in the look-alike change its answer (``harmed``).
+    A row for each pair (its place), set, fill and draw has the number of pixels, whether the answer
+    is ``changed`` and ``repaired``, the new probabilities of the true and of the first predicted
+    class, and whether the same fill of the same pixels changes the look-alike's (``harmed``).
     """
-    sets = pixel_sets(pairs, rule)
-    suppressed = list(fixed_sets(pairs, sets).items())
+    sets, names, tables = pixel_sets(pairs, rule), list(names), []
+    fixed = fixed_sets(pairs, sets, names)
     for draw in range(draws):
-        suppressed += random_sets(pairs, sets, seed * draws + draw).items()
-    tables = [_outcomes(pairs, name, pixels) for name, pixels in suppressed]
-    return pd.concat(tables, ignore_index=True)
+        drawn = random_sets(pairs, sets, seed * draws + draw, names)
+        for fill, values in fills.items():
+            again = draw < len(values)  # sets that are not drawn have an outcome for each value
+            for name, pixels in {**(fixed if again else {}), **drawn}.items():
+                found = _outcomes(pairs, pixels, values[draw % len(values)])
+                tables.append(found.assign(set=name, fill=fill))
+    table = pd.concat(tables, ignore_index=True)
+    known = {"set": pd.CategoricalDtype(names), "fill": pd.CategoricalDtype(list(fills))}
+    return table.astype(known)
 
 
-def _outcomes(pairs: Pairs, name: str, pixels: Bool[Tensor, "n c h w"]) -> pd.DataFrame:
-    given, logits = pairs.wrong.predicted, rescore(pairs.wrong, pixels)
+def _outcomes(pairs: Pairs, pixels: Bool[Tensor, "n c h w"], fill: Fill) -> pd.DataFrame:
+    given, logits = pairs.wrong.predicted, rescore(pairs.wrong, pixels, fill)
     answer, chances = logits.argmax(1), logits.softmax(1)
     columns = {
         "pixels": counted(pixels),
@@ -270,15 +416,46 @@ def _outcomes(pairs: Pairs, name: str, pixels: Bool[Tensor, "n c h w"]) -> pd.Da
         "repaired": answer == pairs.labels,
         "p_true": chances.gather(1, pairs.labels[:, None])[:, 0],
         "p_predicted": chances.gather(1, given[:, None])[:, 0],
-        "harmed": rescore(pairs.right, pixels).argmax(1) != pairs.right.predicted,
+        "harmed": rescore(pairs.right, pixels, fill).argmax(1) != pairs.right.predicted,
     }
-    named = pd.Categorical([name] * len(pairs), categories=list(SETS))
     values = {key: column.numpy() for key, column in columns.items()}
-    return pd.DataFrame({"pair": range(len(pairs)), "set": named, **values})
+    return pd.DataFrame({"pair": range(len(pairs)), **values})
+
+
+def by_pair(table: pd.DataFrame, outcome: str = "repaired") -> pd.DataFrame:
+    """Return an outcome of each pair (rows) under each set and fill (columns), means over draws."""
+    means = table.groupby(["set", "fill", "pair"], observed=True)[outcome].mean().astype(float)
+    columns = pd.MultiIndex.from_product([table[key].cat.categories for key in ("set", "fill")])
+    return means.unstack(["set", "fill"]).reindex(columns=columns)
+
+
+def advantage(
+    table: pd.DataFrame, first: str, second: str, outcome: str = "repaired", fill: str = "zero"
+) -> Estimate:
+    """Return how much more often an outcome happens under one set than under another, by pair."""
+    by = by_pair(table, outcome)
+    return estimate((by[first, fill] - by[second, fill]).to_numpy())
+
+
+def fills_table(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> pd.DataFrame:
+    """Return the share of an outcome with its standard error, by set (rows) and fill (columns)."""
+    by = by_pair(table, outcome)
+    cells = {
+        FILLS[fill]: {SETS[name]: with_error(estimate(by[name, fill].to_numpy())) for name in names}
+        for fill in table["fill"].cat.categories
+    }
+    return pd.DataFrame(cells).rename_axis("pixels")
+
+
+def with_error(found: Estimate) -> str:
+    """Print a share and its standard error in percent."""
+    if found.value != found.value:
+        return paper.NOTHING
+    return f"{100 * found.value:.1f}% ± {100 * found.error:.1f}"
 
 
 def summarise(
-    table: pd.DataFrame, outcome: str = "repaired", against: str = "random"
+    table: pd.DataFrame, outcome: str = "repaired", against: str = "random", fill: str = "zero"
 ) -> pd.DataFrame:
     """Count how often an outcome of a `suppression_table` happened under each set.
 
@@ -286,6 +463,7 @@ def summarise(
     the ``rate`` with Wilson's interval over the cases, and its ``difference`` to the control set's
     (`against`) with a paired bootstrap interval over cases, NaN for the control itself.
     """
+    table = table[table["fill"] == fill] if "fill" in table else table
     names = table["set"].astype("category").cat.categories
     parts = {name: table[table["set"] == name] for name in names}
     means = {name: p.groupby("pair")[outcome].mean().to_numpy(float) for name, p in parts.items()}
@@ -371,12 +549,13 @@ IMAGES = ("(a) right", "(b) wrong")
 def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFrame:
     """Return the probabilities of one pair by image and set, means over draws (claim S2).
 
-    From the `suppression_table` of the pair and of the reversed pair; the columns are of the true
-    class, of the error's ``predicted`` class, and of all ``other`` classes.
+    From the `suppression_table` of the pair and of the reversed pair, at zero; the columns are of
+    the true class, of the error's ``predicted`` class, and of all ``other`` classes.
     """
     turned = lookalike.rename(columns={"p_true": "p_predicted", "p_predicted": "p_true"})
     parts = {}
-    for image, table in zip(IMAGES, (turned, error), strict=True):
+    for image, every in zip(IMAGES, (turned, error), strict=True):
+        table = every[every["fill"] == "zero"]
         columns = {"pixels": "pixels", "p_true": "true", "p_predicted": "predicted"}
         means = table.groupby("set", observed=True)[list(columns)].mean().rename(columns=columns)
         other = (1 - means["true"] - means["predicted"]).clip(lower=0)
@@ -442,165 +621,20 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
     return (row["low"] * row["cases"], row["high"] * row["cases"]) if row["cases"] else None
 
 
-MAJORITY = 0.5
-STRONGLY = 0.25
-"""Values differ strongly if they differ by at least this share of their mean."""
-NO_LOOKALIKE = "no error of this run has a right look-alike"
-
-
-def _judge(
-    claim: str, task: str, nothing: str = NO_LOOKALIKE
-) -> Callable[[Callable[..., Iterable[Part]]], Callable[..., Verdict]]:
-    """Weigh a claim about a task on runs of that task that have errors with look-alikes."""
-
-    def decorate(parts: Callable[..., Iterable[Part]]) -> Callable[..., Verdict]:
-        @wraps(parts)
-        def judged(run: Run, *facts: Any) -> Verdict:
-            if run.task != task:
-                reason = f"the claim is about {task}, this network classifies {run.task}"
-                return weigh(claim, reason)
-            if not _cases(facts[0]):
-                return weigh(claim, nothing)
-            return weigh(claim, parts(run, *facts))
-
-        return judged
-
-    return decorate
-
-
-def _cases(fact: Pairs | Tables) -> int:
-    """Count the cases of pairs, or of a table for each rule."""
-    if isinstance(fact, Pairs):
-        return len(fact)
-    return sum(int(t["cases"].sum()) if "cases" in t else len(t) for t in fact.values())
-
-
-def _part(rule: str, fact: str, *met: bool | np.bool_) -> Part:
-    """Give a rule its points: the claim holds where it gets all of them under all rules."""
-    return Part(sum(map(bool, met)) / len(met), f"{rule} rule: {fact}", marked=False)
-
-
-@_judge("F9", "subject")
-def judge_pair(run: Run, pair: Pairs) -> Iterable[Part]:
-    """Weigh F9: an error has a right look-alike of the same subject that differs in gaze only."""
-    differs = differing(run, pair.cases[0])
-    yield Part(
-        1 if differs == ["gaze"] else 0.5,
-        f"an error and a right image of subject {run.classes[pair.cases[0].true]} at the same angle"
-        f" differ in {' and '.join(differs) or 'nothing that the index knows'}",
-        marked=False,
-    )
-
-
-@_judge("S1", "subject")
-def judge_overlap(run: Run, shown: Tables, every: Tables) -> Iterable[Part]:
-    """Weigh S1: in the shown pair most pixels of either set are in both (Jaccard above 0.5)."""
-    for rule, table in every.items():
-        jaccard = shown[rule]["jaccard"].iloc[0]
-        fact = (
-            f"{jaccard:.2f} of the pixels of either image are common (mean of {len(table)} errors"
-            f" {table['jaccard'].mean():.2f}, by chance {table['chance'].mean():.2f})"
-        )
-        yield _part(rule, fact, jaccard > MAJORITY)
-
-
-@_judge("F10", "subject", "no look-alike has a second right image to compare with")
-def judge_values(run: Run, pairs: Tables, controls: Tables) -> Iterable[Part]:
-    """Weigh F10: common values differ strongly, and more than between two right images."""
-    for rule, table in pairs.items():
-        sides = np.stack([table["difference"], controls[rule]["difference"]])
-        sides = sides[:, ~np.isnan(sides).any(0)]
-        first, second = sides.mean(1)
-        low, high = bootstrap_interval(sides[0] - sides[1])
-        fact = (
-            f"values differ by {first:.2f} of their mean, between two right images by"
-            f" {second:.2f} (difference {low:+.2f} to {high:+.2f})"
-        )
-        yield _part(rule, fact, low > 0, low > 0 and first >= STRONGLY)
-
-
-@_judge("S2", "subject")
-def judge_confidence(run: Run, errors: Tables, lookalikes: Tables) -> Iterable[Part]:
-    """Weigh S2: without the common pixels both answers change, without random ones mostly none."""
-    for rule in errors:
-        shares = [
-            by[rule].groupby("set", observed=True)["changed"].mean() for by in (lookalikes, errors)
-        ]
-        common, drawn = ([share[name] for share in shares] for name in ("common", "random_common"))
-        fact = f"without the common pixels {sum(common):.0f} of 2 answers change"
-        fact += f", without as many random ones {sum(drawn):.1f}"
-        changed = min(common) == 1
-        yield _part(rule, fact, changed, changed and max(drawn) <= MAJORITY)
-
-
-@_judge("S3", "subject")
-def judge_common(run: Run, changed: Tables) -> Iterable[Part]:
-    """Weigh S3: without the common pixels most answers change, more than without random ones."""
-    for rule, table in changed.items():
-        common, chance = (table.to_dict("index")[name] for name in ("common", "random_common"))
-        low, high = common["difference_low"], common["difference_high"]
-        fact = (
-            f"{common['rate']:.0%} of {common['cases']:.0f} answers change, without as many"
-            f" random pixels {chance['rate']:.0%} (difference {100 * low:+.0f} to"
-            f" {100 * high:+.0f} points)"
-        )
-        yield _part(rule, fact, common["low"] > MAJORITY, low > 0)
-
-
-@_judge("F11", "emotion")
-def judge_eight(run: Run, eight: Pairs) -> Iterable[Part]:
-    """Weigh F11: for every emotion, an image taken for it has a right look-alike."""
-    found, wanted = len(eight), len(run.classes)
-    fact = f"{found} of {wanted} emotions have an error with a right look-alike"
-    yield Part(1 if found == wanted else 0.5, fact, marked=False)
-
-
-@_judge("T3", "emotion")
-def judge_table3(run: Run, eight: Pairs, after: Mapping[str, Tensor]) -> Iterable[Part]:
-    """Weigh T3: after suppression the true class has the largest probability in every row."""
-    parts = []
-    for rule, logits in after.items():
-        right = int((logits.argmax(1) == eight.labels).sum())
-        fact = f"the true emotion is largest in {right} of {len(eight)} rows"
-        parts.append(_part(rule, fact, right > 0, right == len(eight)))
-    plain, clipped = (
-        max(int(equal_smallest(f(logits).softmax(1)).max()) for logits in after.values())
-        for f in (torch.clone, torch.relu)
-    )
-    equal = f"at most {plain} of the smallest entries of a row are equal, {clipped} with a ReLU"
-    parts[-1] = parts[-1]._replace(fact=f"{parts[-1].fact}; {equal} on the logits")
-    return parts
-
-
-@_judge("S4", "emotion")
-def judge_unique(run: Run, eight: Tables, every: Tables) -> Iterable[Part]:
-    """Weigh S4: unique pixels repair all of the eight, and more errors than other sets do."""
-    for rule, table in every.items():
-        few, rate = eight[rule].loc["unique"], table["rate"]
-        fact = (
-            f"{few['count']:.0f} of {few['cases']:.0f} repaired, of all errors"
-            f" {rate['unique']:.0%}, by random pixels {rate['random']:.0%}, by common ones"
-            f" {rate['common']:.0%}, by contrastive ones {rate['contrastive']:.0%}"
-        )
-        better = table["difference_low"]["unique"] > 0
-        whole = few["count"] == few["cases"] and rate["unique"] > rate["common"]
-        yield _part(rule, fact, better, better and whole)
-
-
 NO_PAIR = style.Missing("No error of this run has a right look-alike: there is nothing to show.")
 
 
 @style.styled()
 def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> style.Drawn:
     """Draw how often an outcome, in words, happened under each set, from `summarise` by rule."""
-    if not _cases(summaries):
+    if not any(summary["cases"].any() for summary in summaries.values()):
         return NO_PAIR
     figure, axes = style.grid(1, len(summaries), aspect=0.09 * len(sets) + 0.25, sharey=True)
     for ax, (title, summary) in zip(axes[0], summaries.items(), strict=True):
         for place, name in enumerate(sets):
             row = summary.loc[name]
             spread = np.abs([[row["rate"] - row["low"]], [row["high"] - row["rate"]]])
-            colour = style.GRAY if name.startswith("random") else style.BLUE
+            colour = style.GRAY if name in DRAWN else style.BLUE
             ax.errorbar(row["rate"], place, xerr=spread, fmt="o", ms=4, color=colour, capsize=2)
         ax.set_yticks(range(len(sets)), [SETS[name] for name in sets])
         ax.set(xlim=(-0.03, 1.03), ylim=(len(sets) - 0.5, -0.5), title=title)
