@@ -102,6 +102,7 @@ class Claim:
     statement: str
     chapter: str = ""
     also: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()  # keys of other claims' numbers that qualify this one
     note: str = ""
     missing: str = ""
     rule: str = ""
@@ -340,7 +341,8 @@ def _flatten(groups: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _claim(id: str, entry: Mapping[str, Any]) -> Claim:
     tests = tuple(_test(id, each) for each in entry.get("tests", ()))
-    return Claim(id, **{**entry, "also": tuple(entry.get("also", ())), "tests": tests})
+    lists = {name: tuple(entry.get(name, ())) for name in ("also", "beside")}
+    return Claim(id, **{**entry, **lists, "tests": tests})
 
 
 def _test(id: str, entry: Mapping[str, Any]) -> Test:

@@ -6,12 +6,14 @@ from math import isclose
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tinyvgg import paper
 from tinyvgg.book import records
-from tinyvgg.book.claims import UNTESTED, anchor, claims_page
-from tinyvgg.chapters.verdicts import Verdict
+from tinyvgg.book.claims import anchor, claims_page
+from tinyvgg.chapters.networks import NONE, Networks
+from tinyvgg.chapters.verdicts import Verdict, judge
 from tinyvgg.errors import UserError
 from tinyvgg.paper import number
 
@@ -210,12 +212,20 @@ def test_every_number_that_is_committed_has_a_label():
         assert paper.describe(key).unit, key
 
 
-def all_verdicts(verdict="holds"):
-    return {
-        claim.id: Verdict(claim.id, verdict, f"reason for {claim.id}.")
-        for claim in paper.claims()
-        if not claim.missing
-    }
+def all_verdicts(networks=NONE):
+    shown = [claim for claim in paper.claims() if claim.kind == "shown"]
+    made = {claim.id: Verdict(claim.id, "by construction", f"for {claim.id}.") for claim in shown}
+    return judge(networks) | made
+
+
+def ten(**numbers):
+    """Ten networks whose numbers lie closely around the given ones."""
+    rows = [
+        {"seed": str(seed), "quantity": key, "value": str(value), "error": "0"}
+        for key, centre in numbers.items()
+        for seed, value in enumerate(np.random.default_rng(0).normal(centre, 0.01, 10))
+    ]
+    return Networks(pd.DataFrame(rows))
 
 
 def block(page, id):
@@ -225,60 +235,66 @@ def block(page, id):
 
 
 def table_of(page, id):
-    """The table of a claim: by quantity the paper's number and ours."""
+    """The table of a claim: by quantity the paper's number, this run's, and the networks'."""
     rows = [line.strip("| ").split(" | ") for line in block(page, id).splitlines() if "| " in line]
     return {quantity: tuple(values) for quantity, *values in rows[2:]}
 
 
-def test_every_claim_has_a_block_with_its_statement_verdict_and_chapter():
+def test_every_claim_has_a_block_with_its_statement_rule_verdict_and_chapter():
     page = claims_page({}, all_verdicts())
+    outcomes = {"shown": "by construction", "open": "open", "asserted": "not testable here"}
     for claim in paper.claims():
-        _, title, what, judged, *_ = re.split(r"\n+", block(page, claim.id))
+        _, title, what, *rest = re.split(r"\n+", block(page, claim.id))
         assert title == f"### {claim.id}: {claim.title}"
         assert what.startswith(claim.statement)
         assert claim.place in what
         assert (claim.note in what) or not claim.note
         assert (f"/notebooks/{claim.chapter}>" in what) or not claim.chapter
-        reason = claim.missing or f"reason for {claim.id}."
-        assert judged == f"**{UNTESTED if claim.missing else 'holds'}**: {reason}"
+        assert (rest[0] == f"*Rule.* {claim.rule}") == bool(claim.rule)
+        judged = rest[1 if claim.rule else 0]
+        assert judged.startswith(f"**{outcomes[claim.kind]}**")
+        assert claim.missing in judged
 
 
-def test_papers_number_and_ours_stand_in_their_columns_and_computed_ones_are_marked():
+def test_the_page_begins_with_what_became_of_the_claims_about_networks():
+    key = "s1.subject.jaccard_all"
+    networks = ten(**{key: 0.7, "f10.subject.excess": -0.3, "t3.emotion.share_right": 0.99})
+    page = claims_page({}, all_verdicts(networks), networks, profile="paper", faces="folder:faces")
+    answer = page[: page.index("## How the claims are judged")]
+    assert "profile `paper` and the faces called `folder:faces`" in answer
+    names = re.findall("## (.+)", answer)
+    assert names == ["Supported", "Contradicted", "Not testable here"]
+    lines = {id: line for line in answer.splitlines() for id in re.findall(r"<claim-(\w+)>", line)}
+    assert set(lines) == {claim.id.lower() for claim in paper.claims() if claim.tests}
+    assert "above 0.5 in 10 of 10 networks" in lines["s1"]
+    assert "above 0 in 0 of 10 networks" in lines["f10"]
+    assert answer.index("claim-s1") < answer.index("claim-f10") < answer.index("claim-t2")
+
+
+def test_the_papers_number_this_runs_and_the_networks_stand_in_their_columns():
     ours = {"t2.subject.accuracy": 0.9512, "s4.emotion.repaired_unique": 34}
-    page = claims_page(ours, all_verdicts())
-    assert table_of(page, "T2")["identity: test accuracy"] == ("97.55%", "95.12%")
-    assert table_of(page, "T2")["emotion: errors"] == ("219", "—")
-    assert table_of(page, "D1")["images"] == ("8,040 (computed)", "—")
-    assert table_of(page, "D1")["subjects"] == ("67", "—")
+    ours |= {"d3.subject.twins": 0.8, "s1.subject.jaccard_all": 0.75}
+    networks = ten(**{"t2.subject.accuracy": 0.9, "s1.subject.jaccard_all": 0.7})
+    page = claims_page(ours, all_verdicts(networks), networks)
+    assert table_of(page, "T2")["identity: test accuracy"] == ("97.55%", "95.12%", "90.08 ± 0.78%")
+    assert table_of(page, "T2")["emotion: errors"] == ("219", "—", "—")
+    twins = paper.describe("d3.subject.twins").full_label
+    assert table_of(page, "T2")[twins] == table_of(page, "D3")[twins] == ("—", "80.00%", "—")
+    assert table_of(page, "D1")["images"] == ("8,040 (computed)", "—", "—")
     assert table_of(page, "A1")["percentile of the cutoff"][0] == "90 (published code)"
     repaired = table_of(page, "S4")["emotion: repaired without the unique pixels"]
-    assert repaired == ("8", "34")
+    assert repaired == ("8", "34", "—")
+    assert "this run 0.75" in block(page, "S1")
     none = [claim.id for claim in paper.claims() if not table_of(page, claim.id)]
     assert none
     assert not any("|" in block(page, id) for id in none)
+    assert "networks |" not in claims_page(ours, all_verdicts())
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        ["✓ one (4; p 0.1)", "✗ two; and more", "✓ three"],
-        ["cutoff rule: 4 of 8 (a; b)", "literal rule: 1 of 8"],
-    ],
-)
-def test_each_part_of_a_reason_has_a_line_of_its_own(parts):
-    reason = "; ".join(parts)
-    page = claims_page({}, all_verdicts() | {"B1": Verdict("B1", "holds in part", reason)})
-    lines = [line for line in block(page, "B1").splitlines() if line.startswith(("**", "- "))]
-    assert lines == ["**holds in part**", *(f"- {part}" for part in parts)]
-
-
-def test_verdicts_are_counted_and_the_page_says_what_ours_were_measured_on():
-    verdicts = all_verdicts() | {"B1": Verdict("B1", "does not hold", "It is the other way round.")}
-    page = claims_page({}, verdicts, profile="paper", faces="folder:faces")
-    assert f"| holds | {len(verdicts) - 1} |" in page
-    assert "| does not hold | 1 |" in page
-    assert f"| {UNTESTED} | {len(paper.claims()) - len(verdicts)} |" in page
-    assert "faces called `folder:faces` with the profile `paper`" in page
+def test_a_claim_lists_its_parts_the_central_ones_first():
+    page = claims_page({}, all_verdicts(ten(**{"t3.emotion.share_right_literal": 0.2})))
+    outcomes = re.findall(r"(?m)^- .+ \(\*(.+)\*\): ", block(page, "T3"))
+    assert outcomes == ["not testable here", "listed, contradicted"]
 
 
 def test_verdicts_and_numbers_fit_the_claims():
@@ -286,7 +302,7 @@ def test_verdicts_and_numbers_fit_the_claims():
     with pytest.raises(UserError, match=r"'x1\.subject\.errors'"):
         claims_page({"x1.subject.errors": 1}, verdicts)
     with pytest.raises(UserError, match="'X1'"):
-        claims_page({}, verdicts | {"X1": Verdict("X1", "holds", "x")})
+        claims_page({}, verdicts | {"X1": Verdict("X1", "open", "x")})
     del verdicts["S3"]
     with pytest.raises(UserError, match=r"claim S3 .*07_subject_40"):
         claims_page({}, verdicts)

@@ -16,6 +16,7 @@ from tinyvgg.book import notebooks, records
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import normalise, refuse_private
 from tinyvgg.book.records import collect
+from tinyvgg.chapters.networks import networks
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
 PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "shipped"}
@@ -113,7 +114,9 @@ def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repos
     assert numbers == found
     page = (repository / "book" / "claims.md").read_text("utf-8")
     values = {key: number.value for key, number in found.numbers.items()}
-    assert page == claims_page(values, found.verdicts)
+    provenance = json.loads((repository / "results" / "quick.json").read_text())["provenance"]
+    measured = networks(parameters["profile"], provenance["faces_fingerprint"])
+    assert page == claims_page(values, found.verdicts, measured)
 
 
 def test_what_is_vendored_is_written_down_with_its_licence_and_stays_small(repository):

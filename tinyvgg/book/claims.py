@@ -1,10 +1,6 @@
-"""The claims page: each claim of the paper, its number, ours, and the verdict on it."""
+"""The claims page: what became of the claims, then each with its rule, verdict and numbers."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from docutils import nodes
@@ -13,46 +9,55 @@ from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
-from tinyvgg.chapters.verdicts import VERDICTS, Verdict
+from tinyvgg.chapters.networks import LEAST, NONE, Networks
+from tinyvgg.chapters.verdicts import LESS_THAN, OPEN, VERDICTS, Verdict, escaped, told
 from tinyvgg.errors import UserError
-from tinyvgg.paper import NOTHING, Claim, Number, Value, show
-
-UNTESTED = "not tested yet"
-PARTS_MARKED = re.compile(r"; (?=[✓✗])")
-PARTS = re.compile(r"; (?![^(]*\))")
+from tinyvgg.paper import Claim, Number, Value, show
 
 
 def claims_page(
     numbers: Mapping[str, Value],
     verdicts: Mapping[str, Verdict],
+    networks: Networks = NONE,
     profile: str = "quick",
     faces: str = "synthetic",
 ) -> str:
-    """Return the page as MyST markdown, the same text for the same records."""
-    claims = paper.claims()
+    """Return the page as MyST markdown, the same text for the same records.
+
+    It begins with what became of the claims that assert something about networks.
+    """
     for id in verdicts:
         paper.claim(id)
-    ours = {key: replace(paper.describe(key), key=key, value=numbers[key]) for key in numbers}
-    for claim in claims:
-        if claim.id not in verdicts and not claim.missing:
+    for key in numbers:
+        paper.describe(key)
+    judged = {c.id: Verdict(c.id, OPEN, c.missing) for c in paper.claims() if c.kind == "open"}
+    judged |= verdicts
+    for claim in paper.claims():
+        if claim.id not in judged:
             raise UserError(
                 f"claim {claim.id} ({claim.title}) has no verdict: "
                 f"notebook {claim.chapter} has to record one"
             )
-    judged = {claim.id: (UNTESTED, claim.missing) for claim in claims}
-    judged |= {id: (found.verdict, found.reason) for id, found in verdicts.items()}
-    reached = [verdict for verdict, _ in judged.values()]
+    kinds = {
+        kind: [claim for claim in paper.claims() if claim.kind == kind]
+        for kind in ("asserted", "shown", "open")
+    }
+    asserted = [judged[claim.id] for claim in kinds["asserted"]]
     page = TEMPLATES.get_template("claims.md.j2").render(
         citation=paper.load().source["citation"],
         profile=profile,
         faces=faces,
-        parts=[(part, list(group)) for part, group in groupby(claims, attrgetter("part"))],
-        counts={name: reached.count(name) for name in (*VERDICTS, UNTESTED)},
+        networks=len(networks),
+        least=LEAST,
+        level=LESS_THAN,
+        kinds=kinds,
+        answer={name: [v for v in asserted if v.verdict == name] for name in VERDICTS[:4]},
+        claim=paper.claim,
         anchor=anchor,
         chapters=_chapters,
-        judged=judged,
-        parts_of=_parts_of,
-        rows=lambda claim: _rows(claim, ours),
+        escaped=escaped,
+        told=lambda claim: told(judged[claim.id], numbers),
+        rows=lambda claim: _rows(claim, numbers, networks),
     )
     return page.rstrip() + "\n"
 
@@ -68,20 +73,22 @@ def _chapters(claim: Claim) -> list[str]:
     return [f"chapter{'s' * (len(names) > 1)} {links}"] if names else []
 
 
-def _parts_of(reason: str) -> list[str]:
-    return (PARTS_MARKED if re.search("[✓✗]", reason) else PARTS).split(reason)
+def _rows(claim: Claim, ours: Mapping[str, Value], networks: Networks) -> list[tuple[str, ...]]:
+    """Return a claim's quantities: the label, the paper's number, this run's, the networks'.
 
-
-def _rows(claim: Claim, ours: Mapping[str, Number]) -> list[tuple[str, str, str]]:
-    """Return a claim's quantities: the label, the paper's number, and ours."""
-    theirs = {key: about for key, about in paper.load().numbers.items() if about.claim == claim.id}
-    mine = {key: about for key, about in ours.items() if about.claim == claim.id}
+    What is tested alone, and not printed in the paper, stands with its test.
+    """
+    theirs = paper.load().numbers
+    tested = {test.number for test in claim.tests}
+    own = [key for key in theirs if paper.claim_of(key) == claim.id]
+    own += [key for key in ours if paper.claim_of(key) == claim.id and key not in tested]
     rows = []
-    for key in {**theirs, **mine}:
-        about = theirs.get(key) or mine[key]
-        printed = theirs[key].text + _origin(theirs[key]) if key in theirs else NOTHING
-        measured = show(mine[key].value, mine[key].unit) if key in mine else NOTHING
-        rows.append((about.full_label, printed, measured))
+    for key in dict.fromkeys([*own, *claim.beside]):
+        about = paper.describe(key)
+        printed = about.text + _origin(about)
+        measured = show(ours.get(key), about.unit)
+        spread = [paper.show_spread(networks, key)] if len(networks) else []
+        rows.append((about.full_label, printed, measured, *spread))
     return rows
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import tinyvgg
 from tinyvgg import files, paper
 from tinyvgg.book.notebooks import DEFAULTS
-from tinyvgg.chapters.verdicts import TEXT, Verdict
+from tinyvgg.chapters.verdicts import TEXT, Verdict, results_of
 from tinyvgg.errors import UserError
 
 SLACK = 1e-4
@@ -71,7 +71,7 @@ def collect(notebooks: Iterable[Path]) -> Records:
             if key in numbers or claim in verdicts:
                 raise UserError(f"{key!r} is recorded twice; {path.name} has the second: rename it")
             if claim:
-                verdicts[claim] = Verdict(claim, str(value), reason)
+                verdicts[claim] = Verdict(claim, str(value), reason, results_of(about))
             else:
                 numbers[key] = Number(value, error)
     return Records(numbers, verdicts)
@@ -105,7 +105,7 @@ def as_results(parameters: Mapping[str, Any], fingerprint: str, records: Records
         },
         "numbers": {key: asdict(number) for key, number in records.numbers.items()},
         "verdicts": {
-            key: {"verdict": found.verdict, "reason": found.reason}
+            key: {name: value for name, value in asdict(found).items() if name != "claim"}
             for key, found in records.verdicts.items()
         },
     }
@@ -116,7 +116,10 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
     try:
         content = json.loads(path.read_text("utf-8"))
         numbers = {key: Number(**entry) for key, entry in content["numbers"].items()}
-        verdicts = {key: Verdict(key, **entry) for key, entry in content["verdicts"].items()}
+        verdicts = {
+            key: Verdict(key, entry["verdict"], entry["reason"], results_of(entry))
+            for key, entry in content["verdicts"].items()
+        }
         parameters = {name: content["provenance"]["parameters"][name] for name in DEFAULTS}
         if not all(isinstance(one.value, paper.Value) for one in numbers.values()):
             raise ValueError

@@ -17,6 +17,7 @@ from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
+from tinyvgg.chapters import networks
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named
 from tinyvgg.training.experiments import open_study
@@ -51,7 +52,9 @@ class Reproduction:
         found = self.records
         values = {key: number.value for key, number in found.numbers.items()}
         profile, faces = self.parameters["profile"], named(self.parameters["faces"])
-        return claims_page(values, found.verdicts, profile=profile, faces=faces)
+        fingerprint = str(notebooks.facts(self.executed[0]).get("fingerprint"))
+        measured = networks.networks(profile, fingerprint)
+        return claims_page(values, found.verdicts, measured, profile=profile, faces=faces)
 
     @property
     def site(self) -> Path:

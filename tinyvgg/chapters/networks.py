@@ -12,9 +12,6 @@ from tinyvgg.training.experiments import Study
 LEAST = 5
 """Networks that a verdict takes."""
 SEEDS = "seeds"
-NONE = pd.DataFrame(
-    columns=["fingerprint", "profile", "seed", "quantity", "value", "error"], dtype=str
-)
 
 
 @dataclass(frozen=True)
@@ -33,10 +30,17 @@ class Networks:
         return known["value"].to_numpy(float), known["error"].to_numpy(float)
 
 
+NONE = Networks(
+    pd.DataFrame(
+        columns=["fingerprint", "profile", "seed", "quantity", "value", "error"], dtype=str
+    )
+)
+
+
 def networks_of(study: Study) -> Networks:
     """Return the networks of a study's profile and faces; none for settings of its own."""
     if study.settings:
-        return Networks(NONE)
+        return NONE
     return networks(study.profile.name, study.faces.fingerprint)
 
 
@@ -48,6 +52,6 @@ def networks(profile: str, fingerprint: str) -> Networks:
     """
     paths = [files.results() / f"{SEEDS}.csv", *sorted((files.build() / SEEDS).glob("*.csv"))]
     tables = [pd.read_csv(path, dtype=str) for path in paths if path.is_file()]
-    rows = pd.concat(tables or [NONE])
+    rows = pd.concat(tables or [NONE.rows])
     own = rows[(rows["profile"] == profile) & (rows["fingerprint"] == fingerprint)]
     return Networks(own.drop_duplicates(["seed", "quantity"]).sort_values(["quantity", "seed"]))

@@ -89,6 +89,11 @@ class Verdict:
         return sorted(found, key=lambda part: not part[0].central)
 
 
+def results_of(about: Mapping[str, Any]) -> tuple[Result, ...]:
+    """Return the results that `conclude` recorded with a verdict."""
+    return tuple(Result(**each) for each in about.get("results", ()))
+
+
 def judge(networks: Networks) -> dict[str, Verdict]:
     """Return the verdicts on all asserted claims, by their ids.
 
@@ -143,6 +148,8 @@ def _weighed(claim: paper.Claim, results: Sequence[Result]) -> Verdict:
     reached = {result.verdict for _, result in central}
     verdict = next((each for each in worst if each in reached), SUPPORTED)
     reason = "; ".join(f"{test.says}: {fact(test, result)}" for test, result in central)
+    if verdict == NOT_TESTABLE:
+        reason = next(fact(test, result) for test, result in central if result.verdict == verdict)
     return Verdict(claim.id, verdict, reason, tuple(results))
 
 
@@ -150,15 +157,15 @@ def fact(test: paper.Test, result: Result) -> str:
     """Return the effect of a test with its interval, and in how many networks it is as asserted."""
     if result.mean is None:
         return (
-            f"measured on {result.networks} networks of this profile and these faces, "
-            f"and a verdict takes {LEAST} (`tinyvgg seeds` makes more)"
+            f"measured on {result.networks} networks of this profile and these faces, and a "
+            f"verdict takes {LEAST}; the command tinyvgg seeds makes more"
         )
     unit = paper.describe(test.number).unit
     bound = f"{100 * test.bound:g}%" if unit == "percent" else f"{test.bound:g}"
     bounds = paper.show_interval(cast(Interval, (result.low, result.high)), unit)
     of = ", 95 % of networks in " if test.within else " ("
     mean = f"{_mean(result.mean, unit)} on average{of}{bounds}{'' if test.within else ')'}"
-    return f"{mean}; {test.asserted} {bound} in {result.agreeing} of {result.networks} networks"
+    return f"{mean}, {test.asserted} {bound} in {result.agreeing} of {result.networks} networks"
 
 
 def told(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
