@@ -52,7 +52,7 @@ $(READY): requirements.lock pyproject.toml
 reproduce: setup  ## render the faces, train, run all notebooks and build their site, under build/
 	@$(BIN)/tinyvgg reproduce --profile "$(PROFILE)" --faces "$(FACES)" --seed "$(SEED)"
 
-record: reproduce  ## the same, then renew what is committed: book/notebooks, claims, results
+record: reproduce  ## the same, then ship the networks and renew what is committed: the book and results
 	@$(BIN)/tinyvgg record
 
 verify: setup  ## compare the numbers of the last `make reproduce` with the committed ones

@@ -170,11 +170,21 @@ def reproduce(into: Path | None, fresh: bool, no_site: bool, **study: Any) -> No
 
 @cli.command()
 @_into("reproduce")
-def record(into: Path | None) -> None:
-    """Copy the last reproduction into what is committed: the book and results."""
-    from tinyvgg.book import notebooks, reproduce
+@click.option("--anew", is_flag=True, help="Ship the networks just trained in place of others.")
+def record(into: Path | None, anew: bool) -> None:
+    """Ship the networks of the last reproduction, and renew the book and results from these.
 
-    for path in reproduce.record(reproduce.last(_root(into))):
+    Networks that ship for the same experiment already stay.
+    """
+    from tinyvgg.book import notebooks, reproduce
+    from tinyvgg.training.experiments import open_study
+
+    root = _root(into)
+    asked = reproduce.last(root).parameters
+    reproduce.check_recording(asked)
+    written = reproduce.ship(open_study(**{**asked, "networks": "trained"}), anew)
+    made = reproduce.reproduce({**asked, "networks": "shipped"}, root, noted=False)
+    for path in [*written, *reproduce.record(made)]:
         click.echo(f"written: {notebooks.shown(path)}")
 
 

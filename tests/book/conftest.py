@@ -53,9 +53,9 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Faces and networks are there without work; the list has what was asked for."""
     asked: list[dict[str, object]] = []
 
-    def prepare(parameters: dict[str, object], training: bool = True) -> str:
+    def prepare(parameters: dict[str, object], training: bool = True) -> dict[str, object]:
         asked.append({**parameters, "training": training})
-        return "fingerprint"
+        return {"fingerprint": "fingerprint", "weights_sha256": {"subject": "hash"}}
 
     monkeypatch.setattr(reproduce, "prepare", prepare)
     return asked

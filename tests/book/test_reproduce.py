@@ -8,14 +8,14 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from tinyvgg import files
+from tinyvgg import cli, files
 from tinyvgg.book import notebooks, records, reproduce, site
 from tinyvgg.book.records import Number, Records
 from tinyvgg.chapters import verdicts
 from tinyvgg.chapters.verdicts import Verdict
 from tinyvgg.errors import UserError
 
-QUICK = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "trained"}
+QUICK = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "shipped"}
 FAILS = "1 / 0"
 NONE = "nothing was reproduced"
 
@@ -151,6 +151,20 @@ def test_a_run_is_recorded_without_facts_of_this_machine_and_agrees_with_its_rec
         reproduce.verify(again(root, seed=1))
 
 
+def test_what_is_recorded_is_executed_with_the_networks_that_ship(root, monkeypatch, executed):
+    made, asked = again(root, networks="trained"), []
+    with pytest.raises(UserError, match="networks=shipped"):
+        reproduce.record(made)
+    monkeypatch.setattr(reproduce, "ship", lambda study, anew: asked.append((study, anew)) or [])
+    executed.clear()
+    assert cli.main(["record", "--anew"]) == 0
+    ((study, anew),) = asked
+    assert (study.networks, anew, executed) == ("trained", True, ["01_first", "02_second"])
+    parameters, _ = records.read_results(records.results_path(QUICK))
+    assert parameters["networks"] == "shipped"
+    assert reproduce.last(root) == made
+
+
 def test_results_of_notebooks_that_are_gone_are_removed_and_none_at_all_is_refused(workshop, root):
     made = again(root)
     reproduce.record(made)
@@ -168,6 +182,8 @@ def test_results_of_notebooks_that_are_gone_are_removed_and_none_at_all_is_refus
 def test_nothing_is_recorded_of_a_path_of_this_machine_or_of_other_faces(workshop, root):
     with pytest.raises(UserError, match="are not recorded"):
         reproduce.record(again(root, faces="folder:x"))
+    with pytest.raises(UserError, match="seed 1 is not recorded"):
+        reproduce.record(again(root, seed=1))
     workshop.add("03_third", f"print({str(workshop.root / 'x.png')!r})")
     made = again(root)
     before = workshop.files()

@@ -13,7 +13,7 @@ from distributed.cli import dask_scheduler, dask_worker
 from tinyvgg import cli
 from tinyvgg.training import loop
 from tinyvgg.training.experiments import open_study
-from tinyvgg.training.sweeps import Job, plan
+from tinyvgg.training.sweeps import Job, plan, train_all
 
 RULES = ("literal", "contribution")
 
@@ -23,6 +23,20 @@ def jobs(
 ) -> list[Job]:
     settings = {"epochs": [2], **settings}
     return plan(open_study("smoke", faces, 0, False), ["class"], seeds, settings, rules)
+
+
+def two_tasks(folder: Path) -> str:
+    """Return photographs as a source with a column of subjects and one of emotions."""
+    paths = sorted(folder.rglob("*.png"))
+    names = ((number % 2, ("happy", "sad")[number // 2 % 2]) for number in range(len(paths)))
+    rows = [f"{path},{subject},{name}" for path, (subject, name) in zip(paths, names, strict=True)]
+    (folder / "table.csv").write_text("\n".join(["path,subject,emotion", *rows]))
+    return f"folder:{folder / 'table.csv'}::crop=centre"
+
+
+def train_both(faces: str, epochs: int) -> None:
+    """Train both networks of a small study."""
+    train_all(open_study("smoke", faces, 0, False, {"epochs": epochs}))
 
 
 def sweeping(faces: str, *more: str) -> list[str]:

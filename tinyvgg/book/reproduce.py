@@ -3,16 +3,19 @@
 import json
 import multiprocessing
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from tinyvgg import files
+from tinyvgg import files, paper
 from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
@@ -20,13 +23,28 @@ from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import networks
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named
-from tinyvgg.training.experiments import open_study
-from tinyvgg.training.settings import RECORDED
+from tinyvgg.training import runs as run_folder
+from tinyvgg.training.experiments import Study, load_shipped, open_study
+from tinyvgg.training.runs import (
+    CONFIGURATION,
+    GRADIENTS,
+    HISTORY,
+    TIMINGS,
+    WEIGHTS,
+    Run,
+    is_complete,
+    read_manifest,
+    shipped,
+)
+from tinyvgg.training.settings import RECORDED, SHIPPED
+from tinyvgg.training.sweeps import train_all
 
 LAST = "last.json"
-COMMITTED = "synthetic"
 AT_A_TIME = 2  # notebooks
-RUN_ONLY = ("package_sha256", "fingerprint")  # facts that a committed notebook does not carry
+RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
+"""Facts that a committed notebook does not carry."""
+TABLES = (HISTORY, GRADIENTS, TIMINGS)
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -83,36 +101,45 @@ def _noted(root: Path) -> Reproduction | None:
         return None
 
 
-def reproduce(parameters: Mapping[str, Any], root: Path, fresh: bool = False) -> Reproduction:
+def reproduce(
+    parameters: Mapping[str, Any], root: Path, fresh: bool = False, noted: bool = True
+) -> Reproduction:
     """Render, train and execute every notebook, going on where an earlier call was interrupted.
 
     `last` keeps pointing at the last complete reproduction: until this one is complete, too, or,
-    if it is the same one again, until the first of its notebooks is executed anew.
+    if it is the same one again, until the first of its notebooks is executed anew. One that is not
+    to be `noted` leaves it alone.
     """
     chapters = notebooks.sources()
     if not chapters:
         raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no notebooks")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
-    facts = {"package_sha256": notebooks.package_digest(), "fingerprint": prepare(parameters)}
+    facts = {"package_sha256": notebooks.package_digest(), **prepare(parameters)}
     waiting = [source for source in chapters if fresh or not is_current(source, made, facts)]
+    before = _noted(root)
     if waiting:
-        before = _noted(root)
         if before is None or before.folder == made.folder:
             (root / LAST).unlink(missing_ok=True)
         _execute_all(waiting, made, facts, len(chapters))
     for path in (made.folder / "notebooks").glob("*.ipynb"):  # an interruption leaves some
         if path.stem not in {source.stem for source in chapters}:
             path.unlink()
-    _write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})
+    if noted or before == made:
+        _write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})
     return made
 
 
-def prepare(parameters: Mapping[str, Any], training: bool = True) -> str:
-    """Render or decode the faces and train every network, with progress bars."""
+def prepare(parameters: Mapping[str, Any], training: bool = True) -> dict[str, Any]:
+    """Render or decode the faces and train every network, with progress bars.
+
+    Returns the facts of both: the fingerprint of the faces, and the hashes of the weights.
+    """
     study = open_study(**parameters)
-    for task in study.tasks if training else ():
-        study.run(task)
-    return study.faces.fingerprint
+    if not training:
+        return {"fingerprint": study.faces.fingerprint}
+    train_all(study)
+    weights = {task: study.run(task).weights_hash for task in study.tasks}
+    return {"fingerprint": study.faces.fingerprint, "weights_sha256": weights}
 
 
 def is_current(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> bool:
@@ -168,15 +195,52 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     files.write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def check_recording(parameters: Mapping[str, Any]) -> None:
+    """Refuse to record another study than the one whose networks ship."""
+    check_committing(parameters["faces"])
+    for name, usual in RECORDED.items():
+        if parameters[name] != usual:
+            raise UserError(
+                f"{name} {parameters[name]!r} is not recorded: what is committed is of {name}"
+                f" {usual}; run 'make reproduce' with the defaults"
+            )
+
+
+def ship(study: Study, anew: bool = False) -> list[Path]:
+    """Round the trained networks of a study to 16 bits, and write them to where they ship.
+
+    A network that ships already for the same experiment stays as it is, byte for byte, unless
+    networks are to be shipped `anew`: it would be another one on each machine that trains it.
+    """
+    for task in study.tasks:
+        run, folder = study.run(task), shipped(task)
+        if not (is_complete(folder) and read_manifest(folder)["name"] == run.name) or anew:
+            files.write_folder_whole(folder, partial(_write_rounded, run))
+    runs = [load_shipped(study.experiment(task), study.faces) for task in study.tasks]
+    card = site.TEMPLATES.get_template("networks.md.j2").render(runs=runs, names=paper.TASK_NAMES)
+    files.write_text(shipped(CARD), card)
+    return [shipped(CARD), *(run.folder for run in runs)]
+
+
+def _write_rounded(run: Run, folder: Path) -> None:
+    """Write a run with rounded weights, and its errors with these, into an empty folder."""
+    weights = {name: each.half() for name, each in load_file(run.folder / WEIGHTS).items()}
+    writers: dict[str, Callable[[Path], object]] = {WEIGHTS: lambda to: save_file(weights, to)}
+    for name in (CONFIGURATION, *TABLES):
+        writers[name] = partial(shutil.copyfile, run.folder / name)
+    facts = {name: value for name, value in run.manifest.items() if name not in ("bytes", "sha256")}
+    facts |= {"name": run.name, "rounded": "float16", "errors_before_rounding": len(run.errors)}
+    run_folder.write(folder, writers, facts)
+    rounded = load_shipped(run.experiment, run.faces, folder)
+    facts |= {"errors": len(rounded.errors), "accuracy": rounded.accuracy}
+    run_folder.write(folder, writers, facts)
+
+
 def record(made: Reproduction) -> list[Path]:
     """Copy a reproduction's notebooks, claims page and numbers into what is committed."""
-    faces = made.parameters["faces"]
-    check_committing(faces)
-    if faces != COMMITTED:
-        raise UserError(
-            f"faces {faces!r} are not recorded: "
-            f"what is committed shows {COMMITTED} faces only, with their usual knobs"
-        )
+    check_recording(made.parameters)
+    if made.parameters["networks"] != SHIPPED:
+        raise UserError("only what is executed with networks=shipped is recorded")
     chapters = {}
     for path in made.executed:
         chapters[path.name] = notebook = read_notebook(path)

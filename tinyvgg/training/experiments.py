@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 
@@ -77,13 +78,13 @@ def train_or_load(
     return Run(experiment, faces=faces, manifest=read_manifest(folder))
 
 
-def load_shipped(experiment: Experiment, faces: Faces) -> Run:
+def load_shipped(experiment: Experiment, faces: Faces, folder: Path | None = None) -> Run:
     """Return the run that ships for an experiment, with logits of the network as it ships.
 
     Raises:
         UserError: it is damaged, or of other faces or another recipe than the experiment.
     """
-    folder = shipped(experiment.task)
+    folder = folder or shipped(experiment.task)
     manifest = read_manifest(folder, way="'git checkout results' brings it back")
     if manifest["name"] != experiment.name:
         raise UserError(
@@ -176,6 +177,7 @@ def _train(
         "seed": experiment.seed,
         "sessions": trained.sessions,
         "test_images": len(rows.test),
+        "threads": torch.get_num_threads(),
         "training_images": len(rows.train),
     }
     run_folder.write(folder, writers, facts)

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import product
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from threading import Lock, RLock, Thread
 from typing import Any
@@ -31,7 +31,10 @@ from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
 from tinyvgg.training.experiments import Study, held, open_study
+from tinyvgg.training.loop import check_device
 from tinyvgg.training.runs import Run, as_json, is_complete
+from tinyvgg.training.settings import TRAINED, world_size
+from tinyvgg.training.watching import ProgressBar, Watcher
 
 EXPLAINED = "explained.json"
 BATCH = 16
@@ -334,16 +337,69 @@ def do_jobs(
     return len(failed)
 
 
+def train_all(study: Study) -> None:
+    """Train or load the networks of a study: on processors side by side, with one thread each.
+
+    That is faster than one after the other, and the bits of the networks do not depend on how many
+    processors there are. On a GPU, or one processor, they are trained one after the other.
+    """
+    folders = {task: study.experiment(task).folder for task in study.tasks}
+    waiting = [task for task, folder in folders.items() if not is_complete(folder)]
+    alone = synthfaces.cores() == 1 or world_size() > 1 or check_device(None) != "cpu"
+    if study.networks == TRAINED and waiting and len(folders) > 1 and not alone:
+        jobs = plan(study, waiting, [study.seed], {n: [v] for n, v in study.settings.items()}, ())
+        with Listener() as listener, processes(min(len(jobs), synthfaces.cores()), 1) as pool:
+            shown = [Thread(target=_follow, args=(listener, study.progress)) for _ in jobs]
+            for thread in shown:
+                thread.daemon = True
+                thread.start()
+            try:
+                for done in [pool.submit(_train, job, listener.address) for job in jobs]:
+                    done.result()
+            except BrokenProcessPool:
+                raise UserError(f"a training: {DIED}; the same command goes on from here") from None
+    for task in folders:
+        study.run(task)
+
+
+class _Telling(Watcher):
+    """A watcher that passes everything on to a progress bar of another process."""
+
+    def __init__(self, bar: Connection) -> None:
+        for name in ("begin", "step", "epoch", "end"):
+            setattr(self, name, lambda *given, name=name: bar.send((name, given)))
+
+
+def _train(job: Job, address: Any) -> None:
+    """Train the network of a job, and let the process that listens at an address show it."""
+    with _at_home(job.home), Client(address) as bar:
+        bar.send(job.task)
+        study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
+        study.run(job.task, watchers=[_Telling(bar)])
+
+
+def _follow(listener: Listener, shown: bool) -> None:
+    """Show the progress of a training in another process, until that has ended."""
+    with suppress(OSError, EOFError), listener.accept() as training:
+        bar = ProgressBar(f"training {training.recv()}") if shown else Watcher()
+        try:
+            while True:
+                name, given = training.recv()
+                getattr(bar, name)(*given)
+        finally:
+            bar.end()
+
+
 @contextmanager
-def processes(workers: int | None = None) -> Iterator[Executor]:
+def processes(workers: int | None = None, threads: int | None = None) -> Iterator[Executor]:
     """Provide processes on this machine, by default half as many as it has processors.
 
     An error or an interruption ends them at once. They share the processors, and the bits of a
     trained network depend on the number of threads that add up its sums: the same job under another
-    number of workers may end with slightly other weights.
+    number of workers may end with slightly other weights, unless the threads of each are given.
     """
     count = workers or max(1, synthfaces.cores() // 2)
-    share = max(1, synthfaces.cores() // count)
+    share = threads or max(1, synthfaces.cores() // count)
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__])  # torch is imported once for all workers
     listening, calling = context.Pipe(duplex=False)

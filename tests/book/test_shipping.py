@@ -1,0 +1,83 @@
+"""Networks that ship: rounded, written once, and shown in place of one's own."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.helpers.small_jobs import two_tasks
+from tinyvgg.book import reproduce
+from tinyvgg.errors import UserError
+from tinyvgg.training import experiments
+from tinyvgg.training.experiments import open_study
+from tinyvgg.training.runs import shipped
+
+
+@pytest.fixture
+def recorded(workshop, draw_photographs, monkeypatch):
+    """A small study whose networks may ship: the function opens it."""
+    asked = {"profile": "smoke", "faces": two_tasks(draw_photographs(workshop.root / "faces"))}
+    asked["seed"] = 0
+    monkeypatch.setattr(experiments, "RECORDED", asked)
+    return lambda **other: open_study(**{**asked, "progress": False, **other})
+
+
+def test_they_are_the_trained_ones_rounded_and_are_evaluated_as_they_ship(workshop, recorded):
+    assert recorded(networks="auto").networks == "trained"
+    with pytest.raises(UserError, match="networks=trained trains"):
+        recorded(networks="shipped")
+    own = recorded()
+    card, *_ = reproduce.ship(own)
+    for networks in ("shipped", "auto"):
+        study = recorded(networks=networks)
+        assert study.networks == "shipped"
+    for task in study.tasks:
+        run, trained = study.run(task), own.run(task)
+        stored = load_file(run.folder / "weights.safetensors")
+        for name, weight in trained.model.state_dict().items():
+            assert torch.equal(stored[name], weight.half())
+            assert torch.equal(run.model.state_dict()[name], weight.half().float())
+        with torch.no_grad():
+            torch.testing.assert_close(run.logits, run.model(run.tensor(run.split.test)))
+        assert 0 < (run.logits - trained.logits).abs().max() < 0.01
+        np.testing.assert_array_equal(run.split.test, trained.split.test)
+        assert run.manifest["errors"] == len(run.errors)
+        assert run.manifest["errors_before_rounding"] == len(trained.errors)
+        assert (run.name, run.ended, run.last_errors) == (
+            trained.name, trained.ended, trained.last_errors,
+        )  # fmt: skip
+        for table in ("history", "gradients", "timings"):
+            assert getattr(run, table).equals(getattr(trained, table))
+        assert run.weights_hash in card.read_text()
+    assert "recognise people" in " ".join(card.read_text().split())
+
+
+def test_shipped_again_they_stay_as_they_are(workshop, recorded):
+    def stamps():
+        paths = shipped("").rglob("*.*")
+        return {path: path.stat().st_mtime_ns for path in paths if path.name != "README.md"}
+
+    reproduce.ship(recorded())
+    before, contents = stamps(), [path.read_bytes() for path in stamps()]
+    reproduce.ship(recorded())
+    assert stamps() == before
+    reproduce.ship(recorded(), anew=True)
+    assert stamps() != before
+    assert [path.read_bytes() for path in stamps()] == contents
+
+
+def test_other_studies_have_none_and_stale_or_damaged_ones_are_named(workshop, recorded):
+    reproduce.ship(recorded())
+    for other in ({"seed": 1}, {"settings": {"epochs": 1}}, {"profile": "quick"}):
+        assert recorded(**other, networks="auto").networks == "trained"
+        with pytest.raises(UserError, match="this study is of .*; networks=trained"):
+            recorded(**other, networks="shipped")
+    assert recorded(networks="shipped").varied(1, {}).networks == "trained"
+    manifest = shipped("subject") / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"name": "subject-', '"name": "subject-other-'))
+    with pytest.raises(UserError, match="have changed; networks=trained"):
+        recorded(networks="shipped").run("subject")
+    (shipped("subject") / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match="damaged weights.* 'git checkout results'"):
+        recorded(networks="shipped").run("subject")

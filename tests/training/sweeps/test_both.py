@@ -1,0 +1,52 @@
+"""The networks of both tasks, trained side by side."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.helpers.children import begin, wait_for
+from tests.helpers.small_jobs import train_both, two_tasks
+from tinyvgg.training import sweeps
+from tinyvgg.training.experiments import open_study
+
+EPOCHS = 40
+
+
+def weights(home: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in home.rglob("weights.safetensors")}
+
+
+def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
+    folder: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps.synthfaces, "cores", lambda: 2)
+    faces = two_tasks(folder)
+    command = begin(tmp_path / "log", train_both, faces, EPOCHS)
+    wait_for(lambda: len(list(home.rglob("checkpoint.safetensors"))) == 2, command)
+    begun = psutil.Process(command.pid).children(recursive=True)
+    os.killpg(command.pid, signal.SIGINT)
+    assert command.end() == 1
+    assert command.said.rstrip().endswith("KeyboardInterrupt")
+    _, alive = psutil.wait_procs(begun, timeout=60)
+    assert not alive
+    train_both(faces, EPOCHS)
+    both = weights(home)
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "other"))
+    study = open_study("smoke", faces, 0, False, {"epochs": EPOCHS})
+    for task in ("subject", "emotion"):
+        assert study.run(task).manifest["threads"] == 1
+    assert both == weights(tmp_path / "other")
+    assert len(both) == 2
+
+
+def test_they_are_shown_while_they_train(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps.synthfaces, "cores", lambda: 2)
+    sweeps.train_all(open_study("smoke", two_tasks(folder), 0, True, {"epochs": 2}))
+    said = capsys.readouterr().err
+    assert "training subject: 100%" in said
+    assert "training emotion: 100%" in said
