@@ -381,7 +381,8 @@ def _train(job: Job, address: Any) -> None:
 def _follow(listener: Listener, shown: bool) -> None:
     """Show the progress of a training in another process, until that has ended."""
     with suppress(OSError, EOFError), listener.accept() as training:
-        bar = ProgressBar(f"training {training.recv()}") if shown else Watcher()
+        title = f"training {training.recv()}"
+        bar = ProgressBar(title) if shown else Watcher()
         try:
             while True:
                 name, given = training.recv()
