@@ -16,7 +16,7 @@ BUDGETS = {
     "tinyvgg": (14_300, 62),
     "tinyvgg/*": (3_800, 17),
     "tinyvgg/faces": (1_900, None),
-    "tinyvgg/training": (2_250, None),
+    "tinyvgg/training": (2_300, None),
     "tinyvgg/chapters": (5_200, None),
     "tinyvgg/book": (1_300, None),
     "synthfaces": (5_600, 26),

@@ -372,7 +372,7 @@ class _Telling(Watcher):
 
 def _train(job: Job, address: Any) -> None:
     """Train the network of a job, and let the process that listens at an address show it."""
-    with _at_home(job.home), Client(address) as bar:
+    with at_home(job.home), Client(address) as bar:
         bar.send(job.task)
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
         study.run(job.task, watchers=[_Telling(bar)])
