@@ -166,6 +166,135 @@ def test_contrastive_pixels_add_most_to_the_wrong_class(pairs):
         assert torch.equal(found, positive[: int(unique.sum())])
 
 
+def slow_other(run: Run, case: cases.Case) -> int:
+    """Read the definition of a third class's image literally: loop over all test images."""
+    labels, table = run.faces.index.labels(run.task), run.faces.index.table
+    near = [(np.inf, case.row)]
+    for place, other in enumerate(run.split.test):
+        right = run.predicted[place] == labels[other]
+        angle = not run.faces.index.has("angle") or table.angle[other] == table.angle[case.row]
+        if right and angle and labels[other] not in (case.true, case.predicted):
+            a, b = (run.faces.images[i].astype(float) for i in (case.row, other))
+            near.append((float(((a - b) ** 2).sum()), int(other)))
+    return min(near)[1]
+
+
+@pytest.mark.parametrize("task", ["subject", "emotion", "class"])
+def test_image_of_a_third_class_is_the_nearest_by_the_definition_read_literally(task):
+    run = small_runs.run(task)
+    errors = find_cases(run)
+    found = cases.find_others(run, errors).tolist()
+    assert found == [slow_other(run, case) for case in errors]
+    two = hand_made(run, np.flatnonzero(run.faces.index.labels(task) == 2).tolist())
+    alone = [c for c in find_cases(two) if {c.true, c.predicted} == {0, 1}]
+    assert cases.find_others(two, alone).tolist() == [case.row for case in alone]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_controls_have_as_many_pixels_and_those_that_a_loop_finds(pairs, rule):
+    sets = pixel_sets(pairs, RULES[rule])
+    found = {**cases.fixed_sets(pairs, sets), **cases.random_sets(pairs, sets, 0)}
+    assert set(found) == set(cases.SETS)
+    assert torch.equal(counted(found["largest_common"]), counted(sets.common))
+    for name in ("excess", "largest", "subset", "other", "random"):
+        assert torch.equal(counted(found[name]), counted(sets.unique))
+    assert not bool(((found["subset"] | found["other"]) & ~sets.wrong).any())
+    for place in range(len(pairs)):
+        wrong, right = (t.maps[place].flatten().tolist() for t in (pairs.wrong, pairs.right))
+        count, most = int(sets.unique[place].sum()), int(sets.common[place].sum())
+        excess = sorted(range(len(wrong)), key=lambda i: -(wrong[i] - right[i]))[:count]
+        assert set(found["excess"][place].flatten().nonzero()[:, 0].tolist()) == set(excess)
+        largest = sorted(range(len(wrong)), key=lambda i: -wrong[i])
+        for name, size in (("largest", count), ("largest_common", most)):
+            assert set(found[name][place].flatten().nonzero()[:, 0].tolist()) == set(largest[:size])
+        apart = sets.wrong[place] & ~sets.other[place]
+        chosen = int((found["other"][place] & apart).sum())
+        assert chosen == min(count, int(apart.sum()))
+
+
+def test_sets_found_once_are_those_of_parts_and_of_reversed_pairs(pairs):
+    pixel_sets(pairs, RULE)
+    some = pairs.only(pairs.cases[1:3])
+    for part in (some, some.reversed()):
+        fresh = replace(part, sets={})
+        for kept, found in zip(pixel_sets(part, RULE), pixel_sets(fresh, RULE), strict=True):
+            assert torch.equal(kept, found)
+
+
+def test_digests_are_equal_where_sets_are(pairs):
+    pixels = pixel_sets(pairs, RULE).wrong
+    changed = pixels.clone()
+    changed[0, 0, 0, 0] = ~changed[0, 0, 0, 0]
+    assert cases.digest(pixels) == cases.digest(pixels.clone()) != cases.digest(changed)
+    assert len(cases.digest(pixels)) == 16
+
+
+@pytest.fixture(scope="module")
+def filled(run, pairs):
+    fills = cases.fill_values(run, pairs, draws=2)
+    names = ["nothing", "common", "unique", "random"]
+    return fills, cases.suppression_table(pairs, RULE, names, fills, draws=3)
+
+
+def test_fills_are_means_and_values_of_right_images_and_of_the_lookalike(run, pairs):
+    fills = cases.fill_values(run, pairs, draws=2)
+    right = run.split.test[run.predicted == run.labels]
+    maps = cases.record(run.model, run.tensor(right)).maps
+    assert fills["zero"] == [0.0]
+    torch.testing.assert_close(fills["mean"][0].flatten(), maps.mean((0, 2, 3)))
+    assert len(fills["resampled"]) == 2
+    for drawn in fills["resampled"]:
+        apart = (drawn[:, None] - maps[None]).flatten(2).abs().amax(2).amin(1)
+        assert float(apart.max()) < 1e-5
+    everything = torch.ones_like(pairs.wrong.maps, dtype=torch.bool)
+    patched = cases.rescore(pairs.wrong, everything, fills["patched"][0])
+    assert torch.equal(patched, pairs.right.logits)
+
+
+def test_outcomes_under_each_fill_are_those_of_one_pair_at_a_time(pairs, filled):
+    fills, table = filled
+    sets = pixel_sets(pairs, RULE)
+    for fill, values in fills.items():
+        for name in ("common", "unique"):
+            pixels = getattr(sets, name)
+            for place, case in enumerate(pairs.cases):
+                outcomes = []
+                for value in values:
+                    many = isinstance(value, torch.Tensor) and value.ndim == 4
+                    own = value[place : place + 1] if many else value
+                    maps = pairs.wrong.maps[place : place + 1].clone()
+                    chosen = pixels[place : place + 1]
+                    maps[chosen] = torch.as_tensor(own).expand_as(maps)[chosen]
+                    answer = int(pairs.wrong[place].with_maps(maps).predicted)
+                    outcomes.append(answer == case.true)
+                found = cases.by_pair(table)[name, fill][place]
+                assert found == pytest.approx(np.mean(outcomes))
+
+
+def test_nothing_harms_nothing_and_own_values_harm_nobody(filled):
+    _, table = filled
+    assert not table[table["set"] == "nothing"][["changed", "harmed"]].any(axis=None)
+    assert not table[table["fill"] == "patched"]["harmed"].any()
+    counts = table.groupby(["fill", "set"], observed=True).size() / table["pair"].nunique()
+    assert counts["resampled"].to_dict() == {"nothing": 2, "common": 2, "unique": 2, "random": 3}
+
+
+def test_advantage_is_the_mean_of_differences_by_pair(filled):
+    _, table = filled
+    means = {
+        name: [part["changed"].mean() for _, part in table[rows].groupby("pair")]
+        for name in ("common", "random")
+        for rows in [(table["set"] == name) & (table["fill"] == "mean")]
+    }
+    apart = np.array(means["common"]) - np.array(means["random"])
+    found = cases.advantage(table, "common", "random", "changed", "mean")
+    assert found == pytest.approx((apart.mean(), apart.std(ddof=1) / len(apart) ** 0.5))
+    shown = cases.fills_table(table, "changed", ["common"])
+    assert shown.loc["common", "zero"].startswith(
+        f"{100 * cases.by_pair(table, 'changed')['common', 'zero'].mean():.1f}% ± "
+    )
+
+
 def test_outcomes_are_those_of_the_head_run_on_changed_maps(pairs, table):
     common = pixel_sets(pairs, RULE).common
     head = [layer.module for layer in pairs.wrong.network.dense]

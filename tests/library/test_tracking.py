@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -24,6 +25,21 @@ def test_rescoring_runs_the_head_on_maps_of_which_only_the_pixels_take_the_value
     everything = torch.ones_like(pixels)
     assert torch.equal(rescore(trace, everything), net[10:](torch.zeros_like(before)).detach())
     assert torch.equal(trace.maps, before)
+
+
+def test_a_fill_is_a_number_a_value_a_channel_or_the_maps_of_other_images():
+    trace = record(small.model(), small.images())
+    pixels, others = half(trace), trace[list(reversed(range(len(trace))))]
+    channels = trace.maps.mean((0, 2, 3))[:, None, None]
+    for fill in (0.5, channels, others.maps):
+        values = torch.as_tensor(fill).expand_as(trace.maps)
+        changed = suppress(trace.maps, pixels, fill)
+        for place in np.ndindex(tuple(pixels.shape)):
+            assert changed[place] == (values if pixels[place] else trace.maps)[place]
+        assert torch.equal(rescore(trace, pixels, fill), trace.with_maps(changed).logits)
+    assert torch.equal(rescore(trace, torch.ones_like(pixels), others.maps), others.logits)
+    with pytest.raises(UserError, match=r"fill has shape \(7, 1, 1\)"):
+        suppress(trace.maps, pixels, torch.zeros(7, 1, 1))
 
 
 @pytest.mark.parametrize("options", [{}, PUBLISHED], ids=["plain", "published"])
