@@ -40,7 +40,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.statistics import estimate
-from tinyvgg.chapters.verdicts import record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -449,6 +449,19 @@ whole(
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
+# Each claim is judged over networks by a rule that was written before they were trained:
+
+# %%
+differ = [" and ".join(cases.differing(run, case)) or "nothing known" for case in pair.cases]
+conclude(
+    study,
+    *("S1", "F10", "S2", "S3"),
+    F9=f"an error and a right image of one class at one angle differ in {differ[0]}"
+    if differ
+    else cases.NO_PAIR.sentence,
+)
+
+# %% [markdown]
 # - Similar images have much the same active pixels, and much the same large ones. Compare an
 #   overlap with those that chance and mere size of activation give.
 # - That an answer changes without some pixels says that the answer needed pixels, and not yet

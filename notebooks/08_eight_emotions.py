@@ -44,7 +44,7 @@ from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
 from tinyvgg.chapters.statistics import Estimate
-from tinyvgg.chapters.verdicts import record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study
 
@@ -411,6 +411,16 @@ whole(paper.compare(("", key, found[key], interval) for key, interval in interva
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
+# Each claim is judged over networks by a rule that was written before they were trained:
+
+# %%
+conclude(
+    study,
+    *("T3", "S4"),
+    F11=f"{len(eight)} of {len(classes)} classes have an error taken for them with a right look-alike",
+)
+
+# %% [markdown]
 # - That unique pixels repair more errors than random ones, where they do, says that the
 #   difference between an image and a right one like it holds information on the error. It does
 #   not say that backtracking found the cause: the look-alike brings in the knowledge of the true
