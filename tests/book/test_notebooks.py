@@ -61,7 +61,7 @@ def test_a_run_shows_and_records_what_its_parameters_give_and_states_its_facts(
     assert "smoke synthetic 2" in executed.cells[-1].outputs[-1].text
     found = collect([target])
     assert found.numbers["t2.subject.accuracy"].value == pytest.approx(0.92)
-    assert found.verdicts["B1"].verdict == "holds in part"
+    assert found.verdicts["B1"].verdict == "inconclusive"
     given = {"profile": "smoke", "faces": "synthetic", "seed": 2, "networks": "auto"}
     source_digest = notebooks.source_digest(notebooks.find("01"))
     assert notebooks.facts(target) == {"source_sha256": source_digest, **given}

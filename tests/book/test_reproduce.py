@@ -41,7 +41,7 @@ def executed(monkeypatch):
     monkeypatch.setattr(verdicts, "display", display)
     verdicts.record_numbers({"t2.subject.accuracy": 0.9})
     verdicts.record_numbers({"t2.subject.errors": 7})
-    verdicts.conclude([Verdict("B1", "holds in part", "it does for a fixture")])
+    verdicts.record_verdict(Verdict("B1", "inconclusive", "it is for a fixture"))
     monkeypatch.setattr(papermill, "execute_notebook", run)
     monkeypatch.setattr(notebooks, "package_digest", lambda: "package")
     monkeypatch.setattr(reproduce, "workers", lambda count: ThreadPoolExecutor(1))
@@ -202,7 +202,7 @@ def test_a_missing_or_damaged_record_is_named_with_the_way_out(root):
     damaged = (
         text[:-20],
         text.replace('"value": 7', '"value": [7]'),
-        text.replace("holds", "perhaps"),
+        text.replace("supported", "perhaps"),
         text.replace("seed", "s"),
     )
     message = r"quick\.json' is missing or damaged: run 'make record'"
@@ -255,8 +255,8 @@ def test_what_differs_is_missing_new_or_judged_otherwise_is_found():
         {f"t2.a.{name}": Number(value) for name, value in side.items()} for side in (values, others)
     )
     before["t2.a.error"], after["t2.a.error"] = Number(0.5, 0.1), Number(0.5, 0.11)
-    judged = {claim: Verdict(claim, "holds", "") for claim in ("B1", "B2", "A1")}
-    other = {"B1": Verdict("B1", "does not hold", ""), "A1": Verdict("A1", "holds", "too")}
+    judged = {claim: Verdict(claim, "supported", "") for claim in ("B1", "B2", "A1")}
+    other = {"B1": Verdict("B1", "contradicted", ""), "A1": Verdict("A1", "supported", "too")}
     table = records.differences(Records(before, judged), Records(after, other))
     assert table.loc[table["same"], "number"].tolist() == ["verdict A1"]
     assert len(table) == 10

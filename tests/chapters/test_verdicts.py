@@ -1,4 +1,4 @@
-"""How parts weigh up to a verdict, and what notebooks record and pages read back."""
+"""What networks decide about claims, and what notebooks record and pages read back."""
 
 from types import SimpleNamespace
 
@@ -15,6 +15,7 @@ from tinyvgg.book.records import Number, collect
 from tinyvgg.chapters import verdicts
 from tinyvgg.chapters.networks import Networks
 from tinyvgg.chapters.networks import networks as of
+from tinyvgg.chapters.statistics import Estimate
 from tinyvgg.chapters.verdicts import Verdict, judge, record_numbers
 from tinyvgg.errors import UserError
 
@@ -164,11 +165,13 @@ def a_study(monkeypatch, measured, faces=None):
 def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_path, monkeypatch):
     for value in (None, float("nan"), np.inf):  # there was nothing to measure
         record_numbers({"s1.subject.common": value})
-    record_numbers({S1: 0.625})
+    record_numbers({S1: Estimate(0.625, 0.02)})
     study = a_study(monkeypatch, networks(**{S1: around(0.7)}))
     shown = verdicts.conclude(study, "S1", F9="<b> and c differ").data
     found = collect([notebook(tmp_path, displayed)])
     assert found.verdicts["S1"].verdict == "supported"
+    assert found.verdicts["S1"] == judge(networks(**{S1: around(0.7)}))["S1"]
+    assert found.numbers == {S1: Number(0.625, 0.02)}
     assert found.verdicts["F9"] == Verdict("F9", "by construction", "<b> and c differ")
     assert found.glued == {output.metadata["scrapbook"]["name"] for output in displayed}
     assert shown.index(paper.claim("S1").rule) < shown.index("**supported**")

@@ -281,7 +281,7 @@ def mean_with_interval(values: "pd.Series[float]") -> str:
     return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
-def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> None:
+def record_numbers(numbers: Mapping[str, object]) -> None:
     """Record numbers of the running notebook; pages show them, `make verify` compares them.
 
     Their keys, ``claim.task.name`` such as ``t2.subject.accuracy``, are also those of the paper's
@@ -298,7 +298,7 @@ def record_numbers(numbers: Mapping[str, object], tolerance: float = 0.0) -> Non
         if not isinstance(plain, paper.Value):
             raise UserError(f"number {key!r} is {plain!r}; record a number, a name or None")
         _recorded[key] = plain
-        _glue(key, plain, {"error": float(error), "tolerance": float(tolerance)})
+        _glue(key, plain, {"error": float(error)})
 
 
 def conclude(study: Any, *asserted: str, **shown: str) -> Any:
@@ -321,9 +321,7 @@ def conclude(study: Any, *asserted: str, **shown: str) -> Any:
     parts = []
     for found in sorted(verdicts, key=lambda one: list(paper.load().claims).index(one.claim)):
         about = paper.claim(found.claim)
-        results = [asdict(result) for result in found.results]
-        given = {"claim": found.claim, "reason": found.reason, "results": results}
-        _glue(f"verdict.{found.claim}", found.verdict, given)
+        record_verdict(found)
         rule = [f"*Rule.* {about.rule}"] if about.rule else []
         parts += [f"**{about.id}: {about.title}.** {about.statement}.", *rule]
         parts.append(told(found, _recorded))
@@ -339,11 +337,17 @@ def _where_known(verdict: Verdict, study: Any) -> Verdict:
     return verdict
 
 
+def record_verdict(found: Verdict) -> None:
+    """Record a verdict of the running notebook with the results of its tests."""
+    results = [asdict(result) for result in found.results]
+    about = {"claim": found.claim, "reason": found.reason, "results": results}
+    _glue(f"verdict.{found.claim}", found.verdict, about)
+
+
 def _conclude_old(verdicts: Iterable[Verdict]) -> Any:
     rows = []
     for found in verdicts:
-        about = {"claim": found.claim, "reason": found.reason}
-        _glue(f"verdict.{found.claim}", found.verdict, about)
+        record_verdict(found)
         rows.append((found.claim, paper.claim(found.claim).title, found.verdict, found.reason))
     return whole(
         pd.DataFrame(rows, columns=["claim", "about", "verdict", "why"]).set_index("claim")
