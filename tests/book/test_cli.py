@@ -10,8 +10,9 @@ import pytest
 
 from tinyvgg import cli
 from tinyvgg.backtracking import NAMED
-from tinyvgg.book import reproduce
+from tinyvgg.book import reproduce, verify
 from tinyvgg.book.reproduce import Reproduction
+from tinyvgg.book.verify import Outcome
 
 
 def fails(capsys, *arguments: str) -> str:
@@ -98,17 +99,19 @@ def test_a_damaged_run_folder_is_one_line_with_the_way_out(workshop, draw_photog
         assert "remove the folder" in said
 
 
-def test_verify_fails_when_a_number_is_another(monkeypatch, capsys):
-    columns = ["number", "committed", "fresh", "same"]
-    rows = [("t2.a.b", "1", "1", True), ("t2.a.c", "1", "2", False)]
+def test_verify_fails_when_one_of_its_levels_does(monkeypatch, capsys):
+    table = pd.DataFrame({"fresh": [3]}, index=pd.Index(["t2.a.c"], name="number"))
+    good, bad = Outcome(table[:0], "level", passed=True), Outcome(table, "level", passed=False)
     monkeypatch.setattr(reproduce, "last", lambda root: Reproduction({}, Path()))
-    for count, status in ((2, cli.DIFFERENT), (1, 0)):
-        table = pd.DataFrame(rows[:count], columns=columns)
-        monkeypatch.setattr(reproduce, "verify", lambda made, table=table: table)
+    monkeypatch.setattr(verify, "known_networks", lambda made: "known")
+    for exact, second, status in ((good, good, 0), (good, bad, 1), (bad, good, 1)):
+        monkeypatch.setattr(verify, "exact", lambda exact=exact: exact)
+        monkeypatch.setattr(verify, "in_distribution", lambda *_, second=second: second)
         assert cli.main(["verify"]) == status
         said = capsys.readouterr().out
-        assert ("t2.a.c" in said) == bool(status)
-        assert f"1 of {count} are the same" in said
+        assert ("t2.a.c" in said, "FAILED" in said) == (bool(status), bool(status))
+        assert cli.main(["verify", "--exact"]) == (exact is bad)
+        assert capsys.readouterr().out.count("level") == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from tinyvgg import cli, files
-from tinyvgg.book import notebooks, records, reproduce, site
+from tinyvgg.book import notebooks, records, reproduce, site, verify
 from tinyvgg.book.records import Number, Records
 from tinyvgg.chapters import verdicts
 from tinyvgg.chapters.verdicts import Verdict
@@ -43,7 +43,7 @@ def executed(monkeypatch):
     verdicts.record_numbers({"t2.subject.errors": 7})
     verdicts.record_verdict(Verdict("B1", "inconclusive", "it is for a fixture"))
     monkeypatch.setattr(papermill, "execute_notebook", run)
-    monkeypatch.setattr(notebooks, "package_digest", lambda: "package")
+    monkeypatch.setattr(notebooks, "package_digest", lambda **_: "package")
     monkeypatch.setattr(reproduce, "workers", lambda count: ThreadPoolExecutor(1))
     monkeypatch.setattr(reproduce, "claims_page", lambda *given, **about: f"# C\n{given}{about}")
     return names
@@ -144,11 +144,21 @@ def test_a_run_is_recorded_without_facts_of_this_machine_and_agrees_with_its_rec
         assert set(notebook.metadata["tinyvgg"]) == {"source_sha256", *QUICK}
     assert records.read_results(records.results_path(QUICK)) == (QUICK, made.records)
     assert "t2.subject.errors" in (workshop.root / "book" / "claims.md").read_text()
-    rows = reproduce.verify(made)
-    assert rows["number"].tolist() == ["t2.subject.accuracy", "t2.subject.errors", "verdict B1"]
-    assert rows["same"].all()
-    with pytest.raises(UserError, match="seed 1"):
-        reproduce.verify(again(root, seed=1))
+    outcome = verify.exact()
+    assert outcome.passed
+    assert "3 of 3" in outcome.line
+
+
+def test_other_numbers_and_other_faces_are_found(root, monkeypatch):
+    _, _, results = reproduce.record(again(root))
+    results.write_text(results.read_text().replace('"value": 7', '"value": 8'))
+    outcome = verify.exact()
+    assert not outcome.passed
+    assert outcome.table.index.tolist() == ["t2.subject.errors"]
+    monkeypatch.setattr(reproduce, "prepare", lambda *given, **more: {"fingerprint": "others"})
+    outcome = verify.exact()
+    assert not outcome.passed
+    assert outcome.table.loc["faces"].tolist() == ["fingerprint", "others"]
 
 
 def test_what_is_recorded_is_executed_with_the_networks_that_ship(root, monkeypatch, executed):
@@ -209,7 +219,7 @@ def test_a_missing_or_damaged_record_is_named_with_the_way_out(root):
     for content in (None, *DAMAGED, *damaged):
         results.unlink() if content is None else results.write_text(content)
         with pytest.raises(UserError, match=message):
-            reproduce.verify(made)
+            verify.exact()
     results.with_name("judges.json").write_text("{")
     for name in ("judges", "detectors"):
         with pytest.raises(UserError, match=f"{name}.json' is missing or damaged: .*'git checkout"):
@@ -221,15 +231,14 @@ def test_a_damaged_executed_notebook_is_named_with_the_way_out(root):
     reproduce.record(made)
     for content in DAMAGED:
         made.executed[0].write_text(content)
-        for use in (reproduce.record, reproduce.verify):
-            with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged: run 'make repro"):
-                use(made)
+        with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged: run 'make repro"):
+            reproduce.record(made)
         assert len(again(root).records.numbers) == 2
     text = made.executed[0].read_text()
     for part in ('"scrapbook"', '"0.9"'):
         made.executed[0].write_text(text.replace(part, '"x y"'))
         with pytest.raises(UserError, match=r"01_first\.ipynb' is .* damaged"):
-            reproduce.verify(made)
+            reproduce.record(made)
 
 
 def test_a_killed_process_is_one_error_with_the_way_out(root, monkeypatch):

@@ -115,18 +115,21 @@ def source_digest(source: Path) -> str:
     return hashlib.sha256(_text(source)).hexdigest()
 
 
-def package_digest() -> str:
+def package_digest(results: bool = False) -> str:
     """Return a hash of everything else that a notebook's result may depend on.
 
-    That is the packages, the reports in ``results`` that notebooks read, and libraries.
+    That is the packages, the reports in ``results`` that notebooks read, and libraries; where asked
+    for, also the numbers of several networks, on which verdicts rest.
     """
     root = Path(__file__).resolve().parents[2]
     read = [path for path in files.results().glob("*.json") if path.stem not in PROFILES]
+    if results:
+        read += [*files.results().glob("seeds.csv"), *(files.build() / "seeds").glob("*.csv")]
     for package in ("synthfaces", "tinyvgg"):
         read += (root / package).rglob("*.*")
     digest = hashlib.sha256()
     for path in sorted(read):
-        if path.suffix in (".py", ".toml", ".json", ".j2", ".js") and path.is_file():
+        if path.suffix in (".py", ".toml", ".json", ".j2", ".js", ".csv") and path.is_file():
             digest.update(b"\0".join([path.name.encode(), _text(path), b""]))
     for name in DECIDING:
         digest.update(f"{name}=={version(name)}\0".encode())

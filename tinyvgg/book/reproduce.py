@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
@@ -114,7 +113,7 @@ def reproduce(
     if not chapters:
         raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no notebooks")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
-    facts = {"package_sha256": notebooks.package_digest(), **prepare(parameters)}
+    facts = {"package_sha256": notebooks.package_digest(results=True), **prepare(parameters)}
     waiting = [source for source in chapters if fresh or not is_current(source, made, facts)]
     before = _noted(root)
     if waiting:
@@ -259,22 +258,6 @@ def record(made: Reproduction) -> list[Path]:
     results = records.results_path(made.parameters)
     _write_json(results, records.as_results(made.parameters, fingerprint, found))
     return [folder, site.pages() / "claims.md", results]
-
-
-def verify(made: Reproduction) -> pd.DataFrame:
-    """Return a reproduction's numbers beside the committed ones, as `records.differences` does."""
-    path = records.results_path(made.parameters)
-    parameters, committed = records.read_results(path)
-    both = [{name: each[name] for name in RECORDED} for each in (made.parameters, parameters)]
-    if both[0] != both[1]:
-        fresh, known = (
-            ", ".join(f"{name} {value}" for name, value in each.items()) for each in both
-        )
-        raise UserError(
-            f"the last reproduction is of {fresh}, {path.name} of {known}: "
-            "run 'make reproduce' with these"
-        )
-    return records.differences(committed, made.records)
 
 
 def build_site(made: Reproduction) -> Path:

@@ -185,3 +185,39 @@ def confusion(
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (true, predicted), 1)
     return counts
+
+
+def prediction_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
+    """Return Student's interval that one more value lies in with a chance of `level`."""
+    half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1)
+    half *= (1 + 1 / len(values)) ** 0.5
+    return Interval(float(values.mean() - half), float(values.mean() + half))
+
+
+def chances(
+    recorded: Float[np.ndarray, "n p"], fresh: Float[np.ndarray, "p"]
+) -> tuple[float, float]:
+    """Return how often one more network would lie as far from the others as a fresh one does.
+
+    This is a rotation test (Langsrud 2005). Of normal numbers, however they are correlated, all
+    directions among networks are alike: the one from the mean of the others to the fresh network is
+    compared with random ones, so that a chance below 1 % has just that rate. For each number there
+    is the share of its variation that the direction accounts for, r² = t² / (t² + n - 1). The first
+    chance is that of its mean over the numbers, the second that of its largest value, among numbers
+    of which no more than half of the recorded networks have the same.
+    """
+    if not fresh.size:
+        return 1.0, 1.0
+    pooled = np.vstack([fresh, recorded])
+    pooled = pooled - pooled.mean(0)
+    length = np.linalg.norm(pooled, axis=0)
+    pooled = pooled[:, length > 0] / length[length > 0]
+    common = [np.unique(column, return_counts=True)[1].max() for column in recorded.T]
+    fine = (np.array(common) <= len(recorded) / 2)[length > 0]
+    drawn = np.random.default_rng(0).standard_normal((DRAWS, len(pooled)))
+    drawn[0] = np.eye(len(pooled))[0]  # the fresh network itself
+    drawn = drawn - drawn.mean(1, keepdims=True)
+    shares = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True) @ pooled) ** 2
+    found = [shares.mean(1), shares[:, fine].max(1, initial=0.0)]
+    alike, furthest = (float((each >= each[0] - 1e-12).mean()) for each in found)
+    return alike, furthest
