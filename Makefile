@@ -55,7 +55,7 @@ reproduce: setup  ## render the faces, train, run all notebooks and build their 
 record: reproduce  ## the same, then ship the networks and renew what is committed: the book and results
 	@$(BIN)/tinyvgg record
 
-verify: setup  ## compare the numbers of the last `make reproduce` with the committed ones
+verify: setup  ## the analysis of the shipped networks, and those of the last `make reproduce`, against what is recorded
 	@$(BIN)/tinyvgg verify
 
 seeds: setup  ## train and analyse the networks of SEEDS, into one table: results/seeds.csv for the usual faces
