@@ -8,7 +8,7 @@ import pytest
 
 from synthfaces import ANGLES, EMOTIONS
 from tests.helpers.made_up import made_up_faces, made_up_study, sentence
-from tinyvgg import paper
+from tinyvgg import files, paper
 from tinyvgg.chapters import data
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import Split, split
@@ -75,21 +75,19 @@ def test_twins_differ_in_gaze_alone_and_equal_pixels_in_both_parts_are_found(few
     assert again["equal pixels"] == pytest.approx(1 / 3)
 
 
-def test_verdicts_hold_for_the_whole_design_but_for_what_is_smaller(everyone):
-    found = {v.claim: v for v in data.verdicts(everyone)}
-    assert {found[c].verdict for c in ("D1", "D3", "F1", "F2")} == {"holds"}
-    assert found["D2"].verdict == found["D4"].verdict == "holds in part"
-    assert "for 224" in found["D2"].reason
-
-
-def test_verdicts_do_not_hold_for_a_few_subjects(few):
-    found = {v.claim: v.verdict for v in data.verdicts(few)}
-    assert (found["D1"], found["D3"]) == ("holds in part", "does not hold")
+def test_counts_are_said_beside_the_papers_where_they_differ(everyone, few):
+    found = data.shown(everyone)
+    assert list(found) == ["D1", "D2", "D3", "D4", "F1", "F2"]
+    for claim in ("D1", "D3", "F1", "F2"):
+        assert "instead of" not in found[claim]
+    assert "side of a cropped face 8 instead of 224" in found["D2"]
+    assert "Table 2" in found["D4"]
+    assert "instead of 2,412" in data.shown(few)["D3"]
 
 
 def test_a_folder_has_classes_and_no_design(folder, portraits):
     assert data.whole_design(folder.faces) is None
-    assert {v.verdict for v in data.verdicts(folder)} == {"cannot be tested here"}
+    assert len(set(data.shown(folder).values())) == 1
     splits = data.readings(folder)
     assert [len(parts.train) for parts in splits.values()] == [6]
     assert list(data.nearness(folder.faces, *splits.values())) == ["equal pixels"]
@@ -166,3 +164,20 @@ def test_a_source_may_show_a_shot_twice_and_nobody_from_the_front(few):
     assert data.examples(replace(few.faces, index=FaceIndex(twice))).shape == (8, 9)
     nobody = data.subjects_figure(replace(few.faces, index=FaceIndex(side)))
     assert "nobody" in sentence(nobody)
+
+
+def test_crops_are_compared_where_networks_of_both_are_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "results", lambda: tmp_path)
+    assert data.crop_table("quick").empty
+    key, of = "f8.subject.ink_share_face", {"synthetic": (0.5, 0.7), "synthetic:crop=head": (0.2,)}
+    rows = [
+        {"faces": f, "profile": "quick", "seed": n, "quantity": key, "value": v, "error": 0}
+        for f, values in of.items()
+        for n, v in enumerate((*values, values[0]))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "seeds.csv", index=False)
+    table = data.crop_table("quick")
+    assert list(table) == ["synthetic, 3 networks", "synthetic:crop=head, 2 networks"]
+    shown = table.loc["identity: tracked features that lie on the face"]
+    assert shown.tolist() == ["56.67 ± 11.55%", "20.00 ± 0.00%"]
+    assert data.crop_table("smoke").empty

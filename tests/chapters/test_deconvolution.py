@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -28,26 +27,6 @@ def test_a_filter_that_does_not_fit_is_refused():
     for i, k, s in ((4, 5, 1), (0, 1, 1), (4, 3, 0)):
         with pytest.raises(UserError, match=f"filter of {k} .* image of {i} .*stride {s}"):
             chapter.convolved_size(i, k, 0, s)
-
-
-@pytest.mark.parametrize(
-    ("correlation", "gap", "back", "expected"),
-    [
-        (0.95, 0.0, 4, ("holds", "holds", "holds")),
-        (0.2, 0.5, 3, ("holds in part", "does not hold", "holds in part")),
-    ],
-)
-def test_claims_hold_where_what_was_measured_says_so(correlation, gap, back, expected):
-    sizes = pd.DataFrame({"i": [4], "size": 2, "formula": 2.0, "whole": True, "formula_back": 4})
-    found = chapter.verdicts(
-        sizes.assign(torch_back=back),
-        {"toy": gap},
-        pd.DataFrame({"input": ["8 x 8"], "restores": ["8 x 8"]}),
-        [1e-16],
-        np.full(9, correlation),
-    )
-    verdicts = {each.claim: each.verdict for each in found}
-    assert tuple(verdicts[claim] for claim in ("F3", "F4", "E1")) == expected
 
 
 def test_correlations_are_pearsons_over_each_image():

@@ -97,6 +97,17 @@ def test_ink_on_parts_is_that_of_a_loop_over_errors_and_pixels(tracked, seen):
     assert found["area_share_face"].value == pytest.approx((seen > 3).mean())
 
 
+def test_the_reason_names_what_the_background_has(tracked, seen):
+    regions = chapter.by_parts(seen)
+    table = chapter.region_table(tracked, regions)
+    share = chapter.region_numbers(table, regions)["ink_share_background"].value
+    said = chapter.why_there(tracked, regions, table)
+    assert f"has {share:.0%} of the tracked ink" in said
+    assert "divided by 256" in said
+    by_place = chapter.by_place(tracked)
+    assert "synthetic faces only" in chapter.why_there(tracked, by_place, table)
+
+
 def test_the_gradient_is_how_the_predicted_logit_changes_with_a_pixel(run, tracked):
     gradient = chapter.logit_gradient(run.model, tracked.trace)
     model, image, k = deepcopy(run.model).double(), tracked.trace.images[3].double(), 3

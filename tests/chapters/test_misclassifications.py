@@ -116,40 +116,17 @@ def test_subjects_may_have_names_and_nothing_else_be_known(faces):
     assert "angle, gaze, emotion" in sentence(errors.rates_figure([run]))
 
 
-def test_verdict_on_identity_holds_for_errors_at_random_only():
-    faces = made_up_faces(30)
-    same = dict.fromkeys(places(faces, "subject", subject=1, angle=45), 4)
-    for wrong, verdict in ((0.05, "holds"), (same, "does not hold")):
-        found = errors.verdicts([made_up_run(faces, "subject", wrong)])[0]
-        assert (found.claim, found.verdict) == ("M1", verdict)
-
-
-def test_verdict_on_emotion_weighs_its_parts(faces):
-    sad = places(faces, "emotion", emotion="sad")
-    names = ("angry", "happy", "fearful", "neutral", "contemptuous", "disgusted")
-    others = dict.fromkeys((places(faces, "emotion", emotion=name)[0] for name in names), 6)
-    for taken_for, verdict in ((5, "holds"), (1, "holds in part")):
-        run = made_up_run(faces, "emotion", dict.fromkeys(sad, taken_for) | others)
-        found = errors.verdicts([run])[1]
-        assert (found.claim, found.verdict) == ("M2", verdict)
-
-
-def test_nothing_is_concluded_without_errors_or_without_learning(faces):
-    perfect, hopeless = made_up_run(faces, "subject"), made_up_run(faces, "emotion", 1.0)
-    verdicts = errors.verdicts([perfect, hopeless])
-    assert {v.verdict for v in verdicts} == {"cannot be tested here"}
-    assert "no error" in verdicts[0].reason
-    assert "constant answer" in verdicts[1].reason
+def test_a_network_without_errors_has_nothing_to_show(faces):
+    perfect = made_up_run(faces, "subject")
     assert not len(errors.confusions(perfect))
     assert errors.confidence_table([perfect]).iloc[0, 1] == "—"
     for draw in (errors.gallery, errors.worst_figure):
         assert "makes no error" in sentence(draw(perfect))
 
 
-def test_a_folder_has_rates_by_class_and_no_verdict():
+def test_a_folder_has_rates_by_class_and_no_counts_of_the_papers():
     folder = made_up_run(made_up_faces(12, kind="folder"), "class", 0.3)
     assert errors.counts(folder) == errors.spread(folder) == {}
-    assert {v.verdict for v in errors.verdicts([folder])} == {"cannot be tested here"}
     axes = errors.rates_figure([folder]).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
     assert "(folder x)" in axes.get_title()

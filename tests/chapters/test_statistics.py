@@ -8,7 +8,6 @@ from scipy import stats
 
 from tinyvgg.chapters.statistics import (
     Estimate,
-    bootstrap_difference,
     bootstrap_interval,
     confusion,
     difference,
@@ -63,12 +62,6 @@ def test_bootstrap_interval_is_that_of_resampled_means() -> None:
     rows = np.random.default_rng(0).integers(0, 30, (2000, 30))
     expected = np.quantile([values[row].mean() for row in rows], [0.025, 0.975])
     assert bootstrap_interval(values) == pytest.approx(expected)
-
-
-def test_interval_of_a_difference_sees_the_difference_and_its_sign() -> None:
-    draw = np.random.default_rng(0)
-    low, high = bootstrap_difference(draw.normal(3, 1, 50), draw.normal(1, 1, 80))
-    assert 1 < low < 2 < high < 3
 
 
 def test_confusion_has_true_classes_in_rows() -> None:

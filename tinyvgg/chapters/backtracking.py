@@ -20,12 +20,9 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import (
     AVERAGES,
     Estimate,
-    bootstrap_difference,
     difference,
     estimate,
-    proportion_interval,
 )
-from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.trace import Trace, record
 from tinyvgg.training.runs import Run
@@ -35,10 +32,6 @@ RULES: Mapping[str, Rule] = {name: NAMED[name] for name in ("literal", "cutoff")
 COLOURS = {"literal": style.BLUE, "cutoff": style.ORANGE, "contribution": style.GREEN}
 PIXELS = "pixels"
 NO_ERRORS = "No image of this run is misclassified: nothing was backtracked."
-NEEDS_BOTH = "errors of both identity and emotion are needed"
-CLOSE = 1e-5
-FEW = 0.05
-FORGOTTEN = 0.99
 NEURONS, OUTPUTS = 24, 10
 ONE = "1.000 (1.000 to 1.000)"
 
@@ -193,77 +186,36 @@ def logit_terms(trace: Trace) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n"]]
     return products, layer.bias[trace.predicted]
 
 
-def equation_verdicts(tables: Mapping[str, pd.DataFrame]) -> list[Verdict]:
-    """Weigh E2, E3 and F6: are the equations what the network does, and are biases small?
+def shown(tables: Mapping[str, pd.DataFrame], followed: BY_TASK) -> dict[str, str]:
+    """Say what a run shows of E2, F6 and F7.
 
-    Biases count as small for a task where leaving out those of the last layer changes fewer than
-    `FEW` of the answers, the whole interval considered. Tables hold, for each image, how far
-    equations 2 and 3 are from the network, and whether the same class wins without those biases.
+    Tables hold, for each image, how far equations 2 and 3 are from the network.
     """
     softmax, sums = (
         max(table[gap].max() for table in tables.values()) for gap in ("softmax_gap", "sum_gap")
     )
-    adds_up = bool(sums < CLOSE)
-    equation_2 = f"largest deviation from equation 2: {softmax:.0e}"
-    equation_3 = f"largest deviation from equation 3: {sums:.0e} of the size of its terms"
-    small = []
-    for task, table in tables.items():
-        changed = int((~table["same_without_last"]).sum())
-        fact = f"without the last biases {changed} of {len(table)} answers change"
-        few = proportion_interval(changed, len(table)).high < FEW
-        small.append(Part(few, f"{paper.TASK_NAMES[task]}: {fact}"))
-    return [
-        weigh("E2", [Part(bool(softmax < CLOSE), equation_2)]),
-        weigh("E3", [Part(adds_up, equation_3), *small]),
-        weigh("F6", [Part(adds_up, "the terms drawn add up to the winning logit")]),
-    ]
+    images = sum(map(len, tables.values()))
+    return {
+        "E2": f"probabilities of {images} test images deviate from equation 2 by {softmax:.0e} at "
+        "most, and the class with the largest logit has the largest",
+        "F6": "the terms drawn add up to the winning logit, with a deviation of "
+        f"{sums:.0e} of their size at most",
+        "F7": "; ".join(map(_left, followed, followed.values())),
+    }
 
 
-def algorithm_verdicts(
-    followed: BY_TASK, overlaps: Mapping[str, pd.DataFrame], fits: bool, agrees: bool
-) -> list[Verdict]:
-    """Weigh A1, F7 and B1, from the errors of all tasks that have any.
+def _left(task: str, part: Followed) -> str:
+    """Say in how many errors the maps without the pixels of each rule are neither whole nor zero.
 
-    `fits` says whether step 3 can run as printed, `agrees` whether the algorithm's loops and the
-    package find the same pixels.
+    The paper's figure shows such maps.
     """
-    found = {task: part for task, part in followed.items() if len(part.trace)}
-    if not found:
-        none = "this run has no misclassified images"
-        return [weigh(claim, none) for claim in ("A1", "F7", "B1")]
-    of_steps = [
-        Part(fits, "step 3 can run as printed"),
-        Part(agrees, "read with a_(j-1), its loops and the package find the same pixels"),
-        *(_looks_at_class(task, overlaps[task]) for task in found),
-    ]
-    a1 = weigh("A1", of_steps)
-    if not {"subject", "emotion"} <= set(found):
-        return [a1, *(weigh(claim, NEEDS_BOTH) for claim in ("F7", "B1"))]
-    missing = [_partly(task, part) for task, part in found.items()]
-    return [a1, weigh("F7", missing), weigh("B1", [_more(found, rule) for rule in RULES])]
-
-
-def _looks_at_class(task: str, overlap: pd.DataFrame) -> Part:
-    found = overlap.query("rule == 'literal' and layer == 'pixels' and against == 'random'")
-    if found.empty:
-        return Part(False, f"{paper.TASK_NAMES[task]}: nothing is backtracked")
-    fact = f"pixels depend on the class (overlap with a random one {found['mean'].item():.3f})"
-    return Part(found["high"].item() < FORGOTTEN, f"{paper.TASK_NAMES[task]}: {fact}")
-
-
-def _partly(task: str, part: Followed) -> Part:
     active = (part.trace.maps > 0).flatten(1).sum(1).numpy()
-    counts = pixel_counts(part, "cutoff")
-    some = int(((counts > 0) & (counts < active)).sum())
-    fact = f"with the cutoff {some} of {len(active)} images lose some pixels and keep some"
-    return Part(some > len(active) / 2, f"{paper.TASK_NAMES[task]}: {fact}")
-
-
-def _more(followed: BY_TASK, rule: str) -> Part:
-    first, second = (pixel_counts(followed[task], rule) for task in ("subject", "emotion"))
-    low, high = bootstrap_difference(first, second)
-    more = f"{first.mean() - second.mean():+,.1f} pixels an image on average"
-    return Part(low > 0, f"{rule} rule: identity has {more} ({low:+,.1f} to {high:+,.1f})")
+    facts = []
+    for rule in RULES:
+        counts = pixel_counts(part, rule)
+        some, none = ((counts > 0) & (counts < active)).sum(), (counts == active).sum()
+        facts.append(f"{LABELS[rule]} leaves some of the active pixels in {some}, none in {none}")
+    return f"{paper.TASK_NAMES[task]}: of {len(active)} errors, the {' and the '.join(facts)}"
 
 
 @style.styled()

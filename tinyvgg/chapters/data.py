@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.verdicts import Part, Verdict, lacking, needs, weigh
+from tinyvgg.chapters.networks import NONE, SEEDS, Networks
+from tinyvgg.chapters.verdicts import lacking, needs
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces, terms_of
 from tinyvgg.faces.splits import Split, cells, split
@@ -150,50 +151,64 @@ def numbers(study: Study, splits: Readings) -> dict[str, Count]:
     return ours
 
 
-def verdicts(study: Study) -> list[Verdict]:
-    """Weigh D1 to D4, F1 and F2: met where the counts are the paper's."""
+def shown(study: Study) -> dict[str, str]:
+    """Say how this run's set and its parts compare with the paper's (D1 to D4, F1 and F2)."""
     faces = study.faces
     if lacks := lacking(faces, *FACTORS):
-        return [weigh(claim, lacks) for claim in ("D1", "D2", "D3", "D4", "F1", "F2")]
+        return dict.fromkeys(("D1", "D2", "D3", "D4", "F1", "F2"), lacks)
     ours = numbers(study, readings(study))
     made_up = not terms_of(faces.source).shows_people
-    used = faces.index.table["subject"].nunique()
-    everyone = Part(
-        used == paper.number("d1.both.subjects"),
-        f"{used} subjects in this run" + (", all of them made up" if made_up else ""),
-    )
-    text = _agree(ours, "d4.emotion", "train_text", "test_text")
-    one = Part(
-        text.met and ours["d4.emotion.train"] == ours["d4.emotion.train_text"],
-        "text and Table 2 cannot both be right: they give the odd image of each cell to "
-        "different parts, and the printed accuracy fits the table only",
-    )
+    whose = "synthetic subject" if made_up else "subject"
+    used = f"{faces.index.table['subject'].nunique()} subjects are used here"
     whole = ("subjects", "emotions", "gazes", "angles", "images")
     table = ("train_per_cell", "test_per_cell", "train", "test")
-    five, eight = ours["d1.both.angles"], ours["f2.both.panels"]
-    whose = "synthetic subject" if made_up else "subject"
-    return [
-        weigh("D1", [_agree(ours, "d1.both", *whole), everyone]),
-        weigh("D2", [_agree(ours, "d2.both", name) for name in ("angles", "images", "size")]),
-        weigh("D3", [_agree(ours, "d3.subject", "train_per_cell", "cells", "train", "test")]),
-        weigh("D4", [_agree(ours, "d4.emotion", *table), one]),
-        weigh("F1", [Part(five == len(synthfaces.ANGLES), f"{five} views of one {whose}")]),
-        weigh(
-            "F2", [Part(eight == len(synthfaces.EMOTIONS), f"{eight} expressions of one {whose}")]
-        ),
-    ]
+    return {
+        "D1": f"{_beside(ours, 'd1.both', *whole)}; {used}" + ", all made up" * made_up,
+        "D2": _beside(ours, "d2.both", "angles", "images", "size"),
+        "D3": _beside(ours, "d3.subject", "train_per_cell", "cells", "train", "test"),
+        "D4": f"{_beside(ours, 'd4.emotion', *table)}; text and Table 2 give the odd image of each "
+        "cell to different parts, and the printed accuracy fits the table only",
+        "F1": f"{ours['d1.both.angles']} views of one {whose}",
+        "F2": f"{ours['f2.both.panels']} expressions of one {whose}",
+    }
 
 
-def _agree(ours: Mapping[str, Count], prefix: str, *names: str) -> Part:
-    """Compare some of our counts with the paper's."""
-    met, facts = True, []
+def _beside(ours: Mapping[str, Count], prefix: str, *names: str) -> str:
+    """Say some of our counts, and the paper's where they differ."""
+    facts = []
     for name in names:
         about, mine = paper.quantity(f"{prefix}.{name}"), ours[f"{prefix}.{name}"]
-        same = mine == about.value
-        met &= same
-        shown = f"{about.label} {paper.show(mine, 'count')}"
-        facts.append(shown if same else f"{shown} for {about.text}")
-    return Part(met, ", ".join(facts))
+        said = "" if mine == about.value else f" instead of {about.text}"
+        facts.append(f"{about.label} {paper.show(mine, 'count')}{said}")
+    return ", ".join(facts)
+
+
+CROPS = "synthetic", "synthetic:crop=head"
+OF_CROPS = (
+    *("t2.subject.accuracy", "t2.emotion.accuracy"),
+    *("f8.subject.area_share_face", "f8.subject.ink_share_face", "f8.subject.ink_on_features"),
+    *("f8.subject.area_share_background", "f8.subject.ink_share_background"),
+    *("s3.subject.repair_pixels", "s4.emotion.repair_pixels"),
+)
+"""The numbers in which networks of the two crops are compared."""
+
+
+def crop_table(profile: str) -> pd.DataFrame:
+    """Compare the recorded networks on faces with those on whole heads; empty without both.
+
+    Numbers are means and standard deviations over networks.
+    """
+    path = files.results() / f"{SEEDS}.csv"
+    rows = pd.read_csv(path, dtype=str) if path.is_file() else NONE.assign(faces="")
+    rows = rows[rows["profile"] == profile]
+    of = {crop: Networks(rows[rows["faces"] == crop]) for crop in CROPS}
+    if not all(map(len, of.values())):
+        return pd.DataFrame()
+    table = {
+        f"{crop}, {len(networks)} networks": [paper.show_spread(networks, key) for key in OF_CROPS]
+        for crop, networks in of.items()
+    }
+    return pd.DataFrame(table, [paper.describe(key).full_label for key in OF_CROPS])
 
 
 def model_subject(table: pd.DataFrame) -> Any:

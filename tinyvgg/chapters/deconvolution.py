@@ -10,13 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import bootstrap_interval
-from tinyvgg.chapters.verdicts import Part, Verdict, weigh
 from tinyvgg.deconvolution import max_pool, unpool
 from tinyvgg.errors import UserError
 
 EXACT = 1e-9
-ALIKE = 0.9
 DETAIL = 48
 """Side of the part of a photograph that is shown in detail."""
 
@@ -48,45 +45,6 @@ def edges(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
     """Return the size of the gray image's gradient, which finds edges without any network."""
     gray = images.mean(1).double().numpy()
     return torch.from_numpy(np.stack([np.hypot(*np.gradient(image)) for image in gray]))
-
-
-def verdicts(
-    sizes: pd.DataFrame,
-    pooling: Mapping[str, float],
-    layers: pd.DataFrame,
-    gaps: Sequence[float],
-    alike: Float[np.ndarray, "n"],
-) -> list[Verdict]:
-    """Weigh E1, F4 and F3.
-
-    `sizes` has the sizes by torch and by equation 1 and its inverse; `pooling` the largest change
-    of each array that is pooled, unpooled and pooled again; `layers` the size that each restores;
-    `gaps` the distances of each convolution and its transpose from being adjoint; and `alike` the
-    correlations of the projections of the last maps with the images.
-    """
-    even, back = sizes["whole"], sizes["torch_back"] == sizes["i"]
-    formula = (sizes["formula"] == sizes["size"])[even].all()
-    inverse = (sizes["formula_back"] == sizes["torch_back"]).all()
-    restored = f"{back.sum():,} images have their size back; {(~even).sum():,} are uneven"
-    of_sizes = [
-        Part(bool(formula), f"equation 1 gives the size in all {even.sum():,} even cases"),
-        Part(bool(inverse), f"the inverses give the size in all {len(sizes):,} cases"),
-        Part(bool(back.all()), restored),
-    ]
-    of_pooling = [
-        Part(gap == 0, f"{name}: unpooled and pooled again, the maxima differ by {gap:g}")
-        for name, gap in pooling.items()
-    ]
-    same = bool((layers["input"] == layers["restores"]).all())
-    known = alike[np.isfinite(alike)]
-    mean = known.mean() if len(known) else float("nan")
-    comes_back = bootstrap_interval(known).low > ALIKE
-    of_layers = [
-        Part(same, "each counterpart restores the size of its layer's input"),
-        Part(max(gaps) < EXACT, "each transposed convolution is the adjoint of its convolution"),
-        Part(comes_back, f"the image comes back (correlation {mean:.2f})"),
-    ]
-    return [weigh("E1", of_sizes), weigh("F4", of_pooling), weigh("F3", of_layers)]
 
 
 @style.styled()

@@ -18,7 +18,7 @@ from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import Estimate, estimate
-from tinyvgg.chapters.verdicts import Part, Verdict, mean_with_interval, weigh
+from tinyvgg.chapters.verdicts import mean_with_interval
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.faces.sources import SYNTHETIC, synthfaces
@@ -36,14 +36,14 @@ FACE = {
 BESIDE = {"ears, hair, neck": ("EARS", "HAIR", "NECK"), "background": ("BACKGROUND",)}
 """Regions of an image by the renderer's parts, on and beside the face."""
 BOXES = {
-    "eyes": [(0.28, 0.44, 0.22, 0.78)],
-    "nose": [(0.44, 0.60, 0.40, 0.60)],
-    "cheeks": [(0.46, 0.64, 0.20, 0.38), (0.46, 0.64, 0.62, 0.80)],
-    "mouth": [(0.62, 0.76, 0.34, 0.66)],
+    "eyes": [(0.28, 0.42, 0.22, 0.78)],
+    "nose": [(0.42, 0.61, 0.39, 0.61)],
+    "cheeks": [(0.42, 0.66, 0.16, 0.37), (0.42, 0.66, 0.63, 0.84)],
+    "mouth": [(0.61, 0.81, 0.34, 0.66)],
 }
 """Top, bottom, left, right of parts of a framed face seen from the front, in image sides."""
 FRONTAL = 90
-SOME = 0.5
+MOST = 0.5
 COLUMNS = 8
 TILE = 64
 ERRORS = 5
@@ -57,7 +57,6 @@ SETS = {
     "gradient": "the logit's gradient",
 }
 NO_REGIONS = "No image here is a misclassified face whose eyes, nose, cheeks and mouth are known."
-UNKNOWN = "where eyes and mouth are is known of cropped faces only"
 NOTHING = "No image of this run is misclassified: there is nothing to track."
 
 
@@ -305,43 +304,31 @@ def region_numbers(table: pd.DataFrame, regions: Regions) -> dict[str, Estimate]
     return {name: estimate(values) for name, values in found.items()}
 
 
-def verdicts(
-    tracked: Mapping[str, Tracked],
-    tables: Mapping[str, pd.DataFrame],
-    densities: pd.DataFrame,
-    agrees: bool,
-) -> list[Verdict]:
-    """Weigh A2 and F8; `agrees` says whether the algorithm's loop and the package do.
+def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
+    """Say why the tracked ink lies where it lies, from the means of `region_table`."""
+    if not regions.true or table.empty:
+        return "Which pixels are background is known of synthetic faces only."
+    of = table.groupby(["set", "region"])[["ink", "area", "density"]].mean()
+    ink, area = of["ink"].xs("background", level="region"), of["area"]["cutoff"]["background"]
+    values = tracked.trace.images.mean(1).numpy()
+    beside, face = (values[regions.masks[name]] for name in ("background", "face"))
+    gradient: dict[str, float] = of["density"]["gradient"].to_dict()
+    four = ", ".join(f"{part} {gradient[part]:.2f}" for part in FEATURES)
+    return (
+        f"The background is {area:.0%} of these pictures and has {ink['cutoff']:.0%} of the "
+        f"tracked ink; of the ink of as many random active pixels it has {ink['random']:.0%}, of "
+        f"that of all of $M$ {ink['whole']:.0%}. Pixels are divided by "
+        f"{paper.number('p1.both.code_scale')} and not centred: a pixel of the background has the "
+        f"value {_mean(beside):.2f} on average, one of the face {_mean(face):.2f}, so that filters "
+        f"respond to plain white. Of the activation of $M$ {ink['activation']:.0%} lies over it, "
+        "and is projected back. In the gradient of the logit, which says on which pixels the "
+        f"answer depends, the background has {gradient['background']:.2f} of what an even spread "
+        f"gives it; {four}."
+    )
 
-    The densities are averages of `region_table` of the first task by set and region.
-    """
-    parts = [Part(agrees, "the loop and the package give the same features")]
-    for task, table in tables.items():
-        left = table.loc[table["set"] == "literal", "left"]
-        empty, most = int((left == 0).sum()), len(left) / 2
-        nothing = f"nothing is left in {empty} of {len(left)} images"
-        fact = f"{paper.TASK_NAMES[task]}: the literal rule leaves something of M ({nothing})"
-        parts += [Part(empty < most, fact)] if len(left) else []
-    if len(parts) == 1:
-        return [weigh(claim, "this run has no misclassified images") for claim in ("A2", "F8")]
-    return [weigh("A2", parts), _spread(tracked.get("subject"), densities)]
 
-
-def _spread(identity: Tracked | None, densities: pd.DataFrame) -> Verdict:
-    known = densities[(densities["set"] == "cutoff") & densities["region"].isin(FEATURES)]
-    if identity is None:
-        return weigh("F8", "the source has no task of identity")
-    if not identity.run.faces.framed:
-        return weigh("F8", UNKNOWN)
-    if known.empty:
-        return weigh("F8", "no misclassified face seen from the front")
-    control = densities[densities["set"] == "random"].set_index("region")["mean"]
-    parts = []
-    found = (known[column] for column in ("region", "mean", "low", "high"))
-    for region, mean, low, high in zip(*found, strict=True):
-        bounds = f"{low:.2f} to {high:.2f}; random pixels {control[region]:.2f}"
-        parts.append(Part(low > SOME, f"{region}: {mean:.2f} times the even spread ({bounds})"))
-    return weigh("F8", parts)
+def _mean(values: Float[np.ndarray, "p"]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def pairs_sheet(
@@ -461,8 +448,8 @@ def _outline(ax: Axes, regions: Regions, mine: Bool[np.ndarray, "n"]) -> None:
     chosen = mine[regions.errors]
     for name in FEATURES if chosen.any() else ():
         shares = regions.masks[name][chosen].mean(0)
-        if shares.min() < SOME < shares.max():
-            ax.contour(shares, [SOME], colors=[style.BLUE], linewidths=0.8)
+        if shares.min() < MOST < shares.max():
+            ax.contour(shares, [MOST], colors=[style.BLUE], linewidths=0.8)
 
 
 @style.styled()

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from scipy.stats import fisher_exact, hypergeom
+from scipy.stats import hypergeom
 from seaborn import heatmap
 
 from tinyvgg import paper
@@ -22,14 +22,12 @@ from tinyvgg.chapters.statistics import (
     estimate,
     proportion_interval,
 )
-from tinyvgg.chapters.training import learned
-from tinyvgg.chapters.verdicts import Part, Verdict, lacking, needs, weigh
+from tinyvgg.chapters.verdicts import lacking, needs
 from tinyvgg.training.runs import Run
 
 CLAIMS = {"subject": "m1", "emotion": "m2"}
 FACTORS = ("angle", "gaze", "emotion", "sex", "group", "class")
 DRAWS = 4000
-SIGNIFICANT = 0.05
 READABLE = 12
 """The most classes with which a confusion matrix shows its numbers."""
 TICKS = 24
@@ -267,56 +265,6 @@ def _of_emotions(table: pd.DataFrame) -> dict[str, Estimate]:
         "surprised_least": difference(least, missed["surprised"]),
         "sad_as_neutral_share": estimate(taken_for == "neutral"),
     }
-
-
-def verdicts(runs: Sequence[Run]) -> list[Verdict]:
-    """Return M1 and M2, by the rules that the chapter states."""
-    return [weigh(CLAIMS[task].upper(), _parts(runs, task)) for task in CLAIMS]
-
-
-def _parts(runs: Sequence[Run], task: str) -> list[Part] | str:
-    run = next((run for run in runs if run.task == task), None)
-    if run is None:
-        return lacking(runs, task)
-    if not len(run.errors):
-        return "the network makes no error"
-    if not learned(run):
-        return "the network is no better than the constant answer"
-    angles, subjects = by_chance(run, "angle"), by_chance(run, "subject")
-    if angles is None or subjects is None:
-        return lacking(runs, "angle", "subject")
-    even = angles.p_value >= SIGNIFICANT
-    by_angle = ", ".join(map(str, rates(run, "angle")["errors"]))
-    word = "within" if even else "beyond"
-    fact = f"errors at the three angles {by_angle}, uneven {word} chance (p {show_p(angles)})"
-    of = _parts_of_identity if task == "subject" else _parts_of_emotion
-    return [Part(even, fact), *of(run, subjects)]
-
-
-def _parts_of_identity(run: Run, subjects: Chance) -> list[Part]:
-    involved, largest = subjects.involved_by_chance, subjects.largest_by_chance
-    who = f"{subjects.involved} of {len(run.classes)} subjects with an error"
-    worst = f"the worst subject has {subjects.largest}, chance gives {between(largest)}"
-    return [
-        Part(subjects.involved >= involved.low, f"{who}, chance gives {between(involved)}"),
-        Part(subjects.largest <= largest.high, worst),
-    ]
-
-
-def _parts_of_emotion(run: Run, subjects: Chance) -> list[Part]:
-    found, everyone = missed(run), int(tested(run)["subject"].nunique())
-    errors, most, least = found["errors"], str(found["rate"].idxmax()), str(found["rate"].idxmin())
-    first, second = found.sort_values("rate", ascending=False, kind="stable").index[:2]
-    table = [[errors[name], found["images"][name] - errors[name]] for name in (first, second)]
-    ahead = f"next {second} ({errors[second]}; p {fisher_exact(table)[1]:.3f})"
-    sad, neutral = (counts(run)[f"m2.emotion.{n}"][0] for n in ("sad_errors", "sad_as_neutral"))
-    who = f"{subjects.involved} of {everyone} subjects with an error"
-    return [
-        Part(2 * subjects.involved > everyone, who),
-        Part(most == "sad", f"missed most: {most} ({errors[most]}), {ahead}"),
-        Part(2 * neutral > sad, f"sad taken for neutral in {neutral} of {sad}"),
-        Part(least == "surprised", f"missed least: {least} ({errors[least]})"),
-    ]
 
 
 @style.styled()

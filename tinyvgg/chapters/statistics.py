@@ -99,16 +99,6 @@ def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
     return Interval(*map(float, found.confidence_interval))
 
 
-def bootstrap_difference(first: Float[np.ndarray, "n"], second: Float[np.ndarray, "m"]) -> Interval:
-    """Return the percentile bootstrap interval of the difference of two separate groups' means."""
-    generator = np.random.default_rng(0)
-    one, other = (
-        values[generator.integers(0, len(values), (2000, len(values)))].mean(1)
-        for values in (first, second)
-    )
-    return Interval(*map(float, np.quantile(one - other, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
-
-
 class Student(NamedTuple):
     """Student's t distribution about a centre, such as that of a mean over a few networks."""
 

@@ -24,6 +24,7 @@ from torch import nn
 from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import convolved_size
+from tinyvgg.chapters.networks import Networks
 from tinyvgg.chapters.statistics import (
     Estimate,
     Interval,
@@ -32,7 +33,6 @@ from tinyvgg.chapters.statistics import (
     estimate,
     proportion_interval,
 )
-from tinyvgg.chapters.verdicts import Part, Verdict, lacking, weigh
 from tinyvgg.network import Convolution, Dense, Layer, Pooling
 from tinyvgg.reading import read_network
 from tinyvgg.trace import Trace
@@ -53,8 +53,8 @@ ENDINGS = {
     "fitted": f"after {FITTED} in a row without a training error in passing",
 }
 """The descriptions of when a training ends, by the values of the setting ``ending``."""
-MARGIN = 0.05
-"""Accuracies this much below the paper's still count as met in part."""
+SETTLED = 0.2
+"""The most that errors of the last epochs may differ, as a share of their mean."""
 SHARE = 0.05
 """The largest share of the time that goes into drawing live curves."""
 
@@ -157,8 +157,8 @@ def last_epochs(run: Run) -> dict[str, int | float]:
     }
     errors = run.last_errors
     if len(errors) == FITTED:
-        spread = (max(errors) - min(errors)) / max(np.mean(errors), 1e-12)
-        found[f"t2.{run.task}.last_spread"] = float(spread)
+        mean = float(np.mean(errors)) or 1.0
+        found[f"t2.{run.task}.last_spread"] = (max(errors) - min(errors)) / mean
         found |= {f"t2.{run.task}.last_errors_{n}": e for n, e in enumerate(errors, start=1)}
     return found
 
@@ -190,66 +190,31 @@ def last_errors_table(runs: Sequence[Run]) -> pd.DataFrame:
     return table.rename_axis("task")
 
 
-def verdicts(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Verdict]:
-    """Return T1, P1, T2 and F5, by the rules that the chapter states."""
-    lack = lacking(runs, "subject", "emotion")
-    return [
-        weigh("T1", _network(runs)),
-        weigh("P1", _recipe(runs)),
-        weigh("T2", lack or [_accuracy(run) for run in runs]),
-        weigh("F5", lack or _overfitting(runs, wrong_in_training)),
-    ]
+def shown(runs: Sequence[Run]) -> dict[str, str]:
+    """Say how network (T1) and recipe (P1) of a run compare with the paper's."""
+    return {"T1": _network(runs), "P1": _recipe(runs)}
 
 
-def _network(runs: Sequence[Run]) -> list[Part]:
+def _network(runs: Sequence[Run]) -> str:
     tables = [network_table(run).iloc[:-1] for run in runs]
     same = all((table["Table 1"] == table["this run"]).all() for table in tables)
     size, theirs = runs[0].experiment.size, int(paper.number("t1.both.size"))
-    return [
-        Part(same, f"{'' if same else 'not '}every layer as in Table 1"),
-        Part(size == theirs, f"images of {size} × {size} pixels, Table 1 has {theirs} × {theirs}"),
-    ]
+    smaller = f", for images of {size} × {size} pixels instead of {theirs} × {theirs}"
+    which = "every layer is" if same else "not every layer is"
+    return f"{which} as in Table 1{smaller if size != theirs else ''}"
 
 
-def _recipe(runs: Sequence[Run]) -> list[Part]:
+def _recipe(runs: Sequence[Run]) -> str:
     recipes, initial = [r.experiment.recipe for r in runs], runs[0].experiment.design.initialisation
-    plain = recipes[0].optimiser == "sgd" and initial == "glorot"
-    parts = [Part(plain, "Glorot and Bengio's initial weights, plain gradient descent")]
+    facts = [f"initial weights {initial}, optimiser {recipes[0].optimiser}"]
     trained = {name: [getattr(recipe, name) for recipe in recipes] for name in ("batch", "rate")}
     trained["epochs"] = [len(run.history) for run in runs]
     for name, values in trained.items():
         about = paper.quantity(f"p1.both.{name}")
-        same = all(value == about.value for value in values)
-        shown = " and ".join(dict.fromkeys(f"{value:g}" for value in values))
-        parts.append(Part(same, f"{about.label} {shown}" + ("" if same else f" for {about.text}")))
-    return parts
-
-
-def _accuracy(run: Run) -> Part:
-    """Compare an accuracy with the paper's: met if the interval reaches it, in part by `MARGIN`."""
-    theirs, interval = paper.number(f"t2.{run.task}.accuracy"), accuracy_interval(run)
-    ours, printed = paper.show(run.accuracy, "percent"), paper.show(theirs, "percent")
-    shown = paper.show_interval(interval, "percent")
-    met = 1.0 if interval.high >= theirs else 0.5 * (run.accuracy >= theirs - MARGIN)
-    return Part(met, f"{paper.TASK_NAMES[run.task]} {ours} ({shown}), paper {printed}")
-
-
-def _overfitting(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> list[Part] | str:
-    """Compare the gaps: met if that of emotion exceeds that of identity by more than chance."""
-    if not all(learned(run) for run in runs):
-        return "a network is no better than the constant answer, and cannot over-fit"
-    gaps = {r.task: gap(r, wrong) for r, wrong in zip(runs, wrong_in_training, strict=True)}
-    emotion, identity = gaps["emotion"], gaps["subject"]
-    difference, interval = emotion[0] - identity[0], difference_interval(*emotion, *identity)
-    shown = [paper.show(share, "percent") for share in (emotion[0], identity[0], difference)]
-    fact = (
-        f"gap between test and training error {shown[0]} for emotion and {shown[1]} for identity, "
-        f"difference {shown[2]} ({paper.show_interval(interval, 'percent')})"
-    )
-    met: float = difference > 0
-    if interval.low <= 0 <= interval.high:
-        met, fact = met / 2, f"{fact}, within chance"
-    return [Part(met, fact, marked=False)]
+        ours = " and ".join(dict.fromkeys(f"{value:g}" for value in values))
+        said = "" if all(value == about.value for value in values) else f" instead of {about.text}"
+        facts.append(f"{about.label} {ours}{said}")
+    return ", ".join(facts)
 
 
 @style.styled()
@@ -335,6 +300,29 @@ def learning_curve(history: Sequence[Epoch], plan: Plan, title: str = "") -> Fig
     axis.set_xlabel(_epochs(ended))
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    return figure
+
+
+@style.styled()
+def last_epochs_figure(networks: Networks) -> style.Drawn:
+    """Draw the errors of the last five epochs of each of several networks, a panel a task."""
+    before = range(1 - FITTED, 1)
+    found = {}
+    for task in ("subject", "emotion"):
+        keys = [f"t2.{task}.last_errors_{number}" for number in range(1, FITTED + 1)]
+        measured = [networks.values(key)[0] for key in keys]
+        if len(measured[0]) and len({len(each) for each in measured}) == 1:
+            found[task] = np.stack(measured)
+    if not found:
+        return style.Missing("No networks of this profile and these faces have been recorded yet.")
+    figure, axes = style.grid(1, len(found), cell=style.WIDTH / 2, aspect=0.75)
+    for axis, (task, errors) in zip(axes[0], found.items(), strict=True):
+        spreads = np.ptp(errors, axis=0) / np.maximum(errors.mean(0), 1e-12)
+        axis.plot(before, errors, color=style.TASK_COLOURS[task], marker=".", lw=1)
+        within = f"{(spreads <= SETTLED).sum()} of {len(spreads)} networks within a fifth"
+        axis.set(title=f"{paper.TASK_NAMES[task]}: {within}", ylim=(0, None))
+        axis.set(xlabel="epochs from the end", xticks=list(before))
+    axes[0, 0].set_ylabel("errors on test images")
     return figure
 
 

@@ -105,7 +105,7 @@ class Cropping:
     @property
     def frames_faces(self) -> bool:
         """True if eyes and mouth of frontal faces lie at the same places in all images."""
-        return self.how != CENTRE
+        return self.how != CENTRE and self.shows == FACE
 
     @property
     def about(self) -> str:
