@@ -199,7 +199,7 @@ def crop_table(profile: str) -> pd.DataFrame:
     Numbers are means and standard deviations over networks.
     """
     path = files.results() / f"{SEEDS}.csv"
-    rows = pd.read_csv(path, dtype=str) if path.is_file() else NONE.assign(faces="")
+    rows = pd.read_csv(path, dtype=str) if path.is_file() else NONE.rows.assign(faces="")
     rows = rows[rows["profile"] == profile]
     of = {crop: Networks(rows[rows["faces"] == crop]) for crop in CROPS}
     if not all(map(len, of.values())):
