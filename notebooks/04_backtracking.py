@@ -43,9 +43,11 @@ from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
+from tinyvgg.chapters.networks import networks_of
 from tinyvgg.chapters.statistics import (
     averages,
     bootstrap_interval,
+    digest,
     estimate,
     proportion_interval,
 )
@@ -359,7 +361,7 @@ for task, part in followed.items():
             f"{key}.pixels_{rule}": estimate(counts),
             f"{key}.share_{rule}": estimate(counts / total),
             f"{key}.active_share_{rule}": of_active,
-            f"{key}.digest_{rule}": chapter.digest(part.pixels(rule)),
+            f"{key}.digest_{rule}": digest(part.pixels(rule)),
         }
         interval = paper.show_interval(bootstrap_interval(counts), "mean")
         shares = paper.show(share, "share"), paper.show(of_active, "share")
@@ -378,7 +380,8 @@ whole(
                 bootstrap_interval(pixel_counts(part, "cutoff")),
             )
             for task, part in followed.items()
-        ]
+        ],
+        networks_of(study),
     )
 )
 

@@ -39,7 +39,8 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
-from tinyvgg.chapters.statistics import estimate
+from tinyvgg.chapters.networks import networks_of
+from tinyvgg.chapters.statistics import digest, estimate
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
@@ -174,7 +175,7 @@ sizes = {
 }
 found = cases.keyed("s1", run, sizes)
 record_numbers(found)
-whole(cases.beside_paper(found))
+whole(cases.beside_paper(found, networks_of(study)))
 
 # %% [markdown]
 # The next table has the means over all errors with a look-alike, beside those of two images that
@@ -194,7 +195,7 @@ whole(pd.DataFrame(means).T.round(3).rename_axis(f"means of {len(compared)} pair
 overlap, found = every["cutoff"], {}
 for rule, how in RULES.items():
     both = cases.pixel_sets(pairs, how)
-    found[rule] = {f"digest_{s}": cases.digest(getattr(both, s)) for s in ("wrong", "right")}
+    found[rule] = {f"digest_{s}": digest(getattr(both, s)) for s in ("wrong", "right")}
 found["cutoff"]["jaccard_all"] = estimate(overlap["jaccard"])
 found["cutoff"]["jaccard_above_largest"] = estimate(overlap["jaccard"] - overlap["largest"])
 record_numbers(cases.keyed("s1", run, found))
@@ -346,7 +347,7 @@ probabilities = {
 }
 found = cases.keyed("s2", run, probabilities)
 record_numbers(found)
-whole(cases.beside_paper(found))
+whole(cases.beside_paper(found, networks_of(study)))
 
 # %% [markdown]
 # Is that so for other pairs, and does it take the common pixels? The share of all pairs of which
@@ -442,7 +443,8 @@ for key, asked in tests.items():
 record_numbers(found)
 whole(
     paper.compare(
-        ("", key, found[key], intervals.get(key)) for key in (f"s3.{run.task}.cases", *intervals)
+        (("", key, found[key], intervals.get(key)) for key in (f"s3.{run.task}.cases", *intervals)),
+        networks_of(study),
     )
 )
 

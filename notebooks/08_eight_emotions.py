@@ -43,7 +43,8 @@ from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
-from tinyvgg.chapters.statistics import Estimate
+from tinyvgg.chapters.networks import networks_of
+from tinyvgg.chapters.statistics import Estimate, digest
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study
@@ -397,7 +398,7 @@ for control in ("excess", "common", "largest", "subset", "other", "random"):
 harm = cases.advantage(suppressed["cutoff"], "unique", "random", "harmed")
 both = {rule: cases.pixel_sets(pairs, how) for rule, how in RULES.items()}
 digests = {
-    rule: {f"digest_{side}": cases.digest(getattr(of, side)) for side in ("wrong", "right")}
+    rule: {f"digest_{side}": digest(getattr(of, side)) for side in ("wrong", "right")}
     for rule, of in both.items()
 }
 found |= {f"s4.{run.task}.harmed_above_random": harm} | cases.keyed("s4", run, digests)
@@ -406,7 +407,8 @@ intervals = {
     f"s4.{run.task}.cases": None,
     f"s4.{run.task}.repaired_unique": cases.count_interval(few["cutoff"], "unique"),
 }
-whole(paper.compare(("", key, found[key], interval) for key, interval in intervals.items()))
+rows = [("", key, found[key], interval) for key, interval in intervals.items()]
+whole(paper.compare(rows, networks_of(study)))
 
 # %% [markdown]
 # ## What may be concluded, and what may not

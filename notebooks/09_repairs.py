@@ -34,8 +34,8 @@ import pandas as pd
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
-from tinyvgg.chapters.cases import RULES, digest, find_cases, pixel_sets, record_pairs
-from tinyvgg.chapters.statistics import estimate, proportion_interval
+from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters.statistics import digest, estimate, proportion_interval
 from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers, whole
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair, smallest_repair

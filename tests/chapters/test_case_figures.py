@@ -9,6 +9,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES, Pairs, pixel_sets, suppression_table
 from tinyvgg.chapters.feature_tracking import beside_lookalikes
+from tinyvgg.chapters.networks import NONE
 from tinyvgg.tracking import rescore, track_features
 
 
@@ -99,5 +100,5 @@ def test_sentences_claim_nothing_about_what_a_source_does_not_know(run):
 def test_numbers_have_the_papers_keys_for_the_published_rule(run):
     found = cases.keyed("s1", run, {"cutoff": {"common": 5}, "literal": {"common": 7}})
     assert found == {"s1.subject.common": 5, "s1.subject.common_literal": 7}
-    row = cases.beside_paper(found).iloc[0]
+    row = cases.beside_paper(found, NONE).iloc[0]
     assert (row["paper"], row["ours, cutoff"], row["ours, literal rule"]) == ("547", "5", "7")

@@ -12,6 +12,7 @@ from tinyvgg.chapters.statistics import (
     confusion,
     difference,
     difference_interval,
+    digest,
     estimate,
     holm,
     log_count,
@@ -128,3 +129,11 @@ def test_holms_correction_agrees_with_a_worked_example() -> None:
 
 def test_errors_of_a_difference_add_in_squares() -> None:
     assert difference(Estimate(5.0, 0.3), Estimate(2.0, 0.4)) == pytest.approx((3.0, 0.5))
+
+
+def test_a_digest_changes_with_a_single_element() -> None:
+    sets = torch.rand(3, 2, 4, 4, generator=torch.Generator().manual_seed(1)) > 0.5
+    other = sets.clone()
+    other[1, 1, 0, 2] ^= True
+    assert digest(sets) == digest(sets.clone()) != digest(other)
+    assert len(digest(sets[:0])) == 16

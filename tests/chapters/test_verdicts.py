@@ -1,7 +1,5 @@
 """What networks decide about claims, and what notebooks record and pages read back."""
 
-from types import SimpleNamespace
-
 import nbformat
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from tinyvgg.chapters.networks import networks as of
 from tinyvgg.chapters.statistics import Estimate
 from tinyvgg.chapters.verdicts import Verdict, judge, record_numbers
 from tinyvgg.errors import UserError
+from tinyvgg.training.experiments import Study, open_study
 
 
 @pytest.fixture
@@ -159,7 +158,8 @@ def test_a_recorded_number_is_read_back(displayed, tmp_path, value, expected):
 def a_study(monkeypatch, measured, faces=None):
     """A study of faces on which several networks were measured."""
     monkeypatch.setattr(verdicts, "networks_of", lambda study: measured)
-    return SimpleNamespace(faces=faces or made_up_faces())
+    monkeypatch.setattr(Study, "faces", faces or made_up_faces())
+    return open_study("smoke", "synthetic", 0)
 
 
 def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_path, monkeypatch):

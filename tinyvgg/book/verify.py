@@ -15,7 +15,7 @@ from tinyvgg.book import records, reproduce
 from tinyvgg.book.records import Number, differences
 from tinyvgg.book.reproduce import Reproduction
 from tinyvgg.chapters.networks import LEAST, Networks, networks
-from tinyvgg.chapters.statistics import chances, prediction_interval
+from tinyvgg.chapters.statistics import chances, of_another
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.settings import FITTED, RECORDED, SHIPPED, TRAINED
@@ -108,7 +108,7 @@ def one_more(rows: pd.DataFrame, fresh: Mapping[str, Number], broken: list[str])
             counted = recorded.min() >= 0 and value >= 0 and (unit == "count" or whole)
             scale, back = (np.log1p, np.expm1) if counted else (np.asarray, np.asarray)
             judged[key] = scale(recorded), float(scale(float(value)))
-            low, high = map(float, map(back, prediction_interval(judged[key][0], LEVEL)))
+            low, high = map(float, map(back, of_another(judged[key][0]).interval(LEVEL)))
         elif not Number(low).same(Number(float(value))):
             if low in (0, 1):
                 judged[key] = recorded, float(value)

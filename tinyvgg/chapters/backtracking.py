@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -17,12 +16,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import LABELS, NAMED, Backtrack, Rule, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import (
-    AVERAGES,
-    Estimate,
-    difference,
-    estimate,
-)
+from tinyvgg.chapters.statistics import AVERAGES, Estimate, difference, estimate
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.trace import Trace, record
 from tinyvgg.training.runs import Run
@@ -153,11 +147,6 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     places = [f"{rule}: {', '.join(layers.unique())}" for rule, layers in equal]
     sentence = f"Not listed, since each is {ONE} for every task: {'; '.join(places)}."
     return shown[~ones], sentence if places else "No layer is left out."
-
-
-def digest(pixels: Bool[Tensor, "..."]) -> str:
-    """Return a name of sets of pixels, of 16 hexadecimal digits, which equal sets share."""
-    return sha256(np.packbits(pixels.numpy()).tobytes()).hexdigest()[:16]
 
 
 def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -16,6 +15,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
+from tinyvgg.chapters.networks import Networks
 from tinyvgg.chapters.statistics import Estimate, bootstrap_interval, estimate, proportion_interval
 from tinyvgg.chapters.verdicts import either, lacking
 from tinyvgg.contribution import contributions, top_pixels
@@ -190,11 +190,6 @@ def pixel_sets(pairs: Pairs, rule: Rule) -> PixelSets:
 
 def _sets(wrong: Tensor, right: Tensor, other: Tensor) -> PixelSets:
     return PixelSets(wrong, right, other, wrong & right, wrong & ~right)
-
-
-def digest(pixels: Bool[Tensor, "n c h w"]) -> str:
-    """Return 16 hexadecimal digits of SHA-256 over the packed bits: equal where sets are equal."""
-    return sha256(np.packbits(pixels.cpu().numpy()).tobytes()).hexdigest()[:16]
 
 
 def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
@@ -598,10 +593,11 @@ def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, obje
     }
 
 
-def beside_paper(numbers: Numbers) -> pd.DataFrame:
-    """Set the paper's numbers beside ours under each rule, from `keyed` numbers."""
+def beside_paper(numbers: Numbers, networks: Networks) -> pd.DataFrame:
+    """Set the paper's numbers beside ours under each rule, from `keyed` numbers, and networks'."""
     shown = {key: numbers[key] for key in numbers if not key.endswith("_literal")}
-    table = paper.compare(("", key, cast(Any, value)) for key, value in shown.items())
+    rows = [("", key, cast(Any, value)) for key, value in shown.items()]
+    table = paper.compare(rows, networks)
     units = {key: paper.describe(key).unit for key in shown}
     literal = [paper.show(cast(Any, numbers.get(f"{k}_literal")), u) for k, u in units.items()]
     table = table.drop(columns="95 % interval").rename(columns={"ours": "ours, cutoff"})

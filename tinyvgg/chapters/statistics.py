@@ -1,14 +1,16 @@
-"""Counts, rates and the uncertainty of both."""
+"""Counts, rates and the uncertainty of both, and what tells whether sets are the same."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from math import hypot, sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import bootstrap, t
+from torch import Tensor
 
 LEVEL = 0.95
 DRAWS = 10_000
@@ -79,9 +81,7 @@ def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Inter
     """Return Student's interval of the mean behind a few values; NaN for fewer than two."""
     if len(values) < 2:
         return Interval(float("nan"), float("nan"))
-    error = values.std(ddof=1) / len(values) ** 0.5
-    half = float(t.ppf((1 + level) / 2, len(values) - 1) * error)
-    return Interval(float(values.mean()) - half, float(values.mean()) + half)
+    return Student(float(values.mean()), estimate(values).error, len(values) - 1).interval(level)
 
 
 def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
@@ -177,11 +177,9 @@ def confusion(
     return counts
 
 
-def prediction_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
-    """Return Student's interval that one more value lies in with a chance of `level`."""
-    half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1)
-    half *= (1 + 1 / len(values)) ** 0.5
-    return Interval(float(values.mean() - half), float(values.mean() + half))
+def digest(sets: Bool[Tensor, "..."]) -> str:
+    """Return 16 hexadecimal digits of SHA-256 over the packed bits: equal where sets are equal."""
+    return sha256(np.packbits(sets.cpu().numpy()).tobytes()).hexdigest()[:16]
 
 
 def chances(

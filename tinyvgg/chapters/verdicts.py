@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from tinyvgg.chapters.statistics import (
 )
 from tinyvgg.chapters.style import Missing
 from tinyvgg.errors import UserError
+from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
 VERDICTS = (
@@ -37,7 +38,6 @@ VERDICTS = (
     "open",
 )
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION, OPEN = VERDICTS
-OLD = ("holds", "holds in part", "does not hold", "cannot be tested here")
 LESS_THAN = 0.05
 """What a p value has to be less than, once it is adjusted for all tests of the page."""
 GLUED = "application/papermill.record/"
@@ -78,7 +78,7 @@ class Verdict:
     results: tuple[Result, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.verdict not in (*VERDICTS, *OLD):
+        if self.verdict not in VERDICTS:
             known = ", ".join(VERDICTS)
             raise UserError(f"verdict '{self.verdict}' of {self.claim} is not one of {known}")
 
@@ -198,28 +198,6 @@ def _mean(value: float, unit: str) -> str:
     return paper.show(value, "mean" if unit == "count" else unit)
 
 
-class Part(NamedTuple):
-    """One part of a claim: how far it is met, from 0 to 1, and what was measured, in words."""
-
-    met: float
-    fact: str
-    marked: bool = True
-
-
-def weigh(claim: str, parts: Iterable[Part] | str) -> Verdict:
-    """Weigh a claim: it holds where all of its parts are met, in part where some are at all.
-
-    A text in place of parts is the reason why the claim cannot be tested here.
-    """
-    if isinstance(parts, str):
-        return Verdict(claim, "cannot be tested here", parts)
-    found = list(parts)
-    met = [part.met for part in found]
-    verdict = "holds" if min(met) >= 1 else "holds in part" if max(met) > 0 else "does not hold"
-    facts = [f"{'✓' if p.met >= 1 else '✗'} {p.fact}" if p.marked else p.fact for p in found]
-    return Verdict(claim, verdict, "; ".join(facts))
-
-
 def lacking(of: Any, *columns: str) -> str:
     """Return a sentence on the columns that a source lacks, an empty one where it lacks none.
 
@@ -301,7 +279,7 @@ def record_numbers(numbers: Mapping[str, object]) -> None:
         _glue(key, plain, {"error": float(error)})
 
 
-def conclude(study: Any, *asserted: str, **shown: str) -> Any:
+def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
     """Record a chapter's verdicts, and return them as the chapter ends with them.
 
     Args:
@@ -309,8 +287,6 @@ def conclude(study: Any, *asserted: str, **shown: str) -> Any:
         asserted: ids of claims that have tests.
         shown: by the id of a claim that is shown by construction, what this run shows.
     """
-    if not hasattr(study, "faces"):
-        return _conclude_old(study)
     judged = judge(networks_of(study))
     wrong = [id for id in asserted if id not in judged]
     wrong += [id for id in shown if paper.claim(id).kind != "shown"]
@@ -328,7 +304,7 @@ def conclude(study: Any, *asserted: str, **shown: str) -> Any:
     return Markdown("\n\n".join(parts))
 
 
-def _where_known(verdict: Verdict, study: Any) -> Verdict:
+def _where_known(verdict: Verdict, study: Study) -> Verdict:
     """Say in place of an untested claim's reason what its source lacks, if it lacks anything."""
     tasks = {result.number.split(".")[1] for result in verdict.results} - {"both"}
     sentence = lacking(study, *sorted(tasks))
@@ -342,16 +318,6 @@ def record_verdict(found: Verdict) -> None:
     results = [asdict(result) for result in found.results]
     about = {"claim": found.claim, "reason": found.reason, "results": results}
     _glue(f"verdict.{found.claim}", found.verdict, about)
-
-
-def _conclude_old(verdicts: Iterable[Verdict]) -> Any:
-    rows = []
-    for found in verdicts:
-        record_verdict(found)
-        rows.append((found.claim, paper.claim(found.claim).title, found.verdict, found.reason))
-    return whole(
-        pd.DataFrame(rows, columns=["claim", "about", "verdict", "why"]).set_index("claim")
-    )
 
 
 def _glue(name: str, value: paper.Value, about: dict[str, Any]) -> None:
