@@ -252,7 +252,7 @@ class Album:
 
 def album(profile: Profile) -> Album:
     """Return the album of a woman, a man and a girl, a small one where the profile is for tests."""
-    size = min(2 * profile.size, 96)
+    size = min(2 * profile.size, 92)
     if profile.subjects is None:
         return Album((1, 9, 4), size, OFFERED)
     return Album((1,), size, {name: cause.coarse() for name, cause in OFFERED.items()})
