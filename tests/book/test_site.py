@@ -9,6 +9,7 @@ import yaml
 
 from tinyvgg import cli
 from tinyvgg.book import reproduce, site
+from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, check_publishing, terms_of
 
@@ -137,7 +138,7 @@ def made(workshop):
         (pages / "index.html").write_text("<p>pages</p>")
         (root / "one" / "notebooks").mkdir()
         (root / "one" / "notebooks" / "01_first.ipynb").write_text("{}")
-        parameters = {"profile": "smoke", "faces": faces, "seed": 0}
+        parameters = {**DEFAULTS, "profile": "smoke", "faces": faces}
         (root / "last.json").write_text(json.dumps({"folder": "one", "parameters": parameters}))
         return reproduce.last(root)
 

@@ -399,10 +399,14 @@ def pixels(images: Images, kept: Kept) -> Features:
 
 
 def statistics(images: Images, kept: Kept) -> Features:
-    """Return mean, standard deviation and histogram of each channel of the pixels that are kept."""
+    """Return mean, standard deviation and histogram of each channel of the pixels that are kept.
+
+    An image of which no pixel is kept counts as one black one.
+    """
     rows = []
     for image, mask in zip(images, kept, strict=True):
-        values, bins = image[mask].astype(np.float32), image[mask] // 8
+        seen = image[mask] if mask.any() else np.zeros((1, 3), np.uint8)
+        values, bins = seen.astype(np.float32), seen // 8
         histograms = [np.bincount(channel, minlength=32) for channel in bins.T]
         rows.append(np.concatenate([values.mean(axis=0), values.std(axis=0), *histograms]))
     return np.stack(rows).astype(np.float32)

@@ -46,7 +46,7 @@ def test_a_job_that_kills_its_workers_takes_no_other_down(
     class Fragile(Executor):
         broken = False
 
-        def submit(self, _: object, job: Job) -> Future[dict[str, object]]:
+        def submit(self, _: object, job: Job, *rest: object) -> Future[dict[str, object]]:
             future: Future[dict[str, object]] = Future()
             self.broken |= job.seed == 1
             if self.broken:
