@@ -44,7 +44,7 @@ def executed(monkeypatch):
     verdicts.record_verdict(Verdict("B1", "inconclusive", "it is for a fixture"))
     monkeypatch.setattr(papermill, "execute_notebook", run)
     monkeypatch.setattr(notebooks, "package_digest", lambda **_: "package")
-    monkeypatch.setattr(reproduce, "workers", lambda count: ThreadPoolExecutor(1))
+    monkeypatch.setattr(reproduce, "processes", lambda count: ThreadPoolExecutor(1))
     monkeypatch.setattr(reproduce, "claims_page", lambda *given, **about: f"# C\n{given}{about}")
     return names
 
@@ -248,7 +248,7 @@ def test_a_killed_process_is_one_error_with_the_way_out(root, monkeypatch):
             future.set_exception(BrokenExecutor())
             return future
 
-    monkeypatch.setattr(reproduce, "workers", lambda count: Killed(1))
+    monkeypatch.setattr(reproduce, "processes", lambda count: Killed(1))
     with pytest.raises(UserError, match="was killed"):
         again(root)
 

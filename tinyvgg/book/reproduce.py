@@ -1,11 +1,9 @@
 """From nothing to the site: faces, training, notebooks, pages. Finished work is not repeated."""
 
 import json
-import multiprocessing
-import os
 import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,27 +20,16 @@ from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import networks
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named
-from tinyvgg.training import runs as run_folder
+from tinyvgg.training import runs
 from tinyvgg.training.experiments import Study, load_shipped, open_study
-from tinyvgg.training.runs import (
-    CONFIGURATION,
-    GRADIENTS,
-    HISTORY,
-    TIMINGS,
-    WEIGHTS,
-    Run,
-    is_complete,
-    read_manifest,
-    shipped,
-)
 from tinyvgg.training.settings import RECORDED, SHIPPED
-from tinyvgg.training.sweeps import train_all
+from tinyvgg.training.sweeps import processes, train_all
 
 LAST = "last.json"
 AT_A_TIME = 2  # notebooks
 RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
 """Facts that a committed notebook does not carry."""
-TABLES = (HISTORY, GRADIENTS, TIMINGS)
+COPIED = (runs.CONFIGURATION, runs.HISTORY, runs.GRADIENTS, runs.TIMINGS)
 CARD = "README.md"
 
 
@@ -154,7 +141,7 @@ def _execute_all(
     done = chapters - len(waiting)
     with (
         tqdm(total=chapters, initial=done, unit="notebook", desc="notebooks") as bar,
-        workers(min(AT_A_TIME, len(waiting))) as pool,
+        processes(min(AT_A_TIME, len(waiting))) as pool,
     ):
         futures = [pool.submit(execute, source, made, facts) for source in waiting]
         try:
@@ -163,23 +150,9 @@ def _execute_all(
                 bar.update()
         except BrokenExecutor:
             raise UserError("a notebook was killed; run one at a time: tinyvgg notebook") from None
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, KeyboardInterrupt):
-                for child in multiprocessing.active_children():
-                    child.terminate()
+        except Exception:
+            pool.shutdown(cancel_futures=True)
             raise
-
-
-def workers(count: int) -> Executor:
-    """Return processes that execute notebooks and share the machine's threads."""
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, spawn, _share_threads, (count,))
-
-
-def _share_threads(count: int) -> None:
-    threads = max(1, (os.cpu_count() or 1) // count)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
 def execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None:
@@ -212,27 +185,28 @@ def ship(study: Study, anew: bool = False) -> list[Path]:
     networks are to be shipped `anew`: it would be another one on each machine that trains it.
     """
     for task in study.tasks:
-        run, folder = study.run(task), shipped(task)
-        if not (is_complete(folder) and read_manifest(folder)["name"] == run.name) or anew:
+        run, folder = study.run(task), runs.shipped(task)
+        ships = runs.is_complete(folder) and runs.read_manifest(folder)["name"] == run.name
+        if anew or not ships:
             files.write_folder_whole(folder, partial(_write_rounded, run))
-    runs = [load_shipped(study.experiment(task), study.faces) for task in study.tasks]
-    card = site.TEMPLATES.get_template("networks.md.j2").render(runs=runs, names=paper.TASK_NAMES)
-    files.write_text(shipped(CARD), card)
-    return [shipped(CARD), *(run.folder for run in runs)]
+    shipped = [load_shipped(study.experiment(task), study.faces) for task in study.tasks]
+    template = site.TEMPLATES.get_template("networks.md.j2")
+    files.write_text(runs.shipped(CARD), template.render(runs=shipped, names=paper.TASK_NAMES))
+    return [runs.shipped(CARD), *(run.folder for run in shipped)]
 
 
-def _write_rounded(run: Run, folder: Path) -> None:
+def _write_rounded(run: runs.Run, folder: Path) -> None:
     """Write a run with rounded weights, and its errors with these, into an empty folder."""
-    weights = {name: each.half() for name, each in load_file(run.folder / WEIGHTS).items()}
-    writers: dict[str, Callable[[Path], object]] = {WEIGHTS: lambda to: save_file(weights, to)}
-    for name in (CONFIGURATION, *TABLES):
-        writers[name] = partial(shutil.copyfile, run.folder / name)
+    weights = {name: each.half() for name, each in load_file(run.folder / runs.WEIGHTS).items()}
+    writers: dict[str, Callable[[Path], object]]
+    writers = {name: partial(shutil.copyfile, run.folder / name) for name in COPIED}
+    writers[runs.WEIGHTS] = lambda to: save_file(weights, to)
     facts = {name: value for name, value in run.manifest.items() if name not in ("bytes", "sha256")}
     facts |= {"name": run.name, "rounded": "float16", "errors_before_rounding": len(run.errors)}
-    run_folder.write(folder, writers, facts)
+    runs.write(folder, writers, facts)
     rounded = load_shipped(run.experiment, run.faces, folder)
     facts |= {"errors": len(rounded.errors), "accuracy": rounded.accuracy}
-    run_folder.write(folder, writers, facts)
+    runs.write(folder, writers, facts)
 
 
 def record(made: Reproduction) -> list[Path]:

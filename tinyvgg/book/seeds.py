@@ -5,19 +5,20 @@ For each seed both networks are trained, and the notebooks that measure somethin
 
 import os
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch.utils.benchmark import Timer
 
 from tinyvgg import files
 from tinyvgg.book import notebooks, reproduce
 from tinyvgg.book.records import Records, collect
 from tinyvgg.book.reproduce import Reproduction
+from tinyvgg.chapters.networks import COLUMNS, OF_A_SEED, read
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
@@ -27,8 +28,6 @@ from tinyvgg.training.sweeps import Job, Row
 
 NUMERIC = ("02", "03", "04", "06", "07", "08", "09")
 """The notebooks whose numbers depend on the networks."""
-OF_A_SEED = ("faces", "fingerprint", "profile", "seed", "runs", "made_with")
-COLUMNS = [*OF_A_SEED[:4], "quantity", "value", "error", *OF_A_SEED[4:]]
 THREADS = 1
 """Threads of each training and notebook, so that no number depends on how many run at once."""
 STEPS = 8
@@ -79,14 +78,14 @@ def make_table(
 def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
     """Say what is there and how long the rest will take, judged by networks that are there."""
     experiments = [study.varied(job.seed, {}).experiment(job.task) for job in jobs]
-    done = [one.folder for one in experiments if is_complete(one.folder)]
+    done = [read_manifest(e.folder, hashes=False) for e in experiments if is_complete(e.folder)]
     left = len(experiments) - len(done)
     said = f"{len(experiments)} networks, {len(done)} of them trained"
     if not left:
         return f"{said}; what is new are notebooks of {len({job.seed for job in jobs})} seeds"
     if done:
-        taken = [float(read_manifest(folder, hashes=False)["seconds"]) for folder in done]
-        each, basis = sum(taken) / len(taken), "as those did on average"
+        each = sum(float(manifest["seconds"]) for manifest in done) / len(done)
+        basis = "as those did on average"
     else:
         first = experiments[0]
         images = len(study.varied(jobs[0].seed, {}).split(first.task).train)
@@ -102,17 +101,10 @@ def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
 
 def images_a_second(experiment: Experiment) -> float:
     """Measure the speed of training with one thread, in a few steps."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    model, batch = build_model(experiment), experiment.recipe.batch
-    images = torch.rand(batch, 3, experiment.size, experiment.size)
-    started = 0.0
-    for step in range(STEPS + 2):
-        if step == 2:  # the first ones are slower
-            started = time.perf_counter()
-        model(images).logsumexp(1).sum().backward()
-    torch.set_num_threads(before)
-    return STEPS * batch / (time.perf_counter() - started)
+    batch, size = experiment.recipe.batch, experiment.size
+    used = {"model": build_model(experiment), "images": torch.rand(batch, 3, size, size)}
+    step = "model(images).logsumexp(1).sum().backward()"
+    return float(batch / Timer(step, globals=used, num_threads=THREADS).timeit(STEPS).mean)
 
 
 def train(job: Job) -> Row:
@@ -167,13 +159,6 @@ def write(path: Path, facts: Mapping[str, Any], found: Records) -> None:
     other = table["fingerprint"] != facts["fingerprint"]
     kept = table[~(same & (other | (table["seed"] == str(facts["seed"]))))]
     table = pd.concat([kept, fresh], ignore_index=True)
-    table = table.sort_values("seed", key=lambda seeds: seeds.astype(int), kind="stable")
-    table = table.sort_values(["faces", "profile"], kind="stable")
+    order = table.astype({"seed": int}).sort_values(["faces", "profile", "seed"], kind="stable")
+    table = table.loc[order.index]
     files.write_whole(path, lambda to: table.to_csv(to, index=False, lineterminator="\n"))
-
-
-def read(paths: Iterable[Path]) -> pd.DataFrame:
-    """Return the rows of those tables that are there, as the text that they hold."""
-    there = [path for path in paths if path.is_file()]
-    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in there]
-    return pd.concat([pd.DataFrame(columns=COLUMNS, dtype=str), *tables], ignore_index=True)

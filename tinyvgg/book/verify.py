@@ -44,10 +44,8 @@ def exact() -> Outcome:
     parameters["networks"] = SHIPPED
     fingerprint = reproduce.prepare(parameters, training=False)["fingerprint"]
     if fingerprint != known:
-        table = pd.DataFrame([("faces", known, fingerprint)], columns=["", "committed", "fresh"])
-        return Outcome(
-            table.set_index(""), "exact: the faces are others; nothing is compared", False
-        )
+        faces = pd.DataFrame({"committed": known, "fresh": fingerprint}, index=["faces"])
+        return Outcome(faces, "exact: the faces are others; nothing is compared", False)
     made = reproduce.reproduce(parameters, files.build() / "verify")
     table = differences(committed, made.records)
     other = table[~table["same"]].drop(columns="same").set_index("number")
@@ -91,17 +89,20 @@ def one_more(rows: pd.DataFrame, fresh: Mapping[str, Number], broken: list[str])
     must be theirs; where they share 0 or 1, which is what rare things have in common, one more may
     differ. Text, such as names and sets, is not compared. `broken` has what is wrong already.
     """
-    wide = rows.pivot(index="seed", columns="quantity", values="value").dropna(axis=1)
-    values = wide.apply(pd.to_numeric, errors="coerce").dropna(axis=1).astype(float)
-    named = [key for key in values if paper.describe(str(key)).unit == "name"]
-    values, broken, shown = values.drop(columns=named), list(broken), []
-    broken += [f"{key} is missing" for key in values if key not in fresh]
+    values = rows.pivot(index="seed", columns="quantity", values="value")
+    values = values.apply(pd.to_numeric, errors="coerce").dropna(axis=1).astype(float)
+    broken, shown = list(broken), []
     judged: dict[str, tuple[np.ndarray, float]] = {}
     for key in map(str, values):
-        if key not in fresh or isinstance(fresh[key].value, str):
+        recorded, unit = values[key].to_numpy(), paper.describe(key).unit
+        if unit == "name":
             continue
-        recorded, value, unit = values[key].to_numpy(), fresh[key].value, paper.describe(key).unit
-        assert not isinstance(value, str)
+        if key not in fresh:
+            broken.append(f"{key} is missing")
+            continue
+        value = fresh[key].value
+        if isinstance(value, str):
+            continue
         low = high = float(recorded[0])
         if np.ptp(recorded) > 1e-9 * np.abs(recorded).max():
             whole = bool((recorded == recorded.round()).all())

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.networks import NONE, SEEDS, Networks
+from tinyvgg.chapters.networks import Networks, read
 from tinyvgg.chapters.verdicts import lacking, needs
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces, terms_of
@@ -198,8 +198,7 @@ def crop_table(profile: str) -> pd.DataFrame:
 
     Numbers are means and standard deviations over networks.
     """
-    path = files.results() / f"{SEEDS}.csv"
-    rows = pd.read_csv(path, dtype=str) if path.is_file() else NONE.rows.assign(faces="")
+    rows = read([files.results() / "seeds.csv"])
     rows = rows[rows["profile"] == profile]
     of = {crop: Networks(rows[rows["faces"] == crop]) for crop in CROPS}
     if not all(map(len, of.values())):

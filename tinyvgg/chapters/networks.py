@@ -1,6 +1,8 @@
 """What was measured on several networks, which differ in nothing but their seed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,9 @@ from tinyvgg.training.experiments import Study
 
 LEAST = 5
 """Networks that a verdict takes."""
-SEEDS = "seeds"
+OF_A_SEED = ("faces", "fingerprint", "profile", "seed", "runs", "made_with")
+COLUMNS = [*OF_A_SEED[:4], "quantity", "value", "error", *OF_A_SEED[4:]]
+"""The columns of a table of networks."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,14 @@ class Networks:
         return known["value"].to_numpy(float), known["error"].to_numpy(float)
 
 
-NONE = Networks(
-    pd.DataFrame(
-        columns=["fingerprint", "profile", "seed", "quantity", "value", "error"], dtype=str
-    )
-)
+def read(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return the rows of those tables that are there, as the text that they hold."""
+    there = [path for path in paths if path.is_file()]
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in there]
+    return pd.concat([pd.DataFrame(columns=COLUMNS, dtype=str), *tables], ignore_index=True)
+
+
+NONE = Networks(read([]))
 
 
 def networks_of(study: Study) -> Networks:
@@ -50,8 +57,7 @@ def networks(profile: str, fingerprint: str) -> Networks:
     They are those of the committed table and of the tables that `tinyvgg seeds` made here; of a
     seed that is in both, the committed one.
     """
-    paths = [files.results() / f"{SEEDS}.csv", *sorted((files.build() / SEEDS).glob("*.csv"))]
-    tables = [pd.read_csv(path, dtype=str) for path in paths if path.is_file()]
-    rows = pd.concat(tables or [NONE.rows])
+    made = sorted((files.build() / "seeds").glob("*.csv"))
+    rows = read([files.results() / "seeds.csv", *made])
     own = rows[(rows["profile"] == profile) & (rows["fingerprint"] == fingerprint)]
     return Networks(own.drop_duplicates(["seed", "quantity"]).sort_values(["quantity", "seed"]))

@@ -420,6 +420,7 @@ def _begin(listening: Connection, threads: int) -> None:
     Thread(target=_end_with, args=(listening,), daemon=True).start()
     tqdm.set_lock(RLock())  # its own is a semaphore of the system, which outlives a killed process
     torch.set_num_threads(min(threads, torch.get_num_threads()))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # of what a worker starts
 
 
 def _end_with(listening: Connection) -> None:
