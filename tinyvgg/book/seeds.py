@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from timeit import timeit
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.benchmark import Timer
 
 from tinyvgg import files
 from tinyvgg.book import notebooks, reproduce
@@ -101,10 +101,17 @@ def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
 
 def images_a_second(experiment: Experiment) -> float:
     """Measure the speed of training with one thread, in a few steps."""
-    batch, size = experiment.recipe.batch, experiment.size
-    used = {"model": build_model(experiment), "images": torch.rand(batch, 3, size, size)}
-    step = "model(images).logsumexp(1).sum().backward()"
-    return float(batch / Timer(step, globals=used, num_threads=THREADS).timeit(STEPS).mean)
+    before, batch, size = torch.get_num_threads(), experiment.recipe.batch, experiment.size
+    torch.set_num_threads(THREADS)
+    model, images = build_model(experiment), torch.rand(batch, 3, size, size)
+
+    def step() -> None:
+        model(images).logsumexp(1).sum().backward()
+
+    step()  # the first one is slower
+    seconds = timeit(step, number=STEPS)
+    torch.set_num_threads(before)
+    return STEPS * batch / seconds
 
 
 def train(job: Job) -> Row:
