@@ -621,7 +621,8 @@ def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
 @click.option("-o", "--output", type=FOLDER, help="Folder (default: build/sheets).")
 def sheets(source: str, size: int, output: Path | None) -> None:
     """Write contact sheets of a source, every image as networks see it."""
-    from tinyvgg.faces.index import load_faces, write_sheets
+    from tinyvgg.chapters.photographs import write_sheets
+    from tinyvgg.faces.index import load_faces
 
     folder = output or files.build() / "sheets"
     loaded = load_faces(source, size)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tinyvgg import cli
+from tinyvgg.chapters import photographs as module
 from tinyvgg.errors import UserError
-from tinyvgg.faces import index as module
-from tinyvgg.faces.index import FaceIndex, Faces, load_faces, write_sheets
+from tinyvgg.faces.index import FaceIndex, Faces, load_faces
 
 
 def index(**columns: list[object]) -> FaceIndex:
@@ -75,7 +75,7 @@ def test_every_image_is_at_its_place_on_the_sheets(source, tmp_path: Path, monke
     monkeypatch.setattr(module, "CELL", 16)
     monkeypatch.setattr(module, "SHEET", (4, 3))
     faces = load_faces(source, 16, progress=False)
-    first, second = map(read, write_sheets(faces, tmp_path / "sheets"))
+    first, second = map(read, module.write_sheets(faces, tmp_path / "sheets"))
     gap, down = module.GAP, 16 + module.CAPTION + module.GAP
     for sheet, row, column, number in ((first, 1, 2, 6), (second, 0, 0, 12), (second, 1, 3, 19)):
         top, left = gap + row * down, gap + column * (16 + gap)

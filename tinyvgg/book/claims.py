@@ -38,10 +38,9 @@ def claims_page(
                 f"claim {claim.id} ({claim.title}) has no verdict: "
                 f"notebook {claim.chapter} has to record one"
             )
-    kinds = {
-        kind: [claim for claim in paper.claims() if claim.kind == kind]
-        for kind in ("asserted", "shown", "open")
-    }
+    kinds: dict[str, list[Claim]] = {"asserted": [], "shown": [], "open": []}
+    for claim in paper.claims():
+        kinds[claim.kind].append(claim)
     asserted = [judged[claim.id] for claim in kinds["asserted"]]
     page = TEMPLATES.get_template("claims.md.j2").render(
         citation=paper.load().source["citation"],

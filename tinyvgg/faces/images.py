@@ -262,8 +262,7 @@ class Looker:
 
     def _keep(self) -> None:
         plain = {path: [stamp, *_plain(facts)] for path, (stamp, facts) in self._known.items()}
-        text = json.dumps(plain, ensure_ascii=False)
-        write_text(self.file, text)
+        write_text(self.file, json.dumps(plain, ensure_ascii=False))
         self._new = False
 
 

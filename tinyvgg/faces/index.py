@@ -1,4 +1,4 @@
-"""Images with an index, as every source of faces yields them; their loading and contact sheets."""
+"""Images with an index, as every source of faces yields them, and their loading."""
 
 import hashlib
 import shutil
@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from jaxtyping import Float, Int, Integer, Shaped, UInt8
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -31,8 +30,6 @@ from tinyvgg.faces.sources import synthfaces
 PIXEL_SCALE = 256.0
 LARGEST = 400
 """Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
-SHEET = (16, 12)  # columns and rows of a contact sheet
-CELL, CAPTION, GAP = 96, 14, 6
 
 Rows = Integer[np.ndarray, "m"] | Sequence[int]
 
@@ -375,33 +372,3 @@ def _cut(part: _Part, size: int) -> Square:
     except Unusable as error:
         raise UserError(f"image {str(part.path)!r} {error}; start again") from None
     return photographs.cut(pixels, part.crop, size)
-
-
-def write_sheets(faces: Faces, folder: Path) -> list[Path]:
-    """Write all images of a set, with their names, in the order of the index; return the paths.
-
-    They are ``sheet-001.png`` and following; sheets of an earlier call are replaced.
-    """
-    most, names, written = SHEET[0] * SHEET[1], faces.index.table["path"].tolist(), []
-    for start in range(0, len(faces), most):
-        written.append(folder / f"sheet-{start // most + 1:03d}.png")
-        sheet = _sheet(faces.images[start : start + most], names[start : start + most])
-        files.write_whole(written[-1], sheet.save)
-    for path in set(folder.glob("sheet-[0-9][0-9][0-9].png")) - set(written):
-        path.unlink()
-    return written
-
-
-def _sheet(shown: UInt8[np.ndarray, "n s s 3"], names: list[str]) -> Image.Image:
-    columns, across, down = min(SHEET[0], len(shown)), CELL + GAP, CELL + CAPTION + GAP
-    size = (columns * across + GAP, -(-len(shown) // columns) * down + GAP)
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(9)
-    for place, (image, name) in enumerate(zip(shown, names, strict=True)):
-        left, top = GAP + across * (place % columns), GAP + down * (place // columns)
-        cell = Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC)
-        sheet.paste(cell, (left, top))
-        plain = Path(name).stem.encode("latin-1", "replace").decode("latin-1")
-        short = plain if len(plain) < 20 else f"...{plain[-16:]}"
-        draw.text((left, top + CELL), short, "black", font)
-    return sheet

@@ -4,7 +4,7 @@ This is the border to the renderer: the rest of the package imports `synthfaces`
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -222,12 +222,11 @@ _SYNTHETIC = Terms(
     may_commit=True,
     shows_people=False,
 )
-_SYNTHETIC_IN_RAFD_FORM = Terms(
-    "synthetic faces in the form of the Radboud Faces Database",
-    _SYNTHETIC.licence,
+_SYNTHETIC_IN_RAFD_FORM = replace(
+    _SYNTHETIC,
+    name="synthetic faces in the form of the Radboud Faces Database",
     notice="The faces are synthetic, in the form of the Radboud Faces Database; they show nobody.",
-    may_publish=True,
-    shows_people=False,
+    may_commit=False,
 )
 _LANGNER = (
     "Langner, O., Dotsch, R., Bijlstra, G., Wigboldus, D. H. J., Hawk, S. T., & van Knippenberg, "
