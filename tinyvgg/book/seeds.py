@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from timeit import timeit
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from tinyvgg.chapters.networks import COLUMNS, OF_A_SEED, read
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
-from tinyvgg.training.runs import Experiment, build_model, is_complete, read_manifest
 from tinyvgg.training.settings import RECORDED, TRAINED
 from tinyvgg.training.sweeps import Job, Row
 
@@ -30,7 +28,6 @@ NUMERIC = ("02", "03", "04", "06", "07", "08", "09")
 """The notebooks whose numbers depend on the networks."""
 THREADS = 1
 """Threads of each training and notebook, so that no number depends on how many run at once."""
-STEPS = 8
 
 
 def table_path(profile: str, faces: str) -> Path:
@@ -54,7 +51,8 @@ def make_table(
     """
     trainings = sweeps.plan(study, (), seeds, {}, ())
     count = workers or synthfaces.cores()
-    print(forecast(study, trainings, 1 if scheduler else count), flush=True)
+    said = sweeps.forecast(study, trainings, 1 if scheduler else count)
+    print(f"{said}; then come the notebooks of each seed", flush=True)
     failed: list[tuple[Job, Row]] = []
     places = sweeps.cluster(scheduler) if scheduler else sweeps.processes(count)
     with places as executor:
@@ -73,45 +71,6 @@ def make_table(
     if analyses:
         print(f"The table: {path}")
     return len(failed)
-
-
-def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
-    """Say what is there and how long the rest will take, judged by networks that are there."""
-    experiments = [study.varied(job.seed, {}).experiment(job.task) for job in jobs]
-    done = [read_manifest(e.folder, hashes=False) for e in experiments if is_complete(e.folder)]
-    left = len(experiments) - len(done)
-    said = f"{len(experiments)} networks, {len(done)} of them trained"
-    if not left:
-        return f"{said}; what is new are notebooks of {len({job.seed for job in jobs})} seeds"
-    if done:
-        each = sum(float(manifest["seconds"]) for manifest in done) / len(done)
-        basis = "as those did on average"
-    else:
-        first = experiments[0]
-        images = len(study.varied(jobs[0].seed, {}).split(first.task).train)
-        speed, epochs = images_a_second(first), first.recipe.epochs
-        each = images * epochs / speed
-        basis = f"at {speed:.0f} images a second and {epochs} epochs, the most there can be"
-    hours = left * each / at_once / 3600
-    return (
-        f"{said}; the other {left} take about {hours:.1f} hours, {at_once} at a time,"
-        f" {each / 60:.0f} minutes each ({basis}); then come the notebooks"
-    )
-
-
-def images_a_second(experiment: Experiment) -> float:
-    """Measure the speed of training with one thread, in a few steps."""
-    before, batch, size = torch.get_num_threads(), experiment.recipe.batch, experiment.size
-    torch.set_num_threads(THREADS)
-    model, images = build_model(experiment), torch.rand(batch, 3, size, size)
-
-    def step() -> None:
-        model(images).logsumexp(1).sum().backward()
-
-    step()  # the first one is slower
-    seconds = timeit(step, number=STEPS)
-    torch.set_num_threads(before)
-    return STEPS * batch / seconds
 
 
 def train(job: Job) -> Row:

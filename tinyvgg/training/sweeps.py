@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from threading import Lock, RLock, Thread
+from timeit import timeit
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
 from tinyvgg.training.experiments import Study, held, open_study
 from tinyvgg.training.loop import check_device
-from tinyvgg.training.runs import Run, as_json, is_complete
+from tinyvgg.training.runs import Experiment, Run, as_json, build_model, is_complete, read_manifest
 from tinyvgg.training.settings import TRAINED, world_size
 from tinyvgg.training.watching import ProgressBar, Watcher
 
@@ -295,6 +296,42 @@ def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
         print(f"{state:<8} {job.name}")
     counts = ", ".join(f"{count} {state}" for state, count in Counter(found).items())
     print(f"{len(jobs)} jobs: {counts}")
+
+
+def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
+    """Say what is trained and how long the rest will take, judged by what is trained."""
+    experiments = [study.varied(j.seed, dict(j.settings)).experiment(j.task) for j in jobs]
+    done = [read_manifest(e.folder, hashes=False) for e in experiments if is_complete(e.folder)]
+    left, said = len(jobs) - len(done), f"{len(jobs)} networks, {len(done)} of them trained"
+    if not left:
+        return said
+    if done:
+        each, basis = sum(float(run["seconds"]) for run in done) / len(done), "as those did"
+    else:
+        first, epochs = experiments[0], experiments[0].recipe.epochs
+        speed = images_a_second(first)
+        each = len(study.split(first.task).train) * epochs / speed
+        basis = f"at {speed:.0f} images a second and {epochs} epochs, the most there can be"
+    hours, minutes = left * each / at_once / 3600, each / 60
+    return (
+        f"{said}; the other {left} take about {hours:.1f} hours, {at_once} at a time,"
+        f" {minutes:.0f} minutes each ({basis})"
+    )
+
+
+def images_a_second(experiment: Experiment, steps: int = 8) -> float:
+    """Measure the speed of training with one thread, in a few steps."""
+    before, batch, size = torch.get_num_threads(), experiment.recipe.batch, experiment.size
+    torch.set_num_threads(1)
+    model, images = build_model(experiment), torch.rand(batch, 3, size, size)
+
+    def step() -> None:
+        model(images).logsumexp(1).sum().backward()
+
+    step()  # the first one is slower
+    seconds = timeit(step, number=steps)
+    torch.set_num_threads(before)
+    return steps * batch / seconds
 
 
 def do_jobs(
