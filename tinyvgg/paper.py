@@ -267,7 +267,7 @@ Row = tuple[str, str, Ours] | tuple[str, str, Ours, Interval | None]
 
 @runtime_checkable
 class Measured(Protocol):
-    """Quantities of several networks by their keys, as `tinyvgg.chapters.networks` reads them."""
+    """Quantities of several networks by their keys."""
 
     def __len__(self) -> int: ...
 
