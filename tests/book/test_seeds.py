@@ -73,7 +73,7 @@ def test_each_seed_is_trained_and_analysed_once_and_has_its_rows(command, worksh
         study = open_study("smoke", command[4], seed, progress=False)
         assert name == study.run("class").name
         assert table["fingerprint"][seed] == study.faces.fingerprint
-        assert "1 thread" in table["made_with"][seed]
+        assert "threads 1" in table["made_with"][seed]
     before, times = path.read_bytes(), [each.stat() for each in workshop.root.rglob("02*.ipynb")]
     assert cli.main([*command, "1"]) == 0
     assert path.read_bytes() == before

@@ -93,7 +93,9 @@ def analyse(job: Job) -> Row:
             if not reproduce.is_current(source, made, facts):
                 reproduce.execute(source, made, facts)
     capability = torch.backends.cpu.get_cpu_capability()
-    made_with = f"torch {torch.__version__}, numpy {np.__version__}, {capability}, 1 thread"
+    made_with = (
+        f"torch {torch.__version__}, numpy {np.__version__}, {capability}, threads {THREADS}"
+    )
     values = (study.source, fingerprint, job.profile, job.seed, " ".join(names), made_with)
     return dict(zip(OF_A_SEED, values, strict=True))
 

@@ -15,7 +15,7 @@ from tinyvgg.book import records, reproduce
 from tinyvgg.book.records import Number, differences
 from tinyvgg.book.reproduce import Reproduction
 from tinyvgg.chapters.networks import LEAST, Networks, networks
-from tinyvgg.chapters.statistics import chances, of_another
+from tinyvgg.chapters.statistics import chances, count_of, log_count, of_another
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.settings import FITTED, RECORDED, SHIPPED, TRAINED
@@ -107,7 +107,7 @@ def one_more(rows: pd.DataFrame, fresh: Mapping[str, Number], broken: list[str])
         if np.ptp(recorded) > 1e-9 * np.abs(recorded).max():
             whole = bool((recorded == recorded.round()).all())
             counted = recorded.min() >= 0 and value >= 0 and (unit == "count" or whole)
-            scale, back = (np.log1p, np.expm1) if counted else (np.asarray, np.asarray)
+            scale, back = (log_count, count_of) if counted else (np.asarray, np.asarray)
             judged[key] = scale(recorded), float(scale(float(value)))
             low, high = map(float, map(back, of_another(judged[key][0]).interval(LEVEL)))
         elif not Number(low).same(Number(float(value))):

@@ -1,4 +1,4 @@
-"""Counts, rates and the uncertainty of both, and what tells whether sets are the same."""
+"""Counts and rates with their uncertainty, and digests of sets of pixels."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -146,6 +146,11 @@ def of_another(values: Float[np.ndarray, "n"]) -> Student:
 def log_count(count: Any) -> Any:
     """Return the logarithm of a count plus one half: the scale on which networks' counts spread."""
     return np.log(np.asarray(count) + 0.5)
+
+
+def count_of(logarithm: Any) -> Any:
+    """Return the count that `log_count` made a logarithm of."""
+    return np.exp(logarithm) - 0.5
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

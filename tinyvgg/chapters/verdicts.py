@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numpy as np
 import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Markdown, display
@@ -19,6 +18,7 @@ from tinyvgg.chapters.statistics import (
     Estimate,
     Interval,
     bootstrap_interval,
+    count_of,
     holm,
     log_count,
     of_another,
@@ -118,7 +118,7 @@ def _measured(test: paper.Test, networks: Networks) -> Result:
     bound, counted = test.bound, paper.describe(test.number).unit == "count"
     if test.within and counted:
         another = of_another(log_count(values))
-        (low, high), p = np.exp(another.interval()) - 0.5, another.p_value(float(log_count(bound)))
+        (low, high), p = map(count_of, another.interval()), another.p_value(float(log_count(bound)))
     else:
         of = of_another(values) if test.within else over_networks(values, errors)
         (low, high), p = of.interval(), of.p_value(bound)
@@ -168,25 +168,27 @@ def fact(test: paper.Test, result: Result) -> str:
     return f"{mean}, {test.asserted} {bound} in {result.agreeing} of {result.networks} networks"
 
 
-def told(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
+def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     """Return a verdict as Markdown: the outcome, then each test with this run's number.
 
-    Of claims without tests it is the outcome and the reason.
+    The reason follows the outcome where no test says more.
     """
-    if not verdict.results:
-        return f"**{verdict.verdict}**: {escaped(verdict.reason)}"
-    lines = [f"**{verdict.verdict}**", ""]
+    measured = any(result.mean is not None for result in verdict.results)
+    lines = [f"**{verdict.verdict}**" + ("" if measured else f": {escaped(verdict.reason)}"), ""]
     for test, result in verdict.parts:
-        unit, more = paper.describe(test.number).unit, []
+        unit = paper.describe(test.number).unit
+        more = [fact(test, result)] if measured else []
         if result.spread is not None:
             more.append(f"standard deviation {_mean(result.spread, unit)}")
         if result.p is not None:
             more.append(f"p {'< 0.001' if result.p < 0.001 else f'= {result.p:.2g}'}")
         if test.number in ours:
             more.append(f"this run {paper.show(ours[test.number], unit)}")
-        about = f"{'' if test.central else 'listed, '}{result.verdict}"
-        lines.append(f"- {test.says} (*{about}*): {'; '.join([fact(test, result), *more])}")
-    return "\n".join(lines)
+        about = [] if test.central else ["listed"]
+        about += [result.verdict] if measured else []
+        marked = f" (*{', '.join(about)}*)" if about else ""
+        lines.append(f"- {test.says}{marked}: {'; '.join(more) or 'not measured'}")
+    return "\n".join(lines).rstrip()
 
 
 def escaped(text: str) -> str:
@@ -300,7 +302,7 @@ def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
         record_verdict(found)
         rule = [f"*Rule.* {about.rule}"] if about.rule else []
         parts += [f"**{about.id}: {about.title}.** {about.statement}.", *rule]
-        parts.append(told(found, _recorded))
+        parts.append(as_markdown(found, _recorded))
     return Markdown("\n\n".join(parts))
 
 

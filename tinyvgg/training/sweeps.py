@@ -399,7 +399,7 @@ def train_all(study: Study) -> None:
         study.run(task)
 
 
-class _Telling(Watcher):
+class _Reporting(Watcher):
     """A watcher that passes everything on to a progress bar of another process."""
 
     def __init__(self, bar: Connection) -> None:
@@ -412,7 +412,7 @@ def _train(job: Job, address: Any) -> None:
     with at_home(job.home), Client(address) as bar:
         bar.send(job.task)
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
-        study.run(job.task, watchers=[_Telling(bar)])
+        study.run(job.task, watchers=[_Reporting(bar)])
 
 
 def _follow(listener: Listener, shown: bool) -> None:
