@@ -65,7 +65,7 @@ speeds = {}
 for run in runs:
     seconds = float(run.timings["seconds"].sum())
     speeds[names[run.task]] = {
-        "device": run.device,
+        "device": run.manifest["device"],
         "minutes": round(seconds / 60, 1),
         "images a second": round(run.manifest["training_images"] * len(run.history) / seconds),
         "images a second, paper": paper.quantity("p1.both.images_per_second").text,

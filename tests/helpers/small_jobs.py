@@ -36,7 +36,7 @@ def two_tasks(folder: Path) -> str:
 
 def train_both(faces: str, epochs: int) -> None:
     """Train both networks of a small study."""
-    train_all(open_study("smoke", faces, 0, False, {"epochs": epochs}))
+    train_all(open_study("smoke", faces, 0, True, {"epochs": epochs}))
 
 
 def sweeping(faces: str, *more: str) -> list[str]:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tinyvgg import files as paths
+from tinyvgg.training.batches import Resident
 from tinyvgg.training.loop import Parts, train
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
@@ -20,16 +21,15 @@ RECIPE = Recipe(epochs=4, batch=5, rate=0.05)
 PARTS = Parts(np.arange(0, 22), np.arange(22, 30))
 
 
-class SmallSet:
-    """A source that notes the requested rows, and can interrupt after some batches."""
+class SmallSet(Resident):
+    """A set that notes the requested rows, and can interrupt after some batches."""
 
     def __init__(self, interrupt_at: int | None = None) -> None:
-        generator = torch.Generator().manual_seed(1)
-        self.labels = torch.arange(30) % 2
-        self.images = torch.rand(30, 3, 16, 16, generator=generator)
-        self.images[self.labels == 1, 0] += 0.5
-        self.interrupt_at = interrupt_at
-        self.seen: list[list[int]] = []
+        images = torch.rand(30, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+        labels = torch.arange(30) % 2
+        images[labels == 1, 0] += 0.5
+        seen: list[list[int]] = []
+        vars(self).update(images=images, labels=labels, interrupt_at=interrupt_at, seen=seen)
 
     def batches(self, groups: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in groups:

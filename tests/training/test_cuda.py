@@ -1,4 +1,4 @@
-"""Training on a GPU: a captured step does what a plain one does. Skipped where there is none."""
+"""Training on a GPU. Skipped where there is none."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ import torch
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, same
 from tinyvgg.training.batches import Resident, Scaling
-from tinyvgg.training.loop import WARM_UP, Step, train
+from tinyvgg.training.loop import train
 from tinyvgg.training.watching import Epoch, Trained, Watcher
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -36,27 +36,6 @@ def test_it_trains_as_the_processor_does(tmp_path: Path) -> None:
         assert one.gradients == pytest.approx(two.gradients, rel=1e-2)
     for left, right in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(left.cpu(), right, rtol=1e-2, atol=1e-4)
-
-
-def test_a_captured_step_gives_the_bits_of_a_plain_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain: list[int] = []
-    original = Step._run
-
-    def counted(step: Step, images: torch.Tensor, *rest: object) -> None:
-        plain.append(len(images))
-        original(step, images, *rest)
-
-    monkeypatch.setattr(Step, "_run", counted)
-    captured, model = run(tmp_path / "captured")
-    full = RECIPE.batch
-    assert plain.count(full) == WARM_UP + 1, "some to warm up, one to capture"
-    assert plain.count(len(PARTS.train) % full) == 6, "the incomplete batch of each epoch"
-    monkeypatch.setattr(Step, "_can_capture", lambda *_: False)
-    uncaptured, other = run(tmp_path / "plain")
-    assert captured.history == uncaptured.history
-    assert same(model, other)
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])

@@ -55,7 +55,7 @@ def test_both_killed_and_started_again_they_end_with_the_same_bits(
     tmp_path: Path, home: Path, command: list[str], trained: Path
 ) -> None:
     both = pair(tmp_path, cli.main, command)
-    wait_for(lambda: list(home.glob("runs/*/checkpoint-before.safetensors")), *both)
+    wait_for(lambda: list(home.glob("runs/*/checkpoint.safetensors")), *both)
     for process in both:
         process.kill()
         process.end()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,20 +50,6 @@ def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Sc
     r, g, b = mean.tolist()
     x, y, z = deviation.tolist()
     return Scaling((r, g, b), (x, y, z))
-
-
-@runtime_checkable
-class Source(Protocol):
-    """A source of images and labels by their rows."""
-
-    @property
-    def labels(self) -> Int[Tensor, "n"]:
-        """Labels of all images."""
-        ...
-
-    def batches(self, groups: Sequence[Rows]) -> Iterator[Batch]:
-        """Return the batches of some groups of rows, in their order, on the device."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,7 @@
-"""Checkpoints: the state of a training in one safetensors file, and the one before it.
+"""Checkpoints: the state of a training in one safetensors file, which is written whole."""
 
-Each is written beside its place and moved there; if the process dies, one of the two is whole.
-"""
-
-import errno
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +17,6 @@ from tinyvgg.training.watching import Epoch
 
 FORMAT = 2
 NAME = "checkpoint.safetensors"
-PREVIOUS = "checkpoint-before.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,45 +40,31 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the one that was there becomes the previous one."""
+    """Write a checkpoint in place of the one that was there."""
     tensors = {name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     stands = {name: value for name, value in vars(checkpoint).items() if name != "tensors"}
     history = [epoch.plain for epoch in checkpoint.history]
     plain = json.dumps({"format": FORMAT, **stands, "history": history})
     metadata = {"checkpoint": plain, "sha256": _digest(tensors, plain)}
-
-    def write(temporary: Path) -> None:
-        save_file(tensors, temporary, metadata)
-        if (folder / NAME).exists():
-            os.replace(folder / NAME, folder / PREVIOUS)
-
     try:
-        paths.write_whole(folder / NAME, write)
+        paths.write_whole(folder / NAME, lambda to: save_file(tensors, to, metadata))
     except (OSError, SafetensorError) as error:
-        size = sum(tensor.nbytes for tensor in tensors.values())
-        raise UserError(_not_written(folder, error, size, len(checkpoint.history))) from None
+        size = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
+        raise UserError(
+            f"checkpoint in {str(folder)!r}, {size:.1f} MB, cannot be written ({error}): make room"
+            " or set TINYVGG_HOME to another disk; what was saved before it stays"
+        ) from None
 
 
-def load(folder: Path, training: str) -> tuple[Checkpoint | None, str]:
-    """Return the last good checkpoint (None if there is none) and the fault of a newer one."""
-    faults: list[str] = []
-    for path in (folder / NAME, folder / PREVIOUS):
-        if path.exists():
-            try:
-                return _read(path, training), "; ".join(faults)
-            except ValueError as error:
-                faults.append(f"checkpoint {str(path)!r} {error}")
-    if faults:
-        them = "it" if len(faults) == 1 else "them"
-        raise UserError(f"{'; '.join(faults)}: remove {them} to train from the start")
-    return None, ""
-
-
-def remove(folder: Path) -> None:
-    """Remove the checkpoints of a training that is complete."""
-    for name in (NAME, PREVIOUS):
-        (folder / name).unlink(missing_ok=True)
+def load(folder: Path, training: str) -> Checkpoint | None:
+    """Return the checkpoint of a training; None if there is none."""
+    path = folder / NAME
+    try:
+        return _read(path, training) if path.exists() else None
+    except ValueError as error:
+        way = "remove it to train from the start"
+        raise UserError(f"checkpoint {str(path)!r} {error}: {way}") from None
 
 
 def _read(path: Path, training: str) -> Checkpoint:
@@ -115,17 +94,3 @@ def _digest(tensors: Mapping[str, Tensor], plain: str) -> str:
         digest.update(name.encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _not_written(folder: Path, error: Exception, size: int, epoch: int) -> str:
-    """Describe a write that failed, with the way out."""
-    place, kept = f"checkpoint in {str(folder)!r}", "there is none before it"
-    if (folder / NAME).exists() or (folder / PREVIOUS).exists():
-        kept = "the last good one is kept, and the same command goes on from it"
-    if getattr(error, "errno", None) != errno.ENOSPC and "os error 28" not in str(error).lower():
-        return f"the {place} cannot be written ({error}); {kept}"
-    free = shutil.disk_usage(folder).free / 1e6
-    return (
-        f"no space is left for the {place} after epoch {epoch}: it needs {size / 1e6:.1f} MB,"
-        f" {free:.1f} MB are free; make room or set TINYVGG_HOME to another disk; {kept}"
-    )

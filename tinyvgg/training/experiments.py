@@ -23,14 +23,7 @@ from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
 from tinyvgg.training.loop import Parts, agree, assemble, check_device, predict, train
-from tinyvgg.training.runs import (
-    Experiment,
-    Run,
-    build_model,
-    is_complete,
-    read_manifest,
-    shipped,
-)
+from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest, shipped
 from tinyvgg.training.settings import (
     NETWORKS,
     PROFILES,
@@ -181,7 +174,7 @@ def _train(
         "training_images": len(rows.train),
     }
     run_folder.write(folder, writers, facts)
-    checkpoints.remove(folder)
+    (folder / checkpoints.NAME).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -194,6 +187,7 @@ class Study:
     progress: bool = True  # whether to show progress bars
     settings: Mapping[str, Any] = field(default_factory=dict)  # departures from the profile
     networks: str = TRAINED  # its own, or those that ship with the project: SHIPPED
+    _runs: dict[str, Run] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def faces(self) -> Faces:
@@ -233,10 +227,6 @@ class Study:
             seed=self.seed,
             design=changed(Design(), self.settings),
         )
-
-    @cached_property
-    def _runs(self) -> dict[str, Run]:
-        return {}
 
     def run(self, task: str, *, device: str | None = None, watchers: Sequence[Watcher] = ()) -> Run:
         """Return the trained network of a task; trained on first use, loaded ever after."""

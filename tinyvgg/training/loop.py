@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -25,7 +25,7 @@ from torch import Tensor, nn, optim
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_one_of
 from tinyvgg.training import checkpoints, watching
-from tinyvgg.training.batches import Rows, Source
+from tinyvgg.training.batches import Resident, Rows
 from tinyvgg.training.checkpoints import Checkpoint
 from tinyvgg.training.settings import Recipe, world_size
 from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher
@@ -33,8 +33,6 @@ from tinyvgg.training.watching import Epoch, Plan, Trained, Watcher
 DEVICES = ("cuda", "mps", "cpu")
 PATIENCE = timedelta(days=7)
 """The longest wait for the first process, which may itself wait for another training to end."""
-WARM_UP = 3
-"""Steps before one is captured, in which libraries set themselves up."""
 TEST_BATCH = 48
 GRADIENT_SAMPLES = 8
 """Steps of an epoch, spread evenly, at which the norms of the gradients are taken."""
@@ -140,8 +138,6 @@ def _shared(groups: Sequence[Rows], rank: int, size: int) -> list[tuple[Rows, in
 class Step:
     """A step on one batch; the same instance serves a whole training.
 
-    On a CUDA device a step on a full batch is captured once, as a graph of kernels, and replayed.
-
     Its ``sums`` over the steps of an epoch are on the device, so that no step has to wait for them.
     """
 
@@ -170,8 +166,6 @@ class Step:
             "squares": zero.to(real).repeat(len(self.layers)),  # of gradients' norms, by layer
             "samples": zero.clone(),  # steps at which these were taken
         }
-        self._captured: _Captured | None = None
-        self._warm = 0
 
     def __call__(
         self,
@@ -185,40 +179,6 @@ class Step:
         The last `filling` images do not count, but make up for missing ones; `size` is the number
         of images of the batch in all processes, None for those that are passed.
         """
-        if not self._can_capture(len(labels)):
-            self._run(images, labels, filling, size)
-        elif self._captured:
-            self._captured.replay(images, labels)
-        elif self._warm < WARM_UP:
-            self._warm += 1
-            stream = torch.cuda.Stream()  # another one, as for a capture
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                self._run(images, labels, 0, None)
-            torch.cuda.current_stream().wait_stream(stream)
-        else:
-            self._captured = _Captured(self, images, labels)
-            self._captured.replay(images, labels)
-
-    @torch.no_grad()
-    def sample_gradients(self) -> None:
-        """Add the norms of the last step's gradients to the sums."""
-        gradients = [weight.grad for weight in self.layers.values()]
-        if self._captured and self._captured.was_last:
-            gradients = self._captured.gradients
-        norms = torch.stack([gradient.norm() for gradient in gradients])
-        self.sums["squares"].add_(norms.to(self.sums["squares"].dtype).square())
-        self.sums["samples"].add_(1)
-
-    def gradient_norms(self) -> dict[str, float]:
-        """Return, for each layer, the root mean square of its gradient's norm at the samples."""
-        samples = max(1, int(self.sums["samples"]))
-        norms = (self.sums["squares"] / samples).sqrt().tolist()
-        return dict(zip(self.layers, norms, strict=True))
-
-    def _run(self, images: Tensor, labels: Tensor, filling: int, size: int | None) -> None:
-        if self._captured:
-            self._captured.was_last = False
         self.optimiser.zero_grad(set_to_none=True)
         counting = len(labels) - filling
         labels = labels[:counting]
@@ -233,6 +193,19 @@ class Step:
         self._add(loss.detach(), logits.detach().argmax(1) != labels)
 
     @torch.no_grad()
+    def sample_gradients(self) -> None:
+        """Add the norms of the last step's gradients to the sums."""
+        norms = torch.stack([weight.grad.norm() for weight in self.layers.values()])
+        self.sums["squares"].add_(norms.to(self.sums["squares"].dtype).square())
+        self.sums["samples"].add_(1)
+
+    def gradient_norms(self) -> dict[str, float]:
+        """Return, for each layer, the root mean square of its gradient's norm at the samples."""
+        samples = max(1, int(self.sums["samples"]))
+        norms = (self.sums["squares"] / samples).sqrt().tolist()
+        return dict(zip(self.layers, norms, strict=True))
+
+    @torch.no_grad()
     def _add(self, loss: Tensor, wrong: Tensor) -> None:
         sums = self.sums
         sums["loss"].add_(loss)
@@ -242,37 +215,10 @@ class Step:
         first = loss.isfinite().logical_not() & (sums["bad_step"] == 0)
         sums["bad_step"].copy_(torch.where(first, sums["steps"], sums["bad_step"]))
 
-    def _can_capture(self, images: int) -> bool:
-        """Return whether a step is a full batch on one GPU by an optimiser that can be captured."""
-        return (
-            self.device.type == "cuda"
-            and self.processes == 1
-            and images == self.recipe.batch
-            and self.recipe.optimiser == "sgd"
-        )
-
-
-class _Captured:
-    """A step as a graph of kernels that is launched at once."""
-
-    def __init__(self, step: Step, images: Tensor, labels: Tensor) -> None:
-        self.images, self.labels = images.clone(), labels.clone()
-        self.graph = torch.cuda.CUDAGraph()
-        self.was_last = False
-        with torch.cuda.graph(self.graph):
-            step._run(self.images, self.labels, 0, None)
-        self.gradients = [weight.grad for weight in step.layers.values()]
-
-    def replay(self, images: Tensor, labels: Tensor) -> None:
-        self.images.copy_(images)
-        self.labels.copy_(labels)
-        self.graph.replay()
-        self.was_last = True
-
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, source: Source, rows: Int[np.ndarray, "b"]
+    model: nn.Module, source: Resident, rows: Int[np.ndarray, "b"]
 ) -> tuple[Float[Tensor, "b k"], Int[Tensor, "b"]]:
     """Return logits and labels of rows, on the CPU; the model is left in evaluation mode."""
     model.eval()
@@ -297,7 +243,7 @@ class Parts:
 
 def train(
     model: nn.Module,
-    source: Source,
+    source: Resident,
     parts: Parts,
     recipe: Recipe,
     seed: int,
@@ -343,7 +289,7 @@ class _Training:
     """A training between two of its steps."""
 
     model: nn.Module
-    source: Source
+    source: Resident
     parts: Parts
     recipe: Recipe
     seed: int
@@ -373,12 +319,13 @@ class _Training:
         self.constant = watching.constant_loss(self.source.labels.cpu().numpy()[self.parts.train])
 
     def run(self) -> Trained:
-        fault = self._resume()
+        self._resume()
         images = len(self.parts.train)
         plan = Plan(self.recipe, images, self._seen(), tuple(self.history))
-        with watching.watched(self.watchers, plan):
-            if fault:
-                self._say(f"{fault}; going on from the one before it")
+        with ExitStack() as ends:
+            for watcher in self.watchers:
+                ends.callback(watcher.end)
+                watcher.begin(plan)
             while not (ended := plan.ended(self.history)):
                 self._epoch()
         if self.kept:
@@ -439,11 +386,11 @@ class _Training:
         for values in self.step.sums.values():
             values.zero_()
         self._save()
+        stuck = watching.plateau(self.history, self.constant)
         for watcher in self.watchers:
             watcher.epoch(epoch, unreported)
-        stuck = watching.plateau(self.history, self.constant)
-        if stuck:
-            self._say(stuck)
+            if stuck:
+                watcher.say(stuck)
 
     def _tested(self) -> Epoch:
         """Return the epoch that has just been trained, with its tests."""
@@ -503,10 +450,6 @@ class _Training:
             last = self.folder if (self.folder / checkpoints.NAME).exists() else None
             raise UserError(watching.not_finite(total, *place, self.recipe, last))
 
-    def _say(self, text: str) -> None:
-        for watcher in self.watchers:
-            watcher.say(text)
-
     def _save(self) -> None:
         """Write a checkpoint; the first process does."""
         if self.rank:
@@ -524,12 +467,12 @@ class _Training:
         checkpoint = Checkpoint(self.name, self.done, tensors, tuple(self.history), *times)
         checkpoints.save(self.folder, checkpoint)
 
-    def _resume(self) -> str:
-        """Go on from the last good checkpoint; return the fault of a newer one."""
-        loaded = checkpoints.load(self.folder, self.name) if self.rank == 0 else (None, "")
-        found, fault = agree(self.fabric, loaded)
+    def _resume(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        loaded = checkpoints.load(self.folder, self.name) if self.rank == 0 else None
+        found = agree(self.fabric, loaded)
         if found is None:
-            return str(fault)
+            return
         self.model.load_state_dict(found.group("model"))
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in found.group("optimiser").items():
@@ -545,4 +488,3 @@ class _Training:
         self.history, self.seconds = list(found.history), list(found.seconds)
         self.done, self.elapsed = found.step, found.elapsed
         self.sessions = found.sessions + 1
-        return str(fault)

@@ -174,8 +174,7 @@ class Run:
     @property
     def ended(self) -> str:
         """When and why its training ended, as "after 31 epochs, ..." (`Recipe.ended`)."""
-        wrong = self.history["train_error"] * self.manifest["training_images"]
-        return self.experiment.recipe.ended(wrong.round().astype(int).tolist())
+        return str(self.manifest["ended"])
 
     @property
     def last_errors(self) -> list[int]:
@@ -194,11 +193,6 @@ class Run:
         """Logits of the test part, in the order of ``split.test``."""
         with np.load(self.folder / PREDICTIONS) as stored:
             return torch.from_numpy(stored["logits"])
-
-    @property
-    def device(self) -> str:
-        """The device that it was trained on."""
-        return str(self.manifest["device"])
 
     @property
     def weights_hash(self) -> str:
@@ -318,12 +312,12 @@ def listed() -> pd.DataFrame:
         # without hidden files, which come and go while a run is trained
         facts = [path.stat() for path in folder.glob("[!.]*") if path.is_file()]
         kept = manifest if state == COMPLETE else {}
-        accuracy, why = kept.get("accuracy"), kept.get("ended")
         changed = [fact.st_mtime for fact in facts] or [folder.stat().st_mtime]
-        ended = manifest.get("finished", max(changed))
+        age = time.time() - manifest.get("finished", max(changed))
         seed = _plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
-        rows.append((folder.name, state, accuracy, seed, time.time() - ended, size, why))
+        results = kept.get("accuracy"), seed, age, size, kept.get("ended")
+        rows.append((folder.name, state, *results))
     names = ["name", "state", "accuracy", "seed", "age", "size", "ended"]
     table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})
     return table.sort_values(["age", "name"], ignore_index=True)
@@ -331,20 +325,14 @@ def listed() -> pd.DataFrame:
 
 def load_trained(name: str) -> Run:
     """Return the complete run with a name, or with the only name that has this part."""
-    known = [folder.name for folder in _folders()]
+    known = [folder.name for folder in _folders() if is_complete(folder)]
     found = [name] if name in known else [one for one in known if name and name in one]
-    if not known:
-        raise UserError(f"run {name!r} is not there: {str(paths.runs())!r} has none")
     if len(found) > 1:
         raise UserError(f"run {name!r} could be {some(found)}; give more of its name")
     if not found:
-        raise UserError(f"run {name!r} is not one of {some(known)}")
+        there = f"not one of {some(known)}" if known else "not there"
+        raise UserError(f"run {name!r} is {there}; 'tinyvgg runs' lists those that are complete")
     folder = paths.runs() / found[0]
-    if not is_complete(folder):
-        raise UserError(
-            f"run {folder.name!r} is {INTERRUPTED} or {TRAINING}; name one that is complete, of"
-            " those that 'tinyvgg runs' lists"
-        )
     manifest = read_manifest(folder)
     return Run(Experiment.of(_plain(folder / CONFIGURATION)), manifest=manifest, folder=folder)
 

@@ -1,6 +1,5 @@
 """Sweeps: networks over seeds and settings, and the findings of rules in their errors."""
 
-import json
 import logging
 import os
 import signal
@@ -9,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product
 from multiprocessing import get_context
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock, RLock, Thread
-from timeit import timeit
+from timeit import repeat
 from typing import Any
 
 import pandas as pd
@@ -31,13 +30,12 @@ from tinyvgg.faces.sources import absolute, synthfaces, tasks_of
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore
 from tinyvgg.training import checkpoints
-from tinyvgg.training.experiments import Study, held, open_study
+from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.loop import check_device
-from tinyvgg.training.runs import Experiment, Run, as_json, build_model, is_complete, read_manifest
+from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
 from tinyvgg.training.settings import TRAINED, world_size
-from tinyvgg.training.watching import ProgressBar, Watcher
+from tinyvgg.training.watching import ProgressBar
 
-EXPLAINED = "explained.json"
 BATCH = 16
 """Errors that are explained at a time."""
 TRIES = 3
@@ -94,54 +92,21 @@ def plan(
     ]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The finding of a rule in the errors of a run, all of which are explained."""
+def explain(run: Run, rule: Rule) -> tuple[float | None, int]:
+    """Return how many pixels a rule finds in an error of a run, and how many errors it repairs.
 
-    errors: int
-    pixels: float | None  # mean number of backtracked pixels; None where there is no error
-    repaired: int  # errors whose answer is the true class once these pixels are suppressed
-
-
-def explain(run: Run, names: Sequence[str]) -> dict[str, Finding]:
-    """Return the findings of rules in the errors of a run, which are kept with it.
-
-    Backtracking starts from the predicted class; no rule knows the true one.
+    Backtracking starts from the predicted class; no rule knows the true one. The number of pixels
+    is the mean over all errors, None where there are none. An error is repaired if its answer is
+    the true class once its pixels are suppressed.
     """
-    rules = {name: NAMED[name] for name in names}
-    kept = _kept(run.folder, run.weights_hash)
-    if not {repr(rule) for rule in rules.values()} <= kept.keys():
-        with held(run.folder):
-            kept = _kept(run.folder, run.weights_hash)
-            kept |= {repr(r): _find(run, r) for r in rules.values() if repr(r) not in kept}
-            plain = {rule: asdict(finding) for rule, finding in kept.items()}
-            text = as_json({"weights": run.weights_hash, "rules": plain})
-            paths.write_text(run.folder / EXPLAINED, text)
-    return {name: kept[repr(rule)] for name, rule in rules.items()}
-
-
-def _find(run: Run, rule: Rule) -> Finding:
-    """Follow every error back from the predicted class, some at a time."""
     pixels = repaired = 0
     for start in range(0, len(run.errors), BATCH):
         errors = run.errors[start : start + BATCH]
         trace = record(run.model, run.tensor(run.split.test[errors]))
         found = backtrack(trace, torch.from_numpy(run.predicted[errors]), rule).pixels
-        answers = rescore(trace, found).argmax(1).numpy()
         pixels += int(found.sum())
-        repaired += int((answers == run.labels[errors]).sum())
-    count = len(run.errors)
-    return Finding(count, pixels / count if count else None, repaired)
-
-
-def _kept(folder: Path, weights: str) -> dict[str, Finding]:
-    """Return findings by rule; none where the file is of other weights, or damaged."""
-    try:
-        content = json.loads((folder / EXPLAINED).read_text("utf-8"))
-        found = {rule: Finding(**plain) for rule, plain in content["rules"].items()}
-        return found if content["weights"] == weights else {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
+        repaired += int((rescore(trace, found).argmax(1).numpy() == run.labels[errors]).sum())
+    return pixels / len(run.errors) if len(run.errors) else None, repaired
 
 
 def run_job(job: Job) -> Row:
@@ -153,13 +118,13 @@ def run_job(job: Job) -> Row:
     with at_home(job.home):
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
         run = study.run(job.task)
-        found = explain(run, job.rules)
+        found = {name: explain(run, NAMED[name]) for name in job.rules}
     facts = {name: run.manifest[name] for name in FACTS if name in run.manifest}
     about = {"epochs": run.experiment.recipe.epochs, "run": run.name}
     about["last_errors"] = " ".join(map(str, run.last_errors))
     row = {**_names(job), **facts, **about}
-    for name, finding in found.items():
-        row |= {f"{name}_pixels": finding.pixels, f"{name}_repaired": finding.repaired}
+    for name, (pixels, repaired) in found.items():
+        row |= {f"{name}_pixels": pixels, f"{name}_repaired": repaired}
     return row
 
 
@@ -182,18 +147,15 @@ def at_home(home: str) -> Iterator[None]:
 
 
 def _attempt(job: Job, do: Callable[[Job], Row]) -> Row:
-    """Return the row of a job, or one with the error: not every exception can travel."""
+    """Do a job, with an error that can travel to another process: not every exception can."""
     try:
         return do(job)
     except (UserError, synthfaces.FaceError) as error:
-        return _failure(job, str(error))
+        said = str(error)
     except Exception as error:
         logging.getLogger("tinyvgg").exception("%s failed", job.name)
-        return _failure(job, f"{type(error).__name__}: {error}")
-
-
-def _failure(job: Job, error: str) -> Row:
-    return {**_names(job), "error": " ".join(error.split())}
+        said = f"{type(error).__name__}: {error}"
+    raise UserError(said)
 
 
 def sweep(
@@ -206,8 +168,7 @@ def sweep(
     """Do all jobs, even if some fail, and yield each with its row of the table as it ends.
 
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
-    loaded, others go on from their checkpoints, and findings of rules are kept beside their
-    networks.
+    loaded, and others go on from their checkpoints.
     """
     futures = {executor.submit(_attempt, job, do): job for job in jobs}
     try:
@@ -224,12 +185,15 @@ def _outcome(job: Job, future: "Future[Row]") -> Row:
     """Return the row of a job that has ended, or that no worker could end."""
     try:
         return future.result()
+    except UserError as error:
+        said = str(error)
     except CancelledError:
-        return _failure(job, "it was dropped: the scheduler is gone, or was asked to")
+        said = "it was dropped: the scheduler is gone, or was asked to"
     except BrokenProcessPool:
-        return _failure(job, DIED)
+        said = DIED
     except Exception as error:  # such as Dask's KilledWorker
-        return _failure(job, f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+    return {**_names(job), "error": " ".join(said.split())}
 
 
 def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.DataFrame:
@@ -238,7 +202,7 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
     Columns: ``task``, ``seed``, every setting; ``accuracy``, ``errors``, ``test_images``,
     ``epochs`` (the recipe's), ``last_epoch``, ``kept_epoch`` and ``left_plateau`` (numbers of
     epochs), ``last_errors`` (`Run.last_errors`), ``seconds`` of training, ``run``;
-    ``RULE_pixels`` and ``RULE_repaired`` of every rule (`Finding`); and ``error``.
+    ``RULE_pixels`` and ``RULE_repaired`` of every rule (`explain`); and ``error``.
     """
     settings, rules = _varied(jobs)
     found = [f"{rule}_{what}" for rule in rules for what in ("pixels", "repaired")]
@@ -255,12 +219,13 @@ def summary(jobs: Sequence[Job], table: pd.DataFrame) -> pd.DataFrame:
     means over the seeds that have errors.
     """
     settings, rules = _varied(jobs)
-    by = ["task", *settings]
     pixels = [f"{rule}_pixels" for rule in rules]
     done = table[table["error"].isna()].astype(dict.fromkeys(pixels, float))
     columns = {"seeds": "size", "accuracy": "mean", "error": "sem"}
     found = {name: ("accuracy", how) for name, how in columns.items()}
-    means = done.groupby(by, sort=False).agg(**found, **{name: (name, "mean") for name in pixels})
+    means = done.groupby(["task", *settings], sort=False).agg(
+        **found, **{name: (name, "mean") for name in pixels}
+    )
     half = stats.t.ppf(0.975, means["seeds"] - 1) * means.pop("error")
     means.insert(2, "low", means["accuracy"] - half)
     means.insert(3, "high", means["accuracy"] + half)
@@ -285,15 +250,10 @@ def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
     found: list[str] = []
     for job in jobs:
         experiment = study.varied(job.seed, dict(job.settings)).experiment(job.task)
-        folder, state = experiment.folder, "to do"
-        if is_complete(folder):
-            kept = _kept(folder, Run(experiment).weights_hash)
-            explained = {repr(NAMED[name]) for name in job.rules} <= kept.keys()
-            state = "done" if explained else "trained"
-        elif (folder / checkpoints.NAME).exists():
-            state = "begun"
-        found.append(state)
-        print(f"{state:<8} {job.name}")
+        begun = (experiment.folder / checkpoints.NAME).exists()
+        trained = is_complete(experiment.folder)
+        found.append("trained" if trained else "begun" if begun else "to do")
+        print(f"{found[-1]:<8} {job.name}")
     counts = ", ".join(f"{count} {state}" for state, count in Counter(found).items())
     print(f"{len(jobs)} jobs: {counts}")
 
@@ -308,30 +268,24 @@ def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
     if done:
         each, basis = sum(float(run["seconds"]) for run in done) / len(done), "as those did"
     else:
-        first, epochs = experiments[0], experiments[0].recipe.epochs
-        speed = images_a_second(first)
-        each = len(study.split(first.task).train) * epochs / speed
-        basis = f"at {speed:.0f} images a second and {epochs} epochs, the most there can be"
-    hours, minutes = left * each / at_once / 3600, each / 60
+        first, images = experiments[0], len(study.split(experiments[0].task).train)
+        each = images * first.recipe.epochs * seconds_an_image(first)
+        basis = f"if all {first.recipe.epochs} epochs are needed, by the speed of a few steps"
     return (
-        f"{said}; the other {left} take about {hours:.1f} hours, {at_once} at a time,"
-        f" {minutes:.0f} minutes each ({basis})"
+        f"{said}; the other {left} take about {left * each / at_once / 3600:.1f} hours, {at_once}"
+        f" at a time, {each / 60:.0f} minutes each ({basis})"
     )
 
 
-def images_a_second(experiment: Experiment, steps: int = 8) -> float:
-    """Measure the speed of training with one thread, in a few steps."""
-    before, batch, size = torch.get_num_threads(), experiment.recipe.batch, experiment.size
-    torch.set_num_threads(1)
+def seconds_an_image(experiment: Experiment, steps: int = 8) -> float:
+    """Measure the time that training takes for an image on one thread, in a few steps."""
+    batch, size = experiment.recipe.batch, experiment.size
     model, images = build_model(experiment), torch.rand(batch, 3, size, size)
-
-    def step() -> None:
-        model(images).logsumexp(1).sum().backward()
-
-    step()  # the first one is slower
-    seconds = timeit(step, number=steps)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = min(repeat(lambda: model(images).sum().backward(), number=1, repeat=steps))
     torch.set_num_threads(before)
-    return steps * batch / seconds
+    return seconds / batch
 
 
 def do_jobs(
@@ -345,13 +299,7 @@ def do_jobs(
     rows: dict[Job, Row] = {}
 
     def keep() -> None:
-        try:
-            paths.write_whole(path, lambda to: tabulate(jobs, rows).to_csv(to, index=False))
-        except OSError as error:
-            raise UserError(
-                f"table {str(path)!r} cannot be written ({error.strerror}); --into gives another"
-                " folder"
-            ) from None
+        paths.write_whole(path, lambda to: tabulate(jobs, rows).to_csv(to, index=False))
 
     if not path.exists():  # the table of an earlier call stays until there is a row
         keep()
@@ -385,47 +333,23 @@ def train_all(study: Study) -> None:
     alone = synthfaces.cores() == 1 or world_size() > 1 or check_device(None) != "cpu"
     if study.networks == TRAINED and waiting and len(folders) > 1 and not alone:
         jobs = plan(study, waiting, [study.seed], {n: [v] for n, v in study.settings.items()}, ())
-        with Listener() as listener, processes(min(len(jobs), synthfaces.cores()), 1) as pool:
-            shown = [Thread(target=_follow, args=(listener, study.progress)) for _ in jobs]
-            for thread in shown:
-                thread.daemon = True
-                thread.start()
+        with processes(min(len(jobs), synthfaces.cores()), 1) as pool:
+            begun = [pool.submit(_train, job, n, study.progress) for n, job in enumerate(jobs)]
             try:
-                for done in [pool.submit(_train, job, listener.address) for job in jobs]:
-                    done.result()
+                for training in begun:
+                    training.result()
             except BrokenProcessPool:
                 raise UserError(f"a training: {DIED}; the same command goes on from here") from None
     for task in folders:
         study.run(task)
 
 
-class _Reporting(Watcher):
-    """A watcher that passes everything on to a progress bar of another process."""
-
-    def __init__(self, bar: Connection) -> None:
-        for name in ("begin", "step", "epoch", "end"):
-            setattr(self, name, lambda *given, name=name: bar.send((name, given)))
-
-
-def _train(job: Job, address: Any) -> None:
-    """Train the network of a job, and let the process that listens at an address show it."""
-    with at_home(job.home), Client(address) as bar:
-        bar.send(job.task)
+def _train(job: Job, line: int, progress: bool) -> None:
+    """Train the network of a job, and show how far it is on a line of the terminal."""
+    with at_home(job.home):
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
-        study.run(job.task, watchers=[_Reporting(bar)])
-
-
-def _follow(listener: Listener, shown: bool) -> None:
-    """Show the progress of a training in another process, until that has ended."""
-    with suppress(OSError, EOFError), listener.accept() as training:
-        title = f"training {training.recv()}"
-        bar = ProgressBar(title) if shown else Watcher()
-        try:
-            while True:
-                name, given = training.recv()
-                getattr(bar, name)(*given)
-        finally:
-            bar.end()
+        watchers = [ProgressBar(f"training {job.task}", line)] if progress else []
+        study.run(job.task, watchers=watchers)
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -94,10 +93,13 @@ class Watcher:
 
 
 class ProgressBar(Watcher):
-    """A bar with loss, error, images a second and the time left, behind a title."""
+    """A bar with loss, error, images a second and the time left, behind a title.
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    Bars of several processes stand on lines of their own, from 0.
+    """
+
+    def __init__(self, title: str, line: int | None = None) -> None:
+        self.title, self.line = title, line
         self.bar: Any = None
 
     def begin(self, plan: Plan) -> None:
@@ -108,6 +110,7 @@ class ProgressBar(Watcher):
             desc=self.title,
             unit="image",
             unit_scale=True,
+            position=self.line,
         )
         self.plan, self.history = plan, list(plan.history)
 
@@ -192,18 +195,6 @@ class TensorBoard(Watcher):
         """Close the file."""
         if self.writer is not None:
             self.writer.close()
-
-
-@contextmanager
-def watched(watchers: Iterable[Watcher], plan: Plan) -> Iterator[None]:
-    """Let watchers begin, and end whatever happens."""
-    try:
-        for watcher in watchers:
-            watcher.begin(plan)
-        yield
-    finally:
-        for watcher in watchers:
-            watcher.end()
 
 
 def constant_loss(labels: Int[np.ndarray, "n"]) -> float:

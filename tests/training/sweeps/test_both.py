@@ -32,7 +32,10 @@ def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
     assert command.said.rstrip().endswith("KeyboardInterrupt")
     _, alive = psutil.wait_procs(begun, timeout=60)
     assert not alive
-    train_both(faces, EPOCHS)
+    again = begin(tmp_path / "again", train_both, faces, EPOCHS)
+    assert again.end() == 0
+    for task in ("subject", "emotion"):
+        assert f"training {task}: 100%" in again.said
     both = weights(home)
     monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "other"))
     study = open_study("smoke", faces, 0, False, {"epochs": EPOCHS})
@@ -40,13 +43,3 @@ def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
         assert study.run(task).manifest["threads"] == 1
     assert both == weights(tmp_path / "other")
     assert len(both) == 2
-
-
-def test_they_are_shown_while_they_train(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweeps.synthfaces, "cores", lambda: 2)
-    sweeps.train_all(open_study("smoke", two_tasks(folder), 0, True, {"epochs": 2}))
-    said = capsys.readouterr().err
-    assert "training subject: 100%" in said
-    assert "training emotion: 100%" in said
