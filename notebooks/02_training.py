@@ -35,8 +35,7 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.chapters import training
 from tinyvgg.chapters.data import nearness
-from tinyvgg.chapters.networks import networks_of
-from tinyvgg.chapters.statistics import difference, estimate, proportion_interval
+from tinyvgg.chapters.statistics import difference, estimate, networks_of, proportion_interval
 from tinyvgg.chapters.verdicts import conclude, lacking, record_numbers, whole
 from tinyvgg.reading import read_network
 from tinyvgg.trace import record

@@ -34,8 +34,7 @@ import pandas as pd
 from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters import style
-from tinyvgg.chapters.networks import networks_of
-from tinyvgg.chapters.statistics import proportion_interval
+from tinyvgg.chapters.statistics import networks_of, proportion_interval
 from tinyvgg.chapters.verdicts import conclude, endings, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 

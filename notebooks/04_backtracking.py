@@ -43,12 +43,12 @@ from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
-from tinyvgg.chapters.networks import networks_of
 from tinyvgg.chapters.statistics import (
     averages,
     bootstrap_interval,
     digest,
     estimate,
+    networks_of,
     proportion_interval,
 )
 from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers, whole

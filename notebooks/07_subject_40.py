@@ -39,8 +39,7 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
-from tinyvgg.chapters.networks import networks_of
-from tinyvgg.chapters.statistics import digest, estimate
+from tinyvgg.chapters.statistics import digest, estimate, networks_of
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.training.experiments import open_study
 

@@ -43,8 +43,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
-from tinyvgg.chapters.networks import networks_of
-from tinyvgg.chapters.statistics import Estimate, digest
+from tinyvgg.chapters.statistics import Estimate, digest, networks_of
 from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study

@@ -430,7 +430,7 @@ def explain(
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
     """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
     from tinyvgg.book.notebooks import check
-    from tinyvgg.book.report import check_place, report
+    from tinyvgg.book.site import check_place, report
     from tinyvgg.faces.sources import check_task, named
 
     asked = check(study)

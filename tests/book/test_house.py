@@ -13,10 +13,10 @@ import tinyvgg
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("faces", "training", "chapters", "book")
 BUDGETS = {
-    "tinyvgg": (14_300, 64),
+    "tinyvgg": (14_300, 62),
     "tinyvgg/*": (3_800, 17),
     "tinyvgg/faces": (1_900, None),
-    "tinyvgg/training": (2_300, None),
+    "tinyvgg/training": (2_100, None),
     "tinyvgg/chapters": (5_200, None),
     "tinyvgg/book": (1_300, None),
     "synthfaces": (5_600, 26),

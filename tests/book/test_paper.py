@@ -12,7 +12,7 @@ import pytest
 from tinyvgg import paper
 from tinyvgg.book import records
 from tinyvgg.book.claims import anchor, claims_page
-from tinyvgg.chapters.networks import NONE, Networks
+from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.verdicts import Verdict, judge
 from tinyvgg.errors import UserError
 from tinyvgg.paper import number

@@ -16,7 +16,7 @@ from tinyvgg.book import notebooks, records
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import normalise, refuse_private
 from tinyvgg.book.records import collect
-from tinyvgg.chapters.networks import networks
+from tinyvgg.chapters.statistics import networks
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
 PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "shipped"}

@@ -12,7 +12,7 @@ from tinyvgg import cli, files
 from tinyvgg.book import seeds
 from tinyvgg.book.records import Number, Records
 from tinyvgg.chapters import verdicts
-from tinyvgg.chapters.networks import read
+from tinyvgg.chapters.statistics import read_tables
 from tinyvgg.training.experiments import open_study
 
 ACCURACY = "t2.class.accuracy"
@@ -97,7 +97,7 @@ def test_a_seed_takes_the_place_of_its_rows_and_new_faces_that_of_the_old(tmp_pa
     def keep(faces, fingerprint, seed, value):
         facts = {"faces": faces, "fingerprint": fingerprint, "seed": seed}
         seeds.write(path, {**about, **facts}, Records({"t2.a.b": Number(value, 0.25)}))
-        table = read([path, tmp_path / "none.csv"])
+        table = read_tables([path, tmp_path / "none.csv"])
         return list(zip(table["faces"], table["seed"], table["value"], strict=True))
 
     keep("synthetic", "f", 10, 0.1)

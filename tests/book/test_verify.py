@@ -11,7 +11,7 @@ from tinyvgg.book import verify
 from tinyvgg.book.records import Number, Records
 from tinyvgg.book.reproduce import Reproduction
 from tinyvgg.chapters import statistics
-from tinyvgg.chapters.networks import Networks
+from tinyvgg.chapters.statistics import Networks
 from tinyvgg.errors import UserError
 from tinyvgg.training.settings import Recipe
 

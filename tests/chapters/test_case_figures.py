@@ -9,7 +9,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES, Pairs, pixel_sets, suppression_table
 from tinyvgg.chapters.feature_tracking import beside_lookalikes
-from tinyvgg.chapters.networks import NONE
+from tinyvgg.chapters.statistics import NONE
 from tinyvgg.tracking import rescore, track_features
 
 

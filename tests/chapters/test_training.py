@@ -12,8 +12,7 @@ from PIL import Image
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
 from tinyvgg import paper
 from tinyvgg.chapters import style, training
-from tinyvgg.chapters.networks import Networks
-from tinyvgg.chapters.statistics import difference_interval, proportion_interval
+from tinyvgg.chapters.statistics import Networks, difference_interval, proportion_interval
 from tinyvgg.chapters.training import LiveErrors, learning_curve
 from tinyvgg.chapters.verdicts import endings
 from tinyvgg.trace import record

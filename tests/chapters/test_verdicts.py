@@ -11,9 +11,8 @@ from tests.helpers.made_up import made_up_faces, made_up_run, sentence
 from tinyvgg import files, paper
 from tinyvgg.book.records import Number, collect
 from tinyvgg.chapters import verdicts
-from tinyvgg.chapters.networks import Networks
-from tinyvgg.chapters.networks import networks as of
-from tinyvgg.chapters.statistics import Estimate
+from tinyvgg.chapters.statistics import Estimate, Networks
+from tinyvgg.chapters.statistics import networks as of
 from tinyvgg.chapters.verdicts import Verdict, judge, record_numbers
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import Study, open_study

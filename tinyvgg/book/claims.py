@@ -9,7 +9,7 @@ from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
-from tinyvgg.chapters.networks import LEAST, NONE, Networks
+from tinyvgg.chapters.statistics import LEAST, NONE, Networks
 from tinyvgg.chapters.verdicts import LESS_THAN, OPEN, VERDICTS, Verdict, as_markdown, escaped
 from tinyvgg.errors import UserError
 from tinyvgg.paper import Claim, Number, Value, show

@@ -17,7 +17,7 @@ from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
-from tinyvgg.chapters import networks
+from tinyvgg.chapters import statistics
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named
 from tinyvgg.training import runs
@@ -57,7 +57,7 @@ class Reproduction:
         values = {key: number.value for key, number in found.numbers.items()}
         profile, faces = self.parameters["profile"], named(self.parameters["faces"])
         fingerprint = str(notebooks.facts(self.executed[0]).get("fingerprint"))
-        measured = networks.networks(profile, fingerprint)
+        measured = statistics.networks(profile, fingerprint)
         return claims_page(values, found.verdicts, measured, profile=profile, faces=faces)
 
     @property

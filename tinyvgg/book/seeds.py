@@ -17,7 +17,7 @@ from tinyvgg import files
 from tinyvgg.book import notebooks, reproduce
 from tinyvgg.book.records import Records, collect
 from tinyvgg.book.reproduce import Reproduction
-from tinyvgg.chapters.networks import COLUMNS, OF_A_SEED, read
+from tinyvgg.chapters.statistics import COLUMNS, OF_A_SEED, read_tables
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
@@ -122,7 +122,7 @@ def write(path: Path, facts: Mapping[str, Any], found: Records) -> None:
         for key, number in found.numbers.items()
     ]
     fresh = pd.DataFrame(rows, columns=COLUMNS).astype(str)
-    table = read([path])
+    table = read_tables([path])
     same = (table["faces"] == facts["faces"]) & (table["profile"] == facts["profile"])
     other = table["fingerprint"] != facts["fingerprint"]
     kept = table[~(same & (other | (table["seed"] == str(facts["seed"]))))]

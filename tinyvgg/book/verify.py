@@ -14,8 +14,15 @@ from tinyvgg import files, paper
 from tinyvgg.book import records, reproduce
 from tinyvgg.book.records import Number, differences
 from tinyvgg.book.reproduce import Reproduction
-from tinyvgg.chapters.networks import LEAST, Networks, networks
-from tinyvgg.chapters.statistics import chances, count_of, log_count, of_another
+from tinyvgg.chapters.statistics import (
+    LEAST,
+    Networks,
+    chances,
+    count_of,
+    log_count,
+    networks,
+    of_another,
+)
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.settings import FITTED, RECORDED, SHIPPED, TRAINED

@@ -15,8 +15,13 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.chapters.networks import Networks
-from tinyvgg.chapters.statistics import Estimate, bootstrap_interval, estimate, proportion_interval
+from tinyvgg.chapters.statistics import (
+    Estimate,
+    Networks,
+    bootstrap_interval,
+    estimate,
+    proportion_interval,
+)
 from tinyvgg.chapters.verdicts import either, lacking
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.networks import Networks, read
+from tinyvgg.chapters.statistics import Networks, read_tables
 from tinyvgg.chapters.verdicts import lacking, needs
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces, terms_of
@@ -198,7 +198,7 @@ def crop_table(profile: str) -> pd.DataFrame:
 
     Numbers are means and standard deviations over networks.
     """
-    rows = read([files.results() / "seeds.csv"])
+    rows = read_tables([files.results() / "seeds.csv"])
     rows = rows[rows["profile"] == profile]
     of = {crop: Networks(rows[rows["faces"] == crop]) for crop in CROPS}
     if not all(map(len, of.values())):

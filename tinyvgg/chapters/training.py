@@ -24,10 +24,10 @@ from torch import nn
 from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import convolved_size
-from tinyvgg.chapters.networks import Networks
 from tinyvgg.chapters.statistics import (
     Estimate,
     Interval,
+    Networks,
     difference,
     difference_interval,
     estimate,

@@ -12,15 +12,17 @@ from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from tinyvgg import paper
-from tinyvgg.chapters.networks import LEAST, Networks, networks_of
 from tinyvgg.chapters.statistics import (
+    LEAST,
     LEVEL,
     Estimate,
     Interval,
+    Networks,
     bootstrap_interval,
     count_of,
     holm,
     log_count,
+    networks_of,
     of_another,
     over_networks,
 )
