@@ -20,7 +20,11 @@ timed = @started=$$(date +%s); $(2) && mkdir -p "$(BUILD)" && \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
+# All that is done here starts many processes; without bytecode each of them compiles torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup reproduce record verify seeds publish notebooks book test lint types unit smoke nbval site \
 	format lock links clean distclean
 
@@ -74,7 +78,8 @@ book: setup  ## build the site from what is committed
 
 test: setup  ## everything that guards the project: lint, types, unit, smoke and site, with their times
 	@rm -f "$(TIMES)"
-	@$(MAKE) --no-print-directory lint types unit smoke site
+	@$(MAKE) --no-print-directory -j 2 SIDE_BY_SIDE=1 lint site types
+	@$(MAKE) --no-print-directory unit smoke
 	@echo && echo "all passed:" && cat "$(TIMES)"
 
 lint: setup  ## run the linter, and check the format

@@ -143,7 +143,8 @@ def _execute_all(
         tqdm(total=chapters, initial=done, unit="notebook", desc="notebooks") as bar,
         processes(min(AT_A_TIME, len(waiting))) as pool,
     ):
-        futures = [pool.submit(execute, source, made, facts) for source in waiting]
+        # from the last one on: the first are short, and fill both processes to the end
+        futures = [pool.submit(execute, source, made, facts) for source in reversed(waiting)]
         try:
             for future in as_completed(futures):
                 future.result()
