@@ -13,12 +13,20 @@ from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import shipped
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, draw_photographs):
+    """Where all tests have the same faces, and networks that the first of them trains."""
+    folder = tmp_path_factory.mktemp("home")
+    draw_photographs(folder / "faces")
+    return folder
+
+
 @pytest.fixture
-def recorded(workshop, draw_photographs, monkeypatch):
+def recorded(workshop, home, monkeypatch):
     """A small study whose networks may ship: the function opens it."""
-    asked = {"profile": "smoke", "faces": two_tasks(draw_photographs(workshop.root / "faces"))}
-    asked["seed"] = 0
+    asked = {"profile": "smoke", "faces": two_tasks(home / "faces"), "seed": 0}
     monkeypatch.setattr(experiments, "RECORDED", asked)
+    monkeypatch.setenv("TINYVGG_HOME", str(home))
     return lambda **other: open_study(**{**asked, "progress": False, **other})
 
 
