@@ -1,12 +1,14 @@
 """Networks that ship: rounded, written once, and shown in place of one's own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.helpers.small_jobs import two_tasks
 from tinyvgg.book import reproduce
+from tinyvgg.chapters.cases import find_cases
 from tinyvgg.errors import UserError
 from tinyvgg.training import experiments
 from tinyvgg.training.experiments import open_study
@@ -35,7 +37,8 @@ def test_they_are_the_trained_ones_rounded_and_are_evaluated_as_they_ship(worksh
     with pytest.raises(UserError, match="networks=trained trains"):
         recorded(networks="shipped")
     own = recorded()
-    card, *_ = reproduce.ship(own)
+    card, errors, *_ = reproduce.ship(own)
+    listed = pd.read_csv(errors, dtype={"true": str, "predicted": str}).replace(np.nan, None)
     for networks in ("shipped", "auto"):
         study = recorded(networks=networks)
         assert study.networks == "shipped"
@@ -57,13 +60,19 @@ def test_they_are_the_trained_ones_rounded_and_are_evaluated_as_they_ship(worksh
         for table in ("history", "gradients", "timings"):
             assert getattr(run, table).equals(getattr(trained, table))
         assert run.weights_hash in card.read_text()
+        own_rows = listed[listed["task"] == task]
+        rows = run.split.test[run.errors]
+        assert own_rows["row"].tolist() == rows.tolist()
+        for column, labels in (("true", run.labels), ("predicted", run.predicted)):
+            assert own_rows[column].tolist() == [run.classes[k] for k in labels[run.errors]]
+        assert own_rows["lookalike"].tolist() == [c.lookalike for c in find_cases(run)]
     assert "recognise people" in " ".join(card.read_text().split())
 
 
 def test_shipped_again_they_stay_as_they_are(workshop, recorded):
     def stamps():
-        paths = shipped("").rglob("*.*")
-        return {path: path.stat().st_mtime_ns for path in paths if path.name != "README.md"}
+        paths = shipped("").glob("*/*.*")
+        return {path: path.stat().st_mtime_ns for path in paths}
 
     reproduce.ship(recorded())
     before, contents = stamps(), [path.read_bytes() for path in stamps()]

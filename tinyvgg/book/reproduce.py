@@ -18,6 +18,7 @@ from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import statistics
+from tinyvgg.chapters.cases import write_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named
 from tinyvgg.training import runs
@@ -30,7 +31,7 @@ AT_A_TIME = 2  # notebooks
 RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
 """Facts that a committed notebook does not carry."""
 COPIED = (runs.CONFIGURATION, runs.HISTORY, runs.GRADIENTS, runs.TIMINGS)
-CARD = "README.md"
+CARD, ERRORS = "README.md", "errors.csv"
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def ship(study: Study, anew: bool = False) -> list[Path]:
     shipped = [load_shipped(study.experiment(task), study.faces) for task in study.tasks]
     template = site.TEMPLATES.get_template("networks.md.j2")
     files.write_text(runs.shipped(CARD), template.render(runs=shipped, names=paper.TASK_NAMES))
-    return [runs.shipped(CARD), *(run.folder for run in shipped)]
+    write_errors(shipped, runs.shipped(ERRORS))
+    return [*map(runs.shipped, (CARD, ERRORS)), *(run.folder for run in shipped)]
 
 
 def _write_rounded(run: runs.Run, folder: Path) -> None:
