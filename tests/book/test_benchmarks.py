@@ -23,7 +23,9 @@ def run(repository, monkeypatch):
     return call
 
 
-@pytest.mark.parametrize("script", ["training.py", "explanation.py", "faces.py", "photographs.py"])
+@pytest.mark.parametrize(
+    "script", ["training.py", "explanation.py", "faces.py", "photographs.py", "verification.py"]
+)
 def test_a_benchmark_says_how_it_is_called(run, script, capsys):
     with pytest.raises(SystemExit, match="0"):
         run(script, "--help")
