@@ -8,9 +8,9 @@ from tinyvgg.training.runs import Run
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
-    """Return the run on emotion; modules about identity have one of their own."""
-    return small_runs.run("emotion")
+def run(request: pytest.FixtureRequest) -> Run:
+    """Return the run on the module's TASK, by default emotion."""
+    return small_runs.run(getattr(request.module, "TASK", "emotion"))
 
 
 @pytest.fixture(scope="module")

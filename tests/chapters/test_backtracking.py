@@ -15,10 +15,7 @@ from tinyvgg.chapters.backtracking import follow_errors, kept_table, overlap_tab
 from tinyvgg.chapters.statistics import averages
 from tinyvgg.trace import record
 
-
-@pytest.fixture(scope="module")
-def run():
-    return small_runs.run("subject")
+TASK = "subject"
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,7 @@ from tinyvgg.chapters.feature_tracking import beside_lookalikes
 from tinyvgg.chapters.statistics import NONE
 from tinyvgg.tracking import rescore, track_features
 
-
-@pytest.fixture(scope="module")
-def run():
-    return small_runs.run("subject")
+TASK = "subject"
 
 
 def suppressed(pairs: Pairs) -> dict[str, pd.DataFrame]:

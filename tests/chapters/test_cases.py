@@ -10,13 +10,7 @@ import torch
 from tests.helpers import small_runs
 from tinyvgg import paper
 from tinyvgg.chapters import cases
-from tinyvgg.chapters.cases import (
-    RULES,
-    counted,
-    find_cases,
-    pixel_sets,
-    record_pairs,
-)
+from tinyvgg.chapters.cases import RULES, counted, find_cases, pixel_sets, record_pairs
 from tinyvgg.chapters.statistics import bootstrap_interval, proportion_interval
 from tinyvgg.contribution import contributions
 from tinyvgg.training.runs import Run

@@ -9,7 +9,6 @@ import torch
 
 import synthfaces
 from synthfaces import FacePart
-from tests.helpers import small_runs
 from tests.helpers.made_up import sentence
 from tinyvgg.chapters import feature_tracking as chapter
 from tinyvgg.chapters.backtracking import follow_errors
@@ -17,10 +16,7 @@ from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.style import strength
 from tinyvgg.deconvolution import deconvolve
 
-
-@pytest.fixture(scope="module")
-def run():
-    return small_runs.run("subject")
+TASK = "subject"
 
 
 @pytest.fixture(scope="module")
@@ -122,16 +118,7 @@ def test_numbers_of_tracking_are_those_of_a_loop_over_errors(tracked):
     found = chapter.tracked_numbers(tracked, chapter.tracked_table(tracked))
     left, less = [], []
     for n, maps in enumerate(tracked.trace.maps):
-        left.append(
-            any(
-                a != 0 and not on
-                for a, on in zip(
-                    maps.flatten().tolist(),
-                    tracked.pixels["literal"][n].flatten().tolist(),
-                    strict=True,
-                )
-            )
-        )
+        left.append(bool((maps != 0)[~tracked.pixels["literal"][n]].any()))
         ink = {name: tracked.ink[name][n].double().flatten().numpy() for name in tracked.ink}
         alike = [np.corrcoef(ink[name], ink["whole"])[0, 1] for name in ("random", "cutoff")]
         less.append(alike[0] - alike[1])
