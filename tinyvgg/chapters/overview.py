@@ -1,7 +1,6 @@
-"""The README's picture: one error from the image to its repair.
+"""The README's picture, which `tinyvgg record` draws: one error from the image to its repair."""
 
-``python -m tinyvgg.chapters.overview`` draws it anew.
-"""
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,8 +13,9 @@ from torchvision.utils import make_grid
 from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.chapters.cases import RULES, Pairs, closest, find_cases, pixel_sets, record_pairs
+from tinyvgg.errors import UserError
 from tinyvgg.tracking import rescore, track_features
-from tinyvgg.training.experiments import open_study
+from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
 
@@ -24,6 +24,17 @@ def shown_pair(pairs: Pairs) -> Pairs:
     after = rescore(pairs.wrong, pixel_sets(pairs, RULES["cutoff"]).unique).argmax(1).tolist()
     repaired = [c for c, answer in zip(pairs.cases, after, strict=True) if answer == c.true]
     return pairs.only(closest(repaired or pairs.cases))
+
+
+def draw(study: Study) -> Path:
+    """Draw an error of the last task of a study, and return the path of the picture."""
+    run = study.run(study.tasks[-1])
+    drawn = overview(run, shown_pair(record_pairs(run, find_cases(run))))
+    if isinstance(drawn, style.Missing):
+        raise UserError(drawn.sentence)
+    path = files.project() / "book" / "_static" / "overview.png"
+    drawn.savefig(path, dpi=150, metadata={"Software": None})
+    return path
 
 
 @style.styled()
@@ -71,13 +82,3 @@ def _bars(ax: Axes, names: list[str], pair: Pairs, after: Float[Tensor, "k"]) ->
     ax.get_yticklabels()[labels.tolist().index(case.true)].set_fontweight("bold")
     ax.set(xlim=(0, 1), ylim=(len(labels) - 0.5, -0.5), title="probability of each class")
     ax.legend(loc="best", fontsize=7)
-
-
-if __name__ == "__main__":
-    study = open_study("quick")
-    run = study.run(study.tasks[-1])
-    drawn = overview(run, shown_pair(record_pairs(run, find_cases(run))))
-    if isinstance(drawn, style.Missing):
-        raise SystemExit(drawn.sentence)
-    picture = files.project() / "book" / "_static" / "overview.png"
-    drawn.savefig(picture, dpi=150, metadata={"Software": None})
