@@ -2,6 +2,7 @@
 
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import papermill
@@ -11,9 +12,10 @@ from papermill.exceptions import PapermillExecutionError
 from tinyvgg import cli, files
 from tinyvgg.book import notebooks, records, reproduce, site, verify
 from tinyvgg.book.records import Number, Records
-from tinyvgg.chapters import verdicts
+from tinyvgg.chapters import overview, verdicts
 from tinyvgg.chapters.verdicts import Verdict
 from tinyvgg.errors import UserError
+from tinyvgg.training import experiments
 
 QUICK = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "shipped"}
 FAILS = "1 / 0"
@@ -166,9 +168,12 @@ def test_what_is_recorded_is_executed_with_the_networks_that_ship(root, monkeypa
     with pytest.raises(UserError, match="networks=shipped"):
         reproduce.record(made)
     monkeypatch.setattr(reproduce, "ship", lambda study, anew: asked.append((study, anew)) or [])
+    monkeypatch.setattr(experiments, "open_study", lambda **given: SimpleNamespace(**given))
+    monkeypatch.setattr(overview, "draw", lambda study: asked.append((study, None)) or root)
     executed.clear()
     assert cli.main(["record", "--anew"]) == 0
-    ((study, anew),) = asked
+    (study, anew), (drawn, _) = asked
+    assert drawn.networks == "shipped"
     assert (study.networks, anew, executed) == ("trained", True, ["02_second", "01_first"])
     parameters, _ = records.read_results(records.results_path(QUICK))
     assert parameters["networks"] == "shipped"
