@@ -330,8 +330,8 @@ def load_trained(name: str) -> Run:
     if len(found) > 1:
         raise UserError(f"run {name!r} could be {some(found)}; give more of its name")
     if not found:
-        there = f"not one of {some(known)}" if known else "not there"
-        raise UserError(f"run {name!r} is {there}; 'tinyvgg runs' lists those that are complete")
+        there = f"none of the complete, {some(known)}" if known else "not complete, or missing"
+        raise UserError(f"run {name!r} is {there}; 'tinyvgg runs' lists all with their states")
     folder = paths.runs() / found[0]
     manifest = read_manifest(folder)
     return Run(Experiment.of(_plain(folder / CONFIGURATION)), manifest=manifest, folder=folder)

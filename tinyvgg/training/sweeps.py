@@ -259,7 +259,7 @@ def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
 
 
 def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
-    """Say what is trained and how long the rest will take, judged by what is trained."""
+    """Say how long the networks that are left will take: as the trained ones did, or by a trial."""
     experiments = [study.varied(j.seed, dict(j.settings)).experiment(j.task) for j in jobs]
     done = [read_manifest(e.folder, hashes=False) for e in experiments if is_complete(e.folder)]
     left, said = len(jobs) - len(done), f"{len(jobs)} networks, {len(done)} of them trained"
