@@ -14,15 +14,7 @@ from tinyvgg import files, paper
 from tinyvgg.book import records, reproduce
 from tinyvgg.book.records import Number, differences
 from tinyvgg.book.reproduce import Reproduction
-from tinyvgg.chapters.statistics import (
-    LEAST,
-    Networks,
-    chances,
-    count_of,
-    log_count,
-    networks,
-    of_another,
-)
+from tinyvgg.chapters.statistics import LEAST, Networks, chances, networks, of_another, scale_of
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.settings import FITTED, RECORDED, SHIPPED, TRAINED
@@ -92,9 +84,10 @@ def in_distribution(made: Reproduction, known: Networks) -> Outcome:
 def one_more(rows: pd.DataFrame, fresh: Mapping[str, Number], broken: list[str]) -> Outcome:
     """Compare the numbers of a network with those of the recorded ones, a row each and quantity.
 
-    Counts are taken as logarithms. A number other than 0 and 1 that all recorded networks share
-    must be theirs; where they share 0 or 1, which is what rare things have in common, one more may
-    differ. Text, such as names and sets, is not compared. `broken` has what is wrong already.
+    Counts are taken as logarithms, probabilities as log odds. A number other than 0 and 1 that all
+    recorded networks share must be theirs; where they share 0 or 1, which is what rare things have
+    in common, one more may differ. Text, such as names and sets, is not compared. `broken` has what
+    is wrong already.
     """
     values = rows.pivot(index="seed", columns="quantity", values="value")
     values = values.apply(pd.to_numeric, errors="coerce").dropna(axis=1).astype(float)
@@ -112,9 +105,7 @@ def one_more(rows: pd.DataFrame, fresh: Mapping[str, Number], broken: list[str])
             continue
         low = high = float(recorded[0])
         if np.ptp(recorded) > 1e-9 * np.abs(recorded).max():
-            whole = bool((recorded == recorded.round()).all())
-            counted = recorded.min() >= 0 and value >= 0 and (unit == "count" or whole)
-            scale, back = (log_count, count_of) if counted else (np.asarray, np.asarray)
+            scale, back = scale_of(np.append(recorded, value), unit)
             judged[key] = scale(recorded), float(scale(float(value)))
             low, high = map(float, map(back, of_another(judged[key][0]).interval(LEVEL)))
         elif not Number(low).same(Number(float(value))):

@@ -1,6 +1,6 @@
 """Counts and rates with their uncertainty, digests of sets, and the numbers of networks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import hypot, sqrt
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
+from scipy.special import expit, logit
 from scipy.stats import bootstrap, t
 from torch import Tensor
 
@@ -156,6 +157,18 @@ def log_count(count: Any) -> Any:
 def count_of(logarithm: Any) -> Any:
     """Return the count that `log_count` made a logarithm of."""
     return np.exp(logarithm) - 0.5
+
+
+def scale_of(values: Float[np.ndarray, "n"], unit: str) -> tuple[Callable[..., Any], ...]:
+    """Return the function to the scale on which networks' values spread evenly, and its inverse.
+
+    It is the logarithm of counts, and the log odds of probabilities as far as float32 has them.
+    """
+    if unit == "probability":
+        resolution = np.finfo(np.float32).eps
+        return lambda p: logit(np.clip(p, resolution, 1 - resolution)), expit
+    counted = values.min() >= 0 and (unit == "count" or (values == values.round()).all())
+    return (log_count, count_of) if counted else (np.asarray, np.asarray)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
