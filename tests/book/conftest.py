@@ -53,9 +53,10 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Faces and networks are there without work; the list has what was asked for."""
     asked: list[dict[str, object]] = []
 
-    def prepare(parameters: dict[str, object], training: bool = True) -> dict[str, object]:
+    def prepare(parameters, training=True, meanwhile=()):  # type: ignore[no-untyped-def]
         asked.append({**parameters, "training": training})
-        return {"fingerprint": "fingerprint", "weights_sha256": {"subject": "hash"}}
+        trained = {"weights_sha256": {"subject": "hash"}} if training else {}
+        return {"fingerprint": "fingerprint", **trained}
 
     monkeypatch.setattr(reproduce, "prepare", prepare)
     return asked

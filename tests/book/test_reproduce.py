@@ -76,6 +76,27 @@ def test_what_has_not_changed_is_not_executed_again(executed, root):
     assert executed == ["02_second", "01_first", "02_second"]
 
 
+def test_what_takes_no_network_is_done_while_the_networks_are_trained(
+    workshop, executed, root, monkeypatch
+):
+    workshop.add("03_third", "study.run('class')")
+    weights = "before"
+
+    def prepare(parameters, training=True, meanwhile=()):
+        for work in meanwhile:
+            work()
+        executed.append("trained" if training else "faces")
+        return {"fingerprint": "f", **({"weights_sha256": weights} if training else {})}
+
+    monkeypatch.setattr(reproduce, "prepare", prepare)
+    again(root)
+    assert executed == ["faces", "02_second", "01_first", "trained", "03_third"]
+    executed.clear()
+    weights = "after"
+    again(root)
+    assert executed == ["faces", "trained", "03_third"]
+
+
 def test_after_a_failure_what_was_executed_is_kept(workshop, executed, root):
     last = workshop.add("00_last", FAILS)
     with pytest.raises(UserError, match="00_last"):
@@ -103,7 +124,7 @@ def test_a_stale_result_does_not_outlive_a_failure(root):
 def test_faces_that_fail_leave_the_last_reproduction_as_it_was(root, monkeypatch):
     made = again(root)
 
-    def fail(parameters):
+    def fail(parameters, training):
         raise UserError("image 'a.png' cannot be read")
 
     monkeypatch.setattr(reproduce, "prepare", fail)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from tinyvgg.training.sweeps import processes, train_all
 
 LAST = "last.json"
 AT_A_TIME = 2  # notebooks
+Work = Callable[[], None]
 RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
 """Facts that a committed notebook does not carry."""
 COPIED = (runs.CONFIGURATION, runs.HISTORY, runs.GRADIENTS, runs.TIMINGS)
@@ -101,13 +102,25 @@ def reproduce(
     if not chapters:
         raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no notebooks")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
-    facts = {"package_sha256": notebooks.package_digest(results=True), **prepare(parameters)}
-    waiting = [source for source in chapters if fresh or not is_current(source, made, facts)]
+    facts = {"package_sha256": notebooks.package_digest(results=True)}
+    facts |= prepare(parameters, training=False)
     before = _noted(root)
-    if waiting:
-        if before is None or before.folder == made.folder:
+
+    def waiting(sources: Sequence[Path], facts: Mapping[str, Any]) -> list[Work]:
+        found = [source for source in sources if not is_current(source, made, facts)]
+        if found and (before is None or before.folder == made.folder):
             (root / LAST).unlink(missing_ok=True)
-        _execute_all(waiting, made, facts, len(chapters))
+        return [partial(execute, source, made, facts) for source in found]
+
+    # from the last one on: the first are short, and fill both processes to the end
+    bound, free = (
+        [s for s in reversed(chapters) if notebooks.trains(s) is t] for t in (True, False)
+    )
+    for source in chapters if fresh else ():
+        made.place(source).unlink(missing_ok=True)
+    trained = prepare(parameters, meanwhile=waiting(free, facts))
+    if left := waiting(free, facts) + waiting(bound, {**facts, **trained}):
+        _execute_all(left, len(chapters))
     for path in (made.folder / "notebooks").glob("*.ipynb"):  # an interruption leaves some
         if path.stem not in {source.stem for source in chapters}:
             path.unlink()
@@ -116,15 +129,17 @@ def reproduce(
     return made
 
 
-def prepare(parameters: Mapping[str, Any], training: bool = True) -> dict[str, Any]:
-    """Render or decode the faces and train every network, with progress bars.
+def prepare(
+    parameters: Mapping[str, Any], training: bool = True, meanwhile: Sequence[Work] = ()
+) -> dict[str, Any]:
+    """Render or decode the faces and train every network (see `train_all`), with progress bars.
 
     Returns the facts of both: the fingerprint of the faces, and the hashes of the weights.
     """
     study = open_study(**parameters)
     if not training:
         return {"fingerprint": study.faces.fingerprint}
-    train_all(study)
+    train_all(study, meanwhile)
     weights = {task: study.run(task).weights_hash for task in study.tasks}
     return {"fingerprint": study.faces.fingerprint, "weights_sha256": weights}
 
@@ -135,17 +150,14 @@ def is_current(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> bo
     return notebooks.facts(made.place(source)) == expected
 
 
-def _execute_all(
-    waiting: list[Path], made: Reproduction, facts: Mapping[str, Any], chapters: int
-) -> None:
+def _execute_all(waiting: Sequence[Work], chapters: int) -> None:
     """Execute notebooks side by side; after a failure those that run already are completed."""
     done = chapters - len(waiting)
     with (
         tqdm(total=chapters, initial=done, unit="notebook", desc="notebooks") as bar,
         processes(min(AT_A_TIME, len(waiting))) as pool,
     ):
-        # from the last one on: the first are short, and fill both processes to the end
-        futures = [pool.submit(execute, source, made, facts) for source in reversed(waiting)]
+        futures = [pool.submit(work) for work in waiting]
         try:
             for future in as_completed(futures):
                 future.result()

@@ -322,11 +322,11 @@ def do_jobs(
     return len(failed)
 
 
-def train_all(study: Study) -> None:
+def train_all(study: Study, meanwhile: Sequence[Callable[[], None]] = ()) -> None:
     """Train or load the networks of a study: on processors side by side, with one thread each.
 
-    That is faster than one after the other, and the bits of the networks do not depend on how many
-    processors there are. On a GPU, or one processor, they are trained one after the other.
+    That is faster, and no bit depends on how many processors there are. The first that is done does
+    what is to be done `meanwhile`. A GPU, or one processor, trains one after the other, no more.
     """
     folders = {task: study.experiment(task).folder for task in study.tasks}
     waiting = [task for task, folder in folders.items() if not is_complete(folder)]
@@ -336,8 +336,8 @@ def train_all(study: Study) -> None:
         with processes(min(len(jobs), synthfaces.cores()), 1) as pool:
             begun = [pool.submit(_train, job, n, study.progress) for n, job in enumerate(jobs)]
             try:
-                for training in begun:
-                    training.result()
+                for each in begun + [pool.submit(work) for work in meanwhile]:
+                    each.result()
             except BrokenProcessPool:
                 raise UserError(f"a training: {DIED}; the same command goes on from here") from None
     for task in folders:

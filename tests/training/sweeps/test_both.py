@@ -24,7 +24,7 @@ def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
 ) -> None:
     monkeypatch.setattr(sweeps.synthfaces, "cores", lambda: 2)
     faces = two_tasks(folder)
-    command = begin(tmp_path / "log", train_both, faces, EPOCHS)
+    command = begin(tmp_path / "log", train_both, faces, EPOCHS, tmp_path / "meanwhile")
     wait_for(lambda: len(list(home.rglob("checkpoint.safetensors"))) == 2, command)
     begun = psutil.Process(command.pid).children(recursive=True)
     os.killpg(command.pid, signal.SIGINT)
@@ -32,8 +32,9 @@ def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
     assert command.said.rstrip().endswith("KeyboardInterrupt")
     _, alive = psutil.wait_procs(begun, timeout=60)
     assert not alive
-    again = begin(tmp_path / "again", train_both, faces, EPOCHS)
+    again = begin(tmp_path / "again", train_both, faces, EPOCHS, tmp_path / "meanwhile")
     assert again.end() == 0
+    assert (tmp_path / "meanwhile").exists()
     for task in ("subject", "emotion"):
         assert f"training {task}: 100%" in again.said
     both = weights(home)
