@@ -8,6 +8,7 @@ has trained and analysed is not done again.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--only", choices=TRIALS)
     given = parser.parse_args()
-    found = {}
+    found = json.loads(given.output.read_text()) if given.output.exists() else {}
     for name in [given.only] if given.only else TRIALS:
         made = attempt(files.build() / "trials" / name.replace(" ", "-"), *TRIALS[name])
         outcome = in_distribution(made, known_networks(made))
