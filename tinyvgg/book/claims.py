@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxRole
 from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
 from tinyvgg.chapters.statistics import LEAST, NONE, Networks
-from tinyvgg.chapters.verdicts import LESS_THAN, OPEN, VERDICTS, Verdict, as_markdown, escaped
+from tinyvgg.chapters.verdicts import LESS_THAN, OPEN, VERDICTS, Verdict, as_markdown, escaped, fact
 from tinyvgg.errors import UserError
 from tinyvgg.paper import Claim, Number, Value, show
 
@@ -55,6 +55,7 @@ def claims_page(
         anchor=anchor,
         chapters=_chapters,
         escaped=escaped,
+        fact=fact,
         as_markdown=lambda claim: as_markdown(judged[claim.id], numbers),
         rows=lambda claim: _rows(claim, numbers, networks),
     )

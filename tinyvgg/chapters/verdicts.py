@@ -162,12 +162,18 @@ def fact(test: paper.Test, result: Result) -> str:
             f"measured on {result.networks} networks of this profile and these faces, and a "
             f"verdict takes {LEAST}; the command tinyvgg seeds makes more"
         )
-    unit = paper.describe(test.number).unit
-    bound = f"{100 * test.bound:g}%" if unit == "percent" else f"{test.bound:g}"
-    bounds = paper.show_interval(cast(Interval, (result.low, result.high)), unit)
-    of = ", 95 % of networks in " if test.within else " ("
-    mean = f"{_mean(result.mean, unit)} on average{of}{bounds}{'' if test.within else ')'}"
-    return f"{mean}, {test.asserted} {bound} in {result.agreeing} of {result.networks} networks"
+    about, agreeing = (
+        paper.describe(test.number),
+        f"{result.agreeing} of {result.networks} networks",
+    )
+    bound = f"{100 * test.bound:g}%" if about.unit == "percent" else f"{test.bound:g}"
+    bounds = paper.show_interval(cast(Interval, (result.low, result.high)), about.unit)
+    mean = _mean(result.mean, about.unit)
+    if test.within:
+        beside = f"{test.asserted} {bound} in {agreeing}"
+        return f"{mean} on average, 95 % of networks in {bounds} ({beside})"
+    mean = f"{mean} on average, {bounds}" if result.spread else f"{mean} in each"
+    return f"in {agreeing} ({about.label}: {mean}; asserted: {test.asserted} {bound})"
 
 
 def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
@@ -180,7 +186,7 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     for test, result in verdict.parts:
         unit = paper.describe(test.number).unit
         more = [fact(test, result)] if measured else []
-        if result.spread is not None:
+        if result.spread:
             more.append(f"standard deviation {_mean(result.spread, unit)}")
         if result.p is not None:
             more.append(f"p {'< 0.001' if result.p < 0.001 else f'= {result.p:.2g}'}")
