@@ -53,7 +53,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Faces and networks are there without work; the list has what was asked for."""
     asked: list[dict[str, object]] = []
 
-    def prepare(parameters, training=True, meanwhile=()):  # type: ignore[no-untyped-def]
+    def prepare(parameters, training=True, meanwhile=()):
         asked.append({**parameters, "training": training})
         trained = {"weights_sha256": {"subject": "hash"}} if training else {}
         return {"fingerprint": "fingerprint", **trained}

@@ -85,26 +85,20 @@ def test_each_network_of_the_committed_table_could_be_one_more_of_the_others():
     assert rows["seed"].nunique() >= 10
     alarms = 0
     for seed, mine in rows.groupby("seed"):
-        numbers = {
-            key: Number(value)
-            for key, value in pd.to_numeric(mine.set_index("quantity")["value"], errors="coerce")
-            .dropna()
-            .items()
-        }
+        values = pd.to_numeric(mine.set_index("quantity")["value"], errors="coerce").dropna()
+        numbers = {key: Number(value) for key, value in values.items()}
         alarms += not verify.one_more(rows[rows["seed"] != seed], numbers, []).passed
     assert alarms <= 1
 
 
 def test_probabilities_are_compared_as_log_odds():
-    networks, (fresh,) = drawn(), drawn(1, seed=7)
+    networks, (fresh,), key = drawn(), drawn(1, seed=7), "s2.subject.right_after_true"
     for k, one in enumerate([*networks, fresh]):
-        one["s2.subject.right_after_true"] = Number(10.0 ** -(2 + k % 3))
+        one[key] = Number(10.0 ** -(2 + k % 3))
     assert judge(networks, fresh).passed
     for value in (1e-5, 0.03, 0.9):
-        fresh["s2.subject.right_after_true"] = Number(value)
-        assert ("s2.subject.right_after_true" in judge(networks, fresh).table.index) == (
-            value == 0.9
-        )
+        outside = judge(networks, {**fresh, key: Number(value)}).table.index
+        assert (key in outside) == (value == 0.9)
 
 
 def test_what_no_seed_explains_fails():

@@ -106,7 +106,7 @@ def test_the_papers_number_is_in_the_range_of_networks_or_not_whatever_else_is_t
         assert found.verdict == expected
         assert judge(networks(**numbers, **{S1: around(0.7)}))["T2"] == found
     # 59 of the paper is exceeded by three of the six
-    assert "more than the paper's 59 in 3 of 6 networks" in found.reason
+    assert "more than the paper's 59 in 3 of 6 networks" in verdicts.as_markdown(found, {})
 
 
 def test_a_sign_turns_the_verdict_and_p_values_are_corrected_for_all_tests():

@@ -34,9 +34,9 @@ def two_tasks(folder: Path) -> str:
     return f"folder:{folder / 'table.csv'}::crop=centre"
 
 
-def train_both(faces: str, epochs: int, said: Path) -> None:
+def train_both(faces: str, epochs: int, mark: Path) -> None:
     """Train both networks of a small study, and create a file meanwhile."""
-    train_all(open_study("smoke", faces, 0, True, {"epochs": epochs}), [said.touch])
+    train_all(open_study("smoke", faces, 0, True, {"epochs": epochs}), [mark.touch])
 
 
 def sweeping(faces: str, *more: str) -> list[str]:

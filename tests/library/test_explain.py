@@ -231,7 +231,7 @@ def test_an_image_is_passed_over_where_it_or_its_name_cannot_be_read(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("one.png --run nothing", "run 'nothing' is not one of class-folder"),
+        ("one.png --run nothing", "no complete run is called 'nothing' (complete: class-folder"),
         ("one.png --run folder --rule fuzzy", "'fuzzy' is not one of 'literal', 'cutoff'"),
         ("one.png --run folder --target sad", "class 'sad' is not one of calm, glad"),
         ("one.png --run folder --true sad", "class 'sad' is not one of calm, glad"),

@@ -107,7 +107,7 @@ def test_a_run_says_how_its_training_ended(trained: Run) -> None:
 
 
 def test_any_part_of_a_name_that_no_other_has_finds_a_run(copy: Copy) -> None:
-    with pytest.raises(UserError, match="'abc' is not complete, or missing"):
+    with pytest.raises(UserError, match="no complete run is called 'abc'; 'tinyvgg runs'"):
         load_trained("abc")
     for name in ("class-seed1-abc", "class-seed2-abd", "class-seed1"):
         copy(name)
@@ -115,7 +115,7 @@ def test_any_part_of_a_name_that_no_other_has_finds_a_run(copy: Copy) -> None:
     assert load_trained("class-seed1").name == "class-seed1"
     with pytest.raises(UserError, match=r"'ab' could be class-seed1-abc, class-seed2-abd"):
         load_trained("ab")
-    with pytest.raises(UserError, match=r"'xyz' is none of the complete, .*class-seed2-abd"):
+    with pytest.raises(UserError, match=r"no complete run is called 'xyz' .*class-seed2-abd"):
         load_trained("xyz")
 
 
@@ -139,7 +139,7 @@ def test_only_complete_runs_are_loaded(copy: Copy) -> None:
     with pytest.raises(UserError, match="has a damaged weights.safetensors"):
         load_trained("copy")
     (folder / "manifest.json").unlink()
-    with pytest.raises(UserError, match="run 'copy' is not complete"):
+    with pytest.raises(UserError, match="no complete run is called 'copy'"):
         load_trained("copy")
 
 

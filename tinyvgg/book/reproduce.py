@@ -95,8 +95,8 @@ def reproduce(
     """Render, train and execute every notebook, going on where an earlier call was interrupted.
 
     `last` keeps pointing at the last complete reproduction: until this one is complete, too, or,
-    if it is the same one again, until the first of its notebooks is executed anew. One that is not
-    to be `noted` leaves it alone.
+    if it is the same one again, until a notebook of it is no longer current. One that is not to be
+    `noted` leaves it alone.
     """
     chapters = notebooks.sources()
     if not chapters:
@@ -106,21 +106,21 @@ def reproduce(
     facts |= prepare(parameters, training=False)
     before = _noted(root)
 
-    def waiting(sources: Sequence[Path], facts: Mapping[str, Any]) -> list[Work]:
+    def left(sources: Sequence[Path], facts: Mapping[str, Any]) -> list[Work]:
+        """Return the work on the notebooks that are not current."""
         found = [source for source in sources if not is_current(source, made, facts)]
         if found and (before is None or before.folder == made.folder):
             (root / LAST).unlink(missing_ok=True)
         return [partial(execute, source, made, facts) for source in found]
 
     # from the last one on: the first are short, and fill both processes to the end
-    bound, free = (
-        [s for s in reversed(chapters) if notebooks.trains(s) is t] for t in (True, False)
-    )
+    training = [source for source in reversed(chapters) if notebooks.trains(source)]
+    others = [source for source in reversed(chapters) if source not in training]
     for source in chapters if fresh else ():
         made.place(source).unlink(missing_ok=True)
-    trained = prepare(parameters, meanwhile=waiting(free, facts))
-    if left := waiting(free, facts) + waiting(bound, {**facts, **trained}):
-        _execute_all(left, len(chapters))
+    trained = prepare(parameters, meanwhile=left(others, facts))
+    if waiting := left(others, facts) + left(training, {**facts, **trained}):
+        _execute_all(waiting, len(chapters))
     for path in (made.folder / "notebooks").glob("*.ipynb"):  # an interruption leaves some
         if path.stem not in {source.stem for source in chapters}:
             path.unlink()

@@ -72,7 +72,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a claim: one of `VERDICTS`, its reason in one sentence, and its tests'."""
+    """The outcome of a claim: one of `VERDICTS`, with its tests' results or a reason."""
 
     claim: str
     verdict: str
@@ -149,9 +149,8 @@ def _weighed(claim: paper.Claim, results: Sequence[Result]) -> Verdict:
     worst = (CONTRADICTED, NOT_TESTABLE, INCONCLUSIVE)
     reached = {result.verdict for _, result in central}
     verdict = next((each for each in worst if each in reached), SUPPORTED)
-    reason = "; ".join(f"{test.says}: {fact(test, result)}" for test, result in central)
-    if verdict == NOT_TESTABLE:
-        reason = next(fact(test, result) for test, result in central if result.verdict == verdict)
+    lacking = [fact(test, result) for test, result in central if result.verdict == NOT_TESTABLE]
+    reason = lacking[0] if verdict == NOT_TESTABLE else ""
     return Verdict(claim.id, verdict, reason, tuple(results))
 
 
@@ -162,10 +161,8 @@ def fact(test: paper.Test, result: Result) -> str:
             f"measured on {result.networks} networks of this profile and these faces, and a "
             f"verdict takes {LEAST}; the command tinyvgg seeds makes more"
         )
-    about, agreeing = (
-        paper.describe(test.number),
-        f"{result.agreeing} of {result.networks} networks",
-    )
+    about = paper.describe(test.number)
+    agreeing = f"{result.agreeing} of {result.networks} networks"
     bound = f"{100 * test.bound:g}%" if about.unit == "percent" else f"{test.bound:g}"
     bounds = paper.show_interval(cast(Interval, (result.low, result.high)), about.unit)
     mean = _mean(result.mean, about.unit)

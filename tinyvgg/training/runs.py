@@ -330,8 +330,8 @@ def load_trained(name: str) -> Run:
     if len(found) > 1:
         raise UserError(f"run {name!r} could be {some(found)}; give more of its name")
     if not found:
-        there = f"none of the complete, {some(known)}" if known else "not complete, or missing"
-        raise UserError(f"run {name!r} is {there}; 'tinyvgg runs' lists all with their states")
+        there = f" (complete: {some(known)})" if known else ""
+        raise UserError(f"no complete run is called {name!r}{there}; 'tinyvgg runs' lists all runs")
     folder = paths.runs() / found[0]
     manifest = read_manifest(folder)
     return Run(Experiment.of(_plain(folder / CONFIGURATION)), manifest=manifest, folder=folder)

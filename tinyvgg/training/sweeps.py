@@ -325,15 +325,15 @@ def do_jobs(
 def train_all(study: Study, meanwhile: Sequence[Callable[[], None]] = ()) -> None:
     """Train or load the networks of a study: on processors side by side, with one thread each.
 
-    That is faster, and no bit depends on how many processors there are. The first that is done does
-    what is to be done `meanwhile`. A GPU, or one processor, trains one after the other, no more.
+    That is faster, and no bit depends on how many processors there are. Work for `meanwhile` is
+    done by processes without a training; without any, as on a GPU, it is left to the caller.
     """
     folders = {task: study.experiment(task).folder for task in study.tasks}
     waiting = [task for task, folder in folders.items() if not is_complete(folder)]
     alone = synthfaces.cores() == 1 or world_size() > 1 or check_device(None) != "cpu"
     if study.networks == TRAINED and waiting and len(folders) > 1 and not alone:
         jobs = plan(study, waiting, [study.seed], {n: [v] for n, v in study.settings.items()}, ())
-        with processes(min(len(jobs), synthfaces.cores()), 1) as pool:
+        with processes(min(len(folders), synthfaces.cores()), 1) as pool:
             begun = [pool.submit(_train, job, n, study.progress) for n, job in enumerate(jobs)]
             try:
                 for each in begun + [pool.submit(work) for work in meanwhile]:
