@@ -32,6 +32,14 @@ def test_a_benchmark_says_how_it_is_called(run, script, capsys):
     assert "usage" in capsys.readouterr().out
 
 
+def test_what_another_machine_makes_passed_verification_and_what_is_wrong_failed(repository):
+    trials = runpy.run_path(str(repository / "benchmarks" / "verification.py"))["TRIALS"]
+    found = json.loads((repository / "results" / "trials.json").read_text("utf-8"))
+    assert set(found) == set(trials)
+    passed = {name for name, outcome in found.items() if outcome["passed"]}
+    assert passed == {"two threads", "capped code paths"}
+
+
 def test_the_training_benchmark_sets_both_loops_beside_each_other(run, monkeypatch, capsys):
     import timing
 
