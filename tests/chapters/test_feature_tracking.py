@@ -4,12 +4,14 @@ from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import synthfaces
 from synthfaces import FacePart
 from tests.helpers.made_up import sentence
+from tinyvgg import files
 from tinyvgg.chapters import feature_tracking as chapter
 from tinyvgg.chapters.backtracking import follow_errors
 from tinyvgg.chapters.statistics import averages
@@ -183,3 +185,27 @@ def test_faces_of_one_angle_are_averaged_and_frontal_ones_carry_the_regions(trac
     columns = [ax.get_title() for ax in axes if ax.get_title()]
     assert columns == ["45°", "90°"]
     assert [len(ax.collections) for ax in axes[:2]] == [0, 4]
+
+
+def test_each_crop_is_judged_by_its_own_networks(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "results", lambda: tmp_path)
+    means = {
+        "synthetic": {"ink_on_features": 1.5, "ink_above_largest": 0.3},
+        "synthetic:crop=head": {"ink_on_features": 0.5, "ink_above_largest": 0.3},
+    }
+    rows = [
+        {"faces": faces, "profile": "quick", "seed": seed, "quantity": f"f8.subject.{name}"}
+        | {"value": mean + 0.01 * seed, "error": 0.01}
+        for faces, numbers in means.items()
+        for name, mean in numbers.items()
+        for seed in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "seeds.csv", index=False)
+    table = chapter.crop_verdicts("quick")
+    assert table.loc["verdict on F8"].tolist() == ["supported", "contradicted"]
+    spread = table.loc["eyes, nose, cheeks and mouth have more ink than an even spread gives"]
+    assert [cell.partition(";")[0] for cell in spread] == ["in 6 of 6 (1.525", "in 0 of 6 (0.525"]
+    assert (
+        table.loc["the eyes have more ink than an even spread gives"].str.contains("0 of 0").all()
+    )
+    assert chapter.crop_verdicts("smoke").empty

@@ -193,21 +193,23 @@ OF_CROPS = (
 """The numbers in which networks of the two crops are compared."""
 
 
-def crop_table(profile: str) -> pd.DataFrame:
-    """Compare the recorded networks on faces with those on whole heads; empty without both.
-
-    Numbers are means and standard deviations over networks.
-    """
+def of_crops(profile: str) -> dict[str, Networks]:
+    """Return the recorded networks on faces and on whole heads; nothing without some of both."""
     rows = read_tables([files.results() / "seeds.csv"])
     rows = rows[rows["profile"] == profile]
     of = {crop: Networks(rows[rows["faces"] == crop]) for crop in CROPS}
-    if not all(map(len, of.values())):
-        return pd.DataFrame()
+    return of if all(map(len, of.values())) else {}
+
+
+def crop_table(profile: str) -> pd.DataFrame:
+    """Compare the networks of both crops: means and standard deviations over networks."""
     table = {
         f"{crop}, {len(networks)} networks": [paper.show_spread(networks, key) for key in OF_CROPS]
-        for crop, networks in of.items()
+        for crop, networks in of_crops(profile).items()
     }
-    return pd.DataFrame(table, [paper.describe(key).full_label for key in OF_CROPS])
+    return pd.DataFrame(
+        table, [paper.describe(key).full_label for key in OF_CROPS] if table else []
+    )
 
 
 def model_subject(table: pd.DataFrame) -> Any:

@@ -16,9 +16,10 @@ from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
+from tinyvgg.chapters.data import of_crops
 from tinyvgg.chapters.deconvolution import correlations
-from tinyvgg.chapters.statistics import Estimate, estimate
-from tinyvgg.chapters.verdicts import mean_with_interval
+from tinyvgg.chapters.statistics import Estimate, Interval, estimate
+from tinyvgg.chapters.verdicts import judge, mean_with_interval
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.faces.sources import SYNTHETIC, synthfaces
@@ -325,6 +326,31 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
         f"answer depends, the background has {gradient['background']:.2f} of what an even spread "
         f"gives it; {four}."
     )
+
+
+def crop_verdicts(profile: str) -> pd.DataFrame:
+    """Judge F8 by the networks of each crop, each crop by itself; empty without networks of both.
+
+    Each test has its outcome, the mean over networks with its 95 % interval, and the number of
+    networks in which it is as asserted.
+    """
+    table = {}
+    for crop, networks in of_crops(profile).items():
+        verdict = judge(networks)["F8"]
+        column = {"verdict on F8": verdict.verdict}
+        for test, found in verdict.parts:
+            low, mean, high = (
+                float("nan" if each is None else each)
+                for each in (found.low, found.mean, found.high)
+            )
+            bounds = paper.show_interval(Interval(low, high), "share")
+            agreeing = f"in {found.agreeing} of {found.networks}"
+            column[test.says] = f"{agreeing} ({paper.show(mean, 'share')}; {bounds})"
+        for key in ("area_share_background", "ink_share_background"):
+            about = paper.describe(f"f8.subject.{key}")
+            column[about.full_label] = paper.show_spread(networks, about.key)
+        table[f"{crop}, {len(networks)} networks"] = column
+    return pd.DataFrame(table)
 
 
 def _mean(values: Float[np.ndarray, "p"]) -> float:
