@@ -1,7 +1,7 @@
 """Measure the error rates of Tiny VGG on the synthetic faces, by which these are tuned.
 
-Trains a network for each task, size of the images and seed, and counts its errors on the test
-images, by class and by camera angle::
+Measures how much of the images of either crop is face. Trains a network for each task, size of the
+images and seed, and counts its errors on the test images, by class and by camera angle::
 
     python tools/measure_difficulty.py results/difficulty.json
 
@@ -16,10 +16,15 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 from judge_faces import PATH, write
 
-from tinyvgg.chapters.data_sheet import networks, rates_table
+from tinyvgg import files
+from tinyvgg.chapters.data import CROPS
+from tinyvgg.chapters.data_sheet import AREAS, areas_table, networks, rates_table
+from tinyvgg.chapters.feature_tracking import by_parts
 from tinyvgg.chapters.statistics import confusion
+from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
 
@@ -31,14 +36,30 @@ SEEDS = {64: (100, 101, 102), 96: (100, 101)}
 @click.command(help=__doc__)
 @click.argument("output", type=PATH)
 def main(output: Path) -> None:
+    areas = {crop: area(crop) for crop in CROPS}
+    click.echo(areas_table(areas).to_string())
     found = []
     for size, seed in [(size, seed) for size, seeds in SEEDS.items() for seed in seeds]:
         study = open_study(PROFILE, SOURCE, seed, progress=sys.stderr.isatty())
         study = replace(study, profile=replace(study.profile, size=size))
         found += [measure(study.run(task)) for task in study.tasks]
-    report = {"source": SOURCE, "runs": sorted(found, key=lambda run: run["task"], reverse=True)}
+    report = {
+        "source": SOURCE,
+        "areas": areas,
+        "runs": sorted(found, key=lambda run: run["task"], reverse=True),
+    }
     write(report, output)
     click.echo(rates_table(networks(report)).to_string())
+
+
+def area(crop: str) -> dict[str, Any]:
+    """Measure the mean share of each region of `AREAS` in the images of a set, by angle."""
+    faces = open_study(PROFILE, crop, progress=sys.stderr.isatty()).faces
+    table, size, knobs = faces.index.table, faces.images.shape[1], synthfaces.difficulty_of(crop)
+    seen = synthfaces.parts_seen(table, size, files.faces_cache(), difficulty=knobs)
+    shares = pd.DataFrame({name: by_parts(seen).masks[name].mean((1, 2)) for name in AREAS})
+    by_angle = shares.groupby(table["angle"].to_numpy()).mean().round(4)
+    return {"fingerprint": faces.fingerprint, "by_angle": by_angle.rename(str).to_dict("index")}
 
 
 def measure(run: Run) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from matplotlib.ticker import PercentFormatter
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import arranged, of, portraits, tiled, write_names
+from tinyvgg.chapters.feature_tracking import BESIDE
 from tinyvgg.chapters.own_face import PART_COLOURS
 from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
 from tinyvgg.errors import UserError
@@ -35,6 +36,10 @@ LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
 """The shares required beforehand: faces at these angles, all readings, each emotion."""
 ASKED: Mapping[str, Interval] = {"subject": Interval(0.01, 0.05), "emotion": Interval(0.06, 0.13)}
 """Error rates that were asked for beforehand, about where the paper's are."""
+AREAS = ("face", *BESIDE)
+"""The regions of an image whose areas were asked for; a face is without ears, hair and neck."""
+LEAST_FACE, MOST_BACKGROUND = {45: 0.45, 90: 0.55, 135: 0.45}, 0.30
+"""Mean shares of an image that were asked for: of the face by angle, of the background."""
 SKIN_CLASSES = {
     "very light": 55.0,
     "light": 41.0,
@@ -223,6 +228,23 @@ def in_order(read: Mapping[Any, int]) -> str:
     """List readings, the most frequent first."""
     order = sorted(read.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {times}" for name, times in order if times) or paper.NOTHING
+
+
+def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
+    """Tabulate what the images of each crop show by angle: mean shares, beside those asked for."""
+    rows = {
+        (crop, f"{angle}°"): {
+            **{region: paper.show(share, "percent") for region, share in shares.items()},
+            "asked for": f"face at least {LEAST_FACE[int(angle)]:.0%}, "
+            f"background at most {MOST_BACKGROUND:.0%}",
+            "met": "yes"
+            if shares["face"] >= LEAST_FACE[int(angle)] and shares["background"] <= MOST_BACKGROUND
+            else "no",
+        }
+        for crop, measured in areas.items()
+        for angle, shares in measured["by_angle"].items()
+    }
+    return pd.DataFrame(rows).T.rename_axis(["faces", "camera"])
 
 
 def networks(report: Mapping[str, Any]) -> pd.DataFrame:
