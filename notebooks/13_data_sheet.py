@@ -128,6 +128,16 @@ truths = [synthfaces.ground_truth(spec, sheet.LARGE, kept) for spec in specs]
 # %% mystnb={"figure": {"name": "fig-sheet-truth", "caption": "Two synthetic images, the parts of the face that their pixels show, and their landmarks: filled where they are seen, open where the head hides them. Known from the geometry, not guessed from the image."}, "image": {"alt": "Two portraits, one frontal and one turned, each with a map of coloured parts such as brows, eyes and mouth, and with dots on brows, lids, nose and mouth"}}
 sheet.truth_figure(truths, images)
 
+# %% [markdown]
+# How much of an image is face? The paper's faces are cropped without hair and torso, and so are
+# these: from forehead to chin, and from cheek to cheek. What the crop had to reach was written down
+# beforehand. Over the whole set, by the parts that the pixels show; {doc}`01_data` says what it
+# changes.
+
+# %%
+tuned = files.measured("difficulty")
+whole(sheet.areas_table(tuned["areas"]))
+
 
 # %%
 def beginning(values):
@@ -326,7 +336,6 @@ whole(sheet.knobs_table(study))
 # those of the later one.
 
 # %%
-tuned = files.measured("difficulty")
 measured = sheet.networks(tuned)
 Markdown(
     f"Measured with {len(measured)} networks on the faces `{tuned['source']}`: "

@@ -59,7 +59,11 @@ def area(crop: str) -> dict[str, Any]:
     seen = synthfaces.parts_seen(table, size, files.faces_cache(), difficulty=knobs)
     shares = pd.DataFrame({name: by_parts(seen).masks[name].mean((1, 2)) for name in AREAS})
     by_angle = shares.groupby(table["angle"].to_numpy()).mean().round(4)
-    return {"fingerprint": faces.fingerprint, "by_angle": by_angle.rename(str).to_dict("index")}
+    return {
+        "size": size,
+        "fingerprint": faces.fingerprint,
+        "by_angle": by_angle.rename(str).T.to_dict(),
+    }
 
 
 def measure(run: Run) -> dict[str, Any]:

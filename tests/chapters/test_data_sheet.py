@@ -171,6 +171,22 @@ def test_networks_of_an_earlier_set_are_counted(seed, said):
     assert bool(sheet.changed_since({"source": "synthetic", "runs": runs})) == bool(said)
 
 
+@pytest.mark.parametrize(
+    ("angle", "face", "background", "met"),
+    [(90, 0.55, 0.30, "yes"), (90, 0.54, 0.1, "no"), (45, 0.46, 0.31, "no"), (45, 0.5, 0.2, "yes")],
+)
+def test_the_share_of_the_face_stands_beside_what_was_asked_for(angle, face, background, met):
+    shares = {"face": face, "ears, hair, neck": 1 - face - background, "background": background}
+    made = {"size": 64, "by_angle": {str(angle): shares}}
+    now, old = (made | {"fingerprint": fingerprint(64, seed)} for seed in (0, 1))
+    table = sheet.areas_table({"synthetic": now})
+    assert list(table.index) == [("synthetic", f"{angle}°")]
+    assert table["face"].item() == f"{face:.2%}"
+    assert table["met"].item() == met
+    assert sheet.areas_table({"synthetic": old}).index[0][0] == "synthetic, an earlier version"
+    assert sheet.areas_table({"synthetic:crop=head": now})["met"].item() == "—"
+
+
 def test_the_most_frequent_confusions_are_counted_over_all_networks(networks):
     table = sheet.confusions_table(networks, "emotion")
     first = table.iloc[0]
