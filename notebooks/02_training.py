@@ -163,7 +163,9 @@ whole(settings)
 training.error_rates(runs)
 
 # %% [markdown]
-# How much hangs on the last epoch? These are the errors on test images after each of the last five:
+# How much hangs on the last epoch? These are the errors on test images after each of the last five,
+# and those of the network as this book analyses it. A network that ships with the book is rounded to
+# the values that half precision has, which can change an answer that was close.
 
 # %%
 whole(training.last_errors_table(runs))

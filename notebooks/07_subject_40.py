@@ -188,7 +188,7 @@ differing = {rule: cases.overlap_table(compared, how) for rule, how in RULES.ite
 alike = {rule: cases.overlap_table(control, how) for rule, how in RULES.items()}
 means = {f"{rule}: error and look-alike": table.mean() for rule, table in differing.items()}
 means |= {f"{rule}: two right images": table.mean() for rule, table in alike.items()}
-whole(pd.DataFrame(means).T.round(3).rename_axis(f"means of {len(compared)} pairs"))
+whole(pd.DataFrame(means).round(3).rename_axis(f"means of {len(compared)} pairs"))
 
 # %%
 overlap, found = every["cutoff"], {}

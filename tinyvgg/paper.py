@@ -298,11 +298,13 @@ def compare(rows: Iterable[Row], networks: Measured | None = None) -> pd.DataFra
 
 
 def show_spread(networks: Measured, key: str) -> str:
-    """Format a quantity's mean and standard deviation over networks."""
+    """Format a quantity's mean and standard deviation over networks, or the value of all."""
     values, _ = networks.values(key)
     unit = describe(key).unit
     if len(values) < 2 or unit == "name":
         return NOTHING
+    if (values == values[0]).all():
+        return show(values[0].item(), unit)
     mean, spread = (
         show(float(each), "mean" if unit == "count" else unit)
         for each in (values.mean(), values.std(ddof=1))

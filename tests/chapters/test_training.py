@@ -180,8 +180,9 @@ def test_the_last_epoch_is_drawn_when_it_ends(shown):
 def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
     run = made_up_run(faces, "emotion", 0.25)
     table = training.last_errors_table([run, made_up_run(faces, "subject")])
-    assert table.columns.tolist() == ["4 before", "3 before", "2 before", "1 before", "last epoch"]
-    assert table.loc["emotion"].tolist() == run.last_errors
+    before = ["4 before", "3 before", "2 before", "1 before", "last epoch"]
+    assert table.columns.tolist() == [*before, "as analysed"]
+    assert table.loc["emotion"].tolist() == [*run.last_errors, len(run.errors)]
     assert table.loc["emotion", "last epoch"] == len(run.errors)
     assert endings(run).data == f"Training for emotion ended {run.ended}."
 

@@ -183,11 +183,14 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
 
 
 def last_errors_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return the test errors of the last epochs, by how many epochs before the end."""
+    """Return the test errors of the last epochs, by how many epochs before the end.
+
+    The last column counts those of the network that is analysed, which may have been rounded since.
+    """
     rows = {paper.TASK_NAMES[run.task]: run.last_errors[::-1] for run in runs}
     table = pd.DataFrame.from_dict(rows, orient="index").astype("Int64").iloc[:, ::-1]
     table = table.rename(columns=lambda before: f"{before} before" if before else "last epoch")
-    return table.rename_axis("task")
+    return table.assign(**{"as analysed": [len(run.errors) for run in runs]}).rename_axis("task")
 
 
 def shown(runs: Sequence[Run]) -> dict[str, str]:
