@@ -238,7 +238,7 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # Do networks that were trained on photographs take these for faces, and these expressions for what
 # they are meant to be? Two detectors, MTCNN {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`,
 # were shown the set, and the classifier of the package `facex` read the expressions of the frontal
-# faces. What they had to reach was written down beforehand. No parameter was fitted to what they
+# faces. They saw the whole heads (`crop=head`), as they were trained to see faces in pictures. What they had to reach was written down beforehand. No parameter was fitted to what they
 # say. But they are no untouched test either: the expressions were corrected by eye and by the
 # descriptions of action units, and in between the judges were asked a few times if that had helped.
 #

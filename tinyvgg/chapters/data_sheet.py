@@ -140,7 +140,8 @@ def knobs_table(study: Study) -> pd.DataFrame:
 def judged_sentence(judged: Mapping[str, Any]) -> str:
     """Describe the judged set, the requirements that it missed, and whether it is today's."""
     versions = ", ".join(f"{name} {version}" for name, version in judged["judges"].items())
-    old = judged["fingerprint"] != synthfaces.fingerprint(judged["size"], judged["seed"])
+    knobs = synthfaces.difficulty_of(judged["source"])
+    old = judged["fingerprint"] != synthfaces.fingerprint(judged["size"], judged["seed"], knobs)
     changed = " The set has changed since: these numbers are of an earlier version." if old else ""
     missed = [
         f"{what} ({row['share']}, {row['asked for']} were asked for)"
@@ -155,8 +156,9 @@ def judged_sentence(judged: Mapping[str, Any]) -> str:
     if missed:
         outcome = f"Not reached: {'; '.join(missed)}. All else that was asked for is."
     return (
-        f"{judged['subjects']} of {len(synthfaces.SUBJECTS)} subjects were judged with frontal "
-        f"gaze at {judged['size']} pixels, by {versions} (images `{judged['fingerprint']}`). "
+        f"{judged['subjects']} of {len(synthfaces.SUBJECTS)} subjects of `{judged['source']}` were "
+        f"judged with frontal gaze at {judged['size']} pixels, by {versions} (images "
+        f"`{judged['fingerprint']}`). "
         f"{outcome}{changed}"
     )
 
