@@ -195,7 +195,7 @@ def execute(
             changed,
             cwd=str(converted.parent),
             kernel_name="python3",
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=["--IPKernelApp.log_level=50"],
             progress_bar={"desc": progress, "leave": False} if progress else False,
         )
         facts = {"source_sha256": source_digest(source), **parameters, **(about or {})}
