@@ -172,6 +172,14 @@ def test_a_run_is_recorded_without_facts_of_this_machine_and_agrees_with_its_rec
     assert "3 of 3" in outcome.line
 
 
+def test_the_exact_level_executes_the_analysis_each_time_it_is_asked(root, executed):
+    reproduce.record(again(root))
+    for _ in range(2):  # the second time on what may be another code path of the same machine
+        executed.clear()
+        assert verify.exact().passed
+        assert executed == ["02_second", "01_first"]
+
+
 def test_other_numbers_and_other_faces_are_found(root, monkeypatch):
     _, _, results = reproduce.record(again(root))
     results.write_text(results.read_text().replace('"value": 7', '"value": 8'))
