@@ -130,9 +130,9 @@ sheet.truth_figure(truths, images)
 
 # %% [markdown]
 # How much of an image is face? The paper's faces are cropped without hair and torso, and so are
-# these: from forehead to chin, and from cheek to cheek. What the crop had to reach was written down
-# beforehand. Over the whole set, by the parts that the pixels show; {doc}`01_data` says what it
-# changes.
+# these: from forehead to chin, and from cheek to cheek. The table has means over the whole set, by the
+# part that each pixel shows. What the crop had to reach was written down beforehand. {doc}`01_data`
+# says what else the crop changes.
 
 # %%
 tuned = files.measured("difficulty")
@@ -238,8 +238,9 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # Do networks that were trained on photographs take these for faces, and these expressions for what
 # they are meant to be? Two detectors, MTCNN {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`,
 # were shown the set, and the classifier of the package `facex` read the expressions of the frontal
-# faces. They saw the whole heads (`crop=head`), as they were trained to see faces in pictures. What they had to reach was written down beforehand. No parameter was fitted to what they
-# say. But they are no untouched test either: the expressions were corrected by eye and by the
+# faces. They saw whole heads (`crop=head`), since detectors are trained on faces with their
+# surroundings. What they had to reach was written down beforehand. No parameter was fitted to what
+# they say. But they are no untouched test either: the expressions were corrected by eye and by the
 # descriptions of action units, and in between the judges were asked a few times if that had helped.
 #
 # A face counts as found where a detection overlaps it as detection benchmarks demand: what the two

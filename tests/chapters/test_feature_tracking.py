@@ -205,7 +205,5 @@ def test_each_crop_is_judged_by_its_own_networks(tmp_path, monkeypatch):
     assert table.loc["verdict on F8"].tolist() == ["supported", "contradicted"]
     spread = table.loc["eyes, nose, cheeks and mouth have more ink than an even spread gives"]
     assert [cell.partition(";")[0] for cell in spread] == ["in 6 of 6 (1.525", "in 0 of 6 (0.525"]
-    assert (
-        table.loc["the eyes have more ink than an even spread gives"].str.contains("0 of 0").all()
-    )
+    assert set(table.loc["the eyes have more ink than an even spread gives"]) == {"not measured"}
     assert chapter.crop_verdicts("smoke").empty

@@ -184,6 +184,9 @@ def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
     assert table.columns.tolist() == [*before, "as analysed"]
     assert table.loc["emotion"].tolist() == [*run.last_errors, len(run.errors)]
     assert table.loc["emotion", "last epoch"] == len(run.errors)
+    run.history.loc[run.history.index[-1], "test_error"] = 0.0  # rounded since, it has errors again
+    rounded = training.last_errors_table([run]).loc["emotion"]
+    assert (rounded["last epoch"], rounded["as analysed"]) == (0, len(run.errors))
     assert endings(run).data == f"Training for emotion ended {run.ended}."
 
 

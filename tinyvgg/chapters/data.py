@@ -202,14 +202,15 @@ def of_crops(profile: str) -> dict[str, Networks]:
 
 
 def crop_table(profile: str) -> pd.DataFrame:
-    """Compare the networks of both crops: means and standard deviations over networks."""
+    """Compare the networks of `of_crops`: means and standard deviations over networks."""
+    labels = {paper.describe(key).full_label: key for key in OF_CROPS}
     table = {
-        f"{crop}, {len(networks)} networks": [paper.show_spread(networks, key) for key in OF_CROPS]
+        f"{crop}, {len(networks)} networks": {
+            label: paper.show_spread(networks, key) for label, key in labels.items()
+        }
         for crop, networks in of_crops(profile).items()
     }
-    return pd.DataFrame(
-        table, [paper.describe(key).full_label for key in OF_CROPS] if table else []
-    )
+    return pd.DataFrame(table)
 
 
 def model_subject(table: pd.DataFrame) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -331,21 +332,20 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
 def crop_verdicts(profile: str) -> pd.DataFrame:
     """Judge F8 by the networks of each crop, each crop by itself; empty without networks of both.
 
-    Each test has its outcome, the mean over networks with its 95 % interval, and the number of
-    networks in which it is as asserted.
+    Each test has the number of networks in which it is as asserted, and the mean over networks with
+    its 95 % interval.
     """
     table = {}
     for crop, networks in of_crops(profile).items():
         verdict = judge(networks)["F8"]
         column = {"verdict on F8": verdict.verdict}
         for test, found in verdict.parts:
-            low, mean, high = (
-                float("nan" if each is None else each)
-                for each in (found.low, found.mean, found.high)
-            )
-            bounds = paper.show_interval(Interval(low, high), "share")
+            if found.mean is None:
+                column[test.says] = "not measured"
+                continue
+            bounds = paper.show_interval(cast(Interval, (found.low, found.high)), "share")
             agreeing = f"in {found.agreeing} of {found.networks}"
-            column[test.says] = f"{agreeing} ({paper.show(mean, 'share')}; {bounds})"
+            column[test.says] = f"{agreeing} ({paper.show(found.mean, 'share')}; {bounds})"
         for key in ("area_share_background", "ink_share_background"):
             about = paper.describe(f"f8.subject.{key}")
             column[about.full_label] = paper.show_spread(networks, about.key)
