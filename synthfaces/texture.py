@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 from scipy.interpolate import interp1d
@@ -200,7 +201,7 @@ def moles(rng: Rng) -> Array:
 
 def tinted(amount: Array, absorbed: tuple[float, float, float]) -> Array:
     """Return factors on red, green and blue for pigment that absorbs these shares."""
-    return 1 - amount[..., None] * np.array(absorbed, np.float32)
+    return np.asarray(cv2.merge([1 - amount * share for share in np.array(absorbed, np.float32)]))
 
 
 def _places(azimuth: Array, height: Array) -> Float[np.ndarray, "n 2"]:
