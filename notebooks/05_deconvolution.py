@@ -52,8 +52,7 @@ from tinyvgg.training.runs import build_model
 
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed, networks=networks)
-task = study.tasks[0]
-run = study.run(task)
+run = study.run(study.tasks[0])
 
 # %%
 endings(run)
@@ -320,7 +319,7 @@ short = {
 last = by_image[by_image["level"] == by_image["level"].max()]
 record_numbers(
     {
-        f"f3.{task}.{of}_{short[name]}": estimate(values)
+        f"f3.{run.task}.{of}_{short[name]}": estimate(values)
         for (name, of), values in last.groupby(["with", "of"])["correlation"]
     }
 )
@@ -332,7 +331,7 @@ record_numbers(
 
 # %%
 alike = chapter.correlations(deconvolve(trace), trace.images).numpy()
-record_numbers({f"f3.{task}.correlation_with_image": estimate(alike)})
+record_numbers({f"f3.{run.task}.correlation_with_image": estimate(alike)})
 even, inverse, again = (checks[name] for name in list(checks)[1:])
 same = int((layers["input"] == layers["restores"]).sum())
 conclude(

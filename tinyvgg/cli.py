@@ -16,7 +16,7 @@ import click
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, synthfaces
+from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, synthfaces, tasks_of
 from tinyvgg.training.settings import rank
 
 PROFILES = click.Choice(PROFILE_NAMES)
@@ -263,7 +263,8 @@ def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -
     parameters = notebooks.check(notebooks.typed_parameters(source, pairs))
     if output and output.is_dir():
         raise UserError(f"output {str(output)!r} is a folder; name a file")
-    reproduce.prepare(parameters, training=notebooks.trains(source))
+    needed = notebooks.needs(source, tasks_of(parameters["faces"]))
+    reproduce.prepare(parameters, training=bool(needed))
     target = output or notebooks.executed_path(source, parameters)
     converted = notebooks.convert(source, notebooks.folder())
     notebooks.execute(source, converted, target, parameters, progress=source.stem)

@@ -53,10 +53,12 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Faces and networks are there without work; the list has what was asked for."""
     asked: list[dict[str, object]] = []
 
-    def prepare(parameters, training=True, meanwhile=()):
+    def prepare(parameters, training=True, meanwhile=None):
         asked.append({**parameters, "training": training})
-        trained = {"weights_sha256": {"subject": "hash"}} if training else {}
+        weights = {"subject": "hash", "emotion": "hash"}
+        trained = {"weights_sha256": weights} if training else {}
         return {"fingerprint": "fingerprint", **trained}
 
     monkeypatch.setattr(reproduce, "prepare", prepare)
+    monkeypatch.setattr(reproduce, "tasks_of", lambda faces: ("subject", "emotion"))
     return asked

@@ -125,8 +125,18 @@ def test_folders_are_named_alike_in_whatever_order_parameters_are_typed():
     assert list(notebooks.check(typed)) == list(DEFAULTS)
 
 
-def test_sources_that_need_trained_networks_are_known(workshop):
-    assert notebooks.trains(workshop.add("03_third", "run = study.run('subject')"))
+@pytest.mark.parametrize(
+    ("cell", "needed"),
+    [
+        ("study.faces", ()),
+        ("run = study.run(study.tasks[0])", ("subject",)),
+        ("run = study.run(study.tasks[-1])", ("subject", "emotion")),
+        ("a, b = study.run(study.tasks[0]), study.run(task, watchers=())", ("subject", "emotion")),
+        ("runs = [study.run(task) for task in study.tasks]", ("subject", "emotion")),
+    ],
+)
+def test_the_networks_that_a_source_needs_are_known(workshop, cell, needed):
+    assert notebooks.needs(workshop.add("03_third", cell), ("subject", "emotion")) == needed
 
 
 def test_every_notebook_has_the_same_parameters_with_the_same_defaults(repository, tmp_path):

@@ -79,22 +79,25 @@ def test_what_has_not_changed_is_not_executed_again(executed, root):
 def test_what_takes_no_network_is_done_while_the_networks_are_trained(
     workshop, executed, root, monkeypatch
 ):
-    workshop.add("03_third", "study.run('class')")
-    weights = "before"
+    workshop.add("03_third", "[study.run(task) for task in study.tasks]")
+    workshop.add("04_fourth", "study.run(study.tasks[0])")
+    weights = {"subject": "a", "emotion": "b"}
 
-    def prepare(parameters, training=True, meanwhile=()):
-        for work in meanwhile:
-            work()
-        executed.append("trained" if training else "faces")
-        return {"fingerprint": "f", **({"weights_sha256": weights} if training else {})}
+    def prepare(parameters, training=True, meanwhile=lambda weights: ()):
+        for each in [{}, *({task: weights[task]} for task in weights)] if training else ():
+            for work in meanwhile(each):
+                work()
+            executed.append(" ".join(each))
+        return {"fingerprint": "f", **({"weights_sha256": dict(weights)} if training else {})}
 
     monkeypatch.setattr(reproduce, "prepare", prepare)
     again(root)
-    assert executed == ["faces", "02_second", "01_first", "trained", "03_third"]
-    executed.clear()
-    weights = "after"
-    again(root)
-    assert executed == ["faces", "trained", "03_third"]
+    assert executed == ["02_second", "01_first", "", "04_fourth", "subject", "emotion", "03_third"]
+    for task, stale in (("emotion", ["03_third"]), ("subject", ["04_fourth", "03_third"])):
+        executed.clear()
+        weights[task] = "other"
+        again(root)
+        assert [name for name in executed if name[:1] == "0"] == stale
 
 
 def test_after_a_failure_what_was_executed_is_kept(workshop, executed, root):

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,12 @@ def two_tasks(folder: Path) -> str:
 
 
 def train_both(faces: str, epochs: int, mark: Path) -> None:
-    """Train both networks of a small study, and create a file meanwhile."""
-    train_all(open_study("smoke", faces, 0, True, {"epochs": epochs}), [mark.touch])
+    """Train both networks of a small study, and create a file at first, and one for each."""
+
+    def meanwhile(weights: Mapping[str, str]) -> list[Callable[[], None]]:
+        return [mark.with_name(f"{mark.name}{''.join(weights)}{''.join(weights.values())}").touch]
+
+    train_all(open_study("smoke", faces, 0, True, {"epochs": epochs}), meanwhile)
 
 
 def sweeping(faces: str, *more: str) -> list[str]:

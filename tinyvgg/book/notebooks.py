@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -105,9 +105,10 @@ def check(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**ordered, **parameters, "faces": absolute(parameters["faces"])}
 
 
-def trains(source: Path) -> bool:
-    """Whether a notebook asks for trained networks: they are then trained before it starts."""
-    return ".run(" in source.read_text("utf-8")
+def needs(source: Path, tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the tasks whose networks a notebook asks for: none, the first alone, or all."""
+    asked = set(re.findall(r"\.run\((.*?)\)", source.read_text("utf-8")))
+    return tuple(tasks if asked - {"study.tasks[0]"} else tasks[: len(asked)])
 
 
 def source_digest(source: Path) -> str:

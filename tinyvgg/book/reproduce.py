@@ -20,15 +20,14 @@ from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import statistics
 from tinyvgg.chapters.cases import write_errors
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import check_committing, named
+from tinyvgg.faces.sources import check_committing, named, tasks_of
 from tinyvgg.training import runs
 from tinyvgg.training.experiments import Study, load_shipped, open_study
 from tinyvgg.training.settings import RECORDED, SHIPPED
-from tinyvgg.training.sweeps import processes, train_all
+from tinyvgg.training.sweeps import Meanwhile, Work, processes, train_all
 
 LAST = "last.json"
 AT_A_TIME = 2  # notebooks
-Work = Callable[[], None]
 RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
 """Facts that a committed notebook does not carry."""
 COPIED = (runs.CONFIGURATION, runs.HISTORY, runs.GRADIENTS, runs.TIMINGS)
@@ -98,28 +97,30 @@ def reproduce(
     if it is the same one again, until a notebook of it is no longer current. One that is not to be
     `noted` leaves it alone.
     """
-    chapters = notebooks.sources()
+    # the longest first, so that short ones fill both processes to the end
+    chapters = sorted(notebooks.sources(), key=lambda path: -path.read_text("utf-8").count("\n"))
     if not chapters:
         raise UserError(f"folder {str(files.project() / 'notebooks')!r} has no notebooks")
     made = Reproduction(parameters, root / notebooks.slug(parameters))
     facts = {"package_sha256": notebooks.package_digest(results=True)}
     facts |= prepare(parameters, training=False)
-    before = _noted(root)
+    before, tasks = _noted(root), tasks_of(parameters["faces"])
+    needed = {source: notebooks.needs(source, tasks) for source in chapters}
 
-    def left(sources: Sequence[Path], facts: Mapping[str, Any]) -> list[Work]:
-        """Return the work on the notebooks that are not current."""
-        found = [source for source in sources if not is_current(source, made, facts)]
+    def left(weights: Mapping[str, str]) -> list[Work]:
+        """Return the work on notebooks of just these networks, unless they are current."""
+        about = {**facts, "weights_sha256": dict(weights)}
+        asked = [source for source, some in needed.items() if some == tuple(weights)]
+        found = [source for source in asked if not is_current(source, made, about)]
         if found and (before is None or before.folder == made.folder):
             (root / LAST).unlink(missing_ok=True)
-        return [partial(execute, source, made, facts) for source in found]
+        return [partial(execute, source, made, about) for source in found]
 
-    # from the last one on: the first are short, and fill both processes to the end
-    training = [source for source in reversed(chapters) if notebooks.trains(source)]
-    others = [source for source in reversed(chapters) if source not in training]
     for source in chapters if fresh else ():
         made.place(source).unlink(missing_ok=True)
-    trained = prepare(parameters, meanwhile=left(others, facts))
-    if waiting := left(others, facts) + left(training, {**facts, **trained}):
+    weights = prepare(parameters, meanwhile=left)["weights_sha256"]
+    parts = [{task: weights[task] for task in some} for some in dict.fromkeys(needed.values())]
+    if waiting := [work for part in parts for work in left(part)]:
         _execute_all(waiting, len(chapters))
     for path in (made.folder / "notebooks").glob("*.ipynb"):  # an interruption leaves some
         if path.stem not in {source.stem for source in chapters}:
@@ -130,12 +131,9 @@ def reproduce(
 
 
 def prepare(
-    parameters: Mapping[str, Any], training: bool = True, meanwhile: Sequence[Work] = ()
+    parameters: Mapping[str, Any], training: bool = True, meanwhile: Meanwhile = lambda weights: ()
 ) -> dict[str, Any]:
-    """Render or decode the faces and train every network (see `train_all`), with progress bars.
-
-    Returns the facts of both: the fingerprint of the faces, and the hashes of the weights.
-    """
+    """Render or decode the faces, train the networks (`train_all`), and return both's hashes."""
     study = open_study(**parameters)
     if not training:
         return {"fingerprint": study.faces.fingerprint}

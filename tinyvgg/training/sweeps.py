@@ -34,7 +34,7 @@ from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.loop import check_device
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
 from tinyvgg.training.settings import TRAINED, world_size
-from tinyvgg.training.watching import ProgressBar
+from tinyvgg.training.watching import Log, ProgressBar
 
 BATCH = 16
 """Errors that are explained at a time."""
@@ -45,6 +45,8 @@ COUNTS = ("errors", "test_images", "epochs", "last_epoch", "kept_epoch", "left_p
 FACTS = ("accuracy", *COUNTS, "last_errors", "seconds", "run")
 
 Row = dict[str, Any]
+Work = Callable[[], None]
+Meanwhile = Callable[[Mapping[str, str]], Sequence[Work]]
 
 _ALONE = Lock()
 
@@ -322,11 +324,12 @@ def do_jobs(
     return len(failed)
 
 
-def train_all(study: Study, meanwhile: Sequence[Callable[[], None]] = ()) -> None:
+def train_all(study: Study, meanwhile: Meanwhile = lambda weights: ()) -> None:
     """Train or load the networks of a study: on processors side by side, with one thread each.
 
-    That is faster, and no bit depends on how many processors there are. Work for `meanwhile` is
-    done by processes without a training; without any, as on a GPU, it is left to the caller.
+    That is faster, and no bit depends on how many processors there are. `meanwhile` is asked for
+    work: at first, and with the hash of each network's weights by its task, once that is trained.
+    Processes without a training do it; without any, as on a GPU, it is left to the caller.
     """
     folders = {task: study.experiment(task).folder for task in study.tasks}
     waiting = [task for task, folder in folders.items() if not is_complete(folder)]
@@ -334,9 +337,12 @@ def train_all(study: Study, meanwhile: Sequence[Callable[[], None]] = ()) -> Non
     if study.networks == TRAINED and waiting and len(folders) > 1 and not alone:
         jobs = plan(study, waiting, [study.seed], {n: [v] for n, v in study.settings.items()}, ())
         with processes(min(len(folders), synthfaces.cores()), 1) as pool:
-            begun = [pool.submit(_train, job, n, study.progress) for n, job in enumerate(jobs)]
+            begun = {pool.submit(_train, j, n, study.progress): j for n, j in enumerate(jobs)}
+            more = list(map(pool.submit, meanwhile({})))
             try:
-                for each in begun + [pool.submit(work) for work in meanwhile]:
+                for done in as_completed(begun):
+                    more += map(pool.submit, meanwhile({begun[done].task: done.result()}))
+                for each in more:
                     each.result()
             except BrokenProcessPool:
                 raise UserError(f"a training: {DIED}; the same command goes on from here") from None
@@ -344,12 +350,12 @@ def train_all(study: Study, meanwhile: Sequence[Callable[[], None]] = ()) -> Non
         study.run(task)
 
 
-def _train(job: Job, line: int, progress: bool) -> None:
-    """Train the network of a job, and show how far it is on a line of the terminal."""
+def _train(job: Job, line: int, progress: bool) -> str:
+    """Train the network of a job, show how far it is on a line, and return its weights' hash."""
     with at_home(job.home):
         study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
         watchers = [ProgressBar(f"training {job.task}", line)] if progress else []
-        study.run(job.task, watchers=watchers)
+        return study.run(job.task, watchers=watchers).weights_hash
 
 
 @contextmanager
@@ -408,9 +414,7 @@ def cluster(address: str) -> Iterator[Executor]:
         ) from None
     with client:
         if not client.scheduler_info()["workers"]:
-            logging.getLogger("tinyvgg").warning(
-                f"the scheduler has no workers yet; 'dask worker {address}' starts one"
-            )
+            Log().say(f"the scheduler has no workers yet; 'dask worker {address}' starts one")
         executor: Executor = client.get_executor(pure=False)
         try:
             yield executor

@@ -41,6 +41,8 @@ def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
     monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "other"))
     study = open_study("smoke", faces, 0, False, {"epochs": EPOCHS})
     for task in ("subject", "emotion"):
-        assert study.run(task).manifest["threads"] == 1
+        run = study.run(task)
+        assert run.manifest["threads"] == 1
+        assert (tmp_path / f"meanwhile{task}{run.weights_hash}").exists()
     assert both == weights(tmp_path / "other")
     assert len(both) == 2
