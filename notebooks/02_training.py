@@ -145,8 +145,10 @@ whole(settings)
 #
 # The *training error in passing* belongs to weights that change throughout the epoch, and lags
 # behind: while the network gets better it is higher than the error that the weights at the end of
-# the epoch make on the same images. The *test error* is that of the weights at the end of each epoch; its band is
-# Wilson's 95 % interval for the number of test images.
+# the epoch make on the same images. The *test error* is that of the weights at the end of an epoch; its band is
+# Wilson's 95 % interval for the number of test images. Testing takes time, and decides nothing: until
+# an epoch passes without a training error, only some epochs are tested; from then on, all that may be
+# among the last.
 #
 # A network that gives every image the same class lies on the dotted line. Plain gradient descent
 # can stay on that plateau for epochs until it finds a way down. Its rate does not decay: as long as
@@ -154,12 +156,12 @@ whole(settings)
 # and a network that is taken from such a spike has errors that others do not have. Once all
 # training images are classified right, the steps get small, and the error settles.
 #
-# The triangle marks the epoch that does best on the test part. The published code keeps that one,
+# The triangle marks the tested epoch that does best on the test part. The published code keeps that one,
 # and so chooses by the images that it is then judged by. Here the network of the last epoch is
 # kept. Which epoch is the last follows from the recipe and from training alone; test images have
 # no part in it.
 
-# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs up to the end of training (the paper's Figure 5), on the training images in passing (gray) and on the test images after each epoch (in the colour of the task), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
+# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs up to the end of training (the paper's Figure 5), on the training images in passing (gray) and on the test images after an epoch (in the colour of the task), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
 training.error_rates(runs)
 
 # %% [markdown]

@@ -132,7 +132,7 @@ def test_the_curves_are_those_of_the_history(faces, folder):
     run = made_up_run(faces, "emotion", 0.25)
     figure = training.error_rates([made_up_run(faces, "subject"), run])
     drawn = lines(figure.axes[1])
-    assert list(drawn["test, after the epoch"].get_ydata()) == list(run.history["test_error"])
+    assert list(drawn["test, after an epoch"].get_ydata()) == list(run.history["test_error"])
     assert drawn["network of this book"].get_ydata()[0] == run.history["test_error"].iloc[-1]
     assert drawn["best on the test part"].get_xdata()[0] == 4
     assert drawn["constant answer"].get_ydata()[0] == pytest.approx(7 / 8)
@@ -188,6 +188,20 @@ def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
     rounded = training.last_errors_table([run]).loc["emotion"]
     assert (rounded["last epoch"], rounded["as analysed"]) == (0, len(run.errors))
     assert endings(run).data == f"Training for emotion ended {run.ended}."
+
+
+def test_epochs_without_a_test_leave_no_gap(faces):
+    untested = [replace(EPOCHS[1], test_loss=None, test_error=None)]
+    test = learning_curve([EPOCHS[0], *untested, *EPOCHS[2:]], PLAN).axes[0].lines[1]
+    assert list(test.get_xdata()) == [1, 3, 4]
+    run = made_up_run(faces, "emotion", 0.25)
+    run.history.loc[1, ["test_loss", "test_error"]] = np.nan
+    for axis in (*training.error_rates([run]).axes, *training.loss_and_error(run).axes):
+        drawn = lines(axis)["test, after an epoch"]
+        assert list(drawn.get_xdata()) == [1, 3, 4, 5]
+        assert np.isfinite(drawn.get_ydata()).all()
+    band = training.error_rates([run]).axes[0].collections[0].get_paths()[0].vertices
+    assert np.isfinite(band).all()
 
 
 def test_a_training_that_ends_early_is_drawn_to_its_end(faces):

@@ -143,6 +143,17 @@ def test_a_fitted_network_ends_after_five_epochs_without_a_training_error(tmp_pa
     assert "the most that its recipe allows" in run(tmp_path / "most", recipe=most).ended
 
 
+def test_the_epochs_that_a_recipe_names_are_tested(tmp_path: Path) -> None:
+    always = RECIPES["until it has fitted"]
+    recipe = replace(always, selection="last")
+    seldom, each = (run(tmp_path / r.selection, recipe=r).history for r in (recipe, always))
+    tests = [recipe.tests(epoch.epoch, round(22 * epoch.train_error)) for epoch in seldom]
+    assert 5 < sum(tests) < len(tests)
+    for done, here, there in zip(tests, seldom, each, strict=True):
+        expected = (there.test_loss, there.test_error) if done else (None, None)
+        assert (here.test_loss, here.test_error) == expected
+
+
 def test_dropout_is_drawn_alike_after_an_interruption(tmp_path: Path) -> None:
     def dropping() -> nn.Module:
         made = network()

@@ -103,6 +103,22 @@ def test_the_end_of_a_training_is_said_in_one_sentence(wrong: list[int], said: s
     assert Recipe(epochs=1).ended([7]) == "after 1 epoch, as its recipe says"
 
 
+def test_every_epoch_that_may_be_among_the_last_is_tested() -> None:
+    generator = np.random.default_rng(2)
+    tested = set()
+    for wrong in (generator.random((200, 40)) < generator.uniform(0, 0.3, (200, 1))).astype(int):
+        recipe = Recipe(epochs=40, ending="fitted")
+        last = next(n for n in range(41) if recipe.ended(wrong[:n].tolist()))
+        tests = [recipe.tests(n, int(errors)) for n, errors in enumerate(wrong[:last], start=1)]
+        assert all(tests[-5:])
+        assert all(any(tests[n : n + 5]) for n in range(last - 4))
+        tested.add(sum(tests) < last)
+    assert tested == {True, False}
+    assert not Recipe(ending="fitted").tests(2, 1)
+    assert Recipe(ending="fitted", selection="test").tests(2, 1)
+    assert Recipe(epochs=100).tests(2, 1)
+
+
 def test_only_those_that_belong_are_changed() -> None:
     chosen = {"rate": 0.5, "scaling": "centred"}
     assert changed(Recipe(), chosen) == Recipe(rate=0.5)

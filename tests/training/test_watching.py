@@ -74,6 +74,16 @@ def test_the_bar_shows_loss_and_error(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"test error {last.test_error:.1%}" in final
 
 
+def test_the_bar_keeps_the_last_test_error() -> None:
+    bar = ProgressBar("training")
+    bar.begin(Plan(Recipe(), images=22, done=0, history=()))
+    for number, tested in enumerate((0.5, 0.25, None), start=1):
+        bar.epoch(Epoch(number, 1.0, 0.0, tested, tested, None, None, {}), 22)
+    assert "epoch 3/" in bar.bar.postfix
+    assert "test error 25.0%" in bar.bar.postfix
+    bar.end()
+
+
 def test_a_notebooks_bar_that_ends_early_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

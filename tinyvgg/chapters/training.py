@@ -231,7 +231,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         known = paper.load().numbers.get(f"t2.{run.task}.accuracy")
         if known and isinstance(known.value, float):
             axis.axhline(1 - known.value, color=style.RED, ls="--", lw=1, label="paper, at the end")
-        rates = run.history.set_index("epoch")["test_error"]
+        rates = run.history.set_index("epoch")["test_error"].dropna()
         last, best = rates.tail(1), rates[rates.index == rates.idxmin()]
         axis.plot(last, "o", color=colour, ms=5, label="network of this book")
         axis.plot(best, "v", mfc="none", color="black", ms=6, label="best on the test part")
@@ -256,7 +256,7 @@ def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
     rates, colour = run.history.set_index("epoch"), style.TASK_COLOURS[run.task]
     axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
     axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
-    axis.plot(rates[f"test_{of}"], color=colour, label="test, after the epoch")
+    axis.plot(rates[f"test_{of}"].dropna(), color=colour, label="test, after an epoch")
     axis.set(xlabel=_epochs(run.ended))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
@@ -265,8 +265,9 @@ def _error_curves(axis: Axes, run: Run) -> None:
     """Draw both error rates, with the test part's interval, and that of a constant answer."""
     _curves(axis, run, "error", 1 - majority(run.labels))
     test, colour = len(run.labels), style.TASK_COLOURS[run.task]
-    bands = [proportion_interval(round(rate * test), test) for rate in run.history["test_error"]]
-    axis.fill_between(run.history["epoch"], *np.transpose(bands), color=colour, alpha=0.2, lw=0)
+    rates = run.history.set_index("epoch")["test_error"].dropna()
+    bands = [proportion_interval(round(rate * test), test) for rate in rates]
+    axis.fill_between(rates.index, *np.transpose(bands), color=colour, alpha=0.2, lw=0)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
 
 
@@ -287,15 +288,15 @@ def loss_and_error(run: Run) -> Figure:
 def learning_curve(history: Sequence[Epoch], plan: Plan, title: str = "") -> Figure:
     """Draw the complete epochs of a training under way, or of one that has ended."""
     figure, axes = style.grid(1, 1, cell=style.WIDTH / 2, aspect=0.7)
-    axis, numbers = axes[0, 0], [epoch.epoch for epoch in history]
+    axis = axes[0, 0]
     for name, colour, label in (
         ("train_error", style.GRAY, "training, in passing"),
         ("validation_error", style.GREEN, "validation"),
         ("test_error", style.BLUE, "test"),
     ):
-        rates = [getattr(epoch, name) for epoch in history]
-        if history and None not in rates:
-            axis.plot(numbers, rates, color=colour, marker=".", label=f"{label} {rates[-1]:.1%}")
+        rates = pd.Series({each.epoch: getattr(each, name) for each in history}, dtype=float)
+        if len(rates := rates.dropna()):
+            axis.plot(rates, color=colour, marker=".", label=f"{label} {rates.iloc[-1]:.1%}")
             axis.legend(loc="upper right")
     ended = plan.ended(history)
     last = len(history) if ended else plan.recipe.epochs

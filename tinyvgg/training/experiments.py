@@ -125,7 +125,6 @@ def _train(
     first = fabric is None or fabric.global_rank == 0
     images = {name: len(part) for name, part in vars(rows).items()}
     configuration = run_folder.as_json({**experiment.configuration, "images": images})
-
     if first:
         paths.remove_leftovers(folder)
         paths.write_text(folder / run_folder.CONFIGURATION, configuration)

@@ -236,7 +236,7 @@ class Parts:
     """The rows of the training, test and validation images."""
 
     train: Rows  # to learn from
-    test: Rows  # to test on after each epoch; they decide nothing, unless the recipe says so
+    test: Rows  # to test on (`Recipe.tests`); they decide nothing, unless the recipe says so
     # to choose the epoch by, where the recipe says so
     validation: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
@@ -268,7 +268,6 @@ def train(
         )
     if recipe.selection == "validation" and not len(parts.validation):
         raise UserError("selection 'validation' needs a validation part, and none was given")
-    # the name of the training, which its checkpoints carry
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     rows = {part: numbers.tolist() for part, numbers in vars(parts).items()}
     plain = json.dumps([asdict(recipe), seed, name, shapes, rows], sort_keys=True)
@@ -397,8 +396,9 @@ class _Training:
         sums = self.step.sums
         own = [sums[name].to(sums["loss"]) for name in ("loss", "wrong", "images")]
         loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
-        test, held_out = map(self._evaluate, (self.parts.test, self.parts.validation))
         norms, number = self.step.gradient_norms(), len(self.history) + 1
+        rows = self.parts.test if self.recipe.tests(number, int(wrong)) else self.parts.test[:0]
+        test, held_out = map(self._evaluate, (rows, self.parts.validation))
         return Epoch(number, loss / images, wrong / images, *test, *held_out, norms)
 
     @torch.no_grad()

@@ -60,6 +60,14 @@ class Recipe(_Checked):
     # after five epochs in a row without a training error in passing, at most after all epochs
     ending: str = "epochs"
 
+    def tests(self, epoch: int, wrong: int) -> bool:
+        """Return whether to test after an epoch, from 1, with its training errors in passing.
+
+        Where training decides which is the last, that is one in five, and all of the last five.
+        """
+        chosen = epoch % FITTED == 0 or epoch > self.epochs - FITTED or not wrong
+        return chosen or self.ending != "fitted" or self.selection != "last"
+
     def ended(self, wrong: Sequence[int]) -> str:
         """Return when and why a training ends, empty while it goes on.
 

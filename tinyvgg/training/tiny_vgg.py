@@ -104,10 +104,7 @@ def _deep(name: str, classes: int, size: int) -> nn.Module:
     from torchvision import models
 
     if size < DEEP_SIZE:
-        raise UserError(
-            f"size {size} is too small for {name}, which halves it five times;"
-            f" choose {DEEP_SIZE} at least"
-        )
+        raise UserError(f"size {size} is too small for {name}; choose {DEEP_SIZE} at least")
     model: nn.Module = getattr(models, name)(weights=None, init_weights=False, num_classes=classes)
     initialise(model)
     return model

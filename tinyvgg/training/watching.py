@@ -29,8 +29,8 @@ class Epoch:
     epoch: int  # its number, from 1
     train_loss: float  # mean cross-entropy of the batches as the network went through them
     train_error: float  # share of their images that was misclassified
-    test_loss: float  # mean cross-entropy on the test part, with the weights after the last batch
-    test_error: float  # share of the test part that these weights misclassify
+    test_loss: float | None  # mean cross-entropy on the test part after the last batch, if tested
+    test_error: float | None  # share of the test part that the weights misclassify then
     validation_loss: float | None  # loss on a validation part, where one is held out
     validation_error: float | None
     # by the layer's name, the root mean square, over some steps, of the norm of its gradient
@@ -129,10 +129,10 @@ class ProgressBar(Watcher):
 
     def _show(self, epoch: int, images: int, loss: float, error: float) -> None:
         of = " of at most " if self.plan.recipe.ending == "fitted" else "/"
-        tested = f", test error {self.history[-1].test_error:.1%}" if self.history else ""
-        place = f"epoch {epoch}{of}{self.plan.recipe.epochs}"
-        text = f"{place}, loss {loss:.3f}, error {error:.1%}{tested}"
-        self.bar.set_postfix_str(text, refresh=False)
+        rates = [each.test_error for each in self.history if each.test_error is not None]
+        tested = f", test error {rates[-1]:.1%}" if rates else ""
+        place = f"epoch {epoch}{of}{self.plan.recipe.epochs}, loss {loss:.3f}, error {error:.1%}"
+        self.bar.set_postfix_str(place + tested, refresh=False)
         self.bar.update(images)
 
     def say(self, text: str) -> None:
@@ -162,10 +162,7 @@ class TensorBoard(Watcher):
         self.done = 0
 
     def begin(self, plan: Plan) -> None:
-        """Open a file that takes the place of an interrupted call's.
-
-        The epochs done are written anew: the interruption may have come before one was.
-        """
+        """Open a file in the place of an interrupted call's, with the epochs that are done."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.writer = SummaryWriter(str(self.folder), purge_step=0)
@@ -222,8 +219,7 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
         " smaller rate, he initialisation, another seed or fewer layers may help"
         if min(last.gradients.values()) < VANISHED
         else "Plain gradient descent can stay there for long and leave all at once. More epochs,"
-        " he initialisation, whose signal does not fade from layer to layer, and standardised or"
-        " centred pixels are known to help"
+        " he initialisation, and standardised or centred pixels are known to help"
     )
     return (
         f"after {epochs} epochs the loss is {last.train_loss:.4f}, and a constant predictor's is"
@@ -234,12 +230,8 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
 
 def not_finite(loss: float, epoch: int, step: int, recipe: Recipe, folder: Path | None) -> str:
     """Describe a loss that is no longer a number; `folder` has the last checkpoint, if any."""
-    kept = (
-        f"the last good checkpoint stays in {str(folder)!r}"
-        if folder
-        else "there was no checkpoint before"
-    )
+    last = f"the last good checkpoint stays in {str(folder)!r}"
     return (
-        f"the loss is {loss} in step {step} of epoch {epoch}, the training stops; "
-        f"a smaller rate than {recipe.rate:g} may help; {kept}"
+        f"the loss is {loss} in step {step} of epoch {epoch}, the training stops; a smaller rate"
+        f" than {recipe.rate:g} may help; {last if folder else 'there was no checkpoint before'}"
     )
