@@ -161,7 +161,7 @@ whole(settings)
 # kept. Which epoch is the last follows from the recipe and from training alone; test images have
 # no part in it.
 
-# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs up to the end of training (the paper's Figure 5), on the training images in passing (gray) and on the test images after an epoch (in the colour of the task), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
+# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs up to the end of training (the paper's Figure 5), on the training images in passing (gray) and on the test images (in the colour of the task, a point for each epoch that was tested), with 95 % intervals. Dotted: what the best constant answer would get. Dashed, where the paper has the task: the error rate that its training ended with."}, "image": {"alt": "Curves of training and test error over the epochs, one panel a task: both start at the dotted line of the constant answer, and fall"}}
 training.error_rates(runs)
 
 # %% [markdown]

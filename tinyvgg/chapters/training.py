@@ -256,7 +256,8 @@ def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
     rates, colour = run.history.set_index("epoch"), style.TASK_COLOURS[run.task]
     axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
     axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
-    axis.plot(rates[f"test_{of}"].dropna(), color=colour, label="test, after an epoch")
+    tested = rates[f"test_{of}"].dropna()
+    axis.plot(tested, color=colour, marker=".", ms=3, label="test, after an epoch")
     axis.set(xlabel=_epochs(run.ended))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
