@@ -63,7 +63,7 @@ class Recipe(_Checked):
     def tests(self, epoch: int, wrong: int) -> bool:
         """Return whether to test after an epoch, from 1, with its training errors in passing.
 
-        Where training decides which is the last, that is one in five, and all of the last five.
+        Of a training that ends ``fitted``: every fifth, and all that may be its last; else all.
         """
         chosen = epoch % FITTED == 0 or epoch > self.epochs - FITTED or not wrong
         return chosen or self.ending != "fitted" or self.selection != "last"
