@@ -76,7 +76,7 @@ def test_what_has_not_changed_is_not_executed_again(executed, root):
     assert executed == ["02_second", "01_first", "02_second"]
 
 
-def test_what_takes_no_network_is_done_while_the_networks_are_trained(
+def test_what_needs_no_network_or_one_is_done_while_others_are_trained(
     workshop, executed, root, monkeypatch
 ):
     workshop.add("03_third", "[study.run(task) for task in study.tasks]")

@@ -108,7 +108,7 @@ def reproduce(
     needed = {source: notebooks.needs(source, tasks) for source in chapters}
 
     def left(weights: Mapping[str, str]) -> list[Work]:
-        """Return the work on notebooks of just these networks, unless they are current."""
+        """Return the work on the outdated notebooks that need just these networks."""
         about = {**facts, "weights_sha256": dict(weights)}
         asked = [source for source, some in needed.items() if some == tuple(weights)]
         found = [source for source in asked if not is_current(source, made, about)]
@@ -133,7 +133,7 @@ def reproduce(
 def prepare(
     parameters: Mapping[str, Any], training: bool = True, meanwhile: Meanwhile = lambda weights: ()
 ) -> dict[str, Any]:
-    """Render or decode the faces, train the networks (`train_all`), and return both's hashes."""
+    """Render or decode the faces, train the networks (`train_all`), and return their hashes."""
     study = open_study(**parameters)
     if not training:
         return {"fingerprint": study.faces.fingerprint}

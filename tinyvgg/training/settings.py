@@ -61,9 +61,9 @@ class Recipe(_Checked):
     ending: str = "epochs"
 
     def tests(self, epoch: int, wrong: int) -> bool:
-        """Return whether to test after an epoch, from 1, with its training errors in passing.
+        """Return whether the network is tested after an epoch with so many training errors.
 
-        Of a training that ends ``fitted``: every fifth, and all that may be its last; else all.
+        If training ends once ``fitted``, only every fifth is, and each that may be among the last.
         """
         chosen = epoch % FITTED == 0 or epoch > self.epochs - FITTED or not wrong
         return chosen or self.ending != "fitted" or self.selection != "last"

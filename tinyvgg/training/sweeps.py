@@ -327,9 +327,9 @@ def do_jobs(
 def train_all(study: Study, meanwhile: Meanwhile = lambda weights: ()) -> None:
     """Train or load the networks of a study: on processors side by side, with one thread each.
 
-    That is faster, and no bit depends on how many processors there are. `meanwhile` is asked for
-    work: at first, and with the hash of each network's weights by its task, once that is trained.
-    Processes without a training do it; without any, as on a GPU, it is left to the caller.
+    That is faster, and no bit depends on how many processors there are. `meanwhile` returns work
+    for idle processes: it is called with an empty mapping at first, and after each training with
+    its task and the hash of its weights. Where no process gets idle, as on a GPU, it is not called.
     """
     folders = {task: study.experiment(task).folder for task in study.tasks}
     waiting = [task for task, folder in folders.items() if not is_complete(folder)]
