@@ -103,6 +103,7 @@ def face_spec(
     angle: int = 90,
     seed: int = 0,
     difficulty: Difficulty = USUAL,
+    take: int = 0,
 ) -> FaceSpec:
     """Return the description of one image of the design, which renders to that image.
 
@@ -113,33 +114,36 @@ def face_spec(
         angle: degrees; 90 is frontal, 0 the subject's right profile, 180 the left one.
         seed: seed of the whole set.
         difficulty: difficulty of the whole set.
+        take: 0 for the image of the set. Another take shows the same subject and design, and draws
+            anew how the emotion is shown, light, pose of the head, camera and noise.
 
     Raises:
         FaceError: an unknown subject, emotion, gaze or angle.
     """
     person(subject)
     check_shot(emotion, gaze, [angle])
-    rng = stream(seed, subject, emotion, gaze, "expression")
+    drawn = int(stream(seed, "take", take).integers(2**62)) if take else seed
+    rng = stream(drawn, subject, emotion, gaze, "expression")
     acts = temperament(subject, seed, difficulty)
     return FaceSpec(
         subject=subject,
         expression=draw_expression(emotion, gaze, acts, rng, difficulty),
         angle=angle,
-        nuisance=draw_nuisance(seed, subject, emotion, gaze, angle, difficulty),
-        light=draw_light(seed, subject, emotion, gaze, difficulty),
-        head=draw_head(seed, subject, emotion, gaze, difficulty),
+        nuisance=draw_nuisance(drawn, subject, emotion, gaze, angle, difficulty),
+        light=draw_light(drawn, subject, emotion, gaze, difficulty),
+        head=draw_head(drawn, subject, emotion, gaze, difficulty),
         seed=seed,
         difficulty=difficulty,
     )
 
 
 def face_specs(
-    table: pd.DataFrame, seed: int = 0, difficulty: Difficulty = USUAL
+    table: pd.DataFrame, seed: int = 0, difficulty: Difficulty = USUAL, take: int = 0
 ) -> Iterator[FaceSpec]:
     """Return `face_spec` of each row of a table such as `design` makes, in its order."""
     shots = zip(*shot_columns(table), strict=True)
     return (
-        face_spec(who, emotion, gaze, angle, seed, difficulty)
+        face_spec(who, emotion, gaze, angle, seed, difficulty, take)
         for who, emotion, gaze, angle in shots
     )
 

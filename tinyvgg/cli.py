@@ -235,6 +235,24 @@ def seeds(
 
 
 @cli.command()
+@click.argument("claim", type=click.Choice(["P2", "P3", "P4", "W1"]))
+@_source_options
+@_pool("all cores")
+def trial(claim: str, profile: str, faces: str, **asked: Any) -> None:
+    """Train the networks that a CLAIM takes, and record what they say about it.
+
+    P2: other optimisers. P3: VGG-16 and VGG-19. P4: average pools and an inception module. W1:
+    augmentation where features mislead.
+    """
+    from tinyvgg.book.notebooks import shown
+    from tinyvgg.chapters.trials import make
+    from tinyvgg.training.experiments import open_study
+
+    path = make(claim, open_study(profile, faces), *_workers_of(asked))
+    click.echo(f"The record: {shown(path)}")
+
+
+@cli.command()
 @click.argument("folder", type=FOLDER)
 @_into("reproduce")
 @click.option(

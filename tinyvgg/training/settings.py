@@ -16,7 +16,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "selection": ("last", "validation", "test"),
         "precision": ("float32", "tf32", "bfloat16"),
         "ending": ("epochs", "fitted"),
-        "architecture": ("tinyvgg", "vgg16", "vgg19"),
+        "architecture": ("tinyvgg", "average", "inception", "vgg16", "vgg19"),
         "initialisation": ("glorot", "he", "torch"),
         "scaling": ("256", "centred", "standardised"),
     }
@@ -89,7 +89,9 @@ class Recipe(_Checked):
 class Design(_Checked):
     """The settings of a network; the defaults are the paper's."""
 
-    architecture: str = "tinyvgg"  # Table 1, or torchvision's ``vgg16`` or ``vgg19`` (claim P3)
+    # ``tinyvgg`` (Table 1), the same with ``average`` pools or with an ``inception`` module in
+    # place of a convolution (claim P4), or torchvision's ``vgg16`` or ``vgg19`` (claim P3)
+    architecture: str = "tinyvgg"
     # initial weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
     # or ``torch``, the defaults of its layers
     initialisation: str = "glorot"

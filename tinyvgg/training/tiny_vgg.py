@@ -1,6 +1,7 @@
-"""Tiny VGG, as in Table 1 of the paper, and torchvision's VGGs."""
+"""Tiny VGG, as in Table 1 of the paper, with other layers, and torchvision's VGGs."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,8 @@ from tinyvgg.errors import UserError
 from tinyvgg.training.settings import Design
 
 BLOCKS = 3
+REPLACED = 7
+"""The place of the convolution, the second of the second block, that gives way to an inception."""
 DEEP_SIZE = 32
 """The smallest images, in pixels, that torchvision's VGGs can take."""
 
@@ -90,13 +93,35 @@ def build(
     """Return a network with its initial weights; global generators are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if design.architecture == "tinyvgg":
-            model: nn.Module = TinyVGG(classes, size, maps, dense)
+        if design.architecture in ("vgg16", "vgg19"):
+            model: nn.Module = _deep(design.architecture, classes, size)
         else:
-            model = _deep(design.architecture, classes, size)
+            model = TinyVGG(classes, size, maps, dense)
+            if design.architecture == "average":
+                _averaging(model)
+            if design.architecture == "inception":
+                _branching(model, maps)
         if design.initialisation != "glorot":
             initialise(model, design.initialisation)
     return model
+
+
+def _averaging(model: TinyVGG) -> None:
+    """Put average pools in place of the max-pools (claim P4)."""
+    for place, layer in enumerate(model.features):
+        if isinstance(layer, nn.MaxPool2d):
+            model.features[place] = nn.AvgPool2d(layer.kernel_size)
+
+
+def _branching(model: TinyVGG, maps: int) -> None:
+    """Put torchvision's inception module, with as many maps, in place of a convolution (P4)."""
+    from torchvision.models.googlenet import Inception
+
+    def block(before: int, after: int, **options: Any) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(before, after, **options), nn.ReLU())
+
+    model.features[REPLACED] = module = Inception(maps, *[maps // 4] * 6, conv_block=block)
+    initialise(module)
 
 
 def _deep(name: str, classes: int, size: int) -> nn.Module:

@@ -1,0 +1,199 @@
+"""A network trained on while parts of its training images are erased (claim W1)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+from torchvision.transforms import RandomErasing
+
+from tinyvgg import files
+from tinyvgg.backtracking import NAMED, backtrack
+from tinyvgg.chapters import style
+from tinyvgg.faces.sources import synthfaces
+from tinyvgg.trace import Trace, record
+from tinyvgg.tracking import track_features
+from tinyvgg.training import checkpoints, sweeps
+from tinyvgg.training.batches import Resident
+from tinyvgg.training.experiments import Study, held, open_study
+from tinyvgg.training.loop import Parts, predict, train
+from tinyvgg.training.runs import Run, read_manifest
+from tinyvgg.training.sweeps import Job, Row
+
+KINDS = ("none", "tracked", "contrastive", "parts", "moved", "rectangles", "fresh")
+"""What is erased: nothing; where features of the strongest wrong class are tracked, by the
+published cutoff or by the contrastive rule; brows, eyes and mouth; the tracked places, moved at
+random; random rectangles. With ``fresh`` nothing is, and newly rendered images join the others."""
+RULES = {"tracked": "cutoff", "moved": "cutoff", "contrastive": "contrastive"}
+PARTS = ("BROWS", "EYES", "MOUTH")
+EPOCHS = 20
+SHARE = 0.5
+"""The share of the images that are changed in each step."""
+AREA = 0.1
+"""The share of their pixels that are erased."""
+FILL = 0.5
+"""The value that erased pixels get."""
+SMOOTHED = 1 / 16
+"""The side of the squares over which ink is averaged, as a share of the image's."""
+
+
+class Erasing(nn.Module):
+    """A network that sees images with parts erased while it is trained.
+
+    A fourth channel marks the pixels to be erased. What is drawn at random comes from torch's
+    global generator, as dropout does.
+    """
+
+    def __init__(self, network: nn.Module, kind: str) -> None:
+        super().__init__()
+        self.network, self.kind = network, kind
+        self.rectangle = RandomErasing(SHARE, scale=(AREA, AREA), value=FILL)
+
+    def forward(self, images: Float[Tensor, "n 4 h w"]) -> Float[Tensor, "n k"]:
+        """Return the logits of the colours."""
+        colours, marked = images[:, :3], images[:, 3:] > 0.5
+        if self.training and self.kind == "rectangles":
+            colours = torch.stack([self.rectangle(image) for image in colours])
+        elif self.training:
+            if self.kind == "moved":
+                moves = torch.randint(images.shape[-1], (len(images), 2)).tolist()
+                moved = (m.roll(by, (1, 2)) for m, by in zip(marked, moves, strict=True))
+                marked = torch.stack(list(moved))
+            chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < SHARE
+            colours = torch.where(marked & chosen, FILL, colours)
+        logits: Tensor = self.network(colours)
+        return logits
+
+
+def strongest_wrong(trace: Trace, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
+    """Return the class other than the true one that has the largest logit."""
+    return trace.logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
+
+
+def places(run: Run, rows: Int[np.ndarray, "n"], kind: str) -> Bool[Tensor, "n h w"]:
+    """Mark the pixels of images that a kind erases, the same number in each, or none."""
+    size = run.size
+    if kind == "parts":
+        shots = run.faces.index.table.iloc[rows]
+        knobs = synthfaces.difficulty_of(run.faces.source)
+        seen = synthfaces.parts_seen(shots, size, files.faces_cache(), difficulty=knobs)
+        shown = np.isin(seen, [synthfaces.FacePart[part] for part in PARTS])
+        return most(torch.from_numpy(shown).float())
+    if kind not in RULES:
+        return torch.zeros(len(rows), size, size, dtype=torch.bool)
+    labels, found = torch.from_numpy(run.faces.index.labels(run.task)[rows]), []
+    for start in range(0, len(rows), sweeps.BATCH):
+        some = slice(start, start + sweeps.BATCH)
+        trace = record(run.model, run.tensor(rows[some]))
+        pixels = backtrack(trace, strongest_wrong(trace, labels[some]), NAMED[RULES[kind]]).pixels
+        found.append(most(style.strength(track_features(trace, pixels))))
+    return torch.cat(found)
+
+
+def most(ink: Float[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
+    """Mark the `AREA` of each image in which the ink, averaged over small squares, is largest."""
+    side = int(SMOOTHED * ink.shape[-1]) // 2 * 2 + 1
+    smooth = avg_pool2d(ink[:, None], side, 1, side // 2).flatten(1)
+    order = smooth.sort(dim=1, descending=True, stable=True).indices
+    chosen = order[:, : round(AREA * smooth.shape[1])]
+    marked = torch.zeros_like(smooth, dtype=torch.bool).scatter_(1, chosen, value=True)
+    return marked.reshape(ink.shape)
+
+
+def near_misses(run: Run, rows: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:
+    """Return the `SHARE` of images whose true class is least ahead of another, nearest first."""
+    labels = torch.from_numpy(run.faces.index.labels(run.task)[rows])
+    margins = []
+    for start in range(0, len(rows), sweeps.BATCH):
+        some = slice(start, start + sweeps.BATCH)
+        with torch.no_grad():
+            logits = run.model(run.tensor(rows[some]))
+        own = logits.gather(1, labels[some, None])
+        margins.append(own[:, 0] - logits.scatter(1, labels[some, None], -torch.inf).amax(1))
+    order = torch.cat(margins).sort(stable=True).indices[: round(SHARE * len(rows))]
+    return np.asarray(rows[order.numpy()])
+
+
+def rendered(run: Run, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w 3"]:
+    """Render another take of some synthetic images: the same shots, with all else drawn anew."""
+    table = run.faces.index.table.iloc[rows].reset_index(drop=True)
+    knobs = synthfaces.difficulty_of(run.faces.source)
+    images = np.empty((len(rows), run.size, run.size, 3), np.uint8)
+    specs = synthfaces.face_specs(table, difficulty=knobs, take=1)
+    for place, spec in sorted(enumerate(specs), key=lambda each: each[1].subject):
+        images[place] = synthfaces.render_face(spec, run.size, files.faces_cache())
+    return images
+
+
+def result(name: str, kind: str) -> Path:
+    """Return the path of what came of a network, by the name of its run."""
+    return files.build() / "augmented" / f"{name}-{kind}" / "result.json"
+
+
+def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
+    """Say how long the trainings that are left take, by the speed at which the networks learned."""
+    left, seconds = 0, 0.0
+    for job in jobs:
+        experiment = study.varied(job.seed, {}).experiment(job.task)
+        if not result(experiment.name, dict(job.settings)["augmentation"]).exists():
+            known = read_manifest(experiment.folder, hashes=False)
+            left, seconds = left + 1, seconds + EPOCHS * known["seconds"] / known["last_epoch"]
+    said = f"{len(jobs)} networks to be trained on, {len(jobs) - left} of them done"
+    return f"{said}; the other {left} take about {seconds / at_once / 3600:.1f} hours"
+
+
+def train_on(job: Job) -> Row:
+    """Train the network of a job on with its kind of augmentation, or read what came of it."""
+    kind = dict(job.settings)["augmentation"]
+    with sweeps.at_home(job.home):
+        run = open_study(job.profile, job.faces, job.seed, False).run(job.task)
+        path, epochs = result(run.name, kind), 1 if job.profile == "smoke" else EPOCHS
+        with held(path.parent):
+            if not path.exists():
+                files.write_text(path, json.dumps(_train(run, kind, path.parent, epochs)))
+                (path.parent / checkpoints.NAME).unlink(missing_ok=True)
+            found: Row = json.loads(path.read_text("utf-8"))
+    about = {"task": job.task, "seed": job.seed, "augmentation": kind, "run": run.name}
+    return {**about, "before": len(run.errors), **found}
+
+
+def made_with(run: Run) -> str:
+    """Return the versions and the instructions that a network was trained with."""
+    versions = ", ".join(f"{name} {run.manifest[name]}" for name in ("torch", "numpy"))
+    threads = run.manifest["threads"]
+    return f"{versions}, {torch.backends.cpu.get_cpu_capability()}, threads {threads}"
+
+
+def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
+    split, labels = run.split, torch.from_numpy(run.faces.index.labels(run.task))
+    pixels, rows = run.faces.pixels(), split.train
+    marked = torch.zeros(*pixels.shape[:3], 1, dtype=torch.uint8)
+    marked[rows, :, :, 0] = 255 * places(run, rows, kind).to(torch.uint8)
+    pixels = torch.cat([pixels, marked], 3)
+    if kind == "fresh":
+        again = near_misses(run, rows)
+        more = torch.from_numpy(rendered(run, again))
+        more = torch.cat([more, torch.zeros_like(more[..., :1])], 3)
+        rows = np.append(rows, len(pixels) + np.arange(len(again)))
+        pixels, labels = torch.cat([pixels, more]), torch.cat([labels, labels[again]])
+    recipe = replace(run.experiment.recipe, epochs=epochs, ending="epochs")
+    model, source = Erasing(run.model, kind), Resident(pixels, labels, run.scaling)
+    seed, name = run.experiment.seed, f"{run.name} {kind}"
+    trained = train(model, source, Parts(rows, split.test), recipe, seed, folder, name=name)
+    logits, true = predict(model, source, split.test)
+    return {
+        "errors": int((logits.argmax(1) != true).sum()),
+        "test_images": len(true),
+        "training_images": len(rows),
+        "last_epoch": len(trained.history),
+        "train_errors": [epoch.train_error for epoch in trained.history],
+        "test_errors": [epoch.test_error for epoch in trained.history],
+        "seconds": sum(trained.seconds),
+        "device": "cpu",
+        "made_with": made_with(run),
+    }
