@@ -1,6 +1,6 @@
-"""Tiny VGG, as in Table 1 of the paper, with other layers, and torchvision's VGGs."""
+"""Tiny VGG, as in Table 1 of the paper, and torchvision's VGGs."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import torch
@@ -11,8 +11,8 @@ from tinyvgg.errors import UserError
 from tinyvgg.training.settings import Design
 
 BLOCKS = 3
-REPLACED = 7
-"""The place of the convolution, the second of the second block, that gives way to an inception."""
+FOURTH = 7
+"""The place of the fourth convolution among the layers before the dense ones."""
 DEEP_SIZE = 32
 """The smallest images, in pixels, that torchvision's VGGs can take."""
 
@@ -22,7 +22,8 @@ class TinyVGG(nn.Module):
 
     Weights are drawn from Glorot and Bengio's uniform distribution and biases are zero, as in the
     published code. `forward` returns logits; the softmax of Table 1 is left to the loss. `size` is
-    the side of the square images in pixels, a multiple of 8.
+    the side of the square images in pixels, a multiple of 8. `layers` may be ``average``, for
+    average pools, or ``inception``, for such a module as the fourth convolution (claim P4).
     """
 
     def __init__(
@@ -31,14 +32,17 @@ class TinyVGG(nn.Module):
         size: int = 224,
         maps: int = 32,
         dense: tuple[int, ...] = (1024, 512, 256),
+        layers: str = "tinyvgg",
     ) -> None:
         super().__init__()
         if size < 2**BLOCKS or size % 2**BLOCKS:
             raise UserError(f"size {size} is not a positive multiple of {2**BLOCKS} pixels")
         channels = [3] + [maps] * BLOCKS
-        self.features = nn.Sequential(
-            *(layer for before, after in pairwise(channels) for layer in _block(before, after))
-        )
+        pool = nn.AvgPool2d if layers == "average" else nn.MaxPool2d
+        blocks = (_block(before, after, pool) for before, after in pairwise(channels))
+        self.features = nn.Sequential(*chain.from_iterable(blocks))
+        if layers == "inception":
+            self.features[FOURTH] = _inception(maps)
         pixels = maps * (size // 2**BLOCKS) ** 2
         self.classifier = nn.Sequential(nn.Flatten(), *_head([pixels, *dense, classes]))
         initialise(self)
@@ -49,9 +53,20 @@ class TinyVGG(nn.Module):
         return logits
 
 
-def _block(before: int, after: int) -> list[nn.Module]:
+def _block(before: int, after: int, pool: type[nn.Module]) -> list[nn.Module]:
     first, second = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
-    return [first, nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)]
+    return [first, nn.ReLU(), second, nn.ReLU(), pool(2)]
+
+
+def _inception(maps: int) -> nn.Module:
+    """Return torchvision's inception module without batch norm, with as many maps as it takes."""
+    from torchvision.models.googlenet import Inception
+
+    def block(before: int, after: int, **options: Any) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(before, after, **options), nn.ReLU())
+
+    module: nn.Module = Inception(maps, *[maps // 4] * 6, conv_block=block)
+    return module
 
 
 def _head(sizes: list[int]) -> list[nn.Module]:
@@ -93,35 +108,13 @@ def build(
     """Return a network with its initial weights; global generators are left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if design.architecture in ("vgg16", "vgg19"):
-            model: nn.Module = _deep(design.architecture, classes, size)
+        if design.architecture.startswith("vgg"):
+            model = _deep(design.architecture, classes, size)
         else:
-            model = TinyVGG(classes, size, maps, dense)
-            if design.architecture == "average":
-                _averaging(model)
-            if design.architecture == "inception":
-                _branching(model, maps)
+            model = TinyVGG(classes, size, maps, dense, design.architecture)
         if design.initialisation != "glorot":
             initialise(model, design.initialisation)
     return model
-
-
-def _averaging(model: TinyVGG) -> None:
-    """Put average pools in place of the max-pools (claim P4)."""
-    for place, layer in enumerate(model.features):
-        if isinstance(layer, nn.MaxPool2d):
-            model.features[place] = nn.AvgPool2d(layer.kernel_size)
-
-
-def _branching(model: TinyVGG, maps: int) -> None:
-    """Put torchvision's inception module, with as many maps, in place of a convolution (P4)."""
-    from torchvision.models.googlenet import Inception
-
-    def block(before: int, after: int, **options: Any) -> nn.Sequential:
-        return nn.Sequential(nn.Conv2d(before, after, **options), nn.ReLU())
-
-    model.features[REPLACED] = module = Inception(maps, *[maps // 4] * 6, conv_block=block)
-    initialise(module)
 
 
 def _deep(name: str, classes: int, size: int) -> nn.Module:
