@@ -341,7 +341,6 @@ measured = sheet.networks(tuned)
 Markdown(
     f"Measured with {len(measured)} networks on the faces `{tuned['source']}`: "
     f"{measured['within'].sum()} have an error rate in the range asked for."
-    f"{sheet.changed_since(tuned)}"
 )
 
 # %%
@@ -429,6 +428,6 @@ whole(sheet.confusions_table(measured, "subject"))
 #
 # The developers of this project maintain the set together with its code. The version of the
 # renderer rises whenever a pixel changes, and with it every fingerprint, so that images, networks
-# and reports of different versions are never mixed. The report of the outside judges says so where
-# it is of an earlier version. An earlier set can be rendered again from the code of its time.
+# and reports of different versions are never mixed: a test fails until all reports are of today's.
+# An earlier set can be rendered again from the code of its time.
 # Errors and wishes belong to the project's issues.

@@ -15,6 +15,8 @@ from tinyvgg.errors import UserError
 
 TASK_NAMES = {"subject": "identity", "emotion": "emotion", "class": "class", "both": ""}
 NOTHING = "—"
+LEAST = 5
+"""Networks that a verdict takes where a test says nothing else."""
 
 Value = float | int | str
 Interval = tuple[float, float]
@@ -65,6 +67,7 @@ class Test:
     below: float | None = None  # the mean over networks is less than this value
     least: float | None = None  # the number of every network is at least this value
     within: str = ""  # "paper": the paper's number lies in the range of networks
+    networks: int = LEAST  # as many decide it
 
     @property
     def bound(self) -> float:
@@ -90,8 +93,7 @@ class Test:
 class Claim:
     """An item that the paper shows, or an assertion that it makes, in our words.
 
-    ``kind`` is shown (by construction), asserted (its ``tests`` follow its ``rule``), or open
-    (``missing`` says what its test takes).
+    ``kind`` is shown (by construction) or asserted (its ``tests`` follow its ``rule``).
     """
 
     id: str
@@ -104,7 +106,6 @@ class Claim:
     also: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # keys of other claims' numbers that qualify this one
     note: str = ""
-    missing: str = ""
     rule: str = ""
     tests: tuple[Test, ...] = ()
 

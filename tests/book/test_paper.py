@@ -113,13 +113,12 @@ def test_every_number_has_a_label_a_unit_and_a_place_and_every_claim_a_chapter()
         assert all((about.label, about.unit, about.place)), key
         assert about.value is not None, key
     for claim in paper.claims():
-        assert claim.kind in ("shown", "asserted", "open"), claim.id
+        assert claim.kind in ("shown", "asserted"), claim.id
         assert bool(claim.tests) == (claim.kind == "asserted"), claim.id
-        assert bool(claim.rule) or not claim.tests, claim.id  # an open one may have a rule already
-        assert bool(claim.missing) == (claim.kind == "open"), claim.id
+        assert bool(claim.rule) == bool(claim.tests), claim.id
         assert (claim.kind == "asserted") == any(test.central for test in claim.tests), claim.id
         assert all(paper.number(test.number) for test in claim.tests if test.within), claim.id
-        assert claim.chapter or claim.missing, claim.id
+        assert claim.chapter, claim.id
 
 
 @pytest.mark.parametrize(
@@ -243,7 +242,7 @@ def table_of(page, id):
 
 def test_every_claim_has_a_block_with_its_statement_rule_verdict_and_chapter():
     page = claims_page({}, all_verdicts())
-    outcomes = {"shown": "by construction", "open": "open", "asserted": "not testable here"}
+    outcomes = {"shown": "by construction", "asserted": "not testable here"}
     for claim in paper.claims():
         _, title, what, *rest = re.split(r"\n+", block(page, claim.id))
         assert title == f"### {claim.id}: {claim.title}"
@@ -254,7 +253,6 @@ def test_every_claim_has_a_block_with_its_statement_rule_verdict_and_chapter():
         assert (rest[0] == f"*Rule.* {claim.rule}") == bool(claim.rule)
         judged = rest[1 if claim.rule else 0]
         assert judged.startswith(f"**{outcomes[claim.kind]}**")
-        assert claim.missing in judged
 
 
 def test_the_page_begins_with_what_became_of_the_claims_about_networks():
@@ -304,7 +302,7 @@ def test_verdicts_and_numbers_fit_the_claims():
     with pytest.raises(UserError, match=r"'x1\.subject\.errors'"):
         claims_page({"x1.subject.errors": 1}, verdicts)
     with pytest.raises(UserError, match="'X1'"):
-        claims_page({}, verdicts | {"X1": Verdict("X1", "open", "x")})
+        claims_page({}, verdicts | {"X1": Verdict("X1", "supported", "x")})
     del verdicts["S3"]
     with pytest.raises(UserError, match=r"claim S3 .*07_subject_40"):
         claims_page({}, verdicts)

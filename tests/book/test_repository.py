@@ -17,6 +17,7 @@ from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import normalise, refuse_private
 from tinyvgg.book.records import collect
 from tinyvgg.chapters.statistics import networks
+from tinyvgg.faces.sources import synthfaces
 
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)( ;[^\\]*)? \\$", re.MULTILINE)
 PARAMETERS = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "shipped"}
@@ -117,6 +118,18 @@ def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repos
     provenance = json.loads((repository / "results" / "quick.json").read_text())["provenance"]
     measured = networks(parameters["profile"], provenance["faces_fingerprint"])
     assert page == claims_page(values, found.verdicts, measured)
+
+
+def test_reports_are_of_todays_synthetic_faces(repository):
+    judged, tuned = (
+        json.loads((repository / "results" / f"{name}.json").read_text("utf-8"))
+        for name in ("judges", "difficulty")
+    )
+    made = [(judged["source"], judged)]
+    made += [(tuned["source"], run) for run in tuned["runs"]] + [*tuned["areas"].items()]
+    for source, report in made:
+        now = synthfaces.fingerprint(report["size"], 0, synthfaces.difficulty_of(source))
+        assert report["fingerprint"] == now, f"{source}: run the tools that write the reports"
 
 
 def test_what_is_vendored_is_written_down_with_its_licence_and_stays_small(repository):

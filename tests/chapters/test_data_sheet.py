@@ -127,12 +127,9 @@ def test_what_was_asked_for_and_is_not_reached_is_said(judged):
     assert "Not reached: faces that MTCNN finds (98.00%, at least 99% were asked for); " in said
     assert "readings of sad (40.00%, at least 50%" in said
     assert "CenterFace finds" not in said
-    assert "changed since" not in said
     judged["found"].pop("MTCNN")
     judged["expressions"]["confusion"]["sad"] = {"happy": 1, "sad": 9}
-    reached = sheet.judged_sentence(judged | {"fingerprint": "0123"})
-    assert "All that was asked for is reached." in reached
-    assert "The set has changed since" in reached
+    assert "All that was asked for is reached." in sheet.judged_sentence(judged)
 
 
 def test_readings_are_judged_one_by_one_and_together_without_contempt(judged):
@@ -170,27 +167,18 @@ def test_error_rates_stand_beside_what_was_asked_for(networks):
     assert set(table["paper"]) == {"9.03%"}
 
 
-@pytest.mark.parametrize(("seed", "said"), [(0, ""), (1, " The set has changed since 1 of them ")])
-def test_networks_of_an_earlier_set_are_counted(seed, said):
-    runs = [{"size": 64, "fingerprint": fingerprint(64, one)} for one in (0, seed)]
-    assert sheet.changed_since({"source": "synthetic", "runs": runs}).startswith(said)
-    assert bool(sheet.changed_since({"source": "synthetic", "runs": runs})) == bool(said)
-
-
 @pytest.mark.parametrize(
     ("angle", "face", "background", "met"),
     [(90, 0.55, 0.30, "yes"), (90, 0.54, 0.1, "no"), (45, 0.46, 0.31, "no"), (45, 0.5, 0.2, "yes")],
 )
 def test_the_share_of_the_face_stands_beside_what_was_asked_for(angle, face, background, met):
     shares = {"face": face, "ears, hair, neck": 1 - face - background, "background": background}
-    made = {"size": 64, "by_angle": {str(angle): shares}}
-    now, old = (made | {"fingerprint": fingerprint(64, seed)} for seed in (0, 1))
-    table = sheet.areas_table({"synthetic": now})
+    made = {"by_angle": {str(angle): shares}}
+    table = sheet.areas_table({"synthetic": made})
     assert list(table.index) == [("synthetic", f"{angle}°")]
     assert table["face"].item() == f"{face:.2%}"
     assert table["met"].item() == met
-    assert sheet.areas_table({"synthetic": old}).index[0][0] == "synthetic, an earlier version"
-    assert sheet.areas_table({"synthetic:crop=head": now})["met"].item() == "—"
+    assert sheet.areas_table({"synthetic:crop=head": made})["met"].item() == "—"
 
 
 def test_the_most_frequent_confusions_are_counted_over_all_networks(networks):

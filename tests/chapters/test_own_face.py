@@ -1,6 +1,5 @@
 """Causes of a face, where they change its image, and the live studio that changes them."""
 
-import asyncio
 from dataclasses import replace
 from io import BytesIO
 
@@ -12,7 +11,7 @@ import synthfaces
 from synthfaces import FacePart, FaceSpec, Light, face_spec, ground_truth, intervene, render_face
 from tinyvgg import files
 from tinyvgg.chapters import own_face
-from tinyvgg.chapters.own_face import CAUSES, OFFERED, FaceStudio, Later, Seen, compare, see
+from tinyvgg.chapters.own_face import CAUSES, OFFERED, FaceStudio, Seen, compare, see
 from tinyvgg.errors import UserError
 
 SIZE = 16
@@ -207,40 +206,5 @@ def test_what_cannot_be_rendered_is_said_in_one_line_and_leaves_the_last_shot(li
         monkeypatch.setattr(own_face, "see", refuse)
 
 
-def test_quick_requests_are_one_piece_of_work():
-    done = []
-
-    async def ask():
-        later = Later(lambda: done.append(len(done)))
-        for _ in range(20):
-            later.request()
-        assert done == []
-        await asyncio.sleep(0.1)
-        assert done == [0]
-        later.request()
-        later.finish()
-        later.finish()
-        await asyncio.sleep(0.1)
-        assert done == [0, 1]
-
-    asyncio.run(ask())
-    Later(done.clear).request()  # where nothing can wait it is done at once
-    assert done == []
-
-
-def test_a_dragged_slider_renders_its_last_value_alone_and_in_the_same_cell(live, monkeypatch):
-    rendered = []
-
-    def watched(spec, size):
-        rendered.append(spec.angle)
-        return see(spec, size)
-
-    monkeypatch.setattr(own_face, "see", watched)
-
-    async def cell():
-        for angle in range(91, 120):
-            live.sliders["angle"].value = angle
-        return live.spec.angle
-
-    assert asyncio.run(cell()) == 119
-    assert rendered == [119]
+def test_a_slider_is_followed_once_it_is_let_go(live):
+    assert not any(slider.continuous_update for slider in live.sliders.values())

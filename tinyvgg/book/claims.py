@@ -9,8 +9,8 @@ from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
-from tinyvgg.chapters.statistics import LEAST, NONE, Networks
-from tinyvgg.chapters.verdicts import LESS_THAN, OPEN, VERDICTS, Verdict, as_markdown, escaped, fact
+from tinyvgg.chapters.statistics import NONE, Networks
+from tinyvgg.chapters.verdicts import LESS_THAN, VERDICTS, Verdict, as_markdown, escaped, fact
 from tinyvgg.errors import UserError
 from tinyvgg.paper import Claim, Number, Value, show
 
@@ -30,24 +30,22 @@ def claims_page(
         paper.claim(id)
     for key in numbers:
         paper.describe(key)
-    judged = {c.id: Verdict(c.id, OPEN, c.missing) for c in paper.claims() if c.kind == "open"}
-    judged |= verdicts
     for claim in paper.claims():
-        if claim.id not in judged:
+        if claim.id not in verdicts:
             raise UserError(
                 f"claim {claim.id} ({claim.title}) has no verdict: "
                 f"notebook {claim.chapter} has to record one"
             )
-    kinds: dict[str, list[Claim]] = {"asserted": [], "shown": [], "open": []}
+    kinds: dict[str, list[Claim]] = {"asserted": [], "shown": []}
     for claim in paper.claims():
         kinds[claim.kind].append(claim)
-    asserted = [judged[claim.id] for claim in kinds["asserted"]]
+    asserted = [verdicts[claim.id] for claim in kinds["asserted"]]
     page = TEMPLATES.get_template("claims.md.j2").render(
         citation=paper.load().source["citation"],
         profile=profile,
         faces=faces,
         networks=len(networks),
-        least=LEAST,
+        least=paper.LEAST,
         level=LESS_THAN,
         kinds=kinds,
         answer={name: [v for v in asserted if v.verdict == name] for name in VERDICTS[:4]},
@@ -56,7 +54,7 @@ def claims_page(
         chapters=_chapters,
         escaped=escaped,
         fact=fact,
-        as_markdown=lambda claim: as_markdown(judged[claim.id], numbers),
+        as_markdown=lambda claim: as_markdown(verdicts[claim.id], numbers),
         rows=lambda claim: _rows(claim, numbers, networks),
     )
     return page.rstrip() + "\n"

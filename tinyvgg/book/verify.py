@@ -14,7 +14,7 @@ from tinyvgg import files, paper
 from tinyvgg.book import records, reproduce
 from tinyvgg.book.records import Number, differences
 from tinyvgg.book.reproduce import Reproduction
-from tinyvgg.chapters.statistics import LEAST, Networks, chances, networks, of_another, scale_of
+from tinyvgg.chapters.statistics import Networks, chances, networks, of_another, scale_of
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.settings import FITTED, RECORDED, SHIPPED, TRAINED
@@ -58,11 +58,11 @@ def known_networks(made: Reproduction) -> Networks:
     if networks_ == SHIPPED:
         raise UserError(f"the last reproduction has {SHIPPED} networks: 'make reproduce' trains")
     facts = reproduce.prepare({**made.parameters, "networks": TRAINED}, training=False)
-    found = networks(profile, facts["fingerprint"])
-    if len(found) < LEAST:
+    found = networks(profile, facts["fingerprint"], trials=False)
+    if len(found) < paper.LEAST:
         raise UserError(
-            f"there are {len(found)} recorded networks of faces {faces!r} at {profile}, {LEAST} are"
-            f" needed: 'tinyvgg seeds --faces {faces} --profile {profile}' trains them;"
+            f"there are {len(found)} of {paper.LEAST} recorded networks of faces {faces!r} at"
+            f" {profile}: 'tinyvgg seeds --faces {faces} --profile {profile}' trains more;"
             " 'tinyvgg verify --exact' needs none"
         )
     return found

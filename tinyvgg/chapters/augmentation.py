@@ -1,7 +1,7 @@
 """A network trained on while parts of its training images are erased (claim W1)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,15 +29,15 @@ KINDS = ("none", "tracked", "contrastive", "parts", "moved", "rectangles", "fres
 """What is erased: nothing; where features of the strongest wrong class are tracked, by the
 published cutoff or by the contrastive rule; brows, eyes and mouth; the tracked places, moved at
 random; random rectangles. With ``fresh`` nothing is, and newly rendered images join the others."""
+RENDERED = ("parts", "fresh")
+"""The kinds that only synthetic faces can have."""
 RULES = {"tracked": "cutoff", "moved": "cutoff", "contrastive": "contrastive"}
 PARTS = ("BROWS", "EYES", "MOUTH")
 EPOCHS = 20
 SHARE = 0.5
 """The share of the images that are changed in each step."""
-AREA = 0.1
-"""The share of their pixels that are erased."""
-FILL = 0.5
-"""The value that erased pixels get."""
+AREA, FILL = 0.1, 0.5
+"""The share of their pixels that are erased, and the value that these get."""
 SMOOTHED = 1 / 16
 """The side of the squares over which ink is averaged, as a share of the image's."""
 
@@ -62,35 +62,35 @@ class Erasing(nn.Module):
         elif self.training:
             if self.kind == "moved":
                 moves = torch.randint(images.shape[-1], (len(images), 2)).tolist()
-                moved = (m.roll(by, (1, 2)) for m, by in zip(marked, moves, strict=True))
-                marked = torch.stack(list(moved))
+                moved = [m.roll(by, (1, 2)) for m, by in zip(marked, moves, strict=True)]
+                marked = torch.stack(moved)
             chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < SHARE
             colours = torch.where(marked & chosen, FILL, colours)
         logits: Tensor = self.network(colours)
         return logits
 
 
-def strongest_wrong(trace: Trace, labels: Int[Tensor, "n"]) -> Int[Tensor, "n"]:
-    """Return the class other than the true one that has the largest logit."""
-    return trace.logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
+def traces(run: Run, rows: Int[np.ndarray, "n"]) -> Iterator[tuple[Trace, Tensor]]:
+    """Yield traces of images, and the logits of their classes other than the true one."""
+    labels = torch.from_numpy(run.faces.index.labels(run.task))
+    for start in range(0, len(rows), sweeps.BATCH):
+        some = rows[start : start + sweeps.BATCH]
+        trace = record(run.model, run.tensor(some))
+        yield trace, trace.logits.scatter(1, labels[some, None], -torch.inf)
 
 
 def places(run: Run, rows: Int[np.ndarray, "n"], kind: str) -> Bool[Tensor, "n h w"]:
     """Mark the pixels of images that a kind erases, the same number in each, or none."""
-    size = run.size
     if kind == "parts":
-        shots = run.faces.index.table.iloc[rows]
-        knobs = synthfaces.difficulty_of(run.faces.source)
-        seen = synthfaces.parts_seen(shots, size, files.faces_cache(), difficulty=knobs)
+        shots, knobs = run.faces.index.table.iloc[rows], synthfaces.difficulty_of(run.faces.source)
+        seen = synthfaces.parts_seen(shots, run.size, files.faces_cache(), difficulty=knobs)
         shown = np.isin(seen, [synthfaces.FacePart[part] for part in PARTS])
         return most(torch.from_numpy(shown).float())
     if kind not in RULES:
-        return torch.zeros(len(rows), size, size, dtype=torch.bool)
-    labels, found = torch.from_numpy(run.faces.index.labels(run.task)[rows]), []
-    for start in range(0, len(rows), sweeps.BATCH):
-        some = slice(start, start + sweeps.BATCH)
-        trace = record(run.model, run.tensor(rows[some]))
-        pixels = backtrack(trace, strongest_wrong(trace, labels[some]), NAMED[RULES[kind]]).pixels
+        return torch.zeros(len(rows), run.size, run.size, dtype=torch.bool)
+    found = []
+    for trace, wrong in traces(run, rows):
+        pixels = backtrack(trace, wrong.argmax(1), NAMED[RULES[kind]]).pixels
         found.append(most(style.strength(track_features(trace, pixels))))
     return torch.cat(found)
 
@@ -107,22 +107,14 @@ def most(ink: Float[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
 
 def near_misses(run: Run, rows: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:
     """Return the `SHARE` of images whose true class is least ahead of another, nearest first."""
-    labels = torch.from_numpy(run.faces.index.labels(run.task)[rows])
-    margins = []
-    for start in range(0, len(rows), sweeps.BATCH):
-        some = slice(start, start + sweeps.BATCH)
-        with torch.no_grad():
-            logits = run.model(run.tensor(rows[some]))
-        own = logits.gather(1, labels[some, None])
-        margins.append(own[:, 0] - logits.scatter(1, labels[some, None], -torch.inf).amax(1))
-    order = torch.cat(margins).sort(stable=True).indices[: round(SHARE * len(rows))]
+    margins = torch.cat([t.logits.amax(1) - wrong.amax(1) for t, wrong in traces(run, rows)])
+    order = margins.sort(stable=True).indices[: round(SHARE * len(rows))]
     return np.asarray(rows[order.numpy()])
 
 
 def rendered(run: Run, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w 3"]:
     """Render another take of some synthetic images: the same shots, with all else drawn anew."""
-    table = run.faces.index.table.iloc[rows].reset_index(drop=True)
-    knobs = synthfaces.difficulty_of(run.faces.source)
+    table, knobs = run.faces.index.table.iloc[rows], synthfaces.difficulty_of(run.faces.source)
     images = np.empty((len(rows), run.size, run.size, 3), np.uint8)
     specs = synthfaces.face_specs(table, difficulty=knobs, take=1)
     for place, spec in sorted(enumerate(specs), key=lambda each: each[1].subject):
@@ -164,34 +156,31 @@ def train_on(job: Job) -> Row:
 
 def made_with(run: Run) -> str:
     """Return the versions and the instructions that a network was trained with."""
-    versions = ", ".join(f"{name} {run.manifest[name]}" for name in ("torch", "numpy"))
-    threads = run.manifest["threads"]
-    return f"{versions}, {torch.backends.cpu.get_cpu_capability()}, threads {threads}"
+    versions = [f"{name} {run.manifest[name]}" for name in ("torch", "numpy", "threads")]
+    return ", ".join([*versions, torch.backends.cpu.get_cpu_capability()])
 
 
 def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
-    split, labels = run.split, torch.from_numpy(run.faces.index.labels(run.task))
-    pixels, rows = run.faces.pixels(), split.train
+    pixels, labels = run.faces.pixels(), torch.from_numpy(run.faces.index.labels(run.task))
     marked = torch.zeros(*pixels.shape[:3], 1, dtype=torch.uint8)
+    rows = run.split.train
     marked[rows, :, :, 0] = 255 * places(run, rows, kind).to(torch.uint8)
-    pixels = torch.cat([pixels, marked], 3)
     if kind == "fresh":
         again = near_misses(run, rows)
-        more = torch.from_numpy(rendered(run, again))
-        more = torch.cat([more, torch.zeros_like(more[..., :1])], 3)
         rows = np.append(rows, len(pixels) + np.arange(len(again)))
-        pixels, labels = torch.cat([pixels, more]), torch.cat([labels, labels[again]])
+        pixels = torch.cat([pixels, torch.from_numpy(rendered(run, again))])
+        marked = torch.cat([marked, torch.zeros_like(marked[: len(again)])])
+        labels = torch.cat([labels, labels[again]])
+    source = Resident(torch.cat([pixels, marked], 3), labels, run.scaling)
     recipe = replace(run.experiment.recipe, epochs=epochs, ending="epochs")
-    model, source = Erasing(run.model, kind), Resident(pixels, labels, run.scaling)
-    seed, name = run.experiment.seed, f"{run.name} {kind}"
-    trained = train(model, source, Parts(rows, split.test), recipe, seed, folder, name=name)
-    logits, true = predict(model, source, split.test)
+    model, parts = Erasing(run.model, kind), Parts(rows, run.split.test)
+    about = run.experiment.seed, folder
+    trained = train(model, source, parts, recipe, *about, name=f"{run.name} {kind}")
+    logits, true = predict(model, source, run.split.test)
     return {
         "errors": int((logits.argmax(1) != true).sum()),
         "test_images": len(true),
         "training_images": len(rows),
-        "last_epoch": len(trained.history),
-        "train_errors": [epoch.train_error for epoch in trained.history],
         "test_errors": [epoch.test_error for epoch in trained.history],
         "seconds": sum(trained.seconds),
         "device": "cpu",

@@ -138,11 +138,8 @@ def knobs_table(study: Study) -> pd.DataFrame:
 
 
 def judged_sentence(judged: Mapping[str, Any]) -> str:
-    """Describe the judged set, the requirements that it missed, and whether it is today's."""
+    """Describe the judged set and the requirements that it missed."""
     versions = ", ".join(f"{name} {version}" for name, version in judged["judges"].items())
-    knobs = synthfaces.difficulty_of(judged["source"])
-    old = judged["fingerprint"] != synthfaces.fingerprint(judged["size"], judged["seed"], knobs)
-    changed = " The set has changed since: these numbers are of an earlier version." if old else ""
     missed = [
         f"{what} ({row['share']}, {row['asked for']} were asked for)"
         for about, table in (
@@ -159,7 +156,7 @@ def judged_sentence(judged: Mapping[str, Any]) -> str:
         f"{judged['subjects']} of {len(synthfaces.SUBJECTS)} subjects of `{judged['source']}` were "
         f"judged with frontal gaze at {judged['size']} pixels, by {versions} (images "
         f"`{judged['fingerprint']}`). "
-        f"{outcome}{changed}"
+        f"{outcome}"
     )
 
 
@@ -235,19 +232,15 @@ def in_order(read: Mapping[Any, int]) -> str:
 def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
     """Tabulate what images of each crop show by angle: mean shares, beside those asked for.
 
-    Shares were asked for of the usual crop alone. A set that has changed since it was measured is
-    marked.
+    Shares were asked for of the usual crop alone.
     """
     rows = {}
     for crop, measured in areas.items():
-        knobs = synthfaces.difficulty_of(crop)
-        now = synthfaces.fingerprint(measured["size"], SEED, knobs)
-        name = crop if measured["fingerprint"] == now else f"{crop}, an earlier version"
+        asked = synthfaces.difficulty_of(crop).crop == synthfaces.USUAL.crop
         for angle, shares in measured["by_angle"].items():
             least = LEAST_FACE[int(angle)]
             met = shares["face"] >= least and shares["background"] <= MOST_BACKGROUND
-            asked = knobs.crop == synthfaces.USUAL.crop
-            rows[name, f"{angle}°"] = {
+            rows[crop, f"{angle}°"] = {
                 **{region: paper.show(share, "percent") for region, share in shares.items()},
                 "asked for": f"face {least:.0%} at least, background {MOST_BACKGROUND:.0%} at most"
                 if asked
@@ -265,19 +258,6 @@ def networks(report: Mapping[str, Any]) -> pd.DataFrame:
     return runs.assign(
         rate=rate,
         within=[low <= share <= high for share, (low, high) in zip(rate, asked, strict=True)],
-    )
-
-
-def changed_since(report: Mapping[str, Any]) -> str:
-    """Say how many networks of the report on difficulty saw other images than today's, if any."""
-    knobs = synthfaces.difficulty_of(report["source"])
-    runs = report["runs"]
-    old = sum(run["fingerprint"] != synthfaces.fingerprint(run["size"], 0, knobs) for run in runs)
-    if not old:
-        return ""
-    return (
-        f" The set has changed since {old} of them were trained: their numbers are of an earlier"
-        " version."
     )
 
 

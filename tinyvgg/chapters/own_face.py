@@ -1,6 +1,5 @@
 """Chapter 12: a synthetic face whose causes change one at a time, and the pixels that follow."""
 
-import asyncio
 import base64
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -356,34 +355,6 @@ def _packed(layers: Iterable[UInt8[np.ndarray, "4 s s"]]) -> str:
     return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
 
 
-class Later:
-    """Work that is put off for a moment, so that many requests of a dragged slider are done as one.
-
-    Without an event loop, work is done at once.
-    """
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
-        self._waiting: asyncio.TimerHandle | None = None
-
-    def request(self) -> None:
-        """Ask for the work to be done soon."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._work()
-            return
-        if self._waiting is None:
-            self._waiting = loop.call_later(0.02, self.finish)
-
-    def finish(self) -> None:
-        """Do waiting work at once."""
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-            self._work()
-
-
 _WIDE: Any = {"style": {"description_width": "11em"}, "layout": {"width": "340px"}}
 _EXPRESSIONS: Mapping[str, Callable[[Shot, str], Shot]] = {
     "whole": express,
@@ -400,10 +371,8 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, spec: Shot | None = None, size: int = 192) -> None:
-        self._wanted = Shot(synthfaces.SUBJECTS[0]) if spec is None else spec
         self._size, self._muted = size, False
-        self._seen = self._start = see(self._wanted, size)
-        self._drawing = Later(self._draw)
+        self._seen = self._start = see(spec or Shot(synthfaces.SUBJECTS[0]), size)
         self._readers: list[tuple[Any, Callable[[Shot], Any]]] = []
         self.subject = self._bind(
             _list("subject", [(title(number), number) for number in synthfaces.SUBJECTS]),
@@ -418,7 +387,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         self.sliders = {name: self._slider(cause) for name, cause in CAUSES.items()}
         views, narrow = ("difference", "parts"), {"button_width": "7em"}
         self.view = ipywidgets.ToggleButtons(options=views, style=narrow)
-        self.view.observe(lambda _: self._drawing.request(), names="value")
+        self.view.observe(lambda _: self._draw(), names="value")
         self.pinning = ipywidgets.Button(description="Compare with this")
         self.pinning.on_click(lambda _: self.pin())
         self.back = ipywidgets.Button(description="Back")
@@ -434,35 +403,37 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     @property
     def spec(self) -> Shot:
         """The shot that is shown."""
-        self._drawing.finish()
         return self._seen.spec
 
     @property
     def image(self) -> UInt8[np.ndarray, "s s 3"]:
         """The image that is shown."""
-        self._drawing.finish()
         return self._seen.image
 
     def show(self, spec: Shot) -> None:
         """Show another shot; the controls follow."""
-        self._wanted = spec
-        self._follow()
-        self._drawing.request()
+        self._change(lambda: spec)
 
     def pin(self) -> None:
         """Compare with the shown image from now on."""
-        self._drawing.finish()
         self._start = self._seen
         self._draw()
 
-    def _draw(self) -> None:
+    def _change(self, wanted: Callable[[], Shot], used: Any = None) -> None:
+        """Show a shot, and let all controls but the used one follow; say so if there is none."""
         try:
-            if self._wanted != self._seen.spec:
-                self._seen = see(self._wanted, self._size)
+            self._seen, fault = see(wanted(), self._size), ""
         except ValueError as error:
-            self._wanted = self._seen.spec
-            self._refuse(error)
-            return
+            used, fault = None, escape(str(error))
+        self._muted = True
+        for control, read in self._readers:
+            if control is not used:
+                control.value = read(self.spec)
+        self._muted = False
+        self._draw()
+        self.sentence.value = fault or self.sentence.value
+
+    def _draw(self) -> None:
         change = compare(self._start, self._seen)
         parts = parts_picture(self._seen.image, self._seen.parts)
         second = parts if self.view.value == "parts" else difference_picture(change.levels)
@@ -473,35 +444,16 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
             f"with; the most different one differs by {change.most.max()} of 255 levels."
         )
 
-    def _refuse(self, error: ValueError) -> None:
-        self._follow()
-        self.sentence.value = escape(str(error))
-
-    def _follow(self, used: Any = None) -> None:
-        """Let all controls but the used one show the wanted shot."""
-        self._muted = True
-        for control, read in self._readers:
-            if control is not used:
-                control.value = read(self._wanted)
-        self._muted = False
-
     def _bind(
         self, control: Any, change: Callable[[Shot, Any], Shot], read: Callable[[Shot], Any]
     ) -> Any:
         """Let a control change shots, and let shots that others changed set the control."""
 
         def used(event: Any) -> None:
-            if self._muted or event.new == "":
-                return
-            try:
-                self._wanted = change(self._wanted, event.new)
-            except ValueError as error:
-                self._refuse(error)
-                return
-            self._follow(control)
-            self._drawing.request()
+            if not self._muted and event.new != "":
+                self._change(lambda: change(self.spec, event.new), control)
 
-        control.value = read(self._wanted)
+        control.value = read(self.spec)
         control.observe(used, names="value")
         self._readers.append((control, read))
         return control
@@ -511,6 +463,7 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
             min=cause.limits[0],
             max=cause.limits[1],
             step=cause.step,
+            continuous_update=False,  # a shot takes too long to follow a slider that is dragged
             description=cause.label,
             readout_format=".0f" if cause.step >= 1 else ".2f",
             **_WIDE,

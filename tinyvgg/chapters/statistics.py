@@ -1,5 +1,6 @@
 """Counts and rates with their uncertainty, digests of sets, and the numbers of networks."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -234,8 +235,6 @@ def chances(
     return alike, furthest
 
 
-LEAST = 5
-"""Networks that a verdict takes."""
 OF_A_SEED = ("faces", "fingerprint", "profile", "seed", "runs", "made_with")
 COLUMNS = [*OF_A_SEED[:4], "quantity", "value", "error", *OF_A_SEED[4:]]
 """The columns of a table of networks."""
@@ -274,13 +273,32 @@ def networks_of(study: Study) -> Networks:
     return networks(study.profile.name, study.faces.fingerprint)
 
 
-def networks(profile: str, fingerprint: str) -> Networks:
+def networks(profile: str, fingerprint: str, trials: bool = True) -> Networks:
     """Return the networks that were trained with a profile on the faces with a fingerprint.
 
     They are those of the committed table and of the tables that `tinyvgg seeds` made here; of a
-    seed that is in both, the committed one.
+    seed that is in both, the committed one. `trials` says whether to add the numbers of the
+    networks that some claims take (`tinyvgg trial`).
     """
     made = sorted((files.build() / "seeds").glob("*.csv"))
     rows = read_tables([files.results() / "seeds.csv", *made])
     own = rows[(rows["profile"] == profile) & (rows["fingerprint"] == fingerprint)]
+    more = [
+        {"quantity": key, "seed": seed, "value": str(value), "error": "0.0"}
+        for record in (trial_records(profile, fingerprint) if trials else {}).values()
+        for key, values in record["numbers"].items()
+        for seed, value in values.items()
+    ]
+    own = pd.concat([own, pd.DataFrame(more, columns=COLUMNS)])
     return Networks(own.drop_duplicates(["seed", "quantity"]).sort_values(["quantity", "seed"]))
+
+
+def trial_records(profile: str, fingerprint: str) -> dict[str, Any]:
+    """Return the records that `tinyvgg trial` made, by their claims; committed ones come first."""
+    found: dict[str, Any] = {}
+    for folder in (files.results(), files.build()):
+        for path in sorted((folder / "claims").glob("*.json")):
+            record = json.loads(path.read_text("utf-8"))
+            if (record["profile"], record["fingerprint"]) == (profile, fingerprint):
+                found.setdefault(record["claim"], {**record, "path": path})
+    return found

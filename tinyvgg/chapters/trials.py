@@ -1,14 +1,12 @@
 """Chapter 15: claims that take networks of their own: optimisers, depth, layers, augmentation.
 
-A trial trains what a claim takes, and measures it; `make` runs it and keeps its record. Whatever
-interrupts a trial, the same call goes on from there.
+A trial trains what a claim takes and measures it; `make` runs one and keeps its record. Whatever
+interrupts it, the same call goes on from there.
 """
 
-import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,144 +23,102 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SYNTHETIC, synthfaces
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
-from tinyvgg.training.runs import Run
+from tinyvgg.training.runs import Run, as_json
 from tinyvgg.training.settings import RECORDED, Recipe
 from tinyvgg.training.sweeps import Job, Row
 
 Do: TypeAlias = Callable[[Sequence[Job]], list[Row]]
 Numbers: TypeAlias = dict[str, dict[int, float]]
-"""A value a seed under each key."""
+"""A value for each seed under a key, such as ``p2.subject.adam_errors``."""
 
-RATES: Mapping[str, tuple[float, ...]] = {
-    "sgd": (0.003, 0.01, 0.03),
-    "adam": (1e-4, 3e-4, 1e-3),
-    "adagrad": (1e-3, 3e-3, 1e-2),
-}
+RATES = {"sgd": (0.003, 0.01, 0.03), "adam": (1e-4, 3e-4, 1e-3), "adagrad": (1e-3, 3e-3, 1e-2)}
 """The learning rates that each optimiser may choose from (P2)."""
 CHOOSING = 100
-"""The seed of the networks by which the rates are chosen; no other network has it."""
-DEEP = (("subject", "vgg16"), ("emotion", "vgg16"), ("emotion", "vgg19"))
-"""Task and architecture of the networks that P3 trains from each kind of weights, by seed."""
+"""The seed of the networks by which rates are chosen; no other network has it."""
+DEEP = ((0, "vgg16"), (-1, "vgg16"), (-1, "vgg19"))
+"""Place of the task, identity first and emotion last, and architecture of P3's networks."""
 DEEP_EPOCHS = 15
 DIVERGED = "the loss is"
-"""What the error says if a loss is no number any more, which is an outcome of P3."""
+"""What an error says where a loss is no number any more, which is an outcome of P3."""
 LAYERS = ("tinyvgg", "average", "inception")
-PROJECTED = 96
-"""Test images whose projections are measured (P4)."""
-SHOWN = 4
-"""Of these, the ones whose projections are kept as pictures."""
+PROJECTED, SHOWN = 96, 4
+"""Test images whose projections are measured (P4), and those of them that are kept as pictures."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a trial found: a row a network, the numbers that claims are judged by, and pictures."""
-
-    networks: list[Row]
-    numbers: Numbers
-    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-
-def optimisers(study: Study, do: Do) -> Found:
-    """Choose each optimiser's rate on a validation part, then train five networks with it (P2)."""
-    seeds, rates = range(5), RATES
-    if study.profile.name == "smoke":
-        seeds, rates = range(1), {name: known[1:] for name, known in RATES.items()}
-
-    def jobs(tasks: Sequence[str], numbers: Sequence[int], **settings: Sequence[Any]) -> list[Job]:
-        return sweeps.plan(study, tasks, numbers, settings, ())
-
-    choice = {"selection": ["validation"]}
-    tried = do(
-        [
-            job
-            for name, known in rates.items()
-            for job in jobs((), [CHOOSING], optimiser=[name], rate=known, **choice)
-        ]
-    )
+def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
+    """Choose each optimiser's rate on a validation part, then train networks with it (P2)."""
+    jobs, few = list[Job](), _is_small(study)
+    for name, rates in RATES.items():
+        tried: dict[str, Sequence[Any]] = {
+            "optimiser": (name,),
+            "rate": rates[few:],
+            "selection": ("validation",),
+        }
+        jobs += sweeps.plan(study, (), [CHOOSING], tried, ())
     best: dict[tuple[str, str], Row] = {}
-    for row in sorted(tried, key=lambda row: (row["validation_errors"][-1], row["rate"])):
+    choice = do(jobs)
+    for row in sorted(choice, key=lambda row: (row["validation_errors"][-1], row["rate"])):
         best.setdefault((row["task"], row["optimiser"]), row)
-    final = do(
-        [
-            job
-            for (task, optimiser), row in best.items()
-            for job in jobs([task], seeds, optimiser=[optimiser], rate=[row["rate"]])
-        ]
-    )
-    numbers: Numbers = {}
-    for row in final:
-        of = f"p2.{row['task']}.{row['optimiser']}"
-        for name, value in (("errors", row["errors"]), ("epochs", row["last_epoch"])):
-            numbers.setdefault(f"{of}_{name}", {})[row["seed"]] = value
+    jobs = []
+    for (task, name), row in best.items():
+        chosen = {"optimiser": [name], "rate": [row["rate"]]}
+        jobs += sweeps.plan(study, [task], range(1 if few else 5), chosen, ())
+    trained = do(jobs)
+    numbers = _numbers("p2", trained, "optimiser", ("errors", "last_epoch"))
     for task in study.tasks:
         for other in ("adam", "adagrad"):
-            first, second = (numbers[f"p2.{task}.{name}_errors"] for name in (other, "sgd"))
-            numbers[f"p2.{task}.{other}_ratio"] = ratios(first, second)
-    return Found([*tried, *final], numbers)
+            numbers[f"p2.{task}.{other}_ratio"] = _ratios(numbers, f"p2.{task}", other, "sgd")
+    return [*choice, *trained], numbers
 
 
-def ratios(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
-    """Return the ratio of two counts of errors for each seed, each with one half added."""
-    return {seed: (first[seed] + 0.5) / (second[seed] + 0.5) for seed in first}
-
-
-def depth(study: Study, do: Do) -> Found:
+def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train VGG-16 and VGG-19 from three kinds of initial weights (P3)."""
-    small = study.profile.name == "smoke"
-    tasks = [(task, name) for task, name in DEEP if task in study.tasks][: 1 if small else None]
-    epochs: dict[str, Sequence[Any]] = {
+    jobs, few = list[Job](), _is_small(study)
+    epochs: dict[str, Any] = {
         "ending": ["epochs"],
-        "epochs": [1 if small else DEEP_EPOCHS],
+        "epochs": [1 if few else DEEP_EPOCHS],
         "rate": [Recipe().rate],
     }
-    jobs = []
     for kind in ("glorot", "he", "torch"):
-        for seed, (task, name) in enumerate(tasks):
-            kinds = {"architecture": [name], "initialisation": [kind]}
-            jobs += sweeps.plan(study, [task], [seed], {**epochs, **kinds}, ())
+        for seed, (place, name) in enumerate(DEEP[: 1 if few else None]):
+            settings = {"architecture": [name], "initialisation": [kind], **epochs}
+            jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings, ())
     networks, numbers = do(jobs), dict[str, dict[int, float]]()
     for row in networks:
-        key = f"p3.both.{row['initialisation']}_learns"
-        numbers.setdefault(key, {})[row["seed"]] = float(row.get("left_plateau") is not None)
-    return Found(networks, numbers)
+        kind, learns = row["initialisation"], row.get("left_plateau") is not None
+        for name, value in (("learns", learns), ("fails", not learns)):
+            numbers.setdefault(f"p3.both.{kind}_{name}", {})[row["seed"]] = float(value)
+    return networks, numbers
 
 
-def layers(study: Study, do: Do) -> Found:
+def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train Tiny VGG with other layers, and measure what is deconvolved through them (P4)."""
-    seeds = range(1 if study.profile.name == "smoke" else 3)
+    seeds = range(1 if _is_small(study) else 3)
     networks = do(sweeps.plan(study, (), seeds, {"architecture": LAYERS}, ()))
-    pictures, numbers = dict[str, np.ndarray](), dict[str, dict[int, float]]()
-    for row in networks:
-        shown, of = row.pop("pictures"), f"p4.{row['task']}.{row['architecture']}"
-        if row["seed"] == 0:
-            pictures |= {f"{of}.{name}": drawn for name, drawn in shown.items()}
-        for name in ("errors", "edges", "sharpness", "on_face"):
-            if row.get(name) is not None:
-                numbers.setdefault(f"{of}_{name}", {})[row["seed"]] = row[name]
+    measured = ("errors", "edges", "sharpness", "on_face")
+    numbers = _numbers("p4", networks, "architecture", measured)
     for task in study.tasks:
-        plain = numbers[f"p4.{task}.tinyvgg_edges"]
-        for name in LAYERS[1:]:
-            own = numbers[f"p4.{task}.{name}_edges"]
-            numbers[f"p4.{task}.{name}_less"] = {seed: own[seed] - plain[seed] for seed in own}
-    return Found(networks, numbers, pictures)
+        plain, *others = (numbers[f"p4.{task}.{name}_edges"] for name in LAYERS)
+        for name, own in zip(LAYERS[1:], others, strict=True):
+            numbers[f"p4.{task}.{name}_more"] = {seed: own[seed] - plain[seed] for seed in own}
+    return networks, numbers
 
 
-def augmented(study: Study, do: Do) -> Found:
+def augmented(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train the networks for emotion on while parts of their images are erased (W1)."""
-    task, seeds = study.tasks[-1], range(1 if study.profile.name == "smoke" else 5)
+    task, seeds = study.tasks[-1], range(1 if _is_small(study) else 5)
     do(sweeps.plan(study, [task], seeds, {}, ()))
-    networks = do(sweeps.plan(study, [task], seeds, {"augmentation": augmentation.KINDS}, ()))
-    numbers: Numbers = {}
-    for row in networks:
-        key = f"w1.{task}.{row['augmentation']}_errors"
-        numbers.setdefault(key, {})[row["seed"]] = row["errors"]
-    tracked = numbers[f"w1.{task}.tracked_errors"]
+    known = study.faces.kind == SYNTHETIC
+    kinds = [each for each in augmentation.KINDS if known or each not in augmentation.RENDERED]
+    networks = do(sweeps.plan(study, [task], seeds, {"augmentation": kinds}, ()))
+    numbers = _numbers("w1", networks, "augmentation", ("errors",))
     for other in ("none", "moved"):
-        numbers[f"w1.{task}.to_{other}"] = ratios(tracked, numbers[f"w1.{task}.{other}_errors"])
-    return Found(networks, numbers)
+        ratios = _ratios(numbers, f"w1.{task}", "tracked", other)
+        numbers[f"w1.{task}.tracked_to_{other}"] = ratios
+    return networks, numbers
 
 
-TRIALS: Mapping[str, Callable[[Study, Do], Found]] = {
+TRIALS: Mapping[str, Callable[[Study, Do], tuple[list[Row], Numbers]]] = {
     "P2": optimisers,
     "P3": depth,
     "P4": layers,
@@ -171,50 +127,58 @@ TRIALS: Mapping[str, Callable[[Study, Do], Found]] = {
 """The trial of each claim that takes networks of its own."""
 
 
+def _is_small(study: Study) -> bool:
+    return study.profile.name == "smoke"
+
+
+def _numbers(claim: str, rows: Iterable[Row], setting: str, names: Iterable[str]) -> Numbers:
+    """Return columns of a trial's rows under ``claim.task.value_column``, by seed."""
+    numbers: Numbers = {}
+    for row in rows:
+        for name in names:
+            if row.get(name) is not None:
+                key = f"{claim}.{row['task']}.{row[setting]}_{name}"
+                numbers.setdefault(key, {})[row["seed"]] = row[name]
+    return numbers
+
+
+def _ratios(numbers: Numbers, of: str, first: str, second: str) -> dict[int, float]:
+    """Return the ratio of two counts of errors for each seed, each with one half added."""
+    counts, others = (numbers[f"{of}.{name}_errors"] for name in (first, second))
+    return {seed: (counts[seed] + 0.5) / (others[seed] + 0.5) for seed in counts}
+
+
 def measure(job: Job) -> Row:
     """Train or load the network of a job, and return what its trial asks about it."""
     torch.set_num_threads(1)
-    if "augmentation" in dict(job.settings):
+    settings = dict(job.settings)
+    if "augmentation" in settings:
         return augmentation.train_on(job)
     row = sweeps.run_job(job)
     with sweeps.at_home(job.home):
-        study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
-        run = study.run(job.task)
-        of = {"train": len(run.split.train), "test": len(run.labels)}
-        for part in ("train", "test", "validation"):
-            rates = run.history.get(f"{part}_error")
-            if rates is not None:
-                row[f"{part}_errors"] = _short(rates)
-        row["train_loss"] = _short(run.history["train_loss"])
-        row |= {
-            "device": run.manifest["device"],
-            "made_with": augmentation.made_with(run),
-            "images": of,
-        }
-        architecture = dict(job.settings).get("architecture")
-        if run.experiment.design.initialisation != "glorot" or architecture in ("vgg16", "vgg19"):
-            row["gradients"] = {n: _short(v) for n, v in run.gradients.items() if n != "epoch"}
-        if architecture in LAYERS:
+        run = open_study(job.profile, job.faces, job.seed, False, settings).run(job.task)
+        row |= {"device": run.manifest["device"], "made_with": augmentation.made_with(run)}
+        row["training_images"] = len(run.split.train)
+        for name in ("train_loss", "train_error", "test_error", "validation_error"):
+            if name in run.history:
+                row[f"{name}s"] = run.history[name].tolist()
+        if settings.get("architecture") in LAYERS:
             row |= projections(run)
+        elif "architecture" in settings:
+            row["gradients"] = run.gradients.drop(columns="epoch").to_dict("list")
     return row
-
-
-def _short(values: Any) -> list[float | None]:
-    """Return numbers as plain data with four digits; None where there is none."""
-    return [None if value != value else float(f"{value:.4g}") for value in map(float, values)]
 
 
 def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """Return the deconvolution of the last maps through layers of any kind.
 
-    It is the gradient of the maps, weighted by themselves, with the ReLUs' own gradient replaced:
-    they let positive values pass, whatever came forward. For a chain of layers it is `deconvolve`.
+    It is the gradient of the maps, weighted by themselves, but for that of the ReLUs, which let
+    positive values pass, whatever came forward. For a chain of layers it is `deconvolve`.
     """
-    features = deepcopy(model.features)
+    features, found = deepcopy(model.features), []
     for layer in features.modules():
         if isinstance(layer, nn.ReLU):
             layer.register_full_backward_hook(_rectified)
-    found = []
     for some in images.split(sweeps.BATCH):
         given = some.detach().requires_grad_()
         with torch.enable_grad():
@@ -231,43 +195,37 @@ def projections(run: Run) -> Row:
     """Measure the projections of some test images, spread evenly; `SHOWN` of them as pictures.
 
     ``edges`` is the correlation of the ink with the image's edges over the pixels, ``sharpness``
-    the size of the ink's gradient as a share of the ink, and ``on_face`` the share of the ink on
+    the mean size of the ink's gradient over the mean ink, and ``on_face`` the share of the ink on
     the parts of the face, which are known of synthetic faces only; all are means over the images.
     """
-    places = np.linspace(0, len(run.labels) - 1, min(PROJECTED, len(run.labels))).astype(int)
-    rows = run.split.test[places]
+    spread = np.linspace(0, len(run.labels) - 1, min(PROJECTED, len(run.labels))).astype(int)
+    rows, faces = run.split.test[spread], run.faces
     images = run.tensor(rows)
     projected = project(run.model, images)
     ink = style.strength(projected).double()
     changes = edges(ink[:, None].expand(-1, 3, -1, -1))
-    row: Row = {
-        "edges": _mean(correlations(ink, edges(images))),
-        "sharpness": _mean(changes.mean((1, 2)) / ink.mean((1, 2))),
-        "on_face": None,
+    found = {
+        "edges": correlations(ink, edges(images)),
+        "sharpness": changes.mean((1, 2)) / ink.mean((1, 2)),
     }
-    faces = run.faces
     if faces.kind == SYNTHETIC:
         shots, knobs = faces.index.table.iloc[rows], synthfaces.difficulty_of(faces.source)
         seen = synthfaces.parts_seen(shots, run.size, files.faces_cache(), difficulty=knobs)
-        on_face = (ink * torch.from_numpy(by_parts(seen).masks["face"])).sum((1, 2))
-        row["on_face"] = _mean(on_face / ink.sum((1, 2)))
+        on_face = ink * torch.from_numpy(by_parts(seen).masks["face"])
+        found["on_face"] = on_face.sum((1, 2)) / ink.sum((1, 2))
     chosen = np.linspace(0, len(rows) - 1, SHOWN).astype(int)
     drawn = np.stack([signed(projected[place]) for place in chosen])
     pictures = {"images": faces.images[rows[chosen]], "projections": np.uint8(255 * drawn + 0.5)}
-    return {**row, "pictures": pictures}
-
-
-def _mean(values: Tensor) -> float:
-    return float(f"{float(values[values.isfinite()].mean()):.6g}")
+    means = {name: float(each[each.isfinite()].mean()) for name, each in found.items()}
+    return {**means, "pictures": pictures}
 
 
 def path_of(claim: str, study: Study) -> Path:
     """Return the path of a trial's record: a committed one for the usual faces at quick."""
-    asked = {"profile": study.profile.name, "faces": study.source}
-    usual = asked.items() <= RECORDED.items()
-    folder = files.results() / "claims" if usual else files.build() / "claims"
+    usual = {"profile": study.profile.name, "faces": study.source}.items() <= RECORDED.items()
+    folder = files.results() if usual else files.build()
     name = claim if usual else f"{claim}-{study.profile.name}-{study.faces.fingerprint}"
-    return folder / f"{name}.json"
+    return folder / "claims" / f"{name}.json"
 
 
 def make(
@@ -287,44 +245,40 @@ def make(
         places = sweeps.cluster(scheduler) if scheduler else sweeps.processes(count, 1)
         with places as executor:
             rows = dict(sweeps.sweep(jobs, executor, measure, claim, "network"))
-        said = {job: row["error"] for job, row in rows.items() if "error" in row}
-        failed = [(job, error) for job, error in said.items() if DIVERGED not in error]
-        for job, error in failed:
-            print(f"failed: {job.name}: {error}", file=sys.stderr)
+        said = {job.name: row["error"] for job, row in rows.items() if "error" in row}
+        failed = {name: error for name, error in said.items() if DIVERGED not in error}
+        for name, error in failed.items():
+            print(f"failed: {name}: {error}", file=sys.stderr)
         if failed:
-            raise UserError(
-                f"{len(failed)} of {len(jobs)} networks failed; the same command retries"
-            )
+            raise UserError(f"{len(failed)} of {len(jobs)} networks failed; the rest are kept")
         return [rows[job] for job in jobs]
 
-    found, path = TRIALS[claim](study, do), path_of(claim, study)
+    networks, numbers = TRIALS[claim](study, do)
+    path, pictures = path_of(claim, study), dict[str, Any]()
+    for row in networks:
+        for name, drawn in row.pop("pictures", {}).items():
+            if not row["seed"]:
+                pictures[f"{row['task']}.{row['architecture']}.{name}"] = drawn
     record = {
         "claim": claim,
         "profile": study.profile.name,
         "faces": study.source,
         "fingerprint": study.faces.fingerprint,
-        "made_with": sorted({row.pop("made_with") for row in found.networks if "run" in row}),
-        "device": sorted({row.pop("device") for row in found.networks if "run" in row}),
-        "seconds": round(sum(row.get("seconds", 0) for row in found.networks)),
-        "numbers": found.numbers,
-        "networks": found.networks,
+        "made_with": sorted({row.pop("made_with") for row in networks if "run" in row}),
+        "device": sorted({row.pop("device") for row in networks if "run" in row}),
+        "seconds": round(sum(row.get("seconds", 0) for row in networks)),
+        "numbers": numbers,
+        "networks": [{name: _short(value) for name, value in row.items()} for row in networks],
     }
-    if pictures := dict[str, Any](found.pictures):
+    if pictures:
         to = path.with_suffix(".npz")
         files.write_whole(to, lambda to: np.savez_compressed(to, **pictures))
-    files.write_text(path, dumped(record))
+    files.write_text(path, as_json(record))
     return path
 
 
-def dumped(record: Mapping[str, Any]) -> str:
-    """Return a record as text, a line for each network and number."""
-    lines = []
-    for name, value in record.items():
-        text = json.dumps(value)
-        if name == "networks":
-            text = "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in value) + "\n ]"
-        elif name == "numbers":
-            rows = (f"  {json.dumps(key)}: {json.dumps(value[key])}" for key in sorted(value))
-            text = "{\n" + ",\n".join(rows) + "\n }"
-        lines.append(f" {json.dumps(name)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+def _short(value: Any) -> Any:
+    """Return a list of numbers as text with four digits each, which stands in one line."""
+    if isinstance(value, Mapping):
+        return {name: _short(each) for name, each in value.items()}
+    return " ".join(f"{each:.4g}" for each in value) if isinstance(value, list) else value

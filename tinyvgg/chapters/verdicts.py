@@ -13,7 +13,6 @@ from IPython.display import HTML, Markdown, display
 
 from tinyvgg import paper
 from tinyvgg.chapters.statistics import (
-    LEAST,
     LEVEL,
     Estimate,
     Interval,
@@ -37,9 +36,8 @@ VERDICTS = (
     "inconclusive",
     "not testable here",
     "by construction",
-    "open",
 )
-SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION, OPEN = VERDICTS
+SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION = VERDICTS
 LESS_THAN = 0.05
 """What a p value has to be less than, once it is adjusted for all tests of the page."""
 GLUED = "application/papermill.record/"
@@ -115,7 +113,7 @@ def judge(networks: Networks) -> dict[str, Verdict]:
 def _measured(test: paper.Test, networks: Networks) -> Result:
     """Return what a test rests on, with its p value before correction."""
     values, errors = networks.values(test.number)
-    if len(values) < LEAST:
+    if len(values) < test.networks:
         return Result(test.number, NOT_TESTABLE, len(values))
     bound, counted = test.bound, paper.describe(test.number).unit == "count"
     if test.within and counted:
@@ -159,7 +157,7 @@ def fact(test: paper.Test, result: Result) -> str:
     if result.mean is None:
         return (
             f"measured on {result.networks} networks of this profile and these faces, and a "
-            f"verdict takes {LEAST}; the command tinyvgg seeds makes more"
+            f"verdict takes {test.networks}; the commands tinyvgg seeds and tinyvgg trial make more"
         )
     about = paper.describe(test.number)
     agreeing = f"{result.agreeing} of {result.networks} networks"

@@ -159,34 +159,23 @@ class TensorBoard(Watcher):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.writer: Any = None
-        self.done = 0
 
     def begin(self, plan: Plan) -> None:
         """Open a file in the place of an interrupted call's, with the epochs that are done."""
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(self.folder), purge_step=0)
+        self.writer = SummaryWriter(str(self.folder), purge_step=0, flush_secs=1)
         for epoch in plan.history:
-            self._add(epoch)
-        self.writer.flush()
+            self.epoch(epoch, 0)
 
     def epoch(self, epoch: Epoch, images: int) -> None:
         """Add an epoch."""
-        self._add(epoch)
-        self.writer.flush()
-
-    def _add(self, epoch: Epoch) -> None:
-        self.done = epoch.epoch
         for name, value in epoch.plain.items():
             if name.endswith(("loss", "error")) and value is not None:
                 part, _, what = name.partition("_")
                 self.writer.add_scalar(f"{what}/{part}", value, epoch.epoch)
         for layer, norm in epoch.gradients.items():
             self.writer.add_scalar(f"gradient/{layer}", norm, epoch.epoch)
-
-    def say(self, text: str) -> None:
-        """Add the message as text."""
-        self.writer.add_text("said", text, self.done)
 
     def end(self) -> None:
         """Close the file."""

@@ -1,0 +1,115 @@
+"""Chapter 16: both networks at the size of the paper, 224 pixels, as their record keeps them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+
+from tinyvgg import files, paper
+from tinyvgg.chapters import cases, style
+from tinyvgg.chapters.cases import RULES, Pairs
+from tinyvgg.chapters.statistics import OF_A_SEED, read_tables
+from tinyvgg.trace import Trace
+from tinyvgg.tracking import rescore, track_features
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.runs import Run, as_json
+
+MOST = 16
+"""Errors of each task whose pictures are kept."""
+
+
+def path() -> Path:
+    """Return the path of the record; its pictures lie beside it."""
+    return files.results() / "paper.json"
+
+
+def numbers() -> dict[str, Any]:
+    """Return what the notebooks recorded at this size, by key; empty without a record."""
+    if not path().exists():
+        return {}
+    found: dict[str, Any] = json.loads(path().read_text("utf-8"))["numbers"]
+    return found
+
+
+def write(study: Study, table: Path) -> Path:
+    """Write the record of a study, of its numbers in a table of seeds and of `pictures`."""
+    rows = read_tables([table])
+    rows = rows[(rows["seed"] == str(study.seed)) & (rows["profile"] == study.profile.name)]
+    about: dict[str, Any] = {name: rows[name].iloc[0] for name in OF_A_SEED}
+    manifests = {task: study.run(task).manifest for task in study.tasks}
+    for name in ("device", "seconds", "last_epoch", "training_images"):
+        about[name] = {task: manifest[name] for task, manifest in manifests.items()}
+    values = dict(zip(rows["quantity"], map(_plain, rows["value"]), strict=True))
+    to = path().with_suffix(".npz")
+    arrays: dict[str, Any] = {
+        f"{task}.{name}": drawn
+        for task in study.tasks
+        for name, drawn in pictures(study.run(task)).items()
+    }
+    files.write_whole(to, lambda to: np.savez_compressed(to, **arrays))
+    files.write_text(path(), as_json({**about, "numbers": values}))
+    return path()
+
+
+def _plain(text: str) -> int | float | str:
+    """Return a number that is written as text; text that is none as it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def pictures(run: Run) -> dict[str, Any]:
+    """Return the arrays that the chapter draws of a network, 8-bit images and ink among them.
+
+    They are of some errors, spread evenly (``errors``), and of emotion an error for each wrong
+    answer (``each``), else the pair of chapter 7 (``pair``), both with their look-alikes.
+    """
+    pairs = cases.record_pairs(run, cases.find_cases(run))
+    spread = np.linspace(0, len(pairs) - 1, min(MOST, len(pairs))).astype(int)
+    found = _drawn(run, "errors", pairs.only(pairs.cases[place] for place in spread))
+    if run.task == "emotion":
+        groups = [[c for c in pairs.cases if c.predicted == k] for k in range(len(run.classes))]
+        each = [case for group in groups for case in cases.closest(group)]
+        return found | _drawn(run, "each", pairs.only(each))
+    wanted = str(paper.number("f9.subject.subject"))
+    label = run.classes.index(wanted) if wanted in run.classes else None
+    pair = pairs.only(cases.closest(pairs.cases, true=label))
+    maps = pair.wrong.maps.numpy()
+    shown = {"maps": style.ink(maps, float(maps.max(initial=0)))}
+    kept = cases.pixel_sets(pair, RULES["cutoff"])
+    shown |= {"kept": kept.wrong.numpy(), "common": _ink(pair.wrong, kept.common)}
+    return (
+        found | _drawn(run, "pair", pair) | {f"pair.{key}": array for key, array in shown.items()}
+    )
+
+
+def _drawn(run: Run, name: str, pairs: Pairs) -> dict[str, Any]:
+    sets, images = cases.pixel_sets(pairs, RULES["cutoff"]), run.faces.images
+    found = {
+        "images": images[[case.row for case in pairs.cases]],
+        "true": pairs.labels.numpy(),
+        "answers": pairs.wrong.predicted.numpy(),
+        "tracked": _ink(pairs.wrong, sets.wrong),
+    }
+    if name != "errors":
+        after = rescore(pairs.wrong, sets.unique)
+        found |= {
+            "others": images[[case.lookalike or 0 for case in pairs.cases]],
+            "unique": _ink(pairs.wrong, sets.unique),
+            "before": pairs.wrong.probabilities.numpy(),
+            "after": after.softmax(1).numpy(),
+        }
+    return {f"{name}.{key}": array for key, array in found.items()}
+
+
+def _ink(trace: Trace, pixels: Bool[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n h w"]:
+    """Return the tracked features of pixels, from white to the darkest of each image."""
+    features = style.strength(track_features(trace, pixels)).numpy()
+    tops = features.max((1, 2), keepdims=True, initial=0)
+    return style.ink(features / np.where(tops > 0, tops, 1), 1.0)
