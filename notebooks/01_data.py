@@ -31,7 +31,7 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import data
-from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.training.experiments import open_study
 
 # %% [markdown]
@@ -132,16 +132,9 @@ data.emotions_figure(study.faces)
 # ## What the crop changes
 #
 # The paper keeps the face alone, without hair and torso. The source `synthetic:crop=head` shows the
-# whole head before white, so that identity can be read from its outline. The table compares networks
-# of both crops, mean and standard deviation over seeds; an even spread of the tracked features
-# ({doc}`06_feature_tracking`) is 1. Repair sets are those of {doc}`09_repairs`.
-
-# %%
-whole(
-    data.crop_table(profile), "No networks of both crops have been recorded for this profile yet."
-)
-
-# %% [markdown]
+# whole head before white, so that identity can be read from its outline. What that changes is told
+# where it matters, in {doc}`06_feature_tracking`.
+#
 # ## Two parts
 #
 # For identity the paper draws {paper}`d3.subject.train_per_cell` of the

@@ -208,13 +208,13 @@ chapter.region_plot(densities)
 Markdown(chapter.why_there(tracked[first], regions, by_error))
 
 # %% [markdown]
-# Does the crop decide this? {doc}`01_data` compares pictures of the face with pictures of the whole
-# head. Here the rule of F8 judges the recorded networks of both, each crop by itself: in how many
+# Does the crop decide this? The source `synthetic:crop=head` shows the whole head
+# before white. The rule of F8 judges the recorded networks of both, each crop by itself: in how many
 # networks it is as the paper says, and the mean over networks with its 95 % interval.
 
 # %%
 whole(
-    chapter.crop_verdicts(profile),
+    chapter.crop_table(profile),
     "No networks of both crops have been recorded for this profile yet.",
 )
 

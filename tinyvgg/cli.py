@@ -237,8 +237,8 @@ def seeds(
 @cli.command()
 @click.argument("name", type=click.Choice(["P2", "P3", "P4", "W1", "size"]))
 @_source_options
-@_pool("all cores")
-def trial(name: str, profile: str, faces: str, **asked: Any) -> int:
+@click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
+def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
     """Train the networks that a claim takes, and record what they say about it.
 
     P2: other optimisers. P3: VGG-16 and VGG-19. P4: average pools and an inception module. W1:
@@ -249,14 +249,13 @@ def trial(name: str, profile: str, faces: str, **asked: Any) -> int:
     from tinyvgg.chapters import paper_size, trials
     from tinyvgg.training.experiments import open_study
 
-    workers = _workers_of(asked)
     if name == "size":
         study, table = open_study("paper", faces), files.build() / "seeds" / "paper.csv"
-        if seeds.make_table(study, [study.seed], table, *workers):
+        if seeds.make_table(study, [study.seed], table, workers):
             return JOBS_FAILED
         path = paper_size.write(study, table)
     else:
-        path = trials.make(name, open_study(profile, faces), *workers)
+        path = trials.make(name, open_study(profile, faces), workers)
     click.echo(f"The record: {notebooks.shown(path)}")
     return 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from synthfaces import ANGLES, EMOTIONS
 from tests.helpers.made_up import made_up_faces, made_up_study, sentence
-from tinyvgg import files, paper
+from tinyvgg import paper
 from tinyvgg.chapters import data
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import Split, split
@@ -164,20 +164,3 @@ def test_a_source_may_show_a_shot_twice_and_nobody_from_the_front(few):
     assert data.examples(replace(few.faces, index=FaceIndex(twice))).shape == (8, 9)
     nobody = data.subjects_figure(replace(few.faces, index=FaceIndex(side)))
     assert "nobody" in sentence(nobody)
-
-
-def test_crops_are_compared_where_networks_of_both_are_recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "results", lambda: tmp_path)
-    assert data.crop_table("quick").empty
-    key, of = "f8.subject.ink_share_face", {"synthetic": (0.5, 0.7), "synthetic:crop=head": (0.2,)}
-    rows = [
-        {"faces": f, "profile": "quick", "seed": n, "quantity": key, "value": v, "error": 0}
-        for f, values in of.items()
-        for n, v in enumerate((*values, values[0]))
-    ]
-    pd.DataFrame(rows).to_csv(tmp_path / "seeds.csv", index=False)
-    table = data.crop_table("quick")
-    assert list(table) == ["synthetic, 3 networks", "synthetic:crop=head, 2 networks"]
-    shown = table.loc["identity: tracked features that lie on the face"]
-    assert shown.tolist() == ["56.67 ± 11.55%", "20.00%"]
-    assert data.crop_table("smoke").empty

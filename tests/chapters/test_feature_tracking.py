@@ -201,9 +201,9 @@ def test_each_crop_is_judged_by_its_own_networks(tmp_path, monkeypatch):
         for seed in range(6)
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "seeds.csv", index=False)
-    table = chapter.crop_verdicts("quick")
+    table = chapter.crop_table("quick")
     assert table.loc["verdict on F8"].tolist() == ["supported", "contradicted"]
     spread = table.loc["eyes, nose, cheeks and mouth have more ink than an even spread gives"]
     assert [cell.partition(";")[0] for cell in spread] == ["in 6 of 6 (1.525", "in 0 of 6 (0.525"]
     assert set(table.loc["the eyes have more ink than an even spread gives"]) == {"not measured"}
-    assert chapter.crop_verdicts("smoke").empty
+    assert chapter.crop_table("smoke").empty

@@ -9,7 +9,6 @@ from scipy import stats
 from tinyvgg.chapters.statistics import (
     Estimate,
     bootstrap_interval,
-    confusion,
     difference,
     difference_interval,
     digest,
@@ -63,11 +62,6 @@ def test_bootstrap_interval_is_that_of_resampled_means() -> None:
     rows = np.random.default_rng(0).integers(0, 30, (2000, 30))
     expected = np.quantile([values[row].mean() for row in rows], [0.025, 0.975])
     assert bootstrap_interval(values) == pytest.approx(expected)
-
-
-def test_confusion_has_true_classes_in_rows() -> None:
-    counts = confusion(np.array([0, 0, 2]), np.array([1, 1, 2]), classes=3)
-    np.testing.assert_array_equal(counts, [[0, 2, 0], [0, 0, 0], [0, 0, 1]])
 
 
 def test_interval_of_two_separate_proportions_is_newcombes_own_example() -> None:

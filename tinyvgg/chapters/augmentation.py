@@ -26,9 +26,9 @@ from tinyvgg.training.runs import Run, read_manifest
 from tinyvgg.training.sweeps import Job, Row
 
 KINDS = ("none", "tracked", "contrastive", "parts", "moved", "rectangles", "fresh")
-"""What is erased: nothing; where features of the strongest wrong class are tracked, by the
-published cutoff or by the contrastive rule; brows, eyes and mouth; the tracked places, moved at
-random; random rectangles. With ``fresh`` nothing is, and newly rendered images join the others."""
+"""What is erased: nothing; where the strongest wrong class is tracked, by the published cutoff or
+the contrastive rule; brows, eyes, mouth; tracked places moved at random; random rectangles; with
+``fresh`` nothing is, and newly rendered images join the others."""
 RENDERED = ("parts", "fresh")
 """The kinds that only synthetic faces can have."""
 RULES = {"tracked": "cutoff", "moved": "cutoff", "contrastive": "contrastive"}
@@ -174,8 +174,8 @@ def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
     source = Resident(torch.cat([pixels, marked], 3), labels, run.scaling)
     recipe = replace(run.experiment.recipe, epochs=epochs, ending="epochs")
     model, parts = Erasing(run.model, kind), Parts(rows, run.split.test)
-    about = run.experiment.seed, folder
-    trained = train(model, source, parts, recipe, *about, name=f"{run.name} {kind}")
+    name, seed = f"{run.name} {kind}", run.experiment.seed
+    trained = train(model, source, parts, recipe, seed, folder, name=name)
     logits, true = predict(model, source, run.split.test)
     return {
         "errors": int((logits.argmax(1) != true).sum()),

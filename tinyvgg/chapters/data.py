@@ -13,7 +13,6 @@ from matplotlib.patches import Rectangle
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import Networks, read_tables
 from tinyvgg.chapters.verdicts import lacking, needs
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces, terms_of
@@ -181,36 +180,6 @@ def _beside(ours: Mapping[str, Count], prefix: str, *names: str) -> str:
         said = "" if mine == about.value else f" instead of {about.text}"
         facts.append(f"{about.label} {paper.show(mine, 'count')}{said}")
     return ", ".join(facts)
-
-
-CROPS = "synthetic", "synthetic:crop=head"
-OF_CROPS = (
-    *("t2.subject.accuracy", "t2.emotion.accuracy"),
-    *("f8.subject.area_share_face", "f8.subject.ink_share_face", "f8.subject.ink_on_features"),
-    *("f8.subject.area_share_background", "f8.subject.ink_share_background"),
-    *("s3.subject.repair_pixels", "s4.emotion.repair_pixels"),
-)
-"""The numbers in which networks of the two crops are compared."""
-
-
-def of_crops(profile: str) -> dict[str, Networks]:
-    """Return the recorded networks on faces and on whole heads; nothing without some of both."""
-    rows = read_tables([files.results() / "seeds.csv"])
-    rows = rows[rows["profile"] == profile]
-    of = {crop: Networks(rows[rows["faces"] == crop]) for crop in CROPS}
-    return of if all(map(len, of.values())) else {}
-
-
-def crop_table(profile: str) -> pd.DataFrame:
-    """Compare the networks of `of_crops`: means and standard deviations over networks."""
-    labels = {paper.describe(key).full_label: key for key in OF_CROPS}
-    table = {
-        f"{crop}, {len(networks)} networks": {
-            label: paper.show_spread(networks, key) for label, key in labels.items()
-        }
-        for crop, networks in of_crops(profile).items()
-    }
-    return pd.DataFrame(table)
 
 
 def model_subject(table: pd.DataFrame) -> Any:

@@ -631,19 +631,9 @@ def heat_map(table: pd.DataFrame, form: str, inches: tuple[float, float]) -> Fig
     """Draw numbers on colour; zeros are left empty."""
     figure, axes = style.grid(1, 1, cell=inches[0], aspect=inches[1] / inches[0])
     axis: Axes = axes[0, 0]
-    sns.heatmap(
-        table,
-        mask=table == 0,
-        annot=True,
-        fmt=form,
-        cmap="Blues",
-        vmin=0,
-        cbar=False,
-        linewidths=0.6,
-        linecolor="#e4e4e4",
-        annot_kws={"fontsize": 7},
-        ax=axis,
-    )
+    drawn: Any = {"annot": True, "fmt": form, "annot_kws": {"fontsize": 7}, "cmap": "Blues"}
+    drawn |= {"vmin": 0, "cbar": False, "linewidths": 0.6, "linecolor": "#e4e4e4"}
+    sns.heatmap(table, mask=table == 0, ax=axis, **drawn)
     axis.set(xlabel="", ylabel="")
     axis.tick_params(length=0, labelsize=8)
     axis.set_xticklabels(table.columns, rotation=30, ha="right", rotation_mode="anchor")

@@ -17,9 +17,8 @@ from tinyvgg.backtracking import LABELS, Rule
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
-from tinyvgg.chapters.data import of_crops
 from tinyvgg.chapters.deconvolution import correlations
-from tinyvgg.chapters.statistics import Estimate, Interval, estimate
+from tinyvgg.chapters.statistics import Estimate, Interval, Networks, estimate, read_tables
 from tinyvgg.chapters.verdicts import judge, mean_with_interval
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
@@ -329,14 +328,23 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
     )
 
 
-def crop_verdicts(profile: str) -> pd.DataFrame:
-    """Judge F8 by the networks of each crop, each crop by itself; empty without networks of both.
+CROPS = "synthetic", "synthetic:crop=head"
+OF_CROPS = (
+    *("t2.subject.accuracy", "t2.emotion.accuracy", "f8.subject.area_share_face"),
+    *("f8.subject.area_share_background", "f8.subject.ink_share_background"),
+)
+"""The numbers in which networks of the two crops are compared, beside the verdict."""
+
+
+def crop_table(profile: str) -> pd.DataFrame:
+    """Judge F8 by the recorded networks of each crop, each crop by itself; empty without both.
 
     Each test has the number of networks in which it is as asserted, and the mean over networks with
-    its 95 % interval.
+    its 95 % interval; `OF_CROPS` mean and standard deviation.
     """
-    table = {}
-    for crop, networks in of_crops(profile).items():
+    rows, table = read_tables([files.results() / "seeds.csv"]), {}
+    for crop in CROPS:
+        networks = Networks(rows[(rows["profile"] == profile) & (rows["faces"] == crop)])
         verdict = judge(networks)["F8"]
         column = {"verdict on F8": verdict.verdict}
         for test, found in verdict.parts:
@@ -346,11 +354,11 @@ def crop_verdicts(profile: str) -> pd.DataFrame:
             bounds = paper.show_interval(cast(Interval, (found.low, found.high)), "share")
             agreeing = f"in {found.agreeing} of {found.networks}"
             column[test.says] = f"{agreeing} ({paper.show(found.mean, 'share')}; {bounds})"
-        for key in ("area_share_background", "ink_share_background"):
-            about = paper.describe(f"f8.subject.{key}")
+        for about in map(paper.describe, OF_CROPS):
             column[about.full_label] = paper.show_spread(networks, about.key)
-        table[f"{crop}, {len(networks)} networks"] = column
-    return pd.DataFrame(table)
+        if len(networks):
+            table[f"{crop}, {len(networks)} networks"] = column
+    return pd.DataFrame(table if len(table) == len(CROPS) else {})
 
 
 def _mean(values: Float[np.ndarray, "p"]) -> float:

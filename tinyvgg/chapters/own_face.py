@@ -459,15 +459,10 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         return control
 
     def _slider(self, cause: Cause) -> Any:
-        slider = ipywidgets.FloatSlider(
-            min=cause.limits[0],
-            max=cause.limits[1],
-            step=cause.step,
-            continuous_update=False,  # a shot takes too long to follow a slider that is dragged
-            description=cause.label,
-            readout_format=".0f" if cause.step >= 1 else ".2f",
-            **_WIDE,
-        )
+        low, high = cause.limits
+        about: Any = {"description": cause.label, "step": cause.step, "continuous_update": False}
+        about |= {"readout_format": ".0f" if cause.step >= 1 else ".2f", **_WIDE}
+        slider = ipywidgets.FloatSlider(min=low, max=high, **about)
         return self._bind(slider, cause.change, cause.read)
 
     def _arranged(self) -> list[Any]:

@@ -26,12 +26,9 @@ def path() -> Path:
     return files.results() / "paper.json"
 
 
-def numbers() -> dict[str, Any]:
+def numbers() -> Any:
     """Return what the notebooks recorded at this size, by key; empty without a record."""
-    if not path().exists():
-        return {}
-    found: dict[str, Any] = json.loads(path().read_text("utf-8"))["numbers"]
-    return found
+    return files.measured("paper")["numbers"] if path().exists() else {}
 
 
 def write(study: Study, table: Path) -> Path:
@@ -54,14 +51,12 @@ def write(study: Study, table: Path) -> Path:
     return path()
 
 
-def _plain(text: str) -> int | float | str:
+def _plain(text: str) -> Any:
     """Return a number that is written as text; text that is none as it is."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def pictures(run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.special import expit, logit
 from scipy.stats import bootstrap, t
 from torch import Tensor
@@ -190,15 +190,6 @@ def averages(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame
         text = f"{mean:.3f} ({low:.3f} to {high:.3f})"
         rows.append((*key, len(values), mean, low, high, text))
     return pd.DataFrame(rows, columns=[*by, *AVERAGES])
-
-
-def confusion(
-    true: Int[np.ndarray, "n"], predicted: Int[np.ndarray, "n"], classes: int
-) -> Int[np.ndarray, "k k"]:
-    """Return counts of images by true class (rows) and predicted class (columns)."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    return counts
 
 
 def digest(sets: Bool[Tensor, "..."]) -> str:

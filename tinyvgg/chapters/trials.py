@@ -1,7 +1,6 @@
-"""Chapter 15: claims that take networks of their own: optimisers, depth, layers, augmentation.
+"""Chapter 15: claims that take networks of their own, and the trials that train and measure these.
 
-A trial trains what a claim takes and measures it; `make` runs one and keeps its record. Whatever
-interrupts it, the same call goes on from there.
+Whatever interrupts a trial, the same call goes on from there.
 """
 
 import sys
@@ -228,9 +227,7 @@ def path_of(claim: str, study: Study) -> Path:
     return folder / "claims" / f"{name}.json"
 
 
-def make(
-    claim: str, study: Study, workers: int | None = None, scheduler: str | None = None
-) -> Path:
+def make(claim: str, study: Study, workers: int | None = None) -> Path:
     """Run the trial of a claim, say before each part how long it takes, and write its record.
 
     Raises:
@@ -241,9 +238,8 @@ def make(
     def do(jobs: Sequence[Job]) -> list[Row]:
         on = any("augmentation" in dict(job.settings) for job in jobs)
         say = augmentation.forecast if on else sweeps.forecast
-        print(say(study, jobs, 1 if scheduler else count), flush=True)
-        places = sweeps.cluster(scheduler) if scheduler else sweeps.processes(count, 1)
-        with places as executor:
+        print(say(study, jobs, count), flush=True)
+        with sweeps.processes(count, 1) as executor:
             rows = dict(sweeps.sweep(jobs, executor, measure, claim, "network"))
         said = {job.name: row["error"] for job, row in rows.items() if "error" in row}
         failed = {name: error for name, error in said.items() if DIVERGED not in error}

@@ -89,8 +89,8 @@ class Recipe(_Checked):
 class Design(_Checked):
     """The settings of a network; the defaults are the paper's."""
 
-    # ``tinyvgg`` (Table 1), the same with ``average`` pools or with an ``inception`` module in
-    # place of a convolution (claim P4), or torchvision's ``vgg16`` or ``vgg19`` (claim P3)
+    # Table 1; the same with ``average`` pools or an ``inception`` module (claim P4); torchvision's
+    # ``vgg16`` or ``vgg19`` (claim P3)
     architecture: str = "tinyvgg"
     # initial weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
     # or ``torch``, the defaults of its layers

@@ -11,10 +11,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.training.settings import Design
 
 BLOCKS = 3
-FOURTH = 7
-"""The place of the fourth convolution among the layers before the dense ones."""
-DEEP_SIZE = 32
-"""The smallest images, in pixels, that torchvision's VGGs can take."""
+DEEP_SIZE = 32  # pixels: the smallest images that torchvision's VGGs can take
 
 
 class TinyVGG(nn.Module):
@@ -42,7 +39,7 @@ class TinyVGG(nn.Module):
         blocks = (_block(before, after, pool) for before, after in pairwise(channels))
         self.features = nn.Sequential(*chain.from_iterable(blocks))
         if layers == "inception":
-            self.features[FOURTH] = _inception(maps)
+            self.features[7] = _inception(maps)  # the fourth convolution
         pixels = maps * (size // 2**BLOCKS) ** 2
         self.classifier = nn.Sequential(nn.Flatten(), *_head([pixels, *dense, classes]))
         initialise(self)
@@ -58,15 +55,14 @@ def _block(before: int, after: int, pool: type[nn.Module]) -> list[nn.Module]:
     return [first, nn.ReLU(), second, nn.ReLU(), pool(2)]
 
 
-def _inception(maps: int) -> nn.Module:
+def _inception(maps: int) -> Any:
     """Return torchvision's inception module without batch norm, with as many maps as it takes."""
     from torchvision.models.googlenet import Inception
 
     def block(before: int, after: int, **options: Any) -> nn.Module:
         return nn.Sequential(nn.Conv2d(before, after, **options), nn.ReLU())
 
-    module: nn.Module = Inception(maps, *[maps // 4] * 6, conv_block=block)
-    return module
+    return Inception(maps, *[maps // 4] * 6, conv_block=block)
 
 
 def _head(sizes: list[int]) -> list[nn.Module]:

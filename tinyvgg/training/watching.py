@@ -104,14 +104,10 @@ class ProgressBar(Watcher):
 
     def begin(self, plan: Plan) -> None:
         """Show the bar."""
-        self.bar = tqdm(
-            total=plan.recipe.epochs * plan.images,
-            initial=len(plan.history) * plan.images + plan.done,
-            desc=self.title,
-            unit="image",
-            unit_scale=True,
-            position=self.line,
-        )
+        done = len(plan.history) * plan.images + plan.done
+        about: Any = {"unit": "image", "unit_scale": True, "position": self.line}
+        total = plan.recipe.epochs * plan.images
+        self.bar = tqdm(total=total, initial=done, desc=self.title, **about)
         self.plan, self.history = plan, list(plan.history)
 
     def step(self, images: int, loss: float, error: float) -> None:
@@ -203,17 +199,14 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
         return None
     last = history[-1]
     norms = ", ".join(f"{name} {norm:.1e}" for name, norm in last.gradients.items())
-    advice = (
-        "They have vanished, as where ReLUs no longer fire: the network will hardly recover. A"
-        " smaller rate, he initialisation, another seed or fewer layers may help"
-        if min(last.gradients.values()) < VANISHED
-        else "Plain gradient descent can stay there for long and leave all at once. More epochs,"
-        " he initialisation, and standardised or centred pixels are known to help"
-    )
+    advice = "Plain gradient descent can stay there for long, and leave all at once. More epochs"
+    if min(last.gradients.values()) < VANISHED:
+        advice = "They have vanished, as where ReLUs no longer fire. A smaller rate, another seed"
     return (
         f"after {epochs} epochs the loss is {last.train_loss:.4f}, and a constant predictor's is"
         f" {constant:.4f}: the network has learnt nothing yet."
-        f" Norms of the gradients, first layer to last: {norms}. {advice}"
+        f" Norms of the gradients, first layer to last: {norms}. {advice},"
+        " he initialisation, and standardised or centred pixels may help"
     )
 
 
