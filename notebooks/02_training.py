@@ -286,5 +286,5 @@ conclude(study, "T2", "F5", **training.shown(runs))
 # - A gap is that of a network at the epoch where its training ended; the errors of the last epochs
 #   say how much another one would change. The intervals of this run do not cover seeds; those over
 #   networks do.
-# - Two statements of this part of the paper are not tested yet: that other optimisers do no
-#   better, and that much deeper networks cannot be trained on these tasks.
+# - That other optimisers do no better, and that much deeper networks cannot be trained on these tasks,
+#   is put to the test in {doc}`13_further_networks`.

@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pandas as pd
 from judge_faces import PATH, write
 
 from tinyvgg import files
-from tinyvgg.chapters.data import CROPS
 from tinyvgg.chapters.data_sheet import AREAS, areas_table, networks, rates_table
-from tinyvgg.chapters.feature_tracking import by_parts
-from tinyvgg.chapters.statistics import confusion
+from tinyvgg.chapters.feature_tracking import CROPS, by_parts
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
@@ -69,11 +66,7 @@ def area(crop: str) -> dict[str, Any]:
 
 
 def measure(run: Run) -> dict[str, Any]:
-    """Count the errors of a trained network, by class and by camera angle."""
-    counts = confusion(run.labels, run.predicted, len(run.classes))
-    angles = run.faces.index.table["angle"].to_numpy()[run.split.test]
-    wrong = run.predicted != run.labels
-    at = {str(angle): angles == angle for angle in np.unique(angles)}
+    """Count the errors of a trained network."""
     return {
         "task": run.task,
         "profile": PROFILE,
@@ -82,14 +75,6 @@ def measure(run: Run) -> dict[str, Any]:
         "fingerprint": run.experiment.fingerprint,
         "test_images": len(run.labels),
         "errors": len(run.errors),
-        "confusion": {
-            true: {run.classes[taken]: int(row[taken]) for taken in np.flatnonzero(row)}
-            for true, row in zip(run.classes, counts, strict=True)
-        },
-        "by_angle": {
-            angle: {"images": int(mine.sum()), "errors": int(wrong[mine].sum())}
-            for angle, mine in at.items()
-        },
     }
 
 

@@ -1,6 +1,7 @@
 """The claims page: what became of the claims, then each with its rule, verdict and numbers."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from docutils import nodes
@@ -12,7 +13,7 @@ from tinyvgg.book.site import TEMPLATES
 from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.verdicts import LESS_THAN, VERDICTS, Verdict, as_markdown, escaped, fact
 from tinyvgg.errors import UserError
-from tinyvgg.paper import Claim, Number, Value, show
+from tinyvgg.paper import Claim, Value, show
 
 
 def claims_page(
@@ -21,10 +22,12 @@ def claims_page(
     networks: Networks = NONE,
     profile: str = "quick",
     faces: str = "synthetic",
+    sized: Mapping[str, Value] = MappingProxyType({}),
 ) -> str:
     """Return the page as MyST markdown, the same text for the same records.
 
-    It begins with what became of the claims that assert something about networks.
+    It begins with what became of the claims that assert something about networks. `sized` are the
+    numbers of networks at the size of the paper.
     """
     for id in verdicts:
         paper.claim(id)
@@ -32,13 +35,9 @@ def claims_page(
         paper.describe(key)
     for claim in paper.claims():
         if claim.id not in verdicts:
-            raise UserError(
-                f"claim {claim.id} ({claim.title}) has no verdict: "
-                f"notebook {claim.chapter} has to record one"
-            )
-    kinds: dict[str, list[Claim]] = {"asserted": [], "shown": []}
-    for claim in paper.claims():
-        kinds[claim.kind].append(claim)
+            way = f"notebook {claim.chapter} has to record one"
+            raise UserError(f"claim {claim.id} ({claim.title}) has no verdict: {way}")
+    kinds = {k: [c for c in paper.claims() if c.kind == k] for k in ("asserted", "shown")}
     asserted = [verdicts[claim.id] for claim in kinds["asserted"]]
     page = TEMPLATES.get_template("claims.md.j2").render(
         citation=paper.load().source["citation"],
@@ -55,7 +54,8 @@ def claims_page(
         escaped=escaped,
         fact=fact,
         as_markdown=lambda claim: as_markdown(verdicts[claim.id], numbers),
-        rows=lambda claim: _rows(claim, numbers, networks),
+        sized=show(paper.number("t1.both.size"), "count") if sized else "",
+        rows=lambda claim: _rows(claim, numbers, networks, sized),
     )
     return page.rstrip() + "\n"
 
@@ -71,29 +71,28 @@ def _chapters(claim: Claim) -> list[str]:
     return [f"chapter{'s' * (len(names) > 1)} {links}"] if names else []
 
 
-def _rows(claim: Claim, ours: Mapping[str, Value], networks: Networks) -> list[tuple[str, ...]]:
-    """Return a claim's quantities: the label, the paper's number, this run's, the networks'.
+def _rows(
+    claim: Claim, ours: Mapping[str, Value], networks: Networks, sized: Mapping[str, Value]
+) -> list[tuple[str, ...]]:
+    """Return a claim's quantities: label, the paper's number, this run's, the networks', `sized`.
 
     What is tested alone, and not printed in the paper, stands with its test.
     """
     theirs = paper.load().numbers
     tested = {test.number for test in claim.tests}
     own = [key for key in theirs if paper.claim_of(key) == claim.id]
-    own += [key for key in ours if paper.claim_of(key) == claim.id and key not in tested]
+    known = [key for key in ours if key in sized or key not in tested]
+    own += [key for key in known if paper.claim_of(key) == claim.id]
     rows = []
     for key in dict.fromkeys([*own, *claim.beside]):
         about = paper.describe(key)
-        printed = about.text + _origin(about)
+        code = " (published code)" if about.place == "published code" else ""
+        printed = about.text + (" (computed)" if about.derived else code)
         measured = show(ours.get(key), about.unit)
         spread = [paper.show_spread(networks, key)] if len(networks) else []
-        rows.append((about.full_label, printed, measured, *spread))
+        at_size = [show(sized.get(key), about.unit)] if sized else []
+        rows.append((about.full_label, printed, measured, *spread, *at_size))
     return rows
-
-
-def _origin(about: Number) -> str:
-    if about.derived:
-        return " (computed)"
-    return " (published code)" if about.place == "published code" else ""
 
 
 class PaperNumber(SphinxRole):

@@ -17,7 +17,7 @@ from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
-from tinyvgg.chapters import statistics
+from tinyvgg.chapters import paper_size, statistics
 from tinyvgg.chapters.cases import write_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named, tasks_of
@@ -59,7 +59,8 @@ class Reproduction:
         profile, faces = self.parameters["profile"], named(self.parameters["faces"])
         fingerprint = str(notebooks.facts(self.executed[0]).get("fingerprint"))
         measured = statistics.networks(profile, fingerprint)
-        return claims_page(values, found.verdicts, measured, profile=profile, faces=faces)
+        sized = paper_size.numbers() if faces == RECORDED["faces"] else {}
+        return claims_page(values, found.verdicts, measured, profile, faces, sized)
 
     @property
     def site(self) -> Path:

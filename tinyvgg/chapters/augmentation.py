@@ -70,13 +70,14 @@ class Erasing(nn.Module):
         return logits
 
 
-def traces(run: Run, rows: Int[np.ndarray, "n"]) -> Iterator[tuple[Trace, Tensor]]:
-    """Yield traces of images, and the logits of their classes other than the true one."""
+def traces(run: Run, rows: Int[np.ndarray, "n"]) -> Iterator[tuple[Trace, Tensor, Tensor]]:
+    """Yield traces of images, the true logits, and all logits with -inf in place of these."""
     labels = torch.from_numpy(run.faces.index.labels(run.task))
     for start in range(0, len(rows), sweeps.BATCH):
         some = rows[start : start + sweeps.BATCH]
-        trace = record(run.model, run.tensor(some))
-        yield trace, trace.logits.scatter(1, labels[some, None], -torch.inf)
+        trace, true = record(run.model, run.tensor(some)), labels[some, None]
+        wrong = trace.logits.scatter(1, true, -torch.inf)
+        yield trace, trace.logits.gather(1, true)[:, 0], wrong
 
 
 def places(run: Run, rows: Int[np.ndarray, "n"], kind: str) -> Bool[Tensor, "n h w"]:
@@ -89,7 +90,7 @@ def places(run: Run, rows: Int[np.ndarray, "n"], kind: str) -> Bool[Tensor, "n h
     if kind not in RULES:
         return torch.zeros(len(rows), run.size, run.size, dtype=torch.bool)
     found = []
-    for trace, wrong in traces(run, rows):
+    for trace, _, wrong in traces(run, rows):
         pixels = backtrack(trace, wrong.argmax(1), NAMED[RULES[kind]]).pixels
         found.append(most(style.strength(track_features(trace, pixels))))
     return torch.cat(found)
@@ -107,7 +108,7 @@ def most(ink: Float[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
 
 def near_misses(run: Run, rows: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:
     """Return the `SHARE` of images whose true class is least ahead of another, nearest first."""
-    margins = torch.cat([t.logits.amax(1) - wrong.amax(1) for t, wrong in traces(run, rows)])
+    margins = torch.cat([true - wrong.amax(1) for _, true, wrong in traces(run, rows)])
     order = margins.sort(stable=True).indices[: round(SHARE * len(rows))]
     return np.asarray(rows[order.numpy()])
 

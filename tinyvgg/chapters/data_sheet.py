@@ -1,4 +1,4 @@
-"""Chapter 13: who is in the synthetic set, what outside judges see in it, and how hard it is."""
+"""Chapter 15: who is in the synthetic set, what outside judges see in it, and how hard it is."""
 
 import inspect
 import re
@@ -291,25 +291,6 @@ def _row(task: str, errors: str, rate: float, interval: Interval) -> dict[str, s
         "within": "yes" if asked.low <= rate <= asked.high else "no",
         "paper": paper.show(1 - paper.number(f"t2.{task}.accuracy"), "percent"),
     }
-
-
-def confusions_table(networks: pd.DataFrame, task: str, most: int = 6) -> pd.DataFrame:
-    """Tabulate the most frequent confusions of a task, over all of its networks."""
-    pairs = [
-        (true, taken, times)
-        for confusion in networks["confusion"][networks["task"] == task]
-        for true, row in confusion.items()
-        for taken, times in row.items()
-    ]
-    counts = pd.DataFrame(pairs, columns=["true", "taken for", "so often"])
-    counts = counts.groupby(["true", "taken for"], as_index=False).sum()
-    images = counts.groupby("true")["so often"].transform("sum")
-    counts["of its images"] = counts["so often"] / images
-    errors = counts[counts["true"] != counts["taken for"]].copy()
-    errors.insert(3, "of all errors", errors["so often"] / errors["so often"].sum())
-    worst = errors.sort_values("so often", ascending=False, kind="stable").head(most)
-    shares = worst[["of all errors", "of its images"]].map("{:.2%}".format)
-    return worst.assign(**shares).reset_index(drop=True)
 
 
 # ---------------------------------------------------------------- no way around the face

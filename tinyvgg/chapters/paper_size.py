@@ -1,4 +1,4 @@
-"""Chapter 16: both networks at the size of the paper, 224 pixels, as their record keeps them."""
+"""Chapter 14: both networks at the size of the paper, 224 pixels, as their record keeps them."""
 
 import json
 from pathlib import Path
@@ -103,7 +103,7 @@ def _drawn(run: Run, name: str, pairs: Pairs) -> dict[str, Any]:
     return {f"{name}.{key}": array for key, array in found.items()}
 
 
-def _ink(trace: Trace, pixels: Bool[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n h w"]:
+def _ink(trace: Trace, pixels: Bool[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n y x"]:
     """Return the tracked features of pixels, from white to the darkest of each image."""
     features = style.strength(track_features(trace, pixels)).numpy()
     tops = features.max((1, 2), keepdims=True, initial=0)

@@ -1,4 +1,4 @@
-"""Chapter 15: claims that take networks of their own, and the trials that train and measure these.
+"""Chapter 13: claims that take networks of their own, and the trials that train and measure these.
 
 Whatever interrupts a trial, the same call goes on from there.
 """
@@ -27,7 +27,8 @@ from tinyvgg.training.settings import RECORDED, Recipe
 from tinyvgg.training.sweeps import Job, Row
 
 Do: TypeAlias = Callable[[Sequence[Job]], list[Row]]
-Numbers: TypeAlias = dict[str, dict[int, float]]
+Values: TypeAlias = dict[int, int | float]
+Numbers: TypeAlias = dict[str, Values]
 """A value for each seed under a key, such as ``p2.subject.adam_errors``."""
 
 RATES = {"sgd": (0.003, 0.01, 0.03), "adam": (1e-4, 3e-4, 1e-3), "adagrad": (1e-3, 3e-3, 1e-2)}
@@ -82,7 +83,7 @@ def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
         for seed, (place, name) in enumerate(DEEP[: 1 if few else None]):
             settings = {"architecture": [name], "initialisation": [kind], **epochs}
             jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings, ())
-    networks, numbers = do(jobs), dict[str, dict[int, float]]()
+    networks, numbers = do(jobs), dict[str, Values]()
     for row in networks:
         kind, learns = row["initialisation"], row.get("left_plateau") is not None
         for name, value in (("learns", learns), ("fails", not learns)):
@@ -141,7 +142,7 @@ def _numbers(claim: str, rows: Iterable[Row], setting: str, names: Iterable[str]
     return numbers
 
 
-def _ratios(numbers: Numbers, of: str, first: str, second: str) -> dict[int, float]:
+def _ratios(numbers: Numbers, of: str, first: str, second: str) -> Values:
     """Return the ratio of two counts of errors for each seed, each with one half added."""
     counts, others = (numbers[f"{of}.{name}_errors"] for name in (first, second))
     return {seed: (counts[seed] + 0.5) / (others[seed] + 0.5) for seed in counts}

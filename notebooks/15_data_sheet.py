@@ -36,7 +36,6 @@ from IPython.display import Markdown
 from tinyvgg import files, paper
 from tinyvgg.chapters import data
 from tinyvgg.chapters import data_sheet as sheet
-from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.verdicts import whole
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
@@ -94,14 +93,6 @@ sheet.tones_figure(people)
 tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
 tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 
-# %% [markdown]
-# Hair is drawn by sex and group, so that each cut occurs in both sexes and none gives the sex away
-# by itself. Boys and girls wear what men and women wear.
-
-# %%
-cuts = pd.crosstab(people["sex"], people["cut"], margins=True, margins_name="all")
-cuts[[*(name for cut in synthfaces.Cut if (name := cut.name.lower()) in cuts), "all"]]
-
 # %% mystnb={"figure": {"name": "fig-sheet-emotions", "caption": "The eight emotions of three synthetic subjects, from the front and looking ahead."}, "image": {"alt": "Three rows of eight portraits: a woman, a man and a child, each with eight expressions"}}
 some = [1, 3, 4]  # a woman, a Moroccan man and a child
 sheet.portraits_figure(some, "emotion", synthfaces.EMOTIONS)
@@ -112,9 +103,9 @@ sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 # %% [markdown]
 # ### What is known of each image
 #
-# On request every image comes with the truth about it, from the geometry that it was rendered from:
-# the part of the face that each pixel shows, named landmarks and whether they are hidden, the
-# weights of all actions, gaze, light and camera.
+# On request every image comes with the truth about it (`tinyvgg faces show --truth`), from the
+# geometry that it was rendered from: the part of the face that each pixel shows, named landmarks and
+# whether they are hidden, the weights of all actions, gaze, light and camera.
 
 # %%
 kept = files.faces_cache()
@@ -131,30 +122,12 @@ sheet.truth_figure(truths, images)
 # %% [markdown]
 # How much of an image is face? The paper's faces are cropped without hair and torso, and so are
 # these: from forehead to chin, and from cheek to cheek. The table has means over the whole set, by the
-# part that each pixel shows. What the crop had to reach was written down beforehand. {doc}`01_data`
-# says what else the crop changes.
+# part that each pixel shows. What the crop had to reach was written down beforehand.
+# {doc}`06_feature_tracking` says what it changes.
 
 # %%
 tuned = files.measured("difficulty")
 whole(sheet.areas_table(tuned["areas"]))
-
-
-# %%
-def beginning(values):
-    """Return the first two values of an array."""
-    first = [
-        f"{one:.3g}" if isinstance(one, float) else str(one) for one in values.flat[:2].tolist()
-    ]
-    return ", ".join(first) + (" …" if values.size > 2 else "")
-
-
-arrays = {name: np.asarray(values) for name, values in truths[0].arrays().items()}
-pd.DataFrame(
-    {
-        "shape": {name: " × ".join(map(str, a.shape)) or "1" for name, a in arrays.items()},
-        "begins with": {name: beginning(a) for name, a in arrays.items()},
-    }
-).rename_axis("array")
 
 # %% [markdown]
 # ## How it was made
@@ -348,30 +321,6 @@ whole(sheet.rates_table(measured))
 
 # %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "Two panels, one for each task, with dots and horizontal intervals beside a gray range"}}
 sheet.rates_figure(measured)
-
-# %% [markdown]
-# The interval of a network is Wilson's, over its test images; that of a mean is Student's, over
-# seeds. By camera angle, with Wilson's intervals:
-
-# %%
-rows = {}
-for (task, recipe, pixels), runs in measured.groupby(["task", "profile", "size"], sort=False):
-    counts = sum(pd.DataFrame(by_angle) for by_angle in runs["by_angle"])
-    rows[paper.TASK_NAMES[task], recipe, pixels] = {
-        f"{angle}°": f"{paper.show(count.errors / count.images, 'percent')} "
-        f"({paper.show_interval(proportion_interval(count.errors, count.images), 'percent')})"
-        for angle, count in sorted(counts.items(), key=lambda item: int(item[0]))
-    }
-whole(pd.DataFrame(rows).T.rename_axis(["task", "recipe", "pixels"]))
-
-# %% [markdown]
-# Which classes are confused? First the emotions, then the subjects:
-
-# %%
-whole(sheet.confusions_table(measured, "emotion"))
-
-# %%
-whole(sheet.confusions_table(measured, "subject"))
 
 # %% [markdown]
 # ## Uses

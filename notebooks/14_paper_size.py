@@ -1,0 +1,206 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # At the paper's size
+#
+# The other chapters show networks for small images, which anybody can train in minutes. Does what
+# they find hold at the size of the paper, with images of {paper}`d2.both.size` pixels and its recipe
+# to the letter? `tinyvgg trial size` trains both networks on the same faces at that size, runs the
+# same analyses, and keeps the numbers and the pictures. This chapter reads that record, so that it
+# takes a minute everywhere.
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+networks = "auto"
+
+# %%
+import numpy as np
+import pandas as pd
+from IPython.display import display
+
+from tinyvgg import files, paper
+from tinyvgg.chapters import paper_size, style
+from tinyvgg.chapters.statistics import networks_of
+from tinyvgg.chapters.verdicts import judge, whole
+from tinyvgg.training.experiments import open_study
+
+study = open_study(profile, faces, seed, progress=False, networks=networks)
+numbers, arrays = {}, {}
+if faces == "synthetic" and paper_size.path().exists():
+    record, numbers = files.measured("paper"), paper_size.numbers()
+    with np.load(paper_size.path().with_suffix(".npz")) as stored:
+        arrays = dict(stored)
+absent = style.Missing("Not recorded for these faces: `tinyvgg trial size` does it.")
+
+# %%
+if numbers:
+    rows = {
+        paper.TASK_NAMES[task]: {
+            "test images": paper.show(numbers[f"t2.{task}.test_size"], "count"),
+            "errors": paper.show(numbers[f"t2.{task}.errors"], "count"),
+            "accuracy": paper.show(numbers[f"t2.{task}.accuracy"], "percent"),
+            "accuracy, paper": paper.quantity(f"t2.{task}.accuracy").text,
+            "epochs": record["last_epoch"][task],
+            "hours of training": f"{record['seconds'][task] / 3600:.1f}",
+            "on": record["device"][task],
+        }
+        for task in record["seconds"]
+    }
+    display(whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")))
+else:
+    display(absent)
+
+# %% [markdown]
+# ## The errors, and their tracked features
+#
+# Errors of both networks, spread evenly over all of them, and below each the features that
+# Algorithm 2 tracks from the pixels that backtracking finds (published cutoff).
+
+
+# %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each the gray traces that its tracked features leave"}}
+def gallery(task, most=16):
+    names = [style.short(name) for name in study.faces.index.classes(task)]
+    rows = []
+    for start in range(0, most, 8):
+        some = slice(start, min(start + 8, most))
+        images = arrays[f"{task}.errors.images"][some]
+        classes = (arrays[f"{task}.errors.{side}"][some] for side in ("true", "answers"))
+        titles = [f"{names[t]}\n> {names[a]}" for t, a in zip(*classes, strict=True)]
+        if titles:
+            ink = arrays[f"{task}.errors.tracked"][some]
+            rows += [("image", list(zip(titles, images, strict=True)))]
+            rows += [("features", [("", each) for each in ink])]
+    return style.pictures(rows, cell=style.WIDTH / 8, aspect=1.2)
+
+
+gallery("subject") if arrays else absent
+
+# %% mystnb={"figure": {"name": "fig-large-emotion", "caption": "The same for the network for emotion."}, "image": {"alt": "Rows of portraits, and below each the gray traces that its tracked features leave"}}
+gallery("emotion") if arrays else absent
+
+# %% [markdown]
+# ## The pair of one subject
+#
+# The last maps have {paper}`t1.both.last_size` × {paper}`t1.both.last_size` pixels here, as in the
+# paper. Which of them does backtracking keep? The paper's first case study asks what an error and a
+# right image of the same subject have in common.
+
+
+# %% mystnb={"figure": {"name": "fig-large-maps", "caption": "The last maps of the error of the next figure, the stronger the darker, and in red the pixels among them that the published cutoff leaves out although they are active."}, "image": {"alt": "A wall of small gray maps of a face, with red pixels scattered over them"}}
+def maps_wall():
+    maps, kept = arrays["subject.pair.maps"][0], arrays["subject.pair.kept"][0]
+    shown = np.repeat(maps[..., None], 3, 3)
+    shown[(maps < 255) & ~kept] = list(bytes.fromhex(style.RED[1:]))
+    tiles = np.pad(shown, ((0, 0), (0, 2), (0, 2), (0, 0)), constant_values=255)
+    sheet = style.tiled(tiles, 8, 255.0)
+    figure, axes = style.grid(1, 1, cell=style.WIDTH * 0.8, aspect=len(sheet) / sheet.shape[1])
+    style.show_image(axes[0, 0], sheet)
+    return figure
+
+
+maps_wall() if arrays else absent
+
+
+# %% mystnb={"figure": {"name": "fig-large-pair", "caption": "An error and its look-alike, the right image of the same subject that is most like it, with the features of the error's pixels: all that backtracking finds, those that both images have in common, and those that only the error has."}, "image": {"alt": "Two portraits of one person and three pictures of gray traces"}}
+def pair():
+    of = {name.removeprefix("subject.pair."): each for name, each in arrays.items()}
+    names = study.faces.index.classes("subject")
+    true, answer = (names[int(of[side][0])] for side in ("true", "answers"))
+    panels = [(f"taken for {answer}", of["images"][0]), (f"right: {true}", of["others"][0])]
+    panels += [(name, of[name][0]) for name in ("tracked", "common", "unique")]
+    return style.pictures([("", panels)], aspect=1.1)
+
+
+pair() if arrays else absent
+
+# %% [markdown]
+# ## Eight emotions, and Table 3
+#
+# For each wrong answer the error that is most like a right image of the same subject, and what
+# becomes of the answer if the pixels that are unique to the error are set to zero (the paper's
+# Figure 11 and Table 3).
+
+
+# %% mystnb={"figure": {"name": "fig-large-eight", "caption": "After the paper's Figure 11, at its size: errors with the class that each was taken for, their look-alikes with the true class, and the tracked features of the pixels that are unique to the error."}, "image": {"alt": "Eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
+def eight():
+    of = {name.removeprefix("emotion.each."): each for name, each in arrays.items()}
+    names = [style.short(name, 13) for name in study.faces.index.classes("emotion")]
+    rows = [
+        ("A, taken for", [(names[k], i) for k, i in zip(of["answers"], of["images"], strict=True)]),
+        ("B, right as", [(names[k], i) for k, i in zip(of["true"], of["others"], strict=True)]),
+        ("unique", [("", ink) for ink in of["unique"]]),
+    ]
+    return style.pictures(rows, cell=style.WIDTH / 8, aspect=1.2)
+
+
+eight() if arrays else absent
+
+# %%
+if arrays:
+    before, after = (arrays[f"emotion.each.{state}"] for state in ("before", "after"))
+    names = np.array(study.faces.index.classes("emotion"))
+    table = pd.DataFrame(index=pd.RangeIndex(1, len(before) + 1, name="case"))
+    for title, side in (("true class", "true"), ("class it was taken for", "answers")):
+        labels = arrays[f"emotion.each.{side}"]
+        pairs = zip(names[labels], before, after, labels, strict=True)
+        table[title] = [f"{name}: {x[k]:.2f} → {y[k]:.2f}" for name, x, y, k in pairs]
+    table["answer after"] = names[after.argmax(1)]
+    display(whole(table.reset_index()))
+
+# %% [markdown]
+# ## Every number beside the paper's
+#
+# *This size* is one network a task. The recorded networks for small images are beside it, with mean
+# and standard deviation over seeds.
+
+# %%
+if numbers:
+    known = [key for key in paper.load().numbers if key in numbers]
+    small = networks_of(study)
+    rows = {
+        paper.describe(key).full_label: {
+            "paper": paper.quantity(key).text,
+            "this size": paper.show(numbers[key], paper.quantity(key).unit),
+            f"{study.profile.size} pixels": paper.show_spread(small, key),
+            "claim": paper.quantity(key).claim,
+        }
+        for key in known
+    }
+    display(whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")))
+
+# %% [markdown]
+# ## What may be concluded, and what may not
+#
+# The claims are judged on many small networks ({doc}`/claims`). What the central tests assert of the
+# average network, apart from those that compare with the paper's own numbers: is it so in the
+# networks of this size?
+
+# %%
+if numbers:
+    verdicts, rows = judge(networks_of(study)), []
+    for claim in paper.claims():
+        for test in claim.tests:
+            if test.central and not test.within and test.number in numbers:
+                unit, value = paper.describe(test.number).unit, numbers[test.number]
+                row = {"claim": claim.id, "test": test.says, "this size": paper.show(value, unit)}
+                row["as the paper says"] = "yes" if test.agrees(float(value)) else "no"
+                rows.append({**row, "small networks": verdicts[claim.id].verdict})
+    display(whole(pd.DataFrame(rows)))
+
+# %% [markdown]
+# - One network a task is an example. It can show that something happens at this size; how often it
+#   does takes more networks.
+# - The faces are the same as in the other chapters, rendered larger. A difference to the small
+#   networks comes from the size, the longer training, or chance.
