@@ -77,6 +77,11 @@ class Verdict:
     reason: str
     results: tuple[Result, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            known = ", ".join(VERDICTS)
+            raise UserError(f"verdict '{self.verdict}' of {self.claim} is not one of {known}")
+
     @property
     def parts(self) -> list[tuple[paper.Test, Result]]:
         """The tests of the claim with their results, the central ones first."""
