@@ -56,6 +56,8 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
         }
         jobs += sweeps.plan(study, (), [CHOOSING], tried, ())
     best: dict[tuple[str, str], Row] = {}
+    final = len(study.tasks) * len(RATES) * (1 if few else 5)
+    print(f"{len(jobs)} networks to choose rates by, then {final} with the chosen ones", flush=True)
     choice = do(jobs)
     for row in sorted(choice, key=lambda row: (row["validation_errors"][-1], row["rate"])):
         best.setdefault((row["task"], row["optimiser"]), row)
