@@ -45,8 +45,8 @@ study = open_study(profile, faces, seed, networks=networks)
 records = trial_records(profile, study.faces.fingerprint)
 tables = {claim: pd.DataFrame(record["networks"]) for claim, record in records.items()}
 missing = ", ".join(claim for claim in TRIALS if claim not in records)
-where = f"--profile {profile} --faces {study.source}"
-absent = style.Missing(f"Not recorded here: {missing}. `tinyvgg trial CLAIM {where}` does it.")
+how = f"`tinyvgg trial CLAIM --profile {profile} --faces {study.source}` does it."
+Markdown(f"Not recorded here: {missing}. {how}") if missing else None
 
 # %%
 rows = {
@@ -58,7 +58,7 @@ rows = {
     }
     for claim, record in records.items()
 }
-absent if missing else whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim"))
+whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")) if records else None
 
 
 # %%
@@ -124,7 +124,7 @@ def optimiser_curves(final):
     return figure
 
 
-optimiser_curves(final) if "P2" in tables else absent
+optimiser_curves(final) if "P2" in tables else None
 
 # %% [markdown]
 # ## Deeper networks
@@ -169,7 +169,7 @@ def gradient_norms(deep):
     return figure
 
 
-gradient_norms(deep) if "P3" in tables else absent
+gradient_norms(deep) if "P3" in tables else None
 
 # %% [markdown]
 # ## Other layers
@@ -199,7 +199,7 @@ def projected(record):
     return style.pictures(rows, cell=style.WIDTH / 6, aspect=1.02)
 
 
-projected(records["P4"]) if "P4" in records else absent
+projected(records["P4"]) if "P4" in records else None
 
 # %% [markdown]
 # *Edges* is the correlation of a projection's ink with the edges of the image over the pixels.
@@ -249,7 +249,7 @@ def augmentation_plot(table):
     return figure
 
 
-augmentation_plot(tables["W1"]) if "W1" in tables else absent
+augmentation_plot(tables["W1"]) if "W1" in tables else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -28,7 +28,7 @@ networks = "auto"
 # %%
 import numpy as np
 import pandas as pd
-from IPython.display import display
+from IPython.display import Markdown, display
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import paper_size, style
@@ -42,7 +42,6 @@ if faces == "synthetic" and paper_size.path().exists():
     record, numbers = files.measured("paper"), paper_size.numbers()
     with np.load(paper_size.path().with_suffix(".npz")) as stored:
         arrays = dict(stored)
-absent = style.Missing("Not recorded for these faces: `tinyvgg trial size` does it.")
 
 # %%
 if numbers:
@@ -60,7 +59,7 @@ if numbers:
     }
     display(whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")))
 else:
-    display(absent)
+    display(Markdown("Not recorded for these faces: `tinyvgg trial size` does it."))
 
 # %% [markdown]
 # ## The errors, and their tracked features
@@ -85,10 +84,10 @@ def gallery(task, most=16):
     return style.pictures(rows, cell=style.WIDTH / 8, aspect=1.2)
 
 
-gallery("subject") if arrays else absent
+gallery("subject") if arrays else None
 
 # %% mystnb={"figure": {"name": "fig-large-emotion", "caption": "The same for the network for emotion."}, "image": {"alt": "Rows of portraits, and below each the gray traces that its tracked features leave"}}
-gallery("emotion") if arrays else absent
+gallery("emotion") if arrays else None
 
 # %% [markdown]
 # ## The pair of one subject
@@ -110,7 +109,7 @@ def maps_wall():
     return figure
 
 
-maps_wall() if arrays else absent
+maps_wall() if arrays else None
 
 
 # %% mystnb={"figure": {"name": "fig-large-pair", "caption": "An error and its look-alike, the right image of the same subject that is most like it, with the features of the error's pixels: all that backtracking finds, those that both images have in common, and those that only the error has."}, "image": {"alt": "Two portraits of one person and three pictures of gray traces"}}
@@ -123,7 +122,7 @@ def pair():
     return style.pictures([("", panels)], aspect=1.1)
 
 
-pair() if arrays else absent
+pair() if arrays else None
 
 # %% [markdown]
 # ## Eight emotions, and Table 3
@@ -145,7 +144,7 @@ def eight():
     return style.pictures(rows, cell=style.WIDTH / 8, aspect=1.2)
 
 
-eight() if arrays else absent
+eight() if arrays else None
 
 # %%
 if arrays:
