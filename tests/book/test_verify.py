@@ -146,7 +146,7 @@ def test_a_training_that_did_not_end_by_its_rule_fails(monkeypatch):
 
 def test_too_few_recorded_networks_are_one_line_with_the_way_out(workshop, prepared):
     made = {"profile": "quick", "faces": "synthetic", "seed": 0, "networks": "trained"}
-    for networks, said in (("trained", "0 of 5 recorded.*tinyvgg seeds"), ("shipped", "make reproduce")):
+    for networks, said in (("trained", "0 of 5 recorded.*seeds"), ("shipped", "make reproduce")):
         asked = Reproduction({**made, "networks": networks}, Path())
         with pytest.raises(UserError, match=said):
             verify.known_networks(asked)
