@@ -34,7 +34,7 @@ def test_a_benchmark_says_how_it_is_called(run, script, capsys):
 
 def test_what_another_machine_makes_passed_verification_and_what_is_wrong_failed(repository):
     trials = runpy.run_path(str(repository / "benchmarks" / "verification.py"))["TRIALS"]
-    found = json.loads((repository / "results" / "trials.json").read_text("utf-8"))
+    found = json.loads((repository / "results" / "verification.json").read_text("utf-8"))
     assert set(found) == set(trials)
     passed = {name for name, outcome in found.items() if outcome["passed"]}
     assert passed == {"two threads", "capped code paths"}

@@ -108,7 +108,7 @@ def test_erased_networks_are_compared_with_those_trained_on_and_at_random_places
     def do(jobs):
         return done(jobs, errors=lambda row: of.get(row.get("augmentation"), 0))
 
-    _, numbers = trials.augmented(study, do)
+    _, numbers = augmentation.trial(study, do)
     assert numbers["w1.emotion.tracked_to_none"] == dict.fromkeys(range(5), 10.5 / 20.5)
     assert numbers["w1.emotion.tracked_to_moved"] == dict.fromkeys(range(5), 10.5 / 40.5)
 
@@ -199,13 +199,13 @@ def test_a_record_has_its_provenance_and_decides_the_claim(monkeypatch, tmp_path
     path = made(monkeypatch, tmp_path)
     assert capsys.readouterr().out.startswith("it takes a while")
     kept = json.loads(path.read_text())
-    assert path == tmp_path / "claims" / "P4.json"
-    facts = {"claim": "P4", "profile": "quick", "faces": "synthetic", "seconds": 18 * 60}
+    assert path == tmp_path / "trials" / "P4.json"
+    facts = {"trial": "P4", "profile": "quick", "faces": "synthetic", "seconds": 18 * 60}
     assert facts.items() <= kept.items()
     assert (kept["device"], kept["made_with"]) == (["cpu"], ["torch"])
     assert kept["networks"][0]["train_errors"] == "0.5 0.3333"
     with np.load(path.with_suffix(".npz")) as pictures:
-        assert "emotion.average.a" in pictures
+        assert "emotion.a" in pictures
     assert trial_records("quick", "f" * 16)["P4"]["path"] == path
     assert not trial_records("smoke", "f" * 16)
     found = networks("quick", "f" * 16)
@@ -319,7 +319,7 @@ def test_the_command_runs_a_trial_at_smoke_and_goes_on_from_what_is_there(tmp_pa
         ended = runner.invoke(cli.cli, ["trial", "W1", "--profile", "smoke", "--workers", "1"])
         assert ended.exit_code == 0, ended.output
     assert "7 networks to be trained on, 7 of them done" in ended.output
-    (path,) = (tmp_path / "build" / "claims").glob("W1-smoke-*.json")
+    (path,) = (tmp_path / "build" / "trials").glob("W1-smoke-*.json")
     rows = json.loads(path.read_text())["networks"]
     assert [row["augmentation"] for row in rows] == list(augmentation.KINDS)
     assert rows[-1]["training_images"] == 1.5 * rows[0]["training_images"]

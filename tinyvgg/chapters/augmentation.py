@@ -15,7 +15,8 @@ from torchvision.transforms import RandomErasing
 from tinyvgg import files
 from tinyvgg.backtracking import NAMED, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.faces.sources import synthfaces
+from tinyvgg.chapters.trials import Do, Numbers, is_small, made_with, numbers_of, ratios
+from tinyvgg.faces.sources import SYNTHETIC, synthfaces
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import track_features
 from tinyvgg.training import checkpoints, sweeps
@@ -130,6 +131,8 @@ def result(name: str, kind: str) -> Path:
 
 def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
     """Say how long the trainings that are left take, by the speed at which the networks learned."""
+    if not any(job.settings for job in jobs):
+        return sweeps.forecast(study, jobs, at_once)
     left, seconds = 0, 0.0
     for job in jobs:
         experiment = study.varied(job.seed, {}).experiment(job.task)
@@ -140,25 +143,38 @@ def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
     return f"{said}; the other {left} take about {seconds / at_once / 3600:.1f} hours"
 
 
-def train_on(job: Job) -> Row:
-    """Train the network of a job on with its kind of augmentation, or read what came of it."""
-    kind = dict(job.settings)["augmentation"]
+def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
+    """Train the networks for emotion on while parts of their images are erased (W1)."""
+    task, seeds = study.tasks[-1], range(1 if is_small(study) else 5)
+    do(sweeps.plan(study, [task], seeds, {}, ()))
+    known = study.faces.kind == SYNTHETIC
+    kinds = [kind for kind in KINDS if known or kind not in RENDERED]
+    networks = do(sweeps.plan(study, [task], seeds, {"augmentation": kinds}, ()))
+    numbers = numbers_of("w1", networks, "augmentation", ("errors",))
+    for other in ("none", "moved"):
+        numbers[f"w1.{task}.tracked_to_{other}"] = ratios(numbers, f"w1.{task}", "tracked", other)
+    return networks, numbers
+
+
+def measure(job: Job) -> Row:
+    """Train the network of a job on with its kind of augmentation, or read what came of it.
+
+    A job without a kind trains the network itself, which the others begin with.
+    """
+    torch.set_num_threads(1)
+    kind = dict(job.settings).get("augmentation")
     with sweeps.at_home(job.home):
         run = open_study(job.profile, job.faces, job.seed, False).run(job.task)
+        if kind is None:
+            return made_with(run)
         path, epochs = result(run.name, kind), 1 if job.profile == "smoke" else EPOCHS
         with held(path.parent):
             if not path.exists():
                 files.write_text(path, json.dumps(_train(run, kind, path.parent, epochs)))
                 (path.parent / checkpoints.NAME).unlink(missing_ok=True)
             found: Row = json.loads(path.read_text("utf-8"))
-    about = {"task": job.task, "seed": job.seed, "augmentation": kind, "run": run.name}
-    return {**about, "before": len(run.errors), **found}
-
-
-def made_with(run: Run) -> str:
-    """Return the versions and the instructions that a network was trained with."""
-    versions = [f"{name} {run.manifest[name]}" for name in ("torch", "numpy", "threads")]
-    return ", ".join([*versions, torch.backends.cpu.get_cpu_capability()])
+        about = {"task": job.task, "seed": job.seed, "augmentation": kind, **made_with(run)}
+        return {**about, "before": len(run.errors), **found}
 
 
 def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
@@ -184,6 +200,4 @@ def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
         "training_images": len(rows),
         "test_errors": [epoch.test_error for epoch in trained.history],
         "seconds": sum(trained.seconds),
-        "device": "cpu",
-        "made_with": made_with(run),
     }

@@ -285,11 +285,11 @@ def networks(profile: str, fingerprint: str, trials: bool = True) -> Networks:
 
 
 def trial_records(profile: str, fingerprint: str) -> dict[str, Any]:
-    """Return the records that `tinyvgg trial` made, by their claims; committed ones come first."""
+    """Return the records that `tinyvgg trial` made, by their names; committed ones come first."""
     found: dict[str, Any] = {}
     for folder in (files.results(), files.build()):
-        for path in sorted((folder / "claims").glob("*.json")):
+        for path in sorted((folder / "trials").glob("*.json")):
             record = json.loads(path.read_text("utf-8"))
             if (record["profile"], record["fingerprint"]) == (profile, fingerprint):
-                found.setdefault(record["claim"], {**record, "path": path})
+                found.setdefault(record["trial"], {**record, "path": path})
     return found

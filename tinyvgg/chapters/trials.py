@@ -3,9 +3,14 @@
 Whatever interrupts a trial, the same call goes on from there.
 """
 
+import inspect
+import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinyvgg import files
-from tinyvgg.chapters import augmentation, style
+from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import correlations, edges, signed
 from tinyvgg.chapters.feature_tracking import by_parts
 from tinyvgg.errors import UserError
@@ -30,6 +35,7 @@ Do: TypeAlias = Callable[[Sequence[Job]], list[Row]]
 Values: TypeAlias = dict[int, int | float]
 Numbers: TypeAlias = dict[str, Values]
 """A value for each seed under a key, such as ``p2.subject.adam_errors``."""
+Trial: TypeAlias = Callable[[Study, Do], tuple[list[Row], Numbers]]
 
 RATES = {"sgd": (0.003, 0.01, 0.03), "adam": (1e-4, 3e-4, 1e-3), "adagrad": (1e-3, 3e-3, 1e-2)}
 """The learning rates that each optimiser may choose from (P2)."""
@@ -47,7 +53,7 @@ PROJECTED, SHOWN = 96, 4
 
 def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Choose each optimiser's rate on a validation part, then train networks with it (P2)."""
-    jobs, few = list[Job](), _is_small(study)
+    jobs, few = list[Job](), is_small(study)
     for name, rates in RATES.items():
         tried: dict[str, Sequence[Any]] = {
             "optimiser": (name,),
@@ -66,16 +72,16 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
         chosen = {"optimiser": [name], "rate": [row["rate"]]}
         jobs += sweeps.plan(study, [task], range(1 if few else 5), chosen, ())
     trained = do(jobs)
-    numbers = _numbers("p2", trained, "optimiser", ("errors", "last_epoch"))
+    numbers = numbers_of("p2", trained, "optimiser", ("errors", "last_epoch"))
     for task in study.tasks:
         for other in ("adam", "adagrad"):
-            numbers[f"p2.{task}.{other}_ratio"] = _ratios(numbers, f"p2.{task}", other, "sgd")
+            numbers[f"p2.{task}.{other}_ratio"] = ratios(numbers, f"p2.{task}", other, "sgd")
     return [*choice, *trained], numbers
 
 
 def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train VGG-16 and VGG-19 from three kinds of initial weights (P3)."""
-    jobs, few = list[Job](), _is_small(study)
+    jobs, few = list[Job](), is_small(study)
     epochs: dict[str, Any] = {
         "ending": ["epochs"],
         "epochs": [1 if few else DEEP_EPOCHS],
@@ -95,10 +101,10 @@ def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 
 def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train Tiny VGG with other layers, and measure what is deconvolved through them (P4)."""
-    seeds = range(1 if _is_small(study) else 3)
+    seeds = range(1 if is_small(study) else 3)
     networks = do(sweeps.plan(study, (), seeds, {"architecture": LAYERS}, ()))
     measured = ("errors", "edges", "sharpness", "on_face")
-    numbers = _numbers("p4", networks, "architecture", measured)
+    numbers = numbers_of("p4", networks, "architecture", measured)
     for task in study.tasks:
         plain, *others = (numbers[f"p4.{task}.{name}_edges"] for name in LAYERS)
         for name, own in zip(LAYERS[1:], others, strict=True):
@@ -106,34 +112,17 @@ def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     return networks, numbers
 
 
-def augmented(study: Study, do: Do) -> tuple[list[Row], Numbers]:
-    """Train the networks for emotion on while parts of their images are erased (W1)."""
-    task, seeds = study.tasks[-1], range(1 if _is_small(study) else 5)
-    do(sweeps.plan(study, [task], seeds, {}, ()))
-    known = study.faces.kind == SYNTHETIC
-    kinds = [each for each in augmentation.KINDS if known or each not in augmentation.RENDERED]
-    networks = do(sweeps.plan(study, [task], seeds, {"augmentation": kinds}, ()))
-    numbers = _numbers("w1", networks, "augmentation", ("errors",))
-    for other in ("none", "moved"):
-        ratios = _ratios(numbers, f"w1.{task}", "tracked", other)
-        numbers[f"w1.{task}.tracked_to_{other}"] = ratios
-    return networks, numbers
+TRIALS: Mapping[str, Trial] = {"P2": optimisers, "P3": depth, "P4": layers}
+MODULES: Mapping[str, str] = {"W1": "augmentation"}
+"""Trials that have a module of their own, with functions `trial` and `measure`."""
 
 
-TRIALS: Mapping[str, Callable[[Study, Do], tuple[list[Row], Numbers]]] = {
-    "P2": optimisers,
-    "P3": depth,
-    "P4": layers,
-    "W1": augmented,
-}
-"""The trial of each claim that takes networks of its own."""
-
-
-def _is_small(study: Study) -> bool:
+def is_small(study: Study) -> bool:
+    """Return whether a study is for tests, so that few networks will do."""
     return study.profile.name == "smoke"
 
 
-def _numbers(claim: str, rows: Iterable[Row], setting: str, names: Iterable[str]) -> Numbers:
+def numbers_of(claim: str, rows: Iterable[Row], setting: str, names: Iterable[str]) -> Numbers:
     """Return columns of a trial's rows under ``claim.task.value_column``, by seed."""
     numbers: Numbers = {}
     for row in rows:
@@ -144,7 +133,7 @@ def _numbers(claim: str, rows: Iterable[Row], setting: str, names: Iterable[str]
     return numbers
 
 
-def _ratios(numbers: Numbers, of: str, first: str, second: str) -> Values:
+def ratios(numbers: Numbers, of: str, first: str, second: str) -> Values:
     """Return the ratio of two counts of errors for each seed, each with one half added."""
     counts, others = (numbers[f"{of}.{name}_errors"] for name in (first, second))
     return {seed: (counts[seed] + 0.5) / (others[seed] + 0.5) for seed in counts}
@@ -153,14 +142,10 @@ def _ratios(numbers: Numbers, of: str, first: str, second: str) -> Values:
 def measure(job: Job) -> Row:
     """Train or load the network of a job, and return what its trial asks about it."""
     torch.set_num_threads(1)
-    settings = dict(job.settings)
-    if "augmentation" in settings:
-        return augmentation.train_on(job)
-    row = sweeps.run_job(job)
+    row, settings = sweeps.run_job(job), dict(job.settings)
     with sweeps.at_home(job.home):
         run = open_study(job.profile, job.faces, job.seed, False, settings).run(job.task)
-        row |= {"device": run.manifest["device"], "made_with": augmentation.made_with(run)}
-        row["training_images"] = len(run.split.train)
+        row |= made_with(run) | {"training_images": len(run.split.train)}
         for name in ("train_loss", "train_error", "test_error", "validation_error"):
             if name in run.history:
                 row[f"{name}s"] = run.history[name].tolist()
@@ -169,6 +154,37 @@ def measure(job: Job) -> Row:
         elif "architecture" in settings:
             row["gradients"] = run.gradients.drop(columns="epoch").to_dict("list")
     return row
+
+
+def made_with(run: Run) -> Row:
+    """Return the device, and the versions and instructions, that a network was trained with."""
+    versions = [f"{name} {run.manifest[name]}" for name in ("torch", "numpy", "threads")]
+    made = ", ".join([*versions, torch.backends.cpu.get_cpu_capability()])
+    return {"device": run.manifest["device"], "made_with": made, "run": run.name}
+
+
+def kept(job: Job, compute: Callable[[Run], Row]) -> Row:
+    """Return what is computed of a trained network, once for each version of that code.
+
+    ``pictures`` of a row may be arrays, by their names; all else is plain data.
+    """
+    torch.set_num_threads(1)
+    code = inspect.getsource(sys.modules[compute.__module__])
+    digest = sha256(code.encode()).hexdigest()[:8]
+    with sweeps.at_home(job.home):
+        run = open_study(job.profile, job.faces, job.seed, False).run(job.task)
+        path = files.build() / "trials" / f"{compute.__name__}-{run.name}-{digest}.npz"
+        if not path.exists():
+            started = time.perf_counter()
+            row = compute(run)
+            drawn = row.pop("pictures", {})
+            plain = json.dumps({**row, "seconds": time.perf_counter() - started})
+            files.write_whole(path, lambda to: np.savez_compressed(to, row=plain, **drawn))
+        with np.load(path) as stored:
+            pictures = {name: stored[name] for name in stored.files if name != "row"}
+            row = json.loads(str(stored["row"]))
+        about = {"task": job.task, "seed": job.seed, **made_with(run)}
+        return {**about, **row, "pictures": pictures}
 
 
 def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -218,48 +234,51 @@ def projections(run: Run) -> Row:
     chosen = np.linspace(0, len(rows) - 1, SHOWN).astype(int)
     drawn = np.stack([signed(projected[place]) for place in chosen])
     pictures = {"images": faces.images[rows[chosen]], "projections": np.uint8(255 * drawn + 0.5)}
+    name = run.experiment.design.architecture
     means = {name: float(each[each.isfinite()].mean()) for name, each in found.items()}
-    return {**means, "pictures": pictures}
+    return {**means, "pictures": {f"{name}.{key}": array for key, array in pictures.items()}}
 
 
-def path_of(claim: str, study: Study) -> Path:
+def path_of(name: str, study: Study) -> Path:
     """Return the path of a trial's record: a committed one for the usual faces at quick."""
     usual = {"profile": study.profile.name, "faces": study.source}.items() <= RECORDED.items()
     folder = files.results() if usual else files.build()
-    name = claim if usual else f"{claim}-{study.profile.name}-{study.faces.fingerprint}"
-    return folder / "claims" / f"{name}.json"
+    own = name if usual else f"{name}-{study.profile.name}-{study.faces.fingerprint}"
+    return folder / "trials" / f"{own}.json"
 
 
-def make(claim: str, study: Study, workers: int | None = None) -> Path:
-    """Run the trial of a claim, say before each part how long it takes, and write its record.
+def make(name: str, study: Study, workers: int | None = None) -> Path:
+    """Run a trial, say before each part how long it takes, and write its record.
+
+    Pictures are kept of the networks of the first seed.
 
     Raises:
         UserError: a network cannot be trained; those that could are kept.
     """
     count = workers or synthfaces.cores()
+    own: Any = import_module(f"tinyvgg.chapters.{MODULES[name]}") if name in MODULES else None
+    trial, measured = (own.trial, own.measure) if own else (TRIALS[name], measure)
+    say = getattr(own, "forecast", sweeps.forecast)
 
     def do(jobs: Sequence[Job]) -> list[Row]:
-        on = any("augmentation" in dict(job.settings) for job in jobs)
-        say = augmentation.forecast if on else sweeps.forecast
         print(say(study, jobs, count), flush=True)
         with sweeps.processes(count, 1) as executor:
-            rows = dict(sweeps.sweep(jobs, executor, measure, claim, "network"))
+            rows = dict(sweeps.sweep(jobs, executor, measured, name, "network"))
         said = {job.name: row["error"] for job, row in rows.items() if "error" in row}
-        failed = {name: error for name, error in said.items() if DIVERGED not in error}
-        for name, error in failed.items():
-            print(f"failed: {name}: {error}", file=sys.stderr)
+        failed = {job: error for job, error in said.items() if DIVERGED not in error}
+        for job, error in failed.items():
+            print(f"failed: {job}: {error}", file=sys.stderr)
         if failed:
             raise UserError(f"{len(failed)} of {len(jobs)} networks failed; the rest are kept")
         return [rows[job] for job in jobs]
 
-    networks, numbers = TRIALS[claim](study, do)
-    path, pictures = path_of(claim, study), dict[str, Any]()
+    networks, numbers = trial(study, do)
+    path, pictures = path_of(name, study), dict[str, Any]()
     for row in networks:
-        for name, drawn in row.pop("pictures", {}).items():
-            if not row["seed"]:
-                pictures[f"{row['task']}.{row['architecture']}.{name}"] = drawn
+        drawn = row.pop("pictures", {})
+        pictures |= {f"{row['task']}.{key}": each for key, each in drawn.items() if not row["seed"]}
     record = {
-        "claim": claim,
+        "trial": name,
         "profile": study.profile.name,
         "faces": study.source,
         "fingerprint": study.faces.fingerprint,
@@ -267,7 +286,7 @@ def make(claim: str, study: Study, workers: int | None = None) -> Path:
         "device": sorted({row.pop("device") for row in networks if "run" in row}),
         "seconds": round(sum(row.get("seconds", 0) for row in networks)),
         "numbers": numbers,
-        "networks": [{name: _short(value) for name, value in row.items()} for row in networks],
+        "networks": [{key: _short(value) for key, value in row.items()} for row in networks],
     }
     if pictures:
         to = path.with_suffix(".npz")
