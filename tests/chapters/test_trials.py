@@ -168,8 +168,8 @@ def test_projections_are_measured_against_the_edges_of_their_images():
     values = correlations(ink, edges(images))
     assert found["edges"] == pytest.approx(float(values[values.isfinite()].mean()), abs=1e-6)
     assert 0 < found["on_face"] < 1
-    assert found["pictures"]["images"].shape == (4, 16, 16, 3)
-    assert found["pictures"]["projections"].dtype == np.uint8
+    assert found["pictures"]["tinyvgg.images"].shape == (4, 16, 16, 3)
+    assert found["pictures"]["tinyvgg.projections"].dtype == np.uint8
 
 
 def made(monkeypatch, tmp_path, claim="P4"):
