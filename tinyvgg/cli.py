@@ -235,7 +235,7 @@ def seeds(
 
 
 @cli.command()
-@click.argument("name", type=click.Choice(["P2", "P3", "P4", "W1", "size"]))
+@click.argument("name", type=click.Choice(["P2", "P3", "P4", "W1", "size", "causes"]))
 @_source_options
 @click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
 def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
@@ -243,7 +243,7 @@ def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
 
     P2: other optimisers. P3: VGG-16 and VGG-19. P4: average pools and an inception module. W1:
     augmentation where features mislead. size: both networks at the size of the paper, for whose
-    numbers the notebooks are executed.
+    numbers the notebooks are executed. causes: faces rendered again with one cause changed.
     """
     from tinyvgg.book import notebooks, seeds
     from tinyvgg.chapters import paper_size, trials
@@ -258,6 +258,26 @@ def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
         path = trials.make(name, open_study(profile, faces), workers)
     click.echo(f"The record: {notebooks.shown(path)}")
     return 0
+
+
+@cli.command()
+@click.argument("method", metavar="MODULE:FUNCTION")
+@_source_options
+@click.option("--seeds", default="0-4", show_default=True, metavar="SEEDS", help="Such as 0,1,2.")
+def audit(method: str, profile: str, faces: str, seeds: str) -> None:
+    """Ask a method of your own which half of a face flipped the answer, part, and pixels.
+
+    The function takes a model, images (n, 3, height, width) and the answers (n), and returns maps
+    (n, height, width). What flipped the answer is known: faces are rendered again with one cause
+    changed, which takes some seconds an image the first time.
+    """
+    from tinyvgg.chapters import causes
+    from tinyvgg.training.experiments import open_study
+    from tinyvgg.training.settings import parse_seeds
+
+    sys.path.insert(0, "")
+    causes.load_method(method)
+    click.echo(causes.audit(open_study(profile, faces), parse_seeds(seeds), method).to_string())
 
 
 @cli.command()

@@ -82,19 +82,27 @@ def find_controls(run: Run, cases: Iterable[Case]) -> dict[Case, Case]:
 
 
 def _case(run: Run, row: int, predicted: int) -> Case:
+    true = int(run.faces.index.labels(run.task)[row])
+    return Case(row, true, predicted, *nearest(run, row, true))
+
+
+def nearest(run: Run, row: int, label: int) -> tuple[int | None, float]:
+    """Return the right test image of a class that is nearest to an image, and how far it is.
+
+    It is at the same angle, and of the same subject where the class has one; see `find_cases`.
+    """
     labels, index, images = run.faces.index.labels(run.task), run.faces.index, run.faces.images
     right = np.sort(run.split.test[run.predicted == run.labels])
-    found = right[(labels[right] == labels[row]) & (right != row)]
+    found = right[(labels[right] == label) & (right != row)]
     for column in filter(index.has, ("angle", "subject")):
         values = index.table[column].to_numpy()
         same = found[values[found] == values[row]]
         found = same if column == "angle" or len(same) else found
     if not len(found):
-        return Case(row, int(labels[row]), predicted, None, float("nan"))
+        return None, float("nan")
     squares = _squares(images, np.array([row]), found)[0]
-    nearest = int(np.argmin(squares))
-    distance = float(np.sqrt(squares[nearest] / images[row].size)) / PIXEL_MAX
-    return Case(row, int(labels[row]), predicted, int(found[nearest]), distance)
+    first = int(np.argmin(squares))
+    return int(found[first]), float(np.sqrt(squares[first] / images[row].size)) / PIXEL_MAX
 
 
 def _squares(

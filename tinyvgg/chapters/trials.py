@@ -113,7 +113,7 @@ def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 
 
 TRIALS: Mapping[str, Trial] = {"P2": optimisers, "P3": depth, "P4": layers}
-MODULES: Mapping[str, str] = {"W1": "augmentation"}
+MODULES: Mapping[str, str] = {"W1": "augmentation", "causes": "causes"}
 """Trials that have a module of their own, with functions `trial` and `measure`."""
 
 

@@ -1,0 +1,156 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Which half of the face flipped the answer?
+#
+# Tracked features are said to be the features that made the network err. Are they? On photographs
+# nobody can know. Here every image can be rendered again with one cause changed: another expression
+# of the upper half of the face, or of the lower half, a part at rest, another gaze, lamp, camera,
+# hair or skin. Where the change of one half flips the answer and the change of the other does not,
+# that half was the cause. Which methods of explanation point to it?
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+networks = "auto"
+
+# %%
+import numpy as np
+from IPython.display import Markdown, display
+from matplotlib.ticker import PercentFormatter
+
+from tinyvgg.chapters import causes, style
+from tinyvgg.chapters.statistics import mean_interval, trial_records
+from tinyvgg.chapters.verdicts import whole
+from tinyvgg.training.experiments import open_study
+
+study = open_study(profile, faces, seed, progress=False, networks=networks)
+record = trial_records(profile, study.faces.fingerprint).get("causes")
+rows = record["networks"] if record and len(record["networks"]) > 1 else []
+how = f"`tinyvgg trial causes --profile {profile} --faces {study.source}` does it."
+None if rows else Markdown(f"Not recorded here. {how}")
+
+# %%
+if rows:
+    scored = {
+        question: {name: causes.over(rows, question, name) for name in rows[0][question]}
+        for question in causes.QUESTIONS
+    }
+
+    def said(question, *names):
+        """Print the mean scores of some methods."""
+        return ", ".join(f"{name} {scored[question][name].centre:.2f}" for name in names)
+
+    images = sum(row["images"] for row in rows)
+    display(
+        Markdown(
+            f":::{{admonition}} What was found\n{images} images of {len(rows)} networks were rendered"
+            f" again. An AUC of 0.5 is chance, and 1 is certain. Asked which half flipped the answer,"
+            f" the paper's tracked features have {said('half', 'Algorithm 1', 'published cutoff')}; the"
+            f" whole projection, which knows of no class, {said('half', 'whole projection')}. Of those"
+            f" without a look-alike {said('half', 'contrastive', 'gradient', 'occlusion')}, and of those"
+            f" with one {said('half', 'unique', 'patched', 'image difference')}.\n:::"
+        )
+    )
+
+# %% [markdown]
+# ## What flips an answer
+#
+# Each error, and as many right images, are held against another class: an error against its true
+# class, a right image against the class with the second largest logit. A half of the face is given
+# that class's expression, as the same subject shows it. Parts are put at rest; eyes look elsewhere;
+# the lamps and the camera move; hair and skin are those of another subject.
+
+
+# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of dots for each cause: the halves of the face and the mouth flip most answers"}}
+def flips_figure(rows):
+    names = list(rows[0]["flips"])
+    figure, axes = style.grid(1, 1, cell=style.WIDTH * 0.7, aspect=0.55)
+    axis = axes[0, 0]
+    for place, name in enumerate(names):
+        shares = np.array([np.mean(np.array(row["flips"][name].split(), int)) for row in rows])
+        low, high = mean_interval(shares)
+        axis.plot(shares, np.full(len(shares), place), ".", color=style.GRAY)
+        if low == low:
+            axis.hlines(place, low, high, color=style.BLUE)
+        axis.plot(shares.mean(), place, "o", color=style.BLUE)
+    axis.set_yticks(range(len(names)), names)
+    axis.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, None), xlabel="answers that change")
+    axis.xaxis.set_major_formatter(PercentFormatter(1))
+    return figure
+
+
+flips_figure(rows) if rows else None
+
+# %% [markdown]
+# ## Three questions
+#
+# - **Which half?** Over the images in which exactly one half flips the answer: how well does the
+#   share of a map that lies on the upper half tell the two kinds apart (AUC)?
+# - **Which part?** Brows, eyes, nose and cheeks, mouth: does more of the map lie on those parts that
+#   cost the answer more of its logit when they are put at rest (rank correlation)?
+# - **Which pixels?** Is the map stronger where the image changes with the half that flips the answer
+#   (AUC over the pixels)? A baseline is the *mean mask*: where other subjects' images change, at the
+#   same angle, without a look at the network.
+
+
+# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance; dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels with a row for each method of explanation"}}
+def scores_figure(scored):
+    names = list(scored["half"])
+    cell = style.WIDTH / 3
+    figure, axes = style.grid(1, 3, cell=cell, aspect=1.75, sharey=True)
+    for axis, (question, title) in zip(axes[0], causes.QUESTIONS.items(), strict=True):
+        axis.axvline(0 if question == "part" else 0.5, color=style.GRAY, lw=0.8, ls=":")
+        if causes.MEAN_MASK in scored[question]:
+            axis.axvline(scored[question][causes.MEAN_MASK].centre, color="black", lw=0.8, ls="--")
+        for place, name in enumerate(names):
+            found = scored[question][name]
+            colour = style.ORANGE if name in causes.LOOKALIKE else style.BLUE
+            axis.hlines(place, *found.interval(), color=colour)
+            axis.plot(found.centre, place, "o", color=colour, ms=4)
+        axis.set(title=title, ylim=(len(names) - 0.5, -0.5))
+        axis.set_xlabel("rank correlation" if question == "part" else "AUC")
+    axes[0, 0].set_yticks(range(len(names)), names)
+    return figure
+
+
+scores_figure(scored) if rows else None
+
+# %%
+if rows:
+    display(whole(causes.table(rows).fillna("").reset_index()))
+
+# %% [markdown]
+# ## A method of your own
+#
+# Any function of a model, images and answers can be asked the same questions:
+#
+# ```python
+# def mine(model, images, answers):
+#     images.requires_grad_()
+#     model(images).gather(1, answers[:, None]).sum().backward()
+#     return images.grad.abs().mean(1)
+# ```
+#
+# ```sh
+# tinyvgg audit mymodule:mine
+# ```
+#
+# ## What may be concluded, and what may not
+#
+# - A half that flips the answer is a cause in the strict sense: nothing else in the image changed.
+#   Where both halves flip it, or neither does, the question has no answer and is not asked.
+# - A map that lies on the right half need not have found the cause. The share on the upper half also
+#   differs with the expression itself; edges and the random map say how far that alone goes.
+# - Networks, faces and changes are those of this book. On photographs the ranking may be another.
