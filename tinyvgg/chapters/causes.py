@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeAlias
+from warnings import catch_warnings
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from torch.nn.functional import interpolate
 from tinyvgg.backtracking import NAMED, Contrastive, Contribution, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import edges
-from tinyvgg.chapters.interventions import HALVES, LOWER, PARTS, UPPER, Outcomes, outcomes
+from tinyvgg.chapters.interventions import CAUSES, HALVES, LOWER, PARTS, UPPER, Outcomes, outcomes
 from tinyvgg.chapters.statistics import Estimate, Student, estimate, over_networks
 from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
 from tinyvgg.contribution import top_pixels
@@ -66,7 +67,7 @@ class Asked:
         return margin
 
 
-Maps: TypeAlias = Float[Tensor, "n h w"]
+Maps: TypeAlias = Float[Tensor, "n y x"]
 Method: TypeAlias = Callable[[Asked], Maps]
 
 
@@ -121,24 +122,23 @@ def _captum(name: str, asked: Asked) -> Maps:
     """Return the attribution of a method of Captum, of the margin where it takes functions."""
     from captum import attr
 
-    images = asked.trace.images.clone()
-    args: Any = {"additional_forward_args": (asked.answers, asked.against)}
-    side = max(1, images.shape[-1] * WINDOW // 64)
+    images, answers = asked.trace.images.clone().requires_grad_(), asked.answers
+    args: Any = {"additional_forward_args": (answers, asked.against)}
+    side = max(2, images.shape[-1] * WINDOW // 64)
     if name == "IntegratedGradients":
         args |= {"n_steps": STEPS, "internal_batch_size": 4 * len(images)}
     if name == "Occlusion":
         args |= {"sliding_window_shapes": (3, side, side), "strides": (3, side // 2, side // 2)}
         args |= {"baselines": 0.5}
-    if name == "LayerGradCam":
-        layer = attr.LayerGradCam(asked.model, asked.model.features[-1])
-        maps = layer.attribute(images, asked.answers, relu_attributions=True)
-        return interpolate(maps, tuple(images.shape[2:]), mode="bilinear")[:, 0].detach()
-    if name in ("GuidedBackprop", "LRP"):
-        model = asked.model if name == "GuidedBackprop" else _Chain(deepcopy(asked.model))
-        found = getattr(attr, name)(model).attribute(images, target=asked.answers)
-    else:
-        found = getattr(attr, name)(asked.margin).attribute(images, **args)
-    return style.strength(found.detach())
+    with catch_warnings(action="ignore"):  # that hooks are set, and taken off again
+        if name == "LayerGradCam":
+            layer = attr.LayerGradCam(asked.model, asked.model.features[-1])
+            maps = layer.attribute(images, answers, relu_attributions=True)
+            return interpolate(maps, tuple(images.shape[2:]), mode="bilinear")[:, 0].detach()
+        if name in ("GuidedBackprop", "LRP"):
+            model = asked.model if name == "GuidedBackprop" else _Chain(deepcopy(asked.model))
+            return style.strength(getattr(attr, name)(model).attribute(images, target=answers))
+        return style.strength(getattr(attr, name)(asked.margin).attribute(images, **args))
 
 
 def _difference(asked: Asked) -> Maps:
@@ -189,10 +189,11 @@ def measure(job: Job) -> Row:
     def scored(run: Run) -> Row:
         return scores(run, Outcomes(**found["pictures"]), METHODS)
 
-    row = kept(job, scored)
-    flips = {name: found[name] for name in ("images", "errors", "flips")}
-    seconds = row["seconds"] + found["seconds"]
-    return {**row, **flips, "seconds": seconds, "pictures": {}}
+    row, arrays = kept(job, scored), found["pictures"]
+    row |= {name: found[name] for name in ("images", "errors", "flips")}
+    row |= {name: arrays[name].tolist() for name in ("places", "against", "lookalikes")}
+    row["after"] = dict(zip(CAUSES, arrays["logits"].argmax(2).T.tolist(), strict=True))
+    return {**row, "seconds": row["seconds"] + found["seconds"], "pictures": {}}
 
 
 def scores(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> Row:
@@ -277,6 +278,8 @@ def which_half(
     share = upper / np.maximum(upper + lower, np.finfo(float).tiny)
     label, who, draws = flips[one, 0], subjects[one], []
     generator, people = np.random.default_rng(0), np.unique(who)
+    if not len(people):
+        return Estimate(float("nan"), 0.0)
     members = {person: np.flatnonzero(who == person) for person in people}
     for _ in range(RESAMPLED):
         some = generator.choice(people, len(people))
