@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from tests.helpers import small_runs
 from tinyvgg import cli, deconvolve, files, record
@@ -228,7 +229,7 @@ def test_a_network_that_cannot_be_trained_is_named_and_nothing_is_written(
         patched.setattr(trials.sweeps, "forecast", lambda *asked: "")
         study = open_study("quick", "synthetic", progress=False)
         vars(study)["faces"] = small_runs.run("emotion").faces
-        with pytest.raises(UserError, match="18 of 18 networks failed"):
+        with pytest.raises(UserError, match="18 of 18 networks failed; the first: no space left"):
             trials.make("P4", study, workers=1)
     assert "failed: subject, seed 0, architecture=tinyvgg: no space" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -353,3 +354,24 @@ def test_networks_at_the_papers_size_are_recorded_with_their_pictures(monkeypatc
         each = arrays["emotion.each.answers"]
         assert sorted(set(each.tolist())) == sorted(each.tolist())
         np.testing.assert_allclose(arrays["emotion.each.after"].sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "networks"), [("P2", 9), ("P3", 3), ("P4", 3), ("W1", 5)])
+def test_a_trial_runs_on_any_folder_of_photographs(
+    name, networks, tmp_path, monkeypatch, draw_photographs
+):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    folder = draw_photographs(tmp_path / "photographs")
+    for path in sorted(folder.rglob("*.png")):
+        again = 255 - np.asarray(Image.open(path))[::-1]
+        Image.fromarray(again).save(path.with_stem(f"{path.stem}-again"))
+    source = f"folder:{folder}::crop=centre"
+    arguments = ["trial", name, "--profile", "smoke", "--faces", source, "--workers", "1"]
+    ended = CliRunner().invoke(cli.cli, arguments)
+    assert ended.exit_code == 0, ended.output
+    (path,) = (tmp_path / "home" / "build" / "trials").glob(f"{name}-smoke-*.json")
+    kept = json.loads(path.read_text())
+    assert len(kept["networks"]) == networks
+    assert kept["device"] == ["cpu"]
+    assert kept["numbers"]
+    assert str(tmp_path) not in path.read_text()

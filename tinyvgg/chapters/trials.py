@@ -24,7 +24,7 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import correlations, edges, signed
 from tinyvgg.chapters.feature_tracking import by_parts
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import SYNTHETIC, synthfaces
+from tinyvgg.faces.sources import SYNTHETIC, parse_source, synthfaces
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.runs import Run, as_json
@@ -258,10 +258,11 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     count = workers or synthfaces.cores()
     own: Any = import_module(f"tinyvgg.chapters.{MODULES[name]}") if name in MODULES else None
     trial, measured = (own.trial, own.measure) if own else (TRIALS[name], measure)
-    say = getattr(own, "forecast", sweeps.forecast)
+    say, minutes = getattr(own, "forecast", sweeps.forecast), getattr(own, "MINUTES", 0)
+    then = f"; to measure each takes about {minutes} minutes more" if minutes else ""
 
     def do(jobs: Sequence[Job]) -> list[Row]:
-        print(say(study, jobs, count), flush=True)
+        print(say(study, jobs, count) + then, flush=True)
         with sweeps.processes(count, 1) as executor:
             rows = dict(sweeps.sweep(jobs, executor, measured, name, "network"))
         said = {job.name: row["error"] for job, row in rows.items() if "error" in row}
@@ -269,7 +270,8 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
         for job, error in failed.items():
             print(f"failed: {job}: {error}", file=sys.stderr)
         if failed:
-            raise UserError(f"{len(failed)} of {len(jobs)} networks failed; the rest are kept")
+            first = next(iter(failed.values()))
+            raise UserError(f"{len(failed)} of {len(jobs)} networks failed; the first: {first}")
         return [rows[job] for job in jobs]
 
     networks, numbers = trial(study, do)
@@ -280,7 +282,7 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     record = {
         "trial": name,
         "profile": study.profile.name,
-        "faces": study.source,
+        "faces": parse_source(study.source).anonymous,
         "fingerprint": study.faces.fingerprint,
         "made_with": sorted({row.pop("made_with") for row in networks if "run" in row}),
         "device": sorted({row.pop("device") for row in networks if "run" in row}),
