@@ -32,7 +32,7 @@ from matplotlib.ticker import PercentFormatter
 
 from tinyvgg.chapters import causes, style
 from tinyvgg.chapters.statistics import mean_interval, trial_records
-from tinyvgg.chapters.verdicts import whole
+from tinyvgg.chapters.verdicts import record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -53,6 +53,15 @@ if rows:
         return ", ".join(f"{name} {scored[question][name].centre:.2f}" for name in names)
 
     images = sum(row["images"] for row in rows)
+    keys = {
+        "literal": "Algorithm 1",
+        "cutoff": "published cutoff",
+        "whole": "whole projection",
+        "gradient": "gradient",
+        "unique": "unique",
+    }
+    means = {f"a2.emotion.half_{k}": scored["half"][name].centre for k, name in keys.items()}
+    record_numbers({"a2.emotion.rendered_again": images, **means})
     display(
         Markdown(
             f":::{{admonition}} What was found\n{images} images of {len(rows)} networks were rendered"
