@@ -21,6 +21,7 @@ from tinyvgg.training.settings import rank
 
 PROFILES = click.Choice(PROFILE_NAMES)
 RULES = ("literal", "cutoff", "published", "contribution", "contrastive")
+TRIALS = ("P2", "P3", "P4", "W1", "size", "causes", "blindness", "patching", "sanity", "negative")
 HE = {"initialisation": "he"}  # of reports: from the paper's, small sets seldom leave the plateau
 
 BAD_INPUT = 2
@@ -235,7 +236,7 @@ def seeds(
 
 
 @cli.command()
-@click.argument("name", type=click.Choice(["P2", "P3", "P4", "W1", "size", "causes"]))
+@click.argument("name", type=click.Choice(TRIALS))
 @_source_options
 @click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
 def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
@@ -244,6 +245,7 @@ def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
     P2: other optimisers. P3: VGG-16 and VGG-19. P4: average pools and an inception module. W1:
     augmentation where features mislead. size: both networks at the size of the paper, for whose
     numbers the notebooks are executed. causes: faces rendered again with one cause changed.
+    blindness, patching, sanity, negative: what their chapters show of many networks.
     """
     from tinyvgg.book import notebooks, seeds
     from tinyvgg.chapters import paper_size, trials

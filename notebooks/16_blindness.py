@@ -1,0 +1,177 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Why backtracking is blind to the class
+#
+# Algorithm 1 returns the same cells whichever class it starts from. That is no accident of our
+# networks but arithmetic: a cell is lost only if a coin, tossed once for each selected neuron above
+# it, comes up tails every time. Where does this hold, and where does it end?
+
+# %% tags=["parameters"]
+profile = "quick"
+faces = "synthetic"
+seed = 0
+networks = "auto"
+
+# %%
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import Markdown
+
+from tinyvgg import paper
+from tinyvgg.backtracking import Literal
+from tinyvgg.chapters import style
+from tinyvgg.chapters.blindness import KEPT, Strongest, compare, random_head
+from tinyvgg.chapters.statistics import mean_interval, trial_records
+from tinyvgg.chapters.verdicts import whole
+from tinyvgg.training.experiments import open_study
+
+study = open_study(profile, faces, seed, networks=networks)
+rows = trial_records(profile, study.faces.fingerprint).get("blindness", {}).get("networks", [])
+lists = [name for name in (rows or [{}])[0] if " " in str(rows[0][name])]
+ours = {name: np.array([row[name].split() for row in rows], float) for name in lists}
+
+
+def said(values):
+    """Print the mean over networks with its interval."""
+    low, high = mean_interval(values)
+    return f"{values.mean():.3f}" + (f" ({low:.3f} to {high:.3f})" if low < high else "")
+
+
+# %%
+answer = "Trained networks are not recorded here: `tinyvgg trial blindness` does it."
+if rows:
+    same = [sum(row["images"] * row[f"same_{of}"] for row in rows) for of in ("neurons", "cutoff")]
+    cells, above = ours["active"][:, -1].mean(), ours["neurons"][:, -1]
+    answer = f"""**What was found.** In {same[0]:.0f} of {sum(row["images"] for row in rows)} errors of
+{len(rows)} networks, Algorithm 1 selects the same neurons above the cells whatever the class, and so the same
+cells: the overlap for two classes is {said(ours["pixels"][:, -1])}. The published cutoff has the same
+cells for both in {same[1]:.0f}. In the last hidden layer, where the walk begins, the overlap is
+{said(ours["a_3"][:, -1])}. With {cells:.0f} active cells {np.log2(cells):.0f} selected neurons are
+enough for blindness; the networks select {above.min():.0f} to {above.max():.0f}. Where only the
+strongest neuron of each layer stays, the overlap is {said(ours["pixels"][:, 0])}; the argument
+expects {said(ours["expected"][:, 0])}."""
+Markdown("> " + answer.replace("\n", "\n> "))
+
+# %% [markdown]
+# ## The argument
+#
+# A cell $r$ with $a_0[r] > 0$ is kept as soon as $W_1[r, i] > 0$ for one selected neuron $i$. It is
+# lost only if all $m$ selected neurons have a weight of the wrong sign on it. Let signs be wrong
+# independently, with probability $q$. Then of $A$ active cells
+#
+# $$
+# P(\text{lost}) = q^m, \qquad
+# E(\text{cells lost}) = A\,q^m < 1 \iff m \log_2 \tfrac1q > \log_2 A, \qquad
+# E(J) \approx \frac{1 - q^{m} - q^{m'} + q^{u}}{1 - q^{u}},
+# $$
+#
+# where $J$ is the overlap (Jaccard) of the cells for two classes that select $m$ and $m'$ neurons,
+# $u$ of them at least once: a cell is in both sets unless one class loses it, and in neither if all
+# $u$ signs are wrong. If no neuron is common, $J \approx (1 - q^m) / (1 + q^m)$, the least there can
+# be. Each step down is the same, with $a_{j-1}$ for the cells and $W_j$ for $W_1$. So
+# $m \log_2 1/q$ is a number of tosses of a fair coin.
+#
+# Is it so? We count in trained networks, and in untrained dense layers on random maps.
+
+# %%
+LARGE = 32 * 28 * 28  # cells of images of 224 pixels
+widths, shares = [2**n for n in range(2, 11)], (1, 0.5, 0.2, 0.1, 0.05, 0.02)
+kinds = {
+    "one hidden layer": [{"hidden": (width,)} for width in widths],
+    "three hidden layers": [{"hidden": (width,) * 3} for width in widths],
+    "sparse weights": [{"hidden": (256,), "density": share} for share in shares],
+    "none negative": [{"hidden": (64,), "density": share, "positive": True} for share in shares],
+    f"{LARGE:,} cells": [{"hidden": (width,), "cells": LARGE} for width in widths[:6]],
+    "strongest kept": [{"hidden": (1024, 512, 256), "most": most} for most in KEPT],
+}
+found = []
+for kind, head in ((kind, head) for kind, heads in kinds.items() for head in heads):
+    rule = Strongest(head.pop("most")) if "most" in head else Literal()
+    trace = random_head(**head)
+    other = (trace.predicted + 1 + torch.arange(len(trace)) % 7) % 8
+    head = {"kind": kind, "density": 1, **head}
+    found.append(head | compare(trace, trace.predicted, other, rule))
+untrained = pd.DataFrame(found).set_index("kind")
+signs = np.log2(untrained["wrong"].where(untrained["wrong"] > 0))
+untrained["tosses"] = -untrained["neurons"] * signs.fillna(-np.inf)
+
+
+# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers. Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron at the lower edge to nothing but common ones. Dotted: so many tosses lose one of our active cells. Right: against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Marks and lines of all kinds rise from a third at one toss to one at about eight; our networks stand far to the right, at several hundred. On the right all marks lie on the diagonal."}}
+def coins_figure(untrained):
+    figure, (axes,) = style.grid(1, 2, aspect=0.85, width_ratios=(1.8, 1), sharey=True)
+    left, right, tosses = *axes, np.geomspace(0.02, 1500, 200)
+    left.fill_between(tosses, np.tanh(tosses * np.log(2) / 2), 1, color="#e8e8e8", lw=0)
+    gray = {"color": style.GRAY, "mfc": "none", "ms": 4, "mew": 0.8}
+    for mark, (kind, part) in zip("os^v+D", untrained.groupby("kind", sort=False), strict=True):
+        left.plot(part["tosses"], part["pixels"], mark, label=kind, **gray)
+        right.plot(part["expected"], part["pixels"], mark, **gray)
+    for place, row in enumerate(rows):
+        overlap, colour = ours["pixels"][place], style.TASK_COLOURS[row["task"]]
+        label = f"our networks, {paper.TASK_NAMES[row['task']]}" if row["seed"] == 0 else None
+        along = ours["neurons"][place] * -np.log2(ours["wrong"][place])
+        left.plot(along, overlap, "o-", ms=3, lw=0.6, color=colour, label=label)
+        right.plot(ours["expected"][place], overlap, "o", ms=3, color=colour)
+    right.plot([0, 1], [0, 1], color=style.GRAY, lw=0.6)
+    left.set(xscale="log", xlim=(0.02, 1500), xlabel="selected neurons, in tosses of a fair coin")
+    left.set_ylabel("overlap of the cells of two classes")
+    right.set_xlabel("expected overlap")
+    left.legend(fontsize=7, loc="lower right", frameon=False)
+    if rows:
+        left.axvline(np.log2(cells), color=style.GRAY, ls=":", lw=1)
+        arrow = {"arrowprops": {"arrowstyle": "->", "color": style.GRAY}, "fontsize": 8}
+        left.annotate("Algorithm 1", (above.mean(), 1), (above.mean(), 0.8), ha="center", **arrow)
+    return figure
+
+
+coins_figure(untrained)
+
+# %% [markdown]
+# ## Where the class is lost
+#
+# Two classes select different neurons of the last hidden layer. One step further down, the neurons
+# selected for a class outnumber the tosses that blindness takes, and every active neuron is
+# selected. From there on nothing differs: a rule whose last step sees the maps, $W_1$ and the
+# neurons selected above, such as the published cutoff, gets the same for each class. Mean overlap
+# of a random class with the predicted one, over networks:
+
+# %%
+labels = {"pixels": "cells", "expected": "cells, expected"}
+table = {
+    most: {name: said(ours[name][:, place]) for name in ("a_3", "a_2", "a_1", *labels)}
+    for place, most in enumerate((*KEPT, "all") if rows else ())
+}
+table = pd.DataFrame.from_dict(table, orient="index").rename(columns=labels)
+whole(table.rename_axis("neurons kept in each layer")) if rows else None
+
+# %% [markdown]
+# ## Where backtracking does see the class
+#
+# It does where the coin is tossed seldom: in narrow layers, as long as classes select different
+# neurons in them; by a rule that keeps the strongest neurons only; and where weights are sparse, so
+# that most have the wrong sign. Where all weights are positive no cell is ever lost. These are the
+# first and the last of each kind of untrained layers in the figure:
+
+# %%
+shown = untrained[["hidden", "density", "neurons", "tosses", "a_1", *labels]].round(3)
+whole(shown.groupby("kind", sort=False).nth([0, -1]).rename(columns=labels))
+
+# %% [markdown]
+# ## What may be concluded, and what may not
+#
+# - Blindness follows from signs alone, whatever the training, the images or the seed. A rule that
+#   weighs products against each other is not blind, such as the exact share of a cell in a logit
+#   ({doc}`04_backtracking`).
+# - The signs of trained weights are not quite independent: overlaps are a little above the expected.
+# - An overlap below one says that the result depends on the class, not that it explains the answer.
