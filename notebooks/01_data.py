@@ -73,7 +73,7 @@ Markdown(
 # {paper}`f9.subject.subject` has nothing but the number in common with the real one. Skin, hair and
 # light are simpler than in a photograph, and everyone puts on an expression in the same way, up to
 # a personal strength and asymmetry. A number measured on these faces says something about them
-# first, and about photographs only as far as the two are alike. {doc}`15_data_sheet` says how they
+# first, and about photographs only as far as the two are alike. {doc}`20_data_sheet` says how they
 # were made and checked, and what they cannot stand for. How hard they are was tuned by the error
 # rates of networks alone, with other seeds than those that this book reports.
 # ```
@@ -81,7 +81,7 @@ Markdown(
 # The table shows the paper's set, the part of it that the paper uses, the whole set of this source
 # with all its cameras, and what this run works on. The cameras at {paper}`d2.both.left_out_first`
 # and {paper}`d2.both.left_out_second` see a full profile. The paper leaves them out, and so the
-# synthetic set is not rendered from there, save for one figure. {doc}`16_photographs` shows how
+# synthetic set is not rendered from there, save for one figure. {doc}`21_photographs` shows how
 # photographs are cropped, and which of them are left out.
 
 # %%

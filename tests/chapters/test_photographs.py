@@ -1,4 +1,4 @@
-"""What chapter 16 shows: crops, detectors, files of no use; no photograph at its full size."""
+"""What chapter 21 shows: crops, detectors, files of no use; no photograph at its full size."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chapter 15: who is in the synthetic set, what outside judges see in it, and how hard it is."""
+"""Chapter 20: who is in the synthetic set, what outside judges see in it, and how hard it is."""
 
 import inspect
 import re

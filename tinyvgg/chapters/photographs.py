@@ -1,4 +1,4 @@
-"""Chapter 16: the part of photographs that is used, detectors of faces, and sheets of a set."""
+"""Chapter 21: the part of photographs that is used, detectors of faces, and sheets of a set."""
 
 from collections.abc import Sequence
 from pathlib import Path
