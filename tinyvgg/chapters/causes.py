@@ -7,10 +7,9 @@ the answer.
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from typing import Any, TypeAlias
-from warnings import catch_warnings
 
 import numpy as np
 import pandas as pd
@@ -18,12 +17,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from tinyvgg.backtracking import NAMED, Contrastive, Contribution, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import edges
 from tinyvgg.chapters.interventions import CAUSES, HALVES, LOWER, PARTS, UPPER, Outcomes, outcomes
+from tinyvgg.chapters.sanity import by_captum
 from tinyvgg.chapters.statistics import Estimate, Student, estimate, over_networks
 from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
 from tinyvgg.contribution import top_pixels
@@ -42,8 +41,6 @@ MINUTES = 8
 """What a network of 64 pixels takes on one core, for about 400 images."""
 TOP = 24
 """Cells that methods mark which choose by rank."""
-STEPS, WINDOW = 16, 8
-"""Steps of integrated gradients, and the side of an occluding square, in images of 64 pixels."""
 RESAMPLED = 200
 """Draws of the bootstrap over subjects."""
 QUESTIONS = {"half": "which half", "part": "which part", "pixel": "which pixels"}
@@ -53,20 +50,17 @@ QUESTIONS = {"half": "which half", "part": "which part", "pixel": "which pixels"
 class Asked:
     """What a method is given: images, the answer to each, and the class it is held against."""
 
-    model: Any  # with ``features``, whose last layer gives the last maps
+    model: nn.Module
     trace: Trace
     answers: Int[Tensor, "n"]
     against: Int[Tensor, "n"]
     others: Trace  # of look-alikes of that class, or of the images where there are none
 
-    def margin(
-        self, images: Tensor, answers: Int[Tensor, "m"], against: Int[Tensor, "m"]
-    ) -> Float[Tensor, "m"]:
-        """Return the logit of the answer minus that of the other class, for Captum's methods."""
-        logits = self.model(images)
-        own, other = (logits.gather(1, each[:, None])[:, 0] for each in (answers, against))
-        margin: Tensor = own - other
-        return margin
+    @cached_property
+    def attributions(self) -> Mapping[str, Tensor]:
+        """Captum's attributions of the margin between the two classes."""
+        margin = Margin(deepcopy(self.model), self.answers, self.against)
+        return by_captum(margin, self.trace.images.clone(), torch.zeros_like(self.answers))
 
 
 Maps: TypeAlias = Float[Tensor, "n y x"]
@@ -107,40 +101,23 @@ def _patched(asked: Asked) -> Maps:
     return _tracked(asked, top_pixels(scores, TOP))
 
 
-class _Chain(nn.Module):
-    """A network whose flattening is no module, for which Captum's LRP has no rule."""
+class Margin(nn.Module):
+    """A network with one output: the logit of one class of each image minus that of another."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: nn.Module, own: Int[Tensor, "n"], other: Int[Tensor, "n"]) -> None:
         super().__init__()
-        self.features, self.dense = model.features, model.classifier[1:]
+        self.model, self.own, self.other = model, own, other
 
-    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"]:
-        """Return the logits."""
-        logits: Tensor = self.dense(self.features(images).flatten(1))
-        return logits
+    def forward(self, images: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m 1"]:
+        """Return the margins of the images, which may be there several times, one after another."""
+        logits, times = self.model(images), len(images) // len(self.own)
+        own, other = (logits.gather(1, k.repeat(times)[:, None]) for k in (self.own, self.other))
+        margin: Tensor = own - other
+        return margin
 
 
 def _captum(name: str, asked: Asked) -> Maps:
-    """Return the attribution of a method of Captum, of the margin where it takes functions."""
-    from captum import attr
-
-    images, answers = asked.trace.images.clone().requires_grad_(), asked.answers
-    args: Any = {"additional_forward_args": (answers, asked.against)}
-    side = max(2, images.shape[-1] * WINDOW // 64)
-    if name == "IntegratedGradients":
-        args |= {"n_steps": STEPS, "internal_batch_size": 4 * len(images)}
-    if name == "Occlusion":
-        args |= {"sliding_window_shapes": (3, side, side), "strides": (3, side // 2, side // 2)}
-        args |= {"baselines": 0.5}
-    with catch_warnings(action="ignore"):  # that hooks are set, and taken off again
-        if name == "LayerGradCam":
-            layer = attr.LayerGradCam(asked.model, asked.model.features[-1])
-            maps = layer.attribute(images, answers, relu_attributions=True)
-            return interpolate(maps, tuple(images.shape[2:]), mode="bilinear")[:, 0].detach()
-        if name in ("GuidedBackprop", "LRP"):
-            model = asked.model if name == "GuidedBackprop" else _Chain(deepcopy(asked.model))
-            return style.strength(getattr(attr, name)(model).attribute(images, target=answers))
-        return style.strength(getattr(attr, name)(asked.margin).attribute(images, **args))
+    return style.strength(asked.attributions[name])
 
 
 def _difference(asked: Asked) -> Maps:
@@ -164,7 +141,7 @@ METHODS: Mapping[str, Method] = {
     "gradient": partial(_captum, "Saliency"),
     "integrated gradients": partial(_captum, "IntegratedGradients"),
     "guided backpropagation": partial(_captum, "GuidedBackprop"),
-    "Grad-CAM": partial(_captum, "LayerGradCam"),
+    "Grad-CAM": partial(_captum, "GradCam"),
     "occlusion": partial(_captum, "Occlusion"),
     "LRP": partial(_captum, "LRP"),
     "edges": lambda asked: edges(asked.trace.images).float(),
