@@ -113,7 +113,11 @@ def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 
 
 TRIALS: Mapping[str, Trial] = {"P2": optimisers, "P3": depth, "P4": layers}
-MODULES: Mapping[str, str] = {"W1": "augmentation"}
+MODULES: Mapping[str, str] = {
+    "W1": "augmentation",
+    "patching": "patching",
+    "negative": "negative",
+}
 """Trials that have a module of their own, with functions `trial` and `measure`."""
 
 
@@ -158,7 +162,8 @@ def measure(job: Job) -> Row:
 
 def made_with(run: Run) -> Row:
     """Return the device, and the versions and instructions, that a network was trained with."""
-    versions = [f"{name} {run.manifest[name]}" for name in ("torch", "numpy", "threads")]
+    known = [name for name in ("torch", "numpy", "threads") if name in run.manifest]
+    versions = [f"{name} {run.manifest[name]}" for name in known]
     made = ", ".join([*versions, torch.backends.cpu.get_cpu_capability()])
     return {"device": run.manifest["device"], "made_with": made, "run": run.name}
 
