@@ -1,0 +1,124 @@
+"""Chapter 17: cells of an error take the values of its look-alike, from one cell to all."""
+
+from dataclasses import replace
+from itertools import compress
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tinyvgg.chapters import cases, style, trials
+from tinyvgg.contribution import contributions, top_pixels
+from tinyvgg.trace import Trace
+from tinyvgg.tracking import rescore, track_features
+from tinyvgg.training.experiments import Study
+from tinyvgg.training.runs import Run
+from tinyvgg.training.sweeps import Job, Row, plan
+
+EIGHT = 8
+"""Cells whose features are shown, and that take other values, too."""
+DRAWS = 5
+CUTOFF = cases.RULES["cutoff"]
+Cells = Bool[Tensor, "n c h w"]
+Scores = Float[Tensor, "n c h w"]
+
+
+def by_gradient(trace: Trace, other: Trace) -> Scores:
+    """Score cells by the gradient of given logit minus the other's, times the maps' difference."""
+    apart = replace(trace, pooled=(*trace.pooled[:-1], trace.maps - other.maps))
+    return contributions(apart, None, against=other.predicted)
+
+
+def rankings(pairs: cases.Pairs) -> dict[str, list[Scores]]:
+    """Score the cells of each error by rankings, of which the random one is drawn several times.
+
+    Backtracking's begins with cells unique to the error, then has the common ones, then the rest,
+    each by their activation. The random one begins with all cells that differ.
+    """
+    maps, sets = pairs.wrong.maps, cases.pixel_sets(pairs, CUTOFF)
+    apart, draw = (maps - pairs.right.maps).abs(), torch.Generator().manual_seed(0)
+    return {
+        "gradient": [by_gradient(pairs.wrong, pairs.right)],
+        "difference": [apart],
+        "backtracking": [maps.double() / (1 + maps) + sets.wrong + sets.unique],
+        "random": [(apart > 0) * torch.rand(maps.shape, generator=draw) for _ in range(DRAWS)],
+    }
+
+
+def ranks(scores: Scores) -> Int[Tensor, "n c h w"]:
+    """Return the rank of each cell, the largest score first; of equals the lower index."""
+    order = scores.flatten(1).sort(dim=1, descending=True, stable=True).indices
+    return order.argsort(1).reshape(scores.shape)
+
+
+def share(trace: Trace, cells: Cells, fill: cases.Fill, answer: Int[Tensor, "n"]) -> float:
+    """Return the share of images that get an answer once these cells hold a fill."""
+    return float((rescore(trace, cells, fill).argmax(1) == answer).double().mean())
+
+
+def curve(trace: Trace, other: Trace, scores: Scores) -> list[float]:
+    """Return the share with the other's answer once 1, 2, 4, ..., all cells hold its values."""
+    place, powers = ranks(scores), range(1 + (scores.shape[1:].numel() - 1).bit_length())
+    return [share(trace, place < 1 << power, other.maps, other.predicted) for power in powers]
+
+
+def set_shares(pairs: cases.Pairs) -> dict[str, list[float]]:
+    """Return the mean size of sets of cells, and the shares they repair: at zero, and patched.
+
+    The sets are the paper's common and unique cells, and as many others of each error.
+    """
+    maps, others, found = pairs.wrong.maps, pairs.right.maps, dict[str, list[float]]()
+    sets = cases.pixel_sets(pairs, CUTOFF)
+    for name, cells in (("common", sets.common), ("unique", sets.unique)):
+        size, alike = cases.counted(cells), {"": [cells]}
+        alike[" largest"] = [top_pixels(maps, size)]
+        alike[" difference"] = [top_pixels((maps - others).abs(), size)]
+        alike[" random"] = [cases.random_pixels(maps, size, seed) for seed in range(DRAWS)]
+        for kind, drawn in alike.items():
+            rows = [[share(pairs.wrong, x, f, pairs.labels) for f in (0.0, others)] for x in drawn]
+            found[name + kind] = [float(size.double().mean()), *np.mean(rows, 0)]
+    return found
+
+
+def patches(run: Run) -> Row:
+    """Patch the errors of a network: `curve` by `rankings`, and for comparison `set_shares`.
+
+    The curve ``third`` is of errors patched from a right image of a third class, ``back`` of
+    look-alikes patched from their errors. ``filled`` are the shares repaired when `EIGHT` cells
+    hold values of the look-alike, zero, or values of the third class. The pictures are of the
+    repaired error that is closest to its look-alike: both, and what the cells show in them.
+    """
+    pairs = cases.record_pairs(run, cases.find_cases(run))
+    wrong, right, other, labels = pairs.wrong, pairs.right, pairs.other, pairs.labels
+    ranked = rankings(pairs)
+    curves = {name: [curve(wrong, right, one) for one in drawn] for name, drawn in ranked.items()}
+    curves["back"] = [curve(right, wrong, by_gradient(right, wrong))]
+    third = (other.predicted != wrong.predicted) & (other.predicted != labels)
+    curves["third"] = [curve(wrong[third], other[third], by_gradient(wrong, other)[third])]
+    eight = ranks(ranked["gradient"][0]) < EIGHT
+    found = {
+        "pairs": len(pairs),
+        "cells": wrong.maps.shape[1:].numel(),
+        "curves": {name: np.mean(each, 0).tolist() for name, each in curves.items()},
+        "filled": [share(wrong, eight, f, labels) for f in (right.maps, 0.0, other.maps)],
+        "sets": set_shares(pairs),
+    }
+    repaired = rescore(wrong, eight, right.maps).argmax(1) == labels
+    for best in cases.closest(compress(pairs.cases, repaired)):
+        place, rows = [pairs.cases.index(best)], [best.row, best.lookalike or 0]
+        features = [track_features(one[place], eight[place]) for one in (wrong, right)]
+        inks = [style.ink(x, float(x.max())) for x in style.strength(torch.cat(features)).numpy()]
+        found |= {"given": run.classes[best.predicted], "true": run.classes[best.true]}
+        found |= {"pictures": {"images": run.faces.images[rows], "inks": np.stack(inks)}}
+    return found
+
+
+def measure(job: Job) -> Row:
+    """Return what patching does to a trained network's errors."""
+    return trials.kept(job, patches)
+
+
+def trial(study: Study, do: trials.Do) -> tuple[list[Row], trials.Numbers]:
+    """Patch the errors of the networks of several seeds."""
+    return do(plan(study, (), range(1 if trials.is_small(study) else 10), {}, ())), {}
