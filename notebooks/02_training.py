@@ -53,11 +53,10 @@ Markdown(f"This run trains {one}. {lacking(study, 'subject', 'emotion')}")
 # ## Training
 #
 # Training runs on a GPU where there is one, else on the CPU. A network that was trained before is
-# loaded; one whose training was interrupted goes on from where it was. While it learns, its curves
-# grow here; below they are shown with intervals.
+# loaded; one whose training was interrupted goes on from where it was.
 
 # %% tags=["nbval-ignore-output"]
-runs = [study.run(task, watchers=[training.LiveErrors(task, keep=False)]) for task in study.tasks]
+runs = [study.run(task) for task in study.tasks]
 
 # %% tags=["nbval-ignore-output"]
 speeds = {}

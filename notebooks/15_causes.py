@@ -64,12 +64,12 @@ if rows:
     record_numbers({"a2.emotion.rendered_again": images, **means})
     display(
         Markdown(
-            f":::{{admonition}} What was found\n{images} images of {len(rows)} networks were rendered"
-            f" again. An AUC of 0.5 is chance, and 1 is certain. Asked which half flipped the answer,"
-            f" the paper's tracked features have {said('half', 'Algorithm 1', 'published cutoff')}; the"
+            f"> **What was found.** {images} images of {len(rows)} networks were rendered again. An"
+            f" AUC of 0.5 is chance, and 1 is certain. Asked which half flipped the answer, the"
+            f" paper's tracked features have {said('half', 'Algorithm 1', 'published cutoff')}; the"
             f" whole projection, which knows of no class, {said('half', 'whole projection')}. Of those"
             f" without a look-alike {said('half', 'contrastive', 'gradient', 'occlusion')}, and of those"
-            f" with one {said('half', 'unique', 'patched', 'image difference')}.\n:::"
+            f" with one {said('half', 'unique', 'patched', 'image difference')}."
         )
     )
 

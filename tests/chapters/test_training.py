@@ -1,24 +1,19 @@
 """Network, accuracy, over-fitting and the figures of chapter 2, curves that grow among them."""
 
-import io
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
 from tinyvgg import paper
 from tinyvgg.chapters import style, training
 from tinyvgg.chapters.statistics import Networks, difference_interval, proportion_interval
-from tinyvgg.chapters.training import LiveErrors, learning_curve
 from tinyvgg.chapters.verdicts import endings
 from tinyvgg.trace import record
-from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
-from tinyvgg.training.watching import Epoch, Plan
 
 
 @pytest.fixture(scope="module")
@@ -142,41 +137,6 @@ def test_the_curves_are_those_of_the_history(faces, folder):
     assert "paper, at the end" not in lines(training.error_rates([folder]).axes[0])
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """What the cell's output has."""
-    output = []
-    monkeypatch.setattr(training, "display", output.append)
-    monkeypatch.setattr(training, "clear_output", output.clear)
-    return output
-
-
-EPOCHS = [Epoch(n, 1.0, 0.5 / n, 1.0, 0.6 / n, None, None, {}) for n in (1, 2, 3, 4)]
-PLAN = Plan(Recipe(epochs=4), images=22, done=0, history=())
-
-
-def watch(widget):
-    """Call what a training of four epochs calls."""
-    widget.begin(PLAN)
-    for epoch in EPOCHS:
-        widget.epoch(epoch, 22)
-    widget.end()
-
-
-def test_the_last_epoch_is_drawn_when_it_ends(shown):
-    widget = LiveErrors("emotion")
-    watch(widget)
-    assert shown == [widget.image]
-    figure, buffer = learning_curve(EPOCHS, PLAN, "emotion"), io.BytesIO()
-    figure.savefig(buffer, format="png")
-    drawn, expected = (Image.open(f) for f in (io.BytesIO(widget.image.value), buffer))
-    np.testing.assert_array_equal(drawn, expected)
-    passing, test = figure.axes[0].lines
-    assert list(passing.get_ydata()) == [epoch.train_error for epoch in EPOCHS]
-    assert list(test.get_ydata()) == [epoch.test_error for epoch in EPOCHS]
-    assert test.get_label() == "test 15.0%"
-
-
 def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
     run = made_up_run(faces, "emotion", 0.25)
     table = training.last_errors_table([run, made_up_run(faces, "subject")])
@@ -191,9 +151,6 @@ def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
 
 
 def test_epochs_without_a_test_leave_no_gap(faces):
-    untested = [replace(EPOCHS[1], test_loss=None, test_error=None)]
-    test = learning_curve([EPOCHS[0], *untested, *EPOCHS[2:]], PLAN).axes[0].lines[1]
-    assert list(test.get_xdata()) == [1, 3, 4]
     run = made_up_run(faces, "emotion", 0.25)
     run.history.loc[1, ["test_loss", "test_error"]] = np.nan
     for axis in (*training.error_rates([run]).axes, *training.loss_and_error(run).axes):
@@ -204,29 +161,8 @@ def test_epochs_without_a_test_leave_no_gap(faces):
     assert np.isfinite(band).all()
 
 
-def test_a_training_that_ends_early_is_drawn_to_its_end(faces):
-    fitted = [replace(epoch, train_error=0.0, epoch=n) for n, epoch in enumerate(EPOCHS * 2, 1)]
-    plan = replace(PLAN, recipe=Recipe(epochs=100, ending="fitted"))
-    axis, under_way = (learning_curve(h, plan).axes[0] for h in (fitted, fitted[:4]))
-    assert (axis.get_xlim()[1], under_way.get_xlim()[1]) == (8.5, 100.5)
-    assert axis.get_xlabel() == "epoch\nended after 8 epochs, the last 5\nwithout a training error"
-    assert under_way.get_xlabel() == "epoch"
+def test_a_training_is_drawn_with_when_and_why_it_ended(faces):
     labels = [
         axis.get_xlabel() for axis in training.error_rates([made_up_run(faces, "subject")]).axes
     ]
     assert labels[0].startswith("epoch\nended after 5 epochs")
-
-
-def test_drawing_takes_a_small_share_of_the_time(shown, monkeypatch):
-    """With a clock on which a drawing takes a second, and nothing else any time."""
-    times, drawn = iter(range(1000)), []
-
-    def watched(history, *rest):
-        drawn.append(len(history))
-        return learning_curve(history, *rest)
-
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(times))
-    monkeypatch.setattr(training, "learning_curve", watched)
-    watch(LiveErrors(keep=False))
-    assert drawn == [0, 4]
-    assert shown == []

@@ -1,18 +1,14 @@
 """Chapter 2: the network, its recipe, accuracies and over-fitting beside the paper's."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
 from itertools import pairwise
 from math import log2
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import clear_output, display
 from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -40,7 +36,7 @@ from tinyvgg.training.batches import resident
 from tinyvgg.training.loop import predict
 from tinyvgg.training.runs import Run
 from tinyvgg.training.settings import FITTED
-from tinyvgg.training.watching import Epoch, Plan, Watcher, constant_loss
+from tinyvgg.training.watching import constant_loss
 
 FORMS = {
     "conv": "conv {field} × {field}, stride {stride}, padding {padding}, {maps} maps",
@@ -55,8 +51,6 @@ ENDINGS = {
 """The descriptions of when a training ends, by the values of the setting ``ending``."""
 SETTLED = 0.2
 """The most that errors of the last epochs may differ, as a share of their mean."""
-SHARE = 0.05
-"""The largest share of the time that goes into drawing live curves."""
 
 
 def network_table(run: Run) -> pd.DataFrame:
@@ -286,29 +280,6 @@ def loss_and_error(run: Run) -> Figure:
 
 
 @style.styled()
-def learning_curve(history: Sequence[Epoch], plan: Plan, title: str = "") -> Figure:
-    """Draw the complete epochs of a training under way, or of one that has ended."""
-    figure, axes = style.grid(1, 1, cell=style.WIDTH / 2, aspect=0.7)
-    axis = axes[0, 0]
-    for name, colour, label in (
-        ("train_error", style.GRAY, "training, in passing"),
-        ("validation_error", style.GREEN, "validation"),
-        ("test_error", style.BLUE, "test"),
-    ):
-        rates = pd.Series({each.epoch: getattr(each, name) for each in history}, dtype=float)
-        if len(rates := rates.dropna()):
-            axis.plot(rates, color=colour, marker=".", label=f"{label} {rates.iloc[-1]:.1%}")
-            axis.legend(loc="upper right")
-    ended = plan.ended(history)
-    last = len(history) if ended else plan.recipe.epochs
-    axis.set(ylabel="error rate", ylim=(0, 1), xlim=(0, last + 0.5), title=title)
-    axis.set_xlabel(_epochs(ended))
-    axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    return figure
-
-
-@style.styled()
 def last_epochs_figure(networks: Networks) -> style.Drawn:
     """Draw the errors of the last five epochs of each of several networks, a panel a task."""
     before = range(1 - FITTED, 1)
@@ -329,44 +300,6 @@ def last_epochs_figure(networks: Networks) -> style.Drawn:
         axis.set(xlabel="epochs from the end", xticks=list(before))
     axes[0, 0].set_ylabel("errors on test images")
     return figure
-
-
-class LiveErrors(Watcher):
-    """Curves of training and test error over the epochs, drawn anew while the network learns.
-
-    The curves stay when the training has ended, unless `keep` is false.
-    """
-
-    def __init__(self, title: str = "", keep: bool = True) -> None:
-        self.title, self.keep = title, keep
-        self.image = ipywidgets.Image(format="png", layout={"max_width": "32em"})
-        self._due = 0.0
-
-    def begin(self, plan: Plan) -> None:
-        """Show the curves so far."""
-        self.plan, self.history = plan, list(plan.history)
-        display(self.image)
-        self._draw()
-
-    def epoch(self, epoch: Epoch, images: int) -> None:
-        """Add an epoch, and draw unless that was done just before."""
-        self.history.append(epoch)
-        if time.monotonic() >= self._due:
-            self._draw()
-
-    def end(self) -> None:
-        """Draw the last state, or clear it away."""
-        self._draw()
-        if not self.keep:
-            clear_output()
-
-    def _draw(self) -> None:
-        started = time.monotonic()
-        buffer = BytesIO()
-        learning_curve(self.history, self.plan, self.title).savefig(buffer, format="png")
-        self.image.value = buffer.getvalue()
-        now = time.monotonic()
-        self._due = now + (now - started) / SHARE
 
 
 COLOURS = {"image": "#d9d9d9", "convolution": "#9ecae1", "pooling": "#fdae6b", "dense": "#a1d99b"}
