@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers import loops, small, small_runs
+from tests.helpers import loops, small
 from tinyvgg.backtracking import NAMED, Literal, backtrack
-from tinyvgg.chapters import blindness, trials
+from tinyvgg.chapters import blindness
 from tinyvgg.chapters.blindness import KEPT, Strongest, compare, expected_overlap, random_head
 
 
@@ -98,10 +98,3 @@ def test_a_network_is_measured_with_few_and_with_all_neurons(run):
     assert all(a >= b for a, b in zip(row["active"], row["selected"], strict=True))
     assert math.isclose(row["neurons"][0], 1)
     assert 0 <= row["same_neurons"] <= row["same_cutoff"] <= 1
-
-
-def test_both_tasks_are_measured_in_each_seed():
-    study, asked = trials.open_study("quick", progress=False), []
-    vars(study)["faces"] = small_runs.run("emotion").faces
-    assert blindness.trial(study, lambda jobs: asked.extend(jobs) or []) == ([], {})
-    assert {(job.task, job.seed) for job in asked} == set(product(study.tasks, range(5)))

@@ -1,7 +1,6 @@
 """Patching cells of errors with the values of their look-alikes, on small runs."""
 
 from dataclasses import replace
-from itertools import product
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ from tinyvgg.chapters import patching
 from tinyvgg.chapters.cases import by_pair, pixel_sets, suppression_table
 from tinyvgg.network import dense_forward, head
 from tinyvgg.trace import record
-from tinyvgg.training.experiments import open_study
 
 
 def slowly(trace, other, scores, count):
@@ -90,10 +88,3 @@ def test_a_row_has_curves_controls_and_the_pictures_of_an_error_that_is_repaired
     assert row["pictures"]["inks"].shape == (2, 16, 16)
     assert {row["given"], row["true"]} <= set(run.classes)
     assert row["given"] != row["true"]
-
-
-def test_networks_of_both_tasks_and_ten_seeds_are_asked(run):
-    study = open_study("quick", progress=False)
-    vars(study)["faces"] = run.faces
-    rows, _ = patching.trial(study, lambda jobs: [{"network": (j.task, j.seed)} for j in jobs])
-    assert [row["network"] for row in rows] == [*product(("subject", "emotion"), range(10))]

@@ -375,3 +375,35 @@ def test_a_trial_runs_on_any_folder_of_photographs(
     assert kept["device"] == ["cpu"]
     assert kept["numbers"]
     assert str(tmp_path) not in path.read_text()
+
+
+@pytest.mark.parametrize("name", trials.ANALYSES)
+def test_an_analysis_is_of_the_networks_of_both_tasks_and_its_seeds(name, study):
+    _, seeds = trials.ANALYSES[name]
+    rows, numbers = trials.analysis(seeds, study, done)
+    of = [(task, seed) for task in ("subject", "emotion") for seed in range(seeds)]
+    assert [(row["task"], row["seed"]) for row in rows] == of
+    assert numbers == {}
+
+
+def test_what_is_computed_of_a_network_is_kept_until_the_code_changes(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
+    run, times = small_runs.run("emotion"), []
+    monkeypatch.setattr(
+        trials, "open_study", lambda *asked: type("", (), {"run": lambda s, t: run})()
+    )
+    monkeypatch.setattr(trials, "made_with", lambda run: {"run": run.name})
+
+    def compute(run):
+        times.append(run)
+        return {"value": 2, "pictures": {"drawn": np.ones(2)}}
+
+    job = trials.Job("smoke", "synthetic", 0, "emotion", (), (), str(tmp_path))
+    for _ in range(2):
+        row = trials.kept(job, compute)
+        assert (row["value"], row["run"], row["task"]) == (2, run.name, "emotion")
+        np.testing.assert_array_equal(row["pictures"]["drawn"], np.ones(2))
+    assert len(times) == 1
+    monkeypatch.setattr(trials.inspect, "getsource", lambda module: "other code")
+    trials.kept(job, compute)
+    assert len(times) == 2

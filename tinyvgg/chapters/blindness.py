@@ -10,14 +10,11 @@ from torch import Tensor, nn
 from tinyvgg.backtracking import NAMED, Literal, Rule, backtrack
 from tinyvgg.chapters.backtracking import PIXELS, by_layer, jaccard, random_classes
 from tinyvgg.chapters.statistics import estimate
-from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
 from tinyvgg.contribution import top_pixels
 from tinyvgg.edges import Products
 from tinyvgg.trace import Trace, record
-from tinyvgg.training import sweeps
-from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
-from tinyvgg.training.sweeps import Job, Row
+from tinyvgg.training.sweeps import Row
 
 KEPT = (1, 2, 4, 8, 16, 32)
 """The most neurons that stay in each hidden layer."""
@@ -95,16 +92,6 @@ def random_head(
             layer.weight.abs_()
     maps = torch.randn(8, cells, 1, 1, generator=draw).relu()
     return record(nn.Sequential(*layers[:-1]), maps)
-
-
-def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
-    """Compare what backtracking finds from two classes, in networks of both tasks."""
-    return do(sweeps.plan(study, (), range(1 if is_small(study) else 5), {}, ())), {}
-
-
-def measure(job: Job) -> Row:
-    """Return `blindness` of the network of a job."""
-    return kept(job, blindness)
 
 
 def blindness(run: Run) -> Row:

@@ -22,6 +22,7 @@ from tinyvgg.backtracking import NAMED, Contrastive, Contribution, Rule, backtra
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import edges
 from tinyvgg.chapters.interventions import CAUSES, HALVES, LOWER, PARTS, UPPER, Outcomes, outcomes
+from tinyvgg.chapters.patching import by_gradient
 from tinyvgg.chapters.sanity import by_captum
 from tinyvgg.chapters.statistics import Estimate, Student, estimate, over_networks
 from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
@@ -29,7 +30,6 @@ from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
-from tinyvgg.network import dense_forward
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import track_features
 from tinyvgg.training import sweeps
@@ -92,12 +92,7 @@ def _unique(asked: Asked) -> Maps:
 
 def _patched(asked: Asked) -> Maps:
     """Mark the cells whose difference from the look-alike's, times the gradient, is largest."""
-    maps = asked.trace.maps.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = dense_forward(asked.trace.network, maps)[1]
-        own, other = (logits.gather(1, k[:, None]).sum() for k in (asked.answers, asked.against))
-        gradient = torch.autograd.grad(own - other, maps)[0]
-    scores = gradient * (asked.trace.maps - asked.others.maps)
+    scores = by_gradient(asked.trace, asked.others, asked.answers, asked.against)
     return _tracked(asked, top_pixels(scores, TOP))
 
 

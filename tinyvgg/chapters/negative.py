@@ -10,15 +10,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tinyvgg.backtracking import runner_up
-from tinyvgg.chapters import trials
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.network import dense_rest, first_sums
 from tinyvgg.repairs import margin, repair
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import rescore
-from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
-from tinyvgg.training.sweeps import Job, Row, plan
+from tinyvgg.training.sweeps import Row
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of cells that are suppressed in an image, against its runner-up."""
@@ -125,13 +123,3 @@ def attempts(run: Run) -> Row:
     half = torch.from_numpy(np.unique(who, return_inverse=True)[1] % 2 == 0)
     found = contrast(trace, labels) | told(trace, labels) | pruned(trace, labels, half)
     return {"images": len(labels), "errors": int((trace.predicted != labels).sum()), **found}
-
-
-def measure(job: Job) -> Row:
-    """Return what did not work on a trained network."""
-    return trials.kept(job, attempts)
-
-
-def trial(study: Study, do: trials.Do) -> tuple[list[Row], trials.Numbers]:
-    """Try what did not work on the networks of several seeds."""
-    return do(plan(study, (), range(1 if trials.is_small(study) else 5), {}, ())), {}

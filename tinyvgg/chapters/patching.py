@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.chapters import cases, style, trials
+from tinyvgg.chapters import cases, style
 from tinyvgg.contribution import contributions, top_pixels
-from tinyvgg.trace import Trace
+from tinyvgg.trace import Target, Trace
 from tinyvgg.tracking import rescore, track_features
-from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
-from tinyvgg.training.sweeps import Job, Row, plan
+from tinyvgg.training.sweeps import Row
 
 EIGHT = 8
 """Cells whose features are shown, and that take other values, too."""
@@ -24,10 +23,13 @@ Cells = Bool[Tensor, "n c h w"]
 Scores = Float[Tensor, "n c h w"]
 
 
-def by_gradient(trace: Trace, other: Trace) -> Scores:
-    """Score cells by the gradient of given logit minus the other's, times the maps' difference."""
+def by_gradient(trace: Trace, other: Trace, given: Target = None, against: Target = None) -> Scores:
+    """Score cells by the gradient of given logit minus the other's, times the maps' difference.
+
+    The classes are the two answers where none are given.
+    """
     apart = replace(trace, pooled=(*trace.pooled[:-1], trace.maps - other.maps))
-    return contributions(apart, None, against=other.predicted)
+    return contributions(apart, given, other.predicted if against is None else against)
 
 
 def rankings(pairs: cases.Pairs) -> dict[str, list[Scores]]:
@@ -112,13 +114,3 @@ def patches(run: Run) -> Row:
         found |= {"given": run.classes[best.predicted], "true": run.classes[best.true]}
         found |= {"pictures": {"images": run.faces.images[rows], "inks": np.stack(inks)}}
     return found
-
-
-def measure(job: Job) -> Row:
-    """Return what patching does to a trained network's errors."""
-    return trials.kept(job, patches)
-
-
-def trial(study: Study, do: trials.Do) -> tuple[list[Row], trials.Numbers]:
-    """Patch the errors of the networks of several seeds."""
-    return do(plan(study, (), range(1 if trials.is_small(study) else 10), {}, ())), {}

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -113,10 +114,13 @@ def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 
 
 TRIALS: Mapping[str, Trial] = {"P2": optimisers, "P3": depth, "P4": layers}
-MODULES: Mapping[str, str] = {
-    "W1": "augmentation",
-    **{name: name for name in ("causes", "blindness", "patching", "sanity", "negative")},
+ANALYSES: Mapping[str, tuple[str, int]] = {
+    "blindness": ("blindness", 5),
+    "patching": ("patches", 10),
+    "negative": ("attempts", 5),
 }
+"""Trials that are a function of each network, in the module of their name, and how many seeds."""
+MODULES: Mapping[str, str] = {"W1": "augmentation", "causes": "causes", "sanity": "sanity"}
 """Trials that have a module of their own, with functions `trial` and `measure`."""
 
 
@@ -191,6 +195,16 @@ def kept(job: Job, compute: Callable[[Run], Row]) -> Row:
         return {**about, **row, "pictures": pictures}
 
 
+def analyse(name: str, job: Job) -> Row:
+    """Return what the trial of a name computes of the network of a job."""
+    return kept(job, getattr(import_module(f"tinyvgg.chapters.{name}"), ANALYSES[name][0]))
+
+
+def analysis(seeds: int, study: Study, do: Do) -> tuple[list[Row], Numbers]:
+    """Do the same with the networks of all tasks and some seeds."""
+    return do(sweeps.plan(study, (), range(1 if is_small(study) else seeds), {}, ())), {}
+
+
 def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """Return the deconvolution of the last maps through layers of any kind.
 
@@ -261,7 +275,10 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     """
     count = workers or synthfaces.cores()
     own: Any = import_module(f"tinyvgg.chapters.{MODULES[name]}") if name in MODULES else None
-    trial, measured = (own.trial, own.measure) if own else (TRIALS[name], measure)
+    trial: Any = own.trial if own else TRIALS.get(name)
+    measured: Any = own.measure if own else measure
+    if name in ANALYSES:
+        trial, measured = partial(analysis, ANALYSES[name][1]), partial(analyse, name)
     say, minutes = getattr(own, "forecast", sweeps.forecast), getattr(own, "MINUTES", 0)
     then = f"; to measure each takes about {minutes} minutes more" if minutes else ""
 
