@@ -163,8 +163,7 @@ whole(table(lambda change, parts: str(change.most[parts].max())))
 #
 # The next cell shows the same face under sliders that add up: more actions, all lamps, every angle
 # and all subjects. It renders what you ask for, so it needs a running kernel; open this notebook in
-# JupyterLab to use it. The second picture is the difference from the shot that it began with, until
-# you compare with another one.
+# JupyterLab to use it. The second picture is the difference from the shot that it began with.
 
 # %% tags=["remove-output"]
 studio = FaceStudio(shot)

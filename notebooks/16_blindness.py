@@ -30,9 +30,9 @@ import torch
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.backtracking import Literal
+from tinyvgg.backtracking import Literal, Strongest
 from tinyvgg.chapters import style
-from tinyvgg.chapters.blindness import KEPT, Strongest, compare, random_head
+from tinyvgg.chapters.blindness import KEPT, compare, random_head
 from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study

@@ -162,3 +162,18 @@ def quantus_explain(
     made = kind(model, **known).attribute(images, torch.as_tensor(targets))  # type: ignore[call-arg]
     attributions: Float[np.ndarray, "n c h w"] = made.cpu().numpy()
     return attributions
+
+
+class Margin(nn.Module):
+    """A network with one output: the logit of one class of each image minus that of another."""
+
+    def __init__(self, model: nn.Module, own: Int[Tensor, "n"], other: Int[Tensor, "n"]) -> None:
+        super().__init__()
+        self.model, self.own, self.other = model, own, other
+
+    def forward(self, images: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m 1"]:
+        """Return the margins of the images, which may be there several times, one after another."""
+        logits, times = self.model(images), len(images) // len(self.own)
+        own, other = (logits.gather(1, k.repeat(times)[:, None]) for k in (self.own, self.other))
+        margin: Tensor = own - other
+        return margin

@@ -84,6 +84,34 @@ class Literal(Stepwise):
 
 
 @dataclass(frozen=True)
+class Strongest(Literal):
+    """Algorithm 1, but of each hidden layer only the `most` neurons with the largest products.
+
+    With few of them it does see the class.
+    """
+
+    most: int = 1
+
+    def step(
+        self,
+        activations: Float[Tensor, "n r"],
+        weight: Float[Tensor, "i r"],
+        above: Bool[Tensor, "n i"],
+        last: bool,
+    ) -> Bool[Tensor, "n r"]:
+        """Return the neurons kept below those of `above`; in the last step all that are found."""
+        found = super().step(activations, weight, above, last)
+        if last:
+            return found
+        products, every = Products(weight), torch.arange(weight.shape[1])
+        largest = torch.zeros_like(activations)
+        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
+            largest[image] = products.of(activation, selected).largest(every)
+        scores = torch.where(found, largest, 0)
+        return top_pixels(scores[:, :, None, None], self.most).flatten(1)
+
+
+@dataclass(frozen=True)
 class Cutoff(Stepwise):
     """The rule of the paper's published code: Algorithm 1, with a cutoff in the last step only.
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -277,9 +278,14 @@ def audit(method: str, profile: str, faces: str, seeds: str) -> None:
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.settings import parse_seeds
 
+    module, _, name = method.partition(":")
     sys.path.insert(0, "")
-    causes.load_method(method)
-    click.echo(causes.audit(open_study(profile, faces), parse_seeds(seeds), method).to_string())
+    try:
+        function = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"method {method!r} is not a function that is there ({error})") from None
+    study, numbers = open_study(profile, faces), parse_seeds(seeds)
+    click.echo(causes.audit(study, numbers, method, function).to_string())
 
 
 @cli.command()

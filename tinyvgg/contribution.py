@@ -1,5 +1,7 @@
 """The exact contribution of each pixel to a logit: the yardstick of every rule."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -26,6 +28,18 @@ def contributions(
         UserError: a target out of range or of another length than the trace.
     """
     return layer_contributions(trace, target, against)[0].reshape(trace.maps.shape)
+
+
+def patch_effects(
+    trace: Trace, other: Trace, target: Target = None, against: Target = None
+) -> Float[Tensor, "n c h w"]:
+    """Return how much each pixel lowers a margin, to first order, if it takes another's value.
+
+    It is the difference of the maps times the gradient of the logit of the target, the predicted
+    class where it is None, minus that of another class, by default the other image's answer.
+    """
+    apart = replace(trace, pooled=(*trace.pooled[:-1], trace.maps - other.maps))
+    return contributions(apart, target, other.predicted if against is None else against)
 
 
 @torch.no_grad()

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.helpers import loops, small
-from tinyvgg.backtracking import NAMED, Literal, backtrack
+from tinyvgg.backtracking import NAMED, Literal, Strongest, backtrack
 from tinyvgg.chapters import blindness
-from tinyvgg.chapters.blindness import KEPT, Strongest, compare, expected_overlap, random_head
+from tinyvgg.chapters.blindness import KEPT, compare, expected_overlap, random_head
 
 
 def slowly(activations, weights, k, most):

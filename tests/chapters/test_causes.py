@@ -151,18 +151,14 @@ def test_a_method_that_is_not_there_is_refused_by_name(name):
 def test_a_method_of_ones_own_is_scored_beside_a_random_map(few, monkeypatch):
     run, row, _ = few
     monkeypatch.setattr(causes, "kept", lambda job, compute: row)
-    monkeypatch.setattr(causes, "import_module", lambda name: causes)
-    mine = lambda model, images, answers: images.abs()  # noqa: E731
-    monkeypatch.setattr(causes, "mine", mine, raising=False)
-    monkeypatch.setattr(causes, "less", lambda *asked: torch.zeros(2, 3), raising=False)
 
     study = open_study("smoke", "synthetic", progress=False)
     vars(study)["faces"] = run.faces
     monkeypatch.setattr(Study, "run", lambda study, task: run)
-    table = causes.audit(study, [0, 1], "here:mine")
+    table = causes.audit(study, [0, 1], "here:mine", lambda model, images, answers: images.abs())
     assert list(table.index) == ["here:mine", "random", causes.MEAN_MASK]
     with pytest.raises(UserError, match=r"'here:less' returned maps of \(2, 3\)"):
-        causes.audit(study, [0], "here:less")
+        causes.audit(study, [0], "here:less", lambda *asked: torch.zeros(2, 3))
 
 
 @pytest.fixture(scope="module")

@@ -128,24 +128,17 @@ def test_sliders_are_interventions_that_add_up(live):
 
 def test_an_expression_moves_the_sliders_and_a_slider_takes_its_name_away(live):
     live.sliders["gaze"].value = 20
-    live.emotions["whole"].value = "surprised"
+    live.expression.value = "surprised"
     as_in_set = face_spec(1, "surprised").expression
     assert live.spec.expression.actions["browInnerUp"] == as_in_set.actions["browInnerUp"]
     assert live.sliders["jawOpen"].value == pytest.approx(as_in_set.actions["jawOpen"])
     assert live.spec.expression.gaze_yaw == 20
     before = live.spec
     live.sliders["dome"].value = 0.5
-    assert live.emotions["whole"].value == ""
+    assert live.expression.value == ""
     assert live.spec == intervene(before, light=Light(dome=0.5))
-    live.emotions["whole"].value = "surprised"
-    assert live.emotions["whole"].value == "surprised"
-
-
-def test_halves_of_the_face_follow_their_own_lists(live):
-    live.emotions["upper"].value = "fearful"
-    live.emotions["lower"].value = "happy"
-    assert live.spec == intervene(intervene(SPEC, upper="fearful"), lower="happy")
-    assert live.emotions["upper"].value == ""
+    live.expression.value = "surprised"
+    assert live.expression.value == "surprised"
 
 
 def test_another_subject_does_and_is_lit_as_the_one_before(live):
@@ -157,7 +150,7 @@ def test_another_subject_does_and_is_lit_as_the_one_before(live):
     assert repr(live) == "FaceStudio of subject 9"
 
 
-def test_the_second_picture_is_the_difference_or_the_parts(live):
+def test_the_second_picture_is_the_difference_from_the_first_shot(live):
     live.sliders["jawOpen"].value = 0.7
     seen = see(live.spec, SIZE)
     change = compare(see(SPEC, SIZE), seen)
@@ -165,21 +158,6 @@ def test_the_second_picture_is_the_difference_or_the_parts(live):
     np.testing.assert_array_equal(shown(live.pictures[1]), difference)
     assert f"{change.equal:.1%} of all pixels are the same" in live.sentence.value
     assert f"differs by {change.most.max()} of 255 levels" in live.sentence.value
-    live.view.value = "parts"
-    expected = own_face.parts_picture(live.image, seen.parts)
-    np.testing.assert_array_equal(shown(live.pictures[1]), expected)
-
-
-def test_what_is_compared_with_can_be_chosen_and_gone_back_to(live):
-    live.sliders["jawOpen"].value = 0.7
-    chosen = live.spec
-    live.pinning.click()
-    assert "100.0% of all pixels" in live.sentence.value
-    live.sliders["jawOpen"].value = 0.1
-    assert "100.0% of all pixels" not in live.sentence.value
-    live.back.click()
-    assert live.spec == chosen
-    assert live.sliders["jawOpen"].value == pytest.approx(0.7)
 
 
 def test_any_shot_can_be_shown_and_keeps_what_has_no_slider(live):

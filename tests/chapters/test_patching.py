@@ -8,6 +8,7 @@ import torch
 from tests.helpers import small
 from tinyvgg.chapters import patching
 from tinyvgg.chapters.cases import by_pair, pixel_sets, suppression_table
+from tinyvgg.contribution import patch_effects
 from tinyvgg.network import dense_forward, head
 from tinyvgg.trace import record
 
@@ -33,7 +34,7 @@ def test_the_score_is_the_gradient_of_both_logits_difference_times_that_of_the_m
     (gradient,) = torch.autograd.grad(given - against, maps)
     expected = gradient * (trace.maps - other.maps)
     assert expected.any()
-    torch.testing.assert_close(patching.by_gradient(trace, other), expected)
+    torch.testing.assert_close(patch_effects(trace, other), expected)
 
 
 def test_curves_are_what_patching_one_cell_after_the_other_does(pairs):
@@ -79,7 +80,7 @@ def test_a_row_has_curves_controls_and_the_pictures_of_an_error_that_is_repaired
     row = patching.patches(run)
     assert (row["pairs"], row["cells"]) == (len(pairs), pairs.wrong.maps[0].numel())
     assert {values[-1] for values in row["curves"].values()} == {1}
-    eight = patching.by_gradient(pairs.right, pairs.wrong)
+    eight = patch_effects(pairs.right, pairs.wrong)
     taken = torch.tensor(slowly(pairs.right, pairs.wrong, eight, patching.EIGHT))
     expected = float((taken == pairs.wrong.predicted).double().mean())
     assert row["curves"]["back"][3] == pytest.approx(expected)

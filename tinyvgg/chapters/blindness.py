@@ -1,42 +1,20 @@
 """Chapter 16: why what backtracking finds does not depend on the class, as arithmetic of signs."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tinyvgg.backtracking import NAMED, Literal, Rule, backtrack
+from tinyvgg.backtracking import NAMED, Literal, Rule, Strongest, backtrack
 from tinyvgg.chapters.backtracking import PIXELS, by_layer, jaccard, random_classes
 from tinyvgg.chapters.statistics import estimate
-from tinyvgg.contribution import top_pixels
-from tinyvgg.edges import Products
 from tinyvgg.trace import Trace, record
 from tinyvgg.training.runs import Run
 from tinyvgg.training.sweeps import Row
 
 KEPT = (1, 2, 4, 8, 16, 32)
 """The most neurons that stay in each hidden layer."""
-
-
-@dataclass(frozen=True)
-class Strongest(Literal):
-    """Algorithm 1, but of each hidden layer only the `most` neurons with the largest products."""
-
-    most: int = 1
-
-    def step(self, activations: Tensor, weight: Tensor, above: Tensor, last: bool) -> Tensor:
-        """Return the neurons kept below those of `above`; in the last step all that are found."""
-        found = super().step(activations, weight, above, last)
-        if last:
-            return found
-        products, every = Products(weight), torch.arange(weight.shape[1])
-        largest = torch.zeros_like(activations)
-        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            largest[image] = products.of(activation, selected).largest(every)
-        scores = torch.where(found, largest, 0)
-        return top_pixels(scores[:, :, None, None], self.most).flatten(1)
 
 
 def expected_overlap(wrong: float, first: Any, second: Any, either: Any) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib import import_module
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,15 +17,15 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
+from tinyvgg.attribution import Margin
 from tinyvgg.backtracking import NAMED, Contrastive, Contribution, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import edges
 from tinyvgg.chapters.interventions import CAUSES, HALVES, LOWER, PARTS, UPPER, Outcomes, outcomes
-from tinyvgg.chapters.patching import by_gradient
 from tinyvgg.chapters.sanity import by_captum
 from tinyvgg.chapters.statistics import Estimate, Student, estimate, over_networks
 from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
-from tinyvgg.contribution import top_pixels
+from tinyvgg.contribution import patch_effects, top_pixels
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
@@ -65,6 +64,8 @@ class Asked:
 
 Maps: TypeAlias = Float[Tensor, "n y x"]
 Method: TypeAlias = Callable[[Asked], Maps]
+Function: TypeAlias = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""Of a model, images and answers: maps of the images, (n, h, w) or (n, channels, h, w)."""
 
 
 def _tracked(asked: Asked, pixels: Bool[Tensor, "n c h w"]) -> Maps:
@@ -92,23 +93,8 @@ def _unique(asked: Asked) -> Maps:
 
 def _patched(asked: Asked) -> Maps:
     """Mark the cells whose difference from the look-alike's, times the gradient, is largest."""
-    scores = by_gradient(asked.trace, asked.others, asked.answers, asked.against)
+    scores = patch_effects(asked.trace, asked.others, asked.answers, asked.against)
     return _tracked(asked, top_pixels(scores, TOP))
-
-
-class Margin(nn.Module):
-    """A network with one output: the logit of one class of each image minus that of another."""
-
-    def __init__(self, model: nn.Module, own: Int[Tensor, "n"], other: Int[Tensor, "n"]) -> None:
-        super().__init__()
-        self.model, self.own, self.other = model, own, other
-
-    def forward(self, images: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m 1"]:
-        """Return the margins of the images, which may be there several times, one after another."""
-        logits, times = self.model(images), len(images) // len(self.own)
-        own, other = (logits.gather(1, k.repeat(times)[:, None]) for k in (self.own, self.other))
-        margin: Tensor = own - other
-        return margin
 
 
 def _captum(name: str, asked: Asked) -> Maps:
@@ -296,34 +282,18 @@ def _by_subject(values: Float[np.ndarray, "n"], subjects: np.ndarray) -> Estimat
     return Estimate(float(known.mean()), estimate(of).error)
 
 
-def load_method(name: str) -> Method:
-    """Return a user's function ``MODULE:FUNCTION`` of model, images and classes as a method.
-
-    It returns maps of the images, (n, h, w) or (n, channels, h, w).
-
-    Raises:
-        UserError: there is no such function.
-    """
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"method {name!r} is not MODULE:FUNCTION that is there ({error})") from None
+def audit(study: Study, seeds: Sequence[int], name: str, function: Function) -> pd.DataFrame:
+    """Score a user's function on the networks of some seeds beside a random map, as text."""
 
     def method(asked: Asked) -> Maps:
-        maps = torch.as_tensor(found(asked.model, asked.trace.images.clone(), asked.answers))
+        maps = torch.as_tensor(function(asked.model, asked.trace.images.clone(), asked.answers))
         drawn = style.strength(maps) if maps.ndim == 4 else maps
-        if drawn.shape != asked.trace.images[:, 0].shape:
-            wanted = tuple(asked.trace.images[:, 0].shape)
+        wanted = tuple(asked.trace.images[:, 0].shape)
+        if drawn.shape != wanted:
             raise UserError(f"method {name!r} returned maps of {tuple(maps.shape)}, not {wanted}")
         return drawn
 
-    return method
-
-
-def audit(study: Study, seeds: Sequence[int], name: str) -> pd.DataFrame:
-    """Score a user's function on the networks of some seeds beside a random map, as text."""
-    methods, found = {name: load_method(name), "random": METHODS["random"]}, []
+    methods, found = {name: method, "random": METHODS["random"]}, list[Row]()
     for job in sweeps.plan(study, ["emotion"], seeds, {}, ()):
         known = kept(job, outcomes)
         run = study.varied(job.seed, {}).run(job.task)

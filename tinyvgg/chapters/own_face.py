@@ -356,46 +356,38 @@ def _packed(layers: Iterable[UInt8[np.ndarray, "4 s s"]]) -> str:
 
 
 _WIDE: Any = {"style": {"description_width": "11em"}, "layout": {"width": "340px"}}
-_EXPRESSIONS: Mapping[str, Callable[[Shot, str], Shot]] = {
-    "whole": express,
-    "upper": lambda spec, emotion: synthfaces.intervene(spec, upper=emotion),
-    "lower": lambda spec, emotion: synthfaces.intervene(spec, lower=emotion),
-}
+_SQUARE = {"width": "240px", "height": "240px", "margin": "0 2em 0.5em 0"}
 
 
 class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
     """A synthetic face under sliders for actions, gaze, head, light and camera.
 
     Every control is one call of `synthfaces.intervene`, and all of them add up. The shot that is
-    shown is `spec`, to go on with in code; it is compared with the first one, or with a pinned one.
+    shown is `spec`, to go on with in code; beside it is the difference from the first one.
     """
 
     def __init__(self, spec: Shot | None = None, size: int = 192) -> None:
         self._size, self._muted = size, False
-        self._seen = self._start = see(spec or Shot(synthfaces.SUBJECTS[0]), size)
+        self._seen = self._first = see(spec or Shot(synthfaces.SUBJECTS[0]), size)
         self._readers: list[tuple[Any, Callable[[Shot], Any]]] = []
+        people = [(title(number), number) for number in synthfaces.SUBJECTS]
+        moods = [("(as the sliders say)", ""), *((name, name) for name in synthfaces.EMOTIONS)]
         self.subject = self._bind(
-            _list("subject", [(title(number), number) for number in synthfaces.SUBJECTS]),
+            ipywidgets.Dropdown(options=people, description="subject", **_WIDE),
             lambda spec, number: replace(spec, subject=number),
             lambda spec: spec.subject,
         )
-        moods = [("(as the sliders say)", ""), *((name, name) for name in synthfaces.EMOTIONS)]
-        self.emotions = {
-            where: self._bind(_list(f"{where} face", moods), change, lambda _: "")
-            for where, change in _EXPRESSIONS.items()
-        }
+        faces = ipywidgets.Dropdown(options=moods, description="expression", **_WIDE)
+        self.expression = self._bind(faces, express, lambda _: "")
         self.sliders = {name: self._slider(cause) for name, cause in CAUSES.items()}
-        views, narrow = ("difference", "parts"), {"button_width": "7em"}
-        self.view = ipywidgets.ToggleButtons(options=views, style=narrow)
-        self.view.observe(lambda _: self._draw(), names="value")
-        self.pinning = ipywidgets.Button(description="Compare with this")
-        self.pinning.on_click(lambda _: self.pin())
-        self.back = ipywidgets.Button(description="Back")
-        self.back.on_click(lambda _: self.show(self._start.spec))
-        self.pictures = [_picture(), _picture()]
+        self.pictures = [ipywidgets.Image(format="png", layout=_SQUARE) for _ in range(2)]
         self.sentence = ipywidgets.HTML()
-        super().__init__(self._arranged(), layout={"max_width": "720px"})
-        self._draw()
+        controls = [self.subject, self.expression, *self.sliders.values()]
+        columns = [controls[: len(controls) // 2], controls[len(controls) // 2 :]]
+        rows = [self.pictures, [ipywidgets.VBox(column) for column in columns]]
+        first, last = (ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in rows)
+        super().__init__([first, self.sentence, last], layout={"max_width": "720px"})
+        self.show(self.spec)
 
     def __repr__(self) -> str:
         return f"FaceStudio of subject {self.spec.subject}"
@@ -414,11 +406,6 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         """Show another shot; the controls follow."""
         self._change(lambda: spec)
 
-    def pin(self) -> None:
-        """Compare with the shown image from now on."""
-        self._start = self._seen
-        self._draw()
-
     def _change(self, wanted: Callable[[], Shot], used: Any = None) -> None:
         """Show a shot, and let all controls but the used one follow; say so if there is none."""
         try:
@@ -430,18 +417,13 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
             if control is not used:
                 control.value = read(self.spec)
         self._muted = False
-        self._draw()
-        self.sentence.value = fault or self.sentence.value
-
-    def _draw(self) -> None:
-        change = compare(self._start, self._seen)
-        parts = parts_picture(self._seen.image, self._seen.parts)
-        second = parts if self.view.value == "parts" else difference_picture(change.levels)
-        for widget, pixels in zip(self.pictures, (self._seen.image, second), strict=True):
+        change = compare(self._first, self._seen)
+        drawn = self.image, difference_picture(change.levels)
+        for widget, pixels in zip(self.pictures, drawn, strict=True):
             widget.value = style.png(pixels)
-        self.sentence.value = (
-            f"{change.equal:.1%} of all pixels are the same to the byte as in the shot compared "
-            f"with; the most different one differs by {change.most.max()} of 255 levels."
+        self.sentence.value = fault or (
+            f"{change.equal:.1%} of all pixels are the same to the byte as in the first shot; the "
+            f"most different one differs by {change.most.max()} of 255 levels."
         )
 
     def _bind(
@@ -464,25 +446,3 @@ class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
         about |= {"readout_format": ".0f" if cause.step >= 1 else ".2f", **_WIDE}
         slider = ipywidgets.FloatSlider(min=low, max=high, **about)
         return self._bind(slider, cause.change, cause.read)
-
-    def _arranged(self) -> list[Any]:
-        column, sliders = ipywidgets.VBox, list(self.sliders.values())
-        half, (whole, upper, lower) = len(sliders) // 2, self.emotions.values()
-        first = column([self.pictures[0], _row(self.pinning, self.back)])
-        left = column([self.subject, whole, upper, *sliders[:half]])
-        right = column([lower, *sliders[half:]])
-        second = column([self.pictures[1], self.view])
-        return [_row(first, second), self.sentence, _row(left, right)]
-
-
-def _list(words: str, options: list[tuple[str, Any]]) -> Any:
-    return ipywidgets.Dropdown(options=options, description=words, **_WIDE)
-
-
-def _picture() -> Any:
-    layout = {"width": "240px", "height": "240px", "margin": "0 2em 0.5em 0"}
-    return ipywidgets.Image(format="png", layout=layout)
-
-
-def _row(*widgets: Any) -> Any:
-    return ipywidgets.HBox(widgets, layout={"flex_flow": "row wrap"})

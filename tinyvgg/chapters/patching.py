@@ -1,6 +1,5 @@
 """Chapter 17: cells of an error take the values of its look-alike, from one cell to all."""
 
-from dataclasses import replace
 from itertools import compress
 
 import numpy as np
@@ -9,27 +8,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg.chapters import cases, style
-from tinyvgg.contribution import contributions, top_pixels
-from tinyvgg.trace import Target, Trace
+from tinyvgg.contribution import patch_effects, top_pixels
+from tinyvgg.trace import Trace
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
 from tinyvgg.training.sweeps import Row
 
-EIGHT = 8
-"""Cells whose features are shown, and that take other values, too."""
-DRAWS = 5
+EIGHT, DRAWS = 8, 5
+"""Cells whose features are shown, and that take other values, too; draws at random."""
 CUTOFF = cases.RULES["cutoff"]
 Cells = Bool[Tensor, "n c h w"]
 Scores = Float[Tensor, "n c h w"]
-
-
-def by_gradient(trace: Trace, other: Trace, given: Target = None, against: Target = None) -> Scores:
-    """Score cells by the gradient of given logit minus the other's, times the maps' difference.
-
-    The classes are the two answers where none are given.
-    """
-    apart = replace(trace, pooled=(*trace.pooled[:-1], trace.maps - other.maps))
-    return contributions(apart, given, other.predicted if against is None else against)
 
 
 def rankings(pairs: cases.Pairs) -> dict[str, list[Scores]]:
@@ -41,7 +30,7 @@ def rankings(pairs: cases.Pairs) -> dict[str, list[Scores]]:
     maps, sets = pairs.wrong.maps, cases.pixel_sets(pairs, CUTOFF)
     apart, draw = (maps - pairs.right.maps).abs(), torch.Generator().manual_seed(0)
     return {
-        "gradient": [by_gradient(pairs.wrong, pairs.right)],
+        "gradient": [patch_effects(pairs.wrong, pairs.right)],
         "difference": [apart],
         "backtracking": [maps.double() / (1 + maps) + sets.wrong + sets.unique],
         "random": [(apart > 0) * torch.rand(maps.shape, generator=draw) for _ in range(DRAWS)],
@@ -95,9 +84,9 @@ def patches(run: Run) -> Row:
     wrong, right, other, labels = pairs.wrong, pairs.right, pairs.other, pairs.labels
     ranked = rankings(pairs)
     curves = {name: [curve(wrong, right, one) for one in drawn] for name, drawn in ranked.items()}
-    curves["back"] = [curve(right, wrong, by_gradient(right, wrong))]
+    curves["back"] = [curve(right, wrong, patch_effects(right, wrong))]
     third = (other.predicted != wrong.predicted) & (other.predicted != labels)
-    curves["third"] = [curve(wrong[third], other[third], by_gradient(wrong, other)[third])]
+    curves["third"] = [curve(wrong[third], other[third], patch_effects(wrong, other)[third])]
     eight = ranks(ranked["gradient"][0]) < EIGHT
     found = {
         "pairs": len(pairs),
