@@ -132,8 +132,8 @@ data.emotions_figure(study.faces)
 # ## What the crop changes
 #
 # The paper keeps the face alone, without hair and torso. The source `synthetic:crop=head` shows the
-# whole head before white, so that identity can be read from its outline. What that changes is told
-# where it matters, in {doc}`06_feature_tracking`.
+# whole head before white, so that identity can be read from its outline. What that changes is
+# shown where it matters, in {doc}`06_feature_tracking`.
 #
 # ## Two parts
 #

@@ -151,7 +151,7 @@ if "P3" in tables:
     display(Markdown(f"The plateau is left below {LEFT:.0%} of a constant answer's loss."))
 
 
-# %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the loss's gradient by the weights of each layer, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with three pairs of lines: those of He's weights are level, the others rise steeply from the first layer to the last"}}
+# %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the loss's gradient by the weights of each layer, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a pair of lines for each kind of initial weights"}}
 def gradient_norms(deep):
     networks = deep[["architecture", "task"]].drop_duplicates().itertuples(index=False)
     networks = list(networks)

@@ -82,7 +82,7 @@ if rows:
 # the lamps and the camera move; hair and skin are those of another subject.
 
 
-# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of dots for each cause: the halves of the face and the mouth flip most answers"}}
+# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of dots for each cause, with the mean and its interval"}}
 def flips_figure(rows):
     names = list(rows[0]["flips"])
     figure, axes = style.grid(1, 1, cell=style.WIDTH * 0.7, aspect=0.55)
@@ -106,7 +106,7 @@ flips_figure(rows) if rows else None
 # ## Three questions
 #
 # - **Which half?** Over the images in which exactly one half flips the answer: how well does the
-#   share of a map that lies on the upper half tell the two kinds apart (AUC)?
+#   share of a map that lies on the upper half separate the two kinds (AUC)?
 # - **Which part?** Brows, eyes, nose and cheeks, mouth: does more of the map lie on those parts that
 #   cost the answer more of its logit when they are put at rest (rank correlation)?
 # - **Which pixels?** Is the map stronger where the image changes with the half that flips the answer

@@ -157,5 +157,5 @@ whole(table.rename_axis(["task", "as many as", "chosen by"])) if tasks else None
 # - The look-alike brings the label with it: once all cells are patched every error is right. Only
 #   how early a curve rises says anything, and the controls show that a few cells move any image.
 # - Patched maps are a mixture of two images, which no image may have.
-# - Gradient × difference is told the true class. It explains an error afterwards and cannot correct
-#   one. The fair opponent of backtracking is the difference, which is told no class.
+# - Gradient × difference knows the true class. It explains an error afterwards and cannot correct
+#   one. The fair opponent of backtracking is the difference, which knows no class.

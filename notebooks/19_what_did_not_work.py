@@ -14,7 +14,7 @@
 # # What did not work
 #
 # A few cells undo most errors. Three uses of that come to mind. Does a network correct itself
-# if nobody tells it the true class? Do the cells betray an error? Are there cells that it does better
+# without knowing the true class? Do the cells betray an error? Are there cells that it does better
 # without? None of them works here.
 
 # %% tags=["parameters"]
@@ -110,7 +110,7 @@ whole(pd.DataFrame(table).rename_axis("means (95 % intervals over networks)")) i
 # least sure answers, as many as there are errors, does not help where more of them are right than
 # have the right runner-up.
 #
-# *Follows.* A repair that is not told the true class says which class is next, and no more.
+# *Follows.* A repair that does not know the true class finds the next class, and no more.
 
 
 # %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells suppressed in every image against its runner-up: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task: the curve of repaired errors is high from the first cell on; that of harmed right answers rises from nearly none to all"}}
@@ -144,7 +144,7 @@ lines(
 #
 # *Hoped.* An error falls over when few cells go; a right answer stands.
 #
-# *Came out.* The fewest cells that turn an answer into its runner-up (`tinyvgg.repairs`) tell errors,
+# *Came out.* The fewest cells that turn an answer into its runner-up (`tinyvgg.repairs`) detect errors,
 # but no better than the margin, the largest logit minus the next, which takes no search. The AUC is
 # the chance that of an error and a right answer the error has the lower value.
 #

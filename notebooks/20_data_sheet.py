@@ -86,9 +86,6 @@ sheet.everybody_figure(shown_faces, people)
 # it. The tones were meant to go from light to brown, as those of the database's groups do; they do
 # not go as far as humanity's.
 
-# %% mystnb={"figure": {"name": "fig-sheet-tones", "caption": "Skin of the synthetic subjects, one dot each in the colour of the skin, by group. Dotted lines part the classes of the individual typology angle."}, "image": {"alt": "Three rows of dots in skin colours from light, at the left, to light brown; one group lies to the right of the others"}}
-sheet.tones_figure(people)
-
 # %%
 tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
 tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")

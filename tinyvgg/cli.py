@@ -253,6 +253,9 @@ def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
     from tinyvgg.training.experiments import open_study
 
     if name == "size":
+        if faces != "synthetic":
+            way = "'tinyvgg reproduce --profile paper' takes any"
+            raise UserError(f"faces {faces!r} are not the synthetic ones of this record; {way}")
         study, table = open_study("paper", faces), files.build() / "seeds" / "paper.csv"
         if seeds.make_table(study, [study.seed], table, workers):
             return JOBS_FAILED

@@ -1,7 +1,5 @@
 """The exact contribution of each pixel to a logit: the yardstick of every rule."""
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -30,16 +28,19 @@ def contributions(
     return layer_contributions(trace, target, against)[0].reshape(trace.maps.shape)
 
 
+@torch.no_grad()
 def patch_effects(
     trace: Trace, other: Trace, target: Target = None, against: Target = None
 ) -> Float[Tensor, "n c h w"]:
     """Return how much each pixel lowers a margin, to first order, if it takes another's value.
 
-    It is the difference of the maps times the gradient of the logit of the target, the predicted
+    It is the difference of the pixels times the gradient of the logit of the target, the predicted
     class where it is None, minus that of another class, by default the other image's answer.
     """
-    apart = replace(trace, pooled=(*trace.pooled[:-1], trace.maps - other.maps))
-    return contributions(apart, target, other.predicted if against is None else against)
+    network, maps = trace.network, trace.maps
+    *_, gradient = _gradients(trace, target, other.predicted if against is None else against)
+    apart = network.pixels(maps) - network.pixels(other.maps)
+    return (apart * network.to_pixels(gradient, maps)).reshape(maps.shape)
 
 
 @torch.no_grad()
@@ -47,16 +48,21 @@ def layer_contributions(
     trace: Trace, target: Target = None, against: Target = None
 ) -> tuple[Float[Tensor, "n _"], ...]:
     """Return `contributions` of the pixels, flattened, and of the neurons of a_1, ..., a_n."""
-    *hidden, last = [layer.module.weight for layer in trace.network.dense]
-    gradient = last[check_target(trace, target)]
-    if against is not None:
-        gradient = gradient - last[check_target(trace, against)]
-    shares = []
-    for activations, weight in zip(reversed(trace.dense), reversed(hidden), strict=True):
-        shares.append(activations * gradient)
-        gradient = (gradient * (activations > 0)) @ weight
+    *hidden, gradient = _gradients(trace, target, against)
+    shares = [a * g for a, g in zip(reversed(trace.dense), hidden, strict=True)]
     pixels = trace.network.pixels(trace.maps) * trace.network.to_pixels(gradient, trace.maps)
     return (pixels, *reversed(shares))
+
+
+def _gradients(trace: Trace, target: Target, against: Target) -> list[Float[Tensor, "n _"]]:
+    """Return the gradient of a logit, minus another's, in a_n, ..., a_1 and what feeds a_1."""
+    *hidden, last = [layer.module.weight for layer in trace.network.dense]
+    found = [last[check_target(trace, target)]]
+    if against is not None:
+        found[0] = found[0] - last[check_target(trace, against)]
+    for activations, weight in zip(reversed(trace.dense), reversed(hidden), strict=True):
+        found.append((found[-1] * (activations > 0)) @ weight)
+    return found
 
 
 def top_pixels(

@@ -26,12 +26,16 @@ def results() -> Path:
 
 
 def measured(name: str) -> Any:
-    """Return the report that a maintainer's tool wrote to ``results/NAME.json``.
+    """Return the `report` that a maintainer's tool wrote to ``results/NAME.json``."""
+    return report(results() / f"{name}.json")
+
+
+def report(path: Path) -> Any:
+    """Return a committed report.
 
     Raises:
         UserError: if it is missing or damaged.
     """
-    path = results() / f"{name}.json"
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

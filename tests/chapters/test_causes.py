@@ -84,8 +84,7 @@ def test_every_method_returns_a_strength_for_each_pixel(few):
     scored = causes.scores(run, found, causes.METHODS)
     assert set(scored["half"]) == set(causes.METHODS)
     assert set(scored["pixel"]) == {*causes.METHODS, causes.MEAN_MASK}
-    for name, method in causes.METHODS.items():
-        maps = causes._maps(run, found, method)
+    for name, maps in causes._maps(run, found, causes.METHODS).items():
         assert maps.shape == (FEW, 16, 16), name
         assert (maps >= 0).all()
 

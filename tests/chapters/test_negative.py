@@ -54,7 +54,7 @@ def test_cells_against_the_runner_up_are_suppressed_one_after_the_other(trace, l
 
 
 def test_an_auc_counts_pairs_of_an_error_and_a_right_answer(trace, labels):
-    found, (values, order) = negative.told(trace, labels), trace.logits.topk(2, 1)
+    found, (values, order) = negative.detected(trace, labels), trace.logits.topk(2, 1)
     sizes = repair(trace, order[:, 1], budget=0).size
     error = order[:, 0] != labels
     for place, scores in enumerate((sizes, values[:, 0] - values[:, 1])):

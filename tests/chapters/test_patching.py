@@ -11,6 +11,7 @@ from tinyvgg.chapters.cases import by_pair, pixel_sets, suppression_table
 from tinyvgg.contribution import patch_effects
 from tinyvgg.network import dense_forward, head
 from tinyvgg.trace import record
+from tinyvgg.tracking import rescore
 
 
 def slowly(trace, other, scores, count):
@@ -35,6 +36,19 @@ def test_the_score_is_the_gradient_of_both_logits_difference_times_that_of_the_m
     expected = gradient * (trace.maps - other.maps)
     assert expected.any()
     torch.testing.assert_close(patch_effects(trace, other), expected)
+
+
+@pytest.mark.parametrize("behind", [torch.nn.Identity, torch.nn.ReLU])
+def test_a_network_linear_above_its_pixels_changes_by_the_sum_of_the_scores(behind):
+    torch.manual_seed(0)
+    body = [torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2)]
+    body += [torch.nn.ReLU()] if behind is torch.nn.ReLU else []
+    net = torch.nn.Sequential(*body, torch.nn.Flatten(), torch.nn.Linear(100, 3)).double().eval()
+    trace, other = (record(net, small.images(4, seed=seed)) for seed in (0, 2))
+    assert bool((trace.maps < 0).any())
+    scores, some = patch_effects(trace, other, 0, 1), torch.rand(trace.maps.shape) < 0.5
+    before, after = (z[:, 0] - z[:, 1] for z in (trace.logits, rescore(trace, some, other.maps)))
+    torch.testing.assert_close(before - after, (scores * some).flatten(1).sum(1))
 
 
 def test_curves_are_what_patching_one_cell_after_the_other_does(pairs):

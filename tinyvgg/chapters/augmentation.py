@@ -1,6 +1,5 @@
 """A network trained on while parts of its training images are erased (claim W1)."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from tinyvgg.training import checkpoints, sweeps
 from tinyvgg.training.batches import Resident
 from tinyvgg.training.experiments import Study, held, open_study
 from tinyvgg.training.loop import Parts, predict, train
-from tinyvgg.training.runs import Run, read_manifest
+from tinyvgg.training.runs import Run
 from tinyvgg.training.sweeps import Job, Row
 
 KINDS = ("none", "tracked", "contrastive", "parts", "moved", "rectangles", "fresh")
@@ -41,6 +40,8 @@ AREA, FILL = 0.1, 0.5
 """The share of their pixels that are erased, and the value that these get."""
 SMOOTHED = 1 / 16
 """The side of the squares over which ink is averaged, as a share of the image's."""
+VERSION = f"{EPOCHS}-{SHARE}-{AREA}-{FILL}-{SMOOTHED}"
+"""All that a training on depends on, apart from its network and its kind."""
 
 
 class Erasing(nn.Module):
@@ -124,29 +125,19 @@ def rendered(run: Run, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w 3
     return images
 
 
-def result(name: str, kind: str) -> Path:
-    """Return the path of what came of a network, by the name of its run."""
-    return files.build() / "augmented" / f"{name}-{kind}" / "result.json"
-
-
 def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
-    """Say how long the trainings that are left take, by the speed at which the networks learned."""
-    if not any(job.settings for job in jobs):
-        return sweeps.forecast(study, jobs, at_once)
-    left, seconds = 0, 0.0
-    for job in jobs:
-        experiment = study.varied(job.seed, {}).experiment(job.task)
-        if not result(experiment.name, dict(job.settings)["augmentation"]).exists():
-            known = read_manifest(experiment.folder, hashes=False)
-            left, seconds = left + 1, seconds + EPOCHS * known["seconds"] / known["last_epoch"]
-    said = f"{len(jobs)} networks to be trained on, {len(jobs) - left} of them done"
-    return f"{said}; the other {left} take about {seconds / at_once / 3600:.1f} hours"
+    """Say how long the trainings that are left take, and those of the networks they begin with."""
+    first = {job.seed: replace(job, settings=()) for job in jobs}
+    experiment = study.experiment(jobs[0].task)
+    images = EPOCHS * len(study.split(experiment.task).train)
+    hours = len(jobs) * images * sweeps.seconds_an_image(experiment) / at_once / 3600
+    then = f"{len(jobs)} trainings of {EPOCHS} epochs take about {hours:.1f} hours"
+    return f"{sweeps.forecast(study, list(first.values()), at_once)}; then {then}"
 
 
 def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train the networks for emotion on while parts of their images are erased (W1)."""
     task, seeds = study.tasks[-1], range(1 if is_small(study) else 5)
-    do(sweeps.plan(study, [task], seeds, {}, ()))
     known = study.faces.kind == SYNTHETIC
     kinds = [kind for kind in KINDS if known or kind not in RENDERED]
     networks = do(sweeps.plan(study, [task], seeds, {"augmentation": kinds}, ()))
@@ -157,22 +148,15 @@ def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 
 
 def measure(job: Job) -> Row:
-    """Train the network of a job on with its kind of augmentation, or read what came of it.
-
-    A job without a kind trains the network itself, which the others begin with.
-    """
+    """Train the network of a job, and train it on with its kind of augmentation."""
     torch.set_num_threads(1)
-    kind = dict(job.settings).get("augmentation")
+    kind, epochs = dict(job.settings)["augmentation"], 1 if job.profile == "smoke" else EPOCHS
     with sweeps.at_home(job.home):
         run = open_study(job.profile, job.faces, job.seed, False).run(job.task)
-        if kind is None:
-            return made_with(run)
-        path, epochs = result(run.name, kind), 1 if job.profile == "smoke" else EPOCHS
-        with held(path.parent):
-            if not path.exists():
-                files.write_text(path, json.dumps(_train(run, kind, path.parent, epochs)))
-                (path.parent / checkpoints.NAME).unlink(missing_ok=True)
-            found: Row = json.loads(path.read_text("utf-8"))
+        folder = files.build() / "augmented" / f"{run.name}-{kind}-{VERSION}"
+        with held(folder):
+            found = _train(run, kind, folder, epochs)
+            (folder / checkpoints.NAME).unlink(missing_ok=True)
         about = {"task": job.task, "seed": job.seed, "augmentation": kind, **made_with(run)}
         return {**about, "before": len(run.errors), **found}
 

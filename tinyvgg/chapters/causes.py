@@ -54,6 +54,7 @@ class Asked:
     answers: Int[Tensor, "n"]
     against: Int[Tensor, "n"]
     others: Trace  # of look-alikes of that class, or of the images where there are none
+    place: int = 0  # of the first image among all
 
     @cached_property
     def attributions(self) -> Mapping[str, Tensor]:
@@ -106,7 +107,7 @@ def _difference(asked: Asked) -> Maps:
 
 
 def _random(asked: Asked) -> Maps:
-    drawn = torch.Generator().manual_seed(len(asked.trace))
+    drawn = torch.Generator().manual_seed(asked.place)
     return torch.rand(asked.trace.images[:, 0].shape, generator=drawn)
 
 
@@ -168,7 +169,7 @@ def scores(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> Row:
     rows = run.split.test[found.places]
     answers = run.predicted[found.places]
     subjects = run.faces.index.table["subject"].to_numpy()[rows]
-    maps = {name: _maps(run, found, method) for name, method in methods.items()}
+    maps = _maps(run, found, methods)
     flips = found.logits[:, : len(HALVES)].argmax(2) != answers[:, None]
     maps[MEAN_MASK] = _mean_mask(run, found, flips)
     logits = run.logits[found.places].numpy()[np.arange(len(rows)), answers, None]
@@ -185,17 +186,21 @@ def scores(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> Row:
     return scored
 
 
-def _maps(run: Run, found: Outcomes, method: Method) -> Float[np.ndarray, "n h w"]:
-    drawn, rows = [], run.split.test[found.places]
+def _maps(
+    run: Run, found: Outcomes, methods: Mapping[str, Method]
+) -> dict[str, Float[np.ndarray, "n h w"]]:
+    drawn, rows = dict[str, list[Any]](), run.split.test[found.places]
     for start in range(0, len(rows), 2 * sweeps.BATCH):
         some = slice(start, start + 2 * sweeps.BATCH)
         others = np.where(found.lookalikes[some] < 0, rows[some], found.lookalikes[some])
         traces = [record(run.model, run.tensor(each)) for each in (rows[some], others)]
         answers = torch.from_numpy(run.predicted[found.places[some]])
         against = torch.from_numpy(found.against[some])
-        asked = Asked(run.model, traces[0], answers, against, traces[1])
-        drawn.append(method(asked).detach().double().abs().numpy())
-    return np.concatenate(drawn)
+        asked = Asked(run.model, traces[0], answers, against, traces[1], start)
+        for name, method in methods.items():
+            maps = method(asked).detach().double().abs().numpy()
+            drawn.setdefault(name, []).append(maps)
+    return {name: np.concatenate(maps) for name, maps in drawn.items()}
 
 
 def _mean_mask(

@@ -539,34 +539,6 @@ def _skins(people: pd.DataFrame) -> Float[np.ndarray, "n 3"]:
 
 
 @style.styled()
-def tones_figure(people: pd.DataFrame) -> Figure:
-    """Draw the typology angle of each subject's skin by group, in the colour of the skin."""
-    groups = sorted(people["group"].unique())
-    figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=0.26)
-    axis: Axes = axes[0, 0]
-    for place, group in enumerate(groups):
-        mine = people[people["group"] == group]
-        spread = np.resize([-0.18, 0.0, 0.18], len(mine))
-        axis.scatter(
-            mine["angle"], place + spread, c=_skins(mine), s=70, edgecolor=style.GRAY, linewidth=0.4
-        )
-    axis.set_yticks(range(len(groups)), groups)
-    low, high = people["angle"].min() - 4, people["angle"].max() + 4
-    axis.set(xlim=(high, low), ylim=(len(groups) - 0.4, -0.6), xlabel="individual typology angle")
-    axis.xaxis.set_major_formatter("{x:.0f}°")
-    upper = high
-    for name, border in SKIN_CLASSES.items():
-        inner = max(border, low)
-        if inner < upper:
-            axis.text((upper + inner) / 2, -0.75, name, ha="center", fontsize=8, color=style.GRAY)
-        if low < border < high:
-            axis.axvline(border, color=style.GRAY, linewidth=0.8, linestyle=":")
-        upper = min(upper, border)
-    axis.tick_params(axis="y", length=0)
-    return figure
-
-
-@style.styled()
 def portraits_figure(subjects: Sequence[int], column: str, values: Sequence[Any]) -> Figure:
     """Draw subjects (rows), neutral and from the front but for a column's values (columns)."""
     usual = {"emotion": "neutral", "gaze": "frontal", "angle": 90}

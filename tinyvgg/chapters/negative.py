@@ -21,7 +21,7 @@ from tinyvgg.training.sweeps import Row
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of cells that are suppressed in an image, against its runner-up."""
 RIGHT = 500
-"""Right answers, at most, that errors are told from: every so many of all."""
+"""Right answers, at most, that errors are compared with: every so many of all."""
 STEPS = {"cells": 16, "maps": 8}
 """How many cells, by position, or whole maps are suppressed in all images."""
 TRIED = 8
@@ -59,8 +59,8 @@ def contrast(trace: Trace, labels: Labels) -> Row:
     }
 
 
-def told(trace: Trace, labels: Labels) -> Row:
-    """Return how well errors are told by the fewest cells that flip them, and by the margin.
+def detected(trace: Trace, labels: Labels) -> Row:
+    """Return how well the fewest cells that flip an answer detect errors, and how the margin does.
 
     An answer is flipped once it is its runner-up. ``auc``, of both, says how often an error has the
     lower value of the two; ``flips`` are the median numbers of cells of errors and right answers.
@@ -121,5 +121,5 @@ def attempts(run: Run) -> Row:
     index = run.faces.index
     who = index.table["subject"].to_numpy()[rows] if index.has("subject") else rows
     half = torch.from_numpy(np.unique(who, return_inverse=True)[1] % 2 == 0)
-    found = contrast(trace, labels) | told(trace, labels) | pruned(trace, labels, half)
+    found = contrast(trace, labels) | detected(trace, labels) | pruned(trace, labels, half)
     return {"images": len(labels), "errors": int((trace.predicted != labels).sum()), **found}

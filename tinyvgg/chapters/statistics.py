@@ -1,6 +1,5 @@
 """Counts and rates with their uncertainty, digests of sets, and the numbers of networks."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -289,7 +288,7 @@ def trial_records(profile: str, fingerprint: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for folder in (files.results(), files.build()):
         for path in sorted((folder / "trials").glob("*.json")):
-            record = json.loads(path.read_text("utf-8"))
+            record = files.report(path)
             if (record["profile"], record["fingerprint"]) == (profile, fingerprint):
                 found.setdefault(record["trial"], {**record, "path": path})
     return found

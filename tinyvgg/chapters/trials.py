@@ -1,6 +1,7 @@
 """Chapter 13: claims that take networks of their own, and the trials that train and measure these.
 
-Whatever interrupts a trial, the same call goes on from there.
+Whatever interrupts a trial, the same call goes on from there. What was measured of a network that
+a claim takes is kept beside the record, to be committed: another machine goes on with the next one.
 """
 
 import inspect
@@ -13,6 +14,7 @@ from functools import partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,7 +31,7 @@ from tinyvgg.faces.sources import SYNTHETIC, parse_source, synthfaces
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.runs import Run, as_json
-from tinyvgg.training.settings import RECORDED, Recipe
+from tinyvgg.training.settings import DEFAULTS, RECORDED, Recipe
 from tinyvgg.training.sweeps import Job, Row
 
 Do: TypeAlias = Callable[[Sequence[Job]], list[Row]]
@@ -177,22 +179,36 @@ def kept(job: Job, compute: Callable[[Run], Row]) -> Row:
     ``pictures`` of a row may be arrays, by their names; all else is plain data.
     """
     torch.set_num_threads(1)
-    code = inspect.getsource(sys.modules[compute.__module__])
-    digest = sha256(code.encode()).hexdigest()[:8]
+    digest = _digest(sys.modules[compute.__module__])
     with sweeps.at_home(job.home):
         run = open_study(job.profile, job.faces, job.seed, False).run(job.task)
         path = files.build() / "trials" / f"{compute.__name__}-{run.name}-{digest}.npz"
         if not path.exists():
             started = time.perf_counter()
             row = compute(run)
-            drawn = row.pop("pictures", {})
-            plain = json.dumps({**row, "seconds": time.perf_counter() - started})
-            files.write_whole(path, lambda to: np.savez_compressed(to, row=plain, **drawn))
-        with np.load(path) as stored:
-            pictures = {name: stored[name] for name in stored.files if name != "row"}
-            row = json.loads(str(stored["row"]))
-        about = {"task": job.task, "seed": job.seed, **made_with(run)}
-        return {**about, **row, "pictures": pictures}
+            _write(path, {**row, "seconds": time.perf_counter() - started})
+        return {"task": job.task, "seed": job.seed, **made_with(run), **_read(path)}
+
+
+def _digest(module: ModuleType) -> str:
+    """Return a hash of the code of a module and of those of tinyvgg that it takes names from."""
+    found = vars(module).values()
+    names = {x.__name__ if inspect.ismodule(x) else getattr(x, "__module__", "") for x in found}
+    own = sorted(name for name in {*names, module.__name__} if str(name).startswith("tinyvgg"))
+    code = "".join(inspect.getsource(sys.modules[name]) for name in own)
+    return sha256(code.encode()).hexdigest()[:8]
+
+
+def _write(path: Path, row: Row) -> None:
+    drawn = row.get("pictures", {})
+    plain = json.dumps({name: value for name, value in row.items() if name != "pictures"})
+    files.write_whole(path, lambda to: np.savez_compressed(to, row=plain, **drawn))
+
+
+def _read(path: Path) -> Row:
+    with np.load(path) as stored:
+        pictures = {name: stored[name] for name in stored.files if name != "row"}
+        return {**json.loads(str(stored["row"])), "pictures": pictures}
 
 
 def analyse(name: str, job: Job) -> Row:
@@ -265,10 +281,19 @@ def path_of(name: str, study: Study) -> Path:
     return folder / "trials" / f"{own}.json"
 
 
+def name_of(study: Study, job: Job, own: Any = None) -> str:
+    """Return the file name of what a trial measures of a network: by all that it depends on."""
+    settings, given = {k: v for k, v in job.settings if k in DEFAULTS}, dict(job.settings)
+    network = study.varied(job.seed, settings).experiment(job.task).name
+    others = [f"{value}-{own.VERSION}" for key, value in given.items() if key not in DEFAULTS]
+    return "-".join([network, *others]) + ".npz"
+
+
 def make(name: str, study: Study, workers: int | None = None) -> Path:
     """Run a trial, say before each part how long it takes, and write its record.
 
-    Pictures are kept of the networks of the first seed.
+    What an earlier call measured for a claim is read from the record's folder. Pictures are kept of
+    the networks of the first seed.
 
     Raises:
         UserError: a network cannot be trained; those that could are kept.
@@ -282,21 +307,31 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     say, minutes = getattr(own, "forecast", sweeps.forecast), getattr(own, "MINUTES", 0)
     then = f"; to measure each takes about {minutes} minutes more" if minutes else ""
 
+    path, pictures = path_of(name, study), dict[str, Any]()
+    claim = name in TRIALS or hasattr(own, "VERSION")
+
     def do(jobs: Sequence[Job]) -> list[Row]:
-        print(say(study, jobs, count) + then, flush=True)
-        with sweeps.processes(count, 1) as executor:
-            rows = dict(sweeps.sweep(jobs, executor, measured, name, "network"))
+        places = {job: path.with_suffix("") / name_of(study, job, own) for job in jobs if claim}
+        rows = {job: _read(place) for job, place in places.items() if place.exists()}
+        if rows:
+            print(f"{len(rows)} of {len(jobs)} networks are measured already")
+        if left := [job for job in jobs if job not in rows]:
+            print(say(study, left, count) + then, flush=True)
+            with sweeps.processes(count, 1) as executor:
+                for job, row in sweeps.sweep(left, executor, measured, name, "network"):
+                    rows[job] = row
+                    if claim and DIVERGED in row.get("error", DIVERGED):
+                        _write(places[job], row)
         said = {job.name: row["error"] for job, row in rows.items() if "error" in row}
         failed = {job: error for job, error in said.items() if DIVERGED not in error}
-        for job, error in failed.items():
-            print(f"failed: {job}: {error}", file=sys.stderr)
+        for network, error in failed.items():
+            print(f"failed: {network}: {error}", file=sys.stderr)
         if failed:
             first = next(iter(failed.values()))
             raise UserError(f"{len(failed)} of {len(jobs)} networks failed; the first: {first}")
         return [rows[job] for job in jobs]
 
     networks, numbers = trial(study, do)
-    path, pictures = path_of(name, study), dict[str, Any]()
     for row in networks:
         drawn = row.pop("pictures", {})
         pictures |= {f"{row['task']}.{key}": each for key, each in drawn.items() if not row["seed"]}
