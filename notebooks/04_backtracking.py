@@ -40,7 +40,7 @@ import torch
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.backtracking import Cutoff, Literal, backtrack
+from tinyvgg.backtracking import Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
 from tinyvgg.chapters.statistics import (
@@ -393,21 +393,6 @@ apart = chapter.more_pixels(followed)
 record_numbers(numbers | {f"b1.both.pixels_{rule}_difference": n for rule, n in apart.items()})
 
 # %% [markdown]
-# One detail of the code does not show in its results: it looks neurons up by value, so that those
-# with equal products collapse into the first. How many pixels does that lose?
-
-# %%
-lost = {}
-for task, part in followed.items():
-    trace = part.trace[:20]
-    every, first = (
-        backtrack(trace, rule=Cutoff(first_of_equals=collapse)).pixels for collapse in (False, True)
-    )
-    pixels = int((every & ~first).sum())
-    lost[TASK_NAMES[task]] = {"images": len(trace), "pixels lost to the look-up by value": pixels}
-pd.DataFrame.from_dict(lost, orient="index")
-
-# %% [markdown]
 # ## What may be concluded, and what may not
 #
 # Claims that assert something of networks are judged over networks that differ in their seed, by
@@ -423,6 +408,6 @@ conclude(study, "E3", "A1", "B1", **chapter.shown(biases, followed))
 # decision rests on. Where they change in the last hidden layer only, the step below it loses
 # what depends on the class, and the cutoff, which comes later, cannot bring it back. A lower
 # overlap of the control says that the network itself does distinguish the classes by their
-# pixels. None of this says how networks of other depths, widths or sparsity behave, nor what the
-# pixels do once they are suppressed, which {doc}`07_subject_40` and {doc}`08_eight_emotions`
-# measure.
+# pixels. {doc}`16_blindness` says why, and how networks of other depths, widths or sparsity
+# behave; {doc}`07_subject_40` and {doc}`08_eight_emotions` measure what the pixels do once they are
+# suppressed.

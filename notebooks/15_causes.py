@@ -30,13 +30,14 @@ import numpy as np
 from IPython.display import Markdown, display
 from matplotlib.ticker import PercentFormatter
 
-from tinyvgg.chapters import causes, style
+from tinyvgg.chapters import causes, sanity, style
 from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.chapters.verdicts import record_numbers, whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
-record = trial_records(profile, study.faces.fingerprint).get("causes")
+records = trial_records(profile, study.faces.fingerprint)
+record = records.get("causes")
 rows = record["networks"] if record and len(record["networks"]) > 1 else []
 how = f"`tinyvgg trial causes --profile {profile} --faces {study.source}` does it."
 None if rows else Markdown(f"Not recorded here. {how}")
@@ -138,7 +139,18 @@ scores_figure(scored) if rows else None
 
 # %%
 if rows:
-    display(whole(causes.table(rows).fillna("").reset_index()))
+    blind = sanity.blind(records["sanity"]) if "sanity" in records else {}
+    table = causes.table(rows).fillna("")
+    found = [blind.get(causes.CHECKED.get(name, "")) for name in table.index]
+    table["blind to"] = [
+        "not checked" if each is None else " and ".join(each) or "neither" for each in found
+    ]
+    display(whole(table.reset_index()))
+
+# %% [markdown]
+# *Blind to* the head or the class is what {doc}`18_sanity_checks` finds: without the learned dense
+# layers, or asked about another class, the method explains the same. Of Algorithm 1 and of
+# contributions the cells were checked, not the features.
 
 # %% [markdown]
 # ## A method of your own

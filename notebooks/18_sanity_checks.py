@@ -29,9 +29,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.backtracking import LABELS
 from tinyvgg.chapters import style
-from tinyvgg.chapters.sanity import SAME, blind
+from tinyvgg.chapters.sanity import SAME, blind, label
 from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
@@ -44,14 +43,6 @@ rows = [row for row in record["networks"] if "head" in row]
 blindness = blind(record) if rows else {}
 scores = {change: pd.DataFrame([row[change] for row in rows]) for change in CHANGES if rows}
 methods = list(scores["head"].mean().sort_values(ascending=False).index) if rows else []
-
-
-def label(name):
-    """Return a method's name as tables and figures show it."""
-    kind, _, rule = name.rpartition("_")
-    names = {"shares": "cells: all exact shares"}
-    names |= {name: f"{'features' if kind else 'cells'}: {LABELS[rule]}"} if rule in LABELS else {}
-    return names.get(name, name)
 
 
 def those(*wanted):

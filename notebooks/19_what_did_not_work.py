@@ -15,7 +15,7 @@
 #
 # A few cells undo most errors. Three uses of that come to mind. Does a network correct itself
 # without knowing the true class? Do the cells betray an error? Are there cells that it does better
-# without? None of them works here.
+# without? The numbers of each are below, over networks.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -87,7 +87,7 @@ how = f"Not recorded here: `tinyvgg trial negative --profile {profile} --faces {
 Markdown(
     "> 1. *A network that corrects itself.* Suppress in every image what speaks for its answer"
     f" against the runner-up, and errors are multiplied by {each('errors, before = 1')}.\n"
-    "> 2. *Cells that betray errors.* Tell errors by how few cells flip an answer, and not by its"
+    "> 2. *Cells that betray errors.* Detect errors by how few cells flip an answer, and not by its"
     f" margin, and the AUC changes by {each('AUC, difference')}.\n"
     f"> 3. *Cells to do without.* Suppress in all images the {STEPS['cells']} cells that harm one"
     " half of the subjects most, and errors in that half, where they were chosen, are multiplied by"
@@ -104,16 +104,14 @@ whole(pd.DataFrame(table).rename_axis("means (95 % intervals over networks)")) i
 # ## A network that corrects itself
 #
 # *Hoped.* The cells with the largest shares in $z_k - z_j$, with $k$ the answer and $j$ the runner-up,
-# can be found without the true class. Without them most errors are right.
+# can be found without the true class. Without them errors may be right.
 #
-# *Came out.* Right answers fall over as well, and there are many more of them. To treat only the
-# least sure answers, as many as there are errors, does not help where more of them are right than
-# have the right runner-up.
-#
-# *Follows.* A repair that does not know the true class finds the next class, and no more.
+# *What it takes.* Right answers may fall over as well, and there are many more of them. To treat
+# only the least sure answers, as many as there are errors, helps where fewer of these are right than
+# have the right runner-up. Otherwise such a repair finds the next class, and no more.
 
 
-# %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells suppressed in every image against its runner-up: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task: the curve of repaired errors is high from the first cell on; that of harmed right answers rises from nearly none to all"}}
+# %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells suppressed in every image against its runner-up: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task: a curve of repaired errors and one of harmed right answers"}}
 @style.styled()
 def lines(curves, x, label, **options):
     figure, axes = style.grid(1, len(tasks), aspect=0.65, sharey=True)
@@ -144,23 +142,21 @@ lines(
 #
 # *Hoped.* An error falls over when few cells go; a right answer stands.
 #
-# *Came out.* The fewest cells that turn an answer into its runner-up (`tinyvgg.repairs`) detect errors,
-# but no better than the margin, the largest logit minus the next, which takes no search. The AUC is
-# the chance that of an error and a right answer the error has the lower value.
-#
-# *Follows.* Count cells to explain an error, not to find one.
+# *What it takes.* The fewest cells that turn an answer into its runner-up (`tinyvgg.repairs`) have to
+# detect errors better than the margin does, the largest logit minus the next, which takes no search.
+# The AUC is the chance that of an error and a right answer the error has the lower value. Otherwise
+# cells are for explaining an error, not for finding one.
 #
 # ## Cells to do without
 #
 # *Hoped.* Some cells, or whole maps, mislead in image after image. Suppress them for good, step by
 # step the one without which the cross-entropy of one half of the subjects is lowest.
 #
-# *Came out.* What is gained there is not gained in the other half.
-#
-# *Follows.* What misleads in one image serves in others: cells harm an image, not a network.
+# *What it takes.* What is gained there has to be gained in the other half. Otherwise what misleads in
+# one image serves in others: cells harm an image, not a network.
 
 
-# %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors once cells or whole maps are suppressed in all images, by how many, in the half of the subjects in which they were chosen and in the other half: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task: the curve of cells falls in the half where they were chosen and rises in the other half; the curves of maps rise"}}
+# %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors once cells or whole maps are suppressed in all images, by how many, in the half of the subjects in which they were chosen and in the other half: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task: two curves for cells and two for maps, one of each for the half where they were chosen"}}
 def pruned(rows):
     for (name, half), dashes in zip(product(STEPS, ("chosen", "other")), "--::", strict=True):
         counts, colour = over(rows, f"{name}_{half}"), (style.GREEN, style.RED)[half == "other"]

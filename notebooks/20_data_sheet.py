@@ -288,10 +288,13 @@ Markdown(
 #
 # How strongly faces act, how much subjects and shots differ, and how much head, light and camera
 # move are knobs of one specification, `synthfaces.Difficulty`. The source
-# `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults:
+# `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults. The
+# {doc}`reference </reference>` says what each knob is.
 
 # %%
-whole(sheet.knobs_table(study))
+knobs = pd.DataFrame(synthfaces.KNOBS, ["least", "most"]).T
+knobs.insert(0, "default", pd.Series(synthfaces.USUAL.values))
+knobs.rename_axis("knob")
 
 # %% [markdown]
 # The defaults were chosen so that Tiny VGG errs about as often as in the paper, in a range for each

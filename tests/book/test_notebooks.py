@@ -150,17 +150,21 @@ def test_what_notebooks_depend_on_changes_with_a_report_and_not_with_the_records
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(paths, "project", lambda: tmp_path)
-    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "trials").mkdir(parents=True)
 
-    def digest(name, text):
+    def digest(name, text, **options):
         (tmp_path / "results" / f"{name}.json").write_text(text)
-        return notebooks.package_digest()
+        return notebooks.package_digest(**options)
 
     without = notebooks.package_digest()
     written, changed = digest("difficulty", "{}"), digest("difficulty", "[]")
     recorded, another = digest("quick", "{}"), digest("judges", "[]")
     assert len({without, written, changed, another}) == 4
     assert recorded == changed
+    of_networks = [digest("quick", "{}", results=True)]
+    of_networks += [digest(name, "{}", results=True) for name in ("paper", "trials/P2")]
+    assert len(set(of_networks)) == 3
+    assert digest("trials/P2", "[]") == digest("paper", "[]") == another
 
 
 def model(name, **state):

@@ -6,7 +6,7 @@ import pytest
 from skimage.color import rgb2lab
 
 import synthfaces
-from synthfaces import EMOTIONS, KNOBS, SUBJECTS, USUAL, FacePart, fingerprint, to_linear
+from synthfaces import EMOTIONS, SUBJECTS, FacePart, fingerprint, to_linear
 from tests.helpers.made_up import made_up_faces, made_up_study
 from tinyvgg.chapters import data_sheet as sheet
 from tinyvgg.training.experiments import Study
@@ -46,17 +46,6 @@ def test_the_typology_angle_follows_from_lightness_and_yellowness(srgb):
     lightness, _, yellow = rgb2lab(np.array(srgb))
     angle = np.degrees(np.arctan((lightness - 50) / yellow))
     assert sheet.typology_angle(to_linear(np.array(srgb))) == pytest.approx(angle, abs=0.1)
-
-
-def test_every_knob_is_described_with_its_default_and_range():
-    table = sheet.knobs_table(study_of("synthetic:noise=0.02"))
-    assert list(table.index) == list(KNOBS)
-    assert table["default"]["noise"] == f"{USUAL.noise:g}"
-    assert table["this run"]["noise"] == "0.02"
-    assert table["range"]["roll"] == "0 to 30"
-    assert table["what it is"].str.len().min() > 10
-    assert table["what it is"]["intensity"].startswith("mean factor on the weights")
-    assert "this run" not in sheet.knobs_table(study_of("synthetic"))
 
 
 @pytest.mark.parametrize("source", ["folder:x", "synthetic:noise=0.02"])

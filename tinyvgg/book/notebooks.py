@@ -120,12 +120,14 @@ def package_digest(results: bool = False) -> str:
     """Return a hash of everything else that a notebook's result may depend on.
 
     That is the packages, the reports in ``results`` that notebooks read, and libraries; where asked
-    for, also the numbers of several networks, on which verdicts rest.
+    for, also the numbers of other networks, on which verdicts and some chapters rest.
     """
     root = Path(__file__).resolve().parents[2]
-    read = [path for path in files.results().glob("*.json") if path.stem not in PROFILES]
+    kept, made = files.results(), files.build()
+    read = [path for path in kept.glob("*.json") if path.stem not in PROFILES]
     if results:
-        read += [*files.results().glob("seeds.csv"), *(files.build() / "seeds").glob("*.csv")]
+        read += [*kept.glob("seeds.csv"), *kept.glob("paper.json"), *kept.glob("trials/*.json")]
+        read += [*made.glob("seeds/*.csv"), *made.glob("trials/*.json")]
     for package in ("synthfaces", "tinyvgg"):
         read += (root / package).rglob("*.*")
     digest = hashlib.sha256()

@@ -111,6 +111,14 @@ def _random(asked: Asked) -> Maps:
     return torch.rand(asked.trace.images[:, 0].shape, generator=drawn)
 
 
+CAPTUM = {
+    "gradient": "Saliency",
+    "integrated gradients": "IntegratedGradients",
+    "guided backpropagation": "GuidedBackprop",
+    "Grad-CAM": "GradCam",
+    "occlusion": "Occlusion",
+    "LRP": "LRP",
+}
 METHODS: Mapping[str, Method] = {
     "Algorithm 1": partial(_by_rule, NAMED["literal"]),
     "published cutoff": partial(_by_rule, NAMED["cutoff"]),
@@ -120,12 +128,7 @@ METHODS: Mapping[str, Method] = {
     "contrastive": _contrastive,
     "unique": _unique,
     "patched": _patched,
-    "gradient": partial(_captum, "Saliency"),
-    "integrated gradients": partial(_captum, "IntegratedGradients"),
-    "guided backpropagation": partial(_captum, "GuidedBackprop"),
-    "Grad-CAM": partial(_captum, "GradCam"),
-    "occlusion": partial(_captum, "Occlusion"),
-    "LRP": partial(_captum, "LRP"),
+    **{name: partial(_captum, attribution) for name, attribution in CAPTUM.items()},
     "edges": lambda asked: edges(asked.trace.images).float(),
     "image difference": _difference,
     "random": _random,
@@ -133,6 +136,15 @@ METHODS: Mapping[str, Method] = {
 """The methods by their names; each returns the strength of every pixel of each image."""
 MEAN_MASK = "mean mask"
 """The baseline that knows the other images' changes alone: it is scored on pixels only."""
+CHECKED = {
+    "Algorithm 1": "literal",
+    "published cutoff": "tracked_cutoff",
+    "whole projection": "deconvnet",
+    "contributions": "contribution",
+    "contrastive": "tracked_contrastive",
+    **CAPTUM,
+}
+"""What the sanity checks call the methods that they have; of some they have the cells alone."""
 LOOKALIKE = ("unique", "patched", "image difference")
 """The methods that are shown a right image of the other class."""
 

@@ -1,7 +1,5 @@
 """Chapter 20: who is in the synthetic set, what outside judges see in it, and how hard it is."""
 
-import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -113,25 +111,6 @@ def expression_table() -> pd.DataFrame:
     }
     table = pd.DataFrame(columns).fillna(0.0)
     return table.loc[sorted(table.index, key=from_the_top)].rename_axis("action")
-
-
-def knobs_table(study: Study) -> pd.DataFrame:
-    """Return each knob of the set with its default, its range, a run's own value and a text."""
-    attributes = (inspect.getdoc(synthfaces.Difficulty) or "").partition("Attributes:\n")[2]
-    said = re.findall(r"(?m)^    (\w+): (.+(?:\n     .+)*)", attributes.partition("\n\n")[0])
-    columns = {"default": {name: f"{value:g}" for name, value in synthfaces.USUAL.values.items()}}
-    if study.source.startswith("synthetic:"):
-        own = synthfaces.difficulty_of(study.source).values
-        columns["this run"] = {name: f"{value:g}" for name, value in own.items()}
-    columns["range"] = {
-        name: f"{low:g} to {high:g}" for name, (low, high) in synthfaces.KNOBS.items()
-    }
-    columns["what it is"] = {
-        name: re.sub(r"\s+", " ", text).replace("`", "")
-        for name, text in said
-        if name in synthfaces.KNOBS
-    }
-    return pd.DataFrame(columns).rename_axis("knob")
 
 
 # ---------------------------------------------------------------- reports of the maintainers' tools

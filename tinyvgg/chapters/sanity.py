@@ -12,7 +12,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from tinyvgg.backtracking import NAMED, backtrack
+from tinyvgg.backtracking import LABELS, NAMED, backtrack
 from tinyvgg.chapters.backtracking import jaccard, random_classes
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import mean_interval
@@ -145,6 +145,14 @@ def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 def measure(job: Job) -> Row:
     """Return `cascades` of the network of a job."""
     return kept(job, cascades)
+
+
+def label(name: str) -> str:
+    """Return a method's name as tables and figures show it."""
+    kind, _, rule = name.rpartition("_")
+    names = {"shares": "cells: all exact shares"}
+    names |= {name: f"{'features' if kind else 'cells'}: {LABELS[rule]}"} if rule in LABELS else {}
+    return names.get(name, name)
 
 
 def blind(record: Mapping[str, Any]) -> dict[str, list[str]]:
