@@ -98,8 +98,8 @@ for claim in filter(lambda claim: claim.tests, paper.claims()):
     test, result = verdicts[claim.id].parts[0]
     outcome = f"{result.agreeing} of {result.networks} networks" if result.networks else ""
     if test.within and result.networks:
-        low, high = (paper.show(end, "count") for end in (result.low, result.high))
-        outcome = f"paper {paper.quantity(test.number).text}, networks {low} to {high}"
+        range_of = paper.show_interval((result.low, result.high), "count")
+        outcome = f"paper {paper.quantity(test.number).text}, networks {range_of}"
     rows[claim.title] = {"verdict": verdicts[claim.id].verdict, "first test": test.says}
     rows[claim.title]["it is so in"] = outcome or paper.NOTHING
 whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim"))
@@ -177,8 +177,8 @@ cost = {
 for name, record in records.items():
     hours, devices = record["seconds"] / 3600, ", ".join(record["device"])
     cost[name] = {"networks": len(record["networks"]), "hours": hours, "device": devices}
+cost["all"] = {"networks": "", "hours": sum(row["hours"] for row in cost.values()), "device": ""}
 table = pd.DataFrame.from_dict(cost, orient="index")
-table.loc["all"] = ["", table["hours"].sum(), ""]
 whole(table.round(2).rename_axis("record"))
 
 # %% [markdown]

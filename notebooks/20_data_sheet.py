@@ -292,8 +292,8 @@ Markdown(
 # {doc}`reference </reference>` says what each knob is.
 
 # %%
-knobs = pd.DataFrame(synthfaces.KNOBS, ["least", "most"]).T
-knobs.insert(0, "default", pd.Series(synthfaces.USUAL.values))
+knobs = pd.DataFrame(dict(synthfaces.KNOBS), ["least", "most"]).T
+knobs.insert(0, "default", pd.Series(dict(synthfaces.USUAL.values)))
 knobs.rename_axis("knob")
 
 # %% [markdown]
