@@ -31,7 +31,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import causes, sanity
 from tinyvgg.chapters.patching import EIGHT
 from tinyvgg.chapters.statistics import mean_interval, networks_of, trial_records
-from tinyvgg.chapters.verdicts import VERDICTS, judge, whole
+from tinyvgg.chapters.verdicts import VERDICTS, judge
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, networks=networks)
@@ -102,7 +102,7 @@ for claim in filter(lambda claim: claim.tests, paper.claims()):
         outcome = f"paper {paper.quantity(test.number).text}, networks {range_of}"
     rows[claim.title] = {"verdict": verdicts[claim.id].verdict, "first test": test.says}
     rows[claim.title]["it is so in"] = outcome or paper.NOTHING
-whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim"))
+pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 
 # %% [markdown]
 # A number of the paper is compared with the range of 95 % of networks. Effects, intervals and further
@@ -179,7 +179,7 @@ for name, record in records.items():
     cost[name] = {"networks": len(record["networks"]), "hours": hours, "device": devices}
 cost["all"] = {"networks": "", "hours": sum(row["hours"] for row in cost.values()), "device": ""}
 table = pd.DataFrame.from_dict(cost, orient="index")
-whole(table.round(2).rename_axis("record"))
+table.round(2).rename_axis("record")
 
 # %% [markdown]
 # Hours are those of one core. Of networks by seed they are estimated from the two that this page's

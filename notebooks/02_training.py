@@ -36,7 +36,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import training
 from tinyvgg.chapters.data import nearness
 from tinyvgg.chapters.statistics import difference, estimate, networks_of, proportion_interval
-from tinyvgg.chapters.verdicts import conclude, lacking, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, lacking, record_numbers
 from tinyvgg.reading import read_network
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
@@ -82,7 +82,7 @@ pd.DataFrame.from_dict(speeds, orient="index").rename_axis("task")
 # {doc}`05_deconvolution` puts to the test.
 
 # %%
-whole(training.network_table(runs[0]))
+training.network_table(runs[0])
 
 # %%
 first = read_network(runs[0].model).dense[0].module
@@ -137,7 +137,7 @@ for run in runs:
         design.scaling,
         str(run.experiment.size),
     ]
-whole(settings)
+settings
 
 # %% [markdown]
 # ## Error rates over the epochs
@@ -169,7 +169,7 @@ training.error_rates(runs)
 # the values that half precision has, which can change an answer that was close.
 
 # %%
-whole(training.last_errors_table(runs))
+training.last_errors_table(runs)
 
 # %% mystnb={"figure": {"name": "fig-last-epochs", "caption": "Errors on test images after each of the last five epochs, a line a network, for the recorded networks, which differ in their seed. The titles count those whose errors differ by no more than a fifth of their mean."}, "image": {"alt": "One panel a task with nearly level lines, one for each network"}}
 training.last_epochs_figure(networks_of(study))
@@ -194,7 +194,7 @@ for run in runs:
         ("", f"{key}.errors", errors, (fewest, most)),
         ("", f"{key}.majority", training.majority(run.labels)),
     ]
-whole(paper.compare(rows, networks_of(study)))
+paper.compare(rows, networks_of(study))
 
 # %% [markdown]
 # How hard is it to be right? A *twin* of a test image shows the same subject with the same emotion

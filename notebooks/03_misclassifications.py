@@ -35,7 +35,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import networks_of, proportion_interval
-from tinyvgg.chapters.verdicts import conclude, endings, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
@@ -59,7 +59,7 @@ for key, (count, images) in counts.items():
     interval = proportion_interval(count, images) if images else None
     rows.append(("", key, count, interval and tuple(round(share * images) for share in interval)))
 compared = paper.compare(rows, networks_of(study)).drop(columns="place in the paper")
-whole(compared, "The paper has no counts for the tasks of this source.")
+compared if len(compared) else None
 
 # %%
 record_numbers({key: count for key, (count, _) in counts.items()})
@@ -103,7 +103,7 @@ for run in runs:
     table = pd.DataFrame.from_dict(found, orient="index", columns=["paper", "this run"])
     known = (table != paper.NOTHING).any(axis=1)
     tables[paper.TASK_NAMES[run.task]] = table[known]
-whole(pd.concat(tables, names=["task", "errors"]))
+pd.concat(tables, names=["task", "errors"])
 
 # %% [markdown]
 # Networks with different numbers of errors are compared by what chance gives each of them: the
@@ -116,7 +116,7 @@ spread = {key: value for run in runs for key, value in errors.spread(run).items(
 record_numbers(spread)
 plain = {key: getattr(found, "value", found) for key, found in spread.items()}
 rows = [("", key, value) for key, value in plain.items() if value == value]
-whole(paper.compare(rows, networks_of(study)).drop(columns=["95 % interval", "place in the paper"]))
+paper.compare(rows, networks_of(study)).drop(columns=["95 % interval", "place in the paper"])
 
 # %% [markdown]
 # Read the paper's column first: where its count lies within the range of chance, nothing needs an
@@ -129,13 +129,13 @@ whole(paper.compare(rows, networks_of(study)).drop(columns=["95 % interval", "pl
 errors.confusion_figure(identity)
 
 # %%
-whole(errors.confusions(identity))
+errors.confusions(identity)
 
 # %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, true class by row and class it was taken for by column, with the largest numbers on the diagonal"}}
 style.second(errors.confusion_figure, runs)
 
 # %%
-whole(errors.missed_table(emotion))
+errors.missed_table(emotion)
 
 # %% [markdown]
 # ## The classes that suffer most
@@ -156,7 +156,7 @@ style.second(errors.worst_figure, runs)
 # How sure is a network when it is wrong?
 
 # %%
-whole(errors.confidence_table(runs))
+errors.confidence_table(runs)
 
 # %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Errors of the first task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
 errors.gallery(identity)

@@ -51,7 +51,7 @@ from tinyvgg.chapters.statistics import (
     networks_of,
     proportion_interval,
 )
-from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers
 from tinyvgg.contribution import top_pixels
 from tinyvgg.paper import TASK_NAMES
 from tinyvgg.trace import record
@@ -206,7 +206,7 @@ step3
 # plain loops:
 
 
-# %%
+# %% tags=["open"]
 def algorithm_1(a, W, W_o, k):
     L_old = {i for i in range(len(W_o)) if a[-1][i] * W_o[i][k] > 0}
     for j in range(len(W), 0, -1):
@@ -228,7 +228,7 @@ looped = algorithm_1(activations, weights[:-1], weights[-1], int(image.predicted
 # %%
 Markdown(f"```python\n{dedent(inspect.getsource(Literal.step))}```")
 
-# %%
+# %% tags=["open"]
 packaged = backtrack(image, rule=Literal())
 agrees = looped == set(packaged.pixels.flatten().nonzero().flatten().tolist())
 pd.Series(
@@ -257,7 +257,7 @@ kept = {
     for task, part in followed.items()
 }
 summary, left_out = chapter.layer_summary(kept)
-whole(summary)
+summary
 
 # %%
 Markdown(left_out)
@@ -290,7 +290,7 @@ overlaps = {
     for task, table in by_error.items()
 }
 summary, left_out = chapter.layer_summary(overlaps)
-whole(summary)
+summary
 
 # %%
 Markdown(left_out)
@@ -370,19 +370,17 @@ columns = ["task", "of", "images", "mean pixels", "95 % interval", "of all pixel
 pd.DataFrame(rows, columns=columns).set_index(["task", "of"])
 
 # %%
-whole(
-    paper.compare(
-        [
-            (
-                "",
-                f"b1.{task}.pixels",
-                numbers[f"b1.{task}.pixels_cutoff"].value,
-                bootstrap_interval(pixel_counts(part, "cutoff")),
-            )
-            for task, part in followed.items()
-        ],
-        networks_of(study),
-    )
+paper.compare(
+    [
+        (
+            "",
+            f"b1.{task}.pixels",
+            numbers[f"b1.{task}.pixels_cutoff"].value,
+            bootstrap_interval(pixel_counts(part, "cutoff")),
+        )
+        for task, part in followed.items()
+    ],
+    networks_of(study),
 )
 
 # %% mystnb={"figure": {"name": "fig-pixels", "caption": "Number of pixels that backtracking finds in each misclassified test image of this run; dashed lines are means."}, "image": {"alt": "Histograms of the number of backtracked pixels, one panel for each rule, tasks in different colours."}}

@@ -233,7 +233,7 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
 # `deconvolve(trace, **PUBLISHED)` is the code's.
 
-# %% mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections."}}
 options = {
     "neither": {},
     "last ReLU": {"final_relu": True},

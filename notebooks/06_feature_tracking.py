@@ -41,7 +41,7 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import follow_errors
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import averages
-from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.experiments import open_study
@@ -68,7 +68,7 @@ endings(*runs.values())
 # the published code, for some errors of the network for the first task (identity where the source
 # knows subjects):
 
-# %%
+# %% tags=["open"]
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
 
 
@@ -199,7 +199,8 @@ densities = averages(by_error, ["set", "region"], "density")
 shown = densities.pivot(index="region", columns="set", values="text")
 shown = shown.reindex(index=list(regions.masks), columns=list(chapter.SETS))
 shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
-whole(shown.dropna(how="all"), chapter.NO_REGIONS)
+shown = shown.dropna(how="all")
+shown if len(shown) else None
 
 # %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink on four parts of the misclassified faces (share of ink over share of area), for the features tracked with the published cutoff, with as many random active pixels, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours for the three sets."}}
 chapter.region_plot(densities)
@@ -213,10 +214,8 @@ Markdown(chapter.why_there(tracked[first], regions, by_error))
 # networks it is as the paper says, and the mean over networks with its 95 % interval.
 
 # %%
-whole(
-    chapter.crop_table(profile),
-    "No networks of both crops have been recorded for this profile yet.",
-)
+crops = chapter.crop_table(profile)
+crops if len(crops) else None
 
 # %%
 numbers = chapter.region_numbers(by_error, regions)

@@ -40,7 +40,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.statistics import digest, estimate, networks_of
-from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -174,7 +174,7 @@ sizes = {
 }
 found = cases.keyed("s1", run, sizes)
 record_numbers(found)
-whole(cases.beside_paper(found, networks_of(study)))
+cases.beside_paper(found, networks_of(study))
 
 # %% [markdown]
 # The next table has the means over all errors with a look-alike, beside those of two images that
@@ -188,7 +188,7 @@ differing = {rule: cases.overlap_table(compared, how) for rule, how in RULES.ite
 alike = {rule: cases.overlap_table(control, how) for rule, how in RULES.items()}
 means = {f"{rule}: error and look-alike": table.mean() for rule, table in differing.items()}
 means |= {f"{rule}: two right images": table.mean() for rule, table in alike.items()}
-whole(pd.DataFrame(means).round(3).rename_axis(f"means of {len(compared)} pairs"))
+pd.DataFrame(means).round(3).rename_axis(f"means of {len(compared)} pairs")
 
 # %%
 overlap, found = every["cutoff"], {}
@@ -346,7 +346,7 @@ probabilities = {
 }
 found = cases.keyed("s2", run, probabilities)
 record_numbers(found)
-whole(cases.beside_paper(found, networks_of(study)))
+cases.beside_paper(found, networks_of(study))
 
 # %% [markdown]
 # Is that so for other pairs, and does it take the common pixels? The share of all pairs of which
@@ -366,7 +366,7 @@ for rule in RULES:
         cases.SETS[name]: cases.with_error(estimate(values)) for name, values in change.items()
     }
 record_numbers(cases.keyed("s2", run, found))
-whole(pd.DataFrame(both).rename_axis("at zero"))
+pd.DataFrame(both).rename_axis("at zero")
 
 # %% [markdown]
 # ## All other errors
@@ -400,17 +400,17 @@ cases.rates_figure(changed, tried, "in which the answer changes")
 
 # %%
 kept = [name for name in tried if name != "all"]
-whole(cases.fills_table(others["cutoff"], "repaired", kept))
+cases.fills_table(others["cutoff"], "repaired", kept)
 
 # %%
-whole(cases.fills_table(others["cutoff"], "changed", kept))
+cases.fills_table(others["cutoff"], "changed", kept)
 
 # %% [markdown]
 # What the same does to a right image: the share of the look-alikes that change their answer when
 # the same pixels, by position, take the same values. Their own values, of course, change nothing.
 
 # %%
-whole(cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"]))
+cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"])
 
 # %%
 columns = {
@@ -440,11 +440,9 @@ tests = {
 for key, asked in tests.items():
     found[f"s3.{run.task}.{key}"] = cases.advantage(others["cutoff"], *asked)
 record_numbers(found)
-whole(
-    paper.compare(
-        (("", key, found[key], intervals.get(key)) for key in (f"s3.{run.task}.cases", *intervals)),
-        networks_of(study),
-    )
+paper.compare(
+    (("", key, found[key], intervals.get(key)) for key in (f"s3.{run.task}.cases", *intervals)),
+    networks_of(study),
 )
 
 # %% [markdown]

@@ -44,7 +44,7 @@ from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
 from tinyvgg.chapters.statistics import Estimate, digest, networks_of
-from tinyvgg.chapters.verdicts import conclude, record_numbers, whole
+from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study
 
@@ -102,7 +102,7 @@ rows = [
     }
     for number, case in enumerate(eight.cases, start=1)
 ]
-whole(pd.DataFrame(rows), "No error of this run has a right look-alike.")
+pd.DataFrame(rows) if rows else None
 
 # %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the pixels that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value; an empty panel had no such pixels."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
 classes, images = [style.short(name, 13) for name in run.classes], run.faces.images
@@ -184,7 +184,7 @@ for name, which, labels in (
     columns[f"paper: {name}"] = pd.Series(
         change(printed["before"], printed["after"]), printed.index
     )
-whole(pd.DataFrame(columns).fillna(paper.NOTHING).rename_axis("case").reset_index())
+pd.DataFrame(columns).fillna(paper.NOTHING).rename_axis("case").reset_index()
 
 # %% [markdown]
 # ### Why are the smallest probabilities of the paper equal?
@@ -231,7 +231,7 @@ for rule, logits in after.items():
 before = int((cases.equal_smallest(eight.wrong.probabilities) > 1).sum())
 found = {f"t3.{run.task}.cases": len(eight), f"t3.{run.task}.rows_equal_before": before}
 record_numbers(found | cases.keyed("t3", run, equal))
-whole(pd.DataFrame(rows).T.rename_axis("probabilities"))
+pd.DataFrame(rows).T.rename_axis("probabilities")
 
 # %% [markdown]
 # Where the column with the ReLU has several equal entries and the one without has only the smallest
@@ -282,7 +282,7 @@ for rule in RULES:
         columns[column] = {
             cases.SETS[name]: f"{cases.count(tables[rule], name):.4g}" for name in names
         }
-whole(pd.DataFrame(columns).rename_axis("at zero"))
+pd.DataFrame(columns).rename_axis("at zero")
 
 # %% [markdown]
 # ### Other values than zero
@@ -292,7 +292,7 @@ whole(pd.DataFrame(columns).rename_axis("at zero"))
 # become right, with its standard error:
 
 # %%
-whole(cases.fills_table(suppressed["cutoff"], "repaired", names))
+cases.fills_table(suppressed["cutoff"], "repaired", names)
 
 # %% [markdown]
 # ### Is it the opposite of identity?
@@ -319,7 +319,7 @@ for fill, row in rows.items():
         contrast = Estimate(one.value - other.value, hypot(one.error, other.error))
         row["contrast"] = cases.with_error(contrast)
         record_numbers({f"s4.both.contrast_{fill}": contrast})
-whole(pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values"))
+pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values")
 
 # %% [markdown]
 # ### Answers that change, and right images that are harmed
@@ -341,15 +341,13 @@ outcomes = {
     "harmed at another image's values": (suppressed["cutoff"], "harmed", "resampled"),
     "right image changes": (turned, "changed", "zero"),
 }
-whole(
-    pd.DataFrame(
-        {
-            title: cases.fills_table(table, outcome, names[:-1] if table is turned else names)[
-                cases.FILLS[fill]
-            ]
-            for title, (table, outcome, fill) in outcomes.items()
-        }
-    )
+pd.DataFrame(
+    {
+        title: cases.fills_table(table, outcome, names[:-1] if table is turned else names)[
+            cases.FILLS[fill]
+        ]
+        for title, (table, outcome, fill) in outcomes.items()
+    }
 )
 
 # %% [markdown]
@@ -407,7 +405,7 @@ intervals = {
     f"s4.{run.task}.repaired_unique": cases.count_interval(few["cutoff"], "unique"),
 }
 rows = [("", key, found[key], interval) for key, interval in intervals.items()]
-whole(paper.compare(rows, networks_of(study)))
+paper.compare(rows, networks_of(study))
 
 # %% [markdown]
 # ## What may be concluded, and what may not

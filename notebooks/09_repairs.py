@@ -36,7 +36,7 @@ from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
 from tinyvgg.chapters.statistics import digest, estimate, proportion_interval
-from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers, whole
+from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair, smallest_repair
 from tinyvgg.tracking import rescore
@@ -84,7 +84,7 @@ endings(*runs.values())
 # two sets, at their mean size, and beside the repair sets: the share of errors that have one of at
 # most $m$ pixels.
 
-# %%
+# %% tags=["open"]
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
 curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
 points = {task: findings.set_points(part) for task, part in pairs.items()}
@@ -107,7 +107,7 @@ for task, table in curves.items():
         size = f"{row['pixels']:.0f}" if curve else "its own"
         cells[row["chosen"], size] = words if curve else f"{row['pixels']:.4g}: {words}"
     columns[paper.TASK_NAMES[task]] = cells
-whole(pd.DataFrame(columns).rename_axis(["chosen", "pixels"]))
+pd.DataFrame(columns).rename_axis(["chosen", "pixels"])
 
 # %% [markdown]
 # ## The smallest sets
@@ -138,7 +138,7 @@ for task, (part, found) in repairs.items():
         "of active pixels": paper.show(share, "percent"),
         "certainly minimal": int(found.minimal.sum()),
     }
-whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task"))
+pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 # %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of pixels in the repair sets of the errors of this run."}, "image": {"alt": "Bar charts of the sizes of repair sets, one panel for each task."}}
 findings.sizes_figure(repairs)
@@ -162,7 +162,7 @@ for task, (part, found) in repairs.items():
         "ours larger": int((gap > 0).sum()),
         "largest gap": max(gap.tolist(), default=0),
     }
-whole(pd.DataFrame(rows).T.rename_axis(f"of {candidates} pixels"))
+pd.DataFrame(rows).T.rename_axis(f"of {candidates} pixels")
 
 # %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task of this run with the smallest repair sets. First row: the misclassified image; second: what the pixels of its repair set show in the image (tracked features, from white to the largest value of each); third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a small dark trace of some of its features, and a similar face."}}
 task = study.tasks[-1]
@@ -190,7 +190,7 @@ for task, (part, found) in repairs.items():
             rows[paper.TASK_NAMES[task], name] = {**reached, **sizes(sets)}
 index = pd.MultiIndex.from_tuples(list(rows), names=["task", "from and to"])
 table = pd.DataFrame(list(rows.values()), index=index)
-whole(table, "With two classes there is no third one to try.")
+table if len(table) else None
 
 # %% [markdown]
 # ## Common or unique?
@@ -219,7 +219,7 @@ for task, (part, found) in repairs.items():
             f" ({percent(int((pixels & active).sum()), int(active.sum()))})"
             for name, pixels in parts.items()
         }
-whole(pd.DataFrame(rows).T.rename_axis(["task", "rule"]))
+pd.DataFrame(rows).T.rename_axis(["task", "rule"])
 
 # %% [markdown]
 # Does the right image need the same pixels? We set them to zero, by position, in the look-alike:
@@ -238,7 +238,7 @@ for task, count in harmed.items():
         "share": percent(count, of),
         "95 % interval": paper.show_interval(proportion_interval(count, of), "percent"),
     }
-whole(pd.DataFrame(rows).T.rename_axis("task"))
+pd.DataFrame(rows).T.rename_axis("task")
 
 # %%
 for task, (part, found) in repairs.items():

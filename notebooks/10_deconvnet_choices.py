@@ -37,7 +37,7 @@ import pandas as pd
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
-from tinyvgg.chapters.verdicts import endings, mean_with_interval, whole
+from tinyvgg.chapters.verdicts import endings, mean_with_interval
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.network import Pooling
 from tinyvgg.trace import outputs, record
@@ -57,7 +57,7 @@ endings(run)
 # is the deconvnet of {cite:t}`zeiler2014`; `S · ·` is the plain adjoint of the layers, a gradient
 # that ignores the forward ReLUs.
 
-# %% mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces of this run, projected back with each of the eight combinations of switches (S), ReLU (R) and biases (B). Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show outlines of the faces; those without show a coarse pattern."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces of this run, projected back with each of the eight combinations of switches (S), ReLU (R) and biases (B). Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show outlines of the faces; those without show a coarse pattern."}}
 combinations = {
     " ".join(letter if on else "·" for letter, on in zip("SRB", choice, strict=True)): {
         "switches": "recorded" if choice[0] else "none",
@@ -95,7 +95,7 @@ def likeness(options):
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("choices")
 
 
-whole(likeness(combinations))
+likeness(combinations)
 
 # %% [markdown]
 # ## Other switches, and ties
@@ -118,7 +118,7 @@ chapter.projections_below(
 )
 
 # %%
-whole(likeness(others))
+likeness(others)
 
 # %%
 pools = [layer.name for layer in trace.network.body if isinstance(layer, Pooling)]

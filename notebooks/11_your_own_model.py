@@ -32,7 +32,7 @@ faces = "synthetic"
 seed = 0
 networks = "auto"
 
-# %%
+# %% tags=["open"]
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -43,7 +43,6 @@ from torchvision.transforms import v2
 
 import tinyvgg
 from tinyvgg.chapters.deconvolution import image_table
-from tinyvgg.chapters.verdicts import whole
 
 # %% [markdown]
 # ## A model and an image
@@ -52,7 +51,7 @@ from tinyvgg.chapters.verdicts import whole
 # training. Two crops of a photograph stand for a batch (the astronaut of scikit-image, by NASA,
 # public domain).
 
-# %%
+# %% tags=["open"]
 torch.manual_seed(seed)
 net = models.vgg16(weights=None)
 
@@ -72,7 +71,7 @@ images = prepare(crops)
 # `record` reads the model and runs it once, as in eval mode. Nothing of the model changes: it gets
 # no hooks and keeps its mode. Layers are called as the model calls them.
 
-# %%
+# %% tags=["open"]
 trace = tinyvgg.record(net, images)
 print("in training mode, as before:", net.training)
 pd.DataFrame(
@@ -96,7 +95,7 @@ pd.DataFrame(
 # From which class? `target` is an int for all images, a tensor with one for each, or left out for
 # the predicted one. {doc}`09_repairs` compares the rules.
 
-# %%
+# %% tags=["open"]
 rules = [
     tinyvgg.Literal(),
     tinyvgg.Cutoff(floor=0.0),
@@ -123,7 +122,7 @@ pd.DataFrame(
 # `deconvolve` projects the last maps back, and `track_features` shows what a set of pixels adds to
 # that.
 
-# %% mystnb={"figure": {"name": "fig-own-model", "caption": "A photograph explained with VGG-16 without training: the projection of all last maps, and the tracked features of the pixels that three rules keep. Zero is mid-gray, each image on its own scale. That outlines appear although the network has learnt nothing shows how much of such pictures is the image itself."}, "image": {"alt": "A portrait and beside it four projections in which its outlines can be guessed."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-own-model", "caption": "A photograph explained with VGG-16 without training: the projection of all last maps, and the tracked features of the pixels that three rules keep. Zero is mid-gray, each image on its own scale. That outlines appear although the network has learnt nothing shows how much of such pictures is the image itself."}, "image": {"alt": "A portrait and beside it four projections in which its outlines can be guessed."}}
 projected = tinyvgg.deconvolve(trace)
 features = {
     type(rule).__name__: tinyvgg.track_features(trace, one.pixels)
@@ -146,7 +145,7 @@ image_table(
 # `rescore` classifies the images again without some pixels; `repair` looks for the fewest pixels
 # without which the network gives another answer, here the class that came second.
 
-# %%
+# %% tags=["open"]
 second = trace.logits.sort(descending=True).indices[:, 1]
 repaired = tinyvgg.repair(trace, second)
 without = tinyvgg.rescore(trace, repaired.pixels)
@@ -168,7 +167,7 @@ pd.DataFrame(
 # images, so that their metrics and visualisers accept it. Quantus needs a function:
 # `tinyvgg.quantus_explain`.
 
-# %%
+# %% tags=["open"]
 methods = {
     "Backtracking": tinyvgg.Backtracking(net, tinyvgg.Contrastive(top=100)),
     "FeatureTracking": tinyvgg.FeatureTracking(net, tinyvgg.Contrastive(top=100)),
@@ -186,7 +185,7 @@ pd.Series(
 # of such layers. A softmax at the end is ignored: explanations work on logits.
 
 
-# %%
+# %% tags=["open"]
 class LeNet(nn.Module):
     def __init__(self):
         super().__init__()
@@ -210,7 +209,7 @@ small = tinyvgg.record(LeNet(), torch.rand(4, 3, 32, 32))
 # The package refuses by name what it cannot explain exactly, and says what to do about it:
 
 
-# %%
+# %% tags=["open"]
 def said(model, images=images):
     try:
         tinyvgg.record(model, images)
@@ -231,4 +230,4 @@ refused = {
     "an image that is not a batch": said(net, images[0]),
     "NaN in an image": said(net, images.masked_fill(images > 2, float("nan"))),
 }
-whole(pd.Series(refused, name="message").to_frame())
+pd.Series(refused, name="message").to_frame()

@@ -50,7 +50,6 @@ from tinyvgg.chapters.own_face import (
     see,
     static_faces,
 )
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -146,14 +145,14 @@ def equal(change, parts) -> str:
     return ">99" if 99 < percent < 100 else "<1" if 0 < percent < 1 else f"{percent:.0f}"
 
 
-whole(table(equal))
+table(equal)
 
 # %% [markdown]
 # The largest difference of a pixel, in levels of 255. Small numbers are shadows; parts that move
 # change by many levels:
 
 # %%
-whole(table(lambda change, parts: str(change.most[parts].max())))
+table(lambda change, parts: str(change.most[parts].max()))
 
 # %% [markdown]
 # Lamps, skin and camera change (nearly) every pixel of the head, and so does the shape of another

@@ -37,7 +37,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.chapters.trials import DEEP_EPOCHS
-from tinyvgg.chapters.verdicts import conclude, whole
+from tinyvgg.chapters.verdicts import conclude
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.watching import LEFT
 
@@ -60,7 +60,7 @@ rows = {
     }
     for claim, record in records.items()
 }
-whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")) if records else None
+pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim") if records else None
 
 
 # %%
@@ -79,7 +79,7 @@ def spread(table, by, values):
             bounds = f" ({paper.show_interval((low, high), unit)})" if low == low else ""
             cells[name.replace("_", " ")] = text + bounds
         found[(paper.TASK_NAMES[task], *keys)] = {"networks": len(part), **cells}
-    return whole(pd.DataFrame.from_dict(found, orient="index").rename_axis(["task", *by]))
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(["task", *by])
 
 
 # %% [markdown]
@@ -97,7 +97,7 @@ if "P2" in tables:
     choice = tried.pivot_table("held-out errors", ["task", "optimiser"], "rate", sort=False)
     best = choice.eq(choice.min(axis=1), axis=0)
     shown = choice.map("{:.1%}".format).where(choice.notna(), "")
-    display(whole(shown.where(~best, shown + " (chosen)")))
+    display(shown.where(~best, shown + " (chosen)"))
 
 # %% [markdown]
 # With the chosen rate each trains several networks to the end:
@@ -147,7 +147,7 @@ if "P3" in tables:
     ]
     columns = ["left the plateau in epoch", "training error"]
     index = ["architecture", "task", "initialisation"]
-    display(whole(deep.set_index(index)[columns].fillna("never")))
+    display(deep.set_index(index)[columns].fillna("never"))
     display(Markdown(f"The plateau is left below {LEFT:.0%} of a constant answer's loss."))
 
 

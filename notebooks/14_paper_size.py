@@ -33,7 +33,7 @@ from IPython.display import Markdown, display
 from tinyvgg import files, paper
 from tinyvgg.chapters import paper_size, style
 from tinyvgg.chapters.statistics import networks_of
-from tinyvgg.chapters.verdicts import judge, whole
+from tinyvgg.chapters.verdicts import judge
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -57,7 +57,7 @@ if numbers:
         }
         for task in record["seconds"]
     }
-    display(whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")))
+    display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task"))
 else:
     display(Markdown("Not recorded for these faces: `tinyvgg trial size` does it."))
 
@@ -156,7 +156,7 @@ if arrays:
         pairs = zip(names[labels], before, after, labels, strict=True)
         table[title] = [f"{name}: {x[k]:.2f} → {y[k]:.2f}" for name, x, y, k in pairs]
     table["answer after"] = names[after.argmax(1)]
-    display(whole(table.reset_index()))
+    display(table.reset_index())
 
 # %% [markdown]
 # ## Every number beside the paper's
@@ -177,7 +177,7 @@ if numbers:
         }
         for key in known
     }
-    display(whole(pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")))
+    display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity"))
 
 # %% [markdown]
 # ## What may be concluded, and what may not
@@ -196,7 +196,7 @@ if numbers:
                 row = {"claim": claim.id, "test": test.says, "this size": paper.show(value, unit)}
                 row["as the paper says"] = "yes" if test.agrees(float(value)) else "no"
                 rows.append({**row, "small networks": verdicts[claim.id].verdict})
-    display(whole(pd.DataFrame(rows)))
+    display(pd.DataFrame(rows))
 
 # %% [markdown]
 # - One network a task is an example. It can show that something happens at this size; how often it

@@ -32,7 +32,7 @@ from matplotlib.ticker import PercentFormatter
 
 from tinyvgg.chapters import causes, sanity, style
 from tinyvgg.chapters.statistics import mean_interval, trial_records
-from tinyvgg.chapters.verdicts import record_numbers, whole
+from tinyvgg.chapters.verdicts import record_numbers
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -145,7 +145,7 @@ if rows:
     table["blind to"] = [
         "not checked" if each is None else " and ".join(each) or "neither" for each in found
     ]
-    display(whole(table.reset_index()))
+    display(table.reset_index())
 
 # %% [markdown]
 # *Blind to* the head or the class is what {doc}`18_sanity_checks` finds: without the learned dense

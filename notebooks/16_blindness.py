@@ -34,7 +34,6 @@ from tinyvgg.backtracking import Literal, Strongest
 from tinyvgg.chapters import style
 from tinyvgg.chapters.blindness import KEPT, compare, random_head
 from tinyvgg.chapters.statistics import mean_interval, trial_records
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, networks=networks)
@@ -153,7 +152,7 @@ table = {
     for place, most in enumerate((*KEPT, "all") if rows else ())
 }
 table = pd.DataFrame.from_dict(table, orient="index").rename(columns=labels)
-whole(table.rename_axis("neurons kept in each layer")) if rows else None
+table.rename_axis("neurons kept in each layer") if rows else None
 
 # %% [markdown]
 # ## Where backtracking does see the class
@@ -165,7 +164,7 @@ whole(table.rename_axis("neurons kept in each layer")) if rows else None
 
 # %%
 shown = untrained[["hidden", "density", "neurons", "tosses", "a_1", *labels]].round(3)
-whole(shown.groupby("kind", sort=False).nth([0, -1]).rename(columns=labels))
+shown.groupby("kind", sort=False).nth([0, -1]).rename(columns=labels)
 
 # %% [markdown]
 # ## What may be concluded, and what may not

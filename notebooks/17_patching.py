@@ -32,7 +32,6 @@ from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.patching import EIGHT
 from tinyvgg.chapters.statistics import mean_interval, trial_records
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -145,7 +144,7 @@ for task, rows in tasks.items():
         key = paper.TASK_NAMES[task], f"{found} ({size.mean():.0f} cells)", other or "backtracking"
         table[key] = {"repaired at zero": share(zero), "repaired when patched": share(patch)}
 table = pd.DataFrame.from_dict(table, orient="index")
-whole(table.rename_axis(["task", "as many as", "chosen by"])) if tasks else None
+table.rename_axis(["task", "as many as", "chosen by"]) if tasks else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not

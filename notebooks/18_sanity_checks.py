@@ -32,7 +32,6 @@ from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.sanity import SAME, blind, label
 from tinyvgg.chapters.statistics import mean_interval, trial_records
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
 
 CHANGES = {"head": "initial head", "class": "another class", "true": "the true class"}
@@ -129,7 +128,7 @@ table = {
     | {"blind to": " and ".join(blindness[name]) or paper.NOTHING}
     for name in methods
 }
-whole(pd.DataFrame.from_dict(table, orient="index").rename_axis("method")) if rows else None
+pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -34,7 +34,6 @@ from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.negative import COUNTS, STEPS
 from tinyvgg.chapters.statistics import mean_interval, trial_records
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -98,7 +97,7 @@ Markdown(
 )
 
 # %%
-whole(pd.DataFrame(table).rename_axis("means (95 % intervals over networks)")) if tasks else None
+pd.DataFrame(table).rename_axis("means (95 % intervals over networks)") if tasks else None
 
 # %% [markdown]
 # ## A network that corrects itself

@@ -36,7 +36,6 @@ from IPython.display import Markdown
 from tinyvgg import files, paper
 from tinyvgg.chapters import data
 from tinyvgg.chapters import data_sheet as sheet
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
 
@@ -124,7 +123,7 @@ sheet.truth_figure(truths, images)
 
 # %%
 tuned = files.measured("difficulty")
-whole(sheet.areas_table(tuned["areas"]))
+sheet.areas_table(tuned["areas"])
 
 # %% [markdown]
 # ## How it was made
@@ -224,10 +223,10 @@ judged = files.measured("judges")
 Markdown(sheet.judged_sentence(judged))
 
 # %%
-whole(sheet.found_table(judged))
+sheet.found_table(judged)
 
 # %%
-whole(sheet.read_table(judged))
+sheet.read_table(judged)
 
 # %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. It has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns, with the largest numbers on the diagonal"}}
 confusion = sheet.confusion_table(judged)
@@ -248,7 +247,7 @@ read = {
     emotion: sheet.read_as(judged["photographs"][folder]["read"], emotion, None)
     for folder, emotion in (("neutral_front", "neutral"), ("smiling_front", "happy"))
 }
-whole(pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for", "met"]))
+pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for", "met"])
 
 # %% [markdown]
 # A judge that was trained on posed photographs has learned how people pose. That it reads an
@@ -272,7 +271,7 @@ for found in readings.itertuples():
     row = shown.setdefault((found.region, found.features), {"may carry it": found.may_carry})
     interval = paper.show_interval(found.interval, "percent")
     row[f"other {found.held_out}s"] = f"{paper.show(found.accuracy, 'percent')} ({interval})"
-whole(pd.DataFrame(shown).T.rename_axis(["region", "features"]))
+pd.DataFrame(shown).T.rename_axis(["region", "features"])
 
 # %%
 forbidden = readings[readings["may_carry"] == "no"]
@@ -317,7 +316,7 @@ Markdown(
 )
 
 # %%
-whole(sheet.rates_table(measured))
+sheet.rates_table(measured)
 
 # %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "Two panels, one for each task, with dots and horizontal intervals beside a gray range"}}
 sheet.rates_figure(measured)

@@ -36,7 +36,6 @@ from PIL import Image
 
 from tinyvgg import files
 from tinyvgg.chapters import photographs
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.faces.index import load_faces
 from tinyvgg.faces.sources import OPTIONS, synthfaces, terms_of
 from tinyvgg.training.experiments import open_study
@@ -76,7 +75,7 @@ options = {
     f"{kind}:PATH": {name: ", ".join(values or ("FILE.csv",)) for name, values in known.items()}
     for kind, known in OPTIONS.items()
 }
-whole(pd.DataFrame(options).T.fillna("—").rename_axis("source"))
+pd.DataFrame(options).T.fillna("—").rename_axis("source")
 
 # %% [markdown]
 # `crop` decides how an image becomes a square. `centre` takes the largest one in its middle;
@@ -148,7 +147,7 @@ Markdown(
 )
 
 # %%
-whole(photographs.detectors_table(compared))
+photographs.detectors_table(compared)
 
 # %% [markdown]
 # ## What is left out
@@ -176,7 +175,7 @@ bad = load_faces(f"folder:{folder}::crop=centre", 64, progress=False)
 Markdown(photographs.used_of(bad))
 
 # %%
-whole(bad.left_out.set_index("path"))
+bad.left_out.set_index("path")
 
 # %% [markdown]
 # A second copy of an image is left out, too: if one of the two trained a network and the other
@@ -188,7 +187,8 @@ photographs.crops_figure(study.faces)
 # %%
 if study.faces.originals is not None:
     display(Markdown(f"The photographs of this run: {photographs.used_of(study.faces)}"))
-    display(whole(study.faces.left_out.set_index("path"), ""))
+    if len(study.faces.left_out):
+        display(study.faces.left_out.set_index("path"))
 
 # %% [markdown]
 # ## What may be done with the pages
@@ -208,7 +208,7 @@ for source in ("synthetic", "rafd:PATH", "london:PATH", "folder:PATH"):
         "a site is published": "yes" if terms.may_publish else "only if you confirm that you may",
         "part of this repository": "yes" if terms.may_commit else "no",
     }
-whole(pd.DataFrame(rows).T.rename_axis("source"))
+pd.DataFrame(rows).T.rename_axis("source")
 
 # %% [markdown]
 # ## Without a notebook

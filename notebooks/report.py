@@ -34,7 +34,6 @@ from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
 from tinyvgg.chapters.statistics import averages, bootstrap_interval
 from tinyvgg.chapters.style import Missing
-from tinyvgg.chapters.verdicts import whole
 from tinyvgg.repairs import repair
 from tinyvgg.training.experiments import open_study
 
@@ -54,7 +53,7 @@ def table(frame, caption, most=30):
     if len(frame):
         more = f" The first {most} of {len(frame):,}." if len(frame) > most else ""
         say(caption + more)
-        display(whole(frame.head(most)))
+        display(frame.head(most))
 
 
 def percent(share):

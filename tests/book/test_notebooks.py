@@ -48,6 +48,13 @@ def test_converted_notebooks_are_the_same_every_time_and_without_outputs(worksho
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+def test_code_is_folded_unless_it_teaches(workshop):
+    source = workshop.add("03_third", '1 + 1\n\n# %% tags=["open"]\n2 + 2')
+    notebook = nbformat.read(notebooks.convert(source, workshop.root), as_version=4)
+    *_, folded, shown = [cell.metadata["tags"] for cell in notebook.cells]
+    assert (folded, shown) == (["hide-input"], ["open"])
+
+
 def test_a_run_shows_and_records_what_its_parameters_give_and_states_its_facts(
     workshop, prepared, capsys
 ):

@@ -1,5 +1,7 @@
 """What networks decide about claims, and what notebooks record and pages read back."""
 
+import re
+
 import nbformat
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from myst_nb.ext.glue import extract_glue_data_cell
 from tests.helpers.made_up import made_up_faces, made_up_run, sentence
 from tinyvgg import files, paper
 from tinyvgg.book.records import Number, collect
-from tinyvgg.chapters import verdicts
+from tinyvgg.chapters import as_html, verdicts
 from tinyvgg.chapters.statistics import Estimate, Networks
 from tinyvgg.chapters.statistics import networks as of
 from tinyvgg.chapters.verdicts import Verdict, judge, record_numbers
@@ -131,6 +133,23 @@ def test_nothing_is_decided_by_fewer_networks_than_a_test_takes():
     assert "not testable here" not in found
 
 
+def test_a_table_has_one_row_of_headers_and_all_of_its_text():
+    long = "word " * 40
+    table = pd.DataFrame({"a": [1, 2], "b": [long, "<b>"]}, index=pd.Index([3, 4], name="row"))
+    several = pd.concat({"x": table}, names=["of"])
+    for each, headers in (
+        (table, "row a b"),
+        (several, "of row a b"),
+        (several.reset_index(), "of row a b"),
+    ):
+        shown = as_html(each)
+        head = shown.partition("<tbody>")[0]
+        assert head.count("<tr") == 1
+        assert re.findall(r"<th>(.*?)</th>", head) == headers.split()
+        assert long.strip() in shown
+        assert "&lt;b&gt;" in shown
+
+
 @pytest.mark.parametrize("of", [lambda run: run, lambda run: [run], lambda run: run.faces])
 def test_what_needs_columns_runs_where_the_source_has_them_and_names_what_it_lacks(of):
     @verdicts.needs("angle", "sex", "subject")
@@ -140,7 +159,6 @@ def test_what_needs_columns_runs_where_the_source_has_them_and_names_what_it_lac
     assert draw(of(made_up_run(made_up_faces(), "subject"))) == "drawn"
     missing = draw(of(made_up_run(made_up_faces(kind="folder"), "class")))
     assert "angle, sex or subject" in sentence(missing)
-    assert verdicts.whole(missing) is missing
     index = made_up_faces(kind="folder").index
     assert "which emotion an image" in verdicts.lacking(index, "class", "emotion")
     assert verdicts.lacking(index, "class") == ""

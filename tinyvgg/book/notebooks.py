@@ -170,9 +170,16 @@ def shown(path: Path) -> str:
 
 
 def convert(source: Path, folder: Path) -> Path:
-    """Write a source as a notebook that papermill and JupyterLab open, and return its path."""
-    target = folder / f"{source.stem}.ipynb"
-    write_notebook(normalise(jupytext.read(source)), target)
+    """Write a source as a notebook that papermill and JupyterLab open, and return its path.
+
+    The site folds the code of all cells but those that are tagged ``open``, which teach.
+    """
+    notebook, target = normalise(jupytext.read(source)), folder / f"{source.stem}.ipynb"
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and "open" not in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+    write_notebook(notebook, target)
     return target
 
 

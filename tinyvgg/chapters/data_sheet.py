@@ -503,7 +503,8 @@ def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     row_of = dict(zip(frontal["subject"], frontal.index, strict=True))
     people = people[people["subject"].isin(list(row_of))]
     size = int(faces.images.shape[1])
-    strips = np.round(255 * _skins(people)).astype(np.uint8)[:, None, None]
+    skins = people[["red", "green", "blue"]].to_numpy(np.float64)
+    strips = np.round(255 * skins).astype(np.uint8)[:, None, None]
     images = np.asarray(faces.images[[row_of[subject] for subject in people["subject"]]])
     bands = np.tile(strips, (1, max(3, size // 10), size, 1))
     tiles = np.concatenate([images, bands], axis=1)
@@ -511,10 +512,6 @@ def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     figure, axis, corners = tiled(tiles, arranged(lines, [""] * len(lines)))
     write_names(axis, {corner: people["subject"].iloc[tile] for tile, corner in corners.items()})
     return figure
-
-
-def _skins(people: pd.DataFrame) -> Float[np.ndarray, "n 3"]:
-    return people[["red", "green", "blue"]].to_numpy(np.float64)
 
 
 @style.styled()

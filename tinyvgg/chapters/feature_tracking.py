@@ -57,7 +57,6 @@ SETS = {
     "activation": "activation of M",
     "gradient": "the logit's gradient",
 }
-NO_REGIONS = "No image here is a misclassified face whose eyes, nose, cheeks and mouth are known."
 NOTHING = "No image of this run is misclassified: there is nothing to track."
 
 
@@ -490,7 +489,7 @@ def _outline(ax: Axes, regions: Regions, mine: Bool[np.ndarray, "n"]) -> None:
 def region_plot(densities: pd.DataFrame) -> style.Drawn:
     """Draw the density of ink by region for the cutoff, random pixels and the whole projection."""
     if densities.empty:
-        return style.Missing(NO_REGIONS)
+        return style.Missing("No image here is a misclassified face whose parts are known.")
     figure, axes = style.grid(1, 1, cell=5.0, aspect=0.6)
     ax = axes[0, 0]
     colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}

@@ -287,7 +287,9 @@ def rates_figure(runs: Sequence[Run]) -> style.Drawn:
         theirs = levels.astype(str).map(papers_rates(run.task)).to_numpy(float)
         if np.isfinite(theirs).any():
             axis.plot(theirs, places, "D", mfc="none", color="black", ms=4, label="paper")
-        axis.set_yticks(places, [_level(factor, level) for factor, level in table.index])
+        said = {"angle": "{}°", "gaze": "gaze {}"}
+        names = [said.get(x, "{}").format(style.short(str(level), 24)) for x, level in table.index]
+        axis.set_yticks(places, names)
         axis.tick_params(axis="y", length=0, labelleft=True)
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.set(xlabel="error rate", xlim=(0, None))
@@ -298,10 +300,6 @@ def rates_figure(runs: Sequence[Run]) -> style.Drawn:
 
 def _titled(axis: Axes, run: Run) -> None:
     axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
-
-
-def _level(factor: str, level: object) -> str:
-    return {"angle": f"{level}°", "gaze": f"gaze {level}"}.get(factor, style.short(str(level), 24))
 
 
 def papers_rates(task: str) -> dict[str, float]:

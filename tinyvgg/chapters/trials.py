@@ -1,7 +1,7 @@
 """Chapter 13: claims that take networks of their own, and the trials that train and measure these.
 
-Whatever interrupts a trial, the same call goes on from there. What was measured of a network that
-a claim takes is kept beside the record, to be committed: another machine goes on with the next one.
+Whatever interrupts a trial, the same call goes on from there. What was measured for a claim is kept
+beside the record, network by network; once it is committed, another machine goes on from it.
 """
 
 import inspect
@@ -195,7 +195,7 @@ def _digest(module: ModuleType) -> str:
     found = vars(module).values()
     names = {x.__name__ if inspect.ismodule(x) else getattr(x, "__module__", "") for x in found}
     own = sorted(name for name in {*names, module.__name__} if str(name).startswith("tinyvgg"))
-    code = "".join(inspect.getsource(sys.modules[name]) for name in own)
+    code = "".join(inspect.getsource(import_module(name)) for name in own)
     return sha256(code.encode()).hexdigest()[:8]
 
 

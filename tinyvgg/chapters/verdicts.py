@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
-from IPython.display import HTML, Markdown, display
+from IPython.display import Markdown, display
 
 from tinyvgg import paper
 from tinyvgg.chapters.statistics import (
@@ -243,16 +243,6 @@ def needs(*columns: str) -> Callable[[Callable[P, R]], Callable[P, R | Missing]]
         return where_known
 
     return decorate
-
-
-def whole(table: pd.DataFrame | Missing, otherwise: str = "There is nothing to show.") -> Any:
-    """Show a table with all of its text, which pandas cuts short; a sentence where it is empty."""
-    if isinstance(table, Missing):
-        return table
-    if not len(table):
-        return HTML(f"<p>{otherwise}</p>")
-    with pd.option_context("display.max_colwidth", None):
-        return HTML(table.to_html(escape=True, index=not isinstance(table.index, pd.RangeIndex)))
 
 
 def mean_with_interval(values: "pd.Series[float]") -> str:
