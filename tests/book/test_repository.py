@@ -140,6 +140,6 @@ def test_what_is_vendored_is_written_down_with_its_licence_and_stays_small(repos
         place = path.relative_to(folder)
         listed = any(f"`{part.as_posix()}`" in notes for part in (place, *place.parents))
         assert listed or path.name.startswith("LICENSE"), place
-    assert sum(path.stat().st_size for path in files) < 6_000_000
-    assert all(package in notes for package in ("mathjax==", "requirejs==", "html-manager=="))
-    assert len(list(folder.rglob("LICENSE*"))) == 3
+    assert sum(path.stat().st_size for path in files) < 2_000_000
+    assert "mathjax==" in notes
+    assert len(list(folder.rglob("LICENSE*"))) == 1

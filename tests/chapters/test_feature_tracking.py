@@ -134,7 +134,7 @@ def test_regions_by_place_are_known_of_framed_frontal_faces_only(run, tracked):
     table = chapter.region_table(tracked, regions)
     assert chapter.region_numbers(table, regions) == {}
     densities = averages(table, ["set", "region"], "density")
-    assert sentence(chapter.region_plot(densities)) .endswith("whose parts are known.")
+    assert sentence(chapter.region_plot(densities)).endswith("whose parts are known.")
     regions = chapter.by_place(tracked)
     assert not regions.true
     assert set(chapter.region_numbers(chapter.region_table(tracked, regions), regions)) == {

@@ -34,13 +34,7 @@ PARAMETERS = re.compile(r'(?ms)^# %%[^\n]*tags=\[[^\]\n]*"parameters".*?(?=^# %%
 """The cell with a notebook's parameters."""
 DECIDING = ("numpy", "torch", "matplotlib", "pandas", "papermill", "ipywidgets")
 """Libraries that a notebook's result depends on."""
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-WIDGET_LIMIT = 3_000_000
-"""Bytes of widget state that a notebook may carry."""
-UNSEEN = "remove-output"  # the tag of cells whose output no page shows
-LINKS = ("LinkModel", "DirectionalLinkModel")
-REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f]{32})")
 PRIVATE = re.compile(
     r"(?<![\w.])(?:/(?:home|Users|root|tmp|private)/\S+|[A-Z]:\\\\?Users\\\S+|at 0x[0-9a-f]{6,})"
 )
@@ -241,11 +235,9 @@ def write_notebook(notebook: Any, path: Path) -> None:
 def normalise(notebook: Any) -> Any:
     """Return a copy with the sources, tags, outputs and the project's own metadata alone.
 
-    Ids of cells follow from their text, those of widgets from their order; progress bars and
-    widgets that no output shows are dropped.
+    Ids of cells follow from their text. Progress bars and widgets, which need a kernel, go.
     """
     made = copy.deepcopy(notebook)
-    state = made.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     own = {name: value for name, value in made.metadata.items() if name == "tinyvgg"}
     made.metadata = nbformat.from_dict({**METADATA, **own})
     seen: Counter[str] = Counter()
@@ -254,7 +246,6 @@ def normalise(notebook: Any) -> Any:
         name = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
         seen[name] += 1
         cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
-    _normalise_widgets(made, state)
     made.nbformat, made.nbformat_minor = 4, 5
     return made
 
@@ -269,9 +260,8 @@ def _normalise_cell(cell: Any) -> None:
     data = [output.data for output in cell.outputs if "data" in output]
     if data and not any(mime.startswith("image/") for shown in data for mime in shown):
         cell.metadata.pop("mystnb", None)  # a sentence in place of a figure has no caption
-    if UNSEEN in cell.metadata.get("tags", []):
-        for shown in data:
-            shown.pop(WIDGET_VIEW, None)
+    for shown in data:
+        shown.pop(WIDGET_VIEW, None)
 
 
 def _merge_streams(outputs: Iterable[Any]) -> list[Any]:
@@ -289,57 +279,6 @@ def _is_progress(output: Any) -> bool:
         return output.name == "stderr" and bool(re.search(r"\r|\d+%\|", output.text))
     data = output.get("data", {})
     return WIDGET_VIEW in data and bool(re.search(r"\d+%\||\?it/s", data.get("text/plain", "")))
-
-
-def _normalise_widgets(notebook: Any, state: dict[str, Any]) -> None:
-    """Name the widgets that are shown by their order, and drop all others."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    views = [each.data[WIDGET_VIEW] for each in outputs if WIDGET_VIEW in each.get("data", {})]
-    order = _reachable([view["model_id"] for view in views], state)
-    if not order:
-        return
-    names = {old: f"{place:032x}" for place, old in enumerate(order)}
-    for view in views:
-        view["model_id"] = names.get(view["model_id"], view["model_id"])
-    text = json.dumps({names[old]: _without_empty_settings(state[old]) for old in order})
-    text = REFERENCE.sub(lambda match: f"IPY_MODEL_{names.get(match[1], match[1])}", text)
-    if len(text) > WIDGET_LIMIT:
-        raise UserError(
-            f"widgets of a notebook hold {len(text):,} bytes, {WIDGET_LIMIT:,} are allowed: "
-            "show fewer or smaller images"
-        )
-    content = {"version_major": 2, "version_minor": 0, "state": json.loads(text)}
-    notebook.metadata["widgets"] = nbformat.from_dict({WIDGET_STATE: content})
-
-
-def _reachable(roots: list[str], state: dict[str, Any]) -> list[str]:
-    """Return the models that the shown ones need, in the order they are met, then their links."""
-    order: dict[str, None] = {}
-    waiting = roots[::-1]
-    while waiting:
-        model = waiting.pop()
-        if model in state and model not in order:
-            order[model] = None
-            waiting += _references(state[model])[::-1]
-    place = {model: number for number, model in enumerate(order)}
-    links = {
-        model: [place[end] for end in _references(content)]
-        for model, content in state.items()
-        if content["model_name"] in LINKS and place.keys() >= set(_references(content))
-    }
-    text = {link: REFERENCE.sub("", json.dumps(state[link], sort_keys=True)) for link in links}
-    return [*order, *sorted(links, key=lambda link: (links[link], text[link]))]
-
-
-def _references(model: Any) -> list[str]:
-    return REFERENCE.findall(json.dumps(model, sort_keys=True))
-
-
-def _without_empty_settings(model: Any) -> Any:
-    if not model["model_name"].endswith(("LayoutModel", "StyleModel")):
-        return model
-    filled = {key: value for key, value in model["state"].items() if value is not None}
-    return {**model, "state": filled}
 
 
 def refuse_private(notebook: Any, name: str) -> None:
