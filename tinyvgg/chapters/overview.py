@@ -47,7 +47,7 @@ def overview(run: Run, pair: Pairs) -> style.Drawn:
     figure, (axes,) = style.grid(1, 4, cell=2.6, aspect=1.12)
     title = f"{names[case.true]}, taken for {names[case.predicted]}"
     style.show_image(axes[0], np.asarray(run.faces.images[case.row]), title)
-    count = f"{int(pixels.sum())} pixels of the last maps (orange)"
+    count = f"{int(pixels.sum())} cells of the last maps (orange)"
     style.show_image(axes[1], montage(pair.wrong.maps[0], pixels[0]), count)
     style.show_map(axes[2], style.strength(track_features(pair.wrong, pixels))[0].numpy())
     axes[2].set_title("what they show in the image")
