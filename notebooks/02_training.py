@@ -44,19 +44,31 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, networks=networks)
 names = {task: paper.TASK_NAMES[task] for task in study.tasks}
 
+# %% tags=["nbval-ignore-output"]
+runs = [study.run(task) for task in study.tasks]
+
 # %%
-classes = {names[task]: len(study.faces.index.classes(task)) for task in study.tasks}
-one = " and ".join(f"one network for {name} ({count} classes)" for name, count in classes.items())
-Markdown(f"This run trains {one}. {lacking(study, 'subject', 'emotion')}")
+found = [
+    f"{len(run.errors):,} of {len(run.labels):,} test images for {names[run.task]}"
+    f" ({len(run.classes)} classes), {run.accuracy:.1%} right"
+    for run in runs
+]
+theirs = [
+    f"{paper.quantity(f't2.{task}.accuracy').text} for {name}"
+    for task, name in names.items()
+    if f"t2.{task}.accuracy" in paper.load().numbers
+]
+beside = f" The paper's networks have {' and '.join(theirs)} right." if theirs else ""
+Markdown(
+    f"> **What came out.** The networks of this run misclassify {'; '.join(found)}.{beside}"
+    f" {lacking(study, 'subject', 'emotion')}"
+)
 
 # %% [markdown]
 # ## Training
 #
 # Training runs on a GPU where there is one, else on the CPU. A network that was trained before is
 # loaded; one whose training was interrupted goes on from where it was.
-
-# %% tags=["nbval-ignore-output"]
-runs = [study.run(task) for task in study.tasks]
 
 # %% tags=["nbval-ignore-output"]
 speeds = {}

@@ -30,6 +30,7 @@ networks = "auto"
 
 # %%
 import pandas as pd
+from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
@@ -45,6 +46,18 @@ identity, emotion = runs[0], runs[-1]
 
 # %%
 endings(*runs)
+
+# %%
+lines = []
+for run in runs:
+    for most in errors.confusions(run, 1).itertuples(index=False):
+        true, taken, times = most[:3]
+        worst = errors.missed(run)["rate"].idxmax()
+        lines.append(
+            f"for {paper.TASK_NAMES[run.task]} {len(run.errors):,} of {len(run.labels):,}: {worst} is"
+            f" missed most, and the commonest error is {true} taken for {taken} ({times} images)"
+        )
+Markdown(f"> **What came out.** Errors on the test images: {'; '.join(lines)}.") if lines else None
 
 # %% [markdown]
 # ## The paper's counts beside ours

@@ -54,6 +54,25 @@ first = study.tasks[0]
 # %%
 endings(*runs.values())
 
+# %%
+followed = {task: follow_errors(run, seed) for task, run in runs.items()}
+tracked = {task: chapter.track(run, followed[task], seed) for task, run in runs.items()}
+tables = {task: chapter.tracked_table(part) for task, part in tracked.items()}
+regions = chapter.find_regions(tracked[first])
+by_error = chapter.region_table(tracked[first], regions)
+density = by_error.groupby(["region", "set"])["density"].mean().unstack()
+parts = [part for part in chapter.FEATURES if part in density.index]
+said = ", ".join(
+    f"{part} {density['cutoff'][part]:.2f} ({density['random'][part]:.2f})"
+    for part in parts
+    if density["cutoff"][part] == density["cutoff"][part]
+)
+Markdown(
+    f"> **What came out.** Density of the ink of tracked features in the errors for"
+    f" {paper.TASK_NAMES[first]}, one for an even spread over the image, and in brackets that of as"
+    f" many random pixels: {said} (published cutoff)."
+) if said else None
+
 # %% [markdown]
 # ## Algorithm 2
 #
@@ -68,10 +87,8 @@ endings(*runs.values())
 # the published code, for some errors of the network for the first task (identity where the source
 # knows subjects):
 
+
 # %% tags=["open"]
-followed = {task: follow_errors(run, seed) for task, run in runs.items()}
-
-
 def algorithm_2(trace):
     features = []
     for d in (trace[i] for i in range(len(trace))):
@@ -101,8 +118,6 @@ pd.Series({"images": len(looped), "same features": agrees}, name="loop and packa
 # intervals.
 
 # %%
-tracked = {task: chapter.track(run, followed[task], seed) for task, run in runs.items()}
-tables = {task: chapter.tracked_table(part) for task, part in tracked.items()}
 chapter.tracked_summary(tables)
 
 # %%
@@ -181,7 +196,6 @@ style.second(lambda part: chapter.gallery(part, "cutoff", size=80), list(tracked
 # averaged.
 
 # %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the images that the network for the first task gets wrong, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Outlines, where they are known: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean images by angle, and below them three rows of mean ink."}}
-regions = chapter.find_regions(tracked[first])
 chapter.average_features(tracked[first], regions)
 
 # %% [markdown]
@@ -194,7 +208,6 @@ chapter.average_features(tracked[first], regions)
 # the answer depends.
 
 # %%
-by_error = chapter.region_table(tracked[first], regions)
 densities = averages(by_error, ["set", "region"], "density")
 shown = densities.pivot(index="region", columns="set", values="text")
 shown = shown.reindex(index=list(regions.masks), columns=list(chapter.SETS))

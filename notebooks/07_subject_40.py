@@ -68,7 +68,7 @@ def share(name, outcome, fill="zero"):
 
 
 Markdown(
-    f"**What this network shows.** With the common pixels at zero, {share('common', 'changed')} of"
+    f"> **What came out.** With the common pixels at zero, {share('common', 'changed')} of"
     f" the answers to {len(pairs)} errors change; with as many of the largest activations at zero,"
     f" {share('largest_common', 'changed')} do. With the look-alike's values in the common pixels,"
     f" {share('common', 'repaired', 'patched')} of the errors become right; with its values in as"

@@ -67,7 +67,7 @@ def share(name, fill="zero"):
 
 
 Markdown(
-    f"**What this network shows.** With the unique pixels at zero, {share('unique')} of"
+    f"> **What came out.** With the unique pixels at zero, {share('unique')} of"
     f" {len(pairs)} errors become right; with as many pixels at zero that exceed the look-alike"
     f" most, {share('excess')}; with as many at random, {share('random')}; with the common ones,"
     f" {share('common')}. With the look-alike's values instead of zero, the unique pixels repair"

@@ -30,6 +30,7 @@ networks = "auto"
 
 # %%
 import pandas as pd
+from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
@@ -46,6 +47,20 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 endings(*runs.values())
+
+# %% tags=["open"]
+repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
+
+# %%
+lines = [
+    f"{int(found.repaired.sum())} of {len(found)} {paper.TASK_NAMES[task]} errors become right"
+    f" without {found.size[found.repaired].double().mean():.1f} pixels on average, of"
+    f" {(part.wrong.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones;"
+    f" {int((found.size[found.repaired] == 1).sum())} without a single one"
+    for task, (part, found) in repairs.items()
+    if found.repaired.any()
+]
+Markdown(f"> **What came out.** {'. '.join(lines)}.") if lines else None
 
 # %% [markdown]
 # ## The rules
@@ -84,8 +99,7 @@ endings(*runs.values())
 # two sets, at their mean size, and beside the repair sets: the share of errors that have one of at
 # most $m$ pixels.
 
-# %% tags=["open"]
-repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
+# %%
 curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
 points = {task: findings.set_points(part) for task, part in pairs.items()}
 

@@ -23,7 +23,7 @@ BUDGETS = {
     "tests": (14_900, None),
     "tools": (500, None),
     "benchmarks": (900, None),
-    "notebooks": (5_500, None),
+    "notebooks": (5_600, None),
 }
 """Lines as `wc -l` counts them, and modules; the star is for the folder without those in it."""
 SLACK = 1.1
