@@ -45,9 +45,6 @@ runs = [study.run(task) for task in study.tasks]
 identity, emotion = runs[0], runs[-1]
 
 # %%
-endings(*runs)
-
-# %%
 lines = []
 for run in runs:
     for most in errors.confusions(run, 1).itertuples(index=False):
@@ -58,6 +55,9 @@ for run in runs:
             f" missed most, and the commonest error is {true} taken for {taken} ({times} images)"
         )
 Markdown(f"> **What came out.** Errors on the test images: {'; '.join(lines)}.") if lines else None
+
+# %%
+endings(*runs)
 
 # %% [markdown]
 # ## The paper's counts beside ours

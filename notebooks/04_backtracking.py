@@ -63,9 +63,6 @@ runs = {task: study.run(task) for task in study.tasks}
 identity = runs[study.tasks[0]]
 
 # %%
-endings(*runs.values())
-
-# %%
 followed = {task: chapter.follow_errors(run, seed) for task, run in runs.items()}
 by_error = {task: chapter.overlap_table(part) for task, part in followed.items()}
 
@@ -91,6 +88,9 @@ Markdown(
     f" pixels for {same('literal')}; with the published cutoff, for {same('cutoff')}. As many pixels"
     f" of the largest exact share overlap by {shares} on average."
 ) if random_class else None
+
+# %%
+endings(*runs.values())
 
 # %% [markdown]
 # ## From the class to the last hidden layer

@@ -52,9 +52,6 @@ runs = {task: study.run(task) for task in study.tasks}
 first = study.tasks[0]
 
 # %%
-endings(*runs.values())
-
-# %%
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
 tracked = {task: chapter.track(run, followed[task], seed) for task, run in runs.items()}
 tables = {task: chapter.tracked_table(part) for task, part in tracked.items()}
@@ -72,6 +69,9 @@ Markdown(
     f" {paper.TASK_NAMES[first]}, one for an even spread over the image, and in brackets that of as"
     f" many random pixels: {said} (published cutoff)."
 ) if said else None
+
+# %%
+endings(*runs.values())
 
 # %% [markdown]
 # ## Algorithm 2

@@ -46,7 +46,6 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
-endings(*runs.values())
 
 # %% tags=["open"]
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
@@ -61,6 +60,9 @@ lines = [
     if found.repaired.any()
 ]
 Markdown(f"> **What came out.** {'. '.join(lines)}.") if lines else None
+
+# %%
+endings(*runs.values())
 
 # %% [markdown]
 # ## The rules

@@ -65,7 +65,7 @@ if rows:
     record_numbers({"a2.emotion.rendered_again": images, **means})
     display(
         Markdown(
-            f"> **What was found.** {images} images of {len(rows)} networks were rendered again. An"
+            f"> **What came out.** {images} images of {len(rows)} networks were rendered again. An"
             f" AUC of 0.5 is chance, and 1 is certain. Asked which half flipped the answer, the"
             f" paper's tracked features have {said('half', 'Algorithm 1', 'published cutoff')}; the"
             f" whole projection, which knows of no class, {said('half', 'whole projection')}. Of those"

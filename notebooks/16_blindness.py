@@ -53,7 +53,7 @@ answer = "Trained networks are not recorded here: `tinyvgg trial blindness` does
 if rows:
     same = [sum(row["images"] * row[f"same_{of}"] for row in rows) for of in ("neurons", "cutoff")]
     cells, above = ours["active"][:, -1].mean(), ours["neurons"][:, -1]
-    answer = f"""**What was found.** In {same[0]:.0f} of {sum(row["images"] for row in rows)} errors of
+    answer = f"""**What came out.** In {same[0]:.0f} of {sum(row["images"] for row in rows)} errors of
 {len(rows)} networks, Algorithm 1 selects the same neurons above the cells whatever the class, and so the same
 cells: the overlap for two classes is {said(ours["pixels"][:, -1])}. The published cutoff has the same
 cells for both in {same[1]:.0f}. In the last hidden layer, where the walk begins, the overlap is

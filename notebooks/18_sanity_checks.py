@@ -55,7 +55,7 @@ if rows:
     cells, features = (
         scores["head"][name].mean() for name in ("contrastive", "tracked_contrastive")
     )
-    answer = f"""**What was found.** {sum(row["images"] for row in rows)} errors of {len(rows)} networks were explained.
+    answer = f"""**What came out.** {sum(row["images"] for row in rows)} errors of {len(rows)} networks were explained.
 
 - Blind to the dense layers and to the class: {those("head", "class")}.
 - Blind to the class alone: {those("class")}; to the dense layers alone: {those("head")}.
