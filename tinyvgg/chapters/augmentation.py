@@ -136,11 +136,16 @@ def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
 
 
 def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
-    """Train the networks for emotion on while parts of their images are erased (W1)."""
+    """Train the networks for emotion on while parts of their images are erased (W1).
+
+    Two seeds come at a time, so that a call that goes on elsewhere trains few networks again.
+    """
     task, seeds = study.tasks[-1], range(1 if is_small(study) else 5)
     known = study.faces.kind == SYNTHETIC
     kinds = [kind for kind in KINDS if known or kind not in RENDERED]
-    networks = do(sweeps.plan(study, [task], seeds, {"augmentation": kinds}, ()))
+    groups = [seeds[start : start + 2] for start in seeds[::2]]
+    tried = {"augmentation": kinds}
+    networks = do([job for two in groups for job in sweeps.plan(study, [task], two, tried, ())])
     numbers = numbers_of("w1", networks, "augmentation", ("errors",))
     for other in ("none", "moved"):
         numbers[f"w1.{task}.tracked_to_{other}"] = ratios(numbers, f"w1.{task}", "tracked", other)

@@ -82,10 +82,6 @@ def _largest(asked: Asked) -> Maps:
     return _tracked(asked, top_pixels(asked.trace.maps, found.flatten(1).sum(1)))
 
 
-def _contrastive(asked: Asked) -> Maps:
-    return _by_rule(Contrastive(asked.against, TOP), asked)
-
-
 def _unique(asked: Asked) -> Maps:
     own = backtrack(asked.trace, asked.answers, NAMED["cutoff"]).pixels
     other = backtrack(asked.others, asked.against, NAMED["cutoff"]).pixels
@@ -100,10 +96,6 @@ def _patched(asked: Asked) -> Maps:
 
 def _captum(name: str, asked: Asked) -> Maps:
     return style.strength(asked.attributions[name])
-
-
-def _difference(asked: Asked) -> Maps:
-    return style.strength(asked.trace.images - asked.others.images)
 
 
 def _random(asked: Asked) -> Maps:
@@ -125,12 +117,12 @@ METHODS: Mapping[str, Method] = {
     "largest, as many": _largest,
     "whole projection": lambda asked: style.strength(deconvolve(asked.trace)),
     "contributions": partial(_by_rule, Contribution(TOP)),
-    "contrastive": _contrastive,
+    "contrastive": lambda asked: _by_rule(Contrastive(asked.against, TOP), asked),
     "unique": _unique,
     "patched": _patched,
     **{name: partial(_captum, attribution) for name, attribution in CAPTUM.items()},
     "edges": lambda asked: edges(asked.trace.images).float(),
-    "image difference": _difference,
+    "image difference": lambda asked: style.strength(asked.trace.images - asked.others.images),
     "random": _random,
 }
 """The methods by their names; each returns the strength of every pixel of each image."""
