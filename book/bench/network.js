@@ -4,44 +4,26 @@
  *
  * The functions mean what those of the Python library mean, and break ties as these do.
  *
- * @typedef {Float32Array} Image (3, height, width), as the network sees it
- * @typedef {Float32Array} Maps (channels, height, width)
- * @typedef {Float32Array} Neurons activations, gradients or logits, one for each neuron
- * @typedef {Uint8Array} Mask 1 where an element is kept, else 0
- * @typedef {Mask} Cells a mask of the last pooled maps
+ * @typedef {Float32Array} Floats
+ * @typedef {Floats} Maps (channels, height, width); an image is (3, height, width)
+ * @typedef {Floats} Neurons a number for each neuron of a dense layer, or for each class
+ * @typedef {Uint8Array} Mask 1 for each neuron, or cell of the last maps, that is kept, else 0
  *
- * @typedef {object} Plain a layer before it has weights
- * @property {"convolution" | "relu" | "max_pool" | "dense"} kind a convolution has filters of 3 x 3
- *     and a border of one zero, a max-pool windows of 2 x 2; a ReLU follows each dense layer but the
- *     last
- * @property {number} [inputs] channels, or neurons, that enter
- * @property {number} [outputs] channels, or neurons, that leave
- *
- * @typedef {object} Weights
- * @property {number} side height and width of the maps that enter
- * @property {Float32Array} [weight] (outputs, inputs, 3, 3), or (outputs, inputs): W[r, i] of the
- *     paper is weight[i * inputs + r]
- * @property {Float32Array} [bias] (outputs)
- * @property {Float32Array} [turned] (inputs, outputs, 3, 3): filters of the transposed convolution
+ * @typedef {"convolution" | "relu" | "max_pool" | "dense"} Kind filters are 3 x 3 with a border of
+ *     one zero, windows 2 x 2; a ReLU follows each dense layer but the last
+ * @typedef {{kind: Kind, inputs?: number, outputs?: number}} Plain a layer without its weights
+ * @typedef {{side: number, weight?: Floats, bias?: Floats, turned?: Floats}} Weights side of the
+ *     maps below; weight is (outputs, inputs, 3, 3) or (outputs, inputs), so that W[r, i] of the
+ *     paper is weight[i * inputs + r]; turned has a transposed convolution's filters
  * @typedef {Plain & Weights} Layer
+ * @typedef {{classes: string[], size: number, scaling: {shift: number[], scale: number[]}}} About
+ *     names of the classes, side of the images, and their input: (pixel - shift) / scale
+ * @typedef {About & {body: Layer[], dense: Layer[]}} Network the body ends with the last max-pool
  *
- * @typedef {object} About
- * @property {string[]} classes the classes' names
- * @property {number} size height and width of the images
- * @property {{shift: number[], scale: number[]}} scaling of the pixels: (pixel - shift) / scale
- *
- * @typedef {About & {body: Layer[], dense: Layer[]}} Network the body ends with the last max-pool;
- *     the dense layers are W_1, ..., W_n, W_o
- *
- * @typedef {object} Answer
- * @property {Neurons[]} dense a_1, ..., a_n: the hidden dense layers, after their ReLU
- * @property {Neurons} logits
- * @property {Neurons} probabilities
- * @property {number} predicted the class of the largest logit
- *
+ * @typedef {{dense: Neurons[], logits: Neurons, probabilities: Neurons, predicted: number}} Answer
+ *     the hidden dense layers a_1, ..., a_n after their ReLU, and the class of the largest logit
  * @typedef {Answer & {maps: Maps, switches: Uint32Array[]}} Trace a recorded forward pass: the last
- *     pooled maps, and of each max-pool the place of every maximum in its plane
- *
+ *     pooled maps, and for each max-pool the place of every maximum in its plane
  * @typedef {{percentile?: number, floor?: number}} Rule keeps cells with a positive product; with a
  *     percentile, those with a product above that of all products that exceed the floor
  */
@@ -52,14 +34,19 @@ export const RULES = { literal: {}, cutoff: { percentile: 90, floor: 0.05 } };
 
 const TAPS = 9;
 
-/** Return the network that a script of `tinyvgg.book.bench` registers.
+/** Return the network that a script of `tinyvgg.book.bench` registers. Its weights are float16, all
+ * low bytes first, compressed by zlib, as base64.
  * @param {About & {layers: Plain[], weights: string}} data @returns {Promise<Network>} */
 export async function load({ weights, ...data }) {
-  return assemble(data, decodeHalves(joinPlanes(await inflate(fromBase64(weights)))));
+  const packed = new Blob([fromBase64(weights)]).stream();
+  const unpacked = new Response(packed.pipeThrough(new DecompressionStream("deflate")));
+  const bytes = new Uint8Array(await unpacked.arrayBuffer());
+  const count = bytes.length / 2;
+  return assemble(data, decodeHalves(bytes.subarray(0, count), bytes.subarray(count)));
 }
 
 /** Return a network from the numbers of all its layers, in order: each one's weight, then its bias.
- * @param {About & {layers: Plain[]}} data @param {Float32Array} numbers @returns {Network} */
+ * @param {About & {layers: Plain[]}} data @param {Floats} numbers @returns {Network} */
 export function assemble({ layers, ...about }, numbers) {
   let at = 0;
   let side = about.size;
@@ -74,13 +61,13 @@ export function assemble({ layers, ...about }, numbers) {
     if (layer.kind === "convolution") layer.turned = turn(layer);
     return layer;
   });
-  if (at !== numbers.length) throw new Error(`the layers take ${at} numbers, not ${numbers.length}`);
+  if (at !== numbers.length) throw new Error(`layers take ${at} of ${numbers.length} numbers`);
   const dense = read.filter((layer) => layer.kind === "dense");
   return { ...about, body: read.slice(0, -dense.length), dense };
 }
 
-/** Return the filters of the transposed convolution.
- * @param {Layer} layer @returns {Float32Array} (inputs, outputs, 3, 3) */
+/** Return the filters of the transposed convolution, (inputs, outputs, 3, 3).
+ * @type {(layer: Layer) => Floats} */
 function turn({ weight, inputs, outputs }) {
   const turned = new Float32Array(weight.length);
   for (let k = 0; k < outputs; k++)
@@ -98,39 +85,23 @@ export function fromBase64(text) {
   return bytes;
 }
 
-/** @param {Uint8Array} bytes as zlib compresses @returns {Promise<Uint8Array>} */
-async function inflate(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-/** Return 16-bit numbers whose low bytes come first, and then all their high bytes.
- * @param {Uint8Array} bytes (2, n) @returns {Uint16Array} (n) */
-function joinPlanes(bytes) {
-  const joined = new Uint16Array(bytes.length / 2);
-  for (let n = 0; n < joined.length; n++) joined[n] = bytes[n] | (bytes[joined.length + n] << 8);
-  return joined;
-}
-
 /** Return float16 numbers as float32, which holds each of them exactly.
- * @param {Uint16Array} halves their bits @returns {Float32Array} */
-export function decodeHalves(halves) {
-  const values = new Float32Array(2 ** 16);
-  for (let bits = 0; bits < values.length; bits++) {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
+ * @param {Uint8Array} low their low bytes @param {Uint8Array} high @returns {Floats} */
+export function decodeHalves(low, high) {
+  const values = Float32Array.from({ length: 2 ** 16 }, (_, bits) => {
+    const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
     let value = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
     if (exponent === 31) value = fraction ? NaN : Infinity;
-    values[bits] = bits >> 15 ? -value : value;
-  }
-  const decoded = new Float32Array(halves.length);
-  for (let n = 0; n < decoded.length; n++) decoded[n] = values[halves[n]];
+    return bits >> 15 ? -value : value;
+  });
+  const decoded = new Float32Array(low.length);
+  for (let n = 0; n < decoded.length; n++) decoded[n] = values[low[n] | (high[n] << 8)];
   return decoded;
 }
 
 /** Return an image as the network sees it.
  * @param {Network} network @param {ArrayLike<number>} pixels (height, width, channels), 8 bits each
- * @param {number} channels 3, or the 4 of a canvas, whose last is left out @returns {Image} */
+ * @param {number} channels 3, or the 4 of a canvas, whose last is left out @returns {Maps} */
 export function scale({ size, scaling: { shift, scale } }, pixels, channels = 3) {
   const image = new Float32Array(3 * size * size);
   for (let c = 0, at = 0; c < 3; c++)
@@ -140,17 +111,17 @@ export function scale({ size, scaling: { shift, scale } }, pixels, channels = 3)
 }
 
 /** Run the network on an image and keep what explanations need.
- * @param {Network} network @param {Image} image @returns {Trace} */
+ * @param {Network} network @param {Maps} image @returns {Trace} */
 export function record(network, image) {
   const switches = [];
   let maps = image;
-  for (const layer of network.body) {
-    if (layer.kind === "convolution") maps = convolve(maps, layer.side, layer.weight, layer.bias);
-    else if (layer.kind === "relu") maps = rectify(maps);
+  for (const { kind, side, weight, bias } of network.body) {
+    if (kind === "convolution") maps = convolve(maps, side, weight, bias);
+    else if (kind === "relu") maps = rectify(maps);
     else {
-      const pooled = pool(maps, layer.side);
-      maps = pooled.maps;
-      switches.push(pooled.switches);
+      const [pooled, places] = pool(maps, side);
+      maps = pooled;
+      switches.push(places);
     }
   }
   return { maps, switches, ...answer(network, maps) };
@@ -163,11 +134,11 @@ export function answer(network, maps) {
   const dense = [];
   let logits = sums(first, maps);
   for (const layer of rest) {
-    const activations = rectify(logits);
-    dense.push(activations);
-    logits = sums(layer, activations);
+    dense.push(rectify(logits));
+    logits = sums(layer, dense[dense.length - 1]);
   }
-  return { dense, logits, probabilities: softmax(logits), predicted: largest(logits) };
+  const predicted = logits.indexOf(Math.max(...logits));
+  return { dense, logits, probabilities: softmax(logits), predicted };
 }
 
 /** Return the probabilities of the classes (equation 2).
@@ -179,53 +150,44 @@ export function softmax(logits) {
   return Float32Array.from(powers, (power) => power / total);
 }
 
-/** Return the place of the largest value; of equals the first.
- * @param {Neurons} values @returns {number} */
-function largest(values) {
-  return values.reduce((best, value, place) => (value > values[best] ? place : best), 0);
-}
-
-/** Convolve maps with filters of 3 x 3 and a border of one zero.
- * @param {Maps} maps @param {number} side @param {Float32Array} weight (kernels, channels, 3, 3)
- * @param {Float32Array} bias (kernels) @returns {Maps} */
+/** Convolve maps with filters (kernels, channels, 3, 3), with a border of one zero.
+ * @type {(maps: Maps, side: number, weight: Floats, bias: Floats) => Maps} */
 function convolve(maps, side, weight, bias) {
-  const [kernels, channels, area] = [bias.length, maps.length / side ** 2, side ** 2];
-  const framed = frame(maps, side);
+  const area = side * side; // not side ** 2, which makes slower numbers
+  const [kernels, channels, planes] = [bias.length, maps.length / area, framed(maps, side)];
+  const live = places(planes.map((plane) => Number(plane.some((value) => value !== 0))));
   const out = new Float32Array((kernels + (kernels % 2)) * area); // a spare plane if it is odd
-  bias.forEach((value, k) => out.fill(value, k * area, (k + 1) * area));
-  for (let c = 0; c < channels; c++) {
-    const map = framed.subarray(c * (side + 2) ** 2, (c + 1) * (side + 2) ** 2);
-    if (map.every((value) => value === 0)) continue;
-    for (let k = 0; k < kernels; k += 2) {
-      const [one, other] = [k, Math.min(k + 1, kernels - 1)].map((n) => (n * channels + c) * TAPS);
-      addTwo(out, k * area, map, side, weight, one, other);
-    }
+  for (let k = 0; k < kernels; k += 2) {
+    const next = Math.min(k + 1, kernels - 1);
+    out.fill(bias[k], k * area, (k + 1) * area);
+    out.fill(bias[next], (k + 1) * area, (k + 2) * area);
+    for (const c of live)
+      addTwo(out, k * area, planes[c], side, weight, k * channels + c, next * channels + c);
   }
   return out.subarray(0, kernels * area);
 }
 
-/** Put a border of one zero around each map.
- * @param {Maps} maps @param {number} side @returns {Maps} */
-function frame(maps, side) {
-  const [rows, wide] = [maps.length / side, side + 2];
-  const framed = new Float32Array((rows / side) * wide * wide);
-  for (let row = 0; row < rows; row++) {
-    const to = (Math.floor(row / side) * wide + (row % side) + 1) * wide + 1;
-    framed.set(maps.subarray(row * side, (row + 1) * side), to);
-  }
-  return framed;
+/** Return each map with a border of one zero. @type {(maps: Maps, side: number) => Floats[]} */
+function framed(maps, side) {
+  return Array.from({ length: maps.length / (side * side) }, (_, c) => {
+    const plane = new Float32Array((side + 2) * (side + 2));
+    for (let i = 0, row = c * side * side; i < side; i++, row += side)
+      plane.set(maps.subarray(row, row + side), (i + 1) * (side + 2) + 1);
+    return plane;
+  });
 }
 
 /**
- * Add a framed map, as two filters see it, to two planes that follow each other.
+ * Add a framed map, as the filters f and g see it, to two planes of `out` that follow each other.
  *
- * Most time is spent here. Each value is read once for both filters: two columns x, y (0 and 1) of
- * each row a, b, c of the window are kept while it moves to the right.
- * @param {Float32Array} out @param {number} to where the first plane begins
- * @param {Float32Array} map (side + 2, side + 2) @param {number} side
- * @param {Float32Array} w @param {number} f where the first filter begins @param {number} g the other
- */
+ * Most time is spent here. Each value is read once for both filters: two columns (0 and 1) of the
+ * rows a, b, c of the window are kept while it moves to the right.
+ * @param {Floats} out @param {number} to where the first plane begins
+ * @param {Floats} map (side + 2, side + 2) @param {number} side
+ * @param {Floats} w weights of all filters @param {number} f @param {number} g */
 function addTwo(out, to, map, side, w, f, g) {
+  f *= TAPS;
+  g *= TAPS;
   const f0 = w[f], f1 = w[f + 1], f2 = w[f + 2], f3 = w[f + 3], f4 = w[f + 4];
   const f5 = w[f + 5], f6 = w[f + 6], f7 = w[f + 7], f8 = w[f + 8];
   const g0 = w[g], g1 = w[g + 1], g2 = w[g + 2], g3 = w[g + 3], g4 = w[g + 4];
@@ -245,7 +207,7 @@ function addTwo(out, to, map, side, w, f, g) {
   }
 }
 
-/** @param {Float32Array} values @returns {Float32Array} */
+/** @type {(values: Floats) => Floats} */
 function rectify(values) {
   const rectified = new Float32Array(values.length);
   for (let n = 0; n < values.length; n++) if (values[n] > 0) rectified[n] = values[n];
@@ -253,41 +215,40 @@ function rectify(values) {
 }
 
 /** Return the maximum of each window of 2 x 2 and its switch; of equals the first in reading order.
- * @param {Maps} maps @param {number} side the last row and column of an odd one are left out
- * @returns {{maps: Maps, switches: Uint32Array}} */
-export function pool(maps, side) {
-  const half = Math.floor(side / 2);
-  const pooled = new Float32Array((maps.length / side ** 2) * half * half);
+ * @type {(maps: Maps, side: number) => [Maps, Uint32Array]} */
+function pool(maps, side) {
+  const [half, area] = [Math.floor(side / 2), side * side];
+  const pooled = new Float32Array((maps.length / area) * half * half);
   const switches = new Uint32Array(pooled.length);
-  for (let n = 0; n < pooled.length; n++) {
-    const [plane, i, j] = [Math.floor(n / half ** 2), Math.floor(n / half) % half, n % half];
-    const [from, corner] = [plane * side * side, 2 * (i * side + j)];
-    let best = corner;
-    if (maps[from + corner + 1] > maps[from + best]) best = corner + 1;
-    if (maps[from + corner + side] > maps[from + best]) best = corner + side;
-    if (maps[from + corner + side + 1] > maps[from + best]) best = corner + side + 1;
-    pooled[n] = maps[from + best];
-    switches[n] = best;
-  }
-  return { maps: pooled, switches };
+  for (let n = 0, plane = 0; n < pooled.length; plane += area)
+    for (let i = 0; i < half; i++)
+      for (let j = 0; j < half; j++, n++) {
+        const corner = plane + 2 * (i * side + j);
+        let best = corner;
+        if (maps[corner + 1] > maps[best]) best = corner + 1;
+        if (maps[corner + side] > maps[best]) best = corner + side;
+        if (maps[corner + side + 1] > maps[best]) best = corner + side + 1;
+        pooled[n] = maps[best];
+        switches[n] = best - plane;
+      }
+  return [pooled, switches];
 }
 
 /** Put each value back to its switch, zeros elsewhere.
- * @param {Maps} pooled @param {Uint32Array} switches @param {number} side @returns {Maps} */
+ * @type {(pooled: Maps, switches: Uint32Array, side: number) => Maps} */
 function unpool(pooled, switches, side) {
-  const windows = Math.floor(side / 2) ** 2;
-  const maps = new Float32Array((pooled.length / windows) * side * side);
+  const half = Math.floor(side / 2);
+  const maps = new Float32Array((pooled.length / (half * half)) * side * side);
   for (let n = 0; n < pooled.length; n++)
-    maps[Math.floor(n / windows) * side * side + switches[n]] = pooled[n];
+    maps[Math.floor(n / (half * half)) * side * side + switches[n]] = pooled[n];
   return maps;
 }
 
-/** Return the sums of a dense layer, before a ReLU.
- * @param {Layer} layer @param {Float32Array} below @returns {Neurons} */
+/** Return a dense layer's sums, before a ReLU. @type {(layer: Layer, below: Neurons) => Neurons} */
 function sums({ weight, bias, inputs }, below) {
   const above = new Float32Array(bias);
   for (let i = 0, at = 0; i < above.length; i++) {
-    let a = 0, b = 0, c = 0, d = 0, r = 0; // four sums: an addition need not wait for the one before
+    let a = 0, b = 0, c = 0, d = 0, r = 0; // four sums: additions need not wait
     for (; r + 3 < inputs; r += 4, at += 4) {
       a += weight[at] * below[r];
       b += weight[at + 1] * below[r + 1];
@@ -302,7 +263,7 @@ function sums({ weight, bias, inputs }, below) {
 
 /** Project last maps, changed or not, back to the input, without biases: the deconvnet.
  * @param {Network} network @param {Trace} trace gives the switches @param {Maps} maps
- * @returns {Image} */
+ * @returns {Maps} */
 export function deconvolve(network, trace, maps = trace.maps) {
   const switches = [...trace.switches];
   let signal = maps;
@@ -316,7 +277,7 @@ export function deconvolve(network, trace, maps = trace.maps) {
 
 /** Find the neurons and cells that lead to a class, from the logits down (Algorithm 1).
  * @param {Network} network @param {Trace} trace @param {number} target @param {Rule} rule
- * @returns {{cells: Cells, neurons: Mask[]}} neurons of a_1, ..., a_n */
+ * @returns {{cells: Mask, neurons: Mask[]}} neurons of a_1, ..., a_n */
 export function backtrack(network, trace, target = trace.predicted, rule = RULES.literal) {
   const neurons = [];
   let above = Uint8Array.from(trace.logits, (_, k) => Number(k === target));
@@ -329,7 +290,7 @@ export function backtrack(network, trace, target = trace.predicted, rule = RULES
 }
 
 /** Return the neurons below that have a positive product with a kept neuron above.
- * @param {Layer} layer @param {Float32Array} below @param {Mask} above @returns {Mask} */
+ * @type {(layer: Layer, below: Neurons, above: Mask) => Mask} */
 function reached({ weight, inputs }, below, above) {
   const kept = new Uint8Array(inputs);
   let open = places(below);
@@ -341,8 +302,7 @@ function reached({ weight, inputs }, below, above) {
 }
 
 /** Return the neurons below with a product, in float32, above the cutoff of a rule.
- * @param {Layer} layer @param {Float32Array} below @param {Mask} above @param {Rule} rule
- * @returns {Mask} */
+ * @type {(layer: Layer, below: Neurons, above: Mask, rule: Rule) => Mask} */
 function aboveCutoff({ weight, inputs }, below, above, { percentile, floor }) {
   const [active, selected, least] = [places(below), places(above), Math.fround(floor)];
   const most = new Float32Array(inputs);
@@ -359,8 +319,8 @@ function aboveCutoff({ weight, inputs }, below, above, { percentile, floor }) {
   return Uint8Array.from(most, (product) => Number(product > cutoff));
 }
 
-/** Return numpy's percentile, by linear interpolation, of values that are sorted in place.
- * @param {Float32Array} values @param {number} percentile @returns {number} infinity without values */
+/** Return numpy's percentile of values, which are sorted in place; infinity where there are none.
+ * @type {(values: Floats, percentile: number) => number} */
 export function percentileOf(values, percentile) {
   if (!values.length) return Infinity;
   values.sort();
@@ -370,8 +330,7 @@ export function percentileOf(values, percentile) {
   return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
 }
 
-/** Return the places of values other than zero.
- * @param {ArrayLike<number>} values @returns {number[]} */
+/** Return the places of values other than zero. @type {(values: ArrayLike<number>) => number[]} */
 function places(values) {
   const found = [];
   for (let n = 0; n < values.length; n++) if (values[n] !== 0) found.push(n);
@@ -392,7 +351,7 @@ export function contributions(network, trace, target = trace.predicted, against 
 }
 
 /** Return the gradient below a dense layer from the one above it.
- * @param {Layer} layer @param {Float64Array} above @returns {Float64Array} */
+ * @type {(layer: Layer, above: Float64Array) => Float64Array} */
 function pullBack({ weight, inputs }, above) {
   const below = new Float64Array(inputs);
   for (const i of places(above))
@@ -401,7 +360,7 @@ function pullBack({ weight, inputs }, above) {
 }
 
 /** Return maps with a fill in some cells; the given ones are left as they are.
- * @param {Maps} maps @param {Cells} cells
+ * @param {Maps} maps @param {Mask} cells
  * @param {number | ArrayLike<number>} fill one value, one for each channel, or other maps
  * @returns {Maps} */
 export function suppress(maps, cells, fill = 0) {
@@ -411,14 +370,14 @@ export function suppress(maps, cells, fill = 0) {
 }
 
 /** Return the logits once cells of the last maps hold a fill (see `suppress`).
- * @param {Network} network @param {Trace} trace @param {Cells} cells
+ * @param {Network} network @param {Trace} trace @param {Mask} cells
  * @param {number | ArrayLike<number>} fill @returns {Neurons} */
 export function rescore(network, trace, cells, fill = 0) {
   return answer(network, suppress(trace.maps, cells, fill)).logits;
 }
 
-/** Return the features of cells in the image, |D(M) - D(M')|, M' being M without them (Algorithm 2).
- * @param {Network} network @param {Trace} trace @param {Cells} cells @returns {Image} */
+/** Return the features of cells in the image: |D(M) - D(M')|, M' without them (Algorithm 2).
+ * @param {Network} network @param {Trace} trace @param {Mask} cells @returns {Maps} */
 export function trackFeatures(network, trace, cells) {
   const without = deconvolve(network, trace, suppress(trace.maps, cells));
   return deconvolve(network, trace).map((value, n) => Math.abs(value - without[n]));
