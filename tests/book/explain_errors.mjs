@@ -5,8 +5,8 @@ import { runInThisContext } from "node:vm";
 import * as bench from "../../book/bench/network.js";
 
 for (const script of process.argv.slice(2, 4)) runInThisContext(readFileSync(script, "utf8"));
-const [task] = Object.keys(globalThis.tinyvgg.networks);
-const network = await bench.load(globalThis.tinyvgg.networks[task]);
+const [task] = Object.keys(globalThis.tinyvgg.network);
+const network = await bench.load(globalThis.tinyvgg.network[task]);
 const { cases, images } = globalThis.tinyvgg.errors[task];
 
 for (const { row, true: label, given } of cases) {

@@ -26,6 +26,7 @@ from tinyvgg.training.runs import Run
 
 NODE = shutil.which("node")
 SCRIPT = Path(__file__).parent / "explain_errors.mjs"
+OWN_TESTS = Path(__file__).parents[2] / "book" / "bench" / "network.test.mjs"
 NEAR = 1e-3
 """How far a page's numbers may lie from the library's: float32 sums in another order differ by
 about 1e-6 of their terms, and no reader sees a thousandth of a probability."""
@@ -67,6 +68,12 @@ def assert_near(found: list, expected: Tensor) -> None:
 
 def mask(found: list, like: Tensor) -> Tensor:
     return torch.tensor(found).bool().reshape(like.shape)
+
+
+@needs_node
+def test_the_script_passes_its_own_tests() -> None:
+    done = subprocess.run([NODE, "--test", OWN_TESTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 @needs_node

@@ -12,95 +12,72 @@ import torch
 
 from tinyvgg import files
 from tinyvgg.book.site import TEMPLATES
-from tinyvgg.chapters.cases import Case, find_cases
+from tinyvgg.chapters.cases import find_cases
 from tinyvgg.errors import UserError
-from tinyvgg.network import Convolution, Dense, Layer, Pooling, Rectification
+from tinyvgg.network import Convolution, Dense, Pooling, Rectification
 from tinyvgg.reading import read_network
 from tinyvgg.training.batches import resident
 from tinyvgg.training.loop import predict
 from tinyvgg.training.runs import Run
 
-MOST = 9_000_000
-"""Bytes of both scripts of a task at most; errors that do not fit are left out."""
-KINDS: dict[type, str] = {
-    Convolution: "convolution",
-    Rectification: "relu",
-    Pooling: "max_pool",
-    Dense: "dense",
-}
+MOST = 9_000_000  # bytes of both scripts of a task
+KINDS = {Convolution: "convolution", Rectification: "relu", Pooling: "max_pool", Dense: "dense"}
 ASPECTS = ("subject", "emotion", "angle")
 
 
 def write_bench(run: Run, folder: Path) -> list[Path]:
     """Write a network and its test errors as two scripts for ``book/bench/network.js``.
 
-    ``network-TASK.js`` has the weights as float16, which those of a shipped network are already,
-    and ``errors-TASK.js`` the errors that the network makes with these weights, with their
-    look-alikes. Where not all errors fit, they are taken at even distances.
+    ``network-TASK.js`` has the weights as float16, as those of shipped networks are already.
+    ``errors-TASK.js`` has the errors made with these, and their look-alikes; where not all fit into
+    `MOST` bytes, it has some at even distances.
 
     Raises:
         UserError: the network has other layers than Tiny VGG.
     """
     if (architecture := run.experiment.design.architecture) != "tinyvgg":
         raise UserError(f"network {run.name!r} is of architecture {architecture!r}, not 'tinyvgg'")
-    rounded = round_weights(run)
-    network = _script("networks", run.task, _network(rounded))
-    errors = _script("errors", run.task, _errors(rounded, MOST - len(network)))
-    written = {f"network-{run.task}.js": network, f"errors-{run.task}.js": errors}
-    for name, script in written.items():
-        files.write_text(folder / name, script)
-    return [folder / name for name in written]
+    run, template = round_weights(run), TEMPLATES.get_template("bench.js.j2")
+    paths, room = [folder / f"{table}-{run.task}.js" for table in ("network", "errors")], MOST
+    for path, describe in zip(paths, (_network, _errors), strict=True):
+        content = {"table": path.stem.partition("-")[0], "task": json.dumps(run.task)}
+        files.write_text(path, template.render(**content, content=json.dumps(describe(run, room))))
+        room -= path.stat().st_size
+    return paths
 
 
 def round_weights(run: Run) -> Run:
-    """Return a run whose weights are rounded to 16 bits, and whose logits follow from these."""
+    """Return a run with weights that 16 bits hold, and the logits that follow from these."""
     model = copy.deepcopy(run.model).half().float()
     source = resident(run.faces, run.task, "cpu", run.scaling)
     return run.having(model=model, logits=predict(model, source, run.split.test)[0])
 
 
-def _script(table: str, task: str, content: dict[str, Any]) -> str:
-    template = TEMPLATES.get_template("bench.js.j2")
-    return template.render(table=table, task=json.dumps(task), content=json.dumps(content))
-
-
-def _network(run: Run) -> dict[str, Any]:
-    """Return what `load` of the script takes; low bytes of the weights come before high ones."""
+def _network(run: Run, room: int) -> dict[str, Any]:
+    """Return what the script's `load` takes: of all weights the low bytes, then the high ones."""
     network = read_network(run.model)
-    layers: list[Layer] = [*network.body, *network.dense]
-    weights = torch.cat([p.detach().flatten() for p in run.model.parameters()]).half().numpy()
-    planes = weights.astype("<f2").view(np.uint8).reshape(-1, 2).T.tobytes()
-    return {
-        "classes": run.classes,
-        "size": run.size,
-        "scaling": vars(run.scaling),
-        "layers": [_layer(layer) for layer in layers],
-        "weights": _base64(zlib.compress(planes, 9)),
-    }
-
-
-def _layer(layer: Layer) -> dict[str, Any]:
-    plain: dict[str, Any] = {"kind": KINDS[type(layer)]}
-    if isinstance(layer, Convolution | Dense):
-        outputs, inputs = layer.module.weight.shape[:2]
-        plain |= {"inputs": inputs, "outputs": outputs}
-    return plain
+    layers: list[dict[str, Any]] = []
+    for layer in (*network.body, *network.dense):
+        layers.append({"kind": KINDS[type(layer)]})
+        if isinstance(layer, Convolution | Dense):
+            layers[-1]["outputs"], layers[-1]["inputs"] = layer.module.weight.shape[:2]
+    weights = torch.cat([each.detach().flatten() for each in run.model.parameters()]).half()
+    planes = weights.numpy().astype("<f2").view(np.uint8).reshape(-1, 2).T.tobytes()
+    about = {"classes": run.classes, "size": run.size, "scaling": vars(run.scaling)}
+    return {**about, "layers": layers, "weights": _base64(zlib.compress(planes, 9))}
 
 
 def _errors(run: Run, room: int) -> dict[str, Any]:
     """Return as many errors as there is room for, and the images that they are about, by row."""
     cases = find_cases(run)
-    pair = 2 * len(json.dumps(_image(run, 0))) + 200
-    count = min(len(cases), room // pair)
+    count = min(len(cases), room // (2 * len(json.dumps(_image(run, 0))) + 200))
     chosen = [cases[place] for place in np.linspace(0, len(cases) - 1, count).astype(int)]
     rows = sorted({row for case in chosen for row in (case.row, case.lookalike) if row is not None})
-    images = {str(row): _image(run, row) for row in rows}
-    return {"total": len(cases), "cases": [_case(case) for case in chosen], "images": images}
-
-
-def _case(case: Case) -> dict[str, Any]:
-    facts = {"row": case.row, "true": case.true, "given": case.predicted}
-    return {**facts, "lookalike": case.lookalike}
+    plain = [
+        {"row": each.row, "true": each.true, "given": each.predicted, "lookalike": each.lookalike}
+        for each in chosen
+    ]
+    return {"total": len(cases), "cases": plain, "images": {row: _image(run, row) for row in rows}}
 
 
 def _image(run: Run, row: int) -> dict[str, Any]:
