@@ -48,6 +48,7 @@ if rows:
         question: {name: causes.over(rows, question, name) for name in rows[0][question]}
         for question in causes.QUESTIONS
     }
+    order = sorted(scored["half"], key=lambda name: -scored["half"][name].centre)
 
     def said(question, *names):
         """Print the mean scores of some methods."""
@@ -63,14 +64,17 @@ if rows:
     }
     means = {f"a2.emotion.half_{k}": scored["half"][name].centre for k, name in keys.items()}
     record_numbers({"a2.emotion.rendered_again": images, **means})
+    best = max(causes.METHODS, key=lambda name: scored["pixel"][name].centre)
     display(
         Markdown(
-            f"> **What came out.** {images} images of {len(rows)} networks were rendered again. An"
-            f" AUC of 0.5 is chance, and 1 is certain. Asked which half flipped the answer, the"
-            f" paper's tracked features have {said('half', 'Algorithm 1', 'published cutoff')}; the"
-            f" whole projection, which knows of no class, {said('half', 'whole projection')}. Of those"
-            f" without a look-alike {said('half', 'contrastive', 'gradient', 'occlusion')}, and of those"
-            f" with one {said('half', 'unique', 'patched', 'image difference')}."
+            f"> **What came out.** {images:,} images of {len(rows)} networks were rendered again. Which"
+            f" half flipped the answer? Chance is an AUC of 0.5, and the image alone has"
+            f" {said('half', 'edges')}. The paper's tracked features have"
+            f" {said('half', 'Algorithm 1', 'published cutoff')}; the whole projection, which knows no"
+            f" class, has {said('half', 'whole projection')}. Without a look-alike"
+            f" {said('half', 'contributions', 'contrastive', 'gradient', 'occlusion')}; with one"
+            f" {said('half', 'patched', 'unique', 'image difference')}. Which pixels? The best method is"
+            f" {said('pixel', best)}, and other images alone have {said('pixel', causes.MEAN_MASK)}."
         )
     )
 
@@ -85,7 +89,8 @@ if rows:
 
 # %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of dots for each cause, with the mean and its interval"}}
 def flips_figure(rows):
-    names = list(rows[0]["flips"])
+    flips = {name: " ".join(row["flips"][name] for row in rows) for name in rows[0]["flips"]}
+    names = sorted(flips, key=lambda name: -np.mean(np.array(flips[name].split(), int)))
     figure, axes = style.grid(1, 1, cell=style.WIDTH * 0.7, aspect=0.55)
     axis = axes[0, 0]
     for place, name in enumerate(names):
@@ -117,7 +122,7 @@ flips_figure(rows) if rows else None
 
 # %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance; dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels with a row for each method of explanation"}}
 def scores_figure(scored):
-    names = list(scored["half"])
+    names = order
     cell = style.WIDTH / 3
     figure, axes = style.grid(1, 3, cell=cell, aspect=1.75, sharey=True)
     for axis, (question, title) in zip(axes[0], causes.QUESTIONS.items(), strict=True):
@@ -140,7 +145,7 @@ scores_figure(scored) if rows else None
 # %%
 if rows:
     blind = sanity.blind(records["sanity"]) if "sanity" in records else {}
-    table = causes.table(rows).fillna("")
+    table = causes.table(rows).fillna("").loc[[*order, causes.MEAN_MASK]]
     found = [blind.get(causes.CHECKED.get(name, "")) for name in table.index]
     table["blind to"] = [
         "not checked" if each is None else " and ".join(each) or "neither" for each in found
