@@ -67,8 +67,8 @@ def rows_of(name, task=None):
 # (Algorithm 1) walks from the class that won down to the elements of the last feature maps, the
 # cells, that fed it. Feature tracking (Algorithm 2) shows them in the image. Two case studies
 # conclude that these cells decide the answer. The paper shows this on two networks and a few
-# images, without controls. We test what it asserts of networks, claim by claim ({doc}`/claims`), with
-# rules that were written before the networks were trained that they are applied to.
+# images, without controls. We test what it asserts of networks, claim by claim ({doc}`/claims`). The
+# rule of each verdict was written before the networks were trained that it judges.
 #
 # ## Methodology
 #

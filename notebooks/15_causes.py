@@ -52,7 +52,7 @@ if rows:
 
     def said(question, *names):
         """Print the mean scores of some methods."""
-        return ", ".join(f"{name} {scored[question][name].centre:.2f}" for name in names)
+        return ", ".join(f"{scored[question][name].centre:.2f} ({name})" for name in names)
 
     images = sum(row["images"] for row in rows)
     keys = {
@@ -71,9 +71,9 @@ if rows:
             f" half flipped the answer? Chance is an AUC of 0.5, and the image alone has"
             f" {said('half', 'edges')}. The paper's tracked features have"
             f" {said('half', 'Algorithm 1', 'published cutoff')}; the whole projection, which knows no"
-            f" class, has {said('half', 'whole projection')}. Without a look-alike"
+            f" class, has {scored['half']['whole projection'].centre:.2f}. Without a look-alike"
             f" {said('half', 'contributions', 'contrastive', 'gradient', 'occlusion')}; with one"
-            f" {said('half', 'patched', 'unique', 'image difference')}. Which pixels? The best method is"
+            f" {said('half', 'patched', 'unique', 'image difference')}. Which pixels? The best method has"
             f" {said('pixel', best)}, and other images alone have {said('pixel', causes.MEAN_MASK)}."
         )
     )

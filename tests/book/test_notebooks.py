@@ -215,6 +215,13 @@ def test_a_sentence_in_place_of_a_figure_has_no_caption(shown, kept):
     assert made.outputs == outputs
 
 
+def test_parameters_of_a_run_are_on_no_page():
+    cell = new_code_cell("networks = 'shipped'", metadata={"tags": ["injected-parameters"]})
+    made = normalise(new_notebook(cells=[cell]))
+    assert made.cells[0].metadata["tags"] == ["injected-parameters", "remove-cell"]
+    assert normalise(made) == made
+
+
 def test_widgets_are_kept_in_words_alone():
     made = normalise(as_run())
     assert "widgets" not in made.metadata

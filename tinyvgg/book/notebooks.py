@@ -256,6 +256,8 @@ def _normalise_cell(cell: Any) -> None:
     cell.metadata = nbformat.from_dict(kept)
     if cell.cell_type != "code":
         return
+    if kept.get("tags") == ["injected-parameters"]:
+        cell.metadata["tags"].append("remove-cell")  # the footer names what the site was made with
     cell.outputs = _merge_streams(out for out in cell.outputs if not _is_progress(out))
     data = [output.data for output in cell.outputs if "data" in output]
     if data and not any(mime.startswith("image/") for shown in data for mime in shown):
