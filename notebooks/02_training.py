@@ -15,7 +15,7 @@
 #
 # {cite:t}`fang2017` trains one network twice: once to classify the subjects, once to classify the
 # emotions. Is the network here that of the paper? How many images does it misclassify for each task
-# that the source of the images has, and does it over-fit more to emotion than to identity, as the
+# that the source of the images has, and does it overfit more to emotion than to identity, as the
 # paper says it does although there are fewer emotions?
 #
 # You will see the network layer by layer beside the paper's Table 1, both directions in which it
@@ -273,7 +273,7 @@ pd.DataFrame.from_dict(kept, orient="index").rename_axis("task")
 # %% [markdown]
 # ## Over-fitting
 #
-# A network over-fits when it does worse on new images than on those it learned from; the paper
+# A network overfits when it does worse on new images than on those it learned from; the paper
 # finds that the one for emotion does so more than the one for identity. To compare
 # like with like, the final weights are run once more over all training images. The gap is the
 # test error minus this training error, with Newcombe's interval for the difference of two

@@ -132,7 +132,7 @@ def training_sentences(run):
     yield (
         f"Its error rate on test images minus that on training images is {100 * difference:+.1f}"
         f" points (95 % interval {100 * low:+.1f} to {100 * high:+.1f}):"
-        f" {'it has over-fitted' if low > 0 else 'over-fitting does not show'}."
+        f" {'it has overfitted' if low > 0 else 'overfitting does not show'}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Network, accuracy, over-fitting and the figures of chapter 2, curves that grow among them."""
+"""Network, accuracy, overfitting and the figures of chapter 2, curves that grow among them."""
 
 from dataclasses import replace
 

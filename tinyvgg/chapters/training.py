@@ -1,4 +1,4 @@
-"""Chapter 2: the network, its recipe, accuracies and over-fitting beside the paper's."""
+"""Chapter 2: the network, its recipe, accuracies and overfitting beside the paper's."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
