@@ -116,6 +116,7 @@ def test_every_epoch_that_may_be_among_the_last_is_tested() -> None:
     assert tested == {True, False}
     assert not Recipe(ending="fitted").tests(2, 1)
     assert Recipe(ending="fitted", selection="test").tests(2, 1)
+    assert not Recipe(ending="fitted", selection="validation").tests(2, 1)
     assert Recipe(epochs=100).tests(2, 1)
 
 

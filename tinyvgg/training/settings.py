@@ -66,7 +66,7 @@ class Recipe(_Checked):
         If training ends once ``fitted``, only every fifth is, and each that may be among the last.
         """
         chosen = epoch % FITTED == 0 or epoch > self.epochs - FITTED or not wrong
-        return chosen or self.ending != "fitted" or self.selection != "last"
+        return chosen or self.ending != "fitted" or self.selection == "test"
 
     def ended(self, wrong: Sequence[int]) -> str:
         """Return when and why a training ends, empty while it goes on.
