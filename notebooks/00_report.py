@@ -141,7 +141,7 @@ if rows := rows_of("patching"):
         f" look-alike's values repair this share of errors: {said}."
     )
 if len(rows := rows_of("causes")) > 1:
-    names = ("published cutoff", "whole projection", "gradient", "unique")
+    names = ("published cutoff", "whole projection", "edges", "contributions")
     half = [f"{causes.over(rows, 'half', name).centre:.2f} ({name})" for name in names]
     learned.append(
         f"**Which half of the face was the cause**. Faces were rendered again"

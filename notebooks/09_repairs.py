@@ -53,9 +53,9 @@ repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs
 # %%
 lines = [
     f"{int(found.repaired.sum())} of {len(found)} {paper.TASK_NAMES[task]} errors become right"
-    f" without {found.size[found.repaired].double().mean():.1f} pixels on average, of"
-    f" {(part.wrong.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones;"
-    f" {int((found.size[found.repaired] == 1).sum())} without a single one"
+    f" once {found.size[found.repaired].double().mean():.1f} pixels on average, of"
+    f" {(part.wrong.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones, are set to zero;"
+    f" for {int((found.size[found.repaired] == 1).sum())} of them one pixel is enough"
     for task, (part, found) in repairs.items()
     if found.repaired.any()
 ]
