@@ -43,6 +43,7 @@ from tinyvgg import paper
 from tinyvgg.backtracking import Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
+from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.statistics import (
     averages,
     bootstrap_interval,
@@ -331,6 +332,13 @@ for task, table in by_error.items():
         for (rule, against), overlap in of_pixels
     }
     record_numbers(found)
+
+# %% [markdown]
+# Ask it yourself: backtrack from one class after the other, by each rule. The frames on the last
+# maps are the pixels that it finds.
+
+# %%
+repair_bench(runs[study.tasks[-1]])
 
 # %% [markdown]
 # If the cutoff does not choose by the class, what does it choose by? A product is large where the

@@ -23,7 +23,7 @@
 # really the opposite of identity? And what does it do to images that were right?
 #
 # You will see one error for each emotion that an image was taken for, its probabilities before and
-# after, the repairs of all errors beside controls, and an explorer in which you can suppress pixels
+# after, the repairs of all errors beside controls, and a bench on which you can suppress pixels
 # yourself.
 
 # %% tags=["parameters"]
@@ -41,8 +41,8 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import cases, style
+from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.cases import RULES
-from tinyvgg.chapters.explorers import Bench, explorer, static_explorer
 from tinyvgg.chapters.statistics import Estimate, digest, networks_of
 from tinyvgg.chapters.verdicts import conclude, record_numbers
 from tinyvgg.tracking import rescore, track_features
@@ -353,19 +353,12 @@ pd.DataFrame(
 # %% [markdown]
 # ## Try it
 #
-# Pick an error and the pixels to suppress. Everything that this explorer shows was computed when
-# the notebook ran, so it needs no kernel.
+# Here is the first of these errors, and the cells of its last maps. Switch off those in the error
+# alone, as many at random, or any that you like. The network itself answers, in this page or in the
+# kernel of this notebook.
 
 # %%
-bench = Bench(run, eight, seed=seed)
-static_explorer(bench, "emotions")
-
-# %% [markdown]
-# The next cell has the same choices for *all* errors, computed when asked for. It needs a running
-# kernel: pages show its code alone, so open this notebook in JupyterLab to use it.
-
-# %% tags=["remove-output"]
-explorer(Bench(run, pairs, seed=seed))
+repair_bench(run, eight.cases[0].row if len(eight) else None)
 
 # %% [markdown]
 # ## The paper's numbers beside ours

@@ -35,6 +35,7 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
+from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
 from tinyvgg.chapters.statistics import digest, estimate, proportion_interval
 from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers
@@ -183,6 +184,12 @@ pd.DataFrame(rows).T.rename_axis(f"of {candidates} pixels")
 # %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task of this run with the smallest repair sets. First row: the misclassified image; second: what the pixels of its repair set show in the image (tracked features, from white to the largest value of each); third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a small dark trace of some of its features, and a similar face."}}
 task = study.tasks[-1]
 findings.examples_figure(runs[task], *repairs[task])
+
+# %% [markdown]
+# Can you find such a set yourself? Guess first how many it takes.
+
+# %%
+repair_bench(runs[study.tasks[0]])
 
 # %% [markdown]
 # ## Would any class do?

@@ -39,6 +39,7 @@ from matplotlib.patches import Patch
 import synthfaces
 from synthfaces import FacePart
 from tinyvgg.chapters import style
+from tinyvgg.chapters.bench import fits
 from tinyvgg.chapters.own_face import (
     PART_COLOURS,
     FaceStudio,
@@ -59,12 +60,16 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 #
 # Each slider changes one cause of the resting face, and resets the others. Weights of actions go
 # from nothing to what the model of the anatomy was made for; left and right are the subject's own.
+# On the site the network of chapter 2 answers, too: find the cause that flips it. Which cells are
+# backtracked changes with every cause; what they say about it is the question of chapter 15.
+#
 # The table counts the pixels that changed at all, by the part of the face that they belong to in
 # the resting face. The part that a pixel shows is known from the geometry, not guessed from the
 # image.
 
 # %%
-static_faces(album(study.profile), "one-cause")
+asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
+static_faces(album(study.profile), "one-cause", asked)
 
 # %% [markdown]
 # Some effects reach further than one would think. A smile changes some of the forehead, where

@@ -34,13 +34,11 @@ export const RULES = { literal: {}, cutoff: { percentile: 90, floor: 0.05 } };
 
 const TAPS = 9;
 
-/** Return the network that a script of `tinyvgg.book.bench` registers. Its weights are float16, all
- * low bytes first, compressed by zlib, as base64.
+/** Return the network that a script registers (`tinyvgg.chapters.bench`). Its weights are float16,
+ * all low bytes first, packed.
  * @param {About & {layers: Plain[], weights: string}} data @returns {Promise<Network>} */
 export async function load({ weights, ...data }) {
-  const packed = new Blob([fromBase64(weights)]).stream();
-  const unpacked = new Response(packed.pipeThrough(new DecompressionStream("deflate")));
-  const bytes = new Uint8Array(await unpacked.arrayBuffer());
+  const bytes = await unpack(weights);
   const count = bytes.length / 2;
   return assemble(data, decodeHalves(bytes.subarray(0, count), bytes.subarray(count)));
 }
@@ -77,12 +75,19 @@ function turn({ weight, inputs, outputs }) {
   return turned;
 }
 
-/** @param {string} text @returns {Uint8Array} */
-export function fromBase64(text) {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let n = 0; n < bytes.length; n++) bytes[n] = binary.charCodeAt(n);
-  return bytes;
+/** Return the bytes in a text of 15 bits a character, whose first one says how many bits are spare.
+ * @param {string} text @returns {Promise<Uint8Array>} */
+export async function unpack(text) {
+  const first = 0x3400;
+  const spare = text.charCodeAt(0) - first;
+  const bytes = new Uint8Array(((text.length - 1) * 15 - spare) / 8);
+  for (let n = 1, at = 0, held = 0, bits = 0; n < text.length; n++) {
+    held = (held << 15) | (text.charCodeAt(n) - first);
+    for (bits += 15; bits >= 8 && at < bytes.length; held &= (1 << bits) - 1)
+      bytes[at++] = held >> (bits -= 8);
+  }
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(unpacked).arrayBuffer());
 }
 
 /** Return float16 numbers as float32, which holds each of them exactly.

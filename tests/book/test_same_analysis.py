@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -15,9 +14,7 @@ from tests.helpers import same_analysis
 from tests.helpers.same_analysis import FEATURES, TASKS, analyse, differing, network
 from tinyvgg.backtracking import Cutoff
 from tinyvgg.book.records import SLACK
-from tinyvgg.book.reproduce import ERRORS
-from tinyvgg.faces.sources import synthfaces
-from tinyvgg.training.runs import shipped
+from tinyvgg.chapters.bench import shipped_errors
 
 CODE_PATHS = {
     "usual": {},
@@ -30,26 +27,17 @@ BOTH = ["row", "lookalike"]
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory, anatomy_folder: Path) -> Path:
-    """Return a file with errors of both networks and their look-alikes, rendered.
-
-    The errors on emotion are of subjects that are rendered anyway, as each takes half a second.
-    """
-    design, folder = synthfaces.design(), tmp_path_factory.mktemp("errors")
-    errors = pd.read_csv(shipped(ERRORS), dtype={"true": str, "predicted": str}).dropna()
-    first = errors[errors["task"] == "subject"].head(EACH)
-    subjects = errors[BOTH].apply(lambda rows: design["subject"].to_numpy()[rows])
-    known = subjects.isin(subjects.loc[first.index, "row"].unique()).all(axis=1)
-    chosen = [first, errors[known & (errors["task"] == "emotion")].head(EACH)]
-    rows = np.unique(pd.concat(chosen)[BOTH])
-    size = network("subject").size
-    rendered = synthfaces.render(design.iloc[rows], size, anatomy_folder, progress=False)
-    kept = {}
-    for task, part in zip(TASKS, chosen, strict=True):
-        assert len(part) == EACH
-        kept[f"{task} pixels"] = rendered[np.searchsorted(rows, part[BOTH].T)]
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with errors of both networks, and their look-alikes."""
+    folder, kept = tmp_path_factory.mktemp("errors"), {}
+    for task in TASKS:
+        run, errors = shipped_errors(task)
+        table = errors.table.dropna(subset="lookalike").head(EACH)
+        assert len(table) == EACH
+        both = [np.stack([errors.images[row] for row in table[column]]) for column in BOTH]
+        kept[f"{task} pixels"] = np.stack(both)
         for column in ("true", "predicted"):
-            kept[f"{task} {column}"] = np.array([network(task).label(n) for n in part[column]])
+            kept[f"{task} {column}"] = np.array([run.label(name) for name in table[column]])
     np.savez(folder / "images.npz", **kept)
     return folder / "images.npz"
 

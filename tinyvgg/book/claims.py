@@ -1,6 +1,7 @@
 """The claims page: what became of the claims, then each with its rule, verdict and numbers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -10,10 +11,12 @@ from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
+from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.verdicts import LESS_THAN, VERDICTS, Verdict, as_markdown, escaped, fact
 from tinyvgg.errors import UserError
 from tinyvgg.paper import Claim, Value, show
+from tinyvgg.training.experiments import open_study
 
 
 def claims_page(
@@ -111,7 +114,16 @@ class PaperNumber(SphinxRole):
         return [nodes.abbreviation(text=about.text, explanation=place)], []
 
 
+def _write_bench(app: Sphinx, fault: Exception | None) -> None:
+    """Write the scripts of the repair bench into a site that has been built."""
+    if fault is None and app.builder.name == "html":
+        asked = app.config.repair_bench
+        bench.write_site(Path(app.outdir) / "bench", open_study(**asked) if asked else None)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the role with Sphinx."""
+    """Register the role with Sphinx, and the step that writes what the repair bench loads."""
     app.add_role("paper", PaperNumber())
+    app.add_config_value("repair_bench", {}, "html", dict)
+    app.connect("build-finished", _write_bench)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

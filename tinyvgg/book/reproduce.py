@@ -18,7 +18,7 @@ from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import paper_size, statistics
-from tinyvgg.chapters.cases import write_errors
+from tinyvgg.chapters.bench import ERRORS, write_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_committing, named, tasks_of
 from tinyvgg.training import runs
@@ -31,7 +31,7 @@ AT_A_TIME = 2  # notebooks
 RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
 """Facts that a committed notebook does not carry."""
 COPIED = (runs.CONFIGURATION, runs.HISTORY, runs.GRADIENTS, runs.TIMINGS)
-CARD, ERRORS = "README.md", "errors.csv"
+CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def ship(study: Study, anew: bool = False) -> list[Path]:
     shipped = [load_shipped(study.experiment(task), study.faces) for task in study.tasks]
     template = site.TEMPLATES.get_template("networks.md.j2")
     files.write_text(runs.shipped(CARD), template.render(runs=shipped, names=paper.TASK_NAMES))
-    write_errors(shipped, runs.shipped(ERRORS))
+    write_errors(shipped)
     return [*map(runs.shipped, (CARD, ERRORS)), *(run.folder for run in shipped)]
 
 
@@ -253,7 +253,7 @@ def build_site(made: Reproduction) -> Path:
     found, book = made.records, made.folder / "book"
     profile, faces = made.parameters["profile"], made.parameters["faces"]
     site.copy_pages(book, made.executed)
-    site.sign(book, profile, faces)
+    site.sign(book, profile, faces, {**made.parameters, "progress": False})
     site.fit(book, found.glued, records.headlines(found.numbers), profile, faces)
     (book / "claims.md").write_text(made.claims, encoding="utf-8")
     return site.build(book, made.folder / "site", strict=False)

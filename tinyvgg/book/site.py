@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -59,12 +60,18 @@ def copy_pages(target: Path, executed: Iterable[Path]) -> None:
         shutil.copyfile(notebook, target / "notebooks" / notebook.name)
 
 
-def sign(book: Path, profile: str, faces: str) -> None:
-    """Name the profile and the faces in the footer of a copy of the book, and where pages ask."""
+def sign(
+    book: Path, profile: str, faces: str, study: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Name the profile and the faces in the footer of a copy of the book, and where pages ask.
+
+    The repair bench shows the networks of a study (`open_study`), if one is given.
+    """
     path = book / "_config.yml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["html"]["extra_footer"] = footer(faces)
     settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
+    settings["sphinx"]["config"]["repair_bench"] = dict(study)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from tinyvgg import files, paper
+from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import (
@@ -58,21 +58,6 @@ def find_cases(run: Run) -> list[Case]:
     """
     errors = zip(run.split.test[run.errors], run.predicted[run.errors], strict=True)
     return [_case(run, int(row), int(predicted)) for row, predicted in errors]
-
-
-def write_errors(runs: Iterable[Run], path: Path) -> None:
-    """Write all errors of runs, with their look-alikes, into a CSV file.
-
-    Images are named by their rows of the index; the field of a look-alike that is missing is empty.
-    """
-    rows = [
-        (run.task, case.row, run.classes[case.true], run.classes[case.predicted], case.lookalike)
-        for run in runs
-        for case in find_cases(run)
-    ]
-    table = pd.DataFrame(rows, columns=["task", "row", "true", "predicted", "lookalike"])
-    table = table.astype({"lookalike": "Int64"})
-    files.write_whole(path, lambda to: table.to_csv(to, index=False, lineterminator="\n"))
 
 
 def find_controls(run: Run, cases: Iterable[Case]) -> dict[Case, Case]:

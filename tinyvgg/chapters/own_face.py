@@ -1,6 +1,7 @@
 """Chapter 12: a synthetic face whose causes change one at a time, and the pixels that follow."""
 
 import base64
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +13,10 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from jaxtyping import Int, UInt8
+from jinja2.utils import htmlsafe_json_dumps
 
 from tinyvgg import files
 from tinyvgg.chapters import style
-from tinyvgg.chapters.explorers import StaticExplorer, page
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.settings import Profile
@@ -251,7 +252,7 @@ class Album:
 
 def album(profile: Profile) -> Album:
     """Return the album of a woman, a man and a girl, a small one where the profile is for tests."""
-    size = min(2 * profile.size, 92)
+    size = profile.size
     if profile.subjects is None:
         return Album((1, 9, 4), size, OFFERED)
     return Album((1,), size, {name: cause.coarse() for name, cause in OFFERED.items()})
@@ -259,16 +260,33 @@ def album(profile: Profile) -> Album:
 
 LIMIT = 2_000_000
 """Characters of HTML that an explorer of faces may have."""
+NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
-def static_faces(album: Album, name: str) -> StaticExplorer:
+@dataclass(frozen=True)
+class StaticExplorer:
+    """HTML that notebooks and the book show as it is; words where only text can be shown."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return "an explorer of synthetic faces, in HTML"
+
+
+def static_faces(album: Album, name: str, task: str = "") -> StaticExplorer:
     """Return an explorer of an album that needs no kernel; every image is kept to the byte.
 
-    Explorers of different names fit on one page.
+    Explorers of different names fit on one page. In a site, the network of a task answers to each
+    face; the faces have to be of its size.
 
     Raises:
-        UserError: more images than a page should hold.
+        UserError: a name that is no id, or more images than a page should hold.
     """
+    if not NAME.fullmatch(name):
+        raise UserError(f"name {name!r} is no id: use lower-case letters, digits and hyphens")
     data = {
         "size": album.size,
         "tint": TINT,
@@ -286,8 +304,10 @@ def static_faces(album: Album, name: str) -> StaticExplorer:
         "people": [_person(album, subject) for subject in album.subjects],
     }
     groups = groupby(album.causes.items(), key=lambda item: item[1].group)
-    html = page(
-        *("faces.html.j2", "faces", name, data),
+    html = style.TEMPLATES.get_template("faces.html.j2").render(
+        id=f"faces-{name}",
+        json=htmlsafe_json_dumps(data, separators=(",", ":")),
+        task=task,
         side=4 * album.size,  # of the canvases, in pixels
         titles=[title(subject) for subject in album.subjects],
         groups=[(group, list(members)) for group, members in groups],
@@ -298,7 +318,7 @@ def static_faces(album: Album, name: str) -> StaticExplorer:
             f"{len(album.subjects)} subjects with {len(album.causes)} causes make {len(html):,}"
             f" characters of HTML and {LIMIT:,} are allowed: give fewer, or a smaller size"
         )
-    return StaticExplorer(html, "an explorer of synthetic faces, in HTML")
+    return StaticExplorer(html)
 
 
 def title(subject: int) -> str:

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped, UInt8
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
@@ -33,6 +34,13 @@ FINE = 100
 """Images with at least this many pixels a side are drawn averaged, not pixel by pixel."""
 LONGEST = 40
 """The most letters of a class's or a folder's name."""
+TEMPLATES = Environment(
+    loader=PackageLoader("tinyvgg.chapters"),
+    autoescape=True,
+    trim_blocks=True,
+    undefined=StrictUndefined,
+)
+"""HTML and scripts of the chapters; all that is filled in stays text."""
 _FONT = "DejaVu Sans"
 Item = TypeVar("Item")
 Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]

@@ -112,6 +112,10 @@ function exploreFaces(id) {
     at("what").textContent = what;
     at("result").textContent = sentence(what, steps);
     rows(about.pixels, steps.changed[state.place], steps.most[state.place]);
+    const bytes = (layers) =>
+      Uint8Array.from({ length: 3 * area }, (_, n) => colour(layers, Math.floor(n / 3))[n % 3]);
+    root.faces = { rest: bytes(before), shown: bytes(after) };
+    root.dispatchEvent(new Event("shown"));
     root.dataset.shown = [person, cause.name, state.place, view].join(" ");
   };
   const asked = () => show().catch((error) => {
