@@ -15,12 +15,8 @@
 #
 # Which images does a network misclassify? {cite:t}`fang2017` counts the errors of its two networks
 # by camera angle, subject and emotion, and names the person and the expression that are confused
-# most. Counts go up and down by chance. Which of these differences are more than that, in the paper
-# and here?
-#
-# You will see error rates with intervals, the confusion matrix of each task that the source of the
-# images has, the class of each that suffers most (in the paper a person and an emotion), and the
-# errors that the networks were surest of.
+# most. Counts go up and down by chance. Which of these differences are more than chance, in the
+# paper and here?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -34,7 +30,6 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
-from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import networks_of, proportion_interval
 from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
 from tinyvgg.training.experiments import open_study
@@ -45,16 +40,26 @@ runs = [study.run(task) for task in study.tasks]
 identity, emotion = runs[0], runs[-1]
 
 # %%
+FACTORS = ("angle", "subject", "emotion", "gaze", "group", "sex", "class")
+chances = {run.task: {factor: errors.by_chance(run, factor) for factor in FACTORS} for run in runs}
 lines = []
 for run in runs:
     for most in errors.confusions(run, 1).itertuples(index=False):
         true, taken, times = most[:3]
         worst = errors.missed(run)["rate"].idxmax()
+        known = {factor: one.p_value < 0.05 for factor, one in chances[run.task].items() if one}
+        spread = {
+            how: " and ".join(factor for factor, uneven in known.items() if uneven == which)
+            for how, which in (("less evenly than", True), ("as evenly as", False))
+        }
+        said = [f"{how} chance would spread them over {f}" for how, f in spread.items() if f]
         lines.append(
-            f"for {paper.TASK_NAMES[run.task]} {len(run.errors):,} of {len(run.labels):,}: {worst} is"
-            f" missed most, and the commonest error is {true} taken for {taken} ({times} images)"
+            f"The network for {paper.TASK_NAMES[run.task]} misclassifies {len(run.errors):,} of"
+            f" {len(run.labels):,} test images. It misses *{worst}* most often, and its commonest"
+            f" error is *{true}* taken for *{taken}* ({times} image{'s' * (times > 1)}). Its errors"
+            f" are spread {', and '.join(said)}."
         )
-Markdown(f"> **What came out.** Errors on the test images: {'; '.join(lines)}.") if lines else None
+Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
 # %%
 endings(*runs)
@@ -62,8 +67,8 @@ endings(*runs)
 # %% [markdown]
 # ## The paper's counts beside ours
 #
-# Where a count is one of images, its interval is Wilson's for the share, times the number of test
-# images. All of the paper's counts are from its section on misclassified cases.
+# The paper's counts are from its section on misclassified cases. Intervals are Wilson's for the
+# share of the test images, times their number.
 
 # %%
 counts = {key: count for run in runs for key, count in errors.counts(run).items()}
@@ -80,35 +85,34 @@ record_numbers({key: count for key, (count, _) in counts.items()})
 # %% [markdown]
 # ## Error rates by what is known of an image
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by camera angle, gaze, emotion, sex and group, or by class where a source lists nothing else, with Wilson's 95 % intervals. Dotted: all test images. Diamonds: the paper's rates, where its counts give them."}, "image": {"alt": "Dots with horizontal intervals, one row for each level of each factor, one panel for each task"}}
+# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by what the database lists of an image, with Wilson's 95 % intervals. Dotted: all test images. Diamonds: the paper's rates."}, "image": {"alt": "One panel a task, a dot with its interval for each level of each factor. Some dots lie far from the dotted line of the mean"}}
 errors.rates_figure(runs)
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "Dots with vertical intervals, one for each subject in the order of their numbers, one panel for each task"}}
+# %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "One panel a task, a dot for each subject. Many lie at zero, a few far above the dotted line, and their intervals are wide"}}
 errors.subjects_figure(runs)
 
 # %% [markdown]
 # ## More than chance?
 #
-# Suppose every test image were equally likely to be an error. Then as many errors as there are
-# would still fall unevenly: some subjects would get several, others none. Drawing them at random
-# over and over gives the range to expect, 95 % of all draws, for the paper's counts as well as
-# for ours. The p values say how often chance is as uneven as what was found (by the chi-squared
-# statistic).
+# Suppose every test image were equally likely to be an error. Errors would still fall unevenly: some
+# subjects would get several, others none. We draw the same number of errors at random, over and
+# over. Where 95 % of the draws lie stands in brackets, for the paper's counts and for ours. A p value
+# says how often chance is as uneven as what was found (by the chi-squared statistic).
 
 
 # %%
 def beside_chance(found, name):
     if found is None:
         return paper.NOTHING
-    by_chance = errors.between(getattr(found, f"{name}_by_chance"))
-    return f"{getattr(found, name) or paper.NOTHING} ({by_chance} by chance)"
+    low, high = getattr(found, f"{name}_by_chance")
+    return f"{getattr(found, name) or paper.NOTHING} ({low:.0f} to {high:.0f})"
 
 
 tables = {}
 for run in runs:
     theirs, found = errors.papers_chances(run.task), {}
-    for factor in ("angle", "subject", "emotion", "gaze", "group", "sex", "class"):
-        both = theirs.get(factor), errors.by_chance(run, factor)
+    for factor in FACTORS:
+        both = theirs.get(factor), chances[run.task][factor]
         if factor == "subject":
             found["subjects with an error"] = [beside_chance(one, "involved") for one in both]
             found["errors of the worst subject"] = [beside_chance(one, "largest") for one in both]
@@ -119,33 +123,32 @@ for run in runs:
 pd.concat(tables, names=["task", "errors"])
 
 # %% [markdown]
-# Networks with different numbers of errors are compared by what chance gives each of them: the
-# number of subjects with an error over the number to expect, and the chi-squared statistic over the
-# angles over its mean by chance. Shares of missed images compare sad and surprised with the nearest
-# of the other emotions.
+# Read the paper's column first. A count within the range of chance needs no explanation. Among so
+# many people one has to be the worst, without being harder to classify than the others.
+#
+# Networks make different numbers of errors. To compare them we divide by what chance gives: the
+# number of subjects with an error by the number to expect, and the chi-squared statistic over the
+# angles by its mean. Sad and surprised are compared with the nearest of the other emotions.
 
 # %%
 spread = {key: value for run in runs for key, value in errors.spread(run).items()}
 record_numbers(spread)
 plain = {key: getattr(found, "value", found) for key, found in spread.items()}
 rows = [("", key, value) for key, value in plain.items() if value == value]
-paper.compare(rows, networks_of(study)).drop(columns=["95 % interval", "place in the paper"])
+dropped = ["paper", "95 % interval", "place in the paper"]
+paper.compare(rows, networks_of(study)).drop(columns=dropped) if rows else None
 
 # %% [markdown]
-# Read the paper's column first: where its count lies within the range of chance, nothing needs an
-# explanation. The worst of so many people is then no harder to classify than the others: one of
-# them has to be the worst.
-#
 # ## Confusion matrices
 
-# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red."}, "image": {"alt": "A square map or matrix of numbers, with red cells where one class was taken for another"}}
+# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red."}, "image": {"alt": "A square with a gray diagonal. Errors are red spots beside it, scattered over the classes"}}
 errors.confusion_figure(identity)
 
 # %%
 errors.confusions(identity)
 
-# %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, true class by row and class it was taken for by column, with the largest numbers on the diagonal"}}
-style.second(errors.confusion_figure, runs)
+# %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, the largest on the diagonal. Beside it a few fields are dark red, the others pale or empty"}}
+errors.confusion_figure(emotion) if len(runs) > 1 else None
 
 # %%
 errors.missed_table(emotion)
@@ -154,43 +157,44 @@ errors.missed_table(emotion)
 # ## The classes that suffer most
 #
 # Each error stands above an image of the class that it was taken for, in circumstances that are
-# otherwise the same, as far as the source lists them: for identity the other person with the same
-# expression, gaze and angle; for emotion the same person with the other expression.
+# otherwise the same. For identity that is the other person with the same expression, gaze and angle,
+# for emotion the same person with the other expression.
 
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Errors of the class of the first task that has the most (top), and images of the classes they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
+# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class of the first task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits; above and below, the two are hard to tell apart at this size"}}
 errors.worst_figure(identity)
 
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Errors of the class of the last task that has the most (top), and images of the classes they were taken for, under the same circumstances where the set has such an image (bottom)."}, "image": {"alt": "A row of images of one class, below each an image of the class that it was taken for"}}
-style.second(errors.worst_figure, runs)
+# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class of the last task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits; above and below stands the same face, with a small difference in the expression"}}
+errors.worst_figure(emotion) if len(runs) > 1 else None
 
 # %% [markdown]
 # ## Errors that the networks were sure of
 #
-# How sure is a network when it is wrong?
+# How sure is a network when it is wrong? The table has the probabilities of its answer and of the
+# true class.
 
 # %%
-errors.confidence_table(runs)
+errors.confidence_table(runs).T
 
-# %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Errors of the first task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
+# %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Errors of the first task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
 errors.gallery(identity)
 
-# %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Errors of the last task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "A gallery of misclassified portraits, below each a few bars with the probabilities of classes"}}
-style.second(errors.gallery, runs)
+# %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Errors of the last task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
+errors.gallery(emotion) if len(runs) > 1 else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# Claims are judged over networks that differ in their seed, by rules that were written before these
+# We judge claims over networks that differ in their seed, by rules that were written before these
 # networks were trained. Each rule stands before its result.
 
 # %%
 conclude(study, "M1", "M2")
 
 # %% [markdown]
-# - Error counts by angle, subject or emotion describe one network on one split. Where a count is
-#   within chance, a name such as that of the worst subject says nothing about the person; where
-#   it is not, the spread over networks says whether another seed repeats it.
-# - The emotions that are confused depend on how they are put on. On synthetic faces the renderer
-#   prescribes that, in the same way for everyone; people differ more. It would be remarkable if the
-#   same emotions suffered as in the paper; that others do is not.
+# - Error counts by angle, subject or emotion describe one network on one split. A count within
+#   chance says nothing about a person, such as the worst subject. Of any other count, the spread
+#   over networks says whether another seed repeats it.
+# - Which emotions are confused depends on how they are put on. The renderer of the synthetic faces
+#   prescribes that, in the same way for everyone, and people differ more. No wonder, then, if other
+#   emotions suffer than in the paper.
 # - None of this says *why* an image was misclassified. The following chapters ask that.

@@ -11,16 +11,11 @@
 # ---
 
 # %% [markdown]
-# # How few pixels undo an error?
+# # How few cells undo an error?
 #
-# Both case studies take pixels away and look at the answer. This chapter, which has no counterpart
-# in the paper, turns the question round: *which* pixels have to go, at least, for a wrong answer to
-# become right? It
-#
-# - sets the rules of backtracking beside each other: what each needs, costs and is blind to;
-# - measures how many errors each way of ranking pixels repairs, for every number of pixels;
-# - finds for each error the smallest set of pixels that repairs it, and checks how small it is;
-# - asks where these pixels lie among those that the paper calls common and unique.
+# Both case studies of the paper set cells to zero, elements of the last feature maps, and look at
+# the answer. The paper calls these elements pixels. It does not ask the question of this chapter:
+# *which* cells have to go, at least, for a wrong answer to become right?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -30,13 +25,15 @@ networks = "auto"
 
 # %%
 import pandas as pd
-from IPython.display import Markdown
+import torch
+from IPython.display import Markdown, display
 
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
 from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
+from tinyvgg.chapters.repairs import in_words
 from tinyvgg.chapters.statistics import digest, estimate, proportion_interval
 from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers
 from tinyvgg.contribution import contributions, top_pixels
@@ -47,20 +44,32 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
+pairs = {task: part for task, part in pairs.items() if len(part)}
 
 # %% tags=["open"]
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
 
 # %%
-lines = [
-    f"{int(found.repaired.sum())} of {len(found)} {paper.TASK_NAMES[task]} errors become right"
-    f" once {found.size[found.repaired].double().mean():.1f} pixels on average, of"
-    f" {(part.wrong.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones, are set to zero;"
-    f" for {int((found.size[found.repaired] == 1).sum())} of them one pixel is enough"
-    for task, (part, found) in repairs.items()
-    if found.repaired.any()
-]
-Markdown(f"> **What came out.** {'. '.join(lines)}.") if lines else None
+points = {task: findings.set_points(part) for task, part in pairs.items()}
+
+
+def told(task, part, found):
+    """Say how many errors are repaired, and by how many cells."""
+    size, active = found.size[found.repaired], (part.wrong.maps > 0).flatten(1).sum(1)
+    unique = points[task].set_index("chosen").loc["unique, cutoff"]
+    common = (pixel_sets(part, RULES["cutoff"]).common & found.pixels).sum() / found.size.sum()
+    every = f"All {len(found)}" if len(size) == len(found) else f"{len(size)} of {len(found)}"
+    return (
+        f"{every} {paper.TASK_NAMES[task]} errors become right once a few cells are set to zero, on"
+        f" average {size.double().mean():.1f} of {active.double().mean():.0f} active ones. For"
+        f" {int((size == 1).sum())} errors one cell is enough. Of these cells {common:.0%} are common to"
+        f" the error and its look-alike. The paper's unique cells, {unique['pixels']:.0f} on average,"
+        f" repair {int(unique['repaired'])} errors."
+    )
+
+
+lines = [told(task, *found) for task, found in repairs.items() if found[1].repaired.any()]
+Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
 # %%
 endings(*runs.values())
@@ -68,102 +77,101 @@ endings(*runs.values())
 # %% [markdown]
 # ## The rules
 #
-# A *rule* decides which pixels of the last maps belong to a class. With activations $a_0$ (the
-# pixels), $a_1, \dots, a_n$, weights $W_1, \dots, W_n, W_o$, logits $z$, the class $k$ that was
-# given and the true class $t$:
+# A *rule* decides which cells belong to a class. The activations are $a_0$ (the cells),
+# $a_1, \dots, a_n$, the weights $W_1, \dots, W_n, W_o$, and the logits $z$. The network gave class
+# $k$, and $t$ is the true class.
 #
-# | rule | keeps pixel $r$ where | needs | costs | is blind to |
-# | --- | --- | --- | --- | --- |
-# | `Literal()` | $a_0[r]\,W_1[r,i] > 0$ for some kept neuron $i$ | the dense layers | a product of 0/1 matrices a layer | the size of a product; in practice the class |
-# | `Cutoff()` | some such product exceeds the image's percentile | the same, two parameters | a look at every edge of the first dense layer | the class, as far as the neurons above are kept whatever it is |
-# | `published()` | as `Cutoff()`, and the first with that value | the same | a sort of the products besides | the same, and equal products |
-# | `Contribution()` | $a_0[r]\,\partial z_k/\partial a_0[r] > 0$ | the dense layers | one pass back through them | what the pixel adds to other classes |
-# | `Contrastive(t)` | $a_0[r]\,\partial(z_k - z_t)/\partial a_0[r] > 0$ | the true class | one pass back | third classes, which may win instead |
-# | `top=m` of the last two | and is among the $m$ largest | a number of pixels | a sort besides | what $m$ pixels do together |
-# | `repair(trace, t)` | it is in the smallest set found without which $t$ wins | the true class | a pass a pixel, then combinations | other sets as small |
+# | rule | keeps cell $r$ where | is blind to |
+# | --- | --- | --- |
+# | `Literal()` | $a_0[r]\,W_1[r,i] > 0$ for some kept neuron $i$ | the size of a product; in practice the class |
+# | `Cutoff()` | some such product exceeds the image's percentile | the class, where all classes keep the same neurons |
+# | `published()` | as `Cutoff()`, but of equal products only the first counts | the same |
+# | `Contribution()` | $a_0[r]\,\partial z_k/\partial a_0[r] > 0$ | what the cell adds to other classes |
+# | `Contrastive(t)` | $a_0[r]\,\partial(z_k - z_t)/\partial a_0[r] > 0$ | third classes, which may win instead |
+# | `top=m` of the last two | it is among the $m$ largest | what $m$ cells do together |
+# | `repair(trace, t)` | it is in the smallest set found without which $t$ wins | other sets as small |
 #
-# `Contrastive(t)` and `repair` know the true class, which the network did not. What they find
-# explains an error afterwards; it is no way to classify.
+# `Contrastive(t)` and `repair` know the true class, which the network does not. They explain an
+# error afterwards and cannot correct one.
 #
-# Two methods carry pixels to the image, and other libraries explain the image directly:
+# Two methods carry cells to the image, and other libraries explain the image directly:
 #
-# | method | shows | needs | costs | is blind to |
-# | --- | --- | --- | --- | --- |
-# | `deconvolve` | where in the image the values of some maps came from | switches of a recorded pass | one pass back through the convolutions | the class and the dense layers |
-# | `track_features` | what a set of pixels adds to that | a set | two such passes | how much the set matters to the answer |
-# | gradient times input, $\varepsilon$-LRP {cite:p}`bach2015` | the shares of image pixels in a logit | the whole network | a pass forward and back | what changes when ReLUs switch |
-# | guided backpropagation {cite:p}`springenberg2015` | edges that excite units | the whole network | a pass forward and back | much of the class {cite:p}`adebayo2018` |
-# | GradCAM {cite:p}`selvaraju2017` | where in the last maps a class is seen | the last maps | a pass forward, one back through the head | single maps, and anything finer than these |
+# | method | shows | is blind to |
+# | --- | --- | --- |
+# | `deconvolve` | where in the image the values of some maps came from | the class and the dense layers |
+# | `track_features` | what a set of cells adds to that | how much the set matters to the answer |
+# | gradient times input, $\varepsilon$-LRP {cite:p}`bach2015` | the shares of image pixels in a logit | what changes when ReLUs switch |
+# | guided backpropagation {cite:p}`springenberg2015` | edges that excite units | much of the class {cite:p}`adebayo2018` |
+# | GradCAM {cite:p}`selvaraju2017` | where in the last maps a class is seen | single maps, and anything finer than these |
 #
-# ## Pixels and repairs
+# ## How many errors are repaired
 #
-# Take the misclassified test images that have a right look-alike. Rank the pixels of each, set the
-# first $m$ to zero, and classify the image again. The figure shows the rankings beside the paper's
-# two sets, at their mean size, and beside the repair sets: the share of errors that have one of at
-# most $m$ pixels.
+# We take the misclassified test images that have a right look-alike. We rank the cells of each, set
+# the first $m$ to zero, and classify the image again. Beside the rankings are the paper's two sets,
+# and the share of errors whose repair set has at most $m$ cells.
 
 # %%
 curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
-points = {task: findings.set_points(part) for task, part in pairs.items()}
 
-# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of the errors of this run that are repaired when so many pixels of the last maps are set to zero, by how they are chosen: the repair sets (red, broad), largest contrastive contribution (blue), contribution to the wrong logit (green, dashed), largest activation (purple, dots and dashes), and active ones at random (gray, dotted), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel for each task: the share of errors repaired against the number of pixels suppressed, a curve for each way of choosing them, and four marks for the sets of the paper."}}
-findings.curves_figure(curves, points)
+# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of errors that are repaired when so many cells of the last maps are set to zero, by how the cells are chosen: the repair sets (red, broad), largest contrastive contribution (blue), contribution to the wrong logit (green, dashed), largest activation (purple, dots and dashes), and active cells at random (gray, dotted), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel a task. The curve of the repair sets is the highest, the contrastive one comes next, and random cells repair few errors. The marks of the paper's sets lie to the right, below the curve of the repair sets."}}
+findings.curves_figure(curves, points) if repairs else None
 
 # %% [markdown]
-# The same for some numbers of pixels, and for the paper's sets, whose mean number of pixels stands
-# before their share:
+# The same in numbers, for some numbers of cells and for the paper's sets:
+
 
 # %%
-columns = {}
+def share(row):
+    return f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+
+
+rows, sets = {}, {}
 for task, table in curves.items():
-    every = pd.concat([table[table["pixels"].isin((1, 4, 32))], points[task]])
-    cells = {}
-    for row in every.to_dict("records"):
-        words = f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-        curve = row["chosen"] in findings.LINES
-        size = f"{row['pixels']:.0f}" if curve else "its own"
-        cells[row["chosen"], size] = words if curve else f"{row['pixels']:.4g}: {words}"
-    columns[paper.TASK_NAMES[task]] = cells
-pd.DataFrame(columns).rename_axis(["chosen", "pixels"])
+    for row in table[table["pixels"].isin((1, 4, 32))].to_dict("records"):
+        named = rows.setdefault((paper.TASK_NAMES[task], row["chosen"]), {})
+        named[in_words(row["pixels"])] = share(row)
+    for row in points[task].to_dict("records"):
+        found = {"mean cells": f"{row['pixels']:.1f}", "errors repaired": share(row)}
+        sets[paper.TASK_NAMES[task], row["chosen"]] = found
+for each in filter(None, (rows, sets)):
+    display(pd.DataFrame.from_dict(each, orient="index").rename_axis(["task", "chosen"]))
 
 # %% [markdown]
 # ## The smallest sets
 #
-# `repair` is greedy: among the pixels with the largest contrastive contributions it suppresses the
-# one that brings the true class nearest, classifies the image again, and goes on until the answer
-# is right. Then it restores pixels, one, two and more at a time, wherever the answer stays right. A
-# set is *certainly minimal* where all of its parts were tried and none repairs.
+# `repair` is greedy. Among the cells with the largest contrastive contributions it suppresses the
+# one that brings the true class nearest, and classifies the image again, until the answer is right.
+# Then it gives back cells, one, two and more at a time, wherever the answer stays right. A set is
+# *certainly minimal* if all of its parts were tried and none repairs.
 
 
 # %%
 def sizes(found):
-    """Return the mean and the median size of the sets that repair."""
-    pixels = pd.Series(found.size[found.repaired].double().numpy())
-    median = f"{pixels.median():g}" if len(pixels) else paper.NOTHING
-    return {"mean pixels": mean_with_interval(pixels), "median": median}
+    """Return how many are repaired, and the mean and the median size of their sets."""
+    cells = pd.Series(found.size[found.repaired].double().numpy())
+    repaired = f"{len(cells)} of {len(found)}"
+    median = paper.show(cells.median(), "")
+    return {"repaired": repaired, "mean cells": mean_with_interval(cells), "median": median}
 
 
 rows = {}
 for task, (part, found) in repairs.items():
     active = (part.wrong.maps > 0).flatten(1).sum(1)
-    share = float((found.size / active).double().mean())
     rows[paper.TASK_NAMES[task]] = {
-        "errors": len(found),
-        "repaired": int(found.repaired.sum()),
         **sizes(found),
         "most": max(found.size[found.repaired].tolist(), default=paper.NOTHING),
-        "of active pixels": paper.show(share, "percent"),
+        "of active cells": paper.show(float((found.size / active).double().mean()), "percent"),
         "certainly minimal": int(found.minimal.sum()),
     }
-pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
+pd.DataFrame.from_dict(rows, orient="index").rename_axis("task") if rows else None
 
-# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of pixels in the repair sets of the errors of this run."}, "image": {"alt": "Bar charts of the sizes of repair sets, one panel for each task."}}
-findings.sizes_figure(repairs)
+# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of cells in the smallest repair set that was found for each error."}, "image": {"alt": "One bar chart a task: how many errors have a repair set of each size."}}
+findings.sizes_figure(repairs) if repairs else None
 
 # %% [markdown]
-# How far is the greedy search from the optimum? Among the most contrastive pixels of each error, as
-# many as the table's title says, we try *all* sets. A set of ours may still be smaller, since it
-# may use pixels that are not among these.
+# How far is the greedy search from the best one? We take the most contrastive cells of each error,
+# as many as the table's title says, and try *all* of their sets. A set of ours may still be smaller,
+# since it may use other cells.
 
 # %%
 candidates, rows = 10, {}
@@ -172,21 +180,21 @@ for task, (part, found) in repairs.items():
     smallest = smallest_repair(part.wrong, part.labels, top_pixels(shares, candidates))
     gap = (found.size - smallest)[(smallest > 0) & found.repaired]
     rows[paper.TASK_NAMES[task]] = {
-        "errors": len(found),
-        "repaired by some part": int((smallest > 0).sum()),
+        "repaired by a set of these": f"{int((smallest > 0).sum())} of {len(found)}",
         "ours as small": int((gap == 0).sum()),
         "ours smaller": int((gap < 0).sum()),
         "ours larger": int((gap > 0).sum()),
         "largest gap": max(gap.tolist(), default=0),
     }
-pd.DataFrame(rows).T.rename_axis(f"of {candidates} pixels")
+table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(f"of {candidates} cells")
+table if rows else None
 
-# %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task of this run with the smallest repair sets. First row: the misclassified image; second: what the pixels of its repair set show in the image (tracked features, from white to the largest value of each); third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a small dark trace of some of its features, and a similar face."}}
-task = study.tasks[-1]
-findings.examples_figure(runs[task], *repairs[task])
+# %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task with the smallest repair sets. First row: the misclassified image. Second: what the cells of its repair set show in the image (tracked features, from white to the largest value of each). Third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a dark trace of a few of its features, and a similar face."}}
+figures = [findings.examples_figure(runs[task], *found) for task, found in repairs.items()]
+figures[-1] if figures else None
 
 # %% [markdown]
-# Can you find such a set yourself? Guess first how many it takes.
+# Can you find such a set yourself? Guess first how many cells it takes.
 
 # %%
 repair_bench(runs[study.tasks[0]])
@@ -194,9 +202,9 @@ repair_bench(runs[study.tasks[0]])
 # %% [markdown]
 # ## Would any class do?
 #
-# A few pixels may be enough to turn an image into anything. Two controls: the same search for a
-# class at random, neither the true nor the given one; and the way back, from the right look-alike
-# to the class that the error was taken for.
+# A few cells may be enough to turn an image into anything. There are two controls. One is the same
+# search for a class at random, neither the true nor the given one. The other is the way back: from
+# the right look-alike to the class that the error was taken for.
 
 # %%
 rows = {}
@@ -208,44 +216,37 @@ for task, (part, found) in repairs.items():
             "error to a random class": repair(part.wrong, other),
             "right look-alike to the same wrong class": repair(part.right, part.wrong.predicted),
         }
-        for name, sets in searches.items():
-            reached = {"images": len(sets), "reached": int(sets.repaired.sum())}
-            rows[paper.TASK_NAMES[task], name] = {**reached, **sizes(sets)}
-index = pd.MultiIndex.from_tuples(list(rows), names=["task", "from and to"])
-table = pd.DataFrame(list(rows.values()), index=index)
-table if len(table) else None
+        for name, found in searches.items():
+            reached, *others = sizes(found).items()
+            rows[paper.TASK_NAMES[task], name] = {"reached": reached[1], **dict(others)}
+table = pd.DataFrame.from_dict(rows, orient="index")
+table.rename_axis(["task", "from and to"]) if rows else None
 
 # %% [markdown]
 # ## Common or unique?
 #
-# The paper finds that pixels unique to an error repair it and that the common ones matter little.
-# If so, repair sets should lie among the unique pixels. In brackets is the share of all active
-# pixels that lie there, which a set drawn at random would have.
-
+# The paper finds that cells unique to an error repair it, and that common ones matter little. Then
+# repair sets should lie among the unique cells. The share of all active cells that lie there is in
+# brackets: a set drawn at random would have that.
 
 # %%
-def percent(count, of):
-    """Print a share, a dash where there is nothing to share."""
-    return paper.show(count / of if of else None, "percent")
-
-
 rows, lies = {}, {}
 for task, (part, found) in repairs.items():
     active = part.wrong.maps > 0
     for rule, how in RULES.items():
         sets = pixel_sets(part, how)
         parts = {"common": sets.common, "unique": sets.unique, "neither": ~sets.wrong}
-        counts = {name: int((pixels & found.pixels).sum()) for name, pixels in parts.items()}
+        counts = {name: int((cells & found.pixels).sum()) for name, cells in parts.items()}
         lies[task, rule] = counts
         rows[paper.TASK_NAMES[task], rule] = {
-            f"{name} (active)": f"{percent(counts[name], int(found.pixels.sum()))}"
-            f" ({percent(int((pixels & active).sum()), int(active.sum()))})"
-            for name, pixels in parts.items()
+            f"{name} (active)": f"{counts[name] / found.pixels.sum():.2%}"
+            f" ({(cells & active).sum() / active.sum():.2%})"
+            for name, cells in parts.items()
         }
-pd.DataFrame(rows).T.rename_axis(["task", "rule"])
+pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "rule"]) if rows else None
 
 # %% [markdown]
-# Does the right image need the same pixels? We set them to zero, by position, in the look-alike:
+# Does the right image need the same cells? We set them to zero, by position, in the look-alike:
 
 # %%
 harmed = {
@@ -254,41 +255,69 @@ harmed = {
 }
 rows = {}
 for task, count in harmed.items():
-    of = len(pairs[task])
+    interval = proportion_interval(count, len(pairs[task]))
     rows[paper.TASK_NAMES[task]] = {
-        "look-alikes": str(of),
-        "answer changes": str(count),
-        "share": percent(count, of),
-        "95 % interval": paper.show_interval(proportion_interval(count, of), "percent"),
+        "look-alikes whose answer changes": f"{count} of {len(pairs[task])}",
+        "95 % interval": paper.show_interval(interval, "percent"),
     }
-pd.DataFrame(rows).T.rename_axis("task")
+pd.DataFrame.from_dict(rows, orient="index").rename_axis("task") if rows else None
 
 # %%
-for task, (part, found) in repairs.items():
-    share = pd.Series(lies[task, "cutoff"], dtype=float) / int(found.pixels.sum())
+for task, (_, found) in repairs.items():
+    share_of = pd.Series(lies[task, "cutoff"], dtype=float) / int(found.pixels.sum())
     recorded = {
         "repair_sets": int(found.repaired.sum()),
         "repair_pixels": estimate(found.size[found.repaired]),
         "repair_single": int((found.repaired & (found.size == 1)).sum()),
-        "repair_common": share["common"],
-        "repair_unique": share["unique"],
+        "repair_common": share_of["common"],
+        "repair_unique": share_of["unique"],
         "repair_harmed": harmed[task],
         "repair_digest": digest(found.pixels),
     }
     claim = "s4" if task == "emotion" else "s3"
-    if len(part):
-        record_numbers({f"{claim}.{task}.{name}": value for name, value in recorded.items()})
+    record_numbers({f"{claim}.{task}.{name}": value for name, value in recorded.items()})
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - If repair sets are much smaller than the paper's, the paper's sets hold many pixels that the
-#   error does not depend on. That they repair some errors then says little about the rule that
-#   chose them.
-# - If repair sets lie among the common pixels more often than active pixels do, the deciding pixels
-#   are active in both images, only stronger in one.
-# - A small repair set shows that the image lies near a border between two classes, the nearer the
-#   larger the gap to the controls is. It does not show a cause in the world: pixels set to zero
-#   are something the network has never seen.
-# - Sets are the smallest *found*. For those not certainly minimal a part may suffice, and for all
-#   there may be other sets as small, with other pixels.
+# - A set that is larger than the repair set holds cells that the error does not depend on. That the
+#   paper's sets repair some errors says little about the rule that chose them.
+# - A common cell that repairs is active in both images, only stronger in one. A cell that both
+#   images have is not harmless.
+# - A small repair set shows that the image lies near a border between two classes. It does not show
+#   a cause in the world: the network has never seen maps with cells set to zero.
+# - Sets are the smallest *found*. A part of a set may suffice if the set is not certainly minimal,
+#   and other cells may make a set as small.
+#
+# ## Exercises
+#
+# 1. How much is enough? Multiply the cells of the repair sets by a number from zero to one, and count
+#    the errors that are still repaired.
+# 2. Is it always the same cell? Count the repair sets that each cell is in.
+# 3. Are sure errors harder to undo? Correlate the margin of the wrong answer with the size of the set.
+
+# %%
+kept = {}
+for factor in (0.0, 0.25, 0.5, 0.75):
+    for task, (part, found) in repairs.items():
+        logits = rescore(part.wrong, found.pixels, factor * part.wrong.maps)
+        right = (logits.argmax(1) == part.labels).sum()
+        kept.setdefault(paper.TASK_NAMES[task], {})[factor] = int(right)
+pd.DataFrame(kept).rename_axis("times its value") if kept else None
+
+# %%
+often = {}
+for task, (_, found) in repairs.items():
+    counts, places = found.pixels.sum(0).flatten().topk(3)
+    where = zip(*torch.unravel_index(places, found.pixels.shape[1:]), strict=True)
+    for count, (m, y, x) in zip(counts.tolist(), where, strict=True):
+        often[paper.TASK_NAMES[task], f"map {m}, row {y}, column {x}"] = f"{count} of {len(found)}"
+pd.Series(often, name="repair sets").rename_axis(["task", "cell"]).to_frame() if often else None
+
+# %%
+ranks = {}
+for task, (part, found) in repairs.items():
+    margin = part.wrong.logits.amax(1) - part.wrong.logits.gather(1, part.labels[:, None])[:, 0]
+    both = pd.DataFrame({"margin": margin, "size": found.size})[found.repaired.numpy()]
+    ranks[paper.TASK_NAMES[task]] = f"{both.corr(method='spearman').iloc[0, 1]:.2f}"
+pd.Series(ranks, name="rank correlation", dtype=str).to_frame() if ranks else None

@@ -13,15 +13,13 @@
 # %% [markdown]
 # # What the deconvnet's choices do
 #
-# A deconvnet is a recipe with choices that papers seldom spell out. `deconvolve` names each of
-# them. This chapter projects the same maps with all of them, and asks which part of the picture
-# each of them makes:
+# A deconvnet is a recipe with choices that papers seldom spell out. Which of them make the picture?
+# This chapter projects the same maps with each:
 #
-# - the *switches*: where a value goes when max-pooling is undone;
-# - the *ReLU* on the way back;
-# - the *biases*, which the paper's published code adds and {cite:t}`zeiler2014` do not;
-# - *ties*: which of several equal maxima gets the value;
-# - the layer, the map and the pixel to start from.
+# - the *switches* say where a value goes when max-pooling is undone;
+# - the *ReLU* may be applied on the way back;
+# - the *biases* are added by the paper's published code, but not by {cite:t}`zeiler2014`;
+# - *ties* are several equal maxima, and one or all of them get the value.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -33,6 +31,7 @@ networks = "auto"
 from itertools import product
 
 import pandas as pd
+from IPython.display import Markdown
 
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
@@ -47,6 +46,30 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 run = study.run(study.tasks[0])
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
+
+# %%
+default = style.strength(deconvolve(trace))
+alone = {
+    "without recorded switches": {"switches": "none"},
+    "with random switches": {"switches": "random"},
+    "without the ReLU": {"relu": False},
+    "with biases": {"bias": True},
+    "with the value on all tied maxima": {"ties": "all"},
+}
+alike = {
+    name: chapter.correlations(style.strength(deconvolve(trace, **options)), default).nanmean()
+    for name, options in alone.items()
+}
+(least, kept), *others = sorted(alike.items(), key=lambda item: item[1])
+faces_alike = chapter.correlations(default, default.roll(1, 0)).nanmean()
+Markdown(
+    f"> **What came out.** A projection changes most {least}: its ink then correlates by {kept:.2f}"
+    " with the default's. Other choices, changed alone, leave more of it:"
+    f" {', '.join(f'{value:.2f} {name}' for name, value in others)}. The projections of two different"
+    f" faces correlate by {faces_alike:.2f}."
+)
+
+# %%
 endings(run)
 
 # %% [markdown]
@@ -57,7 +80,7 @@ endings(run)
 # is the deconvnet of {cite:t}`zeiler2014`; `S · ·` is the plain adjoint of the layers, a gradient
 # that ignores the forward ReLUs.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces of this run, projected back with each of the eight combinations of switches (S), ReLU (R) and biases (B). Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show outlines of the faces; those without show a coarse pattern."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces, projected back with each of the eight combinations of switches (S), ReLU (R) and biases (B). Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show fine lines at the edges of the faces; rows without them show coarse spots. Rows without the ReLU have both signs."}}
 combinations = {
     " ".join(letter if on else "·" for letter, on in zip("SRB", choice, strict=True)): {
         "switches": "recorded" if choice[0] else "none",
@@ -72,10 +95,9 @@ chapter.projections_below(
 )
 
 # %% [markdown]
-# The table correlates the *ink* (mean absolute value over the colours) of a projection with that of
-# the default, with the edges of the image itself, which need no network, and with the same
-# projection of another face. It has means over a sample of test images, with 95 % bootstrap
-# intervals.
+# The *ink* of a projection is its mean absolute value over the colours. The table correlates it with
+# the ink of the default, with the edges of the image, which need no network, and with the projection
+# of another face. It has means over a sample of test images, with 95 % bootstrap intervals.
 
 
 # %%
@@ -84,7 +106,7 @@ def likeness(options):
     for name, chosen in options.items():
         own = style.strength(deconvolve(trace, **chosen))
         others = {
-            "default": style.strength(deconvolve(trace)),
+            "default": default,
             "edges of the image": outlines,
             "another image, same choices": own.roll(1, 0),
         }
@@ -101,11 +123,11 @@ likeness(combinations)
 # ## Other switches, and ties
 #
 # Random switches keep the values and lose the places. With `ties="all"` every element of a window
-# that equals its maximum gets the value, as in Theano's max-pool, which the published code ran on;
-# in PyTorch the first does. After a ReLU many windows are zero throughout, and all of their
+# that equals its maximum gets the value. Theano's max-pool, which the published code ran on, does
+# that; in PyTorch the first gets it. After a ReLU many windows are zero throughout: all of their
 # elements are tied.
 
-# %% mystnb={"figure": {"name": "fig-switches", "caption": "The same maps with recorded and with random switches, with the value put on one and on all of several tied maxima, and with everything that the published code does. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them rows of projections for the choices that the caption names."}}
+# %% mystnb={"figure": {"name": "fig-switches", "caption": "The last maps of five test faces, projected back by default, with random switches, with the value on all tied maxima, and as the published code does it. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections. Those with random switches are blurred; the other three rows can hardly be distinguished."}}
 others = {
     "default": {},
     "random": {"switches": "random"},
@@ -118,7 +140,7 @@ chapter.projections_below(
 )
 
 # %%
-likeness(others)
+likeness({name: options for name, options in others.items() if options})
 
 # %%
 pools = [layer.name for layer in trace.network.body if isinstance(layer, Pooling)]
@@ -126,12 +148,13 @@ zeros = [f"{(maps == 0).double().mean().item():.1%}" for maps in trace.pooled]
 pd.DataFrame({"windows of zeros": zeros}, index=pd.Index(pools, name="max-pool"))
 
 # %% [markdown]
-# ## From any layer, map or pixel
+# ## From any layer, map or cell
 #
 # A max-pool is named by its number, any layer before the head by the name that it has in the
-# model. `unit` picks one map, or one pixel of it.
+# model. `unit` picks one map, or one cell of it. (A cell is an element of a map, what the paper calls
+# a pixel.)
 
-# %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One face of this run, projected back from layers of the network by their names: all maps, the map with the largest sum, and the largest pixel of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Rows of projections, one for each layer; those of single pixels show a small part of the face, the larger the deeper the layer."}}
+# %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One test face, projected back from the layers beside each max-pool, by their names: all maps, the map with the largest sum, and the largest cell of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row of projections for each layer. Those of all maps show the whole face in the first layers and a few of its edges in the last ones; those of single cells show a spot, the larger the deeper the layer."}}
 face = trace[0]
 positions = [position for pool in face.network.poolings for position in (pool - 1, pool)]
 projections = {}
@@ -142,17 +165,17 @@ for position, (maps,) in outputs(face, positions).items():
     projections[layer] = {
         "all maps": deconvolve(face, layer=layer)[0],
         f"map {strongest}": deconvolve(face, layer=layer, unit=strongest)[0],
-        f"its pixel {i}, {j}": deconvolve(face, layer=layer, unit=(strongest, i, j))[0],
+        f"its cell {i}, {j}": deconvolve(face, layer=layer, unit=(strongest, i, j))[0],
     }
 chapter.image_table(projections, study.faces.images[rows[0]])
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - The rows with recorded switches share what the other rows lack: their switches remember where in
-#   the image the maxima were, whatever the maps say.
-# - A high correlation with the edges of the image says that the projection shows these edges. It
-#   does not say that the network uses them.
-# - The choice among tied maxima matters wherever a projection passes windows that are zero
-#   throughout. Two libraries that differ in nothing else may show different pictures.
+# - Only rows with the recorded switches have fine lines. The switches bring them: they remember where
+#   in the image the maxima were, whatever the maps say.
+# - A projection that correlates with the edges of the image shows these edges. That does not mean
+#   that the network uses them.
+# - Tied maxima matter where windows are zero throughout. Two libraries that differ in nothing else
+#   may show different pictures.
 # - These are statements about one network and its faces.

@@ -15,7 +15,7 @@
 #
 # A colleague hands you a network and a folder of images that it gets wrong. Why does it? The methods
 # of this book work on any chain of convolutions, ReLUs, batch norms and max-pools, then a flatten and
-# dense layers. Here they explain a network of this book as if it were a stranger's, then read
+# dense layers. Here they explain a network of this book as if it were a stranger's, then they read
 # torchvision's VGG-16. For your own, replace the cell that makes `net`, `images` and `true`:
 #
 # ```python
@@ -57,19 +57,21 @@ net, images, true = run.model, run.tensor(rows), torch.from_numpy(run.labels[som
 trace = tinyvgg.record(net, images)
 repaired = tinyvgg.repair(trace, true)
 without = tinyvgg.rescore(trace, repaired.pixels)
+right = int((without.argmax(1) == true).sum())
 Markdown(
-    f"> **What came out.** Of {len(trace)} images that this network gets wrong,"
-    f" {int((without.argmax(1) == true).sum())} are right once"
-    f" {repaired.size.double().mean():.1f} pixels of its last maps, of"
-    f" {(trace.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones, are set to zero."
-)
+    f"> **What came out.** The network gets these {len(trace)} images wrong. It gets"
+    f" {'all' if right == len(trace) else right} of them right once a few cells of its last maps are"
+    f" set to zero, on average {repaired.size.double().mean():.1f} of"
+    f" {(trace.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones."
+) if len(run.errors) else None
 
 # %% [markdown]
 # ## Record a pass
 #
 # `record` reads the model and runs it once, as in eval mode. Nothing of the model changes: it gets
 # no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size, dtype
-# and device, scaled as in training. The *pixels* below are elements of the last maps.
+# and device, scaled as in training. The elements of the last maps are called *cells* here. The paper
+# calls them pixels, and so does the code.
 
 # %% tags=["open"]
 pd.DataFrame(
@@ -88,7 +90,7 @@ pd.DataFrame(
 #
 # From which class? `target` is an int for all images, a tensor with one for each, or left out for
 # the predicted one. Ask a rule about another class before you believe it: the last column has the
-# overlap with what it finds for the true class. {doc}`09_repairs` compares the rules.
+# overlap with the cells that it finds for the true class. {doc}`09_repairs` compares the rules.
 
 # %% tags=["open"]
 rules = {
@@ -99,24 +101,23 @@ rules = {
 }
 found = {name: tinyvgg.backtrack(trace, rule=rule).pixels for name, rule in rules.items()}
 table = {}
-for name, pixels in found.items():
+for name, cells in found.items():
     own = rules[name] if name != "Contrastive" else tinyvgg.Contrastive(trace.predicted, top=20)
     other = tinyvgg.backtrack(trace, true, own).pixels
-    both, either = ((f(pixels, other)).flatten(1).sum(1) for f in (torch.mul, torch.logical_or))
+    both, either = (f(cells, other).flatten(1).sum(1) for f in (torch.mul, torch.logical_or))
     overlap = (both / either.clamp(min=1)).double().mean()
-    size = pixels.flatten(1).sum(1).double().mean()
-    table[name] = {"mean pixels": f"{size:.1f}", "overlap with the true class's": f"{overlap:.2f}"}
+    size = cells.flatten(1).sum(1).double().mean()
+    table[name] = {"mean cells": f"{size:.1f}", "overlap with the true class's": f"{overlap:.2f}"}
 pd.DataFrame(table).T.rename_axis("rule")
 
 # %% [markdown]
 # ## See it in the image
 #
-# `deconvolve` projects the last maps back, and `track_features` shows what a set of pixels adds to
-# that.
+# `deconvolve` projects the last maps back. `track_features` shows what a set of cells adds to that.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-own-model", "caption": "The first image, with the class that it was taken for, explained: the projection of all last maps, and the tracked features of the pixels that three rules keep. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A face beside four projections in which parts of it can be seen."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-own-model", "caption": "The first image, with the class that it was taken for, the projection of all of its last maps, and the tracked features of the cells that three rules keep. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A face beside four gray pictures. The projection of all maps shows the lines of many parts of the face; the tracked features show fewer of them, the fewer the fewer cells a rule keeps."}}
 projected = tinyvgg.deconvolve(trace)
-features = {name: tinyvgg.track_features(trace, pixels) for name, pixels in found.items()}
+features = {name: tinyvgg.track_features(trace, cells) for name, cells in found.items()}
 answer = classes[int(trace.predicted[0])]
 shown = {name: each[0] for name, each in features.items() if name != "Literal"}
 image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, run.faces.images[rows[0]])
@@ -124,9 +125,10 @@ image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, run.fa
 # %% [markdown]
 # ## What would it take?
 #
-# `repair` looks for the fewest pixels without which the answer is the true class; `rescore` classifies
-# again without some, or with those of another image. Does it take *these* pixels? As many at random
-# answer that. The values of a look-alike show whether absence alone repairs.
+# `repair` looks for the fewest cells without which the answer is the true class. `rescore` lets the
+# dense layers answer again, with these cells set to zero. Does it take *these* cells? The second row
+# has as many others, at random. Does it take zero? In the third row the cells get the values of a
+# look-alike, the nearest right image of the true class.
 
 # %% tags=["open"]
 torch.manual_seed(seed)
@@ -137,11 +139,9 @@ other = tinyvgg.record(net, run.tensor(nearby))
 size = repaired.pixels.flatten(1).sum(1)
 at_random = tinyvgg.top_pixels((trace.maps > 0) * torch.rand(trace.maps.shape), size)
 answers = {
-    "without the fewest pixels found": tinyvgg.rescore(trace, repaired.pixels),
-    "without as many active ones at random": tinyvgg.rescore(trace, at_random),
-    "with the look-alike's values in the fewest": tinyvgg.rescore(
-        trace, repaired.pixels, other.maps
-    ),
+    "the fewest cells found at zero": tinyvgg.rescore(trace, repaired.pixels),
+    "as many active ones, at random, at zero": tinyvgg.rescore(trace, at_random),
+    "the fewest with the look-alike's values": tinyvgg.rescore(trace, repaired.pixels, other.maps),
 }
 right = {name: int((logits.argmax(1) == true).sum()) for name, logits in answers.items()}
 pd.DataFrame({"right answers": right}).rename_axis(f"of {len(trace)} images")
@@ -149,19 +149,19 @@ pd.DataFrame({"right answers": right}).rename_axis(f"of {len(trace)} images")
 # %% [markdown]
 # ## What to do next
 #
-# - Look at the same few pixels in *all* errors of a pair of classes: `tinyvgg report` writes a page
-#   about a network and a folder of images. Pixels that recur are features that two classes share.
-# - Find training images in which these pixels are strong: a label may be wrong, or a kind of image
-#   may be missing. More images of that kind may help; to suppress pixels for good does not
+# - Look at the same few cells in *all* errors of a pair of classes: `tinyvgg report` writes a page
+#   about a network and a folder of images. Cells that recur are features that two classes share.
+# - Find training images in which these cells are strong: a label may be wrong, or a kind of image
+#   may be missing. More images of that kind may help. To suppress cells for good does not
 #   ({doc}`19_what_did_not_work`).
 # - Do not correct answers with what was found here: it took the true class to find it.
 #
 # ## Another architecture
 #
-# torchvision's VGG-16, without its trained weights, which would have to be downloaded, and two crops
-# of a photograph (the astronaut of scikit-image, by NASA, public domain). VGG's average pool between
-# the last maps and the dense layers changes nothing at this image size; at others it does, and is
-# taken into account.
+# torchvision's VGG-16 is read here with initial weights, since the trained ones would have to be
+# downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by NASA, public
+# domain). VGG has an average pool between the last maps and the dense layers. It changes nothing at
+# this image size; where it does, it is taken into account.
 
 # %% tags=["open"]
 torch.manual_seed(seed)

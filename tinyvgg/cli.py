@@ -323,7 +323,7 @@ def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -
     needed = notebooks.needs(source, tasks_of(parameters["faces"]))
     reproduce.prepare(parameters, training=bool(needed))
     target = output or notebooks.executed_path(source, parameters)
-    converted = notebooks.convert(source, notebooks.folder())
+    converted = notebooks.convert(source, notebooks.folder(), plain=True)
     notebooks.execute(source, converted, target, parameters, progress=source.stem)
     click.echo(f"The executed notebook: {notebooks.shown(target)}")
 
@@ -335,7 +335,8 @@ def notebooks(into: Path | None) -> None:
     from tinyvgg.book import notebooks
 
     for source in notebooks.sources():
-        click.echo(notebooks.shown(notebooks.convert(source, into or notebooks.folder())))
+        converted = notebooks.convert(source, into or notebooks.folder(), plain=True)
+        click.echo(notebooks.shown(converted))
 
 
 @cli.command()

@@ -64,7 +64,9 @@ export function bar(name, kind, wins, was, is) {
  * @param {(name: string, asked?: any) => Promise<any>} ask @param {any} options a first state; a
  *     function `moved` that is called with each new one */
 export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
-  const { classes, cases } = about;
+  const { cases } = about;
+  const named = (name) => (about.task === "subject" ? `subject ${name}` : name);
+  const classes = about.classes.map(named);
   const bench = {
     one: null, // the error
     scene: null, // what the backend opened
@@ -84,8 +86,10 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   const task = make("p", { className: "task" });
   const pick = make("select", { ariaLabel: "error" });
   const step = (by) => pickAt(pick.selectedIndex + by);
-  const before = make("button", { type: "button", ariaLabel: "previous error", onclick: () => step(-1) }, "‹");
-  const after = make("button", { type: "button", ariaLabel: "next error", onclick: () => step(1) }, "›");
+  const button = (words, onclick, ariaLabel = null) =>
+    make("button", { type: "button", onclick, ariaLabel }, words);
+  const before = button("‹", () => step(-1), "previous error");
+  const after = button("›", () => step(1), "next error");
   const face = make("canvas", { role: "img", className: "face" });
   const twin = make("canvas", { role: "img", className: "twin" });
   const twinWords = make("figcaption");
@@ -103,7 +107,6 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   const guess = make("div", { className: "guess", role: "group", ariaLabel: "your guess" });
   const revealed = make("p", { ariaLive: "polite" });
   const scored = make("p", { ariaLive: "polite" });
-  const button = (words, onclick) => make("button", { type: "button", onclick }, words);
   const sets = {
     found: button("", () => suppress(bench.scene.sets.cutoff.found)),
     common: button("", () => suppress(bench.scene.sets.cutoff.common)),
@@ -113,20 +116,26 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     none: button("all on again", () => suppress([])),
   };
   for (const [k, name] of classes.entries()) from.append(make("option", { value: k }, name));
-  for (const [name, words] of Object.entries(RULES)) rule.append(make("option", { value: name }, words));
+  for (const [value, words] of Object.entries(RULES)) rule.append(make("option", { value }, words));
 
   const narrowed = make("div", { className: "filters" });
   const label = (words, control) => make("label", {}, words, control);
   for (const [field, values] of filters(cases, classes)) {
     const select = make("select", {}, make("option", { value: "" }, "all"));
     for (const value of values) select.append(make("option", { value }, value));
-    select.onchange = () => ((bench.wanted[field] = select.value), list());
+    select.onchange = () => {
+      bench.wanted[field] = select.value;
+      list();
+    };
     narrowed.append(label(FIELDS[field], select));
   }
   const order = make("select");
   for (const [name, words] of Object.entries(ORDERS))
     order.append(make("option", { value: name, selected: name === bench.order }, words));
-  order.onchange = () => ((bench.order = order.value), list());
+  order.onchange = () => {
+    bench.order = order.value;
+    list();
+  };
   narrowed.append(label("in order of", order));
 
   const figure = (...parts) => make("figure", {}, ...parts);
@@ -206,16 +215,19 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     bench.one = one;
     const scene = await ask("open", one);
     if (bench.one !== one) return; // another one was asked for meanwhile
+    const wanted = off.filter((at) => scene.maps[at]);
     Object.assign(bench, { scene, score: [0, 0], drawn: scene.sets.cutoff.unique.length });
+    Object.assign(bench, { off: new Set(wanted), cursor: -1 });
     bench.active = Array.from(scene.maps).flatMap((value, at) => (value ? [at] : []));
     const { found, common, unique } = scene.sets.cutoff;
-    from.value = String(target);
-    const whose = about.task === "subject" ? "this face" : `this ${classes[one.true]} face`;
-    const goal = about.task === "subject" ? ` and it is ${classes[one.true]}` : "";
+    from.value = String(target in classes ? target : one.given);
+    const kind = classes[one.true];
+    const image = about.task === "emotion" ? `this ${kind} face` : `this image of ${kind}`;
     task.replaceChildren(
-      `The network takes ${whose} for `,
+      `The network takes ${image} for `,
       make("strong", {}, classes[one.given]),
-      `${goal}. Switch off cells of its last maps until it is right. The published code's cutoff finds ${found.length}; `,
+      ". Switch off cells of its last maps until it is right. ",
+      `The published code's cutoff finds ${found.length}; `,
       make("strong", {}, "how many do you need?"),
     );
     sets.found.textContent = `all ${counted(found.length, "cell")}`;
@@ -238,7 +250,7 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     askGuess();
     sayRandom();
     await trace();
-    await suppress(off);
+    if (scene === bench.scene && bench.one === one) await suppress(wanted);
   }
 
   // ------------------------------------------------------------------------------ what is found
@@ -253,9 +265,10 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     const same = overlap(base, bench.marked);
     const count = counted(bench.marked.length, "cell");
     const active = `of ${bench.active.length} that are active`;
+    const others = `${Math.round(100 * same)}\u00a0% of all that either class has are in both sets`;
+    const equal = `exactly the same ones as for ${classes[one.given]}. The class makes no difference`;
     if (target === one.given) traced.textContent = `${count} ${active}. Now ask about another class.`;
-    else if (same === 1) traced.textContent = `${count}: exactly the same ones as for ${classes[one.given]}. The class makes no difference.`;
-    else traced.textContent = `${count}; ${Math.round(100 * same)} % of all that either class has are in both sets.`;
+    else traced.textContent = same === 1 ? `${count}: ${equal}.` : `${count}; ${others}.`;
     drawWall();
     keep();
   }
@@ -266,21 +279,21 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     sets.fewest.disabled = !known || !bench.one.fewest.length;
     revealed.textContent = known ? judged(known, bench.one.fewest.length) : "Guess first:";
     guess.hidden = Boolean(known);
-    guess.replaceChildren(
-      ...GUESSES.map((each) =>
-        button(each[0], () => (bench.guesses.set(bench.one.row, each), askGuess())),
-      ),
-    );
+    const take = (each) => {
+      bench.guesses.set(bench.one.row, each);
+      askGuess();
+    };
+    guess.replaceChildren(...GUESSES.map((each) => button(each[0], () => take(each))));
   }
 
   // ---------------------------------------------------------------------------- what is switched
   async function suppress(cells) {
-    bench.off = new Set(cells);
+    const off = (bench.off = new Set(cells));
     const { one, scene } = bench;
     if (cells.length && cells !== bench.one.fewest) bench.drawn = cells.length;
     sayRandom();
     const probabilities = await answerTo(cells);
-    if (scene !== bench.scene) return undefined;
+    if (scene !== bench.scene || off !== bench.off) return undefined; // others are off meanwhile
     said.textContent = sentence({ case: one, classes, probabilities, count: cells.length });
     said.classList.toggle("right", winner(probabilities) === one.true);
     drawBars(probabilities);
@@ -370,7 +383,8 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     };
     const lines = Math.ceil(channels / columns);
     const high = lines * (rows * size + gap) - gap;
-    return { channels, rows, across, columns, size, gap, at, scale, wide: columns * (across * size + gap) - gap, high };
+    const wide = columns * (across * size + gap) - gap;
+    return { channels, rows, across, columns, size, gap, at, scale, wide, high };
   }
 
   /** Return whether text is light here, on a dark page. */
@@ -431,6 +445,7 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   // -------------------------------------------------------------------------- pointer and keys
   /** Return the cell under a pointer, or null. */
   function cellAt(event) {
+    if (!bench.scene) return null;
     const { size, gap, columns, channels, rows, across, scale } = measures();
     const box = wall.getBoundingClientRect();
     const x = ((event.clientX - box.left) * wall.width) / box.width;
@@ -467,10 +482,10 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   async function leave() {
     bench.cursor = -1;
     cell.textContent = HINT;
-    const { scene, one } = bench;
-    const cells = [...bench.off];
+    const { scene, one, off } = bench;
+    const cells = [...off];
     const seen = cells.length ? await ask("features", { row: one.row, cells }) : null;
-    if (scene !== bench.scene || bench.cursor >= 0) return;
+    if (scene !== bench.scene || off !== bench.off || bench.cursor >= 0) return;
     const words = seen ? ", with the tracked features of the cells that are off in orange" : "";
     paint(face, scene.image, `the image that is classified wrongly${words}`, seen);
   }
@@ -500,9 +515,14 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     brushed = null;
     if (bench.scene && !wall.matches(":focus-visible")) leave();
   };
-  wall.onblur = () => bench.scene && (leave(), drawWall());
-  wall.onfocus = () => look(Math.max(bench.cursor, 0));
+  wall.onblur = () => {
+    if (!bench.scene) return;
+    leave();
+    drawWall();
+  };
+  wall.onfocus = () => bench.scene && look(Math.max(bench.cursor, 0));
   wall.onkeydown = (event) => {
+    if (!bench.scene) return;
     const { columns, rows, across, channels } = measures();
     const at = Math.max(bench.cursor, 0);
     if (event.key === " " || event.key === "Enter") {
@@ -513,8 +533,8 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     const [map, inside] = [Math.floor(at / (rows * across)), at % (rows * across)];
     let y = Math.floor(map / columns) * rows + Math.floor(inside / across);
     let x = (map % columns) * across + (inside % across);
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
-    if (!dx && !dy) return;
+    if (!STEPS[event.key]) return;
+    const [dx, dy] = STEPS[event.key];
     event.preventDefault();
     [x, y] = [x + dx, y + dy];
     const next = Math.floor(y / rows) * columns + Math.floor(x / across);
@@ -539,15 +559,20 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
         disabled: !on,
         ariaPressed: String(bench.off.has(at)),
         ariaLabel: `row ${Math.floor(inside / across) + 1}, column ${(inside % across) + 1}`,
-        style: on ? `background:${tint(at, top)}` : "",
-        onclick: () => (toggle(at), look(at)),
+        style: on ? `background-color:${tint(at, top)}` : "",
+        onclick: () => {
+          toggle(at);
+          look(at);
+        },
       });
     });
     const grid = make("div", { className: "cells", style: `--across:${across}` }, ...cells);
     zoom.replaceChildren(make("p", {}, `Map ${bench.map + 1}`), grid);
   }
 
-  new ResizeObserver(() => bench.scene && drawWall()).observe(wall.parentElement);
+  // in the next frame, since what is drawn changes what is observed
+  const redraw = () => requestAnimationFrame(() => bench.scene && drawWall());
+  new ResizeObserver(redraw).observe(wall.parentElement);
   if (RULES[state.rule]) rule.value = state.rule;
   cell.textContent = HINT;
   bench.one = cases.find((one) => one.row === state.row) ?? null;
@@ -555,7 +580,9 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   if (bench.one?.row === state.row) open(bench.one, state.off, state.from);
 }
 
-const HINT = "Point at a cell to see what it shows in the face. Click it, or brush over some, to switch them off.";
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const HINT =
+  "Point at a cell to see what it shows in the image. Click it, or brush over some, to switch them off.";
 
 // ------------------------------------------------------------------------------------- the site
 
@@ -570,6 +597,9 @@ export async function worker(network, errors) {
     waiting.delete(id);
     if (error) reject(new Error(error));
     else resolve(answer);
+  };
+  other.onerror = ({ message }) => {
+    for (const [, reject] of waiting.values()) reject(new Error(message));
   };
   const ask = (name, asked) =>
     new Promise((...both) => {
@@ -633,7 +663,11 @@ export function status(root, words, work) {
 
 /** Keep a state in the address, so that it can be linked to. */
 function remember(state) {
-  history.replaceState(null, "", `#${format(state)}`);
+  try {
+    history.replaceState(null, "", `#${format(state)}`);
+  } catch {
+    // Safari refuses more than a hundred in half a minute, which a brush may reach
+  }
 }
 
 // --------------------------------------------------------------------------------- a notebook

@@ -48,7 +48,7 @@ function show(root, faces, classes, ask) {
     const came = now.cells.filter((cell) => !other.has(cell)).length;
     cells.textContent =
       `${counted(now.cells.length, "backtracked cell")} (published cutoff): ` +
-      `${came} came, ${left} went; ${Math.round(100 * overlap(before.cells, now.cells))}\u00a0% are in both.`;
+      `${came} came, ${left} went; the overlap is ${overlap(before.cells, now.cells).toFixed(2)}.`;
     paintMaps(wall, now, other);
   }
   faces.addEventListener("shown", update);
@@ -69,7 +69,8 @@ function paintMaps(canvas, { maps, shape: [channels, rows, across], cells }, bef
     const x = (map % columns) * (across + 1) + (inside % across);
     const y = Math.floor(map / columns) * (rows + 1) + Math.floor(inside / across);
     const ink = 235 - Math.round((150 * maps[cell]) / top);
-    context.fillStyle = kept.has(cell) ? (before.has(cell) ? "#e69f00" : "#d55e00") : `rgb(${ink} ${ink} ${ink})`;
+    const mark = before.has(cell) ? "#e69f00" : "#d55e00";
+    context.fillStyle = kept.has(cell) ? mark : `rgb(${ink} ${ink} ${ink})`;
     context.fillRect(x, y, 1, 1);
   }
 }

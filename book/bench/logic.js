@@ -30,13 +30,13 @@ export const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s
 
 /** Return the value of an error under one of the fields, in words.
  * @param {Case} one @param {string} field @param {string[]} classes */
-export const valueOf = (one, field, classes) =>
+export const fieldOf = (one, field, classes) =>
   field === "true" || field === "given" ? classes[one[field]] : one[field];
 
 /** Return the fields in which errors differ, each with its values in order.
  * @param {Case[]} cases @param {string[]} classes @returns {[string, string[]][]} */
 export function filters(cases, classes) {
-  const values = (field) => [...new Set(cases.map((one) => valueOf(one, field, classes)))];
+  const values = (field) => [...new Set(cases.map((one) => fieldOf(one, field, classes)))];
   const order = new Intl.Collator("en", { numeric: true }).compare;
   return Object.keys(FIELDS)
     .map((field) => [field, values(field).filter((value) => value !== undefined).sort(order)])
@@ -49,7 +49,7 @@ export function filters(cases, classes) {
 export function choose(cases, classes, wanted, order) {
   const asked = Object.entries(wanted).filter(([, value]) => value);
   const found = cases.filter((one) =>
-    asked.every(([field, value]) => valueOf(one, field, classes) === value),
+    asked.every(([field, value]) => fieldOf(one, field, classes) === value),
   );
   const by = { image: (one) => one.row, margin: (one) => -one.margin };
   by.fewest = (one) => one.fewest.length || Infinity; // errors without a repair come last

@@ -17,8 +17,8 @@ BUDGETS = {
     "tinyvgg/*": (3_800, 17),
     "tinyvgg/faces": (1_900, None),
     "tinyvgg/training": (2_100, None),
-    "tinyvgg/chapters": (6_400, None),
-    "tinyvgg/book": (1_400, None),
+    "tinyvgg/chapters": (6_500, None),
+    "tinyvgg/book": (1_300, None),
     "synthfaces": (5_600, 26),
     "tests": (14_900, None),
     "tools": (500, None),
@@ -72,9 +72,11 @@ def test_every_part_keeps_its_budget(place: str) -> None:
 
 
 def test_templates_and_scripts_are_few() -> None:
-    kinds = {".j2", ".js", ".css", ".html"}
+    kinds = {".j2", ".js", ".mjs", ".css", ".html"}
     paths = [path for path in tracked() if path.suffix in kinds and "vendor" not in path.parts]
-    assert lines(paths) <= 1_500
+    bench = [path for path in paths if path.parent.name == "bench"]
+    assert lines(bench) <= 2_100
+    assert lines(paths) - lines(bench) <= 1_500
 
 
 def place_of(module: str) -> int:

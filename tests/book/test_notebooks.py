@@ -1,6 +1,7 @@
 """Notebooks are converted, executed, normalised, and written whole or not at all."""
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from papermill.exceptions import PapermillExecutionError
 
-from tinyvgg import cli
+from tinyvgg import cli, paper
 from tinyvgg import files as paths
 from tinyvgg.book import notebooks
 from tinyvgg.book.notebooks import DEFAULTS, WIDGET_VIEW, normalise, refuse_private
@@ -37,6 +38,21 @@ def test_a_source_has_the_same_hash_whatever_its_line_ends(workshop):
     assert notebooks.source_digest(source) == before
     source.write_text(source.read_text() + "2\n")
     assert notebooks.source_digest(source) != before
+
+
+def test_roles_are_written_out_for_those_who_open_notebooks_themselves(tmp_path):
+    for source in notebooks.sources():
+        plain = notebooks.convert(source, tmp_path, plain=True).read_text("utf-8")
+        assert not re.search(r"\{(paper|doc|cite:[tp])\}`", plain), source.stem
+    source = tmp_path / "01_example.py"
+    source.write_text(
+        "# %% [markdown]\n# {paper}`t2.subject.errors` by {cite:t}`fang2017` {cite:p}`adebayo2018`;"
+        "\n# {doc}`15_causes`, {doc}`the\n# others </notebooks/16_blindness>`\n"
+    )
+    plain = nbformat.read(notebooks.convert(source, tmp_path, plain=True), as_version=4)
+    printed = paper.quantity("t2.subject.errors").text
+    cited = "Fang (2017) (Adebayo et al., 2018)"
+    assert plain.cells[0].source == f"{printed} by {cited};\n15 causes, the others"
 
 
 def test_converted_notebooks_are_the_same_every_time_and_without_outputs(workshop):

@@ -22,7 +22,8 @@ from tinyvgg.book.records import collect
 from tinyvgg.cli import cli
 
 BOOK = paths.project() / "book"
-PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "reference", "data_licences")]
+REFERENCE = [BOOK / "reference.md", *sorted((BOOK / "reference").glob("*.md"))]
+PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "data_licences")] + REFERENCE
 
 NO_NUMBERS = [
     r"(?s)```.*?```",  # code
@@ -73,7 +74,8 @@ def test_a_page_types_no_number_and_shows_those_that_exist(page):
 
 def test_chapters_that_pages_and_claims_name_exist_and_the_introduction_lists_all():
     chapters = {f"notebooks/{source.stem}" for source in notebooks.sources()}
-    linked = {found for page in PAGES for found in roles(page, "doc") if found[:10] == "notebooks/"}
+    links = [found.lstrip("/") for page in PAGES for found in roles(page, "doc")]
+    linked = {found for found in links if found.startswith("notebooks/")}
     named = {f"notebooks/{claim.chapter}" for claim in paper.claims() if claim.chapter}
     assert linked | named <= chapters <= set(roles(BOOK / "intro.md", "doc"))
     assert not any(roles(source, "glue:text") for source in notebooks.sources())
@@ -89,7 +91,7 @@ def test_every_work_cited_is_in_the_bibliography():
 
 def documented():
     """Objects of the reference by their last name; each has to exist, once."""
-    pages = (BOOK / "reference.md", BOOK / "training.md")
+    pages = (*REFERENCE, BOOK / "training.md")
     paths = [path for page in pages for path in re.findall(r"\.\. auto\w+:: (\S+)", text_of(page))]
     assert len(paths) == len(set(paths))
     found = [path.rsplit(".", 1) for path in paths]
@@ -124,7 +126,7 @@ def test_what_the_readme_asks_to_type_exists():
         context.make_context("x", arguments)
 
 
-@pytest.mark.parametrize("page", [paths.project() / "README.md", BOOK / "reference.md"])
+@pytest.mark.parametrize("page", [paths.project() / "README.md", *REFERENCE], ids=lambda p: p.stem)
 def test_code_of_readme_and_reference_uses_what_exists(page):
     for code in re.findall(r"(?s)```python\n(.*?)```", text_of(page)):
         used = set(re.findall(r"\btinyvgg\.(\w+)\(", code))

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from tinyvgg.chapters import repairs as findings
-from tinyvgg.chapters import style
 from tinyvgg.chapters.cases import RULES, suppression_table
 from tinyvgg.contribution import contributions
 from tinyvgg.repairs import repair
@@ -57,24 +56,16 @@ def test_the_papers_sets_repair_what_the_case_studies_say(pairs):
             assert row["pixels"] == pytest.approx(part["pixels"].mean())
 
 
-def test_without_errors_there_is_nothing_to_show_and_nothing_fails(run, pairs):
+def test_without_a_repaired_error_no_example_is_drawn(run, pairs):
     none = pairs.only([])
-    nobody = none, repair(none.wrong, none.labels)
-    curves = {"emotion": findings.curve_table(*nobody, seed=0)}
-    points = {"emotion": findings.set_points(nobody[0])}
-    assert points["emotion"]["share"].isna().all()
-    for figure in (
-        findings.curves_figure(curves, points),
-        findings.sizes_figure({"emotion": nobody}),
-        findings.examples_figure(run, *nobody),
-    ):
-        assert isinstance(figure, style.Missing)
+    assert findings.examples_figure(run, none, repair(none.wrong, none.labels)) is None
+    assert findings.set_points(none)["share"].isna().all()
 
 
 def test_examples_come_smallest_first_with_their_classes(run, pairs, found):
     figure = findings.examples_figure(run, pairs, found, most=4)
     titles = [ax.get_title() for ax in figure.axes]
-    sizes = [int(title.split()[0]) for title in titles if title.endswith(("pixel", "pixels"))]
+    sizes = [int(title.split()[0]) for title in titles if title.endswith(("cell", "cells"))]
     assert sizes == sorted(found.size[found.repaired].tolist())[:4]
     first = int(found.size.masked_fill(~found.repaired, 10**6).argmin())
     assert titles[0] == f"taken for\n{run.classes[pairs.cases[first].predicted]}"

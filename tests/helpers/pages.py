@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,14 +53,50 @@ def embedded(html: str) -> dict:
     return json.loads(re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html)[1])
 
 
-def shown(html: str, folder: Path) -> str:
-    """Return the page as Chromium has it after its scripts have run, without its data."""
+def opened(html: str, folder: Path, *options: str) -> list[str]:
+    """Write a page, and return the command that opens it in Chromium."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if browser is None:
         pytest.skip("needs Chromium: install the package chromium, or put it on the PATH")
-    (folder / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
-    command = [browser, *options, f"--user-data-dir={folder}", "--dump-dom"]
-    command.append((folder / "page.html").as_uri())
+    folder.mkdir(exist_ok=True)
+    page = folder / "page.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8>{html}", "utf-8")
+    usual = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
+    return [browser, *usual, *options, page.as_uri()]
+
+
+def shown(html: str, folder: Path) -> str:
+    """Return the page as Chromium has it after its scripts have run, without its data."""
+    command = opened(html, folder, "--virtual-time-budget=3000", "--dump-dom")
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return re.sub(r'<script type="application/json".*?</script>', "", done.stdout, flags=re.S)
+
+
+def told(html: str, folder: Path) -> tuple[Any, list[str]]:
+    """Return what a page tells, and the messages on its console.
+
+    A script of the page calls `tell` once, with anything that JSON holds; until then Chromium shows
+    the page, which is a file of the folder.
+    """
+    heard: list[Any] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        server.timeout = 120
+        post = "{ method: 'POST', mode: 'no-cors', body: JSON.stringify(found) }"
+        tell = f"const tell = (found) => fetch('http://127.0.0.1:{server.server_port}', {post});"
+        command = opened(f"<script>{tell}</script>{html}", folder, "--enable-logging=stderr")
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as browser:
+            server.handle_request()
+            browser.terminate()
+            _, log = browser.communicate()
+    assert heard, log
+    return heard[0], [line for line in log.splitlines() if "CONSOLE" in line]

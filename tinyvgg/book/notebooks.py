@@ -21,8 +21,9 @@ import jupytext
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from pybtex.database import parse_file
 
-from tinyvgg import files
+from tinyvgg import files, paper
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import absolute, check_one_of, check_study
 from tinyvgg.training.settings import AUTO, NETWORKS, PROFILES, RECORDED
@@ -34,6 +35,7 @@ PARAMETERS = re.compile(r'(?ms)^# %%[^\n]*tags=\[[^\]\n]*"parameters".*?(?=^# %%
 """The cell with a notebook's parameters."""
 DECIDING = ("numpy", "torch", "matplotlib", "pandas", "papermill", "ipywidgets")
 """Libraries that a notebook's result depends on."""
+ROLE = re.compile(r"\{(?P<kind>paper|doc|cite:[tp])\}`(?P<text>[^`]+)`")
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PRIVATE = re.compile(
     r"(?<![\w.])(?:/(?:home|Users|root|tmp|private)/\S+|[A-Z]:\\\\?Users\\\S+|at 0x[0-9a-f]{6,})"
@@ -163,18 +165,39 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def convert(source: Path, folder: Path) -> Path:
+def convert(source: Path, folder: Path, plain: bool = False) -> Path:
     """Write a source as a notebook that papermill and JupyterLab open, and return its path.
 
-    The site folds the code of all cells but those that are tagged ``open``, which teach.
+    The site folds the code of all cells but those that are tagged ``open``, which teach. Roles,
+    which the site alone knows, are written out for JupyterLab if it is to be `plain`.
     """
     notebook, target = normalise(jupytext.read(source)), folder / f"{source.stem}.ipynb"
     for cell in notebook.cells:
+        if plain and cell.cell_type == "markdown":
+            cell.source = ROLE.sub(_written_out, cell.source)
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code" and "open" not in tags:
             cell.metadata["tags"] = [*tags, "hide-input"]
     write_notebook(notebook, target)
     return target
+
+
+def _written_out(role: re.Match[str]) -> str:
+    """Return what a role shows: a number of the paper, authors and years, or a link."""
+    kind, text = role["kind"], " ".join(role["text"].split())
+    if kind == "paper":
+        return paper.quantity(text).text
+    if kind == "doc":
+        title, place = re.fullmatch(r"(.*?)\s*<(.*)>|.*", text).groups()  # type: ignore[union-attr]
+        return title or (place or text).rpartition("/")[2].replace("_", " ")
+    works = parse_file(str(files.project() / "book" / "references.bib")).entries
+    cited = []
+    for key in text.split(","):
+        names = [" ".join(person.last_names) for person in works[key.strip()].persons["author"]]
+        who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        year = works[key.strip()].fields.get("year", "")
+        cited.append(f"{who} ({year})" if kind == "cite:t" else f"{who}, {year}")
+    return " and ".join(cited) if kind == "cite:t" else f"({'; '.join(cited)})"
 
 
 def execute(

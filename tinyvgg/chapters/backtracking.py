@@ -25,7 +25,8 @@ RULES: Mapping[str, Rule] = {name: NAMED[name] for name in ("literal", "cutoff")
 """Algorithm 1 as printed, and with the published code's cutoff."""
 COLOURS = {"literal": style.BLUE, "cutoff": style.ORANGE, "contribution": style.GREEN}
 PIXELS = "pixels"
-NO_ERRORS = "No image of this run is misclassified: nothing was backtracked."
+"""The last maps as a layer in tables; readers see `SHOWN`."""
+SHOWN = {PIXELS: "cells"}
 NEURONS, OUTPUTS = 24, 10
 ONE = "1.000 (1.000 to 1.000)"
 
@@ -133,20 +134,20 @@ def overlap_table(followed: Followed) -> pd.DataFrame:
 
 
 def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str]:
-    """Return `averages` as text, a column for each task, and a sentence on the rows left out.
+    """Return `averages` as text, a column for each task, and a sentence on the other layers.
 
-    Left out are the layers where a rule has exactly one for every task.
+    Those are the layers where a rule has one for every task; the sentence is empty without them.
     """
     columns = {}
     for task, table in tables.items():
         keys = [column for column in table if column not in AVERAGES]
         columns[paper.TASK_NAMES[task]] = table.set_index(keys)["text"]
-    shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING)
+    shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING).rename(index=SHOWN)
     ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{rule}: {', '.join(layers.unique())}" for rule, layers in equal]
-    sentence = f"Not listed, since each is {ONE} for every task: {'; '.join(places)}."
-    return shown[~ones], sentence if places else "No layer is left out."
+    sentence = f"In these layers it is {ONE} for every task: {'; '.join(places)}."
+    return shown[~ones], sentence if places else ""
 
 
 def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
@@ -203,7 +204,7 @@ def _left(task: str, part: Followed) -> str:
     for rule in RULES:
         counts = pixel_counts(part, rule)
         some, none = ((counts > 0) & (counts < active)).sum(), (counts == active).sum()
-        facts.append(f"{LABELS[rule]} leaves some of the active pixels in {some}, none in {none}")
+        facts.append(f"{LABELS[rule]} leaves some of the active cells in {some}, none in {none}")
     return f"{paper.TASK_NAMES[task]}: of {len(active)} errors, the {' and the '.join(facts)}"
 
 
@@ -250,10 +251,8 @@ def last_layers(image: Trace, classes: Sequence[str]) -> Figure:
 
 
 @style.styled()
-def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn:
+def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> Figure:
     """Draw `averages` by layer, from the last hidden layer down, a panel for each task."""
-    if not any(map(len, tables.values())):
-        return style.Missing(NO_ERRORS)
     aspect = 0.45 if len(tables) == 1 else 0.75
     figure, axes = style.grid(1, len(tables), aspect=aspect, sharey=True)
     for ax, (task, table) in zip(axes[0], tables.items(), strict=True):
@@ -267,26 +266,20 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> style.Drawn
             mark = {"fmt": "s" if "random" in classes else "o", "color": COLOURS[rule]}
             words = ", ".join([LABELS[rule], *(f"{against} class" for against in classes)])
             style.show_intervals(ax, places, part, label=words, markersize=5, **mark)
-        ticks = [layer if layer == PIXELS else f"${layer}$" for layer in layers]
+        ticks = [SHOWN.get(layer, f"${layer}$") for layer in layers]
         ax.set_xticks(range(len(layers)), ticks)
         ax.set(title=paper.TASK_NAMES[task], ylim=(-0.03, 1.06))
     axes[0, 0].set_ylabel(label)
     legends = [ax.get_legend_handles_labels() for ax in axes[0]]
-    figure.legend(
-        *max(legends, key=lambda found: len(found[0])),
-        loc="outside lower center",
-        ncols=3,
-        fontsize=7,
-    )
+    most = max(legends, key=lambda found: len(found[0]))
+    figure.legend(*most, loc="outside lower center", ncols=3, fontsize=7)
     return figure
 
 
 @style.styled()
-def pixel_histograms(followed: BY_TASK) -> style.Drawn:
-    """Draw how many pixels are backtracked in each misclassified image, by task and rule."""
+def pixel_histograms(followed: BY_TASK) -> Figure:
+    """Draw how many cells are backtracked in each misclassified image, by task and rule."""
     found = {task: part for task, part in followed.items() if len(part.trace)}
-    if not found:
-        return style.Missing(NO_ERRORS)
     figure, axes = style.grid(1, len(RULES), aspect=0.7)
     for ax, rule in zip(axes[0], RULES, strict=True):
         counts = {task: pixel_counts(part, rule) for task, part in found.items()}
@@ -295,22 +288,20 @@ def pixel_histograms(followed: BY_TASK) -> style.Drawn:
             look = {"color": style.TASK_COLOURS[task], "label": paper.TASK_NAMES[task]}
             ax.hist(values, edges, alpha=0.55, **look)
             ax.axvline(values.mean(), color=look["color"], linestyle="--")
-        ax.set(title=LABELS[rule], xlabel="backtracked pixels", ylabel="images")
+        ax.set(title=LABELS[rule], xlabel="backtracked cells", ylabel="images")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(found))
     return figure
 
 
 @style.styled()
-def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -> style.Drawn:
-    """Draw errors, their last maps, and the maps without the pixels of each rule (Figure 7).
+def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -> Figure:
+    """Draw errors, their last maps, and the maps without the cells of each rule (Figure 7).
 
-    Missing pixels are red. Ink is activation, each map to its own maximum. The first errors of each
+    Missing cells are red. Ink is activation, each map to its own maximum. The first errors of each
     run are drawn, of different true classes where possible.
     """
     panels = [(run, part, place) for run, part in shown for place in _first(run, count)]
-    if not panels:
-        return style.Missing(NO_ERRORS)
     ratios = [1.1, *[2.0] * (1 + len(RULES))]
     figure, axes = style.grid(len(panels), len(ratios), aspect=0.72, width_ratios=ratios)
     for line, (run, part, place) in zip(axes, panels, strict=True):

@@ -28,6 +28,7 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.cases import RULES, find_cases
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
+from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.network import Convolution, Dense, Pooling, Rectification
 from tinyvgg.reading import read_network
@@ -108,8 +109,9 @@ def write_errors(runs: Iterable[Run]) -> None:
         errors = errors_of(run)
         cells = errors.table["fewest"].map(lambda cells: " ".join(map(str, cells)))
         tables.append(errors.table.assign(fewest=cells))
-        images = np.stack(list(errors.images.values())) if errors.images else np.zeros((0, 1, 1, 3))
-        sheet = style.tiled(images, ACROSS, 255.0).astype(np.uint8)
+        images = np.zeros((max(len(errors.images), 1), run.size, run.size, 3), np.uint8)
+        images[: len(errors.images)] = list(errors.images.values()) or 0
+        sheet = style.tiled(images, ACROSS, 255.0)
         files.write_whole(shipped(run.task) / SHEET, partial(_write_bytes, style.png(sheet)))
     table = pd.concat(tables)
     write = partial(table.to_csv, index=False, lineterminator="\n")
@@ -231,7 +233,8 @@ def write_site(folder: Path, study: Study | None) -> None:
 
 def page_script() -> str:
     """Return the page's modules as one classic script: browsers load no module from a file."""
-    return f'(() => {{\n"use strict";\n{modules()}\noffer(document.currentScript.src);\nfollow(document.currentScript.src);\n}})();\n'
+    start = "for (const each of [offer, follow]) each(document.currentScript.src);"
+    return f'(() => {{\n"use strict";\n{modules()}\n{start}\n}})();\n'
 
 
 @lru_cache
@@ -265,7 +268,7 @@ class Kernel:
 
     def open(self, row: int, lookalike: int | None, true: int, **_: Any) -> dict[str, Any]:
         """Return an error: images, maps, exact shares in given minus true, and what rules find."""
-        trace = self._trace(row)
+        trace, images = self._trace(row), self.errors.images
         right = None if lookalike is None else self._trace(lookalike)
         sets = {}
         for name, rule in RULES.items():
@@ -274,8 +277,8 @@ class Kernel:
             parts = {"found": found, "common": found & other, "unique": found & ~other}
             sets[name] = {part: as_cells(cells) for part, cells in parts.items()}
         return {
-            "image": self.errors.images[row].ravel().tolist(),
-            "lookalike": lookalike and self.errors.images[lookalike].ravel().tolist(),
+            "image": images[row].ravel().tolist(),
+            "lookalike": None if lookalike is None else images[lookalike].ravel().tolist(),
             "shape": list(trace.maps.shape[1:]),
             "maps": trace.maps.flatten().tolist(),
             "shares": contributions(trace, None, true).flatten().tolist(),
@@ -334,6 +337,8 @@ class RepairBench(anywidget.AnyWidget):
 
     def __init__(self, run: Run, row: int | None = None) -> None:
         errors = errors_of(run)
+        if row is not None and row not in set(errors.table["row"]):
+            raise UserError(f"row {row} is no test error of run {run.name!r}; see `find_cases`")
         self._kernel, self._first = Kernel(run, errors), row
         script = f"{modules()}\nexport default {{ render }};"
         super().__init__(about=about(run, errors), row=row or 0, _esm=script)
@@ -353,12 +358,13 @@ class RepairBench(anywidget.AnyWidget):
         """Return the bench of a page: a picture and a sentence until the reader touches it."""
         run, table = self._kernel.run, self._kernel.errors.table
         line = (table if self._first is None else table[table["row"] == self._first]).iloc[0]
+        kind = "subject " if run.task == "subject" else ""
         return style.TEMPLATES.get_template("bench.html.j2").render(
             task=run.task,
             row=self._first,
             picture=style.data_uri(style.png(self._kernel.errors.images[int(line.row)])),
-            true=line.true,
-            given=line.predicted,
+            label=kind + line.true,
+            given=kind + line.predicted,
             cells=len(line.fewest),
             live=fits(run),
         )

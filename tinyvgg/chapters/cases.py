@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from tinyvgg import paper
@@ -22,7 +23,6 @@ from tinyvgg.chapters.statistics import (
     estimate,
     proportion_interval,
 )
-from tinyvgg.chapters.verdicts import either, lacking
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair
 from tinyvgg.trace import Trace, record
@@ -452,7 +452,7 @@ def fills_table(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> pd.D
         FILLS[fill]: {SETS[name]: with_error(estimate(by[name, fill].to_numpy())) for name in names}
         for fill in table["fill"].cat.categories
     }
-    return pd.DataFrame(cells).rename_axis("pixels")
+    return pd.DataFrame(cells).rename_axis("cells")
 
 
 def with_error(found: Estimate) -> str:
@@ -510,44 +510,33 @@ def differing(run: Run, case: Case) -> list[str]:
     return [a for a, values in known.items() if values[case.row] != values[case.lookalike]]
 
 
-def network_sentence(run: Run, asked: str) -> str:
-    """Describe a run's network, and the columns that the run lacks for a chapter."""
-    plurals = {"subject": "subjects", "emotion": "emotions", "class": "classes"}
-    about = (
-        f"he network of this run classifies {len(run.classes)} {plurals[run.task]}; its training"
-        f" ended {run.ended}."
+def network_sentence(run: Run) -> str:
+    """Describe a run's network."""
+    what = {"subject": "subjects", "emotion": "emotions", "class": "classes"}[run.task]
+    return (
+        f"The network of this run classifies {len(run.classes)} {what}. Its training ended"
+        f" {run.ended}."
     )
-    lacks = lacking(run, asked).removesuffix(".")
-    return f"{lacks}: where the text speaks of {plurals[asked]}, t{about}" if lacks else f"T{about}"
 
 
 def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
     """Describe the pair that a chapter shows: the reason for it, and how its images differ."""
-    if not len(pair):
-        return f"None of the {len(run.errors)} errors of this run has a right look-alike."
-    text = style.in_markdown
-    case, closest = pair.cases[0], f"shown is the closest of the {len(pairs)} pairs that there are."
+    text, case = style.in_markdown, pair.cases[0]
     own = sum(run.classes[other.true] == wanted for other in pairs.cases)
-    if run.task != "subject" or wanted not in run.classes:
-        chosen = f"This run has no subject {text(wanted)}; {closest}"
-    elif not own:
-        chosen = (
-            f"Subject {text(wanted)} has no error with a right look-alike in this run; {closest}"
-        )
-    else:
+    chosen = f"We take the closest of the {len(pairs)} pairs of this run."
+    if run.task == "subject" and own:
         chosen = (
             f"Subject {text(wanted)} has {own} of the {len(pairs)} errors that have a right"
-            " look-alike; shown is the one that is closest to it."
+            " look-alike. We take the one that is closest to it."
         )
-    unknown = [aspect for aspect in ASPECTS if not run.faces.index.has(aspect)]
-    same = f"are of the same {run.task}" if unknown else "differ in pixels only"
+    known = all(map(run.faces.index.has, ASPECTS))
+    same = "differ in pixels only" if known else f"are of the same {run.task}"
     found = " and ".join(differing(run, case))
-    unsaid = f" Whether they differ in {either(unknown)} this source does not say."
     return (
         f"{chosen} The right image ({text(name_of(run, case.lookalike or 0))}) and the wrong one"
-        f" ({text(name_of(run, case.row))}) {f'differ in {found}' if found else same};"
-        f" {run.task} **{text(run.classes[case.true])}** was taken for"
-        f" **{text(run.classes[case.predicted])}**.{unsaid if unknown else ''}"
+        f" ({text(name_of(run, case.row))}) {f'differ in {found}' if found else same}."
+        f" The network took {run.task} **{text(run.classes[case.true])}** for"
+        f" **{text(run.classes[case.predicted])}**."
     )
 
 
@@ -579,7 +568,7 @@ def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
         share = [row[column] for column in ("rate", "low", "high")]
         points = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         rows[SETS[name]] = {
-            "pixels": paper.show(row["pixels"], "mean"),
+            "cells": paper.show(row["pixels"], "mean"),
             "count": f"{row['count']:.4g}",
             "share (95 % interval)": _percent(share, "", "%"),
             "points above control (95 % interval)": _percent(points, "+", ""),
@@ -613,7 +602,8 @@ def beside_paper(numbers: Numbers, networks: Networks) -> pd.DataFrame:
     table = paper.compare(rows, networks)
     units = {key: paper.describe(key).unit for key in shown}
     literal = [paper.show(cast(Any, numbers.get(f"{k}_literal")), u) for k, u in units.items()]
-    table = table.drop(columns="95 % interval").rename(columns={"ours": "ours, cutoff"})
+    table = table.drop(columns=["95 % interval", "place in the paper"])
+    table = table.rename(columns={"ours": "ours, cutoff"})
     table.insert(3, "ours, literal rule", literal)
     return table
 
@@ -630,14 +620,11 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
     return (row["low"] * row["cases"], row["high"] * row["cases"]) if row["cases"] else None
 
 
-NO_PAIR = style.Missing("No error of this run has a right look-alike: there is nothing to show.")
-
-
 @style.styled()
-def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> style.Drawn:
+def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> Figure | None:
     """Draw how often an outcome, in words, happened under each set, from `summarise` by rule."""
     if not any(summary["cases"].any() for summary in summaries.values()):
-        return NO_PAIR
+        return None
     figure, axes = style.grid(1, len(summaries), aspect=0.09 * len(sets) + 0.25, sharey=True)
     for ax, (title, summary) in zip(axes[0], summaries.items(), strict=True):
         for place, name in enumerate(sets):
@@ -648,6 +635,5 @@ def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> style.
         ax.set_yticks(range(len(sets)), [SETS[name] for name in sets])
         ax.set(xlim=(-0.03, 1.03), ylim=(len(sets) - 0.5, -0.5), title=title)
         ax.grid(axis="x", color="#e5e5e5")
-    words = f"share of cases {outcome} (random pixels: mean of {DRAWS} draws)"
-    figure.supxlabel(words, fontsize=9)
+    figure.supxlabel(f"share of cases {outcome} (gray: mean of {DRAWS} draws)", fontsize=9)
     return figure

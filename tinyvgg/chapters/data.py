@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.verdicts import lacking, needs
+from tinyvgg.chapters.verdicts import lacking
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces, terms_of
 from tinyvgg.faces.splits import Split, cells, split
@@ -27,7 +27,7 @@ PLURALS = {
     "angle": "angles",
     "class": "classes",
 }
-HALF, TABLE, TEXT = "half of each cell", "as Table 2 counts", "as the text counts"
+HALF, TABLE, TEXT = "half of each group", "as Table 2 counts", "as the text counts"
 CLAIMS = {"subject": "d3", "emotion": "d4", "class": "d3"}
 PORTRAIT = 224
 """Size of single portraits, pixels."""
@@ -80,7 +80,7 @@ def count_table(columns: Mapping[str, Mapping[str, Count]]) -> pd.DataFrame:
 def readings(study: Study) -> dict[tuple[str, str], Split]:
     """Draw the splits by (task, reading): each task's own, and for emotion also the text's (D4).
 
-    Where a cell has an odd number of images the two readings give the odd one to different parts.
+    Where a group has an odd number of images the two readings give the odd one to different parts.
     """
     found = {
         (task, TABLE if task == "emotion" else HALF): study.split(task) for task in study.tasks
@@ -94,7 +94,7 @@ def readings(study: Study) -> dict[tuple[str, str], Split]:
 
 
 def cell_counts(index: FaceIndex, task: str, parts: Split) -> pd.DataFrame:
-    """Count the training and test images of every cell that is drawn from."""
+    """Count the training and test images of every group that is drawn from."""
     part = np.full(len(index), "", dtype=object)
     part[parts.train], part[parts.test] = "train", "test"
     by_cell = index.table.assign(part=part).groupby([*cells(index, task), "part"]).size()
@@ -166,7 +166,7 @@ def shown(study: Study) -> dict[str, str]:
         "D2": _beside(ours, "d2.both", "angles", "images", "size"),
         "D3": _beside(ours, "d3.subject", "train_per_cell", "cells", "train", "test"),
         "D4": f"{_beside(ours, 'd4.emotion', *table)}; text and Table 2 give the odd image of each "
-        "cell to different parts, and the printed accuracy fits the table only",
+        "group to different parts, and the printed accuracy fits the table only",
         "F1": f"{ours['d1.both.angles']} views of one {whose}",
         "F2": f"{ours['f2.both.panels']} expressions of one {whose}",
     }
@@ -217,10 +217,11 @@ def of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
     ]
 
 
-@needs(*FACTORS)
 @style.styled()
-def angles_figure(faces: Faces) -> Figure:
+def angles_figure(faces: Faces) -> Figure | None:
     """Draw one subject from the five cameras, above the images of the network (Figure 1)."""
+    if not faces.index.has(*FACTORS):
+        return None
     angles = [int(paper.number(f"f1.both.angle_{panel}")) for panel in "abcde"]
     shot = {"emotion": "neutral", "gaze": "frontal"}
     large = _views(faces, "angle", angles, **shot)
@@ -237,10 +238,11 @@ def angles_figure(faces: Faces) -> Figure:
     return figure
 
 
-@needs(*FACTORS)
 @style.styled()
-def emotions_figure(faces: Faces) -> Figure:
+def emotions_figure(faces: Faces) -> Figure | None:
     """Draw one subject with the eight emotions (Figure 2)."""
+    if not faces.index.has(*FACTORS):
+        return None
     large = _views(faces, "emotion", synthfaces.EMOTIONS, gaze="frontal", angle=90)
     figure, axes = style.grid(2, 4, cell=1.5, aspect=1.08)
     for axis, panel, emotion in zip(axes.flat, "abcdefgh", synthfaces.EMOTIONS, strict=True):
@@ -267,17 +269,15 @@ def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "
     return style.tiled(tiles, rows.shape[1], 255.0)[:-gap, :-gap]
 
 
-@needs("group", "sex", *FACTORS)
 @style.styled()
-def subjects_figure(faces: Faces, columns: int = 12) -> style.Drawn:
+def subjects_figure(faces: Faces, columns: int = 12) -> Figure | None:
     """Draw everybody, neutral, from the front, at the size that the network sees."""
-    places = everybody(faces.index.table, columns)
-    if places.empty:
-        return style.Missing("This source shows nobody neutral and from the front.")
+    table = faces.index.table
+    known = faces.index.has("group", "sex", *FACTORS)
+    if not known or (places := everybody(table, columns)).empty:
+        return None
     figure, axis, corners = tiled(faces.images, places)
-    write_names(
-        axis, {corner: faces.index.table["subject"].iloc[row] for row, corner in corners.items()}
-    )
+    write_names(axis, {corner: table["subject"].iloc[row] for row, corner in corners.items()})
     return figure
 
 

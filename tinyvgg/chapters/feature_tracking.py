@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -57,14 +58,13 @@ SETS = {
     "activation": "activation of M",
     "gradient": "the logit's gradient",
 }
-NOTHING = "No image of this run is misclassified: there is nothing to track."
 
 
 @dataclass(frozen=True, eq=False)
 class Tracked:
-    """Tracked features of a run's errors for several sets of pixels.
+    """Tracked features of a run's errors for several sets of cells.
 
-    Sets are those of both rules, and as many pixels as the cutoff keeps: of the ``largest``
+    Sets are those of both rules, and as many cells as the cutoff keeps: of the ``largest``
     activation, and active ones at ``random``. The ink of ``whole`` projects all maps.
     """
 
@@ -146,20 +146,19 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     rows = {
         (paper.TASK_NAMES[task], SETS[str(name)]): {
             "images": len(part),
-            "pixels": f"{part['pixels'].mean():,.1f}",
-            "of the active pixels M' keeps": f"{part['left'].mean():.3f}",
+            "cells": f"{part['pixels'].mean():,.1f}",
+            "of the active cells M' keeps": f"{part['left'].mean():.3f}",
             "ink, whole projection = 1": f"{part['strength'].mean():.3f}",
             "correlation with the whole": mean_with_interval(part["with_whole"]),
-            "with largest pixels' features": mean_with_interval(part["with_largest"]),
-            "with random pixels' features": mean_with_interval(part["with_random"]),
+            "with largest cells' features": mean_with_interval(part["with_largest"]),
+            "with random cells' features": mean_with_interval(part["with_random"]),
             "area with 90 % of the ink": paper.show(float(part["area"].mean()), "share"),
         }
         for task, table in tables.items()
         for name, part in table.groupby("set", sort=False)
     }
-    if not rows:
-        return pd.DataFrame({"images": []})
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "pixels from"])
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.rename_axis(["task", "cells from"]) if rows else table
 
 
 def tracked_numbers(tracked: Tracked, table: pd.DataFrame) -> dict[str, Estimate]:
@@ -305,25 +304,27 @@ def region_numbers(table: pd.DataFrame, regions: Regions) -> dict[str, Estimate]
 
 
 def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
-    """Say why the tracked ink lies where it lies, from the means of `region_table`."""
+    """Say why the tracked ink lies where it lies, from the means of `region_table`.
+
+    It is empty where nobody knows which pixels show the background.
+    """
     if not regions.true or table.empty:
-        return "Which pixels are background is known of synthetic faces only."
+        return ""
     of = table.groupby(["set", "region"])[["ink", "area", "density"]].mean()
     ink, area = of["ink"].xs("background", level="region"), of["area"]["cutoff"]["background"]
     values = tracked.trace.images.mean(1).numpy()
     beside, face = (values[regions.masks[name]] for name in ("background", "face"))
-    gradient: dict[str, float] = of["density"]["gradient"].to_dict()
-    four = ", ".join(f"{part} {gradient[part]:.2f}" for part in FEATURES)
+    gradient = of["density"]["gradient"]
+    parts = ", ".join(f"{gradient[part]:.2f} on the {part}" for part in ("background", *FEATURES))
     return (
         f"The background is {area:.0%} of these pictures and has {ink['cutoff']:.0%} of the "
-        f"tracked ink; of the ink of as many random active pixels it has {ink['random']:.0%}, of "
-        f"that of all of $M$ {ink['whole']:.0%}. Pixels are divided by "
-        f"{paper.number('p1.both.code_scale')} and not centred: a pixel of the background has the "
-        f"value {_mean(beside):.2f} on average, one of the face {_mean(face):.2f}, so that filters "
-        f"respond to plain white. Of the activation of $M$ {ink['activation']:.0%} lies over it, "
-        "and is projected back. In the gradient of the logit, which says on which pixels the "
-        f"answer depends, the background has {gradient['background']:.2f} of what an even spread "
-        f"gives it; {four}."
+        f"tracked ink. The features of random active cells have {ink['random']:.0%} of their ink "
+        f"there, and those of all of $M$ {ink['whole']:.0%}. This is why: pixels are divided by "
+        f"{paper.number('p1.both.code_scale')} and not centred. A pixel of the background has the "
+        f"value {_mean(beside):.2f} on average, one of the face {_mean(face):.2f}, and filters "
+        f"respond to plain white. Over it lies {ink['activation']:.0%} of the activation of $M$, "
+        "which is projected back. The gradient of the logit says on which pixels the answer "
+        f"depends. Where an even spread has 1, it has {parts}."
     )
 
 
@@ -381,14 +382,12 @@ def pairs_sheet(
 
 
 @style.styled()
-def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> style.Drawn:
+def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> Figure | None:
     """Draw misclassified images beside their tracked features, a page of them (Figure 8)."""
     total = len(tracked)
     places = np.arange(page * size, min(total, (page + 1) * size))
-    if not total:
-        return style.Missing(NOTHING)
     if not len(places):
-        return style.Missing(f"All {total} misclassified images are shown above.")
+        return None
     images = tracked.run.faces.images[tracked.rows[places]]
     sheet = pairs_sheet(images, tracked.ink[rule][places])
     aspect = sheet.shape[0] / sheet.shape[1] + 0.05
@@ -407,9 +406,9 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> styl
 
 
 def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
-    """Draw errors and their right look-alikes, a column a pair, with the features of their pixels.
+    """Draw errors and their right look-alikes, a column a pair, with the features of their cells.
 
-    The last row has the features of the pixels that are unique to the error. Each picture has its
+    The last row has the features of the cells that are unique to the error. Each picture has its
     own scale.
     """
     if not len(pairs):
@@ -436,10 +435,10 @@ def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
     return style.pictures(rows, cell=style.WIDTH / max(6, len(pairs)))
 
 
-def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> style.Drawn:
-    """Draw the features of each set of pixels, and those of the cutoff in the published display."""
+def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> Figure | None:
+    """Draw the features of each set of cells, and those of the cutoff in the published display."""
     if not len(tracked):
-        return style.Missing(NOTHING)
+        return None
     sets, rows = ["whole", *tracked.pixels], list[style.Row]()
     titles = ["", *(SETS[name].replace(", ", ",\n") for name in sets), "cutoff,\nas published"]
     for place in np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int):
@@ -453,14 +452,14 @@ def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> sty
     return style.pictures(rows, aspect=1.08)
 
 
-def average_features(tracked: Tracked, regions: Regions) -> style.Drawn:
+def average_features(tracked: Tracked, regions: Regions) -> Figure | None:
     """Draw the mean image of the errors at each angle and the mean ink of each set.
 
     Without angles all errors are averaged together. Outlines are those of the parts that most
     images of the angle have there.
     """
     if not len(tracked):
-        return style.Missing(NOTHING)
+        return None
     faces, sets = tracked.run.faces, ("cutoff", "random", "whole")
     groups = np.array(["all errors"] * len(tracked))
     if faces.index.has("angle"):
@@ -486,10 +485,10 @@ def _outline(ax: Axes, regions: Regions, mine: Bool[np.ndarray, "n"]) -> None:
 
 
 @style.styled()
-def region_plot(densities: pd.DataFrame) -> style.Drawn:
-    """Draw the density of ink by region for the cutoff, random pixels and the whole projection."""
+def region_plot(densities: pd.DataFrame) -> Figure | None:
+    """Draw the density of ink by region for the cutoff, random cells and the whole projection."""
     if densities.empty:
-        return style.Missing("No image here is a misclassified face whose parts are known.")
+        return None
     figure, axes = style.grid(1, 1, cell=5.0, aspect=0.6)
     ax = axes[0, 0]
     colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}

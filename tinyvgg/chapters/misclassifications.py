@@ -21,7 +21,6 @@ from tinyvgg.chapters.statistics import (
     estimate,
     proportion_interval,
 )
-from tinyvgg.chapters.verdicts import lacking, needs
 from tinyvgg.training.runs import Run
 
 CLAIMS = {"subject": "m1", "emotion": "m2"}
@@ -139,11 +138,6 @@ def show_p(found: Chance | None) -> str:
     return f"< {2 * least:.4f}" if found.p_value <= 1.5 * least else f"{found.p_value:.3f}"
 
 
-def between(interval: Interval) -> str:
-    """Return a range of counts as tables show it."""
-    return f"{interval.low:.0f} to {interval.high:.0f}"
-
-
 def _confused(run: Run, diagonal: bool = False) -> Int[np.ndarray, "k k"]:
     """Count the test images by true class (rows) and answer (columns); right ones if asked for."""
     counts = np.zeros((len(run.classes), len(run.classes)), np.int64)
@@ -186,7 +180,7 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
         "rate": [paper.show(rate, "percent") for rate in found["rate"]],
         "95 % interval": [paper.show_interval(both, "percent") for both in intervals],
         "most often taken for": found["taken_for"],
-        "so often": found["times"],
+        "times": found["times"],
     }
     return pd.DataFrame(shown).rename_axis(paper.TASK_NAMES[run.task])
 
@@ -268,11 +262,11 @@ def _of_emotions(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 @style.styled()
-def rates_figure(runs: Sequence[Run]) -> style.Drawn:
+def rates_figure(runs: Sequence[Run]) -> Figure | None:
     """Draw error rates by angle, gaze, emotion, sex and group, with 95 % intervals."""
     known = [factor for factor in FACTORS if runs[0].faces.index.has(factor)]
     if not known:
-        return style.Missing(lacking(runs, *FACTORS))
+        return None
     tables = [pd.concat({name: rates(run, name) for name in known}) for run in runs]
     cell, height = style.WIDTH / len(runs), 1.1 + 0.2 * max(map(len, tables))
     figure, axes = style.grid(1, len(runs), cell=cell, aspect=height / cell, sharey=True)
@@ -314,10 +308,11 @@ def papers_rates(task: str) -> dict[str, float]:
     return found
 
 
-@needs("subject")
 @style.styled()
-def subjects_figure(runs: Sequence[Run]) -> Figure:
+def subjects_figure(runs: Sequence[Run]) -> Figure | None:
     """Draw the error rate of each subject with its 95 % interval, a row for each task."""
+    if not runs[0].faces.index.has("subject"):
+        return None
     figure, axes = style.grid(len(runs), 1, cell=style.WIDTH, aspect=0.28, sharex=True)
     for axis, run in zip(axes[:, 0], runs, strict=True):
         table, colour = rates(run, "subject"), style.TASK_COLOURS[run.task]
@@ -361,12 +356,12 @@ def confusion_figure(run: Run) -> Figure:
 
 
 @style.styled()
-def gallery(run: Run, most: int = 24, columns: int = 6) -> style.Drawn:
+def gallery(run: Run, most: int = 24, columns: int = 6) -> Figure | None:
     """Draw the errors that the network was surest of, with its most probable classes."""
     sure = run.probabilities[run.errors].max(1)
     chosen, name = run.errors[np.argsort(-sure, kind="stable")[:most]], paper.TASK_NAMES[run.task]
     if not len(chosen):
-        return style.Missing(f"The network for {name} makes no error on the test part.")
+        return None
     rows = -(-len(chosen) // columns)
     heights = [2.0, 1.0] * rows
     figure, axes = style.grid(2 * rows, columns, cell=1.25, aspect=0.72, height_ratios=heights)
@@ -414,11 +409,10 @@ def counterparts(run: Run, label: int) -> pd.DataFrame:
     return mine[["row", "taken_for"]].assign(counterpart=[int(same.idxmax()) for same in alike])
 
 
-def worst_figure(run: Run, most: int = 7) -> style.Drawn:
+def worst_figure(run: Run, most: int = 7) -> Figure | None:
     """Draw the errors of the class with most of them, above images that they were taken for."""
-    name = paper.TASK_NAMES[run.task]
     if not len(run.errors):
-        return style.Missing(f"The network for {name} makes no error on the test part.")
+        return None
     label = int(np.bincount(run.labels[run.errors], minlength=len(run.classes)).argmax())
     pairs = counterparts(run, label)
     shown, images = pairs.head(most), run.faces.images
@@ -428,5 +422,6 @@ def worst_figure(run: Run, most: int = 7) -> style.Drawn:
     rows = [("error", errors), ("taken for", others)]
     figure = style.pictures(rows, cell=style.WIDTH / most)
     of = f"{len(shown)} of {len(pairs)} errors ({style.called(run.faces)})"
-    figure.suptitle(f"{name}: {style.short(run.classes[label], 16)}, {of}", fontsize=9)
+    name = f"{paper.TASK_NAMES[run.task]}: {style.short(run.classes[label], 16)}"
+    figure.suptitle(f"{name}, {of}", fontsize=9)
     return figure

@@ -1,4 +1,4 @@
-"""Chapter 9: the fewest pixels that repair an error, by the way of choosing them."""
+"""Chapter 9: the fewest cells that repair an error, by the way of choosing them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from torch import Tensor
 
@@ -21,13 +22,18 @@ from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
-SET = "repair set of that size or smaller"
+SET = "repair set of at most so many"
 Repairs = Mapping[str, tuple[Pairs, Repair]]
 """The errors of each task, and their repairs."""
 
 
+def in_words(cells: int) -> str:
+    """Return a number of cells in words."""
+    return f"{cells:,} cell{'' if cells == 1 else 's'}"
+
+
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
-    """Score the pixels of each error by rankings, those that know more of the classes first."""
+    """Score the cells of each error by rankings, those that know more of the classes first."""
     maps = pairs.wrong.maps
     drawn = torch.rand(maps.shape, generator=torch.Generator().manual_seed(seed))
     return {
@@ -39,7 +45,7 @@ def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
 
 
 def curve_table(pairs: Pairs, found: Repair, seed: int) -> pd.DataFrame:
-    """Return the share of errors repaired, by the number of pixels suppressed and their ranking.
+    """Return the share of errors repaired, by the number of cells suppressed and their ranking.
 
     The interval is Wilson's. The repair set counts for every number from its own size on.
     """
@@ -81,23 +87,18 @@ LINES = {
 }
 """Colour, dashes and width of each curve; curves that coincide can all be seen."""
 MARKS = {"unique": "s", "common": "o"}
-NO_ERROR = style.Missing("No error of this run has a right look-alike: nothing can be repaired.")
 
 
 @style.styled()
-def curves_figure(
-    curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.DataFrame]
-) -> style.Drawn:
-    """Draw the share of errors repaired against the number of pixels suppressed, by task."""
-    if not any(table["share"].notna().any() for table in curves.values()):
-        return NO_ERROR
+def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw the share of errors repaired against the number of cells suppressed, by task."""
     figure, axes = style.grid(1, len(curves), aspect=0.85 if len(curves) > 1 else 0.5)
     for ax, (task, table) in zip(axes[0], curves.items(), strict=True):
         _curves(ax, table, points[task])
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        ax.set(title=paper.TASK_NAMES[task], xlabel="pixels suppressed", ylim=(-0.03, 1.03))
+        ax.set(title=paper.TASK_NAMES[task], xlabel="cells suppressed", ylim=(-0.03, 1.03))
     axes[0, 0].set_ylabel("errors repaired")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
@@ -120,31 +121,29 @@ def _curves(ax: Axes, curves: pd.DataFrame, points: pd.DataFrame) -> None:
 
 
 @style.styled()
-def sizes_figure(repairs: Repairs) -> style.Drawn:
+def sizes_figure(repairs: Repairs) -> Figure:
     """Draw the sizes of the repair sets, a bar for each."""
-    if not any(len(found) for _, found in repairs.values()):
-        return NO_ERROR
     figure, axes = style.grid(1, len(repairs), aspect=0.6 if len(repairs) > 1 else 0.35)
     for ax, (task, (_, found)) in zip(axes[0], repairs.items(), strict=True):
         counts = np.bincount(found.size[found.repaired].numpy(), minlength=2)[1:]
         ax.bar(range(1, len(counts) + 1), counts, color=style.TASK_COLOURS[task])
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_major_locator().set_params(integer=True)
-        ax.set(title=paper.TASK_NAMES[task], xlabel="pixels in the repair set")
+        ax.set(title=paper.TASK_NAMES[task], xlabel="cells in the repair set")
     axes[0, 0].set_ylabel("errors")
     return figure
 
 
-def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> style.Drawn:
+def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> Figure | None:
     """Draw errors with the smallest repairs, the tracked features of these, and look-alikes."""
     smallest_first = found.size.argsort(stable=True)
     order = smallest_first[found.repaired[smallest_first]][:most].tolist()
     if not order:
-        return NO_ERROR
+        return None
     cases, images = [pairs.cases[place] for place in order], run.faces.images
     names = [style.short(name) for name in run.classes]
     inks = style.strength(track_features(pairs.wrong[order], found.pixels[order])).numpy()
-    sizes = map(style.in_words, found.size[order].tolist())
+    sizes = map(in_words, found.size[order].tolist())
     rows = [
         ("", [(f"taken for\n{names[case.predicted]}", images[case.row]) for case in cases]),
         ("", list(zip(sizes, inks, strict=True))),

@@ -27,6 +27,9 @@ BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#6b6b6b"
 """Okabe and Ito's colours and Tol's red, which colour-blind readers can distinguish."""
 
+TEXT = "#787878"
+"""The gray that can be read on white and on the dark pages' ground alike."""
+
 TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
 WIDTH = 7.5
 """Width of a figure in inches."""
@@ -48,7 +51,14 @@ Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]
 
 _STYLE: Any = {
     "figure.dpi": 120,
-    "figure.facecolor": "white",
+    # no ground of their own, and text that is as dark as a light page lets it be on a dark one
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.facecolor": "none",
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), TEXT
+    ),
     "font.family": _FONT,
     "font.size": 9,
     "axes.titlesize": 9,

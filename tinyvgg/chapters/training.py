@@ -164,7 +164,6 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
         difference, interval = gap(run, wrong)
         rates = {
             "training error": wrong / len(run.split.train),
-            "while training": float(run.history["train_error"].iloc[-1]),
             "test error": 1 - run.accuracy,
             "gap": difference,
         }
@@ -280,7 +279,7 @@ def loss_and_error(run: Run) -> Figure:
 
 
 @style.styled()
-def last_epochs_figure(networks: Networks) -> style.Drawn:
+def last_epochs_figure(networks: Networks) -> Figure | None:
     """Draw the errors of the last five epochs of each of several networks, a panel a task."""
     before = range(1 - FITTED, 1)
     found = {}
@@ -290,7 +289,7 @@ def last_epochs_figure(networks: Networks) -> style.Drawn:
         if len(measured[0]) and len({len(each) for each in measured}) == 1:
             found[task] = np.stack(measured)
     if not found:
-        return style.Missing("No networks of this profile and these faces have been recorded yet.")
+        return None
     figure, axes = style.grid(1, len(found), cell=style.WIDTH / 2, aspect=0.75)
     for axis, (task, errors) in zip(axes[0], found.items(), strict=True):
         spreads = np.ptp(errors, axis=0) / np.maximum(errors.mean(0), 1e-12)

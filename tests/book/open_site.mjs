@@ -1,0 +1,73 @@
+// Opens the pages of a site in Chromium, with the network cut, and prints the faults found as JSON:
+// node open_site.mjs SITE MODULES CHROMIUM. MODULES is a folder with playwright-core and axe-core.
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const [site, modules, executablePath] = process.argv.slice(2);
+const require = createRequire(join(modules, "package.json"));
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const { chromium } = require("playwright-core");
+const AT_ONCE = 2;
+// of others: names of the theme's buttons, and the list of references
+const THEIRS = ["label-content-name-mismatch", "aria-required-children"];
+const PHONE = { width: 390, height: 844 };
+const DESKTOP = { width: 1280, height: 900 };
+const LITERAL = /\$[^$\s][^$\n]*\$|\\\(|\{(glue|doc|numref|cite|paper|math|eq|ref)[:a-z]*\}`/;
+
+const isPage = (path) => path.endsWith(".html") && !/http-equiv="Refresh"/.test(readFileSync(path));
+const html = (folder) =>
+  readdirSync(join(site, folder)).filter((name) => isPage(join(site, folder, name)));
+const pages = [...html("."), ...html("notebooks").map((name) => `notebooks/${name}`)];
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const faults = [];
+
+/** Find what a reader would see of formulas and roles that were not rendered. */
+function literals(pattern) {
+  const copy = document.querySelector("article")?.cloneNode(true);
+  if (!copy) return [];
+  for (const code of copy.querySelectorAll("pre, code, script, style, mjx-container")) code.remove();
+  const found = copy.textContent.match(new RegExp(pattern));
+  return found ? [found[0]] : [];
+}
+
+async function axeFaults(page) {
+  const run = () => globalThis.axe.run({ preload: false, resultTypes: ["violations"] });
+  const { violations } = await page.evaluate(run);
+  return violations
+    .filter(({ id, impact }) => ["serious", "critical"].includes(impact) && !THEIRS.includes(id))
+    .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
+}
+
+async function check(name) {
+  const context = await browser.newContext({ viewport: PHONE, colorScheme: "light", offline: true });
+  const page = await context.newPage();
+  const say = (fault) => faults.push(`${name}: ${fault}`);
+  page.on("console", (message) => message.type() === "error" && say(message.text()));
+  page.on("pageerror", (error) => say(error.message));
+  page.on("requestfailed", (request) => say(`asks for ${request.url()}`));
+  await page.goto(`file://${join(site, name)}`, { waitUntil: "load" });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (wide > 0) say(`is ${wide} pixels wider than a phone`);
+  for (const text of await page.evaluate(literals, LITERAL.source)) say(`shows ${text}`);
+  await page.setViewportSize(DESKTOP);
+  const start = page.locator(".start").first();
+  if (await start.count()) {
+    await start.click();
+    await page.waitForSelector(".said:not(:empty)");
+  }
+  await page.evaluate(axe);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const fault of await axeFaults(page)) say(`${colorScheme}: ${fault}`);
+  }
+  await context.close();
+}
+
+const waiting = [...pages];
+const work = async () => {
+  while (waiting.length) await check(waiting.shift());
+};
+await Promise.all(Array.from({ length: AT_ONCE }, work));
+await browser.close();
+console.log(JSON.stringify({ pages, faults }));
