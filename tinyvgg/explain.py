@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from jinja2 import Environment, PackageLoader
@@ -20,12 +21,13 @@ from tqdm.auto import tqdm
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
+from tinyvgg.chapters import bench
 from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength, tiled
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text, is_text
 from tinyvgg.network import Network, head
-from tinyvgg.repairs import Repair, repair
+from tinyvgg.repairs import Repair, margin, repair
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.runs import Run, sha256
@@ -244,9 +246,32 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
             for one, pictures in zip(explained.explanations, drawn, strict=True)
         ],
         unreadable=explained.unreadable,
+        bench=_bench(explained),
         version=tinyvgg.__version__,
         weights_sha256=run.weights_hash,
     )
+
+
+def _bench(explained: Explained) -> str:
+    """Return the script of the repair bench for the images that are not known to be right."""
+    run, lines, images = explained.run, list[dict[str, Any]](), {}
+    for row, one in enumerate(explained.explanations):
+        if one.true_class == one.predicted:
+            continue
+        true, repaired = one.true_class, one.repair
+        images[row] = one.image
+        lines.append(
+            {
+                "row": row,
+                "true": None if true is None else run.classes[true],
+                "predicted": run.classes[one.predicted],
+                "lookalike": None,
+                "fewest": bench.as_cells(repaired.pixels) if repaired and repaired.repaired else [],
+                "margin": 0.0 if true is None else float(margin(one.logits[0], torch.tensor(true))),
+            }
+        )
+    known = pd.DataFrame({"name": [one.path.name for one in explained.explanations]})
+    return bench.inline(run, bench.Errors(pd.DataFrame(lines), images, known)) if lines else ""
 
 
 def _facts(
@@ -257,7 +282,7 @@ def _facts(
     shown = before.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
     more = (one.target, one.true_class, int(after.argmax()))
     shown += [k for k in dict.fromkeys(more) if k is not None and k not in shown]
-    columns, values = ["probability", "without the pixels"], [before, after]
+    columns, values = ["probability", "without the cells"], [before, after]
     if one.repair is not None:
         columns.append("without the repair's")
         values.append(one.without(one.repair.pixels))

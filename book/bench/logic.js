@@ -2,7 +2,7 @@
  * What the repair bench knows apart from networks and pages: which errors are shown, which cells are
  * off, what the address keeps of both, and what to say about an answer.
  *
- * @typedef {{row: number, true: number, given: number, lookalike: number | null, fewest: number[],
+ * @typedef {{row: number, true: number | null, given: number, lookalike: number | null, fewest: number[],
  *     margin: number, subject?: string, emotion?: string, angle?: string}} Case an error: rows of
  *     its image and its look-alike's, the fewest cells found that repair it, and the true logit
  *     minus the largest other
@@ -79,7 +79,7 @@ export function overlap(some, others) {
  * @param {Case} one @param {ArrayLike<number>[]} answers probabilities @param {number} most */
 export function shown(one, answers, most = 8) {
   const peak = Array.from(answers[0], (_, k) => Math.max(...answers.map((each) => each[k])));
-  for (const label of [one.true, one.given]) peak[label] = 2;
+  for (const label of [one.true ?? one.given, one.given]) peak[label] = 2;
   const ranked = peak.map((_, k) => k).sort((a, b) => peak[b] - peak[a] || a - b);
   return ranked.slice(0, most).sort((a, b) => a - b);
 }
@@ -93,6 +93,7 @@ export function sentence({ case: one, classes, probabilities, count }) {
   const now = winner(probabilities);
   const chance = `${classes[now]}, ${Math.round(100 * probabilities[now])}\u00a0%`;
   const off = count ? `${counted(count, "cell")} off` : "All cells on";
+  if (one.true === null) return `${off}: ${chance}.`;
   if (now === one.true) return `${off}: ${chance}. Right!`;
   return `${off}: ${chance}. ${now === one.given ? "Still wrong" : "Another wrong class"}.`;
 }

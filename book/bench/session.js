@@ -69,6 +69,12 @@ function largest(values, count) {
   return order.slice(0, count).filter((n) => values[n] > 0).sort((a, b) => a - b);
 }
 
+/** Return the class of the second largest logit. @param {ArrayLike<number>} logits */
+function second(logits) {
+  const order = Array.from(logits, (_, k) => k).sort((a, b) => logits[b] - logits[a] || a - b);
+  return order[1];
+}
+
 /** Return the answers to questions about a network's errors, by name.
  * @param {any} network @param {any} errors what the two scripts of a task register */
 export async function session(network, errors) {
@@ -102,7 +108,7 @@ export async function session(network, errors) {
         lookalike: pixels.get(lookalike),
         shape: [outputs, half, half],
         maps: trace.maps,
-        shares: contributions(model, trace, trace.predicted, label),
+        shares: contributions(model, trace, trace.predicted, label ?? second(trace.logits)),
         probabilities: trace.probabilities,
         sets: Object.fromEntries(rules.map(([name, rule]) => [name, compare(trace, right, rule)])),
       };

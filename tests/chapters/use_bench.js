@@ -25,8 +25,8 @@ addEventListener("load", async () => {
     from.dispatchEvent(new Event("change"));
   };
   found.push(await step(".traced", choose));
-  await step(".guess + p", () => find(".guess button").click());
-  const judged = text(".guess + p");
+  await step("p:has(+ .guess)", () => find(".guess button").click());
+  const judged = text("p:has(+ .guess)");
   const buttons = Array.from(root.querySelectorAll("button"));
   const fewest = buttons.find((button) => button.textContent === "the fewest found");
   found.push(await step(".said", () => fewest.click()));

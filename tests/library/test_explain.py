@@ -151,7 +151,7 @@ def test_the_page_says_whether_the_answer_stays_and_what_repairs_it(explained, m
     unfound = replace(one.repair, repaired=torch.tensor([False]))
     wrong = said(other, true_class=other, repair=unfound)
     assert f"the answer becomes <strong>{classes[other]}</strong>" in wrong
-    assert "No set of pixels was found" in wrong
+    assert "No set of cells was found" in wrong
 
 
 def test_an_earlier_explanation_is_replaced_unless_something_was_added(

@@ -6,6 +6,7 @@ notebook the kernel answers the same questions (`Kernel`).
 
 import json
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import pandas as pd
 import torch
 import traitlets
 from jaxtyping import Bool, Float, UInt8
+from jinja2.utils import htmlsafe_json_dumps
 from PIL import Image
 from torch import Tensor
 
@@ -41,11 +43,13 @@ from tinyvgg.training.runs import CONFIGURATION, Experiment, Run, shipped
 MOST = 9_000_000
 """Bytes that the weights of a network may have to run in a page."""
 KINDS = {Convolution: "convolution", Rectification: "relu", Pooling: "max_pool", Dense: "dense"}
-ASPECTS = ("subject", "emotion", "angle")
+ASPECTS = ("name", "subject", "emotion", "angle")
 MODULES = ("network.js", "session.js"), ("logic.js", "bench.js", "causes.js")
 """The scripts that a worker runs, and those of the page."""
 FIRST = 0x3400
 """The character that stands for 15 bits of zeros; the 2^15 from here on are whole in UTF-16."""
+DRAWS, STRONGEST, CLASSES = 5, 64, 5
+"""Random sets, single cells and classes about which a network that runs in no page is asked."""
 ERRORS, SHEET, ACROSS = "errors.csv", "errors.png", 16
 
 
@@ -169,7 +173,7 @@ def about(run: Run, errors: Errors) -> dict[str, Any]:
     cases = [
         {
             "row": line["row"],
-            "true": run.label(line["true"]),
+            "true": None if line["true"] is None else run.label(line["true"]),
             "given": run.label(line["predicted"]),
             "lookalike": None if pd.isna(line["lookalike"]) else line["lookalike"],
             "fewest": line["fewest"],
@@ -217,6 +221,44 @@ def packed(content: bytes) -> str:
     return (np.insert(words, 0, spare) + FIRST).astype("<u2").tobytes().decode("utf-16-le")
 
 
+def inline(run: Run, errors: Errors) -> str:
+    """Return one script with the bench of some images, for a page that loads nothing.
+
+    Of a network that does not run in a page it has some answers: without the sets that rules find,
+    without as many cells at random, and without each of the strongest ones.
+    """
+    listed = about(run, errors)
+    network = _network(run) if fits(run) else {"answers": _answers(Kernel(run, errors), listed)}
+    tables = {"network": network, "errors": listed | {"images": _images(errors)}}
+    registered = {name: {run.task: table} for name, table in tables.items()}
+    data = htmlsafe_json_dumps(registered, ensure_ascii=False)
+    return f"globalThis.tinyvgg = {data};\n{page_script()}"
+
+
+def _answers(kernel: "Kernel", listed: dict[str, Any]) -> dict[str, Any]:
+    """Return answers of a kernel under the names of the questions and what they ask."""
+    answers, random = dict[str, Any](), np.random.default_rng(0)
+    for case in listed["cases"]:
+        row, scene = case["row"], kernel.open(**case)
+        found, strength = scene["sets"]["cutoff"]["found"], -np.abs(scene["shares"])
+        active = np.flatnonzero(scene["maps"])
+        scene["draws"] = [
+            np.sort(random.choice(active, len(found), False)).tolist() for _ in range(DRAWS)
+        ]
+        single = [[int(cell)] for cell in np.argsort(strength, kind="stable")[:STRONGEST]]
+        answers[f"open {row}"] = scene
+        for cells in (found, case["fewest"], *scene["draws"], *single):
+            key = " ".join(map(str, (row, *cells)))
+            answers[f"off {key}"] = kernel.off(row, cells)
+            if cells in (found, case["fewest"]):
+                answers[f"features {key}"] = np.round(kernel.features(row, cells), 4).tolist()
+        likely = np.argsort(scene["probabilities"])[::-1][:CLASSES]
+        for target in {case["given"], *map(int, likely)}:
+            for rule in (*RULES, "contribution"):
+                answers[f"backtrack {row} {target} {rule}"] = kernel.backtrack(row, target, rule)
+    return answers
+
+
 def write_site(folder: Path, study: Study | None) -> None:
     """Write the scripts that the pages of a site load: their own, and those of each task.
 
@@ -241,6 +283,7 @@ def page_script() -> str:
 def modules() -> str:
     """Return all modules in one scope, with the style sheet and what the worker runs."""
     folder = files.project() / "book" / "bench"
+    folder = folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "bench"
     of_worker, of_page = ("\n".join(_inlined(folder / name) for name in part) for part in MODULES)
     sheet = json.dumps((folder / "bench.css").read_text("utf-8"))
     return f"const STYLE = {sheet};\nfunction core() {{\n{of_worker}\nserve(self);\n}}\n{of_page}"
@@ -264,11 +307,16 @@ class Kernel:
         self._trace = lru_cache(maxsize=8)(self._record)
 
     def _record(self, row: int) -> Trace:
-        return record(self.run.model, self.run.tensor([row]))
+        pixels = torch.from_numpy(np.ascontiguousarray(self.errors.images[row]))
+        return record(self.run.model, self.run.scaling(pixels[None]))
 
-    def open(self, row: int, lookalike: int | None, true: int, **_: Any) -> dict[str, Any]:
-        """Return an error: images, maps, exact shares in given minus true, and what rules find."""
+    def open(self, row: int, lookalike: int | None, true: int | None, **_: Any) -> dict[str, Any]:
+        """Return an error: images, maps, exact shares in given minus true, and what rules find.
+
+        Where the true class is not known, the second answer takes its place.
+        """
         trace, images = self._trace(row), self.errors.images
+        against = int(trace.logits[0].topk(2).indices[1]) if true is None else true
         right = None if lookalike is None else self._trace(lookalike)
         sets = {}
         for name, rule in RULES.items():
@@ -281,7 +329,7 @@ class Kernel:
             "lookalike": None if lookalike is None else images[lookalike].ravel().tolist(),
             "shape": list(trace.maps.shape[1:]),
             "maps": trace.maps.flatten().tolist(),
-            "shares": contributions(trace, None, true).flatten().tolist(),
+            "shares": contributions(trace, None, against).flatten().tolist(),
             "probabilities": trace.probabilities[0].tolist(),
             "sets": sets,
         }

@@ -185,9 +185,9 @@ def in_markdown(name: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|$~&#])", r"\\\1", " ".join(name.split()))
 
 
-def in_words(pixels: int) -> str:
-    """Return a number of pixels in words."""
-    return f"{pixels:,} pixel{'' if pixels == 1 else 's'}"
+def in_words(cells: int) -> str:
+    """Return a number of cells in words."""
+    return f"{cells:,} cell{'' if cells == 1 else 's'}"
 
 
 def called(faces: Faces) -> str:
