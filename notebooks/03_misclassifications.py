@@ -30,6 +30,7 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
+from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import networks_of, proportion_interval
 from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
 from tinyvgg.training.experiments import open_study
@@ -45,12 +46,12 @@ chances = {run.task: {factor: errors.by_chance(run, factor) for factor in FACTOR
 lines = []
 for run in runs:
     for most in errors.confusions(run, 1).itertuples(index=False):
-        true, taken, times = most[:3]
-        worst = errors.missed(run)["rate"].idxmax()
+        times, names = most[2], [errors.missed(run)["rate"].idxmax(), *most[:2]]
+        worst, true, taken = (style.in_markdown(str(name)) for name in names)
         known = {factor: one.p_value < 0.05 for factor, one in chances[run.task].items() if one}
         spread = {
-            how: " and ".join(factor for factor, uneven in known.items() if uneven == which)
-            for how, which in (("less evenly than", True), ("as evenly as", False))
+            how: ", ".join(factor for factor, uneven in known.items() if uneven == which)
+            for how, which in (("less evenly (p < 0.05) than", True), ("as evenly as", False))
         }
         said = [f"{how} chance would spread them over {f}" for how, f in spread.items() if f]
         lines.append(

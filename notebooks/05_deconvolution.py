@@ -13,14 +13,10 @@
 # %% [markdown]
 # # Deconvolution
 #
-# To see what a pixel of a deep feature map stands for, the paper projects it back to the image
-# through the network in reverse, as {cite:t}`zeiler2014` did: unpool where the network pooled,
-# rectify where it rectified, and convolve with the filters turned by 180°. This chapter
-#
-# - checks the paper's formulas for the sizes of images through a convolution and back;
-# - shows max-pooling and unpooling on a small array and on a photograph;
-# - projects a face back from each pooling level, and shows what biases and a last ReLU change;
-# - asks how much of what we then see is due to training at all.
+# What does a cell of a deep feature map stand for? The paper projects it back to the image through
+# the network in reverse, as {cite:t}`zeiler2014` did: unpool where the network pooled, rectify where
+# it rectified, and convolve with the filters turned by 180°. How exact is that? And how much of what
+# we then see is due to training at all?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -37,6 +33,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from IPython.display import Markdown
 from skimage import data
 
 from tinyvgg.chapters import deconvolution as chapter
@@ -53,6 +50,38 @@ from tinyvgg.training.runs import build_model
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed, networks=networks)
 run = study.run(study.tasks[0])
+
+# %%
+rows = sample_rows(run, 40, seed)
+trace = record(run.model, run.tensor(rows))
+other_seed = replace(run.experiment, seed=run.experiment.seed + 1 + seed)
+random = record(build_model(other_seed).eval(), trace.images)
+parts = []
+for level in range(3):
+    own, other = deconvolve(trace, layer=level), deconvolve(random, layer=level)
+    own_ink, other_ink = style.strength(own), style.strength(other)
+    for name, of, a, b in (
+        ("random weights, same image", "ink", own_ink, other_ink),
+        ("random weights, same image", "signed", own, other),
+        ("trained weights, another image", "ink", own_ink, own_ink.roll(1, 0)),
+        ("trained weights, another image", "signed", own, own.roll(1, 0)),
+        ("edges of the image", "ink", own_ink, chapter.edges(trace.images)),
+    ):
+        found = {"correlation": chapter.correlations(a, b).numpy()}
+        parts.append(pd.DataFrame({"level": level, "with": name, "of": of, **found}))
+by_image = pd.concat(parts)
+similarity = averages(by_image, ["level", "with", "of"], "correlation")
+alike = chapter.correlations(deconvolve(trace), trace.images).numpy()
+ink = similarity[similarity["of"] == "ink"].pivot(index="with", columns="level", values="mean")
+untrained, another = (ink.loc[name].to_numpy() for name in ink.index[1:])
+Markdown(
+    "> **What came out.** Unpooling puts each maximum back to its place. Still, the network in reverse"
+    " does not give back the image: the projection of all last maps has a correlation of"
+    f" {np.nanmean(alike):.2f} with it. A network with random weights gives ink that correlates with"
+    f" the trained network's by {untrained[0]:.2f} at the first pooling and by {untrained[-1]:.2f} at"
+    f" the last. For comparison, another face through the trained network: {another[0]:.2f} and"
+    f" {another[-1]:.2f}."
+)
 
 # %%
 endings(run)
@@ -74,8 +103,8 @@ endings(run)
 # - larger strides without padding: $s(i' - 1) + k$
 # - stride 1 without padding: $i' + k - 1$
 #
-# We compare with the sizes that torch's convolutions and transposed convolutions really return,
-# for all combinations of these sides, filters, paddings and strides in which the filter fits:
+# We compare with the sizes that torch's convolutions and transposed convolutions really return, for
+# all combinations of these sides, filters, paddings and strides in which the filter fits:
 
 # %%
 ranges = range(4, 33), (1, 2, 3, 4, 5, 7), (0, 1, 2, 3), (1, 2, 3, 4)
@@ -110,10 +139,10 @@ checks = {
 pd.DataFrame(checks).groupby([sizes["case"], sizes["whole"].rename("s divides evenly")]).sum()
 
 # %% [markdown]
-# Where the stride does not divide evenly, equation 1 gives no whole number; the convolution then
+# Where the stride does not divide evenly, equation 1 gives no whole number. The convolution then
 # never looks at the last rows of the image, and the deconvolution returns an image without them.
-# The network here has no such layer: its convolutions have stride 1 and padding, and its pools
-# halve an even side.
+# The network here has no such layer: its convolutions have stride 1, and its pools halve an even
+# side.
 
 # %%
 record_numbers(
@@ -126,15 +155,15 @@ record_numbers(
 # %% [markdown]
 # ## Max-pooling and unpooling
 #
-# Max-pooling keeps the largest value of each window. Where it stood, the *switch*, is what
-# unpooling needs: it puts the value back there and fills the rest with zeros. The windows here are
-# {paper}`f4.both.filter` by {paper}`f4.both.filter` pixels and do not overlap, as in the network.
+# Max-pooling keeps the largest value of each window, and where it stood: the *switch*. Unpooling puts
+# the value back there and fills the rest with zeros. The windows here are {paper}`f4.both.filter` by
+# {paper}`f4.both.filter` and do not overlap, as in the network.
 
-# %% mystnb={"figure": {"name": "fig-toy-pooling", "caption": "Max-pooling and unpooling of an array of whole numbers (upper half of the paper's Figure 4). Shades mark the windows, red frames the maxima. A switch is the place of a maximum in the array, counted from 0 in reading order; of equal maxima the first is taken."}, "image": {"alt": "Four arrays of numbers: before, max-pooled, switches, unpooled. The unpooled array has the maxima at their old places and zeros elsewhere."}}
+# %% mystnb={"figure": {"name": "fig-toy-pooling", "caption": "Max-pooling and unpooling of an array of whole numbers (upper half of the paper's Figure 4). Shades mark the windows, red frames the maxima. A switch is the place of a maximum in the array, counted from 0 in reading order; of equal maxima the first is taken."}, "image": {"alt": "Four arrays of numbers. The last one, unpooled, has the four maxima at their old places and zeros elsewhere."}}
 toy = torch.randint(0, 10, (4, 4), generator=torch.Generator().manual_seed(3)).float()
 chapter.toy_pooling(toy)
 
-# %% mystnb={"figure": {"name": "fig-photograph-pooling", "caption": "A grayscale photograph of 512 by 512 pixels, max-pooled and unpooled with 2 by 2 windows (lower half of the paper's Figure 4, with another photograph: the camera man of scikit-image, by Lav Varshney, CC0). Below, the same part of each in detail."}, "image": {"alt": "Three images of a photographer with a camera, the unpooled one darker with a fine pattern of black dots that the detail below makes visible."}}
+# %% mystnb={"figure": {"name": "fig-photograph-pooling", "caption": "A grayscale photograph of 512 by 512 pixels, max-pooled and unpooled with 2 by 2 windows (lower half of the paper's Figure 4, with another photograph: the camera man of scikit-image, by Lav Varshney, CC0). Below, the same part of each in detail."}, "image": {"alt": "A photographer with a camera, three times. The unpooled image is darker: in detail, three of four pixels are black."}}
 photograph = torch.from_numpy(data.camera()).float()
 chapter.photograph_pooling(photograph)
 
@@ -147,7 +176,7 @@ def pooling_gap(x):
 
 
 pooling = {"toy array": pooling_gap(toy), "photograph": pooling_gap(photograph)}
-pd.Series(pooling, name="largest difference after unpooling and pooling again").to_frame()
+Markdown(f"After unpooling and pooling again, maxima differ by {max(pooling.values()):g} at most.")
 
 # %% [markdown]
 # ## The network in reverse
@@ -157,8 +186,6 @@ pd.Series(pooling, name="largest difference after unpooling and pooling again").
 # \langle x, C^* y \rangle$ for all $x$ and $y$. It is not its inverse.
 
 # %%
-rows = sample_rows(run, 40, seed)
-trace = record(run.model, run.tensor(rows))
 sizes_of_maps = [*trace.sizes, tuple(trace.maps.shape[2:])]
 switches, undone = iter(trace.switches), []
 for layer, (before, after) in zip(trace.network.body, pairwise(sizes_of_maps), strict=True):
@@ -200,13 +227,8 @@ gaps = [
     for layer, size in zip(trace.network.body, trace.sizes, strict=True)
     if isinstance(layer, Convolution)
 ]
-pd.Series(
-    {
-        "convolutions checked": str(len(gaps)),
-        f"largest relative difference below {chapter.EXACT:g}": str(max(gaps) < chapter.EXACT),
-    },
-    name="adjoint",
-).to_frame()
+adjoint = sum(gap < chapter.EXACT for gap in gaps)
+Markdown(f"{adjoint} of {len(gaps)} convolutions agree within {chapter.EXACT:g}.")
 
 # %% [markdown]
 # The project's tests check the whole projection against Captum's deconvolution
@@ -214,7 +236,7 @@ pd.Series(
 #
 # ## A face from each level
 
-# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face of this run, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row for each of the three pooling levels: the face, the projection of all maps, and of four single maps."}}
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows, one a pooling level. From the first the face can still be recognised; from the last there are coarse blotches around eyes, mouth and outline."}}
 face = trace[0]
 projections = {}
 for level, maps in enumerate(face.pooled):
@@ -233,7 +255,7 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
 # `deconvolve(trace, **PUBLISHED)` is the code's.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces of this run projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces, and below them four rows of projections. They look alike; with the ReLU on the image nothing is darker than gray."}}
 options = {
     "neither": {},
     "last ReLU": {"final_relu": True},
@@ -254,52 +276,35 @@ for bias, rectified in product((False, True), (False, True)):
     nothing = deconvolve(trace, torch.zeros_like(trace.maps), **option)
     size = float(whole.abs().max()) or 1.0
     properties["yes" if bias else "no", "yes" if rectified else "no"] = {
-        "largest |D(0)|, of the largest |D(M)|": f"{float(nothing.abs().max()) / size:.3f}",
-        "largest |D(2M) - 2 D(M)|, likewise": f"{float((twice - 2 * whole).abs().max()) / size:.3f}",
+        "largest |D(0)|, of the largest |D(M)|": f"{float(nothing.abs().max()) / size:.1g}",
+        "largest |D(2M) - 2 D(M)|, likewise": f"{float((twice - 2 * whole).abs().max()) / size:.1g}",
         "share of negative values": f"{float((whole < 0).float().mean()):.3f}",
     }
 pd.DataFrame.from_dict(properties, orient="index").rename_axis(["biases", "ReLU on the image"])
 
 # %% [markdown]
-# Without biases nothing comes from nothing, and twice the maps give twice the image. With biases
-# neither need be so: part of the image then comes from them, whatever the face. This matters for
-# the next chapter, which takes differences of two projections.
+# Without biases nothing comes from nothing, and twice the maps give twice the image. Biases break
+# both: part of the image then comes from them, whatever the face. This matters for the next chapter,
+# which takes differences of two projections.
 #
 # ## How much of it is training?
 #
 # {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image,
-# whatever the network has learnt: the switches carry the places of edges, and rectifying on the
-# way back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should
-# change when the weights are random. So we project the same images back through a network of the
-# same shape with random weights, and correlate the two projections pixel by pixel. Two more
-# comparisons show how much correlation comes from elsewhere: the trained network's projection of
-# *another* image, since all faces are alike, and the edges of the image itself, the size of its
-# gradient, found without any network.
+# whatever the network has learnt. The switches carry the places of edges, and rectifying on the way
+# back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should change when
+# the weights are random. So we project the same images back through a network of the same shape with
+# random weights, and correlate the two projections pixel by pixel. Two controls show how much
+# correlation comes from elsewhere. One is the trained network's projection of *another* image, since
+# all faces are alike. The other is the edges of the image itself, the size of its gradient, found
+# without any network.
 
-# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces of this run and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows: faces, projections by the trained network, projections by a random network."}}
-other_seed = replace(run.experiment, seed=run.experiment.seed + 1 + seed)
-random = record(build_model(other_seed).eval(), trace.images)
+# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and two rows of projections. Those of the trained network are blotches, those of the random one an even grain."}}
 chapter.projections_below(
     study.faces.images[rows[:5]],
     {"trained": deconvolve(trace[:5]), "random": deconvolve(random[:5])},
 )
 
 # %%
-parts = []
-for level in range(3):
-    own, other = deconvolve(trace, layer=level), deconvolve(random, layer=level)
-    own_ink, other_ink = style.strength(own), style.strength(other)
-    for name, of, a, b in (
-        ("random weights, same image", "ink", own_ink, other_ink),
-        ("random weights, same image", "signed", own, other),
-        ("trained weights, another image", "ink", own_ink, own_ink.roll(1, 0)),
-        ("trained weights, another image", "signed", own, own.roll(1, 0)),
-        ("edges of the image", "ink", own_ink, chapter.edges(trace.images)),
-    ):
-        found = {"correlation": chapter.correlations(a, b).numpy()}
-        parts.append(pd.DataFrame({"level": level, "with": name, "of": of, **found}))
-by_image = pd.concat(parts)
-similarity = averages(by_image, ["level", "with", "of"], "correlation")
 similarity.assign(
     text=[
         f"{row.mean:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in similarity.itertuples()
@@ -307,7 +312,7 @@ similarity.assign(
     level="max-pool " + (similarity["level"] + 1).astype(str),
 ).pivot(index=["with", "of"], columns="level", values="text").rename_axis(columns=None)
 
-# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over a sample of the test images of this run, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one for each pooling level, with three correlations and their intervals each."}}
+# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over a sample of the test images, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one a pooling level. The correlation with the random network falls from the first level to the last."}}
 chapter.similarity_plot(similarity)
 
 # %%
@@ -330,7 +335,6 @@ record_numbers(
 # What this chapter's claims show, they show by construction.
 
 # %%
-alike = chapter.correlations(deconvolve(trace), trace.images).numpy()
 record_numbers({f"f3.{run.task}.correlation_with_image": estimate(alike)})
 even, inverse, again = (checks[name] for name in list(checks)[1:])
 same = int((layers["input"] == layers["restores"]).sum())
@@ -344,16 +348,15 @@ conclude(
         for name, gap in pooling.items()
     ),
     F3=f"{same} of {len(layers)} counterparts restore the size of their layer's input, and "
-    f"{sum(gap < chapter.EXACT for gap in gaps)} of {len(gaps)} transposed convolutions are the "
+    f"{adjoint} of {len(gaps)} transposed convolutions are the "
     f"adjoints of their convolutions; that undoes no layer: the projection of all last maps has a "
     f"correlation of {np.nanmean(alike):.2f} with the image",
 )
 
 # %% [markdown]
-# A deconvolved image shows where in the image the values of the maps came from, since the switches
-# remember it. That a feature can be recognised in it does not show that the network has learnt that
-# feature, nor that the decision uses it. As far as a network with random weights makes such images
-# too, they do not show training; and the dense layers, where the decision falls, take no part in
-# any of them. The correlations above say how far the projection follows the image rather than the
-# training for *this* network and these faces; they use one random network, and pixelwise
-# correlation is a coarse measure of likeness.
+# - A deconvolved image shows where in the image the values of the maps came from, since the switches
+#   remember it. A reader may recognise a feature in it. The network need not have learnt that
+#   feature, and the decision need not use it: the dense layers take no part in these pictures.
+# - As far as a network with random weights makes the same pictures, they do not show training.
+# - The correlations above are of *this* network, one random network and these faces, and a
+#   correlation pixel by pixel is a coarse measure of likeness.

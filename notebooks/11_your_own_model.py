@@ -188,10 +188,8 @@ methods = {
     "FeatureTracking": tinyvgg.FeatureTracking(net, tinyvgg.Contrastive(top=100)),
     "Deconvnet": tinyvgg.Deconvnet(net, layer="features.16"),
 }
-pd.Series(
-    {name: tuple(method.attribute(images, target=7).shape) for name, method in methods.items()},
-    name="shape",
-).to_frame()
+shapes = {tuple(method.attribute(images, target=7).shape) for method in methods.values()}
+print("shape of each attribution:", *shapes)
 
 # %% [markdown]
 # ## A model with a forward of its own

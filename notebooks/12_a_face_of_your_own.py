@@ -13,18 +13,15 @@
 # %% [markdown]
 # # A face of your own
 #
-# A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light? With
-# photographs nobody knows for sure, since no two of them differ in one thing alone: someone who is
-# asked for another smile also moves the head, and every exposure has noise of its own.
+# A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light? Photographs
+# cannot tell, since no two of them differ in one thing alone: someone who is asked for another smile
+# also moves the head, and every exposure has noise of its own.
 #
 # A synthetic face can be had again. Each image of the synthetic set has a description of all that
 # *causes* it: the weights of the facial actions, where the eyes look, the lamps, the camera, whose
 # head, skin and hair it is, and every draw of chance down to the noise of the sensor. Change one
 # cause, render again, and whatever differs between the two images is the effect of that cause.
-# Where it has none, the images are equal, pixel for pixel and to the byte.
-#
-# You will change a face yourself, and see which pixels each cause reaches. All faces of this
-# chapter are synthetic, also where the other chapters of this run work on photographs.
+# All other pixels are equal to the byte. All faces of this chapter are synthetic.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -33,7 +30,10 @@ seed = 0
 networks = "auto"
 
 # %%
+import numpy as np
 import pandas as pd
+import torch
+from IPython.display import Markdown
 from matplotlib.patches import Patch
 
 import synthfaces
@@ -55,34 +55,6 @@ from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 
-# %% [markdown]
-# ## One cause at a time
-#
-# Each slider changes one cause of the resting face, and resets the others. Weights of actions go
-# from nothing to what the model of the anatomy was made for; left and right are the subject's own.
-# On the site the network of chapter 2 answers, too: find the cause that flips it. Which cells are
-# backtracked changes with every cause; what they say about it is the question of chapter 15.
-#
-# The table counts the pixels that changed at all, by the part of the face that they belong to in
-# the resting face. The part that a pixel shows is known from the geometry, not guessed from the
-# image.
-
-# %%
-asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
-static_faces(album(study.profile), "one-cause", asked)
-
-# %% [markdown]
-# Some effects reach further than one would think. A smile changes some of the forehead, where
-# nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
-# levels, which an eye does not see and a network might. Others are as local as one would hope: the
-# gaze changes the eyes and the lids.
-#
-# ## The same in code
-#
-# `intervene` takes a shot and one cause, and gives the shot with that cause changed. Called again
-# on its result it changes another one. The shot here is one of the set, with the small movements
-# that a neutral face makes.
-
 # %%
 shot = synthfaces.face_spec(subject=1, emotion="neutral")
 causes = {
@@ -101,9 +73,61 @@ size = album(study.profile).size
 original = see(shot, size)
 shots = {name: synthfaces.intervene(shot, **cause) for name, cause in causes.items()}
 changed = {name: see(other, size) for name, other in shots.items()}
+changes = {name: compare(original, seen) for name, seen in changed.items()}
+
+# %%
+asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
+reach = sorted((1 - change.equal, name) for name, change in changes.items())
+(least, local), (most, wide) = reach[0], reach[-1]
+said = (
+    f"> **What came out.** A neutral face was rendered again, with {len(changes)} causes changed one at"
+    f" a time. They change {least:.0%} ({local}) to {most:.0%} ({wide}) of its pixels."
+)
+if asked:
+    run = study.run(asked)
+    images = np.stack([seen.image for seen in (original, *changed.values())])
+    with torch.no_grad():
+        answers = run.model(run.scaling(torch.from_numpy(images))).argmax(1)
+    first, *others = (run.classes[answer] for answer in answers)
+    flips = [f"{a} ({name})" for name, a in zip(changed, others, strict=True) if a != first]
+    after = f"changes to {', '.join(flips)}, and with no other cause" if flips else "never changes"
+    said += f" The network for emotion takes the face for {first}. Its answer {after}."
+Markdown(said)
+
+# %% [markdown]
+# ## One cause at a time
+#
+# Each slider changes one cause of the resting face, and resets the others. Weights of actions go
+# from nothing to what the model of the anatomy was made for; left and right are the subject's own.
+# On the site the network of chapter 2 answers, too: find the cause that flips it. The backtracked
+# cells change with every cause. Whether they point to it is the question of {doc}`15_causes`.
+#
+# The table counts the pixels that changed at all, by the part of the face that they show at rest.
+# The part is known from the geometry, not guessed from the image.
+
+# %%
+static_faces(album(study.profile), "one-cause", asked)
+
+# %% [markdown]
+# Some effects reach further than one would think. A smile changes some of the forehead, where
+# nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
+# levels. An eye does not see that, but a network might. Other effects are local: the gaze changes the
+# eyes and the lids.
+#
+# ## The same in code
+#
+# `intervene` takes a shot and one cause, and returns the shot with that cause changed. Called again
+# on its result it changes another one. The shot here is one of the set, with the small movements
+# that a neutral face makes:
+#
+# ```python
+# shot = synthfaces.face_spec(subject=1, emotion="neutral")
+# smiling = synthfaces.intervene(shot, actions={"mouthSmile": 1.0})
+# elsewhere = synthfaces.intervene(smiling, gaze="left")
+# ```
 
 
-# %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it: for an action only the part of the face that moves is blue, for lamps, camera and skin the whole head"}}
+# %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it. With an action mostly the part of the face that moves is blue; with lamps, camera and skin the whole head is."}}
 @style.styled()
 def interventions_figure():
     """Draw the original and its parts, and the changed images, each over its difference."""
@@ -115,7 +139,7 @@ def interventions_figure():
     pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, changed.items(), strict=False)
     for above, below, (cause, seen) in pairs:
         style.show_image(above, seen.image, cause)
-        style.show_image(below, difference_picture(compare(original, seen).levels))
+        style.show_image(below, difference_picture(changes[cause].levels))
     parts = [part for part in FacePart if part != FacePart.BACKGROUND]
     handles = [Patch(color=PART_COLOURS[part], label=part_name(part)) for part in parts]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
@@ -129,7 +153,6 @@ interventions_figure()
 # original:
 
 # %%
-changes = {name: compare(original, seen) for name, seen in changed.items()}
 rows = {"all": list(FacePart), **{part_name(part): [part] for part in FacePart}}
 
 
@@ -153,21 +176,21 @@ def equal(change, parts) -> str:
 table(equal)
 
 # %% [markdown]
-# The largest difference of a pixel, in levels of 255. Small numbers are shadows; parts that move
-# change by many levels:
+# The largest difference of a pixel, in levels of 255. Parts that move change by many levels, and parts
+# on which only a shadow falls by a few:
 
 # %%
 table(lambda change, parts: str(change.most[parts].max()))
 
 # %% [markdown]
-# Lamps, skin and camera change (nearly) every pixel of the head, and so does the shape of another
-# head, which is left out here. An action leaves alone what it neither moves nor shades.
+# Lamps, skin and camera change nearly every pixel of the head. An action leaves alone what it neither
+# moves nor shades.
 #
 # ## All causes together
 #
 # The next cell shows the same face under sliders that add up: more actions, all lamps, every angle
-# and all subjects. It renders what you ask for, so it needs a running kernel; open this notebook in
-# JupyterLab to use it. The second picture is the difference from the shot that it began with.
+# and all subjects. It renders what you ask for, so it needs a running kernel: open this notebook in
+# JupyterLab. The second picture is the difference from the shot that it began with.
 
 # %% tags=["remove-output"]
 studio = FaceStudio(shot)
@@ -187,9 +210,8 @@ studio
 # ## What may be concluded, and what may not
 #
 # - If a network answers differently to two such images, the cause that was changed is the reason:
-#   nothing else differs. That is a stronger statement than any that features of one image allow,
-#   and it needs no access to the network's internals.
+#   nothing else differs. No features of one image allow such a strong statement.
 # - It holds for synthetic faces. What an action does to a real face also depends on muscles, fat
 #   and habit, which this anatomy knows only roughly, and real causes do not come alone.
-# - Equal to the byte is about this renderer on one machine. Another machine may round otherwise,
-#   and then differs in single levels, in both images alike.
+# - Images are equal to the byte on one machine. Another one may round otherwise, and then differs by
+#   single levels, in both images alike.

@@ -15,11 +15,11 @@
 #
 # Four statements of the paper come without a number, a picture or a setting. Adam and Adagrad bring
 # nothing. VGG-16 and VGG-19 cannot be trained. Average pools and inception modules give no appealing
-# deconvolutions. And to augment the images where features mislead might help. Do they hold?
+# deconvolutions. Augmenting the images where features mislead might help. Do these statements hold?
 #
-# Each takes networks that the other chapters do not have. `tinyvgg trial` trains them, which takes
-# hours, and keeps a record; this chapter reads the records and judges the claims by rules that were
-# written before the networks were trained.
+# Each takes networks that the other chapters do not have. `tinyvgg trial` trains them in hours, and
+# keeps a record. This chapter reads the records. It judges the claims by rules that were written
+# before the networks were trained.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -35,9 +35,9 @@ from matplotlib.ticker import PercentFormatter
 
 from tinyvgg import paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import mean_interval, trial_records
+from tinyvgg.chapters.statistics import mean_interval, networks_of, trial_records
 from tinyvgg.chapters.trials import DEEP_EPOCHS
-from tinyvgg.chapters.verdicts import conclude
+from tinyvgg.chapters.verdicts import conclude, judge
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.watching import LEFT
 
@@ -46,21 +46,38 @@ study = open_study(profile, faces, seed, networks=networks)
 records = trial_records(profile, study.faces.fingerprint)
 records = {claim: records[claim] for claim in CLAIMS if claim in records}
 tables = {claim: pd.DataFrame(record["networks"]) for claim, record in records.items()}
-missing = ", ".join(claim for claim in CLAIMS if claim not in records)
-how = f"`tinyvgg trial CLAIM --profile {profile} --faces {study.source}` does it."
-Markdown(f"Not recorded here: {missing}. {how}") if missing else None
+
 
 # %%
-rows = {
-    claim: {
-        "networks": len(record["networks"]),
-        "hours of training": f"{record['seconds'] / 3600:.1f}",
-        "on": ", ".join(record["device"]),
-        "made with": "; ".join(record["made_with"]),
-    }
-    for claim, record in records.items()
+OUTCOMES = {
+    "P2": ("Mean errors", "optimiser", "errors", "{:.1f}"),
+    "P3": ("Deep networks that learn", "initialisation", "learned", "{:.0%}"),
+    "P4": ("Mean correlation of deconvolution and edges", "architecture", "edges", "{:.2f}"),
+    "W1": ("Mean errors", "augmentation", "errors", "{:.1f}"),
 }
-pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim") if records else None
+
+
+def told(table, what, by, column, form):
+    """List the means of a column over networks, by task."""
+    if "selection" in table:
+        table = table[table["selection"].isna()]
+    table, found = table.assign(learned=table["left_plateau"].notna()), []
+    for task, part in table.groupby("task", sort=False):
+        means = part.groupby(by, sort=False)[column].mean()
+        said = ", ".join(f"{form.format(mean)} ({name})" for name, mean in means.items())
+        found.append(f"{paper.TASK_NAMES[task]} {said}")
+    return f"{what}: {'; '.join(found)}."
+
+
+verdicts, lines = judge(networks_of(study)), ["> **What came out.**", ""]
+for claim, table in tables.items():
+    verdict = verdicts[claim].verdict
+    found = told(table, *OUTCOMES[claim])
+    lines.append(f"- {paper.claim(claim).title}: **{verdict}**. {found}")
+if missing := ", ".join(claim for claim in CLAIMS if claim not in records):
+    how = f"`tinyvgg trial CLAIM --profile {profile} --faces {study.source}` does it."
+    lines.append(f"- Not recorded here: {missing}. {how}")
+Markdown("\n> ".join(lines))
 
 
 # %%
@@ -69,7 +86,7 @@ def curve(text):
 
 
 def spread(table, by, values):
-    """Tabulate means over networks with Student's 95 % interval."""
+    """Tabulate means over networks with Student's 95 % interval, by task where there are some."""
     found = {}
     for (task, *keys), part in table.groupby(["task", *by], sort=False):
         cells = {}
@@ -78,16 +95,17 @@ def spread(table, by, values):
             text = paper.show(mean, "mean" if unit == "count" else unit)
             bounds = f" ({paper.show_interval((low, high), unit)})" if low == low else ""
             cells[name.replace("_", " ")] = text + bounds
-        found[(paper.TASK_NAMES[task], *keys)] = {"networks": len(part), **cells}
-    return pd.DataFrame.from_dict(found, orient="index").rename_axis(["task", *by])
+        found[(paper.TASK_NAMES[task], *keys)] = cells
+    shown = pd.DataFrame.from_dict(found, orient="index").rename_axis(["task", *by])
+    return shown if table["task"].nunique() > 1 else shown.droplevel("task")
 
 
 # %% [markdown]
 # ## Other optimisers
 #
-# An optimiser may fail for want of a good learning rate. So each gets three to choose from, on
-# images that are held out of the training part, with networks that are then thrown away. These are
-# the errors on the held-out images after the last epoch:
+# An optimiser may fail for want of a good learning rate. So each gets three to choose from. Networks
+# that are then thrown away are trained with each. These are their errors on images that are held out
+# of the training part, after the last epoch:
 
 # %%
 if "P2" in tables:
@@ -100,7 +118,8 @@ if "P2" in tables:
     display(shown.where(~best, shown + " (chosen)"))
 
 # %% [markdown]
-# With the chosen rate each trains several networks to the end:
+# With the chosen rate each trains several networks to the end. Means over networks, with 95 %
+# intervals:
 
 # %%
 if "P2" in tables:
@@ -109,7 +128,7 @@ if "P2" in tables:
     display(spread(final, ["optimiser", "rate"], {"errors": "count", "epochs_needed": "count"}))
 
 
-# %% mystnb={"figure": {"name": "fig-optimisers", "caption": "Training error in passing over the epochs for each optimiser with its chosen rate, a line a network, on a logarithmic scale."}, "image": {"alt": "Falling lines, one panel a task, with a colour for each optimiser"}}
+# %% mystnb={"figure": {"name": "fig-optimisers", "caption": "Training error over the epochs, measured in passing, for each optimiser with its chosen rate: a line for each network, on a logarithmic scale."}, "image": {"alt": "One panel a task with lines that fall over the epochs, in a colour for each optimiser."}}
 def optimiser_curves(final):
     tasks = final["task"].unique()
     figure, axes = style.grid(1, len(tasks), aspect=0.7, sharey=True)
@@ -132,9 +151,9 @@ optimiser_curves(final) if "P2" in tables else None
 # ## Deeper networks
 #
 # VGG-16 and VGG-19 have 13 and 16 convolutions where Tiny VGG has six. A gradient that shrinks a
-# little in each layer is gone at the first. How much it shrinks depends on the initial weights:
-# Glorot's, which the published code has, keep its size in layers without ReLUs, He's in layers with
-# them; *torch* is what the layers have by default. A network learns if its training loss falls
+# little in each layer is gone at the first. How much it shrinks depends on the initial weights.
+# Glorot's, which the published code has, keep its size in layers without ReLUs. He's keep it in layers
+# with ReLUs. *torch* is what the layers have by default. A network learns if its training loss falls
 # clearly below that of a constant answer.
 
 # %%
@@ -151,7 +170,7 @@ if "P3" in tables:
     display(Markdown(f"The plateau is left below {LEFT:.0%} of a constant answer's loss."))
 
 
-# %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the loss's gradient by the weights of each layer, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a pair of lines for each kind of initial weights"}}
+# %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the loss's gradient by the weights of each layer of the deep networks, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a solid and a dashed line over the layers for each kind of initial weights."}}
 def gradient_norms(deep):
     networks = deep[["architecture", "task"]].drop_duplicates().itertuples(index=False)
     networks = list(networks)
@@ -178,11 +197,10 @@ gradient_norms(deep) if "P3" in tables else None
 #
 # The paper avoids average pooling and inception modules, since deconvolutions through them do not
 # look appealing. An average pool has no switches: its counterpart spreads each value evenly. An
-# inception module sums what comes back through its branches. Appeal is in the eye of the beholder,
-# so the picture stands first:
+# inception module sums what comes back through its branches. Whether that appeals is for you to say:
 
 
-# %% mystnb={"figure": {"name": "fig-layers", "caption": "Test images and their deconvolutions from the last maps of three networks for each task: Tiny VGG, the same with average pools, and the same with an inception module in place of its fourth convolution. Gray is zero; each picture has its own scale."}, "image": {"alt": "Rows of faces and of their projections, one row a network"}}
+# %% mystnb={"figure": {"name": "fig-layers", "caption": "Test images and their deconvolutions from the last maps of three networks for each task: Tiny VGG, the same with average pools, and the same with an inception module in place of its fourth convolution. Gray is zero; each picture has its own scale."}, "image": {"alt": "For each task a row of faces, and below it a row of their projections for each network. Average pools leave broad blurs; the other two leave finer lines."}}
 def projected(record):
     names = {
         "tinyvgg": "Tiny VGG",
@@ -206,7 +224,7 @@ projected(records["P4"]) if "P4" in records else None
 # %% [markdown]
 # *Edges* is the correlation of a projection's ink with the edges of the image over the pixels.
 # *Sharpness* is how much the ink changes from pixel to pixel, as a share of the ink. *On face* is the
-# share of the ink on the parts of the face.
+# share of the ink on the parts of the face. Means over networks, with 95 % intervals:
 
 # %%
 if "P4" in tables:
@@ -218,21 +236,25 @@ if "P4" in tables:
 # ## Augmentation where features mislead
 #
 # The paper's last idea: find the features that mislead the network, and augment the training images
-# there. The network for emotion is trained on, while parts of the images are erased, so that it
-# cannot rely on them. *Tracked* erases where the features of the strongest wrong class lie,
-# *contrastive* where the exact contributions to its margin point, *parts* the brows, the eyes and the
-# mouth; *moved* the same patches as *tracked*, but anywhere, and *rectangles* as much at random.
-# *None* is training on alone, and for *fresh* as many images as are changed in the other cases are
-# rendered anew: other takes of those that the network nearly got wrong.
+# there. The network for emotion is trained on while parts of the images are erased, so that it cannot
+# rely on them. The kinds of augmentation erase
+#
+# - *tracked*: where the features of the strongest wrong class lie;
+# - *contrastive*: where the exact contributions to its margin point;
+# - *parts*: the brows, the eyes and the mouth;
+# - *moved*: the patches of *tracked*, at random places;
+# - *rectangles*: as much, at random places;
+# - *none*: nothing;
+# - *fresh*: nothing, but there are new takes of the images that the network nearly got wrong.
 
 # %%
 if "W1" in tables:
     tables["W1"]["error_rate"] = tables["W1"]["errors"] / tables["W1"]["test_images"]
-    values = {"before": "count", "errors": "count", "error_rate": "percent"}
+    values = {"errors": "count", "error_rate": "percent"}
     display(spread(tables["W1"], ["augmentation"], values))
 
 
-# %% mystnb={"figure": {"name": "fig-augmentation", "caption": "Errors on test images after training on, with parts of the training images erased in different places, as a share of those after training on without erasing: each network as a dot, and the mean with its 95 % interval."}, "image": {"alt": "A row of dots for each kind of augmentation beside a line at one"}}
+# %% mystnb={"figure": {"name": "fig-augmentation", "caption": "Errors on test images after training on, with parts of the training images erased in different places, as a share of those after training on without erasing: each network as a gray dot, and the mean as a blue one with its 95 % interval."}, "image": {"alt": "A row of gray dots and a blue one for each kind of augmentation, on both sides of an upright line at one."}}
 def augmentation_plot(table):
     wide = table.pivot(index="seed", columns="augmentation", values="errors") + 0.5
     kinds = [kind for kind in table["augmentation"].unique() if kind != "none"]
@@ -261,7 +283,7 @@ conclude(study, *CLAIMS)
 
 # %%
 Markdown(
-    f"- The deep networks were trained for {DEEP_EPOCHS} epochs, on small images; one that has not"
-    " learned by then might learn later.\n- What appeals is a matter of taste; the measure is ours."
+    f"- The deep networks were trained for {DEEP_EPOCHS} epochs, on small images. One that has not"
+    " learned by then might learn later.\n- What appeals is a matter of taste. The measure is ours."
     "\n- The images are synthetic. An augmentation that helps here may not help on photographs."
 )

@@ -15,9 +15,8 @@
 #
 # The other chapters show networks for small images, which anybody can train in minutes. Does what
 # they find hold at the size of the paper, with images of {paper}`d2.both.size` pixels and its recipe
-# to the letter? `tinyvgg trial size` trains both networks on the same faces at that size, runs the
-# same analyses, and keeps the numbers and the pictures. This chapter reads that record, so that it
-# takes a minute everywhere.
+# to the letter? `tinyvgg trial size` trains both networks on the same faces at that size and runs the
+# same analyses. This chapter reads the record that it keeps.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -44,6 +43,35 @@ if faces == "synthetic" and paper_size.path().exists():
         arrays = dict(stored)
 
 # %%
+tests, small = [], networks_of(study)
+for id, verdict in (judge(small) if numbers else {}).items():
+    for test in paper.claim(id).tests:
+        if test.central and not test.within and test.number in numbers:
+            unit, value = paper.describe(test.number).unit, numbers[test.number]
+            row = {"claim": id, "test": test.says, "this size": paper.show(value, unit)}
+            row["as the paper says"] = "yes" if test.agrees(float(value)) else "no"
+            tests.append({**row, "small networks": verdict.verdict})
+
+
+def both(*keys, unit="count"):
+    """Print a number of each task."""
+    return " and ".join(paper.show(numbers.get(key), unit) for key in keys)
+
+
+agreed = sum(row["as the paper says"] == "yes" for row in tests)
+Markdown(
+    "> **What came out.** At the paper's size the networks make"
+    f" {both('t2.subject.errors', 't2.emotion.errors')} errors (identity and emotion). Asked about"
+    " another class, Algorithm 1 finds cells that overlap with the first ones by"
+    f" {both('a1.subject.jaccard_literal', 'a1.emotion.jaccard_literal', unit='share')}. An error"
+    " becomes right once, on average,"
+    f" {both('s3.subject.repair_pixels', 's4.emotion.repair_pixels', unit='mean')} cells are set to"
+    f" zero. {agreed} of {len(tests)} central tests come out as the paper says."
+    if numbers
+    else "Not recorded for these faces: `tinyvgg trial size` does it."
+)
+
+# %%
 if numbers:
     rows = {
         paper.TASK_NAMES[task]: {
@@ -58,17 +86,16 @@ if numbers:
         for task in record["seconds"]
     }
     display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task"))
-else:
-    display(Markdown("Not recorded for these faces: `tinyvgg trial size` does it."))
 
 # %% [markdown]
 # ## The errors, and their tracked features
 #
 # Errors of both networks, spread evenly over all of them, and below each the features that
-# Algorithm 2 tracks from the pixels that backtracking finds (published cutoff).
+# Algorithm 2 tracks from the cells that backtracking finds (published cutoff). A cell is an element of
+# the last maps, what the paper calls a pixel.
 
 
-# %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each the gray traces that its tracked features leave"}}
+# %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
 def gallery(task, most=16):
     names = [style.short(name) for name in study.faces.index.classes(task)]
     rows = []
@@ -86,18 +113,18 @@ def gallery(task, most=16):
 
 gallery("subject") if arrays else None
 
-# %% mystnb={"figure": {"name": "fig-large-emotion", "caption": "The same for the network for emotion."}, "image": {"alt": "Rows of portraits, and below each the gray traces that its tracked features leave"}}
+# %% mystnb={"figure": {"name": "fig-large-emotion", "caption": "Errors of the network for emotion at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
 gallery("emotion") if arrays else None
 
 # %% [markdown]
 # ## The pair of one subject
 #
-# The last maps have {paper}`t1.both.last_size` × {paper}`t1.both.last_size` pixels here, as in the
+# The last maps have {paper}`t1.both.last_size` × {paper}`t1.both.last_size` cells here, as in the
 # paper. Which of them does backtracking keep? The paper's first case study asks what an error and a
 # right image of the same subject have in common.
 
 
-# %% mystnb={"figure": {"name": "fig-large-maps", "caption": "The last maps of the error of the next figure, the stronger the darker, and in red the pixels among them that the published cutoff leaves out although they are active."}, "image": {"alt": "A wall of small gray maps of a face, with red pixels scattered over them"}}
+# %% mystnb={"figure": {"name": "fig-large-maps", "caption": "The last maps of an error of identity, the stronger the darker. Red cells are active, but the published cutoff leaves them out."}, "image": {"alt": "A wall of small gray maps of a face with many red cells."}}
 def maps_wall():
     maps, kept = arrays["subject.pair.maps"][0], arrays["subject.pair.kept"][0]
     shown = np.repeat(maps[..., None], 3, 3)
@@ -112,7 +139,7 @@ def maps_wall():
 maps_wall() if arrays else None
 
 
-# %% mystnb={"figure": {"name": "fig-large-pair", "caption": "An error and its look-alike, the right image of the same subject that is most like it, with the features of the error's pixels: all that backtracking finds, those that both images have in common, and those that only the error has."}, "image": {"alt": "Two portraits of one person and three pictures of gray traces"}}
+# %% mystnb={"figure": {"name": "fig-large-pair", "caption": "The same error and its look-alike, the right image of the same subject that is most like it. Then the features of the error's cells: all that backtracking finds, those that both images have in common, and those that only the error has."}, "image": {"alt": "Two portraits of one person and three white pictures with gray traces of the face."}}
 def pair():
     of = {name.removeprefix("subject.pair."): each for name, each in arrays.items()}
     names = study.faces.index.classes("subject")
@@ -127,12 +154,12 @@ pair() if arrays else None
 # %% [markdown]
 # ## Eight emotions, and Table 3
 #
-# For each wrong answer the error that is most like a right image of the same subject, and what
-# becomes of the answer if the pixels that are unique to the error are set to zero (the paper's
-# Figure 11 and Table 3).
+# For each wrong answer we take the error that is most like a right image of the same subject. What
+# becomes of the answer if the cells that are unique to the error are set to zero (the paper's
+# Figure 11 and Table 3)?
 
 
-# %% mystnb={"figure": {"name": "fig-large-eight", "caption": "After the paper's Figure 11, at its size: errors with the class that each was taken for, their look-alikes with the true class, and the tracked features of the pixels that are unique to the error."}, "image": {"alt": "Eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
+# %% mystnb={"figure": {"name": "fig-large-eight", "caption": "After the paper's Figure 11, at its size: errors with the class that each was taken for, their look-alikes with the true class, and the tracked features of the cells that are unique to the error."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them a white picture with dark traces of some parts of the face."}}
 def eight():
     of = {name.removeprefix("emotion.each."): each for name, each in arrays.items()}
     names = [style.short(name, 13) for name in study.faces.index.classes("emotion")]
@@ -162,12 +189,10 @@ if arrays:
 # ## Every number beside the paper's
 #
 # *This size* is one network a task. The recorded networks for small images are beside it, with mean
-# and standard deviation over seeds.
+# and standard deviation over seeds. Numbers that are the paper's are left out.
 
-# %%
+# %% tags=["hide-output"]
 if numbers:
-    known = [key for key in paper.load().numbers if key in numbers]
-    small = networks_of(study)
     rows = {
         paper.describe(key).full_label: {
             "paper": paper.quantity(key).text,
@@ -175,7 +200,9 @@ if numbers:
             f"{study.profile.size} pixels": paper.show_spread(small, key),
             "claim": paper.quantity(key).claim,
         }
-        for key in known
+        for key in paper.load().numbers
+        if key in numbers
+        and paper.show(numbers[key], paper.quantity(key).unit) != paper.quantity(key).text
     }
     display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity"))
 
@@ -183,23 +210,13 @@ if numbers:
 # ## What may be concluded, and what may not
 #
 # The claims are judged on many small networks ({doc}`/claims`). What the central tests assert of the
-# average network, apart from those that compare with the paper's own numbers: is it so in the
-# networks of this size?
+# average network, apart from those against the paper's own numbers: is it so at this size?
 
-# %%
-if numbers:
-    verdicts, rows = judge(networks_of(study)), []
-    for claim in paper.claims():
-        for test in claim.tests:
-            if test.central and not test.within and test.number in numbers:
-                unit, value = paper.describe(test.number).unit, numbers[test.number]
-                row = {"claim": claim.id, "test": test.says, "this size": paper.show(value, unit)}
-                row["as the paper says"] = "yes" if test.agrees(float(value)) else "no"
-                rows.append({**row, "small networks": verdicts[claim.id].verdict})
-    display(pd.DataFrame(rows))
+# %% tags=["hide-output"]
+pd.DataFrame(tests) if tests else None
 
 # %% [markdown]
-# - One network a task is an example. It can show that something happens at this size; how often it
-#   does takes more networks.
-# - The faces are the same as in the other chapters, rendered larger. A difference to the small
+# - One network a task is an example. It can show that something happens at this size, but not how
+#   often.
+# - The faces are the same as in the other chapters, rendered larger. A difference from the small
 #   networks comes from the size, the longer training, or chance.

@@ -34,7 +34,7 @@ const RULES = {
 };
 const MARK = "#c98a1b";
 const GAP = 3; // pixels between maps
-const [COLUMNS, NARROW] = [8, 400]; // maps side by side in the wall; half of them where it is narrow
+const [COLUMNS, NARROW] = [8, 340]; // maps side by side in the wall, half of them if it is narrow
 
 /** Return an element with properties, attributes behind a dash or "aria", and children. */
 export function make(tag, properties = {}, ...children) {
@@ -231,7 +231,7 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     sets.found.textContent = `all ${counted(found.length, "cell")}`;
     sets.common.textContent = `${common.length} in the look-alike, too`;
     sets.unique.textContent = `${unique.length} in the error alone`;
-    for (const name of ["common", "unique"]) sets[name].disabled = one.lookalike === null;
+    for (const name of ["common", "unique"]) sets[name].hidden = one.lookalike === null;
     faceWords.textContent = known ? `truly ${kind}` : "";
     few.hidden = !known;
     const swatch = (style, words) => make("span", {}, make("i", { style }), words);
@@ -323,10 +323,13 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     const cells = draws ? draws[bench.score[1] % draws.length] : draw(bench.active, bench.drawn);
     const probabilities = await suppress(cells);
     if (!probabilities) return;
-    bench.score[0] += Number(winner(probabilities) === bench.one.true);
+    const { true: label, given } = bench.one;
+    const best = winner(probabilities);
+    bench.score[0] += Number(label === null ? best !== given : best === label);
     bench.score[1] += 1;
     const [right, all] = bench.score;
-    scored.textContent = `At random: right in ${right} of ${counted(all, "draw")}.`;
+    const what = label === null ? "another answer" : "right";
+    scored.textContent = `At random: ${what} in ${right} of ${counted(all, "draw")}.`;
   }
 
   function keep() {

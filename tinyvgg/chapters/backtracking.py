@@ -145,8 +145,8 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING).rename(index=SHOWN)
     ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
-    places = [f"{rule}: {', '.join(layers.unique())}" for rule, layers in equal]
-    sentence = f"In these layers it is {ONE} for every task: {'; '.join(places)}."
+    places = [f"{', '.join(layers.unique())} ({rule})" for rule, layers in equal]
+    sentence = f"For every task the mean is {ONE} at {' and '.join(places)}."
     return shown[~ones], sentence if places else ""
 
 
