@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from jinja2 import Environment, PackageLoader
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -22,7 +22,7 @@ import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
 from tinyvgg.chapters import bench
-from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength, tiled
+from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text, is_text
@@ -38,11 +38,7 @@ PAGE = "explanation.html"
 _KIND = "tinyvgg explanation"
 
 ORANGE = np.array([230, 159, 0], dtype=np.float64)
-PAPER = np.array([235, 235, 235], dtype=np.uint8)
 STRONGEST = 0.8  # share of orange where the most maps have a pixel
-MOST_MAPS = 32  # maps that are shown, those with the most pixels
-COLUMNS = 8
-TILE = 64  # side of a map in a picture, about
 SIDE = 256  # side of a picture on the page, about
 MOST_CLASSES = 5  # in a table, beside the true one and the one backtracked from
 
@@ -184,38 +180,12 @@ def over_image(
     return shown
 
 
-def shown_maps(pixels: Bool[Tensor, "c h w"]) -> Int[np.ndarray, "m"]:
-    """Return the maps with the most pixels, in that order; of equals the lower number first."""
-    counts = pixels.flatten(1).sum(1).numpy()
-    order = np.argsort(-counts, kind="stable")[:MOST_MAPS]
-    chosen: Int[np.ndarray, "m"] = order[counts[order] > 0]
-    return chosen
-
-
-def map_sheet(
-    maps: Float[Tensor, "c h w"], pixels: Bool[Tensor, "c h w"]
-) -> UInt8[np.ndarray, "a b 3"]:
-    """Return the maps of `shown_maps` side by side: strength as ink, their pixels in orange."""
-    chosen = shown_maps(pixels)
-    if not len(chosen):
-        return np.full((TILE, TILE, 3), 255, dtype=np.uint8)
-    values = maps[chosen].abs()
-    gray = np.minimum(ink(values.numpy(), float(maps.abs().max()))[..., None], PAPER)
-    orange = pixels[chosen].numpy()[..., None]
-    tiles = np.where(orange, 0.35 * gray + 0.65 * ORANGE, gray).round().astype(np.uint8)
-    factor = max(1, round(TILE / max(tiles.shape[1:3])))
-    large = tiles.repeat(factor, 1).repeat(factor, 2)
-    large = np.pad(large, ((0, 0), (0, 4), (0, 4), (0, 0)), constant_values=255)
-    return tiled(large, min(COLUMNS, len(large)), 255.0)
-
-
 def draw(explanation: Explanation) -> dict[str, bytes]:
     """Return the pictures of an explanation as PNG, by their kind."""
     found, image = explanation.found, explanation.image
     return {
         "input": png(image),
         "pixels": _enlarged(over_image(image, found.pixels[0])),
-        "maps": png(map_sheet(explanation.maps[0], found.pixels[0])),
         **{kind: _enlarged(shown) for kind, shown in explanation.features.items()},
     }
 
@@ -253,13 +223,11 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
 
 
 def _bench(explained: Explained) -> str:
-    """Return the script of the repair bench for the images that are not known to be right."""
-    run, lines, images = explained.run, list[dict[str, Any]](), {}
+    """Return the script of the repair bench; of an image that is right the truth is left out."""
+    run, lines = explained.run, list[dict[str, Any]]()
     for row, one in enumerate(explained.explanations):
-        if one.true_class == one.predicted:
-            continue
-        true, repaired = one.true_class, one.repair
-        images[row] = one.image
+        true = None if one.true_class == one.predicted else one.true_class
+        repaired = one.repair
         lines.append(
             {
                 "row": row,
@@ -270,8 +238,9 @@ def _bench(explained: Explained) -> str:
                 "margin": 0.0 if true is None else float(margin(one.logits[0], torch.tensor(true))),
             }
         )
+    images = {row: one.image for row, one in enumerate(explained.explanations)}
     known = pd.DataFrame({"name": [one.path.name for one in explained.explanations]})
-    return bench.inline(run, bench.Errors(pd.DataFrame(lines), images, known)) if lines else ""
+    return bench.inline(run, bench.Errors(pd.DataFrame(lines), images, known))
 
 
 def _facts(
@@ -297,7 +266,6 @@ def _facts(
         "active": f"{int((one.maps != 0).sum()):,}",
         "maps": len(counts),
         "maps_with_pixels": int((counts > 0).sum()),
-        "shown_maps": shown_maps(one.found.pixels[0]).tolist(),
         "after": classes[int(after.argmax())],
         "chance_after": after.max(),
         "columns": columns,
