@@ -13,8 +13,9 @@
 # %% [markdown]
 # # Report on one page
 #
-# In the form of reports to the ML Reproducibility Challenge. The numbers are computed from the
-# records of this project, as means over networks with 95 % intervals.
+# Does the paper hold? This page answers in the form of reports to the ML Reproducibility Challenge.
+# The numbers are computed from the records of this project, as means over networks with 95 %
+# intervals.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -64,18 +65,19 @@ def rows_of(name, task=None):
 # ## Scope of reproducibility
 #
 # {cite:t}`fang2017` explains a wrong answer of a convolutional network in two steps. Backtracking
-# (Algorithm 1) walks from the class that won down to the elements of the last feature maps, the
-# cells, that fed it. Feature tracking (Algorithm 2) shows them in the image. Two case studies
-# conclude that these cells decide the answer. The paper shows this on two networks and a few
-# images, without controls. We test what it asserts of networks, claim by claim ({doc}`/claims`). The
-# rule of each verdict was written before the networks were trained that it judges.
+# (Algorithm 1) walks from the class that won down to the elements of the last feature maps that fed
+# it. The paper calls these elements pixels; here they are *cells*. Feature tracking (Algorithm 2)
+# shows them in the image. Two case studies conclude that these cells decide the answer. The paper
+# shows this on two networks and a few images, without controls. We test what it asserts of
+# networks, claim by claim ({doc}`/claims`). The rule of each verdict was written before the
+# networks were trained that it judges.
 #
 # ## Methodology
 #
 # Everything is written anew in PyTorch, from the text, and where this is silent from the published
-# code. The photographs need a licence; we render a set of faces with the same design. Each claim is
-# put to several networks, which differ in their seed; cells that a rule finds are compared with as many random
-# ones, as many of the largest activations, and those that contribute most.
+# code. The photographs need a licence, so we render a set of faces with the same design. Each claim
+# is put to several networks, which differ in their seed. Cells that a rule finds are compared with
+# as many random ones, as many of the largest activations, and those that contribute most.
 #
 # ## Results
 
@@ -85,11 +87,11 @@ tally = ", ".join(f"{len(ids)} {name}" for name, ids in counted.items() if ids)
 same = [known(f"a1.{task}.jaccard_literal", "share") for task in study.tasks]
 display(
     Markdown(
-        f"> **Of {judged} claims: {tally}.** Asked about another class, Algorithm 1 returns cells that"
-        f" overlap with the first ones by {' and '.join(same)} (identity, emotion; 1 is the same)."
-        f" The share of emotion errors that are repaired without the cells that only the error has,"
-        f" minus the share without the common cells, is {known('s4.emotion.unique_above_common')};"
-        f" minus that without as many cells of the largest excess over the look-alike, it is"
+        f"> **Of {judged} claims: {tally}.** Asked about another class, Algorithm 1 returns cells"
+        f" that overlap with the first ones by {' and '.join(same)} (identity, emotion; 1 is the"
+        " same). Cells that only the error has repair more emotion errors than common cells, by"
+        f" {known('s4.emotion.unique_above_common')}. But compared with as many cells of the"
+        " largest excess over the look-alike, the difference is"
         f" {known('s4.emotion.unique_above_excess')}."
     )
 )
@@ -105,8 +107,8 @@ for claim in filter(lambda claim: claim.tests, paper.claims()):
 pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 
 # %% [markdown]
-# A number of the paper is compared with the range of 95 % of networks. Effects, intervals and further
-# tests are on the {doc}`page of claims </claims>`.
+# Numbers of the paper are compared with the range of 95 % of networks. Effects, intervals and
+# further tests are on the {doc}`page of claims </claims>`.
 #
 # ## What was easy
 #
@@ -116,9 +118,9 @@ pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 # ## What was difficult
 #
 # The photographs may not be passed on. Text, tables and code contradict each other in places that
-# matter: the code leaves out weak cells, which the printed algorithm keeps, and projects features in a
-# way that the text does not describe ({doc}`/disagreements`). A result of one network is no result: with another seed,
-# or on another machine, other images are wrong.
+# matter: the code leaves out weak cells, which the printed algorithm keeps, and projects features
+# in a way that the text does not describe ({doc}`/disagreements`). A result of one network is no
+# result: with another seed, or on another machine, other images are wrong.
 #
 # ## What we learned that the paper could not know
 
@@ -129,34 +131,34 @@ if rows := rows_of("blindness"):
         np.mean([float(r[k].split()[-1]) for r in rows]) for k in ("neurons", "active")
     )
     learned.append(
-        f"**Why it is blind**. A cell is lost only if every selected neuron"
-        f" above it has a weight of the wrong sign. For {cells:.0f} active cells"
-        f" {np.log2(cells):.0f} neurons make that unlikely; {selected:.0f} are selected."
+        "**Why it is blind**. A cell is lost only if every selected neuron above it has a weight"
+        f" of the wrong sign. For {cells:.0f} active cells {np.log2(cells):.0f} neurons make that"
+        f" unlikely; {selected:.0f} are selected."
     )
 if rows := rows_of("patching"):
     share = {t: mean([r["filled"].split()[0] for r in rows_of("patching", t)]) for t in study.tasks}
-    said = " and ".join(f"{each} for {paper.TASK_NAMES[t]}" for t, each in share.items())
+    said = " and ".join(f"{each} ({paper.TASK_NAMES[t]})" for t, each in share.items())
     learned.append(
-        f"**How few cells matter**. {EIGHT} cells with the"
-        f" look-alike's values repair this share of errors: {said}."
+        f"**How few cells matter**. {EIGHT} cells with the look-alike's values repair {said} of the"
+        " errors."
     )
 if len(rows := rows_of("causes")) > 1:
     names = ("published cutoff", "whole projection", "edges", "contributions")
     half = [f"{causes.over(rows, 'half', name).centre:.2f} ({name})" for name in names]
     learned.append(
-        f"**Which half of the face was the cause**. Faces were rendered again"
-        f" with one half changed. The AUC with which methods find the half that flips the answer is"
-        f" {', '.join(half)}; chance is 0.5."
+        "**Which half of the face was the cause**. Faces were rendered again with one half"
+        f" changed. Methods find the half that flips the answer with an AUC of {', '.join(half)};"
+        " chance is 0.5."
     )
 if rows_of("sanity"):
     blind = sanity.blind(records["sanity"])
     both = [sanity.label(name) for name, to in blind.items() if len(to) == 2]
     learned.append(
-        f"**What ignores the dense layers**. {len(both)} of {len(blind)}"
-        f" methods explain the same when the dense layers lose their weights and when another class"
-        f" is asked about: {', '.join(both)}."
+        f"**What ignores the dense layers**. {len(both)} of {len(blind)} methods explain the same"
+        " when the dense layers lose their weights, and when they are asked about another class:"
+        f" {'; '.join(both)}."
     )
-display(Markdown("\n".join(f"- {each}" for each in learned) or "Nothing is recorded here."))
+Markdown("\n".join(f"- {each}" for each in learned)) if learned else None
 
 # %% [markdown]
 # {doc}`15_causes` to {doc}`18_sanity_checks` have these in full, {doc}`09_repairs` the fewest cells
@@ -182,9 +184,9 @@ table = pd.DataFrame.from_dict(cost, orient="index")
 table.round(2).rename_axis("record")
 
 # %% [markdown]
-# Hours are those of one core. Of networks by seed they are estimated from the two that this page's
-# study has; their notebooks are not counted. Other records are of networks of their own (P2 to P4,
-# W1) or of analyses of those by seed.
+# Hours are those of one core. For networks by seed they are estimated from the two that this page's
+# study has, without their notebooks. Other records are of networks of their own (P2 to P4, W1) or
+# of analyses of those by seed.
 #
 # ## Communication with the author
 #

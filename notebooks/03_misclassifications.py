@@ -161,10 +161,10 @@ errors.missed_table(emotion)
 # otherwise the same. For identity that is the other person with the same expression, gaze and angle,
 # for emotion the same person with the other expression.
 
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class of the first task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits; above and below, the two are hard to tell apart at this size"}}
+# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class of the first task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above one person, below others with the same expression"}}
 errors.worst_figure(identity)
 
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class of the last task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits; above and below stands the same face, with a small difference in the expression"}}
+# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class of the last task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above and below the same face, with a slightly different expression"}}
 errors.worst_figure(emotion) if len(runs) > 1 else None
 
 # %% [markdown]

@@ -45,7 +45,6 @@ from tinyvgg.chapters.statistics import (
     bootstrap_interval,
     digest,
     estimate,
-    networks_of,
     proportion_interval,
 )
 from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers
@@ -67,8 +66,8 @@ by_error = {task: chapter.overlap_table(part) for task, part in followed.items()
 def same(rule):
     """Count the errors with exactly the same cells for a random class, by task."""
     found = {task: random_class[task][rule].dropna() for task in random_class}
-    said = {task: f"{(x == 1).sum()} of {len(x)}" for task, x in found.items()}
-    said |= {task: f"all {len(x)}" for task, x in found.items() if (x == 1).all()}
+    said = {task: f"{(x == 1).sum()} of {len(x)}" for task, x in found.items() if len(x)}
+    said |= {task: f"all {len(x)}" for task, x in found.items() if len(x) and (x == 1).all()}
     return " and ".join(f"{count} errors of {TASK_NAMES[task]}" for task, count in said.items())
 
 
@@ -80,16 +79,23 @@ random_class = {
     for task, table in by_error.items()
     if len(runs[task].errors)
 }
-shares = [of["contribution"].mean() for of in random_class.values()]
-cutoff = same("cutoff")
-Markdown(
-    "> **What came out.** Asked about another class, drawn at random, Algorithm 1 finds exactly the"
-    f" same cells for {same('literal')}. With the cutoff of the published code it does so"
-    f" {'as well' if cutoff == same('literal') else f'for {cutoff}'}."
-    f"{' The network itself does distinguish the classes.' if max(shares) < 0.5 else ''} The same"
-    " number of cells, chosen by their exact share in the class, overlap by"
-    f" {' and '.join(f'{share:.0%}' for share in shares)}."
-) if random_class else None
+shares = {
+    task: share for task, of in random_class.items() if (share := of["contribution"].mean()) >= 0
+}
+answer = (
+    "Asked about another class, drawn at random, Algorithm 1 finds exactly the same cells for"
+    f" {same('literal')}."
+)
+if cutoff := same("cutoff"):
+    again = "as well" if cutoff == same("literal") else f"for {cutoff}"
+    answer += f" With the cutoff of the published code it does so {again}."
+if shares:
+    said = " and ".join(f"{share:.0%} for {TASK_NAMES[task]}" for task, share in shares.items())
+    apart = (
+        " The network itself does distinguish the classes." if max(shares.values()) < 0.5 else ""
+    )
+    answer += f"{apart} The same number of cells, chosen by their exact share, overlap by {said}."
+Markdown(f"> **What came out.** {answer}") if random_class else None
 
 # %%
 endings(*runs.values())
@@ -434,8 +440,11 @@ def outcome(rule):
     cells, others = (
         backtrack(part.trace, part.targets[of], rule).pixels for of in ("predicted", "random")
     )
-    mean, overlap = cells.flatten(1).sum(1).double().mean(), chapter.jaccard(cells, others).nanmean()
-    return {"mean cells": f"{mean:.1f}", "overlap": f"{overlap:.3f}"}
+    mean = cells.flatten(1).sum(1).double().mean()
+    return {
+        "mean cells": f"{mean:.1f}",
+        "overlap": f"{chapter.jaccard(cells, others).nanmean():.3f}",
+    }
 
 
 pd.DataFrame({f"percentile {p}": outcome(Cutoff(percentile=p)) for p in (50, 90, 99)})

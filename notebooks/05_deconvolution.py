@@ -236,7 +236,7 @@ Markdown(f"{adjoint} of {len(gaps)} convolutions agree within {chapter.EXACT:g}.
 #
 # ## A face from each level
 
-# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows, one a pooling level. From the first the face can still be recognised; from the last there are coarse blotches around eyes, mouth and outline."}}
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows, one a pooling level. From the first level the face can still be recognised; from the last only a few bright arcs and spots remain."}}
 face = trace[0]
 projections = {}
 for level, maps in enumerate(face.pooled):
@@ -255,7 +255,7 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
 # `deconvolve(trace, **PUBLISHED)` is the code's.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces, and below them four rows of projections. They look alike; with the ReLU on the image nothing is darker than gray."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces, and below them four rows of projections: bright arcs and spots on gray, which hardly differ from row to row."}}
 options = {
     "neither": {},
     "last ReLU": {"final_relu": True},
@@ -298,7 +298,7 @@ pd.DataFrame.from_dict(properties, orient="index").rename_axis(["biases", "ReLU 
 # all faces are alike. The other is the edges of the image itself, the size of its gradient, found
 # without any network.
 
-# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and two rows of projections. Those of the trained network are blotches, those of the random one an even grain."}}
+# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and two rows of projections. Those of the trained network are a few bright arcs and spots, those of the random one a grain all over."}}
 chapter.projections_below(
     study.faces.images[rows[:5]],
     {"trained": deconvolve(trace[:5]), "random": deconvolve(random[:5])},

@@ -13,14 +13,10 @@
 # %% [markdown]
 # # Feature tracking
 #
-# Backtracking gives pixels of the last maps; deconvolution shows what maps stand for in the image.
-# The paper puts the two together: what the deconvolved image loses when the backtracked pixels are
-# suppressed are the features that led to the error. This chapter
-#
-# - runs the algorithm as printed beside the package's version;
-# - shows the tracked features of the errors of each task;
-# - measures where they lie, and compares with as many active pixels drawn at random and with the
-#   deconvolution of everything.
+# Backtracking gives cells of the last maps, and deconvolution shows what maps stand for in the image.
+# The paper puts the two together. It suppresses the backtracked cells, and takes what the deconvolved
+# image loses for the features that led to the error. It reads off its pictures that these features
+# lie on eyes, nose, cheeks and mouth. Do they? And do random cells give other pictures?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -39,9 +35,11 @@ from tinyvgg.backtracking import Cutoff, backtrack
 from tinyvgg.chapters import feature_tracking as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import follow_errors
+from tinyvgg.chapters.cases import counted, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers
+from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.experiments import open_study
@@ -57,18 +55,26 @@ tracked = {task: chapter.track(run, followed[task], seed) for task, run in runs.
 tables = {task: chapter.tracked_table(part) for task, part in tracked.items()}
 regions = chapter.find_regions(tracked[first])
 by_error = chapter.region_table(tracked[first], regions)
-density = by_error.groupby(["region", "set"])["density"].mean().unstack()
-parts = [part for part in chapter.FEATURES if part in density.index]
-said = ", ".join(
-    f"{part} {density['cutoff'][part]:.2f} ({density['random'][part]:.2f})"
-    for part in parts
-    if density["cutoff"][part] == density["cutoff"][part]
-)
-Markdown(
-    f"> **What came out.** Density of the ink of tracked features in the errors for"
-    f" {paper.TASK_NAMES[first]}, one for an even spread over the image, and in brackets that of as"
-    f" many random pixels: {said} (published cutoff)."
-) if said else None
+of = by_error.groupby(["set", "region"])[["ink", "area", "density"]].mean()
+with_whole = tables[first].groupby("set")["with_whole"].mean()
+lines = []
+if with_whole["cutoff"] == with_whole["cutoff"]:
+    lines += [
+        f"The tracked features of the errors for {paper.TASK_NAMES[first]} (published cutoff)"
+        f" correlate by {with_whole['cutoff']:.2f} with the deconvolution of all maps, those of random"
+        f" cells by {with_whole['random']:.2f}."
+    ]
+if not of["density"].dropna().empty:
+    on = of["density"].xs(chapter.TOGETHER, level="region")
+    lines += [
+        f"Eyes, nose, cheeks and mouth have {on['cutoff']:.2f} of the ink that an even spread over the"
+        f" picture would give them. With random cells in place of the backtracked ones they have"
+        f" {on['random']:.2f} of it."
+    ]
+if ("cutoff", "background") in of.index:
+    ink, area, _ = of.loc["cutoff", "background"]
+    lines += [f"The background is {area:.0%} of the pictures, and {ink:.0%} of the ink lies there."]
+Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
 # %%
 endings(*runs.values())
@@ -84,8 +90,7 @@ endings(*runs.values())
 # $$
 #
 # Both deconvolutions use the switches of the one forward pass. In plain loops, with the cutoff of
-# the published code, for some errors of the network for the first task (identity where the source
-# knows subjects):
+# the published code, for some errors of the first task:
 
 
 # %% tags=["open"]
@@ -110,15 +115,15 @@ pd.Series({"images": len(looped), "same features": agrees}, name="loop and packa
 # %% [markdown]
 # ## What the rules track
 #
-# Where the printed rule keeps all active pixels (see {doc}`04_backtracking`), $M'$ is zero, and so
-# is its deconvolution: the "tracked" features are then the deconvolution of everything. With the
-# published code's cutoff something remains to be subtracted. Three yardsticks stand beside it: the
-# whole deconvolution, and the features of as many active pixels, those with the *largest*
-# activations and *random* ones. Correlations are over the pixels of each image, with 95 %
-# intervals.
+# Where the printed rule keeps all active cells (see {doc}`04_backtracking`), $M'$ is zero, and so is
+# its deconvolution. The "tracked" features are then the deconvolution of everything. With the
+# published code's cutoff some cells stay. There are three yardsticks: the whole deconvolution, and
+# the features of the same number of active cells, either those with the *largest* activations or
+# *random* ones. Correlations are over the pixels of each image, with 95 % intervals.
 
 # %%
-chapter.tracked_summary(tables)
+summary = chapter.tracked_summary(tables)
+summary if len(summary) else None
 
 # %%
 for task, table in tables.items():
@@ -128,12 +133,12 @@ for task, table in tables.items():
 # %% [markdown]
 # ### The published display
 #
-# The published code takes grayscale versions of both deconvolutions, keeps whole gray levels of
-# their difference, multiplies by {paper}`a2.both.code_gain` with wrap-around at
-# {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish; larger ones go
-# round like a clock's hand, so that a stronger feature can be lighter than a weaker one. The scale
-# of its deconvolutions is not known; ours are put on the scale of 8-bit images. We leave out the
-# last step, an increase of brightness and contrast.
+# The published code takes grayscale versions of both deconvolutions and keeps whole gray levels of
+# their difference. It multiplies these by {paper}`a2.both.code_gain`, wraps around at
+# {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish. Larger ones go round
+# like a clock's hand, so that a stronger feature can be lighter than a weaker one. The scale of its
+# deconvolutions is not known; we put ours on the scale of 8-bit images. We leave out the last step,
+# an increase of brightness and contrast.
 
 # %%
 GAIN, LEVELS = (int(paper.number(f"a2.both.code_{name}")) for name in ("gain", "levels"))
@@ -151,12 +156,12 @@ def display(tracked):
     return (LEVELS - 1 - wrapped).astype(np.uint8), difference
 
 
-# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Images that the network for the first task gets wrong; the ink of the deconvolution of all maps; the features tracked with the literal rule, with the published cutoff, and with as many active pixels, largest and random; and the features of the cutoff as the published code displays them. In all but the last column ink is the mean absolute value over the colours, white is none, black the strongest of the image."}, "image": {"alt": "Rows of an image and six maps of ink, to be compared with each other."}}
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Errors of the first task, and the ink of: the deconvolution of all maps; the features tracked with the literal rule and with the published cutoff; those of the same number of active cells, largest and random; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has an image and six maps of ink. Five of them show nearly the same dark arcs and spots; the last is black and white noise."}}
 published, _ = display(tracked[first])
 chapter.feature_sets(tracked[first], published)
 
 # %% [markdown]
-# How far does the darkness in the last column follow the difference that it is made from?
+# How far does the darkness in the last column follow the difference that it is made of?
 
 # %%
 displayed = {}
@@ -166,46 +171,41 @@ for task, part in tracked.items():
         darkness = torch.from_numpy(255.0 - shown)
         honest = correlations(darkness, torch.from_numpy(difference)).numpy()
         displayed[paper.TASK_NAMES[task]] = {
-            "images": len(part),
             "pixels below one level, lost": f"{(difference < 1).mean():.3f}",
             "pixels that wrap around": f"{(np.floor(difference) * GAIN >= LEVELS).mean():.3f}",
             "correlation of darkness and difference": mean_with_interval(pd.Series(honest)),
         }
-pd.DataFrame.from_dict(displayed, orient="index").rename_axis("task")
+pd.DataFrame(displayed) if displayed else None
 
 # %% [markdown]
-# All other figures here show ink in proportion: white is none, black the strongest of the image.
+# All other figures here show ink in proportion.
 #
 # ## All errors
 #
 # The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network.
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Images that the network for the first task gets wrong, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small images, each beside a map of ink."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Errors of the first task, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark arcs and spots at the hair, the outline and in the corners."}}
 chapter.gallery(tracked[first], "cutoff")
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "The next page of the errors of the same network."}, "image": {"alt": "Many small images, each beside a map of ink."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "More errors of the first task, each with its tracked features at its right."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
 chapter.gallery(tracked[first], "cutoff", page=1)
 
-# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Images that the network for the last task gets wrong, the first page; `page=1` shows the next. Each with its tracked features at its right (published cutoff)."}, "image": {"alt": "Many small images, each beside a map of ink."}}
-style.second(lambda part: chapter.gallery(part, "cutoff", size=80), list(tracked.values()))
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Errors of the last task, each with its tracked features at its right (published cutoff). The title says how many there are in all."}, "image": {"alt": "Many small faces, each beside its map of ink: dark spots, most of them about eyes, brows and mouth."}}
+chapter.gallery(tracked[study.tasks[-1]], "cutoff", size=80) if len(runs) > 1 else None
 
 # %% [markdown]
 # ## Where the features lie
 #
-# The cameras of a set like the paper's stand still, so that faces of one angle coincide and can be
-# averaged.
+# The cameras stand still, so faces of one angle coincide and can be averaged.
 
-# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the images that the network for the first task gets wrong, by camera angle where it is known; mean ink of the features tracked with the published cutoff, with as many random active pixels, and of the deconvolution of all maps, each on its own scale. Outlines, where they are known: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean images by angle, and below them three rows of mean ink."}}
+# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean image of the errors of the first task, by camera angle. Below it the mean ink of the features tracked with the published cutoff, with the same number of random active cells, and of the deconvolution of all maps, each on its own scale. Outlines: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean faces by angle, and three rows of mean ink below them. In all three rows the darkest places lie outside the outlines: in the corners, beside the face and below the mouth."}}
 chapter.average_features(tracked[first], regions)
 
 # %% [markdown]
-# The paper reads off its figure that the features spread over the entire face: eyes, nose, cheeks
-# and mouth. For synthetic faces the renderer knows which part each pixel of each image shows; of
-# photographs that are cropped around faces, where these parts lie when seen from the front. The
-# density of a region is its share of the ink over its share of the area; evenly spread ink has
-# density 1 everywhere. Beside the tracked features stand those of the controls, the activation of
-# the last maps itself, and the gradient of the predicted class's logit, which says on which pixels
-# the answer depends.
+# For synthetic faces the renderer knows which part of the face each pixel shows. The density of a
+# region is its share of the ink over its share of the area; evenly spread ink has density 1
+# everywhere. Beside the tracked features stand the controls, the activation of the last maps itself,
+# and the gradient of the predicted class's logit, which says on which pixels the answer depends.
 
 # %%
 densities = averages(by_error, ["set", "region"], "density")
@@ -215,16 +215,17 @@ shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
 shown = shown.dropna(how="all")
 shown if len(shown) else None
 
-# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink on four parts of the misclassified faces (share of ink over share of area), for the features tracked with the published cutoff, with as many random active pixels, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours for the three sets."}}
+# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink on four parts of the misclassified faces (share of ink over share of area), for the features tracked with the published cutoff, with the same number of random active cells, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours. The three colours lie close together at each part."}}
 chapter.region_plot(densities)
 
 # %%
-Markdown(chapter.why_there(tracked[first], regions, by_error))
+why = chapter.why_there(tracked[first], regions, by_error)
+Markdown(why) if why else None
 
 # %% [markdown]
-# Does the crop decide this? The source `synthetic:crop=head` shows the whole head
-# before white. The rule of F8 judges the recorded networks of both, each crop by itself: in how many
-# networks it is as the paper says, and the mean over networks with its 95 % interval.
+# Does the crop decide this? The source `synthetic:crop=head` shows the whole head before white. The
+# rule of F8 judges the recorded networks of both, each crop by itself. The table says in how many
+# networks it is as the paper says, with the mean over networks and its 95 % interval.
 
 # %%
 crops = chapter.crop_table(profile)
@@ -237,16 +238,35 @@ record_numbers({f"f8.{first}.{name}": number for name, number in numbers.items()
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# Claims are judged over networks that differ in their seed, by rules that were written before these
+# We judge claims over networks that differ in their seed, by rules that were written before these
 # networks were trained.
 
 # %%
 conclude(study, "A2", "F8")
 
 # %% [markdown]
-# F8 says that features lie on eyes, nose, cheeks and mouth. Had they more ink there than an even
-# spread gives, it would not show that they were selected: ink from random pixels, or from all, has to
-# lie somewhere as well, and the tables above say how alike the three are. Where they are alike, the
-# picture shows what the network's maps contain, not why it erred. Nor does ink in a region show
-# that the decision changes without it; the case studies, {doc}`07_subject_40` and
-# {doc}`08_eight_emotions`, suppress pixels and ask the network again.
+# - More ink on eyes, nose, cheeks and mouth than an even spread gives would not yet show that these
+#   were selected. Ink from random cells, or from all, has to lie somewhere, too. Compare the three.
+# - A picture that looks the same with random cells shows what the network's maps contain, and not why
+#   it erred.
+# - Ink in a region does not show that the decision changes without it. The case studies,
+#   {doc}`07_subject_40` and {doc}`08_eight_emotions`, suppress cells and ask the network again.
+#
+# ## Exercises
+#
+# 1. Draw random cells twice. How alike are the two pictures of one error?
+
+# %% tags=["hide-cell"]
+part = tracked[first]
+cells = [random_pixels(part.trace.maps, counted(part.pixels["cutoff"]), n) for n in (1, 2)]
+pictures = [style.strength(track_features(part.trace, each)) for each in cells]
+Markdown(f"Their mean correlation is {correlations(*pictures).nanmean():.3f}.")
+
+# %% [markdown]
+# 2. Track one cell only, that with the largest activation. On what share of the picture does its ink
+#    lie, and how much of the ink of all maps is it?
+
+# %% tags=["hide-cell"]
+one = style.strength(track_features(part.trace, top_pixels(part.trace.maps, 1)))
+area, share = chapter.area_of_ink(one).nanmean(), one.sum() / part.ink["whole"].sum()
+Markdown(f"90 % of it lie on {area:.1%} of the picture. It is {share:.1%} of the ink of all maps.")

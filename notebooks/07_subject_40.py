@@ -15,15 +15,12 @@
 #
 # Two photographs of subject {paper}`f9.subject.subject` differ in little but the gaze. The network
 # of {cite:t}`fang2017` identifies the subject in one and takes it for somebody else in the other.
-# Backtracking finds mostly the same pixels in both images, at different values. Without these
-# *common pixels* the network classifies neither image correctly. The paper concludes that the
-# values of the common pixels decide.
+# Backtracking finds mostly the same cells in both images, at different values. Without these
+# *common cells* the network classifies neither image correctly. The paper concludes that the values
+# of the common cells decide.
 #
-# This chapter makes the same comparison for every error, with controls that could do as well. Are
-# more pixels shared than of the largest activations? Do values differ less between two images that
-# are both classified correctly? Does the answer stay when as many *other* pixels go? And zero is
-# not the only way to take a value away: the true test of whether *values* decide is to give the
-# error the values of its right look-alike.
+# Do they, in every error? Does the answer stay when the same number of *other* cells goes? And what
+# if the error gets the values of a similar image that is right, in place of zero?
 #
 # %% tags=["parameters"]
 profile = "quick"
@@ -45,7 +42,6 @@ from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 run = study.run(study.tasks[0])
-Markdown(cases.network_sentence(run, "subject"))
 
 # %%
 pairs = cases.record_pairs(run, cases.find_cases(run))
@@ -67,24 +63,24 @@ def share(name, outcome, fill="zero"):
     return f"{cases.by_pair(errors['cutoff'], outcome)[name, fill].mean():.0%}"
 
 
-Markdown(
-    f"> **What came out.** With the common pixels at zero, {share('common', 'changed')} of"
-    f" the answers to {len(pairs)} errors change; with as many of the largest activations at zero,"
-    f" {share('largest_common', 'changed')} do. With the look-alike's values in the common pixels,"
-    f" {share('common', 'repaired', 'patched')} of the errors become right; with its values in as"
-    f" many of the largest activations, {share('largest_common', 'repaired', 'patched')}, and in"
-    f" the pixels unique to the error, {share('unique', 'repaired', 'patched')}."
-    if len(pairs)
-    else cases.NO_PAIR.sentence
+NO_PAIR = "no error of this run has a right look-alike"
+more = cases.advantage(errors["cutoff"], "common", "largest_common", "changed").value > 0
+answer = (
+    f"Without the common cells the answer changes {'more' if more else 'no more'} often than without"
+    f" the same number of the largest activations: in {share('common', 'changed')} against"
+    f" {share('largest_common', 'changed')} of {len(pairs)} errors. The look-alike's values in the"
+    f" common cells repair {share('common', 'repaired', 'patched')} of the errors, its values in the"
+    f" largest activations {share('largest_common', 'repaired', 'patched')}, and its values in the"
+    f" cells that only the error has {share('unique', 'repaired', 'patched')}."
 )
+Markdown(f"> **What came out.** {answer if len(pairs) else f'N{NO_PAIR[1:]}.'}")
 
 # %% [markdown]
 # ## The pair
 #
-# The *look-alike* of an error is the correctly classified test image of the same class, and at the
-# same angle where angles are known, that is nearest to it by the root mean square difference of
-# their pixels. The paper shows subject {paper}`f9.subject.subject`. Where that subject has an error
-# in this run we take it too, and otherwise the closest pair of all:
+# The *look-alike* of an error is the correctly classified test image of the same class, at the same
+# angle, that is nearest to it by the root mean square difference of their pixels. The paper shows
+# subject {paper}`f9.subject.subject`.
 
 # %%
 wanted = str(paper.number("f9.subject.subject"))
@@ -95,10 +91,10 @@ for case in pair.cases:
         shown = run.classes[label]
         value = int(shown) if shown.isdigit() else shown
         record_numbers({f"f9.{run.task}.{name}": value})
-Markdown(cases.pair_sentence(run, pairs, pair, wanted))
+Markdown(cases.pair_sentence(run, pairs, pair, wanted)) if len(pair) else None
 
 
-# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network classifies correctly, (b) its look-alike that it gets wrong, with the answer and its probability, and where the two differ, in gray levels from none (white) to the largest difference (black)."}, "image": {"alt": "Two portraits of one class side by side and a map of the places where they differ"}}
+# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network classifies correctly, (b) its look-alike that it gets wrong, with the answer and its probability. Right: where the two differ, from no difference (white) to the largest (black)."}, "image": {"alt": "Two portraits of the same face, and a map that is white but for a few dark traces where they differ"}}
 @style.styled()
 def pair_figure():
     """Draw the right image, its misclassified look-alike, and their difference."""
@@ -120,26 +116,24 @@ def pair_figure():
     return figure
 
 
-pair_figure() if len(pair) else cases.NO_PAIR
+pair_figure() if len(pair) else None
 
 # %% [markdown]
-# ## How many pixels do they share?
+# ## How many cells do they share?
 #
-# With $L_a$ and $L_b$ the pixels that backtracking finds in the two images, each followed back
-# from the class that the network gave, the common pixels are $L_a \cap L_b$, by position in the
-# last maps. The overlap is the share of the pixels of either image that are common, $|L_a \cap
-# L_b| / |L_a \cup L_b|$ (Jaccard). *Chance* is the overlap that sets of these sizes would have if
-# they were drawn from the active pixels of their images at random, and *largest* the overlap of
-# the same number of pixels of largest activation: two similar images have much the same active
-# pixels to begin with.
+# Backtracking finds the cells $L_a$ and $L_b$ in the two images, each followed back from the class
+# that the network gave. The common cells are $L_a \cap L_b$, by position in the last maps. The overlap
+# is the share of the cells of either image that are common, $|L_a \cap L_b| / |L_a \cup L_b|$
+# (Jaccard). Two similar images have much the same active cells to begin with. So there are two
+# yardsticks. *Chance* is the overlap of sets of these sizes drawn from the active cells of their
+# images at random. *Largest* is that of the same number of cells of largest activation.
 #
-# Both readings of backtracking are shown: the published code's *cutoff* and Algorithm 1 to the
-# *letter*. The latter keeps (nearly) every active pixel ({doc}`04_backtracking`), so that its
-# overlap is that of the active pixels and says nothing about backtracking: it is shown, and not
-# counted.
+# We show both readings of backtracking: the published code's *cutoff* and Algorithm 1 to the
+# *letter*. The latter keeps (nearly) every active cell ({doc}`04_backtracking`). Its overlap is that
+# of the active cells and says nothing about backtracking: it is shown, and not counted.
 
 
-# %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the pixels of the pair lie: the last maps summed over all maps, white where none of a place's pixels is in the set and black where all are, with the number of pixels above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Eight small gray grids in two rows, for the right image, the wrong one, the common pixels and those of the wrong one alone"}}
+# %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the cells of the pair lie, summed over the maps: white where none of a place's cells is in the set and black where all are, with the number of cells above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Two rows of gray grids. Right image, wrong image and common cells look alike; the grid of the cells that only the wrong image has is nearly white"}}
 @style.styled()
 def places_figure():
     """Draw each set of pixels under each rule, summed over the maps."""
@@ -156,7 +150,7 @@ def places_figure():
     return figure
 
 
-places_figure() if len(pair) else cases.NO_PAIR
+places_figure() if len(pair) else None
 
 # %%
 shown = {rule: cases.overlap_table(pair, how) for rule, how in RULES.items()}
@@ -174,11 +168,11 @@ sizes = {
 }
 found = cases.keyed("s1", run, sizes)
 record_numbers(found)
-cases.beside_paper(found, networks_of(study))
+cases.beside_paper(found, networks_of(study)) if found else None
 
 # %% [markdown]
-# The next table has the means over all errors with a look-alike, beside those of two images that
-# are *both right*: each look-alike and the right image nearest to it. `difference` is explained
+# The next table has the means over all errors with a look-alike. Beside them are those of two images
+# that are *both right*: each look-alike and the right image nearest to it. `difference` is explained
 # below.
 
 # %%
@@ -188,7 +182,8 @@ differing = {rule: cases.overlap_table(compared, how) for rule, how in RULES.ite
 alike = {rule: cases.overlap_table(control, how) for rule, how in RULES.items()}
 means = {f"{rule}: error and look-alike": table.mean() for rule, table in differing.items()}
 means |= {f"{rule}: two right images": table.mean() for rule, table in alike.items()}
-pd.DataFrame(means).round(3).rename_axis(f"means of {len(compared)} pairs")
+means = pd.DataFrame(means).rename({name: f"cells, {name}" for name in cases.OVERLAP[:4]})
+means.round(3).rename_axis(f"means of {len(compared)} pairs") if len(compared) else None
 
 # %%
 overlap, found = every["cutoff"], {}
@@ -201,19 +196,19 @@ record_numbers(cases.keyed("s1", run, found))
 equal = int((every["literal"]["jaccard"] - every["literal"]["chance"]).abs().lt(1e-12).sum())
 Markdown(
     f"Under the printed rule the overlap equals that of chance, to 12 digits, in {equal} of"
-    f" {len(pairs)} pairs. Under the cutoff the mean overlap is {overlap['jaccard'].mean():.3f},"
-    f" that of as many of the largest activations {overlap['largest'].mean():.3f}."
-)
+    f" {len(pairs)} pairs. Under the cutoff the mean overlap is {overlap['jaccard'].mean():.3f}; that"
+    f" of the same number of the largest activations is {overlap['largest'].mean():.3f}."
+) if len(pairs) else None
 
 # %% [markdown]
 # ## How much do the shared values differ?
 #
-# The paper's Figure 10 plots the values of the common pixels and calls them largely different.
-# Different from what? The right half of the next figure has the control: the right image (a)
-# against a *second right image* of the same class and angle.
+# The paper's Figure 10 plots the values of the common cells and calls them largely different. To know
+# what is large takes a control, in the right half of the next figure: the right image (a) against a
+# *second right image* of the same class and angle.
 
 
-# %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common pixels, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots of activations of common pixels around a diagonal line"}}
+# %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common cells, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots. Points lie around the diagonal line, on the left about as far from it as on the right"}}
 @style.styled()
 def diagonal_figure(panels):
     """Draw values against others, with the line where both are equal; a row shares a scale."""
@@ -229,7 +224,7 @@ def diagonal_figure(panels):
 
 
 def common_values(pairs, how):
-    """Return the values of the first pair's common pixels, in the right image and in the other."""
+    """Return the values of the first pair's common cells, in the right image and in the other."""
     chosen = cases.pixel_sets(pairs, how).common[:1]
     return pairs.right.maps[:1][chosen].numpy(), pairs.wrong.maps[:1][chosen].numpy()
 
@@ -244,24 +239,23 @@ for rule, how in RULES.items():
     row = []
     for title, (shown_pair, other) in sides.items():
         values, labels = common_values(shown_pair, how), ("value in the right image (a)", other)
-        words = f"{len(values[0])} pixels"
+        words = f"{len(values[0])} cells"
         row.append((f"{rule} rule: {title}", labels, values, words))
     panels.append(row)
-diagonal_figure(panels) if len(pair) else cases.NO_PAIR
+diagonal_figure(panels) if len(pair) else None
 
 # %% [markdown]
-# For all pairs at once, let the *difference* be the mean absolute difference of the common
-# pixels' values, as a share of their mean value: 0 where they are equal, 2 where one is always
-# zero.
+# For all pairs at once, let the *difference* be the mean absolute difference of the common cells'
+# values, as a share of their mean value: 0 where they are equal, 2 where one is always zero.
 
-# %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Relative difference of the common pixels' values for each error: between error and look-alike (vertical), and between the look-alike and a second right image (horizontal). Above the line the error differs more than a right image would."}, "image": {"alt": "Two scatter plots with a diagonal line, one for each rule, a point for each error"}}
+# %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Relative difference of the common cells' values for each error: between error and look-alike (vertical), and between the look-alike and a second right image (horizontal). Above the line the error differs more than a right image would."}, "image": {"alt": "Two scatter plots, one for each rule, a point for each error, on both sides of a diagonal line"}}
 panels = []
 for rule, table in differing.items():
     x, y = alike[rule]["difference"].to_numpy(), table["difference"].to_numpy()
     words = f"{(y > x).sum()} of {len(y)} above the line"
     labels = ("two right images", "error and look-alike")
     panels.append((f"{rule} rule", labels, (x, y), words))
-diagonal_figure([panels]) if len(compared) else cases.NO_PAIR
+diagonal_figure([panels]) if len(compared) else None
 
 # %%
 means = {
@@ -277,11 +271,11 @@ means["cutoff"]["excess"] = estimate(apart)
 record_numbers(cases.keyed("f10", run, means))
 
 # %% [markdown]
-# ## The answer without the common pixels
+# ## The answer without the common cells
 #
-# The paper sets the common pixels to zero and finds that the confidence is gone. We do the same,
-# for both images, and then with as many pixels chosen otherwise: those of *largest activation*, and
-# active ones at *random* (mean of several draws). Neither knows of backtracking.
+# The paper sets the common cells to zero and finds that the confidence is gone. We do the same for
+# both images. Then we set the same number of other cells to zero: those of *largest activation*, and
+# active ones at *random* (mean of several draws). Neither choice knows of backtracking.
 
 # %%
 place = [pairs.cases.index(case) for case in pair.cases]
@@ -292,7 +286,7 @@ confidences = {
     for rule in RULES
 }
 
-# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all pixels, without the common ones, and without as many others (their number is at the right end of each bar; for random pixels the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked horizontal bars of the probabilities of the true class, the class that the error was taken for and all others, for four choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all cells, without the common ones, and without the same number of others (the number is at the right end of each bar; for random cells the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked bars. With all cells they are blue or red, for the true class or the wrong one; without the common cells and without the largest they are gray, for other classes"}}
 COLOURS = {
     "true": (style.BLUE, "true class"),
     "predicted": (style.RED, "class that (b) was taken for"),
@@ -302,7 +296,7 @@ COLOURS = {
 
 @style.styled()
 def confidence_figure():
-    """Draw the probabilities of both images without each set, and the number of its pixels."""
+    """Draw the probabilities of both images without each set, and the number of its cells."""
     figure, axes = style.grid(len(RULES), 2, aspect=0.55, sharex=True, sharey=True)
     colours, names = map(list, zip(*COLOURS.values(), strict=True))
     box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
@@ -322,7 +316,7 @@ def confidence_figure():
     return figure
 
 
-confidence_figure() if len(pair) else cases.NO_PAIR
+confidence_figure() if len(pair) else None
 
 # %%
 right, wrong = cases.IMAGES
@@ -346,10 +340,10 @@ probabilities = {
 }
 found = cases.keyed("s2", run, probabilities)
 record_numbers(found)
-cases.beside_paper(found, networks_of(study))
+cases.beside_paper(found, networks_of(study)) if len(pair) else None
 
 # %% [markdown]
-# Is that so for other pairs, and does it take the common pixels? The share of all pairs of which
+# Is that so for other pairs, and does it take the common cells? The share of all pairs of which
 # *both* images change their class, with its standard error:
 
 # %%
@@ -371,12 +365,12 @@ pd.DataFrame(both).rename_axis("at zero")
 # %% [markdown]
 # ## All other errors
 #
-# The paper says of its other {paper}`s3.subject.cases` errors that the common pixels largely
-# determine the result, without a number. With so many pixels there is much to lose, so the
-# question is whether the answer changes *more often* than without as many others: random active
-# ones, or simply the largest. *Excess* pixels are those whose activation exceeds the look-alike's
-# most, as many as unique ones; they need no backtracking. The last set is the smallest one found
-# that makes the answer right, whatever the rule (`repair`, see {doc}`09_repairs`).
+# The paper says of its other {paper}`s3.subject.cases` errors that the common cells largely
+# determine the result, without a number. They are many, and any answer may change without so many
+# cells. So the question is whether it changes *more often* than without the same number of others:
+# random active ones, or simply the largest. *Excess* cells are those whose activation exceeds the
+# look-alike's most, as many as unique ones. They need no backtracking. The last set is the smallest
+# one found that makes the answer right, whatever the rule (`repair`, see {doc}`09_repairs`).
 
 
 # %%
@@ -386,31 +380,32 @@ changed, repaired = (
     for outcome in ("changed", "repaired")
 )
 
-# %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when pixels of its last maps are set to zero. Points are shares of all other errors, bars Wilson's 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for eight choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when cells of its last maps are set to zero. Points are shares of all other errors, bars Wilson's 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points, one for each rule. Those of the common cells and of the largest activations lie side by side near one, that of random sets under the cutoff far lower"}}
 cases.rates_figure(changed, tried, "in which the answer changes")
 
 # %% [markdown]
 # ### Other values than zero
 #
-# Zero is a value that such maps seldom have in so many places at once. The same pixels can take
-# the mean of their map, or what another right image has in the same place, drawn at random. And
-# they can take what the *look-alike* has there (*patching*): if its values of the common pixels
-# decide, the error becomes right. The tables have the share of the errors that become right, and
-# of those whose answer changes at all, with standard errors (cutoff).
+# Zero is a value that such maps seldom have in so many places at once. The same cells can take the
+# mean of their map, or what another right image has in the same place, drawn at random. And they can
+# take what the *look-alike* has there (*patching*). If the values of the common cells decide, the
+# error then becomes right. The tables have the share of the errors that become right, and of those
+# whose answer changes at all, with standard errors (cutoff).
 
 # %%
 kept = [name for name in tried if name != "all"]
-cases.fills_table(others["cutoff"], "repaired", kept)
+cases.fills_table(others["cutoff"], "repaired", kept) if len(pairs) else None
 
 # %%
-cases.fills_table(others["cutoff"], "changed", kept)
+cases.fills_table(others["cutoff"], "changed", kept) if len(pairs) else None
 
 # %% [markdown]
-# What the same does to a right image: the share of the look-alikes that change their answer when
-# the same pixels, by position, take the same values. Their own values, of course, change nothing.
+# What does the same to a right image? The table has the share of the look-alikes that change their
+# answer when the same cells, by position, take the same values.
 
 # %%
-cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"])
+harm = cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"])
+harm if len(pairs) else None
 
 # %%
 columns = {
@@ -443,12 +438,12 @@ record_numbers(found)
 paper.compare(
     (("", key, found[key], intervals.get(key)) for key in (f"s3.{run.task}.cases", *intervals)),
     networks_of(study),
-)
+).drop(columns="place in the paper")
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# Each claim is judged over networks by a rule that was written before they were trained:
+# We judge each claim over networks by a rule that was written before they were trained:
 
 # %%
 differ = [" and ".join(cases.differing(run, case)) or "nothing known" for case in pair.cases]
@@ -457,16 +452,15 @@ conclude(
     *("S1", "F10", "S2", "S3"),
     F9=f"an error and a right image of one class at one angle differ in {differ[0]}"
     if differ
-    else cases.NO_PAIR.sentence,
+    else NO_PAIR,
 )
 
 # %% [markdown]
-# - Similar images have much the same active pixels, and much the same large ones. Compare an
-#   overlap with those that chance and mere size of activation give.
-# - That an answer changes without some pixels says that the answer needed pixels, and not yet
-#   that it needed these. Only the difference to other pixels of the same number speaks about the
-#   choice, and to the strongest of them.
-# - What a network answers to maps with pixels at zero is an answer to something that it has never
-#   seen. Values of other images are nearer to what it knows, and may turn an order round.
-# - The shown pair is one of many and was picked because it is the paper's subject or the most
-#   similar pair, not for what suppression does to it. Conclusions rest on all pairs.
+# - Similar images have much the same active cells, and much the same large ones. Compare an overlap
+#   with the one that chance gives, and with the one that mere size of activation gives.
+# - An answer that changes without some cells needed cells. Whether it needed *these* takes a
+#   comparison with the same number of other cells, and with the strongest of them.
+# - A network has never seen maps with so many cells at zero. Values of other images are nearer to
+#   what it knows, and may turn an order round.
+# - We picked the pair because it is the paper's subject or the most similar pair, before anything was
+#   suppressed. Conclusions rest on all pairs.

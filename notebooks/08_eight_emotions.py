@@ -13,18 +13,14 @@
 # %% [markdown]
 # # One error of each kind
 #
-# For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common
-# pixels matter little, and the pixels *unique to the error*, backtracked in the wrong image and
-# not in its right look-alike, lead the network astray. Once these are set to zero, the network
-# classifies all eight of its examples correctly.
+# For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common cells
+# matter little. What leads the network astray are the cells *unique to the error*, backtracked in the
+# wrong image and not in its right look-alike. Once these are set to zero, the network classifies all
+# {paper}`s4.emotion.cases` examples of the paper correctly.
 #
-# Is that so for every error? Do the unique pixels repair more than as many pixels that simply exceed
-# the look-alike most, without any backtracking? Is it so for other values than zero, and is it
-# really the opposite of identity? And what does it do to images that were right?
-#
-# You will see one error for each emotion that an image was taken for, its probabilities before and
-# after, the repairs of all errors beside controls, and a bench on which you can suppress pixels
-# yourself.
+# Is that so for every error? Do the unique cells repair more than the same number of cells that
+# simply exceed the look-alike most, without any backtracking? Is it so for other values than zero?
+# Is it really the opposite of identity? And what does it do to images that were right?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -44,13 +40,12 @@ from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.cases import RULES
 from tinyvgg.chapters.statistics import Estimate, digest, networks_of
-from tinyvgg.chapters.verdicts import conclude, record_numbers
+from tinyvgg.chapters.verdicts import conclude, either, record_numbers
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 run = study.run(study.tasks[-1])
-Markdown(cases.network_sentence(run, "emotion"))
 
 # %%
 pairs = cases.record_pairs(run, cases.find_cases(run))
@@ -66,23 +61,23 @@ def share(name, fill="zero"):
     return f"{cases.by_pair(suppressed['cutoff'])[name, fill].mean():.0%}"
 
 
-Markdown(
-    f"> **What came out.** With the unique pixels at zero, {share('unique')} of"
-    f" {len(pairs)} errors become right; with as many pixels at zero that exceed the look-alike"
-    f" most, {share('excess')}; with as many at random, {share('random')}; with the common ones,"
-    f" {share('common')}. With the look-alike's values instead of zero, the unique pixels repair"
+more = cases.advantage(suppressed["cutoff"], "unique", "excess").value > 0
+answer = (
+    f"The unique cells at zero repair {share('unique')} of {len(pairs)} errors,"
+    f" {'more' if more else 'no more'} than the same number of cells that exceed the look-alike most"
+    f" ({share('excess')}). Random cells repair {share('random')}, the common ones"
+    f" {share('common')}. With the look-alike's values in place of zero, the unique cells repair"
     f" {share('unique', 'patched')} and the common ones {share('common', 'patched')}."
-    if len(pairs)
-    else cases.NO_PAIR.sentence
 )
+Markdown(f"> **What came out.** {answer if len(pairs) else 'No error has a right look-alike.'}")
 
 # %% [markdown]
 # ## One error for each wrong answer
 #
 # Group A has, for each class that an image was taken for, the error that is nearest to its
-# look-alike, and group B these look-alikes: right test images of the error's true class, of the
-# same subject and at the same angle as far as these are known. The paper does not say how it chose
-# its eight; ours are chosen by similarity alone, before anything is suppressed.
+# look-alike. Group B has these look-alikes: right test images of the error's true class, of the same
+# subject and at the same angle. The paper does not say how it chose its
+# {paper}`s4.emotion.cases`. We choose by similarity alone, before anything is suppressed.
 
 # %%
 taken_for = sorted({case.predicted for case in pairs.cases})
@@ -104,12 +99,12 @@ rows = [
 ]
 pd.DataFrame(rows) if rows else None
 
-# %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the pixels that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value; an empty panel had no such pixels."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them dark traces of the facial features that only the first one has"}}
+# %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the cells that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value."}, "image": {"alt": "Columns of two nearly equal portraits each, and below them dark traces that differ from column to column, many of them about eyes and mouth"}}
 classes, images = [style.short(name, 13) for name in run.classes], run.faces.images
 
 
 def eight_figure():
-    """Draw errors, look-alikes, and what the pixels unique to the errors show."""
+    """Draw errors, look-alikes, and what the cells unique to the errors show."""
     rows = [
         ("A, taken for", [(classes[case.predicted], images[case.row]) for case in eight.cases]),
         ("B, right as", [(classes[case.true], images[case.lookalike]) for case in eight.cases]),
@@ -122,15 +117,15 @@ def eight_figure():
     return figure
 
 
-eight_figure() if len(eight) else cases.NO_PAIR
+eight_figure() if len(eight) else None
 
 # %% [markdown]
 # ## Before and after
 #
-# With $L_A$ and $L_B$ the backtracked pixels of the two images, the network's head is run again
-# on the maps of A without $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
+# Let $L_A$ and $L_B$ be the backtracked cells of the two images. We run the network's head again on
+# the maps of A without $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
 
-# %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for the errors of the figure before, as they were (gray) and without the pixels unique to them (blue, cutoff). The true class has a green background, the one that the image was taken for a red one."}, "image": {"alt": "Up to eight small bar charts of probabilities before and after suppression"}}
+# %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for one error of each wrong answer, as they were (gray) and without the cells unique to the error (blue, published cutoff). The true class has a green background, the one that the image was taken for a red one."}, "image": {"alt": "Small bar charts. Gray bars are longest on red ground; in some charts the longest blue bar is on green ground, in others it stays on red"}}
 after = {
     rule: rescore(eight.wrong, cases.pixel_sets(eight, how).unique) for rule, how in RULES.items()
 }
@@ -159,11 +154,11 @@ def probabilities_figure():
     return figure
 
 
-probabilities_figure() if len(eight) else cases.NO_PAIR
+probabilities_figure() if len(eight) else None
 
 # %% [markdown]
-# The two classes that matter, in our cases and in the paper's: probabilities before and after
-# suppression. The cases are not the same ones; what can be compared is the pattern.
+# The two classes that matter, before and after suppression. Our cases are not the paper's; compare
+# the pattern.
 
 
 # %%
@@ -184,19 +179,20 @@ for name, which, labels in (
     columns[f"paper: {name}"] = pd.Series(
         change(printed["before"], printed["after"]), printed.index
     )
-pd.DataFrame(columns).fillna(paper.NOTHING).rename_axis("case").reset_index()
+table = pd.DataFrame(columns).fillna(paper.NOTHING).rename_axis("case").reset_index()
+table if len(eight) else None
 
 # %% [markdown]
 # ### Why are the smallest probabilities of the paper equal?
 #
 # In each of the paper's rows *after* suppression {paper}`t3.emotion.fewest_equal_after` to
-# {paper}`t3.emotion.most_equal_after` of the smallest probabilities are exactly equal, and in no
-# row *before*. A softmax does not do that to logits that differ. It would if the logits had gone
-# through a ReLU: all negative ones become zero, and share one probability. The framework of the
-# published code gives dense layers a ReLU by default, so that a last layer rebuilt for
-# the second pass would have one by oversight. The table tests that reading: the number of entries
-# of a row that equal its smallest, from fewest to most over the cases, as our network gives them
-# and with a ReLU on its logits.
+# {paper}`t3.emotion.most_equal_after` of the smallest probabilities are exactly equal, and in no row
+# *before*. A softmax does not do that to logits that differ. It would if the logits had gone through
+# a ReLU: all negative ones become zero, and share one probability. The framework of the published
+# code gives dense layers a ReLU by default. A last layer rebuilt for the second pass would then have
+# one by oversight. The table tests this reading. It counts the entries of a row that equal its
+# smallest, as our network gives them and with a ReLU on its logits, from the fewest to the most over
+# the cases.
 
 
 # %%
@@ -234,24 +230,24 @@ record_numbers(found | cases.keyed("t3", run, equal))
 pd.DataFrame(rows).T.rename_axis("probabilities")
 
 # %% [markdown]
-# Where the column with the ReLU has several equal entries and the one without has only the smallest
-# itself, the reading is possible: it gives what the paper prints. That does not prove it. The
-# answer itself, the largest logit, is the same with and without a ReLU as long as one logit is
-# positive, so the paper's eight corrections do not depend on it.
+# A ReLU that makes several entries equal, where there is only one smallest without it, gives what the
+# paper prints. The reading is then possible, and not proven. The answer itself is the largest logit.
+# It is the same with and without a ReLU as long as one logit is positive, so the paper's corrections
+# do not depend on it.
 #
 # ## All errors, and the controls
 #
-# Eight chosen cases say little about the others. So we suppress the unique pixels of every error
-# that has a look-alike, and beside them other sets. These have *as many pixels as the unique ones*:
+# A few chosen cases say little about the others. So we suppress the unique cells of every error that
+# has a look-alike, and compare other sets *of the same size*:
 #
 # - the largest *excess* of the error's activation over the look-alike's, without any backtracking;
-# - the *largest activations*, and *random* active pixels;
-# - *any of the error's backtracked* pixels, at random;
-# - pixels that are *unique beside another class*: found in the error, but not in the right image of
+# - the *largest activations*, and *random* active cells;
+# - *any of the error's backtracked* cells, at random;
+# - cells that are *unique beside another class*: found in the error, but not in the right image of
 #   a third class, at the same angle, that is nearest to it;
-# - the most *contrastive* ones, by activation times the gradient of the wrong logit minus the true
-#   one. That is exactly what a pixel adds to this difference as long as no ReLU of the head
-#   switches; it needs to know the true class.
+# - the most *contrastive* cells, by activation times the gradient of the wrong logit minus the true
+#   one. That is exactly what a cell adds to this difference as long as no ReLU of the head switches.
+#   It needs to know the true class.
 #
 # An error is *repaired* if the answer becomes its true class. The last set is the smallest one found
 # that does so (`repair`); {doc}`09_repairs` is about those.
@@ -263,12 +259,11 @@ repaired = {rule: cases.summarise(table) for rule, table in suppressed.items()}
 few = {rule: cases.summarise(t[t["pair"].isin(place)]) for rule, t in suppressed.items()}
 answers = rescore(pairs.wrong, cases.pixel_sets(pairs, RULES["literal"]).wrong).argmax(1)
 Markdown(
-    "Without *all* backtracked pixels of the printed rule, nothing is left but the biases: the"
-    f" answers to {len(pairs)} errors are {len(answers.unique())} in number,"
-    f" {', '.join(run.classes[label] for label in answers.unique())}. That is not counted."
-)
+    "We leave out one set. Without *all* the cells that the printed rule finds, the network answers"
+    f" {either([run.classes[label] for label in answers.unique()])} to all {len(pairs)} errors."
+) if len(pairs) else None
 
-# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when pixels of the last maps are set to zero. Bars are Wilson's 95 % intervals over the errors; those of sets that are drawn at random (gray), whose share is a mean over the draws, are rather too wide than too narrow."}, "image": {"alt": "Two panels of points with error bars, one for each rule, for ten choices of pixels"}}
+# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when cells of the last maps are set to zero. Bars are Wilson's 95 % intervals over the errors. Sets in gray are drawn at random: their share is a mean over the draws, and their bars are rather too wide than too narrow."}, "image": {"alt": "Two panels of points, one for each rule. The repair sets lie at the right end, then contrastive cells; excess and unique cells lie in the middle, random and common ones at the left"}}
 cases.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]
@@ -282,24 +277,24 @@ for rule in RULES:
         columns[column] = {
             cases.SETS[name]: f"{cases.count(tables[rule], name):.4g}" for name in names
         }
-pd.DataFrame(columns).rename_axis("at zero")
+pd.DataFrame(columns).rename_axis("at zero") if len(pairs) else None
 
 # %% [markdown]
 # ### Other values than zero
 #
-# The same pixels (cutoff) take the mean of their map, or what another right image has in the same
+# The same cells (cutoff) take the mean of their map, or what another right image has in the same
 # place, drawn at random, or what the look-alike has there (*patching*). The share of errors that
 # become right, with its standard error:
 
 # %%
-cases.fills_table(suppressed["cutoff"], "repaired", names)
+cases.fills_table(suppressed["cutoff"], "repaired", names) if len(pairs) else None
 
 # %% [markdown]
 # ### Is it the opposite of identity?
 #
-# The paper's contrast: common pixels decide who it is, unique ones which emotion. If so, unique
-# pixels repair more than common ones *by a wider margin* for emotion than for identity, whatever
-# the value that replaces theirs.
+# The paper's contrast: common cells decide who it is, unique ones which emotion. If so, unique cells
+# repair more than common ones *by a wider margin* for emotion than for identity, whatever the value
+# that replaces theirs.
 
 # %%
 tables = {run.task: suppressed["cutoff"]}
@@ -324,38 +319,36 @@ pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values")
 # %% [markdown]
 # ### Answers that change, and right images that are harmed
 #
-# Not every changed answer is a repair: the first column counts all changes. The second counts
-# *harm*: the same pixels, by position, set to zero in the look-alike, which was right. Under the
-# literal rule, where it keeps (nearly) all that is active, the unique pixels are not active in
-# the look-alike at all, so that harm by them is next to impossible by construction. The last
-# column is the fairer question: what if a *right* image is treated as if it were the error, and
-# the pixels unique to *it* are taken away? All are shares of answers under the cutoff, with
-# standard errors.
+# Not every changed answer is a repair: the first column counts all changes. The next three count
+# *harm*: the same cells, by position, take other values in the look-alike, which was right. The last
+# column asks the fairer question. What if a *right* image is treated as if it were the error, and the
+# cells unique to *it* are set to zero? All are shares of answers under the cutoff, with standard
+# errors.
 
 # %%
 turned = cases.suppression_table(pairs.reversed(), RULES["cutoff"], names[:-1], seed=seed)
 outcomes = {
     "answer changes": (suppressed["cutoff"], "changed", "zero"),
-    "look-alike harmed": (suppressed["cutoff"], "harmed", "zero"),
+    "harmed at zero": (suppressed["cutoff"], "harmed", "zero"),
     "harmed at the channel's mean": (suppressed["cutoff"], "harmed", "mean"),
     "harmed at another image's values": (suppressed["cutoff"], "harmed", "resampled"),
     "right image changes": (turned, "changed", "zero"),
 }
-pd.DataFrame(
-    {
-        title: cases.fills_table(table, outcome, names[:-1] if table is turned else names)[
-            cases.FILLS[fill]
-        ]
-        for title, (table, outcome, fill) in outcomes.items()
-    }
-)
+columns = {
+    title: cases.fills_table(table, outcome, names[:-1] if table is turned else names)[
+        cases.FILLS[fill]
+    ]
+    for title, (table, outcome, fill) in outcomes.items()
+}
+table = pd.DataFrame(columns).reindex([cases.SETS[name] for name in names]).fillna(paper.NOTHING)
+table if len(pairs) else None
 
 # %% [markdown]
 # ## Try it
 #
-# Here is the first of these errors, and the cells of its last maps. Switch off those in the error
-# alone, as many at random, or any that you like. The network itself answers, in this page or in the
-# kernel of this notebook.
+# Here is the first of these errors, and the cells of its last maps. Switch off those that are in the
+# error alone, the same number at random, or any that you like. The network itself answers, in this
+# page or in the kernel of this notebook.
 
 # %%
 repair_bench(run, eight.cases[0].row if len(eight) else None)
@@ -398,12 +391,12 @@ intervals = {
     f"s4.{run.task}.repaired_unique": cases.count_interval(few["cutoff"], "unique"),
 }
 rows = [("", key, found[key], interval) for key, interval in intervals.items()]
-paper.compare(rows, networks_of(study))
+paper.compare(rows, networks_of(study)).drop(columns="place in the paper")
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# Each claim is judged over networks by a rule that was written before they were trained:
+# We judge each claim over networks by a rule that was written before they were trained:
 
 # %%
 conclude(
@@ -413,12 +406,12 @@ conclude(
 )
 
 # %% [markdown]
-# - That unique pixels repair more errors than random ones, where they do, says that the
-#   difference between an image and a right one like it holds information on the error. It does
-#   not say that backtracking found the cause: the look-alike brings in the knowledge of the true
-#   class, which nobody has where a network is used, and the plain excess over it uses the same.
-# - The same holds for contrastive contributions, which know the true class as well. They are
-#   a yardstick of what as many pixels can do, and no remedy.
-# - Zero, where it takes the place of a large activation, changes a map more than most other values
-#   would. A set that repairs at zero and not at the look-alike's values removes what misled the
-#   network; it does not restore what the right image has.
+# - If unique cells repair more errors than random ones, the difference between an image and a right
+#   one like it tells something about the error. That is no merit of backtracking: the look-alike was
+#   chosen by the true class, which nobody knows of a new image. The plain excess uses the same
+#   knowledge.
+# - Contrastive contributions know the true class, too. They show what so few cells can do at best,
+#   and are no remedy.
+# - Zero in place of a large activation changes a map more than most other values would. A set that
+#   repairs at zero and not at the look-alike's values removes what misled the network. It does not
+#   restore what the right image has.

@@ -26,7 +26,7 @@ networks = "auto"
 # %%
 import pandas as pd
 import torch
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
@@ -60,11 +60,11 @@ def told(task, part, found):
     common = (pixel_sets(part, RULES["cutoff"]).common & found.pixels).sum() / found.size.sum()
     every = f"All {len(found)}" if len(size) == len(found) else f"{len(size)} of {len(found)}"
     return (
-        f"{every} {paper.TASK_NAMES[task]} errors become right once a few cells are set to zero, on"
-        f" average {size.double().mean():.1f} of {active.double().mean():.0f} active ones. For"
-        f" {int((size == 1).sum())} errors one cell is enough. Of these cells {common:.0%} are common to"
-        f" the error and its look-alike. The paper's unique cells, {unique['pixels']:.0f} on average,"
-        f" repair {int(unique['repaired'])} errors."
+        f"{every} {paper.TASK_NAMES[task]} errors become right once a few cells are set to zero,"
+        f" on average {size.double().mean():.1f} of {active.double().mean():.0f} active ones. For"
+        f" {int((size == 1).sum())} errors one cell is enough. Of these cells {common:.0%} are"
+        " common to the error and its look-alike. The paper's unique cells,"
+        f" {unique['pixels']:.0f} on average, repair {int(unique['repaired'])} errors."
     )
 
 
@@ -117,24 +117,28 @@ curves = {task: findings.curve_table(part, found, seed) for task, (part, found) 
 findings.curves_figure(curves, points) if repairs else None
 
 # %% [markdown]
-# The same in numbers, for some numbers of cells and for the paper's sets:
+# The same in numbers, for some numbers of cells, and for the paper's sets at their mean size:
 
 
 # %%
-def share(row):
-    return f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+def tabled(rows, *names):
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(names) if rows else None
 
 
 rows, sets = {}, {}
 for task, table in curves.items():
-    for row in table[table["pixels"].isin((1, 4, 32))].to_dict("records"):
-        named = rows.setdefault((paper.TASK_NAMES[task], row["chosen"]), {})
-        named[in_words(row["pixels"])] = share(row)
-    for row in points[task].to_dict("records"):
-        found = {"mean cells": f"{row['pixels']:.1f}", "errors repaired": share(row)}
-        sets[paper.TASK_NAMES[task], row["chosen"]] = found
-for each in filter(None, (rows, sets)):
-    display(pd.DataFrame.from_dict(each, orient="index").rename_axis(["task", "chosen"]))
+    some = pd.concat([table[table["pixels"].isin((1, 4, 32))], points[task]])
+    for row in some.to_dict("records"):
+        place, size = (paper.TASK_NAMES[task], row["chosen"]), row["pixels"]
+        share = f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+        if row["chosen"] in findings.LINES:
+            rows.setdefault(place, {})[in_words(int(size))] = share
+        else:
+            sets[place] = {"mean cells": f"{size:.1f}", "errors repaired": share}
+tabled(rows, "task", "chosen")
+
+# %%
+tabled(sets, "task", "chosen")
 
 # %% [markdown]
 # ## The smallest sets
@@ -142,52 +146,33 @@ for each in filter(None, (rows, sets)):
 # `repair` is greedy. Among the cells with the largest contrastive contributions it suppresses the
 # one that brings the true class nearest, and classifies the image again, until the answer is right.
 # Then it gives back cells, one, two and more at a time, wherever the answer stays right. A set is
-# *certainly minimal* if all of its parts were tried and none repairs.
+# *certainly minimal* if all of its parts were tried and none repairs. How far is this from the best
+# sets? The last column counts the errors that a smaller set repairs, of *all* sets of the most
+# contrastive cells.
 
 
 # %%
 def sizes(found):
     """Return how many are repaired, and the mean and the median size of their sets."""
     cells = pd.Series(found.size[found.repaired].double().numpy())
-    repaired = f"{len(cells)} of {len(found)}"
-    median = paper.show(cells.median(), "")
+    repaired, median = f"{len(cells)} of {len(found)}", paper.show(cells.median(), "")
     return {"repaired": repaired, "mean cells": mean_with_interval(cells), "median": median}
 
 
-rows = {}
-for task, (part, found) in repairs.items():
-    active = (part.wrong.maps > 0).flatten(1).sum(1)
-    rows[paper.TASK_NAMES[task]] = {
-        **sizes(found),
-        "most": max(found.size[found.repaired].tolist(), default=paper.NOTHING),
-        "of active cells": paper.show(float((found.size / active).double().mean()), "percent"),
-        "certainly minimal": int(found.minimal.sum()),
-    }
-pd.DataFrame.from_dict(rows, orient="index").rename_axis("task") if rows else None
-
-# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of cells in the smallest repair set that was found for each error."}, "image": {"alt": "One bar chart a task: how many errors have a repair set of each size."}}
-findings.sizes_figure(repairs) if repairs else None
-
-# %% [markdown]
-# How far is the greedy search from the best one? We take the most contrastive cells of each error,
-# as many as the table's title says, and try *all* of their sets. A set of ours may still be smaller,
-# since it may use other cells.
-
-# %%
 candidates, rows = 10, {}
 for task, (part, found) in repairs.items():
     shares = contributions(part.wrong, None, against=part.labels)
-    smallest = smallest_repair(part.wrong, part.labels, top_pixels(shares, candidates))
-    gap = (found.size - smallest)[(smallest > 0) & found.repaired]
+    best = smallest_repair(part.wrong, part.labels, top_pixels(shares, candidates))
     rows[paper.TASK_NAMES[task]] = {
-        "repaired by a set of these": f"{int((smallest > 0).sum())} of {len(found)}",
-        "ours as small": int((gap == 0).sum()),
-        "ours smaller": int((gap < 0).sum()),
-        "ours larger": int((gap > 0).sum()),
-        "largest gap": max(gap.tolist(), default=0),
+        **sizes(found),
+        "most": max(found.size[found.repaired].tolist(), default=paper.NOTHING),
+        "certainly minimal": int(found.minimal.sum()),
+        f"smaller set of {candidates} cells": int(((best > 0) & (best < found.size)).sum()),
     }
-table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(f"of {candidates} cells")
-table if rows else None
+tabled(rows, "task")
+
+# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of cells in the smallest repair set that was found for each error."}, "image": {"alt": "One bar chart a task: how many errors have a repair set of each size."}}
+findings.sizes_figure(repairs) if repairs else None
 
 # %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task with the smallest repair sets. First row: the misclassified image. Second: what the cells of its repair set show in the image (tracked features, from white to the largest value of each). Third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a dark trace of a few of its features, and a similar face."}}
 figures = [findings.examples_figure(runs[task], *found) for task, found in repairs.items()]
@@ -219,8 +204,7 @@ for task, (part, found) in repairs.items():
         for name, found in searches.items():
             reached, *others = sizes(found).items()
             rows[paper.TASK_NAMES[task], name] = {"reached": reached[1], **dict(others)}
-table = pd.DataFrame.from_dict(rows, orient="index")
-table.rename_axis(["task", "from and to"]) if rows else None
+tabled(rows, "task", "from and to")
 
 # %% [markdown]
 # ## Common or unique?
@@ -243,7 +227,7 @@ for task, (part, found) in repairs.items():
             f" ({(cells & active).sum() / active.sum():.2%})"
             for name, cells in parts.items()
         }
-pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "rule"]) if rows else None
+tabled(rows, "task", "rule")
 
 # %% [markdown]
 # Does the right image need the same cells? We set them to zero, by position, in the look-alike:
@@ -253,14 +237,12 @@ harmed = {
     task: int((rescore(part.right, found.pixels).argmax(1) != part.right.predicted).sum())
     for task, (part, found) in repairs.items()
 }
-rows = {}
-for task, count in harmed.items():
-    interval = proportion_interval(count, len(pairs[task]))
-    rows[paper.TASK_NAMES[task]] = {
-        "look-alikes whose answer changes": f"{count} of {len(pairs[task])}",
-        "95 % interval": paper.show_interval(interval, "percent"),
-    }
-pd.DataFrame.from_dict(rows, orient="index").rename_axis("task") if rows else None
+said = [
+    f"{count} of {len(pairs[task])} for {paper.TASK_NAMES[task]} (95 % interval"
+    f" {paper.show_interval(proportion_interval(count, len(pairs[task])), 'percent')})"
+    for task, count in harmed.items()
+]
+Markdown(f"Look-alikes whose answer changes: {' and '.join(said)}.") if said else None
 
 # %%
 for task, (_, found) in repairs.items():
@@ -282,8 +264,8 @@ for task, (_, found) in repairs.items():
 #
 # - A set that is larger than the repair set holds cells that the error does not depend on. That the
 #   paper's sets repair some errors says little about the rule that chose them.
-# - A common cell that repairs is active in both images, only stronger in one. A cell that both
-#   images have is not harmless.
+# - A common cell that repairs is active in both images. It makes one of them wrong by its value,
+#   and not by being there.
 # - A small repair set shows that the image lies near a border between two classes. It does not show
 #   a cause in the world: the network has never seen maps with cells set to zero.
 # - Sets are the smallest *found*. A part of a set may suffice if the set is not certainly minimal,
@@ -291,10 +273,9 @@ for task, (_, found) in repairs.items():
 #
 # ## Exercises
 #
-# 1. How much is enough? Multiply the cells of the repair sets by a number from zero to one, and count
-#    the errors that are still repaired.
+# 1. How much is enough? Multiply the cells of the repair sets by a number from zero to one, and
+#    count the errors that are still repaired.
 # 2. Is it always the same cell? Count the repair sets that each cell is in.
-# 3. Are sure errors harder to undo? Correlate the margin of the wrong answer with the size of the set.
 
 # %%
 kept = {}
@@ -313,11 +294,3 @@ for task, (_, found) in repairs.items():
     for count, (m, y, x) in zip(counts.tolist(), where, strict=True):
         often[paper.TASK_NAMES[task], f"map {m}, row {y}, column {x}"] = f"{count} of {len(found)}"
 pd.Series(often, name="repair sets").rename_axis(["task", "cell"]).to_frame() if often else None
-
-# %%
-ranks = {}
-for task, (part, found) in repairs.items():
-    margin = part.wrong.logits.amax(1) - part.wrong.logits.gather(1, part.labels[:, None])[:, 0]
-    both = pd.DataFrame({"margin": margin, "size": found.size})[found.repaired.numpy()]
-    ranks[paper.TASK_NAMES[task]] = f"{both.corr(method='spearman').iloc[0, 1]:.2f}"
-pd.Series(ranks, name="rank correlation", dtype=str).to_frame() if ranks else None

@@ -14,12 +14,9 @@
 # # What the deconvnet's choices do
 #
 # A deconvnet is a recipe with choices that papers seldom spell out. Which of them make the picture?
-# This chapter projects the same maps with each:
-#
-# - the *switches* say where a value goes when max-pooling is undone;
-# - the *ReLU* may be applied on the way back;
-# - the *biases* are added by the paper's published code, but not by {cite:t}`zeiler2014`;
-# - *ties* are several equal maxima, and one or all of them get the value.
+# The *switches* say where a value goes when max-pooling is undone. The *ReLU* may be applied on the
+# way back. The *biases* are added by the paper's published code, but not by {cite:t}`zeiler2014`.
+# Of equal maxima, *ties*, one gets the value or all do.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -38,7 +35,6 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.verdicts import endings, mean_with_interval
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.network import Pooling
 from tinyvgg.trace import outputs, record
 from tinyvgg.training.experiments import open_study
 
@@ -47,7 +43,6 @@ run = study.run(study.tasks[0])
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
 
-# %%
 default = style.strength(deconvolve(trace))
 alone = {
     "without recorded switches": {"switches": "none"},
@@ -56,17 +51,15 @@ alone = {
     "with biases": {"bias": True},
     "with the value on all tied maxima": {"ties": "all"},
 }
-alike = {
-    name: chapter.correlations(style.strength(deconvolve(trace, **options)), default).nanmean()
-    for name, options in alone.items()
-}
-(least, kept), *others = sorted(alike.items(), key=lambda item: item[1])
+inks = {name: style.strength(deconvolve(trace, **options)) for name, options in alone.items()}
+alike = [(chapter.correlations(ink, default).nanmean(), name) for name, ink in inks.items()]
+(kept, least), *others = sorted(alike)
 faces_alike = chapter.correlations(default, default.roll(1, 0)).nanmean()
 Markdown(
-    f"> **What came out.** A projection changes most {least}: its ink then correlates by {kept:.2f}"
-    " with the default's. Other choices, changed alone, leave more of it:"
-    f" {', '.join(f'{value:.2f} {name}' for name, value in others)}. The projections of two different"
-    f" faces correlate by {faces_alike:.2f}."
+    f"> **What came out.** A projection changes most {least}: its ink then correlates by"
+    f" {kept:.2f} with the default's. Other choices, changed alone, leave more of it:"
+    f" {', '.join(f'{value:.2f} {name}' for value, name in others)}. The projections of two"
+    f" different faces correlate by {faces_alike:.2f}."
 )
 
 # %%
@@ -95,9 +88,10 @@ chapter.projections_below(
 )
 
 # %% [markdown]
-# The *ink* of a projection is its mean absolute value over the colours. The table correlates it with
-# the ink of the default, with the edges of the image, which need no network, and with the projection
-# of another face. It has means over a sample of test images, with 95 % bootstrap intervals.
+# The *ink* of a projection is its mean absolute value over the colours. The table correlates it
+# with the ink of the default, with the edges of the image, which need no network, and with the
+# projection of another face. It has means over a sample of test images, with 95 % bootstrap
+# intervals.
 
 
 # %%
@@ -143,16 +137,15 @@ chapter.projections_below(
 likeness({name: options for name, options in others.items() if options})
 
 # %%
-pools = [layer.name for layer in trace.network.body if isinstance(layer, Pooling)]
 zeros = [f"{(maps == 0).double().mean().item():.1%}" for maps in trace.pooled]
-pd.DataFrame({"windows of zeros": zeros}, index=pd.Index(pools, name="max-pool"))
+Markdown(f"Windows of zeros, from the first max-pool to the last: {', '.join(zeros)}.")
 
 # %% [markdown]
 # ## From any layer, map or cell
 #
-# A max-pool is named by its number, any layer before the head by the name that it has in the
-# model. `unit` picks one map, or one cell of it. (A cell is an element of a map, what the paper calls
-# a pixel.)
+# A max-pool is named by its number, any layer before the head by the name that it has in the model.
+# `unit` picks one map, or one cell of it. (A cell is an element of a map, what the paper calls a
+# pixel.)
 
 # %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One test face, projected back from the layers beside each max-pool, by their names: all maps, the map with the largest sum, and the largest cell of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row of projections for each layer. Those of all maps show the whole face in the first layers and a few of its edges in the last ones; those of single cells show a spot, the larger the deeper the layer."}}
 face = trace[0]
@@ -172,8 +165,8 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - Only rows with the recorded switches have fine lines. The switches bring them: they remember where
-#   in the image the maxima were, whatever the maps say.
+# - Only rows with the recorded switches have fine lines. The switches bring them: they remember
+#   where in the image the maxima were, whatever the maps say.
 # - A projection that correlates with the edges of the image shows these edges. That does not mean
 #   that the network uses them.
 # - Tied maxima matter where windows are zero throughout. Two libraries that differ in nothing else

@@ -13,17 +13,18 @@
 # %% [markdown]
 # # Explain your own model
 #
-# A colleague hands you a network and a folder of images that it gets wrong. Why does it? The methods
-# of this book work on any chain of convolutions, ReLUs, batch norms and max-pools, then a flatten and
-# dense layers. Here they explain a network of this book as if it were a stranger's, then they read
-# torchvision's VGG-16. For your own, replace the cell that makes `net`, `images` and `true`:
+# A colleague hands you a network and a folder of images that it gets wrong. Why does it? The
+# methods of this book work on any chain of convolutions, ReLUs, batch norms and max-pools, then a
+# flatten and dense layers. Here they explain a network of this book as if it were a stranger's,
+# then they read torchvision's VGG-16. For your own, replace the cell that makes `net`, `images` and
+# `true`:
 #
 # ```python
 # net = models.vgg16(weights=models.VGG16_Weights.DEFAULT)  # or your own
 # net.load_state_dict(torch.load("mine.pt"))
 # ```
 #
-# The core of the package needs nothing but PyTorch and NumPy: `pip install .` in a checkout.
+# The core of the package needs PyTorch and NumPy alone: `pip install .` in a checkout.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -60,8 +61,8 @@ without = tinyvgg.rescore(trace, repaired.pixels)
 right = int((without.argmax(1) == true).sum())
 Markdown(
     f"> **What came out.** The network gets these {len(trace)} images wrong. It gets"
-    f" {'all' if right == len(trace) else right} of them right once a few cells of its last maps are"
-    f" set to zero, on average {repaired.size.double().mean():.1f} of"
+    f" {'all' if right == len(trace) else right} of them right once a few cells of its last maps"
+    f" are set to zero, on average {repaired.size.double().mean():.1f} of"
     f" {(trace.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones."
 ) if len(run.errors) else None
 
@@ -70,8 +71,8 @@ Markdown(
 #
 # `record` reads the model and runs it once, as in eval mode. Nothing of the model changes: it gets
 # no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size, dtype
-# and device, scaled as in training. The elements of the last maps are called *cells* here. The paper
-# calls them pixels, and so does the code.
+# and device, scaled as in training. The elements of the last maps are called *cells* here. The
+# paper calls them pixels, and so does the code.
 
 # %% tags=["open"]
 pd.DataFrame(
@@ -126,9 +127,9 @@ image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, run.fa
 # ## What would it take?
 #
 # `repair` looks for the fewest cells without which the answer is the true class. `rescore` lets the
-# dense layers answer again, with these cells set to zero. Does it take *these* cells? The second row
-# has as many others, at random. Does it take zero? In the third row the cells get the values of a
-# look-alike, the nearest right image of the true class.
+# dense layers answer again, with these cells set to zero. Does it take *these* cells? The second
+# row has as many others, at random. Does it take zero? In the third row the cells get the values of
+# a look-alike, the nearest right image of the true class.
 
 # %% tags=["open"]
 torch.manual_seed(seed)
@@ -159,9 +160,9 @@ pd.DataFrame({"right answers": right}).rename_axis(f"of {len(trace)} images")
 # ## Another architecture
 #
 # torchvision's VGG-16 is read here with initial weights, since the trained ones would have to be
-# downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by NASA, public
-# domain). VGG has an average pool between the last maps and the dense layers. It changes nothing at
-# this image size; where it does, it is taken into account.
+# downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by NASA,
+# public domain). VGG has an average pool between the last maps and the dense layers. It changes
+# nothing at this image size; where it does, it is taken into account.
 
 # %% tags=["open"]
 torch.manual_seed(seed)
@@ -235,7 +236,6 @@ leaky = [body[0], nn.LeakyReLU(), body[2]]
 head = [nn.Flatten(), nn.Linear(4 * 111 * 111, 2)]
 refused = {
     "ResNet-18, whose paths split": said(models.resnet18()),
-    "MobileNet V2": said(models.mobilenet_v2()),
     "a leaky ReLU": said(nn.Sequential(*leaky, *head)),
     "no dense layer": said(nn.Sequential(*body)),
     "images of another size": said(LeNet()),

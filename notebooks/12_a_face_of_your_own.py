@@ -13,9 +13,9 @@
 # %% [markdown]
 # # A face of your own
 #
-# A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light? Photographs
-# cannot tell, since no two of them differ in one thing alone: someone who is asked for another smile
-# also moves the head, and every exposure has noise of its own.
+# A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light?
+# Photographs cannot tell, since no two of them differ in one thing alone: someone who is asked for
+# another smile also moves the head, and every exposure has noise of its own.
 #
 # A synthetic face can be had again. Each image of the synthetic set has a description of all that
 # *causes* it: the weights of the facial actions, where the eyes look, the lamps, the camera, whose
@@ -38,19 +38,8 @@ from matplotlib.patches import Patch
 
 import synthfaces
 from synthfaces import FacePart
-from tinyvgg.chapters import style
+from tinyvgg.chapters import own_face, style
 from tinyvgg.chapters.bench import fits
-from tinyvgg.chapters.own_face import (
-    PART_COLOURS,
-    FaceStudio,
-    album,
-    compare,
-    difference_picture,
-    part_name,
-    parts_picture,
-    see,
-    static_faces,
-)
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -69,19 +58,18 @@ causes = {
     "skin": {"skin": 9},
     "hair": {"hair": 9},
 }
-size = album(study.profile).size
-original = see(shot, size)
+size = own_face.album(study.profile).size
+original = own_face.see(shot, size)
 shots = {name: synthfaces.intervene(shot, **cause) for name, cause in causes.items()}
-changed = {name: see(other, size) for name, other in shots.items()}
-changes = {name: compare(original, seen) for name, seen in changed.items()}
+changed = {name: own_face.see(other, size) for name, other in shots.items()}
+changes = {name: own_face.compare(original, seen) for name, seen in changed.items()}
 
-# %%
 asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
 reach = sorted((1 - change.equal, name) for name, change in changes.items())
 (least, local), (most, wide) = reach[0], reach[-1]
 said = (
-    f"> **What came out.** A neutral face was rendered again, with {len(changes)} causes changed one at"
-    f" a time. They change {least:.0%} ({local}) to {most:.0%} ({wide}) of its pixels."
+    f"> **What came out.** A neutral face was rendered again, with {len(changes)} causes changed"
+    f" one at a time. They change {least:.0%} ({local}) to {most:.0%} ({wide}) of its pixels."
 )
 if asked:
     run = study.run(asked)
@@ -106,13 +94,13 @@ Markdown(said)
 # The part is known from the geometry, not guessed from the image.
 
 # %%
-static_faces(album(study.profile), "one-cause", asked)
+own_face.static_faces(own_face.album(study.profile), "one-cause", asked)
 
 # %% [markdown]
 # Some effects reach further than one would think. A smile changes some of the forehead, where
 # nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
-# levels. An eye does not see that, but a network might. Other effects are local: the gaze changes the
-# eyes and the lids.
+# levels. An eye does not see that, but a network might. Other effects are local: the gaze changes
+# the eyes and the lids.
 #
 # ## The same in code
 #
@@ -135,13 +123,17 @@ def interventions_figure():
     for axis in axes.flat:
         style.clear(axis)
     style.show_image(axes[0, 0], original.image, "original")
-    style.show_image(axes[1, 0], parts_picture(original.image, original.parts), "its parts")
+    style.show_image(
+        axes[1, 0], own_face.parts_picture(original.image, original.parts), "its parts"
+    )
     pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, changed.items(), strict=False)
     for above, below, (cause, seen) in pairs:
         style.show_image(above, seen.image, cause)
-        style.show_image(below, difference_picture(changes[cause].levels))
+        style.show_image(below, own_face.difference_picture(changes[cause].levels))
     parts = [part for part in FacePart if part != FacePart.BACKGROUND]
-    handles = [Patch(color=PART_COLOURS[part], label=part_name(part)) for part in parts]
+    handles = [
+        Patch(color=own_face.PART_COLOURS[part], label=own_face.part_name(part)) for part in parts
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
     return figure
 
@@ -153,38 +145,23 @@ interventions_figure()
 # original:
 
 # %%
-rows = {"all": list(FacePart), **{part_name(part): [part] for part in FacePart}}
-
-
-def table(cell) -> pd.DataFrame:
-    """Return a table: a row for the whole image and each part, a column for each cause."""
-    columns = {
-        name: [
-            cell(change, parts) if change.pixels[parts].any() else "—" for parts in rows.values()
-        ]
-        for name, change in changes.items()
-    }
-    return pd.DataFrame(columns, index=list(rows))
+rows = {"all": list(FacePart), **{own_face.part_name(part): [part] for part in FacePart}}
 
 
 def equal(change, parts) -> str:
     """Print 100 only where all pixels are equal, and 0 only where none is."""
-    percent = 100 * (1 - change.changed[parts].sum() / change.pixels[parts].sum())
+    percent = 100 * (1 - change.changed[parts].sum() / max(1, change.pixels[parts].sum()))
     return ">99" if 99 < percent < 100 else "<1" if 0 < percent < 1 else f"{percent:.0f}"
 
 
-table(equal)
+columns = {
+    name: [equal(change, parts) for parts in rows.values()] for name, change in changes.items()
+}
+pd.DataFrame(columns, index=list(rows))
 
 # %% [markdown]
-# The largest difference of a pixel, in levels of 255. Parts that move change by many levels, and parts
-# on which only a shadow falls by a few:
-
-# %%
-table(lambda change, parts: str(change.most[parts].max()))
-
-# %% [markdown]
-# Lamps, skin and camera change nearly every pixel of the head. An action leaves alone what it neither
-# moves nor shades.
+# Lamps, skin and camera change nearly every pixel of the head. An action leaves alone what it
+# neither moves nor shades.
 #
 # ## All causes together
 #
@@ -193,7 +170,7 @@ table(lambda change, parts: str(change.most[parts].max()))
 # JupyterLab. The second picture is the difference from the shot that it began with.
 
 # %% tags=["remove-output"]
-studio = FaceStudio(shot)
+studio = own_face.FaceStudio(shot)
 studio
 
 # %% [markdown]
@@ -202,7 +179,6 @@ studio
 # ```python
 # image = studio.image                                         # what is shown
 # large = synthfaces.render_face(studio.spec, size=512)
-# truth = synthfaces.ground_truth(studio.spec, size=512)        # parts, landmarks, camera
 # other = synthfaces.intervene(studio.spec, skin=9)             # as somebody else
 # studio.show(synthfaces.face_spec(40, "surprised", angle=45))  # begin from another shot
 # ```
@@ -213,5 +189,5 @@ studio
 #   nothing else differs. No features of one image allow such a strong statement.
 # - It holds for synthetic faces. What an action does to a real face also depends on muscles, fat
 #   and habit, which this anatomy knows only roughly, and real causes do not come alone.
-# - Images are equal to the byte on one machine. Another one may round otherwise, and then differs by
-#   single levels, in both images alike.
+# - Images are equal to the byte on one machine. Another one may round otherwise, and then differs
+#   by single levels, in both images alike.

@@ -14,8 +14,9 @@
 # # Claims that take other networks
 #
 # Four statements of the paper come without a number, a picture or a setting. Adam and Adagrad bring
-# nothing. VGG-16 and VGG-19 cannot be trained. Average pools and inception modules give no appealing
-# deconvolutions. Augmenting the images where features mislead might help. Do these statements hold?
+# nothing. VGG-16 and VGG-19 cannot be trained. Average pools and inception modules give no
+# appealing deconvolutions. Augmenting the images where features mislead might help. Do these
+# statements hold?
 #
 # Each takes networks that the other chapters do not have. `tinyvgg trial` trains them in hours, and
 # keeps a record. This chapter reads the records. It judges the claims by rules that were written
@@ -36,45 +37,40 @@ from matplotlib.ticker import PercentFormatter
 from tinyvgg import paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import mean_interval, networks_of, trial_records
-from tinyvgg.chapters.trials import DEEP_EPOCHS
+from tinyvgg.chapters.trials import CHOOSING, DEEP_EPOCHS
 from tinyvgg.chapters.verdicts import conclude, judge
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.watching import LEFT
 
-CLAIMS = ("P2", "P3", "P4", "W1")
-study = open_study(profile, faces, seed, networks=networks)
-records = trial_records(profile, study.faces.fingerprint)
-records = {claim: records[claim] for claim in CLAIMS if claim in records}
-tables = {claim: pd.DataFrame(record["networks"]) for claim, record in records.items()}
-
-
-# %%
 OUTCOMES = {
     "P2": ("Mean errors", "optimiser", "errors", "{:.1f}"),
     "P3": ("Deep networks that learn", "initialisation", "learned", "{:.0%}"),
     "P4": ("Mean correlation of deconvolution and edges", "architecture", "edges", "{:.2f}"),
     "W1": ("Mean errors", "augmentation", "errors", "{:.1f}"),
 }
+study = open_study(profile, faces, seed, networks=networks)
+records = trial_records(profile, study.faces.fingerprint)
+tables = {name: pd.DataFrame(records[name]["networks"]) for name in OUTCOMES if name in records}
+if "P3" in tables:
+    tables["P3"]["learned"] = tables["P3"]["left_plateau"].notna()
 
 
 def told(table, what, by, column, form):
-    """List the means of a column over networks, by task."""
-    if "selection" in table:
-        table = table[table["selection"].isna()]
-    table, found = table.assign(learned=table["left_plateau"].notna()), []
-    for task, part in table.groupby("task", sort=False):
+    """List the means over networks by the setting that they differ in, for each task."""
+    found = []
+    for task, part in table[table["seed"] != CHOOSING].groupby("task", sort=False):
         means = part.groupby(by, sort=False)[column].mean()
         said = ", ".join(f"{form.format(mean)} ({name})" for name, mean in means.items())
         found.append(f"{paper.TASK_NAMES[task]} {said}")
     return f"{what}: {'; '.join(found)}."
 
 
+# %%
 verdicts, lines = judge(networks_of(study)), ["> **What came out.**", ""]
 for claim, table in tables.items():
-    verdict = verdicts[claim].verdict
-    found = told(table, *OUTCOMES[claim])
+    verdict, found = verdicts[claim].verdict, told(table, *OUTCOMES[claim])
     lines.append(f"- {paper.claim(claim).title}: **{verdict}**. {found}")
-if missing := ", ".join(claim for claim in CLAIMS if claim not in records):
+if missing := ", ".join(claim for claim in OUTCOMES if claim not in tables):
     how = f"`tinyvgg trial CLAIM --profile {profile} --faces {study.source}` does it."
     lines.append(f"- Not recorded here: {missing}. {how}")
 Markdown("\n> ".join(lines))
@@ -104,27 +100,20 @@ def spread(table, by, values):
 # ## Other optimisers
 #
 # An optimiser may fail for want of a good learning rate. So each gets three to choose from. Networks
-# that are then thrown away are trained with each. These are their errors on images that are held out
-# of the training part, after the last epoch:
+# that are then thrown away are trained with each. The first table has their errors on images that
+# are held out of the training part, after the last epoch. With the chosen rate each optimiser trains
+# several networks to the end: the second table has means over these, with 95 % intervals.
 
 # %%
 if "P2" in tables:
-    tried = tables["P2"][tables["P2"]["selection"].notna()].copy()
+    trained, chosen = tables["P2"], tables["P2"]["seed"] == CHOOSING
+    tried = trained[chosen].assign(task=trained["task"].map(paper.TASK_NAMES))
     tried["held-out errors"] = [curve(text)[-1] for text in tried["validation_errors"]]
-    tried["task"] = tried["task"].map(paper.TASK_NAMES)
     choice = tried.pivot_table("held-out errors", ["task", "optimiser"], "rate", sort=False)
     best = choice.eq(choice.min(axis=1), axis=0)
     shown = choice.map("{:.1%}".format).where(choice.notna(), "")
-    display(shown.where(~best, shown + " (chosen)"))
-
-# %% [markdown]
-# With the chosen rate each trains several networks to the end. Means over networks, with 95 %
-# intervals:
-
-# %%
-if "P2" in tables:
-    final = tables["P2"][tables["P2"]["selection"].isna()]
-    final = final.rename(columns={"last_epoch": "epochs_needed"})
+    display(shown.where(~best, shown + " (chosen)").rename_axis(columns=None))
+    final = trained[~chosen].rename(columns={"last_epoch": "epochs_needed"})
     display(spread(final, ["optimiser", "rate"], {"errors": "count", "epochs_needed": "count"}))
 
 
@@ -152,9 +141,9 @@ optimiser_curves(final) if "P2" in tables else None
 #
 # VGG-16 and VGG-19 have 13 and 16 convolutions where Tiny VGG has six. A gradient that shrinks a
 # little in each layer is gone at the first. How much it shrinks depends on the initial weights.
-# Glorot's, which the published code has, keep its size in layers without ReLUs. He's keep it in layers
-# with ReLUs. *torch* is what the layers have by default. A network learns if its training loss falls
-# clearly below that of a constant answer.
+# Glorot's, which the published code has, keep its size in layers without ReLUs. He's keep it in
+# layers with ReLUs. *torch* is what the layers have by default. A network learns if its training
+# loss falls clearly below that of a constant answer.
 
 # %%
 if "P3" in tables:
@@ -197,7 +186,8 @@ gradient_norms(deep) if "P3" in tables else None
 #
 # The paper avoids average pooling and inception modules, since deconvolutions through them do not
 # look appealing. An average pool has no switches: its counterpart spreads each value evenly. An
-# inception module sums what comes back through its branches. Whether that appeals is for you to say:
+# inception module sums what comes back through its branches. Whether that appeals is for you to
+# say:
 
 
 # %% mystnb={"figure": {"name": "fig-layers", "caption": "Test images and their deconvolutions from the last maps of three networks for each task: Tiny VGG, the same with average pools, and the same with an inception module in place of its fourth convolution. Gray is zero; each picture has its own scale."}, "image": {"alt": "For each task a row of faces, and below it a row of their projections for each network. Average pools leave broad blurs; the other two leave finer lines."}}
@@ -219,12 +209,12 @@ def projected(record):
     return style.pictures(rows, cell=style.WIDTH / 6, aspect=1.02)
 
 
-projected(records["P4"]) if "P4" in records else None
+projected(records["P4"]) if "P4" in tables else None
 
 # %% [markdown]
 # *Edges* is the correlation of a projection's ink with the edges of the image over the pixels.
-# *Sharpness* is how much the ink changes from pixel to pixel, as a share of the ink. *On face* is the
-# share of the ink on the parts of the face. Means over networks, with 95 % intervals:
+# *Sharpness* is how much the ink changes from pixel to pixel, as a share of the ink. *On face* is
+# the share of the ink on the parts of the face. Means over networks, with 95 % intervals:
 
 # %%
 if "P4" in tables:
@@ -236,16 +226,12 @@ if "P4" in tables:
 # ## Augmentation where features mislead
 #
 # The paper's last idea: find the features that mislead the network, and augment the training images
-# there. The network for emotion is trained on while parts of the images are erased, so that it cannot
-# rely on them. The kinds of augmentation erase
-#
-# - *tracked*: where the features of the strongest wrong class lie;
-# - *contrastive*: where the exact contributions to its margin point;
-# - *parts*: the brows, the eyes and the mouth;
-# - *moved*: the patches of *tracked*, at random places;
-# - *rectangles*: as much, at random places;
-# - *none*: nothing;
-# - *fresh*: nothing, but there are new takes of the images that the network nearly got wrong.
+# there. The network for emotion is trained on while parts of the images are erased, so that it
+# cannot rely on them: where the features of the strongest wrong class lie (*tracked*), where the
+# exact contributions to its margin point (*contrastive*), the brows, the eyes and the mouth
+# (*parts*), the patches of *tracked* at random places (*moved*), or as much in rectangles
+# (*rectangles*). *None* erases nothing. Neither does *fresh*, but it adds new takes of images that
+# were nearly wrong.
 
 # %%
 if "W1" in tables:
@@ -279,7 +265,7 @@ augmentation_plot(tables["W1"]) if "W1" in tables else None
 # ## What may be concluded, and what may not
 
 # %%
-conclude(study, *CLAIMS)
+conclude(study, *OUTCOMES)
 
 # %%
 Markdown(

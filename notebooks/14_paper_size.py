@@ -14,9 +14,9 @@
 # # At the paper's size
 #
 # The other chapters show networks for small images, which anybody can train in minutes. Does what
-# they find hold at the size of the paper, with images of {paper}`d2.both.size` pixels and its recipe
-# to the letter? `tinyvgg trial size` trains both networks on the same faces at that size and runs the
-# same analyses. This chapter reads the record that it keeps.
+# they find hold at the size of the paper, with images of {paper}`d2.both.size` pixels and its
+# recipe to the letter? `tinyvgg trial size` trains both networks on the same faces at that size and
+# runs the same analyses. This chapter reads the record that it keeps.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -52,47 +52,32 @@ for id, verdict in (judge(small) if numbers else {}).items():
             row["as the paper says"] = "yes" if test.agrees(float(value)) else "no"
             tests.append({**row, "small networks": verdict.verdict})
 
-
-def both(*keys, unit="count"):
-    """Print a number of each task."""
-    return " and ".join(paper.show(numbers.get(key), unit) for key in keys)
-
-
 agreed = sum(row["as the paper says"] == "yes" for row in tests)
-Markdown(
-    "> **What came out.** At the paper's size the networks make"
-    f" {both('t2.subject.errors', 't2.emotion.errors')} errors (identity and emotion). Asked about"
-    " another class, Algorithm 1 finds cells that overlap with the first ones by"
-    f" {both('a1.subject.jaccard_literal', 'a1.emotion.jaccard_literal', unit='share')}. An error"
-    " becomes right once, on average,"
-    f" {both('s3.subject.repair_pixels', 's4.emotion.repair_pixels', unit='mean')} cells are set to"
-    f" zero. {agreed} of {len(tests)} central tests come out as the paper says."
-    if numbers
-    else "Not recorded for these faces: `tinyvgg trial size` does it."
-)
-
-# %%
-if numbers:
-    rows = {
-        paper.TASK_NAMES[task]: {
-            "test images": paper.show(numbers[f"t2.{task}.test_size"], "count"),
-            "errors": paper.show(numbers[f"t2.{task}.errors"], "count"),
-            "accuracy": paper.show(numbers[f"t2.{task}.accuracy"], "percent"),
-            "accuracy, paper": paper.quantity(f"t2.{task}.accuracy").text,
-            "epochs": record["last_epoch"][task],
-            "hours of training": f"{record['seconds'][task] / 3600:.1f}",
-            "on": record["device"][task],
-        }
-        for task in record["seconds"]
-    }
-    display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("task"))
+said = [f"{agreed} of {len(tests)} central tests come out as the paper says."]
+for task, claim in (("subject", "s3"), ("emotion", "s4")) if numbers else ():
+    errors, overlap, cells = (
+        paper.show(numbers.get(key), unit)
+        for key, unit in (
+            (f"t2.{task}.errors", "count"),
+            (f"a1.{task}.jaccard_literal", "share"),
+            (f"{claim}.{task}.repair_pixels", "mean"),
+        )
+    )
+    said.append(
+        f"The network for {paper.TASK_NAMES[task]}, trained in {record['last_epoch'][task]} epochs"
+        f" and {record['seconds'][task] / 3600:.1f} hours, makes {errors} errors. Asked about"
+        f" another class, Algorithm 1 finds cells whose overlap with the first ones is {overlap}."
+        f" To undo an error takes {cells} cells on average."
+    )
+missing = "Not recorded for these faces: `tinyvgg trial size` does it."
+Markdown(f"> **What came out.** {' '.join(said)}" if numbers else missing)
 
 # %% [markdown]
 # ## The errors, and their tracked features
 #
 # Errors of both networks, spread evenly over all of them, and below each the features that
-# Algorithm 2 tracks from the cells that backtracking finds (published cutoff). A cell is an element of
-# the last maps, what the paper calls a pixel.
+# Algorithm 2 tracks from the cells that backtracking finds (published cutoff). A cell is an element
+# of the last maps, what the paper calls a pixel.
 
 
 # %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
@@ -209,10 +194,10 @@ if numbers:
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# The claims are judged on many small networks ({doc}`/claims`). What the central tests assert of the
-# average network, apart from those against the paper's own numbers: is it so at this size?
+# The claims are judged on many small networks ({doc}`/claims`). What the central tests assert of
+# the average network, apart from those against the paper's own numbers: is it so at this size?
 
-# %% tags=["hide-output"]
+# %%
 pd.DataFrame(tests) if tests else None
 
 # %% [markdown]

@@ -16,7 +16,7 @@
 # Tracked features are said to be the features that made the network err. Are they? On photographs
 # nobody can know. Here every image can be rendered again with one cause changed: another expression
 # of the upper half of the face, or of the lower half, a part at rest, another gaze, lamp, camera,
-# hair or skin. Where the change of one half flips the answer and the change of the other does not,
+# hair or skin. If the change of one half flips the answer and the change of the other does not,
 # that half was the cause. Which methods of explanation point to it?
 
 # %% tags=["parameters"]
@@ -37,8 +37,8 @@ from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 records = trial_records(profile, study.faces.fingerprint)
-record = records.get("causes")
-rows = record["networks"] if record and len(record["networks"]) > 1 else []
+rows = records.get("causes", {"networks": []})["networks"]
+rows = rows if len(rows) > 1 else []
 how = f"`tinyvgg trial causes --profile {profile} --faces {study.source}` does it."
 None if rows else Markdown(f"Not recorded here. {how}")
 
@@ -54,29 +54,31 @@ if rows:
         """Print the mean scores of some methods."""
         return ", ".join(f"{scored[question][name].centre:.2f} ({name})" for name in names)
 
-    images = sum(row["images"] for row in rows)
-    keys = {
-        "literal": "Algorithm 1",
-        "cutoff": "published cutoff",
-        "whole": "whole projection",
-        "gradient": "gradient",
-        "unique": "unique",
+    flips = {
+        cause: [np.mean(np.array(row["flips"][cause].split(), int)) for row in rows]
+        for cause in rows[0]["flips"]
     }
+    images = sum(row["images"] for row in rows)
+    keys = {"literal": "Algorithm 1", "cutoff": "published cutoff", "whole": "whole projection"}
+    keys |= {"gradient": "gradient", "unique": "unique"}
     means = {f"a2.emotion.half_{k}": scored["half"][name].centre for k, name in keys.items()}
     record_numbers({"a2.emotion.rendered_again": images, **means})
     best = max(causes.METHODS, key=lambda name: scored["pixel"][name].centre)
-    display(
-        Markdown(
-            f"> **What came out.** {images:,} images of {len(rows)} networks were rendered again. Which"
-            f" half flipped the answer? Chance is an AUC of 0.5, and the image alone has"
-            f" {said('half', 'edges')}. The paper's tracked features have"
-            f" {said('half', 'Algorithm 1', 'published cutoff')}; the whole projection, which knows no"
-            f" class, has {scored['half']['whole projection'].centre:.2f}. Without a look-alike"
-            f" {said('half', 'contributions', 'contrastive', 'gradient', 'occlusion')}; with one"
-            f" {said('half', 'patched', 'unique', 'image difference')}. Which pixels? The best method has"
-            f" {said('pixel', best)}, and other images alone have {said('pixel', causes.MEAN_MASK)}."
-        )
-    )
+    without = said("half", "contributions", "contrastive", "gradient", "occlusion")
+    answer = f"""**What came out.** {images:,} images of {len(rows)} networks were rendered again.
+Another expression of the lower half flips {np.mean(flips["lower"]):.0%} of the answers, of the
+upper half {np.mean(flips["upper"]):.0%}. How well do methods find the half that flipped the answer?
+The AUC, 0.5 by chance, is
+
+- of the image alone {said("half", "edges")};
+- of the paper's tracked features {said("half", "Algorithm 1", "published cutoff")}, and without any
+choice of cells {said("half", "whole projection")};
+- of methods that depend on the class {without};
+- of methods that are shown a look-alike {said("half", "patched", "unique", "image difference")}.
+
+The best method for the pixels has {said("pixel", best)}. The changes of other images alone have
+{said("pixel", causes.MEAN_MASK)}."""
+    display(Markdown("> " + answer.replace("\n", "\n> ")))
 
 # %% [markdown]
 # ## What flips an answer
@@ -87,14 +89,13 @@ if rows:
 # the lamps and the camera move; hair and skin are those of another subject.
 
 
-# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of dots for each cause, with the mean and its interval"}}
-def flips_figure(rows):
-    flips = {name: " ".join(row["flips"][name] for row in rows) for name in rows[0]["flips"]}
-    names = sorted(flips, key=lambda name: -np.mean(np.array(flips[name].split(), int)))
+# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of small dots for each cause, sorted by the mean, which is a large dot with its interval."}}
+def flips_figure(flips):
+    names = sorted(flips, key=lambda name: -np.mean(flips[name]))
     figure, axes = style.grid(1, 1, cell=style.WIDTH * 0.7, aspect=0.55)
     axis = axes[0, 0]
     for place, name in enumerate(names):
-        shares = np.array([np.mean(np.array(row["flips"][name].split(), int)) for row in rows])
+        shares = np.array(flips[name])
         low, high = mean_interval(shares)
         axis.plot(shares, np.full(len(shares), place), ".", color=style.GRAY)
         if low == low:
@@ -106,25 +107,30 @@ def flips_figure(rows):
     return figure
 
 
-flips_figure(rows) if rows else None
+flips_figure(flips) if rows else None
 
 # %% [markdown]
 # ## Three questions
 #
-# - **Which half?** Over the images in which exactly one half flips the answer: how well does the
-#   share of a map that lies on the upper half separate the two kinds (AUC)?
-# - **Which part?** Brows, eyes, nose and cheeks, mouth: does more of the map lie on those parts that
-#   cost the answer more of its logit when they are put at rest (rank correlation)?
-# - **Which pixels?** Is the map stronger where the image changes with the half that flips the answer
-#   (AUC over the pixels)? A baseline is the *mean mask*: where other subjects' images change, at the
-#   same angle, without a look at the network.
+# Each method draws a map of every image. The tracked features are of the *cells*, elements of the
+# last feature maps, that a method chooses; the paper calls them pixels. *Algorithm 1*, the
+# *published cutoff* and *unique* choose as the paper does, *largest* as many by activation,
+# *contributions* and *contrastive* by the exact share in the answer or in its margin, *patched* by
+# what the look-alike's values would change. The *whole projection* is of all cells.
+#
+# - **Which half?** In some images exactly one half flips the answer. Does more of the map lie on
+#   that half (AUC)?
+# - **Which part?** Brows, eyes, nose and cheeks, mouth: does more of the map lie on those parts
+#   that cost the answer more of its logit when they are put at rest (rank correlation)?
+# - **Which pixels?** Is the map stronger on the pixels of the image that change with the half that
+#   flips the answer (AUC)? A baseline is the *mean mask*: the pixels that change in other subjects'
+#   images at the same angle, without a look at the network.
 
 
-# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance; dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels with a row for each method of explanation"}}
+# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance; dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels, one a question, with a dot and an interval for each method. Most intervals of which half lie to the right of chance; in which pixels the mean mask of other images lies to the right of nearly all methods."}}
 def scores_figure(scored):
     names = order
-    cell = style.WIDTH / 3
-    figure, axes = style.grid(1, 3, cell=cell, aspect=1.75, sharey=True)
+    figure, axes = style.grid(1, 3, cell=style.WIDTH / 3, aspect=1.75, sharey=True)
     for axis, (question, title) in zip(axes[0], causes.QUESTIONS.items(), strict=True):
         axis.axvline(0 if question == "part" else 0.5, color=style.GRAY, lw=0.8, ls=":")
         if causes.MEAN_MASK in scored[question]:
@@ -153,11 +159,11 @@ if rows:
     display(table.reset_index())
 
 # %% [markdown]
-# *Blind to* the head or the class is what {doc}`18_sanity_checks` finds: without the learned dense
-# layers, or asked about another class, the method explains the same. Of Algorithm 1 and of
-# contributions the cells were checked, not the features.
-
-# %% [markdown]
+# A method that is *blind to* the head explains the same without the learned dense layers, and one
+# blind to the class explains the same when it is asked about another class
+# ({doc}`18_sanity_checks`). For Algorithm 1 and contributions the cells were checked, not the
+# features.
+#
 # ## A method of your own
 #
 # Any function of a model, images and answers can be asked the same questions:
@@ -176,7 +182,7 @@ if rows:
 # ## What may be concluded, and what may not
 #
 # - A half that flips the answer is a cause in the strict sense: nothing else in the image changed.
-#   Where both halves flip it, or neither does, the question has no answer and is not asked.
-# - A map that lies on the right half need not have found the cause. The share on the upper half also
-#   differs with the expression itself; edges and the random map say how far that alone goes.
+#   The question is not asked of images in which both halves flip it, or neither does.
+# - A map that lies on the right half need not have found the cause. The share on the upper half
+#   also differs with the expression itself. Edges and the random map say how far that alone goes.
 # - Networks, faces and changes are those of this book. On photographs the ranking may be another.

@@ -13,9 +13,10 @@
 # %% [markdown]
 # # Why backtracking is blind to the class
 #
-# Algorithm 1 returns the same cells whichever class it starts from. That is no accident of our
-# networks but arithmetic: a cell is lost only if a coin, tossed once for each selected neuron above
-# it, comes up tails every time. Where does this hold, and where does it end?
+# Algorithm 1 returns the same cells whichever class it starts from. Why? It is no accident of our
+# networks but arithmetic. A coin is tossed for each selected neuron above a cell, and the cell is
+# lost only if all come up tails. Where does this hold, and where does it end? (Cells are the
+# elements of the last feature maps, which the paper calls pixels.)
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -30,8 +31,9 @@ import torch
 from IPython.display import Markdown
 
 from tinyvgg import paper
-from tinyvgg.backtracking import Literal, Strongest
+from tinyvgg.backtracking import Literal, Strongest, backtrack
 from tinyvgg.chapters import style
+from tinyvgg.chapters.backtracking import jaccard
 from tinyvgg.chapters.blindness import KEPT, compare, random_head
 from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.training.experiments import open_study
@@ -53,14 +55,15 @@ answer = "Trained networks are not recorded here: `tinyvgg trial blindness` does
 if rows:
     same = [sum(row["images"] * row[f"same_{of}"] for row in rows) for of in ("neurons", "cutoff")]
     cells, above = ours["active"][:, -1].mean(), ours["neurons"][:, -1]
-    answer = f"""**What came out.** In {same[0]:.0f} of {sum(row["images"] for row in rows)} errors of
-{len(rows)} networks, Algorithm 1 selects the same neurons above the cells whatever the class, and so the same
-cells: the overlap for two classes is {said(ours["pixels"][:, -1])}. The published cutoff has the same
-cells for both in {same[1]:.0f}. In the last hidden layer, where the walk begins, the overlap is
-{said(ours["a_3"][:, -1])}. With {cells:.0f} active cells {np.log2(cells):.0f} selected neurons are
-enough for blindness; the networks select {above.min():.0f} to {above.max():.0f}. Where only the
-strongest neuron of each layer stays, the overlap is {said(ours["pixels"][:, 0])}; the argument
-expects {said(ours["expected"][:, 0])}."""
+    images = sum(row["images"] for row in rows)
+    neurons, cutoff = (f"all {images:,}" if n == images else f"{n:.0f} of {images:,}" for n in same)
+    answer = f"""**What came out.** In {neurons} errors of {len(rows)} networks Algorithm 1 selects
+the same neurons above the cells, whatever the class. So it finds the same cells: their overlap for
+two classes is {said(ours["pixels"][:, -1])}. The published cutoff finds the same cells in {cutoff}.
+
+With {cells:.0f} active cells {np.log2(cells):.0f} selected neurons are enough for blindness, and
+{above.min():.0f} to {above.max():.0f} are selected. If only the strongest neuron of each layer stays,
+the overlap is {said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]
@@ -76,11 +79,11 @@ Markdown("> " + answer.replace("\n", "\n> "))
 # E(J) \approx \frac{1 - q^{m} - q^{m'} + q^{u}}{1 - q^{u}},
 # $$
 #
-# where $J$ is the overlap (Jaccard) of the cells for two classes that select $m$ and $m'$ neurons,
-# $u$ of them at least once: a cell is in both sets unless one class loses it, and in neither if all
-# $u$ signs are wrong. If no neuron is common, $J \approx (1 - q^m) / (1 + q^m)$, the least there can
-# be. Each step down is the same, with $a_{j-1}$ for the cells and $W_j$ for $W_1$. So
-# $m \log_2 1/q$ is a number of tosses of a fair coin.
+# where $J$ is the overlap (Jaccard) of the cells for two classes. They select $m$ and $m'$ neurons,
+# and $u$ neurons are in at least one selection. A cell is in both sets unless one class loses it,
+# and in neither if all $u$ signs are wrong. If no neuron is common, $J \approx (1 - q^m) / (1 +
+# q^m)$, the least there can be. Each step down is the same, with $a_{j-1}$ for the cells and $W_j$
+# for $W_1$. So $m \log_2 1/q$ is a number of tosses of a fair coin.
 #
 # Is it so? We count in trained networks, and in untrained dense layers on random maps.
 
@@ -107,7 +110,7 @@ signs = np.log2(untrained["wrong"].where(untrained["wrong"] > 0))
 untrained["tosses"] = -untrained["neurons"] * signs.fillna(-np.inf)
 
 
-# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers. Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron at the lower edge to nothing but common ones. Dotted: so many tosses lose one of our active cells. Right: against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Marks and lines of all kinds rise from a third at one toss to one at about eight; our networks stand far to the right, at several hundred. On the right all marks lie on the diagonal."}}
+# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers. Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron at the lower edge to nothing but common ones. Dotted: so many tosses lose one of our active cells. Right: against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Left: marks and lines rise from about a third at one toss to one at about eight. An arrow shows Algorithm 1 far to the right, at several hundred tosses. Right: all marks lie on the diagonal."}}
 def coins_figure(untrained):
     figure, (axes,) = style.grid(1, 2, aspect=0.85, width_ratios=(1.8, 1), sharey=True)
     left, right, tosses = *axes, np.geomspace(0.02, 1500, 200)
@@ -139,38 +142,48 @@ coins_figure(untrained)
 # %% [markdown]
 # ## Where the class is lost
 #
-# Two classes select different neurons of the last hidden layer. One step further down, the neurons
-# selected for a class outnumber the tosses that blindness takes, and every active neuron is
-# selected. From there on nothing differs: a rule whose last step sees the maps, $W_1$ and the
-# neurons selected above, such as the published cutoff, gets the same for each class. Mean overlap
-# of a random class with the predicted one, over networks:
+# Two classes select different neurons of the last hidden layer. One step further down there are
+# more selected neurons than the tosses that blindness takes, so that every active neuron is
+# selected. From there on nothing differs. The published cutoff sees the maps, $W_1$ and the neurons
+# selected above, and gets the same for each class. Mean overlap of a random class with the
+# predicted one, over networks:
 
 # %%
-labels = {"pixels": "cells", "expected": "cells, expected"}
+layers = {"pixels": "cells", "expected": "cells, expected"}
 table = {
-    most: {name: said(ours[name][:, place]) for name in ("a_3", "a_2", "a_1", *labels)}
+    most: {name: said(ours[name][:, place]) for name in ("a_3", "a_2", "a_1", *layers)}
     for place, most in enumerate((*KEPT, "all") if rows else ())
 }
-table = pd.DataFrame.from_dict(table, orient="index").rename(columns=labels)
-table.rename_axis("neurons kept in each layer") if rows else None
+table = pd.DataFrame(table).T.rename(columns=layers).rename_axis("neurons kept in each layer")
+table if rows else None
 
 # %% [markdown]
 # ## Where backtracking does see the class
 #
-# It does where the coin is tossed seldom: in narrow layers, as long as classes select different
-# neurons in them; by a rule that keeps the strongest neurons only; and where weights are sparse, so
-# that most have the wrong sign. Where all weights are positive no cell is ever lost. These are the
-# first and the last of each kind of untrained layers in the figure:
-
-# %%
-shown = untrained[["hidden", "density", "neurons", "tosses", "a_1", *labels]].round(3)
-shown.groupby("kind", sort=False).nth([0, -1]).rename(columns=labels)
-
-# %% [markdown]
+# It does if the coin is tossed seldom: in narrow layers, as long as classes select different neurons
+# in them, and by a rule that keeps the strongest neurons only. It also does if weights are sparse,
+# so that most have the wrong sign: the triangles at the left of the figure. If all weights are
+# positive, no cell is ever lost.
+#
 # ## What may be concluded, and what may not
 #
 # - Blindness follows from signs alone, whatever the training, the images or the seed. A rule that
 #   weighs products against each other is not blind, such as the exact share of a cell in a logit
 #   ({doc}`04_backtracking`).
-# - The signs of trained weights are not quite independent: overlaps are a little above the expected.
+# - The signs of trained weights are not quite independent: overlaps are a little above the
+#   expected.
 # - An overlap below one says that the result depends on the class, not that it explains the answer.
+#
+# ## Exercises
+#
+# 1. If not on the class, what does Algorithm 1 depend on? Compare the cells of two random images.
+# 2. How skewed would signs have to be? Find the probability $q$ with which $m$ selected neurons
+#    lose one of a thousand active cells.
+
+# %%
+cells = backtrack(random_head((256,))).pixels.flatten(1)
+print(f"overlap of the cells of two images: {jaccard(cells, cells.roll(1, 0)).mean():.2f}")
+
+# %%
+skewed = pd.Series({m: 1000 ** (-1 / m) for m in (10, 30, 100, 300)}, name="q")
+skewed.round(3).rename_axis("selected neurons").to_frame()

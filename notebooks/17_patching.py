@@ -14,8 +14,9 @@
 # # How little separates an error from a right image?
 #
 # An error and its look-alike show much the same face and get different answers. Which cells of the
-# last maps make the difference? Other chapters set cells to zero, where no image may have zeros. Here
-# cells take the values that the look-alike has there: they are *patched* {cite:p}`zhang2024`.
+# last maps, the paper's pixels, make the difference? Other chapters set cells to zero, where no
+# image may have zeros. Here cells take the values of the look-alike: they are *patched*
+# {cite:p}`zhang2024`.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -57,18 +58,19 @@ def answer(task, rows):
     by = {name: share(values[:, EIGHT.bit_length() - 1]) for name, values in curves.items()}
     zero = share(np.array([text.split()[1] for text in rows["filled"]], float))
     return (
-        f"> **{paper.TASK_NAMES[task].capitalize()}**, {rows['pairs'].sum():,} errors of {len(rows)}"
-        f" networks. {EIGHT} of {rows['cells'].iloc[0]:,} cells repair {by['gradient']} of the errors"
-        f" when they take the look-alike's values, and {zero} when they are set to zero. As many"
-        f" cells chosen by the difference alone repair {by['difference']}, by backtracking"
-        f" {by['backtracking']}, at random {by['random']}. From a right image of a third class"
-        f" {by['third']} of the errors take the answer with so few cells, and {by['back']} of the"
-        f" look-alikes take that of their error."
+        f"> **{paper.TASK_NAMES[task].capitalize()}**, {rows['pairs'].sum():,} errors of"
+        f" {len(rows)} networks. {EIGHT} of {rows['cells'].iloc[0]:,} cells repair"
+        f" {by['gradient']} of the errors with the look-alike's values, and {zero} at zero."
+        f" {EIGHT} cells chosen by the difference alone repair {by['difference']}, by backtracking"
+        f" {by['backtracking']}, at random {by['random']}. As controls, {by['third']} of the"
+        f" errors take the answer of a right image of a third class, and {by['back']} of the"
+        " look-alikes take that of their error."
     )
 
 
 how = f"Not recorded here: `tinyvgg trial patching --profile {profile} --faces {study.source}`."
-Markdown("\n>\n".join(answer(*each) for each in tasks.items()) or how)
+told = ["> **What came out.**", *(answer(*each) for each in tasks.items())]
+Markdown("\n>\n".join(told) if tasks else how)
 
 # %% [markdown]
 # Shares are means over networks with Student's 95 % intervals.
@@ -77,18 +79,18 @@ Markdown("\n>\n".join(answer(*each) for each in tasks.items()) or how)
 # class, and $z$ the logits. To patch cells $r$ is to put $b[r]$ in the place of $a[r]$ and let the
 # dense layers answer again. Which cells come first?
 #
-# - *Gradient × difference*: the largest $(a[r] - b[r])\,\partial(z_k - z_t)/\partial a[r]$, the effect
-#   of a patch to first order {cite:p}`kramar2024`. It knows both images and both classes.
+# - *Gradient × difference*: the largest $(a[r] - b[r])\,\partial(z_k - z_t)/\partial a[r]$, the
+#   effect of a patch to first order {cite:p}`kramar2024`. It knows both images and both classes.
 # - *Difference*: the largest $|a[r] - b[r]|$. It knows both images.
-# - *Backtracking*, published cutoff: it finds sets without an order. Unique cells come first, then
-#   common ones, then all others, each by activation. It knows both images.
+# - *Backtracking*, published cutoff: unique cells come first, then common ones, then all others,
+#   each by activation. It knows both images.
 # - *Random*: those in which the images differ, in any order.
 #
-# Two controls rank by gradient × difference. *From a third class*: the error is patched from a right
-# image of neither class. *Backwards*: the look-alike is patched from the error.
+# Two controls rank by gradient × difference. *From a third class*: the error is patched from a
+# right image of neither class. *Backwards*: the look-alike is patched from the error.
 
 
-# %% mystnb={"figure": {"name": "fig-patching", "caption": "Share of images that get the answer of the image that they are patched from, by the number of cells, from one to all: means over networks with Student's 95 % intervals. Solid: errors patched from their look-alikes, so that they are right. Dashed: the controls. The thin upright line is at the number of cells that the answer above speaks of."}, "image": {"alt": "One panel a task. The curve of gradient × difference is far above the others and near the top after a few cells; that of the difference follows, then backtracking, and the random one rises last. The dashed controls start low and cross those of difference and backtracking."}}
+# %% mystnb={"figure": {"name": "fig-patching", "caption": "Share of images that get the answer of the image that they are patched from, by the number of cells, from one to all: means over networks with Student's 95 % intervals. Solid: errors patched from their look-alikes, so that they are right. Dashed: the controls. Thin upright line: eight cells."}, "image": {"alt": "One panel a task. The curve of gradient × difference is far above the others and near the top after a few cells. That of the difference follows, then backtracking, and the random one rises last. The dashed controls start low and cross those of difference and backtracking."}}
 @style.styled()
 def curves_figure():
     names = ("gradient", "difference", "backtracking", "random", "third", "back")
@@ -114,7 +116,7 @@ def curves_figure():
 curves_figure() if tasks else None
 
 
-# %% mystnb={"figure": {"name": "fig-patched", "caption": "For each task the repaired error that is closest to its look-alike: the error, its look-alike, and what the few cells that repair it show in either when they are projected into the image (tracked features, from white to the darkest of each)."}, "image": {"alt": "Rows of two similar portraits and two white pictures with gray traces on a part of the face"}}
+# %% mystnb={"figure": {"name": "fig-patched", "caption": "For each task the repaired error that is closest to its look-alike: the error, its look-alike, and what the few cells that repair it show in either when they are projected into the image (tracked features, from white to the darkest of each)."}, "image": {"alt": "A row a task: two similar portraits and two white pictures with gray traces of a part of the face."}}
 def portraits():
     shown, arrays = [], np.load(record["path"].with_suffix(".npz"))
     for task, rows in tasks.items():
@@ -132,8 +134,8 @@ portraits() if tasks else None
 # %% [markdown]
 # ## What becomes of the two case studies
 #
-# The paper sets common and unique cells to zero and sees which of them matter. What if they take the
-# look-alike's values? Beside them stand as many cells of the largest activation, of the largest
+# The paper sets common and unique cells to zero and sees which of them matter. What if they take
+# the look-alike's values? Beside them are as many cells of the largest activation, of the largest
 # difference, and active ones at random.
 
 # %%
@@ -149,12 +151,12 @@ table.rename_axis(["task", "as many as", "chosen by"]) if tasks else None
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - Where common cells repair little at zero and much when patched, zero has destroyed what both
-#   images need. That cells are found in both images does not make them harmless.
-# - Where as many cells of the largest difference repair more than those of backtracking, it is not
-#   being found, in one image or in both, that makes a cell decisive.
+# - Cells that repair little at zero and much when patched are not harmless: zero destroys what both
+#   images need.
+# - What is found in one image only need not be decisive. The fair opponent of backtracking is the
+#   difference, which knows no class.
 # - The look-alike brings the label with it: once all cells are patched every error is right. Only
 #   how early a curve rises says anything, and the controls show that a few cells move any image.
 # - Patched maps are a mixture of two images, which no image may have.
 # - Gradient × difference knows the true class. It explains an error afterwards and cannot correct
-#   one. The fair opponent of backtracking is the difference, which knows no class.
+#   one.

@@ -14,8 +14,9 @@
 # # Which explanations see the network at all?
 #
 # An explanation that stays the same when the network forgets what it learned explains something
-# else: the image, or the architecture. The sanity checks of {cite:t}`adebayo2018` replace learned
-# weights by initial ones. We add a second check: does another class have another explanation?
+# else: the image, or the architecture. Which explanations do? The sanity checks of
+# {cite:t}`adebayo2018` replace learned weights by initial ones. We add a second check: does another
+# class have another explanation? *Cells* are elements of the last feature maps, the paper's pixels.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -44,49 +45,54 @@ scores = {change: pd.DataFrame([row[change] for row in rows]) for change in CHAN
 methods = list(scores["head"].mean().sort_values(ascending=False).index) if rows else []
 
 
-def those(*wanted):
-    """List the methods that are blind to just what is wanted."""
-    return ", ".join(label(name) for name in methods if blindness[name] == list(wanted)) or "none"
+def those(said, *wanted):
+    """List the methods that are blind to just what is wanted, where there are some."""
+    found = [label(name) for name in methods if blindness[name] == list(wanted)]
+    return [f"- {said}: {'; '.join(found)}."] if found else []
 
 
 # %%
-answer = "Not recorded here: `tinyvgg trial sanity` does it."
+lines = ["Not recorded here: `tinyvgg trial sanity` does it."]
 if rows:
-    cells, features = (
-        scores["head"][name].mean() for name in ("contrastive", "tracked_contrastive")
-    )
-    answer = f"""**What came out.** {sum(row["images"] for row in rows)} errors of {len(rows)} networks were explained.
-
-- Blind to the dense layers and to the class: {those("head", "class")}.
-- Blind to the class alone: {those("class")}; to the dense layers alone: {those("head")}.
-- Blind to neither: {those()}.
-
-Tracking hides what changes. Without the learned dense layers, the cells of the exact share in the
-margin have a similarity of {cells:.2f} to those before, and their features one of {features:.2f}."""
-Markdown("> " + answer.replace("\n", "\n> "))
+    images, head = sum(row["images"] for row in rows), scores["head"].mean()
+    lines = [
+        f"**What came out.** {images} errors of {len(rows)} networks were explained.",
+        "",
+        *those("Blind to the dense layers and to the class", "head", "class"),
+        *those("Blind to the class alone", "class"),
+        *those("Blind to the dense layers alone", "head"),
+        *those("Blind to neither"),
+        "",
+        "Tracking hides what changes. Without the learned dense layers the cells of the exact"
+        f" share in the margin have a similarity of {head['contrastive']:.2f} to those before."
+        f" Their features have one of {head['tracked_contrastive']:.2f}.",
+    ]
+Markdown("> " + "\n> ".join(lines))
 
 # %% [markdown]
 # ## The checks
 #
 # Each network explains errors by each method, for the class that it gave. Then layers get initial
-# weights, one after the other, and the methods explain the same class of the same images again. The
-# two explanations are compared by what they consist of: sets of cells by their overlap (Jaccard),
-# exact shares by their correlation over the cells, and all others by the rank correlation, over the
-# pixels of the image, of their size, a mean over the colours. Where one of the two is empty the
-# similarity is 0. Integrated gradients take five steps, occlusion covers a sixteenth of the image
-# at a time, Grad-CAM is of the last maps, and LRP has the gamma rule in convolutions and the
-# epsilon rule in dense layers.
+# weights, one after the other, and the methods explain the same class of the same images again.
+#
+# How alike are the two explanations? Sets of cells are compared by their overlap (Jaccard), exact
+# shares by their correlation over the cells. All others are compared by the rank correlation of
+# their size, a mean over the colours, over the pixels of the image. An empty explanation has the
+# similarity
+# 0. Integrated gradients take five steps, occlusion covers a sixteenth of the image at a time,
+#    Grad-CAM is of the last maps, and LRP has the gamma rule in convolutions and the epsilon rule
+#    in dense layers.
 
 # %%
 Markdown(
-    f"**The rule.** An explanation stays the same if the mean similarity over networks lies above"
-    f" {SAME:g} with its 95 % interval. A method is *blind to the head* if its explanations stay the"
-    f" same once all dense layers have initial weights, and *blind to the class* if they do when it"
-    f" is asked about another class, drawn at random."
+    "**The rule.** An explanation stays the same if the mean similarity over networks lies above"
+    f" {SAME:g} with its 95 % interval. A method is *blind to the head* if its explanations stay"
+    " the same once all dense layers have initial weights. It is *blind to the class* if they"
+    " stay the same when it is asked about another class, drawn at random."
 )
 
 
-# %% mystnb={"figure": {"name": "fig-cascades", "caption": "How alike explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. Left of the upright line only dense layers have lost their weights on the solid curve. Dashed: above it explanations count as the same. Red methods are blind to the head; the first is the blindest."}, "image": {"alt": "A panel for each method. Solid curves of the red ones stay near one until the dense layers are used up, then fall; those of gradients start at about a half; those of exact shares are at zero."}}
+# %% mystnb={"figure": {"name": "fig-cascades", "caption": "How alike explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. Left of the upright line the solid curve has lost the weights of dense layers alone. Above the dashed line explanations count as the same. Red methods are blind to the head; the first is the blindest."}, "image": {"alt": "A panel for each method. The solid curves of the red ones stay near one up to the upright line, then fall. Those of gradients start at about a half; those of exact shares are at zero."}}
 def cascades_figure(rows):
     figure, axes = style.grid(3, 5, aspect=1, sharex=True, sharey=True)
     for axis, name in zip(axes.flat, methods, strict=True):
@@ -108,8 +114,8 @@ def cascades_figure(rows):
 cascades_figure(rows) if rows else None
 
 # %% [markdown]
-# The same in numbers, where all dense layers have initial weights, where another class is asked
-# about, and where the true class of the error is. *Another image* compares the explanations of
+# The same in numbers: all dense layers have initial weights, or the method is asked about another
+# class, or about the true class of the error. *Another image* compares the explanations of
 # different images, to show how alike unrelated ones are. Two random halves of the active cells
 # overlap by a third.
 
@@ -135,9 +141,9 @@ pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else
 #
 # - What a blind method shows may be true of the image. It is no reason for this answer, since any
 #   other answer has the same.
-# - To pass the checks is not to explain. They ask whether an explanation depends on the network,
-#   not whether it is right.
+# - A method that passes the checks need not explain. They ask whether an explanation depends on the
+#   network, not whether it is right.
 # - Rank correlations and overlaps are different scales; the rule holds them to the same bound. The
 #   table has the numbers for whoever would draw another.
-# - A body with initial weights has such weak maps that no product passes the cutoff's floor: it
-#   finds nothing there, which counts as no similarity.
+# - Convolutions with initial weights make such weak maps that no product passes the cutoff's floor.
+#   It finds no cell then, which counts as no similarity.

@@ -14,11 +14,8 @@
 # # Data sheet of the synthetic faces
 #
 # What exactly do the networks of this book look at? The synthetic faces stand in for photographs
-# that may not be passed on. Whoever reads a number that was measured on them, or trains a network
-# of their own with them, should know what they are, how they were made, how they were checked, and
-# what they cannot stand for. This page answers in the order of {cite:t}`gebru2021`.
-#
-# It describes the synthetic set whatever faces the other chapters of this run work on.
+# that may not be passed on. This page says what they are, how they were made, how they were
+# checked, and what they cannot stand for, in the order of {cite:t}`gebru2021`.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -34,7 +31,6 @@ import pandas as pd
 from IPython.display import Markdown
 
 from tinyvgg import files, paper
-from tinyvgg.chapters import data
 from tinyvgg.chapters import data_sheet as sheet
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import open_study
@@ -44,39 +40,59 @@ study = open_study(profile, faces, seed, networks=networks)
 shown_faces = sheet.synthetic_faces(study)
 people = sheet.looks()
 
+# %%
+judged, tuned, readings = (
+    files.measured("judges"),
+    files.measured("difficulty"),
+    sheet.readings(study),
+)
+reached, measured = sheet.requirements(judged), sheet.networks(tuned)
+forbidden, (right, least) = readings.query("may_carry == 'no'"), reached["readings of all of these"]
+finds = [f"{name} finds {reached[f'faces that {name} finds'][0]:.1%}" for name in judged["found"]]
+rates = [
+    f"{rate.min():.1%} to {rate.max():.1%} for {paper.TASK_NAMES[task]}"
+    for task, rate in measured.groupby("task", sort=False)["rate"]
+]
+Markdown(
+    "> **What came out.** Nobody in the set exists, and all that it shows has a known cause."
+    f" {' and '.join(finds)} of the faces. A classifier of real expressions reads {right:.1%} of"
+    f" the synthetic ones right; at least {least:.0%} were asked for. Error rates of Tiny VGG are"
+    f" {' and '.join(rates)}, for {measured['within'].sum()} of {len(measured)} networks in the"
+    f" range asked for. Of {len(forbidden)} tries to read the emotion from what must not carry it,"
+    f" {forbidden['at_chance'].sum()} do as well as guessing."
+)
+
 # %% [markdown]
 # ## Motivation
 #
 # The paper's photographs, the Radboud Faces Database {cite:p}`langner2010`, are lent on request. A
 # reproduction that everybody can run needs faces that everybody may have, with the same factorial
-# design: the same subjects in all expressions, gazes and angles. They were made for this project,
-# by its developers, and for this purpose. As everything in them has a known cause, they can also
-# answer what photographs cannot: which cause an error has.
+# design: the same subjects in all expressions, gazes and angles. The developers of this project
+# made them for this purpose. They also answer what photographs cannot: which cause an error has.
 #
 # ## Composition
 #
 # One image shows one person from one camera. It is labelled by what it was rendered from: subject,
-# emotion, gaze, angle, sex and group. Labels are causes here and not judgements, so none is wrong;
-# but an expression may be too weak for anybody to recognise.
+# emotion, gaze, angle, sex and group. Labels are causes here and not judgements, so none is wrong.
+# But an expression may be too weak for anybody to recognise.
 
 # %%
-data.count_table(
-    {
-        "all cameras": data.counts(data.whole_design(shown_faces)),
-        "cameras of the paper": data.counts(synthfaces.design()),
-        "rendered for this run": data.counts(shown_faces.index.table),
-    }
+whole = synthfaces.design(angles=synthfaces.ANGLES)
+levels = [f"{whole[name].nunique()} {name}s" for name in ("subject", "emotion", "gaze", "angle")]
+Markdown(
+    f"The whole design, {', '.join(levels)}, has {len(whole):,} images. The paper's cameras"
+    f" have {len(synthfaces.design()):,} of them. {len(shown_faces):,} were rendered for this run."
 )
 
 # %% [markdown]
-# The subjects take over the database's numbers, and its groups and sexes in their proportions. They
-# take over nothing else: no face resembles a real one but by accident. There are no photographs of
-# anybody in the set or behind it, and so no personal data and nobody to ask for consent.
+# The subjects take over the database's numbers, and its groups and sexes in their proportions, and
+# nothing else. No face resembles a real one, except by accident. The set was made without
+# photographs of anybody, so that it holds no personal data, and nobody has to be asked for consent.
 
 # %%
 pd.crosstab(people["group"], people["sex"], margins=True, margins_name="all")
 
-# %% mystnb={"figure": {"name": "fig-sheet-everybody", "caption": "The synthetic subjects of this run with a neutral face, from the front, at the size that its networks see, from the lightest skin to the darkest. Below each the colour of its skin without light. The numbers are those of the database's subjects, with whom they share nothing else."}, "image": {"alt": "Rows of synthetic portraits, each with its number and a band of the colour of the skin; the skin goes from pale to light brown"}}
+# %% mystnb={"figure": {"name": "fig-sheet-everybody", "caption": "The synthetic subjects with a neutral face, from the front, at the size that the networks see, from the lightest skin to the darkest. Below each the colour of its skin without light. The numbers are those of the database's subjects, with whom they share nothing else."}, "image": {"alt": "Rows of synthetic portraits, each with its number and a band of the colour of the skin, which goes from pale to light brown."}}
 sheet.everybody_figure(shown_faces, people)
 
 # %% [markdown]
@@ -89,40 +105,36 @@ sheet.everybody_figure(shown_faces, people)
 tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
 tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 
-# %% mystnb={"figure": {"name": "fig-sheet-emotions", "caption": "The eight emotions of three synthetic subjects, from the front and looking ahead."}, "image": {"alt": "Three rows of eight portraits: a woman, a man and a child, each with eight expressions"}}
+# %% mystnb={"figure": {"name": "fig-sheet-emotions", "caption": "The eight emotions of three synthetic subjects, from the front and looking ahead."}, "image": {"alt": "Three rows of eight portraits: a woman, a man and a child, each with eight expressions."}}
 some = [1, 3, 4]  # a woman, a Moroccan man and a child
 sheet.portraits_figure(some, "emotion", synthfaces.EMOTIONS)
 
-# %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "The same subjects from the five cameras, which release at once. The first and the last see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head that turns from one profile over the front to the other"}}
+# %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "Three synthetic subjects from the five cameras, which release at once. The first and the last see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head, from one profile over the front to the other."}}
 sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 
 # %% [markdown]
 # ### What is known of each image
 #
 # On request every image comes with the truth about it (`tinyvgg faces show --truth`), from the
-# geometry that it was rendered from: the part of the face that each pixel shows, named landmarks and
-# whether they are hidden, the weights of all actions, gaze, light and camera.
+# geometry that it was rendered from: the part of the face that each pixel shows, named landmarks
+# and whether they are hidden, the weights of all actions, gaze, light and camera.
 
 # %%
-kept = files.faces_cache()
-specs = [
-    synthfaces.face_spec(some[0], "happy"),
-    synthfaces.face_spec(some[1], "surprised", "left", angle=45),
-]
+kept, first = files.faces_cache(), synthfaces.face_spec(some[0], "happy")
+specs = [first, synthfaces.face_spec(some[1], "surprised", "left", angle=45)]
 images = [synthfaces.render_face(spec, sheet.LARGE, kept) for spec in specs]
 truths = [synthfaces.ground_truth(spec, sheet.LARGE, kept) for spec in specs]
 
-# %% mystnb={"figure": {"name": "fig-sheet-truth", "caption": "Two synthetic images, the parts of the face that their pixels show, and their landmarks: filled where they are seen, open where the head hides them. Known from the geometry, not guessed from the image."}, "image": {"alt": "Two portraits, one frontal and one turned, each with a map of coloured parts such as brows, eyes and mouth, and with dots on brows, lids, nose and mouth"}}
+# %% mystnb={"figure": {"name": "fig-sheet-truth", "caption": "Two synthetic images, the parts of the face that their pixels show, and their landmarks: filled where they are seen, open where the head hides them. Known from the geometry, not guessed from the image."}, "image": {"alt": "Two portraits, one frontal and one turned, each with a map of coloured parts such as brows, eyes and mouth, and with dots on brows, lids, nose and mouth."}}
 sheet.truth_figure(truths, images)
 
 # %% [markdown]
 # How much of an image is face? The paper's faces are cropped without hair and torso, and so are
-# these: from forehead to chin, and from cheek to cheek. The table has means over the whole set, by the
-# part that each pixel shows. What the crop had to reach was written down beforehand.
-# {doc}`06_feature_tracking` says what it changes.
+# these: from forehead to chin, and from cheek to cheek. The table has means over the whole set, by
+# the part that each pixel shows. What was asked for was written down beforehand.
+# {doc}`06_feature_tracking` says what the crop changes.
 
 # %%
-tuned = files.measured("difficulty")
 sheet.areas_table(tuned["areas"])
 
 # %% [markdown]
@@ -143,7 +155,7 @@ sheet.areas_table(tuned["areas"])
 # emotion here. Each subject has habits, which make some actions stronger, and a side that contempt
 # favours; each shot varies around them. In a neutral face there are traces of other actions.
 
-# %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; one is what an action was modelled for. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue: few actions are shared by many emotions, and the column of neutral is empty"}}
+# %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; one is what an action was modelled for. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue. Few actions are shared by many emotions, and the column of neutral is empty."}}
 strengths = sheet.expression_table()
 strengths.index = strengths.index.str.replace(r":(\w+)", r" (\1 side)", regex=True)
 sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
@@ -164,22 +176,14 @@ sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 # in many; tests hold it to that.
 
 # %% tags=["nbval-ignore-output"]
-size, rows = (
-    shown_faces.images.shape[1],
-    np.linspace(0, len(shown_faces) - 1, 4).round().astype(int),
-)
+size, rows = shown_faces.images.shape[1], np.linspace(0, len(shown_faces) - 1, 4).astype(int)
 specs = synthfaces.face_specs(shown_faces.index.table.iloc[rows], sheet.SEED)
 again = np.stack([synthfaces.render_face(spec, size, kept) for spec in specs])
 same = (again == shown_faces.images[rows]).all(axis=(1, 2, 3)).sum()
 Markdown(
-    f"Rendered once more for this page, each alone: {same} of {len(rows)} images are those of the "
-    "set to the byte."
-)
-
-# %%
-Markdown(
-    f"Images of other machines may be off by {synthfaces.LEVELS_OFF} of 255 levels at most, and in "
-    f"fewer than {synthfaces.SHARE_OFF:.0%} of their values."
+    f"Rendered once more for this page, each alone, {same} of {len(rows)} images are those of the"
+    f" set to the byte. Images of other machines may be off by {synthfaces.LEVELS_OFF} of 255"
+    f" levels at most, and in fewer than {synthfaces.SHARE_OFF:.0%} of their values."
 )
 
 # %% [markdown]
@@ -192,11 +196,9 @@ made_by = {
     "version of the renderer": str(synthfaces.VERSION),
     "version of the anatomy, anny": metadata.version("anny"),
     "seed of the set": str(sheet.SEED),
-    **{
-        f"fingerprint at {side} pixels": synthfaces.fingerprint(side, sheet.SEED)
-        for side in sorted({study.profile.size, sheet.LARGE})
-    },
 }
+for side in sorted({study.profile.size, sheet.LARGE}):
+    made_by[f"fingerprint at {side} pixels"] = synthfaces.fingerprint(side, sheet.SEED)
 pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 
 # %% [markdown]
@@ -215,57 +217,51 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # A face counts as found where a detection overlaps it as detection benchmarks demand: what the two
 # share is at least half of what they cover together. The box of a face is around its brows, eyes,
 # nose, mouth, cheeks, forehead and chin as they are seen, by the ground truth of that image. (The
-# first measurement took one subject's box for all. Some turned heads with a detection right around
-# the face seemed to be missed then; after they were looked at, each image got a box of its own.)
+# first measurement took one subject's box for all, so that some turned heads seemed to be missed.)
 
 # %%
-judged = files.measured("judges")
 Markdown(sheet.judged_sentence(judged))
 
 # %%
 sheet.found_table(judged)
 
 # %%
-sheet.read_table(judged)
-
-# %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. It has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns, with the largest numbers on the diagonal"}}
 confusion = sheet.confusion_table(judged)
+sheet.read_table(confusion[confusion.index != "contemptuous"].to_dict("index"))
+
+# %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. It has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns. The largest numbers are on the diagonal."}}
 figure = sheet.heat_map(confusion.div(confusion.sum(axis=1), axis=0), ".0%", (5.4, 3.6))
 _ = figure.axes[0].set(xlabel="read as", ylabel="put on")
 figure
 
 # %%
 contempt = sheet.in_order(confusion.loc["contemptuous"].to_dict())
-Markdown(f"The contemptuous faces, for which it has no name, it reads as {contempt}.")
-
-# %% [markdown]
-# Is the classifier used as it is meant to be? A control reads photographs of people in the same
-# way:
+Markdown(
+    f"It has no name for contempt, and reads contemptuous faces as {contempt}. Is it used as it is"
+    " meant to be? As a control it reads photographs of people in the same way:"
+)
 
 # %%
-read = {
-    emotion: sheet.read_as(judged["photographs"][folder]["read"], emotion, None)
-    for folder, emotion in (("neutral_front", "neutral"), ("smiling_front", "happy"))
-}
-pd.DataFrame(read).T.rename_axis("photographs").drop(columns=["asked for", "met"])
+folders = {"neutral": "neutral_front", "happy": "smiling_front"}
+read = {emotion: judged["photographs"][folder]["read"] for emotion, folder in folders.items()}
+sheet.read_table(read).rename_axis("photographs")
 
 # %% [markdown]
-# A judge that was trained on posed photographs has learned how people pose. That it reads an
-# expression as it is meant says that the face is put on in the usual way, and nothing about what
+# A judge that was trained on posed photographs has learned how people pose. If it reads an
+# expression as it is meant, the face is put on in the usual way. That says nothing about what
 # anybody feels.
 #
 # ### No way around the face
 #
 # A network could classify the emotion by something that should not carry it: background,
 # brightness, noise, or the place of the head. Linear models are given such remains of a few
-# subjects' images, without what is the same for all emotions, and are tested on gazes, angles or
+# subjects' images, without what is the same for all emotions. They are tested on gazes, angles or
 # subjects that they were not fitted to. Masks cover whatever any expression of a subject reaches.
-# The neck may give away a little, as an open mouth throws a shadow on it. Intervals are wide for a
-# sample, and one in many may miss by chance; the tests of the project hold these readings to chance
-# and find leaks that are planted.
+# The neck may give away a little, since an open mouth throws a shadow on it. Intervals are wide for
+# a sample, and one in many may miss by chance. The tests of the project hold these readings to
+# chance and find leaks that are planted.
 
 # %%
-readings = sheet.readings(study)
 shown = {}
 for found in readings.itertuples():
     row = shown.setdefault((found.region, found.features), {"may carry it": found.may_carry})
@@ -274,12 +270,11 @@ for found in readings.itertuples():
 pd.DataFrame(shown).T.rename_axis(["region", "features"])
 
 # %%
-forbidden = readings[readings["may_carry"] == "no"]
 best = readings["accuracy"][readings["region"] == "whole image"].max()
 Markdown(
-    f"Guessing is right in {readings['chance'].iloc[0]:.1%}. Of the {len(forbidden)} readings of "
-    f"what must not carry it, {forbidden['at_chance'].sum()} are within their {sheet.LEVEL:.0%} "
-    f"interval of that. Of whole images the same models read up to {best:.0%} right."
+    f"Guessing is right in {readings['chance'].iloc[0]:.1%}, and lies in the {sheet.LEVEL:.0%}"
+    f" interval of {forbidden['at_chance'].sum()} of {len(forbidden)} readings of what must not"
+    f" carry the emotion. Of whole images the same models read up to {best:.0%} right."
 )
 
 # %% [markdown]
@@ -287,8 +282,8 @@ Markdown(
 #
 # How strongly faces act, how much subjects and shots differ, and how much head, light and camera
 # move are knobs of one specification, `synthfaces.Difficulty`. The source
-# `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults. The
-# {doc}`reference </reference>` says what each knob is.
+# `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults.
+# The {doc}`reference </reference>` says what each knob is.
 
 # %%
 knobs = pd.DataFrame(dict(synthfaces.KNOBS), ["least", "most"]).T
@@ -298,27 +293,20 @@ knobs.rename_axis("knob")
 # %% [markdown]
 # The defaults were chosen so that Tiny VGG errs about as often as in the paper, in a range for each
 # task that was fixed beforehand. For pictures of the face they were tuned by error rates alone, of
-# networks that were trained to the end, with several sizes of images and with seeds from 100 on:
-# none of them is among those whose results this book records. No explanation of an error and no
-# claim of the paper had a part in it. The rates are those of the test images, so where an error
-# rate that this book reports on the default set lies in its range, it does so by construction.
+# networks that were trained to the end, with several sizes of images and with seeds from 100 on.
+# This book records no results of these networks. No explanation of an error and no claim of the
+# paper had a part in it. The rates are those of the test images, so error rates on the default set
+# lie in their range by construction.
 #
-# An earlier tuning, for pictures of the whole head, looked at the classes that are confused as
-# well: neutral faces were taken for contemptuous ones more often than for all others together, so
-# contempt was made a little stronger and the face at rest a little quieter. The networks below are
-# those of the later one.
-
-# %%
-measured = sheet.networks(tuned)
-Markdown(
-    f"Measured with {len(measured)} networks on the faces `{tuned['source']}`: "
-    f"{measured['within'].sum()} have an error rate in the range asked for."
-)
+# An earlier tuning, for pictures of the whole head, also looked at the classes that are confused.
+# Neutral faces were taken for contemptuous ones more often than for all others together. So
+# contempt was made a little stronger and the face at rest a little quieter. These are the networks
+# of the later tuning:
 
 # %%
 sheet.rates_table(measured)
 
-# %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "Two panels, one for each task, with dots and horizontal intervals beside a gray range"}}
+# %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "One panel a task with a dot and an interval for each network, over a gray range in which the dotted line of the paper lies."}}
 sheet.rates_figure(measured)
 
 # %% [markdown]
@@ -327,8 +315,7 @@ sheet.rates_figure(measured)
 # The set is meant for asking how image classifiers come to their answers, for teaching, and for
 # tests of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form, with its
 # file names and its frames. {doc}`12_a_face_of_your_own` changes one cause of an image and leaves
-# all others as they are; that, and the truth about each image, is what it can do and photographs
-# cannot.
+# all others as they are. Photographs cannot do that, and nobody knows the truth about them.
 #
 # It should not be used
 #

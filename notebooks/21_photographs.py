@@ -13,14 +13,10 @@
 # %% [markdown]
 # # Photographs of your own
 #
-# Whoever has a licence points this project at the Radboud Faces Database and gets the paper;
-# whoever has none points it at open photographs, or at her own. How do photographs get in? Which
-# part of them do networks see, and who decides that? What becomes of files that cannot be used? And
-# what may be done with pages that show people?
-#
-# You will see how photographs are cropped, on synthetic portraits in the database's form, how well
-# faces are found, and how to have single images or a whole set of your own explained without a
-# notebook.
+# With a licence, you point this project at the Radboud Faces Database and get the paper. Without
+# one, you point it at open photographs, or at your own. Which part of them do networks see, and who
+# decides that? What becomes of files that cannot be used? What may be done with pages that show
+# people?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -41,6 +37,21 @@ from tinyvgg.faces.sources import OPTIONS, synthfaces, terms_of
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
+
+# %%
+compared = files.measured("detectors")
+scales = photographs.best_scales(compared).sort_values("used", ascending=False)
+said = [
+    f"{row.detector} misses {row.missed} of them, finds {row.elsewhere} where there are none, and"
+    f" takes {row.ms:.0f} ms an image."
+    for row in scales.itertuples()
+]
+used = scales.iloc[0]
+Markdown(
+    f"> **What came out.** {used['detector']} finds the faces, in photographs scaled to"
+    f" {used['long_side']} pixels. It was compared on {used['faces']} faces in {used['shown']}"
+    f" images. {' '.join(said)} Files that cannot be used are left out, each with its reason."
+)
 
 # %% [markdown]
 # ## Where photographs come from
@@ -66,7 +77,7 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 #   sixteen bits; cameras' notes on which side is up are followed, and what is transparent becomes
 #   white.
 #
-# A chapter that needs a column says in one sentence that the source lacks it, and goes on.
+# A chapter leaves out what a source has no column for.
 #
 # Options follow `::`; in the table the default comes first.
 
@@ -78,13 +89,13 @@ options = {
 pd.DataFrame(options).T.fillna("—").rename_axis("source")
 
 # %% [markdown]
-# `crop` decides how an image becomes a square. `centre` takes the largest one in its middle;
-# `faces` finds the face and takes what is around its eyes, turned so that they are level; `auto`
-# looks at a few images first: where they show no faces, or are cropped already, it takes their
-# middle. `camera` takes the same square of all images of a camera. `unclear` decides what becomes
-# of an image in which no face is found, or several of which none is much larger than the others:
-# `skip` leaves it out, `centre` takes its middle, and `largest` the largest face. To look through
-# all crops of a set, write them on contact sheets:
+# `crop` decides how an image becomes a square. `centre` takes the largest one in its middle.
+# `faces` finds the face and takes what is around its eyes, turned so that they are level. `auto`
+# looks at a few images first, and takes their middle if they show no faces or are cropped already.
+# `camera` takes the same square of all images of a camera. `unclear` decides what becomes of an
+# image in which no face is found, or several of similar size: `skip` leaves it out, `centre` takes
+# its middle, and `largest` the largest face. To look through all crops of a set, write them on
+# contact sheets:
 #
 # ```sh
 # tinyvgg faces sheets folder:path/to/photographs -o sheets
@@ -103,22 +114,16 @@ pd.DataFrame(options).T.fillna("—").rename_axis("source")
 
 # %% tags=["nbval-ignore-output"]
 folder = files.build() / "examples" / f"rafd-{synthfaces.fingerprint(64, 0)}"
-synthfaces.write_rafd(
-    folder,
-    4,
-    emotions=("happy", "neutral"),
-    gazes=("frontal",),
-    progress=False,
-    cache=files.faces_cache(),
-)
+written = {"emotions": ("happy", "neutral"), "gazes": ("frontal",)}
+synthfaces.write_rafd(folder, 4, **written, progress=False, cache=files.faces_cache())
 in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 
-# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean of a few synthetic people, in frames like the database's, before each of its five cameras; the square is what networks see of the middle three. Bottom: the mean of the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves"}}
+# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean of a few synthetic people, in frames like the database's, before each of its five cameras. The square is what networks see of the middle three. Bottom: the mean of the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves."}}
 photographs.crops_figure(in_form)
 
 # %% [markdown]
-# The run lists what such a folder lacks of the design, here all the subjects and emotions that were
-# not written:
+# The run lists what such a folder lacks of the design, here the subjects and emotions that were not
+# written:
 
 # %%
 Markdown(photographs.used_of(in_form))
@@ -129,22 +134,8 @@ Markdown(photographs.used_of(in_form))
 # Two detectors were compared whose weights come inside Python packages: MTCNN {cite:p}`zhang2016`
 # and CenterFace {cite:p}`xu2020`. They were shown photographs of people, the same scaled down so
 # that faces are small, an astronaut, pictures without any face, and synthetic faces before all five
-# cameras, at several scales. The table has, for each detector, the fastest of the scales that miss
-# the fewest faces, and the one that is used; `results/detectors.json` has all.
-
-# %%
-compared = files.measured("detectors")
-scales = photographs.best_scales(compared)
-said = [
-    f"{row.detector} at {row.long_side} pixels misses {row.missed}; it finds {row.elsewhere} "
-    f"where there are none, and takes {row.ms:.0f} ms an image on one processor"
-    for row in scales.sort_values("used", ascending=False).itertuples()
-]
-used = scales[scales["used"]].iloc[0]
-Markdown(
-    f"{used['detector']} is used, on photographs scaled to {used['long_side']} pixels. Of "
-    f"{used['faces']} faces in {used['shown']} images {said[0]}. Beside it: {'; '.join(said[1:])}."
-)
+# cameras, at several scales. Of each detector the table has the fastest scale that misses the
+# fewest faces, and the scale that is used; `results/detectors.json` has all.
 
 # %%
 photographs.detectors_table(compared)
@@ -181,7 +172,7 @@ bad.left_out.set_index("path")
 # A second copy of an image is left out, too: if one of the two trained a network and the other
 # tested it, the test would be worthless.
 
-# %% mystnb={"figure": {"name": "fig-crops", "caption": "Which part of this run's photographs is used. Top: photographs with the square that is cut out of them; of a set with fixed cameras the mean of many people, by camera. Bottom: what becomes of the square."}, "image": {"alt": "Photographs, or mean faces, with a square around the face, and below each the square by itself"}}
+# %% mystnb={"figure": {"name": "fig-crops", "caption": "The part of this run's photographs that networks see. Top: the square that is cut out. Bottom: the square by itself."}, "image": {"alt": "Pictures of people with a square around the face, and below each the square by itself."}}
 photographs.crops_figure(study.faces)
 
 # %%
@@ -195,8 +186,8 @@ if study.faces.originals is not None:
 #
 # Every source carries its terms. A site that shows people says so at the foot of each page, and
 # holds no photograph at its full size. `make publish` and `tinyvgg publish` copy the site of the
-# last reproduction to a folder for the web, and refuse where the terms do not allow that, unless
-# you confirm that you may. This repository itself shows synthetic faces only.
+# last reproduction to a folder for the web. If the terms do not allow that, they refuse, unless you
+# confirm that you may. This repository itself shows synthetic faces only.
 
 # %%
 rows = {}
@@ -221,8 +212,9 @@ pd.DataFrame(rows).T.rename_axis("source")
 # tinyvgg explain one.jpg another.png --run emotion-synthetic --true happy
 # ```
 #
-# This writes a page that works by itself, with the predicted classes, the backtracked pixels, the
-# tracked features and the answers without these pixels, and the same as pictures and as JSON.
+# This writes a page that works by itself, and the same as pictures and as JSON. The page has the
+# predicted classes, the backtracked cells (elements of the last feature maps), their tracked
+# features, and the answers without them.
 #
 # To analyse a whole set, from training to repairs, on one page:
 #
@@ -234,8 +226,8 @@ pd.DataFrame(rows).T.rename_axis("source")
 #
 # - Photographs come in by rules that are written down, and what is not used is listed. Two people
 #   who point the project at the same files work on the same pixels.
-# - Where a network finds the faces, it decides what another one gets to see. It was trained on
-#   photographs of people, and those whom it misses are left out of everything that follows; the
-#   list shows if they have something in common.
+# - A network that finds the faces decides what another one gets to see. It was trained on
+#   photographs of people, and those whom it misses are left out of all that follows. The list shows
+#   if they have something in common.
 # - Here the squares of cameras are derived from synthetic people. On the database itself they will
-#   be others; look at the figure before you trust them.
+#   be others. Look at the figure before you trust them.

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from matplotlib.figure import Figure
 
 import tinyvgg
 from tinyvgg import paper
@@ -33,7 +34,6 @@ from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, tra
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
 from tinyvgg.chapters.statistics import averages, bootstrap_interval
-from tinyvgg.chapters.style import Missing
 from tinyvgg.repairs import repair
 from tinyvgg.training.experiments import open_study
 
@@ -44,9 +44,8 @@ def say(*sentences):
 
 
 def figure(drawn, caption):
-    if isinstance(drawn, Missing):
-        return say(drawn.sentence)
-    return display(drawn, metadata={"image/png": {"alt": caption, "caption": caption}})
+    if isinstance(drawn, Figure):
+        display(drawn, metadata={"image/png": {"alt": caption, "caption": caption}})
 
 
 def table(frame, caption, most=30):
@@ -65,9 +64,9 @@ def plain(frame):
 
 
 # %% [markdown]
-# A report asks what a network that learns from these images gets wrong, which pixels of its last
-# feature maps led it there, what they show, and what the network answers without them. First
-# comes what may be concluded; the numbers follow, with tables and pictures.
+# A report asks what a network that learns from these images gets wrong, which cells of its last
+# feature maps led it there, what they show, and what the network answers without them. A cell is an
+# element of these maps. First comes what may be concluded; numbers, tables and pictures follow.
 
 # %%
 study = open_study(profile, faces, seed, progress=False, settings=settings)
@@ -124,9 +123,8 @@ def training_sentences(run):
     yield (
         "It has learned something."
         if training.learned(run)
-        else "It cannot be known if it has learned anything: the findings about its errors below are"
-        " about a network that may as well guess. Other settings may help, such as --set epochs=200"
-        " or --set optimiser=adam."
+        else "It may as well guess, and what is found below is about such a network. Other settings"
+        " may help, such as --set epochs=200 or --set optimiser=adam."
     )
     difference, (low, high) = training.gap(run, training.train_errors(run))
     yield (
@@ -163,14 +161,14 @@ def backtracking_sentences(task):
         match = (table["rule"] == rule) & (table["against"] == "random")
         part = table[match & (table["layer"] == "pixels")]
         if not kept.any():
-            yield f"Algorithm 1 {name} keeps no pixel of {len(kept):,} errors."
+            yield f"Algorithm 1 {name} keeps no cell of {len(kept):,} errors."
         elif len(part):
             mean, low, high = part[["mean", "low", "high"]].iloc[0]
             blind = " It hardly depends on the class, and cannot explain this one answer."
             yield (
-                f"Algorithm 1 {name} keeps {kept.mean():,.1f} pixels of an error; with those that"
-                f" it finds from another class they overlap by {mean:.2f} (95 % interval {low:.2f}"
-                f" to {high:.2f}).{blind if low >= 0.99 else ''}"
+                f"Algorithm 1 {name} keeps {kept.mean():,.1f} cells of an error. They overlap with"
+                f" those that it finds from another class by {mean:.2f} (95 % interval {low:.2f} to"
+                f" {high:.2f}).{blind if low >= 0.99 else ''}"
             )
 
 
@@ -180,14 +178,13 @@ def feature_sentences(task):
         low, high = bootstrap_interval(alike)
         yield (
             f"The tracked features of an error (cutoff) correlate by {alike.mean():.2f} (95 %"
-            f" interval {low:.2f} to {high:.2f}) with those of as many active pixels at random:"
-            " the nearer that is to 1, the less a picture of them shows about this error."
+            f" interval {low:.2f} to {high:.2f}) with those of as many active cells at random. The"
+            " nearer that is to 1, the less a picture of them shows about this error."
         )
 
 
 def repair_sentences(task):
     if task not in summaries:
-        yield "No error has a right look-alike: no repair is sought."
         return
     unique, random = (summaries[task]["cutoff"].loc[name] for name in ("unique", "random"))
     low, high = 100 * unique["difference_low"], 100 * unique["difference_high"]
@@ -196,22 +193,22 @@ def repair_sentences(task):
             "more than" if low > 0 else "less than" if high < 0 else "not significantly more than"
         )
         yield (
-            f"Without the pixels unique to it (cutoff) {percent(unique['rate'])} of"
+            f"Without the cells unique to it (cutoff) {percent(unique['rate'])} of"
             f" {unique['cases']:,.0f} errors are repaired, without as many random ones"
             f" {percent(random['rate'])} (95 % interval of the difference {low:+.1f} to {high:+.1f}"
             f" points): {more} chance."
         )
     fixed = found[task].repaired
     if not fixed.any():
-        yield f"None of {len(pairs[task]):,} errors was repaired by any set of pixels tried."
+        yield f"None of {len(pairs[task]):,} errors was repaired by any set of cells tried."
         return
     median = float(np.median(found[task].size[fixed].numpy()))
     active = float((pairs[task].wrong.maps > 0).flatten(1).sum(1).double().mean())
     yield (
-        f"The fewest pixels found repair {int(fixed.sum()):,} of {len(pairs[task]):,} errors; half"
-        f" of these sets have {median:g} or fewer, of {active:,.0f} active pixels. That few are"
-        " enough shows that an image lies near a border between two classes, not what in the"
-        " world put it there."
+        f"The fewest cells found repair {int(fixed.sum()):,} of {len(pairs[task]):,} errors. Half"
+        f" of these sets have {median:g} or fewer, of {active:,.0f} active cells. So the images"
+        " lie near a border between two classes. What in the world put them there is another"
+        " question."
     )
 
 
@@ -229,12 +226,12 @@ cautions = [
     "Images of the same person may be in both parts: the test is about other images of people"
     " whom the network knows, not about strangers."
     if study.faces.index.has("subject")
-    else "The set does not list what its images have in common. Where the same person, place or"
-    " camera stands in both parts, the network may go by that, and do worse elsewhere.",
+    else "The set does not list what its images have in common. If the same person, place or camera"
+    " is in both parts, the network may go by that, and do worse elsewhere.",
     "Intervals cover the choice of test images only. Another seed gives another network: run the"
     " report with another seed before you build on a number.",
-    "What is found about pixels holds for this network. Pixels set to zero are something that it"
-    " has never seen, and a repair without them does not show a cause in the world.",
+    "What is found about cells holds for this network. It has never seen maps with cells set to"
+    " zero, and a repair without them does not show a cause in the world.",
 ]
 
 # %% [markdown]
@@ -293,7 +290,7 @@ for run in runs.values():
     if len(run.errors):
         figure(
             errors.confusion_figure(run),
-            "Confusion matrix: true class by row, class it was taken for by column; errors are red.",
+            "Confusion matrix: true class by row, class it was taken for by column. Errors are red.",
         )
         table(
             errors.missed_table(run, len(run.classes)),
@@ -311,8 +308,8 @@ table(errors.confidence_table(list(runs.values())), "Medians of probabilities.")
 # ## Backtracking
 #
 # Each error is followed back from the class that it was taken for, down the dense layers to the
-# pixels: elements of the last feature maps. Two rules do that: Algorithm 1 as the paper prints it
-# (literal), and with the cutoff of its published code.
+# cells. Two rules do that: Algorithm 1 as the paper prints it (literal), and with the cutoff of its
+# published code.
 
 # %%
 for task in tracked:
@@ -320,14 +317,14 @@ for task in tracked:
         say(f"{MOST} of {len(runs[task].errors):,} errors are drawn at random, here and below.")
     figure(
         backtracking.maps_without_pixels([(fewer[task], followed[task])]),
-        "Two errors: the image, its last maps, and the maps without the pixels of each rule.",
+        "Two errors: the image, its last maps, and the maps without the cells of each rule.",
     )
 if tracked:
     figure(
         backtracking.layers_figure(overlaps, "overlap with the predicted class's set"),
         "Overlap (intersection over union) of what is kept for the predicted class with what is"
-        " kept for the true class and for a random one, by layer. One: the same pixels. The"
-        " control, contribution, takes the pixels with the largest exact share in the logit.",
+        " kept for the true class and for a random one, by layer. One: the same cells. The"
+        " control, contribution, takes the cells with the largest exact share in the logit.",
     )
     summary, left_out = backtracking.layer_summary(overlaps)
     table(summary, f"The same in numbers. {left_out}")
@@ -342,40 +339,40 @@ for task in tracked:
         feature_tracking.beside_lookalikes(
             fewer[task], pairs[task].only(nearest), cases.RULES["cutoff"]
         ),
-        "The errors nearest to their right look-alikes, what the backtracked pixels (cutoff) of"
-        " either show, and what the pixels that are unique to the error show.",
+        "The errors nearest to their right look-alikes, what the backtracked cells (cutoff) of"
+        " either show, and what the cells that are unique to the error show.",
     )
     figure(
         feature_tracking.gallery(tracked[task], "cutoff", size=64),
         "Errors, each with its tracked features (cutoff) at its right.",
     )
 if tracked:
-    table(feature_tracking.tracked_summary(features), "Tracked features of each set of pixels.")
+    table(feature_tracking.tracked_summary(features), "Tracked features of each set of cells.")
 
 # %% [markdown]
 # ## Repairs
 #
-# Some pixels of the last maps are set to zero, and the network is asked again. Unique pixels are
+# Some cells of the last maps are set to zero, and the network is asked again. Unique cells are
 # backtracked in the error and not in its look-alike, common ones in both. Controls have as many
-# pixels: active ones at random, those of largest activation, and those with the largest share in
-# the wrong logit minus the true one (contrastive). The repair set is the fewest pixels found.
+# cells: active ones at random, those of largest activation, and those with the largest share in the
+# wrong logit minus the true one (contrastive). The repair set is the fewest cells found.
 
 # %%
 SETS = ("all", "unique", "random", "common", "largest", "contrastive", "repair")
 for task, by_rule in summaries.items():
     figure(
         cases.rates_figure(by_rule, SETS, "repaired"),
-        "Share of the errors repaired without each set of pixels, with Wilson's 95 % intervals.",
+        "Share of the errors repaired without each set of cells, with Wilson's 95 % intervals.",
     )
     for rule, summary in by_rule.items():
         table(cases.rates_table(summary, SETS), f"The same in numbers, {rule} rule.")
     figure(
         repairs.sizes_figure({task: (pairs[task], found[task])}),
-        "Number of pixels in the smallest repair found of each error.",
+        "Number of cells in the smallest repair found of each error.",
     )
     figure(
         repairs.examples_figure(fewer[task], pairs[task], found[task]),
-        "The errors with the smallest repairs: the image, what these pixels show, the look-alike.",
+        "The errors with the smallest repairs: the image, what these cells show, the look-alike.",
     )
 
 

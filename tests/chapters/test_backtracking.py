@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.helpers import small, small_runs
-from tests.helpers.made_up import sentence
 from tinyvgg.backtracking import Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import follow_errors, kept_table, overlap_table
@@ -86,9 +85,10 @@ def test_layers_that_are_one_for_every_task_are_named_once_and_not_listed():
     table.loc[table.index[-3:], "overlap"] = 0.25, 1.0, 1.0
     averaged = averages(table, ["rule", "layer", "against"], "overlap")
     shown, left_out = chapter.layer_summary({"subject": averaged, "emotion": averaged})
-    assert shown.index.tolist() == [("cutoff", "pixels", "true"), ("cutoff", "pixels", "random")]
+    assert shown.index.tolist() == [("cutoff", "cells", "true"), ("cutoff", "cells", "random")]
     assert shown["identity"].tolist() == ["1.000 (1.000 to 1.000)", "0.750 (0.250 to 1.000)"]
-    assert "literal: a_2, pixels; cutoff: a_2." in left_out
+    assert "at a_2, cells (literal) and a_2 (cutoff)." in left_out
+    assert chapter.layer_summary({"subject": averaged[averaged["mean"] < 1]})[1] == ""
 
 
 def test_terms_add_up_to_the_winning_logit(run):
@@ -107,22 +107,22 @@ def test_what_is_shown_comes_from_the_deviations_and_from_what_each_rule_leaves(
     some = sum(bool(on.any()) and bool((of & ~on).any()) for of, on in images)
     none = sum(not (of & ~on).any() for of, on in images)
     assert (
-        f"published cutoff leaves some of the active pixels in {some}, none in {none}"
+        f"published cutoff leaves some of the active cells in {some}, none in {none}"
         in (found["F7"])
     )
 
 
-def test_run_without_errors_says_so_in_every_figure(run):
-    run = run.having(logits=torch.eye(3)[run.labels])
-    followed = follow_errors(run)
+def test_run_without_errors_has_nothing_to_list(run):
+    followed = follow_errors(run.having(logits=torch.eye(3)[run.labels]))
     kept = averages(kept_table(followed), ["rule", "layer"], "share")
-    assert len(kept) == len(chapter.layer_summary({"subject": kept})[0]) == 0
-    for figure in (
-        chapter.layers_figure({"subject": kept}, "share"),
-        chapter.maps_without_pixels([(run, followed)]),
-        chapter.pixel_histograms({"subject": followed}),
-    ):
-        assert sentence(figure).startswith("No image of this run is misclassified")
+    summary, elsewhere = chapter.layer_summary({"subject": kept})
+    assert (len(kept), len(summary), elsewhere) == (0, 0, "")
+
+
+def test_layers_are_drawn_downwards_and_the_last_one_is_called_cells(followed):
+    kept = averages(kept_table(followed), ["rule", "layer"], "share")
+    (axes,) = chapter.layers_figure({"subject": kept}, "share").axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["$a_2$", "$a_1$", "cells"]
 
 
 def test_last_layers_figure_shows_the_terms_it_draws(run):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from synthfaces import ANGLES, EMOTIONS
-from tests.helpers.made_up import made_up_faces, made_up_study, sentence
+from tests.helpers.made_up import made_up_faces, made_up_study
 from tinyvgg import paper
 from tinyvgg.chapters import data
 from tinyvgg.faces.index import FaceIndex, Faces
@@ -92,7 +92,7 @@ def test_a_folder_has_classes_and_no_design(folder, portraits):
     assert [len(parts.train) for parts in splits.values()] == [6]
     assert list(data.nearness(folder.faces, *splits.values())) == ["equal pixels"]
     for draw in (data.angles_figure, data.emotions_figure, data.subjects_figure):
-        assert "subject, emotion, gaze or angle" in sentence(draw(folder.faces))
+        assert draw(folder.faces) is None
     assert data.examples(folder.faces).shape == (2, 6)
     assert not portraits
     keys = data.numbers(folder, splits)
@@ -162,5 +162,4 @@ def test_a_source_may_show_a_shot_twice_and_nobody_from_the_front(few):
     table = few.faces.index.table
     twice, side = pd.concat([table] * 2), table[table["angle"] != 90]
     assert data.examples(replace(few.faces, index=FaceIndex(twice))).shape == (8, 9)
-    nobody = data.subjects_figure(replace(few.faces, index=FaceIndex(side)))
-    assert "nobody" in sentence(nobody)
+    assert data.subjects_figure(replace(few.faces, index=FaceIndex(side))) is None

@@ -61,17 +61,16 @@ def test_packed_images_are_the_same_to_the_byte(rest):
 
 
 def test_page_parses_with_a_name_for_every_slider_and_nothing_from_outside(page, small):
-    reader = pages.read(page.html)
+    reader = pages.read(page.data)
     assert set(reader.inputs) - set(reader.targets) == {
         "faces-test-person-0", "faces-test-person-1",
         "faces-test-view-difference", "faces-test-view-parts",
     }  # fmt: skip
     assert {f"faces-test-{name}" for name in small.causes} <= set(reader.inputs)
-    assert repr(page) == "an explorer of synthetic faces, in HTML"
 
 
 def test_numbers_of_the_page_are_the_computed_ones(page, small):
-    data = pages.embedded(page.html)
+    data = pages.embedded(page.data)
     titles = [person["title"] for person in data["people"]]
     assert titles == ["woman (subject 1)", "girl (subject 4)"]
     for subject, person in zip(small.subjects, data["people"], strict=True):
@@ -87,9 +86,9 @@ def test_numbers_of_the_page_are_the_computed_ones(page, small):
 
 def test_the_same_album_makes_the_same_page_and_another_name_other_ids(page, small):
     again = Album(small.subjects, small.size, small.causes)
-    assert static_faces(again, "test").html == page.html
-    other = static_faces(small, "other").html
-    assert not set(pages.read(other).ids) & set(pages.read(page.html).ids)
+    assert static_faces(again, "test").data == page.data
+    other = static_faces(small, "other").data
+    assert not set(pages.read(other).ids) & set(pages.read(page.data).ids)
 
 
 def test_names_that_are_no_ids_and_albums_that_are_too_large_are_refused(small, monkeypatch):
@@ -141,7 +140,7 @@ steps[0][1]();
 @pytest.fixture(scope="module")
 def shown(page, tmp_path_factory):
     """What a browser shows after each step of the script."""
-    html = page.html + SCRIPT.replace("SIZE", str(SIZE))
+    html = page.data + SCRIPT.replace("SIZE", str(SIZE))
     text = pages.shown(html, tmp_path_factory.mktemp("page"))
     return json.loads(unescape(re.search(r"FOUND(\[.*?)END", text)[1]))
 

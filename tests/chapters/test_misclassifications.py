@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from tests.helpers.made_up import made_up_faces, made_up_run, sentence
+from tests.helpers.made_up import made_up_faces, made_up_run
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.faces.index import FaceIndex
 
@@ -92,7 +92,7 @@ def test_the_counts_are_those_of_the_errors_made(faces):
     assert sum(found[f"m2.emotion.errors_{a}"][0] for a in (45, 90, 135)) == 4
     first = errors.missed_table(run).iloc[0]
     assert first.name == "sad"
-    assert (first["most often taken for"], first["so often"]) == ("neutral", 3)
+    assert (first["most often taken for"], first["times"]) == ("neutral", 3)
 
 
 def test_the_worst_subject_is_named_and_confusions_are_counted_in_both_directions(faces):
@@ -113,7 +113,7 @@ def test_subjects_may_have_names_and_nothing_else_be_known(faces):
     table = faces.index.table[["path", "subject", "source"]].astype({"subject": str})
     run = made_up_run(replace(faces, index=FaceIndex(table)), "subject", 0.5)
     assert errors.counts(run)["m1.subject.worst_subject"][0] in run.classes
-    assert "angle, gaze, emotion" in sentence(errors.rates_figure([run]))
+    assert errors.rates_figure([run]) is None
 
 
 def test_a_network_without_errors_has_nothing_to_show(faces):
@@ -121,7 +121,7 @@ def test_a_network_without_errors_has_nothing_to_show(faces):
     assert not len(errors.confusions(perfect))
     assert errors.confidence_table([perfect]).iloc[0, 1] == "—"
     for draw in (errors.gallery, errors.worst_figure):
-        assert "makes no error" in sentence(draw(perfect))
+        assert draw(perfect) is None
 
 
 def test_a_folder_has_rates_by_class_and_no_counts_of_the_papers():
@@ -130,7 +130,7 @@ def test_a_folder_has_rates_by_class_and_no_counts_of_the_papers():
     axes = errors.rates_figure([folder]).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
     assert "(folder x)" in axes.get_title()
-    assert "subject" in sentence(errors.subjects_figure([folder]))
+    assert errors.subjects_figure([folder]) is None
 
 
 def test_rates_have_a_row_for_every_level_and_the_papers_where_it_has_them(runs):

@@ -7,6 +7,7 @@ import torch
 
 from tinyvgg.chapters import overview, style
 from tinyvgg.chapters.cases import RULES, closest, pixel_sets
+from tinyvgg.errors import UserError
 from tinyvgg.tracking import rescore
 
 ORANGE = np.array(mpl.colors.to_rgb(style.ORANGE), np.float32)
@@ -37,7 +38,8 @@ def test_picture_shows_a_repaired_error_where_there_is_one(run, pairs):
     assert "synthetic faces" in figure.get_suptitle()
 
 
-def test_picture_of_no_pair_says_so(run, pairs):
+def test_a_picture_of_no_pair_is_refused(run, pairs):
     none = pairs.only([])
     assert overview.shown_pair(none).cases == ()
-    assert isinstance(overview.overview(run, none), style.Missing)
+    with pytest.raises(UserError, match="look-alike"):
+        overview.overview(run, none)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 import traitlets
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 from jinja2.utils import htmlsafe_json_dumps
 from PIL import Image
 from torch import Tensor
@@ -93,10 +93,9 @@ def errors_of(run: Run) -> Errors:
     return Errors(table, images, run.faces.index.table)
 
 
-def as_cells(pixels: Bool[Tensor, "*any"]) -> list[int]:
-    """Return the pixels of one image that are in a set, as rising flat indices."""
-    cells: list[int] = pixels.flatten().nonzero().flatten().tolist()
-    return cells
+def as_cells(pixels: Bool[Tensor, "*any"]) -> Any:
+    """Return the pixels of one image that are in a set, as a list of rising flat indices."""
+    return pixels.flatten().nonzero().flatten().tolist()
 
 
 def _rows(table: pd.DataFrame) -> list[int]:
@@ -115,15 +114,11 @@ def write_errors(runs: Iterable[Run]) -> None:
         tables.append(errors.table.assign(fewest=cells))
         images = np.zeros((max(len(errors.images), 1), run.size, run.size, 3), np.uint8)
         images[: len(errors.images)] = list(errors.images.values()) or 0
-        sheet = style.tiled(images, ACROSS, 255.0)
-        files.write_whole(shipped(run.task) / SHEET, partial(_write_bytes, style.png(sheet)))
+        sheet = style.png(style.tiled(images, ACROSS, 255.0))
+        files.write_whole(shipped(run.task) / SHEET, partial(Path.write_bytes, data=sheet))
     table = pd.concat(tables)
     write = partial(table.to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)
-
-
-def _write_bytes(content: bytes, to: Path) -> None:
-    to.write_bytes(content)
 
 
 def shipped_errors(task: str) -> tuple[Run, Errors]:
@@ -157,7 +152,7 @@ def write_bench(run: Run, errors: Errors, folder: Path) -> list[Path]:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         place = f"((globalThis.tinyvgg ??= {{}}).{table} ??= {{}})[{json.dumps(run.task)}]"
         content = f"\ufeff{place} = {text};\n".encode("utf-16-le")
-        files.write_whole(path, partial(_write_bytes, content))
+        files.write_whole(path, partial(Path.write_bytes, data=content))
     return paths
 
 
@@ -252,8 +247,7 @@ def _answers(kernel: "Kernel", listed: dict[str, Any]) -> dict[str, Any]:
             answers[f"off {key}"] = kernel.off(row, cells)
             if cells in (found, case["fewest"]):
                 answers[f"features {key}"] = np.round(kernel.features(row, cells), 4).tolist()
-        likely = np.argsort(scene["probabilities"])[::-1][:CLASSES]
-        for target in {case["given"], *map(int, likely)}:
+        for target in map(int, np.argsort(scene["probabilities"])[::-1][:CLASSES]):
             for rule in (*RULES, "contribution"):
                 answers[f"backtrack {row} {target} {rule}"] = kernel.backtrack(row, target, rule)
     return answers
@@ -334,13 +328,12 @@ class Kernel:
             "sets": sets,
         }
 
-    def off(self, row: int, cells: list[int]) -> list[float]:
+    def off(self, row: int, cells: list[int]) -> Any:
         """Return the probabilities with some cells of the last maps at zero."""
         trace = self._trace(row)
-        chances: list[float] = rescore(trace, self._set(trace, cells)).softmax(1)[0].tolist()
-        return chances
+        return rescore(trace, self._set(trace, cells)).softmax(1)[0].tolist()
 
-    def backtrack(self, row: int, target: int, rule: str) -> list[int]:
+    def backtrack(self, row: int, target: int, rule: str) -> Any:
         """Backtrack from a class; ``contribution`` takes as many cells as the cutoff."""
         trace = self._trace(row)
         if rule in RULES:
@@ -348,27 +341,23 @@ class Kernel:
         count = int(backtrack(trace, target, RULES["cutoff"]).pixels.sum())
         return as_cells(backtrack(trace, target, Contribution(count)).pixels)
 
-    def glow(self, row: int, cells: list[int]) -> list[float]:
+    def glow(self, row: int, cells: list[int]) -> Any:
         """Return what some cells alone look like in the image, as strength a pixel."""
         trace = self._trace(row)
         alone = suppress(trace.maps, ~self._set(trace, cells))
-        return _flat(deconvolve(trace, alone))
+        return style.strength(deconvolve(trace, alone)).flatten().tolist()
 
-    def features(self, row: int, cells: list[int]) -> list[float]:
+    def features(self, row: int, cells: list[int]) -> Any:
         """Return the tracked features of some cells, as strength a pixel (Algorithm 2)."""
         trace = self._trace(row)
-        return _flat(track_features(trace, self._set(trace, cells)))
+        features = track_features(trace, self._set(trace, cells))
+        return style.strength(features).flatten().tolist()
 
     @staticmethod
     def _set(trace: Trace, cells: list[int]) -> Bool[Tensor, "1 c h w"]:
         chosen = torch.zeros(trace.maps.numel(), dtype=torch.bool)
         chosen[cells] = True
         return chosen.reshape(trace.maps.shape)
-
-
-def _flat(features: Float[Tensor, "1 c h w"]) -> list[float]:
-    shown: list[float] = style.strength(features)[0].flatten().tolist()
-    return shown
 
 
 class RepairBench(anywidget.AnyWidget):

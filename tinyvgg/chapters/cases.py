@@ -510,17 +510,8 @@ def differing(run: Run, case: Case) -> list[str]:
     return [a for a, values in known.items() if values[case.row] != values[case.lookalike]]
 
 
-def network_sentence(run: Run) -> str:
-    """Describe a run's network."""
-    what = {"subject": "subjects", "emotion": "emotions", "class": "classes"}[run.task]
-    return (
-        f"The network of this run classifies {len(run.classes)} {what}. Its training ended"
-        f" {run.ended}."
-    )
-
-
 def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
-    """Describe the pair that a chapter shows: the reason for it, and how its images differ."""
+    """Describe the pair that a chapter shows: why this one, and how its images differ."""
     text, case = style.in_markdown, pair.cases[0]
     own = sum(run.classes[other.true] == wanted for other in pairs.cases)
     chosen = f"We take the closest of the {len(pairs)} pairs of this run."

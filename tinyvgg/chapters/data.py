@@ -20,13 +20,7 @@ from tinyvgg.faces.splits import Split, cells, split
 from tinyvgg.training.experiments import Study
 
 FACTORS = ("subject", "emotion", "gaze", "angle")
-PLURALS = {
-    "subject": "subjects",
-    "emotion": "emotions",
-    "gaze": "gazes",
-    "angle": "angles",
-    "class": "classes",
-}
+PLURALS = {factor: f"{factor}s" for factor in FACTORS} | {"class": "classes"}
 HALF, TABLE, TEXT = "half of each group", "as Table 2 counts", "as the text counts"
 CLAIMS = {"subject": "d3", "emotion": "d4", "class": "d3"}
 PORTRAIT = 224
@@ -63,12 +57,9 @@ def counts(table: pd.DataFrame | None) -> dict[str, Count]:
 
 def count_table(columns: Mapping[str, Mapping[str, Count]]) -> pd.DataFrame:
     """Tabulate `counts` of several sets of images, a column each."""
-    names = {
-        **{plural: plural for plural in PLURALS.values()},
-        "images_per_subject": "images of a subject",
-        "images": "images",
-        "size": "pixels, side of an image",
-    }
+    names = {plural: plural for plural in PLURALS.values()}
+    names |= {"images_per_subject": "images of a subject", "images": "images"}
+    names |= {"size": "pixels, side of an image"}
     shown = {
         title: {row: paper.show(found.get(name), "count") for name, row in names.items()}
         for title, found in columns.items()

@@ -116,17 +116,29 @@ def expression_table() -> pd.DataFrame:
 # ---------------------------------------------------------------- reports of the maintainers' tools
 
 
+def requirements(judged: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Return what the judges reached: shares, each with the least that was asked for."""
+    required, whole, right = dict[str, tuple[float, float]](), 0, 0
+    for detector, cameras in judged["found"].items():
+        found, shown = _at_asked(cameras, "found"), _at_asked(cameras, "shown")
+        required[f"faces that {detector} finds"] = found / shown, LEAST_FOUND
+    for emotion, read in _readable(judged).items():
+        required[f"readings of {emotion}"] = read[emotion] / sum(read.values()), LEAST_RIGHT_OF_EACH
+        whole, right = whole + sum(read.values()), right + read[emotion]
+    return {**required, "readings of all of these": (right / whole, LEAST_RIGHT)}
+
+
+def _at_asked(cameras: Mapping[str, Mapping[str, Any]], what: str) -> int:
+    return sum(count[what] for angle, count in cameras.items() if int(angle) in ASKED_ANGLES)
+
+
 def judged_sentence(judged: Mapping[str, Any]) -> str:
     """Describe the judged set and the requirements that it missed."""
     versions = ", ".join(f"{name} {version}" for name, version in judged["judges"].items())
     missed = [
-        f"{what} ({row['share']}, {row['asked for']} were asked for)"
-        for about, table in (
-            ("faces that {} finds", found_table(judged).droplevel("camera")),
-            ("readings of {}", read_table(judged)),
-        )
-        for what, row in zip(map(about.format, table.index), table.to_dict("records"), strict=True)
-        if row["met"] == "no"
+        f"{what} ({share:.2%}, at least {least:.0%} were asked for)"
+        for what, (share, least) in requirements(judged).items()
+        if share < least
     ]
     outcome = "All that was asked for is reached."
     if missed:
@@ -134,38 +146,27 @@ def judged_sentence(judged: Mapping[str, Any]) -> str:
     return (
         f"{judged['subjects']} of {len(synthfaces.SUBJECTS)} subjects of `{judged['source']}` were "
         f"judged with frontal gaze at {judged['size']} pixels, by {versions} (images "
-        f"`{judged['fingerprint']}`). "
-        f"{outcome}"
+        f"`{judged['fingerprint']}`). {outcome}"
     )
 
 
 def found_table(judged: Mapping[str, Any]) -> pd.DataFrame:
-    """Count the faces that each detector found, by camera and at the angles asked for."""
+    """Count the faces that each detector found, by camera, and together at the angles asked for."""
     rows = {}
     for detector, cameras in judged["found"].items():
-        counts = pd.DataFrame(cameras).T[["shown", "found", "elsewhere"]].astype(int)
-        counts = counts.set_axis(counts.index.astype(int)).sort_index()
-        asked = counts[counts.index.isin(ASKED_ANGLES)]
-        together = ", ".join(f"{angle}°" for angle in asked.index)
-        parts = [(f"{angle}°", count, None) for angle, count in counts.iterrows()]
-        for camera, count, least in [*parts, (together, asked.sum(), LEAST_FOUND)]:
-            rows[detector, camera] = {
-                "shown": f"{count['shown']:,}",
-                "found": f"{count['found']:,}",
-                **_rate(count["found"], count["shown"], least),
-                "also found where no face is": count["elsewhere"],
-            }
-    return pd.DataFrame(rows).T.rename_axis(["detector", "camera"])
+        by_camera = {
+            f"{angle}°": f"{cameras[angle]['found']} of {cameras[angle]['shown']}"
+            for angle in sorted(cameras, key=int)
+        }
+        share = _share(_at_asked(cameras, "found"), _at_asked(cameras, "shown"))
+        elsewhere = {"also found where no face is": _at_asked(cameras, "elsewhere")}
+        rows[detector] = {**by_camera, "share": share, **elsewhere}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector")
 
 
-def _rate(part: Any, whole: Any, least: float | None) -> dict[str, str]:
-    interval = proportion_interval(int(part), int(whole))
-    return {
-        "share": paper.show(part / whole, "percent"),
-        "95 % interval": paper.show_interval(interval, "percent"),
-        "asked for": paper.NOTHING if least is None else f"at least {least:.0%}",
-        "met": paper.NOTHING if least is None else "yes" if part / whole >= least else "no",
-    }
+def _share(part: int, whole: int) -> str:
+    interval = paper.show_interval(proportion_interval(part, whole), "percent")
+    return f"{part / whole:.2%} ({interval})"
 
 
 def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
@@ -173,33 +174,22 @@ def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(judged["expressions"]["confusion"]).T.fillna(0).astype("int64")
 
 
-def read_table(judged: Mapping[str, Any]) -> pd.DataFrame:
-    """Count the readings of each emotion in synthetic faces: right ones, and the others by name."""
-    confusion = confusion_table(judged).loc[lambda table: table.index.isin(table.columns)]
-    rows = {
-        str(emotion): read_as(read, str(emotion), LEAST_RIGHT_OF_EACH)
-        for emotion, read in confusion.to_dict("index").items()
-    }
-    right, whole = sum(row["read right"] for row in rows.values()), int(confusion.sum().sum())
-    rows["all of these"] = {
-        "shown": whole,
-        "read right": right,
-        **_rate(right, whole, LEAST_RIGHT),
-        "else read as": "",
-    }
-    return pd.DataFrame(rows).T.rename_axis("emotion")
+def _readable(judged: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the readings of each emotion for which the classifier has a name."""
+    table = confusion_table(judged)
+    found: Any = table[table.index.isin(table.columns)].to_dict("index")
+    return dict(found)
 
 
-def read_as(read: Mapping[Any, int], emotion: str, least: float | None) -> dict[str, Any]:
-    """Count the readings of images of one emotion."""
-    whole, right = sum(read.values()), read.get(emotion, 0)
-    others = {name: times for name, times in read.items() if name != emotion}
-    return {
-        "shown": whole,
-        "read right": right,
-        **_rate(right, whole, least),
-        "else read as": in_order(others),
-    }
+def read_table(read: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Count the readings of images of each emotion: right ones, and the others by name."""
+    rows = {}
+    for emotion, readings in read.items():
+        right, whole = readings.get(emotion, 0), sum(readings.values())
+        others = in_order({name: n for name, n in readings.items() if name != emotion})
+        counts = {"read right": f"{right} of {whole}", "share": _share(right, whole)}
+        rows[emotion] = {**counts, "else read as": others}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("emotion")
 
 
 def in_order(read: Mapping[Any, int]) -> str:
@@ -215,18 +205,13 @@ def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = {}
     for crop, measured in areas.items():
-        asked = synthfaces.difficulty_of(crop).crop == synthfaces.USUAL.crop
         for angle, shares in measured["by_angle"].items():
-            least = LEAST_FACE[int(angle)]
-            met = shares["face"] >= least and shares["background"] <= MOST_BACKGROUND
-            rows[crop, f"{angle}°"] = {
-                **{region: paper.show(share, "percent") for region, share in shares.items()},
-                "asked for": f"face {least:.0%} at least, background {MOST_BACKGROUND:.0%} at most"
-                if asked
-                else paper.NOTHING,
-                "met": ("yes" if met else "no") if asked else paper.NOTHING,
-            }
-    return pd.DataFrame(rows).T.rename_axis(["faces", "camera"])
+            row = {region: paper.show(share, "percent") for region, share in shares.items()}
+            if synthfaces.difficulty_of(crop).crop == synthfaces.USUAL.crop:
+                row["face"] += f" (asked for: at least {LEAST_FACE[int(angle)]:.0%})"
+                row["background"] += f" (at most {MOST_BACKGROUND:.0%})"
+            rows[crop, f"{angle}°"] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["faces", "camera"])
 
 
 def networks(report: Mapping[str, Any]) -> pd.DataFrame:
@@ -241,35 +226,16 @@ def networks(report: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the error rate of each network, and the mean over seeds, beside the range asked for.
-
-    The interval of a network is Wilson's over its test images, that of a mean Student's over seeds.
-    """
-    rows: dict[Any, dict[str, str]] = {}
-    recipes: Any = networks.groupby(["task", "profile", "size"], sort=False)
-    for (task, profile, size), runs in recipes:
-        place = paper.TASK_NAMES[task], profile, size
-        for run in runs.to_dict("records"):
-            errors = f"{run['errors']:,} of {run['test_images']:,}"
-            interval = proportion_interval(run["errors"], run["test_images"])
-            rows[*place, str(run["seed"])] = _row(task, errors, run["rate"], interval)
-        if len(runs) > 1:
-            low, high = mean_interval(runs["rate"].to_numpy())
-            interval = Interval(max(0.0, low), min(1.0, high))
-            rows[*place, "mean"] = _row(task, paper.NOTHING, runs["rate"].mean(), interval)
-    return pd.DataFrame(rows).T.rename_axis(["task", "recipe", "pixels", "seed"])
-
-
-def _row(task: str, errors: str, rate: float, interval: Interval) -> dict[str, str]:
-    asked = ASKED[task]
-    return {
-        "errors": errors,
-        "error rate": paper.show(rate, "percent"),
-        "95 % interval": paper.show_interval(interval, "percent"),
-        "asked for": f"{100 * asked.low:.0f} to {asked.high:.0%}",
-        "within": "yes" if asked.low <= rate <= asked.high else "no",
-        "paper": paper.show(1 - paper.number(f"t2.{task}.accuracy"), "percent"),
-    }
+    """Tabulate the errors of the networks of each task and size, and their mean error rate."""
+    rows, recipes = {}, networks.assign(task=networks["task"].map(paper.TASK_NAMES))
+    for recipe, runs in recipes.groupby(["task", "size"], sort=False):
+        rates = runs["rate"].to_numpy()
+        rows[recipe] = {
+            "errors": ", ".join(map(str, runs["errors"])),
+            "mean error rate": paper.show(rates.mean(), "percent"),
+            "95 % interval": paper.show_interval(mean_interval(rates), "percent"),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "pixels"])
 
 
 # ---------------------------------------------------------------- no way around the face
@@ -445,27 +411,6 @@ def without(parts: tuple[FacePart, ...], shown: synthfaces.PartsShown, table: pd
     return np.stack([kept[subject, angle] for subject, angle in keys])
 
 
-def shortcut_table(
-    images: Images, table: pd.DataFrame, shown: synthfaces.PartsShown
-) -> pd.DataFrame:
-    """Measure how often each of `PROBES` reads the emotion of images, each column being held out.
-
-    Args:
-        images: images of 32 pixels a side.
-        table: columns subject, emotion, gaze and angle, in full factorial design.
-        shown: the parts that any image shows, for all subjects and angles of the table.
-    """
-    rows = []
-    for probe in PROBES:
-        features = probe.measure(images, probe.kept(shown, table))
-        for held_out in HELD_OUT:
-            found = read_emotion(features, table, held_out)
-            about = {"region": probe.region, "features": probe.features, "held_out": held_out}
-            about["may_carry"] = "yes" if probe.may_carry else "no"
-            rows.append(about | found._asdict())
-    return pd.DataFrame(rows)
-
-
 def sample(study: Study) -> tuple[Images, pd.DataFrame]:
     """Return small images of the first few subjects: the study's if synthetic, or rendered ones."""
     table = synthfaces.design(
@@ -487,10 +432,17 @@ def halved(images: Images) -> UInt8[np.ndarray, "n t t 3"]:
 
 
 def readings(study: Study) -> pd.DataFrame:
-    """Measure how often probes read the emotion of the sample; see `shortcut_table`."""
-    images, table = sample(study)
+    """Measure how often each of `PROBES` reads the emotion of the sample, by what is held out."""
+    (images, table), rows = sample(study), []
     shown = synthfaces.parts_shown(table, images.shape[1], files.faces_cache())
-    return shortcut_table(images, table, shown)
+    for probe in PROBES:
+        features = probe.measure(images, probe.kept(shown, table))
+        about: dict[str, Any] = {"region": probe.region, "features": probe.features}
+        about["may_carry"] = "yes" if probe.may_carry else "no"
+        for held_out in HELD_OUT:
+            found = read_emotion(features, table, held_out)
+            rows.append({**about, "held_out": held_out, **found._asdict()})
+    return pd.DataFrame(rows)
 
 
 # ---------------------------------------------------------------- figures
@@ -587,7 +539,7 @@ def rates_figure(networks: pd.DataFrame) -> Figure:
 def _rates(axis: Axes, task: str, runs: pd.DataFrame) -> None:
     printed = 1 - paper.number(f"t2.{task}.accuracy")
     axis.axvspan(*ASKED[task], color="#e8e8e8", label="asked for")
-    axis.axvline(printed, color="black", linewidth=0.8, linestyle=":", label="paper")
+    axis.axvline(printed, color=style.GRAY, linewidth=0.8, linestyle=":", label="paper")
     intervals = map(proportion_interval, runs["errors"], runs["test_images"])
     low, high = np.transpose(list(intervals))
     error = (runs["rate"] - low, high - runs["rate"])

@@ -319,12 +319,12 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
     return (
         f"The background is {area:.0%} of these pictures and has {ink['cutoff']:.0%} of the "
         f"tracked ink. The features of random active cells have {ink['random']:.0%} of their ink "
-        f"there, and those of all of $M$ {ink['whole']:.0%}. This is why: pixels are divided by "
-        f"{paper.number('p1.both.code_scale')} and not centred. A pixel of the background has the "
-        f"value {_mean(beside):.2f} on average, one of the face {_mean(face):.2f}, and filters "
-        f"respond to plain white. Over it lies {ink['activation']:.0%} of the activation of $M$, "
-        "which is projected back. The gradient of the logit says on which pixels the answer "
-        f"depends. Where an even spread has 1, it has {parts}."
+        f"there, and those of all of $M$ {ink['whole']:.0%}. Pixels are divided by "
+        f"{paper.number('p1.both.code_scale')} and not centred, so that plain white is a large "
+        f"input: a pixel of the background has the value {_mean(beside):.2f} on average, one of "
+        f"the face {_mean(face):.2f}. Over the background lies {ink['activation']:.0%} of the "
+        "activation of $M$, which is projected back. The gradient of the logit says on which "
+        f"pixels the answer depends. Where an even spread has 1, it has {parts}."
     )
 
 
@@ -405,14 +405,14 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> Figu
     return figure
 
 
-def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> style.Drawn:
+def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> Figure | None:
     """Draw errors and their right look-alikes, a column a pair, with the features of their cells.
 
     The last row has the features of the cells that are unique to the error. Each picture has its
     own scale.
     """
     if not len(pairs):
-        return style.Missing("No error of this run has a right look-alike.")
+        return None
     sets, names = pixel_sets(pairs, rule), [style.short(name, 13) for name in run.classes]
     errors, others = [], []
     for case in pairs.cases:

@@ -280,7 +280,7 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
         axis.plot(table["rate"], places, "o", color=colour, ms=4, label="this run, 95 % interval")
         theirs = levels.astype(str).map(papers_rates(run.task)).to_numpy(float)
         if np.isfinite(theirs).any():
-            axis.plot(theirs, places, "D", mfc="none", color="black", ms=4, label="paper")
+            axis.plot(theirs, places, "D", mfc="none", color=style.GRAY, ms=4, label="paper")
         said = {"angle": "{}°", "gaze": "gaze {}"}
         names = [said.get(x, "{}").format(style.short(str(level), 24)) for x, level in table.index]
         axis.set_yticks(places, names)
@@ -388,7 +388,8 @@ def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
         colour = {true: style.GREEN, predicted: style.RED}.get(int(label), "#b0b0b0")
         below.barh(-line, shares[label], color=colour, height=0.85)
         text = f"{style.short(run.classes[label], 16)} {shares[label]:.2f}"
-        below.text(0.02, -line, text, va="center", fontsize=6)
+        shade: dict[str, Any] = {"color": "white"} if shares[label] > 0.5 else {}
+        below.text(0.02, -line, text, va="center", fontsize=6, **shade)
     below.set(xlim=(0, 1), ylim=(-2.6, 0.6))
 
 
@@ -409,6 +410,7 @@ def counterparts(run: Run, label: int) -> pd.DataFrame:
     return mine[["row", "taken_for"]].assign(counterpart=[int(same.idxmax()) for same in alike])
 
 
+@style.styled()
 def worst_figure(run: Run, most: int = 7) -> Figure | None:
     """Draw the errors of the class with most of them, above images that they were taken for."""
     if not len(run.errors):

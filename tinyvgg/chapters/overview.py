@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -20,7 +21,7 @@ from tinyvgg.training.runs import Run
 
 
 def shown_pair(pairs: Pairs) -> Pairs:
-    """Return the pair nearest to its look-alike, of those repaired without the unique pixels."""
+    """Return the pair nearest to its look-alike, of those repaired without the unique cells."""
     after = rescore(pairs.wrong, pixel_sets(pairs, RULES["cutoff"]).unique).argmax(1).tolist()
     repaired = [c for c, answer in zip(pairs.cases, after, strict=True) if answer == c.true]
     return pairs.only(closest(repaired or pairs.cases))
@@ -29,19 +30,21 @@ def shown_pair(pairs: Pairs) -> Pairs:
 def draw(study: Study) -> Path:
     """Draw an error of the last task of a study, and return the path of the picture."""
     run = study.run(study.tasks[-1])
-    drawn = overview(run, shown_pair(record_pairs(run, find_cases(run))))
-    if isinstance(drawn, style.Missing):
-        raise UserError(drawn.sentence)
     path = files.project() / "book" / "_static" / "overview.png"
+    drawn = overview(run, shown_pair(record_pairs(run, find_cases(run))))
     drawn.savefig(path, dpi=150, metadata={"Software": None})
     return path
 
 
 @style.styled()
-def overview(run: Run, pair: Pairs) -> style.Drawn:
-    """Draw an error, its unique pixels, their features, and the answer without them."""
+def overview(run: Run, pair: Pairs) -> Figure:
+    """Draw an error, its unique cells, their features, and the answer without them.
+
+    Raises:
+        UserError: the pair is empty.
+    """
     if not len(pair):
-        return style.Missing("No error of this run has a right look-alike.")
+        raise UserError("no error of this run has a right look-alike: nothing can be drawn")
     case, pixels = pair.cases[0], pixel_sets(pair, RULES["cutoff"]).unique
     names = [style.short(name, 14) for name in run.classes]
     figure, (axes,) = style.grid(1, 4, cell=2.6, aspect=1.12)
@@ -59,7 +62,7 @@ def overview(run: Run, pair: Pairs) -> style.Drawn:
 def montage(
     maps: Float[Tensor, "c h w"], pixels: Bool[Tensor, "c h w"]
 ) -> Float[np.ndarray, "y x 3"]:
-    """Draw all maps in a grid, strength as ink, chosen pixels orange, gaps light gray."""
+    """Draw all maps in a grid, strength as ink, chosen cells orange, gaps light gray."""
     ink = 1 - (maps / maps.max().clamp(min=1e-12)).sqrt()[:, None].expand(-1, 3, -1, -1)
     orange = torch.tensor(to_rgb(style.ORANGE))[:, None, None]
     drawn = torch.where(pixels[:, None], orange, ink)

@@ -12,6 +12,7 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+from IPython.display import HTML
 from jaxtyping import Int, UInt8
 from jinja2.utils import htmlsafe_json_dumps
 
@@ -252,10 +253,9 @@ class Album:
 
 def album(profile: Profile) -> Album:
     """Return the album of a woman, a man and a girl, a small one where the profile is for tests."""
-    size = profile.size
     if profile.subjects is None:
-        return Album((1, 9, 4), size, OFFERED)
-    return Album((1,), size, {name: cause.coarse() for name, cause in OFFERED.items()})
+        return Album((1, 9, 4), profile.size, OFFERED)
+    return Album((1,), profile.size, {name: cause.coarse() for name, cause in OFFERED.items()})
 
 
 LIMIT = 2_000_000
@@ -263,20 +263,7 @@ LIMIT = 2_000_000
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
-@dataclass(frozen=True)
-class StaticExplorer:
-    """HTML that notebooks and the book show as it is; words where only text can be shown."""
-
-    html: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return "an explorer of synthetic faces, in HTML"
-
-
-def static_faces(album: Album, name: str, task: str = "") -> StaticExplorer:
+def static_faces(album: Album, name: str, task: str = "") -> HTML:
     """Return an explorer of an album that needs no kernel; every image is kept to the byte.
 
     Explorers of different names fit on one page. In a site, the network of a task answers to each
@@ -318,7 +305,7 @@ def static_faces(album: Album, name: str, task: str = "") -> StaticExplorer:
             f"{len(album.subjects)} subjects with {len(album.causes)} causes make {len(html):,}"
             f" characters of HTML and {LIMIT:,} are allowed: give fewer, or a smaller size"
         )
-    return StaticExplorer(html)
+    return HTML(html)
 
 
 def title(subject: int) -> str:

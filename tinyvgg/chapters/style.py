@@ -24,11 +24,9 @@ from torch import Tensor
 from tinyvgg.faces.index import Faces
 
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
-RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#6b6b6b"
-"""Okabe and Ito's colours and Tol's red, which colour-blind readers can distinguish."""
-
-TEXT = "#787878"
-"""The gray that can be read on white and on the dark pages' ground alike."""
+RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#787878"
+"""Okabe and Ito's colours and Tol's red, which colour-blind readers can distinguish, and a gray
+that can be read on light and on dark pages."""
 
 TASK_COLOURS = {"subject": BLUE, "emotion": ORANGE, "class": GREEN}
 WIDTH = 7.5
@@ -57,7 +55,7 @@ _STYLE: Any = {
     "savefig.facecolor": "none",
     "legend.facecolor": "none",
     **dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), TEXT
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GRAY
     ),
     "font.family": _FONT,
     "font.size": 9,

@@ -227,7 +227,7 @@ def error_rates(runs: Sequence[Run]) -> Figure:
         rates = run.history.set_index("epoch")["test_error"].dropna()
         last, best = rates.tail(1), rates[rates.index == rates.idxmin()]
         axis.plot(last, "o", color=colour, ms=5, label="network of this book")
-        axis.plot(best, "v", mfc="none", color="black", ms=6, label="best on the test part")
+        axis.plot(best, "v", mfc="none", color=style.GRAY, ms=6, label="best on the test part")
         name = f"{paper.TASK_NAMES[run.task]}, {len(run.classes)} classes"
         axis.set(ylim=(0, 1), title=f"{name} ({style.called(run.faces)})")
     axes[0, 0].set_ylabel("error rate")
@@ -235,13 +235,8 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=min(3, 1 + len(runs)))
     for line in legend.get_lines() if len(runs) > 1 else ():
         if line.get_color() in style.TASK_COLOURS.values():
-            line.set_color("black")  # each panel has a colour of its own
+            line.set_color(style.GRAY)  # each panel has a colour of its own
     return figure
-
-
-def _epochs(ended: str) -> str:
-    """Return the label of an axis of epochs, with the end of the training where it has one."""
-    return "\n".join(["epoch", *wrap(f"ended {ended}", 36)]) if ended else "epoch"
 
 
 def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
@@ -251,7 +246,7 @@ def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
     axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
     tested = rates[f"test_{of}"].dropna()
     axis.plot(tested, color=colour, marker=".", ms=3, label="test, after an epoch")
-    axis.set(xlabel=_epochs(run.ended))
+    axis.set(xlabel="\n".join(["epoch", *wrap(f"ended {run.ended}" if run.ended else "", 36)]))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
@@ -307,7 +302,7 @@ KINDS = {
     "pooling": "max-pooling; unpooling",
     "dense": "dense layer",
 }
-EDGE = "#404040"
+EDGE = style.GRAY
 BELOW = -4.6
 
 
