@@ -87,11 +87,11 @@ tally = ", ".join(f"{len(ids)} {name}" for name, ids in counted.items() if ids)
 same = [known(f"a1.{task}.jaccard_literal", "share") for task in study.tasks]
 display(
     Markdown(
-        f"> **Of {judged} claims: {tally}.** Asked about another class, Algorithm 1 returns cells"
-        f" that overlap with the first ones by {' and '.join(same)} (identity, emotion; 1 is the"
-        " same). Cells that only the error has repair more emotion errors than common cells, by"
-        f" {known('s4.emotion.unique_above_common')}. But compared with as many cells of the"
-        " largest excess over the look-alike, the difference is"
+        f"> **What came out.** Of {judged} claims: {tally}. Asked about another class, Algorithm 1"
+        f" returns cells that overlap with the first ones by {' and '.join(same)} (identity, emotion;"
+        " 1 is the same). The share of emotion errors that are repaired by the cells that only the"
+        f" error has exceeds that of the common cells by {known('s4.emotion.unique_above_common')},"
+        " and that of as many cells of the largest excess over the look-alike by"
         f" {known('s4.emotion.unique_above_excess')}."
     )
 )
@@ -137,10 +137,10 @@ if rows := rows_of("blindness"):
     )
 if rows := rows_of("patching"):
     share = {t: mean([r["filled"].split()[0] for r in rows_of("patching", t)]) for t in study.tasks}
-    said = " and ".join(f"{each} ({paper.TASK_NAMES[t]})" for t, each in share.items())
+    said = " and ".join(f"{each} for {paper.TASK_NAMES[t]}" for t, each in share.items())
     learned.append(
-        f"**How few cells matter**. {EIGHT} cells with the look-alike's values repair {said} of the"
-        " errors."
+        f"**How few cells matter**. {EIGHT} cells with the look-alike's values repair this share of"
+        f" the errors: {said}."
     )
 if len(rows := rows_of("causes")) > 1:
     names = ("published cutoff", "whole projection", "edges", "contributions")
@@ -180,8 +180,8 @@ for name, record in records.items():
     hours, devices = record["seconds"] / 3600, ", ".join(record["device"])
     cost[name] = {"networks": len(record["networks"]), "hours": hours, "device": devices}
 cost["all"] = {"networks": "", "hours": sum(row["hours"] for row in cost.values()), "device": ""}
-table = pd.DataFrame.from_dict(cost, orient="index")
-table.round(2).rename_axis("record")
+table = pd.DataFrame.from_dict(cost, orient="index").round(2).rename_axis("record")
+table if table["device"].nunique() > 2 else table.drop(columns="device")
 
 # %% [markdown]
 # Hours are those of one core. For networks by seed they are estimated from the two that this page's

@@ -58,7 +58,7 @@ by_error = chapter.region_table(tracked[first], regions)
 of = by_error.groupby(["set", "region"])[["ink", "area", "density"]].mean()
 with_whole = tables[first].groupby("set")["with_whole"].mean()
 lines = []
-if with_whole["cutoff"] == with_whole["cutoff"]:
+if "cutoff" in with_whole.dropna():
     lines += [
         f"The tracked features of the errors for {paper.TASK_NAMES[first]} (published cutoff)"
         f" correlate by {with_whole['cutoff']:.2f} with the deconvolution of all maps, those of random"
@@ -127,7 +127,7 @@ summary if len(summary) else None
 
 # %%
 for task, table in tables.items():
-    found = chapter.tracked_numbers(tracked[task], table)
+    found = chapter.tracked_numbers(tracked[task], table) if len(table) else {}
     record_numbers({f"a2.{task}.{name}": number for name, number in found.items()})
 
 # %% [markdown]

@@ -198,7 +198,7 @@ Markdown(
     f"Under the printed rule the overlap equals that of chance, to 12 digits, in {equal} of"
     f" {len(pairs)} pairs. Under the cutoff the mean overlap is {overlap['jaccard'].mean():.3f}; that"
     f" of the same number of the largest activations is {overlap['largest'].mean():.3f}."
-) if len(pairs) else None
+) if overlap["jaccard"].notna().any() else None
 
 # %% [markdown]
 # ## How much do the shared values differ?
@@ -394,10 +394,10 @@ cases.rates_figure(changed, tried, "in which the answer changes")
 
 # %%
 kept = [name for name in tried if name != "all"]
-cases.fills_table(others["cutoff"], "repaired", kept) if len(pairs) else None
+cases.fills_table(others["cutoff"], "repaired", kept) if len(others["cutoff"]) else None
 
 # %%
-cases.fills_table(others["cutoff"], "changed", kept) if len(pairs) else None
+cases.fills_table(others["cutoff"], "changed", kept) if len(others["cutoff"]) else None
 
 # %% [markdown]
 # What does the same to a right image? The table has the share of the look-alikes that change their
@@ -405,7 +405,7 @@ cases.fills_table(others["cutoff"], "changed", kept) if len(pairs) else None
 
 # %%
 harm = cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"])
-harm if len(pairs) else None
+harm if len(others["cutoff"]) else None
 
 # %%
 columns = {

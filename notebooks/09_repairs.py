@@ -277,7 +277,7 @@ for task, (_, found) in repairs.items():
 #    count the errors that are still repaired.
 # 2. Is it always the same cell? Count the repair sets that each cell is in.
 
-# %%
+# %% tags=["hide-cell"]
 kept = {}
 for factor in (0.0, 0.25, 0.5, 0.75):
     for task, (part, found) in repairs.items():
@@ -286,7 +286,7 @@ for factor in (0.0, 0.25, 0.5, 0.75):
         kept.setdefault(paper.TASK_NAMES[task], {})[factor] = int(right)
 pd.DataFrame(kept).rename_axis("times its value") if kept else None
 
-# %%
+# %% tags=["hide-cell"]
 often = {}
 for task, (_, found) in repairs.items():
     counts, places = found.pixels.sum(0).flatten().topk(3)

@@ -180,10 +180,10 @@ table if rows else None
 # 2. How skewed would signs have to be? Find the probability $q$ with which $m$ selected neurons
 #    lose one of a thousand active cells.
 
-# %%
+# %% tags=["hide-cell"]
 cells = backtrack(random_head((256,))).pixels.flatten(1)
 print(f"overlap of the cells of two images: {jaccard(cells, cells.roll(1, 0)).mean():.2f}")
 
-# %%
+# %% tags=["hide-cell"]
 skewed = pd.Series({m: 1000 ** (-1 / m) for m in (10, 30, 100, 300)}, name="q")
 skewed.round(3).rename_axis("selected neurons").to_frame()

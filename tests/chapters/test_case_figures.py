@@ -72,7 +72,7 @@ def test_pair_sentence_says_which_pair_it_is_and_in_what_its_images_differ(run, 
     said = cases.pair_sentence(run, pairs, shown, name)
     assert said.startswith(f"Subject {name} has ")
     assert f" differ in gaze. The network took subject **{name}** for **" in said
-    assert cases.pair_sentence(run, pairs, shown, "40").startswith("We take the closest of the ")
+    assert cases.pair_sentence(run, pairs, shown, "40").startswith("We take the closest pair ")
 
 
 def test_names_of_the_users_stay_text_in_markdown():

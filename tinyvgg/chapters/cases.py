@@ -212,10 +212,8 @@ def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
     return sorted(preferred or paired, key=lambda case: case.distance)[:1]
 
 
-OVERLAP = [
-    *("right", "wrong", "common", "unique", "jaccard", "chance", "largest"),
-    *("correlation", "difference"),
-]
+OVERLAP = ["right", "wrong", "common", "unique", "jaccard", "chance", "largest"]
+OVERLAP += ["correlation", "difference"]
 
 
 def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
@@ -514,7 +512,7 @@ def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
     """Describe the pair that a chapter shows: why this one, and how its images differ."""
     text, case = style.in_markdown, pair.cases[0]
     own = sum(run.classes[other.true] == wanted for other in pairs.cases)
-    chosen = f"We take the closest of the {len(pairs)} pairs of this run."
+    chosen = "We take the closest pair of this run."
     if run.task == "subject" and own:
         chosen = (
             f"Subject {text(wanted)} has {own} of the {len(pairs)} errors that have a right"

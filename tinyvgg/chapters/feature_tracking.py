@@ -254,13 +254,9 @@ def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
         for region, inside in regions.masks.items():
             share = np.where(inside, values, 0).sum((1, 2)) / np.where(total > 0, total, np.nan)
             area = inside.mean((1, 2))
-            measured = {
-                "ink": share,
-                "area": area,
-                "density": share / np.where(area > 0, area, np.nan),
-            }
-            about = {"image": regions.errors, "set": name, "region": region}
-            parts.append(pd.DataFrame({**about, **measured}))
+            table = pd.DataFrame({"image": regions.errors, "set": name, "region": region})
+            density = share / np.where(area > 0, area, np.nan)
+            parts.append(table.assign(ink=share, area=area, density=density))
     return pd.concat(parts, ignore_index=True)
 
 

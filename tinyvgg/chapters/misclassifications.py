@@ -273,7 +273,7 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
     for axis, run, table in zip(axes[0], runs, tables, strict=True):
         factors, levels = (table.index.get_level_values(level) for level in (0, 1))
         places = np.arange(len(table)) + 0.7 * np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
-        _titled(axis, run)
+        axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
         axis.axvline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
         colour = style.TASK_COLOURS[run.task]
         axis.hlines(places, table["low"], table["high"], color=colour, lw=1.5)
@@ -290,10 +290,6 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
     axes[0, 0].invert_yaxis()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-def _titled(axis: Axes, run: Run) -> None:
-    axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
 
 
 def papers_rates(task: str) -> dict[str, float]:
@@ -317,7 +313,7 @@ def subjects_figure(runs: Sequence[Run]) -> Figure | None:
     for axis, run in zip(axes[:, 0], runs, strict=True):
         table, colour = rates(run, "subject"), style.TASK_COLOURS[run.task]
         places = np.arange(len(table))
-        _titled(axis, run)
+        axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
         axis.axhline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
         axis.vlines(places, table["low"], table["high"], color=colour, lw=1, alpha=0.6)
         axis.plot(places, table["rate"], "o", color=colour, ms=3)

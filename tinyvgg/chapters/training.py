@@ -162,11 +162,8 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
     rows = {}
     for run, wrong in zip(runs, wrong_in_training, strict=True):
         difference, interval = gap(run, wrong)
-        rates = {
-            "training error": wrong / len(run.split.train),
-            "test error": 1 - run.accuracy,
-            "gap": difference,
-        }
+        rates = {"training error": wrong / len(run.split.train), "test error": 1 - run.accuracy}
+        rates["gap"] = difference
         rows[paper.TASK_NAMES[run.task]] = {
             "classes": len(run.classes),
             **{name: paper.show(rate, "percent") for name, rate in rates.items()},
