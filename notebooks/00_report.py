@@ -84,17 +84,16 @@ def rows_of(name, task=None):
 # %%
 judged = sum(map(len, counted.values()))
 tally = ", ".join(f"{len(ids)} {name}" for name, ids in counted.items() if ids)
-same = [known(f"a1.{task}.jaccard_literal", "share") for task in study.tasks]
-display(
-    Markdown(
-        f"> **What came out.** Of {judged} claims: {tally}. Asked about another class, Algorithm 1"
-        f" returns cells that overlap with the first ones by {' and '.join(same)} (identity, emotion;"
-        " 1 is the same). The share of emotion errors that are repaired by the cells that only the"
-        f" error has exceeds that of the common cells by {known('s4.emotion.unique_above_common')},"
-        " and that of as many cells of the largest excess over the look-alike by"
-        f" {known('s4.emotion.unique_above_excess')}."
+said = [f"**What came out.** Of {judged} claims: {tally}."]
+if paper.NOTHING not in (same := [known(f"a1.{t}.jaccard_literal", "share") for t in study.tasks]):
+    said.append(
+        "Asked about another class, Algorithm 1 returns cells that overlap with the first ones by"
+        f" {' and '.join(same)} (identity, emotion; 1 is the same). The share of emotion errors that"
+        " are repaired by the cells that only the error has exceeds that of the common cells by"
+        f" {known('s4.emotion.unique_above_common')}, and that of as many cells of the largest"
+        f" excess over the look-alike by {known('s4.emotion.unique_above_excess')}."
     )
-)
+display(Markdown("> " + " ".join(said)))
 rows = {}
 for claim in filter(lambda claim: claim.tests, paper.claims()):
     test, result = verdicts[claim.id].parts[0]

@@ -177,7 +177,7 @@ pd.DataFrame(rows).T.rename_axis("split")
 # counts off the *test* images first. This book follows the table; {doc}`../disagreements` has the
 # details.
 
-# %% mystnb={"figure": {"name": "fig-split", "caption": "Images of this run as the network sees them. Those in blue frames train the first network, those in orange frames test it."}, "image": {"alt": "A grid of small images that look much alike, about half in blue and half in orange frames, in no order"}}
+# %% mystnb={"figure": {"name": "fig-split", "caption": "Images of this run as the network sees them. Those in blue frames train a network, those in orange frames test it."}, "image": {"alt": "A grid of small images that look much alike, about half in blue and half in orange frames, in no order"}}
 data.examples_figure(study.faces, study.split(study.tasks[0]))
 
 # %% [markdown]

@@ -56,7 +56,7 @@ for run, wrong in both_parts:
     )
 if len(runs) > 1:
     widest, _ = max(both_parts, key=lambda part: training.gap(*part)[0])
-    lines.append(f"The gap is wider for {names[widest.task]}.")
+    lines.append(f"The gap between the two is wider for {names[widest.task]}.")
 Markdown(f"> **What came out.** In this network {facts['T1']}. {' '.join(lines)}")
 
 # %% [markdown]

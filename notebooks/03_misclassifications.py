@@ -49,11 +49,9 @@ for run in runs:
         times, names = most[2], [errors.missed(run)["rate"].idxmax(), *most[:2]]
         worst, true, taken = (style.in_markdown(str(name)) for name in names)
         known = {factor: one.p_value < 0.05 for factor, one in chances[run.task].items() if one}
-        spread = {
-            how: ", ".join(factor for factor, uneven in known.items() if uneven == which)
-            for how, which in (("less evenly (p < 0.05) than", True), ("as evenly as", False))
-        }
-        said = [f"{how} chance would spread them over {f}" for how, f in spread.items() if f]
+        uneven, even = (", ".join(f for f, p in known.items() if p == is_) for is_ in (True, False))
+        said = [f"less evenly than by chance over {uneven} (p < 0.05)"] if uneven else []
+        said += [f"as evenly {'' if uneven else 'as by chance '}over {even}"] if even else []
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} misclassifies {len(run.errors):,} of"
             f" {len(run.labels):,} test images. It misses *{worst}* most often, and its commonest"
@@ -142,13 +140,13 @@ paper.compare(rows, networks_of(study)).drop(columns=dropped) if rows else None
 # %% [markdown]
 # ## Confusion matrices
 
-# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix of the first task: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red."}, "image": {"alt": "A square with a gray diagonal. Errors are red spots beside it, scattered over the classes"}}
+# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red."}, "image": {"alt": "A square with a gray diagonal. Errors are red spots beside it, scattered over the classes"}}
 errors.confusion_figure(identity)
 
 # %%
 errors.confusions(identity)
 
-# %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix of the last task, in numbers of images; errors in red, the darker the more."}, "image": {"alt": "A matrix of numbers, the largest on the diagonal. Beside it a few fields are dark red, the others pale or empty"}}
+# %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix in numbers of images: true class by row, class it was taken for by column. Right answers are gray; errors are red, the darker the more."}, "image": {"alt": "A matrix of numbers, the largest on the diagonal. Beside it a few fields are dark red, the others pale or empty"}}
 errors.confusion_figure(emotion) if len(runs) > 1 else None
 
 # %%
@@ -161,10 +159,10 @@ errors.missed_table(emotion)
 # otherwise the same. For identity that is the other person with the same expression, gaze and angle,
 # for emotion the same person with the other expression.
 
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class of the first task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above one person, below others with the same expression"}}
+# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above one person, below others with the same expression"}}
 errors.worst_figure(identity)
 
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class of the last task that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above and below the same face, with a slightly different expression"}}
+# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above and below the same face, with a slightly different expression"}}
 errors.worst_figure(emotion) if len(runs) > 1 else None
 
 # %% [markdown]
@@ -176,10 +174,10 @@ errors.worst_figure(emotion) if len(runs) > 1 else None
 # %%
 errors.confidence_table(runs).T
 
-# %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Errors of the first task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
+# %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
 errors.gallery(identity)
 
-# %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Errors of the last task, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
+# %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
 errors.gallery(emotion) if len(runs) > 1 else None
 
 # %% [markdown]

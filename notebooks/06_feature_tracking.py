@@ -156,7 +156,7 @@ def display(tracked):
     return (LEVELS - 1 - wrapped).astype(np.uint8), difference
 
 
-# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Errors of the first task, and the ink of: the deconvolution of all maps; the features tracked with the literal rule and with the published cutoff; those of the same number of active cells, largest and random; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has an image and six maps of ink. Five of them show nearly the same dark arcs and spots; the last is black and white noise."}}
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified images, and the ink of: the deconvolution of all maps; the features tracked with the literal rule and with the published cutoff; those of the same number of active cells, largest and random; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has an image and six maps of ink. Five of them show nearly the same dark arcs and spots; the last is black and white noise."}}
 published, _ = display(tracked[first])
 chapter.feature_sets(tracked[first], published)
 
@@ -184,13 +184,13 @@ pd.DataFrame(displayed) if displayed else None
 #
 # The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network.
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Errors of the first task, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark arcs and spots at the hair, the outline and in the corners."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified images, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark arcs and spots at the hair, the outline and in the corners."}}
 chapter.gallery(tracked[first], "cutoff")
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "More errors of the first task, each with its tracked features at its right."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "More misclassified images, each with its tracked features at its right."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
 chapter.gallery(tracked[first], "cutoff", page=1)
 
-# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Errors of the last task, each with its tracked features at its right (published cutoff). The title says how many there are in all."}, "image": {"alt": "Many small faces, each beside its map of ink: dark spots, most of them about eyes, brows and mouth."}}
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified images, each with its tracked features at its right (published cutoff). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark spots, most of them about eyes, brows and mouth."}}
 chapter.gallery(tracked[study.tasks[-1]], "cutoff", size=80) if len(runs) > 1 else None
 
 # %% [markdown]
@@ -198,7 +198,7 @@ chapter.gallery(tracked[study.tasks[-1]], "cutoff", size=80) if len(runs) > 1 el
 #
 # The cameras stand still, so faces of one angle coincide and can be averaged.
 
-# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean image of the errors of the first task, by camera angle. Below it the mean ink of the features tracked with the published cutoff, with the same number of random active cells, and of the deconvolution of all maps, each on its own scale. Outlines: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean faces by angle, and three rows of mean ink below them. In all three rows the darkest places lie outside the outlines: in the corners, beside the face and below the mouth."}}
+# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the misclassified images by camera angle. Below it the mean ink of the features tracked with the published cutoff, with the same number of random active cells, and of the deconvolution of all maps, each on its own scale. Outlines: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean faces by angle, and three rows of mean ink below them. In all three rows the darkest places lie outside the outlines: in the corners, beside the face and below the mouth."}}
 chapter.average_features(tracked[first], regions)
 
 # %% [markdown]

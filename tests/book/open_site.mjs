@@ -9,8 +9,8 @@ const require = createRequire(join(modules, "package.json"));
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const { chromium } = require("playwright-core");
 const AT_ONCE = 2;
-// of others: names of the theme's buttons, and the list of references
-const THEIRS = ["label-content-name-mismatch", "aria-required-children"];
+// of others: names of the theme's buttons and folds, and the list of references
+const THEIRS = ["label-content-name-mismatch", "summary-name", "aria-required-children"];
 const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1280, height: 900 };
 const LITERAL = /\$[^$\s][^$\n]*\$|\\\(|\{(glue|doc|numref|cite|paper|math|eq|ref)[:a-z]*\}`/;
@@ -18,7 +18,8 @@ const LITERAL = /\$[^$\s][^$\n]*\$|\\\(|\{(glue|doc|numref|cite|paper|math|eq|re
 const isPage = (path) => path.endsWith(".html") && !/http-equiv="Refresh"/.test(readFileSync(path));
 const html = (folder) =>
   readdirSync(join(site, folder)).filter((name) => isPage(join(site, folder, name)));
-const pages = [...html("."), ...html("notebooks").map((name) => `notebooks/${name}`)];
+const below = (folder) => html(folder).map((name) => `${folder}/${name}`);
+const pages = [...html("."), ...below("notebooks"), ...below("reference")];
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const faults = [];
 

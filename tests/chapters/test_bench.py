@@ -287,7 +287,7 @@ def test_errors_are_read_back_as_they_were_written(tmp_path, monkeypatch) -> Non
     assert len(shipped_errors(runs[1].task)[1].table) == 0
 
 
-@pytest.mark.parametrize(("task", "known"), [("emotion", bench.ASPECTS), ("class", ())])
+@pytest.mark.parametrize(("task", "known"), [("emotion", bench.ASPECTS[1:]), ("class", ())])
 def test_scripts_have_the_network_and_what_is_known_of_each_error(task, known, tmp_path) -> None:
     run, errors = small(task)
     network, about = map(content, write_bench(run, errors, tmp_path))

@@ -71,7 +71,7 @@ def sign(
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["html"]["extra_footer"] = footer(faces)
     settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
-    settings["sphinx"]["config"]["repair_bench"] = dict(study)
+    settings.setdefault("sphinx", {}).setdefault("config", {})["repair_bench"] = dict(study)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 

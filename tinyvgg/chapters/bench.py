@@ -115,7 +115,9 @@ def write_errors(runs: Iterable[Run]) -> None:
         images = np.zeros((max(len(errors.images), 1), run.size, run.size, 3), np.uint8)
         images[: len(errors.images)] = list(errors.images.values()) or 0
         sheet = style.png(style.tiled(images, ACROSS, 255.0))
-        files.write_whole(shipped(run.task) / SHEET, partial(Path.write_bytes, data=sheet))
+        path = shipped(run.task) / SHEET
+        if not path.exists() or path.read_bytes() != sheet:
+            files.write_whole(path, partial(Path.write_bytes, data=sheet))
     table = pd.concat(tables)
     write = partial(table.to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)

@@ -315,11 +315,11 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
     return (
         f"The background is {area:.0%} of these pictures and has {ink['cutoff']:.0%} of the "
         f"tracked ink. The features of random active cells have {ink['random']:.0%} of their ink "
-        f"there, and those of all of $M$ {ink['whole']:.0%}. Pixels are divided by "
+        f"there, and those of all maps {ink['whole']:.0%}. Pixels are divided by "
         f"{paper.number('p1.both.code_scale')} and not centred, so that plain white is a large "
         f"input: a pixel of the background has the value {_mean(beside):.2f} on average, one of "
         f"the face {_mean(face):.2f}. Over the background lies {ink['activation']:.0%} of the "
-        "activation of $M$, which is projected back. The gradient of the logit says on which "
+        "activation of all maps, which is projected back. The gradient of the logit says on which "
         f"pixels the answer depends. Where an even spread has 1, it has {parts}."
     )
 
