@@ -164,7 +164,7 @@ def backtracking_sentences(task):
             yield f"Algorithm 1 {name} keeps no cell of {len(kept):,} errors."
         elif len(part):
             mean, low, high = part[["mean", "low", "high"]].iloc[0]
-            blind = " It hardly depends on the class, and cannot explain this one answer."
+            blind = " They hardly depend on the class, and cannot explain this one answer."
             yield (
                 f"Algorithm 1 {name} keeps {kept.mean():,.1f} cells of an error. They overlap with"
                 f" those that it finds from another class by {mean:.2f} (95 % interval {low:.2f} to"
