@@ -5,7 +5,6 @@ import pandas as pd
 import torch
 
 from synthfaces import design
-from tinyvgg.chapters import style
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.splits import split
 from tinyvgg.training.experiments import Study
@@ -68,9 +67,3 @@ def made_up_study(faces: Faces) -> Study:
     study = Study(PROFILES["smoke"], faces.source, 0, progress=False)
     vars(study)["faces"] = faces
     return study
-
-
-def sentence(drawn: style.Drawn) -> str:
-    """Return the sentence that stands in place of a figure."""
-    assert isinstance(drawn, style.Missing)
-    return drawn._repr_markdown_()

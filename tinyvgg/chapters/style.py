@@ -3,12 +3,11 @@
 import base64
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,7 +42,6 @@ TEMPLATES = Environment(
 )
 """HTML and scripts of the chapters; all that is filled in stays text."""
 _FONT = "DejaVu Sans"
-Item = TypeVar("Item")
 Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]
 """A row's label, and its pictures with a title each."""
 
@@ -88,24 +86,6 @@ def grid(
         figure, axes = plt.subplots(rows, columns, squeeze=False, **options)
     plt.close(figure)
     return figure, axes
-
-
-@dataclass(frozen=True)
-class Missing:
-    """The stand-in for a figure that a run has nothing for: notebooks show its sentence instead."""
-
-    sentence: str
-
-    def _repr_markdown_(self) -> str:
-        return self.sentence
-
-
-Drawn = Figure | Missing
-
-
-def second(draw: Callable[[Item], Drawn], items: Sequence[Item]) -> Drawn:
-    """Draw the last of several items, unless it is the first one again."""
-    return draw(items[-1]) if len(items) > 1 else Missing("This source has a single task.")
 
 
 def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "") -> None:

@@ -2,10 +2,9 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 import pandas as pd
 from IPython.core.getipython import get_ipython
@@ -25,7 +24,6 @@ from tinyvgg.chapters.statistics import (
     of_another,
     over_networks,
 )
-from tinyvgg.chapters.style import Missing
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
@@ -45,8 +43,6 @@ TEXT = GLUED + "text/plain"
 KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9_]+){2}")
 _recorded: dict[str, paper.Value] = {}
 """What the running notebook has recorded so far."""
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -226,23 +222,6 @@ def endings(*runs: Run) -> Markdown:
 def either(words: Sequence[str]) -> str:
     """Join words as in "one, another or a third"."""
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def needs(*columns: str) -> Callable[[Callable[P, R]], Callable[P, R | Missing]]:
-    """Show the sentence of `lacking` in place of a figure or table of what a source lacks.
-
-    The source is that of the function's first argument.
-    """
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R | Missing]:
-        @wraps(function)
-        def where_known(*args: P.args, **kwargs: P.kwargs) -> R | Missing:
-            sentence = lacking(args[0], *columns)
-            return Missing(sentence) if sentence else function(*args, **kwargs)
-
-        return where_known
-
-    return decorate
 
 
 def mean_with_interval(values: "pd.Series[float]") -> str:
