@@ -642,11 +642,11 @@ export async function fetchTask(base, task) {
 }
 
 /** Offer a bench in each element of the page that asks for one; load it when it is touched. */
-export function offer(base) {
+export function offer(base, tasks) {
   for (const host of document.querySelectorAll(".tinyvgg-bench")) {
-    if (host.shadowRoot) continue;
-    const kept = parse(location.hash);
     const { task, row } = host.dataset;
+    if (host.shadowRoot || !tasks.includes(task)) continue;
+    const kept = parse(location.hash);
     const root = host.attachShadow({ mode: "open" });
     const begin = status(root, "Switch cells off yourself", async () => {
       const [network, errors] = await fetchTask(base, task);

@@ -4,9 +4,9 @@ import { bar, fetchTask, make, status, worker } from "./bench.js";
 import { counted, overlap, winner } from "./logic.js";
 
 /** Offer, beside the faces of a page, the network's answers to them; load it when it is touched. */
-export function follow(base) {
+export function follow(base, tasks) {
   for (const host of document.querySelectorAll(".tinyvgg-answers")) {
-    if (host.shadowRoot) continue;
+    if (host.shadowRoot || !tasks.includes(host.dataset.task)) continue;
     const faces = document.getElementById(host.dataset.faces);
     const root = host.attachShadow({ mode: "open" });
     status(root, "Ask the network", async () => {

@@ -309,6 +309,10 @@ def test_a_network_that_runs_in_no_page_gets_no_scripts(tmp_path, monkeypatch) -
     monkeypatch.setattr(bench, "MOST", 2 * sum(each.numel() for each in run.model.parameters()))
     assert write_bench(run, errors, tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(Study, "run", lambda _, task: small(task)[0])
+    bench.write_site(tmp_path, made_up.made_up_study(made_up.made_up_faces()))
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.js"]
+    assert "each(document.currentScript.src, [])" in (tmp_path / "bench.js").read_text("utf-8")
     assert "<script" not in bench.RepairBench(run).html()
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -229,7 +229,7 @@ def inline(run: Run, errors: Errors) -> str:
     tables = {"network": network, "errors": listed | {"images": _images(errors)}}
     registered = {name: {run.task: table} for name, table in tables.items()}
     data = htmlsafe_json_dumps(registered, ensure_ascii=False)
-    return f"globalThis.tinyvgg = {data};\n{page_script()}"
+    return f"globalThis.tinyvgg = {data};\n{page_script([run.task])}"
 
 
 def _answers(kernel: "Kernel", listed: dict[str, Any]) -> dict[str, Any]:
@@ -260,18 +260,21 @@ def write_site(folder: Path, study: Study | None) -> None:
 
     They are about the networks of a study; about those that ship with the project if it is None.
     """
-    files.write_text(folder / "bench.js", page_script())
     if study is None:
         shown = [shipped_errors(path.parent.name) for path in shipped("").glob(f"*/{SHEET}")]
     else:
-        shown = [(run, errors_of(run)) for run in map(study.run, study.tasks)]
+        shown = [(run, errors_of(run)) for run in map(study.run, study.tasks) if fits(run)]
     for run, errors in shown:
         write_bench(run, errors, folder)
+    files.write_text(folder / "bench.js", page_script([run.task for run, _ in shown]))
 
 
-def page_script() -> str:
-    """Return the page's modules as one classic script: browsers load no module from a file."""
-    start = "for (const each of [offer, follow]) each(document.currentScript.src);"
+def page_script(tasks: Sequence[str]) -> str:
+    """Return the page's modules as one classic script: browsers load no module from a file.
+
+    It offers the networks of `tasks`; what a page has for other tasks stays a picture.
+    """
+    start = f"for (const each of [offer, follow]) each(document.currentScript.src, {json.dumps(tasks)});"
     return f'(() => {{\n"use strict";\n{modules()}\n{start}\n}})();\n'
 
 
