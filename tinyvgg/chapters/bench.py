@@ -274,7 +274,8 @@ def page_script(tasks: Sequence[str]) -> str:
 
     It offers the networks of `tasks`; what a page has for other tasks stays a picture.
     """
-    start = f"for (const each of [offer, follow]) each(document.currentScript.src, {json.dumps(tasks)});"
+    given = f"document.currentScript.src, {json.dumps(tasks)}"
+    start = f"for (const each of [offer, follow]) each({given});"
     return f'(() => {{\n"use strict";\n{modules()}\n{start}\n}})();\n'
 
 
