@@ -281,6 +281,7 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     const take = (each) => {
       bench.guesses.set(bench.one.row, each);
       askGuess();
+      sets.fewest.focus(); // the button that was pressed is gone
     };
     guess.replaceChildren(...GUESSES.map((each) => button(each[0], () => take(each))));
   }

@@ -282,7 +282,7 @@ def test_the_papers_number_this_runs_and_the_networks_stand_in_their_columns():
     assert table_of(page, "T2")[twins] == table_of(page, "D3")[twins] == ("—", "80.00%", "—")
     assert table_of(page, "D1")["images"] == ("8,040 (computed)", "—", "—")
     assert table_of(page, "A1")["percentile of the cutoff"][0] == "90 (published code)"
-    repaired = table_of(page, "S4")["emotion: repaired without the unique pixels"]
+    repaired = table_of(page, "S4")["emotion: repaired without the unique cells"]
     assert repaired == ("8", "34", "—")
     assert "this run 0.75" in block(page, "S1")
     none = [claim.id for claim in paper.claims() if not table_of(page, claim.id)]

@@ -319,11 +319,11 @@ def test_the_table_has_the_papers_number_beside_ours_and_tells_chosen_cases_from
     table = records.headlines(numbers)
     assert list(table.itertuples(name=None)) == [
         ("identity: test accuracy", "97.55%", "90.00%"),
-        ("emotion: mean backtracked pixels, published cutoff", "188", "123.4"),
+        ("emotion: mean backtracked cells, published cutoff", "188", "123.4"),
         ("emotion: pairs shown", "8", "0"),
-        ("emotion: repaired without the unique pixels, pairs shown", "8", "1"),
+        ("emotion: repaired without the unique cells, pairs shown", "8", "1"),
         ("emotion: all errors with a look-alike", "—", "2"),
-        ("emotion: repaired without the unique pixels, all errors", "—", "3"),
+        ("emotion: repaired without the unique cells, all errors", "—", "3"),
     ]
     assert "Empty" not in records.aligned(records.headlines({}))
     header, *lines = records.aligned(table).splitlines()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,15 +28,23 @@ def test_the_linter_finds_nothing_in_the_scripts(repository: Path, modules: Path
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_site_is_whole_in_a_browser_without_a_network(repository: Path, modules: Path) -> None:
+def opened(script: str, repository: Path, modules: Path) -> Any:
+    """Return what a script of this folder finds in the built site, in Chromium."""
     site = repository / "build" / "site" / "_build" / "html"
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if browser is None or not (site / "intro.html").exists():
         pytest.skip("needs Chromium, and a site that 'make site' has built")
-    script = Path(__file__).parent / "open_site.mjs"
-    done = subprocess.run(
-        ["node", script, site, modules, browser], capture_output=True, text=True, check=True
-    )
-    found = json.loads(done.stdout)
+    command = ["node", Path(__file__).parent / script, site, modules, browser]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_the_site_is_whole_in_a_browser_without_a_network(repository: Path, modules: Path) -> None:
+    found = opened("open_site.mjs", repository, modules)
     assert "intro.html" in found["pages"]
     assert found["faults"] == []
+
+
+def test_the_bench_is_used_by_keyboard_alone_and_by_touch(repository: Path, modules: Path) -> None:
+    found = opened("by_hand.mjs", repository, modules)
+    assert (found["keys"], found["small"]) == ("right", [])
+    assert found["touched"].startswith("1 cell off")

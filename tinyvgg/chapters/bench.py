@@ -374,7 +374,7 @@ class RepairBench(anywidget.AnyWidget):
     """
 
     about = traitlets.Dict().tag(sync=True)
-    row = traitlets.Int().tag(sync=True)
+    row = traitlets.Int(None, allow_none=True).tag(sync=True)
     cells = traitlets.List(traitlets.Int()).tag(sync=True)
     _esm = traitlets.Unicode().tag(sync=True)
 
@@ -384,7 +384,7 @@ class RepairBench(anywidget.AnyWidget):
             raise UserError(f"row {row} is no test error of run {run.name!r}; see `find_cases`")
         self._kernel, self._first = Kernel(run, errors), row
         script = f"{modules()}\nexport default {{ render }};"
-        super().__init__(about=about(run, errors), row=row or 0, _esm=script)
+        super().__init__(about=about(run, errors), row=row, _esm=script)
 
     @anywidget.experimental.command
     def _answer(self, message: Any, buffers: Any) -> tuple[Any, list[bytes]]:

@@ -27,11 +27,6 @@ Repairs = Mapping[str, tuple[Pairs, Repair]]
 """The errors of each task, and their repairs."""
 
 
-def in_words(cells: int) -> str:
-    """Return a number of cells in words."""
-    return f"{cells:,} cell{'' if cells == 1 else 's'}"
-
-
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
     """Score the cells of each error by rankings, those that know more of the classes first."""
     maps = pairs.wrong.maps
@@ -143,7 +138,7 @@ def examples_figure(run: Run, pairs: Pairs, found: Repair, most: int = 6) -> Fig
     cases, images = [pairs.cases[place] for place in order], run.faces.images
     names = [style.short(name) for name in run.classes]
     inks = style.strength(track_features(pairs.wrong[order], found.pixels[order])).numpy()
-    sizes = map(in_words, found.size[order].tolist())
+    sizes = map(style.in_words, found.size[order].tolist())
     rows = [
         ("", [(f"taken for\n{names[case.predicted]}", images[case.row]) for case in cases]),
         ("", list(zip(sizes, inks, strict=True))),

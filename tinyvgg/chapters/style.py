@@ -163,9 +163,16 @@ def in_markdown(name: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|$~&#])", r"\\\1", " ".join(name.split()))
 
 
-def in_words(cells: int) -> str:
-    """Return a number of cells in words."""
-    return f"{cells:,} cell{'' if cells == 1 else 's'}"
+def in_words(count: int, noun: str = "cell") -> str:
+    """Return a number of things in words: "1 cell", "1,000 cells"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def share_in_words(part: int, count: int, noun: str = "error") -> str:
+    """Return how many of some things, in words: "all 3 errors", "2 of 3 errors"."""
+    if part < count:
+        return f"{part:,} of {in_words(count, noun)}"
+    return f"the only {noun}" if count == 1 else f"all {in_words(count, noun)}"
 
 
 def called(faces: Faces) -> str:
