@@ -84,7 +84,7 @@ def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
             "calm/letter.jpg": "cannot be read (it is no image)",
             "calm/moving.webp": "has 2 pictures; save the one that is meant by itself",
             "calm/same.png": "is the same file as calm/0.png",
-            "rare/0.png": "is the only usable one of its class, at its angle",
+            "rare/0.png": "is the only usable one of its class",
             "rare/1.png": "cannot be read (the file is empty)",
             "top.jpg": "lies in no sub-folder",
         }

@@ -78,7 +78,7 @@ def readings(study: Study) -> dict[tuple[str, str], Split]:
     }
     if "emotion" in study.tasks:
         index = study.faces.index
-        smallest = int(index.table.groupby(cells(index, "emotion")).size().min())
+        smallest = int(index.table.groupby(cells(index.table, "emotion")).size().min())
         larger = smallest - smallest // 2
         found["emotion", TEXT] = split(index, "emotion", study.seed, per_cell=larger)
     return found
@@ -88,7 +88,7 @@ def cell_counts(index: FaceIndex, task: str, parts: Split) -> pd.DataFrame:
     """Count the training and test images of every group that is drawn from."""
     part = np.full(len(index), "", dtype=object)
     part[parts.train], part[parts.test] = "train", "test"
-    by_cell = index.table.assign(part=part).groupby([*cells(index, task), "part"]).size()
+    by_cell = index.table.assign(part=part).groupby([*cells(index.table, task), "part"]).size()
     return by_cell.unstack("part", fill_value=0)[["train", "test"]]
 
 

@@ -1,20 +1,22 @@
-"""Lists of photographs: folders with a sub-folder a class, and tables with a row an image."""
+"""Lists of photographs, and folders of them with a sub-folder a class, as people have them."""
 
-import csv
-import io
 import os
+import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+from PIL import Image
+
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import check_one_of, synthfaces
+from tinyvgg.faces.sources import check_one_of, some, synthfaces
+from tinyvgg.faces.splits import PARTS, TEST, TRAIN, VALIDATION, too_small
 
 TASKS = ("subject", "emotion", "class")  # the columns that a network can classify
-COLUMNS = ("path", "subject", "emotion", "gaze", "angle", "sex", "group", "age", "class")
 ALLOWED: Mapping[str, tuple[object, ...]] = {
     "emotion": synthfaces.EMOTIONS,
     "gaze": synthfaces.GAZES,
@@ -22,16 +24,30 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
 }
 UNKNOWN = "unknown"  # the sex or group of a person where a source does not give it
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
+_RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
+UNREAD: Mapping[str, str] = {
+    **dict.fromkeys(_RAW, "is a camera's raw file; export it as JPEG"),
+    **dict.fromkeys((".dcm", ".dicom"), "is a DICOM file; export it as PNG"),
+    **dict.fromkeys((".psd", ".xcf", ".svg", ".eps"), "is a drawing program's file; export it"),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".3gp"), "is a video"),
+    ".pdf": "is a PDF; export its pictures as PNG",
+}
+"""Files that show something but are not read, by suffix, and what to do with them."""
+TOOLS = ("@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "lost+found")
+"""Folders that programs and network drives put beside photographs: thumbnails, waste."""
 
-_PERSONAL = ("sex", "group", "age")
-"""Columns about a person, which no network is trained to classify."""
-_MOST_DIGITS, _OLDEST = 9, 150
+_FEW = 0.1
+"""Share of the images that a task of several may cost, by classes that are too small for it."""
 
 Value = str | int
 
 
 class Photograph(NamedTuple):
-    """An image: its path below the folder, and the values known of it, by column."""
+    """An image: its path below the folder, and the values known of it, by column.
+
+    Beside the columns that sources know, `split` is the part that it belongs to, and `together`
+    the person or session whose images all belong to one part.
+    """
 
     path: str
     known: Mapping[str, Value]
@@ -56,6 +72,8 @@ class Listing:
     """Parts of the source's design that are not there, in words."""
     beyond: tuple[Photograph, ...] = ()
     """Photographs of the design that networks do not learn from, such as full profiles."""
+    reading: str = ""
+    """How the folder was read: its classes, parts and depth, and what lies beside the images."""
 
 
 def listing(
@@ -65,40 +83,48 @@ def listing(
     missing: Sequence[str] = (),
     beyond: Sequence[Photograph] = (),
     where: str = "",
+    reading: str = "",
 ) -> Listing:
     """Return photographs with the columns that can be classified; list the others as missing.
 
+    Images of classes that are too small to be learned and tested are left out.
+
     Raises:
-        UserError: no column can be used: there are fewer than two classes, or one has a single
-            image; two classes whose names differ in capitals alone.
+        UserError: no column can be used, since fewer than two classes have enough images; two
+            classes whose names differ in capitals alone.
     """
     where = where or f"folder {str(folder)!r}"
     if not used:
         raise UserError(f"{where} has no image that can be used; are the paths right?")
+    table = pd.DataFrame([{"path": one.path, **one.known} for one in used])
+    present = [task for task in TASKS if task in table]
     tasks: list[str] = []
     faults: list[str] = []
-    for task in TASKS:
-        counts = Counter(str(one.known[task]) for one in used if task in one.known)
-        _check_capitals(counts, where)
-        fewest = min(counts, key=lambda name: counts[name], default="")
-        if len(counts) == 1:
-            faults.append(f"{where} has images of 1 {task}; it needs two at least")
-        elif counts and counts[fewest] < 2:
-            faults.append(
-                f"{task} {fewest!r} in {where} has a single image; "
-                "give it two at least, one to train on and one to test, or remove it"
-            )
-        elif counts:
+    dropped: dict[str, str] = {}
+    for task in present:
+        classes, small = table[task].astype(str), too_small(table, task)
+        _check_capitals(classes, where)
+        kept, why = classes[~table["path"].isin(small)].nunique(), next(iter(small.values()), "")
+        if kept < 2:
+            has = "enough images" if classes.nunique() > 1 else "images"
+            lost = f" ({len(small)} cannot be used: each {why})" if small else ""
+            faults.append(f"{where} has {has} of {kept} {task}; it needs two at least{lost}")
+        elif len(present) > 1 and len(small) > _FEW * len(table):
+            faults.append(f"{task}: {len(small)} of {len(table)} images cannot be used: each {why}")
+        else:
             tasks.append(task)
+            dropped |= small
     if not tasks:
         raise UserError(faults[0])
+    kept_ones = tuple(one for one in used if one.path not in dropped)
+    every = (*left_out, *(LeftOut(path, reason) for path, reason in dropped.items()))
     lacking = (*missing, *faults)
-    return Listing(folder, tuple(used), tuple(tasks), tuple(left_out), lacking, tuple(beyond))
+    return Listing(folder, kept_ones, tuple(tasks), every, lacking, tuple(beyond), reading)
 
 
-def _check_capitals(names: Mapping[str, int], where: str) -> None:
+def _check_capitals(names: Iterable[str], where: str) -> None:
     seen: dict[str, str] = {}
-    for name in sorted(names):
+    for name in sorted(set(names)):
         other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
             raise UserError(
@@ -107,57 +133,108 @@ def _check_capitals(names: Mapping[str, int], where: str) -> None:
             )
 
 
+class Found(NamedTuple):
+    """The images below a folder, files that show something but are not read, and the others."""
+
+    photographs: list[Photograph]
+    left_out: list[LeftOut]
+    beside: str  # a sentence that counts by kind what lies beside the images
+
+
 def named_images(
     folder: Path, facts_of: Callable[[str], Mapping[str, Value]], below: Sequence[str] = ("",)
-) -> tuple[list[Photograph], list[LeftOut]]:
+) -> Found:
     """List the images below a folder, or some of its sub-folders, sorted, without hidden ones.
 
     `facts_of` reads the values from a path; its `UserError` is the reason to leave an image out.
     """
+    seen = _walk(folder, below)
+    named: list[Photograph] = []
+    for path in seen.images:
+        try:
+            named.append(Photograph(path, facts_of(path)))
+        except UserError as error:
+            seen.left_out.append(LeftOut(path, str(error)))
+    return Found(named, seen.left_out, seen.beside)
+
+
+class _Seen(NamedTuple):
+    images: list[str]  # paths
+    left_out: list[LeftOut]
+    folders: list[str]
+    others: Counter[str]  # files beside the images, by kind
+
+    @property
+    def beside(self) -> str:
+        if not self.others:
+            return ""
+        counts = [f"{count:,} {kind}" for kind, count in self.others.most_common()]
+        return f"Not read, since they show nothing: {some(counts)}."
+
+
+def _walk(folder: Path, below: Sequence[str] = ("",)) -> _Seen:
+    """Look at every file below a folder; what cannot be followed or written down is left out."""
     try:
         os.listdir(folder)  # noqa: PTH208 - a Path would make a list of paths
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         said = "does not exist" if missing else f"cannot be read ({error.strerror})"
         raise UserError(f"folder {str(folder)!r} {said}; give a folder of photographs") from None
-    named: list[Photograph] = []
-    left_out: list[LeftOut] = []
-    for place in below:
-        for path in _images_below(folder / place, folder, left_out):
-            try:
-                named.append(Photograph(path, facts_of(path)))
-            except UserError as error:
-                left_out.append(LeftOut(path, str(error)))
-    return named, left_out
-
-
-def _images_below(place: Path, folder: Path, left_out: list[LeftOut]) -> list[str]:
-    """Return sorted paths from a folder; what cannot be followed or written down is left out."""
+    seen = _Seen([], [], [], Counter())
 
     def leave_out(path: str, reason: str) -> None:
-        left_out.append(LeftOut(as_text(os.path.relpath(path, folder)), reason))
+        seen.left_out.append(LeftOut(as_text(os.path.relpath(path, folder)), reason))
 
     def unreadable(error: OSError) -> None:
         leave_out(error.filename, f"cannot be read ({error.strerror})")
 
-    found: list[str] = []
-    for here, folders, names in os.walk(place, onerror=unreadable, followlinks=True):
-        inside, above = folders[:], [p.resolve() for p in (Path(here), *Path(here).parents)]
-        folders.clear()
-        for name in (*inside, *names):
-            path = f"{here}/{name}"
-            if not is_text(name):
-                leave_out(path, "has a name that is not UTF-8; rename it")
-            elif name.startswith("."):
-                continue
-            elif name not in inside:
-                if Path(name).suffix.lower() in SUFFIXES:
-                    found.append(Path(path).relative_to(folder).as_posix())
-            elif Path(path).resolve() in above:
-                leave_out(path, "is a link to a folder that it lies in")
-            else:
-                folders.append(name)
-    return sorted(found)
+    for place in below:
+        for here, folders, names in os.walk(folder / place, onerror=unreadable, followlinks=True):
+            inside, above = folders[:], [p.resolve() for p in (Path(here), *Path(here).parents)]
+            folders.clear()
+            for name in (*inside, *names):
+                path = f"{here}/{name}"
+                if not is_text(name):
+                    leave_out(path, "has a name that is not UTF-8; rename it")
+                elif name in TOOLS:
+                    seen.others["folders of other programs"] += 1
+                elif name.startswith("."):
+                    seen.others["hidden"] += 1
+                elif name not in inside:
+                    kind = kind_of_file(Path(path))
+                    if not kind:
+                        seen.images.append(Path(path).relative_to(folder).as_posix())
+                    elif kind in UNREAD.values():
+                        leave_out(path, kind)
+                    else:
+                        seen.others[kind] += 1
+                elif Path(path).resolve() in above:
+                    leave_out(path, "is a link to a folder that it lies in")
+                else:
+                    folders.append(name)
+                    seen.folders.append(Path(path).relative_to(folder).as_posix())
+    seen.images.sort()
+    return seen
+
+
+def kind_of_file(path: Path) -> str:
+    """Return the kind of a file that is no image, or why it is not read; nothing of an image."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return ""
+    if suffix:
+        return UNREAD.get(suffix, f"{suffix} files")
+    return "" if _is_image(path) else "files without a suffix"
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        if path.is_file():  # a pipe has no end
+            with Image.open(path):
+                return True
+    except Exception:
+        pass
+    return False
 
 
 def is_text(name: str) -> bool:
@@ -170,117 +247,140 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def list_classes(folder: Path) -> Listing:
-    """List the images of a folder with a sub-folder a class, sorted by class and path."""
-    photographs, left_out = named_images(folder, _class_of)
-    count = len({one.known["class"] for one in photographs})
-    if count < 2:
+@dataclass(frozen=True)
+class _Layout:
+    """Where in a path its class and its part stand, as places of folders; what is above both."""
+
+    above: tuple[str, ...]
+    of_class: int
+    of_part: int | None = None
+
+    def known(self, path: str, group: str) -> dict[str, Value]:
+        """Return class, part and group of an image; raise `UserError` where it has no class."""
+        folders = path.split("/")[:-1]
+        deepest = max(self.of_class, self.of_part or 0)
+        if len(folders) <= deepest or tuple(folders[: len(self.above)]) != self.above:
+            what = "no sub-folder" if self.of_part is None else "no sub-folder of a class and part"
+            raise UserError(f"lies in {what}")
+        known: dict[str, Value] = {"class": folders[self.of_class]}
+        if self.of_part is not None:
+            known["split"] = PARTS[folders[self.of_part].casefold()]
+        inside = "/".join(folders[deepest + 1 :])
+        together = inside if group == "folder" else _person(Path(path).name, group)
+        return {**known, "together": together} if together else known
+
+
+def _person(name: str, group: str) -> str:
+    """Return what the name of a file says about the person it shows, if anything."""
+    from tinyvgg.faces.rafd import facts_of  # which needs this module
+
+    if group == "name":
+        return re.split(r"[\W_]", name)[0]
+    try:
+        return "" if group else str(facts_of(name)["subject"])
+    except UserError:
+        return ""
+
+
+def _layout(folder: Path, paths: Sequence[str]) -> _Layout:
+    """Recognise classes, and parts above or below them, perhaps within folders that hold all.
+
+    Raises:
+        UserError: folders can be read as parts of a split and as classes.
+    """
+    every, depth = [path.split("/")[:-1] for path in paths], 0
+    while len({names[depth] for names in every if len(names) > depth}) == 1 and any(
+        len(names) > depth + 1 for names in every
+    ):
+        depth += 1
+    above = tuple(next((names[:depth] for names in every if len(names) > depth), ()))
+    inside = [names[depth:] for names in every if tuple(names[:depth]) == above]
+    first, second = ({names[n] for names in inside if len(names) > n} for n in (0, 1))
+    if _are_parts(second) and not _are_parts(first):
+        return _Layout(above, depth, depth + 1)
+    if not _are_parts(name for name in first if name.casefold() in PARTS):
+        return _Layout(above, depth)
+    classes: dict[str, set[str]] = defaultdict(set)
+    for names in inside:
+        if len(names) > 1:
+            classes[PARTS.get(names[0].casefold(), "")].add(names[1])
+    others = classes.keys() - {TRAIN}
+    odd = sorted(name for name in first if name.casefold() not in PARTS)
+    if odd:
+        wrong = f"{some(odd)} beside them would have to go"
+    elif not all(classes[TRAIN] & classes[part] for part in others) or not others:
+        wrong = "each would need a sub-folder for each class, of the same name in all"
+    else:
+        return _Layout(above, depth + 1, depth)
+    parts = some(sorted(first - set(odd)))
+    raise UserError(
+        f"folder {str(folder)!r} can be read in two ways: {parts} as parts of a split ({wrong}), or"
+        " as classes (rename these, such as to 'train-station')"
+    )
+
+
+def _are_parts(names: Iterable[str]) -> bool:
+    """Return True if names are those of a training part and another one, and no others."""
+    parts = {PARTS.get(name.casefold()) for name in names}
+    return None not in parts and TRAIN in parts and len(parts) > 1
+
+
+def list_classes(folder: Path, group: str = "") -> Listing:
+    """List the images of a folder with a sub-folder a class, sorted by class and path.
+
+    Parts of a split, such as ``train`` and ``val``, may stand above the classes or below them.
+    With the group ``folder`` images stay together that lie in folders of the same name below their
+    classes, and with ``name`` those whose names begin with the same letters and digits. Without
+    one, the persons of RaFD's names are kept apart; ``none`` keeps nothing together.
+    """
+    if group:
+        check_one_of("group of a folder", group, ("folder", "name", "none"))
+    seen = _walk(folder)
+    layout = _layout(folder, seen.images)
+    photographs: list[Photograph] = []
+    for path in seen.images:
+        try:
+            photographs.append(Photograph(path, layout.known(path, group)))
+        except UserError as error:
+            seen.left_out.append(LeftOut(path, str(error)))
+    photographs = with_parts(photographs)
+    classes = Counter(str(one.known["class"]) for one in photographs)
+    if len(classes) < 2:
         raise UserError(
-            f"folder {str(folder)!r} has images of {count} class{'' if count else 'es'}; "
+            f"folder {str(folder)!r} has images of {len(classes)} class{'' if classes else 'es'}; "
             f"it needs two sub-folders at least with images ({', '.join(SUFFIXES)})"
         )
-    return listing(folder, photographs, left_out)
+    level = len(layout.above) + 1 + (layout.of_part is not None)
+    for place in seen.folders:
+        inside = f"{place}/"
+        named = (*seen.images, *(one.path for one in seen.left_out))
+        if place.count("/") < level and not any(f"{one}/".startswith(inside) for one in named):
+            seen.left_out.append(LeftOut(place, "is a folder without images"))
+    within = f" in {'/'.join(layout.above)!r}" if layout.above else ""
+    reading = f"The folder is read as {len(classes):,} classes{within}{in_parts(photographs)}."
+    return listing(folder, photographs, seen.left_out, reading=f"{reading} {seen.beside}".strip())
 
 
-def _class_of(path: str) -> dict[str, Value]:
-    name, slash, _ = path.partition("/")
-    if not slash:
-        raise UserError("lies in no sub-folder")
-    return {"class": name}
+def with_parts(photographs: Sequence[Photograph]) -> list[Photograph]:
+    """Return photographs whose validation part is the test part where they have no other."""
+    parts = {one.known.get("split") for one in photographs}
+    if VALIDATION not in parts or TEST in parts:
+        return list(photographs)
+    return [
+        one._replace(known={**one.known, "split": TEST})
+        if one.known["split"] == VALIDATION
+        else one
+        for one in photographs
+    ]
 
 
-def list_table(file: Path) -> Listing:
-    """List the images that a table names, in its order.
-
-    Its first row names the columns; they are separated by commas, semicolons or tabs. Paths are
-    relative to the folder of the table. Rows that lack a value or an image are left out; sex, group
-    and age may be unknown. An angle or an age that is no number is refused.
-    """
-    columns, rows = _rows(file)
-    seen: dict[str, int] = {}
-    photographs: list[Photograph] = []
-    left_out: list[LeftOut] = []
-    for number, cells in rows:
-        row = dict(zip(columns, cells, strict=False))
-        path = _below(file.parent, row.get("path", "").replace("\\", "/"))
-        lacking = [name for name in columns if not row.get(name) and name not in _PERSONAL]
-        where = f"row {number} of {file.name}"
-        if any(cells[len(columns) :]):
-            reason = f"has more cells than there are columns in {where}"
-        elif lacking:
-            reason = f"has no {' and no '.join(lacking)} in {where}"
-        elif Path(path).suffix.lower() not in SUFFIXES:
-            reason = f"is not one of {', '.join(SUFFIXES)}"
-        elif not os.path.exists(file.parent / path):  # noqa: PTH110 - a Path raises where it is odd
-            reason = f"does not exist ({where})"
-        elif seen.setdefault(path, number) != number:
-            reason = f"is in row {seen[path]} of {file.name}, and in row {number} again"
-        else:
-            known = {
-                name: _value(name, row.get(name) or UNKNOWN, f"row {number} of {str(file)!r}")
-                for name in columns
-                if name != "path" and (row.get(name) or name != "age")
-            }
-            photographs.append(Photograph(path, known))
-            continue
-        left_out.append(LeftOut(path or f"row {number}", reason))
-    if all(_is_number(str(one.known.get("subject", ""))) for one in photographs):
-        photographs = [
-            Photograph(one, {**known, "subject": int(known["subject"])})
-            for one, known in photographs
-        ]
-    return listing(file.parent, photographs, left_out, where=f"table {str(file)!r}")
-
-
-def _below(folder: Path, path: str) -> str:
-    """Return a path relative to the folder, or unchanged if it lies elsewhere."""
-    for place in (folder.absolute(), folder.resolve()):
-        if Path(path).is_relative_to(place):
-            return Path(path).relative_to(place).as_posix()
-    return path
-
-
-def _rows(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the names of the columns, and the rows that are not empty with their numbers."""
-    where = f"table {str(file)!r}"
-    try:
-        if file.exists() and not file.is_file():
-            raise ValueError("it is no file")
-        text = file.read_bytes().decode("utf-8-sig")
-        first = text.lstrip().partition("\n")[0]
-        delimiter = max(",;\t", key=first.count)
-        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{where} cannot be read ({error}); save it as CSV in UTF-8") from None
-    stripped = [[cell.strip() for cell in cells] for cells in found]
-    rows = [(number, cells) for number, cells in enumerate(stripped, start=1) if any(cells)]
-    if first.startswith("sep="):  # as spreadsheets write it, and hide it
-        rows = rows[1:]
-    if len(rows) < 2:
-        raise UserError(f"{where} is empty; name columns, then an image in each row")
-    columns = rows[0][1]
-    while not columns[-1]:
-        columns.pop()
-    for name in columns:
-        check_one_of(f"{where}: column", name, COLUMNS)
-    if "path" not in columns or not set(columns) & set(TASKS) or len(set(columns)) < len(columns):
-        raise UserError(
-            f"{where} has the columns {', '.join(columns)}; it needs 'path' and one at least of "
-            f"{', '.join(TASKS)}, each once"
-        )
-    return columns, rows[1:]
-
-
-def _value(name: str, text: str, where: str) -> Value:
-    text = " ".join(text.split())
-    if name not in ("angle", "age"):
-        return text
-    if not _is_number(text):
-        raise UserError(f"{name} {text!r} in {where} is not a whole number; correct it")
-    if name == "age" and int(text) > _OLDEST:
-        raise UserError(f"age {text!r} in {where} is not a number of years, 0 to {_OLDEST}")
-    return int(text)
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= _MOST_DIGITS
+def in_parts(photographs: Sequence[Photograph]) -> str:
+    """Return words on the parts of a given split, and on what stays together."""
+    said = f", {len(photographs):,} images"
+    counts = Counter(str(one.known["split"]) for one in photographs if "split" in one.known)
+    if counts:
+        each = (f"{part} ({counts[part]:,})" for part in (TRAIN, VALIDATION, TEST) if counts[part])
+        said += f", with its own split: {', '.join(each)}"
+    if groups := {one.known["together"] for one in photographs if "together" in one.known}:
+        said += f"; images of the same of {len(groups):,} persons or sessions stay in one part"
+    return said

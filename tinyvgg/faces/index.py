@@ -23,9 +23,10 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces import images as photographs
 from tinyvgg.faces import sources
 from tinyvgg.faces.cropping import Cropping, choose
-from tinyvgg.faces.folder import ALLOWED, COLUMNS, TASKS, LeftOut, Listing, Photograph
+from tinyvgg.faces.folder import ALLOWED, TASKS, LeftOut, Listing, Photograph
 from tinyvgg.faces.images import Crop, Facts, Looker, Pixels, Square, Unusable
 from tinyvgg.faces.sources import synthfaces
+from tinyvgg.faces.splits import too_small
 
 PIXEL_SCALE = 256.0
 LARGEST = 400
@@ -39,15 +40,13 @@ class FaceIndex:
     """The table of a set of images, with the columns that its source knows.
 
     Raises:
-        UserError: an unknown column, emotion, gaze or angle.
+        UserError: an unknown emotion, gaze or angle.
     """
 
     table: pd.DataFrame
     trainable: tuple[str, ...] = TASKS  # the columns that a listing did not find unfit
 
     def __post_init__(self) -> None:
-        for column in self.table.columns:
-            sources.check_one_of("column", column, (*COLUMNS, "source"))
         for column, allowed in ALLOWED.items():
             fine = self.table[column].isin(allowed) if self.has(column) else np.ones(1, bool)
             if not fine.all():
@@ -288,10 +287,10 @@ def _parts(
             left_out.append(LeftOut(path, f"is the same file as {original}"))
         else:
             parts[path] = _Part(listing.folder / path, seen.sha256, crop)
-    while lonely := _lonely(listing, parts):
-        reason = "is the only usable one of its class, at its angle"
-        left_out += [LeftOut(path, reason) for path in lonely]
-        parts = {path: part for path, part in parts.items() if path not in lonely}
+    table = pd.DataFrame([{"path": path, **known} for path, known in listing.photographs])
+    while small := _too_small(table[table["path"].isin(parts)], listing.tasks):
+        left_out += map(LeftOut, *zip(*small.items(), strict=True))
+        parts = {path: part for path, part in parts.items() if path not in small}
     if not parts:
         ((usual, _),) = Counter(reason for _, reason in left_out).most_common(1)
         raise UserError(
@@ -301,15 +300,11 @@ def _parts(
     return parts, left_out
 
 
-def _lonely(listing: Listing, paths: Iterable[str]) -> set[str]:
-    """Return photographs that are the only one of their class and angle: none could be tested."""
-    known = {one.path: one.known for one in listing.photographs}
-    table = pd.DataFrame([known[path] for path in paths], index=list(paths))
-    lonely: set[str] = set()
-    for task in listing.tasks if len(table) else ():
-        cells = table.groupby([task, "angle"] if "angle" in table else [task])
-        lonely |= set(table.index[cells[task].transform("size") < 2])
-    return lonely
+def _too_small(table: pd.DataFrame, tasks: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for task in tasks if len(table) else ():
+        found |= too_small(table, task)
+    return found
 
 
 def _table(source: sources.Source, listed: Sequence[Photograph]) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def list_london(folder: Path) -> Listing:
         return {**known, **unknown, **people.get(number, {})}
 
     there = [name for name in FOLDERS if (folder / name).is_dir()]
-    named, left_out = named_images(folder, facts_of, there)
+    named, left_out, beside = named_images(folder, facts_of, there)
     beyond = [one for one in named if one.known["angle"] not in USED_ANGLES]
     used = [one for one in named if one.known["angle"] in USED_ANGLES]
     used.sort(key=lambda one: (one.known["subject"], one.path))
@@ -68,7 +68,7 @@ def list_london(folder: Path) -> Listing:
         without = {one.known["subject"] for one in used if one.known.get(name, UNKNOWN) == UNKNOWN}
         if without:
             missing.append(f"{name} of persons {sorted(without)}")
-    return listing(folder, used, left_out, missing, beyond)
+    return listing(folder, used, left_out, missing, beyond, reading=beside)
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:

@@ -40,7 +40,7 @@ def list_rafd(folder: Path) -> Listing:
     reason, and so are a second image of the same shot and one whose subject has another sex or
     group in most names. Shots of the design that the folder lacks are listed as missing.
     """
-    named, left_out = named_images(folder, lambda path: facts_of(Path(path).name))
+    named, left_out, beside = named_images(folder, lambda path: facts_of(Path(path).name))
     kinds = Counter((known["subject"], _kind(known)) for _, known in named)
     by_count = sorted(kinds.items(), key=lambda item: (-item[1], item[0]), reverse=True)
     usual = dict(kind for kind, _ in by_count)  # the most frequent comes last
@@ -64,7 +64,7 @@ def list_rafd(folder: Path) -> Listing:
             "Rafd090_01_Caucasian_female_angry_frontal.jpg"
         )
     beyond = [one for one in agreed if one.known["angle"] not in USED_ANGLES]
-    return listing(folder, used, sorted(left_out), [*_missing(agreed)], beyond)
+    return listing(folder, used, sorted(left_out), [*_missing(agreed)], beyond, reading=beside)
 
 
 def facts_of(name: str) -> dict[str, Value]:

@@ -21,11 +21,17 @@ SOURCES = ("synthetic", "synthetic:KNOB=VALUE,...", "rafd:PATH", "london:PATH", 
 AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
 FACE, HEAD = "face", "head"
 SKIP, LARGEST = "skip", "largest"
+ALLOW = "allow"
 _SEPARATOR = "::"
 _UNCLEAR = (SKIP, CENTRE, LARGEST)
 
 OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    FOLDER: {"crop": (AUTO, CENTRE, AROUND_FACES, HEAD), "unclear": _UNCLEAR},
+    FOLDER: {
+        "crop": (AUTO, CENTRE, AROUND_FACES, HEAD),
+        "unclear": _UNCLEAR,
+        "group": None,
+        "outside": ("refuse", ALLOW),
+    },
     LONDON: {"crop": (AROUND_FACES, HEAD, CENTRE, AUTO), "unclear": _UNCLEAR},
     RAFD: {"crop": (BY_CAMERA, HEAD, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
 }
@@ -38,7 +44,10 @@ and decides between these two, ``camera`` takes the same square of all images of
 decides about an image in which no face is found, or several: ``skip`` leaves it out, ``centre``
 takes its middle, ``largest`` takes the largest of several faces and leaves the image out where
 there is none.
-``boxes`` is a CSV file with the square of each camera.
+``boxes`` is a CSV file with the square of each camera. ``group`` is the column of a table whose
+images stay in one part of the split, such as a person or a session, or ``none``; of a folder it is
+``folder`` (of the same name, below the classes) or ``name`` (what names of files begin with).
+``outside=allow`` reads images that a table names outside of its own folder.
 """
 
 PROFILE_NAMES = ("smoke", "quick", "paper")
@@ -172,12 +181,14 @@ def _options(kind: str, text: str) -> dict[str, str]:
 
 def list_photographs(source: Source) -> "Listing":
     """List the photographs of a source without opening any."""
-    from tinyvgg.faces import folder, london, rafd  # they need this module's names
+    from tinyvgg.faces import folder, london, rafd, tables  # they need this module's names
 
-    if source.kind == FOLDER and source.path.suffix.lower() == ".csv":
-        return folder.list_table(source.path)
-    readers = {RAFD: rafd.list_rafd, LONDON: london.list_london, FOLDER: folder.list_classes}
-    return readers[source.kind](source.path)
+    if source.kind == FOLDER:
+        group, outside = source.option("group"), source.option("outside") == ALLOW
+        if source.path.suffix.lower() in (".csv", ".tsv"):
+            return tables.list_table(source.path, group, outside)
+        return folder.list_classes(source.path, group)
+    return (rafd.list_rafd if source.kind == RAFD else london.list_london)(source.path)
 
 
 def check_study(profile: str, faces: str, seed: object) -> None:
