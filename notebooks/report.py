@@ -63,13 +63,17 @@ def plain(frame):
     return json.loads(frame.reset_index().to_json(orient="records"))
 
 
+# %%
+study = open_study(profile, faces, seed, progress=False, settings=settings)
+if study.faces.originals is not None:
+    say(study.faces.originals.listing.reading)
+
 # %% [markdown]
 # A report asks what a network that learns from these images gets wrong, which cells of its last
 # feature maps led it there, what they show, and what the network answers without them. A cell is an
 # element of these maps. First comes what may be concluded; numbers, tables and pictures follow.
 
 # %%
-study = open_study(profile, faces, seed, progress=False, settings=settings)
 runs = {task: study.run(task) for task in tasks or study.tasks}
 names = {task: paper.TASK_NAMES[task] for task in runs}
 MOST = max(24, 300 * 64**2 // study.faces.images.shape[1] ** 2)
@@ -85,16 +89,28 @@ def limited(run, most):
     return run.having(split=split, logits=run.logits[kept])
 
 
-fewer = {task: limited(run, MOST) for task, run in runs.items()}
+def skill(run, accuracy):
+    """Return how far an accuracy is on the way from the best constant answer (0) to none wrong (1)."""
+    best = training.majority(run.labels)
+    return (accuracy - best) / (1 - best)
+
+
+LITTLE, WELL = 0.25, 0.75  # of the skill; with less than the first no error is explained
+explained = {
+    task: run
+    for task, run in runs.items()
+    if training.learned(run) and skill(run, run.accuracy) >= LITTLE
+}
+fewer = {task: limited(run, MOST) for task, run in explained.items()}
 followed = {task: backtracking.follow_errors(run, seed) for task, run in fewer.items()}
 pairs = {task: cases.record_pairs(run, cases.find_cases(run)) for task, run in fewer.items()}
-found = {task: repair(pairs[task].wrong, pairs[task].labels) for task in runs}
+found = {task: repair(pairs[task].wrong, pairs[task].labels) for task in pairs}
 summaries = {
     task: {
         name: cases.summarise(cases.suppression_table(pairs[task], rule, seed=seed))
         for name, rule in cases.RULES.items()
     }
-    for task in runs
+    for task in pairs
     if len(pairs[task])
 }
 tracked = {
@@ -120,12 +136,22 @@ def training_sentences(run):
         " same answer for all of them would be right in"
         f" {percent(training.majority(run.labels))} at best. Its training ended {run.ended}."
     )
+    share, points = skill(run, run.accuracy), 50 * (high - low)
+    grade = "well" if share >= WELL else "in part" if share >= LITTLE else "little"
     yield (
-        "It has learned something."
+        f"It has learned {grade}: {percent(share)} of what the same answer for all leaves to learn."
+        f" {len(run.labels):,} test images tell an accuracy to about {points:.1f} points."
         if training.learned(run)
-        else "It may as well guess, and what is found below is about such a network. Other settings"
-        " may help, such as --set epochs=200 or --set optimiser=adam."
+        else f"{len(run.labels):,} test images do not show that it has learned anything: it may as"
+        " well guess."
     )
+    if run.task not in explained:
+        yield (
+            "Its errors are not explained here, since a network that knows so little is wrong for"
+            " no reason of its own. Look at the pictures and labels below, add images to each class,"
+            " or train it otherwise, such as with --set epochs=200 or --set optimiser=adam."
+        )
+        return
     difference, (low, high) = training.gap(run, training.train_errors(run))
     yield (
         f"Its error rate on test images minus that on training images is {100 * difference:+.1f}"
@@ -154,6 +180,11 @@ def error_sentences(run):
         yield f"Errors: {count}. What is found in so few holds for hardly any others."
 
 
+def interval(low, high, form):
+    """Print an interval, which one case and cases that are all equal do not have."""
+    return f" (95 % interval {low:{form}} to {high:{form}})" if low < high else ""
+
+
 def backtracking_sentences(task):
     for rule, name in (("literal", "as printed"), ("cutoff", "with the published cutoff")):
         kept = backtracking.pixel_counts(followed[task], rule)
@@ -167,8 +198,8 @@ def backtracking_sentences(task):
             blind = " They hardly depend on the class, and cannot explain this one answer."
             yield (
                 f"Algorithm 1 {name} keeps {kept.mean():,.1f} cells of an error. They overlap with"
-                f" those that it finds from another class by {mean:.2f} (95 % interval {low:.2f} to"
-                f" {high:.2f}).{blind if low >= 0.99 else ''}"
+                " those that it finds from another class by"
+                f" {mean:.2f}{interval(low, high, '.2f')}.{blind if low >= 0.99 else ''}"
             )
 
 
@@ -177,9 +208,9 @@ def feature_sentences(task):
     if len(alike):
         low, high = bootstrap_interval(alike)
         yield (
-            f"The tracked features of an error (cutoff) correlate by {alike.mean():.2f} (95 %"
-            f" interval {low:.2f} to {high:.2f}) with those of as many active cells at random. The"
-            " nearer that is to 1, the less a picture of them shows about this error."
+            "The tracked features of an error (cutoff) correlate by"
+            f" {alike.mean():.2f}{interval(low, high, '.2f')} with those of as many active cells at"
+            " random. The nearer that is to 1, the less a picture of them shows about this error."
         )
 
 
@@ -195,8 +226,8 @@ def repair_sentences(task):
         yield (
             f"Without the cells unique to it (cutoff) {percent(unique['rate'])} of"
             f" {unique['cases']:,.0f} errors are repaired, without as many random ones"
-            f" {percent(random['rate'])} (95 % interval of the difference {low:+.1f} to {high:+.1f}"
-            f" points): {more} chance."
+            f" {percent(random['rate'])}: {more} chance, by {100 * unique['difference']:+.1f} points"
+            f"{interval(low, high, '+.1f')}."
         )
     fixed = found[task].repaired
     if not fixed.any():
@@ -386,6 +417,7 @@ def task_numbers(task, run):
         "run": run.folder.name,
         "weights_sha256": run.manifest["sha256"]["weights.safetensors"],
         "conclusions": sentences[task],
+        "explained": task in explained,
         "training": {
             "accuracy": run.accuracy,
             "accuracy_interval": [low, high],
@@ -405,9 +437,9 @@ def task_numbers(task, run):
         else {},
         "tracked_features": plain(features[task]) if task in features else [],
         "repairs": {
-            "pairs": len(pairs[task]),
+            "pairs": len(pairs.get(task, ())),
             "sets": {rule: plain(summary) for rule, summary in both.items()},
-            "sizes": found[task].size[found[task].repaired].tolist(),
+            "sizes": found[task].size[found[task].repaired].tolist() if task in found else [],
         },
     }
 

@@ -3,10 +3,13 @@
 import errno
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import list_classes
@@ -67,6 +70,121 @@ def test_images_beside_the_classes_are_left_out(touch) -> None:
     assert list_classes(folder).left_out == (("cover.jpg", "lies in no sub-folder"),)
 
 
+def two(*places: str) -> list[str]:
+    """Name two images in each of some folders."""
+    return [f"{place}/{number}.jpg" for place in places for number in range(2)]
+
+
+def parts(folder: Path) -> Counter[tuple[object, object]]:
+    return Counter(
+        (one.known["class"], one.known["split"]) for one in list_classes(folder).photographs
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "third"),
+    [
+        (two("train/cat", "train/dog", "val/cat", "val/dog"), "test"),
+        (two("a/b/Training/cat", "a/b/Training/dog", "a/b/TEST/cat", "a/b/TEST/dog"), "test"),
+        (two("cat/train", "cat/validation", "dog/train", "dog/validation"), "test"),
+        (
+            two(
+                *(f"{part}/{name}" for part in ("train", "val", "test") for name in ("cat", "dog"))
+            ),
+            "",
+        ),
+    ],
+)
+def test_a_split_of_folders_is_read_as_such(touch, names: list[str], third: str) -> None:
+    folder = touch(*names)
+    expected = {(name, part): 2 for name in ("cat", "dog") for part in ("train", "test")}
+    if not third:
+        expected |= {(name, "validation"): 2 for name in ("cat", "dog")}
+    assert parts(folder) == expected
+    assert (
+        "of 2 classes: cat, dog, in a split of its own: train (4)" in list_classes(folder).reading
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (two("train", "val"), "train, val as parts of a split .each would need a sub-folder"),
+        (two("train/a", "train/b", "test/c", "test/d"), "of the same name in all.*or as classes"),
+        (
+            two("train/a", "train/b", "val/a", "val/b", "more/a"),
+            "more beside them would have to go",
+        ),
+    ],
+)
+def test_a_folder_with_two_readings_is_refused_with_both(touch, names, said: str) -> None:
+    with pytest.raises(UserError, match=f"can be read in two ways: .*{said}"):
+        list_classes(touch(*names))
+
+
+def test_a_class_may_have_the_name_of_a_part(touch) -> None:
+    listing = list_classes(touch(*two("train", "bus")))
+    assert listing.reading == "The folder is read as 4 images of 2 classes: bus, train."
+
+
+def test_every_file_is_accounted_for(touch, tmp_path: Path) -> None:
+    names = ("a/1.NEF", "b/2.dcm", "b/film.mp4", "b/paper.pdf", "a/notes.txt", "b/more.txt")
+    folder = touch(*FOUR, *names, ".hidden", "@eaDir/1.jpg", "a/deep/er/3.jpg", "a/nothing")
+    (folder / "empty").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "b" / "picture", "PNG")
+    listing = list_classes(folder)
+    assert paths(folder) == [
+        "a/1.jpg",
+        "a/2.jpg",
+        "a/deep/er/3.jpg",
+        "b/1.jpg",
+        "b/2.jpg",
+        "b/picture",
+    ]
+    assert dict(listing.left_out) == {
+        "a/1.NEF": "is a camera's raw file; export it as JPEG",
+        "b/2.dcm": "is a DICOM file; export it as PNG",
+        "b/film.mp4": "is a video",
+        "b/paper.pdf": "is a PDF; export its pictures as PNG",
+        "empty": "is a folder without images",
+    }
+    assert listing.reading == (
+        "The folder is read as 6 images of 2 classes: a, b, up to 3 folders deep. What lies beside"
+        " them is not read: .txt files (2), folders of other programs (1), hidden files (1),"
+        " files without a suffix (1)."
+    )
+
+
+def test_classes_that_are_too_small_are_listed_all_at_once(touch) -> None:
+    listing = list_classes(touch(*FOUR, "rare/1.jpg", "rarer/1.jpg"))
+    reason = "is the only usable one of its class"
+    assert dict(listing.left_out) == {"rare/1.jpg": reason, "rarer/1.jpg": reason}
+    assert [one.path for one in listing.photographs] == list(FOUR)
+
+
+@pytest.mark.parametrize(
+    ("group", "together"),
+    [("folder", ["1", "1", "2", "2"] * 2), ("name", ["0", "1"] * 4), ("none", [None] * 8)],
+)
+def test_a_folder_says_what_stays_together(touch, group: str, together: list[str | None]) -> None:
+    folder = touch(*two("happy/1", "happy/2", "sad/1", "sad/2"))
+    listed = list_classes(folder, group).photographs
+    assert [one.known.get("together") for one in listed] == together
+    with pytest.raises(UserError, match="group of a folder 'age' is not one of folder, name, none"):
+        list_classes(folder, "age")
+
+
+def test_persons_of_radboud_s_names_stay_together(touch) -> None:
+    names = [
+        f"{emotion}/Rafd090_{subject}_Caucasian_female_{emotion}_frontal.jpg"
+        for emotion, subject in product(("happy", "sad"), ("01", "02"))
+    ]
+    assert [one.known["together"] for one in list_classes(touch(*names)).photographs] == [
+        "1",
+        "2",
+    ] * 2
+
+
 def close(monkeypatch: pytest.MonkeyPatch, call: str, place: Path) -> None:
     """Let a call of the system refuse one folder, even to an administrator."""
     look = getattr(os, call)
@@ -114,7 +232,7 @@ def test_every_column_of_the_index_may_be_there(table: Path) -> None:
     assert listing.tasks == ("subject", "class")  # everybody is happy
     assert "images of 1 emotion; it needs two" in listing.missing[0]
     known = {"subject": 7, "emotion": "happy", "gaze": "left", "angle": 0}
-    known |= {"sex": "male", "group": "tall", "age": 31, "class": "x"}
+    known |= {"sex": "male", "group": "tall", "age": 31, "class": "x", "together": "7"}
     assert listing.photographs[0] == ("a/1.jpg", known)
 
 
@@ -143,6 +261,54 @@ def test_rows_that_cannot_be_used_are_left_out_with_the_reason(table: Path) -> N
         long: "does not exist (row 13 of faces.csv)",
         "a/1.jpg/b.jpg": "does not exist (row 14 of faces.csv)",
     }
+
+
+@pytest.mark.parametrize(
+    ("columns", "meant"),
+    [
+        ("filename,label", "'filename' as path, 'label' as class"),
+        ("File Name,Category,place", "'File Name' as path, 'Category' as class"),
+        ("path,class,label", ""),
+    ],
+)
+def test_columns_are_found_by_other_names_and_others_are_kept(table, columns, meant: str) -> None:
+    more = ",beach" * (columns.count(",") - 1)
+    listing = list_table(write(table, columns, *(f"{row}{more}" for row in rows_of(*"xxyy"))))
+    assert [one.known["class"] for one in listing.photographs] == list("xxyy")
+    assert meant in listing.reading
+    other = columns.split(",")[2:]
+    assert listing.photographs[0].known == {"class": "x", **dict.fromkeys(other, "beach")}
+    assert ("columns are kept" in listing.reading) == bool(other)
+
+
+def test_a_table_s_split_and_groups_are_kept(table: Path) -> None:
+    parts = ("Training,p", "PrivateTest,q", "training,r", "TEST,s")
+    rows = [f"{row},{part}" for row, part in zip(rows_of(*"xxyy"), parts, strict=True)]
+    listing = list_table(write(table, "path,class,usage,session", *rows), "session")
+    known = [one.known for one in listing.photographs]
+    assert [one["split"] for one in known] == ["train", "test"] * 2
+    assert [one["together"] for one in known] == list("pqrs")
+    assert "train (2), test (2), of 4 persons or sessions" in listing.reading
+    with pytest.raises(UserError, match="group 'place' is not one of path, class, usage, session"):
+        list_table(table, "place")
+
+
+def test_images_outside_of_the_folder_are_refused_and_not_named(table: Path) -> None:
+    outside = table.parents[1] / "private.jpg"
+    outside.touch()
+    rows = [*rows_of(*"xxyy"), f"{outside},x", "../private.jpg,y"]
+    listing = list_table(write(table, "path,class", *rows))
+    reason = "is outside of the table's folder; ::outside=allow allows that"
+    assert dict(listing.left_out) == {"row 6": reason, "row 7": reason}
+    allowed = list_table(table, outside=True).photographs
+    assert [one.path for one in allowed[4:]] == [str(outside), "../private.jpg"]
+
+
+def test_a_table_may_name_images_without_their_suffix(table: Path) -> None:
+    rows = [row.replace(".jpg", "").replace(".png", "") for row in rows_of(*"xxyy")]
+    assert [one.path for one in list_table(write(table, "image_id,label", *rows)).photographs] == [
+        *NAMES
+    ]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])

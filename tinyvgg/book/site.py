@@ -22,7 +22,7 @@ from tinyvgg import files
 from tinyvgg.book import notebooks
 from tinyvgg.book.records import read_notebook
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import OPTIONS, named, parse_source, terms_of
+from tinyvgg.faces.sources import OPTIONS, list_photographs, named, parse_source, terms_of
 from tinyvgg.training.experiments import open_study
 
 SETTINGS = ("_config.yml", "_toc.yml")
@@ -70,6 +70,8 @@ def sign(
     path = book / "_config.yml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["html"]["extra_footer"] = footer(faces)
+    if (source := parse_source(faces)).kind in OPTIONS:
+        settings["html"]["announcement"] = html.escape(list_photographs(source).reading)
     settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
     settings.setdefault("sphinx", {}).setdefault("config", {})["repair_bench"] = dict(study)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

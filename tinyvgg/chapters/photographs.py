@@ -72,9 +72,11 @@ def used_of(faces: Faces) -> str:
     """Describe the crops of photographs, the files left out, and the parts that the set lacks."""
     if faces.originals is None:
         return ""
-    left_out, missing = len(faces.left_out), faces.originals.listing.missing
+    listing, left_out = faces.originals.listing, len(faces.left_out)
+    missing = listing.missing
     used = f"Of {left_out + len(faces):,} files {left_out:,} are left out."
-    said = f"{faces.originals.cropping.about} {used if left_out else 'All files are used.'}"
+    said = f"{style.in_markdown(listing.reading)} {faces.originals.cropping.about} ".lstrip()
+    said += used if left_out else "All files are used."
     if missing:
         more = ["and more"] if len(missing) > 20 else []
         said += " Missing is:\n" + "".join(

@@ -168,8 +168,8 @@ class _Seen(NamedTuple):
     def beside(self) -> str:
         if not self.others:
             return ""
-        counts = [f"{count:,} {kind}" for kind, count in self.others.most_common()]
-        return f"Not read, since they show nothing: {some(counts)}."
+        counts = [f"{kind} ({count:,})" for kind, count in self.others.most_common()]
+        return f"What lies beside them is not read: {some(counts)}."
 
 
 def _walk(folder: Path, below: Sequence[str] = ("",)) -> _Seen:
@@ -199,7 +199,7 @@ def _walk(folder: Path, below: Sequence[str] = ("",)) -> _Seen:
                 elif name in TOOLS:
                     seen.others["folders of other programs"] += 1
                 elif name.startswith("."):
-                    seen.others["hidden"] += 1
+                    seen.others["hidden files"] += 1
                 elif name not in inside:
                     kind = kind_of_file(Path(path))
                     if not kind:
@@ -357,7 +357,9 @@ def list_classes(folder: Path, group: str = "") -> Listing:
         if place.count("/") < level and not any(f"{one}/".startswith(inside) for one in named):
             seen.left_out.append(LeftOut(place, "is a folder without images"))
     within = f" in {'/'.join(layout.above)!r}" if layout.above else ""
-    reading = f"The folder is read as {len(classes):,} classes{within}{in_parts(photographs)}."
+    deepest = max(path.count("/") for path in seen.images)
+    deep = f", up to {deepest} folders deep" if deepest > level else ""
+    reading = f"The folder is read{within} as {in_words(photographs)}{deep}."
     return listing(folder, photographs, seen.left_out, reading=f"{reading} {seen.beside}".strip())
 
 
@@ -374,13 +376,17 @@ def with_parts(photographs: Sequence[Photograph]) -> list[Photograph]:
     ]
 
 
-def in_parts(photographs: Sequence[Photograph]) -> str:
-    """Return words on the parts of a given split, and on what stays together."""
-    said = f", {len(photographs):,} images"
+def in_words(photographs: Sequence[Photograph]) -> str:
+    """Return words on images: their classes, their parts, and what stays together."""
+    said = f"{len(photographs):,} images"
+    for task in TASKS:
+        names = sorted({str(one.known[task]) for one in photographs if task in one.known})
+        many = f"{task}es" if task == "class" else f"{task}s"
+        said += f" of {len(names):,} {many}: {some(names)}," if names else ""
     counts = Counter(str(one.known["split"]) for one in photographs if "split" in one.known)
     if counts:
-        each = (f"{part} ({counts[part]:,})" for part in (TRAIN, VALIDATION, TEST) if counts[part])
-        said += f", with its own split: {', '.join(each)}"
+        each = [f"{part} ({counts[part]:,})" for part in (TRAIN, VALIDATION, TEST) if counts[part]]
+        said += f" in a split of its own: {', '.join(each)},"
     if groups := {one.known["together"] for one in photographs if "together" in one.known}:
-        said += f"; images of the same of {len(groups):,} persons or sessions stay in one part"
-    return said
+        said += f" of {len(groups):,} persons or sessions, each in one part,"
+    return said.rstrip(",")

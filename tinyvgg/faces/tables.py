@@ -16,7 +16,7 @@ from tinyvgg.faces.folder import (
     Listing,
     Photograph,
     Value,
-    in_parts,
+    in_words,
     kind_of_file,
     listing,
     with_parts,
@@ -81,7 +81,7 @@ def list_table(file: Path, group: str = "", outside: bool = False) -> Listing:
         elif not outside and (PurePath(path).is_absolute() or ".." in PurePath(path).parts):
             path = ""  # it may be private
             reason = "is outside of the table's folder; ::outside=allow allows that"
-        elif kind := PurePath(path).suffix and kind_of_file(Path(path)):
+        elif PurePath(path).suffix and kind_of_file(Path(path)):
             reason = f"is not one of {', '.join(SUFFIXES)}"
         elif not (path := _there(file.parent, path)):
             path, reason = row["path"], f"does not exist ({where})"
@@ -108,8 +108,9 @@ def list_table(file: Path, group: str = "", outside: bool = False) -> Listing:
     photographs = with_parts(photographs)
     others = [name for name in columns if name not in ALIASES]
     said = [f"{old!r} as {new}" for old, new in meant.items() if old != new]
-    reading = f"The table is read{', with ' * bool(said)}{', '.join(said)}{in_parts(photographs)}"
-    reading += f"; columns without a meaning here are kept: {some(others)}." if others else "."
+    reading = f"The table is read{', with ' * bool(said)}{', '.join(said)}, as "
+    reading += f"{in_words(photographs)}."
+    reading += f" Its other columns are kept: {some(others)}." if others else ""
     where = f"table {str(file)!r}"
     return listing(file.parent, photographs, left_out, where=where, reading=reading)
 
