@@ -13,11 +13,11 @@
 # %% [markdown]
 # # The faces
 #
-# {cite:t}`fang2017` trains its networks on the Radboud Faces Database {cite:p}`langner2010`: people
-# of several kinds, each with eight expressions, three directions of gaze and five cameras that
-# release at the same moment. Those photographs are lent for research and may not be passed on, so
-# this book brings faces of its own. How were they designed? Which images train a network, and which
-# test it? How far apart are those two parts?
+# {cite:t}`fang2017` trains its networks on the Radboud Faces Database {cite:p}`langner2010`: adults
+# and children, each photographed with eight expressions and three directions of gaze by five
+# cameras that release at the same moment. Those photographs are lent for research and may not be
+# passed on, so this book brings faces of its own. How were they designed? Which images train a
+# network, and which test it? How different are the test images from the training images?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -80,8 +80,8 @@ Markdown(
 # photograph. Everyone puts on an expression in the same way, up to a personal strength and
 # asymmetry. A number measured on these faces is about them first, and about photographs only as far
 # as the two are alike. {doc}`20_data_sheet` says how they were made and checked, and what they
-# cannot stand for. We tuned how hard they are by the error rates of networks alone, with other
-# seeds than those that this book reports.
+# cannot stand for. We chose how hard they are to classify by the error rates of networks alone.
+# Those networks had other seeds than the ones that this book reports.
 # ```
 #
 # The table counts the paper's set, the part of it that the paper uses, and what this run works on.
@@ -114,14 +114,13 @@ else:
     people = table[study.tasks[-1]].value_counts().sort_index().rename("images").to_frame()
 people
 
-# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front, at the size that the network sees. Each has its number; rows are groups of one origin and sex."}, "image": {"alt": "Small portraits of all subjects in rows of twelve: many different heads, all with a neutral face"}}
+# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front, at the size that the network sees. Each has its number; a row has subjects of one sex, and either adults of one origin or children."}, "image": {"alt": "Small portraits of all subjects in rows of twelve: many different heads, all with a neutral face"}}
 data.subjects_figure(study.faces)
 
 # %% [markdown]
 # ## Five angles and eight emotions
 #
-# The cameras stand around the subject in equal steps. The one at {paper}`f1.both.angle_c` sees the
-# front.
+# The cameras stand around the subject in equal steps. That at {paper}`f1.both.angle_c` is in front.
 
 # %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject from five cameras, after the paper's Figure 1. Top: at the paper's size of a cropped face. Bottom: as the networks of this run see it, without the two profiles."}, "image": {"alt": "Five views of one head, which turns from one full profile over the front to the other. Below them three coarser views, without the profiles"}}
 data.angles_figure(study.faces)
@@ -133,17 +132,16 @@ data.emotions_figure(study.faces)
 # ## What the crop changes
 #
 # The paper keeps the face alone, without hair and torso. The source `synthetic:crop=head` shows the
-# whole head before white, and its outline alone may give a person away. {doc}`06_feature_tracking`
-# compares the two.
+# whole head on white; its outline may give a person away. {doc}`06_feature_tracking` compares both.
 #
 # ## Two parts
 #
-# Images are drawn group by group. For identity a group is one subject at one angle. The paper draws
-# {paper}`d3.subject.train_per_cell` of its {paper}`d3.subject.images_per_cell` images for training;
-# the others test the network. For emotion a group is one emotion at one angle, and the paper's text
-# and its Table 2 contradict each other. A group has {paper}`d4.emotion.images_per_cell` images, an
-# odd number. The text trains with {paper}`d4.emotion.train_per_cell_text` of them, the table with
-# {paper}`d4.emotion.train_per_cell`. Both splits, drawn here:
+# Training images are drawn at random, group by group. For identity a group is one subject at one
+# angle. The paper draws {paper}`d3.subject.train_per_cell` of its
+# {paper}`d3.subject.images_per_cell` images for training; the others test the network. For emotion
+# a group is one emotion at one angle, with {paper}`d4.emotion.images_per_cell` images. Here text
+# and Table 2 of the paper differ: the text trains with {paper}`d4.emotion.train_per_cell_text` of
+# them, the table with {paper}`d4.emotion.train_per_cell`. Both splits, drawn here:
 
 # %%
 rows = {}
@@ -162,8 +160,7 @@ pd.DataFrame(rows).T.rename_axis(["task", "split"])
 
 # %% [markdown]
 # Which of the two did the paper use? It counts {paper}`t2.emotion.errors` errors and prints an
-# accuracy of {paper}`t2.emotion.accuracy`. The one follows from the other by the number of test
-# images:
+# accuracy of {paper}`t2.emotion.accuracy`. The accuracy follows from the number of test images:
 
 # %%
 rows = {}
@@ -173,19 +170,19 @@ for reading, key in ((data.TABLE, "d4.emotion.test"), (data.TEXT, "d4.emotion.te
 pd.DataFrame(rows).T.rename_axis("split")
 
 # %% [markdown]
-# The table's reading fits to the last digit, and the text's does not. The published code, too,
-# counts off the *test* images first. This book follows the table; {doc}`../disagreements` has the
-# details.
+# The table's split fits to the last digit, and the text's does not. In the published code, too, the
+# images counted first are the *test* images, so that the text may have meant those. This book
+# follows the table; {doc}`../disagreements` has the details.
 
-# %% mystnb={"figure": {"name": "fig-split", "caption": "Images of this run as the network sees them. Those in blue frames train a network, those in orange frames test it."}, "image": {"alt": "A grid of small images that look much alike, about half in blue and half in orange frames, in no order"}}
+# %% mystnb={"figure": {"name": "fig-split", "caption": "Images of this run as the network sees them: of one subject, or of each class where subjects are not known. In the split for the first task, those in blue frames train the network and those in orange frames test it."}, "image": {"alt": "A grid of small images that look much alike, about half in blue and half in orange frames, in no order"}}
 data.examples_figure(study.faces, study.split(study.tasks[0]))
 
 # %% [markdown]
 # ## How new is a test image?
 #
 # Images are drawn one by one, and many differ from another only in where the eyes look. So a test
-# image may have near relatives among the training images. The table has the share of the test
-# images whose relative was learned: a twin, or the image that another camera took of the same shot.
+# image may have a near relative among the training images. The table has the share of the test
+# images that have one: a twin, or the image that another camera took of the same shot.
 
 # %%
 relatives = near.loc[:, near.any()]
@@ -211,14 +208,14 @@ Markdown(f"{'; '.join([same, *other])}.") if known else None
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# The paper's claims about its data assert nothing of networks. They hold by construction.
+# The paper's claims about its data say nothing about networks. They hold by construction.
 
 # %%
 conclude(study, **data.shown(study))
 
 # %% [markdown]
-# - The paper's splits can be repeated, once one decides for its table and against its text.
-# - The paper's two parts share no image, and still are far from independent. What a network gets
-#   right there says little about faces that it has never seen.
+# - The paper's splits can be repeated, once one follows its table and not its text.
+# - The paper's training and test images are different images, and still are far from independent.
+#   What a network gets right there says little about faces that it has never seen.
 # - Nothing in this chapter says whether these images are as hard as the paper's. The next one puts
 #   the error rates side by side.

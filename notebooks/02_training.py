@@ -14,9 +14,9 @@
 # # Training Tiny VGG
 #
 # {cite:t}`fang2017` trains one network twice: once to classify the subjects, once to classify the
-# emotions. The paper says that it overfits more to emotion, although there are fewer emotions than
-# subjects. Is the network here that of the paper? How many images does it misclassify? Does it
-# overfit in the same way?
+# emotions. The paper says that the network overfits more on emotion, although there are fewer
+# emotions than subjects. Is the network here that of the paper? How many images does it
+# misclassify? Does it overfit in the same way?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -56,7 +56,7 @@ for run, wrong in both_parts:
     )
 if len(runs) > 1:
     widest, _ = max(both_parts, key=lambda part: training.gap(*part)[0])
-    lines.append(f"The gap between the two is wider for {names[widest.task]}.")
+    lines.append(f"The gap between training and test accuracy is wider for {names[widest.task]}.")
 Markdown(f"> **What came out.** In this network {facts['T1']}. {' '.join(lines)}")
 
 # %% [markdown]
@@ -81,7 +81,7 @@ pd.DataFrame(speeds)
 # ## The network
 #
 # Three blocks of two convolutions and a max-pooling come first, then four dense layers. The last of
-# these has a neuron for each class. Output sizes follow from Equation 1, which
+# these has a neuron for each class. Output sizes follow from the paper's equation 1, which
 # {doc}`05_deconvolution` puts to the test.
 
 # %%
@@ -103,7 +103,7 @@ Markdown(
 # that projects maps back to the image. Unpooling puts each value back to where the maximum was.
 # These places, the *switches*, are recorded in the forward pass.
 
-# %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run: side² × number of maps, or neurons. The height of a slab follows the logarithm of the side."}, "image": {"alt": "A row of slabs shrinks from the image over three blocks to four thin dense layers. Below it a row of slabs grows back from the last maps to the image. Three dashed arrows, the switches, lead from each max-pooling to its unpooling"}}
+# %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run. Below each slab stands side² × number of maps, or the number of neurons. The height of a slab follows the logarithm of the side."}, "image": {"alt": "A row of slabs shrinks from the image over three blocks to four thin dense layers. Below it a row of slabs grows back from the last maps to the image. Three dashed arrows, the switches, lead from each max-pooling to its unpooling"}}
 training.diagram(record(runs[0].model, runs[0].tensor([0])))
 
 # %% [markdown]
@@ -154,40 +154,40 @@ settings[~same]
 #
 # The *training error in passing* belongs to weights that change throughout the epoch. While the
 # network gets better, it is higher than the error of the weights at the end of the epoch. The *test
-# error* is that of the weights at the end of an epoch, with Wilson's 95 % interval for the number of
-# test images. Testing takes time and decides nothing. Until an epoch passes without a training
-# error, only some epochs are tested.
+# error* is that of the weights at the end of an epoch, with Wilson's 95 % interval for the number
+# of test images. Testing takes time and does not change the training. So until an epoch passes
+# without a training error, only some epochs are tested.
 #
 # A network that gives every image the same class lies on the dotted line. Plain gradient descent
 # can stay on that plateau for epochs until it finds a way down. Its rate does not decay. As long as
 # there are training errors to learn from, one step too far can throw the error up for some epochs.
-# A network taken from such a spike has errors that others do not have. Once all training images are
-# classified right, the steps get small, and the error settles.
+# A network taken at such a spike makes errors that it does not make soon after. Once all training
+# images are classified right, the steps get small, and the error settles.
 #
 # The triangle marks the tested epoch that does best on the test part. The published code keeps that
-# one, and so chooses by the images that it is then judged by. We keep the network of the last epoch.
-# Recipe and training alone decide which epoch is the last; test images have no part in it.
+# one, and so chooses a network by the same images that test it. We keep the network of the last
+# epoch. Recipe and training alone decide which epoch is the last; test images have no part in it.
 
-# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing (gray) and on the test images (in colour, a point for each epoch that was tested), with 95 % intervals. Dotted: the best constant answer. Dashed: the paper's error rate at the end of its training."}, "image": {"alt": "One panel a task. Both curves begin near the dotted line and fall; at the end that of the training images lies lower"}}
+# %% mystnb={"figure": {"name": "fig-error-rates", "caption": "Error rate over the epochs (the paper's Figure 5), on the training images in passing (gray) and on the test images (in colour, a point for each epoch that was tested), with 95 % intervals. Dotted: the best constant answer. Dashed: the paper's error rate at the end of its training."}, "image": {"alt": "One panel for each task. Both curves begin near the dotted line and fall; at the end that of the training images lies lower"}}
 training.error_rates(runs)
 
 # %% [markdown]
-# How much hangs on the last epoch? The table has the errors on test images after each of the last
-# five, and those of the network that this book analyses. A network that ships with the book is
-# rounded to half precision, and that can change an answer that was close.
+# How much depends on which epoch is the last? The table has the errors on test images after each of
+# the last five, and those of the network that this book analyses. A network that ships with the
+# book is rounded to half precision, and that can change an answer that was close.
 
 # %%
 training.last_errors_table(runs)
 
-# %% mystnb={"figure": {"name": "fig-last-epochs", "caption": "Errors on test images after each of the last five epochs, a line for each of the recorded networks, which differ in their seed. The titles count the networks whose errors differ by no more than a fifth of their mean."}, "image": {"alt": "One panel a task, with a line for each network; the lines lie at different heights, most of them nearly level"}}
+# %% mystnb={"figure": {"name": "fig-last-epochs", "caption": "Errors on test images after each of the last five epochs, a line for each of the recorded networks, which differ in their seed. The titles count the networks whose five numbers of errors differ by no more than a fifth of their mean."}, "image": {"alt": "One panel for each task, with a line for each network; the lines lie at different heights, most of them nearly level"}}
 training.last_epochs_figure(networks_of(study))
 
 # %% [markdown]
 # ## Accuracy
 #
-# The table sets the paper's numbers, from its Table 2 and its text, beside ours where they differ.
-# Intervals are Wilson's. They cover the choice of test images, and not that of the seed: another
-# seed would give another network.
+# The table sets the paper's numbers beside ours where they differ. Wilson's intervals cover the
+# choice of test images, but not that of the seed: another seed gives another network. Where several
+# networks are recorded, the last column has their mean ± standard deviation.
 
 # %%
 rows = []
@@ -249,11 +249,11 @@ kept = {
 pd.DataFrame.from_dict(kept, orient="index").rename_axis("task")
 
 # %% [markdown]
-# ## Over-fitting
+# ## Overfitting
 #
 # A network overfits when it does worse on new images than on those it learned from. The paper finds
-# that the network for emotion overfits more than the one for identity. To compare like with like, we
-# run the final weights once more over all training images. The gap is the test error minus this
+# that the network for emotion overfits more than the one for identity. To compare like with like,
+# we run the final weights once more over all training images. The gap is the test error minus this
 # training error, with Newcombe's interval for the difference of two proportions.
 
 # %%
@@ -262,17 +262,17 @@ training.gap_table(runs, wrong_in_training).T
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# We judge claims about networks over networks that differ in their seed, by rules that were written
-# before these were trained. The others hold by construction.
+# We judge claims about networks over several networks, which differ in their seed, by rules that
+# were written before these were trained. The other claims hold by construction.
 
 # %%
 conclude(study, "T2", "F5", **facts)
 
 # %% [markdown]
-# - A difference in accuracy between this run and the paper mixes causes: other faces, and whatever
-#   else differs in the tables above. Nothing here takes them apart.
-# - A gap is that of a network at the epoch where its training ended. The errors of the last epochs
-#   say how much another one would change. The intervals of this run do not cover seeds; those over
+# - A difference in accuracy between this run and the paper has several possible causes: other
+#   faces, and whatever else differs in the tables above. Nothing here separates them.
+# - The gap is that of the epoch where training ended. The errors of the last epochs show how much
+#   another epoch would change it. The intervals of this run do not cover other seeds; those over
 #   networks do.
 # - {doc}`13_further_networks` puts two more claims to the test: that other optimisers do no better,
 #   and that much deeper networks cannot be trained on these tasks.

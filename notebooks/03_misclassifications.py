@@ -51,7 +51,7 @@ for run in runs:
         known = {factor: one.p_value < 0.05 for factor, one in chances[run.task].items() if one}
         uneven, even = (", ".join(f for f, p in known.items() if p == is_) for is_ in (True, False))
         said = [f"less evenly than by chance over {uneven} (p < 0.05)"] if uneven else []
-        said += [f"as evenly {'' if uneven else 'as by chance '}over {even}"] if even else []
+        said += [f"about as evenly as by chance over {even}"] if even else []
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} misclassifies {len(run.errors):,} of"
             f" {len(run.labels):,} test images. It misses *{worst}* most often, and its commonest"
@@ -67,7 +67,7 @@ endings(*runs)
 # ## The paper's counts beside ours
 #
 # The paper's counts are from its section on misclassified cases. Intervals are Wilson's for the
-# share of the test images, times their number.
+# share of the test images, times their number. Over several networks: mean ± standard deviation.
 
 # %%
 counts = {key: count for run in runs for key, count in errors.counts(run).items()}
@@ -82,21 +82,21 @@ compared if len(compared) else None
 record_numbers({key: count for key, (count, _) in counts.items()})
 
 # %% [markdown]
-# ## Error rates by what is known of an image
+# ## Error rates by what is known about an image
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by what the database lists of an image, with Wilson's 95 % intervals. Dotted: all test images. Diamonds: the paper's rates."}, "image": {"alt": "One panel a task, a dot with its interval for each level of each factor. Some dots lie far from the dotted line of the mean"}}
+# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by what the database lists of an image, with Wilson's 95 % intervals. Dotted: the rate on all test images. Diamonds: the paper's rates."}, "image": {"alt": "One panel for each task, a dot with its interval for each level of each factor. Some dots lie far from the dotted line of the mean"}}
 errors.rates_figure(runs)
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "One panel a task, a dot for each subject. Many lie at zero, a few far above the dotted line, and their intervals are wide"}}
+# %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "One panel for each task, a dot for each subject. Many lie at zero, a few far above the dotted line, and their intervals are wide"}}
 errors.subjects_figure(runs)
 
 # %% [markdown]
 # ## More than chance?
 #
-# Suppose every test image were equally likely to be an error. Errors would still fall unevenly: some
-# subjects would get several, others none. We draw the same number of errors at random, over and
-# over. Where 95 % of the draws lie stands in brackets, for the paper's counts and for ours. A p value
-# says how often chance is as uneven as what was found (by the chi-squared statistic).
+# Suppose every test image were equally likely to be an error. Errors would still fall unevenly:
+# some subjects would get several, others none. We draw as many errors at random, over and over.
+# Brackets hold 95 % of the draws, for the paper's number of errors and for ours. A p value is the
+# share of draws that are at least as uneven as what was found (by the chi-squared statistic).
 
 
 # %%
@@ -123,10 +123,10 @@ pd.concat(tables, names=["task", "errors"])
 
 # %% [markdown]
 # Read the paper's column first. A count within the range of chance needs no explanation. Among so
-# many people one has to be the worst, without being harder to classify than the others.
+# many people one has to be the worst by chance alone, without being harder to classify.
 #
 # Networks make different numbers of errors. To compare them we divide by what chance gives: the
-# number of subjects with an error by the number to expect, and the chi-squared statistic over the
+# number of subjects with an error by its expected value, and the chi-squared statistic over the
 # angles by its mean. Sad and surprised are compared with the nearest of the other emotions.
 
 # %%
@@ -140,7 +140,7 @@ paper.compare(rows, networks_of(study)).drop(columns=dropped) if rows else None
 # %% [markdown]
 # ## Confusion matrices
 
-# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red."}, "image": {"alt": "A square with a gray diagonal. Errors are red spots beside it, scattered over the classes"}}
+# %% mystnb={"figure": {"name": "fig-confusion-identity", "caption": "Confusion matrix: true class by row, class it was taken for by column. Right answers are on the diagonal, in gray; errors are red, the darker the more."}, "image": {"alt": "A square with a gray diagonal. Errors are red spots beside it, scattered over the classes"}}
 errors.confusion_figure(identity)
 
 # %%
@@ -153,47 +153,46 @@ errors.confusion_figure(emotion) if len(runs) > 1 else None
 errors.missed_table(emotion)
 
 # %% [markdown]
-# ## The classes that suffer most
+# ## The classes with the most errors
 #
-# Each error stands above an image of the class that it was taken for, in circumstances that are
-# otherwise the same. For identity that is the other person with the same expression, gaze and angle,
-# for emotion the same person with the other expression.
+# Each error stands above an image of the class that it was taken for. The two agree as far as
+# possible in gaze and angle, and for identity in expression, for emotion in the person.
 
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above one person, below others with the same expression"}}
+# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class with the most errors. Bottom: images of the classes that they were taken for, as similar as possible in all else."}, "image": {"alt": "Two rows of portraits: above one person, below others with a similar expression"}}
 errors.worst_figure(identity)
 
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class that has the most. Bottom: images of the classes that they were taken for, in the most similar circumstances."}, "image": {"alt": "Two rows of portraits: above and below the same face, with a slightly different expression"}}
+# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class with the most errors. Bottom: images of the classes that they were taken for, as similar as possible in all else."}, "image": {"alt": "Two rows of portraits: above and below the same face, with a slightly different expression"}}
 errors.worst_figure(emotion) if len(runs) > 1 else None
 
 # %% [markdown]
 # ## Errors that the networks were sure of
 #
-# How sure is a network when it is wrong? The table has the probabilities of its answer and of the
-# true class.
+# How sure is a network when it is wrong? The table has the median probabilities of its answer and
+# of the true class, for right and wrong answers, and how often the true class comes second.
 
 # %%
 errors.confidence_table(runs).T
 
-# %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
+# %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer; the green one for the truth is short, or too short to see"}}
 errors.gallery(identity)
 
-# %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer and a short green one for the truth"}}
+# %% mystnb={"figure": {"name": "fig-gallery-emotion", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer; the green one for the truth is short, or too short to see"}}
 errors.gallery(emotion) if len(runs) > 1 else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# We judge claims over networks that differ in their seed, by rules that were written before these
-# networks were trained. Each rule stands before its result.
+# We judge claims over several networks, which differ in their seed, by rules that were written
+# before these were trained. Each rule stands before its result.
 
 # %%
 conclude(study, "M1", "M2")
 
 # %% [markdown]
 # - Error counts by angle, subject or emotion describe one network on one split. A count within
-#   chance says nothing about a person, such as the worst subject. Of any other count, the spread
+#   chance says nothing about a person, such as the worst subject. For any other count, the spread
 #   over networks says whether another seed repeats it.
-# - Which emotions are confused depends on how they are put on. The renderer of the synthetic faces
-#   prescribes that, in the same way for everyone, and people differ more. No wonder, then, if other
-#   emotions suffer than in the paper.
+# - Which emotions are confused depends on how faces show them. The renderer of the synthetic faces
+#   prescribes that, in the same way for everyone; real people differ more. So it is no surprise if
+#   other emotions are confused than in the paper.
 # - None of this says *why* an image was misclassified. The following chapters ask that.

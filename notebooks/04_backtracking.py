@@ -13,11 +13,11 @@
 # %% [markdown]
 # # Backtracking
 #
-# Which elements of the last feature maps led the network to its answer? {cite:t}`fang2017` calls such
-# an element a "pixel". In this book it is a **cell**, and a pixel is always one of an image. The paper
-# walks down from the class that won through the dense layers. In each it keeps the neurons with a
-# positive product of activation and weight, and at the end the cells. It leaves one question out:
-# **does the result depend on the class?**
+# Which elements of the last feature maps led the network to its answer? {cite:t}`fang2017` calls
+# such an element a "pixel". In this book it is a **cell**, and a pixel is always one of an image.
+# The paper walks down from the class that won through the dense layers. In each it keeps the
+# neurons with a positive product of activation and weight, and at the end the cells. One question
+# it does not ask: **does the result depend on the class?**
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -38,6 +38,7 @@ from IPython.display import Markdown
 from tinyvgg import paper
 from tinyvgg.backtracking import Cutoff, Literal, Strongest, backtrack
 from tinyvgg.chapters import backtracking as chapter
+from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import RULES, logit_terms, pixel_counts
 from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.statistics import (
@@ -66,9 +67,10 @@ by_error = {task: chapter.overlap_table(part) for task, part in followed.items()
 def same(rule):
     """Count the errors with exactly the same cells for a random class, by task."""
     found = {task: random_class[task][rule].dropna() for task in random_class}
-    said = {task: f"{(x == 1).sum()} of {len(x)}" for task, x in found.items() if len(x)}
-    said |= {task: f"all {len(x)}" for task, x in found.items() if len(x) and (x == 1).all()}
-    return " and ".join(f"{count} errors of {TASK_NAMES[task]}" for task, count in said.items())
+    said = {
+        task: style.share_in_words((x == 1).sum(), len(x)) for task, x in found.items() if len(x)
+    }
+    return " and ".join(f"{errors} of {TASK_NAMES[task]}" for task, errors in said.items())
 
 
 random_class = {
@@ -94,7 +96,7 @@ if shares:
     apart = (
         " The network itself does distinguish the classes." if max(shares.values()) < 0.5 else ""
     )
-    answer += f"{apart} The same number of cells, chosen by their exact share, overlap by {said}."
+    answer += f"{apart} As many cells, chosen by their exact share in the logit, overlap by {said}."
 Markdown(f"> **What came out.** {answer}") if random_class else None
 
 # %%
@@ -144,9 +146,9 @@ chapter.last_layers(image, identity.classes)
 #
 # ### Are the biases small?
 #
-# The paper assumes it. We measure the share of $|b_k|$ in the sizes of all terms of $x_k$, on test
-# images drawn at random. And we count how often the same class wins without the biases of the last
-# layer, and without those of any dense layer. Brackets hold 95 % intervals.
+# The paper assumes it. We measure the share of $|b_k|$ in the absolute values of all terms of
+# $x_k$, on test images drawn at random. And we count how often the same class wins without the
+# biases of the last layer, and without those of any dense layer. Brackets hold 95 % intervals.
 
 
 # %%
@@ -230,7 +232,7 @@ pd.DataFrame(reversed(step3), columns=columns).set_index("j")
 
 # %% [markdown]
 # We read it as $a_{j-1}[r] \, W_j[r][i] > 0$, where $a_0$ stands for the last maps, flattened. In
-# plain loops:
+# loops:
 
 
 # %% tags=["open"]
@@ -274,8 +276,8 @@ pd.Series(
 # The published code adds a cutoff that the text does not mention. In the last step, from the first
 # dense layer to the cells, a product has to exceed percentile {paper}`a1.both.code_percentile` of
 # all products larger than {paper}`a1.both.code_floor` (`Cutoff()`). We follow every misclassified
-# test image back from the class it was taken for. The table has the share of the active units, those
-# with a positive activation, that each rule keeps.
+# test image back from the class it was taken for. Units are neurons or cells; those with a positive
+# activation are active. The table has the share of the active units that each rule keeps.
 
 # %%
 kept = {
@@ -288,23 +290,21 @@ Markdown(elsewhere) if elsewhere else None
 # %%
 summary if len(summary) else None
 
-# %% mystnb={"figure": {"name": "fig-kept", "caption": "Share of the active units that backtracking keeps in each layer, from the last hidden layer down to the cells of the last maps, mean over the misclassified test images of this run with 95 % bootstrap intervals. The two rules differ in the last step only."}, "image": {"alt": "One panel a task. The share kept is smaller than one in the last hidden layer, rises to one below it, and at the cells falls for the cutoff alone."}}
+# %% mystnb={"figure": {"name": "fig-kept", "caption": "Share of the active units that backtracking keeps in each layer, from the last hidden layer down to the cells of the last maps, mean over the misclassified test images of this run with 95 % bootstrap intervals. The two rules differ in the last step only."}, "image": {"alt": "One panel for each task. The share kept is smaller than one in the last hidden layer, rises to one below it, and at the cells falls for the cutoff alone."}}
 chapter.layers_figure(kept, "share of active units kept") if random_class else None
 
 # %% [markdown]
-# In the last hidden layer the rule chooses: some products with the column of one class are
-# positive, others are not. One layer further down a neuron needs a single positive weight among
-# those that lead to *any* of the neurons chosen before. These are dozens, and hardly any active
-# neuron lacks a positive weight to one of them.
+# In the last hidden layer the rule chooses: some products with the weights of one class are
+# positive, others are not. One layer further down a neuron needs a single positive weight to *any*
+# of the neurons chosen before. Dozens are chosen, so hardly any active neuron lacks one.
 #
 # ## Does it depend on the class?
 #
-# If the cells belong to the decision, another class should have other cells. We walk back from three
-# classes on the same recorded pass: the predicted one, the true one, and another at random. The
-# overlap of two sets is the number of common elements over that of all elements (Jaccard): 1 for
-# identical sets.
+# If the cells belong to the decision, another class should have other cells. We walk back from
+# three classes on the same recorded pass: the predicted one, the true one, and another at random.
+# The overlap of two sets is the share of common elements in all elements (Jaccard): 1 if equal.
 #
-# A control shows what a method finds that depends on the class. Above the last maps the network is
+# As a control we take a method that does depend on the class. Above the last maps the network is
 # piecewise linear, so a cell's exact share in a logit is its activation times the logit's gradient.
 # *contribution* takes the cells with the largest share, as many as the cutoff keeps.
 
@@ -319,7 +319,7 @@ Markdown(elsewhere) if elsewhere else None
 # %%
 summary if len(summary) else None
 
-# %% mystnb={"figure": {"name": "fig-class-overlap", "caption": "Overlap (Jaccard) of what is kept for the predicted class with what is kept for the true class (circles) and for a random other class (squares), by layer, mean over the misclassified test images of this run with 95 % bootstrap intervals. One means that the result does not depend on the class. Green: a control that takes the cells with the largest exact share in the logit."}, "image": {"alt": "One panel a task. The overlap of both rules is smallest in the last hidden layer and rises below it. At the cells the green control lies far below them."}}
+# %% mystnb={"figure": {"name": "fig-class-overlap", "caption": "Overlap (Jaccard) of what is kept for the predicted class with what is kept for the true class (circles) and for a random other class (squares), by layer, mean over the misclassified test images of this run with 95 % bootstrap intervals. One means that the result does not depend on the class. Green: a control that takes the cells with the largest exact share in the logit."}, "image": {"alt": "One panel for each task. The overlap of both rules is smallest in the last hidden layer and rises below it. At the cells the green control lies far below them."}}
 chapter.layers_figure(overlaps, "overlap with the predicted class's set") if random_class else None
 
 # %%
@@ -332,16 +332,16 @@ for task, table in by_error.items():
     record_numbers(found)
 
 # %% [markdown]
-# Ask it yourself: backtrack from one class after the other, by each rule. Frames mark the cells that
-# the rule finds.
+# Try it yourself: backtrack from one class after the other, by each rule. Frames mark the cells
+# that the rule finds.
 
 # %%
 repair_bench(runs[study.tasks[-1]])
 
 # %% [markdown]
-# If not by the class, what does the cutoff choose by? A product is large where the activation is
-# large. So we take the cells with the largest activations, as many as the cutoff keeps, and count how
-# many of the cutoff's cells are among them:
+# By what does the cutoff choose, if not by the class? A product is large where the activation is
+# large. So we take the cells with the largest activations, as many as the cutoff keeps. The table
+# has the share of the cutoff's cells among them, and that expected among as many random cells:
 
 # %%
 largest = {}
@@ -397,10 +397,10 @@ for task, part in followed.items():
         interval = paper.show_interval(bootstrap_interval(counts), "mean")
         shares = paper.show(share, "share"), paper.show(of_active, "share")
         rows.append((name, rule, len(counts), paper.show(mean, "mean"), interval, *shares))
-columns = ["task", "of", "images", "mean cells", "95 % interval", "of all cells", "of active"]
-pd.DataFrame(rows, columns=columns).set_index(["task", "of"])
+columns = ["task", "by", "images", "mean cells", "95 % interval", "of all cells", "of active cells"]
+pd.DataFrame(rows, columns=columns).set_index(["task", "by"])
 
-# %% mystnb={"figure": {"name": "fig-pixels", "caption": "Number of cells that backtracking finds in each misclassified test image of this run; dashed lines are means."}, "image": {"alt": "Two histograms in the colours of the tasks: under the literal rule there are several times as many cells as under the cutoff."}}
+# %% mystnb={"figure": {"name": "fig-pixels", "caption": "How many cells backtracking finds in a misclassified test image of this run: bars count the images, dashed lines are means over them."}, "image": {"alt": "Two histograms in the colours of the tasks: under the literal rule there are several times as many cells as under the cutoff."}}
 chapter.pixel_histograms(followed) if random_class else None
 
 # %%
@@ -410,21 +410,21 @@ record_numbers(numbers | {f"b1.both.pixels_{rule}_difference": n for rule, n in 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# We judge claims about networks over networks that differ in their seed, by rules that were written
-# before these were trained. The others hold by construction.
+# We judge claims about networks over several networks, which differ in their seed, by rules that
+# were written before these were trained. The other claims hold by construction.
 
 # %%
 conclude(study, "E3", "A1", "B1", **chapter.shown(biases, followed))
 
 # %% [markdown]
-# - Cells that come out for every class are no reasons for *this* error. Their number says how many
+# - Cells that come out for every class do not explain *this* error. Their number says how many
 #   cells are active, or how unevenly products are spread. It does not say on how many cells a
 #   decision rests.
-# - The cutoff comes last. What the steps before it lose of the class, it cannot bring back.
-# - A control that overlaps less shows that the network itself distinguishes the classes by their
-#   cells. {doc}`16_blindness` says why Algorithm 1 does not, and how networks of other depths, widths
-#   or sparsity behave. {doc}`07_subject_40` and {doc}`08_eight_emotions` suppress the cells and ask
-#   the network again.
+# - The cutoff comes last. It cannot bring back what the earlier steps have lost of the class.
+# - The control, if it overlaps less, shows that the network itself distinguishes the classes by
+#   their cells. {doc}`16_blindness` says why Algorithm 1 does not, and how networks of other
+#   depths, widths or sparsity behave. {doc}`07_subject_40` and {doc}`08_eight_emotions` suppress
+#   the cells and ask the network again.
 #
 # ## Exercises
 #
@@ -451,8 +451,8 @@ def outcome(rule):
 pd.DataFrame({f"percentile {p}": outcome(Cutoff(percentile=p)) for p in (50, 90, 99)})
 
 # %% [markdown]
-# 2. Let each hidden layer keep its strongest neurons only: `Strongest(most=1)`, then 4, then 16. From
-#    how many on does Algorithm 1 no longer see the class?
+# 2. Let each hidden layer keep its strongest neurons only: `Strongest(most=1)`, then 4, then 16.
+#    From how many on does the result of Algorithm 1 no longer depend on the class?
 
 # %% tags=["hide-cell"]
 pd.DataFrame({f"strongest {m}": outcome(Strongest(most=m)) for m in (1, 4, 16)})

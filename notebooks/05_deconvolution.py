@@ -77,10 +77,10 @@ untrained, another = (ink.loc[name].to_numpy() for name in ink.index[1:])
 Markdown(
     "> **What came out.** Unpooling puts each maximum back to its place. Still, the network in reverse"
     " does not give back the image: the projection of all last maps has a correlation of"
-    f" {np.nanmean(alike):.2f} with it. A network with random weights gives ink that correlates with"
-    f" the trained network's by {untrained[0]:.2f} at the first pooling and by {untrained[-1]:.2f} at"
-    f" the last. For comparison, another face through the trained network: {another[0]:.2f} and"
-    f" {another[-1]:.2f}."
+    f" {np.nanmean(alike):.2f} with it. The ink (absolute values) of a network with random weights"
+    f" correlates with the trained network's by {untrained[0]:.2f} at the first pooling and by"
+    f" {untrained[-1]:.2f} at the last. For comparison, the ink of another face through the trained"
+    f" network does so by {another[0]:.2f} and {another[-1]:.2f}."
 )
 
 # %%
@@ -104,7 +104,7 @@ endings(run)
 # - stride 1 without padding: $i' + k - 1$
 #
 # We compare with the sizes that torch's convolutions and transposed convolutions really return, for
-# all combinations of these sides, filters, paddings and strides in which the filter fits:
+# many combinations of side, filter, padding and stride in which the filter fits:
 
 # %%
 ranges = range(4, 33), (1, 2, 3, 4, 5, 7), (0, 1, 2, 3), (1, 2, 3, 4)
@@ -139,10 +139,9 @@ checks = {
 pd.DataFrame(checks).groupby([sizes["case"], sizes["whole"].rename("s divides evenly")]).sum()
 
 # %% [markdown]
-# Where the stride does not divide evenly, equation 1 gives no whole number. The convolution then
+# Where $s$ does not divide $i - k + 2p$, equation 1 gives no whole number. The convolution then
 # never looks at the last rows of the image, and the deconvolution returns an image without them.
-# The network here has no such layer: its convolutions have stride 1, and its pools halve an even
-# side.
+# The network here has no such layer: its convolutions have stride 1, its pools halve even sides.
 
 # %%
 record_numbers(
@@ -236,7 +235,7 @@ Markdown(f"{adjoint} of {len(gaps)} convolutions agree within {chapter.EXACT:g}.
 #
 # ## A face from each level
 
-# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows, one a pooling level. From the first level the face can still be recognised; from the last only a few bright arcs and spots remain."}}
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows, one for each pooling level. From the first level the face can still be recognised; from the last only a few bright arcs and spots remain."}}
 face = trace[0]
 projections = {}
 for level, maps in enumerate(face.pooled):
@@ -251,7 +250,7 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # ## Biases and the last ReLU
 #
 # The text of the paper says nothing about either. The published code adds to the output of each
-# transposed convolution the bias of the convolution before, and rectifies the image as well;
+# transposed convolution the bias of the preceding convolution, and rectifies the image as well;
 # {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
 # `deconvolve(trace, **PUBLISHED)` is the code's.
 
@@ -283,20 +282,20 @@ for bias, rectified in product((False, True), (False, True)):
 pd.DataFrame.from_dict(properties, orient="index").rename_axis(["biases", "ReLU on the image"])
 
 # %% [markdown]
-# Without biases nothing comes from nothing, and twice the maps give twice the image. Biases break
-# both: part of the image then comes from them, whatever the face. This matters for the next chapter,
-# which takes differences of two projections.
+# $D(M)$ is the projection of maps $M$. Without biases $D(0)$ is zero and $D(2M)$ is twice $D(M)$.
+# Biases break both: part of the image then comes from them, whatever the face. This matters for the
+# next chapter, which takes differences of two projections.
 #
 # ## How much of it is training?
 #
 # {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image,
-# whatever the network has learnt. The switches carry the places of edges, and rectifying on the way
-# back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should change when
-# the weights are random. So we project the same images back through a network of the same shape with
-# random weights, and correlate the two projections pixel by pixel. Two controls show how much
-# correlation comes from elsewhere. One is the trained network's projection of *another* image, since
-# all faces are alike. The other is the edges of the image itself, the size of its gradient, found
-# without any network.
+# whatever the network has learned. The switches carry the places of edges, and rectifying on the
+# way back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should
+# change when the weights are random. So we project the same images back through a network of the
+# same shape with random weights, and correlate the two projections pixel by pixel, by value
+# (*signed*) and by absolute value (*ink*). Two controls show how much correlation comes from
+# elsewhere. One is the trained network's projection of *another* image, since all faces are alike.
+# The other is the edges of the image itself, the size of its gradient, found without any network.
 
 # %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and two rows of projections. Those of the trained network are a few bright arcs and spots, those of the random one a grain all over."}}
 chapter.projections_below(
@@ -312,7 +311,7 @@ similarity.assign(
     level="max-pool " + (similarity["level"] + 1).astype(str),
 ).pivot(index=["with", "of"], columns="level", values="text").rename_axis(columns=None)
 
-# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over a sample of the test images, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one a pooling level. The correlation with the random network falls from the first level to the last."}}
+# %% mystnb={"figure": {"name": "fig-similarity", "caption": "Correlation of the ink (absolute values) of the trained network's projection with that of a random network on the same image, of the trained network on another image, and with the edges of the image. Means over a sample of the test images, 95 % bootstrap intervals."}, "image": {"alt": "Three panels, one for each pooling level. The correlation with the random network falls from the first level to the last."}}
 chapter.similarity_plot(similarity)
 
 # %%
@@ -332,7 +331,7 @@ record_numbers(
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# What this chapter's claims show, they show by construction.
+# What this chapter's claims say holds by construction, whatever the network has learned.
 
 # %%
 record_numbers({f"f3.{run.task}.correlation_with_image": estimate(alike)})
@@ -354,9 +353,9 @@ conclude(
 )
 
 # %% [markdown]
-# - A deconvolved image shows where in the image the values of the maps came from, since the switches
-#   remember it. A reader may recognise a feature in it. The network need not have learnt that
-#   feature, and the decision need not use it: the dense layers take no part in these pictures.
-# - As far as a network with random weights makes the same pictures, they do not show training.
-# - The correlations above are of *this* network, one random network and these faces, and a
+# - A deconvolved image shows where in the image the values of the maps came from, since the
+#   switches remember it. A reader may recognise a feature in it. The network need not have learned
+#   that feature, and the decision need not use it: the dense layers take no part in these pictures.
+# - Where a network with random weights makes the same pictures, they do not show training.
+# - The correlations above are those of *this* network, one random network and these faces. A
 #   correlation pixel by pixel is a coarse measure of likeness.

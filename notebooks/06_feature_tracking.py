@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Feature tracking
 #
-# Backtracking gives cells of the last maps, and deconvolution shows what maps stand for in the image.
-# The paper puts the two together. It suppresses the backtracked cells, and takes what the deconvolved
-# image loses for the features that led to the error. It reads off its pictures that these features
-# lie on eyes, nose, cheeks and mouth. Do they? And do random cells give other pictures?
+# Backtracking gives cells of the last maps, and deconvolution shows what maps stand for in the
+# image. The paper combines the two. It suppresses the backtracked cells; what the deconvolved image
+# loses by that are the *tracked features* that led to the error. By its pictures they lie on eyes,
+# nose, cheeks and mouth. Do they? And do random cells give other pictures?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -61,15 +61,15 @@ lines = []
 if "cutoff" in with_whole.dropna():
     lines += [
         f"The tracked features of the errors for {paper.TASK_NAMES[first]} (published cutoff)"
-        f" correlate by {with_whole['cutoff']:.2f} with the deconvolution of all maps, those of random"
-        f" cells by {with_whole['random']:.2f}."
+        f" correlate by {with_whole['cutoff']:.2f} with the deconvolution of all maps, those of as"
+        f" many random cells by {with_whole['random']:.2f}."
     ]
 if not of["density"].dropna().empty:
     on = of["density"].xs(chapter.TOGETHER, level="region")
     lines += [
-        f"Eyes, nose, cheeks and mouth have {on['cutoff']:.2f} of the ink that an even spread over the"
-        f" picture would give them. With random cells in place of the backtracked ones they have"
-        f" {on['random']:.2f} of it."
+        f"Eyes, nose, cheeks and mouth have {on['cutoff']:.2f} of the ink (absolute values) that an"
+        " even spread over the picture would give them. With random cells in place of the"
+        f" backtracked ones they have {on['random']:.2f} of it."
     ]
 if ("cutoff", "background") in of.index:
     ink, area, _ = of.loc["cutoff", "background"]
@@ -89,8 +89,8 @@ endings(*runs.values())
 # D'_i = \left| \operatorname{Deconvolution}(M_i) - \operatorname{Deconvolution}(M'_i) \right| .
 # $$
 #
-# Both deconvolutions use the switches of the one forward pass. In plain loops, with the cutoff of
-# the published code, for some errors of the first task:
+# Both use the switches of one forward pass. *Ink* is the absolute value, averaged over the colours.
+# In plain loops, with the cutoff of the published code, for some errors of the first task:
 
 
 # %% tags=["open"]
@@ -115,11 +115,11 @@ pd.Series({"images": len(looped), "same features": agrees}, name="loop and packa
 # %% [markdown]
 # ## What the rules track
 #
-# Where the printed rule keeps all active cells (see {doc}`04_backtracking`), $M'$ is zero, and so is
-# its deconvolution. The "tracked" features are then the deconvolution of everything. With the
-# published code's cutoff some cells stay. There are three yardsticks: the whole deconvolution, and
-# the features of the same number of active cells, either those with the *largest* activations or
-# *random* ones. Correlations are over the pixels of each image, with 95 % intervals.
+# Where the printed rule keeps all active cells (see {doc}`04_backtracking`), $M'$ is zero, and so
+# is its deconvolution. The "tracked" features are then the deconvolution of everything. With the
+# published code's cutoff, $M'$ keeps some cells. There are three yardsticks: the whole
+# deconvolution, and the features of as many active cells, either those with the *largest*
+# activations or *random* ones. Correlations are over the pixels of each image, with 95 % intervals.
 
 # %%
 summary = chapter.tracked_summary(tables)
@@ -133,12 +133,11 @@ for task, table in tables.items():
 # %% [markdown]
 # ### The published display
 #
-# The published code takes grayscale versions of both deconvolutions and keeps whole gray levels of
-# their difference. It multiplies these by {paper}`a2.both.code_gain`, wraps around at
-# {paper}`a2.both.code_levels`, and inverts. Differences below one level vanish. Larger ones go round
-# like a clock's hand, so that a stronger feature can be lighter than a weaker one. The scale of its
-# deconvolutions is not known; we put ours on the scale of 8-bit images. We leave out the last step,
-# an increase of brightness and contrast.
+# The published code turns both deconvolutions gray and keeps whole gray levels of their difference.
+# It multiplies these by {paper}`a2.both.code_gain`, wraps around at {paper}`a2.both.code_levels`,
+# and inverts. Differences below one level vanish. Larger ones go round like a clock's hand, so a
+# stronger feature can be lighter than a weaker one. The scale of its deconvolutions is not known;
+# ours is that of 8-bit images. We do not raise brightness and contrast at the end.
 
 # %%
 GAIN, LEVELS = (int(paper.number(f"a2.both.code_{name}")) for name in ("gain", "levels"))
@@ -156,12 +155,12 @@ def display(tracked):
     return (LEVELS - 1 - wrapped).astype(np.uint8), difference
 
 
-# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified images, and the ink of: the deconvolution of all maps; the features tracked with the literal rule and with the published cutoff; those of the same number of active cells, largest and random; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has an image and six maps of ink. Five of them show nearly the same dark arcs and spots; the last is black and white noise."}}
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified images, and from left to right the ink of: the deconvolution of all maps; the features tracked with the literal rule and with the published cutoff; those of the same number of active cells, largest and random; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has an image and six maps of ink. Five of them show nearly the same dark arcs and spots; the last is black and white noise."}}
 published, _ = display(tracked[first])
 chapter.feature_sets(tracked[first], published)
 
 # %% [markdown]
-# How far does the darkness in the last column follow the difference that it is made of?
+# Does the darkness in the last column follow the difference that it displays?
 
 # %%
 displayed = {}
@@ -178,19 +177,19 @@ for task, part in tracked.items():
 pd.DataFrame(displayed) if displayed else None
 
 # %% [markdown]
-# All other figures here show ink in proportion.
+# All other figures here show ink in proportion to the difference.
 #
 # ## All errors
 #
 # The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network.
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified images, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark arcs and spots at the hair, the outline and in the corners."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified images of the first task, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each: the true class > the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark arcs and spots at the hair, the outline and in the corners."}}
 chapter.gallery(tracked[first], "cutoff")
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "More misclassified images, each with its tracked features at its right."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "More misclassified images of the first task, each with its tracked features at its right."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
 chapter.gallery(tracked[first], "cutoff", page=1)
 
-# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified images, each with its tracked features at its right (published cutoff). Above each the true class and the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark spots, most of them about eyes, brows and mouth."}}
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified images of the second task, each with its tracked features at its right (published cutoff). Above each: the true class > the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark spots, most of them about eyes, brows and mouth."}}
 chapter.gallery(tracked[study.tasks[-1]], "cutoff", size=80) if len(runs) > 1 else None
 
 # %% [markdown]
@@ -215,7 +214,7 @@ shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
 shown = shown.dropna(how="all")
 shown if len(shown) else None
 
-# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink on four parts of the misclassified faces (share of ink over share of area), for the features tracked with the published cutoff, with the same number of random active cells, and for the whole deconvolution. Means with 95 % bootstrap intervals over images; the line is even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours. The three colours lie close together at each part."}}
+# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink on four parts of the misclassified faces (share of ink over share of area), for the features tracked with the published cutoff, with the same number of random active cells, and for the deconvolution of all maps. Means with 95 % bootstrap intervals over images; the line at one is an even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours. The three colours lie close together at each part."}}
 chapter.region_plot(densities)
 
 # %%
@@ -223,9 +222,10 @@ why = chapter.why_there(tracked[first], regions, by_error)
 Markdown(why) if why else None
 
 # %% [markdown]
-# Does the crop decide this? The source `synthetic:crop=head` shows the whole head before white. The
-# rule of F8 judges the recorded networks of both, each crop by itself. The table says in how many
-# networks it is as the paper says, with the mean over networks and its 95 % interval.
+# Does the crop decide this? The source `synthetic:crop=head` shows the whole head on white. We
+# judge the networks of each crop by the rule of claim F8 (below). The table says in how many
+# networks each statement holds, with the mean over networks and its 95 % interval; the last rows
+# have means ± standard deviations.
 
 # %%
 crops = chapter.crop_table(profile)
@@ -245,8 +245,8 @@ record_numbers({f"f8.{first}.{name}": number for name, number in numbers.items()
 conclude(study, "A2", "F8")
 
 # %% [markdown]
-# - More ink on eyes, nose, cheeks and mouth than an even spread gives would not yet show that these
-#   were selected. Ink from random cells, or from all, has to lie somewhere, too. Compare the three.
+# - More ink on these four parts than an even spread gives would not show that they were selected:
+#   ink of random cells, or of all cells, has to lie somewhere, too. Compare the three.
 # - A picture that looks the same with random cells shows what the network's maps contain, and not why
 #   it erred.
 # - Ink in a region does not show that the decision changes without it. The case studies,
@@ -269,4 +269,4 @@ Markdown(f"Their mean correlation is {correlations(*pictures).nanmean():.3f}.")
 # %% tags=["hide-cell"]
 one = style.strength(track_features(part.trace, top_pixels(part.trace.maps, 1)))
 area, share = chapter.area_of_ink(one).nanmean(), one.sum() / part.ink["whole"].sum()
-Markdown(f"90 % of it lie on {area:.1%} of the picture. It is {share:.1%} of the ink of all maps.")
+Markdown(f"90 % of it lies on {area:.1%} of the picture. It is {share:.1%} of the ink of all maps.")

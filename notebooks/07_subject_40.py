@@ -14,14 +14,14 @@
 # # Two similar images, one of them wrong
 #
 # Two photographs of subject {paper}`f9.subject.subject` differ in little but the gaze. The network
-# of {cite:t}`fang2017` identifies the subject in one and takes it for somebody else in the other.
-# Backtracking finds mostly the same cells in both images, at different values. Without these
-# *common cells* the network classifies neither image correctly. The paper concludes that the values
-# of the common cells decide.
+# of {cite:t}`fang2017` identifies the subject in one, the *right image*, and takes the other, the
+# *wrong image*, for another subject. Backtracking finds mostly the same *cells* (elements of the
+# last maps) in both, at different values. Without these *common cells* the network classifies
+# neither image correctly. The paper concludes that the values of the common cells decide.
 #
-# Do they, in every error? Does the answer stay when the same number of *other* cells goes? And what
-# if the error gets the values of a similar image that is right, in place of zero?
-#
+# Is that so for every error? Does the answer also change without the same number of *other* cells?
+# And what if the cells of the error take the values of a similar right image in place of zero?
+
 # %% tags=["parameters"]
 profile = "quick"
 faces = "synthetic"
@@ -66,21 +66,22 @@ def share(name, outcome, fill="zero"):
 NO_PAIR = "no error of this run has a right look-alike"
 more = cases.advantage(errors["cutoff"], "common", "largest_common", "changed").value > 0
 answer = (
-    f"Without the common cells the answer changes {'more' if more else 'no more'} often than without"
-    f" the same number of the largest activations: in {share('common', 'changed')} against"
-    f" {share('largest_common', 'changed')} of {len(pairs)} errors. The look-alike's values in the"
-    f" common cells repair {share('common', 'repaired', 'patched')} of the errors, its values in the"
-    f" largest activations {share('largest_common', 'repaired', 'patched')}, and its values in the"
-    f" cells that only the error has {share('unique', 'repaired', 'patched')}."
+    f"Without the common cells the answer changes {'more' if more else 'no more'} often than"
+    f" without the same number of the largest activations: in {share('common', 'changed')} against"
+    f" {share('largest_common', 'changed')} of {style.in_words(len(pairs), 'error')}. In the"
+    " common cells the values of the *look-alike*, a similar right image, repair"
+    f" {share('common', 'repaired', 'patched')} of the errors, in the largest activations"
+    f" {share('largest_common', 'repaired', 'patched')}, and in the cells that only the error has"
+    f" {share('unique', 'repaired', 'patched')}."
 )
 Markdown(f"> **What came out.** {answer if len(pairs) else f'N{NO_PAIR[1:]}.'}")
 
 # %% [markdown]
 # ## The pair
 #
-# The *look-alike* of an error is the correctly classified test image of the same class, at the same
-# angle, that is nearest to it by the root mean square difference of their pixels. The paper shows
-# subject {paper}`f9.subject.subject`.
+# The *look-alike* of an error is the correctly classified test image of its true class, at the
+# same angle, that is nearest to it by the root mean square difference of their pixels. The paper's
+# example is subject {paper}`f9.subject.subject`.
 
 # %%
 wanted = str(paper.number("f9.subject.subject"))
@@ -94,10 +95,10 @@ for case in pair.cases:
 Markdown(cases.pair_sentence(run, pairs, pair, wanted)) if len(pair) else None
 
 
-# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) an image that the network classifies correctly, (b) its look-alike that it gets wrong, with the answer and its probability. Right: where the two differ, from no difference (white) to the largest (black)."}, "image": {"alt": "Two portraits of the same face, and a map that is white but for a few dark traces where they differ"}}
+# %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) the look-alike, which the network classifies correctly, and (b) the error, each with the network's answer and its probability. Right: the absolute difference of the two images, from none (white) to the largest (black)."}, "image": {"alt": "Two portraits of the same face, and a map that is white but for a few dark traces where they differ"}}
 @style.styled()
 def pair_figure():
-    """Draw the right image, its misclassified look-alike, and their difference."""
+    """Draw the look-alike, the error, and their difference."""
     figure, axes = style.grid(1, 3, aspect=1.25)
     case, images = pair.cases[0], []
     sides = ((case.lookalike, pair.right), (case.row, pair.wrong))
@@ -110,7 +111,7 @@ def pair_figure():
         middle = (len(words) + 1) // 2
         ax.set_xlabel("\n".join(filter(None, map(", ".join, (words[:middle], words[middle:])))))
     style.show_map(axes[0, 2], np.abs(images[0].astype(float) - images[1]).mean(2))
-    axes[0, 2].set_title("difference of both, darkest where largest")
+    axes[0, 2].set_title("difference of the two images")
     axes[0, 2].set_xlabel(f"root mean square {case.distance:.3f} of the range")
     figure.suptitle(style.called(run.faces), fontsize=8, color=style.GRAY)
     return figure
@@ -121,27 +122,27 @@ pair_figure() if len(pair) else None
 # %% [markdown]
 # ## How many cells do they share?
 #
-# Backtracking finds the cells $L_a$ and $L_b$ in the two images, each followed back from the class
-# that the network gave. The common cells are $L_a \cap L_b$, by position in the last maps. The overlap
-# is the share of the cells of either image that are common, $|L_a \cap L_b| / |L_a \cup L_b|$
-# (Jaccard). Two similar images have much the same active cells to begin with. So there are two
-# yardsticks. *Chance* is the overlap of sets of these sizes drawn from the active cells of their
-# images at random. *Largest* is that of the same number of cells of largest activation.
+# Backtracking finds the cells $L_a$ in the right image and $L_b$ in the wrong one, each from the
+# class that the network gave. The common cells are $L_a \cap L_b$, by position in the last maps.
+# The overlap (Jaccard), $|L_a \cap L_b| / |L_a \cup L_b|$, is their share of the cells found in
+# either image. Two similar images have much the same active cells to begin with. So there are two
+# yardsticks. *Chance* is the overlap of sets of these sizes, drawn at random from the active cells
+# of each image. *Largest* is the overlap of the same numbers of cells of largest activation.
 #
-# We show both readings of backtracking: the published code's *cutoff* and Algorithm 1 to the
-# *letter*. The latter keeps (nearly) every active cell ({doc}`04_backtracking`). Its overlap is that
-# of the active cells and says nothing about backtracking: it is shown, and not counted.
+# We show two rules: the *cutoff* of the published code, and the *literal* rule, Algorithm 1 as
+# printed. The literal rule keeps (nearly) every active cell ({doc}`04_backtracking`). Its overlap
+# is that of the active cells and says nothing about backtracking: we show it and do not count it.
 
 
-# %% mystnb={"figure": {"name": "fig-common-places", "caption": "Where the cells of the pair lie, summed over the maps: white where none of a place's cells is in the set and black where all are, with the number of cells above. Rows: the published code's cutoff, and Algorithm 1 to the letter."}, "image": {"alt": "Two rows of gray grids. Right image, wrong image and common cells look alike; the grid of the cells that only the wrong image has is nearly white"}}
+# %% mystnb={"figure": {"name": "fig-common-places", "caption": "Backtracked cells of the pair by their place in the last maps, summed over the maps: white where no cell of a place is in the set, black where all are. Columns: the cells of the right image, of the wrong image, common to both, and of the wrong image only, with their number. Rows: the published code's cutoff, and the literal rule (Algorithm 1 as printed). The table below has these numbers beside the paper's."}, "image": {"alt": "Two rows of gray grids. Right image, wrong image and common cells look alike; the grid of the cells that only the wrong image has is nearly white"}}
 @style.styled()
 def places_figure():
-    """Draw each set of pixels under each rule, summed over the maps."""
+    """Draw each set of cells under each rule, summed over the maps."""
     figure, axes = style.grid(len(RULES), 4, aspect=1.15)
     for row, (rule, how) in zip(axes, RULES.items(), strict=True):
         sets = cases.pixel_sets(pair, how)
         shown = {"right image": sets.right, "wrong image": sets.wrong}
-        shown |= {"common": sets.common, "only the wrong": sets.unique}
+        shown |= {"common": sets.common, "wrong image only": sets.unique}
         for ax, (title, pixels) in zip(row, shown.items(), strict=True):
             style.show_map(ax, pixels[0].sum(0).double().numpy(), top=float(pixels.shape[1]))
             ax.set_title(f"{title}: {int(pixels.sum())}")
@@ -171,9 +172,9 @@ record_numbers(found)
 cases.beside_paper(found, networks_of(study)) if found else None
 
 # %% [markdown]
-# The next table has the means over all errors with a look-alike. Beside them are those of two images
-# that are *both right*: each look-alike and the right image nearest to it. `difference` is explained
-# below.
+# The next table has means over all errors with a look-alike. For comparison it has those of pairs
+# of *two right images*: each look-alike and the right image nearest to it. `correlation` and
+# `difference` are of the common cells' values; the next section defines the latter.
 
 # %%
 controls = cases.find_controls(run, pairs.cases)
@@ -195,20 +196,20 @@ found["cutoff"]["jaccard_above_largest"] = estimate(overlap["jaccard"] - overlap
 record_numbers(cases.keyed("s1", run, found))
 equal = int((every["literal"]["jaccard"] - every["literal"]["chance"]).abs().lt(1e-12).sum())
 Markdown(
-    f"Under the printed rule the overlap equals that of chance, to 12 digits, in {equal} of"
-    f" {len(pairs)} pairs. Under the cutoff the mean overlap is {overlap['jaccard'].mean():.3f}; that"
-    f" of the same number of the largest activations is {overlap['largest'].mean():.3f}."
+    f"Under the literal rule the overlap equals that of chance, to 12 digits, in {equal} of"
+    f" {len(pairs)} pairs. Under the cutoff its mean is {overlap['jaccard'].mean():.3f}; that of"
+    f" the same number of the largest activations is {overlap['largest'].mean():.3f}."
 ) if overlap["jaccard"].notna().any() else None
 
 # %% [markdown]
 # ## How much do the shared values differ?
 #
-# The paper's Figure 10 plots the values of the common cells and calls them largely different. To know
-# what is large takes a control, in the right half of the next figure: the right image (a) against a
-# *second right image* of the same class and angle.
+# The paper's Figure 10 plots the values of the common cells and calls them largely different. What
+# is large? The next figure has a control on the right: the right image (a) and a *second right
+# image* of the same class and angle.
 
 
-# %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common cells, after the paper's Figure 10. Left: in the right image (a) and in the wrong one (b). Right: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the two rules."}, "image": {"alt": "Four scatter plots. Points lie around the diagonal line, on the left about as far from it as on the right"}}
+# %% mystnb={"figure": {"name": "fig-common-values", "caption": "Activations of the common cells, after the paper's Figure 10; each point is a cell. Left: its value in the right image (a) and in the wrong one (b). Right, a control: in (a) and in another image that the network classifies correctly. On the line the two values are equal. Rows: the published code's cutoff, and the literal rule."}, "image": {"alt": "Four scatter plots. Points lie around the diagonal line, on the left about as far from it as on the right"}}
 @style.styled()
 def diagonal_figure(panels):
     """Draw values against others, with the line where both are equal; a row shares a scale."""
@@ -245,10 +246,10 @@ for rule, how in RULES.items():
 diagonal_figure(panels) if len(pair) else None
 
 # %% [markdown]
-# For all pairs at once, let the *difference* be the mean absolute difference of the common cells'
-# values, as a share of their mean value: 0 where they are equal, 2 where one is always zero.
+# To compare all pairs, let the *difference* be the mean absolute difference of the common cells'
+# values, as a share of their mean value: 0 where both images agree, 2 where one is always zero.
 
-# %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Relative difference of the common cells' values for each error: between error and look-alike (vertical), and between the look-alike and a second right image (horizontal). Above the line the error differs more than a right image would."}, "image": {"alt": "Two scatter plots, one for each rule, a point for each error, on both sides of a diagonal line"}}
+# %% mystnb={"figure": {"name": "fig-common-differences", "caption": "Difference of the common cells' values (mean absolute difference over mean value); each point is an error. Vertical: between the error and its look-alike. Horizontal: between the look-alike and a second right image. Above the line the error differs from the look-alike more than the second right image does."}, "image": {"alt": "Two scatter plots, one for each rule, a point for each error, on both sides of a diagonal line"}}
 panels = []
 for rule, table in differing.items():
     x, y = alike[rule]["difference"].to_numpy(), table["difference"].to_numpy()
@@ -274,8 +275,8 @@ record_numbers(cases.keyed("f10", run, means))
 # ## The answer without the common cells
 #
 # The paper sets the common cells to zero and finds that the confidence is gone. We do the same for
-# both images. Then we set the same number of other cells to zero: those of *largest activation*, and
-# active ones at *random* (mean of several draws). Neither choice knows of backtracking.
+# both images. Then we set the same number of other cells to zero: those of *largest activation*,
+# and active ones at *random* (mean of several draws). Neither choice uses backtracking.
 
 # %%
 place = [pairs.cases.index(case) for case in pair.cases]
@@ -286,7 +287,7 @@ confidences = {
     for rule in RULES
 }
 
-# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities of the pair with all cells, without the common ones, and without the same number of others (the number is at the right end of each bar; for random cells the mean over the draws). Rows: the two rules; columns: the right image (a) and the wrong one (b)."}, "image": {"alt": "Stacked bars. With all cells they are blue or red, for the true class or the wrong one; without the common cells and without the largest they are gray, for other classes"}}
+# %% mystnb={"figure": {"name": "fig-common-suppressed", "caption": "Probabilities for the pair when cells of the last maps are set to zero: none, the common ones, the same number of the largest activations, and of random active cells (mean over the draws). The number of cells is at the right end of each bar. Rows: the two rules; columns: the right image (a) and the wrong one (b). The table below has the probabilities beside the paper's."}, "image": {"alt": "Stacked bars. With all cells they are blue or red, for the true class or the wrong one; without the common cells and without the largest they are gray, for other classes"}}
 COLOURS = {
     "true": (style.BLUE, "true class"),
     "predicted": (style.RED, "class that (b) was taken for"),
@@ -343,8 +344,8 @@ record_numbers(found)
 cases.beside_paper(found, networks_of(study)) if len(pair) else None
 
 # %% [markdown]
-# Is that so for other pairs, and does it take the common cells? The share of all pairs of which
-# *both* images change their class, with its standard error:
+# Is that so for other pairs, and does it take the common cells? The table has the share of all
+# pairs in which *both* images change their class, with its standard error.
 
 # %%
 both, found = {}, {}
@@ -365,13 +366,12 @@ pd.DataFrame(both).rename_axis("at zero")
 # %% [markdown]
 # ## All other errors
 #
-# The paper says of its other {paper}`s3.subject.cases` errors that the common cells largely
-# determine the result, without a number. They are many, and any answer may change without so many
-# cells. So the question is whether it changes *more often* than without the same number of others:
-# random active ones, or simply the largest. *Excess* cells are those whose activation exceeds the
-# look-alike's most, as many as unique ones. They need no backtracking. The last set is the smallest
-# one found that makes the answer right, whatever the rule (`repair`, see {doc}`09_repairs`).
-
+# Of its other {paper}`s3.subject.cases` errors the paper says, without a number, that the common
+# cells largely determine the result. But any answer may change without so many cells. So we ask
+# whether it changes *more often* than without the same number of random active cells, or simply of
+# the largest. *Unique* cells are found in the error and not in its look-alike. *Excess* cells are
+# as many, those whose activation exceeds the look-alike's most, without any backtracking. The
+# *repair set* is the smallest set found that makes the answer right ({doc}`09_repairs`).
 
 # %%
 others = {rule: table[~table["pair"].isin(place)] for rule, table in errors.items()}
@@ -380,17 +380,17 @@ changed, repaired = (
     for outcome in ("changed", "repaired")
 )
 
-# %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when cells of its last maps are set to zero. Points are shares of all other errors, bars Wilson's 95 % intervals; random sets in gray."}, "image": {"alt": "Two panels of points, one for each rule. Those of the common cells and of the largest activations lie side by side near one, that of random sets under the cutoff far lower"}}
+# %% mystnb={"figure": {"name": "fig-common-changed", "caption": "How often the answer to a misclassified image changes, to whatever class, when cells of its last maps are set to zero. Points are shares of all errors but the pair above, bars Wilson's 95 % intervals. Gray: random sets, means over draws. Left: the published code's cutoff; right: the literal rule."}, "image": {"alt": "Two panels of points, one for each rule. Those of the common cells and of the largest activations lie side by side near one, that of random sets under the cutoff far lower"}}
 cases.rates_figure(changed, tried, "in which the answer changes")
 
 # %% [markdown]
-# ### Other values than zero
+# ### Values other than zero
 #
-# Zero is a value that such maps seldom have in so many places at once. The same cells can take the
-# mean of their map, or what another right image has in the same place, drawn at random. And they can
-# take what the *look-alike* has there (*patching*). If the values of the common cells decide, the
-# error then becomes right. The tables have the share of the errors that become right, and of those
-# whose answer changes at all, with standard errors (cutoff).
+# An image seldom gives maps with so many cells at zero. So the cells also take other values: the
+# mean of their map (the channel's) over right images, what a random right image has in the same
+# place, or what the *look-alike* has there (*patching*). If the values of the common cells decide,
+# patching them makes the error right. The first table has the share of the errors that become
+# right, the second that of the errors whose answer changes at all, with standard errors (cutoff).
 
 # %%
 kept = [name for name in tried if name != "all"]
@@ -400,8 +400,8 @@ cases.fills_table(others["cutoff"], "repaired", kept) if len(others["cutoff"]) e
 cases.fills_table(others["cutoff"], "changed", kept) if len(others["cutoff"]) else None
 
 # %% [markdown]
-# What does the same to a right image? The table has the share of the look-alikes that change their
-# answer when the same cells, by position, take the same values.
+# What do the same values do to a right image? The first table has the share of look-alikes whose
+# answer they change, the second the counts of errors beside the paper's (cutoff, at zero).
 
 # %%
 harm = cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"])
@@ -456,11 +456,11 @@ conclude(
 )
 
 # %% [markdown]
-# - Similar images have much the same active cells, and much the same large ones. Compare an overlap
-#   with the one that chance gives, and with the one that mere size of activation gives.
-# - An answer that changes without some cells needed cells. Whether it needed *these* takes a
-#   comparison with the same number of other cells, and with the strongest of them.
+# - Similar images have much the same active cells, and much the same large ones. So an overlap has
+#   to be compared with that of chance, and with that of the largest activations.
+# - If an answer changes without some cells, it needed cells. Whether it needed *these* takes a
+#   comparison with the same number of others, and with the largest activations.
 # - A network has never seen maps with so many cells at zero. Values of other images are nearer to
-#   what it knows, and may turn an order round.
-# - We picked the pair because it is the paper's subject or the most similar pair, before anything was
-#   suppressed. Conclusions rest on all pairs.
+#   what it knows, and may reverse which of two sets repairs more.
+# - We picked the pair before anything was suppressed: the closest one of the paper's subject or,
+#   without one, of all. Conclusions rest on all pairs.

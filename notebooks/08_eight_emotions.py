@@ -13,14 +13,15 @@
 # %% [markdown]
 # # One error of each kind
 #
-# For emotion, {cite:t}`fang2017` finds the opposite of what it found for identity: the common cells
-# matter little. What leads the network astray are the cells *unique to the error*, backtracked in the
-# wrong image and not in its right look-alike. Once these are set to zero, the network classifies all
-# {paper}`s4.emotion.cases` examples of the paper correctly.
+# For emotion, {cite:t}`fang2017` finds the opposite of what holds for identity: the common cells
+# matter little. What leads the network astray are the cells *unique to the error*, which
+# backtracking finds in the wrong image and not in its right look-alike. Once these are set to
+# zero, the network classifies all {paper}`s4.emotion.cases` examples of the paper correctly.
 #
-# Is that so for every error? Do the unique cells repair more than the same number of cells that
-# simply exceed the look-alike most, without any backtracking? Is it so for other values than zero?
-# Is it really the opposite of identity? And what does it do to images that were right?
+# Is that so for every error? Do the unique cells *repair* more errors (make their answers right)
+# than the same number of cells that simply exceed the look-alike most, without any backtracking?
+# Does it work with values other than zero? Is it really the opposite of identity? And what does it
+# do to images that were right?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -63,9 +64,9 @@ def share(name, fill="zero"):
 
 more = cases.advantage(suppressed["cutoff"], "unique", "excess").value > 0
 answer = (
-    f"The unique cells at zero repair {share('unique')} of {len(pairs)} errors,"
-    f" {'more' if more else 'no more'} than the same number of cells that exceed the look-alike most"
-    f" ({share('excess')}). Random cells repair {share('random')}, the common ones"
+    f"The unique cells at zero repair {share('unique')} of {style.in_words(len(pairs), 'error')},"
+    f" {'more' if more else 'no more'} than the same number of cells whose activation exceeds the"
+    f" look-alike's most ({share('excess')}). Random cells repair {share('random')}, common ones"
     f" {share('common')}. With the look-alike's values in place of zero, the unique cells repair"
     f" {share('unique', 'patched')} and the common ones {share('common', 'patched')}."
 )
@@ -75,9 +76,10 @@ Markdown(f"> **What came out.** {answer if len(pairs) else 'No error has a right
 # ## One error for each wrong answer
 #
 # Group A has, for each class that an image was taken for, the error that is nearest to its
-# look-alike. Group B has these look-alikes: right test images of the error's true class, of the same
-# subject and at the same angle. The paper does not say how it chose its
-# {paper}`s4.emotion.cases`. We choose by similarity alone, before anything is suppressed.
+# look-alike. Group B has these look-alikes: right test images of the error's true class, at the
+# same angle and, where there is one, of the same subject. The `distance` is the root mean square
+# difference of their pixels. The paper does not say how it chose its {paper}`s4.emotion.cases`. We
+# choose by similarity alone, before anything is suppressed.
 
 # %%
 taken_for = sorted({case.predicted for case in pairs.cases})
@@ -99,7 +101,7 @@ rows = [
 ]
 pd.DataFrame(rows) if rows else None
 
-# %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Below: tracked features of the cells that are unique to A, under the published code's cutoff and under Algorithm 1 to the letter, each from white (nothing) to its own largest value."}, "image": {"alt": "Columns of two nearly equal portraits each, and below them dark traces that differ from column to column, many of them about eyes and mouth"}}
+# %% mystnb={"figure": {"name": "fig-eight-errors", "caption": "After the paper's Figure 11. First row: group A, misclassified images, with the class that each was taken for. Second row: group B, their look-alikes, which the network classifies correctly, with the true class of both. Third and fourth row: tracked features of the cells that are unique to A, under the published code's cutoff and under the literal rule (Algorithm 1 as printed), each from white (nothing) to its own largest value."}, "image": {"alt": "Columns of two nearly equal portraits each, and below them dark traces that differ from column to column, many of them about eyes and mouth"}}
 classes, images = [style.short(name, 13) for name in run.classes], run.faces.images
 
 
@@ -122,10 +124,10 @@ eight_figure() if len(eight) else None
 # %% [markdown]
 # ## Before and after
 #
-# Let $L_A$ and $L_B$ be the backtracked cells of the two images. We run the network's head again on
-# the maps of A without $L_A \setminus L_B$. This is the paper's Table 3, in our cases:
+# Let $L_A$ and $L_B$ be the backtracked cells of the two images. We set the unique cells of A,
+# $L_A\setminus L_B$, to zero, and the dense layers answer again: our version of Table 3.
 
-# %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for one error of each wrong answer, as they were (gray) and without the cells unique to the error (blue, published cutoff). The true class has a green background, the one that the image was taken for a red one."}, "image": {"alt": "Small bar charts. Gray bars are longest on red ground; in some charts the longest blue bar is on green ground, in others it stays on red"}}
+# %% mystnb={"figure": {"name": "fig-eight-probabilities", "caption": "Probabilities of all classes for one error of each wrong answer, before (gray) and after the cells unique to the error are set to zero (blue, published cutoff). The true class has a green background, the class that the image was taken for a red one."}, "image": {"alt": "Small bar charts. Gray bars are longest on red ground; in some charts the longest blue bar is on green ground, in others it stays on red"}}
 after = {
     rule: rescore(eight.wrong, cases.pixel_sets(eight, how).unique) for rule, how in RULES.items()
 }
@@ -157,8 +159,8 @@ def probabilities_figure():
 probabilities_figure() if len(eight) else None
 
 # %% [markdown]
-# The two classes that matter, before and after suppression. Our cases are not the paper's; compare
-# the pattern.
+# The table has the two classes that matter, before → after suppression (cutoff). Our cases are not
+# the paper's: compare the pattern, not single numbers.
 
 
 # %%
@@ -186,13 +188,12 @@ table if len(eight) else None
 # ### Why are the smallest probabilities of the paper equal?
 #
 # In each of the paper's rows *after* suppression {paper}`t3.emotion.fewest_equal_after` to
-# {paper}`t3.emotion.most_equal_after` of the smallest probabilities are exactly equal, and in no row
-# *before*. A softmax does not do that to logits that differ. It would if the logits had gone through
-# a ReLU: all negative ones become zero, and share one probability. The framework of the published
-# code gives dense layers a ReLU by default. A last layer rebuilt for the second pass would then have
-# one by oversight. The table tests this reading. It counts the entries of a row that equal its
-# smallest, as our network gives them and with a ReLU on its logits, from the fewest to the most over
-# the cases.
+# {paper}`t3.emotion.most_equal_after` of the smallest probabilities are exactly equal, and in no
+# row *before*. A softmax gives equal probabilities only to equal logits. A ReLU on the logits
+# would make them equal: all negative ones become zero. The framework of the published code gives
+# dense layers a ReLU by default, and a last layer rebuilt for the second pass may have got one by
+# oversight. The table tests this reading. It counts the entries of a row that equal its smallest,
+# with our logits as they are and with a ReLU on them (from the fewest to the most over the cases).
 
 
 # %%
@@ -230,27 +231,26 @@ record_numbers(found | cases.keyed("t3", run, equal))
 pd.DataFrame(rows).T.rename_axis("probabilities")
 
 # %% [markdown]
-# A ReLU that makes several entries equal, where there is only one smallest without it, gives what the
-# paper prints. The reading is then possible, and not proven. The answer itself is the largest logit.
-# It is the same with and without a ReLU as long as one logit is positive, so the paper's corrections
-# do not depend on it.
+# If only a ReLU makes several entries equal to the smallest, it gives what the paper prints. Then
+# the reading is possible, and not proven. The answer is the largest logit. It is the same with and
+# without a ReLU as long as one logit is positive, so the paper's corrections do not depend on it.
 #
 # ## All errors, and the controls
 #
-# A few chosen cases say little about the others. So we suppress the unique cells of every error that
-# has a look-alike, and compare other sets *of the same size*:
+# A few chosen cases say little about the others. So we suppress the unique cells of every error
+# that has a look-alike, and compare other sets *of the same size*:
 #
-# - the largest *excess* of the error's activation over the look-alike's, without any backtracking;
+# - the largest *excess* of activation over the look-alike's, without any backtracking;
 # - the *largest activations*, and *random* active cells;
-# - *any of the error's backtracked* cells, at random;
+# - random ones of *any of the error's backtracked* cells;
 # - cells that are *unique beside another class*: found in the error, but not in the right image of
 #   a third class, at the same angle, that is nearest to it;
-# - the most *contrastive* cells, by activation times the gradient of the wrong logit minus the true
-#   one. That is exactly what a cell adds to this difference as long as no ReLU of the head switches.
-#   It needs to know the true class.
+# - the most *contrastive* cells, by activation times the gradient of the wrong logit minus the
+#   true one. As long as no ReLU of the head switches, this is exactly what a cell adds to the
+#   difference. It takes the true class to compute.
 #
-# An error is *repaired* if the answer becomes its true class. The last set is the smallest one found
-# that does so (`repair`); {doc}`09_repairs` is about those.
+# An error is *repaired* if the answer becomes its true class. The *repair set* is the smallest set
+# found that does so (`repair`); {doc}`09_repairs` is about those.
 
 # %%
 names = [name for name in cases.SETS if name not in ("nothing", "all", "random_common")]
@@ -259,15 +259,16 @@ repaired = {rule: cases.summarise(table) for rule, table in suppressed.items()}
 few = {rule: cases.summarise(t[t["pair"].isin(place)]) for rule, t in suppressed.items()}
 answers = rescore(pairs.wrong, cases.pixel_sets(pairs, RULES["literal"]).wrong).argmax(1)
 Markdown(
-    "We leave out one set. Without *all* the cells that the printed rule finds, the network answers"
-    f" {either([run.classes[label] for label in answers.unique()])} to all {len(pairs)} errors."
+    "We leave out one set. Without *all* cells that the literal rule finds, the network answers"
+    f" {either([run.classes[label] for label in answers.unique()])} to"
+    f" {style.share_in_words(len(pairs), len(pairs))}."
 ) if len(pairs) else None
 
-# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when cells of the last maps are set to zero. Bars are Wilson's 95 % intervals over the errors. Sets in gray are drawn at random: their share is a mean over the draws, and their bars are rather too wide than too narrow."}, "image": {"alt": "Two panels of points, one for each rule. The repair sets lie at the right end, then contrastive cells; excess and unique cells lie in the middle, random and common ones at the left"}}
+# %% mystnb={"figure": {"name": "fig-repairs", "caption": "Share of all errors that are repaired when cells of the last maps are set to zero; left under the published code's cutoff, right under the literal rule. Bars are Wilson's 95 % intervals over the errors. Gray: sets drawn at random; their share is a mean over the draws, and their bars are, if anything, too wide."}, "image": {"alt": "Two panels of points, one for each rule. The repair sets lie at the right end, then contrastive cells; excess and unique cells lie in the middle, random and common ones at the left"}}
 cases.rates_figure(repaired, names, "repaired")
 
 # %% [markdown]
-# The repairs under each rule, of the errors shown above and of all:
+# The number of errors repaired, of those shown above and of all (random sets: mean over draws):
 
 # %%
 columns = {}
@@ -280,11 +281,11 @@ for rule in RULES:
 pd.DataFrame(columns).rename_axis("at zero") if len(pairs) else None
 
 # %% [markdown]
-# ### Other values than zero
+# ### Values other than zero
 #
-# The same cells (cutoff) take the mean of their map, or what another right image has in the same
-# place, drawn at random, or what the look-alike has there (*patching*). The share of errors that
-# become right, with its standard error:
+# The same cells (cutoff) take the mean of their map (the channel's) over right images, what a
+# random right image has in the same place, or what the look-alike has there (*patching*). The
+# table has the share of errors that become right, with its standard error.
 
 # %%
 cases.fills_table(suppressed["cutoff"], "repaired", names) if len(pairs) else None
@@ -292,9 +293,9 @@ cases.fills_table(suppressed["cutoff"], "repaired", names) if len(pairs) else No
 # %% [markdown]
 # ### Is it the opposite of identity?
 #
-# The paper's contrast: common cells decide who it is, unique ones which emotion. If so, unique cells
-# repair more than common ones *by a wider margin* for emotion than for identity, whatever the value
-# that replaces theirs.
+# In the paper common cells decide identity, and unique cells emotion. If so, the margin by which
+# unique cells repair more errors than common ones is *wider* for emotion than for identity,
+# whatever value replaces theirs. `contrast` is the margin for emotion minus that for identity.
 
 # %%
 tables = {run.task: suppressed["cutoff"]}
@@ -320,10 +321,10 @@ pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values")
 # ### Answers that change, and right images that are harmed
 #
 # Not every changed answer is a repair: the first column counts all changes. The next three count
-# *harm*: the same cells, by position, take other values in the look-alike, which was right. The last
-# column asks the fairer question. What if a *right* image is treated as if it were the error, and the
-# cells unique to *it* are set to zero? All are shares of answers under the cutoff, with standard
-# errors.
+# *harm*: the same cells, by position, take other values in the look-alike, and its right answer
+# changes. The last column is the fairer test: a *right* image is treated as if it were the error,
+# and cells chosen from *it*, such as those unique to it, are set to zero. All are shares of
+# answers under the cutoff, with standard errors.
 
 # %%
 turned = cases.suppression_table(pairs.reversed(), RULES["cutoff"], names[:-1], seed=seed)
@@ -346,8 +347,8 @@ table if len(pairs) else None
 # %% [markdown]
 # ## Try it
 #
-# Here is the first of these errors, and the cells of its last maps. Switch off those that are in the
-# error alone, the same number at random, or any that you like. The network itself answers, in this
+# Here is the first of these errors, with the cells of its last maps. Switch off those unique to
+# the error, the same number at random, or any that you like. The network itself answers, in this
 # page or in the kernel of this notebook.
 
 # %%
@@ -402,16 +403,15 @@ paper.compare(rows, networks_of(study)).drop(columns="place in the paper")
 conclude(
     study,
     *("T3", "S4"),
-    F11=f"{len(eight)} of {len(classes)} classes have an error taken for them with a right look-alike",
+    F11=f"{len(eight)} of {len(classes)} classes have an error taken for them"
+    " with a right look-alike",
 )
 
 # %% [markdown]
-# - If unique cells repair more errors than random ones, the difference between an image and a right
-#   one like it tells something about the error. That is no merit of backtracking: the look-alike was
-#   chosen by the true class, which nobody knows of a new image. The plain excess uses the same
-#   knowledge.
-# - Contrastive contributions know the true class, too. They show what so few cells can do at best,
-#   and are no remedy.
-# - Zero in place of a large activation changes a map more than most other values would. A set that
-#   repairs at zero and not at the look-alike's values removes what misled the network. It does not
-#   restore what the right image has.
+# - If unique cells repair more errors than random ones, the difference between an error and its
+#   look-alike says something about the error. That is no merit of backtracking: the look-alike was
+#   chosen by the true class, unknown for a new image. The excess uses the same knowledge.
+# - Contrastive sets show what so few cells can do. They know the true class and are no remedy.
+# - Zero in place of a large activation changes a map more than most other values would. A set may
+#   repair at zero and not with the look-alike's values. Then the values of these cells alone are
+#   not what separates the error from the right image.

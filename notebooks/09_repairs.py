@@ -13,9 +13,9 @@
 # %% [markdown]
 # # How few cells undo an error?
 #
-# Both case studies of the paper set cells to zero, elements of the last feature maps, and look at
-# the answer. The paper calls these elements pixels. It does not ask the question of this chapter:
-# *which* cells have to go, at least, for a wrong answer to become right?
+# Both case studies of the paper set elements of the last feature maps to zero (*cells* here,
+# pixels in the paper) and look at the answer. They do not ask the question of this chapter: what
+# is the *smallest* set of cells without which a wrong answer becomes right?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -33,8 +33,8 @@ from tinyvgg.chapters import repairs as findings
 from tinyvgg.chapters.backtracking import random_classes
 from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
-from tinyvgg.chapters.repairs import in_words
 from tinyvgg.chapters.statistics import digest, estimate, proportion_interval
+from tinyvgg.chapters.style import in_words, share_in_words
 from tinyvgg.chapters.verdicts import endings, mean_with_interval, record_numbers
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair, smallest_repair
@@ -58,13 +58,13 @@ def told(task, part, found):
     size, active = found.size[found.repaired], (part.wrong.maps > 0).flatten(1).sum(1)
     unique = points[task].set_index("chosen").loc["unique, cutoff"]
     common = (pixel_sets(part, RULES["cutoff"]).common & found.pixels).sum() / found.size.sum()
-    every = f"All {len(found)}" if len(size) == len(found) else f"{len(size)} of {len(found)}"
+    errors = share_in_words(len(size), len(found), f"{paper.TASK_NAMES[task]} error")
     return (
-        f"{every} {paper.TASK_NAMES[task]} errors become right once a few cells are set to zero,"
-        f" on average {size.double().mean():.1f} of {active.double().mean():.0f} active ones. For"
-        f" {int((size == 1).sum())} errors one cell is enough. Of these cells {common:.0%} are"
-        " common to the error and its look-alike. The paper's unique cells,"
-        f" {unique['pixels']:.0f} on average, repair {int(unique['repaired'])} errors."
+        f"A few cells at zero repair {errors}: on average {size.double().mean():.1f} of"
+        f" {active.double().mean():.0f} active ones. One cell is enough for"
+        f" {int((size == 1).sum())} of them. Of all cells in these sets {common:.0%} are common to"
+        " an error and its look-alike. The paper's unique cells,"
+        f" {unique['pixels']:.0f} on average, repair {in_words(int(unique['repaired']), 'error')}."
     )
 
 
@@ -77,9 +77,9 @@ endings(*runs.values())
 # %% [markdown]
 # ## The rules
 #
-# A *rule* decides which cells belong to a class. The activations are $a_0$ (the cells),
-# $a_1, \dots, a_n$, the weights $W_1, \dots, W_n, W_o$, and the logits $z$. The network gave class
-# $k$, and $t$ is the true class.
+# A *rule* decides which cells belong to a class. $a_0$ are the cells and $a_1, \dots, a_n$ the
+# activations of the dense layers, $W_1, \dots, W_n, W_o$ their weights, and $z$ the logits. The
+# network gave class $k$, and $t$ is the true class.
 #
 # | rule | keeps cell $r$ where | is blind to |
 # | --- | --- | --- |
@@ -88,13 +88,13 @@ endings(*runs.values())
 # | `published()` | as `Cutoff()`, but of equal products only the first counts | the same |
 # | `Contribution()` | $a_0[r]\,\partial z_k/\partial a_0[r] > 0$ | what the cell adds to other classes |
 # | `Contrastive(t)` | $a_0[r]\,\partial(z_k - z_t)/\partial a_0[r] > 0$ | third classes, which may win instead |
-# | `top=m` of the last two | it is among the $m$ largest | what $m$ cells do together |
+# | `top=m` of these two | it is among the $m$ largest | what $m$ cells do together |
 # | `repair(trace, t)` | it is in the smallest set found without which $t$ wins | other sets as small |
 #
 # `Contrastive(t)` and `repair` know the true class, which the network does not. They explain an
 # error afterwards and cannot correct one.
 #
-# Two methods carry cells to the image, and other libraries explain the image directly:
+# Two methods show cells in the image. Methods of other libraries explain the image directly:
 #
 # | method | shows | is blind to |
 # | --- | --- | --- |
@@ -106,18 +106,18 @@ endings(*runs.values())
 #
 # ## How many errors are repaired
 #
-# We take the misclassified test images that have a right look-alike. We rank the cells of each, set
-# the first $m$ to zero, and classify the image again. Beside the rankings are the paper's two sets,
-# and the share of errors whose repair set has at most $m$ cells.
+# We take the misclassified test images that have a right look-alike. We rank the cells of each,
+# set the first $m$ to zero, and classify the image again. Beside the rankings the figure has the
+# paper's two sets, and the share of errors whose repair set has at most $m$ cells.
 
 # %%
 curves = {task: findings.curve_table(part, found, seed) for task, (part, found) in repairs.items()}
 
-# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of errors that are repaired when so many cells of the last maps are set to zero, by how the cells are chosen: the repair sets (red, broad), largest contrastive contribution (blue), contribution to the wrong logit (green, dashed), largest activation (purple, dots and dashes), and active cells at random (gray, dotted), with Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel a task. The curve of the repair sets is the highest, the contrastive one comes next, and random cells repair few errors. The marks of the paper's sets lie to the right, below the curve of the repair sets."}}
+# %% mystnb={"figure": {"name": "fig-repair-curves", "caption": "Share of errors that are repaired (vertical) when a number of cells of the last maps (horizontal) is set to zero, by how the cells are chosen: the repair sets (red, broad), largest contrastive contribution (blue), contribution to the wrong logit (green, dashed), largest activation (purple, dots and dashes), and active cells at random (gray, dotted). Bands are Wilson's 95 % intervals. Squares and circles are the paper's unique and common sets at their mean size, filled under the published cutoff, open under the literal rule."}, "image": {"alt": "One panel a task. The curve of the repair sets is the highest, the contrastive one comes next, and random cells repair few errors. The marks of the paper's sets lie to the right, below the curve of the repair sets."}}
 findings.curves_figure(curves, points) if repairs else None
 
 # %% [markdown]
-# The same in numbers, for some numbers of cells, and for the paper's sets at their mean size:
+# The same in numbers, with 95 % intervals: first the rankings, then the paper's sets.
 
 
 # %%
@@ -143,12 +143,12 @@ tabled(sets, "task", "chosen")
 # %% [markdown]
 # ## The smallest sets
 #
-# `repair` is greedy. Among the cells with the largest contrastive contributions it suppresses the
-# one that brings the true class nearest, and classifies the image again, until the answer is right.
-# Then it gives back cells, one, two and more at a time, wherever the answer stays right. A set is
-# *certainly minimal* if all of its parts were tried and none repairs. How far is this from the best
-# sets? The last column counts the errors that a smaller set repairs, of *all* sets of the most
-# contrastive cells.
+# `repair` is greedy. Of the cells with the largest contrastive contributions it suppresses the one
+# that brings the true class nearest to winning, classifies the image again, and so on until the
+# answer is right. Then it gives back cells, one, two and more at a time, as long as the answer
+# stays right. A set is *certainly minimal* if all of its parts were tried and none repairs. Even
+# then another set may be smaller. So the last column tries *all* sets of the few most contrastive
+# cells, and counts the errors that a smaller one repairs. Means have 95 % intervals.
 
 
 # %%
@@ -171,7 +171,7 @@ for task, (part, found) in repairs.items():
     }
 tabled(rows, "task")
 
-# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of cells in the smallest repair set that was found for each error."}, "image": {"alt": "One bar chart a task: how many errors have a repair set of each size."}}
+# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of cells (horizontal) in the smallest repair set that was found, and how many errors have one of this size (vertical)."}, "image": {"alt": "One bar chart a task: how many errors have a repair set of each size."}}
 findings.sizes_figure(repairs) if repairs else None
 
 # %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task with the smallest repair sets. First row: the misclassified image. Second: what the cells of its repair set show in the image (tracked features, from white to the largest value of each). Third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a dark trace of a few of its features, and a similar face."}}
@@ -187,9 +187,9 @@ repair_bench(runs[study.tasks[0]])
 # %% [markdown]
 # ## Would any class do?
 #
-# A few cells may be enough to turn an image into anything. There are two controls. One is the same
-# search for a class at random, neither the true nor the given one. The other is the way back: from
-# the right look-alike to the class that the error was taken for.
+# Perhaps a few cells change any answer to any other. There are two controls: the same search from
+# the error to a random class, neither true nor given, and from the right look-alike to the class
+# that the error was taken for. If any class were as near, they would take as few cells.
 
 # %%
 rows = {}
@@ -210,8 +210,8 @@ tabled(rows, "task", "from and to")
 # ## Common or unique?
 #
 # The paper finds that cells unique to an error repair it, and that common ones matter little. Then
-# repair sets should lie among the unique cells. The share of all active cells that lie there is in
-# brackets: a set drawn at random would have that.
+# repair sets should lie among the unique cells. The table has the share of their cells that are
+# common, unique or neither. In brackets is that of all active cells, as random sets would have.
 
 # %%
 rows, lies = {}, {}
@@ -262,14 +262,14 @@ for task, (_, found) in repairs.items():
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - A set that is larger than the repair set holds cells that the error does not depend on. That the
-#   paper's sets repair some errors says little about the rule that chose them.
-# - A common cell that repairs is active in both images. It makes one of them wrong by its value,
-#   and not by being there.
+# - A set that repairs may owe this to a few of its cells. That the paper's sets repair some errors
+#   says little about the rule that chose them.
+# - A common cell that repairs is active in both images. It is not its being active that makes one
+#   of them wrong, but its value, together with those of the other cells.
 # - A small repair set shows that the image lies near a border between two classes. It does not show
 #   a cause in the world: the network has never seen maps with cells set to zero.
 # - Sets are the smallest *found*. A part of a set may suffice if the set is not certainly minimal,
-#   and other cells may make a set as small.
+#   and other sets may be as small or smaller.
 #
 # ## Exercises
 #

@@ -13,10 +13,10 @@
 # %% [markdown]
 # # What the deconvnet's choices do
 #
-# A deconvnet is a recipe with choices that papers seldom spell out. Which of them make the picture?
-# The *switches* say where a value goes when max-pooling is undone. The *ReLU* may be applied on the
-# way back. The *biases* are added by the paper's published code, but not by {cite:t}`zeiler2014`.
-# Of equal maxima, *ties*, one gets the value or all do.
+# A deconvnet ({doc}`05_deconvolution`) has choices that papers seldom spell out. Which of them
+# make the picture? The *switches* say where a value goes when max-pooling is undone. The *ReLU*
+# may be applied on the way back. The paper's published code adds the *biases*;
+# {cite:t}`zeiler2014` do not. Of equal maxima of a window, *ties*, one gets the value or all do.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -56,8 +56,9 @@ alike = [(chapter.correlations(ink, default).nanmean(), name) for name, ink in i
 (kept, least), *others = sorted(alike)
 faces_alike = chapter.correlations(default, default.roll(1, 0)).nanmean()
 Markdown(
-    f"> **What came out.** A projection changes most {least}: its ink then correlates by"
-    f" {kept:.2f} with the default's. Other choices, changed alone, leave more of it:"
+    "> **What came out.** The default is recorded switches, the ReLU, no biases, and the first of"
+    f" tied maxima. A projection changes most {least}: its strength by pixel then"
+    f" correlates by {kept:.2f} with the default's. Other choices, changed alone, leave more of it:"
     f" {', '.join(f'{value:.2f} {name}' for value, name in others)}. The projections of two"
     f" different faces correlate by {faces_alike:.2f}."
 )
@@ -69,11 +70,11 @@ endings(run)
 # ## Switches, ReLU and biases: all eight
 #
 # Letters name what is on: S the recorded switches (without them a value goes to the first element
-# of its window, as in {cite:t}`dosovitskiy2016`), R the ReLU on the way back, B the biases. `S R ·`
-# is the deconvnet of {cite:t}`zeiler2014`; `S · ·` is the plain adjoint of the layers, a gradient
-# that ignores the forward ReLUs.
+# of its window, as in {cite:t}`dosovitskiy2016`), R the ReLU on the way back, B the biases. The
+# default, `S R ·`, is the deconvnet of {cite:t}`zeiler2014`. `S · ·` is the plain adjoint of the
+# layers, a gradient that ignores the forward ReLUs.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces, projected back with each of the eight combinations of switches (S), ReLU (R) and biases (B). Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show fine lines at the edges of the faces; rows without them show coarse spots. Rows without the ReLU have both signs."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces, projected back with each of the eight combinations of recorded switches (S), ReLU (R) and biases (B); a dot is for what is off. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show small spots and short lines; rows without them show coarse spots. Rows without the ReLU have both signs."}}
 combinations = {
     " ".join(letter if on else "·" for letter, on in zip("SRB", choice, strict=True)): {
         "switches": "recorded" if choice[0] else "none",
@@ -88,10 +89,10 @@ chapter.projections_below(
 )
 
 # %% [markdown]
-# The *ink* of a projection is its mean absolute value over the colours. The table correlates it
-# with the ink of the default, with the edges of the image, which need no network, and with the
-# projection of another face. It has means over a sample of test images, with 95 % bootstrap
-# intervals.
+# The *ink* of a projection is its strength by pixel, the mean absolute value over the colours. The
+# table has its correlation, over the pixels, with the ink of the default, with the edges of the
+# image, which need no network, and with the ink of another face. The numbers are means over a
+# sample of test images, with 95 % bootstrap intervals.
 
 
 # %%
@@ -117,11 +118,11 @@ likeness(combinations)
 # ## Other switches, and ties
 #
 # Random switches keep the values and lose the places. With `ties="all"` every element of a window
-# that equals its maximum gets the value. Theano's max-pool, which the published code ran on, does
-# that; in PyTorch the first gets it. After a ReLU many windows are zero throughout: all of their
+# that equals its maximum gets the value, as in Theano's max-pool, which the published code ran on.
+# In PyTorch the first gets it. After a ReLU many windows are zero throughout: all of their
 # elements are tied.
 
-# %% mystnb={"figure": {"name": "fig-switches", "caption": "The last maps of five test faces, projected back by default, with random switches, with the value on all tied maxima, and as the published code does it. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections. Those with random switches are blurred; the other three rows can hardly be distinguished."}}
+# %% mystnb={"figure": {"name": "fig-switches", "caption": "The last maps of five test faces, projected back by default, with random switches, with the value on all tied maxima, and with all choices of the published code. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections. Those with random switches are blurred; the other three rows can hardly be distinguished."}}
 others = {
     "default": {},
     "random": {"switches": "random"},
@@ -138,16 +139,15 @@ likeness({name: options for name, options in others.items() if options})
 
 # %%
 zeros = [f"{(maps == 0).double().mean().item():.1%}" for maps in trace.pooled]
-Markdown(f"Windows of zeros, from the first max-pool to the last: {', '.join(zeros)}.")
+Markdown(f"Windows that are all zero, from the first max-pool to the last: {', '.join(zeros)}.")
 
 # %% [markdown]
 # ## From any layer, map or cell
 #
-# A max-pool is named by its number, any layer before the head by the name that it has in the model.
-# `unit` picks one map, or one cell of it. (A cell is an element of a map, what the paper calls a
-# pixel.)
+# `layer` is the number of a max-pool, or the name that any layer before the head has in the model.
+# `unit` picks one map, or one cell (element) of it.
 
-# %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One test face, projected back from the layers beside each max-pool, by their names: all maps, the map with the largest sum, and the largest cell of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row of projections for each layer. Those of all maps show the whole face in the first layers and a few of its edges in the last ones; those of single cells show a spot, the larger the deeper the layer."}}
+# %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One test face, projected back from each max-pool and the layer before it, by their names: all maps, the map with the largest sum, and the largest cell of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row of projections for each layer. Those of all maps show the whole face in the first layers and a few spots and lines in the last ones; those of single cells show a spot, the larger the deeper the layer."}}
 face = trace[0]
 positions = [position for pool in face.network.poolings for position in (pool - 1, pool)]
 projections = {}
@@ -165,10 +165,10 @@ chapter.image_table(projections, study.faces.images[rows[0]])
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - Only rows with the recorded switches have fine lines. The switches bring them: they remember
-#   where in the image the maxima were, whatever the maps say.
+# - Rows with the recorded switches are sharper than those without. The switches bring the detail:
+#   they remember where in the image the maxima were, whatever the maps say.
 # - A projection that correlates with the edges of the image shows these edges. That does not mean
 #   that the network uses them.
-# - Tied maxima matter where windows are zero throughout. Two libraries that differ in nothing else
-#   may show different pictures.
-# - These are statements about one network and its faces.
+# - Tied maxima are common where windows are zero throughout. So two libraries that differ in
+#   nothing else may show different pictures; the second table says how different.
+# - All of this is about one network and its faces.

@@ -15,9 +15,9 @@
 #
 # A colleague hands you a network and a folder of images that it gets wrong. Why does it? The
 # methods of this book work on any chain of convolutions, ReLUs, batch norms and max-pools, then a
-# flatten and dense layers. Here they explain a network of this book as if it were a stranger's,
-# then they read torchvision's VGG-16. For your own, replace the cell that makes `net`, `images` and
-# `true`:
+# flatten and dense layers. First they explain a network of this book as if it were a stranger's,
+# then they read torchvision's VGG-16. For your own, replace the cell that makes `net`, `images`
+# and `true`, and what later cells take from `run`:
 #
 # ```python
 # net = models.vgg16(weights=models.VGG16_Weights.DEFAULT)  # or your own
@@ -62,7 +62,7 @@ right = int((without.argmax(1) == true).sum())
 Markdown(
     f"> **What came out.** The network gets these {len(trace)} images wrong. It gets"
     f" {'all' if right == len(trace) else right} of them right once a few cells of its last maps"
-    f" are set to zero, on average {repaired.size.double().mean():.1f} of"
+    f" are at zero, on average {repaired.size.double().mean():.1f} of"
     f" {(trace.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones."
 ) if len(run.errors) else None
 
@@ -70,9 +70,9 @@ Markdown(
 # ## Record a pass
 #
 # `record` reads the model and runs it once, as in eval mode. Nothing of the model changes: it gets
-# no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size, dtype
-# and device, scaled as in training. The elements of the last maps are called *cells* here. The
-# paper calls them pixels, and so does the code.
+# no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size,
+# dtype and device, scaled as in training. Elements of the last maps are *cells* here, pixels in
+# the paper and in the code. The table has the maps after each max-pool and their active share.
 
 # %% tags=["open"]
 pd.DataFrame(
@@ -89,9 +89,9 @@ pd.DataFrame(
 # %% [markdown]
 # ## Backtrack, by several rules
 #
-# From which class? `target` is an int for all images, a tensor with one for each, or left out for
-# the predicted one. Ask a rule about another class before you believe it: the last column has the
-# overlap with the cells that it finds for the true class. {doc}`09_repairs` compares the rules.
+# `target` is the class to start from: an int for all images, a tensor with one for each, or none
+# for the predicted one. Ask a rule about another class before you believe it: the last column has
+# the overlap (Jaccard) with its cells for the true class. {doc}`09_repairs` compares the rules.
 
 # %% tags=["open"]
 rules = {
@@ -116,7 +116,7 @@ pd.DataFrame(table).T.rename_axis("rule")
 #
 # `deconvolve` projects the last maps back. `track_features` shows what a set of cells adds to that.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-own-model", "caption": "The first image, with the class that it was taken for, the projection of all of its last maps, and the tracked features of the cells that three rules keep. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A face beside four gray pictures. The projection of all maps shows the lines of many parts of the face; the tracked features show fewer of them, the fewer the fewer cells a rule keeps."}}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-own-model", "caption": "The first image (at the left the class that it was taken for), the projection of all of its last maps, and the tracked features of the cells that three rules keep. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A face beside four gray pictures. The projection of all maps shows the lines of many parts of the face; the tracked features show fewer of them, and fewest where a rule keeps few cells."}}
 projected = tinyvgg.deconvolve(trace)
 features = {name: tinyvgg.track_features(trace, cells) for name, cells in found.items()}
 answer = classes[int(trace.predicted[0])]
@@ -126,10 +126,10 @@ image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, run.fa
 # %% [markdown]
 # ## What would it take?
 #
-# `repair` looks for the fewest cells without which the answer is the true class. `rescore` lets the
-# dense layers answer again, with these cells set to zero. Does it take *these* cells? The second
-# row has as many others, at random. Does it take zero? In the third row the cells get the values of
-# a look-alike, the nearest right image of the true class.
+# `repair` looks for the fewest cells without which the answer is the true class. `rescore` lets
+# the dense layers answer again, here with these cells at zero. Does it take *these* cells? The
+# second row has the same number of random active cells. Does it take zero? In the third row the
+# cells get the values of a look-alike, the nearest right image of the true class.
 
 # %% tags=["open"]
 torch.manual_seed(seed)
@@ -141,7 +141,7 @@ size = repaired.pixels.flatten(1).sum(1)
 at_random = tinyvgg.top_pixels((trace.maps > 0) * torch.rand(trace.maps.shape), size)
 answers = {
     "the fewest cells found at zero": tinyvgg.rescore(trace, repaired.pixels),
-    "as many active ones, at random, at zero": tinyvgg.rescore(trace, at_random),
+    "as many random active cells at zero": tinyvgg.rescore(trace, at_random),
     "the fewest with the look-alike's values": tinyvgg.rescore(trace, repaired.pixels, other.maps),
 }
 right = {name: int((logits.argmax(1) == true).sum()) for name, logits in answers.items()}
@@ -151,18 +151,18 @@ pd.DataFrame({"right answers": right}).rename_axis(f"of {len(trace)} images")
 # ## What to do next
 #
 # - Look at the same few cells in *all* errors of a pair of classes: `tinyvgg report` writes a page
-#   about a network and a folder of images. Cells that recur are features that two classes share.
+#   about a network and a folder of images. Cells that recur may be features of both classes.
 # - Find training images in which these cells are strong: a label may be wrong, or a kind of image
-#   may be missing. More images of that kind may help. To suppress cells for good does not
+#   may be missing. More images of that kind may help. Suppressing cells for good does not
 #   ({doc}`19_what_did_not_work`).
 # - Do not correct answers with what was found here: it took the true class to find it.
 #
 # ## Another architecture
 #
-# torchvision's VGG-16 is read here with initial weights, since the trained ones would have to be
-# downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by NASA,
-# public domain). VGG has an average pool between the last maps and the dense layers. It changes
-# nothing at this image size; where it does, it is taken into account.
+# Here `record` reads torchvision's VGG-16 with initial weights, since the trained ones would have
+# to be downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by
+# NASA, public domain). VGG has an average pool between the last maps and the dense layers. At this
+# image size it changes nothing; where it does, it is taken into account.
 
 # %% tags=["open"]
 torch.manual_seed(seed)
@@ -180,7 +180,7 @@ print(
 # ## As attributions
 #
 # Users of Captum or Quantus get the same from `attribute(inputs, target)`, in the shape of the
-# images, so that their metrics and visualisers accept it. Quantus needs a function:
+# images, so that metrics and visualisers of these libraries accept it. Quantus needs a function:
 # `tinyvgg.quantus_explain`.
 
 # %% tags=["open"]
@@ -195,7 +195,7 @@ print("shape of each attribution:", *shapes)
 # %% [markdown]
 # ## A model with a forward of its own
 #
-# The forward is followed symbolically, so it may be written as you like, as long as it is a chain
+# `record` follows the forward symbolically. You may write it as you like, as long as it is a chain
 # of such layers. A softmax at the end is ignored: explanations work on logits.
 
 

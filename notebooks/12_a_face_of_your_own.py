@@ -14,14 +14,14 @@
 # # A face of your own
 #
 # A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light?
-# Photographs cannot tell, since no two of them differ in one thing alone: someone who is asked for
-# another smile also moves the head, and every exposure has noise of its own.
+# Photographs cannot answer that, since no two of them differ in one thing alone: someone who is
+# asked for another smile also moves the head, and every exposure has noise of its own.
 #
-# A synthetic face can be had again. Each image of the synthetic set has a description of all that
-# *causes* it: the weights of the facial actions, where the eyes look, the lamps, the camera, whose
-# head, skin and hair it is, and every draw of chance down to the noise of the sensor. Change one
-# cause, render again, and whatever differs between the two images is the effect of that cause.
-# All other pixels are equal to the byte. All faces of this chapter are synthetic.
+# A synthetic face can be rendered again. Each image of the synthetic set has a description (a
+# *shot*) of all that *causes* it: the weights of the facial actions, where the eyes look, the
+# lamps, the camera, whose head, skin and hair it is, and every draw of chance down to the noise of
+# the sensor. Change one cause, render again, and whatever differs is the effect of that cause. All
+# other pixels are equal to the byte. All faces of this chapter are synthetic.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -69,7 +69,7 @@ reach = sorted((1 - change.equal, name) for name, change in changes.items())
 (least, local), (most, wide) = reach[0], reach[-1]
 said = (
     f"> **What came out.** A neutral face was rendered again, with {len(changes)} causes changed"
-    f" one at a time. They change {least:.0%} ({local}) to {most:.0%} ({wide}) of its pixels."
+    f" one at a time. A cause changes {least:.0%} ({local}) to {most:.0%} ({wide}) of the pixels."
 )
 if asked:
     run = study.run(asked)
@@ -78,17 +78,17 @@ if asked:
         answers = run.model(run.scaling(torch.from_numpy(images))).argmax(1)
     first, *others = (run.classes[answer] for answer in answers)
     flips = [f"{a} ({name})" for name, a in zip(changed, others, strict=True) if a != first]
-    after = f"changes to {', '.join(flips)}, and with no other cause" if flips else "never changes"
-    said += f" The network for emotion takes the face for {first}. Its answer {after}."
+    after = f"changes to {', '.join(flips)}; other causes leave it" if flips else "never changes"
+    said += f" The network for emotion classifies the face as {first}. Its answer {after}."
 Markdown(said)
 
 # %% [markdown]
 # ## One cause at a time
 #
-# Each slider changes one cause of the resting face, and resets the others. Weights of actions go
-# from nothing to what the model of the anatomy was made for; left and right are the subject's own.
-# On the site the network of chapter 2 answers, too: find the cause that flips it. The backtracked
-# cells change with every cause. Whether they point to it is the question of {doc}`15_causes`.
+# Each slider changes one cause of the resting face, and resets the others. Actions go from nothing
+# to their full movement; left and right are the subject's own. On the site the network of chapter
+# 2 answers, too: find the cause that changes its answer. The backtracked cells change with every
+# cause. Whether they point to it is the question of {doc}`15_causes`.
 #
 # The table counts the pixels that changed at all, by the part of the face that they show at rest.
 # The part is known from the geometry, not guessed from the image.
@@ -97,15 +97,15 @@ Markdown(said)
 own_face.static_faces(own_face.album(study.profile), "one-cause", asked)
 
 # %% [markdown]
-# Some effects reach further than one would think. A smile changes some of the forehead, where
-# nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel by a few
-# levels. An eye does not see that, but a network might. Other effects are local: the gaze changes
-# the eyes and the lids.
+# Some effects reach further than one would think. A smile changes some pixels of the forehead,
+# where nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel
+# by a few levels. An eye does not see that, but a network might. Other effects are local: the gaze
+# changes the eyes and the lids.
 #
 # ## The same in code
 #
-# `intervene` takes a shot and one cause, and returns the shot with that cause changed. Called again
-# on its result it changes another one. The shot here is one of the set, with the small movements
+# `intervene` takes a shot and one cause, and returns the shot with that cause changed. Called
+# again on its result it changes another one. This shot is one of the set, with the small movements
 # that a neutral face makes:
 #
 # ```python
@@ -115,7 +115,7 @@ own_face.static_faces(own_face.album(study.profile), "one-cause", asked)
 # ```
 
 
-# %% mystnb={"figure": {"name": "fig-interventions", "caption": "One synthetic shot, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it. With an action mostly the part of the face that moves is blue; with lamps, camera and skin the whole head is."}}
+# %% mystnb={"figure": {"name": "fig-interventions", "caption": "A synthetic face, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it. With an action mostly the part of the face that moves is blue; with lamps, camera and skin the whole face is."}}
 @style.styled()
 def interventions_figure():
     """Draw the original and its parts, and the changed images, each over its difference."""
@@ -141,8 +141,8 @@ def interventions_figure():
 interventions_figure()
 
 # %% [markdown]
-# The percentage of pixels that are equal to the byte, in the whole image and in each part of the
-# original:
+# The percentage of pixels that are equal to the byte, by cause (columns), in the whole image and
+# in each part of the original:
 
 # %%
 rows = {"all": list(FacePart), **{own_face.part_name(part): [part] for part in FacePart}}
@@ -160,7 +160,7 @@ columns = {
 pd.DataFrame(columns, index=list(rows))
 
 # %% [markdown]
-# Lamps, skin and camera change nearly every pixel of the head. An action leaves alone what it
+# Lamps, skin and camera change nearly every pixel of the face. An action leaves alone what it
 # neither moves nor shades.
 #
 # ## All causes together
@@ -186,8 +186,8 @@ studio
 # ## What may be concluded, and what may not
 #
 # - If a network answers differently to two such images, the cause that was changed is the reason:
-#   nothing else differs. No features of one image allow such a strong statement.
-# - It holds for synthetic faces. What an action does to a real face also depends on muscles, fat
+#   nothing else differs. Features found in one image allow no such strong statement.
+# - This holds for synthetic faces. What an action does to a real face also depends on muscles, fat
 #   and habit, which this anatomy knows only roughly, and real causes do not come alone.
-# - Images are equal to the byte on one machine. Another one may round otherwise, and then differs
-#   by single levels, in both images alike.
+# - Images are equal to the byte on one machine. Another one may round differently. Then both
+#   images differ from ours alike, by single levels.

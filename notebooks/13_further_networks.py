@@ -13,14 +13,13 @@
 # %% [markdown]
 # # Claims that take other networks
 #
-# Four statements of the paper come without a number, a picture or a setting. Adam and Adagrad bring
-# nothing. VGG-16 and VGG-19 cannot be trained. Average pools and inception modules give no
-# appealing deconvolutions. Augmenting the images where features mislead might help. Do these
-# statements hold?
+# Four statements of the paper come without a number, a picture or a setting: Adam and Adagrad bring
+# no gain; VGG-16 and VGG-19 cannot be trained; average pools and inception modules give no
+# appealing deconvolutions; augmenting the images where features mislead might help. Do they hold?
 #
-# Each takes networks that the other chapters do not have. `tinyvgg trial` trains them in hours, and
-# keeps a record. This chapter reads the records. It judges the claims by rules that were written
-# before the networks were trained.
+# The other chapters have no networks to test them. `tinyvgg trial` trains such networks in hours
+# and keeps a record. This chapter reads the records. It judges the claims by rules that were
+# written before the networks were trained.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -71,8 +70,8 @@ for claim, table in tables.items():
     verdict, found = verdicts[claim].verdict, told(table, *OUTCOMES[claim])
     lines.append(f"- {paper.claim(claim).title}: **{verdict}**. {found}")
 if missing := ", ".join(claim for claim in OUTCOMES if claim not in tables):
-    how = f"`tinyvgg trial CLAIM --profile {profile} --faces {study.source}` does it."
-    lines.append(f"- Not recorded here: {missing}. {how}")
+    how = f"`tinyvgg trial CLAIM --profile {profile} --faces {study.source}` records them."
+    lines.append(f"- Claims not recorded here: {missing}. {how}")
 Markdown("\n> ".join(lines))
 
 
@@ -99,10 +98,10 @@ def spread(table, by, values):
 # %% [markdown]
 # ## Other optimisers
 #
-# An optimiser may fail for want of a good learning rate. So each gets three to choose from. Networks
-# that are then thrown away are trained with each. The first table has their errors on images that
-# are held out of the training part, after the last epoch. With the chosen rate each optimiser trains
-# several networks to the end: the second table has means over these, with 95 % intervals.
+# An optimiser may fail merely because its learning rate is bad, so each gets three rates to choose
+# from. The first table has the error rates of the networks that serve this choice, on images held
+# out of the training part, after the last epoch. With its chosen rate each optimiser then trains
+# several networks to the end. The second table has their means, with 95 % intervals.
 
 # %%
 if "P2" in tables:
@@ -140,10 +139,10 @@ optimiser_curves(final) if "P2" in tables else None
 # ## Deeper networks
 #
 # VGG-16 and VGG-19 have 13 and 16 convolutions where Tiny VGG has six. A gradient that shrinks a
-# little in each layer is gone at the first. How much it shrinks depends on the initial weights.
-# Glorot's, which the published code has, keep its size in layers without ReLUs. He's keep it in
-# layers with ReLUs. *torch* is what the layers have by default. A network learns if its training
-# loss falls clearly below that of a constant answer.
+# little in each layer has vanished by the first one. How much it shrinks depends on the initial
+# weights. Glorot's, which the published code uses, keep its size in layers without ReLUs; He's keep
+# it in layers with ReLUs; *torch* are PyTorch's defaults. A network counts as learning if its
+# training loss falls clearly below that of a constant answer.
 
 # %%
 if "P3" in tables:
@@ -156,10 +155,10 @@ if "P3" in tables:
     columns = ["left the plateau in epoch", "training error"]
     index = ["architecture", "task", "initialisation"]
     display(deep.set_index(index)[columns].fillna("never"))
-    display(Markdown(f"The plateau is left below {LEFT:.0%} of a constant answer's loss."))
+    display(Markdown(f"The plateau ends below {LEFT:.0%} of a constant answer's loss."))
 
 
-# %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the loss's gradient by the weights of each layer of the deep networks, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a solid and a dashed line over the layers for each kind of initial weights."}}
+# %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the gradient of the loss with respect to the weights of each layer of the deep networks, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a solid and a dashed line over the layers for each kind of initial weights."}}
 def gradient_norms(deep):
     networks = deep[["architecture", "task"]].drop_duplicates().itertuples(index=False)
     networks = list(networks)
@@ -185,12 +184,11 @@ gradient_norms(deep) if "P3" in tables else None
 # ## Other layers
 #
 # The paper avoids average pooling and inception modules, since deconvolutions through them do not
-# look appealing. An average pool has no switches: its counterpart spreads each value evenly. An
-# inception module sums what comes back through its branches. Whether that appeals is for you to
-# say:
+# look appealing. An average pool has no switches, so that its counterpart spreads each value
+# evenly. An inception module adds up what comes back through its branches. Judge for yourself:
 
 
-# %% mystnb={"figure": {"name": "fig-layers", "caption": "Test images and their deconvolutions from the last maps of three networks for each task: Tiny VGG, the same with average pools, and the same with an inception module in place of its fourth convolution. Gray is zero; each picture has its own scale."}, "image": {"alt": "For each task a row of faces, and below it a row of their projections for each network. Average pools leave broad blurs; the other two leave finer lines."}}
+# %% mystnb={"figure": {"name": "fig-layers", "caption": "Test images and their deconvolutions from the last maps of three networks for each task: Tiny VGG, the same with average pools, and the same with an inception module in place of its fourth convolution. Gray is zero; each picture has its own scale."}, "image": {"alt": "For each task a row of faces, and below it a row of their deconvolutions for each network. Average pools leave broad blurs; the other two leave finer lines."}}
 def projected(record):
     names = {
         "tinyvgg": "Tiny VGG",
@@ -212,9 +210,10 @@ def projected(record):
 projected(records["P4"]) if "P4" in tables else None
 
 # %% [markdown]
-# *Edges* is the correlation of a projection's ink with the edges of the image over the pixels.
-# *Sharpness* is how much the ink changes from pixel to pixel, as a share of the ink. *On face* is
-# the share of the ink on the parts of the face. Means over networks, with 95 % intervals:
+# *Edges* is the correlation, over the pixels, of a deconvolution's ink (its absolute values) with
+# the edges of the image. *Sharpness* is how much the ink changes from pixel to pixel, as a share of
+# the mean ink. *On face* is the share of the ink on the face. Means over networks, with 95 %
+# intervals:
 
 # %%
 if "P4" in tables:
@@ -225,13 +224,13 @@ if "P4" in tables:
 # %% [markdown]
 # ## Augmentation where features mislead
 #
-# The paper's last idea: find the features that mislead the network, and augment the training images
-# there. The network for emotion is trained on while parts of the images are erased, so that it
-# cannot rely on them: where the features of the strongest wrong class lie (*tracked*), where the
-# exact contributions to its margin point (*contrastive*), the brows, the eyes and the mouth
-# (*parts*), the patches of *tracked* at random places (*moved*), or as much in rectangles
-# (*rectangles*). *None* erases nothing. Neither does *fresh*, but it adds new takes of images that
-# were nearly wrong.
+# The paper's last idea is to find the features that mislead the network and to augment the training
+# images there. Here the network for emotion is trained further while parts of the images are
+# erased, so that it cannot rely on them. *Tracked* erases where the features of the strongest wrong
+# class lie; *contrastive* where the exact contributions to its margin point; *parts* the brows, the
+# eyes and the mouth; *moved* the patches of *tracked* at random places; *rectangles* as many pixels
+# in rectangles. *None* erases nothing. Nor does *fresh*, but it adds new renderings of the images
+# in which the true class is least ahead.
 
 # %%
 if "W1" in tables:
@@ -240,7 +239,7 @@ if "W1" in tables:
     display(spread(tables["W1"], ["augmentation"], values))
 
 
-# %% mystnb={"figure": {"name": "fig-augmentation", "caption": "Errors on test images after training on, with parts of the training images erased in different places, as a share of those after training on without erasing: each network as a gray dot, and the mean as a blue one with its 95 % interval."}, "image": {"alt": "A row of gray dots and a blue one for each kind of augmentation, on both sides of an upright line at one."}}
+# %% mystnb={"figure": {"name": "fig-augmentation", "caption": "Errors on test images after further training with parts of the training images erased in different places, as a multiple of those after further training without erasing: each network as a gray dot, and the mean as a blue dot with its 95 % interval."}, "image": {"alt": "A row of gray dots and a blue one for each kind of augmentation, on both sides of an upright line at one."}}
 def augmentation_plot(table):
     wide = table.pivot(index="seed", columns="augmentation", values="errors") + 0.5
     kinds = [kind for kind in table["augmentation"].unique() if kind != "none"]
@@ -255,7 +254,7 @@ def augmentation_plot(table):
         axis.plot(ratios.mean(), place, "o", color=style.BLUE)
     axis.axvline(1, color=style.GRAY, linewidth=0.8, linestyle=":")
     axis.set_yticks(range(len(kinds)), kinds)
-    axis.set(ylim=(len(kinds) - 0.5, -0.5), xlabel="errors, training on without erasing = 1")
+    axis.set(ylim=(len(kinds) - 0.5, -0.5), xlabel="errors, further training without erasing = 1")
     return figure
 
 

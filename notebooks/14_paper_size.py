@@ -14,7 +14,7 @@
 # # At the paper's size
 #
 # The other chapters show networks for small images, which anybody can train in minutes. Does what
-# they find hold at the size of the paper, with images of {paper}`d2.both.size` pixels and its
+# they find hold at the paper's size, with images of {paper}`d2.both.size` pixels and the paper's
 # recipe to the letter? `tinyvgg trial size` trains both networks on the same faces at that size and
 # runs the same analyses. This chapter reads the record that it keeps.
 
@@ -67,20 +67,20 @@ for task, claim in (("subject", "s3"), ("emotion", "s4")) if numbers else ():
         f"The network for {paper.TASK_NAMES[task]}, trained in {record['last_epoch'][task]} epochs"
         f" and {record['seconds'][task] / 3600:.1f} hours, makes {errors} errors. Asked about"
         f" another class, Algorithm 1 finds cells whose overlap with the first ones is {overlap}."
-        f" To undo an error takes {cells} cells on average."
+        f" Undoing an error takes {cells} cells on average."
     )
-missing = "Not recorded for these faces: `tinyvgg trial size` does it."
+missing = "Not recorded for these faces: `tinyvgg trial size` makes the record."
 Markdown(f"> **What came out.** {' '.join(said)}" if numbers else missing)
 
 # %% [markdown]
 # ## The errors, and their tracked features
 #
-# Errors of both networks, spread evenly over all of them, and below each the features that
-# Algorithm 2 tracks from the cells that backtracking finds (published cutoff). A cell is an element
-# of the last maps, what the paper calls a pixel.
+# The figures show errors of both networks, spread evenly over all of them. Below each error are the
+# features that Algorithm 2 tracks from the cells that backtracking finds (published cutoff). A cell
+# is an element of the last feature maps; the paper calls it a pixel.
 
 
-# %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
+# %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, each with its true class and, after >, the class that it was taken for. Below each are its tracked features, the stronger the darker, on a scale of its own."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
 def gallery(task, most=16):
     names = [style.short(name) for name in study.faces.index.classes(task)]
     rows = []
@@ -98,7 +98,7 @@ def gallery(task, most=16):
 
 gallery("subject") if arrays else None
 
-# %% mystnb={"figure": {"name": "fig-large-emotion", "caption": "Errors of the network for emotion at the paper's size, with the true class and the one that each was taken for, and their tracked features, from white to the darkest of each picture."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
+# %% mystnb={"figure": {"name": "fig-large-emotion", "caption": "Errors of the network for emotion at the paper's size, each with its true class and, after >, the class that it was taken for. Below each are its tracked features, the stronger the darker, on a scale of its own."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
 gallery("emotion") if arrays else None
 
 # %% [markdown]
@@ -109,7 +109,7 @@ gallery("emotion") if arrays else None
 # right image of the same subject have in common.
 
 
-# %% mystnb={"figure": {"name": "fig-large-maps", "caption": "The last maps of an error of identity, the stronger the darker. Red cells are active, but the published cutoff leaves them out."}, "image": {"alt": "A wall of small gray maps of a face with many red cells."}}
+# %% mystnb={"figure": {"name": "fig-large-maps", "caption": "The last maps of an error of the network for identity: the stronger a cell, the darker. Red cells are active, but the published cutoff leaves them out."}, "image": {"alt": "A wall of small gray maps of a face with many red cells."}}
 def maps_wall():
     maps, kept = arrays["subject.pair.maps"][0], arrays["subject.pair.kept"][0]
     shown = np.repeat(maps[..., None], 3, 3)
@@ -124,7 +124,7 @@ def maps_wall():
 maps_wall() if arrays else None
 
 
-# %% mystnb={"figure": {"name": "fig-large-pair", "caption": "The same error and its look-alike, the right image of the same subject that is most like it. Then the features of the error's cells: all that backtracking finds, those that both images have in common, and those that only the error has."}, "image": {"alt": "Two portraits of one person and three white pictures with gray traces of the face."}}
+# %% mystnb={"figure": {"name": "fig-large-pair", "caption": "The same error and its look-alike, the right image of the same subject that is most like it. Then the tracked features of the error's cells: of all that backtracking finds (tracked), of those that it finds in both images (common), and of those that it finds in the error only (unique)."}, "image": {"alt": "Two portraits of one person and three white pictures with gray traces of the face."}}
 def pair():
     of = {name.removeprefix("subject.pair."): each for name, each in arrays.items()}
     names = study.faces.index.classes("subject")
@@ -139,9 +139,9 @@ pair() if arrays else None
 # %% [markdown]
 # ## Eight emotions, and Table 3
 #
-# For each wrong answer we take the error that is most like a right image of the same subject. What
-# becomes of the answer if the cells that are unique to the error are set to zero (the paper's
-# Figure 11 and Table 3)?
+# For each emotion that the network gives wrongly we take the error that is most like its
+# look-alike. What becomes of the answer once the cells unique to the error are set to zero (the
+# paper's Figure 11 and Table 3)? The table has probabilities, before → after.
 
 
 # %% mystnb={"figure": {"name": "fig-large-eight", "caption": "After the paper's Figure 11, at its size: errors with the class that each was taken for, their look-alikes with the true class, and the tracked features of the cells that are unique to the error."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them a white picture with dark traces of some parts of the face."}}
@@ -173,8 +173,8 @@ if arrays:
 # %% [markdown]
 # ## Every number beside the paper's
 #
-# *This size* is one network a task. The recorded networks for small images are beside it, with mean
-# and standard deviation over seeds. Numbers that are the paper's are left out.
+# *This size* is one network for each task. Beside it are the recorded networks for small images,
+# with mean and standard deviation over seeds. Numbers equal to the paper's are left out.
 
 # %% tags=["hide-output"]
 if numbers:
@@ -194,8 +194,8 @@ if numbers:
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# The claims are judged on many small networks ({doc}`/claims`). What the central tests assert of
-# the average network, apart from those against the paper's own numbers: is it so at this size?
+# The claims are judged on many small networks ({doc}`/claims`). Does what their central tests
+# assert of the average network hold at this size? Tests against the paper's numbers are left out.
 
 # %%
 pd.DataFrame(tests) if tests else None

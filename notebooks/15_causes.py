@@ -14,10 +14,10 @@
 # # Which half of the face flipped the answer?
 #
 # Tracked features are said to be the features that made the network err. Are they? On photographs
-# nobody can know. Here every image can be rendered again with one cause changed: another expression
-# of the upper half of the face, or of the lower half, a part at rest, another gaze, lamp, camera,
-# hair or skin. If the change of one half flips the answer and the change of the other does not,
-# that half was the cause. Which methods of explanation point to it?
+# nobody can know. Here every image can be rendered again with one cause changed: the expression of
+# one half of the face, one part put at rest, gaze, lamps, camera, hair or skin. If changing one
+# half flips the answer and changing the other does not, the half that flips it was the cause. Which
+# methods of explanation point to it?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -65,31 +65,31 @@ if rows:
     record_numbers({"a2.emotion.rendered_again": images, **means})
     best = max(causes.METHODS, key=lambda name: scored["pixel"][name].centre)
     without = said("half", "contributions", "contrastive", "gradient", "occlusion")
-    answer = f"""**What came out.** {images:,} images of {len(rows)} networks were rendered again.
-Another expression of the lower half flips {np.mean(flips["lower"]):.0%} of the answers, of the
+    answer = f"""**What came out.** For {len(rows)} networks, {images:,} images were rendered again.
+Another expression of the lower half flips {np.mean(flips["lower"]):.0%} of the answers, one of the
 upper half {np.mean(flips["upper"]):.0%}. How well do methods find the half that flipped the answer?
-The AUC, 0.5 by chance, is
+Their AUC, 0.5 by chance, is
 
-- of the image alone {said("half", "edges")};
-- of the paper's tracked features {said("half", "Algorithm 1", "published cutoff")}, and without any
-choice of cells {said("half", "whole projection")};
-- of methods that depend on the class {without};
-- of methods that are shown a look-alike {said("half", "patched", "unique", "image difference")}.
+- for the image alone {said("half", "edges")};
+- for the paper's tracked features {said("half", "Algorithm 1", "published cutoff")}, and without
+any choice of cells {said("half", "whole projection")};
+- for methods that are asked about a class {without};
+- for methods that are shown a look-alike {said("half", "patched", "unique", "image difference")}.
 
-The best method for the pixels has {said("pixel", best)}. The changes of other images alone have
-{said("pixel", causes.MEAN_MASK)}."""
+For the pixels that changed, the best method has an AUC of {said("pixel", best)}. The changes of
+other images alone have {said("pixel", causes.MEAN_MASK)}."""
     display(Markdown("> " + answer.replace("\n", "\n> ")))
 
 # %% [markdown]
 # ## What flips an answer
 #
-# Each error, and as many right images, are held against another class: an error against its true
-# class, a right image against the class with the second largest logit. A half of the face is given
-# that class's expression, as the same subject shows it. Parts are put at rest; eyes look elsewhere;
-# the lamps and the camera move; hair and skin are those of another subject.
+# The networks are those for emotion. Each error is set against its true class, and as many right
+# images against the class with the second largest logit. One half of the face shows that class's
+# expression, as the same subject does. Parts are put at rest; eyes look elsewhere; lamps and camera
+# move; hair and skin become those of another subject.
 
 
-# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a dot."}, "image": {"alt": "A row of small dots for each cause, sorted by the mean, which is a large dot with its interval."}}
+# %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a small dot. Upper and lower: that half of the face shows another expression. Brows, eyes, nose and cheeks, mouth: that part is at rest."}, "image": {"alt": "A row of small dots for each cause, sorted by the mean, which is a large dot with its interval."}}
 def flips_figure(flips):
     names = sorted(flips, key=lambda name: -np.mean(flips[name]))
     figure, axes = style.grid(1, 1, cell=style.WIDTH * 0.7, aspect=0.55)
@@ -112,22 +112,23 @@ flips_figure(flips) if rows else None
 # %% [markdown]
 # ## Three questions
 #
-# Each method draws a map of every image. The tracked features are of the *cells*, elements of the
-# last feature maps, that a method chooses; the paper calls them pixels. *Algorithm 1*, the
-# *published cutoff* and *unique* choose as the paper does, *largest* as many by activation,
-# *contributions* and *contrastive* by the exact share in the answer or in its margin, *patched* by
-# what the look-alike's values would change. The *whole projection* is of all cells.
+# Each method draws a map of every image. Some draw the tracked features of *cells*, elements of the
+# last feature maps, which the paper calls pixels. *Algorithm 1*, the *published cutoff* and
+# *unique* choose cells as the paper does. *Largest* takes as many by activation, *contributions*
+# and *contrastive* those with the largest exact share in the answer or in its margin, *patched*
+# those where the look-alike's values would move the margin most. The *whole projection* is of all
+# cells.
 #
-# - **Which half?** In some images exactly one half flips the answer. Does more of the map lie on
-#   that half (AUC)?
-# - **Which part?** Brows, eyes, nose and cheeks, mouth: does more of the map lie on those parts
-#   that cost the answer more of its logit when they are put at rest (rank correlation)?
-# - **Which pixels?** Is the map stronger on the pixels of the image that change with the half that
-#   flips the answer (AUC)? A baseline is the *mean mask*: the pixels that change in other subjects'
-#   images at the same angle, without a look at the network.
+# - **Which half?** In some images exactly one half flips the answer. Does more of the map lie on it
+#   than on the other (AUC)? Images in which both halves flip the answer, or neither, are left out.
+# - **Which part?** Put at rest, some parts (brows, eyes, nose and cheeks, mouth) cost the answer
+#   more of its logit than others. Does more of the map lie on these (rank correlation)?
+# - **Which pixels?** Is the map stronger on the pixels that change with the half that flips the
+#   answer (AUC)? The baseline is the *mean mask*: the pixels that changed with what flipped other
+#   subjects' answers at the same angle. It sees nothing of the image itself.
 
 
-# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance; dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels, one a question, with a dot and an interval for each method. Most intervals of which half lie to the right of chance; in which pixels the mean mask of other images lies to the right of nearly all methods."}}
+# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions, the best for the first question on top: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance. Dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels, one a question, with a dot and an interval for each method. Most intervals of which half lie to the right of chance; for which pixels, the line of the mean mask lies to the right of all methods."}}
 def scores_figure(scored):
     names = order
     figure, axes = style.grid(1, 3, cell=style.WIDTH / 3, aspect=1.75, sharey=True)
@@ -159,8 +160,8 @@ if rows:
     display(table.reset_index())
 
 # %% [markdown]
-# A method that is *blind to* the head explains the same without the learned dense layers, and one
-# blind to the class explains the same when it is asked about another class
+# A method is *blind to* the head if it explains the same without the learned dense layers, and
+# blind to the class if it explains the same when asked about another class
 # ({doc}`18_sanity_checks`). For Algorithm 1 and contributions the cells were checked, not the
 # features.
 #
@@ -182,7 +183,6 @@ if rows:
 # ## What may be concluded, and what may not
 #
 # - A half that flips the answer is a cause in the strict sense: nothing else in the image changed.
-#   The question is not asked of images in which both halves flip it, or neither does.
-# - A map that lies on the right half need not have found the cause. The share on the upper half
-#   also differs with the expression itself. Edges and the random map say how far that alone goes.
-# - Networks, faces and changes are those of this book. On photographs the ranking may be another.
+# - A map that lies on the right half need not have found the cause. Its share on the upper half
+#   also varies with the expression itself. Edges and the random map say how far that alone goes.
+# - Networks, faces and changes are those of this book. On photographs the ranking may differ.

@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Why backtracking is blind to the class
 #
-# Algorithm 1 returns the same cells whichever class it starts from. Why? It is no accident of our
-# networks but arithmetic. A coin is tossed for each selected neuron above a cell, and the cell is
-# lost only if all come up tails. Where does this hold, and where does it end? (Cells are the
-# elements of the last feature maps, which the paper calls pixels.)
+# Algorithm 1 returns the same cells whichever class it starts from. Why? It is arithmetic, and no
+# accident of our networks. Each selected neuron above a cell is a coin toss: heads if the weight
+# between them is positive. The cell is lost only if all are tails. Where does this hold, and where
+# does it end? (Cells are elements of the last feature maps; the paper calls them pixels.)
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -51,7 +51,7 @@ def said(values):
 
 
 # %%
-answer = "Trained networks are not recorded here: `tinyvgg trial blindness` does it."
+answer = "Trained networks are not recorded here: `tinyvgg trial blindness` records them."
 if rows:
     same = [sum(row["images"] * row[f"same_{of}"] for row in rows) for of in ("neurons", "cutoff")]
     cells, above = ours["active"][:, -1].mean(), ours["neurons"][:, -1]
@@ -61,8 +61,8 @@ if rows:
 the same neurons above the cells, whatever the class. So it finds the same cells: their overlap for
 two classes is {said(ours["pixels"][:, -1])}. The published cutoff finds the same cells in {cutoff}.
 
-With {cells:.0f} active cells {np.log2(cells):.0f} selected neurons are enough for blindness, and
-{above.min():.0f} to {above.max():.0f} are selected. If only the strongest neuron of each layer stays,
+With {cells:.0f} active cells, {np.log2(cells):.0f} selected neurons lose about one of them. The
+networks select {above.min():.0f} to {above.max():.0f}. If only the strongest of each layer stays,
 the overlap is {said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""
 Markdown("> " + answer.replace("\n", "\n> "))
 
@@ -80,12 +80,12 @@ Markdown("> " + answer.replace("\n", "\n> "))
 # $$
 #
 # where $J$ is the overlap (Jaccard) of the cells for two classes. They select $m$ and $m'$ neurons,
-# and $u$ neurons are in at least one selection. A cell is in both sets unless one class loses it,
-# and in neither if all $u$ signs are wrong. If no neuron is common, $J \approx (1 - q^m) / (1 +
-# q^m)$, the least there can be. Each step down is the same, with $a_{j-1}$ for the cells and $W_j$
-# for $W_1$. So $m \log_2 1/q$ is a number of tosses of a fair coin.
+# and $u$ neurons are selected for at least one of them. A cell is in both sets unless one class
+# loses it, and in neither if all $u$ signs are wrong. If no neuron is common, $J \approx (1 - q^m)
+# / (1 + q^m)$, its lowest value. Each layer further down works alike, with $a_{j-1}$ for the cells
+# and $W_j$ for $W_1$. We count neurons as $m \log_2 1/q$ tosses of a fair coin.
 #
-# Is it so? We count in trained networks, and in untrained dense layers on random maps.
+# Does it hold? We count in trained networks, and in untrained dense layers on random maps.
 
 # %%
 LARGE = 32 * 28 * 28  # cells of images of 224 pixels
@@ -110,7 +110,7 @@ signs = np.log2(untrained["wrong"].where(untrained["wrong"] > 0))
 untrained["tosses"] = -untrained["neurons"] * signs.fillna(-np.inf)
 
 
-# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers. Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron at the lower edge to nothing but common ones. Dotted: so many tosses lose one of our active cells. Right: against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Left: marks and lines rise from about a third at one toss to one at about eight. An arrow shows Algorithm 1 far to the right, at several hundred tosses. Right: all marks lie on the diagonal."}}
+# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers, with few to many neurons or weights (none negative: all weights are zero or positive; strongest kept: only the strongest neurons of each layer stay). Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron (lower edge) to common neurons only (upper edge). Dotted: with so many tosses, our networks lose one active cell on average. Right: the same overlap against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Left: marks rise from zero at less than a tenth of a toss, and lines from about a half at one toss, to one at about eight tosses. An arrow shows Algorithm 1 far to the right, at several hundred tosses. Right: all marks lie close to the diagonal."}}
 def coins_figure(untrained):
     figure, (axes,) = style.grid(1, 2, aspect=0.85, width_ratios=(1.8, 1), sharey=True)
     left, right, tosses = *axes, np.geomspace(0.02, 1500, 200)
@@ -142,11 +142,11 @@ coins_figure(untrained)
 # %% [markdown]
 # ## Where the class is lost
 #
-# Two classes select different neurons of the last hidden layer. One step further down there are
-# more selected neurons than the tosses that blindness takes, so that every active neuron is
-# selected. From there on nothing differs. The published cutoff sees the maps, $W_1$ and the neurons
-# selected above, and gets the same for each class. Mean overlap of a random class with the
-# predicted one, over networks:
+# Two classes select different neurons of the last hidden layer, $a_3$. But these outnumber the
+# tosses that blindness takes, so that every active neuron of the layer below is selected. From
+# there on nothing differs. The published cutoff sees the maps, $W_1$ and the neurons selected
+# above, and gets the same for each class. The table has the mean overlap of a random class with the
+# predicted one, from the last hidden layer down to the cells, with 95 % intervals over networks:
 
 # %%
 layers = {"pixels": "cells", "expected": "cells, expected"}
@@ -160,18 +160,18 @@ table if rows else None
 # %% [markdown]
 # ## Where backtracking does see the class
 #
-# It does if the coin is tossed seldom: in narrow layers, as long as classes select different neurons
-# in them, and by a rule that keeps the strongest neurons only. It also does if weights are sparse,
-# so that most have the wrong sign: the triangles at the left of the figure. If all weights are
-# positive, no cell is ever lost.
+# It does where few neurons are selected: in narrow layers, as long as classes select different
+# neurons in them, and by a rule that keeps the strongest neurons only. It also does if weights are
+# sparse, so that most have the wrong sign (zero counts as wrong): the triangles at the left of the
+# figure. If all weights are positive, no cell is ever lost.
 #
 # ## What may be concluded, and what may not
 #
 # - Blindness follows from signs alone, whatever the training, the images or the seed. A rule that
 #   weighs products against each other is not blind, such as the exact share of a cell in a logit
 #   ({doc}`04_backtracking`).
-# - The signs of trained weights are not quite independent: overlaps are a little above the
-#   expected.
+# - The signs of trained weights are not quite independent: overlaps lie a little above those that
+#   the argument expects.
 # - An overlap below one says that the result depends on the class, not that it explains the answer.
 #
 # ## Exercises

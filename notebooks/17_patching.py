@@ -13,10 +13,10 @@
 # %% [markdown]
 # # How little separates an error from a right image?
 #
-# An error and its look-alike show much the same face and get different answers. Which cells of the
-# last maps, the paper's pixels, make the difference? Other chapters set cells to zero, where no
-# image may have zeros. Here cells take the values of the look-alike: they are *patched*
-# {cite:p}`zhang2024`.
+# An error and its look-alike, the most similar right image of its true class, show much the same
+# face and get different answers. Which cells of the last maps (the paper's pixels) make the
+# difference? Other chapters set cells to zero, a state that perhaps no image brings about. Here
+# cells take the values of the look-alike: they are *patched* {cite:p}`zhang2024`.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -59,12 +59,12 @@ def answer(task, rows):
     zero = share(np.array([text.split()[1] for text in rows["filled"]], float))
     return (
         f"> **{paper.TASK_NAMES[task].capitalize()}**, {rows['pairs'].sum():,} errors of"
-        f" {len(rows)} networks. {EIGHT} of {rows['cells'].iloc[0]:,} cells repair"
-        f" {by['gradient']} of the errors with the look-alike's values, and {zero} at zero."
-        f" {EIGHT} cells chosen by the difference alone repair {by['difference']}, by backtracking"
-        f" {by['backtracking']}, at random {by['random']}. As controls, {by['third']} of the"
-        f" errors take the answer of a right image of a third class, and {by['back']} of the"
-        " look-alikes take that of their error."
+        f" {len(rows)} networks. The look-alike's values in {EIGHT} of {rows['cells'].iloc[0]:,}"
+        f" cells repair {by['gradient']} of the errors; zeros in the same cells repair {zero}."
+        f" Patching {EIGHT} cells chosen by the difference alone repairs {by['difference']}, by"
+        f" backtracking {by['backtracking']}, at random {by['random']}. Controls: as many cells of"
+        f" a third class's right image give its answer to {by['third']} of the errors, and as many"
+        f" cells of the error give its answer to {by['back']} of the look-alikes."
     )
 
 
@@ -84,13 +84,13 @@ Markdown("\n>\n".join(told) if tasks else how)
 # - *Difference*: the largest $|a[r] - b[r]|$. It knows both images.
 # - *Backtracking*, published cutoff: unique cells come first, then common ones, then all others,
 #   each by activation. It knows both images.
-# - *Random*: those in which the images differ, in any order.
+# - *Random*: the cells in which the images differ, in random order.
 #
 # Two controls rank by gradient × difference. *From a third class*: the error is patched from a
-# right image of neither class. *Backwards*: the look-alike is patched from the error.
+# right image of neither class. *Backwards*: the look-alike is patched from its error.
 
 
-# %% mystnb={"figure": {"name": "fig-patching", "caption": "Share of images that get the answer of the image that they are patched from, by the number of cells, from one to all: means over networks with Student's 95 % intervals. Solid: errors patched from their look-alikes, so that they are right. Dashed: the controls. Thin upright line: eight cells."}, "image": {"alt": "One panel a task. The curve of gradient × difference is far above the others and near the top after a few cells. That of the difference follows, then backtracking, and the random one rises last. The dashed controls start low and cross those of difference and backtracking."}}
+# %% mystnb={"figure": {"name": "fig-patching", "caption": "Share of images that get the answer of the image that they are patched from, by the number of patched cells, from one to all: means over networks with Student's 95 % intervals. Solid: errors patched from their look-alikes, whose answer is the right one. Dashed: the controls. Thin upright line: eight cells."}, "image": {"alt": "One panel a task. The curve of gradient × difference is far above the others and near the top after a few cells. That of the difference follows, then backtracking, and the random one rises last. The dashed controls start low and cross those of difference and backtracking."}}
 @style.styled()
 def curves_figure():
     names = ("gradient", "difference", "backtracking", "random", "third", "back")
@@ -116,7 +116,7 @@ def curves_figure():
 curves_figure() if tasks else None
 
 
-# %% mystnb={"figure": {"name": "fig-patched", "caption": "For each task the repaired error that is closest to its look-alike: the error, its look-alike, and what the few cells that repair it show in either when they are projected into the image (tracked features, from white to the darkest of each)."}, "image": {"alt": "A row a task: two similar portraits and two white pictures with gray traces of a part of the face."}}
+# %% mystnb={"figure": {"name": "fig-patched", "caption": "For each task the repaired error that is closest to its look-alike: the error, its look-alike, and the tracked features of the few cells that repair it, in the error and in the look-alike (the stronger the darker, each on a scale of its own)."}, "image": {"alt": "A row a task: two similar portraits and two white pictures with gray traces of a part of the face."}}
 def portraits():
     shown, arrays = [], np.load(record["path"].with_suffix(".npz"))
     for task, rows in tasks.items():
@@ -135,8 +135,8 @@ portraits() if tasks else None
 # ## What becomes of the two case studies
 #
 # The paper sets common and unique cells to zero and sees which of them matter. What if they take
-# the look-alike's values? Beside them are as many cells of the largest activation, of the largest
-# difference, and active ones at random.
+# the look-alike's values? For comparison the table has as many cells of the largest activation, of
+# the largest difference, and drawn at random from the active ones.
 
 # %%
 table = {}
@@ -151,12 +151,12 @@ table.rename_axis(["task", "as many as", "chosen by"]) if tasks else None
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - Cells that repair little at zero and much when patched are not harmless: zero destroys what both
+# - Cells that repair little at zero and much when patched do matter: zero also destroys what both
 #   images need.
-# - What is found in one image only need not be decisive. The fair opponent of backtracking is the
-#   difference, which knows no class.
-# - The look-alike brings the label with it: once all cells are patched every error is right. Only
-#   how early a curve rises says anything, and the controls show that a few cells move any image.
-# - Patched maps are a mixture of two images, which no image may have.
+# - Cells that backtracking finds in one image only need not be the decisive ones. Backtracking has
+#   to be compared with the difference, which knows no class either.
+# - The look-alike brings the label with it: once all cells are patched, every error is right. Only
+#   how early a curve rises says anything. By the controls, a few cells move other images, too.
+# - Patched maps are a mixture of two images; perhaps no image has such maps.
 # - Gradient × difference knows the true class. It explains an error afterwards and cannot correct
 #   one.

@@ -15,8 +15,8 @@
 #
 # An explanation that stays the same when the network forgets what it learned explains something
 # else: the image, or the architecture. Which explanations do? The sanity checks of
-# {cite:t}`adebayo2018` replace learned weights by initial ones. We add a second check: does another
-# class have another explanation? *Cells* are elements of the last feature maps, the paper's pixels.
+# {cite:t}`adebayo2018` replace learned weights by initial ones. We add a second check: does the
+# explanation change when the method is asked about another class?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -52,7 +52,7 @@ def those(said, *wanted):
 
 
 # %%
-lines = ["Not recorded here: `tinyvgg trial sanity` does it."]
+lines = ["Not recorded here: `tinyvgg trial sanity` makes the record."]
 if rows:
     images, head = sum(row["images"] for row in rows), scores["head"].mean()
     lines = [
@@ -63,36 +63,36 @@ if rows:
         *those("Blind to the dense layers alone", "head"),
         *those("Blind to neither"),
         "",
-        "Tracking hides what changes. Without the learned dense layers the cells of the exact"
-        f" share in the margin have a similarity of {head['contrastive']:.2f} to those before."
-        f" Their features have one of {head['tracked_contrastive']:.2f}.",
+        "Does tracking hide what changes? Without the learned dense layers, the cells of the exact"
+        f" share in the margin have a similarity of {head['contrastive']:.2f} to those before, and"
+        f" their tracked features have one of {head['tracked_contrastive']:.2f}.",
     ]
 Markdown("> " + "\n> ".join(lines))
 
 # %% [markdown]
 # ## The checks
 #
-# Each network explains errors by each method, for the class that it gave. Then layers get initial
+# Each method explains errors of each network, for the class that it gave. Then layers get initial
 # weights, one after the other, and the methods explain the same class of the same images again.
+# *Cells* are elements of the last feature maps (the paper's pixels) that a rule selects; the
+# *literal rule* is Algorithm 1. *Features* are those tracked from them; *deconvnet* projects all.
 #
-# How alike are the two explanations? Sets of cells are compared by their overlap (Jaccard), exact
-# shares by their correlation over the cells. All others are compared by the rank correlation of
-# their size, a mean over the colours, over the pixels of the image. An empty explanation has the
-# similarity
-# 0. Integrated gradients take five steps, occlusion covers a sixteenth of the image at a time,
-#    Grad-CAM is of the last maps, and LRP has the gamma rule in convolutions and the epsilon rule
-#    in dense layers.
+# How alike are two explanations? Sets of cells are compared by their overlap (Jaccard), exact
+# shares by their correlation over the cells, and all others by the rank correlation of their
+# strength over the pixels. An empty one has similarity zero. Integrated gradients take five steps,
+# occlusion covers a sixteenth of the image at a time, Grad-CAM is of the last maps, and LRP has the
+# gamma rule in convolutions and the epsilon rule in dense layers.
 
 # %%
 Markdown(
-    "**The rule.** An explanation stays the same if the mean similarity over networks lies above"
-    f" {SAME:g} with its 95 % interval. A method is *blind to the head* if its explanations stay"
-    " the same once all dense layers have initial weights. It is *blind to the class* if they"
-    " stay the same when it is asked about another class, drawn at random."
+    "**The rule.** Explanations stay the same if the 95 % interval of their mean similarity over"
+    f" networks lies above {SAME:g}. A method is *blind to the head* if its explanations stay the"
+    " same once all dense layers (the head) have initial weights. It is *blind to the class* if"
+    " they stay the same when it is asked about another class, drawn at random."
 )
 
 
-# %% mystnb={"figure": {"name": "fig-cascades", "caption": "How alike explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. Left of the upright line the solid curve has lost the weights of dense layers alone. Above the dashed line explanations count as the same. Red methods are blind to the head; the first is the blindest."}, "image": {"alt": "A panel for each method. The solid curves of the red ones stay near one up to the upright line, then fall. Those of gradients start at about a half; those of exact shares are at zero."}}
+# %% mystnb={"figure": {"name": "fig-cascades", "caption": "How similar explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. Left of the upright line, only dense layers have initial weights on the solid curve. Above the dashed line explanations count as the same. Red methods are blind to the head. The methods are in the order of their similarity once all dense layers have initial weights."}, "image": {"alt": "A panel for each method. The solid curves of the red ones stay near one up to the upright line, then fall. Those of gradients start at about a half; that of all exact shares is at zero."}}
 def cascades_figure(rows):
     figure, axes = style.grid(3, 5, aspect=1, sharex=True, sharey=True)
     for axis, name in zip(axes.flat, methods, strict=True):
@@ -114,10 +114,10 @@ def cascades_figure(rows):
 cascades_figure(rows) if rows else None
 
 # %% [markdown]
-# The same in numbers: all dense layers have initial weights, or the method is asked about another
-# class, or about the true class of the error. *Another image* compares the explanations of
-# different images, to show how alike unrelated ones are. Two random halves of the active cells
-# overlap by a third.
+# The same in numbers: once all dense layers have initial weights (*initial head*), and when the
+# method is asked about another class, or about the true class of the error. *Another image*
+# compares explanations of different images, to show how alike unrelated ones are. Two random halves
+# of the active cells overlap by a third.
 
 
 # %%
@@ -140,10 +140,10 @@ pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else
 # ## What may be concluded, and what may not
 #
 # - What a blind method shows may be true of the image. It is no reason for this answer, since any
-#   other answer has the same.
-# - A method that passes the checks need not explain. They ask whether an explanation depends on the
-#   network, not whether it is right.
-# - Rank correlations and overlaps are different scales; the rule holds them to the same bound. The
-#   table has the numbers for whoever would draw another.
-# - Convolutions with initial weights make such weak maps that no product passes the cutoff's floor.
-#   It finds no cell then, which counts as no similarity.
+#   other answer has the same explanation.
+# - A method that passes the checks need not be right. They ask whether an explanation depends on
+#   the network, and no more.
+# - Rank correlations and overlaps are different scales, but the rule holds them to the same bound.
+#   The table has the numbers for whoever would draw another.
+# - Convolutions with initial weights make such weak maps that no product passes the published
+#   cutoff. It then finds no cell, which counts as similarity zero.

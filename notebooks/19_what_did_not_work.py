@@ -13,9 +13,9 @@
 # %% [markdown]
 # # What did not work
 #
-# A few cells, elements of the last feature maps, undo most errors. Three uses of that come to mind.
-# Does a network correct itself without knowing the true class? Do the cells betray an error? Are
-# there cells that it does better without?
+# A few cells (elements of the last feature maps) undo most errors. That suggests three uses. Can a
+# network correct itself without knowing the true class? Do the cells betray an error? Are there
+# cells that the network does better without?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -85,12 +85,12 @@ table = {task: outcomes(rows) for task, rows in tasks.items()}
 how = f"Not recorded here: `tinyvgg trial negative --profile {profile} --faces {study.source}`."
 Markdown(
     "> **What came out.**\n>\n"
-    "> 1. *A network that corrects itself.* In every image, what speaks for the answer against"
-    f" the runner-up is suppressed. That multiplies errors by {each('errors, before = 1')}.\n"
-    "> 2. *Cells that betray errors.* Errors are detected by how few cells flip an answer, or by"
+    "> 1. *A network that corrects itself.* Suppressing in every image what speaks most for the"
+    f" answer against the runner-up multiplies errors by {each('errors, before = 1')}.\n"
+    "> 2. *Cells that betray errors.* Errors can be detected by how few cells flip an answer, or by"
     f" its margin. The AUC of the cells minus that of the margin is {each('AUC, difference')}.\n"
     f"> 3. *Cells to do without.* The {STEPS['cells']} cells that harm one half of the subjects"
-    " most are suppressed in all images. In that half errors are multiplied by"
+    " most are suppressed in all images. In that half this multiplies errors by"
     f" {each('errors without cells, chosen half')}, in the other half by"
     f" {each('errors without cells, other half')}."
     if tasks
@@ -106,12 +106,12 @@ pd.DataFrame(table).rename_axis("means (95 % intervals over networks)") if tasks
 # *Hoped.* The cells with the largest shares in $z_k - z_j$, with $k$ the answer and $j$ the
 # runner-up, can be found without the true class. Without them errors may be right.
 #
-# *What it takes.* Right answers may fall over as well, and there are many more of them. We may
-# treat only the least sure answers, as many as there are errors. That helps if fewer of these are
-# right than have the right runner-up. Otherwise such a repair finds the next class, and no more.
+# *What it takes.* Right answers may change as well, and there are many more of them. We may treat
+# only the least sure answers, as many as there are errors. That helps only if the runner-up is
+# right in more of them than the answer is. Otherwise the repair swaps the two classes, and no more.
 
 
-# %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells suppressed in every image against its runner-up: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task. The curve of repaired errors is nearly flat; that of harmed right answers rises from near zero to the top and crosses it."}}
+# %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells suppressed in every image, those that speak most for its answer against the runner-up first: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task. The curve of repaired errors rises and falls a little; that of harmed right answers rises from near zero to the top and crosses it."}}
 @style.styled()
 def lines(curves, x, label, **options):
     figure, axes = style.grid(1, len(tasks), aspect=0.65, sharey=True)
@@ -140,23 +140,23 @@ lines(
 # %% [markdown]
 # ## Cells that betray errors
 #
-# *Hoped.* An error falls over when few cells go; a right answer stands.
+# *Hoped.* An error changes when a few cells are suppressed; a right answer stands.
 #
-# *What it takes.* The fewest cells that turn an answer into its runner-up (`tinyvgg.repairs`) have
-# to detect errors better than the margin does, the largest logit minus the next, which takes no
-# search. The AUC is the chance that an error has a lower value than a right answer. Otherwise cells
-# are for explaining an error, not for finding one.
+# *What it takes.* The smallest number of cells that turns an answer into its runner-up
+# (`tinyvgg.repairs`) has to detect errors better than the margin does, the largest logit minus the
+# next, which takes no search. The AUC is the chance that an error has a lower value than a right
+# answer. Otherwise cells are for explaining an error, not for finding one.
 #
 # ## Cells to do without
 #
-# *Hoped.* Some cells, or whole maps, mislead in image after image. Suppress them for good, step by
-# step the one without which the cross-entropy of one half of the subjects is lowest.
+# *Hoped.* Some cells, or whole maps, mislead in image after image. We suppress them for good, step
+# by step, each time the one without which the cross-entropy of one half of the subjects is lowest.
 #
-# *What it takes.* The other half has to gain as well. Otherwise what misleads in one image serves
-# in others: cells harm an image, not a network.
+# *What it takes.* The other half of the subjects has to gain as well. Otherwise what misleads in
+# one image serves in others: cells harm an image, not a network.
 
 
-# %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors once cells or whole maps are suppressed in all images, by how many, in the half of the subjects in which they were chosen and in the other half: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task. For cells, the curve of the half where they were chosen falls and that of the other half rises; both curves for maps end higher."}}
+# %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors, as a multiple of those before, once cells or whole maps are suppressed in all images, by their number, in the half of the subjects by which they were chosen and in the other half: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task. For cells, the curve of the half where they were chosen falls and that of the other half rises; both curves for maps end higher."}}
 def pruned(rows):
     for (name, half), dashes in zip(product(STEPS, ("chosen", "other")), "--::", strict=True):
         counts, colour = over(rows, f"{name}_{half}"), (style.GREEN, style.RED)[half == "other"]
@@ -168,4 +168,4 @@ lines(pruned, x, "errors, before = 1", xticks=x[::4]) if tasks else None
 
 # %% [markdown]
 # These are failures of simple methods, on networks that make few errors. Another choice of cells,
-# or training that knows of it, may do better.
+# or training that takes it into account, may do better.

@@ -57,7 +57,7 @@ Markdown(
     "> **What came out.** Nobody in the set exists, and all that it shows has a known cause."
     f" {' and '.join(finds)} of the faces. A classifier of real expressions reads {right:.1%} of"
     f" the synthetic ones right; at least {least:.0%} were asked for. Error rates of Tiny VGG are"
-    f" {' and '.join(rates)}, for {measured['within'].sum()} of {len(measured)} networks in the"
+    f" {' and '.join(rates)}; {measured['within'].sum()} of {len(measured)} networks are in the"
     f" range asked for. Of {len(forbidden)} tries to read the emotion from what must not carry it,"
     f" {forbidden['at_chance'].sum()} do as well as guessing."
 )
@@ -80,13 +80,13 @@ Markdown(
 whole = synthfaces.design(angles=synthfaces.ANGLES)
 levels = [f"{whole[name].nunique()} {name}s" for name in ("subject", "emotion", "gaze", "angle")]
 Markdown(
-    f"The whole design, {', '.join(levels)}, has {len(whole):,} images. The paper's cameras"
-    f" have {len(synthfaces.design()):,} of them. {len(shown_faces):,} were rendered for this run."
+    f"The whole design, {', '.join(levels)}, has {len(whole):,} images. The paper's cameras took"
+    f" {len(synthfaces.design()):,} of them. {len(shown_faces):,} were rendered for this run."
 )
 
 # %% [markdown]
-# The subjects take over the database's numbers, and its groups and sexes in their proportions, and
-# nothing else. No face resembles a real one, except by accident. The set was made without
+# The subjects have the database's numbers, and its groups and sexes in their proportions. They have
+# nothing else of it. No face resembles a real one, except by accident. The set was made without
 # photographs of anybody, so that it holds no personal data, and nobody has to be asked for consent.
 
 # %%
@@ -96,10 +96,10 @@ pd.crosstab(people["group"], people["sex"], margins=True, margins_name="all")
 sheet.everybody_figure(shown_faces, people)
 
 # %% [markdown]
-# How light are they? The individual typology angle sorts skin by its lightness and yellowness
+# How light is their skin? The individual typology angle sorts skin by its lightness and yellowness
 # {cite:p}`chardon1991`. It is computed from the colour that the skin has before any light falls on
 # it. The tones were meant to go from light to brown, as those of the database's groups do; they do
-# not go as far as humanity's.
+# not cover the whole human range. The table counts subjects.
 
 # %%
 tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
@@ -109,7 +109,7 @@ tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 some = [1, 3, 4]  # a woman, a Moroccan man and a child
 sheet.portraits_figure(some, "emotion", synthfaces.EMOTIONS)
 
-# %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "Three synthetic subjects from the five cameras, which release at once. The first and the last see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head, from one profile over the front to the other."}}
+# %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "Three synthetic subjects from the five cameras, all taken at the same moment. The first and the last camera see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head, from one profile over the front to the other."}}
 sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 
 # %% [markdown]
@@ -130,8 +130,8 @@ sheet.truth_figure(truths, images)
 
 # %% [markdown]
 # How much of an image is face? The paper's faces are cropped without hair and torso, and so are
-# these: from forehead to chin, and from cheek to cheek. The table has means over the whole set, by
-# the part that each pixel shows. What was asked for was written down beforehand.
+# these: from forehead to chin, and from cheek to cheek. The table has the mean share of the pixels
+# that show each part, over the whole set. What was asked for was written down beforehand.
 # {doc}`06_feature_tracking` says what the crop changes.
 
 # %%
@@ -147,22 +147,22 @@ sheet.areas_table(tuned["areas"])
 #
 # **Subjects.** Skin, lips, irises, hair and its cut, stubble, freckles and moles are drawn for each
 # subject and painted by code. Every draw has a random stream of its own, named by what it belongs
-# to: a subject's shape, the expression of a shot, the camera of an image. So no nuisance can follow
-# a label by accident, and an image rendered alone is the image of the set.
+# to: a subject's shape, the expression of a shot, the camera of an image. So no other property can
+# follow a label by accident, and an image rendered alone is the image of the set.
 #
 # **Expressions** are weights of facial actions, in the manner of the Facial Action Coding System
-# {cite:p}`ekman1978`, which names what single muscles do. The table below is all that makes an
+# {cite:p}`ekman1978`, which names what single muscles do. The figure below is all that makes an
 # emotion here. Each subject has habits, which make some actions stronger, and a side that contempt
-# favours; each shot varies around them. In a neutral face there are traces of other actions.
+# favours; each shot varies around them. A neutral face has traces of other actions.
 
-# %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; one is what an action was modelled for. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue. Few actions are shared by many emotions, and the column of neutral is empty."}}
+# %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; an action of weight one is as strong as it was modelled. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue. Few actions are shared by many emotions, and the column of neutral is empty."}}
 strengths = sheet.expression_table()
 strengths.index = strengths.index.str.replace(r":(\w+)", r" (\1 side)", regex=True)
 sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 
 # %% [markdown]
 # **Camera and light.** Five pinhole cameras around the head release at once, in front of a white
-# wall. Two soft lamps and a bright dome light the studio; what the head itself keeps in the dark is
+# wall. Two soft lamps and a bright dome light the studio; the shadows of the head on itself are
 # traced. A small jitter of the camera, the exposure and the noise of a sensor differ from image to
 # image, alike for all labels.
 #
@@ -173,7 +173,7 @@ sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 # ### Can it be made again?
 #
 # The set is code and a seed. On one machine the same code gives the same bytes, in one process or
-# in many; tests hold it to that.
+# in many, and tests check it.
 
 # %% tags=["nbval-ignore-output"]
 size, rows = shown_faces.images.shape[1], np.linspace(0, len(shown_faces) - 1, 4).astype(int)
@@ -187,8 +187,8 @@ Markdown(
 )
 
 # %% [markdown]
-# A test renders some images anew and compares them with images that were kept when this version
-# was made. The fingerprint below names all that makes the pixels; it is in the manifest of every
+# A test renders some images anew and compares them with images that were kept when this version was
+# made. The fingerprint below stands for all that makes the pixels; it is in the manifest of every
 # network that was trained on them.
 
 # %%
@@ -211,12 +211,12 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 # were shown the set, and the classifier of the package `facex` read the expressions of the frontal
 # faces. They saw whole heads (`crop=head`), since detectors are trained on faces with their
 # surroundings. What they had to reach was written down beforehand. No parameter was fitted to what
-# they say. But they are no untouched test either: the expressions were corrected by eye and by the
-# descriptions of action units, and in between the judges were asked a few times if that had helped.
+# they say. But this is no untouched test either: expressions were corrected by eye and by the
+# descriptions of action units, and a few times the judges were asked whether that had helped.
 #
-# A face counts as found where a detection overlaps it as detection benchmarks demand: what the two
+# A face counts as found if a detection overlaps it as detection benchmarks demand: what the two
 # share is at least half of what they cover together. The box of a face is around its brows, eyes,
-# nose, mouth, cheeks, forehead and chin as they are seen, by the ground truth of that image. (The
+# nose, mouth, cheeks, forehead and chin as far as seen, by the ground truth of that image. (The
 # first measurement took one subject's box for all, so that some turned heads seemed to be missed.)
 
 # %%
@@ -229,7 +229,7 @@ sheet.found_table(judged)
 confusion = sheet.confusion_table(judged)
 sheet.read_table(confusion[confusion.index != "contemptuous"].to_dict("index"))
 
-# %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. It has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns. The largest numbers are on the diagonal."}}
+# %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. The classifier has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns. The largest numbers are on the diagonal."}}
 figure = sheet.heat_map(confusion.div(confusion.sum(axis=1), axis=0), ".0%", (5.4, 3.6))
 _ = figure.axes[0].set(xlabel="read as", ylabel="put on")
 figure
@@ -237,8 +237,8 @@ figure
 # %%
 contempt = sheet.in_order(confusion.loc["contemptuous"].to_dict())
 Markdown(
-    f"It has no name for contempt, and reads contemptuous faces as {contempt}. Is it used as it is"
-    " meant to be? As a control it reads photographs of people in the same way:"
+    f"It has no name for contempt, and reads contemptuous faces as {contempt}. Do we use it as it"
+    " is meant to be used? As a control, it reads photographs of people in the same way:"
 )
 
 # %%
@@ -254,12 +254,12 @@ sheet.read_table(read).rename_axis("photographs")
 # ### No way around the face
 #
 # A network could classify the emotion by something that should not carry it: background,
-# brightness, noise, or the place of the head. Linear models are given such remains of a few
-# subjects' images, without what is the same for all emotions. They are tested on gazes, angles or
-# subjects that they were not fitted to. Masks cover whatever any expression of a subject reaches.
-# The neck may give away a little, since an open mouth throws a shadow on it. Intervals are wide for
-# a sample, and one in many may miss by chance. The tests of the project hold these readings to
-# chance and find leaks that are planted.
+# brightness, noise, or the place of the head. Linear models get only such remains of a few
+# subjects' images, minus their mean over the emotions. They are tested on gazes, angles or subjects
+# that they were not fitted to. Masks cover whatever any expression of a subject reaches. The neck
+# may give away a little, since an open mouth throws a shadow on it. The table has the share of
+# images read right. The sample is small, so that intervals are wide, and one in many may miss by
+# chance. Tests hold these readings to chance and check that leaks that are planted are found.
 
 # %%
 shown = {}
@@ -294,9 +294,9 @@ knobs.rename_axis("knob")
 # The defaults were chosen so that Tiny VGG errs about as often as in the paper, in a range for each
 # task that was fixed beforehand. For pictures of the face they were tuned by error rates alone, of
 # networks that were trained to the end, with several sizes of images and with seeds from 100 on.
-# This book records no results of these networks. No explanation of an error and no claim of the
-# paper had a part in it. The rates are those of the test images, so error rates on the default set
-# lie in their range by construction.
+# Nothing else in this book is measured on these networks. No explanation of an error and no claim
+# of the paper had a part in it. The rates are those of the test images, so error rates on the
+# default set lie in their range by construction.
 #
 # An earlier tuning, for pictures of the whole head, also looked at the classes that are confused.
 # Neutral faces were taken for contemptuous ones more often than for all others together. So
@@ -315,7 +315,7 @@ sheet.rates_figure(measured)
 # The set is meant for asking how image classifiers come to their answers, for teaching, and for
 # tests of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form, with its
 # file names and its frames. {doc}`12_a_face_of_your_own` changes one cause of an image and leaves
-# all others as they are. Photographs cannot do that, and nobody knows the truth about them.
+# all others as they are. Photographs do not allow that, and nobody knows the truth about them.
 #
 # It should not be used
 #
@@ -363,6 +363,6 @@ sheet.rates_figure(measured)
 #
 # The developers of this project maintain the set together with its code. The version of the
 # renderer rises whenever a pixel changes, and with it every fingerprint, so that images, networks
-# and reports of different versions are never mixed: a test fails until all reports are of today's.
-# An earlier set can be rendered again from the code of its time.
-# Errors and wishes belong to the project's issues.
+# and reports of different versions are never mixed: a test fails until all reports are of the
+# current version. An earlier set can be rendered again from the code of its time. Errors and wishes
+# belong to the project's issues.

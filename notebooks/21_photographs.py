@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Photographs of your own
 #
-# With a licence, you point this project at the Radboud Faces Database and get the paper. Without
-# one, you point it at open photographs, or at your own. Which part of them do networks see, and who
-# decides that? What becomes of files that cannot be used? What may be done with pages that show
-# people?
+# With a licence, you point this project at the Radboud Faces Database and reproduce the paper.
+# Without one, you point it at open photographs, or at your own. Which part of them do networks see,
+# and who decides that? What becomes of files that cannot be used? What may be done with pages that
+# show people?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -89,8 +89,8 @@ options = {
 pd.DataFrame(options).T.fillna("—").rename_axis("source")
 
 # %% [markdown]
-# `crop` decides how an image becomes a square. `centre` takes the largest one in its middle.
-# `faces` finds the face and takes what is around its eyes, turned so that they are level. `auto`
+# `crop` decides how an image becomes a square. `centre` takes the largest square in its middle.
+# `faces` finds the face and takes a square around its eyes, turned so that they are level. `auto`
 # looks at a few images first, and takes their middle if they show no faces or are cropped already.
 # `camera` takes the same square of all images of a camera. `unclear` decides what becomes of an
 # image in which no face is found, or several of similar size: `skip` leaves it out, `centre` takes
@@ -105,12 +105,12 @@ pd.DataFrame(options).T.fillna("—").rename_axis("source")
 # ## One square per camera
 #
 # The database's cameras do not move, and every face is at the same place before them. One square
-# per camera is then enough, and nobody is cropped more closely because she laughs. It is the median
-# of the squares around a sample of faces. To set it yourself, give a table with the columns
-# `angle`, `left`, `top` and `side`, in pixels of the photographs: `rafd:PATH::boxes=FILE.csv`.
+# per camera is then enough, and nobody is cropped more closely for laughing. It is the median of
+# the squares around a sample of faces. To set it yourself, give a table with the columns `angle`,
+# `left`, `top` and `side`, in pixels of the photographs: `rafd:PATH::boxes=FILE.csv`.
 #
-# No photograph of the database may be shown here. These are synthetic people, written to disk as
-# the database names and frames its photographs, and read from there as those would be.
+# No photograph of the database may be shown here. The figure shows synthetic people, written to
+# disk as the database names and frames its photographs, and read from there as those would be.
 
 # %% tags=["nbval-ignore-output"]
 folder = files.build() / "examples" / f"rafd-{synthfaces.fingerprint(64, 0)}"
@@ -118,12 +118,11 @@ written = {"emotions": ("happy", "neutral"), "gazes": ("frontal",)}
 synthfaces.write_rafd(folder, 4, **written, progress=False, cache=files.faces_cache())
 in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 
-# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean of a few synthetic people, in frames like the database's, before each of its five cameras. The square is what networks see of the middle three. Bottom: the mean of the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves."}}
+# %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean image of a few synthetic people from each of the five cameras, in frames like the database's. The square is what networks see; of the five cameras they see the middle three. Bottom: the mean of what lies in the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves."}}
 photographs.crops_figure(in_form)
 
 # %% [markdown]
-# The run lists what such a folder lacks of the design, here the subjects and emotions that were not
-# written:
+# The run lists what a folder lacks of the design, here what was not written:
 
 # %%
 Markdown(photographs.used_of(in_form))
@@ -132,10 +131,11 @@ Markdown(photographs.used_of(in_form))
 # ## Finding faces
 #
 # Two detectors were compared whose weights come inside Python packages: MTCNN {cite:p}`zhang2016`
-# and CenterFace {cite:p}`xu2020`. They were shown photographs of people, the same scaled down so
-# that faces are small, an astronaut, pictures without any face, and synthetic faces before all five
-# cameras, at several scales. Of each detector the table has the fastest scale that misses the
-# fewest faces, and the scale that is used; `results/detectors.json` has all.
+# and CenterFace {cite:p}`xu2020`. They were shown, at several scales, photographs of people, the
+# same scaled down so that faces are small, an astronaut, pictures without any face, and synthetic
+# faces before all five cameras. For each detector the table has the fastest scale of those that
+# miss the fewest faces, and the scale in use: faces found, false detections, time (all are in
+# `results/detectors.json`).
 
 # %%
 photographs.detectors_table(compared)
@@ -205,18 +205,18 @@ pd.DataFrame(rows).T.rename_axis("source")
 # ## Without a notebook
 #
 # To explain single images with a trained network, name its run, or any part of the name that no
-# other has (`tinyvgg runs` lists them). The photographs are cropped like those that it was trained
-# on:
+# other run has (`tinyvgg runs` lists them). The photographs are cropped like those that it was
+# trained on:
 #
 # ```sh
 # tinyvgg explain one.jpg another.png --run emotion-synthetic --true happy
 # ```
 #
-# This writes a page that works by itself, and the same as pictures and as JSON. The page has the
-# predicted classes, the backtracked cells (elements of the last feature maps), their tracked
-# features, and the answers without them.
+# This writes a self-contained page, and the same as pictures and as JSON. The page has the
+# predicted classes, the cells that backtracking finds (elements of the last feature maps), their
+# tracked features, and the answers with these cells set to zero.
 #
-# To analyse a whole set, from training to repairs, on one page:
+# To analyse a whole set on one page, from training to repairs:
 #
 # ```sh
 # tinyvgg report --faces folder:path/to/photographs
@@ -228,6 +228,6 @@ pd.DataFrame(rows).T.rename_axis("source")
 #   who point the project at the same files work on the same pixels.
 # - A network that finds the faces decides what another one gets to see. It was trained on
 #   photographs of people, and those whom it misses are left out of all that follows. The list shows
-#   if they have something in common.
-# - Here the squares of cameras are derived from synthetic people. On the database itself they will
-#   be others. Look at the figure before you trust them.
+#   whether they have something in common.
+# - Here the squares of the cameras come from synthetic people. On the database itself they will
+#   differ. Look at the figure before you trust them.

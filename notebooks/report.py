@@ -34,6 +34,7 @@ from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, tra
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
 from tinyvgg.chapters.statistics import averages, bootstrap_interval
+from tinyvgg.chapters.style import in_words
 from tinyvgg.repairs import repair
 from tinyvgg.training.experiments import open_study
 
@@ -192,7 +193,7 @@ def backtracking_sentences(task):
         match = (table["rule"] == rule) & (table["against"] == "random")
         part = table[match & (table["layer"] == "pixels")]
         if not kept.any():
-            yield f"Algorithm 1 {name} keeps no cell of {len(kept):,} errors."
+            yield f"Algorithm 1 {name} keeps no cell of {in_words(len(kept), 'error')}."
         elif len(part):
             mean, low, high = part[["mean", "low", "high"]].iloc[0]
             blind = " They hardly depend on the class, and cannot explain this one answer."
