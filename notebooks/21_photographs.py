@@ -72,10 +72,13 @@ Markdown(
 #   group of its subjects. `tinyvgg faces fetch london FOLDER` downloads it, goes on where it was
 #   interrupted, and remembers the hash of each file that it saw first.
 # - `folder:PATH` reads a folder with one sub-folder per class, or a CSV file with one row per
-#   image: a column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age`
-#   and `class`. JPEG, PNG, WebP, BMP, TIFF, PGM and PPM are read, in colour or gray, of eight or
-#   sixteen bits; cameras' notes on which side is up are followed, and what is transparent becomes
-#   white.
+#   image: a column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age`,
+#   `class` and `split`, or names like `filename` and `label`; other columns are kept. Folders such
+#   as `train` and `val` above or below the classes are a split, and are obeyed. Cameras' notes on
+#   which side is up are followed, and what is transparent becomes white.
+#
+# The first line of a report says how a folder was read. Images of a person stay in one part where
+# the source knows persons; `group` names what else belongs together.
 #
 # A chapter leaves out what a source has no column for.
 #
@@ -83,7 +86,7 @@ Markdown(
 
 # %%
 options = {
-    f"{kind}:PATH": {name: ", ".join(values or ("FILE.csv",)) for name, values in known.items()}
+    f"{kind}:PATH": {name: ", ".join(values or ("—",)) for name, values in known.items()}
     for kind, known in OPTIONS.items()
 }
 pd.DataFrame(options).T.fillna("—").rename_axis("source")
