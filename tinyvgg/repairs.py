@@ -203,8 +203,8 @@ def _prune(
         gone[chosen] = True
         bare = first_sums(network, trace.maps.masked_fill(gone.reshape(pixels.shape), 0))
         gains = _sums_of(trace, chosen)
-        depth = 0
-        for depth, back in enumerate(_combinations(len(chosen), budget, gains.device), start=1):
+        depth, ways = 0, _combinations(len(chosen), budget, gains.device)
+        for depth, back in enumerate(ways, start=1):  # noqa: B007 - returned in the end
             logits = dense_rest(network, bare + back.to(gains) @ gains)[1]
             margins = margin(logits, label.expand(len(back)))
             if bool((margins > 0).any()):  # the best single one or combination goes back
