@@ -125,23 +125,12 @@ class Paper:
 @cache
 def load() -> Paper:
     """Return the paper, read once."""
-    return parse(tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8")))
-
-
-def parse(raw: Mapping[str, Any]) -> Paper:
-    """Return the paper that the contents of a ``paper.toml`` describe.
-
-    Raises:
-        UserError: if a number belongs to no claim, or takes its value from a key that has none.
-    """
-    claims = {key: _claim(key, entry) for key, entry in raw["claims"].items()}
+    raw = tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8"))
+    claims = {id: _claim(id, entry) for id, entry in raw["claims"].items()}
     entries = _flatten(raw["numbers"])
-    numbers = {key: _number(key, entry, entries) for key, entry in entries.items()}
-    ours = {key: _number(key, entry, {}) for key, entry in _flatten(raw.get("ours", {})).items()}
-    for key in [*numbers, *ours]:
-        id = claim_of(key)
-        if id not in claims:
-            raise UserError(f"number '{key}' in paper.toml belongs to no claim: add [claims.{id}]")
+    same = {key: entry.get("same_as", key) for key, entry in entries.items()}
+    numbers = {key: Number(key, **entries[other]) for key, other in same.items()}
+    ours = {key: Number(key, **entry) for key, entry in _flatten(raw["ours"]).items()}
     tables = _table1(raw["table1"]), _table3(raw["table3"])
     return Paper(raw["source"], claims, numbers, ours, *tables)
 
@@ -343,29 +332,9 @@ def _flatten(groups: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _claim(id: str, entry: Mapping[str, Any]) -> Claim:
-    tests = tuple(_test(id, each) for each in entry.get("tests", ()))
+    tests = tuple(Test(**each) for each in entry.get("tests", ()))
     lists = {name: tuple(entry.get(name, ())) for name in ("also", "beside")}
     return Claim(id, **{**entry, **lists, "tests": tests})
-
-
-def _test(id: str, entry: Mapping[str, Any]) -> Test:
-    test = Test(**entry)
-    asked = [test.above, test.below, test.least, test.within or None]
-    if sum(each is not None for each in asked) != 1 or claim_of(test.number) != id:
-        raise UserError(
-            f"test of '{test.number}' in paper.toml is none of claim {id}: "
-            "give a number of it, and one of above, below, least and within"
-        )
-    return test
-
-
-def _number(key: str, entry: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Number:
-    other = entry.get("same_as")
-    if other is None:
-        return Number(key, **entry)
-    if other not in entries or "same_as" in entries[other]:
-        raise UserError(f"number '{key}' in paper.toml points to '{other}', which has no value")
-    return Number(key, **entries[other])
 
 
 def _table1(layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
