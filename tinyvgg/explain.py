@@ -326,11 +326,8 @@ def check_folder(folder: Path) -> None:
 
 def _files_of(folder: Path) -> set[str]:
     """Return the files of the explanation in a folder; none where there is none."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return {MANIFEST, *found["files"]} if found["kind"] == _KIND else set()
-    except (OSError, ValueError, LookupError, TypeError):
-        return set()
+    found = files.plain(folder / MANIFEST)
+    return {MANIFEST, *found.get("files", ())} if found.get("kind") == _KIND else set()
 
 
 def _write(explained: Explained, folder: Path) -> None:

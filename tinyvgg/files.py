@@ -43,6 +43,15 @@ def report(path: Path) -> Any:
         raise UserError(f"report {str(path)!r} is missing or damaged: {way_out}") from None
 
 
+def plain(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an empty one where it cannot be read."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def home() -> Path:
     """Return the folder for everything that is made: ``TINYVGG_HOME``, or the project."""
     chosen = os.environ.get("TINYVGG_HOME")

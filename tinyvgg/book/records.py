@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
 
 import tinyvgg
@@ -31,12 +32,9 @@ class Number:
     def same(self, other: "Number") -> bool:
         """Whether another value is this one: equal, or as near as floats of two machines are."""
         if isinstance(self.value, float) and isinstance(other.value, float):
-            return _near(self.value, other.value) and _near(self.error, other.error)
+            pairs = (other.value, other.error), (self.value, self.error)
+            return np.allclose(*pairs, rtol=SLACK, atol=SLACK)
         return self == other
-
-
-def _near(value: float, other: float) -> bool:
-    return abs(value - other) <= SLACK + SLACK * abs(value)
 
 
 @dataclass(frozen=True)
