@@ -306,7 +306,8 @@ def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -
         raise UserError(f"output {str(output)!r} is a folder; name a file")
     needed = notebooks.needs(source, tasks_of(parameters["faces"]))
     reproduce.prepare(parameters, training=bool(needed))
-    target = output or notebooks.executed_path(source, parameters)
+    usual = files.build() / "executed" / notebooks.slug(parameters) / f"{source.stem}.ipynb"
+    target = output or usual
     converted = notebooks.convert(source, notebooks.folder(), plain=True)
     notebooks.execute(source, converted, target, parameters, progress=source.stem)
     click.echo(f"The executed notebook: {notebooks.shown(target)}")
@@ -342,19 +343,16 @@ def site(into: Path | None) -> None:
 @_set("VALUE")
 @click.option("--device", help="cuda, mps or cpu (default: the best there is).")
 @click.option(
-    "--tensorboard",
-    type=_Path(file_okay=False, resolve_path=True),
-    help="Folder to write curves to.",
+    "--tensorboard", type=_Path(file_okay=False, resolve_path=True), help="Folder for curves."
 )
 def train(
     task: str | None, settings: Texts, device: str | None, tensorboard: Path | None, **study: Any
 ) -> None:
     """Train one network, or load it if it is there; alone or in the processes of torchrun."""
-    from tinyvgg.faces.sources import check_study, check_task
+    from tinyvgg.faces.sources import check_task
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.watching import TensorBoard
 
-    check_study(**study)
     task, changed = check_task(task, study["faces"]), _settings(settings)
     first = rank() == 0
     opened = open_study(**study, progress=first, settings=changed)
@@ -475,7 +473,7 @@ def explain(
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
     """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
     from tinyvgg.book.notebooks import check
-    from tinyvgg.book.site import check_place, report
+    from tinyvgg.book.site import report
     from tinyvgg.faces.sources import check_task, named
 
     asked = check(study)
@@ -483,7 +481,6 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
     plain = re.sub(r"[^\w.-]", "_", named(asked["faces"]).replace(":", "-"))
     usual = f"{plain}-{asked['profile']}-seed{asked['seed']}.html"
     page = output or files.build() / "reports" / usual
-    check_place(page)
     page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
     click.echo(f"The numbers: {numbers}")
     click.echo(f"The report: {page}")
@@ -686,7 +683,3 @@ def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, mirror: str |
     known = dict(text.partition("=")[::2] for text in hashes)
     names = london.fetch_london(folder, all_views, known, mirror or london.DOI)
     click.echo(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -229,7 +229,14 @@ def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
         recorded = trace.pooled[pools.index(start)]
     else:
         recorded = outputs(trace, [start])[start]
-    return recorded if maps is None else _checked(maps, recorded)
+    if maps is None:
+        return recorded
+    for what in ("shape", "dtype", "device"):
+        have, want = getattr(maps, what), getattr(recorded, what)
+        if have != want:
+            have, want = (tuple(x) if what == "shape" else x for x in (have, want))
+            raise UserError(f"maps have {what} {have} but the trace's have {want}: make them alike")
+    return maps
 
 
 def _only(unit: Unit, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k i j"]:
@@ -292,15 +299,6 @@ def _position(network: Network, layer: int | str) -> int:
             f"layer {layer} is not one of the {len(pools)} max-pools, 0 to {len(pools) - 1}"
         )
     return pools[layer]
-
-
-def _checked(maps: Tensor, recorded: Tensor) -> Tensor:
-    for what in ("shape", "dtype", "device"):
-        have, want = getattr(maps, what), getattr(recorded, what)
-        if have != want:
-            have, want = (tuple(x) if what == "shape" else x for x in (have, want))
-            raise UserError(f"maps have {what} {have} but the trace's have {want}: make them alike")
-    return maps
 
 
 def _previous_bias(network: Network, position: int) -> Float[Tensor, "c 1 1"] | float:

@@ -142,7 +142,9 @@ class Pooling:
 
         A switch lies in its window. Where windows overlap, values of one switch add up.
         """
-        layout = torch.channels_last if _is_channels_last(values) else torch.contiguous_format
+        layout = torch.contiguous_format
+        if values.is_contiguous(memory_format=torch.channels_last) and not values.is_contiguous():
+            layout = torch.channels_last
         plane = torch.empty(
             (*values.shape[:2], *size),
             dtype=values.dtype,
@@ -325,10 +327,6 @@ def head(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k
 
 def _linear(layer: Dense, activations: Tensor) -> Tensor:
     return F.linear(activations, layer.module.weight, layer.module.bias)
-
-
-def _is_channels_last(maps: Float[Tensor, "n c h w"]) -> bool:
-    return not maps.is_contiguous() and maps.is_contiguous(memory_format=torch.channels_last)
 
 
 def _pair(values: Iterable[int]) -> Pair:

@@ -145,11 +145,6 @@ def folder() -> Path:
     return files.build() / "notebooks"
 
 
-def executed_path(source: Path, parameters: Mapping[str, Any]) -> Path:
-    """Return where the result of a single notebook goes unless the user says otherwise."""
-    return files.build() / "executed" / slug(parameters) / f"{source.stem}.ipynb"
-
-
 def slug(parameters: Mapping[str, Any]) -> str:
     """Return a folder name for parameters: readable, and different for different ones."""
     return "-".join(_word(str(value)) for value in parameters.values())
