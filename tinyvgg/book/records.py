@@ -126,11 +126,6 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
         raise UserError(f"record {str(path)!r} is missing or damaged: run 'make record'") from None
 
 
-def fingerprint(path: Path) -> str:
-    """Return the fingerprint of the faces of a committed file."""
-    return str(json.loads(path.read_text("utf-8"))["provenance"].get("faces_fingerprint"))
-
-
 def differences(committed: Records, fresh: Records) -> pd.DataFrame:
     """Return every number and verdict of either side, in the order of the committed ones.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
+from scipy.stats import entropy
 from tqdm.auto import tqdm
 
 from tinyvgg.training.settings import Recipe
@@ -181,9 +182,7 @@ class TensorBoard(Watcher):
 
 def constant_loss(labels: Int[np.ndarray, "n"]) -> float:
     """Return the cross-entropy of the best constant predictor, which knows the classes' shares."""
-    shares = np.bincount(labels) / len(labels)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
+    return float(entropy(np.bincount(labels)))
 
 
 def left_plateau(history: Sequence[Epoch], constant: float) -> int | None:
