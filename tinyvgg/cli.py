@@ -96,7 +96,6 @@ def cli() -> None:
 
 Command = Callable[..., Any]
 Texts: TypeAlias = Sequence[str]
-Pairs: TypeAlias = Sequence[tuple[str, float]]
 
 
 class _Path(click.Path):
@@ -538,7 +537,7 @@ def _knobs(given: Texts) -> Any:
     return synthfaces.difficulty_of(f"synthetic:{knobs}" if knobs else "synthetic")
 
 
-def _made(kind: Any, pairs: Pairs) -> Any:
+def _made(kind: Any, pairs: Sequence[tuple[str, float]]) -> Any:
     """Return a record of the renderer with some of its fields as typed."""
     known = [field.name for field in fields(kind)]
     for name, _ in pairs:

@@ -118,8 +118,8 @@ class Paper:
     claims: Mapping[str, Claim]
     numbers: Mapping[str, Number]
     ours: Mapping[str, Number]
-    table1: pd.DataFrame
-    table3: pd.DataFrame
+    table1: Sequence[Mapping[str, Any]]
+    table3: Mapping[str, Any]
 
 
 @cache
@@ -131,8 +131,7 @@ def load() -> Paper:
     same = {key: entry.get("same_as", key) for key, entry in entries.items()}
     numbers = {key: Number(key, **entries[other]) for key, other in same.items()}
     ours = {key: Number(key, **entry) for key, entry in _flatten(raw["ours"]).items()}
-    tables = _table1(raw["table1"]), _table3(raw["table3"])
-    return Paper(raw["source"], claims, numbers, ours, *tables)
+    return Paper(raw["source"], claims, numbers, ours, raw["table1"], raw["table3"])
 
 
 def number(key: str) -> float | int:
@@ -176,7 +175,9 @@ def table1() -> pd.DataFrame:
 
     A value is missing where the table gives none; the last dense layer has a unit for each class.
     """
-    return load().table1.copy()
+    columns = ["layer", "field", "stride", "padding", "maps", "units"]
+    table = pd.DataFrame(load().table1, columns=columns)
+    return table.astype(dict.fromkeys(columns[1:], "Int64"))
 
 
 def table3() -> pd.DataFrame:
@@ -184,7 +185,17 @@ def table3() -> pd.DataFrame:
 
     The boolean columns predicted and true mark the class in italics before and after.
     """
-    return load().table3.copy()
+    raw = load().table3
+    rows = [
+        (case["case"], *cells)
+        for case in raw["cases"]
+        for cells in zip(raw["classes"], case["before"], case["after"], strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["case", "class", "before", "after"])
+    largest = table.groupby("case")[["before", "after"]].transform("max")
+    return table.assign(
+        predicted=table["before"] == largest["before"], true=table["after"] == largest["after"]
+    )
 
 
 def describe(key: str) -> Number:
@@ -335,22 +346,3 @@ def _claim(id: str, entry: Mapping[str, Any]) -> Claim:
     tests = tuple(Test(**each) for each in entry.get("tests", ()))
     lists = {name: tuple(entry.get(name, ())) for name in ("also", "beside")}
     return Claim(id, **{**entry, **lists, "tests": tests})
-
-
-def _table1(layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    columns = ["layer", "field", "stride", "padding", "maps", "units"]
-    table = pd.DataFrame(layers, columns=columns)
-    return table.astype(dict.fromkeys(columns[1:], "Int64"))
-
-
-def _table3(raw: Mapping[str, Any]) -> pd.DataFrame:
-    rows = [
-        (case["case"], *cells)
-        for case in raw["cases"]
-        for cells in zip(raw["classes"], case["before"], case["after"], strict=True)
-    ]
-    table = pd.DataFrame(rows, columns=["case", "class", "before", "after"])
-    largest = table.groupby("case")[["before", "after"]].transform("max")
-    return table.assign(
-        predicted=table["before"] == largest["before"], true=table["after"] == largest["after"]
-    )

@@ -442,9 +442,13 @@ class _Training:
         total = float(_reduced(self.fabric, loss))
         if not math.isfinite(total):
             bad = torch.where(bad > 0, bad, torch.iinfo(torch.int64).max)
-            place = (len(self.history) + 1, int(_reduced(self.fabric, bad, "min")))
-            last = self.folder if (self.folder / checkpoints.NAME).exists() else None
-            raise UserError(watching.not_finite(total, *place, self.recipe, last))
+            step, last = int(_reduced(self.fabric, bad, "min")), "there was no checkpoint before"
+            if (self.folder / checkpoints.NAME).exists():
+                last = f"the last good checkpoint stays in {str(self.folder)!r}"
+            raise UserError(
+                f"the loss is {total} in step {step} of epoch {len(self.history) + 1}, the training"
+                f" stops; a smaller rate than {self.recipe.rate:g} may help; {last}"
+            )
 
     def _save(self) -> None:
         """Write a checkpoint; the first process does."""

@@ -207,12 +207,3 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
         f" Norms of the gradients, first layer to last: {norms}. {advice},"
         " he initialisation, and standardised or centred pixels may help"
     )
-
-
-def not_finite(loss: float, epoch: int, step: int, recipe: Recipe, folder: Path | None) -> str:
-    """Describe a loss that is no longer a number; `folder` has the last checkpoint, if any."""
-    last = f"the last good checkpoint stays in {str(folder)!r}"
-    return (
-        f"the loss is {loss} in step {step} of epoch {epoch}, the training stops; a smaller rate"
-        f" than {recipe.rate:g} may help; {last if folder else 'there was no checkpoint before'}"
-    )
