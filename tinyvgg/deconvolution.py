@@ -69,10 +69,10 @@ def unpool_ties(
     (above, left), (height, width) = pool.padding, before.shape[2:]
     edges = (left, wide - left - width, above, tall - above - height)
     padded = F.pad(before, edges, value=-torch.inf)
-    taps = F.unfold(padded, pool.kernel, pool.dilation, stride=pool.stride)
-    taps = taps.unflatten(1, (maps.shape[1], -1))
+    elements = F.unfold(padded, pool.kernel, pool.dilation, stride=pool.stride)
+    elements = elements.unflatten(1, (maps.shape[1], -1))  # images, maps, of a window, windows
     values, largest = (each.flatten(2)[:, :, None] for each in (maps, maxima))
-    shares = torch.where(taps == largest, values, 0).flatten(1, 2)
+    shares = torch.where(elements == largest, values, 0).flatten(1, 2)
     folded = F.fold(shares, (tall, wide), pool.kernel, pool.dilation, stride=pool.stride)
     return F.pad(folded, [-edge for edge in edges])
 
@@ -89,13 +89,14 @@ def random_switches(
         generator: the source of the draws.
     """
     drawn = []
-    for axis, across in ((0, (-1, 1)), (1, (-1,))):
+    for axis, shaped in ((0, (-1, 1)), (1, (-1,))):
         taps = torch.arange(pool.kernel[axis]) * pool.dilation[axis] - pool.padding[axis]
         places = torch.arange(shape[1 + axis])[:, None] * pool.stride[axis] + taps
         inside = (places >= 0) & (places < size[axis])
-        first = places.where(inside, size[axis]).amin(1).reshape(across)
+        # those inside follow one another, from the first
+        first = places.where(inside, size[axis]).amin(1).reshape(shaped)
         share = torch.rand(shape, generator=generator, dtype=torch.float64)
-        picks = (share * inside.sum(1).reshape(across)).long()
+        picks = (share * inside.sum(1).reshape(shaped)).long()
         drawn.append(first + picks * pool.dilation[axis])
     return drawn[0] * size[1] + drawn[1]
 

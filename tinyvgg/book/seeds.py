@@ -36,12 +36,7 @@ def table_path(profile: str, faces: str) -> Path:
     return (files.results() if usual else files.build() / "seeds") / "seeds.csv"
 
 
-def make_table(
-    study: Study,
-    seeds: Sequence[int],
-    path: Path,
-    workers: int | None = None,
-) -> int:
+def make_table(study: Study, seeds: Sequence[int], path: Path, workers: int | None = None) -> int:
     """Train and analyse the networks of some seeds, write their table, and return what failed.
 
     What an earlier call has done is not done again; the table is written whole after each seed.
