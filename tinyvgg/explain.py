@@ -1,6 +1,5 @@
 """Explain a trained network's answers for single images: pictures, one page, and JSON."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -326,11 +325,8 @@ def check_folder(folder: Path) -> None:
 
 def _files_of(folder: Path) -> set[str]:
     """Return the files of the explanation in a folder; none where there is none."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return {MANIFEST, *found["files"]} if found["kind"] == _KIND else set()
-    except (OSError, ValueError, LookupError, TypeError):
-        return set()
+    found = files.plain(folder / MANIFEST)
+    return {MANIFEST, *found.get("files", ())} if found.get("kind") == _KIND else set()
 
 
 def _write(explained: Explained, folder: Path) -> None:
@@ -343,8 +339,7 @@ def _write(explained: Explained, folder: Path) -> None:
             (folder / name / f"{kind}.png").write_bytes(content)
         pictures.append({kind: f"{name}/{kind}.png" for kind in pngs})
     (folder / PAGE).write_text(page(explained, drawn), "utf-8")
-    text = json.dumps(_plain(explained, pictures), indent=1, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_text(text, "utf-8")
+    files.write_json(folder / MANIFEST, _plain(explained, pictures))
 
 
 def _plain_letters(name: str) -> str:
