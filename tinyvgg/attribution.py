@@ -6,7 +6,7 @@ metrics and visualisers, and Quantus, take it as they take their own. Captum its
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from tinyvgg.trace import Target, Trace, check_target, record
 from tinyvgg.tracking import track_features
 
 Images = Float[Tensor, "n c h w"]
-Inputs = TypeVar("Inputs", Images, tuple[Images])
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +32,16 @@ class Attribution:
     def _explain(self, trace: Trace, target: Target) -> Images:
         raise TypeError(f"{type(self).__name__} has to define _explain")
 
+    @overload
+    def attribute(self, inputs: Images, target: Target = None) -> Images: ...
+
+    @overload
+    def attribute(self, inputs: tuple[Images], target: Target = None) -> tuple[Images]: ...
+
     @torch.no_grad()
-    def attribute(self, inputs: Inputs, target: Target = None) -> Inputs:
+    def attribute(
+        self, inputs: Images | tuple[Images], target: Target = None
+    ) -> Images | tuple[Images]:
         """Return an attribution for each image, of the images' shape.
 
         Args:

@@ -246,40 +246,20 @@ def _bench(explained: Explained) -> str:
 def _facts(
     one: Explanation, pictures: Mapping[str, bytes], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the facts that the page states about an image."""
+    """Return what the page states about an image: what the JSON has, a table and pictures."""
     before, after = one.probabilities, one.without(one.found.pixels)
+    columns = {"probability": before, "without the cells": after}
+    if one.repair is not None:
+        columns["without the repair's"] = one.without(one.repair.pixels)
     shown = before.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
     more = (one.target, one.true_class, int(after.argmax()))
     shown += [k for k in dict.fromkeys(more) if k is not None and k not in shown]
-    columns, values = ["probability", "without the cells"], [before, after]
-    if one.repair is not None:
-        columns.append("without the repair's")
-        values.append(one.without(one.repair.pixels))
-    counts = one.found.pixels[0].flatten(1).sum(1)
     return {
+        **_plain_image(one, classes),
         "name": one.path.name,
-        "answer": classes[one.predicted],
-        "chance": before.max(),
-        "truth": None if one.true_class is None else classes[one.true_class],
-        "target": classes[one.target],
-        "kept": in_words(int(counts.sum())),
-        "active": f"{int((one.maps != 0).sum()):,}",
-        "maps": len(counts),
-        "maps_with_pixels": int((counts > 0).sum()),
-        "after": classes[int(after.argmax())],
-        "chance_after": after.max(),
-        "columns": columns,
-        "rows": [(classes[k], [float(chances[k]) for chances in values]) for k in shown],
+        "columns": list(columns),
+        "rows": [(classes[k], [float(of[k]) for of in columns.values()]) for k in shown],
         "pictures": {kind: data_uri(content) for kind, content in pictures.items()},
-        "repair": None
-        if one.repair is None
-        else {
-            "found": bool(one.repair.repaired),
-            "minimal": bool(one.repair.minimal),
-            "count": int(one.repair.size),
-            "kept": in_words(int(one.repair.size)),
-            "chance": values[-1][one.true_class],
-        },
     }
 
 
