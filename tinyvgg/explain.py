@@ -206,9 +206,9 @@ def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:
 def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
     """Return all explanations as one page of HTML that loads nothing."""
     environment = Environment(loader=PackageLoader("tinyvgg"), autoescape=True)
-    run, images = explained.run, len(explained.explanations)
+    run = explained.run
     return environment.get_template("explanation.html.j2").render(
-        title=f"{images} image{'' if images == 1 else 's'} explained",
+        title=f"{in_words(len(explained.explanations), 'image')} explained",
         run=run,
         rule=repr(explained.rule),
         pages=[
@@ -217,8 +217,8 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
         ],
         unreadable=explained.unreadable,
         bench=_bench(explained),
+        in_words=in_words,
         version=tinyvgg.__version__,
-        weights_sha256=run.weights_hash,
     )
 
 
@@ -388,7 +388,7 @@ def _suppressed(
         "pixels": {
             "count": int(counts.sum()),
             "by_map": counts.tolist(),
-            "indices": pixels.flatten().nonzero().flatten().tolist(),
+            "indices": bench.as_cells(pixels),
         },
         "without_pixels": {
             "predicted": classes[int(after.argmax())],

@@ -170,7 +170,7 @@ def about(run: Run, errors: Errors) -> dict[str, Any]:
     cases = [
         {
             "row": line["row"],
-            "true": None if line["true"] is None else run.label(line["true"]),
+            "true": None if pd.isna(line["true"]) else run.label(line["true"]),
             "given": run.label(line["predicted"]),
             "lookalike": None if pd.isna(line["lookalike"]) else line["lookalike"],
             "fewest": line["fewest"],
