@@ -83,11 +83,11 @@ def difference_interval(
     return Interval(first - second - below, first - second + above)
 
 
-def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
+def mean_interval(values: Float[np.ndarray, "n"]) -> Interval:
     """Return Student's interval of the mean behind a few values; NaN for fewer than two."""
     if len(values) < 2:
         return Interval(float("nan"), float("nan"))
-    return Student(float(values.mean()), estimate(values).error, len(values) - 1).interval(level)
+    return Student(float(values.mean()), estimate(values).error, len(values) - 1).interval()
 
 
 def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:

@@ -24,6 +24,7 @@ from tinyvgg.chapters.statistics import (
     of_another,
     over_networks,
 )
+from tinyvgg.chapters.style import in_markdown
 from tinyvgg.errors import UserError
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
@@ -173,7 +174,8 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     The reason follows the outcome where no test says more.
     """
     measured = any(result.mean is not None for result in verdict.results)
-    lines = [f"**{verdict.verdict}**" + ("" if measured else f": {escaped(verdict.reason)}"), ""]
+    reason = "" if measured else f": {in_markdown(verdict.reason)}"
+    lines = [f"**{verdict.verdict}**{reason}", ""]
     for test, result in verdict.parts:
         unit = paper.describe(test.number).unit
         more = [fact(test, result)] if measured else []
@@ -188,11 +190,6 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
         marked = f" (*{', '.join(about)}*)" if about else ""
         lines.append(f"- {test.says}{marked}: {'; '.join(more) or 'not measured'}")
     return "\n".join(lines).rstrip()
-
-
-def escaped(text: str) -> str:
-    """Return text, which may hold names of a user's, as Markdown that shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", text)
 
 
 def _mean(value: float, unit: str) -> str:
