@@ -67,12 +67,11 @@ def compare(before: Seen, after: Seen) -> Change:
 
 TINT = 0.5
 """Share of a part's colour in the picture of the parts."""
-_COLOURS = """
-    #ffffff #6e4b32 #969696 #cc79a7 #f0e442 #e69f00 #009e73 #56b4e9 #cc3311 #0072b2 #3c145a
-"""
-PART_COLOURS = dict(zip(synthfaces.FacePart, _COLOURS.split(), strict=True))
+_HEX = "#ffffff #6e4b32 #969696 #cc79a7 #f0e442 #e69f00 #009e73 #56b4e9 #cc3311 #0072b2 #3c145a"
+PART_COLOURS = dict(zip(synthfaces.FacePart, _HEX.split(), strict=True))
 """The colour of each part, mostly Okabe and Ito's."""
-
+COLOURS = np.array([list(bytes.fromhex(colour[1:])) for colour in _HEX.split()], np.uint8)
+"""The same by number of the part, 0 to 255."""
 
 _FAINT, _STRONG = np.array([[205, 226, 243], [8, 29, 88]])
 _SHARE = np.sqrt(np.arange(256) / 255)[:, None]
@@ -86,10 +85,6 @@ def part_name(part: synthfaces.FacePart) -> str:
     return part.name.lower()
 
 
-def _rgb(part: synthfaces.FacePart) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(PART_COLOURS[part][1:]))
-
-
 def difference_picture(levels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """Draw a difference: white where images are equal to the byte, else the darker the larger."""
     return np.asarray(RAMP[levels])
@@ -99,8 +94,7 @@ def parts_picture(
     image: UInt8[np.ndarray, "h w 3"], parts: UInt8[np.ndarray, "h w"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Tint an image by the parts of the face that it shows."""
-    colours = np.array([_rgb(part) for part in synthfaces.FacePart])[parts]
-    return np.asarray(np.round((1 - TINT) * image + TINT * colours), dtype=np.uint8)
+    return np.asarray(np.round((1 - TINT) * image + TINT * COLOURS[parts]), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -278,7 +272,7 @@ def static_faces(album: Album, name: str, task: str = "") -> HTML:
         "size": album.size,
         "tint": TINT,
         "ramp": RAMP.tolist(),
-        "colours": [_rgb(part) for part in synthfaces.FacePart],
+        "colours": COLOURS.tolist(),
         "causes": [
             {
                 "name": name,
