@@ -51,8 +51,9 @@ def test_packed_images_are_the_same_to_the_byte(rest):
     parts = rng.integers(0, 11, (5, SIZE, SIZE), dtype=np.uint8)
     steps = [Seen(FaceSpec(1), *both) for both in zip(images, parts, strict=True)]
     found = {rest: unpacked(own_face.pack(steps[rest]))[0]}
-    assert own_face.outwards(5, 2) == [(3, 2), (4, 3), (1, 2), (0, 1)]
-    order, packed = own_face.outwards(5, rest), unpacked(own_face.pack_steps(steps, rest))
+    order = [(place, place - 1) for place in range(rest + 1, 5)]  # outwards
+    order += [(place, place + 1) for place in reversed(range(rest))]
+    packed = unpacked(own_face.pack_steps(steps, rest))
     for (place, inner), added in zip(order, packed, strict=True):
         found[place] = found[inner] + added
     for place, step in enumerate(steps):

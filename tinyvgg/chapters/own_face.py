@@ -3,7 +3,7 @@
 import base64
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from html import escape
@@ -331,19 +331,17 @@ def _person(album: Album, subject: int) -> dict[str, Any]:
 
 def pack(seen: Seen) -> str:
     """Pack one image with its parts."""
-    return _packed([_layers(seen)])
+    return _packed(_layers(seen))
 
 
 def pack_steps(steps: Sequence[Seen], rest: int) -> str:
-    """Pack the images of all values of a cause, outwards from rest, whose image is left out."""
-    layers = [_layers(step) for step in steps]
-    return _packed(layers[place] - layers[inner] for place, inner in outwards(len(steps), rest))
+    """Pack the images of all values of a cause but rest as differences from those next to them.
 
-
-def outwards(places: int, rest: int) -> list[tuple[int, int]]:
-    """Pair all places besides rest with their neighbour towards rest, which comes before them."""
-    up = [(place, place - 1) for place in range(rest + 1, places)]
-    return up + [(place, place + 1) for place in range(rest - 1, -1, -1)]
+    They go from rest to the last value, and then from rest to the first.
+    """
+    layers = np.stack([_layers(step) for step in steps])
+    up, down = np.diff(layers[rest:], axis=0), np.diff(layers[rest::-1], axis=0)
+    return _packed(np.concatenate([up, down]))
 
 
 def _layers(seen: Seen) -> UInt8[np.ndarray, "4 s s"]:
@@ -351,9 +349,8 @@ def _layers(seen: Seen) -> UInt8[np.ndarray, "4 s s"]:
     return np.stack([red - green, green, blue - green, seen.parts])
 
 
-def _packed(layers: Iterable[UInt8[np.ndarray, "4 s s"]]) -> str:
-    content = b"".join(np.ascontiguousarray(one).tobytes() for one in layers)
-    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+def _packed(layers: UInt8[np.ndarray, "*n 4 s s"]) -> str:
+    return base64.b64encode(zlib.compress(layers.tobytes(), 9)).decode("ascii")
 
 
 _WIDE: Any = {"style": {"description_width": "11em"}, "layout": {"width": "340px"}}
