@@ -73,11 +73,10 @@ class Errors:
 def errors_of(run: Run) -> Errors:
     """Return all test errors of a run, with their look-alikes and the smallest repairs found."""
     cases = find_cases(run)
-    trace = record(run.model, run.tensor([case.row for case in cases])) if cases else None
+    trace = record(run.model, run.tensor([case.row for case in cases]))
     labels = torch.tensor([case.true for case in cases], dtype=torch.int64)
-    margins = margin(trace.logits, labels).tolist() if trace else []
-    found = repair(trace, labels) if trace else None
-    repairs = zip(found.pixels, found.repaired, strict=True) if found else ()
+    found = repair(trace, labels)
+    repairs = zip(found.pixels, found.repaired, strict=True)
     table = pd.DataFrame(
         {
             "task": run.task,
@@ -85,7 +84,7 @@ def errors_of(run: Run) -> Errors:
             "true": [run.classes[case.true] for case in cases],
             "predicted": [run.classes[case.predicted] for case in cases],
             "lookalike": pd.array([case.lookalike for case in cases], "Int64"),
-            "margin": np.round(margins, 4),
+            "margin": np.round(margin(trace.logits, labels).tolist(), 4),
             "fewest": [as_cells(pixels) if ok else [] for pixels, ok in repairs],
         }
     )
