@@ -92,12 +92,9 @@ def test_the_same_album_makes_the_same_page_and_another_name_other_ids(page, sma
     assert not set(pages.read(other).ids) & set(pages.read(page.data).ids)
 
 
-def test_names_that_are_no_ids_and_albums_that_are_too_large_are_refused(small, monkeypatch):
+def test_names_that_are_no_ids_are_refused(small):
     with pytest.raises(UserError, match="name 'No id' is no id"):
         static_faces(small, "No id")
-    monkeypatch.setattr(own_face, "LIMIT", 1000)
-    with pytest.raises(UserError, match=r"make [\d,]+ characters of HTML and 1,000 are allowed"):
-        static_faces(small, "test")
 
 
 SCRIPT = """

@@ -140,13 +140,11 @@ def shipped_errors(task: str) -> tuple[Run, Errors]:
 
 
 def write_bench(run: Run, errors: Errors, folder: Path) -> list[Path]:
-    """Write a network and its errors as two scripts; none if the network does not run in a page.
+    """Write a network that `fits` a page and its errors as two scripts.
 
     ``network-TASK.js`` has the weights as float16, as those of shipped networks are already, and
     ``errors-TASK.js`` the errors and their images.
     """
-    if not fits(run):
-        return []
     tables = {"network": _network(run), "errors": about(run, errors) | {"images": _images(errors)}}
     paths = [folder / f"{table}-{run.task}.js" for table in tables]
     for path, (table, data) in zip(paths, tables.items(), strict=True):

@@ -142,7 +142,7 @@ def numbers(study: Study, splits: Readings) -> dict[str, Count]:
 def shown(study: Study) -> dict[str, str]:
     """Say how this run's set and its parts compare with the paper's (D1 to D4, F1 and F2)."""
     faces = study.faces
-    if lacks := lacking(faces, *FACTORS):
+    if lacks := lacking(faces.index, *FACTORS):
         return dict.fromkeys(("D1", "D2", "D3", "D4", "F1", "F2"), lacks)
     ours = numbers(study, readings(study))
     made_up = not terms_of(faces.source).shows_people

@@ -26,6 +26,7 @@ from tinyvgg.chapters.statistics import (
 )
 from tinyvgg.chapters.style import in_markdown
 from tinyvgg.errors import UserError
+from tinyvgg.faces.index import FaceIndex
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
@@ -196,13 +197,8 @@ def _mean(value: float, unit: str) -> str:
     return paper.show(value, "mean" if unit == "count" else unit)
 
 
-def lacking(of: Any, *columns: str) -> str:
-    """Return a sentence on the columns that a source lacks, an empty one where it lacks none.
-
-    It asks the index of a study, a run, several runs of one source, or faces; or that index.
-    """
-    first = of[0] if isinstance(of, Sequence) else of
-    index: Any = getattr(getattr(first, "faces", first), "index", first)
+def lacking(index: FaceIndex, *columns: str) -> str:
+    """Return a sentence on the columns that a source lacks, an empty one where it lacks none."""
     missing = [column for column in columns if not index.has(column)]
     return f"This source does not say which {either(missing)} an image shows." if missing else ""
 
@@ -278,7 +274,7 @@ def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
 def _where_known(verdict: Verdict, study: Study) -> Verdict:
     """Say in place of an untested claim's reason what its source lacks, if it lacks anything."""
     tasks = {result.number.split(".")[1] for result in verdict.results} - {"both"}
-    sentence = lacking(study, *sorted(tasks))
+    sentence = lacking(study.faces.index, *sorted(tasks))
     if verdict.verdict == NOT_TESTABLE and sentence:
         return Verdict(verdict.claim, NOT_TESTABLE, sentence)
     return verdict
