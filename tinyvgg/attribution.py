@@ -147,9 +147,7 @@ def quantus_explain(
     known = {name: value for name, value in options.items() if name in kind.__dataclass_fields__}
     weight = next(model.parameters())
     images = torch.as_tensor(inputs).to(weight.device, weight.dtype)
-    made = kind(model, **known).attribute(images, torch.as_tensor(targets))
-    attributions: Float[np.ndarray, "n c h w"] = made.cpu().numpy()
-    return attributions
+    return np.asarray(kind(model, **known).attribute(images, torch.as_tensor(targets)).cpu())
 
 
 class Margin(nn.Module):

@@ -37,6 +37,9 @@ MANIFEST = "explanation.json"
 PAGE = "explanation.html"
 _KIND = "tinyvgg explanation"
 
+Image = UInt8[np.ndarray, "s s 3"]
+Pixels = Bool[Tensor, "1 c h w"]
+
 ORANGE = np.array([230, 159, 0], dtype=np.float64)
 STRONGEST = 0.8  # share of orange where the most maps have a pixel
 SIDE = 256  # side of a picture on the page, about
@@ -60,7 +63,7 @@ class Explanation:
     """
 
     path: Path
-    image: UInt8[np.ndarray, "s s 3"]
+    image: Image
     network: Network
     maps: Float[Tensor, "1 c h w"]
     logits: Float[Tensor, "1 k"]
@@ -84,7 +87,7 @@ class Explanation:
         """Softmax of the logits."""
         return self.logits[0].softmax(0)
 
-    def without(self, pixels: Bool[Tensor, "1 c h w"]) -> Float[Tensor, "k"]:
+    def without(self, pixels: Pixels) -> Float[Tensor, "k"]:
         """Return the probabilities of the classes without some pixels of the last maps."""
         return head(self.network, suppress(self.maps, pixels))[0].softmax(0)
 
@@ -152,7 +155,7 @@ def explain_images(
     return Explained(run, chosen, tuple(found), tuple(unreadable))
 
 
-def _read(run: Run, path: Path) -> UInt8[np.ndarray, "s s 3"]:
+def _read(run: Run, path: Path) -> Image:
     """Return an image cropped and resized as those that the network was trained on."""
     if not is_text(str(path)):
         raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")
@@ -163,9 +166,7 @@ def _read(run: Run, path: Path) -> UInt8[np.ndarray, "s s 3"]:
 # ------------------------------------------------------------------------------------- pictures
 
 
-def over_image(
-    image: UInt8[np.ndarray, "s s 3"], pixels: Bool[Tensor, "c h w"]
-) -> UInt8[np.ndarray, "s s 3"]:
+def over_image(image: Image, pixels: Bool[Tensor, "c h w"]) -> Image:
     """Return the image with the places of pixels in orange, the more maps the more orange.
 
     Each element of a map covers the part of the image at its place; the part that it responds to is
@@ -176,8 +177,7 @@ def over_image(
     grown = torch.nn.functional.interpolate(counts[None, None], size, mode="nearest-exact")[0, 0]
     share = STRONGEST * grown.numpy() / max(float(counts.max()), 1.0)
     mixed = image * (1 - share[..., None]) + ORANGE * share[..., None]
-    shown: UInt8[np.ndarray, "s s 3"] = mixed.round().astype(np.uint8)
-    return shown
+    return np.asarray(mixed.round(), dtype=np.uint8)
 
 
 def draw(explanation: Explanation) -> dict[str, bytes]:
@@ -190,7 +190,7 @@ def draw(explanation: Explanation) -> dict[str, bytes]:
     }
 
 
-def _features(trace: Trace, pixels: Bool[Tensor, "1 c h w"]) -> UInt8[np.ndarray, "s s"]:
+def _features(trace: Trace, pixels: Pixels) -> UInt8[np.ndarray, "s s"]:
     features = strength(track_features(trace, pixels))[0].numpy()
     return ink(features, float(features.max()))
 
@@ -293,9 +293,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         UserError: a folder that holds something else, or a file.
     """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"output {str(folder)!r} is a file; name a folder that is new or empty")
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if there and not there <= _files_of(folder):
@@ -379,9 +377,7 @@ def _plain_image(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _suppressed(
-    one: Explanation, pixels: Bool[Tensor, "1 c h w"], classes: Sequence[str]
-) -> dict[str, Any]:
+def _suppressed(one: Explanation, pixels: Pixels, classes: Sequence[str]) -> dict[str, Any]:
     """Return a set of pixels, by flat indices in (maps, height, width), and the answer without."""
     after, counts = one.without(pixels), pixels[0].flatten(1).sum(1)
     return {

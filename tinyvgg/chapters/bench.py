@@ -57,17 +57,14 @@ ERRORS, SHEET, ACROSS = "errors.csv", "errors.png", 16
 class Errors:
     """Test errors of a run, and the images that they are about.
 
-    Attributes:
-        table: a row an error: the ``row`` of its image and that of its ``lookalike``, the class
-            names ``true`` and ``predicted``, ``margin`` (true logit minus largest other), and
-            ``fewest``, the pixels of a smallest repair found, as flat indices.
-        images: the images of both kinds, by row.
-        known: the index of all images.
+    The table has a row an error: the ``row`` of its image and that of its ``lookalike``, the class
+    names ``true`` and ``predicted``, ``margin`` (true logit minus largest other), and ``fewest``,
+    the pixels of a smallest repair found, as flat indices.
     """
 
     table: pd.DataFrame
-    images: Mapping[int, UInt8[np.ndarray, "s s 3"]]
-    known: pd.DataFrame
+    images: Mapping[int, UInt8[np.ndarray, "s s 3"]]  # those of the table, by row
+    known: pd.DataFrame  # the index of all images
 
 
 def errors_of(run: Run) -> Errors:

@@ -32,6 +32,7 @@ Readings = Mapping[tuple[str, str], Split]
 Images = Shaped[np.ndarray, "n h w 3"]
 Image = UInt8[np.ndarray, "_ _ 3"]
 Count = int | float | str | None
+Corner = tuple[float, float]
 
 
 def whole_design(faces: Faces) -> pd.DataFrame | None:
@@ -270,7 +271,7 @@ def subjects_figure(faces: Faces) -> Figure | None:
     return figure
 
 
-def write_names(axis: Axes, names: Mapping[tuple[float, float], object]) -> None:
+def write_names(axis: Axes, names: Mapping[Corner, object]) -> None:
     """Write names at the upper left corners of images."""
     label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
     for (x, y), name in names.items():
@@ -327,7 +328,7 @@ def examples_figure(faces: Faces, parts: Split) -> Figure:
     """Draw images of one subject, or of each class, framed by the part that they belong to."""
     figure, axis, corners = tiled(faces.images, examples(faces))
 
-    def frame(corner: tuple[float, float], colour: str) -> Rectangle:
+    def frame(corner: Corner, colour: str) -> Rectangle:
         side = faces.images.shape[1]
         return Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2)
 
@@ -339,9 +340,7 @@ def examples_figure(faces: Faces, parts: Split) -> Figure:
     return figure
 
 
-def tiled(
-    images: Images, places: pd.DataFrame
-) -> tuple[Figure, Axes, dict[int, tuple[float, float]]]:
+def tiled(images: Images, places: pd.DataFrame) -> tuple[Figure, Axes, dict[int, Corner]]:
     """Draw a mosaic with its headings; return also the upper left corner of each row's image."""
     tall, wide = images.shape[1:3]
     gap = max(2, wide // 12)

@@ -24,6 +24,7 @@ from tinyvgg.training.settings import Profile
 
 Shot = synthfaces.FaceSpec
 Real = synthfaces.Real
+Picture = UInt8[np.ndarray, "h w 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +86,12 @@ def part_name(part: synthfaces.FacePart) -> str:
     return part.name.lower()
 
 
-def difference_picture(levels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+def difference_picture(levels: UInt8[np.ndarray, "h w"]) -> Picture:
     """Draw a difference: white where images are equal to the byte, else the darker the larger."""
     return np.asarray(RAMP[levels])
 
 
-def parts_picture(
-    image: UInt8[np.ndarray, "h w 3"], parts: UInt8[np.ndarray, "h w"]
-) -> UInt8[np.ndarray, "h w 3"]:
+def parts_picture(image: Picture, parts: UInt8[np.ndarray, "h w"]) -> Picture:
     """Tint an image by the parts of the face that it shows."""
     return np.asarray(np.round((1 - TINT) * image + TINT * COLOURS[parts]), dtype=np.uint8)
 
