@@ -112,8 +112,7 @@ def write_errors(runs: Iterable[Run]) -> None:
         images[: len(errors.images)] = list(errors.images.values()) or 0
         sheet = style.png(style.tiled(images, ACROSS, 255.0))
         path = shipped(run.task) / SHEET
-        if not path.exists() or path.read_bytes() != sheet:
-            files.write_whole(path, partial(Path.write_bytes, data=sheet))
+        files.write_whole(path, partial(Path.write_bytes, data=sheet))
     table = pd.concat(tables)
     write = partial(table.to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)
@@ -278,16 +277,11 @@ def modules() -> str:
     """Return all modules in one scope, with the style sheet and what the worker runs."""
     folder = files.project() / "book" / "bench"
     folder = folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "bench"
-    of_worker, of_page = ("\n".join(_inlined(folder / name) for name in part) for part in MODULES)
+    texts = ("\n".join((folder / name).read_text("utf-8") for name in part) for part in MODULES)
+    joints = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)
+    of_worker, of_page = (joints.sub("", text) for text in texts)
     sheet = json.dumps((folder / "bench.css").read_text("utf-8"))
     return f"const STYLE = {sheet};\nfunction core() {{\n{of_worker}\nserve(self);\n}}\n{of_page}"
-
-
-def _inlined(module: Path) -> str:
-    """Return a module without its imports and exports."""
-    return re.sub(
-        r"^(import [^;]*;.*\n|export )", "", module.read_text("utf-8"), flags=re.MULTILINE
-    )
 
 
 # ------------------------------------------------------------------------------------ a notebook

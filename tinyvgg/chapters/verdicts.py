@@ -17,12 +17,11 @@ from tinyvgg.chapters.statistics import (
     Interval,
     Networks,
     bootstrap_interval,
-    count_of,
     holm,
-    log_count,
     networks_of,
     of_another,
     over_networks,
+    scale_of,
 )
 from tinyvgg.chapters.style import in_markdown
 from tinyvgg.errors import UserError
@@ -113,10 +112,11 @@ def _measured(test: paper.Test, networks: Networks) -> Result:
     values, errors = networks.values(test.number)
     if len(values) < test.networks:
         return Result(test.number, NOT_TESTABLE, len(values))
-    bound, counted = test.bound, paper.describe(test.number).unit == "count"
-    if test.within and counted:
-        another = of_another(log_count(values))
-        (low, high), p = map(count_of, another.interval()), another.p_value(float(log_count(bound)))
+    bound, unit = test.bound, paper.describe(test.number).unit
+    if test.within and unit == "count":
+        scale, back = scale_of(values, unit)
+        another = of_another(scale(values))
+        (low, high), p = map(back, another.interval()), another.p_value(float(scale(bound)))
     else:
         of = of_another(values) if test.within else over_networks(values, errors)
         (low, high), p = of.interval(), of.p_value(bound)
