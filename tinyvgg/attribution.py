@@ -4,7 +4,6 @@ Each class explains one model and returns something of the shape of the images, 
 metrics and visualisers, and Quantus, take it as they take their own. Captum itself is not needed.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -117,11 +116,6 @@ class Deconvnet(Attribution):
         return deconvolve(trace, layer=self.layer, unit=self.unit, **self.options)
 
 
-METHODS: Mapping[str, type[Attribution]] = {
-    method.__name__: method for method in (Backtracking, FeatureTracking, Deconvnet)
-}
-
-
 def quantus_explain(
     model: nn.Module,
     inputs: Float[np.ndarray, "n c h w"],
@@ -141,9 +135,10 @@ def quantus_explain(
     Raises:
         UserError: an unknown method, or input that the method refuses.
     """
-    if method not in METHODS:
-        raise UserError(f"method '{method}' is not one of: {', '.join(METHODS)}")
-    kind = METHODS[method]
+    methods = {kind.__name__: kind for kind in Attribution.__subclasses__()}
+    if method not in methods:
+        raise UserError(f"method '{method}' is not one of: {', '.join(methods)}")
+    kind = methods[method]
     known = {name: value for name, value in options.items() if name in kind.__dataclass_fields__}
     weight = next(model.parameters())
     images = torch.as_tensor(inputs).to(weight.device, weight.dtype)

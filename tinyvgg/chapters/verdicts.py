@@ -220,10 +220,8 @@ def either(words: Sequence[str]) -> str:
 def mean_with_interval(values: "pd.Series[float]") -> str:
     """Return the mean of the known values with its 95 % bootstrap interval, as text."""
     known = values.dropna().to_numpy(float)
-    if not len(known):
-        return paper.NOTHING
-    low, high = bootstrap_interval(known)
-    return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
+    interval = paper.show_interval(bootstrap_interval(known), "share")
+    return f"{known.mean():.3f} ({interval})" if len(known) else paper.NOTHING
 
 
 def record_numbers(numbers: Mapping[str, object]) -> None:
