@@ -22,14 +22,14 @@ import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
 from tinyvgg.chapters import bench
-from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength
+from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text, is_text
 from tinyvgg.network import Network, head
 from tinyvgg.repairs import Repair, margin, repair
-from tinyvgg.trace import Trace, record
-from tinyvgg.tracking import suppress, track_features
+from tinyvgg.trace import record
+from tinyvgg.tracking import suppress
 from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
@@ -144,9 +144,9 @@ def explain_images(
         trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
         repaired = None if wanted is None else repair(trace, wanted)
         followed = backtrack(trace, start, chosen)
-        features = {"features": _features(trace, followed.pixels)}
+        features = {"features": tracked_ink(trace, followed.pixels)[0]}
         if repaired is not None:
-            features["repair"] = _features(trace, repaired.pixels)
+            features["repair"] = tracked_ink(trace, repaired.pixels)[0]
         kept = trace.network, trace.maps, trace.logits, followed, features
         found.append(Explanation(path, pixels, *kept, wanted, repaired))
     if not found:
@@ -188,11 +188,6 @@ def draw(explanation: Explanation) -> dict[str, bytes]:
         "pixels": _enlarged(over_image(image, found.pixels[0])),
         **{kind: _enlarged(shown) for kind, shown in explanation.features.items()},
     }
-
-
-def _features(trace: Trace, pixels: Pixels) -> UInt8[np.ndarray, "s s"]:
-    features = strength(track_features(trace, pixels))[0].numpy()
-    return ink(features, float(features.max()))
 
 
 def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:

@@ -113,8 +113,7 @@ def write_errors(runs: Iterable[Run]) -> None:
         sheet = style.png(style.tiled(images, ACROSS, 255.0))
         path = shipped(run.task) / SHEET
         files.write_whole(path, partial(Path.write_bytes, data=sheet))
-    table = pd.concat(tables)
-    write = partial(table.to_csv, index=False, lineterminator="\n")
+    write = partial(pd.concat(tables).to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from tinyvgg.faces.index import Faces
+from tinyvgg.trace import Trace
+from tinyvgg.tracking import track_features
 
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#787878"
@@ -208,3 +210,10 @@ def ink(features: Float[np.ndarray, "*n"], top: float) -> UInt8[np.ndarray, "*n"
     """Return strength as ink, 8 bits: zero is white, `top` and beyond are black."""
     share = np.clip(features / top if top > 0 else np.zeros_like(features), 0, 1)
     return np.asarray(np.round(255 * (1 - share)), dtype=np.uint8)
+
+
+def tracked_ink(trace: Trace, pixels: Bool[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n y x"]:
+    """Return the tracked features of pixels as ink, from white to the darkest of each image."""
+    features = strength(track_features(trace, pixels)).numpy()
+    tops = features.max((1, 2), keepdims=True, initial=0)
+    return ink(features / np.where(tops > 0, tops, 1), 1.0)
