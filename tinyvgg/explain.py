@@ -203,14 +203,12 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
     environment = Environment(loader=PackageLoader("tinyvgg"), autoescape=True)
     run = explained.run
     return environment.get_template("explanation.html.j2").render(
-        title=f"{in_words(len(explained.explanations), 'image')} explained",
+        explained=explained,
         run=run,
-        rule=repr(explained.rule),
         pages=[
             _facts(one, pictures, run.classes)
             for one, pictures in zip(explained.explanations, drawn, strict=True)
         ],
-        unreadable=explained.unreadable,
         bench=_bench(explained),
         in_words=in_words,
         version=tinyvgg.__version__,

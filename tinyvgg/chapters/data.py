@@ -202,9 +202,8 @@ def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) 
 
 def of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
     """Return the rows with these values, with their row numbers as index."""
-    return table.reset_index(drop=True).loc[
-        lambda rows: (rows[list(wanted)] == pd.Series(wanted)).all(axis=1)
-    ]
+    rows = table.reset_index(drop=True)
+    return rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]
 
 
 @style.styled()
