@@ -66,11 +66,9 @@ def set_points(pairs: Pairs) -> pd.DataFrame:
 
 
 def _share(chosen: str, pixels: float | int, right: Bool[Tensor, "n"]) -> dict[str, object]:
-    count, of = int(right.sum()), len(right)
-    low, high = proportion_interval(count, of)
-    share = count / of if of else float("nan")
-    place = {"chosen": chosen, "pixels": pixels, "repaired": count}
-    return {**place, "share": share, "low": low, "high": high}
+    count, share = int(right.sum()), float(right.double().mean())
+    interval = proportion_interval(count, len(right))._asdict()
+    return {"chosen": chosen, "pixels": pixels, "repaired": count, "share": share, **interval}
 
 
 LINES = {
@@ -95,8 +93,8 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.Da
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         ax.set(title=paper.TASK_NAMES[task], xlabel="cells suppressed", ylim=(-0.03, 1.03))
     axes[0, 0].set_ylabel("errors repaired")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
@@ -122,8 +120,7 @@ def sizes_figure(repairs: Repairs) -> Figure:
     for ax, (task, (_, found)) in zip(axes[0], repairs.items(), strict=True):
         counts = np.bincount(found.size[found.repaired].numpy(), minlength=2)[1:]
         ax.bar(range(1, len(counts) + 1), counts, color=style.TASK_COLOURS[task])
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+        ax.locator_params(integer=True)
         ax.set(title=paper.TASK_NAMES[task], xlabel="cells in the repair set")
     axes[0, 0].set_ylabel("errors")
     return figure
