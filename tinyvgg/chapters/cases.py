@@ -434,21 +434,22 @@ def with_error(found: Estimate) -> str:
 
 
 def summarise(
-    table: pd.DataFrame, outcome: str = "repaired", against: str = "random", fill: str = "zero"
+    table: pd.DataFrame, outcome: str = "repaired", against: str = "random"
 ) -> pd.DataFrame:
-    """Count how often an outcome of a `suppression_table` happened under each set.
+    """Count how often an outcome of a `suppression_table` happened under each set, at zero.
 
     A row for each set has the ``cases``, the mean of ``pixels``, the ``count`` (mean over draws),
     the ``rate`` with Wilson's interval over the cases, and its ``difference`` to the control set's
     (`against`) with a paired bootstrap interval over cases, NaN for the control itself.
     """
-    by, sizes, rows = by_pair(table, outcome), by_pair(table, "pixels"), {}
-    for name in table["set"].cat.categories:
-        values, apart = by[name, fill], by[name, fill] - by[against, fill]
-        apart = apart if name != against else apart * np.nan
+    by, sizes = (by_pair(table, x).xs("zero", axis=1, level=1) for x in (outcome, "pixels"))
+    rows = {}
+    for name in map(str, by):
+        values = by[name]
+        apart = values - by[against] if name != against else values * np.nan
         shares = values.sum(), values.mean(), *proportion_interval(values.sum(), len(values))
         change = apart.mean(), *bootstrap_interval(apart.to_numpy())
-        rows[name] = (len(values), sizes[name, fill].mean(), *shares, *change)
+        rows[name] = (len(values), sizes[name].mean(), *shares, *change)
     columns = ["cases", "pixels", "count", "rate", "low", "high", "difference"]
     columns += ["difference_low", "difference_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("set")
