@@ -30,8 +30,6 @@ TURN, STEP = 40.0, 15.0
 VISIBLE = 8
 """Levels of 255 from which on a pixel counts as changed."""
 
-Spec = synthfaces.FaceSpec
-
 
 def parts_seen(faces: Faces, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w"]:
     """Return the `FacePart` that each pixel of some synthetic images shows."""
@@ -45,7 +43,7 @@ def showing(seen: UInt8[np.ndarray, "n h w"], parts: Iterable[str]) -> Bool[np.n
     return np.isin(seen, [synthfaces.FacePart[part] for part in parts])
 
 
-def changed(spec: Spec, cause: str, emotion: str, gaze: str) -> Spec:
+def changed(spec: synthfaces.FaceSpec, cause: str, emotion: str, gaze: str) -> synthfaces.FaceSpec:
     """Return a shot with one cause changed.
 
     A half of the face shows the given emotion, a part is at rest, eyes look ahead or, if they do

@@ -370,7 +370,6 @@ def gallery(run: Run, most: int = 24, columns: int = 6) -> Figure | None:
 def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
     true, predicted = int(run.labels[place]), int(run.predicted[place])
     style.show_image(above, run.faces.images[run.split.test[place]])
-    above.axis("on")
     title = f"{style.short(run.classes[true])} as {style.short(run.classes[predicted])}"
     above.set_title(title, fontsize=7, pad=2)
     shares = run.probabilities[place]

@@ -82,14 +82,11 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train VGG-16 and VGG-19 from three kinds of initial weights (P3)."""
     jobs, few = list[Job](), is_small(study)
-    epochs: dict[str, Any] = {
-        "ending": ["epochs"],
-        "epochs": [1 if few else DEEP_EPOCHS],
-        "rate": [Recipe().rate],
-    }
+    last = 1 if few else DEEP_EPOCHS
+    fixed: Any = {"ending": ["epochs"], "epochs": [last], "rate": [Recipe().rate]}
     for kind in ("glorot", "he", "torch"):
         for seed, (place, name) in enumerate(DEEP[: 1 if few else None]):
-            settings = {"architecture": [name], "initialisation": [kind], **epochs}
+            settings = {"architecture": [name], "initialisation": [kind], **fixed}
             jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings, ())
     networks, numbers = do(jobs), dict[str, Values]()
     for row in networks:
@@ -211,7 +208,7 @@ def _read(path: Path) -> Row:
 def analysis(
     seeds: int, study: Study, do: Do, tasks: Sequence[str] = ()
 ) -> tuple[list[Row], Numbers]:
-    """Do the same with the networks of some tasks, all for none, and some seeds."""
+    """Measure the networks of some tasks, all for none, and of so many seeds."""
     return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {}, ())), {}
 
 
