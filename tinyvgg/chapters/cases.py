@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -165,7 +165,7 @@ class Pairs:
         `labels` are then the classes that the errors were taken for.
         """
         cases = tuple(
-            Case(case.lookalike or 0, case.predicted, case.true, case.row, case.distance)
+            Case(cast(int, case.lookalike), case.predicted, case.true, case.row, case.distance)
             for case in self.cases
         )
         sets = {r: _sets(s.right, s.wrong, s.other) for r, s in self.sets.items()}
@@ -179,7 +179,7 @@ def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
     nearly equal logits may change places.
     """
     paired = tuple(case for case in cases if case.lookalike is not None)
-    sides = [case.row for case in paired], [case.lookalike or 0 for case in paired]
+    sides = [case.row for case in paired], [cast(int, case.lookalike) for case in paired]
     wrong, right = (record(run.model, run.tensor(rows)) for rows in sides)
     other = record(run.model, run.tensor(find_others(run, paired)))
     labels = torch.tensor([case.true for case in paired], dtype=torch.int64)
@@ -230,7 +230,7 @@ def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
         "largest": jaccard(top_pixels(a, counts["right"]), top_pixels(b, counts["wrong"])),
     }
     shared = [torch.stack([y[at], x[at]]) for x, y, at in zip(a, b, sets.common, strict=True)]
-    alike = [float(torch.corrcoef(v.double())[0, 1]) if v.numel() > 2 else np.nan for v in shared]
+    alike = [float(torch.corrcoef(v.double())[0, 1]) if len(v[0]) > 1 else np.nan for v in shared]
     apart = [float((y - x).abs().sum().double() / (y + x).sum().double()) for y, x in shared]
     table = pd.DataFrame(columns, index=[case.row for case in pairs.cases])
     return table.assign(correlation=alike, difference=2 * np.array(apart))

@@ -161,7 +161,7 @@ def scores(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> Row:
     rows = run.split.test[found.places]
     answers = run.predicted[found.places]
     subjects = run.faces.index.table["subject"].to_numpy()[rows]
-    flips = found.logits[:, :2].argmax(2) != answers[:, None]
+    flips = found.logits[:, :2].argmax(2) != answers[:, None]  # by the halves, the first causes
     logits = run.logits[found.places].numpy()[np.arange(len(rows)), answers, None]
     losses = logits - found.logits[np.arange(len(rows)), 2 : 2 + len(PARTS), answers]
     maps = _maps(run, found, methods)

@@ -220,8 +220,9 @@ def by_place(tracked: Tracked) -> Regions:
 def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
     """Measure each set's ink in each region: its share, that of the area, and their ratio.
 
-    The ratio is the ``density``: 1 for ink that is spread evenly. Beside the sets stand the
-    activation of the last maps, and the gradient of the predicted class's logit.
+    The ratio is the ``density``: 1 for ink that is spread evenly, NaN without ink or without such a
+    region. Beside the sets stand the activation of the last maps, and the gradient of the predicted
+    class's logit.
     """
     size = tracked.trace.images.shape[2:]
     inks = {
@@ -235,7 +236,7 @@ def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
         for region, inside in regions.masks.items():
             mask = torch.from_numpy(inside).double()
             ink, area = (values * mask).sum((1, 2)) / values.sum((1, 2)), mask.mean((1, 2))
-            found = {"ink": ink, "area": area, "density": ink / area}  # NaN without any
+            found = {"ink": ink, "area": area, "density": ink / area}
             parts[name, region] = pd.DataFrame(found, regions.errors)
     return pd.concat(parts, names=["set", "region", "image"]).reset_index()
 
