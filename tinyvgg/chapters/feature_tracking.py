@@ -325,10 +325,12 @@ def crop_table(profile: str) -> pd.DataFrame:
         verdict = judge(networks)["F8"]
         column = {"verdict on F8": verdict.verdict}
         for test, found in verdict.parts:
+            if found.mean is None:
+                column[test.says] = "not measured"
+                continue
             bounds = paper.show_interval(cast(Interval, (found.low, found.high)), "share")
-            mean = f"{paper.show(found.mean, 'share')}; {bounds}"
-            told = f"in {found.agreeing} of {found.networks} ({mean})"
-            column[test.says] = "not measured" if found.mean is None else told
+            agreeing = f"in {found.agreeing} of {found.networks}"
+            column[test.says] = f"{agreeing} ({paper.show(found.mean, 'share')}; {bounds})"
         for about in map(paper.describe, OF_CROPS):
             column[about.full_label] = paper.show_spread(networks, about.key)
         if len(networks):
