@@ -129,9 +129,9 @@ def overlap_table(followed: Followed) -> pd.DataFrame:
 
 
 def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str]:
-    """Return `averages` as text, a column for each task, and a sentence on the other layers.
+    """Return `averages` as text, a column for each task, and a sentence on the layers left out.
 
-    Those are the layers where a rule has one for every task; the sentence is empty without them.
+    Those are where a rule has one for every task; the sentence is empty without them.
     """
     columns = {
         paper.TASK_NAMES[task]: table.set_index(list(table.columns.drop(AVERAGES)))["text"]
@@ -141,7 +141,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{', '.join(layers.unique())} ({rule})" for rule, layers in equal]
-    sentence = f"For every task the mean is {ONE} at {' and '.join(places)}."
+    sentence = f"Not listed, since both sets are the same there: {' and '.join(places)}."
     return shown[~ones], sentence if places else ""
 
 

@@ -485,7 +485,7 @@ def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
     if run.task == "subject" and own:
         chosen = (
             f"Subject {text(wanted)} has {own} of the {len(pairs)} errors that have a right"
-            " look-alike. We take the one that is closest to it."
+            " look-alike. We take the one closest to its look-alike."
         )
     known = all(map(run.faces.index.has, ASPECTS))
     same = "differ in pixels only" if known else f"are of the same {run.task}"

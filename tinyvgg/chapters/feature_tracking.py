@@ -53,8 +53,8 @@ ERRORS = 5
 SETS = {
     "literal": LABELS["literal"],
     "cutoff": LABELS["cutoff"],
-    "largest": "largest, as many",
-    "random": "random, as many",
+    "largest": "as many of the largest",
+    "random": "as many at random",
     "whole": "all of M",
     "activation": "activation of M",
     "gradient": "the logit's gradient",
@@ -299,9 +299,9 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
         f"there, and those of all maps {ink['whole']:.0%}. Pixels are divided by "
         f"{paper.number('p1.both.code_scale')} and not centred, so that plain white is a large "
         f"input: a pixel of the background has the value {beside:.2f} on average, one of "
-        f"the face {face:.2f}. Over the background lies {ink['activation']:.0%} of the "
-        "activation of all maps, which is projected back. The gradient of the logit says on which "
-        f"pixels the answer depends. Where an even spread has 1, it has {parts}."
+        f"the face {face:.2f}. The maps have {ink['activation']:.0%} of their activation "
+        "over the background, and the deconvnet projects it there. The gradient of the logit says "
+        f"on which pixels the answer depends. Relative to an even spread it is {parts}."
     )
 
 

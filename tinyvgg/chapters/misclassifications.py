@@ -155,8 +155,8 @@ def confusions(run: Run, most: int = 10) -> pd.DataFrame:
         "true": names[true],
         "taken for": names[taken],
         "images": errors[true, taken],
-        "the other way round": errors[taken, true],
-        "of its class's images": [paper.show(share, "percent") for share in shares],
+        "and the reverse": errors[taken, true],
+        "share of the true class": [paper.show(share, "percent") for share in shares],
     }
     return pd.DataFrame(found)
 

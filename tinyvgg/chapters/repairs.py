@@ -20,7 +20,7 @@ from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
-SET = "repair set of at most so many"
+SET = "repair set up to this size"
 
 
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:

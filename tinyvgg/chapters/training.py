@@ -45,7 +45,7 @@ FORMS = {
 }
 """The descriptions of layers in tables, by their names in Table 1."""
 ENDINGS = {
-    "epochs": "after these",
+    "epochs": "after all epochs",
     "fitted": f"after {FITTED} in a row without a training error in passing",
 }
 """The descriptions of when a training ends, by the values of the setting ``ending``."""
