@@ -121,7 +121,7 @@ said = {
     "images a batch": paper.quantity("p1.both.batch").text,
     "learning rate": paper.quantity("p1.both.rate").text,
     "epochs": paper.quantity("p1.both.epochs").text,
-    "training ends": "after these",
+    "training ends": "after all epochs",
     "training ended": f"after {paper.quantity('p1.both.epochs').text} epochs",
     "order of the images": "not said",
     "pixels are divided by": f"{paper.quantity('p1.both.code_scale').text} (published code)",

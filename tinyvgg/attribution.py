@@ -4,7 +4,6 @@ Each class explains one model and returns something of the shape of the images, 
 metrics and visualisers, and Quantus, take it as they take their own. Captum itself is not needed.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -17,18 +16,20 @@ from torch import Tensor, nn
 from tinyvgg.backtracking import Literal, Rule, backtrack
 from tinyvgg.deconvolution import Options, Unit, deconvolve
 from tinyvgg.errors import UserError
-from tinyvgg.trace import Target, check_target, record
+from tinyvgg.trace import Target, Trace, check_target, record
 from tinyvgg.tracking import track_features
 
 Images = Float[Tensor, "n c h w"]
 
 
+@dataclass(frozen=True, eq=False)
 class Attribution:
-    """The common part of the three methods."""
+    """The common part of the three methods, each of which explains a model that `record` takes."""
 
-    def explain(self, images: Images, target: Target) -> Images:
-        """Return an attribution of the images' shape."""
-        raise TypeError(f"{type(self).__name__} has to define explain")
+    model: nn.Module
+
+    def _explain(self, trace: Trace, target: Target) -> Images:
+        raise TypeError(f"{type(self).__name__} has to define _explain")
 
     @overload
     def attribute(self, inputs: Images, target: Target = None) -> Images: ...
@@ -36,6 +37,7 @@ class Attribution:
     @overload
     def attribute(self, inputs: tuple[Images], target: Target = None) -> tuple[Images]: ...
 
+    @torch.no_grad()
     def attribute(
         self, inputs: Images | tuple[Images], target: Target = None
     ) -> Images | tuple[Images]:
@@ -50,10 +52,10 @@ class Attribution:
             UserError: input that `record` or the method refuses, or more than one input.
         """
         if not isinstance(inputs, tuple):
-            return self.explain(inputs.detach(), target)
+            return self._explain(record(self.model, inputs.detach()), target)
         if len(inputs) != 1:
             raise UserError(f"{len(inputs)} inputs were given: these models take one, the images")
-        return (self.explain(inputs[0].detach(), target),)
+        return (self.attribute(inputs[0], target),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,21 +67,16 @@ class Backtracking(Attribution):
     by map, are `backtrack`'s.
 
     Attributes:
-        model: a model that `record` takes.
         rule: the rule that chooses the pixels.
     """
 
-    model: nn.Module
     rule: Rule = field(default_factory=Literal)
 
-    @torch.no_grad()
-    def explain(self, images: Images, target: Target) -> Images:
-        """Return an attribution of the images' shape."""
-        trace = record(self.model, images)
+    def _explain(self, trace: Trace, target: Target) -> Images:
         kept = trace.maps * backtrack(trace, target, self.rule).pixels
-        size = (images.shape[2], images.shape[3])
+        size = (trace.images.shape[2], trace.images.shape[3])
         laid_over = F.interpolate(kept.sum(1, keepdim=True), size, mode="bilinear")
-        return laid_over.expand_as(images).contiguous()
+        return laid_over.expand_as(trace.images).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +84,14 @@ class FeatureTracking(Attribution):
     """The features of the backtracked pixels in the image (`track_features`, Algorithm 2).
 
     Attributes:
-        model: a model that `record` takes.
         rule: the rule that chooses the pixels.
         options: choices of `deconvolve`, such as `PUBLISHED`.
     """
 
-    model: nn.Module
     rule: Rule = field(default_factory=Literal)
     options: Options = field(default_factory=Options)
 
-    @torch.no_grad()
-    def explain(self, images: Images, target: Target) -> Images:
-        """Return an attribution of the images' shape."""
-        trace = record(self.model, images)
+    def _explain(self, trace: Trace, target: Target) -> Images:
         return track_features(trace, backtrack(trace, target, self.rule).pixels, **self.options)
 
 
@@ -110,28 +102,18 @@ class Deconvnet(Attribution):
     The class plays no part in it: a `target` is checked and then left alone.
 
     Attributes:
-        model: a model that `record` takes.
         layer: the layer whose maps are projected.
         unit: one of its maps or pixels; None projects all.
         options: choices of `deconvolve`, such as `PUBLISHED`.
     """
 
-    model: nn.Module
     layer: int | str = -1
     unit: Unit = None
     options: Options = field(default_factory=Options)
 
-    @torch.no_grad()
-    def explain(self, images: Images, target: Target) -> Images:
-        """Return an attribution of the images' shape."""
-        trace = record(self.model, images)
+    def _explain(self, trace: Trace, target: Target) -> Images:
         check_target(trace, target)
         return deconvolve(trace, layer=self.layer, unit=self.unit, **self.options)
-
-
-METHODS: Mapping[str, type[Attribution]] = {
-    method.__name__: method for method in (Backtracking, FeatureTracking, Deconvnet)
-}
 
 
 def quantus_explain(
@@ -153,15 +135,14 @@ def quantus_explain(
     Raises:
         UserError: an unknown method, or input that the method refuses.
     """
-    if method not in METHODS:
-        raise UserError(f"method '{method}' is not one of: {', '.join(METHODS)}")
-    kind = METHODS[method]
-    known = {name: value for name, value in options.items() if name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    methods = {kind.__name__: kind for kind in Attribution.__subclasses__()}
+    if method not in methods:
+        raise UserError(f"method '{method}' is not one of: {', '.join(methods)}")
+    kind = methods[method]
+    known = {name: value for name, value in options.items() if name in kind.__dataclass_fields__}
     weight = next(model.parameters())
     images = torch.as_tensor(inputs).to(weight.device, weight.dtype)
-    made = kind(model, **known).attribute(images, torch.as_tensor(targets))  # type: ignore[call-arg]
-    attributions: Float[np.ndarray, "n c h w"] = made.cpu().numpy()
-    return attributions
+    return np.asarray(kind(model, **known).attribute(images, torch.as_tensor(targets)).cpu())
 
 
 class Margin(nn.Module):

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ import click
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, synthfaces, tasks_of
+from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, check_one_of, synthfaces, tasks_of
 from tinyvgg.training.settings import rank
 
 PROFILES = click.Choice(PROFILE_NAMES)
@@ -96,7 +96,6 @@ def cli() -> None:
 
 Command = Callable[..., Any]
 Texts: TypeAlias = Sequence[str]
-Pairs: TypeAlias = Sequence[tuple[str, float]]
 
 
 class _Path(click.Path):
@@ -104,17 +103,18 @@ class _Path(click.Path):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
         """Return the path; a home that nobody has stays as typed."""
-        return Path(os.path.expanduser(str(super().convert(value, param, ctx))))  # noqa: PTH111
+        typed = os.path.expanduser(str(value))  # noqa: PTH111
+        return Path(str(super().convert(typed, param, ctx)))
 
 
 FOLDER = _Path()
+_profile = click.option("--profile", type=PROFILES, default="quick", show_default=True)
+_faces = click.option("--faces", default="synthetic", help=f"One of {', '.join(SOURCES)}.")
+_workers = click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
 
 
 def _source_options(command: Command) -> Command:
-    command = click.option("--faces", default="synthetic", help=f"One of {', '.join(SOURCES)}.")(
-        command
-    )
-    return click.option("--profile", type=PROFILES, default="quick", show_default=True)(command)
+    return _profile(_faces(command))
 
 
 def _study_options(command: Command) -> Command:
@@ -129,20 +129,6 @@ def _into(what: str) -> Callable[[Command], Command]:
 def _set(values: str) -> Callable[[Command], Command]:
     about = "A setting other than the profile's, such as optimiser=adam; may be repeated."
     return click.option("--set", "settings", multiple=True, metavar=f"NAME={values}", help=about)
-
-
-def _pool(usual: str) -> Callable[[Command], Command]:
-    count = click.option("--workers", type=click.IntRange(1), help=f"Processes (default: {usual}).")
-    about = "Dask cluster instead, tcp://HOST:PORT."
-    return lambda command: count(
-        click.option("--scheduler", metavar="ADDRESS", help=about)(command)
-    )
-
-
-def _workers_of(asked: Mapping[str, Any]) -> tuple[int | None, str | None]:
-    if asked["workers"] and asked["scheduler"]:
-        raise click.UsageError("--workers and --scheduler exclude each other")
-    return asked["workers"], asked["scheduler"]
 
 
 def _root(into: Path | None) -> Path:
@@ -219,27 +205,24 @@ def verify(into: Path | None, exact: bool) -> int:
 @cli.command()
 @_source_options
 @click.option("--seeds", default="0-9", show_default=True, metavar="SEEDS", help="Such as 0,1,2.")
-@click.option("--train-only", is_flag=True, help="Execute no notebooks.")
 @click.option("--table", type=FOLDER, help="FILE.csv (default: results/seeds.csv, or in build).")
-@_pool("all cores")
-def seeds(
-    profile: str, faces: str, seeds: str, train_only: bool, table: Path | None, **asked: Any
-) -> int:
+@_workers
+def seeds(profile: str, faces: str, seeds: str, table: Path | None, workers: int | None) -> int:
     """Train and analyse the networks of several seeds, and write the table of their numbers."""
     from tinyvgg.book import seeds as book
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.settings import parse_seeds
 
-    numbers, workers = parse_seeds(seeds), _workers_of(asked)
+    numbers = parse_seeds(seeds)
     path = table.resolve() if table else book.table_path(profile, faces)
     study = open_study(profile, faces)
-    return JOBS_FAILED if book.make_table(study, numbers, path, *workers, train_only) else 0
+    return JOBS_FAILED if book.make_table(study, numbers, path, workers) else 0
 
 
 @cli.command()
 @click.argument("name", type=click.Choice(TRIALS))
 @_source_options
-@click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
+@_workers
 def trial(name: str, profile: str, faces: str, workers: int | None) -> int:
     """Train the networks that a claim takes, and record what they say about it.
 
@@ -322,7 +305,8 @@ def notebook(name: str, pairs: Sequence[tuple[str, str]], output: Path | None) -
         raise UserError(f"output {str(output)!r} is a folder; name a file")
     needed = notebooks.needs(source, tasks_of(parameters["faces"]))
     reproduce.prepare(parameters, training=bool(needed))
-    target = output or notebooks.executed_path(source, parameters)
+    usual = files.build() / "executed" / notebooks.slug(parameters) / f"{source.stem}.ipynb"
+    target = output or usual
     converted = notebooks.convert(source, notebooks.folder(), plain=True)
     notebooks.execute(source, converted, target, parameters, progress=source.stem)
     click.echo(f"The executed notebook: {notebooks.shown(target)}")
@@ -357,21 +341,22 @@ def site(into: Path | None) -> None:
 @click.option("--task", help="subject or emotion; class of a folder.")
 @_set("VALUE")
 @click.option("--device", help="cuda, mps or cpu (default: the best there is).")
-@click.option("--tensorboard", type=FOLDER, help="Folder to write curves to.")
+@click.option(
+    "--tensorboard", type=_Path(file_okay=False, resolve_path=True), help="Folder for curves."
+)
 def train(
     task: str | None, settings: Texts, device: str | None, tensorboard: Path | None, **study: Any
 ) -> None:
     """Train one network, or load it if it is there; alone or in the processes of torchrun."""
-    from tinyvgg.faces.sources import check_study, check_task
+    from tinyvgg.faces.sources import check_task
     from tinyvgg.training.experiments import open_study
     from tinyvgg.training.watching import TensorBoard
 
-    check_study(**study)
     task, changed = check_task(task, study["faces"]), _settings(settings)
-    board = _board(tensorboard)
     first = rank() == 0
     opened = open_study(**study, progress=first, settings=changed)
-    watchers = [TensorBoard(board / opened.experiment(task).name)] if board and first else []
+    board = tensorboard / opened.experiment(task).name if tensorboard and first else None
+    watchers = [TensorBoard(board)] if board else []
     run = opened.run(task, device=device, watchers=watchers)
     if first:
         wrong = f"{len(run.errors)} of {len(run.labels)} wrong"
@@ -395,14 +380,6 @@ def _settings(given: Texts) -> dict[str, Any]:
     return {name: values[0] for name, values in settings.items()}
 
 
-def _board(folder: Path | None) -> Path | None:
-    if folder is None:
-        return None
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"tensorboard {str(folder)!r} is not a folder; name one, or a new one")
-    return folder.resolve()
-
-
 @cli.command()
 @_source_options
 @click.option("--task", default="", metavar="TASK,...", help="Default: all of the faces.")
@@ -412,12 +389,15 @@ def _board(folder: Path | None) -> Path | None:
 @click.option("--name", default="sweep", show_default=True, help="Name of the table.")
 @_into("sweeps")
 @click.option("--dry-run", is_flag=True, help="List the jobs and how far they are.")
-@_pool("half of the cores")
+@click.option("--workers", type=click.IntRange(1), help="Processes (default: half of the cores).")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask cluster instead, tcp://HOST:PORT.")
 def sweep(
     name: str, into: Path | None, dry_run: bool, profile: str, faces: str, **asked: Any
 ) -> int:
     """Train and explain many networks, over seeds and settings."""
-    workers, scheduler = _workers_of(asked)
+    workers, scheduler = asked["workers"], asked["scheduler"]
+    if workers and scheduler:
+        raise click.UsageError("--workers and --scheduler exclude each other")
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"name {name!r} is not letters, digits, '_', '-' and '.'")
     from tinyvgg.training import sweeps
@@ -492,16 +472,14 @@ def explain(
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
     """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
     from tinyvgg.book.notebooks import check
-    from tinyvgg.book.site import check_place, report
+    from tinyvgg.book.site import report
     from tinyvgg.faces.sources import check_task, named
 
     asked = check(study)
     tasks = [] if task is None else [check_task(task, asked["faces"])]
-    words = named(asked["faces"]).replace(":", "-")
-    plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in words)
+    plain = re.sub(r"[^\w.-]", "_", named(asked["faces"]).replace(":", "-"))
     usual = f"{plain}-{asked['profile']}-seed{asked['seed']}.html"
     page = output or files.build() / "reports" / usual
-    check_place(page)
     page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
     click.echo(f"The numbers: {numbers}")
     click.echo(f"The report: {page}")
@@ -548,29 +526,22 @@ _seed = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of 
 _subjects = click.option(
     "--subjects", type=click.IntRange(1, 67), default=67, help="The first N of 67."
 )
-_workers = click.option("--workers", type=click.IntRange(1), help="Processes (default: all cores).")
-_difficulty = click.option(
-    "--difficulty", type=_Pair(), multiple=True, help="A knob, such as intensity=0.7."
-)
+_difficulty = click.option("--difficulty", multiple=True, help="A knob, such as intensity=0.7.")
 
 
-def _knobs(given: Pairs) -> Any:
+def _knobs(given: Texts) -> Any:
     """Return the difficulty with the knobs given here and before the sub-command."""
     outer = click.get_current_context().parent
     before = outer.params.get("difficulty", ()) if outer and outer.info_name == "faces" else ()
-    knobs = [*before, *given]
-    for name, _ in knobs:
-        if len([other for other, _ in knobs if other == name]) > 1:
-            raise UserError(f"difficulty {name!r} is given twice; give one value")
-    return _made(synthfaces.Difficulty, knobs)
+    knobs = ",".join([*before, *given])
+    return synthfaces.difficulty_of(f"synthetic:{knobs}" if knobs else "synthetic")
 
 
-def _made(kind: Any, pairs: Pairs) -> Any:
+def _made(kind: Any, pairs: Sequence[tuple[str, float]]) -> Any:
     """Return a record of the renderer with some of its fields as typed."""
     known = [field.name for field in fields(kind)]
     for name, _ in pairs:
-        if name not in known:
-            raise UserError(f"{kind.__name__.lower()} {name!r} is not one of {', '.join(known)}")
+        check_one_of(kind.__name__.lower(), name, known)
     return kind(**dict(pairs))
 
 
@@ -587,7 +558,7 @@ def faces(
     subjects: int,
     seed: int,
     workers: int | None,
-    difficulty: Pairs,
+    difficulty: Texts,
 ) -> None:
     """Render the synthetic faces that are missing; sub-commands do other work on faces."""
     if context.invoked_subcommand:
@@ -618,7 +589,7 @@ def faces(
 @click.option("-o", "--output", type=FOLDER, required=True, help="FILE.png, the image.")
 @click.option("--truth", type=FOLDER, help="FILE.npz: landmarks, parts, weights, ...")
 def show(
-    size: int, angle: float, difficulty: Pairs, output: Path, truth: Path | None, **given: Any
+    size: int, angle: float, difficulty: Texts, output: Path, truth: Path | None, **given: Any
 ) -> None:
     """Render one shot, changed as you like, and write what is true of it."""
     image, arrays = _named(output, ".png"), truth and _named(truth, ".npz")
@@ -670,7 +641,7 @@ def _write(file: Path, write: Callable[[Path], object]) -> None:
 @_seed
 @_difficulty
 @_workers
-def rafd(folder: Path, difficulty: Pairs, **asked: Any) -> None:
+def rafd(folder: Path, difficulty: Texts, **asked: Any) -> None:
     """Write the set as RaFD's FOLDER: names, 681 x 1024 frames, numbers of subjects."""
     knobs = _knobs(difficulty)
     table = synthfaces.write_rafd(folder, cache=files.faces_cache(), difficulty=knobs, **asked)
@@ -711,7 +682,3 @@ def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, mirror: str |
     known = dict(text.partition("=")[::2] for text in hashes)
     names = london.fetch_london(folder, all_views, known, mirror or london.DOI)
     click.echo(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,13 +4,13 @@ Zeiler and Fergus's walk in reverse order of the layers: unpool with the switche
 pass, rectify where the network does, and convolve with the transposed filters.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Final, TypedDict, Unpack
 
 import torch
-from jaxtyping import Bool, Float, Int
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinyvgg.errors import UserError
@@ -61,28 +61,20 @@ def unpool_ties(
         before: its input.
     """
     maxima, _ = pool.forward(before)
-    size = (before.shape[2], before.shape[3])
-    plane, seen = before.new_zeros(before.shape).flatten(2), before.flatten(2)
-    for index, inside in _taps(pool, size, (maps.shape[2], maps.shape[3])):
-        index, inside = index.to(maps.device), inside.to(maps.device)
-        tied = (seen[..., index] == maxima) & inside
-        plane.index_add_(2, index.flatten(), (maps * tied).flatten(2))
-    return plane.reshape(before.shape)
-
-
-def fixed_switches(
-    pool: Pooling, size: tuple[int, int], shape: tuple[int, int, int]
-) -> Int[Tensor, "c i j"]:
-    """Return the first element of each window that lies in the plane.
-
-    Args:
-        pool: the max-pool.
-        size: height and width of its input.
-        shape: channels, height and width of its output.
-    """
-    rows, columns = (_inside(pool, axis, size[axis], shape[1 + axis]) for axis in (0, 1))
-    switches = torch.stack([row[0] for row in rows])[:, None] * size[1]
-    return (switches + torch.stack([column[0] for column in columns])).expand(shape)
+    # the plane that the windows cover: padded, and without rows and columns that fill no window
+    tall, wide = (
+        (windows - 1) * stride + reach + 1
+        for windows, stride, reach in zip(maps.shape[2:], pool.stride, pool.reach, strict=True)
+    )
+    (above, left), (height, width) = pool.padding, before.shape[2:]
+    edges = (left, wide - left - width, above, tall - above - height)
+    padded = F.pad(before, edges, value=-torch.inf)
+    elements = F.unfold(padded, pool.kernel, pool.dilation, stride=pool.stride)
+    elements = elements.unflatten(1, (maps.shape[1], -1))  # images, maps, of a window, windows
+    values, largest = (each.flatten(2)[:, :, None] for each in (maps, maxima))
+    shares = torch.where(elements == largest, values, 0).flatten(1, 2)
+    folded = F.fold(shares, (tall, wide), pool.kernel, pool.dilation, stride=pool.stride)
+    return F.pad(folded, [-edge for edge in edges])
 
 
 def random_switches(
@@ -97,38 +89,16 @@ def random_switches(
         generator: the source of the draws.
     """
     drawn = []
-    for axis in (0, 1):
-        places = _inside(pool, axis, size[axis], shape[1 + axis])
-        counts = torch.tensor([len(of_a_window) for of_a_window in places])
-        table = torch.nn.utils.rnn.pad_sequence(places, batch_first=True)
-        counts = counts[:, None] if axis == 0 else counts
-        picks = (torch.rand(shape, generator=generator, dtype=torch.float64) * counts).long()
-        windows = torch.arange(len(places))
-        drawn.append(table[windows[:, None] if axis == 0 else windows, picks])
+    for axis, shaped in ((0, (-1, 1)), (1, (-1,))):
+        taps = torch.arange(pool.kernel[axis]) * pool.dilation[axis] - pool.padding[axis]
+        places = torch.arange(shape[1 + axis])[:, None] * pool.stride[axis] + taps
+        inside = (places >= 0) & (places < size[axis])
+        # those inside follow one another, from the first
+        first = places.where(inside, size[axis]).amin(1).reshape(shaped)
+        share = torch.rand(shape, generator=generator, dtype=torch.float64)
+        picks = (share * inside.sum(1).reshape(shaped)).long()
+        drawn.append(first + picks * pool.dilation[axis])
     return drawn[0] * size[1] + drawn[1]
-
-
-def _inside(pool: Pooling, axis: int, size: int, windows: int) -> list[Int[Tensor, "m"]]:
-    """Return the rows (or columns) of each window along an axis that lie in the plane."""
-    taps = torch.arange(pool.kernel[axis]) * pool.dilation[axis] - pool.padding[axis]
-    places = torch.arange(windows)[:, None] * pool.stride[axis] + taps
-    return [row[(row >= 0) & (row < size)] for row in places]
-
-
-def _taps(
-    pool: Pooling, size: tuple[int, int], windows: tuple[int, int]
-) -> Iterator[tuple[Int[Tensor, "i j"], Bool[Tensor, "i j"]]]:
-    """Yield for each element of a window its flat index in every window, and whether it exists."""
-    for tap in product(range(pool.kernel[0]), range(pool.kernel[1])):
-        rows, columns = (
-            torch.arange(windows[axis]) * pool.stride[axis]
-            + tap[axis] * pool.dilation[axis]
-            - pool.padding[axis]
-            for axis in (0, 1)
-        )
-        inside = ((rows >= 0) & (rows < size[0]))[:, None] & (columns >= 0) & (columns < size[1])
-        index = rows.clamp(0, size[0] - 1)[:, None] * size[1] + columns.clamp(0, size[1] - 1)
-        yield index, inside
 
 
 Unit = int | tuple[int, int, int] | None
@@ -260,7 +230,14 @@ def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
         recorded = trace.pooled[pools.index(start)]
     else:
         recorded = outputs(trace, [start])[start]
-    return recorded if maps is None else _checked(maps, recorded)
+    if maps is None:
+        return recorded
+    for what in ("shape", "dtype", "device"):
+        have, want = getattr(maps, what), getattr(recorded, what)
+        if have != want:
+            have, want = (tuple(x) if what == "shape" else x for x in (have, want))
+            raise UserError(f"maps have {what} {have} but the trace's have {want}: make them alike")
+    return maps
 
 
 def _only(unit: Unit, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k i j"]:
@@ -290,8 +267,8 @@ def _switches(trace: Trace, choices: _Choices) -> dict[int, Int[Tensor, "_ _ _"]
         layer, size = trace.network.body[position], trace.sizes[position]
         assert isinstance(layer, Pooling)
         shape = (pooled.shape[1], pooled.shape[2], pooled.shape[3])
-        if choices.switches == "none":
-            switches = fixed_switches(layer, size, shape)
+        if choices.switches == "none":  # of equal elements the first is the maximum
+            switches = layer.forward(torch.zeros(1, shape[0], *size))[1][0]
         else:
             switches = random_switches(layer, size, shape, generator)
         made[position] = switches.to(pooled.device)
@@ -323,15 +300,6 @@ def _position(network: Network, layer: int | str) -> int:
             f"layer {layer} is not one of the {len(pools)} max-pools, 0 to {len(pools) - 1}"
         )
     return pools[layer]
-
-
-def _checked(maps: Tensor, recorded: Tensor) -> Tensor:
-    for what in ("shape", "dtype", "device"):
-        have, want = getattr(maps, what), getattr(recorded, what)
-        if have != want:
-            have, want = (tuple(x) if what == "shape" else x for x in (have, want))
-            raise UserError(f"maps have {what} {have} but the trace's have {want}: make them alike")
-    return maps
 
 
 def _previous_bias(network: Network, position: int) -> Float[Tensor, "c 1 1"] | float:

@@ -1,6 +1,5 @@
 """Explain a trained network's answers for single images: pictures, one page, and JSON."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -22,20 +21,23 @@ import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
 from tinyvgg.chapters import bench
-from tinyvgg.chapters.style import data_uri, in_words, ink, png, strength
+from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text, is_text
 from tinyvgg.network import Network, head
 from tinyvgg.repairs import Repair, margin, repair
-from tinyvgg.trace import Trace, record
-from tinyvgg.tracking import suppress, track_features
+from tinyvgg.trace import record
+from tinyvgg.tracking import suppress
 from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
 MANIFEST = "explanation.json"
 PAGE = "explanation.html"
 _KIND = "tinyvgg explanation"
+
+Image = UInt8[np.ndarray, "s s 3"]
+Pixels = Bool[Tensor, "1 c h w"]
 
 ORANGE = np.array([230, 159, 0], dtype=np.float64)
 STRONGEST = 0.8  # share of orange where the most maps have a pixel
@@ -60,7 +62,7 @@ class Explanation:
     """
 
     path: Path
-    image: UInt8[np.ndarray, "s s 3"]
+    image: Image
     network: Network
     maps: Float[Tensor, "1 c h w"]
     logits: Float[Tensor, "1 k"]
@@ -84,7 +86,7 @@ class Explanation:
         """Softmax of the logits."""
         return self.logits[0].softmax(0)
 
-    def without(self, pixels: Bool[Tensor, "1 c h w"]) -> Float[Tensor, "k"]:
+    def without(self, pixels: Pixels) -> Float[Tensor, "k"]:
         """Return the probabilities of the classes without some pixels of the last maps."""
         return head(self.network, suppress(self.maps, pixels))[0].softmax(0)
 
@@ -141,9 +143,9 @@ def explain_images(
         trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
         repaired = None if wanted is None else repair(trace, wanted)
         followed = backtrack(trace, start, chosen)
-        features = {"features": _features(trace, followed.pixels)}
+        features = {"features": tracked_ink(trace, followed.pixels)[0]}
         if repaired is not None:
-            features["repair"] = _features(trace, repaired.pixels)
+            features["repair"] = tracked_ink(trace, repaired.pixels)[0]
         kept = trace.network, trace.maps, trace.logits, followed, features
         found.append(Explanation(path, pixels, *kept, wanted, repaired))
     if not found:
@@ -152,7 +154,7 @@ def explain_images(
     return Explained(run, chosen, tuple(found), tuple(unreadable))
 
 
-def _read(run: Run, path: Path) -> UInt8[np.ndarray, "s s 3"]:
+def _read(run: Run, path: Path) -> Image:
     """Return an image cropped and resized as those that the network was trained on."""
     if not is_text(str(path)):
         raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")
@@ -163,9 +165,7 @@ def _read(run: Run, path: Path) -> UInt8[np.ndarray, "s s 3"]:
 # ------------------------------------------------------------------------------------- pictures
 
 
-def over_image(
-    image: UInt8[np.ndarray, "s s 3"], pixels: Bool[Tensor, "c h w"]
-) -> UInt8[np.ndarray, "s s 3"]:
+def over_image(image: Image, pixels: Bool[Tensor, "c h w"]) -> Image:
     """Return the image with the places of pixels in orange, the more maps the more orange.
 
     Each element of a map covers the part of the image at its place; the part that it responds to is
@@ -176,8 +176,7 @@ def over_image(
     grown = torch.nn.functional.interpolate(counts[None, None], size, mode="nearest-exact")[0, 0]
     share = STRONGEST * grown.numpy() / max(float(counts.max()), 1.0)
     mixed = image * (1 - share[..., None]) + ORANGE * share[..., None]
-    shown: UInt8[np.ndarray, "s s 3"] = mixed.round().astype(np.uint8)
-    return shown
+    return np.asarray(mixed.round(), dtype=np.uint8)
 
 
 def draw(explanation: Explanation) -> dict[str, bytes]:
@@ -188,11 +187,6 @@ def draw(explanation: Explanation) -> dict[str, bytes]:
         "pixels": _enlarged(over_image(image, found.pixels[0])),
         **{kind: _enlarged(shown) for kind, shown in explanation.features.items()},
     }
-
-
-def _features(trace: Trace, pixels: Bool[Tensor, "1 c h w"]) -> UInt8[np.ndarray, "s s"]:
-    features = strength(track_features(trace, pixels))[0].numpy()
-    return ink(features, float(features.max()))
 
 
 def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:
@@ -206,19 +200,17 @@ def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:
 def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
     """Return all explanations as one page of HTML that loads nothing."""
     environment = Environment(loader=PackageLoader("tinyvgg"), autoescape=True)
-    run, images = explained.run, len(explained.explanations)
+    run = explained.run
     return environment.get_template("explanation.html.j2").render(
-        title=f"{images} image{'' if images == 1 else 's'} explained",
+        explained=explained,
         run=run,
-        rule=repr(explained.rule),
         pages=[
             _facts(one, pictures, run.classes)
             for one, pictures in zip(explained.explanations, drawn, strict=True)
         ],
-        unreadable=explained.unreadable,
         bench=_bench(explained),
+        in_words=in_words,
         version=tinyvgg.__version__,
-        weights_sha256=run.weights_hash,
     )
 
 
@@ -246,40 +238,20 @@ def _bench(explained: Explained) -> str:
 def _facts(
     one: Explanation, pictures: Mapping[str, bytes], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the facts that the page states about an image."""
+    """Return what the page states about an image: what the JSON has, a table and pictures."""
     before, after = one.probabilities, one.without(one.found.pixels)
+    columns = {"probability": before, "without the cells": after}
+    if one.repair is not None:
+        columns["without the repair's"] = one.without(one.repair.pixels)
     shown = before.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
     more = (one.target, one.true_class, int(after.argmax()))
     shown += [k for k in dict.fromkeys(more) if k is not None and k not in shown]
-    columns, values = ["probability", "without the cells"], [before, after]
-    if one.repair is not None:
-        columns.append("without the repair's")
-        values.append(one.without(one.repair.pixels))
-    counts = one.found.pixels[0].flatten(1).sum(1)
     return {
+        **_plain_image(one, classes),
         "name": one.path.name,
-        "answer": classes[one.predicted],
-        "chance": before.max(),
-        "truth": None if one.true_class is None else classes[one.true_class],
-        "target": classes[one.target],
-        "kept": in_words(int(counts.sum())),
-        "active": f"{int((one.maps != 0).sum()):,}",
-        "maps": len(counts),
-        "maps_with_pixels": int((counts > 0).sum()),
-        "after": classes[int(after.argmax())],
-        "chance_after": after.max(),
-        "columns": columns,
-        "rows": [(classes[k], [float(chances[k]) for chances in values]) for k in shown],
+        "columns": list(columns),
+        "rows": [(classes[k], [float(of[k]) for of in columns.values()]) for k in shown],
         "pictures": {kind: data_uri(content) for kind, content in pictures.items()},
-        "repair": None
-        if one.repair is None
-        else {
-            "found": bool(one.repair.repaired),
-            "minimal": bool(one.repair.minimal),
-            "count": int(one.repair.size),
-            "kept": in_words(int(one.repair.size)),
-            "chance": values[-1][one.true_class],
-        },
     }
 
 
@@ -313,9 +285,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         UserError: a folder that holds something else, or a file.
     """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"output {str(folder)!r} is a file; name a folder that is new or empty")
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if there and not there <= _files_of(folder):
@@ -326,11 +296,8 @@ def check_folder(folder: Path) -> None:
 
 def _files_of(folder: Path) -> set[str]:
     """Return the files of the explanation in a folder; none where there is none."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return {MANIFEST, *found["files"]} if found["kind"] == _KIND else set()
-    except (OSError, ValueError, LookupError, TypeError):
-        return set()
+    found = files.plain(folder / MANIFEST)
+    return {MANIFEST, *found.get("files", ())} if found.get("kind") == _KIND else set()
 
 
 def _write(explained: Explained, folder: Path) -> None:
@@ -343,8 +310,7 @@ def _write(explained: Explained, folder: Path) -> None:
             (folder / name / f"{kind}.png").write_bytes(content)
         pictures.append({kind: f"{name}/{kind}.png" for kind in pngs})
     (folder / PAGE).write_text(page(explained, drawn), "utf-8")
-    text = json.dumps(_plain(explained, pictures), indent=1, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_text(text, "utf-8")
+    files.write_json(folder / MANIFEST, _plain(explained, pictures))
 
 
 def _plain_letters(name: str) -> str:
@@ -399,16 +365,14 @@ def _plain_image(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _suppressed(
-    one: Explanation, pixels: Bool[Tensor, "1 c h w"], classes: Sequence[str]
-) -> dict[str, Any]:
+def _suppressed(one: Explanation, pixels: Pixels, classes: Sequence[str]) -> dict[str, Any]:
     """Return a set of pixels, by flat indices in (maps, height, width), and the answer without."""
     after, counts = one.without(pixels), pixels[0].flatten(1).sum(1)
     return {
         "pixels": {
             "count": int(counts.sum()),
             "by_map": counts.tolist(),
-            "indices": pixels.flatten().nonzero().flatten().tolist(),
+            "indices": bench.as_cells(pixels),
         },
         "without_pixels": {
             "predicted": classes[int(after.argmax())],

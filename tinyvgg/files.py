@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,15 @@ def report(path: Path) -> Any:
     except (OSError, ValueError):
         way_out = "run in a checkout, and 'git checkout results' there"
         raise UserError(f"report {str(path)!r} is missing or damaged: {way_out}") from None
+
+
+def plain(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an empty one where it cannot be read."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def home() -> Path:
@@ -83,6 +92,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all, with the same line ends on every system."""
     write_whole(path, lambda to: to.write_text(text, "utf-8", newline="\n"))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data as JSON, an entry a line, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_folder_whole(folder: Path, write: Callable[[Path], object]) -> None:

@@ -71,35 +71,31 @@ class Normalization:
     @property
     def scale(self) -> Float[Tensor, "c"]:
         """The factor of each map: weight / sqrt(variance + eps)."""
-        scale = (self._variance + self.module.eps).rsqrt()
+        scale = (self._statistics[1] + self.module.eps).rsqrt()
         return scale if self.module.weight is None else scale * self.module.weight
 
     @property
     def shift(self) -> Float[Tensor, "c"]:
         """The constant added to each map: bias - mean * scale."""
-        shift = -self._mean * self.scale
+        shift = -self._statistics[0] * self.scale
         return shift if self.module.bias is None else shift + self.module.bias
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Scale and shift the maps."""
         m = self.module
-        return F.batch_norm(maps, self._mean, self._variance, m.weight, m.bias, eps=m.eps)
+        return F.batch_norm(maps, *self._statistics, m.weight, m.bias, eps=m.eps)
 
     def transpose(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Apply the adjoint of the scaling; the shift is left out, as a convolution's bias is."""
         return maps * self.scale[:, None, None]
 
     @property
-    def _mean(self) -> Tensor:
-        mean: Tensor | None = self.module.running_mean
-        assert mean is not None, "read_network refuses a batch norm without statistics"
-        return mean
-
-    @property
-    def _variance(self) -> Tensor:
-        variance: Tensor | None = self.module.running_var
-        assert variance is not None, "read_network refuses a batch norm without statistics"
-        return variance
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance, without which `read_network` refuses a batch norm."""
+        mean, variance = self.module.running_mean, self.module.running_var
+        assert mean is not None
+        assert variance is not None
+        return mean, variance
 
 
 @dataclass(frozen=True)
@@ -125,6 +121,10 @@ class Pooling:
         """Rows and columns from the first to the last element of a window."""
         return _pair(d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
 
+    @property
+    def _windows(self) -> tuple[Pair, Pair, Pair, Pair, bool]:
+        return self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode
+
     def forward(
         self, maps: Float[Tensor, "n c h w"]
     ) -> tuple[Float[Tensor, "n c i j"], Int[Tensor, "n c i j"]]:
@@ -132,9 +132,7 @@ class Pooling:
 
         Where several are largest the first in reading order wins.
         """
-        values, switches = F.max_pool2d(
-            maps, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode, True
-        )
+        values, switches = F.max_pool2d(maps, *self._windows, return_indices=True)
         return values, switches
 
     def transpose(
@@ -144,7 +142,9 @@ class Pooling:
 
         A switch lies in its window. Where windows overlap, values of one switch add up.
         """
-        layout = torch.channels_last if _is_channels_last(values) else torch.contiguous_format
+        layout = torch.contiguous_format
+        if values.is_contiguous(memory_format=torch.channels_last) and not values.is_contiguous():
+            layout = torch.channels_last
         plane = torch.empty(
             (*values.shape[:2], *size),
             dtype=values.dtype,
@@ -152,14 +152,7 @@ class Pooling:
             memory_format=layout,
         )
         unpooled: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
-            values,
-            plane,
-            self.kernel,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            switches.contiguous(memory_format=layout),
+            values, plane, *self._windows, switches.contiguous(memory_format=layout)
         )
         return unpooled
 
@@ -334,10 +327,6 @@ def head(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k
 
 def _linear(layer: Dense, activations: Tensor) -> Tensor:
     return F.linear(activations, layer.module.weight, layer.module.bias)
-
-
-def _is_channels_last(maps: Float[Tensor, "n c h w"]) -> bool:
-    return not maps.is_contiguous() and maps.is_contiguous(memory_format=torch.channels_last)
 
 
 def _pair(values: Iterable[int]) -> Pair:

@@ -118,32 +118,20 @@ class Paper:
     claims: Mapping[str, Claim]
     numbers: Mapping[str, Number]
     ours: Mapping[str, Number]
-    table1: pd.DataFrame
-    table3: pd.DataFrame
+    table1: Sequence[Mapping[str, Any]]
+    table3: Mapping[str, Any]
 
 
 @cache
 def load() -> Paper:
     """Return the paper, read once."""
-    return parse(tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8")))
-
-
-def parse(raw: Mapping[str, Any]) -> Paper:
-    """Return the paper that the contents of a ``paper.toml`` describe.
-
-    Raises:
-        UserError: if a number belongs to no claim, or takes its value from a key that has none.
-    """
-    claims = {key: _claim(key, entry) for key, entry in raw["claims"].items()}
+    raw = tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8"))
+    claims = {id: _claim(id, entry) for id, entry in raw["claims"].items()}
     entries = _flatten(raw["numbers"])
-    numbers = {key: _number(key, entry, entries) for key, entry in entries.items()}
-    ours = {key: _number(key, entry, {}) for key, entry in _flatten(raw.get("ours", {})).items()}
-    for key in [*numbers, *ours]:
-        id = claim_of(key)
-        if id not in claims:
-            raise UserError(f"number '{key}' in paper.toml belongs to no claim: add [claims.{id}]")
-    tables = _table1(raw["table1"]), _table3(raw["table3"])
-    return Paper(raw["source"], claims, numbers, ours, *tables)
+    same = {key: entry.get("same_as", key) for key, entry in entries.items()}
+    numbers = {key: Number(key, **entries[other]) for key, other in same.items()}
+    ours = {key: Number(key, **entry) for key, entry in _flatten(raw["ours"]).items()}
+    return Paper(raw["source"], claims, numbers, ours, raw["table1"], raw["table3"])
 
 
 def number(key: str) -> float | int:
@@ -187,7 +175,9 @@ def table1() -> pd.DataFrame:
 
     A value is missing where the table gives none; the last dense layer has a unit for each class.
     """
-    return load().table1.copy()
+    columns = ["layer", "field", "stride", "padding", "maps", "units"]
+    table = pd.DataFrame(load().table1, columns=columns)
+    return table.astype(dict.fromkeys(columns[1:], "Int64"))
 
 
 def table3() -> pd.DataFrame:
@@ -195,7 +185,17 @@ def table3() -> pd.DataFrame:
 
     The boolean columns predicted and true mark the class in italics before and after.
     """
-    return load().table3.copy()
+    raw = load().table3
+    rows = [
+        (case["case"], *cells)
+        for case in raw["cases"]
+        for cells in zip(raw["classes"], case["before"], case["after"], strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["case", "class", "before", "after"])
+    largest = table.groupby("case")[["before", "after"]].transform("max")
+    return table.assign(
+        predicted=table["before"] == largest["before"], true=table["after"] == largest["after"]
+    )
 
 
 def describe(key: str) -> Number:
@@ -343,45 +343,6 @@ def _flatten(groups: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _claim(id: str, entry: Mapping[str, Any]) -> Claim:
-    tests = tuple(_test(id, each) for each in entry.get("tests", ()))
+    tests = tuple(Test(**each) for each in entry.get("tests", ()))
     lists = {name: tuple(entry.get(name, ())) for name in ("also", "beside")}
     return Claim(id, **{**entry, **lists, "tests": tests})
-
-
-def _test(id: str, entry: Mapping[str, Any]) -> Test:
-    test = Test(**entry)
-    asked = [test.above, test.below, test.least, test.within or None]
-    if sum(each is not None for each in asked) != 1 or claim_of(test.number) != id:
-        raise UserError(
-            f"test of '{test.number}' in paper.toml is none of claim {id}: "
-            "give a number of it, and one of above, below, least and within"
-        )
-    return test
-
-
-def _number(key: str, entry: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> Number:
-    other = entry.get("same_as")
-    if other is None:
-        return Number(key, **entry)
-    if other not in entries or "same_as" in entries[other]:
-        raise UserError(f"number '{key}' in paper.toml points to '{other}', which has no value")
-    return Number(key, **entries[other])
-
-
-def _table1(layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    columns = ["layer", "field", "stride", "padding", "maps", "units"]
-    table = pd.DataFrame(layers, columns=columns)
-    return table.astype(dict.fromkeys(columns[1:], "Int64"))
-
-
-def _table3(raw: Mapping[str, Any]) -> pd.DataFrame:
-    rows = [
-        (case["case"], *cells)
-        for case in raw["cases"]
-        for cells in zip(raw["classes"], case["before"], case["after"], strict=True)
-    ]
-    table = pd.DataFrame(rows, columns=["case", "class", "before", "after"])
-    largest = table.groupby("case")[["before", "after"]].transform("max")
-    return table.assign(
-        predicted=table["before"] == largest["before"], true=table["after"] == largest["after"]
-    )

@@ -274,18 +274,14 @@ def _arrange(layers: list[Layer]) -> Network:
             Rectification | Averaging | Flattening,
             "stands between the last max-pool and the first dense layer",
         )
-    neck = _checked_neck(neck, _is_rectified(body))
+    # a ReLU behind the last weights leaves no maps that are negative
+    last = next((layer for layer in reversed(body) if not isinstance(layer, Pooling)), None)
+    neck = _checked_neck(neck, isinstance(last, Rectification))
     _first(
         neck, Flattening, f"flatten before layer '{layers[first_dense].name}': add an nn.Flatten"
     )
     dense = _dense_layers(layers[first_dense:])
     return Network(tuple(body), tuple(neck), dense)  # type: ignore[arg-type]
-
-
-def _is_rectified(body: list[Layer]) -> bool:
-    """Return whether the last maps cannot be negative: a ReLU follows the last weights."""
-    last = next((layer for layer in reversed(body) if not isinstance(layer, Pooling)), None)
-    return isinstance(last, Rectification)
 
 
 def _checked_neck(neck: list[Layer], rectified: bool) -> list[Layer]:

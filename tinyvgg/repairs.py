@@ -55,12 +55,7 @@ class Repair:
 
 
 @torch.no_grad()
-def repair(
-    trace: Trace,
-    true_class: int | Int[Tensor, "n"],
-    budget: int = BUDGET,
-    progress: bool = False,
-) -> Repair:
+def repair(trace: Trace, true_class: int | Int[Tensor, "n"], budget: int = BUDGET) -> Repair:
     """Find a smallest set of pixels whose suppression makes each answer right.
 
     Greedy: of the pixels with the largest shares in winning logit minus true logit
@@ -77,7 +72,6 @@ def repair(
         trace: of n images.
         true_class: the right answer, for all or each image.
         budget: combinations of pixels that are tried for each image; a single pixel always is.
-        progress: whether to show a progress bar (needs tqdm).
 
     Raises:
         UserError: a class out of range or of another length than the trace, a budget below 0.
@@ -89,11 +83,10 @@ def repair(
     pixels, repaired = _greedy(trace, labels)
     rows = (repaired & pixels.flatten(1).any(1)).nonzero().flatten().tolist()
     depth = torch.zeros_like(labels)
-    for row in _shown(rows, progress):
+    for row in rows:
         pruned, depth[row] = _prune(trace[row], labels[row], pixels[row], budget)
-        if int(head(trace.network, trace.maps[row, None].masked_fill(pruned, 0)).argmax()) == int(
-            labels[row]
-        ):
+        logits = head(trace.network, trace.maps[row, None].masked_fill(pruned, 0))
+        if logits.argmax() == labels[row]:
             pixels[row] = pruned
         else:  # a tie that the order of summation decides
             depth[row] = 0
@@ -166,13 +159,13 @@ def _greedy(
 ) -> tuple[Bool[Tensor, "n c h w"], Bool[Tensor, "n"]]:
     """Return the first set of each image that repairs it, else the set with the best margin."""
     weight = trace.network.pixel_weight(trace.maps)
-    gone = torch.zeros_like(trace.maps, dtype=torch.bool).flatten(1)
+    gone = torch.zeros(trace.maps.shape, dtype=torch.bool, device=trace.maps.device)
     best, best_margin = gone.clone(), torch.full_like(trace.logits[:, 0], -torch.inf)
     repaired = torch.zeros_like(labels, dtype=torch.bool)
     waited = torch.zeros_like(labels)
     rows = torch.arange(len(labels), device=labels.device)
     while len(rows):
-        now = trace[rows].with_maps(trace.maps[rows].masked_fill(_like_maps(gone, trace, rows), 0))
+        now = trace[rows].with_maps(trace.maps[rows].masked_fill(gone[rows], 0))
         margins, wanted = margin(now.logits, labels[rows]), labels[rows]
         repaired[rows] = now.predicted == wanted
         better = (margins > best_margin[rows]) | repaired[rows]
@@ -180,13 +173,9 @@ def _greedy(
         waited[rows] = torch.where(better, 0, waited[rows] + 1)
         pick, found = _next(now, wanted, weight)
         going = found & ~repaired[rows] & (waited[rows] < PATIENCE)
-        gone[rows[going], pick[going]] = True
+        gone.flatten(1)[rows[going], pick[going]] = True  # a view
         rows = rows[going]
-    return best.reshape(trace.maps.shape), repaired
-
-
-def _like_maps(pixels: Tensor, trace: Trace, rows: Tensor) -> Bool[Tensor, "m c h w"]:
-    return pixels[rows].reshape(len(rows), *trace.maps.shape[1:])
+    return best, repaired
 
 
 def _next(
@@ -214,29 +203,15 @@ def _prune(
         gone[chosen] = True
         bare = first_sums(network, trace.maps.masked_fill(gone.reshape(pixels.shape), 0))
         gains = _sums_of(trace, chosen)
-        returned, depth = _returned(len(chosen), budget, bare, gains, trace, label)
-        if returned is None:
+        depth, ways = 0, _combinations(len(chosen), budget, gains.device)
+        for depth, back in enumerate(ways, start=1):  # noqa: B007 - returned in the end
+            logits = dense_rest(network, bare + back.to(gains) @ gains)[1]
+            margins = margin(logits, label.expand(len(back)))
+            if bool((margins > 0).any()):  # the best single one or combination goes back
+                chosen = chosen[~back[margins.argmax()]]
+                break
+        else:
             return gone.reshape(pixels.shape), depth
-        chosen = chosen[~returned]
-
-
-def _returned(
-    size: int,
-    budget: int,
-    bare: Float[Tensor, "1 i"],
-    gains: Float[Tensor, "s i"],
-    trace: Trace,
-    label: Int[Tensor, ""],
-) -> tuple[Bool[Tensor, "s"] | None, int]:
-    """Return the pixels to give back, the best single one or combination, and the depth reached."""
-    depth = 0
-    for back in _combinations(size, budget, gains.device):
-        logits = dense_rest(trace.network, bare + back.to(gains) @ gains)[1]
-        margins = margin(logits, label.expand(len(back)))
-        if bool((margins > 0).any()):
-            return back[margins.argmax()], depth
-        depth += 1
-    return None, depth
 
 
 def _combinations(size: int, budget: int, device: torch.device) -> Iterator[Bool[Tensor, "m s"]]:
@@ -249,11 +224,3 @@ def _combinations(size: int, budget: int, device: torch.device) -> Iterator[Bool
         index = torch.tensor(list(combinations(range(size), count)), device=device)
         back = torch.zeros(len(index), size, dtype=torch.bool, device=device)
         yield back.scatter_(1, index, True)
-
-
-def _shown(rows: list[int], progress: bool) -> Iterator[int]:
-    if not progress:
-        return iter(rows)
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(rows, desc="repairing", unit="image"))

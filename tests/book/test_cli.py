@@ -60,7 +60,6 @@ def fails(capsys, *arguments: str) -> str:
         ("verify", "nothing was reproduced", "make reproduce"),
         ("seeds --seeds 3-1", "'3-1'", "1-3"),
         ("seeds --faces folder:nowhere", "nowhere", "does not exist"),
-        ("seeds --workers 2 --scheduler tcp://a:1", "--scheduler", "--workers"),
         ("publish web", "nothing was reproduced", "make reproduce"),
     ],
 )

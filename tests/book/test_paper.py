@@ -1,9 +1,7 @@
 """The paper's numbers agree with each other; tables and the claims page show them beside ours."""
 
 import re
-import tomllib
 from math import isclose
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -121,18 +119,14 @@ def test_every_number_has_a_label_a_unit_and_a_place_and_every_claim_a_chapter()
         assert claim.chapter, claim.id
 
 
-@pytest.mark.parametrize(
-    ("id", "entry", "named"),
-    [
-        ("q9", {"value": 1, "unit": "count", "label": "x"}, "'q9.all.x' in paper.toml belongs"),
-        ("t2", {"same_as": "t2.subject.y"}, "points to 't2.subject.y'"),
-    ],
-)
-def test_a_number_without_a_claim_or_a_value_is_refused(id, entry, named):
-    raw = tomllib.loads(Path(paper.__file__).with_name("paper.toml").read_text("utf-8"))
-    raw["numbers"].setdefault(id, {})["all"] = {"x": entry}
-    with pytest.raises(UserError, match=named):
-        paper.parse(raw)
+def test_every_number_belongs_to_a_claim_and_every_test_compares_a_number_of_its_claim_once():
+    known = paper.load()
+    assert {paper.claim_of(key) for key in [*known.numbers, *known.ours]} <= set(known.claims)
+    for claim in paper.claims():
+        for test in claim.tests:
+            asked = [test.above, test.below, test.least, test.within or None]
+            assert sum(each is not None for each in asked) == 1, test
+            assert paper.claim_of(test.number) == claim.id, test
 
 
 def test_compare_sets_the_papers_number_beside_ours_with_a_dash_for_what_there_is_not():

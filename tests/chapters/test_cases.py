@@ -308,12 +308,12 @@ def test_only_random_sets_are_drawn_more_than_once_and_the_empty_one_changes_not
 def outcomes(**sets: list[list[int]]) -> pd.DataFrame:
     """Make a table of repairs by hand: for each set a list of draws, each a list of cases."""
     rows = [
-        {"pair": pair, "set": name, "pixels": 4, "repaired": value}
+        {"pair": pair, "set": name, "fill": "zero", "pixels": 4, "repaired": value}
         for name, draws in sets.items()
         for values in draws
         for pair, value in enumerate(values)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"set": "category", "fill": "category"})
 
 
 def test_summary_counts_and_intervals_of_a_hand_made_table():

@@ -113,7 +113,7 @@ def test_a_contact_sheet_shows_each_class_evenly():
     faces = made_up_faces(40, kind="folder")
     rows = data.of_each(faces, "class", columns=5)
     assert rows.to_numpy().tolist() == [[0, 9, 19, 29, 39], [40, 49, 59, 69, 79]]
-    axis = data.contact_sheet(faces, "class", columns=5).axes[0]
+    axis = data.contact_sheet(faces, "class").axes[0]
     np.testing.assert_array_equal(axis.images[0].get_array()[10:18, :8], faces.images[40])
     assert [text.get_text() for text in axis.get_yticklabels()] == ["cat", "dog"]
     assert len(data.of_each(faces, "class", most=1)) == 1
@@ -137,7 +137,7 @@ def test_angles_and_emotions_are_the_papers_panels_and_below_what_the_network_se
 
 def test_everybody_is_shown_once_by_group(few):
     table = few.faces.index.table
-    arranged = data.everybody(table, columns=12).to_numpy()
+    arranged = data.everybody(table).to_numpy()
     rows = arranged[arranged >= 0]
     assert sorted(table["subject"].iloc[rows]) == sorted(table["subject"].unique())
     for line in arranged:

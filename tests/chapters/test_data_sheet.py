@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from skimage.color import rgb2lab
 
 import synthfaces
-from synthfaces import EMOTIONS, SUBJECTS, FacePart, fingerprint, to_linear
+from synthfaces import EMOTIONS, SUBJECTS, FacePart, fingerprint
 from tests.helpers.made_up import made_up_faces, made_up_study
 from tinyvgg.chapters import data_sheet as sheet
 from tinyvgg.training.experiments import Study
@@ -39,13 +38,6 @@ def test_everybody_is_listed_once_the_lightest_first():
     mean = people.groupby("group")["angle"].mean()
     assert mean["Caucasian"] > mean["Moroccan"] + 10
     assert (people["tone"] == "very light").sum() == (people["angle"] > 55).sum()
-
-
-@pytest.mark.parametrize("srgb", [(0.83, 0.69, 0.62), (0.7, 0.55, 0.47), (0.3, 0.2, 0.15)])
-def test_the_typology_angle_follows_from_lightness_and_yellowness(srgb):
-    lightness, _, yellow = rgb2lab(np.array(srgb))
-    angle = np.degrees(np.arctan((lightness - 50) / yellow))
-    assert sheet.typology_angle(to_linear(np.array(srgb))) == pytest.approx(angle, abs=0.1)
 
 
 @pytest.mark.parametrize("source", ["folder:x", "synthetic:noise=0.02"])

@@ -14,11 +14,11 @@ from tinyvgg.chapters.statistics import (
     digest,
     estimate,
     holm,
-    log_count,
     mean_interval,
     of_another,
     over_networks,
     proportion_interval,
+    scale_of,
 )
 
 
@@ -41,8 +41,8 @@ def test_nothing_tried_says_nothing() -> None:
 
 def test_interval_of_a_mean_over_few_values_is_students() -> None:
     values = np.array([0.91, 0.93, 0.9, 0.97])
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
-    assert mean_interval(values, 0.9) == pytest.approx((expected.low, expected.high))
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert mean_interval(values) == pytest.approx((expected.low, expected.high))
     assert mean_interval(np.array([0.5, 0.5])) == (0.5, 0.5)
     for few in ([], [0.5]):
         assert np.isnan(mean_interval(np.array(few, dtype=np.float64))).all()
@@ -104,13 +104,14 @@ def test_networks_that_are_all_alike_are_certain() -> None:
 
 def test_counts_of_networks_spread_on_a_log_scale() -> None:
     counts = np.random.default_rng(5).lognormal(4, 0.3, 10).round()
-    low, high = np.exp(of_another(log_count(counts)).interval()) - 0.5
+    scale, back = scale_of(counts, "count")
+    low, high = map(back, of_another(scale(counts)).interval())
     logs = np.log(counts + 0.5)
     half = stats.t.ppf(0.975, 9) * logs.std(ddof=1) * np.sqrt(1.1)
     assert np.log([low + 0.5, high + 0.5]) == pytest.approx(
         [logs.mean() - half, logs.mean() + half]
     )
-    assert np.isfinite(log_count(0))
+    assert np.isfinite(scale(0))
 
 
 def test_holms_correction_agrees_with_a_worked_example() -> None:

@@ -110,7 +110,8 @@ def test_a_missing_anatomy_is_one_line_with_the_way_out(given, capsys, monkeypat
     [
         (["--size", "0"], "'--size': 0 is not in the range 8<=x<=2048"),
         (["--difficulty", "hard=1"], "difficulty 'hard' is not one of intensity, "),
-        ([*SHOT, "--difficulty", "roll=x"], "'roll=x' is not NAME=VALUE with a number"),
+        ([*SHOT, "--difficulty", "roll=x"], "roll 'x' is not a number from"),
+        ([*SHOT, "--set", "jawOpen=x"], "'jawOpen=x' is not NAME=VALUE with a number"),
         ([*SHOT, "--head", "up=1"], "head 'up' is not one of turn, nod"),
         (["show", "1", "glad", "-o", "a.png"], "'glad' is not one of 'angry', "),
         (["show", "1", "sad", "-o", "a.jpg"], "file 'a.jpg' does not end in .png"),

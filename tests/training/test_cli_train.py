@@ -43,7 +43,7 @@ def test_train_says_what_came_out_and_writes_curves(
         (["--set", "optimiser=sgd,adam"], "several values"),
         (["--set", "rate=1", "--set", "rate=2"], "twice"),
         (["--device", "tpu"], "tpu"),
-        (["--tensorboard", __file__], "is not a folder"),
+        (["--tensorboard", __file__], "is a file"),
     ],
 )
 def test_bad_input_is_named_and_nothing_is_written(

@@ -13,7 +13,8 @@ from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
 from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import NONE, Networks
-from tinyvgg.chapters.verdicts import LESS_THAN, VERDICTS, Verdict, as_markdown, escaped, fact
+from tinyvgg.chapters.style import in_markdown
+from tinyvgg.chapters.verdicts import LESS_THAN, VERDICTS, Verdict, as_markdown, fact
 from tinyvgg.errors import UserError
 from tinyvgg.paper import Claim, Value, show
 from tinyvgg.training.experiments import open_study
@@ -54,7 +55,7 @@ def claims_page(
         claim=paper.claim,
         anchor=anchor,
         chapters=_chapters,
-        escaped=escaped,
+        escaped=in_markdown,
         fact=fact,
         as_markdown=lambda claim: as_markdown(verdicts[claim.id], numbers),
         sized=show(paper.number("t1.both.size"), "count") if sized else "",

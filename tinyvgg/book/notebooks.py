@@ -6,7 +6,6 @@ Executed notebooks are the same, byte for byte, for every run with the same resu
 import ast
 import copy
 import hashlib
-import json
 import os
 import platform
 import re
@@ -20,6 +19,7 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
 from pybtex.database import parse_file
 
@@ -145,11 +145,6 @@ def folder() -> Path:
     return files.build() / "notebooks"
 
 
-def executed_path(source: Path, parameters: Mapping[str, Any]) -> Path:
-    """Return where the result of a single notebook goes unless the user says otherwise."""
-    return files.build() / "executed" / slug(parameters) / f"{source.stem}.ipynb"
-
-
 def slug(parameters: Mapping[str, Any]) -> str:
     """Return a folder name for parameters: readable, and different for different ones."""
     return "-".join(_word(str(value)) for value in parameters.values())
@@ -243,10 +238,7 @@ def execute(
 
 def facts(executed: Path) -> dict[str, Any]:
     """Return the facts that `execute` wrote into its result; nothing where there is none."""
-    try:
-        return dict(json.loads(executed.read_text("utf-8"))["metadata"]["tinyvgg"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    return dict(files.plain(executed).get("metadata", {}).get("tinyvgg", {}))
 
 
 def write_notebook(notebook: Any, path: Path) -> None:
@@ -281,22 +273,13 @@ def _normalise_cell(cell: Any) -> None:
         return
     if kept.get("tags") == ["injected-parameters"]:
         cell.metadata["tags"].append("remove-cell")  # the footer names what the site was made with
-    cell.outputs = _merge_streams(out for out in cell.outputs if not _is_progress(out))
+    cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+    CoalesceStreamsPreprocessor().preprocess_cell(cell, {}, 0)
     data = [output.data for output in cell.outputs if "data" in output]
     if data and not any(mime.startswith("image/") for shown in data for mime in shown):
         cell.metadata.pop("mystnb", None)  # a sentence in place of a figure has no caption
     for shown in data:
         shown.pop(WIDGET_VIEW, None)
-
-
-def _merge_streams(outputs: Iterable[Any]) -> list[Any]:
-    kept: list[Any] = []
-    for output in outputs:
-        if output.output_type == "stream" and kept and kept[-1].get("name") == output.name:
-            kept[-1].text += output.text
-        else:
-            kept.append(output)
-    return kept
 
 
 def _is_progress(output: Any) -> bool:

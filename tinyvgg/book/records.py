@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
 
 import tinyvgg
@@ -31,12 +32,9 @@ class Number:
     def same(self, other: "Number") -> bool:
         """Whether another value is this one: equal, or as near as floats of two machines are."""
         if isinstance(self.value, float) and isinstance(other.value, float):
-            return _near(self.value, other.value) and _near(self.error, other.error)
+            pairs = (other.value, other.error), (self.value, self.error)
+            return np.allclose(*pairs, rtol=SLACK, atol=SLACK)
         return self == other
-
-
-def _near(value: float, other: float) -> bool:
-    return abs(value - other) <= SLACK + SLACK * abs(value)
 
 
 @dataclass(frozen=True)
@@ -126,11 +124,6 @@ def read_results(path: Path) -> tuple[dict[str, Any], Records]:
         return parameters, Records(numbers, verdicts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"record {str(path)!r} is missing or damaged: run 'make record'") from None
-
-
-def fingerprint(path: Path) -> str:
-    """Return the fingerprint of the faces of a committed file."""
-    return str(json.loads(path.read_text("utf-8"))["provenance"].get("faces_fingerprint"))
 
 
 def differences(committed: Records, fresh: Records) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """From nothing to the site: faces, training, notebooks, pages. Finished work is not repeated."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
@@ -82,10 +81,10 @@ def last(root: Path) -> Reproduction:
 
 def _noted(root: Path) -> Reproduction | None:
     try:
-        content = json.loads((root / LAST).read_text("utf-8"))
+        content = files.plain(root / LAST)
         parameters = {name: content["parameters"][name] for name in DEFAULTS}
         return Reproduction(parameters, root / content["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
 
 
@@ -127,7 +126,7 @@ def reproduce(
         if path.stem not in {source.stem for source in chapters}:
             path.unlink()
     if noted or before == made:
-        _write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})
+        files.write_json(root / LAST, {"folder": made.folder.name, "parameters": dict(parameters)})
     return made
 
 
@@ -174,10 +173,6 @@ def execute(source: Path, made: Reproduction, facts: Mapping[str, Any]) -> None:
     target.unlink(missing_ok=True)
     converted = notebooks.convert(source, made.folder / "converted")
     notebooks.execute(source, converted, target, made.parameters, facts)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    files.write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def check_recording(parameters: Mapping[str, Any]) -> None:
@@ -244,7 +239,7 @@ def record(made: Reproduction) -> list[Path]:
     files.write_text(site.pages() / "claims.md", page)
     fingerprint = notebooks.facts(made.executed[0])["fingerprint"]
     results = records.results_path(made.parameters)
-    _write_json(results, records.as_results(made.parameters, fingerprint, found))
+    files.write_json(results, records.as_results(made.parameters, fingerprint, found))
     return [folder, site.pages() / "claims.md", results]
 
 

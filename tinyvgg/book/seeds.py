@@ -36,52 +36,36 @@ def table_path(profile: str, faces: str) -> Path:
     return (files.results() if usual else files.build() / "seeds") / "seeds.csv"
 
 
-def make_table(
-    study: Study,
-    seeds: Sequence[int],
-    path: Path,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    train_only: bool = False,
-) -> int:
+def make_table(study: Study, seeds: Sequence[int], path: Path, workers: int | None = None) -> int:
     """Train and analyse the networks of some seeds, write their table, and return what failed.
 
     What an earlier call has done is not done again; the table is written whole after each seed.
-    The work is that of processes (by default one a processor), or of a Dask cluster.
+    The work is that of processes, by default one a processor.
     """
     trainings = sweeps.plan(study, (), seeds, {}, ())
     count = workers or synthfaces.cores()
-    said = sweeps.forecast(study, trainings, 1 if scheduler else count)
+    said = sweeps.forecast(study, trainings, count)
     print(f"{said}; then come the notebooks of each seed", flush=True)
     failed: list[tuple[Job, Row]] = []
-    places = sweeps.cluster(scheduler) if scheduler else sweeps.processes(count)
-    with places as executor:
-        for job, row in sweeps.sweep(trainings, executor, train, "trainings", "network"):
+    with sweeps.processes(count, THREADS) as executor:
+        for job, row in sweeps.sweep(trainings, executor, desc="trainings", unit="network"):
             failed += [(job, row)] if "error" in row else []
         lost = {job.seed for job, _ in failed}
         whole = {job.seed: job for job in trainings if job.seed not in lost}
-        analyses = () if train_only else tuple(whole.values())
-        for job, row in sweeps.sweep(analyses, executor, analyse, "notebooks", "seed"):
+        for job, row in sweeps.sweep(tuple(whole.values()), executor, analyse, "notebooks", "seed"):
             if "error" in row:
                 failed.append((job, row))
             else:
                 write(path, row, collect(map(_of(job).place, chapters())))
     for job, row in failed:
         print(f"failed: {job.name}: {row['error']}", file=sys.stderr)
-    if analyses:
+    if whole:
         print(f"The table: {path}")
     return len(failed)
 
 
-def train(job: Job) -> Row:
-    """Train or load the network of a job."""
-    torch.set_num_threads(THREADS)
-    return sweeps.run_job(job)
-
-
 def analyse(job: Job) -> Row:
     """Execute the notebooks of a seed that are not current, and return the facts of its rows."""
-    torch.set_num_threads(THREADS)
     with sweeps.at_home(job.home):
         os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of the notebooks' own processes
         made = _of(job)

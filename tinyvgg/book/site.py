@@ -230,16 +230,8 @@ def check_place(page: Path) -> None:
         raise UserError(f"output {str(page)!r} does not end in .html, such as report.html")
     numbers = page.with_suffix(".json")
     taken = page.exists() or numbers.exists()
-    if page.is_dir() or (taken and not _is_report(numbers)):
+    if page.is_dir() or (taken and files.plain(numbers).get("kind") != "tinyvgg report"):
         raise UserError(
             f"output {str(page)!r} or {numbers.name!r} beside it is something else than a report;"
             " name another file"
         )
-
-
-def _is_report(numbers: Path) -> bool:
-    try:
-        found = json.loads(numbers.read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("kind") == "tinyvgg report"

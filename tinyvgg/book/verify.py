@@ -39,7 +39,8 @@ def exact() -> Outcome:
     Other faces end it: no number could then be the same.
     """
     path = records.results_path(RECORDED)
-    (parameters, committed), known = records.read_results(path), records.fingerprint(path)
+    parameters, committed = records.read_results(path)
+    known = files.plain(path)["provenance"].get("faces_fingerprint")
     parameters["networks"] = SHIPPED
     fingerprint = reproduce.prepare(parameters, training=False)["fingerprint"]
     if fingerprint != known:
@@ -116,9 +117,7 @@ def one_more(rows: pd.DataFrame, fresh: Mapping[str, Number], broken: list[str])
         else:
             continue
         if not low <= value <= high:
-            shown.append(
-                (key, paper.show(value, unit), *(paper.show(e, unit) for e in (low, high)))
-            )
+            shown.append((key, *(paper.show(each, unit) for each in (value, low, high))))
     every = np.array([numbers for numbers, _ in judged.values()]).reshape(len(judged), -1).T
     alike, furthest = chances(every, np.array([value for _, value in judged.values()]))
     table = pd.DataFrame(shown, columns=["number", "fresh", "from", "to"]).set_index("number")

@@ -14,6 +14,8 @@ from torchvision.transforms import RandomErasing
 from tinyvgg import files
 from tinyvgg.backtracking import NAMED, backtrack
 from tinyvgg.chapters import style
+from tinyvgg.chapters.interventions import parts_seen, showing
+from tinyvgg.chapters.patching import ranks
 from tinyvgg.chapters.trials import Do, Numbers, is_small, made_with, numbers_of, ratios
 from tinyvgg.faces.sources import SYNTHETIC, synthfaces
 from tinyvgg.trace import Trace, record
@@ -85,10 +87,7 @@ def traces(run: Run, rows: Int[np.ndarray, "n"]) -> Iterator[tuple[Trace, Tensor
 def places(run: Run, rows: Int[np.ndarray, "n"], kind: str) -> Bool[Tensor, "n h w"]:
     """Mark the pixels of images that a kind erases, the same number in each, or none."""
     if kind == "parts":
-        shots, knobs = run.faces.index.table.iloc[rows], synthfaces.difficulty_of(run.faces.source)
-        seen = synthfaces.parts_seen(shots, run.size, files.faces_cache(), difficulty=knobs)
-        shown = np.isin(seen, [synthfaces.FacePart[part] for part in PARTS])
-        return most(torch.from_numpy(shown).float())
+        return most(torch.from_numpy(showing(parts_seen(run.faces, rows), PARTS)).float())
     if kind not in RULES:
         return torch.zeros(len(rows), run.size, run.size, dtype=torch.bool)
     found = []
@@ -101,11 +100,8 @@ def places(run: Run, rows: Int[np.ndarray, "n"], kind: str) -> Bool[Tensor, "n h
 def most(ink: Float[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
     """Mark the `AREA` of each image in which the ink, averaged over small squares, is largest."""
     side = int(SMOOTHED * ink.shape[-1]) // 2 * 2 + 1
-    smooth = avg_pool2d(ink[:, None], side, 1, side // 2).flatten(1)
-    order = smooth.sort(dim=1, descending=True, stable=True).indices
-    chosen = order[:, : round(AREA * smooth.shape[1])]
-    marked = torch.zeros_like(smooth, dtype=torch.bool).scatter_(1, chosen, value=True)
-    return marked.reshape(ink.shape)
+    smooth = avg_pool2d(ink[:, None], side, 1, side // 2)
+    return (ranks(smooth) < round(AREA * smooth[0].numel()))[:, 0]
 
 
 def near_misses(run: Run, rows: Int[np.ndarray, "n"]) -> Int[np.ndarray, "m"]:

@@ -62,11 +62,8 @@ def follow_errors(run: Run, seed: int = 0) -> Followed:
     """Backtrack all errors of a run from their predicted, their true and a random other class."""
     trace = record(run.model, run.tensor(run.split.test[run.errors]))
     labels = torch.from_numpy(run.labels[run.errors])
-    targets = {
-        "predicted": trace.predicted,
-        "true": labels,
-        "random": random_classes(trace, labels, seed),
-    }
+    other = random_classes(trace, labels, seed)
+    targets = {"predicted": trace.predicted, "true": labels, "random": other}
     found = {
         name: {target: backtrack(trace, classes, rule) for target, classes in targets.items()}
         for name, rule in RULES.items()
@@ -90,14 +87,13 @@ def kept_table(followed: Followed) -> pd.DataFrame:
     """
     trace = followed.trace
     active = by_layer([a > 0 for a in trace.dense], trace.maps > 0)
-    parts = []
+    parts = {}
     for rule, found in followed.found.items():
         walk = found["predicted"]
         for layer, units in by_layer(walk.neurons, walk.pixels).items():
-            counts = {"kept": units.sum(1).numpy(), "active": active[layer].sum(1).numpy()}
-            part = pd.DataFrame({"rule": rule, "layer": layer, **counts})
-            parts.append(part.assign(image=part.index))
-    table = pd.concat(parts, ignore_index=True)
+            counts = {"kept": units.sum(1), "active": active[layer].sum(1)}
+            parts[rule, layer] = pd.DataFrame(counts)
+    table = pd.concat(parts, names=["rule", "layer", "image"]).reset_index()
     return table.assign(share=table["kept"] / table["active"].where(table["active"] > 0))
 
 
@@ -123,30 +119,29 @@ def overlap_table(followed: Followed) -> pd.DataFrame:
         target: by_layer([], top_pixels(contributions(followed.trace, classes), counts))
         for target, classes in followed.targets.items()
     }
-    parts = []
-    for rule, by_target in sets.items():
-        for against in ("true", "random"):
-            for layer, kept in by_target["predicted"].items():
-                overlap = jaccard(kept, by_target[against][layer]).numpy()
-                about = {"rule": rule, "layer": layer, "against": against}
-                parts.append(pd.DataFrame({**about, "overlap": overlap}))
-    return pd.concat(parts, ignore_index=True)
+    parts = {
+        (rule, layer, against): pd.DataFrame({"overlap": jaccard(kept, by_target[against][layer])})
+        for rule, by_target in sets.items()
+        for against in ("true", "random")
+        for layer, kept in by_target["predicted"].items()
+    }
+    return pd.concat(parts, names=["rule", "layer", "against", "image"]).reset_index()
 
 
 def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str]:
-    """Return `averages` as text, a column for each task, and a sentence on the other layers.
+    """Return `averages` as text, a column for each task, and a sentence on the layers left out.
 
-    Those are the layers where a rule has one for every task; the sentence is empty without them.
+    Those are where a rule has one for every task; the sentence is empty without them.
     """
-    columns = {}
-    for task, table in tables.items():
-        keys = [column for column in table if column not in AVERAGES]
-        columns[paper.TASK_NAMES[task]] = table.set_index(keys)["text"]
+    columns = {
+        paper.TASK_NAMES[task]: table.set_index(list(table.columns.drop(AVERAGES)))["text"]
+        for task, table in tables.items()
+    }
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING).rename(index=SHOWN)
     ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{', '.join(layers.unique())} ({rule})" for rule, layers in equal]
-    sentence = f"For every task the mean is {ONE} at {' and '.join(places)}."
+    sentence = f"Not listed, since both sets are the same there: {' and '.join(places)}."
     return shown[~ones], sentence if places else ""
 
 
@@ -157,15 +152,13 @@ def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
 
 def more_pixels(followed: BY_TASK) -> dict[str, Estimate]:
     """Return by rule the mean pixels of identity's errors minus those of emotion's (B1)."""
-    if not {"subject", "emotion"} <= set(followed):
+    tasks = ("subject", "emotion")
+    if not set(tasks) <= set(followed):
         return {}
-    found = {}
-    for rule in RULES:
-        identity, emotion = (
-            estimate(pixel_counts(followed[task], rule)) for task in ("subject", "emotion")
-        )
-        found[rule] = difference(identity, emotion)
-    return found
+    return {
+        rule: difference(*(estimate(pixel_counts(followed[task], rule)) for task in tasks))
+        for rule in RULES
+    }
 
 
 @torch.no_grad()
@@ -181,15 +174,13 @@ def shown(tables: Mapping[str, pd.DataFrame], followed: BY_TASK) -> dict[str, st
 
     Tables hold, for each image, how far equations 2 and 3 are from the network.
     """
-    softmax, sums = (
-        max(table[gap].max() for table in tables.values()) for gap in ("softmax_gap", "sum_gap")
-    )
-    images = sum(map(len, tables.values()))
+    every = pd.concat(tables)
     return {
-        "E2": f"probabilities of {images} test images deviate from equation 2 by {softmax:.0e} at "
-        "most, and the class with the largest logit has the largest",
+        "E2": f"probabilities of {len(every)} test images deviate from equation 2 by "
+        f"{every['softmax_gap'].max():.0e} at most, and the class with the largest logit has the "
+        "largest",
         "F6": "the terms drawn add up to the winning logit, with a deviation of "
-        f"{sums:.0e} of their size at most",
+        f"{every['sum_gap'].max():.0e} of their size at most",
         "F7": "; ".join(map(_left, followed, followed.values())),
     }
 
@@ -211,8 +202,7 @@ def _left(task: str, part: Followed) -> str:
 @style.styled()
 def last_layers(image: Trace, classes: Sequence[str]) -> Figure:
     """Draw how the strongest neurons of the last hidden layer feed the winning class (Figure 6)."""
-    figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=0.62)
-    ax = axes[0, 0]
+    figure, ((ax,),) = style.grid(1, 1, cell=style.WIDTH, aspect=0.62)
     (products,), (bias,) = logit_terms(image)
     order = products.abs().argsort(descending=True)[:NEURONS].tolist()
     heights = np.linspace(1, 0, len(order))
@@ -236,13 +226,11 @@ def last_layers(image: Trace, classes: Sequence[str]) -> Figure:
         ax.barh(place, 0.16 * probability, left=0.94, height=0.04, color=colour)
         ax.text(0.95 + 0.16 * probability, place, f"{probability:.3f}", va="center", fontsize=7)
     rest = float(products.sum() - products[order].sum())
-    ax.text(
-        0.33,
-        -0.1,
+    sums = (
         f"$\\sum_i a_i W_{{ik}}$ = {float(products.sum()):.3f}   ({rest:+.3f} of it from neurons"
-        f" not drawn),   $b_k$ = {float(bias):+.3f},   $x_k$ = {float(image.logits.amax()):.3f}",
-        ha="center",
+        f" not drawn),   $b_k$ = {float(bias):+.3f},   $x_k$ = {float(image.logits.amax()):.3f}"
     )
+    ax.text(0.33, -0.1, sums, ha="center")
     ax.set(xlim=(-0.12, 1.18), ylim=(-0.14, 1.1))
     for x, title in ((0.06, "$a_n$"), (0.6, "$x$"), (0.77, "class"), (1.02, "softmax")):
         ax.text(x, 1.05, title, ha="center", fontsize=11)
@@ -289,8 +277,8 @@ def pixel_histograms(followed: BY_TASK) -> Figure:
             ax.hist(values, edges, alpha=0.55, **look)
             ax.axvline(values.mean(), color=look["color"], linestyle="--")
         ax.set(title=LABELS[rule], xlabel="backtracked cells", ylabel="images")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(found))
+    legend = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside lower center", ncols=len(found))
     return figure
 
 

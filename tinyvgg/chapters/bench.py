@@ -57,27 +57,23 @@ ERRORS, SHEET, ACROSS = "errors.csv", "errors.png", 16
 class Errors:
     """Test errors of a run, and the images that they are about.
 
-    Attributes:
-        table: a row an error: the ``row`` of its image and that of its ``lookalike``, the class
-            names ``true`` and ``predicted``, ``margin`` (true logit minus largest other), and
-            ``fewest``, the pixels of a smallest repair found, as flat indices.
-        images: the images of both kinds, by row.
-        known: the index of all images.
+    The table has a row an error: the ``row`` of its image and that of its ``lookalike``, the class
+    names ``true`` and ``predicted``, ``margin`` (true logit minus largest other), and ``fewest``,
+    the pixels of a smallest repair found, as flat indices.
     """
 
     table: pd.DataFrame
-    images: Mapping[int, UInt8[np.ndarray, "s s 3"]]
-    known: pd.DataFrame
+    images: Mapping[int, UInt8[np.ndarray, "s s 3"]]  # those of the table, by row
+    known: pd.DataFrame  # the index of all images
 
 
 def errors_of(run: Run) -> Errors:
     """Return all test errors of a run, with their look-alikes and the smallest repairs found."""
     cases = find_cases(run)
-    trace = record(run.model, run.tensor([case.row for case in cases])) if cases else None
+    trace = record(run.model, run.tensor([case.row for case in cases]))
     labels = torch.tensor([case.true for case in cases], dtype=torch.int64)
-    margins = margin(trace.logits, labels).tolist() if trace else []
-    found = repair(trace, labels) if trace else None
-    repairs = zip(found.pixels, found.repaired, strict=True) if found else ()
+    found = repair(trace, labels)
+    repairs = zip(found.pixels, found.repaired, strict=True)
     table = pd.DataFrame(
         {
             "task": run.task,
@@ -85,7 +81,7 @@ def errors_of(run: Run) -> Errors:
             "true": [run.classes[case.true] for case in cases],
             "predicted": [run.classes[case.predicted] for case in cases],
             "lookalike": pd.array([case.lookalike for case in cases], "Int64"),
-            "margin": np.round(margins, 4),
+            "margin": np.round(margin(trace.logits, labels).tolist(), 4),
             "fewest": [as_cells(pixels) if ok else [] for pixels, ok in repairs],
         }
     )
@@ -116,10 +112,8 @@ def write_errors(runs: Iterable[Run]) -> None:
         images[: len(errors.images)] = list(errors.images.values()) or 0
         sheet = style.png(style.tiled(images, ACROSS, 255.0))
         path = shipped(run.task) / SHEET
-        if not path.exists() or path.read_bytes() != sheet:
-            files.write_whole(path, partial(Path.write_bytes, data=sheet))
-    table = pd.concat(tables)
-    write = partial(table.to_csv, index=False, lineterminator="\n")
+        files.write_whole(path, partial(Path.write_bytes, data=sheet))
+    write = partial(pd.concat(tables).to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)
 
 
@@ -141,13 +135,11 @@ def shipped_errors(task: str) -> tuple[Run, Errors]:
 
 
 def write_bench(run: Run, errors: Errors, folder: Path) -> list[Path]:
-    """Write a network and its errors as two scripts; none if the network does not run in a page.
+    """Write a network that `fits` a page and its errors as two scripts.
 
     ``network-TASK.js`` has the weights as float16, as those of shipped networks are already, and
     ``errors-TASK.js`` the errors and their images.
     """
-    if not fits(run):
-        return []
     tables = {"network": _network(run), "errors": about(run, errors) | {"images": _images(errors)}}
     paths = [folder / f"{table}-{run.task}.js" for table in tables]
     for path, (table, data) in zip(paths, tables.items(), strict=True):
@@ -170,7 +162,7 @@ def about(run: Run, errors: Errors) -> dict[str, Any]:
     cases = [
         {
             "row": line["row"],
-            "true": None if line["true"] is None else run.label(line["true"]),
+            "true": None if pd.isna(line["true"]) else run.label(line["true"]),
             "given": run.label(line["predicted"]),
             "lookalike": None if pd.isna(line["lookalike"]) else line["lookalike"],
             "fewest": line["fewest"],
@@ -284,16 +276,11 @@ def modules() -> str:
     """Return all modules in one scope, with the style sheet and what the worker runs."""
     folder = files.project() / "book" / "bench"
     folder = folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "bench"
-    of_worker, of_page = ("\n".join(_inlined(folder / name) for name in part) for part in MODULES)
+    texts = ("\n".join((folder / name).read_text("utf-8") for name in part) for part in MODULES)
+    joints = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)
+    of_worker, of_page = (joints.sub("", text) for text in texts)
     sheet = json.dumps((folder / "bench.css").read_text("utf-8"))
     return f"const STYLE = {sheet};\nfunction core() {{\n{of_worker}\nserve(self);\n}}\n{of_page}"
-
-
-def _inlined(module: Path) -> str:
-    """Return a module without its imports and exports."""
-    return re.sub(
-        r"^(import [^;]*;.*\n|export )", "", module.read_text("utf-8"), flags=re.MULTILINE
-    )
 
 
 # ------------------------------------------------------------------------------------ a notebook

@@ -16,6 +16,7 @@ from torch import Tensor
 from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
+from tinyvgg.chapters.backtracking import jaccard
 from tinyvgg.chapters.statistics import (
     Estimate,
     Networks,
@@ -31,11 +32,13 @@ from tinyvgg.training.runs import Run
 
 RULES: Mapping[str, Rule] = {name: NAMED[name] for name in ("cutoff", "literal")}
 """The rules that the case studies compare: the published code's cutoff and Algorithm 1."""
-PIXEL_MAX = 255.0
 PART = 64
 """Images whose pixels are compared, or that are recorded, at a time."""
+Cells = Bool[Tensor, "n c h w"]
+"""A set of cells of each image, by their place in the last maps."""
 Tables = Mapping[str, pd.DataFrame]
 """A table for each rule, by its name."""
+Numbers = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,20 +90,19 @@ def nearest(run: Run, row: int, label: int) -> tuple[int | None, float]:
         return None, float("nan")
     squares = _squares(images, np.array([row]), found)[0]
     first = int(np.argmin(squares))
-    return int(found[first]), float(np.sqrt(squares[first] / images[row].size)) / PIXEL_MAX
+    return int(found[first]), float(np.sqrt(squares[first] / images[row].size)) / 255
 
 
 def _squares(
     images: UInt8[np.ndarray, "_ h w c"], rows: Int[np.ndarray, "m"], others: Int[np.ndarray, "n"]
 ) -> Float[np.ndarray, "m n"]:
     """Return squared distances; sums of whole numbers are exact, so that ties are ties."""
-    flat = images[rows].reshape(len(rows), images[0].size).astype(float)
-    squares = np.empty((len(rows), len(others)))
-    for start in range(0, len(others), PART):
-        part = slice(start, start + PART)
-        far = images[others[part]].reshape(-1, images[0].size).astype(float)
-        squares[:, part] = (flat**2).sum(1)[:, None] + (far**2).sum(1) - 2 * flat @ far.T
-    return squares
+    flat = images.reshape(len(images), -1)
+    near, squares = flat[rows].astype(float), []
+    for part in np.array_split(others, 1 + len(others) // PART):
+        far = flat[part].astype(float)
+        squares.append((near**2).sum(1)[:, None] + (far**2).sum(1) - 2 * near @ far.T)
+    return np.hstack(squares)
 
 
 def find_others(run: Run, cases: Sequence[Case]) -> Int[np.ndarray, "n"]:
@@ -127,11 +129,11 @@ def find_others(run: Run, cases: Sequence[Case]) -> Int[np.ndarray, "n"]:
 class PixelSets(NamedTuple):
     """Pixels found in errors and in their look-alikes, each from the class that was given."""
 
-    wrong: Bool[Tensor, "n c h w"]
-    right: Bool[Tensor, "n c h w"]
-    other: Bool[Tensor, "n c h w"]  # in the right image of a third class
-    common: Bool[Tensor, "n c h w"]  # in both (claim S1)
-    unique: Bool[Tensor, "n c h w"]  # in the error's alone (claim S4)
+    wrong: Cells
+    right: Cells
+    other: Cells  # in the right image of a third class
+    common: Cells  # in both (claim S1)
+    unique: Cells  # in the error's alone (claim S4)
 
 
 @dataclass(frozen=True)
@@ -163,13 +165,10 @@ class Pairs:
         `labels` are then the classes that the errors were taken for.
         """
         cases = tuple(
-            Case(case.lookalike, case.predicted, case.true, case.row, case.distance)
+            Case(cast(int, case.lookalike), case.predicted, case.true, case.row, case.distance)
             for case in self.cases
-            if case.lookalike is not None
         )
-        sets = {
-            rule: _sets(found.right, found.wrong, found.other) for rule, found in self.sets.items()
-        }
+        sets = {r: _sets(s.right, s.wrong, s.other) for r, s in self.sets.items()}
         return Pairs(cases, self.right, self.wrong, self.other, self.wrong.predicted, sets)
 
 
@@ -180,12 +179,9 @@ def record_pairs(run: Run, cases: Iterable[Case]) -> Pairs:
     nearly equal logits may change places.
     """
     paired = tuple(case for case in cases if case.lookalike is not None)
-    rows = (
-        [case.row for case in paired],
-        [case.lookalike for case in paired if case.lookalike is not None],
-        find_others(run, paired),
-    )
-    wrong, right, other = (record(run.model, run.tensor(part)) for part in rows)
+    sides = [case.row for case in paired], [cast(int, case.lookalike) for case in paired]
+    wrong, right = (record(run.model, run.tensor(rows)) for rows in sides)
+    other = record(run.model, run.tensor(find_others(run, paired)))
     labels = torch.tensor([case.true for case in paired], dtype=torch.int64)
     pairs = Pairs(paired, wrong, right, other, labels)
     given = torch.tensor([case.predicted for case in paired], dtype=torch.int64)
@@ -212,8 +208,8 @@ def closest(cases: Iterable[Case], true: int | None = None) -> list[Case]:
     return sorted(preferred or paired, key=lambda case: case.distance)[:1]
 
 
-OVERLAP = ["right", "wrong", "common", "unique", "jaccard", "chance", "largest"]
-OVERLAP += ["correlation", "difference"]
+OVERLAP = ["right", "wrong", "common", "unique"]
+"""The sets whose sizes an `overlap_table` has."""
 
 
 def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
@@ -224,31 +220,20 @@ def overlap_table(pairs: Pairs, rule: Rule) -> pd.DataFrame:
     and ``difference`` (mean absolute difference over mean value, from 0 to 2) are of the common
     pixels' values. NaN stands where there is nothing to compute from.
     """
-    sets, rows = pixel_sets(pairs, rule), []
-    sides = zip(sets.right, sets.wrong, pairs.right.maps, pairs.wrong.maps, strict=True)
-    for right, wrong, a, b in sides:
-        common = right & wrong
-        of_right, of_wrong, of_both = (int(part.sum()) for part in (right, wrong, common))
-        drawn = int(((a > 0) & (b > 0)).sum()) * _ratio(of_right, int((a > 0).sum()))
-        drawn *= _ratio(of_wrong, int((b > 0).sum()))
-        first, second = top_pixels(a[None], of_right), top_pixels(b[None], of_wrong)
-        x, y = a[common], b[common]
-        values = torch.stack([y, x]).double()
-        rows.append(
-            (
-                *(of_right, of_wrong, of_both, of_wrong - of_both),
-                _ratio(of_both, int((right | wrong).sum())),
-                _ratio(drawn, of_right + of_wrong - drawn),
-                _ratio(int((first & second).sum()), int((first | second).sum())),
-                float(torch.corrcoef(values)[0, 1]) if len(x) > 1 else float("nan"),
-                _ratio(float((y - x).abs().sum()), float((y + x).sum()) / 2),
-            )
-        )
-    return pd.DataFrame(rows, columns=OVERLAP, index=[case.row for case in pairs.cases])
-
-
-def _ratio(part: float | int, whole: float | int) -> float:
-    return part / whole if whole else float("nan")
+    sets, a, b = pixel_sets(pairs, rule), pairs.right.maps, pairs.wrong.maps
+    counts = {name: counted(getattr(sets, name)) for name in OVERLAP}
+    right, wrong = counts["right"].double(), counts["wrong"].double()
+    drawn = counted((a > 0) & (b > 0)) * (right / counted(a > 0)) * (wrong / counted(b > 0))
+    columns = counts | {
+        "jaccard": jaccard(sets.right, sets.wrong),
+        "chance": drawn / (right + wrong - drawn),
+        "largest": jaccard(top_pixels(a, counts["right"]), top_pixels(b, counts["wrong"])),
+    }
+    shared = [torch.stack([y[at], x[at]]) for x, y, at in zip(a, b, sets.common, strict=True)]
+    alike = [float(torch.corrcoef(v.double())[0, 1]) if len(v[0]) > 1 else np.nan for v in shared]
+    apart = [float((y - x).abs().sum().double() / (y + x).sum().double()) for y, x in shared]
+    table = pd.DataFrame(columns, index=[case.row for case in pairs.cases])
+    return table.assign(correlation=alike, difference=2 * np.array(apart))
 
 
 SETS = {
@@ -286,32 +271,24 @@ SAMPLE = 500
 """Right test images, at most, from which means and values of other images are taken."""
 
 
-def random_pixels(
-    maps: Float[Tensor, "n c h w"], counts: Int[Tensor, "n"], seed: int
-) -> Bool[Tensor, "n c h w"]:
+def random_pixels(maps: Float[Tensor, "n c h w"], counts: Int[Tensor, "n"], seed: int) -> Cells:
     """Draw `counts[i]` active pixels of image i; all of them where it has fewer."""
     return _drawn(maps > 0, counts, seed)
 
 
-def _drawn(
-    pixels: Bool[Tensor, "n c h w"],
-    counts: Int[Tensor, "n"],
-    seed: int,
-    first: Tensor | None = None,
-) -> Bool[Tensor, "n c h w"]:
+def _drawn(pixels: Cells, counts: Int[Tensor, "n"], seed: int, first: Cells | int = 0) -> Cells:
     """Draw as many of the pixels of each image, those of `first` before the others."""
     generator = torch.Generator().manual_seed(seed)
     scores = 1 - torch.rand(pixels.shape, generator=generator, dtype=torch.float64)
-    scores = scores.to(pixels.device)
-    return top_pixels((scores if first is None else scores + first) * pixels, counts)
+    return top_pixels((scores + first) * pixels, counts)
 
 
-def counted(pixels: Bool[Tensor, "n c h w"]) -> Int[Tensor, "n"]:
+def counted(pixels: Cells) -> Int[Tensor, "n"]:
     """Count the pixels in the set of each image."""
     return pixels.flatten(1).sum(1)
 
 
-def fixed_sets(pairs: Pairs, sets: PixelSets, names: Iterable[str] = SETS) -> dict[str, Tensor]:
+def fixed_sets(pairs: Pairs, sets: PixelSets, names: Iterable[str] = SETS) -> dict[str, Cells]:
     """Return those of the sets of the misclassified images that involve no chance.
 
     ``excess`` pixels are those whose activation exceeds the look-alike's most, without any
@@ -320,30 +297,26 @@ def fixed_sets(pairs: Pairs, sets: PixelSets, names: Iterable[str] = SETS) -> di
     with. ``repair`` is the smallest set found that makes the answer right, whatever the rule.
     """
     maps, common, unique = pairs.wrong.maps, counted(sets.common), counted(sets.unique)
+    excess = maps.double() - pairs.right.maps
+    excess += 1 - excess.flatten(1).amin(1)[:, None, None, None]  # `top_pixels` wants positive ones
+    shares = contributions(pairs.wrong, None, against=pairs.labels)
     made: dict[str, Callable[[], Tensor]] = {
         "nothing": lambda: torch.zeros_like(sets.wrong),
         "all": lambda: sets.wrong,
         "common": lambda: sets.common,
         "largest_common": lambda: top_pixels(maps, common),
         "unique": lambda: sets.unique,
-        "excess": lambda: top_pixels(_positive(maps.double() - pairs.right.maps), unique),
+        "excess": lambda: top_pixels(excess, unique),
         "largest": lambda: top_pixels(maps, unique),
-        "contrastive": lambda: top_pixels(
-            contributions(pairs.wrong, None, against=pairs.labels), unique
-        ),
+        "contrastive": lambda: top_pixels(shares, unique),
         "repair": lambda: repair(pairs.wrong, pairs.labels).pixels,
     }
     return {name: made[name]() for name in names if name in made}
 
 
-def _positive(scores: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Shift scores, so that every one of them counts in `top_pixels`."""
-    return scores - scores.flatten(1).amin(1)[:, None, None, None] + 1
-
-
 def random_sets(
     pairs: Pairs, sets: PixelSets, seed: int, names: Iterable[str] = SETS
-) -> dict[str, Tensor]:
+) -> dict[str, Cells]:
     """Draw those of the sets that involve chance.
 
     ``random`` is of active pixels, as many as ``unique`` has, and ``random_common`` as many as
@@ -413,10 +386,11 @@ def suppression_table(
     return table.astype(known)
 
 
-def _outcomes(pairs: Pairs, pixels: Bool[Tensor, "n c h w"], fill: Fill) -> pd.DataFrame:
+def _outcomes(pairs: Pairs, pixels: Cells, fill: Fill) -> pd.DataFrame:
     given, logits = pairs.wrong.predicted, rescore(pairs.wrong, pixels, fill)
     answer, chances = logits.argmax(1), logits.softmax(1)
     columns = {
+        "pair": range(len(pairs)),
         "pixels": counted(pixels),
         "changed": answer != given,
         "repaired": answer == pairs.labels,
@@ -424,8 +398,7 @@ def _outcomes(pairs: Pairs, pixels: Bool[Tensor, "n c h w"], fill: Fill) -> pd.D
         "p_predicted": chances.gather(1, given[:, None])[:, 0],
         "harmed": rescore(pairs.right, pixels, fill).argmax(1) != pairs.right.predicted,
     }
-    values = {key: column.numpy() for key, column in columns.items()}
-    return pd.DataFrame({"pair": range(len(pairs)), **values})
+    return pd.DataFrame(columns)
 
 
 def by_pair(table: pd.DataFrame, outcome: str = "repaired") -> pd.DataFrame:
@@ -461,26 +434,22 @@ def with_error(found: Estimate) -> str:
 
 
 def summarise(
-    table: pd.DataFrame, outcome: str = "repaired", against: str = "random", fill: str = "zero"
+    table: pd.DataFrame, outcome: str = "repaired", against: str = "random"
 ) -> pd.DataFrame:
-    """Count how often an outcome of a `suppression_table` happened under each set.
+    """Count how often an outcome of a `suppression_table` happened under each set, at zero.
 
     A row for each set has the ``cases``, the mean of ``pixels``, the ``count`` (mean over draws),
     the ``rate`` with Wilson's interval over the cases, and its ``difference`` to the control set's
     (`against`) with a paired bootstrap interval over cases, NaN for the control itself.
     """
-    table = table[table["fill"] == fill] if "fill" in table else table
-    names = table["set"].astype("category").cat.categories
-    parts = {name: table[table["set"] == name] for name in names}
-    means = {name: p.groupby("pair")[outcome].mean().to_numpy(float) for name, p in parts.items()}
+    by, sizes = (by_pair(table, x).xs("zero", axis=1, level=1) for x in (outcome, "pixels"))
     rows = {}
-    for name, values in means.items():
-        apart = values - means[against] if name != against else np.full_like(values, np.nan)
-        rate, difference = (float(v.mean()) if len(v) else float("nan") for v in (values, apart))
-        count, size = float(values.sum()), float(parts[name]["pixels"].mean())
-        interval = proportion_interval(count, len(values))
-        change = (difference, *bootstrap_interval(apart))
-        rows[name] = (len(values), size, count, rate, *interval, *change)
+    for name in map(str, by):
+        values = by[name]
+        apart = values - by[against] if name != against else values * np.nan
+        shares = values.sum(), values.mean(), *proportion_interval(values.sum(), len(values))
+        change = apart.mean(), *bootstrap_interval(apart.to_numpy())
+        rows[name] = (len(values), sizes[name].mean(), *shares, *change)
     columns = ["cases", "pixels", "count", "rate", "low", "high", "difference"]
     columns += ["difference_low", "difference_high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("set")
@@ -516,7 +485,7 @@ def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
     if run.task == "subject" and own:
         chosen = (
             f"Subject {text(wanted)} has {own} of the {len(pairs)} errors that have a right"
-            " look-alike. We take the one that is closest to it."
+            " look-alike. We take the one closest to its look-alike."
         )
     known = all(map(run.faces.index.has, ASPECTS))
     same = "differ in pixels only" if known else f"are of the same {run.task}"
@@ -539,24 +508,19 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
     the true class, of the error's ``predicted`` class, and of all ``other`` classes.
     """
     turned = lookalike.rename(columns={"p_true": "p_predicted", "p_predicted": "p_true"})
-    parts = {}
-    for image, every in zip(IMAGES, (turned, error), strict=True):
-        table = every[every["fill"] == "zero"]
-        columns = {"pixels": "pixels", "p_true": "true", "p_predicted": "predicted"}
-        means = table.groupby("set", observed=True)[list(columns)].mean().rename(columns=columns)
-        other = (1 - means["true"] - means["predicted"]).clip(lower=0)
-        parts[image] = means.assign(other=other)
-    return pd.concat(parts, names=["image", "set"])
+    both = pd.concat(dict(zip(IMAGES, (turned, error), strict=True)), names=["image"])
+    both = both[both["fill"] == "zero"].rename(columns=lambda name: name.removeprefix("p_"))
+    means = both.groupby(["image", "set"], observed=True)[["pixels", "true", "predicted"]].mean()
+    return means.assign(other=(1 - means["true"] - means["predicted"]).clip(lower=0))
 
 
 def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
     """Return a summary of `summarise` in words: counts, rates and differences, with intervals."""
-    rows, found = {}, summary.to_dict("index")
-    for name in sets:
-        row = found[name]
+    rows = {}
+    for name, row in summary.loc[list(sets)].iterrows():
         share = [row[column] for column in ("rate", "low", "high")]
         points = [row[f"difference{end}"] for end in ("", "_low", "_high")]
-        rows[SETS[name]] = {
+        rows[SETS[str(name)]] = {
             "cells": paper.show(row["pixels"], "mean"),
             "count": f"{row['count']:.4g}",
             "share (95 % interval)": _percent(share, "", "%"),
@@ -572,9 +536,6 @@ def _percent(found: Sequence[float], sign: str, unit: str) -> str:
     return f"{100 * value:{sign}.1f}{unit} ({interval})" if value == value else paper.NOTHING
 
 
-Numbers = Mapping[str, object]
-
-
 def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, object]:
     """Key the numbers of each rule; those of the published code's cutoff have the paper's keys."""
     return {
@@ -586,11 +547,9 @@ def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, obje
 
 def beside_paper(numbers: Numbers, networks: Networks) -> pd.DataFrame:
     """Set the paper's numbers beside ours under each rule, from `keyed` numbers, and networks'."""
-    shown = {key: numbers[key] for key in numbers if not key.endswith("_literal")}
-    rows = [("", key, cast(Any, value)) for key, value in shown.items()]
-    table = paper.compare(rows, networks)
-    units = {key: paper.describe(key).unit for key in shown}
-    literal = [paper.show(cast(Any, numbers.get(f"{k}_literal")), u) for k, u in units.items()]
+    keys = [key for key in numbers if not key.endswith("_literal")]
+    table = paper.compare([("", key, numbers[key]) for key in keys], networks)
+    literal = paper.compare([("", key, numbers.get(f"{key}_literal")) for key in keys])["ours"]
     table = table.drop(columns=["95 % interval", "place in the paper"])
     table = table.rename(columns={"ours": "ours, cutoff"})
     table.insert(3, "ours, literal rule", literal)

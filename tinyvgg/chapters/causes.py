@@ -20,15 +20,14 @@ from torch import Tensor, nn
 from tinyvgg.attribution import Margin
 from tinyvgg.backtracking import NAMED, Contrastive, Contribution, Rule, backtrack
 from tinyvgg.chapters import style
-from tinyvgg.chapters.deconvolution import edges
-from tinyvgg.chapters.interventions import CAUSES, HALVES, LOWER, PARTS, UPPER, Outcomes, outcomes
+from tinyvgg.chapters.deconvolution import correlations, edges
+from tinyvgg.chapters.interventions import CAUSES, LOWER, PARTS, UPPER, Outcomes, outcomes, showing
 from tinyvgg.chapters.sanity import by_captum
 from tinyvgg.chapters.statistics import Estimate, Student, estimate, over_networks
-from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
+from tinyvgg.chapters.trials import analysis, kept
 from tinyvgg.contribution import patch_effects, top_pixels
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import synthfaces
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import track_features
 from tinyvgg.training import sweeps
@@ -63,42 +62,33 @@ class Asked:
         return by_captum(margin, self.trace.images.clone(), torch.zeros_like(self.answers))
 
 
-Maps: TypeAlias = Float[Tensor, "n y x"]
-Method: TypeAlias = Callable[[Asked], Maps]
+Method: TypeAlias = Callable[[Asked], Tensor]
+Drawn: TypeAlias = Float[np.ndarray, "n h w"]
+Flips: TypeAlias = Bool[np.ndarray, "n 2"]
+"""Whether a change of the upper and of the lower half flips each answer."""
 Function: TypeAlias = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """Of a model, images and answers: maps of the images, (n, h, w) or (n, channels, h, w)."""
 
 
-def _tracked(asked: Asked, pixels: Bool[Tensor, "n c h w"]) -> Maps:
-    return style.strength(track_features(asked.trace, pixels))
+def _found(asked: Asked, rule: Rule = NAMED["cutoff"]) -> Tensor:
+    return backtrack(asked.trace, asked.answers, rule).pixels
 
 
-def _by_rule(rule: Rule, asked: Asked) -> Maps:
-    return _tracked(asked, backtrack(asked.trace, asked.answers, rule).pixels)
+def _unique(asked: Asked) -> Tensor:
+    return _found(asked) & ~backtrack(asked.others, asked.against, NAMED["cutoff"]).pixels
 
 
-def _largest(asked: Asked) -> Maps:
-    found = backtrack(asked.trace, asked.answers, NAMED["cutoff"]).pixels
-    return _tracked(asked, top_pixels(asked.trace.maps, found.flatten(1).sum(1)))
-
-
-def _unique(asked: Asked) -> Maps:
-    own = backtrack(asked.trace, asked.answers, NAMED["cutoff"]).pixels
-    other = backtrack(asked.others, asked.against, NAMED["cutoff"]).pixels
-    return _tracked(asked, own & ~other)
-
-
-def _patched(asked: Asked) -> Maps:
+def _patched(asked: Asked) -> Tensor:
     """Mark the cells whose difference from the look-alike's, times the gradient, is largest."""
     scores = patch_effects(asked.trace, asked.others, asked.answers, asked.against)
-    return _tracked(asked, top_pixels(scores, TOP))
+    return top_pixels(scores, TOP)
 
 
-def _captum(name: str, asked: Asked) -> Maps:
-    return style.strength(asked.attributions[name])
+def _captum(name: str, asked: Asked) -> Tensor:
+    return asked.attributions[name]
 
 
-def _random(asked: Asked) -> Maps:
+def _random(asked: Asked) -> Tensor:
     drawn = torch.Generator().manual_seed(asked.place)
     return torch.rand(asked.trace.images[:, 0].shape, generator=drawn)
 
@@ -112,20 +102,20 @@ CAPTUM = {
     "LRP": "LRP",
 }
 METHODS: Mapping[str, Method] = {
-    "Algorithm 1": partial(_by_rule, NAMED["literal"]),
-    "published cutoff": partial(_by_rule, NAMED["cutoff"]),
-    "largest, as many": _largest,
-    "whole projection": lambda asked: style.strength(deconvolve(asked.trace)),
-    "contributions": partial(_by_rule, Contribution(TOP)),
-    "contrastive": lambda asked: _by_rule(Contrastive(asked.against, TOP), asked),
+    "Algorithm 1": partial(_found, rule=NAMED["literal"]),
+    "published cutoff": _found,
+    "largest, as many": lambda asked: top_pixels(asked.trace.maps, _found(asked).flatten(1).sum(1)),
+    "whole projection": lambda asked: deconvolve(asked.trace),
+    "contributions": partial(_found, rule=Contribution(TOP)),
+    "contrastive": lambda asked: _found(asked, Contrastive(asked.against, TOP)),
     "unique": _unique,
     "patched": _patched,
     **{name: partial(_captum, attribution) for name, attribution in CAPTUM.items()},
     "edges": lambda asked: edges(asked.trace.images).float(),
-    "image difference": lambda asked: style.strength(asked.trace.images - asked.others.images),
+    "image difference": lambda asked: asked.trace.images - asked.others.images,
     "random": _random,
 }
-"""The methods by their names; each returns the strength of every pixel of each image."""
+"""The methods by their names; each returns what `marked` takes."""
 MEAN_MASK = "mean mask"
 """The baseline that knows the other images' changes alone: it is scored on pixels only."""
 CHECKED = {
@@ -141,10 +131,8 @@ LOOKALIKE = ("unique", "patched", "image difference")
 """The methods that are shown a right image of the other class."""
 
 
-def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
-    """Score all methods on the networks for emotion."""
-    seeds = range(1 if is_small(study) else 5)
-    return do(sweeps.plan(study, ["emotion"], seeds, {}, ())), {}
+trial = partial(analysis, 5, tasks=["emotion"])
+"""Score all methods on the networks for emotion."""
 
 
 def measure(job: Job) -> Row:
@@ -173,26 +161,29 @@ def scores(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> Row:
     rows = run.split.test[found.places]
     answers = run.predicted[found.places]
     subjects = run.faces.index.table["subject"].to_numpy()[rows]
-    maps = _maps(run, found, methods)
-    flips = found.logits[:, : len(HALVES)].argmax(2) != answers[:, None]
-    maps[MEAN_MASK] = _mean_mask(run, found, flips)
+    flips = found.logits[:, :2].argmax(2) != answers[:, None]  # by the halves, the first causes
     logits = run.logits[found.places].numpy()[np.arange(len(rows)), answers, None]
     losses = logits - found.logits[np.arange(len(rows)), 2 : 2 + len(PARTS), answers]
-    asked: dict[str, Callable[[np.ndarray], Estimate]] = {
-        "half": lambda drawn: which_half(drawn, found.parts, flips, subjects),
-        "part": lambda drawn: which_part(drawn, found.parts, losses, subjects),
-        "pixel": lambda drawn: which_pixels(drawn, found.masks, flips, subjects),
-    }
-    scored: Row = {question: {} for question in QUESTIONS}
-    for name, drawn in maps.items():
-        for question in QUESTIONS if name != MEAN_MASK else ("pixel",):
-            scored[question][name] = asked[question](drawn)._asdict()
-    return scored
+    maps = _maps(run, found, methods)
+    half = {name: which_half(x, found.parts, flips, subjects) for name, x in maps.items()}
+    part = {name: which_part(x, found.parts, losses, subjects) for name, x in maps.items()}
+    maps[MEAN_MASK] = _mean_mask(run, found, flips)
+    pixel = {name: which_pixels(x, found.masks, flips, subjects) for name, x in maps.items()}
+    scored = {"half": half, "part": part, "pixel": pixel}
+    return {key: {name: x._asdict() for name, x in of.items()} for key, of in scored.items()}
 
 
-def _maps(
-    run: Run, found: Outcomes, methods: Mapping[str, Method]
-) -> dict[str, Float[np.ndarray, "n h w"]]:
+def marked(asked: Asked, found: Tensor) -> Float[Tensor, "n y x"]:
+    """Return the strength of every pixel of each image, from what a method found.
+
+    Of cells the features are tracked, and of colours the mean absolute value is taken.
+    """
+    if found.dtype == torch.bool:
+        found = track_features(asked.trace, found)
+    return style.strength(found) if found.ndim == 4 else found
+
+
+def _maps(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> dict[str, Drawn]:
     drawn, rows = dict[str, list[Any]](), run.split.test[found.places]
     for start in range(0, len(rows), 2 * sweeps.BATCH):
         some = slice(start, start + 2 * sweeps.BATCH)
@@ -202,28 +193,18 @@ def _maps(
         against = torch.from_numpy(found.against[some])
         asked = Asked(run.model, traces[0], answers, against, traces[1], start)
         for name, method in methods.items():
-            maps = method(asked).detach().double().abs().numpy()
+            maps = marked(asked, method(asked)).detach().double().abs().numpy()
             drawn.setdefault(name, []).append(maps)
     return {name: np.concatenate(maps) for name, maps in drawn.items()}
 
 
-def _mean_mask(
-    run: Run, found: Outcomes, flips: Bool[np.ndarray, "n 2"]
-) -> Float[np.ndarray, "n h w"]:
+def _mean_mask(run: Run, found: Outcomes, flips: Flips) -> Drawn:
     """Return the mean of the masks that flipped other subjects' answers at the same angle."""
     table = run.faces.index.table.iloc[run.split.test[found.places]]
     angles, subjects = table["angle"].to_numpy(), table["subject"].to_numpy()
     sums = (found.masks * flips[..., None, None]).sum(1, dtype=np.float64)
-    means: Float[np.ndarray, "n h w"] = np.empty_like(sums)
-    for place in range(len(sums)):
-        others = (angles == angles[place]) & (subjects != subjects[place])
-        means[place] = sums[others].sum(0)
-    return means
-
-
-def on(parts: np.ndarray, names: tuple[str, ...]) -> Bool[np.ndarray, "n h w"]:
-    """Return the pixels that show some parts of the face."""
-    return np.asarray(np.isin(parts, [synthfaces.FacePart[name] for name in names]))
+    others = (angles[:, None] == angles) & (subjects[:, None] != subjects)
+    return np.tensordot(others.astype(float), sums, 1)
 
 
 def auc(scores: Float[np.ndarray, "*k n"], positive: Bool[np.ndarray, "*k n"]) -> Any:
@@ -235,15 +216,10 @@ def auc(scores: Float[np.ndarray, "*k n"], positive: Bool[np.ndarray, "*k n"]) -
         return np.asarray(area / (count * (total - count)))
 
 
-def which_half(
-    maps: Float[np.ndarray, "n h w"],
-    parts: np.ndarray,
-    flips: Bool[np.ndarray, "n 2"],
-    subjects: np.ndarray,
-) -> Estimate:
+def which_half(maps: Drawn, parts: np.ndarray, flips: Flips, subjects: np.ndarray) -> Estimate:
     """Return the AUC of a map's share on the upper half; its error is over subjects."""
     one = np.flatnonzero(flips.sum(1) == 1)
-    upper, lower = ((maps * on(parts, each)).sum((1, 2))[one] for each in (UPPER, LOWER))
+    upper, lower = ((maps * showing(parts, each)).sum((1, 2))[one] for each in (UPPER, LOWER))
     share = upper / np.maximum(upper + lower, np.finfo(float).tiny)
     label, who, draws = flips[one, 0], subjects[one], []
     generator, people = np.random.default_rng(0), np.unique(who)
@@ -258,25 +234,16 @@ def which_half(
 
 
 def which_part(
-    maps: Float[np.ndarray, "n h w"],
-    parts: np.ndarray,
-    losses: Float[np.ndarray, "n parts"],
-    subjects: np.ndarray,
+    maps: Drawn, parts: np.ndarray, losses: Float[np.ndarray, "n parts"], subjects: np.ndarray
 ) -> Estimate:
     """Return the mean rank correlation of the map on each part with the loss without the part."""
-    sums = np.stack([(maps * on(parts, seen)).sum((1, 2)) for _, seen in PARTS.values()], 1)
-    first, second = (rankdata(each, axis=1) for each in (sums, losses))
-    first, second = (each - each.mean(1, keepdims=True) for each in (first, second))
-    with np.errstate(invalid="ignore"):
-        norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-        return _by_subject((first * second).sum(1) / norms, subjects)
+    sums = np.stack([(maps * showing(parts, seen)).sum((1, 2)) for _, seen in PARTS.values()], 1)
+    ranks = [torch.from_numpy(rankdata(each, axis=1)) for each in (sums, losses)]
+    return _by_subject(correlations(*ranks).numpy(), subjects)
 
 
 def which_pixels(
-    maps: Float[np.ndarray, "n h w"],
-    masks: Bool[np.ndarray, "n 2 h w"],
-    flips: Bool[np.ndarray, "n 2"],
-    subjects: np.ndarray,
+    maps: Drawn, masks: Bool[np.ndarray, "n 2 h w"], flips: Flips, subjects: np.ndarray
 ) -> Estimate:
     """Return the mean AUC of a map for the pixels that changed with what flipped the answer."""
     images, halves = np.nonzero(flips & masks.any((2, 3)))
@@ -294,13 +261,12 @@ def _by_subject(values: Float[np.ndarray, "n"], subjects: np.ndarray) -> Estimat
 def audit(study: Study, seeds: Sequence[int], name: str, function: Function) -> pd.DataFrame:
     """Score a user's function on the networks of some seeds beside a random map, as text."""
 
-    def method(asked: Asked) -> Maps:
+    def method(asked: Asked) -> Tensor:
         maps = torch.as_tensor(function(asked.model, asked.trace.images.clone(), asked.answers))
-        drawn = style.strength(maps) if maps.ndim == 4 else maps
         wanted = tuple(asked.trace.images[:, 0].shape)
-        if drawn.shape != wanted:
+        if (maps[:, 0] if maps.ndim == 4 else maps).shape != wanted:
             raise UserError(f"method {name!r} returned maps of {tuple(maps.shape)}, not {wanted}")
-        return drawn
+        return maps.double()
 
     methods, found = {name: method, "random": METHODS["random"]}, list[Row]()
     for job in sweeps.plan(study, ["emotion"], seeds, {}, ()):

@@ -25,11 +25,14 @@ HALF, TABLE, TEXT = "half of each group", "as Table 2 counts", "as the text coun
 CLAIMS = {"subject": "d3", "emotion": "d4", "class": "d3"}
 PORTRAIT = 224
 """Size of single portraits, pixels."""
+ACROSS = 12
+"""Images in a row of a mosaic."""
 
 Readings = Mapping[tuple[str, str], Split]
 Images = Shaped[np.ndarray, "n h w 3"]
 Image = UInt8[np.ndarray, "_ _ 3"]
 Count = int | float | str | None
+Corner = tuple[float, float]
 
 
 def whole_design(faces: Faces) -> pd.DataFrame | None:
@@ -98,16 +101,12 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
     A relative is an image with equal pixels; a twin, which shows the same subject with the same
     expression from the same angle, and differs in gaze alone; another camera's image of the shot.
     """
-    table = faces.index.table
-    kinds = {
-        "equal pixels": np.array([sha256(image.tobytes()).hexdigest() for image in faces.images])
-    }
+    digests = [sha256(image.tobytes()).hexdigest() for image in faces.images]
+    kinds = {"equal pixels": np.array(digests)}
     if faces.index.has(*FACTORS):
-        for name, same in (
-            ("twin, other gaze", ["subject", "emotion", "angle"]),
-            ("same shot, other camera", ["subject", "emotion", "gaze"]),
-        ):
-            kinds[name] = table.groupby(same).ngroup().to_numpy()
+        of = faces.index.table.groupby
+        kinds["twin, other gaze"] = of(["subject", "emotion", "angle"]).ngroup().to_numpy()
+        kinds["same shot, other camera"] = of(["subject", "emotion", "gaze"]).ngroup().to_numpy()
     return {
         name: float(np.isin(kind[parts.test], kind[parts.train]).mean())
         for name, kind in kinds.items()
@@ -144,7 +143,7 @@ def numbers(study: Study, splits: Readings) -> dict[str, Count]:
 def shown(study: Study) -> dict[str, str]:
     """Say how this run's set and its parts compare with the paper's (D1 to D4, F1 and F2)."""
     faces = study.faces
-    if lacks := lacking(faces, *FACTORS):
+    if lacks := lacking(faces.index, *FACTORS):
         return dict.fromkeys(("D1", "D2", "D3", "D4", "F1", "F2"), lacks)
     ours = numbers(study, readings(study))
     made_up = not terms_of(faces.source).shows_people
@@ -203,9 +202,8 @@ def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) 
 
 def of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
     """Return the rows with these values, with their row numbers as index."""
-    return table.reset_index(drop=True).loc[
-        lambda rows: (rows[list(wanted)] == pd.Series(wanted)).all(axis=1)
-    ]
+    rows = table.reset_index(drop=True)
+    return rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]
 
 
 @style.styled()
@@ -261,38 +259,37 @@ def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "
 
 
 @style.styled()
-def subjects_figure(faces: Faces, columns: int = 12) -> Figure | None:
+def subjects_figure(faces: Faces) -> Figure | None:
     """Draw everybody, neutral, from the front, at the size that the network sees."""
     table = faces.index.table
     known = faces.index.has("group", "sex", *FACTORS)
-    if not known or (places := everybody(table, columns)).empty:
+    if not known or (places := everybody(table)).empty:
         return None
     figure, axis, corners = tiled(faces.images, places)
     write_names(axis, {corner: table["subject"].iloc[row] for row, corner in corners.items()})
     return figure
 
 
-def write_names(axis: Axes, names: Mapping[tuple[float, float], object]) -> None:
+def write_names(axis: Axes, names: Mapping[Corner, object]) -> None:
     """Write names at the upper left corners of images."""
     label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
     for (x, y), name in names.items():
         axis.text(x, y, style.short(str(name), 12), fontsize=5.5, va="center", bbox=label)
 
 
-def everybody(table: pd.DataFrame, columns: int) -> pd.DataFrame:
+def everybody(table: pd.DataFrame) -> pd.DataFrame:
     """Arrange one image of each subject in rows that each belong to one group and sex."""
-    lines: list[list[int]] = []
-    names: list[str] = []
+    lines, names = list[list[int]](), list[str]()
     frontal = of(table, emotion="neutral", gaze="frontal", angle=90)
     for (group, sex), members in frontal.groupby(["group", "sex"]):
-        found = [list(members.index[i : i + columns]) for i in range(0, len(members), columns)]
+        found = [list(members.index[i : i + ACROSS]) for i in range(0, len(members), ACROSS)]
         lines += found
         heading = f"{style.short(str(group), 16)}\n{style.short(str(sex), 16)}"
         names += [heading] + [""] * (len(found) - 1)
     return arranged(lines, names)
 
 
-def of_each(faces: Faces, task: str, most: int = 20, columns: int = 12) -> pd.DataFrame:
+def of_each(faces: Faces, task: str, most: int = 20, columns: int = ACROSS) -> pd.DataFrame:
     """Arrange images of each of the first classes, taken evenly from all of the class."""
     labels, names = faces.index.labels(task), faces.index.classes(task)[:most]
     members = [np.flatnonzero(labels == label) for label in range(len(names))]
@@ -320,9 +317,9 @@ def examples(faces: Faces) -> pd.DataFrame:
 
 
 @style.styled()
-def contact_sheet(faces: Faces, task: str, most: int = 20, columns: int = 12) -> Figure:
+def contact_sheet(faces: Faces, task: str) -> Figure:
     """Draw images of each of the first classes of a task."""
-    return tiled(faces.images, of_each(faces, task, most, columns))[0]
+    return tiled(faces.images, of_each(faces, task))[0]
 
 
 @style.styled()
@@ -330,7 +327,7 @@ def examples_figure(faces: Faces, parts: Split) -> Figure:
     """Draw images of one subject, or of each class, framed by the part that they belong to."""
     figure, axis, corners = tiled(faces.images, examples(faces))
 
-    def frame(corner: tuple[float, float], colour: str) -> Rectangle:
+    def frame(corner: Corner, colour: str) -> Rectangle:
         side = faces.images.shape[1]
         return Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=2)
 
@@ -342,9 +339,7 @@ def examples_figure(faces: Faces, parts: Split) -> Figure:
     return figure
 
 
-def tiled(
-    images: Images, places: pd.DataFrame
-) -> tuple[Figure, Axes, dict[int, tuple[float, float]]]:
+def tiled(images: Images, places: pd.DataFrame) -> tuple[Figure, Axes, dict[int, Corner]]:
     """Draw a mosaic with its headings; return also the upper left corner of each row's image."""
     tall, wide = images.shape[1:3]
     gap = max(2, wide // 12)

@@ -1,7 +1,6 @@
 """Chapter 20: who is in the synthetic set, what outside judges see in it, and how hard it is."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cv2
@@ -13,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
+from skimage.color import rgb2lab
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import arranged, of, portraits, tiled, write_names
 from tinyvgg.chapters.feature_tracking import BESIDE
-from tinyvgg.chapters.own_face import PART_COLOURS
+from tinyvgg.chapters.own_face import COLOURS, PART_COLOURS
 from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
@@ -67,7 +67,7 @@ def synthetic_faces(study: Study) -> Faces:
     return Faces("synthetic", FaceIndex(table), images, synthfaces.fingerprint(size, SEED))
 
 
-def looks(seed: int = SEED) -> pd.DataFrame:
+def looks() -> pd.DataFrame:
     """Return the skin without light, and the hair, of all subjects; the lightest skin first.
 
     Returns:
@@ -77,24 +77,15 @@ def looks(seed: int = SEED) -> pd.DataFrame:
     rows = []
     for number in synthfaces.SUBJECTS:
         who = synthfaces.person(number)
-        drawn = synthfaces.draw_appearance(who, synthfaces.stream(seed, number, "appearance"))
-        angle = typology_angle(drawn.skin)
+        drawn = synthfaces.draw_appearance(who, synthfaces.stream(SEED, number, "appearance"))
+        colour, cut = synthfaces.to_srgb(drawn.skin), drawn.style.cut.name.lower()
+        lightness, _, yellow = rgb2lab(colour)
+        angle = float(np.degrees(np.arctan2(lightness - 50, yellow)))
         tone = next(name for name, border in SKIN_CLASSES.items() if angle > border)
-        colours, cut = synthfaces.to_srgb(drawn.skin).tolist(), drawn.style.cut.name.lower()
-        rows.append((number, who.group, who.sex, *colours, angle, tone, cut))
+        rows.append((number, who.group, who.sex, *colour.tolist(), angle, tone, cut))
     columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone", "cut"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("angle", ascending=False, kind="stable", ignore_index=True)
-
-
-def typology_angle(linear: Float[np.ndarray, "3"]) -> float:
-    """Return the individual typology angle of a linear RGB colour: arctan((L* - 50) / b*)."""
-    to_xyz = np.array(  # of the white point D65 (IEC 61966-2-1)
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    )
-    _, y, z = np.cbrt(to_xyz @ linear.astype(np.float64) / to_xyz.sum(axis=1))
-    lightness, yellow = 116 * y - 16, 200 * (y - z)
-    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
 
 
 def expression_table() -> pd.DataFrame:
@@ -105,11 +96,8 @@ def expression_table() -> pd.DataFrame:
         region = max((name for name in regions if action.startswith(name)), key=len)
         return regions.index(region), action
 
-    columns = {
-        emotion: pd.Series(synthfaces.EXPRESSIONS[emotion], dtype=float)
-        for emotion in synthfaces.EMOTIONS
-    }
-    table = pd.DataFrame(columns).fillna(0.0)
+    strengths = {name: dict(synthfaces.EXPRESSIONS[name]) for name in synthfaces.EMOTIONS}
+    table = pd.DataFrame(strengths).fillna(0.0)
     return table.loc[sorted(table.index, key=from_the_top)].rename_axis("action")
 
 
@@ -118,14 +106,15 @@ def expression_table() -> pd.DataFrame:
 
 def requirements(judged: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Return what the judges reached: shares, each with the least that was asked for."""
-    required, whole, right = dict[str, tuple[float, float]](), 0, 0
+    required, table = dict[str, tuple[float, float]](), confusion_table(judged)
     for detector, cameras in judged["found"].items():
         found, shown = _at_asked(cameras, "found"), _at_asked(cameras, "shown")
         required[f"faces that {detector} finds"] = found / shown, LEAST_FOUND
-    for emotion, read in _readable(judged).items():
-        required[f"readings of {emotion}"] = read[emotion] / sum(read.values()), LEAST_RIGHT_OF_EACH
-        whole, right = whole + sum(read.values()), right + read[emotion]
-    return {**required, "readings of all of these": (right / whole, LEAST_RIGHT)}
+    named = table[table.index.isin(table.columns)]  # the classifier has no name for the others
+    right, whole = pd.Series(np.diag(named[named.index]), named.index), named.sum(axis=1)
+    for emotion, share in (right / whole).items():
+        required[f"readings of {emotion}"] = share, LEAST_RIGHT_OF_EACH
+    return {**required, "readings of all of these": (right.sum() / whole.sum(), LEAST_RIGHT)}
 
 
 def _at_asked(cameras: Mapping[str, Mapping[str, Any]], what: str) -> int:
@@ -174,13 +163,6 @@ def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(judged["expressions"]["confusion"]).T.fillna(0).astype("int64")
 
 
-def _readable(judged: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return the readings of each emotion for which the classifier has a name."""
-    table = confusion_table(judged)
-    found: Any = table[table.index.isin(table.columns)].to_dict("index")
-    return dict(found)
-
-
 def read_table(read: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     """Count the readings of images of each emotion: right ones, and the others by name."""
     rows = {}
@@ -217,12 +199,9 @@ def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
 def networks(report: Mapping[str, Any]) -> pd.DataFrame:
     """Return a row for each network of the report on difficulty, with its error rate."""
     runs = pd.DataFrame(report["runs"])
-    asked = runs["task"].map(ASKED)
+    low, high = np.transpose([ASKED[task] for task in runs["task"]])
     rate = runs["errors"] / runs["test_images"]
-    return runs.assign(
-        rate=rate,
-        within=[low <= share <= high for share, (low, high) in zip(rate, asked, strict=True)],
-    )
+    return runs.assign(rate=rate, within=rate.between(low, high))
 
 
 def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
@@ -279,9 +258,7 @@ def read_emotion(features: Features, table: pd.DataFrame, held_out: str) -> Read
     classes, labels = np.unique(table["emotion"].to_numpy(str), return_inverse=True)
     targets = np.eye(len(classes))[labels]
     group = table.groupby(["subject", "gaze", "angle"]).ngroup().to_numpy()
-    sums = np.zeros((group.max() + 1, features.shape[1]), np.float32)
-    np.add.at(sums, group, features)
-    centred = features - (sums / np.bincount(group)[:, None].astype(np.float32))[group]
+    centred = features - pd.DataFrame(features).groupby(group).transform("mean").to_numpy()
     right = np.zeros(len(table))
     for train, test in _folds(table, held_out):
         scores = ridge(centred[train], targets[train], centred[test])
@@ -350,25 +327,17 @@ def statistics(images: Images, kept: Kept) -> Features:
     return np.stack(rows).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A part of the images from which a linear model is to read the emotion.
+class Probe(NamedTuple):
+    """A part of the images from which a linear model is to read the emotion."""
 
-    Attributes:
-        region: the place in the image, in words.
-        features: the kind of features of that place, in words.
-        may_carry: true if the emotion may legitimately be read from it.
-        left_out: the parts of the face that are masked, wherever any image shows them.
-        measure: the function from images and masks to features.
-        edges_only: true if all but the edges of the images are masked as well.
-    """
-
-    region: str
-    features: str
-    may_carry: bool
-    left_out: tuple[FacePart, ...]
+    region: str  # the place in the image, in words
+    features: str  # the kind of features of that place, in words
+    may_carry: bool  # true if the emotion may legitimately be read from it
+    left_out: tuple[
+        FacePart, ...
+    ]  # parts of the face that are masked, wherever any image shows them
     measure: Callable[[Images, Kept], Features]
-    edges_only: bool = False
+    edges_only: bool = False  # true if all but the edges of the images are masked as well
 
     def kept(self, shown: synthfaces.PartsShown, table: pd.DataFrame) -> Kept:
         """Return the pixels that it sees of each row's image."""
@@ -488,10 +457,9 @@ def truth_figure(
 ) -> Figure:
     """Draw images of the set, the parts of the face that their pixels show, and the landmarks."""
     figure, axes = style.grid(len(truths), 3, cell=style.WIDTH / 3.1)
-    colours = np.array([list(bytes.fromhex(PART_COLOURS[part][1:])) for part in FacePart])
     for row, truth, image in zip(axes, truths, images, strict=True):
         style.show_image(row[0], image)
-        style.show_image(row[1], colours[truth.parts].astype(np.uint8))
+        style.show_image(row[1], COLOURS[truth.parts])
         style.show_image(row[2], 255 - (255 - image) // 2)
         marks = truth.landmarks
         for seen, face in ((True, style.BLUE), (False, "none")):
@@ -531,8 +499,7 @@ def rates_figure(networks: pd.DataFrame) -> Figure:
     figure, axes = style.grid(1, len(tasks), cell=cell, aspect=height / cell)
     for axis, task in zip(axes[0], tasks, strict=True):
         _rates(axis, task, networks[networks["task"] == task])
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

@@ -1,6 +1,6 @@
 """Chapter 6: where tracked features lie, and how they differ from those that nobody selected."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,11 +19,12 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import Followed
 from tinyvgg.chapters.cases import Pairs, counted, pixel_sets, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
+from tinyvgg.chapters.interventions import parts_seen, showing
 from tinyvgg.chapters.statistics import Estimate, Interval, Networks, estimate, read_tables
 from tinyvgg.chapters.verdicts import judge, mean_with_interval
 from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import deconvolve
-from tinyvgg.faces.sources import SYNTHETIC, synthfaces
+from tinyvgg.faces.sources import SYNTHETIC
 from tinyvgg.trace import Trace
 from tinyvgg.tracking import track_features
 from tinyvgg.training.runs import Run
@@ -52,8 +53,8 @@ ERRORS = 5
 SETS = {
     "literal": LABELS["literal"],
     "cutoff": LABELS["cutoff"],
-    "largest": "largest, as many",
-    "random": "random, as many",
+    "largest": "as many of the largest",
+    "random": "as many at random",
     "whole": "all of M",
     "activation": "activation of M",
     "gradient": "the logit's gradient",
@@ -88,14 +89,6 @@ class Tracked:
         true, predicted = self.run.labels[self.run.errors], self.run.predicted[self.run.errors]
         return [f"{names[t]} > {names[p]}" for t, p in zip(true, predicted, strict=True)]
 
-    @property
-    def frontal(self) -> Bool[np.ndarray, "n"]:
-        """A mask of the errors that show faces from the front, framed so that regions are known."""
-        faces = self.run.faces
-        if not faces.framed or not faces.index.has("angle"):
-            return np.zeros(len(self), dtype=bool)
-        return np.asarray(faces.index.table["angle"].iloc[self.rows] == FRONTAL)
-
 
 def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
     """Track the pixels that both rules and both controls find in the errors of a run."""
@@ -124,7 +117,7 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
     """
     active = counted(tracked.trace.maps > 0).double()
     total = tracked.ink["whole"].flatten(1).sum(1)
-    parts = []
+    parts = {}
     for name, pixels in tracked.pixels.items():
         own = tracked.ink[name]
         columns = {
@@ -136,9 +129,8 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
             "with_random": correlations(own, tracked.ink["random"]),
             "area": area_of_ink(own),
         }
-        part = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
-        parts.append(part.assign(set=name, image=part.index))
-    return pd.concat(parts, ignore_index=True)
+        parts[name] = pd.DataFrame(columns)
+    return pd.concat(parts, names=["set", "image"]).reset_index()
 
 
 def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -168,21 +160,18 @@ def tracked_numbers(tracked: Tracked, table: pd.DataFrame) -> dict[str, Estimate
     value other than zero.
     """
     kept = (tracked.trace.maps != 0) & ~tracked.pixels["literal"]
-    whole = table.pivot(index="image", columns="set", values="with_whole")
-    recorded = {
-        "literal": ["with_whole"],
-        "cutoff": ["with_whole", "with_largest", "with_random"],
-        "random": ["with_whole"],
+    wide = table.pivot(index="image", columns="set")
+    whole = wide["with_whole"]
+    found = {
+        "left_literal": kept.flatten(1).any(1),
+        "cutoff_less_like_whole": whole["random"] - whole["cutoff"],
+        "literal_with_whole": whole["literal"],
+        "cutoff_with_whole": whole["cutoff"],
+        "cutoff_with_largest": wide["with_largest"]["cutoff"],
+        "cutoff_with_random": wide["with_random"]["cutoff"],
+        "random_with_whole": whole["random"],
     }
-    return {
-        "left_literal": estimate(kept.flatten(1).any(1)),
-        "cutoff_less_like_whole": estimate(whole["random"] - whole["cutoff"]),
-        **{
-            f"{name}_{column}": estimate(table.loc[table["set"] == name, column])
-            for name, columns in recorded.items()
-            for column in columns
-        },
-    }
+    return {name: estimate(values) for name, values in found.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,32 +188,25 @@ class Regions:
 
 def find_regions(tracked: Tracked) -> Regions:
     """Return the regions of the errors: rendered again if the faces are synthetic, or by place."""
-    faces = tracked.run.faces
-    if faces.kind != SYNTHETIC:
+    if tracked.run.faces.kind != SYNTHETIC:
         return by_place(tracked)
-    seen = synthfaces.parts_seen(
-        faces.index.table.iloc[tracked.rows],
-        faces.images.shape[1],
-        files.faces_cache(),
-        difficulty=synthfaces.difficulty_of(faces.source),
-    )
-    return by_parts(seen)
+    return by_parts(parts_seen(tracked.run.faces, tracked.rows))
 
 
 def by_parts(seen: UInt8[np.ndarray, "n h w"]) -> Regions:
     """Return true regions, from the `FacePart` of each pixel."""
-
-    def showing(parts: Iterable[str]) -> Bool[np.ndarray, "n h w"]:
-        return np.isin(seen, [synthfaces.FacePart[part] for part in parts])
-
-    masks = {name: showing(parts) for name, parts in {**FACE, **BESIDE}.items()}
-    masks |= {TOGETHER: showing(map(str.upper, FEATURES)), "face": showing(sum(FACE.values(), ()))}
+    of = FACE | BESIDE | {TOGETHER: tuple(map(str.upper, FEATURES))}
+    of["face"] = sum(FACE.values(), ())
+    masks = {name: showing(seen, parts) for name, parts in of.items()}
     return Regions(np.arange(len(seen)), masks, True)
 
 
 def by_place(tracked: Tracked) -> Regions:
     """Return the regions of framed faces that are seen from the front, the same for each."""
-    errors, size = np.flatnonzero(tracked.frontal), tracked.trace.images.shape[2:]
+    faces, size = tracked.run.faces, tracked.trace.images.shape[2:]
+    errors = np.arange(0)
+    if faces.framed and faces.index.has("angle"):
+        errors = np.flatnonzero(faces.index.table["angle"].iloc[tracked.rows] == FRONTAL)
     boxes = {name: np.zeros(tuple(size), dtype=bool) for name in FEATURES}
     for name, inside in boxes.items():
         for top, bottom, left, right in BOXES[name]:
@@ -238,8 +220,9 @@ def by_place(tracked: Tracked) -> Regions:
 def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
     """Measure each set's ink in each region: its share, that of the area, and their ratio.
 
-    The ratio is the ``density``: 1 for ink that is spread evenly. Beside the sets stand the
-    activation of the last maps, and the gradient of the predicted class's logit.
+    The ratio is the ``density``: 1 for ink that is spread evenly, NaN without ink or without such a
+    region. Beside the sets stand the activation of the last maps, and the gradient of the predicted
+    class's logit.
     """
     size = tracked.trace.images.shape[2:]
     inks = {
@@ -247,17 +230,15 @@ def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
         "activation": interpolate(tracked.trace.maps.sum(1, keepdim=True), tuple(size))[:, 0],
         "gradient": style.strength(logit_gradient(tracked.run.model, tracked.trace)),
     }
-    parts = []
+    parts = {}
     for name, strengths in inks.items():
-        values = strengths[regions.errors].double().numpy()
-        total = values.sum((1, 2))
+        values = strengths[regions.errors].double()
         for region, inside in regions.masks.items():
-            share = np.where(inside, values, 0).sum((1, 2)) / np.where(total > 0, total, np.nan)
-            area = inside.mean((1, 2))
-            table = pd.DataFrame({"image": regions.errors, "set": name, "region": region})
-            density = share / np.where(area > 0, area, np.nan)
-            parts.append(table.assign(ink=share, area=area, density=density))
-    return pd.concat(parts, ignore_index=True)
+            mask = torch.from_numpy(inside).double()
+            ink, area = (values * mask).sum((1, 2)) / values.sum((1, 2)), mask.mean((1, 2))
+            found = {"ink": ink, "area": area, "density": ink / area}
+            parts[name, region] = pd.DataFrame(found, regions.errors)
+    return pd.concat(parts, names=["set", "region", "image"]).reset_index()
 
 
 def logit_gradient(model: nn.Module, trace: Trace) -> Float[Tensor, "n 3 h w"]:
@@ -308,8 +289,8 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
         return ""
     of = table.groupby(["set", "region"])[["ink", "area", "density"]].mean()
     ink, area = of["ink"].xs("background", level="region"), of["area"]["cutoff"]["background"]
-    values = tracked.trace.images.mean(1).numpy()
-    beside, face = (values[regions.masks[name]] for name in ("background", "face"))
+    values = tracked.trace.images.mean(1)
+    beside, face = (values[regions.masks[name]].mean() for name in ("background", "face"))
     gradient = of["density"]["gradient"]
     parts = ", ".join(f"{gradient[part]:.2f} on the {part}" for part in ("background", *FEATURES))
     return (
@@ -317,10 +298,10 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
         f"tracked ink. The features of random active cells have {ink['random']:.0%} of their ink "
         f"there, and those of all maps {ink['whole']:.0%}. Pixels are divided by "
         f"{paper.number('p1.both.code_scale')} and not centred, so that plain white is a large "
-        f"input: a pixel of the background has the value {_mean(beside):.2f} on average, one of "
-        f"the face {_mean(face):.2f}. Over the background lies {ink['activation']:.0%} of the "
-        "activation of all maps, which is projected back. The gradient of the logit says on which "
-        f"pixels the answer depends. Where an even spread has 1, it has {parts}."
+        f"input: a pixel of the background has the value {beside:.2f} on average, one of "
+        f"the face {face:.2f}. The maps have {ink['activation']:.0%} of their activation "
+        "over the background, and the deconvnet projects it there. The gradient of the logit says "
+        f"on which pixels the answer depends. Relative to an even spread it is {parts}."
     )
 
 
@@ -357,10 +338,6 @@ def crop_table(profile: str) -> pd.DataFrame:
     return pd.DataFrame(table if len(table) == len(CROPS) else {})
 
 
-def _mean(values: Float[np.ndarray, "p"]) -> float:
-    return float(values.mean()) if len(values) else float("nan")
-
-
 def pairs_sheet(
     images: UInt8[np.ndarray, "n h w 3"], ink: Float[Tensor, "n h w"]
 ) -> UInt8[np.ndarray, "H W 3"]:
@@ -380,24 +357,23 @@ def pairs_sheet(
 @style.styled()
 def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> Figure | None:
     """Draw misclassified images beside their tracked features, a page of them (Figure 8)."""
-    total = len(tracked)
-    places = np.arange(page * size, min(total, (page + 1) * size))
+    places = np.arange(len(tracked))[page * size : (page + 1) * size]
     if not len(places):
         return None
     images = tracked.run.faces.images[tracked.rows[places]]
     sheet = pairs_sheet(images, tracked.ink[rule][places])
     aspect = sheet.shape[0] / sheet.shape[1] + 0.05
-    figure, axes = style.grid(1, 1, cell=style.WIDTH, aspect=aspect)
-    axes[0, 0].imshow(sheet, interpolation="antialiased")
+    figure, ((ax,),) = style.grid(1, 1, cell=style.WIDTH, aspect=aspect)
+    ax.imshow(sheet, interpolation="antialiased")
     name = f"{paper.TASK_NAMES[tracked.run.task]}, {style.called(tracked.run.faces)}"
-    shown = f"errors {places[0] + 1} to {places[-1] + 1} of {total}"
-    axes[0, 0].set_title(f"{name}, {shown}, {SETS[rule]}")
+    shown = f"errors {places[0] + 1} to {places[-1] + 1} of {len(tracked)}"
+    ax.set_title(f"{name}, {shown}, {SETS[rule]}")
     width = sheet.shape[1] / COLUMNS
     height = sheet.shape[0] / -(-len(places) // COLUMNS)
     for tile, name in enumerate(tracked.names[places[0] : places[-1] + 1]):
         left, top = tile % COLUMNS * width, (tile // COLUMNS + 0.13) * height
-        axes[0, 0].text(left, top, name, fontsize=4.5, va="bottom")
-    style.clear(axes[0, 0])
+        ax.text(left, top, name, fontsize=4.5, va="bottom")
+    style.clear(ax)
     return figure
 
 
@@ -409,22 +385,16 @@ def beside_lookalikes(run: Run, pairs: Pairs, rule: Rule) -> Figure | None:
     """
     if not len(pairs):
         return None
-    sets, names = pixel_sets(pairs, rule), [style.short(name, 13) for name in run.classes]
-    errors, others = [], []
-    for case in pairs.cases:
-        error, other = (
-            np.asarray(run.faces.images[row or 0]) for row in (case.row, case.lookalike)
-        )
-        errors.append((f"taken for\n{names[case.predicted]}", error))
-        others.append((f"right:\n{names[case.true]}", other))
+    sets, images, cases = pixel_sets(pairs, rule), run.faces.images, pairs.cases
+    names = [style.short(name, 13) for name in run.classes]
 
     def features(trace: Trace, pixels: Tensor) -> list[tuple[str, np.ndarray]]:
         return [("", ink) for ink in style.strength(track_features(trace, pixels)).numpy()]
 
     rows = [
-        ("error", errors),
+        ("error", [(f"taken for\n{names[case.predicted]}", images[case.row]) for case in cases]),
         ("its features", features(pairs.wrong, sets.wrong)),
-        ("look-alike", others),
+        ("look-alike", [(f"right:\n{names[case.true]}", images[case.lookalike]) for case in cases]),
         ("its features", features(pairs.right, sets.right)),
         ("unique to\nthe error", features(pairs.wrong, sets.unique)),
     ]
@@ -485,8 +455,7 @@ def region_plot(densities: pd.DataFrame) -> Figure | None:
     """Draw the density of ink by region for the cutoff, random cells and the whole projection."""
     if densities.empty:
         return None
-    figure, axes = style.grid(1, 1, cell=5.0, aspect=0.6)
-    ax = axes[0, 0]
+    figure, ((ax,),) = style.grid(1, 1, cell=5.0, aspect=0.6)
     colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}
     for offset, (name, colour) in enumerate(colours.items(), start=-1):
         part = densities[densities["set"] == name]

@@ -1,6 +1,6 @@
 """The same shots rendered again with one cause changed, and what a network makes of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from tinyvgg import files
 from tinyvgg.chapters.cases import nearest
+from tinyvgg.faces.index import Faces
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.runs import Run
 from tinyvgg.training.sweeps import Row
 
-HALVES = ("upper", "lower")
 PARTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "brows": (("brow",), ("BROWS", "FOREHEAD")),
     "eyes": (("eyeBlink", "eyeSquint", "eyeWide"), ("EYES",)),
@@ -24,16 +24,26 @@ PARTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """What the beginnings of the names of each part's actions are, and where the part is seen."""
 UPPER = ("BROWS", "FOREHEAD", "EYES")
 LOWER = ("NOSE", "CHEEKS", "MOUTH", "CHIN")
-CAUSES = (*HALVES, *PARTS, "gaze", "light", "camera", "hair", "skin")
+CAUSES = ("upper", "lower", *PARTS, "gaze", "light", "camera", "hair", "skin")
 TURN, STEP = 40.0, 15.0
 """Degrees by which the lamps are carried around the head, and the camera is moved."""
 VISIBLE = 8
 """Levels of 255 from which on a pixel counts as changed."""
 
-Spec = synthfaces.FaceSpec
+
+def parts_seen(faces: Faces, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w"]:
+    """Return the `FacePart` that each pixel of some synthetic images shows."""
+    shots, knobs = faces.index.table.iloc[rows], synthfaces.difficulty_of(faces.source)
+    size = faces.images.shape[1]
+    return synthfaces.parts_seen(shots, size, files.faces_cache(), difficulty=knobs)
 
 
-def changed(spec: Spec, cause: str, emotion: str, gaze: str) -> Spec:
+def showing(seen: UInt8[np.ndarray, "n h w"], parts: Iterable[str]) -> Bool[np.ndarray, "n h w"]:
+    """Return the pixels that show some parts of the face, from the `FacePart` of each."""
+    return np.isin(seen, [synthfaces.FacePart[part] for part in parts])
+
+
+def changed(spec: synthfaces.FaceSpec, cause: str, emotion: str, gaze: str) -> synthfaces.FaceSpec:
     """Return a shot with one cause changed.
 
     A half of the face shows the given emotion, a part is at rest, eyes look ahead or, if they do
@@ -98,28 +108,21 @@ def outcomes(run: Run) -> Row:
     masks = np.zeros((count, 2, size, size), bool)
     for place in sorted(range(count), key=lambda place: specs[place].subject):
         emotion, gaze = run.classes[against[place]], table["gaze"].iloc[place]
-        images = np.stack(
-            [
-                synthfaces.render_face(changed(specs[place], cause, emotion, gaze), size, cache)
-                for cause in CAUSES
-            ]
-        )
+        others = [changed(specs[place], cause, emotion, gaze) for cause in CAUSES]
+        images = np.stack([synthfaces.render_face(each, size, cache) for each in others])
         before = run.faces.images[rows[place]].astype(np.int16)
         masks[place] = np.abs(images[:2].astype(np.int16) - before).max(-1) >= VISIBLE
         with torch.no_grad():
             logits[place] = run.model(run.scaling(torch.from_numpy(images))).numpy()
-    others = [nearest(run, int(row), int(label)) for row, label in zip(rows, against, strict=True)]
+    alike = [nearest(run, int(row), int(label)) for row, label in zip(rows, against, strict=True)]
     found = {
         "places": places,
         "against": against,
-        "lookalikes": np.array([-1 if row is None else row for row, _ in others]),
+        "lookalikes": np.array([-1 if row is None else row for row, _ in alike]),
         "logits": logits,
         "masks": masks,
-        "parts": synthfaces.parts_seen(table, size, cache, difficulty=knobs),
+        "parts": parts_seen(run.faces, rows),
     }
-    answers = run.predicted[places]
-    flips = {
-        cause: (logits[:, number].argmax(1) != answers).astype(int).tolist()
-        for number, cause in enumerate(CAUSES)
-    }
+    flipped = (run.predicted[places] != logits.argmax(2).T).astype(int).tolist()
+    flips = dict(zip(CAUSES, flipped, strict=True))
     return {"images": count, "errors": len(run.errors), "flips": flips, "pictures": found}

@@ -127,7 +127,7 @@ def by_chance(run: Run, column: str) -> Chance | None:
     table = rates(run, column)
     if not len(table) or not len(run.errors):
         return None
-    return chance(table["errors"].to_numpy(np.int64), table["images"].to_numpy(np.int64))
+    return chance(*table[["errors", "images"]].to_numpy(np.int64).T)
 
 
 def show_p(found: Chance | None) -> str:
@@ -138,11 +138,10 @@ def show_p(found: Chance | None) -> str:
     return f"< {2 * least:.4f}" if found.p_value <= 1.5 * least else f"{found.p_value:.3f}"
 
 
-def _confused(run: Run, diagonal: bool = False) -> Int[np.ndarray, "k k"]:
-    """Count the test images by true class (rows) and answer (columns); right ones if asked for."""
+def _confused(run: Run) -> Int[np.ndarray, "k k"]:
+    """Count the errors by true class (rows) and answer (columns)."""
     counts = np.zeros((len(run.classes), len(run.classes)), np.int64)
-    wrong = (run.predicted != run.labels) | diagonal
-    np.add.at(counts, (run.labels[wrong], run.predicted[wrong]), 1)
+    np.add.at(counts, (run.labels[run.errors], run.predicted[run.errors]), 1)
     return counts
 
 
@@ -156,8 +155,8 @@ def confusions(run: Run, most: int = 10) -> pd.DataFrame:
         "true": names[true],
         "taken for": names[taken],
         "images": errors[true, taken],
-        "the other way round": errors[taken, true],
-        "of its class's images": [paper.show(share, "percent") for share in shares],
+        "and the reverse": errors[taken, true],
+        "share of the true class": [paper.show(share, "percent") for share in shares],
     }
     return pd.DataFrame(found)
 
@@ -236,12 +235,10 @@ def spread(run: Run) -> dict[str, Estimate | float]:
     if run.task not in CLAIMS:
         return {}
     found: dict[str, Estimate | float] = {}
-    for name, column, of in (
-        ("involved", "subject", involvement),
-        ("uneven_angles", "angle", unevenness),
-    ):
+    asked = ("involved", "subject", involvement), ("uneven_angles", "angle", unevenness)
+    for name, column, of in asked:
         if len(table := rates(run, column)):
-            found[name] = of(*(table[n].to_numpy(np.int64) for n in ("errors", "images")))
+            found[name] = of(*table[["errors", "images"]].to_numpy(np.int64).T)
     if run.task == "emotion":
         found |= _of_emotions(tested(run))
     return {f"{CLAIMS[run.task]}.{run.task}.{name}": value for name, value in found.items()}
@@ -327,11 +324,11 @@ def subjects_figure(runs: Sequence[Run]) -> Figure | None:
 @style.styled()
 def confusion_figure(run: Run) -> Figure:
     """Draw the confusion matrix: numbers for a few classes, a map for many; errors coloured."""
-    counts, classes = _confused(run, diagonal=True), len(run.classes)
-    few, errors = classes <= READABLE, _confused(run)
+    errors, classes = _confused(run), len(run.classes)
+    counts = errors + np.diag(np.bincount(run.labels, minlength=classes) - errors.sum(1))
+    few = classes <= READABLE
     cell = max(3.4, 1.8 + 0.35 * classes) if few else 5.4
-    figure, axes = style.grid(1, 1, cell=cell, aspect=0.95 if few else 0.9)
-    axis: Axes = axes[0, 0]
+    figure, ((axis,),) = style.grid(1, 1, cell=cell, aspect=0.95 if few else 0.9)
     right, named = np.eye(classes, dtype=bool), [style.short(name, 16) for name in run.classes]
     every = range(0, classes, 1 if few else -(-classes // TICKS))
     top = max(1, int(errors.max()))
@@ -373,7 +370,6 @@ def gallery(run: Run, most: int = 24, columns: int = 6) -> Figure | None:
 def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
     true, predicted = int(run.labels[place]), int(run.predicted[place])
     style.show_image(above, run.faces.images[run.split.test[place]])
-    above.axis("on")
     title = f"{style.short(run.classes[true])} as {style.short(run.classes[predicted])}"
     above.set_title(title, fontsize=7, pad=2)
     shares = run.probabilities[place]

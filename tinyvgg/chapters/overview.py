@@ -67,8 +67,7 @@ def montage(
     orange = torch.tensor(to_rgb(style.ORANGE))[:, None, None]
     drawn = torch.where(pixels[:, None], orange, ink)
     grid = make_grid(drawn, int(np.ceil(len(maps) ** 0.5)), padding=1, pad_value=0.92)
-    inside: Float[np.ndarray, "y x 3"] = grid[:, 1:-1, 1:-1].permute(1, 2, 0).numpy()
-    return inside
+    return np.asarray(grid[:, 1:-1, 1:-1].permute(1, 2, 0))
 
 
 def _bars(ax: Axes, names: list[str], pair: Pairs, after: Float[Tensor, "k"]) -> None:

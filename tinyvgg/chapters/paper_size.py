@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
-from torch import Tensor
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES, Pairs
 from tinyvgg.chapters.statistics import OF_A_SEED, read_tables
-from tinyvgg.trace import Trace
-from tinyvgg.tracking import rescore, track_features
+from tinyvgg.tracking import rescore
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run, as_json
 
@@ -78,7 +75,7 @@ def pictures(run: Run) -> dict[str, Any]:
     maps = pair.wrong.maps.numpy()
     shown = {"maps": style.ink(maps, float(maps.max(initial=0)))}
     kept = cases.pixel_sets(pair, RULES["cutoff"])
-    shown |= {"kept": kept.wrong.numpy(), "common": _ink(pair.wrong, kept.common)}
+    shown |= {"kept": kept.wrong.numpy(), "common": style.tracked_ink(pair.wrong, kept.common)}
     return (
         found | _drawn(run, "pair", pair) | {f"pair.{key}": array for key, array in shown.items()}
     )
@@ -90,21 +87,14 @@ def _drawn(run: Run, name: str, pairs: Pairs) -> dict[str, Any]:
         "images": images[[case.row for case in pairs.cases]],
         "true": pairs.labels.numpy(),
         "answers": pairs.wrong.predicted.numpy(),
-        "tracked": _ink(pairs.wrong, sets.wrong),
+        "tracked": style.tracked_ink(pairs.wrong, sets.wrong),
     }
     if name != "errors":
         after = rescore(pairs.wrong, sets.unique)
         found |= {
             "others": images[[case.lookalike or 0 for case in pairs.cases]],
-            "unique": _ink(pairs.wrong, sets.unique),
+            "unique": style.tracked_ink(pairs.wrong, sets.unique),
             "before": pairs.wrong.probabilities.numpy(),
             "after": after.softmax(1).numpy(),
         }
     return {f"{name}.{key}": array for key, array in found.items()}
-
-
-def _ink(trace: Trace, pixels: Bool[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n y x"]:
-    """Return the tracked features of pixels, from white to the darkest of each image."""
-    features = style.strength(track_features(trace, pixels)).numpy()
-    tops = features.max((1, 2), keepdims=True, initial=0)
-    return style.ink(features / np.where(tops > 0, tops, 1), 1.0)

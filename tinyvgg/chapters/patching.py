@@ -4,7 +4,7 @@ from itertools import compress
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinyvgg.chapters import cases, style
@@ -17,7 +17,6 @@ from tinyvgg.training.sweeps import Row
 EIGHT, DRAWS = 8, 5
 """Cells whose features are shown, and that take other values, too; draws at random."""
 CUTOFF = cases.RULES["cutoff"]
-Cells = Bool[Tensor, "n c h w"]
 Scores = Float[Tensor, "n c h w"]
 
 
@@ -43,7 +42,7 @@ def ranks(scores: Scores) -> Int[Tensor, "n c h w"]:
     return order.argsort(1).reshape(scores.shape)
 
 
-def share(trace: Trace, cells: Cells, fill: cases.Fill, answer: Int[Tensor, "n"]) -> float:
+def share(trace: Trace, cells: cases.Cells, fill: cases.Fill, answer: Int[Tensor, "n"]) -> float:
     """Return the share of images that get an answer once these cells hold a fill."""
     return float((rescore(trace, cells, fill).argmax(1) == answer).double().mean())
 

@@ -51,15 +51,13 @@ def best_scales(report: dict[str, Any]) -> pd.DataFrame:
 
 def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
     """Tabulate `best_scales` by group of pictures: the number of faces found, and the time."""
-    measured = pd.DataFrame(report["measured"])
-    columns = {}
-    for scale in best_scales(report).itertuples():
-        same = (measured["detector"] == scale.detector) & (measured["long_side"] == scale.long_side)
-        columns[f"{scale.detector}, {scale.long_side} pixels"] = {
-            GROUPS[str(row.group)]: _cell(row) for row in measured[same].itertuples()
+    of, columns = pd.DataFrame(report["measured"]).groupby(["detector", "long_side"]), {}
+    for scale in best_scales(report)[["detector", "long_side"]].itertuples(index=False):
+        columns["{}, {} pixels".format(*scale)] = {
+            GROUPS[str(row.group)]: _cell(row) for row in of.get_group(tuple(scale)).itertuples()
         }
-    order = [title for title in GROUPS.values() if title in next(iter(columns.values()))]
-    return pd.DataFrame(columns).reindex(order).rename_axis("shown")
+    table = pd.DataFrame(columns).reindex(list(GROUPS.values()))
+    return table.dropna(how="all").rename_axis("shown")
 
 
 def _cell(row: Any) -> str:

@@ -1,13 +1,11 @@
 """Chapter 9: the fewest cells that repair an error, by the way of choosing them."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from torch import Tensor
@@ -22,9 +20,7 @@ from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
-SET = "repair set of at most so many"
-Repairs = Mapping[str, tuple[Pairs, Repair]]
-"""The errors of each task, and their repairs."""
+SET = "repair set up to this size"
 
 
 def rankings(pairs: Pairs, seed: int) -> dict[str, Float[Tensor, "n c h w"]]:
@@ -66,11 +62,9 @@ def set_points(pairs: Pairs) -> pd.DataFrame:
 
 
 def _share(chosen: str, pixels: float | int, right: Bool[Tensor, "n"]) -> dict[str, object]:
-    count, of = int(right.sum()), len(right)
-    low, high = proportion_interval(count, of)
-    share = count / of if of else float("nan")
-    place = {"chosen": chosen, "pixels": pixels, "repaired": count}
-    return {**place, "share": share, "low": low, "high": high}
+    count, share = int(right.sum()), float(right.double().mean())
+    interval = proportion_interval(count, len(right))._asdict()
+    return {"chosen": chosen, "pixels": pixels, "repaired": count, "share": share, **interval}
 
 
 LINES = {
@@ -89,41 +83,34 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.Da
     """Draw the share of errors repaired against the number of cells suppressed, by task."""
     figure, axes = style.grid(1, len(curves), aspect=0.85 if len(curves) > 1 else 0.5)
     for ax, (task, table) in zip(axes[0], curves.items(), strict=True):
-        _curves(ax, table, points[task])
+        for name, (colour, dashes, width) in LINES.items():
+            part = table[table["chosen"] == name]
+            x = part["pixels"].to_numpy(float)
+            look = {"color": colour, "linewidth": width, "label": name}
+            ax.plot(x, part["share"], dashes, marker=".", **look)
+            ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
+        for row in points[task].to_dict("records"):
+            kind, rule = row["chosen"].split(", ")
+            look = {"mfc": style.ORANGE if rule == "cutoff" else "none", "mec": style.ORANGE}
+            ax.plot(row["pixels"], row["share"], MARKS[kind], label=f"{kind}, {rule} rule", **look)
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         ax.set(title=paper.TASK_NAMES[task], xlabel="cells suppressed", ylim=(-0.03, 1.03))
     axes[0, 0].set_ylabel("errors repaired")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    legend = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _curves(ax: Axes, curves: pd.DataFrame, points: pd.DataFrame) -> None:
-    for name, (colour, dashes, width) in LINES.items():
-        part = curves[curves["chosen"] == name]
-        x = part["pixels"].to_numpy(float)
-        line: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": width}
-        ax.plot(x, part["share"], marker=".", label=name, **line)
-        ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
-    for row in points.to_dict("records"):
-        kind, rule = row["chosen"].split(", ")
-        face = style.ORANGE if rule == "cutoff" else "none"
-        marks: dict[str, Any] = {"marker": MARKS[kind], "mfc": face, "mec": style.ORANGE}
-        label = f"{kind}, {rule} rule"
-        ax.plot([row["pixels"]], [row["share"]], linestyle="none", label=label, **marks)
-
-
 @style.styled()
-def sizes_figure(repairs: Repairs) -> Figure:
-    """Draw the sizes of the repair sets, a bar for each."""
+def sizes_figure(repairs: Mapping[str, tuple[Pairs, Repair]]) -> Figure:
+    """Draw how many of each task's errors have a repair set of each size."""
     figure, axes = style.grid(1, len(repairs), aspect=0.6 if len(repairs) > 1 else 0.35)
     for ax, (task, (_, found)) in zip(axes[0], repairs.items(), strict=True):
         counts = np.bincount(found.size[found.repaired].numpy(), minlength=2)[1:]
         ax.bar(range(1, len(counts) + 1), counts, color=style.TASK_COLOURS[task])
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+        ax.locator_params(integer=True)
         ax.set(title=paper.TASK_NAMES[task], xlabel="cells in the repair set")
     axes[0, 0].set_ylabel("errors")
     return figure

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from tinyvgg.chapters.backtracking import jaccard, random_classes
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import mean_interval
 from tinyvgg.chapters.style import strength
-from tinyvgg.chapters.trials import Do, Numbers, is_small, kept
+from tinyvgg.chapters.trials import Do, Numbers, analysis, kept
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.network import Convolution
@@ -25,7 +25,7 @@ from tinyvgg.trace import record
 from tinyvgg.tracking import track_features
 from tinyvgg.training.experiments import Study, train_or_load
 from tinyvgg.training.runs import Run, build_model
-from tinyvgg.training.sweeps import Job, Row, plan
+from tinyvgg.training.sweeps import Row, plan
 
 IMAGES = 8
 """Errors of each network that are explained, at most."""
@@ -137,14 +137,13 @@ def shuffled(run: Run) -> Row:
 
 def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Compare explanations in networks of both tasks, then train one on shuffled labels."""
-    rows = do(plan(study, (), range(1 if is_small(study) else 5), {}, ()))
+    rows, numbers = analysis(5, study, do)
     jobs = plan(study, study.tasks[-1:], SHUFFLED, {}, ())
-    return rows + [kept(job, shuffled) for job in jobs], {}
+    return rows + [kept(job, shuffled) for job in jobs], numbers
 
 
-def measure(job: Job) -> Row:
-    """Return `cascades` of the network of a job."""
-    return kept(job, cascades)
+measure = partial(kept, compute=cascades)
+"""Return `cascades` of the network of a job."""
 
 
 def label(name: str) -> str:

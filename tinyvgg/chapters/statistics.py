@@ -83,11 +83,11 @@ def difference_interval(
     return Interval(first - second - below, first - second + above)
 
 
-def mean_interval(values: Float[np.ndarray, "n"], level: float = LEVEL) -> Interval:
+def mean_interval(values: Float[np.ndarray, "n"]) -> Interval:
     """Return Student's interval of the mean behind a few values; NaN for fewer than two."""
     if len(values) < 2:
         return Interval(float("nan"), float("nan"))
-    return Student(float(values.mean()), estimate(values).error, len(values) - 1).interval(level)
+    return Student(float(values.mean()), estimate(values).error, len(values) - 1).interval()
 
 
 def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
@@ -149,26 +149,18 @@ def of_another(values: Float[np.ndarray, "n"]) -> Student:
     return Student(float(values[0] + away.mean()), float(scale), count - 1)
 
 
-def log_count(count: Any) -> Any:
-    """Return the logarithm of a count plus one half: the scale on which networks' counts spread."""
-    return np.log(np.asarray(count) + 0.5)
-
-
-def count_of(logarithm: Any) -> Any:
-    """Return the count that `log_count` made a logarithm of."""
-    return np.exp(logarithm) - 0.5
-
-
 def scale_of(values: Float[np.ndarray, "n"], unit: str) -> tuple[Callable[..., Any], ...]:
     """Return the function to the scale on which networks' values spread evenly, and its inverse.
 
-    It is the logarithm of counts, and the log odds of probabilities as far as float32 has them.
+    It is the logarithm of counts plus one half, and the log odds of probabilities as far as float32
+    has them.
     """
     if unit == "probability":
         resolution = np.finfo(np.float32).eps
         return lambda p: logit(np.clip(p, resolution, 1 - resolution)), expit
-    counted = values.min() >= 0 and (unit == "count" or (values == values.round()).all())
-    return (log_count, count_of) if counted else (np.asarray, np.asarray)
+    if values.min() >= 0 and (unit == "count" or (values == values.round()).all()):
+        return lambda count: np.log(np.asarray(count) + 0.5), lambda log: np.exp(log) - 0.5
+    return np.asarray, np.asarray
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

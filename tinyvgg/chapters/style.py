@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from tinyvgg.faces.index import Faces
+from tinyvgg.trace import Trace
+from tinyvgg.tracking import track_features
 
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 RED, PURPLE, GRAY = "#cc3311", "#cc79a7", "#787878"
@@ -99,10 +101,8 @@ def show_image(axes: Axes, image: Shaped[np.ndarray, "h w *c"], title: str = "")
 
 def clear(axes: Axes) -> None:
     """Take away ticks and frame."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def show_map(axes: Axes, values: Float[np.ndarray, "h w"], top: float | None = None) -> None:
@@ -158,21 +158,14 @@ def short(name: str, most: int = 8) -> str:
     return "".join(letters).replace("$", r"\$")
 
 
-def in_markdown(name: str) -> str:
-    """Return a name of the user's as text of Markdown, which nothing in it can change."""
-    return re.sub(r"([\\`*_{}\[\]<>|$~&#])", r"\\\1", " ".join(name.split()))
+def in_markdown(text: str) -> str:
+    """Return text, which may hold names of a user's, as Markdown that shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>|$~&#])", r"\\\1", " ".join(text.split()))
 
 
 def in_words(count: int, noun: str = "cell") -> str:
     """Return a number of things in words: "1 cell", "1,000 cells"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def share_in_words(part: int, count: int, noun: str = "error") -> str:
-    """Return how many of some things, in words: "all 3 errors", "2 of 3 errors"."""
-    if part < count:
-        return f"{part:,} of {in_words(count, noun)}"
-    return f"the only {noun}" if count == 1 else f"all {in_words(count, noun)}"
 
 
 def called(faces: Faces) -> str:
@@ -201,13 +194,10 @@ def strength(features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
     return features.abs().mean(1)
 
 
-def png(pixels: UInt8[np.ndarray, "h w *c"], side: int | None = None) -> bytes:
-    """Return a PNG, its longer side shrunk to at most `side`."""
-    image = Image.fromarray(pixels)
-    if side is not None and max(image.size) > side:
-        image.thumbnail((side, side), Image.Resampling.BOX)
+def png(pixels: UInt8[np.ndarray, "h w *c"]) -> bytes:
+    """Return an image as PNG."""
     buffer = BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -220,3 +210,10 @@ def ink(features: Float[np.ndarray, "*n"], top: float) -> UInt8[np.ndarray, "*n"
     """Return strength as ink, 8 bits: zero is white, `top` and beyond are black."""
     share = np.clip(features / top if top > 0 else np.zeros_like(features), 0, 1)
     return np.asarray(np.round(255 * (1 - share)), dtype=np.uint8)
+
+
+def tracked_ink(trace: Trace, pixels: Bool[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n y x"]:
+    """Return the tracked features of pixels as ink, from white to the darkest of each image."""
+    features = strength(track_features(trace, pixels)).numpy()
+    tops = features.max((1, 2), keepdims=True, initial=0)
+    return ink(features / np.where(tops > 0, tops, 1), 1.0)

@@ -45,7 +45,7 @@ FORMS = {
 }
 """The descriptions of layers in tables, by their names in Table 1."""
 ENDINGS = {
-    "epochs": "after these",
+    "epochs": "after all epochs",
     "fitted": f"after {FITTED} in a row without a training error in passing",
 }
 """The descriptions of when a training ends, by the values of the setting ``ending``."""
@@ -113,8 +113,7 @@ def majority(labels: Int[np.ndarray, "n"]) -> float:
 
 def accuracy_interval(run: Run) -> Interval:
     """Return Wilson's 95 % interval of the accuracy on the test part."""
-    low, high = proportion_interval(len(run.errors), len(run.labels))
-    return Interval(1 - high, 1 - low)
+    return proportion_interval(len(run.labels) - len(run.errors), len(run.labels))
 
 
 def learned(run: Run) -> bool:
@@ -375,10 +374,9 @@ def _slab(axis: Axes, stage: Stage, x: float, y: float, largest: int) -> None:
         width, slant = 0.1 + 0.06 * log2(max(2, stage.channels)), 0.35 * height / 2.8
         text = f"{stage.size}²\n× {stage.channels}"
     left, right, low, high = x - width / 2, x + width / 2, y - height / 2, y + height / 2
-    front = [(left, low), (right, low), (right, high), (left, high)]
-    above = [(right + slant, high + slant), (left + slant, high + slant)]
-    beside = [(right + slant, low + slant), (right + slant, high + slant)]
-    faces = front, [front[3], front[2], *above], [front[1], *beside, front[2]]
+    front = np.array([(left, low), (right, low), (right, high), (left, high)])
+    solid = np.concatenate([front, front + slant])
+    faces = front, solid[[3, 2, 6, 7]], solid[[1, 5, 6, 2]]  # beside the front, top and right
     for corners, alpha in zip(faces, (1.0, 0.75, 0.5), strict=True):
         shade = 1 - alpha + alpha * np.array(to_rgb(COLOURS[stage.kind]))
         axis.add_patch(Polygon(corners, facecolor=shade, edgecolor=EDGE, linewidth=0.6))

@@ -26,6 +26,7 @@ from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import correlations, edges, signed
 from tinyvgg.chapters.feature_tracking import by_parts
+from tinyvgg.chapters.interventions import parts_seen
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SYNTHETIC, parse_source, synthfaces
 from tinyvgg.training import sweeps
@@ -58,11 +59,7 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Choose each optimiser's rate on a validation part, then train networks with it (P2)."""
     jobs, few = list[Job](), is_small(study)
     for name, rates in RATES.items():
-        tried: dict[str, Sequence[Any]] = {
-            "optimiser": (name,),
-            "rate": rates[few:],
-            "selection": ("validation",),
-        }
+        tried: Any = {"optimiser": [name], "rate": rates[few:], "selection": ["validation"]}
         jobs += sweeps.plan(study, (), [CHOOSING], tried, ())
     best: dict[tuple[str, str], Row] = {}
     final = len(study.tasks) * len(RATES) * (1 if few else 5)
@@ -85,14 +82,11 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train VGG-16 and VGG-19 from three kinds of initial weights (P3)."""
     jobs, few = list[Job](), is_small(study)
-    epochs: dict[str, Any] = {
-        "ending": ["epochs"],
-        "epochs": [1 if few else DEEP_EPOCHS],
-        "rate": [Recipe().rate],
-    }
+    last = 1 if few else DEEP_EPOCHS
+    fixed: Any = {"ending": ["epochs"], "epochs": [last], "rate": [Recipe().rate]}
     for kind in ("glorot", "he", "torch"):
         for seed, (place, name) in enumerate(DEEP[: 1 if few else None]):
-            settings = {"architecture": [name], "initialisation": [kind], **epochs}
+            settings = {"architecture": [name], "initialisation": [kind], **fixed}
             jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings, ())
     networks, numbers = do(jobs), dict[str, Values]()
     for row in networks:
@@ -211,14 +205,11 @@ def _read(path: Path) -> Row:
         return {**json.loads(str(stored["row"])), "pictures": pictures}
 
 
-def analyse(name: str, job: Job) -> Row:
-    """Return what the trial of a name computes of the network of a job."""
-    return kept(job, getattr(import_module(f"tinyvgg.chapters.{name}"), ANALYSES[name][0]))
-
-
-def analysis(seeds: int, study: Study, do: Do) -> tuple[list[Row], Numbers]:
-    """Do the same with the networks of all tasks and some seeds."""
-    return do(sweeps.plan(study, (), range(1 if is_small(study) else seeds), {}, ())), {}
+def analysis(
+    seeds: int, study: Study, do: Do, tasks: Sequence[str] = ()
+) -> tuple[list[Row], Numbers]:
+    """Measure the networks of some tasks, all for none, and of so many seeds."""
+    return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {}, ())), {}
 
 
 def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -261,9 +252,7 @@ def projections(run: Run) -> Row:
         "sharpness": changes.mean((1, 2)) / ink.mean((1, 2)),
     }
     if faces.kind == SYNTHETIC:
-        shots, knobs = faces.index.table.iloc[rows], synthfaces.difficulty_of(faces.source)
-        seen = synthfaces.parts_seen(shots, run.size, files.faces_cache(), difficulty=knobs)
-        on_face = ink * torch.from_numpy(by_parts(seen).masks["face"])
+        on_face = ink * torch.from_numpy(by_parts(parts_seen(faces, rows)).masks["face"])
         found["on_face"] = on_face.sum((1, 2)) / ink.sum((1, 2))
     chosen = np.linspace(0, len(rows) - 1, SHOWN).astype(int)
     drawn = np.stack([signed(projected[place]) for place in chosen])
@@ -303,7 +292,9 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     trial: Any = own.trial if own else TRIALS.get(name)
     measured: Any = own.measure if own else measure
     if name in ANALYSES:
-        trial, measured = partial(analysis, ANALYSES[name][1]), partial(analyse, name)
+        of, seeds = ANALYSES[name]
+        compute = getattr(import_module(f"tinyvgg.chapters.{name}"), of)
+        trial, measured = partial(analysis, seeds), partial(kept, compute=compute)
     say, minutes = getattr(own, "forecast", sweeps.forecast), getattr(own, "MINUTES", 0)
     then = f"; to measure each takes about {minutes} minutes more" if minutes else ""
 
@@ -347,8 +338,7 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
         "networks": [{key: _short(value) for key, value in row.items()} for row in networks],
     }
     if pictures:
-        to = path.with_suffix(".npz")
-        files.write_whole(to, lambda to: np.savez_compressed(to, **pictures))
+        files.write_whole(path.with_suffix(".npz"), lambda to: np.savez_compressed(to, **pictures))
     files.write_text(path, as_json(record))
     return path
 

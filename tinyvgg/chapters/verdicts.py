@@ -17,14 +17,15 @@ from tinyvgg.chapters.statistics import (
     Interval,
     Networks,
     bootstrap_interval,
-    count_of,
     holm,
-    log_count,
     networks_of,
     of_another,
     over_networks,
+    scale_of,
 )
+from tinyvgg.chapters.style import in_markdown
 from tinyvgg.errors import UserError
+from tinyvgg.faces.index import FaceIndex
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
@@ -111,10 +112,11 @@ def _measured(test: paper.Test, networks: Networks) -> Result:
     values, errors = networks.values(test.number)
     if len(values) < test.networks:
         return Result(test.number, NOT_TESTABLE, len(values))
-    bound, counted = test.bound, paper.describe(test.number).unit == "count"
-    if test.within and counted:
-        another = of_another(log_count(values))
-        (low, high), p = map(count_of, another.interval()), another.p_value(float(log_count(bound)))
+    bound, unit = test.bound, paper.describe(test.number).unit
+    if test.within and unit == "count":
+        scale, back = scale_of(values, unit)
+        another = of_another(scale(values))
+        (low, high), p = map(back, another.interval()), another.p_value(float(scale(bound)))
     else:
         of = of_another(values) if test.within else over_networks(values, errors)
         (low, high), p = of.interval(), of.p_value(bound)
@@ -173,7 +175,8 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     The reason follows the outcome where no test says more.
     """
     measured = any(result.mean is not None for result in verdict.results)
-    lines = [f"**{verdict.verdict}**" + ("" if measured else f": {escaped(verdict.reason)}"), ""]
+    reason = "" if measured else f": {in_markdown(verdict.reason)}"
+    lines = [f"**{verdict.verdict}**{reason}", ""]
     for test, result in verdict.parts:
         unit = paper.describe(test.number).unit
         more = [fact(test, result)] if measured else []
@@ -190,22 +193,12 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def escaped(text: str) -> str:
-    """Return text, which may hold names of a user's, as Markdown that shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", text)
-
-
 def _mean(value: float, unit: str) -> str:
     return paper.show(value, "mean" if unit == "count" else unit)
 
 
-def lacking(of: Any, *columns: str) -> str:
-    """Return a sentence on the columns that a source lacks, an empty one where it lacks none.
-
-    It asks the index of a study, a run, several runs of one source, or faces; or that index.
-    """
-    first = of[0] if isinstance(of, Sequence) else of
-    index: Any = getattr(getattr(first, "faces", first), "index", first)
+def lacking(index: FaceIndex, *columns: str) -> str:
+    """Return a sentence on the columns that a source lacks, an empty one where it lacks none."""
     missing = [column for column in columns if not index.has(column)]
     return f"This source does not say which {either(missing)} an image shows." if missing else ""
 
@@ -227,10 +220,8 @@ def either(words: Sequence[str]) -> str:
 def mean_with_interval(values: "pd.Series[float]") -> str:
     """Return the mean of the known values with its 95 % bootstrap interval, as text."""
     known = values.dropna().to_numpy(float)
-    if not len(known):
-        return paper.NOTHING
-    low, high = bootstrap_interval(known)
-    return f"{known.mean():.3f} ({low:.3f} to {high:.3f})"
+    interval = paper.show_interval(bootstrap_interval(known), "share")
+    return f"{known.mean():.3f} ({interval})" if len(known) else paper.NOTHING
 
 
 def record_numbers(numbers: Mapping[str, object]) -> None:
@@ -281,7 +272,7 @@ def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
 def _where_known(verdict: Verdict, study: Study) -> Verdict:
     """Say in place of an untested claim's reason what its source lacks, if it lacks anything."""
     tasks = {result.number.split(".")[1] for result in verdict.results} - {"both"}
-    sentence = lacking(study, *sorted(tasks))
+    sentence = lacking(study.faces.index, *sorted(tasks))
     if verdict.verdict == NOT_TESTABLE and sentence:
         return Verdict(verdict.claim, NOT_TESTABLE, sentence)
     return verdict

@@ -71,9 +71,9 @@ class Resident:
             yield self.scaling(pixels.to(device)), self.labels[chosen]
 
 
-def resident(faces: Faces, task: str, device: str, scaling: Scaling | None = None) -> Resident:
+def resident(faces: Faces, task: str, device: str, scaling: Scaling) -> Resident:
     """Return a set of images, moved to a device where they leave it half of its memory."""
     pixels, labels = faces.pixels(), torch.from_numpy(faces.index.labels(task)).to(device)
     if labels.device.type != "cuda" or 2 * pixels.nbytes < torch.cuda.mem_get_info(device)[0]:
         pixels = pixels.to(device)
-    return Resident(pixels, labels, scaling or Scaling())
+    return Resident(pixels, labels, scaling)

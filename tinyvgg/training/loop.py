@@ -147,7 +147,7 @@ class Step:
         forward: nn.Module,
         optimiser: optim.Optimizer,
         recipe: Recipe,
-        fabric: Any = None,
+        fabric: Any,
     ) -> None:
         self.forward, self.optimiser, self.recipe, self.fabric = forward, optimiser, recipe, fabric
         self.processes = 1 if fabric is None else fabric.world_size
@@ -168,16 +168,12 @@ class Step:
         }
 
     def __call__(
-        self,
-        images: Float[Tensor, "b 3 h w"],
-        labels: Int[Tensor, "b"],
-        filling: int = 0,
-        size: int | None = None,
+        self, images: Float[Tensor, "b 3 h w"], labels: Int[Tensor, "b"], filling: int, size: int
     ) -> None:
         """Follow the gradient of a batch's mean cross-entropy once, and add to the sums.
 
         The last `filling` images do not count, but make up for missing ones; `size` is the number
-        of images of the batch in all processes, None for those that are passed.
+        of images of the batch in all processes.
         """
         self.optimiser.zero_grad(set_to_none=True)
         counting = len(labels) - filling
@@ -187,7 +183,7 @@ class Step:
             logits = self.forward(images)[:counting]
             loss = F.cross_entropy(logits, labels, reduction="sum")
         # Fabric averages gradients over its processes
-        mean = loss * (self.processes / (counting if size is None else size))
+        mean = loss * (self.processes / size)
         mean.backward() if self.fabric is None else self.fabric.backward(mean)
         self.optimiser.step()
         self._add(loss.detach(), logits.detach().argmax(1) != labels)
@@ -446,9 +442,13 @@ class _Training:
         total = float(_reduced(self.fabric, loss))
         if not math.isfinite(total):
             bad = torch.where(bad > 0, bad, torch.iinfo(torch.int64).max)
-            place = (len(self.history) + 1, int(_reduced(self.fabric, bad, "min")))
-            last = self.folder if (self.folder / checkpoints.NAME).exists() else None
-            raise UserError(watching.not_finite(total, *place, self.recipe, last))
+            step, last = int(_reduced(self.fabric, bad, "min")), "there was no checkpoint before"
+            if (self.folder / checkpoints.NAME).exists():
+                last = f"the last good checkpoint stays in {str(self.folder)!r}"
+            raise UserError(
+                f"the loss is {total} in step {step} of epoch {len(self.history) + 1}, the training"
+                f" stops; a smaller rate than {self.recipe.rate:g} may help; {last}"
+            )
 
     def _save(self) -> None:
         """Write a checkpoint; the first process does."""

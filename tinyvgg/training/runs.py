@@ -276,7 +276,7 @@ def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mappin
     `hashes` says whether to read the files, too, and not only look at their sizes; `way` is the
     way out where they are damaged.
     """
-    manifest = _plain(folder / MANIFEST)
+    manifest = paths.plain(folder / MANIFEST)
     made_as, fault = manifest.get("format"), ""
     kept: Any = manifest.get("sha256")
     sizes: Any = manifest.get("bytes")
@@ -300,7 +300,7 @@ def listed() -> pd.DataFrame:
     """Return all runs, the newest first, with seed, age in s, size in bytes and `Run.ended`."""
     rows = []
     for folder in _folders():
-        state, manifest = INTERRUPTED, _plain(folder / MANIFEST)
+        state, manifest = INTERRUPTED, paths.plain(folder / MANIFEST)
         try:
             if is_complete(folder):
                 read_manifest(folder, hashes=False)
@@ -314,7 +314,7 @@ def listed() -> pd.DataFrame:
         kept = manifest if state == COMPLETE else {}
         changed = [fact.st_mtime for fact in facts] or [folder.stat().st_mtime]
         age = time.time() - manifest.get("finished", max(changed))
-        seed = _plain(folder / CONFIGURATION).get("seed")
+        seed = paths.plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
         results = kept.get("accuracy"), seed, age, size, kept.get("ended")
         rows.append((folder.name, state, *results))
@@ -333,8 +333,8 @@ def load_trained(name: str) -> Run:
         there = f" (complete: {some(known)})" if known else ""
         raise UserError(f"no complete run is called {name!r}{there}; 'tinyvgg runs' lists all runs")
     folder = paths.runs() / found[0]
-    manifest = read_manifest(folder)
-    return Run(Experiment.of(_plain(folder / CONFIGURATION)), manifest=manifest, folder=folder)
+    manifest, configuration = read_manifest(folder), paths.plain(folder / CONFIGURATION)
+    return Run(Experiment.of(configuration), manifest=manifest, folder=folder)
 
 
 def as_json(content: Mapping[str, Any]) -> str:
@@ -346,15 +346,6 @@ def sha256(path: Path) -> str:
     """Return the hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _plain(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; an empty one where it cannot be read."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _folders() -> list[Path]:

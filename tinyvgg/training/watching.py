@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
+from scipy.stats import entropy
 from tqdm.auto import tqdm
 
 from tinyvgg.training.settings import Recipe
@@ -181,9 +182,7 @@ class TensorBoard(Watcher):
 
 def constant_loss(labels: Int[np.ndarray, "n"]) -> float:
     """Return the cross-entropy of the best constant predictor, which knows the classes' shares."""
-    shares = np.bincount(labels) / len(labels)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
+    return float(entropy(np.bincount(labels)))
 
 
 def left_plateau(history: Sequence[Epoch], constant: float) -> int | None:
@@ -207,13 +206,4 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
         f" {constant:.4f}: the network has learnt nothing yet."
         f" Norms of the gradients, first layer to last: {norms}. {advice},"
         " he initialisation, and standardised or centred pixels may help"
-    )
-
-
-def not_finite(loss: float, epoch: int, step: int, recipe: Recipe, folder: Path | None) -> str:
-    """Describe a loss that is no longer a number; `folder` has the last checkpoint, if any."""
-    last = f"the last good checkpoint stays in {str(folder)!r}"
-    return (
-        f"the loss is {loss} in step {step} of epoch {epoch}, the training stops; a smaller rate"
-        f" than {recipe.rate:g} may help; {last if folder else 'there was no checkpoint before'}"
     )
