@@ -33,7 +33,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, training
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
-from tinyvgg.chapters.statistics import averages, bootstrap_interval
+from tinyvgg.chapters.statistics import averages, between, bootstrap_interval
 from tinyvgg.chapters.style import in_words
 from tinyvgg.repairs import repair
 from tinyvgg.training.experiments import open_study
@@ -90,18 +90,7 @@ def limited(run, most):
     return run.having(split=split, logits=run.logits[kept])
 
 
-def skill(run, accuracy):
-    """Return how far an accuracy is on the way from the best constant answer (0) to none wrong (1)."""
-    best = training.majority(run.labels)
-    return (accuracy - best) / (1 - best)
-
-
-LITTLE, WELL = 0.25, 0.75  # of the skill; with less than the first no error is explained
-explained = {
-    task: run
-    for task, run in runs.items()
-    if training.learned(run) and skill(run, run.accuracy) >= LITTLE
-}
+explained = {task: run for task, run in runs.items() if training.worth_explaining(run)}
 fewer = {task: limited(run, MOST) for task, run in explained.items()}
 followed = {task: backtracking.follow_errors(run, seed) for task, run in fewer.items()}
 pairs = {task: cases.record_pairs(run, cases.find_cases(run)) for task, run in fewer.items()}
@@ -137,21 +126,8 @@ def training_sentences(run):
         " same answer for all of them would be right in"
         f" {percent(training.majority(run.labels))} at best. Its training ended {run.ended}."
     )
-    share, points = skill(run, run.accuracy), 50 * (high - low)
-    grade = "well" if share >= WELL else "in part" if share >= LITTLE else "little"
-    yield (
-        f"It has learned {grade}: {percent(share)} of what the same answer for all leaves to learn."
-        f" {len(run.labels):,} test images tell an accuracy to about {points:.1f} points."
-        if training.learned(run)
-        else f"{len(run.labels):,} test images do not show that it has learned anything: it may as"
-        " well guess."
-    )
+    yield training.grade(run)
     if run.task not in explained:
-        yield (
-            "Its errors are not explained here, since a network that knows so little is wrong for"
-            " no reason of its own. Look at the pictures and labels below, add images to each class,"
-            " or train it otherwise, such as with --set epochs=200 or --set optimiser=adam."
-        )
         return
     difference, (low, high) = training.gap(run, training.train_errors(run))
     yield (
@@ -181,11 +157,6 @@ def error_sentences(run):
         yield f"Errors: {count}. What is found in so few holds for hardly any others."
 
 
-def interval(low, high, form):
-    """Print an interval, which one case and cases that are all equal do not have."""
-    return f" (95 % interval {low:{form}} to {high:{form}})" if low < high else ""
-
-
 def backtracking_sentences(task):
     for rule, name in (("literal", "as printed"), ("cutoff", "with the published cutoff")):
         kept = backtracking.pixel_counts(followed[task], rule)
@@ -200,7 +171,7 @@ def backtracking_sentences(task):
             yield (
                 f"Algorithm 1 {name} keeps {kept.mean():,.1f} cells of an error. They overlap with"
                 " those that it finds from another class by"
-                f" {mean:.2f}{interval(low, high, '.2f')}.{blind if low >= 0.99 else ''}"
+                f" {mean:.2f}{between(low, high)}.{blind if low >= 0.99 else ''}"
             )
 
 
@@ -210,7 +181,7 @@ def feature_sentences(task):
         low, high = bootstrap_interval(alike)
         yield (
             "The tracked features of an error (cutoff) correlate by"
-            f" {alike.mean():.2f}{interval(low, high, '.2f')} with those of as many active cells at"
+            f" {alike.mean():.2f}{between(low, high)} with those of as many active cells at"
             " random. The nearer that is to 1, the less a picture of them shows about this error."
         )
 
@@ -228,7 +199,7 @@ def repair_sentences(task):
             f"Without the cells unique to it (cutoff) {percent(unique['rate'])} of"
             f" {unique['cases']:,.0f} errors are repaired, without as many random ones"
             f" {percent(random['rate'])}: {more} chance, by {100 * unique['difference']:+.1f} points"
-            f"{interval(low, high, '+.1f')}."
+            f"{between(low, high, '+.1f')}."
         )
     fixed = found[task].repaired
     if not fixed.any():
@@ -255,8 +226,9 @@ sentences = {
     for task, run in runs.items()
 }
 cautions = [
-    "Images of the same person may be in both parts: the test is about other images of people"
-    " whom the network knows, not about strangers."
+    "Persons or sessions are in one part each: the test is about others than those learned from."
+    if study.faces.index.has("together")
+    else "Images of a person may be in both parts: the test is not about strangers."
     if study.faces.index.has("subject")
     else "The set does not list what its images have in common. If the same person, place or camera"
     " is in both parts, the network may go by that, and do worse elsewhere.",

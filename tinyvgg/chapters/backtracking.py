@@ -28,7 +28,7 @@ PIXELS = "pixels"
 """The last maps as a layer in tables; readers see `SHOWN`."""
 SHOWN = {PIXELS: "cells"}
 NEURONS, OUTPUTS = 24, 10
-ONE = "1.000 (1.000 to 1.000)"
+ONE = "1.000"
 
 
 def sample_rows(run: Run, count: int, seed: int) -> Int[np.ndarray, "m"]:

@@ -105,6 +105,11 @@ def bootstrap_interval(values: Float[np.ndarray, "n"]) -> Interval:
     return Interval(*map(float, found.confidence_interval))
 
 
+def between(low: float, high: float, form: str = ".2f") -> str:
+    """Print an interval, which a single case and cases that are all equal do not have."""
+    return f" (95 % interval {low:{form}} to {high:{form}})" if low < high else ""
+
+
 class Student(NamedTuple):
     """Student's t distribution about a centre, such as that of a mean over a few networks."""
 
@@ -178,7 +183,7 @@ def averages(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame
     for key, part in table.dropna(subset=[value]).groupby(list(by), sort=False)[value]:
         values = part.to_numpy(float)
         mean, (low, high) = values.mean(), bootstrap_interval(values)
-        text = f"{mean:.3f} ({low:.3f} to {high:.3f})"
+        text = f"{mean:.3f} ({low:.3f} to {high:.3f})" if low < high else f"{mean:.3f}"
         rows.append((*key, len(values), mean, low, high, text))
     return pd.DataFrame(rows, columns=[*by, *AVERAGES])
 

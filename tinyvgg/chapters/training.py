@@ -49,6 +49,8 @@ ENDINGS = {
     "fitted": f"after {FITTED} in a row without a training error in passing",
 }
 """The descriptions of when a training ends, by the values of the setting ``ending``."""
+LITTLE, WELL = 0.25, 0.75
+"""Skills from which errors are worth explaining, and from which a network has learned well."""
 SETTLED = 0.2
 """The most that errors of the last epochs may differ, as a share of their mean."""
 
@@ -119,6 +121,36 @@ def accuracy_interval(run: Run) -> Interval:
 def learned(run: Run) -> bool:
     """Return True if the whole interval of the accuracy lies above the best constant answer."""
     return accuracy_interval(run).low > majority(run.labels)
+
+
+def skill(run: Run) -> float:
+    """Return where the accuracy lies between the best constant answer (0) and no error (1)."""
+    best = majority(run.labels)
+    return (run.accuracy - best) / (1 - best)
+
+
+def worth_explaining(run: Run) -> bool:
+    """Return whether a network has learned so much that its errors say something."""
+    return learned(run) and skill(run) >= LITTLE
+
+
+def grade(run: Run) -> str:
+    """Say how much a network has learned, and what to do if that is too little."""
+    tested, (low, high) = f"{len(run.labels):,} test images", accuracy_interval(run)
+    name = "well" if skill(run) >= WELL else "in part" if skill(run) >= LITTLE else "little"
+    said = (
+        f"It has learned {name}: it is right in {skill(run):.1%} of what the best constant answer"
+        f" gets wrong. {tested} tell an accuracy to about {50 * (high - low):.1f} points."
+        if learned(run)
+        else f"{tested} do not show that it has learned anything: it may as well guess."
+    )
+    if worth_explaining(run):
+        return said
+    return (
+        f"{said} Its errors are not explained here: a network that knows so little is wrong for no"
+        " reason of its own. Look at the pictures and labels below, add images to each class, or"
+        " train otherwise, such as with --set epochs=200 or --set optimiser=adam."
+    )
 
 
 def train_errors(run: Run) -> int:
