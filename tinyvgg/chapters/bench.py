@@ -112,7 +112,8 @@ def write_errors(runs: Iterable[Run]) -> None:
         images[: len(errors.images)] = list(errors.images.values()) or 0
         sheet = style.png(style.tiled(images, ACROSS, 255.0))
         path = shipped(run.task) / SHEET
-        files.write_whole(path, partial(Path.write_bytes, data=sheet))
+        if not path.exists() or path.read_bytes() != sheet:
+            files.write_whole(path, partial(Path.write_bytes, data=sheet))
     write = partial(pd.concat(tables).to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)
 
