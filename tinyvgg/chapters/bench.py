@@ -278,8 +278,8 @@ def modules() -> str:
     folder = files.project() / "book" / "bench"
     folder = folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "bench"
     texts = ("\n".join((folder / name).read_text("utf-8") for name in part) for part in MODULES)
-    joints = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)
-    of_worker, of_page = (joints.sub("", text) for text in texts)
+    links = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)  # one scope needs none
+    of_worker, of_page = (links.sub("", text) for text in texts)
     sheet = json.dumps((folder / "bench.css").read_text("utf-8"))
     return f"const STYLE = {sheet};\nfunction core() {{\n{of_worker}\nserve(self);\n}}\n{of_page}"
 
