@@ -53,9 +53,8 @@ def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
     """Tabulate `best_scales` by group of pictures: the number of faces found, and the time."""
     of, columns = pd.DataFrame(report["measured"]).groupby(["detector", "long_side"]), {}
     for detector, side in best_scales(report)[["detector", "long_side"]].itertuples(index=False):
-        columns[f"{detector}, {side} pixels"] = {
-            GROUPS[str(row.group)]: _cell(row) for row in of.get_group((detector, side)).itertuples()
-        }
+        rows = of.get_group((detector, side)).itertuples()
+        columns[f"{detector}, {side} pixels"] = {GROUPS[str(row.group)]: _cell(row) for row in rows}
     table = pd.DataFrame(columns).reindex(list(GROUPS.values()))
     return table.dropna(how="all").rename_axis("shown")
 
