@@ -77,11 +77,6 @@ class Explanation:
         return int(self.logits.argmax())
 
     @property
-    def target(self) -> int:
-        """The class that backtracking started from."""
-        return int(self.found.target)
-
-    @property
     def probabilities(self) -> Float[Tensor, "k"]:
         """Softmax of the logits."""
         return self.logits[0].softmax(0)
@@ -132,8 +127,7 @@ def explain_images(
     chosen = Cutoff() if rule is None else rule
     start = None if target is None else run.label(target)
     wanted = None if true_class is None else run.label(true_class)
-    found: list[Explanation] = []
-    unreadable: list[LeftOut] = []
+    found, unreadable = list[Explanation](), list[LeftOut]()
     for path in tqdm(images, "explaining", unit="image", disable=not progress):
         try:
             pixels = _read(run, path)
@@ -244,7 +238,7 @@ def _facts(
     if one.repair is not None:
         columns["without the repair's"] = one.without(one.repair.pixels)
     shown = before.argsort(descending=True, stable=True)[:MOST_CLASSES].tolist()
-    more = (one.target, one.true_class, int(after.argmax()))
+    more = (int(one.found.target), one.true_class, int(after.argmax()))
     shown += [k for k in dict.fromkeys(more) if k is not None and k not in shown]
     return {
         **_plain_image(one, classes),
@@ -355,7 +349,7 @@ def _plain_image(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
         "path": str(one.path),
         "sha256": sha256(one.path) if one.path.is_file() else None,
         "predicted": classes[one.predicted],
-        "target": classes[one.target],
+        "target": classes[int(one.found.target)],
         "true": None if one.true_class is None else classes[one.true_class],
         "logits": one.logits[0].tolist(),
         "probabilities": one.probabilities.tolist(),

@@ -112,7 +112,8 @@ def write_errors(runs: Iterable[Run]) -> None:
         images[: len(errors.images)] = list(errors.images.values()) or 0
         sheet = style.png(style.tiled(images, ACROSS, 255.0))
         path = shipped(run.task) / SHEET
-        files.write_whole(path, partial(Path.write_bytes, data=sheet))
+        if not path.exists() or path.read_bytes() != sheet:
+            files.write_whole(path, partial(Path.write_bytes, data=sheet))
     write = partial(pd.concat(tables).to_csv, index=False, lineterminator="\n")
     files.write_whole(shipped(ERRORS), write)
 
@@ -277,8 +278,8 @@ def modules() -> str:
     folder = files.project() / "book" / "bench"
     folder = folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "bench"
     texts = ("\n".join((folder / name).read_text("utf-8") for name in part) for part in MODULES)
-    joints = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)
-    of_worker, of_page = (joints.sub("", text) for text in texts)
+    links = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)  # one scope needs none
+    of_worker, of_page = (links.sub("", text) for text in texts)
     sheet = json.dumps((folder / "bench.css").read_text("utf-8"))
     return f"const STYLE = {sheet};\nfunction core() {{\n{of_worker}\nserve(self);\n}}\n{of_page}"
 

@@ -333,9 +333,7 @@ class Probe(NamedTuple):
     region: str  # the place in the image, in words
     features: str  # the kind of features of that place, in words
     may_carry: bool  # true if the emotion may legitimately be read from it
-    left_out: tuple[
-        FacePart, ...
-    ]  # parts of the face that are masked, wherever any image shows them
+    left_out: tuple[FacePart, ...]  # the parts that are masked, wherever any image shows them
     measure: Callable[[Images, Kept], Features]
     edges_only: bool = False  # true if all but the edges of the images are masked as well
 

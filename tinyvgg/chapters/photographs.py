@@ -52,10 +52,9 @@ def best_scales(report: dict[str, Any]) -> pd.DataFrame:
 def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
     """Tabulate `best_scales` by group of pictures: the number of faces found, and the time."""
     of, columns = pd.DataFrame(report["measured"]).groupby(["detector", "long_side"]), {}
-    for scale in best_scales(report)[["detector", "long_side"]].itertuples(index=False):
-        columns["{}, {} pixels".format(*scale)] = {
-            GROUPS[str(row.group)]: _cell(row) for row in of.get_group(tuple(scale)).itertuples()
-        }
+    for detector, side in best_scales(report)[["detector", "long_side"]].itertuples(index=False):
+        rows = of.get_group((detector, side)).itertuples()
+        columns[f"{detector}, {side} pixels"] = {GROUPS[str(row.group)]: _cell(row) for row in rows}
     table = pd.DataFrame(columns).reindex(list(GROUPS.values()))
     return table.dropna(how="all").rename_axis("shown")
 

@@ -168,6 +168,13 @@ def in_words(count: int, noun: str = "cell") -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def share_in_words(part: int, count: int, noun: str = "error") -> str:
+    """Return how many of some things, in words: "all 3 errors", "2 of 3 errors"."""
+    if part < count:
+        return f"{part:,} of {in_words(count, noun)}"
+    return f"the only {noun}" if count == 1 else f"all {in_words(count, noun)}"
+
+
 def called(faces: Faces) -> str:
     """Return the name of faces, as text of a figure."""
     return short(faces.called, LONGEST)

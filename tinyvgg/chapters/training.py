@@ -115,7 +115,8 @@ def majority(labels: Int[np.ndarray, "n"]) -> float:
 
 def accuracy_interval(run: Run) -> Interval:
     """Return Wilson's 95 % interval of the accuracy on the test part."""
-    return proportion_interval(len(run.labels) - len(run.errors), len(run.labels))
+    low, high = proportion_interval(len(run.errors), len(run.labels))
+    return Interval(1 - high, 1 - low)
 
 
 def learned(run: Run) -> bool:
