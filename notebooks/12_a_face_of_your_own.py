@@ -34,10 +34,13 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
+from ipywidgets import FloatSlider, interact
 from matplotlib.patches import Patch
+from PIL import Image
 
 import synthfaces
 from synthfaces import FacePart
+from tinyvgg import files
 from tinyvgg.chapters import own_face, style
 from tinyvgg.chapters.bench import fits
 from tinyvgg.training.experiments import open_study
@@ -165,24 +168,29 @@ pd.DataFrame(columns, index=list(rows))
 #
 # ## All causes together
 #
-# The next cell shows the same face under sliders that add up: more actions, all lamps, every angle
-# and all subjects. It renders what you ask for, so it needs a running kernel: open this notebook in
-# JupyterLab. The second picture is the difference from the shot that it began with.
+# The next cell shows a face under sliders that add up: all actions, lamps, angles and subjects. It
+# renders what you ask for, so it needs a running kernel: open this notebook in JupyterLab.
 
-# %% tags=["remove-output"]
-studio = own_face.FaceStudio(shot)
-studio
+
+# %% tags=["remove-output", "open"]
+def face(subject, **values):
+    spec = synthfaces.face_spec(subject, "neutral")
+    for name, value in values.items():
+        spec = own_face.CAUSES[name].change(spec, value)
+    return Image.fromarray(synthfaces.render_face(spec, 192, files.faces_cache()))
+
+
+sliders = {
+    name: FloatSlider(
+        *(cause.read(shot), *cause.limits, cause.step),
+        description=cause.label,
+        continuous_update=False,
+    )
+    for name, cause in own_face.CAUSES.items()
+}
+interact(face, subject=synthfaces.SUBJECTS, **sliders)
 
 # %% [markdown]
-# What you see is `studio.spec`, a description like any other. Go on with it in code:
-#
-# ```python
-# image = studio.image                                         # what is shown
-# large = synthfaces.render_face(studio.spec, size=512)
-# other = synthfaces.intervene(studio.spec, skin=9)             # as somebody else
-# studio.show(synthfaces.face_spec(40, "surprised", angle=45))  # begin from another shot
-# ```
-#
 # ## What may be concluded, and what may not
 #
 # - If a network answers differently to two such images, the cause that was changed is the reason:

@@ -6,11 +6,9 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from html import escape
 from itertools import groupby
 from typing import Any
 
-import ipywidgets
 import numpy as np
 from IPython.display import HTML
 from jaxtyping import Int, UInt8
@@ -103,11 +101,11 @@ class Cause:
     label: str
     group: str
     values: tuple[Any, ...]  # values in the static explorer
-    limits: tuple[Real, Real]  # ends of the studio's slider
+    limits: tuple[Real, Real]  # ends of its slider
     change: Callable[[Shot, Any], Shot]  # returns the shot with such a value
     read: Callable[[Shot], Any]  # finds the value of a shot
     words: Callable[[Any], str] = "{:g}".format
-    step: Real = 1  # step of the studio's slider
+    step: Real = 1  # step of its slider
 
     @property
     def rest(self) -> int:
@@ -340,96 +338,3 @@ def _layers(seen: Seen) -> UInt8[np.ndarray, "4 s s"]:
 
 def _packed(layers: UInt8[np.ndarray, "*n 4 s s"]) -> str:
     return base64.b64encode(zlib.compress(layers.tobytes(), 9)).decode("ascii")
-
-
-_WIDE: Any = {"style": {"description_width": "11em"}, "layout": {"width": "340px"}}
-_SQUARE = {"width": "240px", "height": "240px", "margin": "0 2em 0.5em 0"}
-
-
-class FaceStudio(ipywidgets.VBox):  # type: ignore[misc]
-    """A synthetic face under sliders for actions, gaze, head, light and camera.
-
-    Every control is one call of `synthfaces.intervene`, and all of them add up. The shot that is
-    shown is `spec`, to go on with in code; beside it is the difference from the first one.
-    """
-
-    def __init__(self, spec: Shot | None = None, size: int = 192) -> None:
-        self._size, self._muted = size, False
-        self._seen = self._first = see(spec or Shot(synthfaces.SUBJECTS[0]), size)
-        self._readers: list[tuple[Any, Callable[[Shot], Any]]] = []
-        people = [(title(number), number) for number in synthfaces.SUBJECTS]
-        moods = [("(as the sliders say)", ""), *((name, name) for name in synthfaces.EMOTIONS)]
-        self.subject = self._bind(
-            ipywidgets.Dropdown(options=people, description="subject", **_WIDE),
-            lambda spec, number: replace(spec, subject=number),
-            lambda spec: spec.subject,
-        )
-        faces = ipywidgets.Dropdown(options=moods, description="expression", **_WIDE)
-        self.expression = self._bind(faces, express, lambda _: "")
-        self.sliders = {name: self._slider(cause) for name, cause in CAUSES.items()}
-        self.pictures = [ipywidgets.Image(format="png", layout=_SQUARE) for _ in range(2)]
-        self.sentence = ipywidgets.HTML()
-        controls = [self.subject, self.expression, *self.sliders.values()]
-        columns = [controls[: len(controls) // 2], controls[len(controls) // 2 :]]
-        rows = [self.pictures, [ipywidgets.VBox(column) for column in columns]]
-        first, last = (ipywidgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in rows)
-        super().__init__([first, self.sentence, last], layout={"max_width": "720px"})
-        self.show(self.spec)
-
-    def __repr__(self) -> str:
-        return f"FaceStudio of subject {self.spec.subject}"
-
-    @property
-    def spec(self) -> Shot:
-        """The shot that is shown."""
-        return self._seen.spec
-
-    @property
-    def image(self) -> UInt8[np.ndarray, "s s 3"]:
-        """The image that is shown."""
-        return self._seen.image
-
-    def show(self, spec: Shot) -> None:
-        """Show another shot; the controls follow."""
-        self._change(lambda: spec)
-
-    def _change(self, wanted: Callable[[], Shot], used: Any = None) -> None:
-        """Show a shot, and let all controls but the used one follow; say so if there is none."""
-        try:
-            self._seen, fault = see(wanted(), self._size), ""
-        except ValueError as error:
-            used, fault = None, escape(str(error))
-        self._muted = True
-        for control, read in self._readers:
-            if control is not used:
-                control.value = read(self.spec)
-        self._muted = False
-        change = compare(self._first, self._seen)
-        drawn = self.image, difference_picture(change.levels)
-        for widget, pixels in zip(self.pictures, drawn, strict=True):
-            widget.value = style.png(pixels)
-        self.sentence.value = fault or (
-            f"{change.equal:.1%} of all pixels are the same to the byte as in the first shot; the "
-            f"most different one differs by {change.most.max()} of 255 levels."
-        )
-
-    def _bind(
-        self, control: Any, change: Callable[[Shot, Any], Shot], read: Callable[[Shot], Any]
-    ) -> Any:
-        """Let a control change shots, and let shots that others changed set the control."""
-
-        def used(event: Any) -> None:
-            if not self._muted and event.new != "":
-                self._change(lambda: change(self.spec, event.new), control)
-
-        control.value = read(self.spec)
-        control.observe(used, names="value")
-        self._readers.append((control, read))
-        return control
-
-    def _slider(self, cause: Cause) -> Any:
-        low, high = cause.limits
-        about: Any = {"description": cause.label, "step": cause.step, "continuous_update": False}
-        about |= {"readout_format": ".0f" if cause.step >= 1 else ".2f", **_WIDE}
-        slider = ipywidgets.FloatSlider(min=low, max=high, **about)
-        return self._bind(slider, cause.change, cause.read)
