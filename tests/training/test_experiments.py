@@ -169,5 +169,5 @@ def test_one_profile_is_the_papers_and_gives_small_folders_enough_steps() -> Non
     assert paper.recipe(2400) == Recipe(epochs=100, batch=12, rate=0.01, ending="epochs")
     assert (paper.size, paper.maps, paper.dense) == (224, 32, (1024, 512, 256))
     assert PROFILES["quick"].recipe(2400) == Recipe(epochs=100, ending="fitted")
-    small = paper.recipe(102)
-    assert small.epochs * -(-102 // small.batch) >= paper.least_steps
+    assert [PROFILES["quick"].recipe(images).batch for images in (400, 150, 10)] == [12, 5, 1]
+    assert {profile.recipe(102).epochs for profile in (paper, PROFILES["quick"])} == {100}

@@ -64,12 +64,17 @@ def test_the_first_choice_of_each_setting_is_the_usual_one() -> None:
     }
 
 
+IMAGES = 30
+
+
 def slow_ending(wrong: list[int], epochs: int, fitted: bool) -> int:
     """Return the number of epochs that are trained, of those with so many training errors."""
-    without = 0
+    without, fewest, since = 0, IMAGES, 0
     for done, errors in enumerate(wrong, start=1):
         without = without + 1 if errors == 0 else 0
-        if done == epochs or (fitted and without == 5):
+        fewest, since = (errors, 0) if errors < fewest else (fewest, since + 1)
+        stalled = since >= 20 and fewest <= IMAGES / 20
+        if done == epochs or (fitted and (without == 5 or stalled)):
             return done
     raise AssertionError("the made-up history is too short")
 
@@ -79,12 +84,13 @@ def test_a_training_ends_by_its_rule_and_no_sooner(ending: str) -> None:
     generator = np.random.default_rng(1)
     histories = (generator.random((300, 40)) < generator.uniform(0, 0.5, (300, 1))).astype(int)
     ends = set()
+    histories[::3] += 1  # some never come to zero
     for number, wrong in enumerate(histories.tolist()):
         recipe = Recipe(epochs=1 + number % 40, ending=ending)
-        last = next(n for n in range(len(wrong) + 1) if recipe.ended(wrong[:n]))
+        last = next(n for n in range(len(wrong) + 1) if recipe.ended(wrong[:n], IMAGES))
         assert last == slow_ending(wrong, recipe.epochs, ending == "fitted")
-        ends.add(recipe.ended(wrong[:last]).partition(", ")[2][:9])
-    assert len(ends) == (1 if ending == "epochs" else 2)
+        ends.add(recipe.ended(wrong[:last], IMAGES).partition(", ")[2][:11])
+    assert len(ends) == (1 if ending == "epochs" else 3)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +101,18 @@ def test_a_training_ends_by_its_rule_and_no_sooner(ending: str) -> None:
         ([0, 0, 0, 0, 1, 0, 0, 0, 0], ""),
         ([0] * 5, "after 5 epochs, the last 5 without a training error"),
         ([2] * 9 + [1], "after 10 epochs, the most that its recipe allows, with 1 training error"),
+        ([5, 1, *[2] * 19], ""),
+        (
+            [5, 1, *[2] * 20],
+            "after 22 epochs, the last 20 without fewer training errors than before, 1",
+        ),
+        ([5, 3, *[4] * 30], ""),
     ],
 )
 def test_the_end_of_a_training_is_said_in_one_sentence(wrong: list[int], said: str) -> None:
-    found = Recipe(epochs=10, ending="fitted").ended(wrong)
+    found = Recipe(epochs=10 if len(wrong) <= 10 else 99, ending="fitted").ended(wrong, IMAGES)
     assert found.startswith(said) if said else not found
-    assert Recipe(epochs=1).ended([7]) == "after 1 epoch, as its recipe says"
+    assert Recipe(epochs=1).ended([7], IMAGES) == "after 1 epoch, as its recipe says"
 
 
 def test_every_epoch_that_may_be_among_the_last_is_tested() -> None:
@@ -108,7 +120,9 @@ def test_every_epoch_that_may_be_among_the_last_is_tested() -> None:
     tested = set()
     for wrong in (generator.random((200, 40)) < generator.uniform(0, 0.3, (200, 1))).astype(int):
         recipe = Recipe(epochs=40, ending="fitted")
-        last = next(n for n in range(41) if recipe.ended(wrong[:n].tolist()))
+        last = next(n for n in range(41) if recipe.ended(wrong[:n].tolist(), 1))
+        if "fewer" in recipe.ended(wrong[:last].tolist(), 1):
+            continue  # of these the last epoch alone is sure to be tested, by the run itself
         tests = [recipe.tests(n, int(errors)) for n, errors in enumerate(wrong[:last], start=1)]
         assert all(tests[-5:])
         assert all(any(tests[n : n + 5]) for n in range(last - 4))

@@ -30,6 +30,8 @@ RECORDED: Mapping[str, Any] = {"profile": "quick", "faces": "synthetic", "seed":
 MOST_SEEDS = 10_000
 FITTED = 5
 """Epochs in a row without a training error in passing, after which ``fitted`` ends a training."""
+STALLED, FEW = 20, 0.05
+"""It also ends after so many epochs without fewer errors, if these are at most this share."""
 
 
 class _Checked:
@@ -56,8 +58,9 @@ class Recipe(_Checked):
     selection: str = "last"
     # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
     precision: str = "float32"
-    # when the training ends: after all ``epochs``, or once it has ``fitted`` its images, which is
-    # after five epochs in a row without a training error in passing, at most after all epochs
+    # when the training ends: after all ``epochs``, or once it has ``fitted`` its images: after five
+    # epochs in a row without a training error in passing, or, where labels contradict each other,
+    # twenty without fewer errors than before and these few; at most after all epochs
     ending: str = "epochs"
 
     def tests(self, epoch: int, wrong: int) -> bool:
@@ -68,8 +71,8 @@ class Recipe(_Checked):
         chosen = epoch % FITTED == 0 or epoch > self.epochs - FITTED or not wrong
         return chosen or self.ending != "fitted" or self.selection == "test"
 
-    def ended(self, wrong: Sequence[int]) -> str:
-        """Return when and why a training ends, empty while it goes on.
+    def ended(self, wrong: Sequence[int], images: int) -> str:
+        """Return when and why a training on some images ends, empty while it goes on.
 
         `wrong` has the number of training errors in passing of each epoch so far.
         """
@@ -77,6 +80,9 @@ class Recipe(_Checked):
         after = f"after {epochs} epoch{'s' * (epochs != 1)}"
         if fitted and epochs >= FITTED and not any(wrong[-FITTED:]):
             return f"{after}, the last {FITTED} without a training error"
+        least = min(wrong, default=images)
+        if fitted and least <= FEW * images and least >= min(wrong[:-STALLED], default=images):
+            return f"{after}, the last {STALLED} without fewer training errors than before, {least}"
         if epochs < self.epochs:
             return ""
         if not fitted:
@@ -194,9 +200,9 @@ class Profile:
     size: int  # side of the images in pixels
     subjects: int | None  # number of synthetic subjects; None for all 67
     ending: str  # of its trainings, as in `Recipe`
-    least_steps: int  # small sets of photographs have few an epoch, and may have more epochs
-    epochs: int = 100  # of other sets; the most, where the ending is ``fitted``
-    batch: int = 12
+    least_steps: int  # of all epochs; small sets have smaller batches for it
+    epochs: int = 100  # the most, where the ending is ``fitted``
+    batch: int = 12  # of sets that are large enough
     rate: float = 0.01
     maps: int = 32  # feature maps of every convolution
     dense: tuple[int, ...] = (1024, 512, 256)  # neurons of the hidden dense layers
@@ -204,12 +210,10 @@ class Profile:
     def recipe(self, images: int) -> Recipe:
         """Return the settings of a training on that many images, whatever the task.
 
-        Where `epochs` have fewer than `least_steps` steps, there are as many as these take.
+        The batch is smaller where all epochs would have fewer than `least_steps` steps.
         """
-        batch = min(self.batch, images)
-        steps = -(-images // batch)
-        epochs = max(self.epochs, -(-self.least_steps // steps))
-        return Recipe(epochs=epochs, batch=batch, rate=self.rate, ending=self.ending)
+        batch = min(self.batch, max(1, images * self.epochs // self.least_steps))
+        return Recipe(epochs=self.epochs, batch=batch, rate=self.rate, ending=self.ending)
 
 
 _SMOKE = Profile("smoke", 32, 4, "fitted", 100, epochs=22, rate=0.05, maps=16, dense=(128, 64, 32))

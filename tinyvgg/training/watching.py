@@ -71,7 +71,8 @@ class Plan:
 
     def ended(self, history: Sequence[Epoch]) -> str:
         """Return when and why the training ends, after these epochs; empty while it goes on."""
-        return self.recipe.ended([round(epoch.train_error * self.images) for epoch in history])
+        wrong = [round(epoch.train_error * self.images) for epoch in history]
+        return self.recipe.ended(wrong, self.images)
 
 
 class Watcher:
