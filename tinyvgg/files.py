@@ -1,13 +1,17 @@
 """Paths of the project and of what it makes, and files that are written whole or not at all."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import uuid
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tinyvgg.errors import UserError
 
@@ -50,6 +54,37 @@ def plain(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """Return a digest of plain data, which changes with any bit of it."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sealed(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file without its ``seal``; an empty one if that does not fit."""
+    content = plain(path)
+    kept = content.pop("seal", None)
+    return content if kept == seal(content) else {}
+
+
+def append_sum(path: Path) -> None:
+    """Append a checksum to a file, which readers of arrays pass over."""
+    with path.open("ab") as file:
+        file.write(_sum(np.fromfile(path, np.uint8).data))
+
+
+def has_sum(path: Path) -> bool:
+    """Return whether a file is there and ends in the checksum of all before it."""
+    if not path.is_file() or path.stat().st_size <= len(_sum(b"")):
+        return False
+    content = np.memmap(path, np.uint8, "r")
+    cut = len(content) - len(_sum(b""))
+    return _sum(content[:cut].data) == content[cut:].tobytes()
+
+
+def _sum(content: Any) -> bytes:
+    return b"\ncrc32:%08x\n" % zlib.crc32(content)
 
 
 def home() -> Path:

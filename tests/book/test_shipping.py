@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.helpers.small_jobs import two_tasks
+from tinyvgg import files
 from tinyvgg.book import reproduce
 from tinyvgg.chapters.cases import find_cases
 from tinyvgg.errors import UserError
@@ -91,8 +92,8 @@ def test_other_studies_have_none_and_stale_or_damaged_ones_are_named(workshop, r
             recorded(**other, networks="shipped")
     assert recorded(networks="shipped").varied(1, {}).networks == "trained"
     manifest = shipped("subject") / "manifest.json"
-    text = manifest.read_text()
-    manifest.write_text(text.replace('"name": "subject-', '"name": "subject-other-'))
+    other = {**(kept := files.sealed(manifest)), "name": f"{kept['name']}-other"}
+    files.write_json(manifest, {**other, "seal": files.seal(other)})
     with pytest.raises(UserError, match="have changed; networks=trained"):
         recorded(networks="shipped").run("subject")
     (shipped("subject") / "weights.safetensors").write_bytes(b"")

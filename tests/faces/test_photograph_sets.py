@@ -130,6 +130,18 @@ def test_kept_images_that_were_cut_off_are_made_again(folder: Path, home: Path, 
     np.testing.assert_array_equal(load(folder).images, first)
 
 
+def test_a_flipped_bit_in_kept_images_costs_time_and_no_correctness(
+    folder: Path, home: Path
+) -> None:
+    first = load(folder).images.copy()
+    (file,) = home.rglob("*.npy")
+    whole = file.read_bytes()
+    for place in (0, 200, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        np.testing.assert_array_equal(load(folder).images, first)
+        assert file.read_bytes() == whole
+
+
 def test_only_columns_that_can_be_trained_are_tasks(folder: Path) -> None:
     table = folder / "table.csv"
     names = [f"{name}/{number}.png" for name in ("calm", "glad") for number in range(10)]

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from filelock import FileLock
 
-from tinyvgg import cli
+from tinyvgg import cli, files
 from tinyvgg.errors import UserError
 from tinyvgg.training import runs
 from tinyvgg.training.experiments import open_study
@@ -34,6 +35,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable
         return study.run("class", device="cpu")
 
 
+def seal_anew(folder: Path, **facts: object) -> None:
+    """Change facts of a run's manifest as its owner could."""
+    manifest = files.sealed(folder / "manifest.json") | facts
+    text = json.dumps({**manifest, "seal": files.seal(manifest)})
+    (folder / "manifest.json").write_text(text)
+
+
 @pytest.fixture
 def copy(trained: Run, home: Path) -> Copy:
     """Copies the run, under another name, as if it ended some seconds ago."""
@@ -41,8 +49,7 @@ def copy(trained: Run, home: Path) -> Copy:
     def copied(name: str, age: float = 0.0) -> Path:
         folder = home / "runs" / name
         shutil.copytree(trained.folder, folder)
-        manifest = {**trained.manifest, "finished": time.time() - age}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        seal_anew(folder, finished=time.time() - age)
         for path in folder.iterdir():
             os.utime(path, (time.time() - age,) * 2)
         return folder
@@ -72,6 +79,36 @@ def test_runs_are_listed_and_nothing_is_changed(trained: Run, copy: Copy, home: 
     assert first["size"] == sum(path.stat().st_size for path in whole.iterdir())
     assert table["seed"].tolist() == [3] * 5
     assert table["accuracy"].isna().sum() == 4
+
+
+def test_a_flipped_bit_anywhere_in_a_run_is_noticed(copy: Copy) -> None:
+    folder = copy("whole")
+    for path in sorted(folder.glob("[!.]*")):
+        content = path.read_bytes()
+        for place in np.random.default_rng(0).integers(len(content), size=5):
+            changed = bytearray(content)
+            changed[place] ^= 1 << int(place % 8)
+            path.write_bytes(changed)
+            with pytest.raises(UserError, match="whole' has .*; remove the folder to train again"):
+                load_trained("whole")
+        path.write_bytes(content)
+    assert load_trained("whole").name == "whole"
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [{"maps": 10**9}, {"dense": [10**18]}, {"size": 4096}, {"classes": ["a"]}],
+)
+def test_a_configuration_that_is_not_that_of_the_weights_is_refused(copy: Copy, strange) -> None:
+    folder = copy("strange")
+    configuration = folder / runs.CONFIGURATION
+    configuration.write_text(json.dumps(files.plain(configuration) | strange))
+    kept = files.sealed(folder / runs.MANIFEST)
+    kept["bytes"][configuration.name] = configuration.stat().st_size
+    kept["sha256"][configuration.name] = runs.sha256(configuration)
+    seal_anew(folder, **kept)
+    with pytest.raises(UserError, match="weights that do not fit its configuration; remove"):
+        _ = load_trained("strange").model
 
 
 def test_what_is_trained_is_listed_before_the_first_step(faces: str) -> None:

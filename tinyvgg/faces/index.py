@@ -321,9 +321,9 @@ def _pixels(
     parts: Sequence[_Part], size: int, file: Path, progress: bool
 ) -> UInt8[np.ndarray, "n s s 3"]:
     """Map images from their file, which one process makes while others wait."""
-    if not _is_whole(file):
+    if not files.has_sum(file):
         with FileLock(file.with_suffix(".lock")):
-            if not _is_whole(file):
+            if not files.has_sum(file):
                 _decode(parts, size, file, progress)
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
     return mapped
@@ -338,13 +338,14 @@ def _decode(parts: Sequence[_Part], size: int, file: Path, progress: bool) -> No
         whole = np.lib.format.open_memmap(to, "w+", np.uint8, (len(parts), size, size, 3))
         np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
         whole.flush()
+        files.append_sum(to)
 
     with photographs.one_thread_each() as pool:
         for number, block in enumerate(tqdm(blocks, disable=not progress)):
-            if not _is_whole(block):
+            if not files.has_sum(block):
                 chosen = parts[number * step : (number + 1) * step]
                 made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
-                files.write_whole(block, partial(np.save, arr=made))
+                files.write_whole(block, partial(_keep, images=made))
     files.write_whole(file, join)
     shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
     for old in {*file.parent.glob(f"*-{size}.npy")} - {file}:
@@ -352,13 +353,9 @@ def _decode(parts: Sequence[_Part], size: int, file: Path, progress: bool) -> No
             old.unlink()
 
 
-def _is_whole(file: Path) -> bool:
-    """Return whether an array file is there, and neither empty nor cut off."""
-    try:
-        np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return False
-    return True
+def _keep(to: Path, images: UInt8[np.ndarray, "n s s 3"]) -> None:
+    np.save(to, images)
+    files.append_sum(to)
 
 
 def _cut(part: _Part, size: int) -> Square:

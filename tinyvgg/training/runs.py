@@ -30,7 +30,7 @@ from tinyvgg.training.batches import Scaling
 from tinyvgg.training.settings import FITTED, Design, Recipe
 from tinyvgg.training.tiny_vgg import build
 
-FORMAT = 2
+FORMAT = 3
 """Version of a run's folder; others are refused."""
 MANIFEST, CONFIGURATION, LOCK = "manifest.json", "config.json", ".lock"
 HISTORY, GRADIENTS, TIMINGS = "history.csv", "gradients.csv", "timings.csv"
@@ -151,9 +151,14 @@ class Run:
     @cached_property
     def model(self) -> nn.Module:
         """The network on the CPU, in evaluation mode, with the weights that were kept."""
-        model = build_model(self.experiment)
-        model.load_state_dict(load_file(self.folder / WEIGHTS))
-        return model.eval()
+        try:
+            with torch.device("meta"):  # a configuration may be anybody's, and of any size
+                model = build_model(self.experiment)
+            model.load_state_dict(load_file(self.folder / WEIGHTS), assign=True)
+        except (RuntimeError, TypeError, ValueError, OverflowError):
+            fault = "has weights that do not fit its configuration"
+            raise UserError(f"run folder {str(self.folder)!r} {fault}; {AGAIN}") from None
+        return model.float().eval()  # shipped weights have 16 bits
 
     @cached_property
     def scaling(self) -> Scaling:
@@ -267,7 +272,8 @@ def write(
         "bytes": {name: (folder / name).stat().st_size for name in writers},
         "sha256": {name: sha256(folder / name) for name in writers},
     }
-    paths.write_text(folder / MANIFEST, as_json(manifest))
+    manifest = json.loads(json.dumps(manifest))
+    paths.write_text(folder / MANIFEST, as_json({**manifest, "seal": paths.seal(manifest)}))
 
 
 def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mapping[str, Any]:
@@ -276,15 +282,14 @@ def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mappin
     `hashes` says whether to read the files, too, and not only look at their sizes; `way` is the
     way out where they are damaged.
     """
-    manifest = paths.plain(folder / MANIFEST)
-    made_as, fault = manifest.get("format"), ""
+    manifest = paths.sealed(folder / MANIFEST)
+    made_as, fault = paths.plain(folder / MANIFEST).get("format"), ""
     kept: Any = manifest.get("sha256")
     sizes: Any = manifest.get("bytes")
-    readable = isinstance(kept, dict) and isinstance(sizes, dict)
-    if not readable or not isinstance(manifest.get("accuracy"), float | int):
-        fault = "has no readable manifest"
-    elif made_as != FORMAT:
+    if isinstance(made_as, int) and made_as != FORMAT:
         fault = f"is of format {made_as}, this version reads {FORMAT}"
+    elif not manifest:
+        fault = "has no readable manifest"
     for name, digest in kept.items() if not fault else ():
         path = folder / name
         whole = path.is_file() and path.stat().st_size == sizes.get(name)
