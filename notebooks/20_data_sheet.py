@@ -115,7 +115,7 @@ sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 # %% [markdown]
 # ### What is known of each image
 #
-# On request every image comes with the truth about it (`tinyvgg faces show --truth`), from the
+# On request every image comes with the truth about it (`synthfaces.ground_truth`), from the
 # geometry that it was rendered from: the part of the face that each pixel shows, named landmarks
 # and whether they are hidden, the weights of all actions, gaze, light and camera.
 

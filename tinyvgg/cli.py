@@ -1,13 +1,11 @@
 """The command line: ``tinyvgg reproduce | record | verify | notebook | train | runs | ...``."""
 
 import errno
-import io
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +15,7 @@ import click
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, check_one_of, synthfaces, tasks_of
+from tinyvgg.faces.sources import PROFILE_NAMES, SOURCES, synthfaces, tasks_of
 from tinyvgg.training.settings import rank
 
 PROFILES = click.Choice(PROFILE_NAMES)
@@ -488,20 +486,6 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
 # ----------------------------------------------------------------- faces
 
 
-class _Pair(click.ParamType[Any]):
-    """A name and a number, as typed: ``NAME=VALUE``."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
-        """Return the name and the number, which are checked where they are used."""
-        name, _, number = str(value).partition("=")
-        try:
-            return name, float(number)
-        except ValueError:
-            self.fail(f"{value!r} is not NAME=VALUE with a number, such as turn=10", param, ctx)
-
-
 class _Several(click.ParamType[Any]):
     """Some of several values, with commas between them."""
 
@@ -519,8 +503,6 @@ class _Several(click.ParamType[Any]):
         return [self.values[str(name)] for name in names]
 
 
-CAUSES = ("shape", "skin", "hair", "upper", "lower", "actions", "light", "head")
-EMOTION = click.Choice(synthfaces.EMOTIONS)
 SIZE = click.IntRange(8, 2048)
 _seed = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the set.")
 _subjects = click.option(
@@ -535,14 +517,6 @@ def _knobs(given: Texts) -> Any:
     before = outer.params.get("difficulty", ()) if outer and outer.info_name == "faces" else ()
     knobs = ",".join([*before, *given])
     return synthfaces.difficulty_of(f"synthetic:{knobs}" if knobs else "synthetic")
-
-
-def _made(kind: Any, pairs: Sequence[tuple[str, float]]) -> Any:
-    """Return a record of the renderer with some of its fields as typed."""
-    known = [field.name for field in fields(kind)]
-    for name, _ in pairs:
-        check_one_of(kind.__name__.lower(), name, known)
-    return kind(**dict(pairs))
 
 
 @cli.group(invoke_without_command=True)
@@ -568,66 +542,6 @@ def faces(
     images = synthfaces.render(table, size, folder, seed, workers, difficulty=knobs)
     where = folder / synthfaces.fingerprint(size, seed, knobs)
     click.echo(f"{len(images)} images of {subjects} subjects, {size} pixels; {where}")
-
-
-@faces.command()
-@click.argument("subject", type=int)
-@click.argument("emotion", type=EMOTION, metavar="EMOTION")
-@click.option("--gaze", type=click.Choice(synthfaces.GAZES), default="frontal", show_default=True)
-@click.option("--angle", type=click.FloatRange(0, 180), default=90, help="90 is frontal.")
-@click.option("--size", type=SIZE, default=224, show_default=True, help="Side in pixels.")
-@_seed
-@_difficulty
-@click.option("--set", "actions", type=_Pair(), multiple=True, help="Weight of an action.")
-@click.option("--upper", type=EMOTION, help="Emotion of brows and eyes.")
-@click.option("--lower", type=EMOTION, help="Emotion of nose, cheeks and mouth.")
-@click.option("--light", type=_Pair(), multiple=True, help="turn, key, fill, dome.")
-@click.option("--head", type=_Pair(), multiple=True, help="turn, nod: degrees.")
-@click.option("--shape", type=int, metavar="SUBJECT", help="Take the shape of another subject.")
-@click.option("--skin", type=int, metavar="SUBJECT")
-@click.option("--hair", type=int, metavar="SUBJECT")
-@click.option("-o", "--output", type=FOLDER, required=True, help="FILE.png, the image.")
-@click.option("--truth", type=FOLDER, help="FILE.npz: landmarks, parts, weights, ...")
-def show(
-    size: int, angle: float, difficulty: Texts, output: Path, truth: Path | None, **given: Any
-) -> None:
-    """Render one shot, changed as you like, and write what is true of it."""
-    image, arrays = _named(output, ".png"), truth and _named(truth, ".npz")
-    import numpy as np
-    from PIL import Image
-
-    cause = {name: given.pop(name) for name in CAUSES}
-    makers = {"light": synthfaces.Light, "head": synthfaces.Head}
-    shot = int(angle) if angle in synthfaces.ANGLES else 90
-    spec = synthfaces.face_spec(**given, angle=shot, difficulty=_knobs(difficulty))
-    for name, value in cause.items():
-        if value not in (None, ()):
-            made = _made(makers[name], value) if name in makers else value
-            changed: dict[str, Any] = {name: dict(made) if name == "actions" else made}
-            spec = synthfaces.intervene(spec, **changed)
-    spec = synthfaces.intervene(spec, angle=angle)
-    pixels = Image.fromarray(synthfaces.render_face(spec, size, files.faces_cache()))
-    _write(image, pixels.save)
-    if arrays:
-        known = synthfaces.ground_truth(spec, size, files.faces_cache()).arrays()
-        packed = io.BytesIO()  # to a path, numpy adds ".npz" where it has ".NPZ"
-        np.savez_compressed(packed, **known)
-        _write(arrays, lambda path: path.write_bytes(packed.getvalue()))
-
-
-def _named(path: Path, suffix: str) -> Path:
-    if path.suffix.lower() != suffix or path.is_dir():
-        raise UserError(f"file {str(path)!r} does not end in {suffix}; name one that does")
-    return path
-
-
-def _write(file: Path, write: Callable[[Path], object]) -> None:
-    try:
-        files.write_whole(file, write)
-    except OSError as error:
-        said = f"file {str(file)!r} cannot be written ({error.strerror}); name another place"
-        raise UserError(said) from None
-    click.echo(f"written: {file}")
 
 
 @faces.command()
