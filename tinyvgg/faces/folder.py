@@ -21,7 +21,10 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "angle": synthfaces.ANGLES,
 }
 UNKNOWN = "unknown"  # the sex or group of a person where a source does not give it
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff",
+    ".gif", ".avif", ".jp2", ".j2k", ".heic", ".heif",
+)  # fmt: skip
 
 _PERSONAL = ("sex", "group", "age")
 """Columns about a person, which no network is trained to classify."""
