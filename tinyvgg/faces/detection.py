@@ -12,6 +12,7 @@ finds faces that lie on their side or head, but is wrong about their eyes: these
 looked at again, turned, until the largest face stands upright.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.resources import files
@@ -44,6 +45,7 @@ _TILTED, _TILTED_SIDE = 10.0, 20.0  # degrees, from the front and from the side
 _TRIES = 3
 
 Image = UInt8[np.ndarray, "h w 3"]
+Points = Float[np.ndarray, "n 2"]
 
 
 @dataclass(frozen=True)
@@ -172,43 +174,41 @@ class CenterFace:
         shape = np.array([max(round(pixels * zoom), 1) for pixels in (width, height)])
         how = cv2.INTER_AREA if shape.prod() < height * width else cv2.INTER_LINEAR
         scaled = np.asarray(cv2.resize(image, shape.tolist(), interpolation=how), np.uint8)
-        turned, rotation = _turned(scaled, turn)
-        whole = np.array(turned.shape[1::-1])
+        turned, back = _turned(scaled, turn)
         padding = [(0, -pixels % _MULTIPLE) for pixels in turned.shape[:2]]
         self.network.setInput(cv2.dnn.blobFromImage(np.pad(turned, (*padding, (0, 0)))))
         said = (output[0] for output in self.network.forward(_OUTPUTS))
         boxes, points, scores = _decode(self.threshold, *said)
         stretch, seen = np.array([width, height]) / shape, list[_Seen]()
         for row in _distinct(boxes, scores):
-            size, eyes = boxes[row, 1] - boxes[row, 0], points[row, :2]
-            places = np.stack([boxes[row].mean(axis=0), *eyes[eyes[:, 0].argsort()]])
-            middle, *eyes = ((places - whole / 2) @ rotation + shape / 2) * stretch
-            box = np.concatenate([middle - size * stretch / 2, middle + size * stretch / 2])
-            face = Face(box, np.stack(eyes), float(scores[row]), turn)
-            seen.append(_Seen(face, turn, *_stance(points[row], float(np.hypot(*size)))))
+            middle = boxes[row].mean(axis=0, keepdims=True)
+            box = (boxes[row] + (back(middle) - middle)) * stretch
+            eyes = back(points[row, :2][points[row, :2, 0].argsort()]) * stretch
+            face = Face(box.ravel(), eyes, float(scores[row]), turn)
+            seen.append(_Seen(face, turn, *_stance(points[row], boxes[row])))
         return sorted(seen, key=lambda one: -one.face.size.prod())
 
 
-def _turned(image: Image, turn: float) -> tuple[Image, Float[np.ndarray, "2 2"]]:
-    """Return an image turned against the clock about its middle, wholly, and the rotation."""
+def _turned(image: Image, turn: float) -> tuple[Image, Callable[[Points], Points]]:
+    """Return a whole image turned against the clock, and what leads from its points back."""
+    if not turn:
+        return image, lambda points: points
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     rotation, shape = np.array([[cos, sin], [-sin, cos]]), np.array(image.shape[1::-1])
-    if not turn:
-        return image, rotation
     whole = np.rint(np.abs(rotation) @ shape).astype(int)
     matrix = np.column_stack([rotation, (whole - 1) / 2 - rotation @ ((shape - 1) / 2)])
     turned = cv2.warpAffine(image, matrix, whole.tolist(), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, np.uint8), rotation
+    return np.asarray(turned, np.uint8), lambda at: (at - whole / 2) @ rotation + shape / 2
 
 
-def _stance(points: Float[np.ndarray, "5 2"], diagonal: float) -> tuple[float, bool]:
+def _stance(points: Float[np.ndarray, "5 2"], box: Float[np.ndarray, "2 2"]) -> tuple[float, bool]:
     """Return the tilt of a face, degrees clockwise, and whether it is seen from the front."""
     eyes, mouth = points[1] - points[0], points[4] - points[3]
     across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)
-    upper = eyes + mouth + (down, -across)
-    tilt, *lines = (float(np.degrees(np.arctan2(y, x))) for x, y in (upper, eyes, mouth))
-    parallel = _difference(*lines) <= _PARALLEL
-    return tilt, bool(parallel and np.hypot(*eyes) >= _APART * diagonal)
+    lines = (eyes + mouth + (down, -across), eyes, mouth)
+    tilt, *others = (float(np.degrees(np.arctan2(y, x))) for x, y in lines)
+    apart = float(np.hypot(*eyes) / np.hypot(*(box[1] - box[0])))
+    return tilt, apart >= _APART and _difference(*others) <= _PARALLEL
 
 
 def _difference(angle: float, other: float) -> float:
