@@ -16,7 +16,7 @@ from PIL import Image
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
-from tinyvgg.faces.images import Unusable, pixels_of, upright
+from tinyvgg.faces.images import Unusable, upright
 
 SIDE = 12
 COLOURS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -97,7 +97,8 @@ def test_values_of_fewer_bits_are_as_bright_as_they_are_meant(greatest, bits, sh
     values = np.linspace(0, greatest, 64 * 64).astype(np.uint16).reshape(64, 64)
     for name in ("a.png", "a.tif"):
         cv2.imwrite(str(tmp_path / name), values)
-        assert int(pixels_of(tmp_path / name, bits=bits).max()) == shown
+        image = read_face(tmp_path / name, 64, {"how": "centre", "bits": bits})
+        assert image.max() == shown
 
 
 def make_heic(path: Path) -> Path:

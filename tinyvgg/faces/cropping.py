@@ -69,8 +69,8 @@ def around_eyes(face: Face, shows: str = FACE) -> Crop:
     """Return the crop of a face, or its head, turned upright; it may leave the photograph."""
     extent, stands = EXTENTS[shows], np.radians(face.turn or 0.0)
     upper = np.array([np.cos(stands), np.sin(stands)])
-    middle, apart_by = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
-    across, down = apart_by @ upper, apart_by @ (-upper[1], upper[0])
+    middle, line = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
+    across, down = line @ upper, line @ (-upper[1], upper[0])
     diagonal = float(np.hypot(*face.size))
     apart = float(np.hypot(across, down)) / diagonal
     share = (_EYES_FROM_FRONT - apart) / (_EYES_FROM_FRONT - _EYES_FROM_SIDE)
@@ -147,15 +147,15 @@ class Cropping:
                 raise Unusable(f"is of angle {angle}, and there are boxes for {there} alone")
             return self.boxes[angle]
         if self.how == AROUND_FACES:
+            uncertain = any(face.turn is None for face in facts.faces)
             face = clear_face(facts.faces)
-            uncertain = bool(facts.faces) and facts.faces[0].turn is None
             if face is None and facts.faces and self.unclear == LARGEST and not uncertain:
                 face = facts.faces[0]
             if face is not None:
                 return around_eyes(face, self.shows)
-            if uncertain and self.unclear != CENTRE:
-                raise Unusable("shows a face, but how it stands is uncertain; turn it upright")
             if self.unclear != CENTRE:
+                if uncertain:
+                    raise Unusable("shows a face, but how it stands is uncertain; turn it upright")
                 count = len(facts.faces)
                 raise Unusable(f"shows {count or 'no'} face{'s' if count else ' that was found'}")
         return images.centred(facts.height, facts.width)
@@ -191,9 +191,9 @@ def with_bits(cropping: Cropping, seen: Sequence[Facts]) -> Cropping:
 
 
 def clear_face(faces: Sequence[Face]) -> Face | None:
-    """Return the only face, or the one much larger than all others; None where there is none.
+    """Return the only face, or the one much larger than all others, if it is known how it stands.
 
-    There is none, too, if it is uncertain how it stands.
+    None where there is none.
     """
     if not faces or faces[0].turn is None:
         return None

@@ -38,13 +38,14 @@ _MOST_SHARED = 0.5
 
 QUARTERS = (0.0, 90.0, 180.0, 270.0)
 """Degrees by which photographs are turned, in this order, until a face is sure to stand upright."""
+_HALF = 45.0
 SURE = 0.8  # score of a face that stands, whatever its eyes and mouth look like
 _EQUAL = 0.1  # difference of scores that decides nothing
 _APART, _PARALLEL = 0.2, 15.0  # eyes from the front: diagonals of the box; degrees from the mouth
 _TILTED, _TILTED_SIDE = 10.0, 20.0  # degrees, from the front and from the side
-_TRIES = 3
 
 Image = UInt8[np.ndarray, "h w 3"]
+_Turned = UInt8[np.ndarray, "r c 3"]
 Points = Float[np.ndarray, "n 2"]
 
 
@@ -122,8 +123,9 @@ class _Seen(NamedTuple):
 
     @property
     def sure(self) -> bool:
-        """True if it stands and is no doubt a face."""
-        return self.stands and (self.from_front or self.face.score >= SURE)
+        """True if it stands and is no doubt a face, for which more is asked in a turned one."""
+        usual = self.from_front and _difference(self.turn, 0.0) <= _HALF
+        return self.stands and (usual or self.face.score >= SURE)
 
 
 @dataclass(frozen=True)
@@ -153,22 +155,21 @@ class CenterFace:
             seen = self._look(image, side, turn)
             if seen or side >= max(image.shape[:2]):  # larger, it would show nothing more
                 break
-        for _ in range(_TRIES):
-            if not seen or seen[0].stands:
+        while seen and not seen[0].stands:
+            (face, turn, tilt, _), reach = seen[0], seen[0].face.size.max() / 2
+            again = [
+                one
+                for one in self._look(image, side, turn + tilt)
+                if np.hypot(*(one.face.middle - face.middle)) < reach
+                and abs(one.tilt) < abs(tilt) / 2  # or it would lead nowhere
+            ]
+            if not again:
                 break
-            face = seen[0].face
-            again = self._look(image, side, seen[0].turn + seen[0].tilt)
-            ways = [float(np.hypot(*(one.face.middle - face.middle))) for one in again]
-            if not again or min(ways) > face.size.max() / 2:
-                break
-            seen[0] = again[int(np.argmin(ways))]
+            seen[0] = again[0]
         return seen
 
     def _look(self, image: Image, side: int, turn: float) -> list[_Seen]:
-        """Return the faces that are seen if the photograph's long side has this many pixels.
-
-        It is turned against the clock, by so many degrees.
-        """
+        """Return the faces seen if the photograph's long side has this many pixels, and turned."""
         height, width = image.shape[:2]
         zoom = side / max(height, width)
         shape = np.array([max(round(pixels * zoom), 1) for pixels in (width, height)])
@@ -189,7 +190,7 @@ class CenterFace:
         return sorted(seen, key=lambda one: -one.face.size.prod())
 
 
-def _turned(image: Image, turn: float) -> tuple[Image, Callable[[Points], Points]]:
+def _turned(image: Image, turn: float) -> tuple[_Turned, Callable[[Points], Points]]:
     """Return a whole image turned against the clock, and what leads from its points back."""
     if not turn:
         return image, lambda points: points
@@ -216,15 +217,14 @@ def _difference(angle: float, other: float) -> float:
 
 
 def _surest(looks: list[list[_Seen]]) -> list[Face]:
-    """Return the faces of the look in which the largest one stands, and has the best score.
+    """Return the faces of the look in which the largest one stands with the best score.
 
-    If there is none, or one that is turned otherwise is about as good, it is uncertain how the
-    faces of the first look stand.
+    Without one, or with one turned otherwise that is about as good, it is uncertain how they stand.
     """
     standing = [look for look in looks if looks[0] and look and look[0].stands]
     best = max(standing, key=lambda look: look[0].face.score, default=[])
     rivals = [look[0] for look in standing if look[0].face.score > best[0].face.score - _EQUAL]
-    if not best or any(_difference(rival.turn, best[0].turn) > 45 for rival in rivals):
+    if not best or any(_difference(rival.turn, best[0].turn) > _HALF for rival in rivals):
         return [replace(seen.face, turn=None) for seen in looks[0]]
     return [seen.face for seen in best]
 
