@@ -172,16 +172,16 @@ def cropping_of(plain: Mapping[str, Any]) -> Cropping:
 
 def with_bits(cropping: Cropping, seen: Sequence[Facts]) -> Cropping:
     """Return a cropping with the bits of the values of a set, and a sentence on them."""
-    usable = [facts for facts in seen if not facts.fault]
-    deep, why = [facts.greatest for facts in usable if facts.bits > 8], cropping.why
+    usable, why = [facts for facts in seen if not facts.fault], cropping.why
+    deep = [facts.greatest for facts in usable if facts.bits > 8]
     bits = images.bits_of(max(deep)) if deep else 0
     if 0 < bits < 16:
         why += (
             f" (No value of the {len(deep)} files of 16 bits is above {max(deep)}: their values "
             f"are taken to have {bits} bits.)"
         )
-    darkest = [images.DARK * 2 ** (8 if one.bits == 8 else bits) for one in usable]
-    dark = sum(one.greatest < least for one, least in zip(usable, darkest, strict=True))
+    ranges = {8: 2**8, 16: 2**bits}
+    dark = sum(facts.greatest < images.DARK * ranges[facts.bits] for facts in usable)
     if 2 * dark > len(usable):
         why += (
             f" (In {dark} of {len(usable)} images no value reaches a sixteenth of the range, as in "

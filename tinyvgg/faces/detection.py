@@ -39,8 +39,7 @@ _MOST_SHARED = 0.5
 QUARTERS = (0.0, 90.0, 180.0, 270.0)
 """Degrees by which photographs are turned, in this order, until a face is sure to stand upright."""
 _HALF = 45.0
-SURE = 0.8  # score of a face that stands, whatever its eyes and mouth look like
-_EQUAL = 0.1  # difference of scores that decides nothing
+_SURE, _EQUAL = 0.8, 0.1  # score of what is surely a face; difference of scores that says nothing
 _APART, _PARALLEL = 0.2, 15.0  # eyes from the front: diagonals of the box; degrees from the mouth
 _TILTED, _TILTED_SIDE = 10.0, 20.0  # degrees, from the front and from the side
 
@@ -125,7 +124,7 @@ class _Seen(NamedTuple):
     def sure(self) -> bool:
         """True if it stands and is no doubt a face, for which more is asked in a turned one."""
         usual = self.from_front and _difference(self.turn, 0.0) <= _HALF
-        return self.stands and (usual or self.face.score >= SURE)
+        return self.stands and (usual or self.face.score >= _SURE)
 
 
 @dataclass(frozen=True)
@@ -139,14 +138,20 @@ class CenterFace:
     def __call__(self, image: Image) -> list[Face]:
         """Return the faces of an RGB photograph, the largest first.
 
-        Where that one is not sure to stand upright, the photograph is looked at from all sides.
+        Where that one is not sure to stand upright, the photograph is looked at from all sides. If
+        none is surest, it is uncertain how the faces stand.
         """
         looks: list[list[_Seen]] = []
         for turn in QUARTERS:
             looks.append(self._largest_upright(image, turn))
             if looks[-1] and looks[-1][0].sure:
                 return [seen.face for seen in looks[-1]]
-        return _surest(looks)
+        standing = [look for look in looks if looks[0] and look and look[0].stands]
+        best = max(standing, key=lambda look: look[0].face.score, default=[])
+        equal = [look[0] for look in standing if look[0].face.score > best[0].face.score - _EQUAL]
+        if not best or any(_difference(one.turn, best[0].turn) > _HALF for one in equal):
+            return [replace(seen.face, turn=None) for seen in looks[0]]
+        return [seen.face for seen in best]
 
     def _largest_upright(self, image: Image, turn: float) -> list[_Seen]:
         """Return the faces of a photograph that is turned, on until the largest one stands."""
@@ -214,19 +219,6 @@ def _stance(points: Float[np.ndarray, "5 2"], box: Float[np.ndarray, "2 2"]) -> 
 
 def _difference(angle: float, other: float) -> float:
     return abs((angle - other + 180) % 360 - 180)
-
-
-def _surest(looks: list[list[_Seen]]) -> list[Face]:
-    """Return the faces of the look in which the largest one stands with the best score.
-
-    Without one, or with one turned otherwise that is about as good, it is uncertain how they stand.
-    """
-    standing = [look for look in looks if looks[0] and look and look[0].stands]
-    best = max(standing, key=lambda look: look[0].face.score, default=[])
-    rivals = [look[0] for look in standing if look[0].face.score > best[0].face.score - _EQUAL]
-    if not best or any(_difference(rival.turn, best[0].turn) > _HALF for rival in rivals):
-        return [replace(seen.face, turn=None) for seen in looks[0]]
-    return [seen.face for seen in best]
 
 
 def _decode(
