@@ -53,7 +53,9 @@ def test_each_camera_shows_its_square_over_the_mean_and_the_mean_of_the_squares(
     for axis in below:
         assert np.asarray(axis.images[0].get_array()).min() > 240  # JPEG's own ripples
     (path,) = folder.glob("Rafd090_01_*_neutral_frontal.jpg")
-    Image.new("RGB", (WIDTH, HEIGHT), "black").save(path)
+    black = Image.new("RGB", (WIDTH, HEIGHT), "black")
+    black.putpixel((0, 0), (255, 255, 255))
+    black.save(path)
     mean = photographs.crops_figure(faces).axes[7]
     middle = np.asarray(mean.images[0].get_array())
     assert abs(int(middle[112, 112, 0]) - 127) < 3  # of a white and a black one

@@ -85,6 +85,21 @@ def test_from_the_front_to_the_side_nothing_jumps():
     assert np.ptp(crops[:, 2]) > 0.3 * DIAGONAL
 
 
+@pytest.mark.parametrize("apart", [3, 30])
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_that_was_found_turned_has_the_crop_of_an_upright_one_turned(apart, quarters):
+    upright = face(apart, 8, tilt=5)
+    turn = np.array([[0, -1], [1, 0]])  # clockwise by 90 degrees about the corner
+    middle, eyes = upright.middle, upright.eyes
+    for _ in range(quarters):
+        middle, eyes = turn @ middle, eyes @ turn.T
+    box = np.concatenate([middle - upright.size / 2, middle + upright.size / 2])
+    x, y, side, degrees = numbers(around_eyes(upright))
+    crop = around_eyes(Face(box, eyes, 0.9, 90.0 * quarters))
+    assert (crop.side, crop.turn) == pytest.approx((side, degrees + 90 * quarters))
+    assert (crop.x, crop.y) == pytest.approx(tuple(np.linalg.matrix_power(turn, quarters) @ (x, y)))
+
+
 def large(height: float, x: float = 300.0) -> Face:
     """A frontal face as tall as that, with its middle at a column."""
     factor = height / 96
@@ -135,7 +150,8 @@ def test_sets_without_faces_or_cropped_already_are_taken_from_their_middle() -> 
 def test_plain_data_stand_for_a_cropping() -> None:
     cameras = Cropping(BY_CAMERA, boxes={0: Crop(1, 2, 3), 90: Crop(4, 5, 6)}, frame=(9, 8))
     heads = Cropping(AROUND_FACES, "largest", "head")
-    for cropping in (Cropping(CENTRE), Cropping(AROUND_FACES, "largest"), heads, cameras):
+    deep = Cropping(CENTRE, bits=12)
+    for cropping in (Cropping(CENTRE), Cropping(AROUND_FACES, "largest"), heads, cameras, deep):
         assert cropping_of(cropping.plain) == cropping
 
 

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 import tracemalloc
 import zlib
 from functools import partial
@@ -38,12 +39,12 @@ def as_pillow(path: Path) -> np.ndarray:
 
 
 KINDS = {
-    "L": ["gray.jpg", "gray.png", "gray.pgm"],
+    "L": ["gray.jpg", "gray.jpe", "gray.png", "gray.pgm", "gray.gif", "gray.jp2"],
     "CMYK": ["cmyk.jpg", "cmyk.tiff"],
-    "RGB": ["colours.webp", "colours.bmp", "colours.ppm", "colours.tif"],
+    "RGB": [f"colours.{kind}" for kind in ("webp", "bmp", "ppm", "tif", "jfif", "avif", "j2k")],
     "RGBA": ["clear.png", "clear.webp"],
     "LA": ["gray-clear.png"],
-    "P": ["palette.png", "palette-clear.png"],
+    "P": ["palette.png", "palette-clear.png", "palette.gif"],
     "1": ["bits.png"],
 }
 OPTIONS = {"colours.webp": {"lossless": True}, "clear.webp": {"lossless": True}}
@@ -80,6 +81,46 @@ def test_colours_of_16_bits_keep_their_brightness(tmp_path: Path, name: str) -> 
     np.testing.assert_array_equal(read_image(tmp_path / name, SIDE), expected)
 
 
+@pytest.mark.parametrize(
+    ("greatest", "bits", "shown"),
+    [
+        (200, 0, 200),
+        (4095, 0, 255),
+        (4095, 12, 255),
+        (4095, 16, 15),
+        (9000, 0, 35),
+        (9000, 14, 140),
+    ],
+)
+def test_values_of_fewer_bits_are_as_bright_as_they_are_meant(greatest, bits, shown, tmp_path):
+    """Whether the set tells how many bits are used, or the image alone has to."""
+    values = np.linspace(0, greatest, 64 * 64).astype(np.uint16).reshape(64, 64)
+    for name in ("a.png", "a.tif"):
+        cv2.imwrite(str(tmp_path / name), values)
+        image = read_face(tmp_path / name, 64, {"how": "centre", "bits": bits})
+        assert image.max() == shown
+
+
+def make_heic(path: Path) -> Path:
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif, which reads HEIC, is missing")
+    return saved(path, heif.from_pillow(Image.fromarray(COLOURS).resize((64, 48))), quality=90)
+
+
+def test_a_photograph_in_heic_is_read_where_the_package_for_it_is_installed(tmp_path) -> None:
+    image = read_image(make_heic(tmp_path / "a.heic"), 48)
+    expected = np.asarray(Image.fromarray(COLOURS).resize((64, 48)))[:, 8:56]
+    assert np.abs(image.astype(int) - expected).mean() < 25
+
+
+def test_without_that_package_heic_is_named_with_the_way_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    with pytest.raises(
+        UserError, match=r"a.jpg' is a file of the format HEIC; pip install pillow-h"
+    ):
+        read_image(tmp_path / "a.jpg", SIDE)
+
+
 def save_two(path: Path, kind: str | None = None) -> None:
     first, second = (Image.fromarray(COLOURS[::step].copy()) for step in (1, -1))
     first.save(path, kind, save_all=True, append_images=[second])
@@ -103,8 +144,10 @@ def grow(path: Path) -> None:
     [
         ("moving.webp", save_two, "has 2 pictures; save the one that is meant"),
         ("moving.png", save_two, "has 2 pictures; save the one that is meant"),
+        ("moving.gif", save_two, "has 2 pictures; save the one that is meant"),
         ("pages.tif", save_two, "has 2 pictures; save the one that is meant"),
         ("fractions.tif", FRACTIONS.save, "has fractions as gray values; save it with 8 or"),
+        ("icon.png", Image.new("L", (3, 2)).save, "has 3 x 2 pixels; it needs 8 on a side"),
         ("large.tif", grow, "cannot be read .it has more than 1024 MiB"),
         ("pipe.jpg", os.mkfifo, "is no file that could be read; give another"),
         ("endless.jpg", lambda path: path.symlink_to("/dev/zero"), "is no file that could be read"),

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.folder import list_classes
+from tinyvgg.faces.folder import SUFFIXES, list_classes
 from tinyvgg.faces.tables import list_table
 
 FOUR = ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg")
@@ -255,7 +255,7 @@ def test_rows_that_cannot_be_used_are_left_out_with_the_reason(table: Path) -> N
         "gone.jpg": "does not exist (row 6 of faces.csv)",
         "a/2.png": "has no class in row 7 of faces.csv",
         "row 8": "has no path in row 8 of faces.csv",
-        "notes.txt": "is not one of .jpg, .jpeg, .png, .webp, .bmp, .pgm, .ppm, .tif, .tiff",
+        "notes.txt": f"is not one of {', '.join(SUFFIXES)}",
         "a/1.jpg": "has more cells than there are columns in row 11 of faces.csv",
         "4.jpg": "is in row 5 of faces.csv, and in row 12 again",
         long: "does not exist (row 13 of faces.csv)",

@@ -31,7 +31,9 @@ def load(folder: Path, size: int = SIZE) -> Faces:
 
 def paint(path: Path, colour: tuple[int, int, int]) -> None:
     path.parent.mkdir(exist_ok=True)
-    Image.new("RGB", (40, 40), colour).save(path)
+    image = Image.new("RGB", (40, 40), colour)
+    image.putpixel((0, 0), (0, 0, 1))
+    image.save(path)
 
 
 def count(monkeypatch: pytest.MonkeyPatch, name: str, most: int | None = None) -> list[object]:
@@ -69,6 +71,8 @@ def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
     frames[0].save(calm / "moving.webp", save_all=True, append_images=frames[1:])
     (calm / "loop.jpg").symlink_to("loop.jpg")
     (calm / "gone.jpg").symlink_to("nowhere.jpg")
+    Image.new("RGB", (40, 40), "red").save(calm / "plain.png")
+    Image.new("RGB", (7, 40), "red").save(calm / "narrow.png")
     (folder / "top.jpg").write_bytes(whole)
     paint(folder / "rare" / "0.png", (1, 2, 3))
     (folder / "rare" / "1.png").write_bytes(b"")
@@ -83,6 +87,8 @@ def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
             "calm/gone.jpg": "cannot be read (No such file or directory)",
             "calm/letter.jpg": "cannot be read (it is no image)",
             "calm/moving.webp": "has 2 pictures; save the one that is meant by itself",
+            "calm/narrow.png": "has 7 x 40 pixels; it needs 8 on a side at least",
+            "calm/plain.png": "has the same colour everywhere",
             "calm/same.png": "is the same file as calm/0.png",
             "rare/0.png": "is the only usable one of its class",
             "rare/1.png": "cannot be read (the file is empty)",
@@ -116,7 +122,7 @@ def test_images_are_mapped_and_only_what_changed_is_looked_at_again(folder, home
     after = load(folder)
     assert read[0] == folder / "calm" / "3.png"
     assert len(read) == 1 + 20, "one is looked at, and all are cut"
-    assert (after.images[3] == [9, 9, 200]).all()
+    assert (after.images[3, 4:, 4:] == [9, 9, 200]).all()
     np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(first.images, 3, 0))
     assert after.fingerprint != first.fingerprint
     assert not file.exists(), "what the folder was before is removed"
@@ -203,10 +209,10 @@ def test_files_that_exchange_their_names_are_told_apart(folder: Path) -> None:
 def test_a_file_that_changes_between_the_two_passes_is_named(folder: Path, monkeypatch) -> None:
     pixels_of = images.pixels_of
 
-    def replaced(path: Path, sha256: str) -> object:
+    def replaced(path: Path, sha256: str, bits: int) -> object:
         if path.name == "3.png":
             paint(path, (255, 0, 0))
-        return pixels_of(path, sha256)
+        return pixels_of(path, sha256, bits)
 
     monkeypatch.setattr(images, "pixels_of", replaced)
     with pytest.raises(UserError, match=r"3.png' has changed since its folder was read; start ag"):
@@ -231,3 +237,52 @@ def test_a_run_of_a_folder_that_loses_an_image_goes_on(folder: Path) -> None:
     assert row["path"] == "calm/broken.jpg"
     assert run.manifest["photographs"]["cropping"] == {"how": "centre"}
     assert len(run.labels) == 10
+
+
+def write_deep(folder: Path, bits: int, dark: int = 0) -> None:
+    """Write noise of as many bits as files of 16 bits; that of one class is dark."""
+    for number, path in enumerate(sorted(folder.rglob("*.png"))):
+        deep = np.random.default_rng(number).integers(0, 2**16, (40, 32), dtype=np.uint16)
+        deep[0, 0] = 2**16 - 1
+        Image.fromarray(deep >> (16 - bits + (dark if path.parent.name == "calm" else 0))).save(
+            path
+        )
+
+
+def about(faces: Faces) -> str:
+    return faces.originals.cropping.about
+
+
+@pytest.mark.parametrize("bits", [8, 12, 14])
+def test_values_of_fewer_bits_in_files_of_16_are_recognised_by_the_whole_set(folder, bits) -> None:
+    write_deep(folder, 16, dark=2)
+    whole = load(folder)
+    assert "bits" not in about(whole)
+    assert whole.originals.cropping.bits == 16
+    write_deep(folder, bits, dark=2)
+    faces = load(folder)
+    assert np.abs(faces.images.astype(int) - whole.images).max() <= 1
+    assert f"the 20 files of 16 bits is above {2**bits - 1}: " in about(faces)
+    assert f"taken to have {bits} bits" in about(faces)
+    assert faces.originals.plain["cropping"] == {"how": "centre", "bits": bits}
+    np.testing.assert_array_equal(
+        faces.originals.portraits(["calm/3.png"], SIZE)[0], faces.images[3]
+    )
+
+
+def test_images_of_8_bits_beside_deep_ones_keep_their_values(folder: Path) -> None:
+    before = load(folder)
+    write_deep(folder / "glad", 12)
+    faces = load(folder)
+    np.testing.assert_array_equal(faces.images[:10], before.images[:10])
+    assert faces.images[10:].max() > 120
+    assert "the 10 files of 16 bits is above 4095" in about(faces)
+
+
+def test_a_set_as_dark_as_masks_is_said_to_be_suspicious_and_kept(folder: Path) -> None:
+    assert "masks" not in about(load(folder))
+    for path in folder.rglob("*.png"):
+        Image.fromarray(np.array(Image.open(path)) // 16).save(path)
+    faces = load(folder)
+    assert "In 20 of 20 images no value reaches a sixteenth of the range" in about(faces)
+    assert faces.images.max() < 16

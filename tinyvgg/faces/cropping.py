@@ -66,14 +66,16 @@ _COLUMNS = ["angle", "left", "top", "side"]
 
 
 def around_eyes(face: Face, shows: str = FACE) -> Crop:
-    """Return the crop of a face, or its head, in an upright photograph; it may leave the photo."""
-    extent = EXTENTS[shows]
-    middle, (across, down) = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
+    """Return the crop of a face, or its head, turned upright; it may leave the photograph."""
+    extent, stands = EXTENTS[shows], np.radians(face.turn or 0.0)
+    upper = np.array([np.cos(stands), np.sin(stands)])
+    middle, line = face.eyes.mean(axis=0), face.eyes[1] - face.eyes[0]
+    across, down = line @ upper, line @ (-upper[1], upper[0])
     diagonal = float(np.hypot(*face.size))
     apart = float(np.hypot(across, down)) / diagonal
     share = (_EYES_FROM_FRONT - apart) / (_EYES_FROM_FRONT - _EYES_FROM_SIDE)
     profile = min(max(share, 0.0), 1.0)
-    turn = (1 - profile) * float(np.arctan2(down, across))
+    turn = stands + (1 - profile) * float(np.arctan2(down, across))
     side = diagonal * _between(extent.side, profile)
     right = np.array([np.cos(turn), np.sin(turn)])
     below = np.array([-right[1], right[0]])
@@ -95,7 +97,8 @@ class Cropping:
     shows: str = FACE  # the part of a head
     boxes: Mapping[int, Crop] = field(default_factory=dict)  # squares of cameras, by angle
     frame: tuple[int, int] = (0, 0)  # height and width of the cameras' photographs, pixels
-    why: str = ""  # a sentence, where it was not asked for
+    why: str = ""  # sentences on what was not asked for
+    bits: int = 0  # of values in the set's files of 16 bits: see `images.eight_bits`
 
     @property
     def looks_for_faces(self) -> bool:
@@ -123,13 +126,14 @@ class Cropping:
     @property
     def plain(self) -> dict[str, Any]:
         """The cropping as plain data, which `cropping_of` reads."""
+        bits = {"bits": self.bits} if self.bits else {}
         if self.how == CENTRE:
-            return {"how": CENTRE}
+            return {"how": CENTRE, **bits}
         if self.how == AROUND_FACES:
-            return {"how": AROUND_FACES, "unclear": self.unclear, "shows": self.shows}
+            return {"how": AROUND_FACES, "unclear": self.unclear, "shows": self.shows, **bits}
         boxes = {str(angle): [box.x, box.y, box.side] for angle, box in self.boxes.items()}
         frame = list(self.frame)
-        return {"how": BY_CAMERA, "shows": self.shows, "frame": frame, "boxes": boxes}
+        return {"how": BY_CAMERA, "shows": self.shows, "frame": frame, "boxes": boxes, **bits}
 
     def crop(self, known: Mapping[str, Value], facts: Facts) -> Crop:
         """Return the part of a photograph that is used; `Unusable` gives the reason if none is."""
@@ -143,12 +147,15 @@ class Cropping:
                 raise Unusable(f"is of angle {angle}, and there are boxes for {there} alone")
             return self.boxes[angle]
         if self.how == AROUND_FACES:
+            uncertain = any(face.turn is None for face in facts.faces)
             face = clear_face(facts.faces)
-            if face is None and facts.faces and self.unclear == LARGEST:
+            if face is None and facts.faces and self.unclear == LARGEST and not uncertain:
                 face = facts.faces[0]
             if face is not None:
                 return around_eyes(face, self.shows)
             if self.unclear != CENTRE:
+                if uncertain:
+                    raise Unusable("shows a face, but how it stands is uncertain; turn it upright")
                 count = len(facts.faces)
                 raise Unusable(f"shows {count or 'no'} face{'s' if count else ' that was found'}")
         return images.centred(facts.height, facts.width)
@@ -158,15 +165,40 @@ def cropping_of(plain: Mapping[str, Any]) -> Cropping:
     """Return the cropping that plain data stand for."""
     boxes = {int(angle): Crop(*box) for angle, box in plain.get("boxes", {}).items()}
     height, width = plain.get("frame", (0, 0))
-    shows = plain.get("shows", FACE)
-    return Cropping(plain["how"], plain.get("unclear", ""), shows, boxes, (height, width))
+    shows, bits = plain.get("shows", FACE), plain.get("bits", 0)
+    frame = (height, width)
+    return Cropping(plain["how"], plain.get("unclear", ""), shows, boxes, frame, bits=bits)
+
+
+def with_bits(cropping: Cropping, seen: Sequence[Facts]) -> Cropping:
+    """Return a cropping with the bits of the values of a set, and a sentence on them."""
+    usable, why = [facts for facts in seen if not facts.fault], cropping.why
+    deep = [facts.greatest for facts in usable if facts.bits > 8]
+    bits = images.bits_of(max(deep)) if deep else 0
+    if 0 < bits < 16:
+        why += (
+            f" (No value of the {len(deep)} files of 16 bits is above {max(deep)}: their values "
+            f"are taken to have {bits} bits.)"
+        )
+    ranges = {8: 2**8, 16: 2**bits}
+    dark = sum(facts.greatest < images.DARK * ranges[facts.bits] for facts in usable)
+    if 2 * dark > len(usable):
+        why += (
+            f" (In {dark} of {len(usable)} images no value reaches a sixteenth of the range, as in "
+            "masks; they are used as they are. Are these the right files?)"
+        )
+    return replace(cropping, bits=bits, why=why.strip())
 
 
 def clear_face(faces: Sequence[Face]) -> Face | None:
-    """Return the only face, or the one much larger than all others; None where there is none."""
-    if not faces or (len(faces) > 1 and faces[0].size[1] < CLEARLY_LARGER * faces[1].size[1]):
+    """Return the only face, or the one much larger than all others, if it is known how it stands.
+
+    None where there is none.
+    """
+    if not faces or faces[0].turn is None:
         return None
-    return faces[0]
+    alone = len(faces) == 1 or faces[0].size[1] >= CLEARLY_LARGER * faces[1].size[1]
+    return faces[0] if alone else None
 
 
 def fitting(sample: Sequence[Facts], unclear: str, shows: str = FACE) -> Cropping:
@@ -305,7 +337,7 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any]) -> Square:
     """
     how, known = cropping_of(cropping), {}
     try:
-        pixels = images.pixels_of(path)
+        pixels = images.pixels_of(path, bits=how.bits)
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
         if how.how == BY_CAMERA:
             try:

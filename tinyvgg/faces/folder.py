@@ -23,7 +23,10 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "angle": synthfaces.ANGLES,
 }
 UNKNOWN = "unknown"  # the sex or group of a person where a source does not give it
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff")
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff",
+    ".gif", ".avif", ".jp2", ".j2k", ".heic", ".heif",
+)  # fmt: skip
 _RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
 UNREAD: Mapping[str, str] = {
     **dict.fromkeys(_RAW, "is a camera's raw file; export it as JPEG"),

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
+from jaxtyping import UInt, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -29,7 +29,7 @@ from tinyvgg.faces.detection import Face, fingerprint, new_detector
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.files import write_text
 
-VERSION = 2
+VERSION = 3
 """A number to be raised whenever a change of the decoding changes a pixel."""
 
 MOST_PIXELS = 89_000_000
@@ -41,12 +41,21 @@ _TOO_LARGE = f"cannot be read (it has more than {MOST_PIXELS // 1_000_000} milli
 BLOCK = 1000
 """The number of photographs after which findings are kept; an interruption loses no more."""
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000")
+LEAST_SIDE = 8
+"""The fewest pixels on a side of an image that is used."""
+DARK = 1 / 16
+"""A share of the range of values; images without any above it are hardly meant to be seen so."""
+
+_FORMATS = (
+    "JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "PPM", "TIFF", "GIF", "AVIF", "JPEG2000", "HEIF",
+)  # fmt: skip
 """Formats that are decoded, whatever a file is called: none that another program would draw."""
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 Real = float | int
 Content = UInt8[np.ndarray, "_"]
 Pixels = UInt8[Tensor, "3 h w"]
+Values = UInt[Tensor, "3 h w"]  # of 8 or 16 bits
 Square = UInt8[np.ndarray, "s s 3"]
 
 
@@ -102,12 +111,15 @@ class Unusable(Exception):  # noqa: N818 - it is a finding, not a failure of the
     """A finding: an image cannot be used, for a reason that is given as a predicate."""
 
 
-def pixels_of(path: Path, sha256: str = "") -> Pixels:
-    """Decode a file as upright RGB; `Unusable` where that fails or it has another SHA-256."""
+def pixels_of(path: Path, sha256: str = "", bits: int = 0) -> Pixels:
+    """Decode a file as upright RGB; `Unusable` where that fails or it has another SHA-256.
+
+    For `bits` see `eight_bits`.
+    """
     content = content_of(path)
     if sha256 and hashlib.sha256(content.data).hexdigest() != sha256:
         raise Unusable("has changed since its folder was read")
-    return upright(content)
+    return eight_bits(upright(content), bits)
 
 
 def content_of(path: Path) -> Content:
@@ -123,12 +135,15 @@ def content_of(path: Path) -> Content:
         raise Unusable(f"cannot be read ({error.strerror or error})") from None
 
 
-def upright(content: Content) -> Pixels:
-    """Decode the bytes of an image file as upright RGB, with white where it is transparent."""
+def upright(content: Content) -> Values:
+    """Decode the bytes of an image file as upright RGB, with white where it is transparent.
+
+    The values of files of 16 bits are returned as they are: see `eight_bits`.
+    """
     if not len(content):
         raise Unusable("cannot be read (the file is empty)")
     try:
-        with Image.open(io.BytesIO(content.tobytes())) as opened:
+        with _open(content.tobytes()) as opened:
             _check(opened)
             # torchvision would pass over the turn of a WEBP, and over transparency
             turned_webp = opened.format == "WEBP" and "exif" in opened.info
@@ -145,6 +160,40 @@ def upright(content: Content) -> Pixels:
         raise Unusable(f"cannot be read ({shorten(said, 120, placeholder='...')})") from None
 
 
+def eight_bits(values: Values, bits: int = 0) -> Pixels:
+    """Return values of 8 bits as they are, and those of 16 bits so that 2 ** bits would be 256.
+
+    With 0 the image alone has to tell: by its greatest value, if it would be all but black.
+    """
+    if values.dtype == torch.uint8:
+        return values
+    deep = values.numpy()
+    needed = bits_of(int(deep.max()))
+    used = bits or (needed if 2**needed <= DARK * 2**16 else 16)
+    return torch.from_numpy((deep >> (used - 8)).clip(max=255).astype(np.uint8))
+
+
+def bits_of(value: int) -> int:
+    """Return how many bits a value of a file of 16 bits needs, 8 at least."""
+    return max(8, value.bit_length())
+
+
+def _open(content: bytes) -> Image.Image:
+    """Open an image, and one in HEIC if the package for it is installed."""
+    try:
+        return Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:
+        if content[4:8] != b"ftyp" or content[8:12] not in _HEIC:
+            raise
+    try:
+        import pillow_heif
+    except ImportError:
+        said = "is a file of the format HEIC; pip install pillow-heif, or save it as JPEG"
+        raise Unusable(said) from None
+    pillow_heif.register_heif_opener()
+    return Image.open(io.BytesIO(content))
+
+
 def _check(image: Image.Image) -> None:
     """Refuse by its header an image that is not decoded."""
     if image.format not in _FORMATS:
@@ -154,6 +203,9 @@ def _check(image: Image.Image) -> None:
         raise Unusable(f"has {frames} pictures; save the one that is meant by itself")
     if image.mode == "F":
         raise Unusable("has fractions as gray values; save it with 8 or 16 bits")
+    if min(image.size) < LEAST_SIDE:
+        shape = f"{image.width} x {image.height}"
+        raise Unusable(f"has {shape} pixels; it needs {LEAST_SIDE} on a side at least")
     if image.width * image.height > MOST_PIXELS:
         raise Unusable(_TOO_LARGE)
 
@@ -162,7 +214,7 @@ def _is_clear(image: Image.Image) -> bool:
     return "A" in image.getbands() or "transparency" in image.info
 
 
-def _by_torchvision(content: Content) -> Pixels | None:
+def _by_torchvision(content: Content) -> Values | None:
     """Return upright RGB, or None for what torchvision does not decode, or not wholly."""
     from torchvision.io import ImageReadMode, decode_image  # seconds, which few sources need
 
@@ -171,16 +223,14 @@ def _by_torchvision(content: Content) -> Pixels | None:
         pixels: Tensor = decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
     except RuntimeError:
         return None
-    if pixels.dtype == torch.uint8:
-        return pixels
-    return torch.from_numpy((pixels.numpy() >> 8).astype(np.uint8))  # 16 bits
+    return pixels
 
 
-def _by_pillow(image: Image.Image) -> Pixels:
+def _by_pillow(image: Image.Image) -> Values:
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith("I"):  # grays of 16 bits, which `convert` would cut off at 255
-        high = np.asarray(turned).astype(np.int64) >> 8
-        turned = Image.fromarray(high.clip(0, 255).astype(np.uint8))
+        deep = np.asarray(turned).astype(np.int64).clip(0, 2**16 - 1).astype(np.uint16)
+        return torch.from_numpy(np.stack([deep] * 3))
     if _is_clear(turned):
         clear = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
@@ -197,6 +247,8 @@ class Facts:
     fault: str = ""  # the reason why it cannot be used, as a predicate; empty where it can
     detector: str = ""  # the fingerprint of the detector that looked for faces; empty if none did
     faces: tuple[Face, ...] = ()  # the largest first
+    bits: int = 8  # of a value in the file, 8 or 16
+    greatest: int = 0  # value of the file
 
 
 _own = threading.local()
@@ -249,14 +301,20 @@ class Looker:
             if before == stamp and (not detector or facts.detector == detector):
                 return facts
             content = content_of(self.folder / path)
-            pixels = upright(content)
+            values = upright(content)
+            most = int(values.numpy().max())
+            pixels = eight_bits(values, bits_of(most))
+            sparse, first = pixels[:, ::16, ::16], pixels[:, :1, :1]  # nearly always enough
+            if bool((sparse == first).all()) and bool((pixels == first).all()):
+                raise Unusable("has the same colour everywhere")
         except OSError as error:
             return Facts(fault=f"cannot be read ({error.strerror})")
         except Unusable as error:
             return Facts(fault=str(error))
         shown = find_faces(pixels) if detector else ()
         (height, width), digest = pixels.shape[1:], hashlib.sha256(content.data).hexdigest()
-        facts = Facts(digest, height, width, "", detector, shown)
+        bits = 8 * values.element_size()
+        facts = Facts(digest, height, width, "", detector, shown, bits, most)
         self._known[path], self._new = (stamp, facts), True
         return facts
 
@@ -267,13 +325,16 @@ class Looker:
 
 
 def _plain(facts: Facts) -> list[Any]:
-    faces = [[face.box.tolist(), face.eyes.tolist(), face.score] for face in facts.faces]
-    return [facts.sha256, facts.height, facts.width, facts.detector, faces]
+    faces = [[one.box.tolist(), one.eyes.tolist(), one.score, one.turn] for one in facts.faces]
+    shape = facts.height, facts.width
+    return [facts.sha256, *shape, facts.detector, faces, facts.bits, facts.greatest]
 
 
-def _facts(sha256: str, height: int, width: int, detector: str, faces: list[Any]) -> Facts:
-    found = (Face(np.array(box), np.array(eyes), score) for box, eyes, score in faces)
-    return Facts(sha256, height, width, "", detector, tuple(found))
+def _facts(
+    sha256: str, height: int, width: int, detector: str, faces: list[Any], bits: int, most: int
+) -> Facts:
+    found = (Face(np.array(box), np.array(eyes), *others) for box, eyes, *others in faces)
+    return Facts(sha256, height, width, "", detector, tuple(found), bits, most)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from tinyvgg import files
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images as photographs
 from tinyvgg.faces import sources
-from tinyvgg.faces.cropping import Cropping, choose
+from tinyvgg.faces.cropping import Cropping, choose, with_bits
 from tinyvgg.faces.folder import ALLOWED, TASKS, LeftOut, Listing, Photograph
 from tinyvgg.faces.images import Crop, Facts, Looker, Pixels, Square, Unusable
 from tinyvgg.faces.sources import synthfaces
@@ -147,7 +147,8 @@ class Originals:
         for place, crop in enumerate(self.crops(paths)):
             try:
                 if crop is not None:
-                    yield place, crop, photographs.pixels_of(self.listing.folder / paths[place])
+                    path, bits = self.listing.folder / paths[place], self.cropping.bits
+                    yield place, crop, photographs.pixels_of(path, bits=bits)
             except Unusable:
                 continue
 
@@ -239,6 +240,7 @@ class _Part(NamedTuple):
     path: Path
     sha256: str
     crop: Crop
+    bits: int
 
 
 def _load_photographs(source: sources.Source, size: int, progress: bool) -> Faces:
@@ -251,9 +253,11 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     cropping = choose(source, listing, looker)
     paths = [one.path for one in listing.photographs]
     facts = looker.look(paths, cropping.looks_for_faces, f"reading {source.path.name}")
+    cropping = with_bits(cropping, facts)
     parts, left_out = _parts(listing, facts, cropping)
     table = _table(source, [one for one in listing.photographs if one.path in parts])
-    digest = hashlib.sha256(f"decoding {photographs.VERSION}\n{table.to_csv(index=False)}".encode())
+    decoding = f"decoding {photographs.VERSION}, {cropping.bits} bits"
+    digest = hashlib.sha256(f"{decoding}\n{table.to_csv(index=False)}".encode())
     for part in parts.values():
         digest.update(f"{part.sha256} {part.crop}\n".encode())
     fingerprint = digest.hexdigest()[:16]
@@ -286,7 +290,7 @@ def _parts(
         elif original != path:
             left_out.append(LeftOut(path, f"is the same file as {original}"))
         else:
-            parts[path] = _Part(listing.folder / path, seen.sha256, crop)
+            parts[path] = _Part(listing.folder / path, seen.sha256, crop, cropping.bits)
     table = pd.DataFrame([{"path": path, **known} for path, known in listing.photographs])
     while small := _too_small(table[table["path"].isin(parts)], listing.tasks):
         left_out += map(LeftOut, *zip(*small.items(), strict=True))
@@ -360,7 +364,7 @@ def _keep(to: Path, images: UInt8[np.ndarray, "n s s 3"]) -> None:
 
 def _cut(part: _Part, size: int) -> Square:
     try:
-        pixels = photographs.pixels_of(part.path, part.sha256)
+        pixels = photographs.pixels_of(part.path, part.sha256, part.bits)
     except Unusable as error:
         raise UserError(f"image {str(part.path)!r} {error}; start again") from None
     return photographs.cut(pixels, part.crop, size)
