@@ -106,8 +106,7 @@ pd.DataFrame(options).T.fillna("—").rename_axis("source")
 #
 # The database's cameras do not move, and every face is at the same place before them. One square
 # per camera is then enough, and nobody is cropped more closely for laughing. It is the median of
-# the squares around a sample of faces. To set it yourself, give a table with the columns `angle`,
-# `left`, `top` and `side`, in pixels of the photographs: `rafd:PATH::boxes=FILE.csv`.
+# the squares around a sample of faces.
 #
 # No photograph of the database may be shown here. The figure shows synthetic people, written to
 # disk as the database names and frames its photographs, and read from there as those would be.

@@ -9,8 +9,11 @@ from PIL import Image
 from synthfaces import design
 from tests.helpers.made_up import made_up_faces
 from tinyvgg.chapters import data, photographs
+from tinyvgg.faces import index
+from tinyvgg.faces.cropping import Cropping
 from tinyvgg.faces.images import Crop
 from tinyvgg.faces.index import LARGEST, load_faces
+from tinyvgg.faces.sources import BY_CAMERA
 
 HEIGHT, WIDTH = 1024, 681
 
@@ -21,7 +24,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def rafd(tmp_path):
+def rafd(tmp_path, monkeypatch):
     """Two subjects before five cameras, with a white square where the faces are to be."""
     folder = tmp_path / "RaFD"
     folder.mkdir()
@@ -31,10 +34,10 @@ def rafd(tmp_path):
         pixels[300:700, 100:500] = 255
         pixels[0, 0] = number
         Image.fromarray(pixels).save(folder / row.path)
-    boxes = tmp_path / "boxes.csv"
-    rows = [f"{angle},100,300,400" for angle in (0, 45, 90, 135, 180)]
-    boxes.write_text("\n".join(("angle,left,top,side", *rows)))
-    return f"rafd:{folder}::boxes={boxes}"
+    boxes = dict.fromkeys((0, 45, 90, 135, 180), Crop(300, 500, 400))
+    cropping = Cropping(BY_CAMERA, boxes=boxes, frame=(HEIGHT, WIDTH))
+    monkeypatch.setattr(index, "choose", lambda *_: cropping)
+    return f"rafd:{folder}"
 
 
 def test_each_camera_shows_its_square_over_the_mean_and_the_mean_of_the_squares(rafd):

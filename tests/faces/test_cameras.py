@@ -87,44 +87,12 @@ def test_each_camera_has_the_median_square_of_neutral_faces(folder, options, sho
     )
 
 
-def test_no_face_at_all_asks_for_the_squares(folder) -> None:
+def test_no_face_at_all_is_said_with_the_way_out(folder) -> None:
     place = folder()
     for number, path in enumerate(sorted(place.iterdir())):
         draw(path, None, number)
-    with pytest.raises(UserError, match="no camera .* sees faces; give the squares: ::boxes=FILE"):
+    with pytest.raises(UserError, match="no camera .* sees faces; take the middle"):
         load(place)
-
-
-def test_squares_can_be_given(folder, tmp_path: Path) -> None:
-    place, table = folder(), tmp_path / "boxes.csv"
-    rows = [f"{angle},{x - 10},{y - 10},20" for angle, (x, y) in PLACES.items()]
-    table.write_text("\n".join(("angle,left,top,side", *rows, "0,0,0,80", "180,0,0,80")))
-    faces = load(place, f"::boxes={table}", 20)
-    neutral = np.flatnonzero(faces.index.table["emotion"] == "neutral")
-    assert faces.images[neutral][..., 0].min() > 220
-    assert faces.images[neutral][..., 1].max() < 60
-    assert faces.originals.cropping.boxes[45] == Crop(40, 50, 20)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("angle,left,top\n90,1,2\n", "has the columns angle, left, top; it needs angle, left, top"),
-        ("angle,left,top,side\n90,1,2,3\n", "has none for angle 0; add a row"),
-        ("angle,left,top,side\n90,1,two,3\n", "'top': 'two'.* not four numbers"),
-        ("angle,left,top,side\n", "has .*, not four numbers"),
-        ("angle,left,top,side\n90.5,1,2,3\n", "angle of boxes 90.5 is not one of 0, 45"),
-        (EVERY.format("1,2,3") + "90,1,2,4\n", "has two for an angle"),
-        (EVERY.format("1,2,1e9"), "side 1e.09 and the middle .* in photographs of 80 x 120"),
-        (EVERY.format("-900,2,20"), "its middle has to lie in them"),
-        ("angle,left,top,side\n90,1,2,3\n90,1,2,3,4,5", "cannot be read .*line 3"),
-    ],
-)
-def test_squares_that_are_none_are_one_line(folder, tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "boxes.csv").write_text(text)
-    with pytest.raises(UserError, match=said) as error:
-        load(folder(), f"::boxes={tmp_path / 'boxes.csv'}")
-    assert "\n" not in str(error.value)
 
 
 def test_views_beyond_those_that_train_are_cropped_like_them(folder) -> None:

@@ -16,7 +16,7 @@ def test_a_source_is_taken_apart() -> None:
         kind: parse_source(f"{kind}:a").option("crop") for kind in ("london", "folder", "rafd")
     }
     assert usual == {"london": "faces", "folder": "auto", "rafd": "camera"}
-    assert parse_source("rafd:a").option("boxes") == ""
+    assert parse_source("folder:a").option("group") == ""
 
 
 @pytest.mark.parametrize("text", ["folder:a::b::", "folder:a::b::crop=centre", "rafd:é = 1::x::"])
@@ -32,12 +32,12 @@ def test_a_source_means_the_same_from_everywhere(tmp_path: Path, monkeypatch) ->
     written = str(parse_source("folder:a::unclear=largest,crop=faces"))
     assert written == "folder:a::crop=faces,unclear=largest"
     monkeypatch.chdir(tmp_path)
-    assert absolute("rafd:x::boxes=b.csv") == f"rafd:{tmp_path}/x::boxes={tmp_path}/b.csv"
+    assert absolute("folder:x::group=b") == f"folder:{tmp_path}/x::group=b"
     assert named("london:some/where::crop=centre") == "london:where"
 
 
 def test_a_network_remembers_options_and_no_place() -> None:
-    source = parse_source("rafd:/home/me/x::unclear=largest,boxes=/home/me/b.csv")
+    source = parse_source("rafd:/home/me/x::unclear=largest")
     assert source.anonymous == "rafd::unclear=largest"
     assert parse_source("folder:/home/me").anonymous == "folder"
     assert parse_source("synthetic:noise=0.02").anonymous == "synthetic:noise=0.02"
@@ -57,7 +57,6 @@ def test_a_network_remembers_options_and_no_place() -> None:
         ("folder:a\udcff", r"'folder:a.udcff' is no path that could be used .*; rename it"),
         ("folder:a\0b", r"'folder:a.x00b' is no path .*NUL"),
         ("folder:~nobody_at_all/x", "nobody_at_all/x' is no path .*; write the home out"),
-        ("rafd:a::boxes=~nobody_at_all/x", "boxes '~nobody_at_all/x' is no path"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(text: str, said: str) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces import images, sources
+from tinyvgg.faces import images
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.folder import Listing, Photograph, Value
 from tinyvgg.faces.images import Crop, Facts, Looker, Square, Unusable
@@ -62,7 +61,6 @@ SAMPLE = 40  # photographs of each camera that are looked at
 AUTO_SAMPLE = 24  # images that show whether a set is cropped already
 FEWEST = 3  # faces that have to be found for a camera to have a square of its own
 _TITLE = "looking for faces"
-_COLUMNS = ["angle", "left", "top", "side"]
 
 
 def around_eyes(face: Face, shows: str = FACE) -> Crop:
@@ -223,10 +221,7 @@ def choose(source: Source, listing: Listing, looker: Looker) -> Cropping:
     crop, unclear = source.option("crop"), source.option("unclear")
     shows = HEAD if crop == HEAD else FACE
     if crop == BY_CAMERA or (crop == HEAD and source.kind == RAFD):
-        photographs, boxes = (*listing.photographs, *listing.beyond), source.option("boxes")
-        if boxes:
-            return _read_boxes(Path(boxes).expanduser(), photographs, looker, shows)
-        return _derive(photographs, looker, shows)
+        return _derive((*listing.photographs, *listing.beyond), looker, shows)
     if crop != AUTO:
         return Cropping(AROUND_FACES if crop == HEAD else crop, unclear, shows)
     sample = _spread(listing.photographs, AUTO_SAMPLE)
@@ -259,8 +254,7 @@ def _derive(photographs: Sequence[Photograph], looker: Looker, shows: str) -> Cr
             boxes[angle] = Crop(*np.median(middles, axis=0).tolist())
     if not boxes:
         raise UserError(
-            "no camera of these photographs sees faces; give the squares: ::boxes=FILE.csv with "
-            f"the columns {', '.join(_COLUMNS)}; or go without: ::crop=centre"
+            "no camera of these photographs sees faces; take the middle of each: ::crop=centre"
         )
     y, side = np.median([(box.y, box.side) for box in boxes.values()], axis=0).tolist()
     usual = Crop(frame[1] / 2, y, side)
@@ -287,39 +281,6 @@ def _frame(seen: Iterable[Facts]) -> tuple[int, int]:
     if not shapes:
         raise UserError("none of the photographs that were looked at can be decoded; repair them")
     return max(sorted(set(shapes)), key=shapes.count)
-
-
-def _read_boxes(
-    file: Path, photographs: Sequence[Photograph], looker: Looker, shows: str
-) -> Cropping:
-    """Read the squares in a table: a row for each camera, in pixels of the photographs."""
-    where = f"boxes {str(file)!r}"
-    try:
-        table = pd.read_csv(file, encoding="utf-8-sig", skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise UserError(f"{where} cannot be read ({said}); give a CSV file") from None
-    if list(table.columns) != _COLUMNS:
-        said = ", ".join(map(str, table.columns))
-        raise UserError(f"{where} has the columns {said}; it needs {', '.join(_COLUMNS)}")
-    if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
-        raise UserError(f"{where} has {table.head(1).to_dict('records')}, not four numbers")
-    height, width = frame = _frame(looker.look([one.path for one in photographs[:SAMPLE]]))
-    boxes: dict[int, Crop] = {}
-    for number, left, top, side in table.astype(float).itertuples(index=False):
-        sources.check_one_of("angle of boxes", number, synthfaces.ANGLES)
-        box = boxes[int(number)] = Crop(left + side / 2, top + side / 2, side)
-        if not (1 <= side <= 2 * max(frame) and 0 <= box.x <= width and 0 <= box.y <= height):
-            raise UserError(
-                f"the box of angle {number:g} in {where} has the side {side:g} and the middle "
-                f"{box.x:g}, {box.y:g} in photographs of {width} x {height} pixels; its middle has "
-                "to lie in them, and its side be from 1 to twice theirs"
-            )
-    lacking = sorted({int(one.known["angle"]) for one in photographs} - set(boxes))
-    if lacking or len(boxes) < len(table):
-        said = f"none for angle {lacking[0]}; add a row" if lacking else "two for an angle"
-        raise UserError(f"{where} has {said}")
-    return Cropping(BY_CAMERA, shows=shows, boxes=boxes, frame=frame, why="(It was given.)")
 
 
 def read_face(path: Path, size: int, cropping: Mapping[str, Any]) -> Square:

@@ -33,7 +33,7 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "outside": ("refuse", ALLOW),
     },
     LONDON: {"crop": (AROUND_FACES, HEAD, CENTRE, AUTO), "unclear": _UNCLEAR},
-    RAFD: {"crop": (BY_CAMERA, HEAD, AROUND_FACES, CENTRE), "unclear": _UNCLEAR, "boxes": None},
+    RAFD: {"crop": (BY_CAMERA, HEAD, AROUND_FACES, CENTRE), "unclear": _UNCLEAR},
 }
 """The options of photographs, by the kind of source; the first value is the default.
 
@@ -43,10 +43,9 @@ and decides between these two, ``camera`` takes the same square of all images of
 ``head`` the square has the whole head: by camera for RaFD, else around each face. ``unclear``
 decides about an image in which no face is found, or several: ``skip`` leaves it out, ``centre``
 takes its middle, ``largest`` takes the largest of several faces and leaves the image out where
-there is none.
-``boxes`` is a CSV file with the square of each camera. ``group`` is the column of a table whose
-images stay in one part of the split, such as a person or a session, or ``none``; of a folder it is
-``folder`` (of the same name, below the classes) or ``name`` (what names of files begin with).
+there is none. ``group`` is the column of a table whose images stay in one part of the split, such
+as a person or a session, or ``none``; of a folder it is ``folder`` (of the same name, below the
+classes) or ``name`` (what names of files begin with).
 ``outside=allow`` reads images that a table names outside of its own folder.
 """
 
@@ -109,7 +108,7 @@ class Source:
         """The source as networks keep it: its kind and options, without any path."""
         if self.is_synthetic:
             return str(synthfaces.difficulty_of(str(self)).source)
-        return str(Source(self.kind, "", {k: v for k, v in self.options.items() if k != "boxes"}))
+        return str(Source(self.kind, "", self.options))
 
 
 def kind_of(text: str) -> str:
@@ -122,10 +121,7 @@ def absolute(faces: str) -> str:
     source = parse_source(faces)
     if source.is_synthetic:
         return source.anonymous
-    options = dict(source.options)
-    if "boxes" in options:
-        options["boxes"] = str(Path(options["boxes"]).expanduser().resolve())
-    return str(Source(source.kind, str(source.path.resolve()), options))
+    return str(Source(source.kind, str(source.path.resolve()), source.options))
 
 
 def named(faces: str) -> str:
