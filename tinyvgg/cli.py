@@ -31,7 +31,7 @@ REFUSALS = (  # of a disk that is full, and of a folder that may not be written
     *(errno.ENOTDIR, errno.EEXIST),
 )
 WAY_OUT = "make room, change its rights, or set TINYVGG_HOME to a folder that can be written"
-EXTRAS = {"distributed": "dask", "lightning_fabric": "parallel", "tensorboard": "tensorboard"}
+EXTRAS = {"distributed": "dask", "lightning_fabric": "parallel"}
 """The extra of the package that brings a module; all others come with the extra book."""
 GRACE = 3.0  # seconds for which all processes but the first wait before they report an error
 
@@ -339,23 +339,15 @@ def site(into: Path | None) -> None:
 @click.option("--task", help="subject or emotion; class of a folder.")
 @_set("VALUE")
 @click.option("--device", help="cuda, mps or cpu (default: the best there is).")
-@click.option(
-    "--tensorboard", type=_Path(file_okay=False, resolve_path=True), help="Folder for curves."
-)
-def train(
-    task: str | None, settings: Texts, device: str | None, tensorboard: Path | None, **study: Any
-) -> None:
+def train(task: str | None, settings: Texts, device: str | None, **study: Any) -> None:
     """Train one network, or load it if it is there; alone or in the processes of torchrun."""
     from tinyvgg.faces.sources import check_task
     from tinyvgg.training.experiments import open_study
-    from tinyvgg.training.watching import TensorBoard
 
     task, changed = check_task(task, study["faces"]), _settings(settings)
     first = rank() == 0
     opened = open_study(**study, progress=first, settings=changed)
-    board = tensorboard / opened.experiment(task).name if tensorboard and first else None
-    watchers = [TensorBoard(board)] if board else []
-    run = opened.run(task, device=device, watchers=watchers)
+    run = opened.run(task, device=device)
     if first:
         wrong = f"{len(run.errors)} of {len(run.labels)} wrong"
         click.echo(f"{task}: accuracy {run.accuracy:.2%}, {wrong}; ended {run.ended}; {run.folder}")

@@ -104,7 +104,7 @@ def test_without_extras_it_asks_for_the_core_alone(wheel):
         fields = Parser().parsestr(content.read(metadata).decode())
     asked = [Requirement(text) for text in fields.get_all("Requires-Dist")]
     assert {one.name for one in asked if one.marker is None} == CORE
-    extras = {"faces", "parallel", "dask", "tensorboard", "widgets", "book", "test"}
+    extras = {"faces", "parallel", "dask", "widgets", "book", "test"}
     assert set(fields.get_all("Provides-Extra")) == extras
     for name in ("tinyvgg/py.typed", "tinyvgg/paper.toml", "synthfaces/LICENSE.md"):
         assert name in names

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tinyvgg import cli
 
@@ -16,11 +15,9 @@ def says(capsys: Capture, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_train_says_what_came_out_and_writes_curves(
-    faces: str, home: Path, tmp_path: Path, capsys: Capture
-) -> None:
+def test_train_says_what_came_out(faces: str, home: Path, tmp_path: Path, capsys: Capture) -> None:
     given = ["train", "--profile", "smoke", "--faces", faces, "--device", "cpu"]
-    given += ["--seed", "5", "--set", "epochs=2", "--tensorboard", str(tmp_path / "curves")]
+    given += ["--seed", "5", "--set", "epochs=2"]
     said = says(capsys, *given)
     (run,) = (home / "runs").iterdir()
     history = pd.read_csv(run / "history.csv")
@@ -30,9 +27,6 @@ def test_train_says_what_came_out_and_writes_curves(
     assert ended.startswith("ended after 2 epochs, the most that its recipe allows, with ")
     assert folder == str(run)
     assert said == says(capsys, *given)
-    curves = EventAccumulator(str(tmp_path / "curves" / run.name)).Reload()
-    losses = [point.value for point in curves.Scalars("loss/train")]
-    assert losses == pytest.approx(history["train_loss"].tolist())
 
 
 @pytest.mark.parametrize(
@@ -43,7 +37,6 @@ def test_train_says_what_came_out_and_writes_curves(
         (["--set", "optimiser=sgd,adam"], "several values"),
         (["--set", "rate=1", "--set", "rate=2"], "twice"),
         (["--device", "tpu"], "tpu"),
-        (["--tensorboard", __file__], "is a file"),
     ],
 )
 def test_bad_input_is_named_and_nothing_is_written(

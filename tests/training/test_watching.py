@@ -13,7 +13,7 @@ import tqdm.notebook
 from tests.helpers.small_set import RECIPE, SmallSet, cut, network, run, same
 from tinyvgg.training import watching
 from tinyvgg.training.settings import Recipe
-from tinyvgg.training.watching import Epoch, Plan, ProgressBar, TensorBoard, Watcher
+from tinyvgg.training.watching import Epoch, Plan, ProgressBar, Watcher
 
 
 class Notebook(Watcher):
@@ -151,7 +151,6 @@ def test_one_that_learns_says_nothing(tmp_path: Path) -> None:
 def test_watchers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", io.StringIO())
     watched, alone = network(), network()
-    board = TensorBoard(tmp_path / "board")
-    run(tmp_path / "a", SmallSet(), watched, watchers=[Notebook(), ProgressBar(""), board])
+    run(tmp_path / "a", SmallSet(), watched, watchers=[Notebook(), ProgressBar("")])
     run(tmp_path / "b", SmallSet(), alone)
     assert same(watched, alone)

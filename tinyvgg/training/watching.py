@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,36 +148,6 @@ class Log(Watcher):
     def say(self, text: str) -> None:
         """Log the message."""
         logging.getLogger("tinyvgg").warning(text)
-
-
-class TensorBoard(Watcher):
-    """Losses, errors and gradients for TensorBoard, in a folder of this training alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.writer: Any = None
-
-    def begin(self, plan: Plan) -> None:
-        """Open a file in the place of an interrupted call's, with the epochs that are done."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer = SummaryWriter(str(self.folder), purge_step=0, flush_secs=1)
-        for epoch in plan.history:
-            self.epoch(epoch, 0)
-
-    def epoch(self, epoch: Epoch, images: int) -> None:
-        """Add an epoch."""
-        for name, value in epoch.plain.items():
-            if name.endswith(("loss", "error")) and value is not None:
-                part, _, what = name.partition("_")
-                self.writer.add_scalar(f"{what}/{part}", value, epoch.epoch)
-        for layer, norm in epoch.gradients.items():
-            self.writer.add_scalar(f"gradient/{layer}", norm, epoch.epoch)
-
-    def end(self) -> None:
-        """Close the file."""
-        if self.writer is not None:
-            self.writer.close()
 
 
 def constant_loss(labels: Int[np.ndarray, "n"]) -> float:
