@@ -576,15 +576,13 @@ def sheets(source: str, size: int, output: Path | None) -> None:
 @click.argument("name", type=click.Choice(["london"]))
 @click.argument("folder", type=FOLDER)
 @click.option("--all-views", is_flag=True, help="Fetch all views, not just the frontal ones.")
-@click.option("--hash", "hashes", multiple=True, metavar="FILE=HASH", help="sha256:... or md5:...")
 @click.option("--from", "mirror", metavar="URL", help="Address of a mirror.")
-def fetch(name: str, folder: Path, all_views: bool, hashes: Texts, mirror: str | None) -> None:
+def fetch(name: str, folder: Path, all_views: bool, mirror: str | None) -> None:
     """Download photographs that may be used: the Face Research Lab London Set."""
     from tinyvgg.faces import london
     from tinyvgg.faces.sources import terms_of
 
     about = terms_of(f"{name}:anywhere")
     click.echo(f"{about.name}: {about.licence}. {about.cite}")
-    known = dict(text.partition("=")[::2] for text in hashes)
-    names = london.fetch_london(folder, all_views, known, mirror or london.DOI)
+    names = london.fetch_london(folder, all_views, mirror or london.DOI)
     click.echo(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")

@@ -225,18 +225,6 @@ def test_a_file_that_changed_since_it_was_first_seen_is_refused(tmp_path: Path, 
     assert fetch(tmp_path, server)
 
 
-def test_a_hash_can_be_given(tmp_path: Path, server: Server) -> None:
-    right = hashlib.sha256(server.files[PEOPLE]).hexdigest()
-    assert fetch(tmp_path / "a", server, hashes={PEOPLE: f"sha256:{right}"})
-    for name, given, said in (
-        (PEOPLE, f"sha256:{'0' * 64}", rf"{PEOPLE}.*not match .*0000"),
-        ("x.zip", "md5:0", f"hash of 'x.zip' is not one of {FRONT}"),
-        (FRONT, "0123", f"of '{FRONT}': kind '0123' is not one of sha256, md5"),
-    ):
-        with pytest.raises(UserError, match=said):
-            fetch(tmp_path / "b", server, hashes={name: given})
-
-
 @pytest.mark.parametrize("place", ["http://127.0.0.1:9/", "nowhere"])
 def test_a_place_that_cannot_be_reached_is_one_line(tmp_path: Path, place: str) -> None:
     with pytest.raises(UserError, match=f"cannot be fetched from {place} ") as error:

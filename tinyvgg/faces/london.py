@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from tinyvgg.errors import UserError
 from tinyvgg.faces.folder import UNKNOWN, Listing, Value, listing, named_images
 from tinyvgg.faces.rafd import USED_ANGLES
-from tinyvgg.faces.sources import check_one_of, synthfaces, terms_of
+from tinyvgg.faces.sources import synthfaces, terms_of
 from tinyvgg.files import write_folder_whole, write_text
 
 _NUMBER = 5047666
@@ -103,25 +103,20 @@ def _person(row: Mapping[str, str]) -> tuple[int, dict[str, Value]]:
 def fetch_london(
     folder: Path,
     everything: bool = False,
-    hashes: Mapping[str, str] | None = None,
     place: str = DOI,
     progress: bool = True,
 ) -> list[str]:
     """Fetch the set into a folder that ``london:FOLDER`` reads.
 
     An archive that is there is not fetched again. The hash of each file is written down when the
-    file is first seen; a file that has another one later is refused, and so is one that has not
-    the given hash, such as ``sha256:...``. The place is the DOI, or the address of a mirror; what
-    the DOI leads to is refused once it has another licence.
+    file is first seen; a file that has another one later is refused. The place is the DOI, or the
+    address of a mirror; what the DOI leads to is refused once it has another licence.
     """
     import pooch
     import requests
 
     terms, pins, archives = terms_of("london:anywhere"), folder / "hashes.txt", folder / "archives"
     wanted = [*(f"{name}.zip" for name in (FOLDERS if everything else FRONTAL)), TABLES[0]]
-    for name, value in (hashes or {}).items():
-        check_one_of("hash of", name, wanted)
-        check_one_of(f"hash of {name!r}: kind", value.partition(":")[0], ("sha256", "md5"))
     try:
         if place == DOI:
             about = requests.get(ARTICLE, timeout=60)
@@ -137,7 +132,7 @@ def fetch_london(
             needed = {*(f"{name}.zip" for name in FRONTAL), TABLES[0]}
             wanted = [name for name in wanted if name in {*fetcher.registry, *needed}]
         seen = dict(map(str.split, pins.read_text().splitlines())) if pins.exists() else {}
-        fetcher.registry |= {**seen, **(hashes or {})}
+        fetcher.registry |= seen
         for name in wanted:
             downloader = pooch.downloaders.choose_downloader(place, progress)
             path = fetcher.fetch(name, downloader=downloader)
