@@ -131,6 +131,30 @@ def test_parameters_are_those_of_the_tagged_cell_alone(workshop):
     assert notebooks.defaults(source) == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sede": 1}, "parameter 'sede' is not one of faces, networks, profile, seed"),
+        ({"seed": -1}, "seed -1 is not a whole number from 0 on"),
+        ({"profile": "huge"}, "profile 'huge' is not one of smoke, quick, paper"),
+    ],
+)
+def test_papermill_ends_in_one_sentence_where_a_parameter_is_wrong(
+    repository, tmp_path, given, said
+):
+    converted = notebooks.convert(repository / "notebooks" / "17_patching.py", tmp_path)
+    done = tmp_path / "done.ipynb"
+    with pytest.raises(PapermillExecutionError):
+        papermill.execute_notebook(str(converted), str(done), given, progress_bar=False)
+    (error,) = (
+        output
+        for cell in nbformat.read(done, 4).cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "error"
+    )
+    assert error["traceback"] == [said]
+
+
 def test_results_of_different_parameters_have_different_places():
     places = {
         notebooks.slug({"profile": "quick", "faces": faces, "seed": seed})

@@ -1,10 +1,13 @@
 """Studies: a profile, a source of faces and a seed, and the networks that belong to them."""
 
+import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -256,10 +259,22 @@ def open_study(
     here, or the ``shipped`` ones, which are there for the recorded study alone (`RECORDED`);
     ``auto`` takes these where they are, and trains elsewhere.
     """
+    _check_injected()
     check_study(profile, faces, seed)
     changes = check_settings(settings or {})
     asked = {"profile": profile, "faces": faces, "seed": seed, **changes}
     return Study(PROFILES[profile], faces, seed, progress, changes, _whose(networks, asked))
+
+
+def _check_injected() -> None:
+    """Refuse a parameter that papermill gave this notebook, and that it does not have."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cells = shell.user_ns.get("In", ()) if shell else ()
+    for own, injected in pairwise(cells):
+        if injected.startswith("# Parameters\n"):
+            known, given = (set(re.findall(r"(?m)^(\w+) = ", cell)) for cell in (own, injected))
+            for name in sorted(given - known):
+                check_one_of("parameter", name, sorted(known))
 
 
 def _whose(networks: str, asked: Mapping[str, Any]) -> str:
