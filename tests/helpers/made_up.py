@@ -58,7 +58,7 @@ def made_up_run(faces: Faces, task: str, wrong: dict[int, int] | float = 0.0) ->
         torch.manual_seed(0)
         model = TinyVGG(len(classes), size, 4, (8,)).eval()
     given = {"faces": faces, "split": parts, "model": model, "history": history}
-    given["manifest"] = {"device": "cpu", "ended": recipe.ended([1] * 5)}
+    given["manifest"] = {"device": "cpu", "ended": recipe.ended([1] * 5, 10)}
     return Run(experiment, logits=torch.from_numpy(scores), **given)
 
 

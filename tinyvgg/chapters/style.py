@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
+from matplotlib.font_manager import findfont, fontManager, get_font
 from PIL import Image
 from torch import Tensor
 
@@ -43,7 +43,10 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 """HTML and scripts of the chapters; all that is filled in stays text."""
-_FONT = "DejaVu Sans"
+_OTHERS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Arial Unicode MS")
+_OTHERS += ("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji")
+_FONTS = ["DejaVu Sans", *(name for name in _OTHERS if name in fontManager.get_font_names())]
+"""The font of figures, and others for letters that it lacks, where they are installed."""
 Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]
 """A row's label, and its pictures with a title each."""
 
@@ -57,7 +60,7 @@ _STYLE: Any = {
     **dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GRAY
     ),
-    "font.family": _FONT,
+    "font.family": _FONTS,
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -181,7 +184,7 @@ def called(faces: Faces) -> str:
 
 
 def _letter(letter: str) -> str:
-    r"""Return a letter as figures show it: a blank for a break, ``\uNNNN`` if their font lacks it.
+    r"""Return a letter as figures show it: a blank for a break, ``\uNNNN`` if no font has it.
 
     Names of classes and folders are those of the user: they may be in any script.
     """
@@ -192,8 +195,8 @@ def _letter(letter: str) -> str:
 
 @lru_cache(maxsize=1)
 def _drawn() -> frozenset[int]:
-    """Return the letters that the font of figures has."""
-    return frozenset(get_font(findfont(_FONT)).get_charmap())
+    """Return the letters that the fonts of figures have."""
+    return frozenset().union(*(get_font(findfont(name)).get_charmap() for name in _FONTS))
 
 
 def strength(features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
