@@ -42,6 +42,7 @@ Pixels = Bool[Tensor, "1 c h w"]
 ORANGE = np.array([230, 159, 0], dtype=np.float64)
 STRONGEST = 0.8  # share of orange where the most maps have a pixel
 SIDE = 256  # side of a picture on the page, about
+DRAWS = 100  # of random cells, for comparison
 MOST_CLASSES = 5  # in a table, beside the true one and the one backtracked from
 
 
@@ -56,6 +57,7 @@ class Explanation:
         maps: the last pooled maps.
         logits: the answer.
         found: the neurons and pixels that backtracking keeps.
+        of_other: the pixels that it keeps from the runner-up; from the answer if `found` is that.
         features: tracked features as ink, of these pixels ("features") and the repair's ("repair").
         true_class: the right answer, if it was given.
         repair: the smallest repair found, if the right answer was given.
@@ -67,6 +69,7 @@ class Explanation:
     maps: Float[Tensor, "1 c h w"]
     logits: Float[Tensor, "1 k"]
     found: Backtrack
+    of_other: Pixels
     features: Mapping[str, UInt8[np.ndarray, "s s"]]
     true_class: int | None = None
     repair: Repair | None = None
@@ -75,6 +78,23 @@ class Explanation:
     def predicted(self) -> int:
         """The answer: the class of the largest logit."""
         return int(self.logits.argmax())
+
+    @property
+    def runner_up(self) -> int:
+        """The class of the second largest logit."""
+        return int(self.logits[0].topk(2).indices[1])
+
+    @property
+    def changed_by_chance(self) -> int:
+        """Number of random draws of as many active pixels without which the answer is another."""
+        active, count = self.maps[0].flatten().nonzero()[:, 0], int(self.found.pixels.sum())
+        generator = torch.Generator().manual_seed(0)
+        sets = torch.zeros(DRAWS, self.maps.numel(), dtype=torch.bool)
+        for drawn in sets:
+            drawn[active[torch.randperm(len(active), generator=generator)[:count]]] = True
+        maps = self.maps.expand(DRAWS, -1, -1, -1)
+        answers = head(self.network, suppress(maps, sets.view_as(maps))).argmax(1)
+        return int((answers != self.predicted).sum())
 
     @property
     def probabilities(self) -> Float[Tensor, "k"]:
@@ -140,7 +160,9 @@ def explain_images(
         features = {"features": tracked_ink(trace, followed.pixels)[0]}
         if repaired is not None:
             features["repair"] = tracked_ink(trace, repaired.pixels)[0]
-        kept = trace.network, trace.maps, trace.logits, followed, features
+        first, second = trace.logits[0].topk(2).indices.tolist()
+        of_other = backtrack(trace, first if start == second else second, chosen).pixels
+        kept = trace.network, trace.maps, trace.logits, followed, of_other, features
         found.append(Explanation(path, pixels, *kept, wanted, repaired))
     if not found:
         first = f": {unreadable[0].reason}" if unreadable else "; name some"
@@ -204,6 +226,7 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
         ],
         bench=_bench(explained),
         in_words=in_words,
+        draws=DRAWS,
         version=tinyvgg.__version__,
     )
 
@@ -353,6 +376,9 @@ def _plain_image(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
         "true": None if one.true_class is None else classes[one.true_class],
         "logits": one.logits[0].tolist(),
         "probabilities": one.probabilities.tolist(),
+        "runner_up": classes[one.runner_up],
+        "same_from_other": torch.equal(one.found.pixels, one.of_other),
+        "changed_by_chance": one.changed_by_chance,
         "active_pixels": int((one.maps != 0).sum()),
         **_suppressed(one, one.found.pixels, classes),
         "repair": repaired,

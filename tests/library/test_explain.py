@@ -77,9 +77,22 @@ def test_explanations_are_what_the_library_finds(network, images, target):
         assert not any(isinstance(value, tinyvgg.Trace) for value in vars(one).values())
         without = tinyvgg.rescore(trace, pixels)[0].softmax(0)
         assert torch.equal(one.without(one.found.pixels), without)
+        assert one.runner_up == 1 - one.predicted
+        other = one.predicted if start == one.runner_up else one.runner_up
+        assert torch.equal(one.of_other, tinyvgg.backtrack(trace, other, rule).pixels)
+        assert 0 <= one.changed_by_chance <= explain.DRAWS
         smallest = tinyvgg.repair(trace, 1)
         assert torch.equal(one.repair.pixels, smallest.pixels)
         assert bool(one.repair.repaired) == bool(smallest.repaired)
+
+
+def test_all_active_cells_at_random_are_all_active_cells(explained):
+    one = explained.explanations[0]
+    every = replace(one, found=replace(one.found, pixels=one.maps > 0))
+    answer = int(one.without(one.maps > 0).argmax())
+    assert every.changed_by_chance == (explain.DRAWS if answer != one.predicted else 0)
+    none = replace(one, found=replace(one.found, pixels=one.maps < 0))
+    assert none.changed_by_chance == 0
 
 
 def test_what_is_written_is_complete_by_itself_and_says_what_was_found(
@@ -108,6 +121,9 @@ def test_what_is_written_is_complete_by_itself_and_says_what_was_found(
         without = tinyvgg.rescore(trace, pixels).softmax(1)[0]
         np.testing.assert_allclose(said["without_pixels"]["probabilities"], without, rtol=1e-6)
         assert said["predicted"] == network.classes[int(trace.predicted)]
+        same = torch.equal(pixels, tinyvgg.backtrack(trace, one.runner_up, Cutoff()).pixels)
+        assert said["same_from_other"] == same
+        assert html.count("keeps exactly the same cells") >= same
         assert said["sha256"] == sha256(one.path)
         assert f"<strong>{said['predicted']}</strong>, with probability" in html
         assert f"{float(trace.probabilities.max()):.3f}" in html
