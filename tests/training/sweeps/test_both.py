@@ -12,7 +12,7 @@ from tests.helpers.small_jobs import train_both, two_tasks
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import open_study
 
-EPOCHS = 40
+EPOCHS = 150  # long enough to be met in the middle on a loaded machine
 
 
 def weights(home: Path) -> dict[str, bytes]:
