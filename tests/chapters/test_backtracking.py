@@ -86,7 +86,7 @@ def test_layers_that_are_one_for_every_task_are_named_once_and_not_listed():
     averaged = averages(table, ["rule", "layer", "against"], "overlap")
     shown, left_out = chapter.layer_summary({"subject": averaged, "emotion": averaged})
     assert shown.index.tolist() == [("cutoff", "cells", "true"), ("cutoff", "cells", "random")]
-    assert shown["identity"].tolist() == ["1.000 (1.000 to 1.000)", "0.750 (0.250 to 1.000)"]
+    assert shown["identity"].tolist() == ["1.000", "0.750 (0.250 to 1.000)"]
     assert left_out.endswith(": a_2, cells (literal) and a_2 (cutoff).")
     assert chapter.layer_summary({"subject": averaged[averaged["mean"] < 1]})[1] == ""
 
