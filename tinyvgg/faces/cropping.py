@@ -116,8 +116,8 @@ class Cropping:
             CENTRE: "Of each image the largest square in its middle is used.",
             BY_CAMERA: "Of all images of a camera the same square is used.",
             AROUND_FACES: f"Of each image a square around its {self.shows} is used, turned so that "
-            "the eyes are level; where no face is found or several are, "
-            f"{otherwise.get(self.unclear, 'the image is left out')}.",
+            "the eyes are level; where no face is found, several are, or it is uncertain how one "
+            f"stands, {otherwise.get(self.unclear, 'the image is left out')}.",
         }
         return f"{said[self.how]} {self.why}".strip()
 
