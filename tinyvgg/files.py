@@ -61,6 +61,12 @@ def seal(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain data as JSON, with a seal for `sealed`."""
+    plain = json.loads(json.dumps(content))  # as it will be read
+    write_json(path, {**plain, "seal": seal(plain)})
+
+
 def sealed(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file without its ``seal``; an empty one if that does not fit."""
     content = plain(path)

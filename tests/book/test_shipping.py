@@ -93,7 +93,7 @@ def test_other_studies_have_none_and_stale_or_damaged_ones_are_named(workshop, r
     assert recorded(networks="shipped").varied(1, {}).networks == "trained"
     manifest = shipped("subject") / "manifest.json"
     other = {**(kept := files.sealed(manifest)), "name": f"{kept['name']}-other"}
-    files.write_json(manifest, {**other, "seal": files.seal(other)})
+    files.write_sealed(manifest, other)
     with pytest.raises(UserError, match="have changed; networks=trained"):
         recorded(networks="shipped").run("subject")
     (shipped("subject") / "weights.safetensors").write_bytes(b"")

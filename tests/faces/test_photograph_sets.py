@@ -89,7 +89,7 @@ def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
             "calm/moving.webp": "has 2 pictures; save the one that is meant by itself",
             "calm/narrow.png": "has 7 x 40 pixels; it needs 8 on a side at least",
             "calm/plain.png": "has the same colour everywhere",
-            "calm/same.png": "is the same file as calm/0.png",
+            "calm/same.png": "is the same picture as calm/0.png",
             "rare/0.png": "is the only usable one of its class",
             "rare/1.png": "cannot be read (the file is empty)",
             "top.jpg": "lies in no sub-folder",
@@ -126,6 +126,23 @@ def test_images_are_mapped_and_only_what_changed_is_looked_at_again(folder, home
     np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(first.images, 3, 0))
     assert after.fingerprint != first.fingerprint
     assert not file.exists(), "what the folder was before is removed"
+
+
+def test_the_same_pixels_in_other_files_are_used_once_and_in_no_two_classes(folder: Path) -> None:
+    load(folder)
+    with (
+        Image.open(folder / "calm" / "0.png") as image,
+        Image.open(folder / "glad" / "3.png") as odd,
+    ):
+        image.save(folder / "calm" / "again.bmp")
+        odd.save(folder / "calm" / "odd.tif")
+    faces = load(folder)
+    assert dict(faces.left_out.to_numpy().tolist()) == {
+        "calm/again.bmp": "is the same picture as calm/0.png",
+        "calm/odd.tif": "is the same picture as glad/3.png, of another class",
+        "glad/3.png": "is the same picture as calm/odd.tif, of another class",
+    }
+    assert len(faces) == 19
 
 
 @pytest.mark.parametrize("left", [0, 1000])

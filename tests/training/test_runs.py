@@ -38,8 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, draw_photographs: Callable
 def seal_anew(folder: Path, **facts: object) -> None:
     """Change facts of a run's manifest as its owner could."""
     manifest = files.sealed(folder / "manifest.json") | facts
-    text = json.dumps({**manifest, "seal": files.seal(manifest)})
-    (folder / "manifest.json").write_text(text)
+    files.write_sealed(folder / "manifest.json", manifest)
 
 
 @pytest.fixture

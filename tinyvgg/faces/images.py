@@ -1,8 +1,8 @@
 """Photographs as pixels: decoded, looked at once, and their square parts cut out."""
 
+import base64
 import hashlib
 import io
-import json
 import stat
 import threading
 import warnings
@@ -25,12 +25,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from tinyvgg import files
 from tinyvgg.faces.detection import Face, fingerprint, new_detector
 from tinyvgg.faces.sources import synthfaces
-from tinyvgg.files import write_text
 
-VERSION = 3
-"""A number to be raised whenever a change of the decoding changes a pixel."""
+VERSION = 4
+"""A number to be raised whenever a change here changes a pixel, or what is kept of a look."""
 
 MOST_PIXELS = 89_000_000
 """The most pixels of an image that is decoded; more would take gigabytes of memory."""
@@ -38,6 +38,8 @@ MOST_BYTES = 2**30
 """The most bytes of a file that is read; a larger one is no photograph that could be decoded."""
 _TOO_LARGE = f"cannot be read (it has more than {MOST_PIXELS // 1_000_000} million pixels)"
 
+THUMBNAIL = 16
+"""Side of thumbnails, pixels."""
 BLOCK = 1000
 """The number of photographs after which findings are kept; an interruption loses no more."""
 
@@ -249,6 +251,14 @@ class Facts:
     faces: tuple[Face, ...] = ()  # the largest first
     bits: int = 8  # of a value in the file, 8 or 16
     greatest: int = 0  # value of the file
+    thumbnail: bytes = b""  # `thumbnail_of` the photograph
+
+
+def thumbnail_of(pixels: Pixels) -> bytes:
+    """Return the gray levels of a whole image in a square of `THUMBNAIL` pixels, row by row."""
+    step = max(1, min(pixels.shape[1:]) // (8 * THUMBNAIL))
+    gray = pixels[:, ::step, ::step].sum(0, dtype=torch.float32) / 3
+    return F.adaptive_avg_pool2d(gray[None], THUMBNAIL).round().byte().numpy().tobytes()
 
 
 _own = threading.local()
@@ -273,9 +283,9 @@ class Looker:
 
     def __post_init__(self) -> None:
         try:
-            kept = json.loads(self.file.read_text("utf-8"))
+            kept = files.sealed(self.file)["photographs"]
             self._known = {path: (stamp, _facts(*rest)) for path, (stamp, *rest) in kept.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (KeyError, ValueError, TypeError, AttributeError):
             self._known = {}  # there is nothing yet, or it is damaged
 
     def look(self, paths: Sequence[str], faces: bool = False, title: str = "") -> list[Facts]:
@@ -314,27 +324,30 @@ class Looker:
         shown = find_faces(pixels) if detector else ()
         (height, width), digest = pixels.shape[1:], hashlib.sha256(content.data).hexdigest()
         bits = 8 * values.element_size()
-        facts = Facts(digest, height, width, "", detector, shown, bits, most)
+        about = digest, height, width, "", detector, shown, bits, most, thumbnail_of(pixels)
+        facts = Facts(*about)
         self._known[path], self._new = (stamp, facts), True
         return facts
 
     def _keep(self) -> None:
         plain = {path: [stamp, *_plain(facts)] for path, (stamp, facts) in self._known.items()}
-        write_text(self.file, json.dumps(plain, ensure_ascii=False))
+        files.write_sealed(self.file, {"photographs": plain})
         self._new = False
 
 
 def _plain(facts: Facts) -> list[Any]:
     faces = [[one.box.tolist(), one.eyes.tolist(), one.score, one.turn] for one in facts.faces]
-    shape = facts.height, facts.width
-    return [facts.sha256, *shape, facts.detector, faces, facts.bits, facts.greatest]
+    kept = [facts.sha256, facts.height, facts.width, facts.detector, faces, facts.bits]
+    return [*kept, facts.greatest, base64.b64encode(facts.thumbnail).decode()]
 
 
 def _facts(
-    sha256: str, height: int, width: int, detector: str, faces: list[Any], bits: int, most: int
+    sha256: str, height: int, width: int, detector: str, faces: list[Any], *others: Any
 ) -> Facts:
-    found = (Face(np.array(box), np.array(eyes), *others) for box, eyes, *others in faces)
-    return Facts(sha256, height, width, "", detector, tuple(found), bits, most)
+    found = tuple(Face(np.array(box), np.array(eyes), *more) for box, eyes, *more in faces)
+    bits, most, thumbnail = others
+    seen = base64.b64decode(thumbnail, validate=True)
+    return Facts(sha256, height, width, "", detector, found, bits, most, seen)
 
 
 @contextmanager
@@ -343,6 +356,7 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
 
     Decoding, resizing and detection release the interpreter's lock.
     """
+    cv2.setNumThreads(1)
     before = torch.get_num_threads()
     threads = ThreadPoolExecutor(synthfaces.cores(), initializer=partial(torch.set_num_threads, 1))
     try:

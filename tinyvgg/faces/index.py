@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -282,13 +282,16 @@ def _parts(
     """Return the parts that are used by path, and the other photographs with the reason."""
     left_out: list[LeftOut] = []
     parts: dict[str, _Part] = {}
-    first: dict[str, str] = {}
+    twins = _twins(listing, facts)
     for (path, known), seen in zip(listing.photographs, facts, strict=True):
-        crop, original = _crop(cropping, known, seen), first.setdefault(seen.sha256, path)
+        crop, others = _crop(cropping, known, seen), twins.get(path, [])
+        odd = [one.path for one in others if any(one.known[t] != known[t] for t in listing.tasks)]
         if isinstance(crop, str):
             left_out.append(LeftOut(path, crop))
-        elif original != path:
-            left_out.append(LeftOut(path, f"is the same file as {original}"))
+        elif odd:
+            left_out.append(LeftOut(path, f"is the same picture as {odd[0]}, of another class"))
+        elif others and others[0].path != path:
+            left_out.append(LeftOut(path, f"is the same picture as {others[0].path}"))
         else:
             parts[path] = _Part(listing.folder / path, seen.sha256, crop, cropping.bits)
     table = pd.DataFrame([{"path": path, **known} for path, known in listing.photographs])
@@ -302,6 +305,28 @@ def _parts(
             f"them: {usual}); if these are no portraits, take their middle: ::crop=centre"
         )
     return parts, left_out
+
+
+def _twins(listing: Listing, facts: Sequence[Facts]) -> dict[str, list[Photograph]]:
+    """Return the photographs with the same decoded pixels as another, by path, with all of these.
+
+    Pixels are compared where thumbnails are the same and the files are not.
+    """
+    alike: dict[object, list[tuple[Photograph, str]]] = defaultdict(list)
+    for one, seen in zip(listing.photographs, facts, strict=True):
+        if not seen.fault:
+            alike[seen.height, seen.width, seen.thumbnail].append((one, seen.sha256))
+    twins: dict[str, list[Photograph]] = {}
+    for group in alike.values():
+        same: dict[str, list[Photograph]] = defaultdict(list)
+        differ = len({digest for _, digest in group}) > 1
+        for one, digest in group:
+            if differ:
+                pixels = photographs.pixels_of(listing.folder / one.path)
+                digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+            same[digest].append(one)
+        twins |= {one.path: ones for ones in same.values() if len(ones) > 1 for one in ones}
+    return twins
 
 
 def _too_small(table: pd.DataFrame, tasks: Sequence[str]) -> dict[str, str]:

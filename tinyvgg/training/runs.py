@@ -272,8 +272,7 @@ def write(
         "bytes": {name: (folder / name).stat().st_size for name in writers},
         "sha256": {name: sha256(folder / name) for name in writers},
     }
-    manifest = json.loads(json.dumps(manifest))
-    paths.write_text(folder / MANIFEST, as_json({**manifest, "seal": paths.seal(manifest)}))
+    paths.write_sealed(folder / MANIFEST, dict(sorted(manifest.items())))
 
 
 def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mapping[str, Any]:
