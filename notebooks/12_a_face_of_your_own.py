@@ -178,11 +178,7 @@ def face(subject, **values):
 
 
 sliders = {
-    name: FloatSlider(
-        *(cause.read(shot), *cause.limits, cause.step),
-        description=cause.label,
-        continuous_update=False,
-    )
+    name: FloatSlider(**cause.slider(shot), continuous_update=False)
     for name, cause in own_face.CAUSES.items()
 }
 interact(face, subject=synthfaces.SUBJECTS, **sliders)

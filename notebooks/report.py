@@ -232,10 +232,8 @@ cautions = [
     "Intervals cover the choice of test images only. Another seed gives another network: run the"
     " report with another seed before you build on a number.",
     "What is found about cells holds for this network. It has never seen maps with cells set to"
-    " zero, and a repair without them does not show a cause in the world."
-    if explained
-    else "",
-]
+    " zero, and a repair without them does not show a cause in the world.",
+][: 3 if explained else 2]
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -13,19 +13,26 @@ from tests.helpers import pages
 from tinyvgg import cli, files
 from tinyvgg.training.experiments import open_study
 
-SETTINGS = {"initialisation": "he", "epochs": 6}
+SETTINGS = {"initialisation": "he", "epochs": 30, "scaling": "standardised"}
 CLASSES = ("<script>alert(1)</script>", "$x^{", "顔 & *stars*")
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs of classes with hostile names, and a file that is no image."""
-    folder = tmp_path_factory.mktemp("photographs") / "my <faces>"
+    return drawn(tmp_path_factory.mktemp("photographs") / "my <faces>", 60)
+
+
+def drawn(folder: Path, brighter: int) -> Path:
+    """Draw classes that differ in brightness, and give every eighth image to the next class."""
     for label, name in enumerate(CLASSES):
         (folder / name.replace("/", "⁄")).mkdir(parents=True)
-        for number in range(8):
-            image = Image.effect_noise((40, 40), 60 + 20 * label).convert("RGB")
-            image.save(folder / name.replace("/", "⁄") / f"{number}.png")
+        for number in range(24):
+            level = (label + (number % 8 == 7)) % len(CLASSES)
+            image = Image.effect_noise((40, 40), 60).point(
+                lambda p, by=level: p + brighter * (by - 1)
+            )
+            image.convert("RGB").save(folder / name.replace("/", "⁄") / f"{number}.png")
     (folder / CLASSES[1] / "<text>.png").write_text("no image")
     return folder
 
@@ -38,8 +45,9 @@ def page(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
         patch.setenv("TINYVGG_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
         torch.set_num_threads(1)
-        given = f"report --profile smoke --set epochs=6 --faces folder:{faces}::crop=centre"
-        assert cli.main(given.split(" ", 6)) == 0
+        given = "report --profile smoke --set epochs=30 --set scaling=standardised"
+        given = [*given.split(), "--faces", f"folder:{faces}::crop=centre"]
+        assert cli.main(given) == 0
         torch.set_num_threads(threads)
         (page,) = (files.build() / "reports").glob("*.html")
     return page
@@ -55,6 +63,28 @@ def test_the_page_is_complete_by_itself_and_needs_no_script(page):
         assert re.search(f"<h2[^>]*>{title}", html)
     assert html.index("What may be concluded") < html.index("The set<")
     assert "The photographs are the user's own." in html
+
+
+def test_it_begins_with_how_the_folder_was_read(page):
+    first = page.read_text("utf-8").partition("<main>")[2].partition("<p>")[2]
+    assert first.startswith("The folder is read as 73 images of 3 classes: $x^{, ")
+
+
+def test_errors_of_a_network_that_has_learned_nothing_are_not_explained(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
+    page, place = tmp_path / "page.html", drawn(tmp_path / "noise", 0)
+    given = ["report", "--profile", "smoke", "--set", "epochs=2", "-o", str(page)]
+    assert cli.main([*given, "--faces", f"folder:{place}::crop=centre"]) == 0
+    found = json.loads(page.with_suffix(".json").read_text("utf-8"))["tasks"]["class"]
+    assert not found["explained"]
+    assert (found["repairs"]["pairs"], found["tracked_features"], found["backtracking"]) == (
+        0,
+        [],
+        {},
+    )
+    assert any("do not show that it has learned anything" in said for said in found["conclusions"])
+    assert "Its errors are not explained here" in page.read_text("utf-8")
 
 
 def test_names_of_classes_folders_and_files_stay_text(page):
@@ -78,7 +108,8 @@ def test_its_numbers_are_those_of_the_run_and_its_conclusions_stand_on_the_page(
     assert found["run"] == run.folder.name
     assert found["training"]["accuracy"] == run.accuracy
     assert found["errors"]["errors"] == len(run.errors) == len(found["errors"]["images"])
-    assert numbers["set"]["images"] == 24
+    assert numbers["set"]["images"] == 72
+    assert found["explained"]
     assert numbers["fingerprint"] == run.faces.fingerprint
     (left_out,) = numbers["set"]["left_out"]
     assert left_out["path"].endswith("<text>.png")

@@ -120,6 +120,11 @@ class Cause:
         """Return the value at a place in words."""
         return self.words(self.values[place])
 
+    def slider(self, spec: Shot) -> dict[str, Any]:
+        """Return the options of a slider of ipywidgets that begins at the value of a shot."""
+        options = {"value": self.read(spec), "step": self.step, "description": self.label}
+        return options | dict(zip(("min", "max"), self.limits, strict=True))
+
     def coarse(self) -> "Cause":
         """Return the cause with its first value, rest, and last value alone."""
         kept = sorted({0, self.rest, len(self.values) - 1})
