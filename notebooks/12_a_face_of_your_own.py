@@ -181,7 +181,7 @@ sliders = {
     name: FloatSlider(**cause.slider(shot), continuous_update=False)
     for name, cause in own_face.CAUSES.items()
 }
-interact(face, subject=synthfaces.SUBJECTS, **sliders)
+interact(face, subject=list(synthfaces.SUBJECTS), **sliders)
 
 # %% [markdown]
 # ## What may be concluded, and what may not
