@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -71,7 +72,8 @@ def sign(
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["html"]["extra_footer"] = footer(faces)
     if (source := parse_source(faces)).kind in OPTIONS:
-        settings["html"]["announcement"] = html.escape(list_photographs(source).reading)
+        with suppress(UserError):  # a folder that has gone since it was read
+            settings["html"]["announcement"] = html.escape(list_photographs(source).reading)
     settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
     settings.setdefault("sphinx", {}).setdefault("config", {})["repair_bench"] = dict(study)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

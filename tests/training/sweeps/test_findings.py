@@ -10,7 +10,7 @@ from tinyvgg.training.experiments import open_study
 from tinyvgg.training.runs import Run
 from tinyvgg.training.sweeps import explain
 
-SETTINGS = {"epochs": 10, "optimiser": "adam", "rate": 0.002}
+SETTINGS = {"epochs": 10, "batch": 12, "optimiser": "adam", "rate": 0.002}
 
 
 @pytest.fixture

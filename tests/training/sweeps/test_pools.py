@@ -91,7 +91,7 @@ def test_interrupted_it_says_one_line_leaves_no_process_and_a_table_to_go_on_fro
         done = table.exists() and len(pd.read_csv(table)) == 1
         return done and bool(list(home.rglob("checkpoint.safetensors")))
 
-    given = ["--set", "epochs=40", "--workers", "1", "--seeds", "0-2"]
+    given = ["--set", "epochs=40", "--set", "batch=12", "--workers", "1", "--seeds", "0-2"]
     command = begin(tmp_path / "log", cli.main, sweeping(faces, *given))
     wait_for(second, command)
     begun = psutil.Process(command.pid).children(recursive=True)
@@ -104,6 +104,6 @@ def test_interrupted_it_says_one_line_leaves_no_process_and_a_table_to_go_on_fro
     assert pd.read_csv(table)["seed"].tolist() == [0]
     manifests = {path: path.stat().st_mtime_ns for path in home.rglob("manifest.json")}
     assert len(manifests) == 1
-    rows = [run_job(job) for job in jobs(faces, range(3), [], epochs=[40])]
+    rows = [run_job(job) for job in jobs(faces, range(3), [], epochs=[40], batch=[12])]
     assert [row["seed"] for row in rows] == [0, 1, 2]
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in manifests.items())
