@@ -210,9 +210,9 @@ def fitting(sample: Sequence[Facts], unclear: str, shows: str = FACE) -> Croppin
         return Cropping(CENTRE, why=f"(A clear face was found in {len(filled)} {looked}.)")
     share = float(np.median(filled))
     if share >= CROPPED_ALREADY:
-        why = f"(They are cropped already: {looked}, faces fill {share:.0%}.)"
+        why = f"(They are cropped already: {looked}, faces fill {min(share, 1.0):.0%}.)"
         return Cropping(CENTRE, why=why)
-    why = f"(They are not cropped yet: {looked}, faces fill {share:.0%}.)"
+    why = f"(They are not cropped yet: {looked}, faces fill {min(share, 1.0):.0%}.)"
     return Cropping(AROUND_FACES, unclear, shows, why=why)
 
 
