@@ -169,7 +169,7 @@ pd.DataFrame(columns, index=list(rows))
 # renders what you ask for, so it needs a running kernel: open this notebook in JupyterLab.
 
 
-# %% tags=["remove-output", "open"]
+# %% tags=["remove-output", "open", "nbval-ignore-output"]
 def face(subject, **values):
     spec = synthfaces.face_spec(subject, "neutral")
     for name, value in values.items():
@@ -181,7 +181,7 @@ sliders = {
     name: FloatSlider(**cause.slider(shot), continuous_update=False)
     for name, cause in own_face.CAUSES.items()
 }
-interact(face, subject=list(synthfaces.SUBJECTS), **sliders)
+_ = interact(face, subject=list(synthfaces.SUBJECTS), **sliders)
 
 # %% [markdown]
 # ## What may be concluded, and what may not
