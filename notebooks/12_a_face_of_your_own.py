@@ -173,13 +173,13 @@ pd.DataFrame(columns, index=list(rows))
 def face(subject, **values):
     spec = synthfaces.face_spec(subject, "neutral")
     for name, value in values.items():
-        spec = own_face.CAUSES[name].change(spec, value)
+        spec = synthfaces.CAUSES[name].change(spec, value)
     return Image.fromarray(synthfaces.render_face(spec, 192, files.faces_cache()))
 
 
 sliders = {
     name: FloatSlider(**cause.slider(shot), continuous_update=False)
-    for name, cause in own_face.CAUSES.items()
+    for name, cause in synthfaces.CAUSES.items()
 }
 _ = interact(face, subject=list(synthfaces.SUBJECTS), **sliders)
 

@@ -41,6 +41,9 @@ from synthfaces.rendering import parts_shown as parts_shown
 from synthfaces.rendering import render as render
 from synthfaces.rendering import render_face as render_face
 from synthfaces.rendering import render_with_parts as render_with_parts
+from synthfaces.specification import CAUSES as CAUSES
+from synthfaces.specification import EXPRESSION as EXPRESSION
+from synthfaces.specification import Cause as Cause
 from synthfaces.specification import FaceSpec as FaceSpec
 from synthfaces.specification import face_spec as face_spec
 from synthfaces.specification import face_specs as face_specs

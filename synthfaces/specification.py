@@ -1,9 +1,14 @@
-"""One shot, described by its causes, and the same shot with one cause changed."""
+"""One shot, described by its causes, and the same shot with one cause changed.
+
+`CAUSES` has those on a scale, with values from end to end.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from synthfaces.camera import Camera, Nuisance, aim, draw_nuisance, view_of
@@ -22,6 +27,11 @@ from synthfaces.lighting import STUDIO, Light, draw_light
 from synthfaces.maths import stream
 from synthfaces.parameters import (
     ACTIONS,
+    EMOTIONS,
+    HEAD,
+    LIGHT,
+    STRONGEST,
+    SUBJECTS,
     USUAL,
     Difficulty,
     FaceError,
@@ -235,3 +245,135 @@ _PARTS: Mapping[str, Callable[[str], bool]] = {
     "lower": lambda action: not action.startswith(_UPPER),
     "gaze": lambda action: action.startswith(_GAZE),
 }
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cause of a face, and the values that it can take."""
+
+    label: str
+    group: str
+    values: tuple[Any, ...]  # values to go through
+    limits: tuple[Real, Real]  # ends of its slider
+    change: Callable[[FaceSpec, Any], FaceSpec]  # returns the shot with such a value
+    read: Callable[[FaceSpec], Any]  # finds the value of a shot
+    words: Callable[[Any], str] = "{:g}".format
+    step: Real = 1  # step of its slider
+
+    @property
+    def rest(self) -> int:
+        """The place of the value that changes nothing."""
+        return self.values.index(self.read(FaceSpec(SUBJECTS[0])))
+
+    def spec(self, spec: FaceSpec, place: int) -> FaceSpec:
+        """Return the shot with the value at a place; the very shot at the place of rest."""
+        return spec if place == self.rest else self.change(spec, self.values[place])
+
+    def text(self, place: int) -> str:
+        """Return the value at a place in words."""
+        return self.words(self.values[place])
+
+    def slider(self, spec: FaceSpec) -> dict[str, Any]:
+        """Return the options of a slider of ipywidgets that begins at the value of a shot."""
+        options = {"value": self.read(spec), "step": self.step, "description": self.label}
+        return options | dict(zip(("min", "max"), self.limits, strict=True))
+
+    def coarse(self) -> "Cause":
+        """Return the cause with its first value, rest, and last value alone."""
+        kept = sorted({0, self.rest, len(self.values) - 1})
+        return replace(self, values=tuple(self.values[place] for place in kept))
+
+
+_REST, _AS_IN_SET = "at rest", "as in the set"
+_ABOVE, _BELOW, _BESIDE = "Upper face", "Lower face", "Eyes, head, light, camera"
+
+
+def _express(spec: FaceSpec, emotion: str) -> FaceSpec:
+    """Return a shot with the expression of another emotion in both halves of the face."""
+    return intervene(intervene(spec, upper=emotion), lower=emotion)
+
+
+def _action(label: str, group: str, *actions: str) -> Cause:
+    def change(spec: FaceSpec, weight: Real) -> FaceSpec:
+        return intervene(spec, actions=dict.fromkeys(actions, weight))
+
+    def read(spec: FaceSpec) -> float:
+        sides = [side for action in actions for side in both_sides(action)]
+        return float(np.mean([spec.expression.actions.get(side, 0.0) for side in sides]))
+
+    def words(weight: Real) -> str:
+        return f"{weight:g}" if weight else _REST
+
+    values, limits = (0.0, 0.25, 0.5, 0.75, 1.0), (0, STRONGEST)
+    return Cause(label, group, values, limits, change, read, words, step=0.05)
+
+
+def _property(
+    label: str, of: str, name: str, values: tuple[Real, ...], words: Any, step: Real
+) -> Cause:
+    """Return a property of the light or of the head as a cause."""
+
+    def change(spec: FaceSpec, to: Real) -> FaceSpec:
+        return intervene(spec, **{of: replace(getattr(spec, of), **{name: to})})
+
+    def read(spec: FaceSpec) -> float:
+        return float(getattr(getattr(spec, of), name))
+
+    limits = {"head": HEAD, "light": LIGHT}[of][name]
+    return Cause(label, _BESIDE, values, limits, change, read, words, step)
+
+
+def _sideways(degrees: Real, middle: str = "straight ahead") -> str:
+    side = "left" if degrees > 0 else "right"
+    return f"{abs(degrees):g}° to the subject's {side}" if degrees else middle
+
+
+def _times(factor: Real) -> str:
+    return _AS_IN_SET if factor == 1 else f"{factor:g} times as strong"
+
+
+CAUSES: Mapping[str, Cause] = {
+    "browUp": _action("Raise the brows", _ABOVE, "browInnerUp", "browOuterUp"),
+    "browInnerUp": _action("Raise the inner brows", _ABOVE, "browInnerUp"),
+    "browOuterUp": _action("Raise the outer brows", _ABOVE, "browOuterUp"),
+    "browDown": _action("Lower the brows", _ABOVE, "browDown"),
+    "eyeWide": _action("Raise the upper lids", _ABOVE, "eyeWide"),
+    "eyeBlink": _action("Close the eyes", _ABOVE, "eyeBlink"),
+    "cheekSquint": _action("Raise the cheeks", _ABOVE, "cheekSquint"),
+    "mouthSmile": _action("Smile", _BELOW, "mouthSmile"),
+    "jawOpen": _action("Open the jaw", _BELOW, "jawOpen"),
+    "noseSneer": _action("Wrinkle the nose", _BELOW, "noseSneer"),
+    "mouthPucker": _action("Pucker the lips", _BELOW, "mouthPucker"),
+    "cheekPuff": _action("Puff the cheeks", _BELOW, "cheekPuff"),
+    "mouthFrown": _action("Lower the corners", _BELOW, "mouthFrown"),
+    "mouthPress": _action("Press the lips", _BELOW, "mouthPress"),
+    "mouthUpperUp": _action("Raise the upper lip", _BELOW, "mouthUpperUp"),
+    "gaze": Cause(
+        *("Gaze", _BESIDE, (-30, -20, -10, 0, 10, 20, 30), (-40, 40)),
+        lambda spec, degrees: intervene(spec, gaze=degrees),
+        lambda spec: float(spec.expression.gaze_yaw),
+        _sideways,
+    ),
+    "head": _property("Turn the head", "head", "turn", (-30, -15, 0, 15, 30), _sideways, 1),
+    "nod": _property("Nod the head", "head", "nod", (-20, -10, 0, 10, 20), "{:g}°".format, 1),
+    "turn": _property(
+        *("Carry the lamps", "light", "turn", (-90, -60, -30, 0, 30, 60, 90)),
+        partial(_sideways, middle=_AS_IN_SET),
+        step=5,
+    ),
+    "key": _property("Key lamp", "light", "key", (0, 1, 2), _times, 0.1),
+    "fill": _property("Fill lamp", "light", "fill", (0, 1, 2), _times, 0.1),
+    "dome": _property("Light from all around", "light", "dome", (0, 0.5, 1, 1.5, 2), _times, 0.1),
+    "angle": Cause(
+        *("Camera", _BESIDE, (0, 30, 60, 90, 120, 150, 180), (0, 180)),
+        lambda spec, degrees: intervene(spec, angle=degrees),
+        lambda spec: float(spec.angle),
+        "{:g}°".format,
+    ),
+}
+"""Every cause on a scale, by its name."""
+_MOODS = tuple(emotion for emotion in EMOTIONS if emotion != "neutral")
+EXPRESSION = Cause(
+    "Expression", _BESIDE, (_REST, *_MOODS), (0, 0), _express, lambda spec: _REST, str
+)
+"""The whole expression as a cause, which is on no scale."""

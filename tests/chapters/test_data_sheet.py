@@ -6,7 +6,7 @@ import pytest
 
 import synthfaces
 from synthfaces import EMOTIONS, SUBJECTS, FacePart, fingerprint
-from tests.helpers.made_up import made_up_faces, made_up_study
+from tests.helpers.made_up import made_up_faces
 from tinyvgg.chapters import data_sheet as sheet
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.settings import PROFILES
@@ -43,29 +43,9 @@ def test_everybody_is_listed_once_the_lightest_first():
 @pytest.mark.parametrize("source", ["folder:x", "synthetic:noise=0.02"])
 def test_the_sheet_shows_the_usual_set_whatever_a_study_works_on(source, rendered):
     faces = sheet.synthetic_faces(study_of(source))
-    images, table = sheet.sample(study_of(source))
-    assert [(len(asked), size) for asked, size in rendered] == [(4, 32), (len(table), 32)]
+    assert [(len(asked), size) for asked, size in rendered] == [(4, 32)]
     assert set(faces.index.table["emotion"]) == {"neutral"}
     assert faces.fingerprint == fingerprint(32, 0)
-    assert images.shape == (len(table), 32, 32, 3)
-
-
-def test_a_synthetic_study_gives_its_own_images_of_the_rows_of_the_sample():
-    faces = made_up_faces(4, size=32)
-    images, table = sheet.sample(made_up_study(faces))
-    assert len(table) == 4 * 8 * 2 * 2
-    own = faces.index.table.reset_index().set_index("path")["index"]
-    np.testing.assert_array_equal(images, faces.images[own[table["path"]]])
-
-
-def test_images_are_made_smaller_by_means():
-    large = np.zeros((1, 128, 128, 3), np.uint8)
-    large[0, :4, :4] = np.arange(16).reshape(4, 4, 1) * 10
-    small = sheet.halved(large)
-    assert small.shape == (1, 32, 32, 3)
-    assert (small[0, 0, 0] == 75).all()
-    assert not small[0, 1:].any()
-    assert sheet.halved(large[:, :48, :48]).shape == (1, 48, 48, 3)
 
 
 @pytest.fixture

@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 import synthfaces
-from synthfaces import FacePart, FaceSpec, Light, face_spec, ground_truth, intervene, render_face
+from synthfaces import (
+    CAUSES,
+    FacePart,
+    FaceSpec,
+    Light,
+    face_spec,
+    ground_truth,
+    intervene,
+    render_face,
+)
 from tinyvgg import files
 from tinyvgg.chapters import own_face
-from tinyvgg.chapters.own_face import CAUSES, OFFERED, Seen, compare, see
+from tinyvgg.chapters.own_face import OFFERED, Seen, compare, see
 
 SIZE = 16
 SPEC = FaceSpec(1)
@@ -105,13 +114,13 @@ def test_parts_are_tinted_each_in_its_own_colour():
 def test_causes_add_up_and_read_what_they_changed():
     spec, values = SPEC, {"mouthSmile": 0.8, "angle": 60, "key": 2, "turn": 30}
     for name, value in values.items():
-        spec = own_face.CAUSES[name].change(spec, value)
+        spec = CAUSES[name].change(spec, value)
     smiling = intervene(SPEC, actions={"mouthSmile": 0.8})
     assert spec == intervene(intervene(smiling, angle=60.0), light=Light(key=2.0, turn=30.0))
-    assert {name: own_face.CAUSES[name].read(spec) for name in values} == values
-    rest = {name: cause.read(SPEC) for name, cause in own_face.CAUSES.items()}
+    assert {name: CAUSES[name].read(spec) for name in values} == values
+    rest = {name: cause.read(SPEC) for name, cause in CAUSES.items()}
     assert all(low <= rest[name] <= high for name, (low, high) in limits().items())
 
 
 def limits():
-    return {name: cause.limits for name, cause in own_face.CAUSES.items()}
+    return {name: cause.limits for name, cause in CAUSES.items()}

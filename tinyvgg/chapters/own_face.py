@@ -3,9 +3,9 @@
 import base64
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -20,8 +20,8 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.settings import Profile
 
+Cause = synthfaces.Cause
 Shot = synthfaces.FaceSpec
-Real = synthfaces.Real
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
@@ -94,138 +94,11 @@ def parts_picture(image: Picture, parts: UInt8[np.ndarray, "h w"]) -> Picture:
     return np.asarray(np.round((1 - TINT) * image + TINT * COLOURS[parts]), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
-class Cause:
-    """One cause of a face, and the values that it can take."""
-
-    label: str
-    group: str
-    values: tuple[Any, ...]  # values in the static explorer
-    limits: tuple[Real, Real]  # ends of its slider
-    change: Callable[[Shot, Any], Shot]  # returns the shot with such a value
-    read: Callable[[Shot], Any]  # finds the value of a shot
-    words: Callable[[Any], str] = "{:g}".format
-    step: Real = 1  # step of its slider
-
-    @property
-    def rest(self) -> int:
-        """The place of the value that changes nothing."""
-        return self.values.index(self.read(Shot(synthfaces.SUBJECTS[0])))
-
-    def spec(self, spec: Shot, place: int) -> Shot:
-        """Return the shot with the value at a place; the very shot at the place of rest."""
-        return spec if place == self.rest else self.change(spec, self.values[place])
-
-    def text(self, place: int) -> str:
-        """Return the value at a place in words."""
-        return self.words(self.values[place])
-
-    def slider(self, spec: Shot) -> dict[str, Any]:
-        """Return the options of a slider of ipywidgets that begins at the value of a shot."""
-        options = {"value": self.read(spec), "step": self.step, "description": self.label}
-        return options | dict(zip(("min", "max"), self.limits, strict=True))
-
-    def coarse(self) -> "Cause":
-        """Return the cause with its first value, rest, and last value alone."""
-        kept = sorted({0, self.rest, len(self.values) - 1})
-        return replace(self, values=tuple(self.values[place] for place in kept))
-
-
-REST, AS_IN_SET = "at rest", "as in the set"
-UPPER, LOWER, OTHER = "Upper face", "Lower face", "Eyes, head, light, camera"
-
-
-def express(spec: Shot, emotion: str) -> Shot:
-    """Return a shot with the expression of another emotion in both halves of the face."""
-    return synthfaces.intervene(synthfaces.intervene(spec, upper=emotion), lower=emotion)
-
-
-def _action(label: str, group: str, *actions: str) -> Cause:
-    def change(spec: Shot, weight: Real) -> Shot:
-        return synthfaces.intervene(spec, actions=dict.fromkeys(actions, weight))
-
-    def read(spec: Shot) -> float:
-        sides = [side for action in actions for side in synthfaces.both_sides(action)]
-        return float(np.mean([spec.expression.actions.get(side, 0.0) for side in sides]))
-
-    def words(weight: Real) -> str:
-        return f"{weight:g}" if weight else REST
-
-    values, limits = (0.0, 0.25, 0.5, 0.75, 1.0), (0, synthfaces.STRONGEST)
-    return Cause(label, group, values, limits, change, read, words, step=0.05)
-
-
-def _property(
-    label: str, of: str, name: str, values: tuple[Real, ...], words: Any, step: Real
-) -> Cause:
-    """Return a property of the light or of the head as a cause."""
-
-    def change(spec: Shot, to: Real) -> Shot:
-        return synthfaces.intervene(spec, **{of: replace(getattr(spec, of), **{name: to})})
-
-    def read(spec: Shot) -> float:
-        return float(getattr(getattr(spec, of), name))
-
-    limits = {"head": synthfaces.HEAD, "light": synthfaces.LIGHT}[of][name]
-    return Cause(label, OTHER, values, limits, change, read, words, step)
-
-
-def _sideways(degrees: Real, middle: str = "straight ahead") -> str:
-    side = "left" if degrees > 0 else "right"
-    return f"{abs(degrees):g}° to the subject's {side}" if degrees else middle
-
-
-def _times(factor: Real) -> str:
-    return AS_IN_SET if factor == 1 else f"{factor:g} times as strong"
-
-
-CAUSES: Mapping[str, Cause] = {
-    "browUp": _action("Raise the brows", UPPER, "browInnerUp", "browOuterUp"),
-    "browInnerUp": _action("Raise the inner brows", UPPER, "browInnerUp"),
-    "browOuterUp": _action("Raise the outer brows", UPPER, "browOuterUp"),
-    "browDown": _action("Lower the brows", UPPER, "browDown"),
-    "eyeWide": _action("Raise the upper lids", UPPER, "eyeWide"),
-    "eyeBlink": _action("Close the eyes", UPPER, "eyeBlink"),
-    "cheekSquint": _action("Raise the cheeks", UPPER, "cheekSquint"),
-    "mouthSmile": _action("Smile", LOWER, "mouthSmile"),
-    "jawOpen": _action("Open the jaw", LOWER, "jawOpen"),
-    "noseSneer": _action("Wrinkle the nose", LOWER, "noseSneer"),
-    "mouthPucker": _action("Pucker the lips", LOWER, "mouthPucker"),
-    "cheekPuff": _action("Puff the cheeks", LOWER, "cheekPuff"),
-    "mouthFrown": _action("Lower the corners", LOWER, "mouthFrown"),
-    "mouthPress": _action("Press the lips", LOWER, "mouthPress"),
-    "mouthUpperUp": _action("Raise the upper lip", LOWER, "mouthUpperUp"),
-    "gaze": Cause(
-        *("Gaze", OTHER, (-30, -20, -10, 0, 10, 20, 30), (-40, 40)),
-        lambda spec, degrees: synthfaces.intervene(spec, gaze=degrees),
-        lambda spec: float(spec.expression.gaze_yaw),
-        _sideways,
-    ),
-    "head": _property("Turn the head", "head", "turn", (-30, -15, 0, 15, 30), _sideways, 1),
-    "nod": _property("Nod the head", "head", "nod", (-20, -10, 0, 10, 20), "{:g}°".format, 1),
-    "turn": _property(
-        *("Carry the lamps", "light", "turn", (-90, -60, -30, 0, 30, 60, 90)),
-        partial(_sideways, middle=AS_IN_SET),
-        step=5,
-    ),
-    "key": _property("Key lamp", "light", "key", (0, 1, 2), _times, 0.1),
-    "fill": _property("Fill lamp", "light", "fill", (0, 1, 2), _times, 0.1),
-    "dome": _property("Light from all around", "light", "dome", (0, 0.5, 1, 1.5, 2), _times, 0.1),
-    "angle": Cause(
-        *("Camera", OTHER, (0, 30, 60, 90, 120, 150, 180), (0, 180)),
-        lambda spec, degrees: synthfaces.intervene(spec, angle=degrees),
-        lambda spec: float(spec.angle),
-        "{:g}°".format,
-    ),
-}
-"""Every cause on a scale, by its name."""
-_MOODS = tuple(mood for mood in synthfaces.EMOTIONS if mood != "neutral")
 _SHOWN = ["mouthSmile", "jawOpen", "noseSneer", "mouthPucker", "cheekPuff", "browUp", "browDown"]
 _SHOWN += ["eyeWide", "eyeBlink", "gaze", "head", "turn", "dome", "angle"]
-OFFERED: Mapping[str, Cause] = {name: CAUSES[name] for name in _SHOWN} | {
-    "expression": Cause(
-        "Expression", OTHER, (REST, *_MOODS), (0, 0), express, lambda spec: REST, str
-    )
+OFFERED: Mapping[str, Cause] = {
+    **{name: synthfaces.CAUSES[name] for name in _SHOWN},
+    "expression": synthfaces.EXPRESSION,
 }
 """The causes that the static explorer offers."""
 
