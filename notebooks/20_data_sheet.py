@@ -281,9 +281,6 @@ knobs.rename_axis("knob")
 # %%
 sheet.rates_table(measured)
 
-# %% mystnb={"figure": {"name": "fig-sheet-difficulty", "caption": "Error rate on the synthetic faces of each network that their difficulty was tuned or confirmed by, with Wilson's 95 % interval. Gray: the range that was asked for. Dotted: the paper's networks on their photographs."}, "image": {"alt": "One panel a task with a dot and an interval for each network, over a gray range in which the dotted line of the paper lies."}}
-sheet.rates_figure(measured)
-
 # %% [markdown]
 # ## Uses
 #

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 import tinyvgg
 from tinyvgg import paper
-from tinyvgg.chapters import backtracking, cases, feature_tracking, repairs, training
+from tinyvgg.chapters import backtracking, cases, feature_tracking, photographs, repairs, training
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
 from tinyvgg.chapters.statistics import averages, between, bootstrap_interval
@@ -64,7 +64,7 @@ def plain(frame):
 # %%
 study = open_study(profile, faces, seed, progress=False, settings=settings)
 if study.faces.originals is not None:
-    say(study.faces.originals.listing.reading)
+    say(study.faces.originals.listing.reading, photographs.twins_of(study.faces))
 
 # %% [markdown]
 # A report asks what a network that learns from these images gets wrong, which cells of its last
@@ -123,6 +123,7 @@ def training_sentences(run):
         " same answer for all of them would be right in"
         f" {percent(training.majority(run.labels))} at best. Its training ended {run.ended}."
     )
+    yield training.with_twins(run)
     yield training.grade(run)
     if run.task not in explained:
         return

@@ -570,19 +570,3 @@ def sheets(source: str, size: int, output: Path | None) -> None:
         click.echo(f"left out: {path} {reason}")
     counts = f"{len(loaded)} images; sheets: {len(written)}; left out: {len(loaded.left_out)}"
     click.echo(f"{counts}; {folder}")
-
-
-@faces.command()
-@click.argument("name", type=click.Choice(["london"]))
-@click.argument("folder", type=FOLDER)
-@click.option("--all-views", is_flag=True, help="Fetch all views, not just the frontal ones.")
-@click.option("--from", "mirror", metavar="URL", help="Address of a mirror.")
-def fetch(name: str, folder: Path, all_views: bool, mirror: str | None) -> None:
-    """Download photographs that may be used: the Face Research Lab London Set."""
-    from tinyvgg.faces import london
-    from tinyvgg.faces.sources import terms_of
-
-    about = terms_of(f"{name}:anywhere")
-    click.echo(f"{about.name}: {about.licence}. {about.cite}")
-    names = london.fetch_london(folder, all_views, mirror or london.DOI)
-    click.echo(f"{', '.join(names)}: {folder}; use them as --faces london:{folder}")

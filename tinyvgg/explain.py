@@ -29,6 +29,7 @@ from tinyvgg.network import Network, head
 from tinyvgg.repairs import Repair, margin, repair
 from tinyvgg.trace import record
 from tinyvgg.tracking import suppress
+from tinyvgg.training.looks import RATE
 from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
@@ -61,6 +62,8 @@ class Explanation:
         features: tracked features as ink, of these pixels ("features") and the repair's ("repair").
         true_class: the right answer, if it was given.
         repair: the smallest repair found, if the right answer was given.
+        strange: whether the image looks unlike those that the network learned from; None if that is
+            not known.
     """
 
     path: Path
@@ -73,6 +76,7 @@ class Explanation:
     features: Mapping[str, UInt8[np.ndarray, "s s"]]
     true_class: int | None = None
     repair: Repair | None = None
+    strange: bool | None = None
 
     @property
     def predicted(self) -> int:
@@ -163,7 +167,8 @@ def explain_images(
         first, second = trace.logits[0].topk(2).indices.tolist()
         of_other = backtrack(trace, first if start == second else second, chosen).pixels
         kept = trace.network, trace.maps, trace.logits, followed, of_other, features
-        found.append(Explanation(path, pixels, *kept, wanted, repaired))
+        strange = None if run.looks is None else bool(run.looks.strange(pixels[None])[0])
+        found.append(Explanation(path, pixels, *kept, wanted, repaired, strange))
     if not found:
         first = f": {unreadable[0].reason}" if unreadable else "; name some"
         raise UserError(f"none of {len(images)} images can be explained{first}")
@@ -227,6 +232,7 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
         bench=_bench(explained),
         in_words=in_words,
         draws=DRAWS,
+        usual=1 - RATE,
         version=tinyvgg.__version__,
     )
 
@@ -377,6 +383,7 @@ def _plain_image(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
         "logits": one.logits[0].tolist(),
         "probabilities": one.probabilities.tolist(),
         "runner_up": classes[one.runner_up],
+        "strange": one.strange,
         "same_from_other": torch.equal(one.found.pixels, one.of_other),
         "changed_by_chance": one.changed_by_chance,
         "active_pixels": int((one.maps != 0).sum()),

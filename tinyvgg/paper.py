@@ -142,11 +142,6 @@ def number(key: str) -> float | int:
     raise UserError(f"'{key}' in paper.toml is {value!r}, not a number")
 
 
-def place(key: str) -> str:
-    """Return the place of a number in the paper."""
-    return quantity(key).place
-
-
 def quantity(key: str) -> Number:
     """Return the paper's number with its label, unit and place.
 

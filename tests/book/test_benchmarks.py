@@ -24,7 +24,9 @@ def run(repository, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "script", ["training.py", "explanation.py", "faces.py", "photographs.py", "verification.py"]
+    "script",
+    [f"{name}.py" for name in ("training", "explanation", "faces", "photographs", "twins")]
+    + ["verification.py"],
 )
 def test_a_benchmark_says_how_it_is_called(run, script, capsys):
     with pytest.raises(SystemExit, match="0"):

@@ -15,14 +15,14 @@ FOLDERS = ("faces", "training", "chapters", "book")
 BUDGETS = {
     "tinyvgg": (16_200, 75),
     "tinyvgg/*": (3_800, 17),
-    "tinyvgg/faces": (2_500, None),
-    "tinyvgg/training": (2_100, None),
-    "tinyvgg/chapters": (6_500, None),
+    "tinyvgg/faces": (2_700, None),
+    "tinyvgg/training": (2_150, None),
+    "tinyvgg/chapters": (6_250, None),
     "tinyvgg/book": (1_300, None),
     "synthfaces": (5_600, 26),
     "tests": (15_600, None),
     "tools": (500, None),
-    "benchmarks": (900, None),
+    "benchmarks": (940, None),
     "notebooks": (5_600, None),
 }
 """Lines as `wc -l` counts them, and modules; the star is for the folder without those in it."""

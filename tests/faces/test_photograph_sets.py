@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinyvgg.chapters import photographs
 from tinyvgg.errors import UserError
-from tinyvgg.faces import images
+from tinyvgg.faces import images, twins
 from tinyvgg.faces.index import Faces, load_faces
 from tinyvgg.faces.sources import tasks_of
+from tinyvgg.faces.splits import split
 from tinyvgg.training.experiments import open_study
 
 SIZE = 16
@@ -143,6 +145,64 @@ def test_the_same_pixels_in_other_files_are_used_once_and_in_no_two_classes(fold
         "glad/3.png": "is the same picture as calm/odd.tif, of another class",
     }
     assert len(faces) == 19
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Callable[..., Path]:
+    """Writes scenes as photographs: the same number is the same scene, `.jpg` cropped and JPEG."""
+
+    def write(*names: str) -> Path:
+        for name in names:
+            scene = np.random.default_rng(int(Path(name).stem.strip("x")))
+            drawn = Image.fromarray(scene.integers(0, 256, (9, 8, 3), dtype=np.uint8))
+            image, path = drawn.resize((128, 144), Image.Resampling.BICUBIC), tmp_path / "s" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (image.crop((3, 2, 126, 142)) if name.endswith("jpg") else image).save(path)
+        return tmp_path / "s"
+
+    return write
+
+
+def test_near_twins_stay_together_and_what_they_would_have_done_is_known(scenes, monkeypatch):
+    names = [f"{'ab'[number >= 50]}/{number}.png" for number in (*range(10), *range(50, 60))]
+    folder = scenes(*names, "a/0.jpg", "a/x0.jpg", "b/50.jpg", "b/1.jpg")
+    for _ in range(2):
+        faces = load(folder, 32)
+        table = faces.index.table.set_index("path")["twins"]
+        assert faces.left_out["path"].tolist() == ["a/x0.jpg"], "an exact copy"
+        assert len(table) == 23
+        groups = [{*paths} for paths in table.dropna().groupby(table).groups.values()]
+        assert sorted(map(sorted, groups)) == [
+            ["a/0.jpg", "a/0.png"],
+            ["a/1.png", "b/1.jpg"],
+            ["b/50.jpg", "b/50.png"],
+        ]
+        for seed in range(4):
+            test = {*faces.index.table["path"].iloc[split(faces.index, "class", seed).test]}
+            assert all(group <= test or not group & test for group in groups)
+        monkeypatch.setattr(twins, "near", None)  # is asked once
+    asked = ["a/0.png", "a/1.png", "a/2.png"]
+    assert faces.originals.chance_of_a_twin(asked).tolist() == [0.75, 0.5, 0]
+    assert photographs.twins_of(faces) == (
+        "1 image left out as another copy of a picture: a/x0.jpg. 6 images with near-twins (the"
+        " same shot, cropped, encoded or taken once more), in 3 groups; no group is in two parts."
+    )
+
+
+def test_images_of_a_given_test_part_are_in_training_neither_wholly_nor_nearly(scenes):
+    names = [f"train/{kind}.png" for kind in ("a/0", "a/1", "a/2", "b/50", "b/51", "b/52")]
+    names += [f"test/{kind}.png" for kind in ("a/20", "a/21", "a/22", "b/70", "b/71", "b/72")]
+    folder = scenes(*names, "train/a/20.png", "train/b/71.jpg", "train/b/21.jpg")
+    faces = load(folder, 32)
+    assert dict(faces.left_out.to_numpy().tolist()) == {
+        "train/a/20.png": "is the same picture as test/a/20.png",
+        "train/b/21.jpg": "is nearly the same picture as test/a/21.png, of the test part",
+        "train/b/71.jpg": "is nearly the same picture as test/b/71.png, of the test part",
+    }
+    asked = ["test/a/20.png", "test/b/71.png", "test/b/72.png"]
+    assert faces.originals.chance_of_a_twin(asked).tolist() == [1, 1, 0]
+    said = photographs.twins_of(faces)
+    assert "2 images not learned from, for a near-twin in another part: train/b/21.jpg, tr" in said
 
 
 @pytest.mark.parametrize("left", [0, 1000])

@@ -168,6 +168,22 @@ def test_the_page_says_whether_the_answer_stays_and_what_repairs_it(explained, m
     assert "No set of cells was found" in wrong
 
 
+def test_an_image_unlike_the_training_images_is_warned_of(network, images, tmp_path):
+    Image.new("RGB", (40, 40), "navy").save(tmp_path / "blue.png")
+    asked = [images[0], tmp_path / "blue.png"]
+    looks = network.looks
+    limit = np.mean([looks.distances(read_face(path, network.size, {"how": "centre"})[None],
+                                     np.zeros(1, int)) for path in asked])  # fmt: skip
+    between = network.having(looks=looks._replace(limit=limit), manifest=network.manifest)
+    both = explain_images(between, asked)
+    assert [one.strange for one in both.explanations] == [False, True]
+    html = save(both, tmp_path / "new").read_text("utf-8")
+    assert html.count("This image looks unlike those that the network learned from") == 1
+    assert "99 % of its test images" in " ".join(html.split())
+    ships = network.having(folder=tmp_path, model=network.model, manifest=network.manifest)
+    assert explain_images(ships, images[:1]).explanations[0].strange is None
+
+
 def test_an_earlier_explanation_is_replaced_unless_something_was_added(
     network, explained, images, tmp_path
 ):

@@ -133,10 +133,10 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(faces: str, tmp_path
     [
         ("", "has no readable manifest; remove the folder"),
         ("[]", "has no readable manifest; remove the folder"),
-        ('{"format": 3, "sha256": []}', "has no readable manifest"),
+        ('{"format": 4, "sha256": []}', "has no readable manifest"),
         (
             '{"format": 0, "sha256": {}, "bytes": {}, "accuracy": 1}',
-            "is of format 0, this version reads 3",
+            "is of format 0, this version reads 4",
         ),
     ],
 )

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float32, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
 from skimage.color import rgb2lab
 
 from tinyvgg import files, paper
@@ -289,34 +288,3 @@ def heat_map(table: pd.DataFrame, form: str, inches: tuple[float, float]) -> Fig
     axis.set_xticklabels(table.columns, rotation=30, ha="right", rotation_mode="anchor")
     axis.set_yticklabels(table.index, rotation=0)
     return figure
-
-
-@style.styled()
-def rates_figure(networks: pd.DataFrame) -> Figure:
-    """Draw the error rate of each network, in the range asked for, beside the paper's."""
-    tasks = [task for task in ASKED if task in set(networks["task"])]
-    height = 0.24 * networks["task"].value_counts().max() + 1.1
-    cell = style.WIDTH / len(tasks)
-    figure, axes = style.grid(1, len(tasks), cell=cell, aspect=height / cell)
-    for axis, task in zip(axes[0], tasks, strict=True):
-        _rates(axis, task, networks[networks["task"] == task])
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
-
-
-def _rates(axis: Axes, task: str, runs: pd.DataFrame) -> None:
-    printed = 1 - paper.number(f"t2.{task}.accuracy")
-    axis.axvspan(*ASKED[task], color="#e8e8e8", label="asked for")
-    axis.axvline(printed, color=style.GRAY, linewidth=0.8, linestyle=":", label="paper")
-    intervals = map(proportion_interval, runs["errors"], runs["test_images"])
-    low, high = np.transpose(list(intervals))
-    error = (runs["rate"] - low, high - runs["rate"])
-    colour, places = style.TASK_COLOURS[task], range(len(runs))
-    label = "one network, 95 % interval"
-    axis.errorbar(runs["rate"], places, xerr=error, fmt="o", color=colour, ms=4, label=label)
-    names = [f"{run.profile}, {run.size} px, seed {run.seed}" for run in runs.itertuples()]
-    axis.set_yticks(places, names, fontsize=8)
-    axis.set(xlim=(0, None), ylim=(len(runs) - 0.5, -0.5), xlabel="error rate")
-    axis.xaxis.set_major_formatter(PercentFormatter(1))
-    axis.tick_params(axis="y", length=0)
-    axis.set_title(paper.TASK_NAMES[task])

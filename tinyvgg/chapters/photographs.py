@@ -16,8 +16,8 @@ from PIL import ImageDraw, ImageFont
 from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.faces.images import Crop
-from tinyvgg.faces.index import Faces, Originals, Seen
-from tinyvgg.faces.sources import BY_CAMERA, synthfaces
+from tinyvgg.faces.index import NEARLY, SAME, Faces, Originals, Seen
+from tinyvgg.faces.sources import BY_CAMERA, some, synthfaces
 
 PHOTOGRAPH, PORTRAIT = 340, 224
 """Height of whole photographs as they are shown, and of the part that is used, pixels."""
@@ -80,6 +80,27 @@ def used_of(faces: Faces) -> str:
             f"\n- {style.in_markdown(it)}" for it in [*missing[:20], *more]
         )
     return said
+
+
+def twins_of(faces: Faces) -> str:
+    """Describe what is there twice, or nearly; labels that contradict each other come first."""
+    reasons, sentences = faces.left_out["reason"].str, list[str]()
+    same, odd = reasons.startswith(SAME), reasons.endswith("of another class")
+    for what, found in (
+        ("left out, since the same picture is there with another class", same & odd),
+        ("left out as another copy of a picture", same & ~odd),
+        ("not learned from, for a near-twin in another part", reasons.startswith(NEARLY)),
+    ):
+        if len(paths := faces.left_out.loc[found, "path"].tolist()):
+            sentences.append(f"{style.in_words(len(paths), 'image')} {what}: {some(paths)}.")
+    if faces.index.has("twins"):
+        near = faces.index.table["twins"].dropna()
+        sentences.append(
+            f"{style.in_words(len(near), 'image')} with near-twins (the same shot, cropped, encoded"
+            f" or taken once more), in {style.in_words(near.nunique(), 'group')}; no group is in"
+            " two parts."
+        )
+    return " ".join(sentences)
 
 
 @style.styled()

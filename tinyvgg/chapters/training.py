@@ -154,6 +154,21 @@ def grade(run: Run) -> str:
     )
 
 
+def with_twins(run: Run) -> str:
+    """Say what near-twins in both parts would have done to the accuracy; empty without any."""
+    originals, paths = run.faces.originals, run.faces.index.table["path"].to_numpy()
+    chances = (
+        np.zeros(1) if originals is None else originals.chance_of_a_twin(paths[run.split.test])
+    )
+    if not chances.any():
+        return ""
+    missed = (run.predicted != run.labels) * (1 - chances)
+    return (
+        "Near-twins are never in two parts. Had they been drawn like other images, and were every"
+        f" test image right whose twin was learned, {1 - missed.mean():.1%} would be right."
+    )
+
+
 def train_errors(run: Run) -> int:
     """Return the number of training images that the final weights misclassify."""
     source = resident(run.faces, run.task, "cpu", run.scaling)

@@ -21,16 +21,18 @@ from tqdm.auto import tqdm
 from tinyvgg import files
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images as photographs
-from tinyvgg.faces import sources
+from tinyvgg.faces import sources, twins
 from tinyvgg.faces.cropping import Cropping, choose, with_bits
 from tinyvgg.faces.folder import ALLOWED, TASKS, LeftOut, Listing, Photograph
 from tinyvgg.faces.images import Crop, Facts, Looker, Pixels, Square, Unusable
 from tinyvgg.faces.sources import synthfaces
-from tinyvgg.faces.splits import too_small
+from tinyvgg.faces.splits import TEST, TRAIN, VALIDATION, too_small
 
 PIXEL_SCALE = 256.0
 LARGEST = 400
 """Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
+
+SAME, NEARLY = "is the same picture as", "is nearly the same picture as"
 
 Rows = Integer[np.ndarray, "m"] | Sequence[int]
 
@@ -100,6 +102,22 @@ class Originals:
     cropping: Cropping
     left_out: pd.DataFrame  # columns path and reason
     looker: Looker
+    twins: Mapping[str, int]  # number of the cluster of each photograph that has near-twins
+
+    def chance_of_a_twin(self, paths: Iterable[str]) -> Float[np.ndarray, "m"]:
+        """Return how probable a near-twin in training was for test images, were none kept apart.
+
+        By a given split it is there or not; else each image would be in either part by even odds.
+        """
+        known, parts = dict(self.listing.photographs), defaultdict[int, list[object]](list)
+        for path, cluster in self.twins.items():
+            parts[cluster].append(known[path].get("split"))
+        found = []
+        for path in paths:
+            beside = parts.get(self.twins.get(path, -1), [None])
+            given = any(part is not None for part in beside)
+            found.append(float(TRAIN in beside) if given else 1 - 0.5 ** (len(beside) - 1))
+        return np.array(found)
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -254,8 +272,17 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     paths = [one.path for one in listing.photographs]
     facts = looker.look(paths, cropping.looks_for_faces, f"reading {source.path.name}")
     cropping = with_bits(cropping, facts)
-    parts, left_out = _parts(listing, facts, cropping)
+    clusters = np.arange(len(paths))
+    if source.kind != sources.RAFD:  # its shots differ in gaze alone, and its split is the paper's
+        clusters = _clusters(listing, facts, cropping, cache / "twins.json", progress)
+    several = np.bincount(clusters)[clusters] > 1
+    cluster_of = dict(
+        zip(np.array(paths)[several].tolist(), clusters[several].tolist(), strict=True)
+    )
+    parts, left_out = _parts(listing, facts, cropping, clusters)
     table = _table(source, [one for one in listing.photographs if one.path in parts])
+    if cluster_of:
+        table["twins"] = table["path"].map(cluster_of).astype("Int64")
     decoding = f"decoding {photographs.VERSION}, {cropping.bits} bits"
     digest = hashlib.sha256(f"{decoding}\n{table.to_csv(index=False)}".encode())
     for part in parts.values():
@@ -264,7 +291,8 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     own = hashlib.sha256(sources.absolute(str(source)).encode()).hexdigest()[:8]
     file = cache / own / f"{fingerprint}-{size}.npy"
     pixels = _pixels([*parts.values()], size, file, progress)
-    originals = Originals(listing, cropping, _as_table([*listing.left_out, *left_out]), looker)
+    lost = _as_table([*listing.left_out, *left_out])
+    originals = Originals(listing, cropping, lost, looker, cluster_of)
     return Faces(str(source), FaceIndex(table, listing.tasks), pixels, fingerprint, originals)
 
 
@@ -277,24 +305,34 @@ def _crop(cropping: Cropping, known: Mapping[str, Any], facts: Facts) -> Crop | 
 
 
 def _parts(
-    listing: Listing, facts: Sequence[Facts], cropping: Cropping
+    listing: Listing, facts: Sequence[Facts], cropping: Cropping, clusters: Int[np.ndarray, "n"]
 ) -> tuple[dict[str, _Part], list[LeftOut]]:
     """Return the parts that are used by path, and the other photographs with the reason."""
     left_out: list[LeftOut] = []
     parts: dict[str, _Part] = {}
-    twins = _twins(listing, facts)
-    for (path, known), seen in zip(listing.photographs, facts, strict=True):
-        crop, others = _crop(cropping, known, seen), twins.get(path, [])
-        odd = [one.path for one in others if any(one.known[t] != known[t] for t in listing.tasks)]
+    copies, near = (defaultdict[int, list[Photograph]](list) for _ in range(2))
+    first = twins.exact(facts, _decoder(listing, cropping))
+    for one, copy, cluster in zip(listing.photographs, first, clusters, strict=True):
+        copies[copy].append(one)
+        near[cluster].append(one)
+    for one, seen, copy, cluster in zip(listing.photographs, facts, first, clusters, strict=True):
+        crop, same = _crop(cropping, one.known, seen), copies[copy]
+        odd = [o.path for o in same if any(o.known[t] != one.known[t] for t in listing.tasks)]
+        kept, shown = max(same, key=_held), max(near[cluster], key=_held)
         if isinstance(crop, str):
-            left_out.append(LeftOut(path, crop))
+            left_out.append(LeftOut(one.path, crop))
         elif odd:
-            left_out.append(LeftOut(path, f"is the same picture as {odd[0]}, of another class"))
-        elif others and others[0].path != path:
-            left_out.append(LeftOut(path, f"is the same picture as {others[0].path}"))
+            left_out.append(LeftOut(one.path, f"{SAME} {odd[0]}, of another class"))
+        elif kept is not one:
+            left_out.append(LeftOut(one.path, f"{SAME} {kept.path}"))
+        elif _held(shown) > _held(one):
+            part = shown.known["split"]
+            left_out.append(LeftOut(one.path, f"{NEARLY} {shown.path}, of the {part} part"))
         else:
-            parts[path] = _Part(listing.folder / path, seen.sha256, crop, cropping.bits)
+            path = listing.folder / one.path
+            parts[one.path] = _Part(path, seen.sha256, crop, cropping.bits)
     table = pd.DataFrame([{"path": path, **known} for path, known in listing.photographs])
+    table["twins"] = clusters
     while small := _too_small(table[table["path"].isin(parts)], listing.tasks):
         left_out += map(LeftOut, *zip(*small.items(), strict=True))
         parts = {path: part for path, part in parts.items() if path not in small}
@@ -307,26 +345,27 @@ def _parts(
     return parts, left_out
 
 
-def _twins(listing: Listing, facts: Sequence[Facts]) -> dict[str, list[Photograph]]:
-    """Return the photographs with the same decoded pixels as another, by path, with all of these.
+def _held(one: Photograph) -> int:
+    """Return how far a given split holds an image out of the training."""
+    return (TRAIN, VALIDATION, TEST).index(str(one.known.get("split", TRAIN)))
 
-    Pixels are compared where thumbnails are the same and the files are not.
-    """
-    alike: dict[object, list[tuple[Photograph, str]]] = defaultdict(list)
-    for one, seen in zip(listing.photographs, facts, strict=True):
-        if not seen.fault:
-            alike[seen.height, seen.width, seen.thumbnail].append((one, seen.sha256))
-    twins: dict[str, list[Photograph]] = {}
-    for group in alike.values():
-        same: dict[str, list[Photograph]] = defaultdict(list)
-        differ = len({digest for _, digest in group}) > 1
-        for one, digest in group:
-            if differ:
-                pixels = photographs.pixels_of(listing.folder / one.path)
-                digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
-            same[digest].append(one)
-        twins |= {one.path: ones for ones in same.values() if len(ones) > 1 for one in ones}
-    return twins
+
+def _decoder(listing: Listing, cropping: Cropping) -> twins.Decode:
+    paths = [listing.folder / one.path for one in listing.photographs]
+    return lambda place: photographs.pixels_of(paths[place], bits=cropping.bits)
+
+
+def _clusters(
+    listing: Listing, facts: Sequence[Facts], cropping: Cropping, file: Path, progress: bool
+) -> Int[np.ndarray, "n"]:
+    """Return the number of the cluster of near-twins of each photograph, from its file if there."""
+    digest = hashlib.sha256("".join(seen.sha256 for seen in facts).encode()).hexdigest()
+    of, kept = f"{twins.VERSION} {photographs.VERSION} {cropping.bits} {digest}", files.sealed(file)
+    if kept.get("of") != of:
+        found = twins.near(facts, _decoder(listing, cropping), progress)
+        kept = {"of": of, "clusters": found.tolist()}
+        files.write_sealed(file, kept)
+    return np.array(kept["clusters"], np.int64)
 
 
 def _too_small(table: pd.DataFrame, tasks: Sequence[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
+from tinyvgg.training.looks import looks_of
 from tinyvgg.training.loop import Parts, agree, assemble, check_device, predict, train
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest, shipped
 from tinyvgg.training.settings import (
@@ -146,6 +147,7 @@ def _train(
     timings = pd.DataFrame({"epoch": gradients["epoch"], "seconds": trained.seconds})
     timings["images_per_second"] = len(rows.train) / timings["seconds"]
     predictions: Any = {"logits": logits.numpy(), "rows": rows.test, "labels": true.numpy()}
+    predictions |= looks_of(faces.images, rows.train, rows.test)._asdict()
     writers: dict[str, Callable[[Path], object]] = {
         run_folder.CONFIGURATION: lambda to: to.write_text(configuration, "utf-8"),
         run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),

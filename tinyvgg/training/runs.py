@@ -27,10 +27,11 @@ from tinyvgg.faces.index import Faces, Rows
 from tinyvgg.faces.sources import AUTO, OPTIONS, kind_of, parse_source, some, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
+from tinyvgg.training.looks import Looks
 from tinyvgg.training.settings import FITTED, Design, Recipe
 from tinyvgg.training.tiny_vgg import build
 
-FORMAT = 3
+FORMAT = 4
 """Version of a run's folder; others are refused."""
 MANIFEST, CONFIGURATION, LOCK = "manifest.json", "config.json", ".lock"
 HISTORY, GRADIENTS, TIMINGS = "history.csv", "gradients.csv", "timings.csv"
@@ -198,6 +199,14 @@ class Run:
         """Logits of the test part, in the order of ``split.test``."""
         with np.load(self.folder / PREDICTIONS) as stored:
             return torch.from_numpy(stored["logits"])
+
+    @cached_property
+    def looks(self) -> Looks | None:
+        """How its training images look; None of a run that ships, which keeps no predictions."""
+        if not (self.folder / PREDICTIONS).exists():
+            return None
+        with np.load(self.folder / PREDICTIONS) as stored:
+            return Looks(*(stored[name] for name in Looks._fields))
 
     @property
     def weights_hash(self) -> str:
