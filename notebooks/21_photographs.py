@@ -71,7 +71,8 @@ Markdown(
 #   image: a column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age`,
 #   `class` and `split`, or names like `filename` and `label`; other columns are kept. Folders such
 #   as `train` and `val` above or below the classes are a split, and are obeyed. Cameras' notes on
-#   which side is up are followed, and what is transparent becomes white.
+#   which side is up are followed, and what is transparent becomes white. HEIC is read where the
+#   package `pillow-heif` is installed.
 #
 # The first line of a report says how a folder was read. Images of a person stay in one part where
 # the source knows persons; `group` names what else belongs together.

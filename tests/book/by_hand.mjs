@@ -7,11 +7,12 @@ const [site, modules, executablePath] = process.argv.slice(2);
 const { chromium } = createRequire(join(modules, "package.json"))("playwright-core");
 const SMALLEST = 44; // pixels
 const TABS = 200; // to get anywhere on the front page
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: 0 });
 const said = (page) => page.locator(".said").textContent();
 
 async function front(options) {
   const page = await (await browser.newContext({ offline: true, ...options })).newPage();
+  page.setDefaultTimeout(0);
   await page.goto(`file://${join(site, "intro.html")}`);
   return page;
 }

@@ -20,7 +20,7 @@ const html = (folder) =>
   readdirSync(join(site, folder)).filter((name) => isPage(join(site, folder, name)));
 const below = (folder) => html(folder).map((name) => `${folder}/${name}`);
 const pages = [...html("."), ...below("notebooks"), ...below("reference")];
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: 0 });
 const faults = [];
 
 /** Find what a reader would see of formulas and roles that were not rendered. */
@@ -43,6 +43,7 @@ async function axeFaults(page) {
 async function check(name) {
   const context = await browser.newContext({ viewport: PHONE, colorScheme: "light", offline: true });
   const page = await context.newPage();
+  page.setDefaultTimeout(0);
   const say = (fault) => faults.push(`${name}: ${fault}`);
   page.on("console", (message) => message.type() === "error" && say(message.text()));
   page.on("pageerror", (error) => say(error.message));

@@ -68,7 +68,7 @@ def opened(html: str, folder: Path, *options: str) -> list[str]:
 def shown(html: str, folder: Path) -> str:
     """Return the page as Chromium has it after its scripts have run, without its data."""
     command = opened(html, folder, "--virtual-time-budget=3000", "--dump-dom")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
     return re.sub(r'<script type="application/json".*?</script>', "", done.stdout, flags=re.S)
 
 
@@ -90,7 +90,7 @@ def told(html: str, folder: Path) -> tuple[Any, list[str]]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Listener) as server:
-        server.timeout = 120
+        server.timeout = 900
         post = "{ method: 'POST', mode: 'no-cors', body: JSON.stringify(found) }"
         tell = f"const tell = (found) => fetch('http://127.0.0.1:{server.server_port}', {post});"
         command = opened(f"<script>{tell}</script>{html}", folder, "--enable-logging=stderr")

@@ -29,13 +29,15 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(name: str, tmp_path
     for folder in (whole, cut):
         folder.mkdir()
     assert begin(tmp_path / "log", to_the_end, whole, recipe).end() == 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         before = stamp(cut / NAME)
         child = begin(tmp_path / "log", to_the_end, cut, recipe)
         wait_for(lambda: stamp(cut / NAME) != before, child)  # noqa: B023
         time.sleep(moments.uniform(0, 0.05))
         child.kill()
-        assert child.end() == -signal.SIGKILL, "it was to be killed while it trains"
+        if child.end() != -signal.SIGKILL:  # on a busy machine it may be done before
+            assert number, "it was to be killed while it trains"
+            break
     assert begin(tmp_path / "log", to_the_end, cut, recipe).end() == 0
     for made in ("history.csv", "weights.safetensors"):
         assert (cut / made).read_bytes() == (whole / made).read_bytes()

@@ -101,7 +101,7 @@ def near(facts: Sequence[Facts], decode: Decode, progress: bool = False) -> Int[
         one, other = map(gray, pairs[number])
         return same_shot(one, np.flip(other, 1) if mirrored[number] else other)
 
-    bar = tqdm(total=len(pairs), desc="looking for twins", disable=not progress)
+    bar = tqdm(total=len(pairs), desc="looking for twins", disable=not (progress and pairs))
     with one_thread_each() as pool, bar:
         for start in range(0, len(pairs), _CHUNK):
             chunk = range(start, min(start + _CHUNK, len(pairs)))

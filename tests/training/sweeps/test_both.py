@@ -30,7 +30,7 @@ def test_interrupted_both_end_and_go_on_to_the_bits_of_one_thread_each(
     os.killpg(command.pid, signal.SIGINT)
     assert command.end() == 1
     assert command.said.rstrip().endswith("KeyboardInterrupt")
-    _, alive = psutil.wait_procs(begun, timeout=60)
+    _, alive = psutil.wait_procs(begun, timeout=600)
     assert not alive
     again = begin(tmp_path / "again", train_both, faces, EPOCHS, tmp_path / "meanwhile")
     assert again.end() == 0

@@ -99,7 +99,7 @@ def test_interrupted_it_says_one_line_leaves_no_process_and_a_table_to_go_on_fro
     os.killpg(command.pid, signal.SIGINT)
     assert command.end() == cli.INTERRUPTED
     assert without_bars(command.said) == ["interrupted; the same command goes on from here"]
-    _, alive = psutil.wait_procs(begun, timeout=60)
+    _, alive = psutil.wait_procs(begun, timeout=600)
     assert not alive
     assert pd.read_csv(table)["seed"].tolist() == [0]
     manifests = {path: path.stat().st_mtime_ns for path in home.rglob("manifest.json")}
