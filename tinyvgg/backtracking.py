@@ -50,6 +50,7 @@ class Stepwise:
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
         """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
         network = trace.network
+        network.check_dense()
         above = torch.nn.functional.one_hot(target, network.classes).bool()
         kept: list[Tensor] = []
         for activations, layer in zip(

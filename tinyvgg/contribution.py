@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg.errors import UserError
+from tinyvgg.network import dense_forward
 from tinyvgg.trace import Target, Trace, check_target
 
 
@@ -56,6 +57,8 @@ def layer_contributions(
 
 def _gradients(trace: Trace, target: Target, against: Target) -> list[Float[Tensor, "n _"]]:
     """Return the gradient of a logit, minus another's, in a_n, ..., a_1 and what feeds a_1."""
+    if not trace.network.dense:
+        return [_gradient(trace, check_target(trace, target), against)]
     *hidden, last = [layer.module.weight for layer in trace.network.dense]
     found = [last[check_target(trace, target)]]
     if against is not None:
@@ -63,6 +66,38 @@ def _gradients(trace: Trace, target: Target, against: Target) -> list[Float[Tens
     for activations, weight in zip(reversed(trace.dense), reversed(hidden), strict=True):
         found.append((found[-1] * (activations > 0)) @ weight)
     return found
+
+
+def _gradient(trace: Trace, target: Int[Tensor, "n"], against: Target) -> Float[Tensor, "n d"]:
+    """Return the gradient in the pixels, by running again what stands above them."""
+    with torch.enable_grad():
+        maps = trace.maps.detach().requires_grad_()
+        logits = dense_forward(trace.network, maps)[1]
+        chosen = logits.gather(1, target[:, None])
+        if against is not None:
+            chosen = chosen - logits.gather(1, check_target(trace, against)[:, None])
+        return torch.autograd.grad(chosen.sum(), maps)[0].flatten(1)
+
+
+@torch.no_grad()
+def completeness_error(
+    trace: Trace, target: Target = None, against: Target = None
+) -> Float[Tensor, "n"]:
+    """Return by how much all shares together miss what the logit loses without all pixels.
+
+    It is zero where what stands above the pixels is affine. Where it is piecewise linear shares are
+    exact for the present pattern of active neurons, and this says how much others would matter.
+    """
+    labels = check_target(trace, target)[:, None]
+    others = None if against is None else check_target(trace, against)[:, None]
+
+    def score(logits: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
+        own = logits.gather(1, labels)
+        return (own if others is None else own - logits.gather(1, others))[:, 0]
+
+    bare = dense_forward(trace.network, torch.zeros_like(trace.maps))[1]
+    shares = contributions(trace, target, against).flatten(1).sum(1)
+    return shares - (score(trace.logits) - score(bare))
 
 
 def top_pixels(

@@ -6,7 +6,7 @@ pass, rectify where the network does, and convolve with the transposed filters.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinyvgg.errors import UserError
-from tinyvgg.network import Convolution, Network, Normalization, Pooling
+from tinyvgg.network import Convolution, Graph, Network, Normalization, Pooling
+from tinyvgg.tape import is_affine
 from tinyvgg.trace import Trace, laid_out, outputs, parts
 
 SWITCHES = ("recorded", "none", "random")
 TIES = ("first", "all")
+RECTIFIED = ("relu", "relu6", "hardtanh", "max_pool2d")
+"""Functions with a way back of their own, by name; a hardtanh is a ReLU if it begins at zero."""
 
 
 def max_pool(
@@ -161,6 +164,8 @@ def deconvolve(
         UserError: an unknown layer, unit or choice, maps of another shape, dtype or device.
     """
     choices = _Choices(**options)
+    if trace.network.graph is not None and not trace.network.body:
+        return _through(trace, trace.network.graph, maps, layer, unit, choices)
     start = _position(trace.network, layer)
     signal = _only(unit, _signal(trace, maps, start))
     prepared = _switches(trace, choices)
@@ -223,6 +228,53 @@ def _walk(
     return signal.relu() if choices.final_relu else signal
 
 
+class _Rectified(torch.autograd.Function):
+    """A ReLU, cut off at `high`, that lets positive values pass on the way back, whatever came."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, high: float) -> Tensor:
+        """Rectify the maps."""
+        return maps.clamp(0, high)
+
+    @staticmethod
+    def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None]:
+        """Rectify the signal."""
+        return signals[0].clamp_min(0), None
+
+
+def _through(
+    trace: Trace, graph: Graph, maps: Tensor | None, layer: int | str, unit: Unit, choices: _Choices
+) -> Float[Tensor, "n c h w"]:
+    """Walk back through any functions whose gradient is a walk back, but for that of ReLUs."""
+    start = graph.maps
+    if layer not in (-1, 0, trace.network.layer):
+        raise UserError(f"layer {layer!r} was not recorded: record(..., layer={layer!r}) does")
+    if choices.bias or choices.ties != "first" or choices.switches != "recorded":
+        raise UserError("bias, ties and switches are choices for chains of layers: leave them out")
+    for call in graph.tape.between(0, start):
+        zero = call.name != "hardtanh" or call.given.get("min_val", -1) == 0
+        passes = (zero and call.name in RECTIFIED) or is_affine(call, graph.tape)
+        if graph.tape.depends.intersection(call.outputs) and not passes:
+            raise UserError(
+                f"the deconvnet has no way back through '{call.label}' ({call.name}): choose a"
+                " layer before it, or a method by shares"
+            )
+    rules = {
+        "relu": lambda x, *_, **__: _Rectified.apply(x, torch.inf),
+        "relu6": lambda x, *_, **__: _Rectified.apply(x, 6.0),
+        "hardtanh": lambda x, low, high, *_, **__: _Rectified.apply(x, high),
+    }
+    signal = _only(unit, _fitting(maps, trace.maps))
+    found = []
+    for rows in parts(trace.images, trace.network):
+        with torch.enable_grad():
+            images = trace.images[rows].detach().requires_grad_()
+            ahead = graph.tape.replay(0, images, start, rules if choices.relu else None)
+        found.append(torch.autograd.grad(ahead, images, signal[rows])[0])
+    image = torch.cat(found).contiguous()
+    return image.relu() if choices.final_relu else image
+
+
 def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
     """Return the maps to project: the given ones, if they fit, or the recorded ones."""
     pools = trace.network.poolings
@@ -230,6 +282,11 @@ def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
         recorded = trace.pooled[pools.index(start)]
     else:
         recorded = outputs(trace, [start])[start]
+    return _fitting(maps, recorded)
+
+
+def _fitting(maps: Tensor | None, recorded: Tensor) -> Tensor:
+    """Return maps that are of the recorded ones' shape, dtype and device; these for none."""
     if maps is None:
         return recorded
     for what in ("shape", "dtype", "device"):

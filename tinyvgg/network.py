@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
+from tinyvgg.tape import Tape, is_piecewise_linear
 
 Pair = tuple[int, int]
 
@@ -213,19 +214,61 @@ Layer = BodyLayer | Averaging | Flattening | Dense
 
 
 @dataclass(frozen=True, eq=False)
+class Graph:
+    """A model that is no chain of layers, parts of which are run again from its tape.
+
+    Attributes:
+        tape: what it does with images.
+        maps: the number of the maps that are explained.
+        logits: the number of the logits.
+    """
+
+    tape: Tape
+    maps: int
+    logits: int
+
+
+@dataclass(frozen=True, eq=False)
 class Network:
-    """A model read as layers in the order in which they run.
+    """A model read as layers in the order in which they run, as far as it is of such.
 
     Attributes:
         body: convolutions, batch norms, ReLUs and max-pools, the last max-pool included.
         neck: layers between the last maps and the first dense layer. A ReLU comes before an
             average.
         dense: the dense layers W_1, ..., W_n, W_o; a ReLU follows each but the last.
+        graph: in place of a body that is no chain of layers, and of dense layers where what stands
+            above the maps is none.
     """
 
     body: tuple[BodyLayer, ...]
     neck: tuple[Rectification | Averaging | Flattening, ...]
     dense: tuple[Dense, ...]
+    graph: Graph | None = None
+
+    @property
+    def layer(self) -> str:
+        """The name of the layer whose output are the maps."""
+        return self.body[-1].name if self.graph is None else self.graph.tape.label(self.graph.maps)
+
+    @property
+    def bends(self) -> tuple[str, ...]:
+        """The functions above the maps that are not piecewise linear; shares are exact without."""
+        if self.dense or self.graph is None:
+            return ()
+        tape = self.graph.tape
+        calls = tape.between(self.graph.maps, self.graph.logits)
+        bent = [c for c in calls if tape.depends.intersection(c.outputs)]
+        return tuple(dict.fromkeys(c.name for c in bent if not is_piecewise_linear(c, tape)))
+
+    @property
+    def tier(self) -> str:
+        """How results are to be read: exact for all of a chain, or above a layer, or in part."""
+        if self.graph is None:
+            return "exact chain"
+        if self.bends:
+            return f"first order above '{self.layer}' ({', '.join(self.bends)})"
+        return f"exact above '{self.layer}'"
 
     @property
     def poolings(self) -> tuple[int, ...]:
@@ -240,7 +283,9 @@ class Network:
     @property
     def classes(self) -> int:
         """Number of logits."""
-        return self.dense[-1].module.out_features
+        if self.dense or self.graph is None:
+            return self.dense[-1].module.out_features
+        return max(2, self.graph.tape.shapes[self.graph.logits][1])
 
     def pixels(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """Return the activations a_0 of the pixels of the last maps, after a ReLU of the neck."""
@@ -256,14 +301,25 @@ class Network:
         own tensor.
 
         Raises:
-            UserError: the maps do not fit the first dense layer.
+            UserError: the maps do not fit the first dense layer; there are no dense layers.
         """
+        self.check_dense()
         return self.to_pixels(self.dense[0].module.weight.detach(), maps)
+
+    def check_dense(self) -> None:
+        """Refuse what walks down dense layers where there are none."""
+        if not self.dense:
+            raise UserError(
+                f"what stands above layer '{self.layer}' is no chain of linear functions and ReLUs:"
+                " choose a rule by shares, Contribution or Contrastive, or another layer"
+            )
 
     def to_pixels(
         self, gradient: Float[Tensor, "m e"], maps: Float[Tensor, "n c h w"]
     ) -> Float[Tensor, "m d"]:
         """Carry a gradient from the input of the first dense layer to the pixels of such maps."""
+        if not self.dense:
+            return gradient
         size, means = self._sizes(maps)
         if self.averaging is None or means == size:
             return gradient
@@ -304,7 +360,9 @@ def dense_forward(
 
 
 def first_sums(network: Network, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n i"]:
-    """Return the sums of the first dense layer, before its ReLU."""
+    """Return the sums of the first dense layer, before its ReLU; without one the pixels."""
+    if not network.dense:
+        return maps.flatten(1)
     return _linear(network.dense[0], network.enter(maps))
 
 
@@ -312,11 +370,37 @@ def dense_rest(
     network: Network, sums: Float[Tensor, "*n i"]
 ) -> tuple[tuple[Float[Tensor, "*n _"], ...], Float[Tensor, "*n k"]]:
     """Continue `dense_forward` from the sums of the first dense layer."""
+    if not network.dense and (graph := network.graph) is not None:
+        maps = sums.reshape(-1, *graph.tape.shapes[graph.maps][1:])
+        logits = graph.tape.replay(graph.maps, maps, graph.logits)
+        return (), two_classes(logits.reshape(*sums.shape[:-1], -1))
     activations = []
     for layer in network.dense[1:]:
         activations.append(sums.relu())
         sums = _linear(layer, activations[-1])
     return tuple(activations), sums
+
+
+def two_classes(logits: Float[Tensor, "*n k"]) -> Float[Tensor, "*n k"]:
+    """Return one logit z as those of two classes, -z/2 and z/2; others as they are."""
+    return torch.cat([-logits, logits], -1) / 2 if logits.shape[-1] == 1 else logits
+
+
+def terms(
+    network: Network,
+    maps: Float[Tensor, "n c h w"],
+    pixels: Int[Tensor, "n s"],
+    weight: Float[Tensor, "i d"] | None = None,
+) -> Float[Tensor, "n s i"]:
+    """Return the terms of some pixels of each image in `first_sums`.
+
+    `weight` is `pixel_weight` of these maps, where it is known already.
+    """
+    values = network.pixels(maps).gather(1, pixels)[..., None]
+    if not network.dense:
+        return values * F.one_hot(pixels, maps[0].numel()).to(values)
+    weight = network.pixel_weight(maps) if weight is None else weight
+    return values * weight.T[pixels]
 
 
 @torch.no_grad()

@@ -1,15 +1,12 @@
-"""Read a model into a Network: which layers run, in which order, without running or changing it."""
+"""Read a model into a Network: what it does with an image says which layers run, in which order."""
 
-import inspect
-import operator
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import fx, nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
 from tinyvgg.network import (
@@ -18,326 +15,350 @@ from tinyvgg.network import (
     Convolution,
     Dense,
     Flattening,
+    Graph,
     Layer,
     Network,
     Normalization,
     Pooling,
     Rectification,
+    two_classes,
 )
+from tinyvgg.tape import DROPOUT, Call, Tape, follow, for_any_number, is_affine
 
-SUPPORTED = (
-    "convolution, batch norm, ReLU, max-pool, adaptive average pool, flatten, linear and dropout"
-)
-TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
-DROPOUT = (F.dropout, F.dropout1d, F.dropout2d, F.alpha_dropout)
-RELU = (F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
-SOFTMAX = (F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, "softmax", "log_softmax")
-FLATTEN = (torch.flatten, "flatten", torch.reshape, "reshape", "view")
+SOFTMAX = ("softmax", "log_softmax", "sigmoid", "logsigmoid")
+SAME = ("contiguous", "clone", "detach", *DROPOUT)
+"""Functions that change no value in eval mode."""
+MOST = 2**27
+"""Elements of the largest matrix that several linear layers are made one of."""
 
 
-def read_network(model: nn.Module) -> Network:
-    """Read the layers of a model as a `Network`.
+def read_network(
+    model: nn.Module,
+    images: Float[Tensor, "n c h w"],
+    layer: str | nn.Module | None = None,
+    output: int | str | None = None,
+) -> Network:
+    """Read the layers of a model as a `Network`, from what it does with the first image.
 
-    The forward is followed symbolically (torch.fx) as it runs in eval mode, so plain Python
-    forwards are read as well as nn.Sequential; dropout is the identity there. A softmax after the
-    last linear layer is ignored, since logits are explained.
+    It runs as in eval mode. A softmax, log-softmax or sigmoid at the end is left out, as logits are
+    explained; one logit z counts as the two -z/2 and z/2, whose softmax is its sigmoid.
+
+    Args:
+        model: any that maps a batch of images to logits.
+        images: (n, channels, height, width), of which the first one is run.
+        layer: the layer whose output are the maps that are explained, by name or itself. None is
+            the last max-pool of a chain of layers, of any other model the last that has places.
+        output: place or name of the logits, of a model that returns more.
 
     Raises:
-        UserError: the forward is no chain, or a layer or their order is not supported.
+        UserError: the model cannot be run, or not be followed; a layer that is not there, has no
+            places, or is gone round.
     """
-    graph = _trace(model)
-    nodes = list(_chain(graph, model))
-    if nodes and _is_softmax(nodes[-1], model):
-        nodes.pop()
-    layers = [layer for node in nodes if (layer := _layer(node, model)) is not None]
-    _refuse_reuse(layers)
-    return _arrange(layers)
+    return read(model, images, layer, output)[0]
 
 
-class _Tracer(fx.Tracer):
-    def call_module(
-        self,
-        m: nn.Module,
-        forward: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        if self.is_leaf_module(m, self.path_of_module(m)):
-            return super().call_module(m, forward, args, kwargs)
-        try:
-            return m.forward(*args, **kwargs)
-        except Exception:
-            # A run-time type checker around forward refuses symbolic images: look beneath it.
-            beneath = inspect.unwrap(type(m).forward)
-            if beneath is type(m).forward or "forward" in vars(m):
-                raise
-            return beneath(m, *args, **kwargs)
+def read(
+    model: nn.Module,
+    images: Float[Tensor, "n c h w"],
+    layer: str | nn.Module | None = None,
+    output: int | str | None = None,
+) -> tuple[Network, Float[Tensor, "1 k"], bool]:
+    """Return the network, the logits of the first image, and whether other images may differ."""
+    check_images(model, images)
+    one = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
+    tape, values = follow(model, one, output)
+    number = logits_of(tape, type(model).__name__)
+    logits = values[number].reshape(1, -1)
+    chain = None if layer is not None else _chain(tape, number, dict(model.named_modules()))
+    if chain is None:
+        two, _ = follow(model, torch.cat([one, one.flip(-1)]), output)
+        chain = _graph(for_any_number(tape, two), number, layer, model, one)
+    return chain, two_classes(logits), tape.asked
 
 
-class _Root(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Any) -> Any:
-        return self.model(images)
-
-
-def _trace(model: nn.Module) -> fx.Graph:
-    with _attributes_restored(model):
-        for module in model.modules():
-            module.training = False
-        try:
-            return _Tracer().trace(_Root(model))
-        except Exception as error:
-            reason = " ".join(str(error).split())[:120]
+def check_images(model: nn.Module, images: Any) -> None:
+    """Refuse what no model can be run on, and a model that is none."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"the model is of type {type(model).__name__}: pass an nn.Module")
+    if not isinstance(images, Tensor):
+        kind = type(images).__name__
+        raise UserError(f"images are of type {kind}: pass a tensor (n, channels, height, width)")
+    if images.ndim != 4 or not images.is_floating_point():
+        raise UserError(
+            f"images have shape {tuple(images.shape)} and dtype {images.dtype}: pass a batch of"
+            " floating point numbers of shape (n, channels, height, width)"
+        )
+    weights = [each for each in model.parameters() if each.is_floating_point()]
+    for what in ("dtype", "device") if weights else ():
+        have, want = getattr(images, what), getattr(weights[0], what)
+        if have != want:
             raise UserError(
-                f"the forward of {type(model).__name__} cannot be read as a chain of layers"
-                f" ({reason}): pass an nn.Sequential of its layers"
-            ) from error
-
-
-@contextmanager
-def _attributes_restored(model: nn.Module) -> Iterator[None]:
-    """Undo what a forward stored on its modules, such as its last features, and their modes."""
-    before = [(module, dict(vars(module))) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, attributes in before:
-            now = vars(module)
-            for name in now.keys() - attributes.keys():
-                del now[name]
-            now.update(attributes)
-
-
-def _chain(graph: fx.Graph, model: nn.Module) -> Iterator[fx.Node]:
-    """Yield the nodes that work on the images, each on the result of the previous one."""
-    current, *nodes = graph.nodes
-    shapes: set[fx.Node] = set()
-    for node in nodes:
-        if _asks_for_shape(node, shapes):
-            shapes.add(node)
-        elif node.op == "output":
-            if node.args[0] is not current:
-                raise UserError(
-                    f"{type(model).__name__} returns more than logits:"
-                    " pass a model that returns one tensor"
-                )
-        elif set(node.all_input_nodes) - shapes != {current}:
-            raise UserError(
-                f"'{_name(node)}' in {type(model).__name__} does not follow '{_name(current)}'"
-                " alone: only a single chain of layers can be explained"
+                f"images have {what} {have} but the model has {want}: use images.to(...)"
             )
+    if images.is_meta:
+        raise UserError("images and model hold no values, on device meta: load the weights first")
+    finite = images.isfinite().flatten(1).all(1)
+    if not bool(finite.all()):
+        row = int(finite.logical_not().nonzero()[0])
+        raise UserError(f"image {row} holds NaN or infinity: leave it out or mend it")
+
+
+def logits_of(tape: Tape, title: str) -> int:
+    """Return the number of the logits: what is returned, before a softmax or sigmoid."""
+    number = tape.result
+    while (place := tape.maker(number)) >= 0:
+        call = tape.calls[place]
+        one = call.name in ("squeeze", "flatten", "view", "reshape") and tape.shapes[number] == (1,)
+        if call.name not in SOFTMAX and not one:
+            break
+        number = call.refs[0]
+    if len(tape.shapes[number]) != 2 or number not in tape.depends:
+        raise UserError(
+            f"{title} returns shape {('n', *tape.shapes[number][1:])}: logits of shape (n, classes)"
+            " are explained"
+        )
+    return number
+
+
+# ------------------------------------------------------------------------------ chains of layers
+
+
+def _chain(tape: Tape, logits: int, modules: dict[str, nn.Module]) -> Network | None:
+    """Return the network of a chain with a max-pool before its dense layers; None of others."""
+    layers, number = list[Layer](), 0
+    for call in tape.between(0, logits):
+        if not tape.depends.intersection(call.outputs):
+            continue
+        if tape.depends.intersection(call.refs) != {number} or len(call.outputs) != 1:
+            return None
+        layer = _layer(call, tape, modules)
+        if layer is None:
+            return None
+        number = call.outputs[0]
+        layers += layer
+    pools = [place for place, layer in enumerate(layers) if isinstance(layer, Pooling)]
+    if number != logits or not pools:
+        return None
+    body, rest = layers[: pools[-1] + 1], layers[pools[-1] + 1 :]
+    if not all(isinstance(layer, BodyLayer) for layer in body):
+        return None
+    # a ReLU behind the last weights leaves no maps that are negative
+    last = next((layer for layer in reversed(body) if not isinstance(layer, Pooling)), None)
+    found = _head(rest, isinstance(last, Rectification))
+    return found and Network(tuple(body), *found)  # type: ignore[arg-type]
+
+
+def _head(
+    layers: Sequence[Layer], rectified: bool
+) -> tuple[tuple[Any, ...], tuple[Dense, ...]] | None:
+    """Return neck and dense layers, without ReLUs of the neck that change nothing."""
+    neck, dense = list[Layer](), list[Dense]()
+    for layer in layers:
+        kinds = {type(one) for one in neck}
+        if isinstance(layer, Dense):
+            if Flattening not in kinds or (dense and not turned):
+                return None
+            dense.append(layer)
+            turned = False
+        elif dense:
+            if not isinstance(layer, Rectification) or turned:
+                return None
+            turned = True
+        elif isinstance(layer, Rectification):
+            if Averaging in kinds and not rectified:
+                return None
+            if Averaging not in kinds:
+                neck.append(layer)
+                rectified = True
+        elif isinstance(layer, Flattening) or (
+            isinstance(layer, Averaging) and not kinds & {Averaging, Flattening}
+        ):
+            neck.append(layer)
         else:
-            yield node
-            current = node
-
-
-def _asks_for_shape(node: fx.Node, shapes: set[fx.Node]) -> bool:
-    if node.target is getattr:
-        return node.args[1] == "shape"
-    if node.target is operator.getitem:
-        return node.args[0] in shapes
-    return node.op == "call_method" and node.target == "size"
-
-
-def _layer(node: fx.Node, model: nn.Module) -> Layer | None:
-    name = _name(node)
-    if node.op == "call_module":
-        return _from_module(name, model.get_submodule(name) if name else model)
-    if node.target in RELU:
-        return Rectification(name)
-    if node.target in DROPOUT:
-        _refuse_active_dropout(name, node)
+            return None
+    if not dense or turned:
         return None
-    if node.target in FLATTEN and _keeps_batch(node):
-        return Flattening(name)
-    if node.target is F.max_pool2d:
-        return _from_module(name, nn.MaxPool2d(*node.args[1:], **node.kwargs))  # type: ignore[arg-type]
-    if node.target is F.adaptive_avg_pool2d:
-        return _from_module(name, nn.AdaptiveAvgPool2d(*node.args[1:], **node.kwargs))  # type: ignore[arg-type]
-    kind = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")
-    raise _unsupported(name, kind)
+    return tuple(neck), (*dense[:-1], _of_two(dense[-1]))
 
 
-def _from_module(name: str, module: nn.Module) -> Layer | None:
-    kind = type(module)
-    if kind in TRANSPARENT:
-        return None
-    if kind is nn.Conv2d:
-        return _convolution(name, module)  # type: ignore[arg-type]
-    if kind is nn.BatchNorm2d:
-        return _normalization(name, module)  # type: ignore[arg-type]
-    if kind is nn.ReLU:
-        return Rectification(name)
-    if kind is nn.MaxPool2d:
-        return _pooling(name, module)  # type: ignore[arg-type]
-    if kind is nn.Linear:
-        return Dense(name, module)  # type: ignore[arg-type]
-    if kind is nn.Flatten and module.start_dim == 1 and module.end_dim == -1:
-        return Flattening(name)
-    if kind is nn.AdaptiveAvgPool2d:
-        size = module.output_size
-        return Averaging(name, size if isinstance(size, tuple) else (size, size))  # type: ignore[arg-type]
-    raise _unsupported(name, kind.__name__)
+def _of_two(layer: Dense) -> Dense:
+    """Return the last layer, of two logits at least (see `two_classes`)."""
+    weight, bias = layer.module.weight.detach(), layer.module.bias
+    if len(weight) > 1:
+        return layer
+    bias = None if bias is None else two_classes(bias.detach())
+    return _dense(layer.name, two_classes(weight.T).T.contiguous(), bias)
 
 
-def _convolution(name: str, module: nn.Conv2d) -> Convolution:
-    if module.padding_mode != "zeros":
-        raise UserError(
-            f"layer '{name}' (Conv2d) pads with '{module.padding_mode}':"
-            " only padding_mode='zeros' is supported"
-        )
-    layer = Convolution(name, module)
-    if module.padding == "same" and any(reach % 2 for reach in layer.reach):
-        raise UserError(
-            f"layer '{name}' (Conv2d) pads one side more than the other, padding='same' with"
-            f" kernel {tuple(module.kernel_size)}: use an odd kernel or pad by a number"
-        )
-    return layer
+def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer] | None:
+    """Return the layer that a call stands for, none where it changes nothing; None for others."""
+    name, given = call.label, call.given
+    module = modules.get(call.modules[0]) if call.modules else None
+    before, after = tape.shapes[call.refs[0]], tape.shapes[call.outputs[0]]
+    if call.name in SAME and is_affine(call, tape):
+        return []
+    if call.name == "relu":
+        return [Rectification(name)]
+    if call.name == "conv2d":
+        layer = Convolution(name, _convolution(module, given))
+        odd = isinstance(layer.module.padding, str) and any(e % 2 for e in layer.reach)
+        return None if odd else [layer]
+    if call.name == "batch_norm" and len(before) == 4 and is_affine(call, tape):
+        return [Normalization(name, _normalization(module, given))]
+    if call.name == "max_pool2d":
+        kernel = _pair(given["kernel_size"])
+        stride = _pair(given.get("stride") or kernel)
+        padding, dilation = _pair(given.get("padding", 0)), _pair(given.get("dilation", 1))
+        return [Pooling(name, kernel, stride, padding, dilation, given.get("ceil_mode", False))]
+    if call.name == "adaptive_avg_pool2d":
+        size = given["output_size"]
+        return [Averaging(name, tuple(size) if isinstance(size, tuple | list) else (size, size))]  # type: ignore[arg-type]
+    if call.name in ("flatten", "view", "reshape") and len(after) == 2:
+        return [Flattening(name)]
+    if call.name == "mean" and len(before) == 4 and after == before[:2]:
+        return [Averaging(name, (1, 1)), Flattening(name)]
+    if call.name == "linear" and len(before) == 2:
+        own = isinstance(module, nn.Linear) and module.weight is given["weight"]
+        if own and module.bias is given.get("bias"):  # type: ignore[union-attr]
+            return [Dense(name, module)]  # type: ignore[arg-type]
+        return [_dense(name, given["weight"], given.get("bias"))]
+    return None
 
 
-def _normalization(name: str, module: nn.BatchNorm2d) -> Normalization:
-    if module.running_mean is None:
-        raise UserError(
-            f"layer '{name}' (BatchNorm2d) keeps no statistics, so that an image's answer depends"
-            " on the others of its batch: use track_running_stats=True"
-        )
-    return Normalization(name, module)
+def _convolution(module: nn.Module | None, given: dict[str, Any]) -> nn.Conv2d:
+    """Return the module of a convolution, or one that stands for it with the same weights."""
+    weight, bias, groups = given["weight"], given.get("bias"), given.get("groups", 1)
+    own = isinstance(module, nn.Conv2d) and module.weight is weight and module.bias is bias
+    if own and module.padding_mode == "zeros":  # type: ignore[union-attr]
+        return module  # type: ignore[return-value]
+    padding = given.get("padding", 0)
+    made = nn.Conv2d(
+        weight.shape[1] * groups,
+        len(weight),
+        weight.shape[2:],
+        _pair(given.get("stride", 1)),
+        padding if isinstance(padding, str) else _pair(padding),
+        _pair(given.get("dilation", 1)),
+        groups,
+        bias is not None,
+        device="meta",
+    )
+    return _with(made, weight=weight, bias=bias)
 
 
-def _pooling(name: str, module: nn.MaxPool2d) -> Pooling:
-    if module.return_indices:
-        raise UserError(
-            f"layer '{name}' (MaxPool2d) returns its switches:"
-            " use return_indices=False, they are recorded anyway"
-        )
-    kernel = _pair(module.kernel_size)
-    stride = kernel if module.stride is None else _pair(module.stride)
-    padding, dilation = _pair(module.padding), _pair(module.dilation)
-    return Pooling(name, kernel, stride, padding, dilation, module.ceil_mode)
+def _normalization(module: nn.Module | None, given: dict[str, Any]) -> nn.BatchNorm2d:
+    names = ("weight", "bias", "running_mean", "running_var")
+    if isinstance(module, nn.BatchNorm2d) and all(
+        getattr(module, name) is given.get(name) for name in names
+    ):
+        return module
+    made = nn.BatchNorm2d(len(given["running_mean"]), given.get("eps", 1e-5), device="meta")
+    return _with(made, **{name: given.get(name) for name in names})
+
+
+def _dense(name: str, weight: Float[Tensor, "i r"], bias: Float[Tensor, "i"] | None) -> Dense:
+    made = nn.Linear(weight.shape[1], len(weight), bias is not None, device="meta")
+    return Dense(name, _with(made, weight=weight, bias=bias))
+
+
+def _with(module: Any, **tensors: Tensor | None) -> Any:
+    """Return the module with these tensors as its parameters and buffers, which it shares."""
+    for name, tensor in tensors.items():
+        buffer = name in module._buffers or tensor is None
+        value = tensor if buffer else nn.Parameter(tensor.detach(), requires_grad=False)  # type: ignore[union-attr]
+        setattr(module, name, value)
+    return module.eval()
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+    first, *more = value if isinstance(value, tuple | list) else (value,)
+    return (first, more[0] if more else first)
 
 
-def _keeps_batch(node: fx.Node) -> bool:
-    """Return whether flatten, view or reshape makes one vector of each image.
+# ---------------------------------------------------------------------------------- other models
 
-    The width of view(-1, width) is checked where the maps meet the first dense layer.
+
+def _graph(
+    tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Module, image: Tensor
+) -> Network:
+    """Return the network of any model, with its head as dense layers where it is of such."""
+    maps = _maps(tape, logits, layer, model)
+    graph = Graph(tape, maps, logits)
+    calls = [call for call in tape.between(maps, logits) if tape.depends.intersection(call.outputs)]
+    made = tape.calls[tape.maker(maps)]
+    modules, layers = dict(model.named_modules()), list[Layer]()
+    for call in calls:
+        found = _layer(call, tape, modules) if len(call.outputs) == 1 else None
+        if found is None:
+            break
+        layers += found
+    else:
+        if head := _head(layers, made.name in ("relu", "relu6")):
+            return Network((), *head, graph)
+    return Network((), *_joined(graph, calls, image), graph)
+
+
+def _maps(tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Module) -> int:
+    """Return the number of the maps: what a layer makes, or the last tensor that has places."""
+    if layer is None:
+        for number in sorted(tape.depends, reverse=True):
+            shape = tape.shapes[number]
+            if 0 < number < logits and len(shape) == 4 and shape[1] > 1 < shape[2] * shape[3]:
+                try:
+                    tape.between(number, logits)
+                except UserError:
+                    continue
+                return number
+        raise UserError("the model makes no maps, (n, channels, height, width): name a layer")
+    name = layer
+    if isinstance(layer, nn.Module):
+        name = next((key for key, one in model.named_modules() if one is layer), None)
+        if name is None:
+            raise UserError(f"layer of type {type(layer).__name__} is no part of the model")
+    places = [
+        place
+        for place, call in enumerate(tape.calls)
+        if (name in call.modules or name == call.label) and tape.depends.intersection(call.outputs)
+    ]
+    if not places:
+        known = ", ".join(dict.fromkeys(call.label for call in tape.calls))
+        raise UserError(f"layer '{name}' is not one of: {known}")
+    if places != list(range(places[0], places[-1] + 1)):
+        raise UserError(f"layer '{name}' runs several times: name one that runs once")
+    number = tape.calls[places[-1]].outputs[0]
+    if len(tape.shapes[number]) != 4:
+        raise UserError(
+            f"layer '{name}' makes {('n', *tape.shapes[number][1:])}: choose one that makes maps,"
+            " (n, channels, height, width)"
+        )
+    tape.between(number, logits)
+    return number
+
+
+def _joined(
+    graph: Graph, calls: Sequence[Call], image: Tensor
+) -> tuple[tuple[Any, ...], tuple[Dense, ...]]:
+    """Return dense layers, each of which does what affine functions between two ReLUs do.
+
+    There are none where other functions are among them, or where their matrix would be too large.
     """
-    if node.target in (torch.flatten, "flatten"):
-        start = node.args[1] if len(node.args) > 1 else node.kwargs.get("start_dim", 0)
-        return (start, len(node.args), node.kwargs.get("end_dim", -1)) in ((1, 1, -1), (1, 2, -1))
-    shape = node.args[1:] if len(node.args) > 2 else node.args[1]
-    return isinstance(shape, tuple | list) and len(shape) == 2
-
-
-def _refuse_active_dropout(name: str, node: fx.Node) -> None:
-    given = dict(zip(("input", "p", "training"), node.args, strict=False)) | node.kwargs
-    if given.get("training", node.target is not F.alpha_dropout):
-        raise UserError(
-            f"layer '{name}' ({node.target.__name__}) drops units in eval mode, too:"  # type: ignore[union-attr]
-            " pass training=self.training, or use nn.Dropout"
-        )
-
-
-def _is_softmax(node: fx.Node, model: nn.Module) -> bool:
-    if node.op == "call_module":
-        module = model.get_submodule(_name(node)) if _name(node) else model
-        return isinstance(module, nn.Softmax | nn.LogSoftmax) and module.dim in (1, -1)
-    given = dict(zip(("input", "dim"), node.args, strict=False)) | node.kwargs
-    return node.target in SOFTMAX and given.get("dim") in (1, -1)
-
-
-def _refuse_reuse(layers: list[Layer]) -> None:
-    weighted = Convolution | Normalization | Dense
-    uses = Counter(layer.name for layer in layers if isinstance(layer, weighted))
-    for name, times in uses.items():
-        if times > 1:
-            raise UserError(f"layer '{name}' is used {times} times: give each use its own layer")
-
-
-def _arrange(layers: list[Layer]) -> Network:
-    first_dense = _first(layers, Dense, "dense layer: add an nn.Linear whose output are the logits")
-    pools = [i for i, layer in enumerate(layers[:first_dense]) if isinstance(layer, Pooling)]
-    if not pools:
-        raise UserError("the model has no max-pool before its dense layers: pixels are its output")
-    body, neck = layers[: pools[-1] + 1], layers[pools[-1] + 1 : first_dense]
-    for layer in body:
-        _expect(layer, BodyLayer, "stands before the last max-pool")
-    for layer in neck:
-        _expect(
-            layer,
-            Rectification | Averaging | Flattening,
-            "stands between the last max-pool and the first dense layer",
-        )
-    # a ReLU behind the last weights leaves no maps that are negative
-    last = next((layer for layer in reversed(body) if not isinstance(layer, Pooling)), None)
-    neck = _checked_neck(neck, isinstance(last, Rectification))
-    _first(
-        neck, Flattening, f"flatten before layer '{layers[first_dense].name}': add an nn.Flatten"
-    )
-    dense = _dense_layers(layers[first_dense:])
-    return Network(tuple(body), tuple(neck), dense)  # type: ignore[arg-type]
-
-
-def _checked_neck(neck: list[Layer], rectified: bool) -> list[Layer]:
-    """Return the neck without ReLUs behind an average, which change nothing on rectified maps."""
-    averages = [i for i, layer in enumerate(neck) if isinstance(layer, Averaging)]
-    if len(averages) > 1:
-        raise UserError(
-            f"layer '{neck[averages[1]].name}' is a second average before the dense layers:"
-            " make it one"
-        )
-    first = averages[0] if averages else len(neck)
-    before, after = neck[:first], neck[first:]
-    if averages and any(isinstance(layer, Flattening) for layer in before):
-        raise UserError(f"layer '{neck[first].name}' averages flattened maps: average them before")
-    rectified = rectified or any(isinstance(layer, Rectification) for layer in before)
-    for layer in after:
-        if isinstance(layer, Rectification) and not rectified:
-            raise UserError(
-                f"layer '{layer.name}' (ReLU) stands behind the average of maps that may be"
-                " negative: put it before"
-            )
-    return before + [layer for layer in after if not isinstance(layer, Rectification)]
-
-
-def _dense_layers(layers: list[Layer]) -> tuple[Dense, ...]:
-    for position, layer in enumerate(layers):
-        wanted = Rectification if position % 2 else Dense
-        place = "stands where the head, linear and ReLU in turn, has a"
-        _expect(layer, wanted, f"{place} {'ReLU' if position % 2 else 'linear layer'}")
-    if len(layers) % 2 == 0:
-        _expect(layers[-1], Dense, "comes after the last linear layer, whose logits are explained,")
-    return tuple(layer for layer in layers if isinstance(layer, Dense))
-
-
-def _first(layers: list[Layer], kind: type[Layer], what: str) -> int:
-    for position, layer in enumerate(layers):
-        if isinstance(layer, kind):
-            return position
-    raise UserError(f"the model has no {what}")
-
-
-def _expect(layer: Layer, kinds: Any, where: str) -> None:
-    if not isinstance(layer, kinds):
-        kind = type(layer).__name__.lower()
-        raise UserError(f"layer '{layer.name}' ({kind}) {where}: take it out or move it")
-
-
-def _unsupported(name: str, kind: str) -> UserError:
-    return UserError(
-        f"layer '{name}' ({kind}) is not supported: networks of {SUPPORTED} are; take it out or"
-        " replace it by these"
-    )
-
-
-def _name(node: fx.Node) -> str:
-    """Return the user's name of a layer, or the operation's name where there is no module."""
-    if node.op == "call_module":
-        return str(node.target).removeprefix("model").removeprefix(".")
-    return node.name
+    tape, start, dense = graph.tape, graph.maps, list[Dense]()
+    ends = [(call.refs[0], call.outputs[0]) for call in calls if call.name == "relu"]
+    if not all(call.name == "relu" or is_affine(call, tape) for call in calls):
+        return (), ()
+    for end, after in [*ends, (graph.logits, graph.logits)]:
+        shape, size = tape.shapes[start][1:], prod(tape.shapes[end][1:])
+        if prod(shape) * size > MOST:
+            return (), ()
+        try:
+            with torch.enable_grad():
+                zeros = image.new_zeros(1, *shape, requires_grad=True)
+                sums = tape.replay(start, zeros, end).flatten(1)
+                rows = torch.eye(size, dtype=sums.dtype, device=sums.device)[:, None]
+                (weight,) = torch.autograd.grad(sums, zeros, rows, is_grads_batched=True)
+        except UserError:  # ReLUs side by side
+            return (), ()
+        weight, bias = weight.reshape(size, -1), sums.detach()[0]
+        dense.append(_dense(tape.label(end), weight, bias))
+        start = after
+    return (Flattening(tape.label(graph.maps)),), (*dense[:-1], _of_two(dense[-1]))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tinyvgg.contribution import contributions
 from tinyvgg.errors import UserError
-from tinyvgg.network import dense_rest, first_sums, head
+from tinyvgg.network import dense_rest, first_sums, head, terms
 from tinyvgg.trace import Trace, check_target
 
 CANDIDATES = 16  # pixels of the largest shares, each tried before one is suppressed
@@ -138,8 +138,7 @@ def _smallest(trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "d"]) -
 
 def _sums_of(trace: Trace, pixels: Int[Tensor, "s"]) -> Float[Tensor, "s i"]:
     """Return the terms of some pixels of one image in the sums of the first dense layer."""
-    weight = trace.network.pixel_weight(trace.maps)
-    return trace.network.pixels(trace.maps)[0, pixels, None] * weight.T[pixels]
+    return terms(trace.network, trace.maps, pixels[None])[0]
 
 
 def margin(logits: Float[Tensor, "*n k"], labels: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -158,7 +157,7 @@ def _greedy(
     trace: Trace, labels: Int[Tensor, "n"]
 ) -> tuple[Bool[Tensor, "n c h w"], Bool[Tensor, "n"]]:
     """Return the first set of each image that repairs it, else the set with the best margin."""
-    weight = trace.network.pixel_weight(trace.maps)
+    weight = trace.network.pixel_weight(trace.maps) if trace.network.dense else None
     gone = torch.zeros(trace.maps.shape, dtype=torch.bool, device=trace.maps.device)
     best, best_margin = gone.clone(), torch.full_like(trace.logits[:, 0], -torch.inf)
     repaired = torch.zeros_like(labels, dtype=torch.bool)
@@ -179,13 +178,12 @@ def _greedy(
 
 
 def _next(
-    now: Trace, labels: Int[Tensor, "m"], weight: Float[Tensor, "i d"]
+    now: Trace, labels: Int[Tensor, "m"], weight: Float[Tensor, "i d"] | None
 ) -> tuple[Int[Tensor, "m"], Bool[Tensor, "m"]]:
     """Return the pixel to suppress next, and whether its share is positive."""
     shares = contributions(now, None, against=labels).flatten(1)
     top, pixels = shares.topk(min(CANDIDATES, shares.shape[1]), dim=1)
-    values = now.network.pixels(now.maps).gather(1, pixels)
-    losses = values[..., None] * weight.T[pixels]
+    losses = terms(now.network, now.maps, pixels, weight)
     sums = first_sums(now.network, now.maps)[:, None] - losses
     margins = margin(dense_rest(now.network, sums)[1], labels[:, None].expand_as(pixels))
     pick = margins.masked_fill(top <= 0, -torch.inf).argmax(1)

@@ -3,6 +3,8 @@
 import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +12,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
-from tinyvgg.network import Convolution, Network, Pooling, Rectification, dense_forward
-from tinyvgg.reading import read_network
+from tinyvgg.network import (
+    Convolution,
+    Network,
+    Pooling,
+    Rectification,
+    dense_forward,
+    two_classes,
+)
+from tinyvgg.reading import check_images, logits_of, read
+from tinyvgg.tape import follow
 
 Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | Bool[Tensor, "m"]
 PART = 2**22
@@ -30,7 +40,7 @@ class Trace:
     Attributes:
         network: the layers, whose weights are the model's own.
         images: the input, (n, channels, height, width).
-        pooled: output of each max-pool, shallow to deep.
+        pooled: output of each max-pool of a chain, shallow to deep; of other models the maps alone.
         switches: of each max-pool, the flat index in its input plane of every maximum.
         sizes: height and width of the input of each layer of `network.body`.
         dense: a_1, ..., a_n, the hidden dense layers after their ReLU.
@@ -47,7 +57,7 @@ class Trace:
 
     @property
     def maps(self) -> Float[Tensor, "n c h w"]:
-        """The last pooled maps, whose elements are the paper's pixels."""
+        """The last pooled maps, or the layer's, whose elements are the paper's pixels."""
         return self.pooled[-1]
 
     @property
@@ -60,10 +70,13 @@ class Trace:
         """Class of the largest logit."""
         return self.logits.argmax(dim=1)
 
-    @torch.no_grad()
     def with_maps(self, maps: Float[Tensor, "n c h w"]) -> "Trace":
-        """Return the trace with other last maps, and the activations and logits that follow."""
-        dense, logits = dense_forward(self.network, maps)
+        """Return the trace with other last maps, and the activations and logits that follow.
+
+        Gradients flow to maps that require them.
+        """
+        with torch.set_grad_enabled(maps.requires_grad and torch.is_grad_enabled()):
+            dense, logits = dense_forward(self.network, maps)
         return replace(self, pooled=(*self.pooled[:-1], maps), dense=dense, logits=logits)
 
     def __len__(self) -> int:
@@ -94,23 +107,43 @@ def _rows(rows: Rows, length: int) -> slice | Tensor:
 
 
 @torch.no_grad()
-def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
+def record(
+    model: nn.Module | Network,
+    images: Float[Tensor, "n c h w"],
+    layer: str | nn.Module | None = None,
+    output: int | str | None = None,
+) -> Trace:
     """Run a model on a batch of images, as in eval mode, and keep what explanations need.
 
-    Memory grows with the batch: maps and switches of every max-pool are kept, the outputs of the
-    convolutions are not. The model is read, not run: it gets no hooks and keeps its mode.
+    Memory grows with the batch: maps and switches of every max-pool of a chain are kept, of other
+    models the maps of the layer. The model gets no hooks and keeps its mode.
 
     Args:
-        model: convolutions, ReLUs and max-pools, flatten, linear layers with a ReLU between them;
-            `read_network` lists what else is read.
+        model: any that maps a batch of images to logits, or the `Network` that `read_network` made
+            of it; ``trace.network.tier`` says what is exact.
         images: (n, channels, height, width), of the model's dtype and on its device.
+        layer: the layer whose maps are explained (see `read_network`).
+        output: place or name of the logits, of a model that returns more.
 
     Raises:
-        UserError: an unsupported layer, or images that the model cannot take.
+        UserError: a model that cannot be followed, or images that it cannot take.
     """
-    network = read_network(model)
+    if isinstance(model, Network):
+        network, first, decides = model, None, False
+    else:
+        network, first, decides = read(model, images, layer, output)
     _check(images, network)
     images = images.detach()
+    trace = _chain_trace(network, images) if network.body else _graph_trace(network, images)
+    _check_logits(trace.logits)
+    if first is not None and len(images):
+        if decides:  # on other images another way may be taken
+            first = _answers(model, images, output)
+        _compare(trace.logits[: len(first)], first, type(model).__name__)
+    return trace
+
+
+def _chain_trace(network: Network, images: Tensor) -> Trace:
     passes = [_forward(network, images[rows]) for rows in parts(images, network)]
     pooled, switches = (
         tuple(torch.cat(of_a_pool) for of_a_pool in zip(*kept, strict=True))
@@ -121,13 +154,54 @@ def record(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
     return Trace(network, images, pooled, switches, passes[0].sizes, dense, logits)
 
 
+def _graph_trace(network: Network, images: Tensor) -> Trace:
+    graph = network.graph
+    assert graph is not None
+    maps = torch.cat(
+        [graph.tape.replay(0, images[rows], graph.maps) for rows in parts(images, network)]
+    ).contiguous()
+    dense, logits = dense_forward(network, maps)
+    return Trace(network, images, (maps,), (), (), dense, logits)
+
+
+def _answers(model: Any, images: Tensor, output: int | str | None) -> Tensor:
+    """Return the logits of the model itself, run on one image after the other."""
+    runs = [follow(model, image[None], output) for image in images]
+    title = type(model).__name__
+    logits = [values[logits_of(tape, title)].reshape(1, -1) for tape, values in runs]
+    return two_classes(torch.cat(logits))
+
+
+def _compare(logits: Tensor, expected: Tensor, title: str) -> None:
+    apart = (logits - expected).abs().amax(1)
+    most = torch.finfo(logits.dtype).eps ** 0.5 * (1 + expected.abs().max())
+    if bool((apart > most).any()):
+        row = int(apart.argmax())
+        raise UserError(
+            f"{title} does something to image {row} that cannot be followed: its logits differ by"
+            f" {float(apart[row]):.2g} from those of the calls that were seen"
+        )
+
+
+def _check_logits(logits: Tensor) -> None:
+    finite = logits.isfinite().all(1)
+    if not bool(finite.all()):
+        row = int(finite.logical_not().nonzero()[0])
+        raise UserError(
+            f"the logits of image {row} hold NaN or infinity: check the weights, or use float32"
+        )
+
+
 def parts(images: Float[Tensor, "n c h w"], network: Network) -> list[slice]:
     """Split a batch into rows to work on at a time: few on a CPU, whose caches are small."""
     if images.device.type != "cpu" or not len(images):
         return [slice(None)]
     convolutions = [layer.module for layer in network.body if isinstance(layer, Convolution)]
     widest = max([images.shape[1], *(module.out_channels for module in convolutions)])
-    rows = max(1, PART // (widest * images.shape[2] * images.shape[3]))
+    most = widest * images.shape[2] * images.shape[3]
+    if network.graph is not None:
+        most = max(prod(shape) for shape in network.graph.tape.shapes)
+    rows = max(1, PART // most)
     return [slice(start, start + rows) for start in range(0, len(images), rows)]
 
 
@@ -209,30 +283,18 @@ def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
 
 
 def _check(images: Tensor, network: Network) -> None:
-    if images.ndim != 4:
-        raise UserError(
-            f"images have shape {tuple(images.shape)}:"
-            " pass a batch of shape (n, channels, height, width)"
-        )
-    weight = network.dense[0].module.weight
-    for what, have, want in (
-        ("dtype", images.dtype, weight.dtype),
-        ("device", images.device, weight.device),
-    ):
-        if have != want:
-            raise UserError(
-                f"images have {what} {have} but the model has {want}: use images.to(...)"
-            )
+    check_images(network.dense[0].module if network.dense else nn.Identity(), images)
     first = next((layer for layer in network.body if isinstance(layer, Convolution)), None)
     if first is not None and images.shape[1] != first.module.in_channels:
         raise UserError(
             f"images have {images.shape[1]} channels but layer '{first.name}' takes"
             f" {first.module.in_channels}: pass images of that many channels"
         )
-    finite = images.isfinite().flatten(1).all(1)
-    if not bool(finite.all()):
-        row = int(finite.logical_not().nonzero()[0])
-        raise UserError(f"image {row} holds NaN or infinity: leave it out or mend it")
+    if network.graph is not None and images.shape[1:] != network.graph.tape.shapes[0][1:]:
+        raise UserError(
+            f"images have shape {tuple(images.shape[1:])} but the model was read with"
+            f" {network.graph.tape.shapes[0][1:]}: read it anew, or pass such images"
+        )
 
 
 def _check_fits(layer: Convolution | Pooling, maps: Tensor) -> None:

@@ -1,0 +1,441 @@
+"""What a model does with images: the functions of PyTorch that it calls, in order.
+
+The model runs for real, in a mode of this thread that sees each call (`TorchFunctionMode`). Nothing
+is patched and nothing is left behind: what runs is a shallow copy of the model in eval mode, which
+shares its weights. From the calls any part of the forward can be run again.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import CodeType
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from tinyvgg.errors import UserError
+
+ASKED = (
+    "__bool__", "__int__", "__float__", "__index__", "__contains__", "item", "tolist",
+    "numpy", "equal", "allclose",
+)  # fmt: skip
+"""Functions by whose results Python code may decide what to do next."""
+DROPOUT = (
+    "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
+)  # fmt: skip
+"""Functions that change nothing in eval mode."""
+SUMS = (
+    "add", "iadd", "radd", "sub", "isub", "rsub", "neg", "cat", "concat", "stack", "mean",
+    "sum", "flatten", "view", "reshape", "unflatten", "permute", "transpose", "movedim", "t",
+    "squeeze", "unsqueeze", "contiguous", "clone", "detach", "float", "double", "to",
+    "type_as", "getitem", "get", "chunk", "split", "unbind", "narrow", "select", "expand",
+    "expand_as", "repeat", "flip", "roll", "pad", "interpolate", "avg_pool2d",
+    "adaptive_avg_pool2d", "pixel_shuffle", "channel_shuffle",
+)  # fmt: skip
+"""Functions that are affine in all tensors that they take."""
+PRODUCTS = (
+    "mul", "imul", "rmul", "matmul", "rmatmul", "mm", "bmm", "einsum", "div", "truediv",
+    "itruediv",
+)  # fmt: skip
+"""Functions that are affine in any one tensor; a quotient in its numerator."""
+WEIGHTED = (
+    "linear", "conv1d", "conv2d", "conv_transpose2d", "batch_norm",
+)  # fmt: skip
+"""Functions that are affine in the first tensor."""
+BENT = (
+    "relu", "relu6", "hardtanh", "leaky_relu", "prelu", "threshold", "hardsigmoid", "clamp",
+    "clamp_min", "abs", "maximum", "minimum", "max", "amax", "max_pool2d",
+)  # fmt: skip
+"""Functions that are piecewise linear, beside affine ones."""
+PARAMETERS: Mapping[str, str] = {
+    "conv2d": "input weight bias stride padding dilation groups",
+    "batch_norm": "input running_mean running_var weight bias training momentum eps",
+    "max_pool2d": "input kernel_size stride padding dilation ceil_mode return_indices",
+    "adaptive_avg_pool2d": "input output_size",
+    "linear": "input weight bias",
+    "hardtanh": "input min_val max_val inplace",
+    **dict.fromkeys(DROPOUT, "input p training inplace"),
+}
+"""Names of the parameters of functions, in their order."""
+
+
+class Ref(NamedTuple):
+    """A tensor of a tape, by its number; 0 are the images."""
+
+    number: int
+
+
+class Scaled(NamedTuple):
+    """A whole number that goes with the number of images, n: first + step n."""
+
+    first: int
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call of a function.
+
+    Attributes:
+        func: the function.
+        args: its arguments; tensors of the tape are a `Ref`.
+        kwargs: the same by name.
+        outputs: the numbers of its results; one that it changed in place has a new number.
+        modules: names of the modules that it was called in, the innermost first.
+        label: the module's name, or the function's where the module has several parts.
+    """
+
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: tuple[int, ...]
+    modules: tuple[str, ...]
+    label: str
+
+    @cached_property
+    def name(self) -> str:
+        """The function's name without the underscores of operators and of in-place forms."""
+        return _name(self.func).strip("_")
+
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """Its arguments by name, of a function in `PARAMETERS`."""
+        names = PARAMETERS.get(self.name, "").split()
+        return {**dict(zip(names, self.args, strict=False)), **self.kwargs}
+
+    @cached_property
+    def refs(self) -> list[int]:
+        """The numbers of the tensors of the tape that it takes."""
+        return [one.number for one in _leaves((self.args, self.kwargs)) if isinstance(one, Ref)]
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """The calls of one forward pass.
+
+    Attributes:
+        calls: in their order.
+        shapes: of each tensor, by its number, for one image.
+        result: the number of what the model returned.
+        asked: whether Python code may have decided by values of tensors what to do.
+    """
+
+    calls: tuple[Call, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    result: int
+    asked: bool
+    depends: frozenset[int] = field(init=False)
+    _plans: dict[tuple[int, int], list[Call]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        found = {0}
+        for call in self.calls:
+            if found.intersection(call.refs):
+                found.update(call.outputs)
+        object.__setattr__(self, "depends", frozenset(found))
+
+    def maker(self, number: int) -> int:
+        """Return the place of the call that made a tensor; -1 for the images."""
+        return next((i for i, call in enumerate(self.calls) if number in call.outputs), -1)
+
+    def between(self, start: int, end: int) -> list[Call]:
+        """Return the calls that lead from one tensor to another.
+
+        Raises:
+            UserError: the other one depends on the images past the first one, too.
+        """
+        if (start, end) in self._plans:
+            return self._plans[start, end]
+        there, plan, beside, made = {start}, list[Call](), list[Call](), self.maker(start)
+        for place, call in enumerate(self.calls[: self.maker(end) + 1]):
+            on_images = bool(self.depends.intersection(call.outputs))
+            if not on_images or (place > made and there.issuperset(call.refs)):
+                plan.append(call)
+                there.update(call.outputs)
+            elif place > made and there.intersection(call.refs):
+                beside.append(call)
+        if end not in there:
+            by = f": '{beside[0].label}' takes what comes past it" if beside else ""
+            raise UserError(
+                f"not everything goes through layer '{self.label(start)}'{by}; choose another layer"
+            )
+        return self._plans.setdefault((start, end), plan)
+
+    def label(self, number: int) -> str:
+        """Return the label of the call that made a tensor."""
+        place = self.maker(number)
+        return self.calls[place].label if place >= 0 else "images"
+
+    def replay(
+        self,
+        start: int,
+        value: Float[Tensor, "n *shape"],
+        end: int,
+        rules: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Tensor:
+        """Return the tensor `end` where the tensor `start` has another value, of n images.
+
+        `rules` are functions that run in place of others, by name.
+        """
+        plan, values = self.between(start, end), {start: value.clone()}
+        last = {number: place for place, call in enumerate(plan) for number in call.refs}
+        for place, call in enumerate(plan):
+            func = (rules or {}).get(call.name, call.func)
+            args, kwargs = _map(
+                (call.args, dict(call.kwargs)), lambda x: _at(x, values, len(value))
+            )
+            made = _made(call.func, func(*args, **kwargs), args)
+            values.update(zip(call.outputs, made, strict=True))
+            for number in call.refs:
+                if last[number] == place and number != end:
+                    values.pop(number, None)
+        return values[end]
+
+
+def is_affine(call: Call, tape: Tape) -> bool:
+    """Return whether a call is affine in what depends on the images."""
+    on_images = [number for number in call.refs if number in tape.depends]
+    if call.name in DROPOUT:
+        return not call.given.get("training", True) or not call.given.get("p", 0.5)
+    if call.name in (*PRODUCTS, *WEIGHTED):
+        first = next(iter((*call.args, *call.kwargs.values())), None)
+        anywhere = call.name in PRODUCTS and not call.name.endswith(("div", "truediv"))
+        evaluates = call.func is not torch.batch_norm and not call.given.get("training", False)
+        return len(on_images) == 1 and (anywhere or first == Ref(on_images[0])) and evaluates
+    return call.name in SUMS
+
+
+def is_piecewise_linear(call: Call, tape: Tape) -> bool:
+    """Return whether a call is affine in what depends on the images where that changes little."""
+    return call.name in BENT or is_affine(call, tape)
+
+
+def _at(leaf: Any, values: Mapping[int, Tensor], images: int) -> Any:
+    if isinstance(leaf, Ref):
+        return values[leaf.number]
+    return leaf.first + leaf.step * images if isinstance(leaf, Scaled) else leaf
+
+
+def in_eval_mode(model: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
+    """Return a shallow copy of a model in eval mode, which shares parameters and buffers.
+
+    What a forward stores on its modules is stored on the copy.
+    """
+    known = {} if known is None else known
+    if id(model) not in known:
+        known[id(model)] = twin = copy(model)
+        children = {
+            name: child if child is None else in_eval_mode(child, known)
+            for name, child in model._modules.items()
+        }
+        vars(twin).update(_modules=children, training=False)
+    return known[id(model)]
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model that was written: not compiled, and not spread over devices."""
+    while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+        model = inner
+    parallel = nn.DataParallel | nn.parallel.DistributedDataParallel
+    return unwrapped(model.module) if isinstance(model, parallel) else model
+
+
+def follow(
+    model: nn.Module, images: Float[Tensor, "n c h w"], output: int | str | None = None
+) -> tuple[Tape, list[Tensor]]:
+    """Run a model on images; return the tape, for an output by place or name, and its tensors.
+
+    Raises:
+        UserError: the model cannot be run on the images, does not run in Python, or returns
+            something else.
+    """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UserError("the model is compiled (TorchScript): pass the one it was made from")
+    model = unwrapped(model)
+    twin = in_eval_mode(model)
+    names = {id(one): name for of in (model, twin) for name, one in of.named_modules()}
+    leaves = {name for name, one in model.named_modules() if not one._modules}
+    recorder = _Recorder(images, names, leaves)
+    try:
+        with torch.no_grad(), recorder:
+            result = twin(images)
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"{type(model).__name__} cannot be run on images of shape {tuple(images.shape)}"
+            f" ({reason or type(error).__name__})"
+        ) from error
+    chosen = _chosen(result, output, type(model).__name__)
+    number = recorder.noted(chosen)
+    if not isinstance(number, Ref):
+        raise UserError(f"what {type(model).__name__} returns is made by no function of PyTorch")
+    calls, shapes = tuple(recorder.calls), tuple(recorder.shapes)
+    return Tape(calls, shapes, number.number, recorder.asked), recorder.kept
+
+
+def _chosen(result: Any, output: int | str | None, title: str) -> Tensor:
+    """Return one of the outputs of a model."""
+    if isinstance(result, Tensor) and output is None:
+        return result
+    named = dict(result) if isinstance(result, Mapping) else {}
+    if hasattr(result, "_asdict"):
+        named = result._asdict()
+    placed = [*named.values()] or ([*result] if isinstance(result, tuple | list) else [])
+    tensors = {**dict(enumerate(placed)), **named}
+    tensors = {key: value for key, value in tensors.items() if isinstance(value, Tensor)}
+    if output is None and len(placed) == 1 and tensors:
+        return tensors[0]
+    if output not in tensors:
+        known = ", ".join(map(repr, tensors)) or "none"
+        given = "several outputs" if output is None else f"no output {output!r}"
+        raise UserError(f"{title} returns {given}: choose by output=..., one of {known}")
+    return tensors[output]
+
+
+def for_any_number(one: Tape, two: Tape) -> Tape:
+    """Return a tape for any number of images, from those of one image and of two.
+
+    Raises:
+        UserError: they differ in more than in numbers that go with the number of images.
+    """
+    if len(one.calls) != len(two.calls):
+        raise UserError("the model takes another way for two images than for one")
+    calls = []
+    for first, second in zip(one.calls, two.calls, strict=True):
+        if (first.func, first.outputs) != (second.func, second.outputs):
+            raise UserError(f"'{first.label}' is reached for one image, and not for two")
+        try:
+            args, kwargs = _merged((first.args, dict(first.kwargs)), (second.args, second.kwargs))
+        except _DifferError:
+            raise UserError(
+                f"'{first.label}' ({first.name}) takes what cannot be followed from the images: it"
+                " is computed elsewhere, or mixes the images of a batch"
+            ) from None
+        calls.append(Call(first.func, args, kwargs, first.outputs, first.modules, first.label))
+    return Tape(tuple(calls), one.shapes, one.result, one.asked or two.asked)
+
+
+class _DifferError(Exception):
+    """Two recordings differ in an argument."""
+
+
+def _merged(one: Any, two: Any) -> Any:
+    """Return what is the same for one image and two, with `Scaled` for what goes with them."""
+    if isinstance(one, Ref | Tensor) or isinstance(two, Ref | Tensor):
+        if one is two or (isinstance(one, Ref) and one == two) or _equal(one, two):
+            return one
+    elif isinstance(one, tuple | list) and isinstance(two, tuple | list) and len(one) == len(two):
+        return type(one)(map(_merged, one, two))
+    elif isinstance(one, dict) and one.keys() == two.keys():
+        return {name: _merged(value, two[name]) for name, value in one.items()}
+    elif isinstance(one, slice) and isinstance(two, slice):
+        ends = zip((one.start, one.stop, one.step), (two.start, two.stop, two.step), strict=True)
+        return slice(*(_merged(*pair) for pair in ends))
+    elif type(one) is int and type(two) is int and one != two:
+        return Scaled(2 * one - two, two - one)
+    elif type(one) is type(two) and (one == two or one is two):
+        return one
+    raise _DifferError
+
+
+def _equal(one: Any, two: Any) -> bool:
+    both = isinstance(one, Tensor) and isinstance(two, Tensor)
+    return both and one.shape == two.shape and one.dtype == two.dtype and torch.equal(one, two)
+
+
+class _Recorder(TorchFunctionMode):
+    """Writes down every call of a function while it is entered."""
+
+    def __init__(self, images: Tensor, names: Mapping[int, str], leaves: set[str]) -> None:
+        super().__init__()
+        self.names, self.leaves = names, leaves
+        self.calls: list[Call] = []
+        self.shapes = [tuple(images.shape)]
+        self.asked = False
+        self._numbers = {id(images): 0}
+        self.kept = [images]  # an id is that of one tensor as long as it is there
+        self._labels = Counter[str]()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given, named = self.noted(args), self.noted(kwargs or {})
+        result = func(*args, **(kwargs or {}))
+        made, name = _made(func, result, args), _name(func)
+        self.asked |= name in ASKED and any(isinstance(one, Ref) for one in _leaves(given))
+        if made:
+            outputs = tuple(range(len(self.shapes), len(self.shapes) + len(made)))
+            self._numbers.update({id(tensor): n for tensor, n in zip(made, outputs, strict=True)})
+            self.kept += made
+            self.shapes += [tuple(tensor.shape) for tensor in made]
+            modules = tuple(self._modules(sys._getframe(1)))
+            call = Call(func, given, named, outputs, modules, self._label(modules, name.strip("_")))
+            self.calls.append(call)
+        return result
+
+    def noted(self, tree: Any) -> Any:
+        """Return arguments or a result with a `Ref` for each tensor of the tape."""
+
+        def note(leaf: Any) -> Any:
+            number = self._numbers.get(id(leaf)) if isinstance(leaf, Tensor) else None
+            return leaf if number is None else Ref(number)
+
+        return _map(tree, note)
+
+    def _label(self, modules: tuple[str, ...], name: str) -> str:
+        inner = modules[0] if modules else ""
+        if inner in self.leaves and inner:
+            return inner
+        label = f"{inner}.{name}" if inner else name
+        self._labels[label] += 1
+        return label if self._labels[label] == 1 else f"{label}_{self._labels[label] - 1}"
+
+    def _modules(self, frame: Any) -> Iterator[str]:
+        """Yield the names of the modules whose code is running, the innermost first."""
+        before, end = None, follow.__code__
+        while frame is not None and frame.f_code is not end:
+            code: CodeType = frame.f_code
+            owner = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+            name = self.names.get(id(owner))
+            if name is not None and name != before:
+                yield name
+                before = name
+            frame = frame.f_back
+
+
+def _name(func: Any) -> str:
+    return str(getattr(func, "__name__", func))
+
+
+def _made(func: Any, result: Any, args: tuple[Any, ...]) -> list[Tensor]:
+    """Return the tensors that a call made; one that it wrote into counts as made."""
+    if _name(func) == "__setitem__":
+        result = args[:1]
+    return [leaf for leaf in _leaves(result) if isinstance(leaf, Tensor)]
+
+
+def _map(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """Return nested data with each leaf changed; tuples of any kind become plain ones."""
+    if isinstance(tree, Ref | Scaled):
+        return change(tree)
+    if isinstance(tree, tuple | list):
+        changed = [_map(one, change) for one in tree]
+        return changed if isinstance(tree, list) else tuple(changed)
+    if isinstance(tree, Mapping):
+        return {name: _map(one, change) for name, one in tree.items()}
+    if isinstance(tree, slice):
+        return slice(*(_map(one, change) for one in (tree.start, tree.stop, tree.step)))
+    return change(tree)
+
+
+def _leaves(tree: Any) -> list[Any]:
+    """Return the leaves of nested data."""
+    found: list[Any] = []
+    _map(tree, found.append)
+    return found
