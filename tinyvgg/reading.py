@@ -54,6 +54,7 @@ def read_network(
         UserError: the model cannot be run, or not be followed; a layer that is not there, has no
             places, or is gone round.
     """
+    check_images(model, images)
     return read(model, images, layer, output)[0]
 
 
@@ -64,7 +65,6 @@ def read(
     output: int | str | None = None,
 ) -> tuple[Network, Float[Tensor, "1 k"], bool]:
     """Return the network, the logits of the first image, and whether other images may differ."""
-    check_images(model, images)
     one = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
     tape, values = follow(model, one, output)
     number = logits_of(tape, type(model).__name__)
@@ -76,7 +76,7 @@ def read(
     return chain, two_classes(logits), tape.asked
 
 
-def check_images(model: nn.Module, images: Any) -> None:
+def check_images(model: Any, images: Any) -> None:
     """Refuse what no model can be run on, and a model that is none."""
     if not isinstance(model, nn.Module):
         raise UserError(f"the model is of type {type(model).__name__}: pass an nn.Module")

@@ -257,7 +257,7 @@ def follow(
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise UserError("the model is compiled (TorchScript): pass the one it was made from")
-    model = unwrapped(model)
+    model, images = unwrapped(model), images.clone()  # the first layer may work in place
     twin = in_eval_mode(model)
     names = {id(one): name for of in (model, twin) for name, one in of.named_modules()}
     leaves = {name for name, one in model.named_modules() if not one._modules}
@@ -271,7 +271,7 @@ def follow(
         reason = " ".join(str(error).split())[:160]
         raise UserError(
             f"{type(model).__name__} cannot be run on images of shape {tuple(images.shape)}"
-            f" ({reason or type(error).__name__})"
+            f" ({reason or type(error).__name__}): pass images that the model was made for"
         ) from error
     chosen = _chosen(result, output, type(model).__name__)
     number = recorder.noted(chosen)
@@ -398,8 +398,8 @@ class _Recorder(TorchFunctionMode):
 
     def _modules(self, frame: Any) -> Iterator[str]:
         """Yield the names of the modules whose code is running, the innermost first."""
-        before, end = None, follow.__code__
-        while frame is not None and frame.f_code is not end:
+        before = None
+        while frame is not None:
             code: CodeType = frame.f_code
             owner = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
             name = self.names.get(id(owner))

@@ -130,9 +130,10 @@ def record(
     """
     if isinstance(model, Network):
         network, first, decides = model, None, False
+        _check(images, network)
     else:
+        check_images(model, images)
         network, first, decides = read(model, images, layer, output)
-    _check(images, network)
     images = images.detach()
     trace = _chain_trace(network, images) if network.body else _graph_trace(network, images)
     _check_logits(trace.logits)

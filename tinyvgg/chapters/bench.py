@@ -177,7 +177,7 @@ def about(run: Run, errors: Errors) -> dict[str, Any]:
 
 def _network(run: Run) -> dict[str, Any]:
     """Return what the script's `load` takes: of all weights the low bytes, then the high ones."""
-    network = read_network(run.model)
+    network = read_network(run.model, torch.zeros(1, 3, run.size, run.size))
     layers: list[dict[str, Any]] = []
     for layer in (*network.body, *network.dense):
         layers.append({"kind": KINDS[type(layer)]})

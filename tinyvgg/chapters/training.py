@@ -57,7 +57,7 @@ SETTLED = 0.2
 
 def network_table(run: Run) -> pd.DataFrame:
     """Return each layer as in Table 1 and as it runs here, with its output and parameters (T1)."""
-    network = read_network(run.model)
+    network = read_network(run.model, torch.zeros(1, 3, run.size, run.size))
     body = [layer for layer in network.body if isinstance(layer, Convolution | Pooling)]
     layers: list[Layer] = [*body, *network.dense]
     table_1 = paper.table1().fillna(0).to_dict("records")
