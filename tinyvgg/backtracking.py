@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tinyvgg.contribution import layer_contributions, top_pixels
-from tinyvgg.edges import Products, above_percentile, reached
+from tinyvgg.edges import first_of_equals, percentile_of, products, reached
 from tinyvgg.errors import UserError
 from tinyvgg.trace import Target, Trace, check_target
 
@@ -104,10 +104,11 @@ class Strongest(Literal):
         found = super().step(activations, weight, above, last)
         if last:
             return found
-        products, every = Products(weight), torch.arange(weight.shape[1])
         largest = torch.zeros_like(activations)
         for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            largest[image] = products.of(activation, selected).largest(every)
+            active, edges = products(weight, activation, selected)
+            if len(edges):
+                largest[image, active] = edges.amax(0)
         scores = torch.where(found, largest, 0)
         return top_pixels(scores[:, :, None, None], self.most).flatten(1)
 
@@ -151,17 +152,16 @@ class Cutoff(Stepwise):
         if not last and not self.first_of_equals:
             return Literal().step(activations, weight, above, last)
         kept = torch.zeros_like(activations, dtype=torch.bool)
-        products = Products(weight)
         for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            edges = products.of(activation, selected)
+            active, edges = products(weight, activation, selected)
             cutoff: Tensor | float = 0.0
             if last:
-                columns, cutoff = above_percentile(edges, self.percentile, self.floor)
-            else:
-                columns = edges.columns_above(cutoff)
-            if self.first_of_equals:
-                columns = edges.found_first(columns, cutoff)
-            kept[image, columns] = True
+                over = edges[edges > self.floor]
+                cutoff = percentile_of(over, self.percentile) if len(over) else torch.inf
+            found = (
+                first_of_equals(edges, cutoff) if self.first_of_equals else (edges > cutoff).any(0)
+            )
+            kept[image, active[found]] = True
         return kept
 
 
