@@ -192,7 +192,7 @@ def _of_two(layer: Dense) -> Dense:
 
 def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer] | None:
     """Return the layer that a call stands for, none where it changes nothing; None for others."""
-    name, given = call.label, call.given
+    name, given = call.label, {key: tape.known(value) for key, value in call.given.items()}
     module = modules.get(call.modules[0]) if call.modules else None
     before, after = tape.shapes[call.refs[0]], tape.shapes[call.outputs[0]]
     if call.name in SAME and is_affine(call, tape):

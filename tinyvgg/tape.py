@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import CodeType
 from typing import Any, NamedTuple
@@ -124,12 +124,14 @@ class Tape:
         shapes: of each tensor, by its number, for one image.
         result: the number of what the model returned.
         asked: whether Python code may have decided by values of tensors what to do.
+        fixed: tensors that it made and that do not depend on the images, such as pruned weights.
     """
 
     calls: tuple[Call, ...]
     shapes: tuple[tuple[int, ...], ...]
     result: int
     asked: bool
+    fixed: Mapping[int, Tensor]
     depends: frozenset[int] = field(init=False)
     _plans: dict[tuple[int, int], list[Call]] = field(default_factory=dict, init=False)
 
@@ -166,6 +168,10 @@ class Tape:
                 f"not everything goes through layer '{self.label(start)}'{by}; choose another layer"
             )
         return self._plans.setdefault((start, end), plan)
+
+    def known(self, value: Any) -> Any:
+        """Return an argument; a tensor itself where it does not depend on the images."""
+        return self.fixed.get(value.number, value) if isinstance(value, Ref) else value
 
     def label(self, number: int) -> str:
         """Return the label of the call that made a tensor."""
@@ -278,7 +284,10 @@ def follow(
     if not isinstance(number, Ref):
         raise UserError(f"what {type(model).__name__} returns is made by no function of PyTorch")
     calls, shapes = tuple(recorder.calls), tuple(recorder.shapes)
-    return Tape(calls, shapes, number.number, recorder.asked), recorder.kept
+    tape = Tape(calls, shapes, number.number, recorder.asked, {})
+    made = {one for call in calls for one in call.outputs} - tape.depends
+    fixed = {one: recorder.kept[one] for one in made}
+    return replace(tape, fixed=fixed), recorder.kept
 
 
 def _chosen(result: Any, output: int | str | None, title: str) -> Tensor:
@@ -320,7 +329,7 @@ def for_any_number(one: Tape, two: Tape) -> Tape:
                 " is computed elsewhere, or mixes the images of a batch"
             ) from None
         calls.append(Call(first.func, args, kwargs, first.outputs, first.modules, first.label))
-    return Tape(tuple(calls), one.shapes, one.result, one.asked or two.asked)
+    return replace(one, calls=tuple(calls), asked=one.asked or two.asked)
 
 
 class _DifferError(Exception):
@@ -329,8 +338,10 @@ class _DifferError(Exception):
 
 def _merged(one: Any, two: Any) -> Any:
     """Return what is the same for one image and two, with `Scaled` for what goes with them."""
+    if one is two:
+        return one
     if isinstance(one, Ref | Tensor) or isinstance(two, Ref | Tensor):
-        if one is two or (isinstance(one, Ref) and one == two) or _equal(one, two):
+        if (isinstance(one, Ref) and one == two) or _equal(one, two):
             return one
     elif isinstance(one, tuple | list) and isinstance(two, tuple | list) and len(one) == len(two):
         return type(one)(map(_merged, one, two))
@@ -341,7 +352,7 @@ def _merged(one: Any, two: Any) -> Any:
         return slice(*(_merged(*pair) for pair in ends))
     elif type(one) is int and type(two) is int and one != two:
         return Scaled(2 * one - two, two - one)
-    elif type(one) is type(two) and (one == two or one is two):
+    elif isinstance(one, bool | int | float | str | torch.dtype | torch.device) and one == two:
         return one
     raise _DifferError
 
