@@ -229,17 +229,18 @@ def _walk(
 
 
 class _Rectified(torch.autograd.Function):
-    """A ReLU, cut off at `high`, that lets positive values pass on the way back, whatever came."""
+    """A ReLU, cut off at `high`, that lets values from `least` on pass on the way back."""
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, high: float) -> Tensor:
+    def forward(ctx: Any, maps: Tensor, high: float, least: float) -> Tensor:
         """Rectify the maps."""
+        ctx.least = least
         return maps.clamp(0, high)
 
     @staticmethod
-    def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None]:
-        """Rectify the signal."""
-        return signals[0].clamp_min(0), None
+    def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None, None]:
+        """Rectify the signal, whatever came forward."""
+        return signals[0].clamp_min(ctx.least), None, None
 
 
 def _through(
@@ -259,17 +260,18 @@ def _through(
                 f"the deconvnet has no way back through '{call.label}' ({call.name}): choose a"
                 " layer before it, or a method by shares"
             )
+    least = 0.0 if choices.relu else -torch.inf
     rules = {
-        "relu": lambda x, *_, **__: _Rectified.apply(x, torch.inf),
-        "relu6": lambda x, *_, **__: _Rectified.apply(x, 6.0),
-        "hardtanh": lambda x, low, high, *_, **__: _Rectified.apply(x, high),
+        "relu": lambda x, *_, **__: _Rectified.apply(x, torch.inf, least),
+        "relu6": lambda x, *_, **__: _Rectified.apply(x, 6.0, least),
+        "hardtanh": lambda x, min_val, max_val, *_, **__: _Rectified.apply(x, max_val, least),
     }
     signal = _only(unit, _fitting(maps, trace.maps))
     found = []
     for rows in parts(trace.images, trace.network):
         with torch.enable_grad():
             images = trace.images[rows].detach().requires_grad_()
-            ahead = graph.tape.replay(0, images, start, rules if choices.relu else None)
+            ahead = graph.tape.replay(0, images, start, rules)
         found.append(torch.autograd.grad(ahead, images, signal[rows])[0])
     image = torch.cat(found).contiguous()
     return image.relu() if choices.final_relu else image

@@ -381,7 +381,7 @@ def dense_rest(
     return tuple(activations), sums
 
 
-def two_classes(logits: Float[Tensor, "*n k"]) -> Float[Tensor, "*n k"]:
+def two_classes(logits: Float[Tensor, "*n k"]) -> Float[Tensor, "*n m"]:
     """Return one logit z as those of two classes, -z/2 and z/2; others as they are."""
     return torch.cat([-logits, logits], -1) / 2 if logits.shape[-1] == 1 else logits
 

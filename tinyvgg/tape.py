@@ -8,7 +8,6 @@ shares its weights. From the calls any part of the forward can be run again.
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import CodeType
@@ -103,6 +102,13 @@ class Call:
         """The function's name without the underscores of operators and of in-place forms."""
         return _name(self.func).strip("_")
 
+    @property
+    def in_place(self) -> bool:
+        """Whether it may change a tensor that it takes, and others that share its memory."""
+        name = _name(self.func)
+        marked = name.endswith("_") and not name.startswith("__")
+        return marked or name.startswith(("__i", "__setitem")) or "inplace" in self.kwargs
+
     @cached_property
     def given(self) -> dict[str, Any]:
         """Its arguments by name, of a function in `PARAMETERS`."""
@@ -167,7 +173,12 @@ class Tape:
             raise UserError(
                 f"not everything goes through layer '{self.label(start)}'{by}; choose another layer"
             )
-        return self._plans.setdefault((start, end), plan)
+        needed, kept = {end}, list[Call]()
+        for call in reversed(plan):
+            if call.in_place or needed.intersection(call.outputs):
+                kept.insert(0, call)
+                needed.update(call.refs)
+        return self._plans.setdefault((start, end), kept)
 
     def known(self, value: Any) -> Any:
         """Return an argument; a tensor itself where it does not depend on the images."""
@@ -235,12 +246,12 @@ def in_eval_mode(model: nn.Module, known: dict[int, nn.Module] | None = None) ->
     """
     known = {} if known is None else known
     if id(model) not in known:
-        known[id(model)] = twin = copy(model)
+        known[id(model)] = twin = object.__new__(type(model))
         children = {
             name: child if child is None else in_eval_mode(child, known)
             for name, child in model._modules.items()
         }
-        vars(twin).update(_modules=children, training=False)
+        vars(twin).update(vars(model), _modules=children, training=False)
     return known[id(model)]
 
 

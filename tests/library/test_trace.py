@@ -100,10 +100,10 @@ def test_rows_of_a_trace_are_a_trace(rows):
         (small.images()[0], r"shape \(3, 12, 12\)"),
         (small.images().float(), "dtype torch.float32 but the model has torch.float64"),
         ((255 * small.images()).byte(), "torch.uint8"),
-        (small.images()[:, :1], "1 channels but layer '0' takes 3"),
-        (small.images().to("meta"), "device meta"),
-        (small.images(size=16), "96 pixels but layer '11' takes 54"),
-        (small.images(size=1), "1 x 1 are too small for layer '4'"),
+        (small.images()[:, :1], r"cannot be run on images of shape \(1, 1, 12, 12\)"),
+        (small.images().to("meta"), "device"),
+        (small.images(size=16), r"shape \(1, 3, 16, 16\) .*made for"),
+        (small.images(size=1), "too small.*: pass images"),
         (small.images().index_fill(0, torch.tensor([2]), torch.nan), "image 2 holds NaN"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -146,5 +146,5 @@ def waits(n):
 def test_nothing_is_copied_between_devices_and_little_is_read_however_many_images():
     read, moved = waits(40)
     assert (read, moved) == waits(2)
-    assert read <= 4
+    assert read <= 6
     assert moved == 0
