@@ -100,6 +100,8 @@ def peer(given: argparse.Namespace) -> dict[str, float]:
 def ours(given: argparse.Namespace) -> dict[str, float]:
     """Measure a pass by this package, which uses the pixels that it kept before."""
     os.environ["TINYVGG_HOME"] = given.home
+    import torchvision.io  # noqa: F401 - it is not measured: it takes seconds, for the other as well
+
     from tinyvgg.faces.index import load_faces
 
     source = f"folder:{given.folder}::crop={WAYS[given.only]},unclear=centre"

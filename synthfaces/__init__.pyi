@@ -33,11 +33,9 @@ from synthfaces.rafd import write_rafd as write_rafd
 from synthfaces.rendering import LEVELS_OFF as LEVELS_OFF
 from synthfaces.rendering import SHARE_OFF as SHARE_OFF
 from synthfaces.rendering import VERSION as VERSION
-from synthfaces.rendering import PartsShown as PartsShown
 from synthfaces.rendering import fingerprint as fingerprint
 from synthfaces.rendering import ground_truth as ground_truth
 from synthfaces.rendering import parts_seen as parts_seen
-from synthfaces.rendering import parts_shown as parts_shown
 from synthfaces.rendering import render as render
 from synthfaces.rendering import render_face as render_face
 from synthfaces.rendering import render_with_parts as render_with_parts

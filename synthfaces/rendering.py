@@ -2,7 +2,7 @@
 
 import json
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from tqdm.auto import tqdm
 
 from synthfaces.anatomy import data_folder, load_anatomy
@@ -30,7 +30,7 @@ from synthfaces.photograph import Renderer, Sitter
 from synthfaces.processes import bare_children, cores, leave_when_closed
 from synthfaces.specification import FaceSpec, face_specs, shot_columns
 from synthfaces.texture import Painter
-from synthfaces.truth import FacePart, Truth, find_truth, see_parts
+from synthfaces.truth import Truth, find_truth, see_parts
 
 
 def render_face(
@@ -268,23 +268,6 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def _start_worker(listening: Connection) -> None:
     cv2.setNumThreads(1)
     leave_when_closed(listening)
-
-
-PartsShown = Mapping[tuple[int, int], Bool[np.ndarray, "parts s s"]]
-"""Masks of the pixels at which any image shows each `FacePart`, by subject and angle."""
-
-
-def parts_shown(
-    table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
-) -> PartsShown:
-    """Return the parts that each pixel shows in any row of the same subject and angle."""
-    shown: dict[tuple[int, int], Bool[np.ndarray, "parts s s"]] = {}
-    seen = parts_seen(table, size, folder, seed, difficulty)
-    for subject, angle, parts in zip(table["subject"], table["angle"], seen, strict=True):
-        here = parts == np.arange(len(FacePart))[:, None, None]
-        key = (int(subject), int(angle))
-        shown[key] = shown.get(key, False) | here
-    return shown
 
 
 def parts_seen(

@@ -566,7 +566,7 @@ def sheets(source: str, size: int, output: Path | None) -> None:
     folder = output or files.build() / "sheets"
     loaded = load_faces(source, size)
     written = write_sheets(loaded, folder)
-    for path, reason in loaded.left_out.to_numpy().tolist():
+    for path, reason in loaded.left_out[["path", "reason"]].to_numpy().tolist():
         click.echo(f"left out: {path} {reason}")
     counts = f"{len(loaded)} images; sheets: {len(written)}; left out: {len(loaded.left_out)}"
     click.echo(f"{counts}; {folder}")

@@ -76,8 +76,10 @@ def sealed(path: Path) -> dict[str, Any]:
 
 def append_sum(path: Path) -> None:
     """Append a checksum to a file, which readers of arrays pass over."""
-    with path.open("ab") as file:
-        file.write(_sum(np.fromfile(path, np.uint8).data))
+    with path.open("r+b") as file:
+        found = _sum(np.memmap(file, np.uint8, "r").data)
+        file.seek(0, os.SEEK_END)
+        file.write(found)
 
 
 def has_sum(path: Path) -> bool:

@@ -44,7 +44,7 @@ def few(anatomy_folder):
         patch.setattr(Renderer, "sitter", cache(Renderer.sitter))  # made up once
         images = synthfaces.render(table, SIZE, anatomy_folder, workers=1, progress=False)
         frontal = table[table["gaze"] == "frontal"]
-        yield Few(table, images, synthfaces.parts_shown(frontal, SIZE, anatomy_folder))
+        yield Few(table, images, probes.parts_shown(frontal, SIZE, anatomy_folder))
 
 
 def probe(region: str, features: str) -> Probe:
@@ -108,7 +108,7 @@ def test_a_mask_does_not_depend_on_the_emotion_and_covers_every_face(few, anatom
         assert (kept[rows] == kept[rows[0]]).all()
         assert kept[rows[0]].mean() > 0.08
     for row in few.table[few.table["subject"] <= 2].index[::6]:
-        (seen,) = synthfaces.parts_shown(few.table.loc[[row]], SIZE, anatomy_folder).values()
+        (seen,) = probes.parts_shown(few.table.loc[[row]], SIZE, anatomy_folder).values()
         assert not (seen[list(FACE)].any(axis=0) & kept[row]).any()
 
 

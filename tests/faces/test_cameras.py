@@ -122,5 +122,5 @@ def test_few_cameras_are_enough_and_an_image_of_another_size_is_left_out(folder)
     faces = load(place)
     assert set(faces.index.table["angle"]) == {45, 90}
     assert any("angle: " in line for line in faces.originals.listing.missing)
-    reasons = dict(faces.left_out.to_numpy().tolist())
+    reasons = faces.left_out.set_index("path")["reason"].to_dict()
     assert reasons[name] == "has 40 x 60 pixels, and not 80 x 120"

@@ -31,6 +31,10 @@ def load(folder: Path, size: int = SIZE) -> Faces:
     return load_faces(f"folder:{folder}::crop=centre", size, progress=False)
 
 
+def reasons_of(faces: Faces) -> dict[str, str]:
+    return faces.left_out.set_index("path")["reason"].to_dict()
+
+
 def paint(path: Path, colour: tuple[int, int, int]) -> None:
     path.parent.mkdir(exist_ok=True)
     image = Image.new("RGB", (40, 40), colour)
@@ -81,7 +85,7 @@ def test_bad_files_are_left_out_counted_and_listed(folder: Path) -> None:
     for _ in range(2):
         faces = load(folder)
         assert faces.index.classes("class") == ("calm", "glad")
-        reasons = dict(faces.left_out.to_numpy().tolist())
+        reasons = reasons_of(faces)
         assert reasons.pop("calm/cut.png").startswith("cannot be read (")
         assert reasons.pop("calm/loop.jpg").startswith("cannot be read (Too many levels of symb")
         assert reasons == {
@@ -112,7 +116,6 @@ def test_images_are_mapped_and_only_what_changed_is_looked_at_again(folder, home
     first = load(folder)
     (file,) = home.rglob("*.npy")
     assert file.name == f"{first.fingerprint}-{SIZE}.npy"
-    assert not list(home.rglob("*.blocks"))
     read = count(monkeypatch, "content_of")
     again = load(folder)
     assert read == []
@@ -123,7 +126,7 @@ def test_images_are_mapped_and_only_what_changed_is_looked_at_again(folder, home
     paint(folder / "calm" / "3.png", (9, 9, 200))
     after = load(folder)
     assert read[0] == folder / "calm" / "3.png"
-    assert len(read) == 1 + 20, "one is looked at, and all are cut"
+    assert len(read) == 20, "one is looked at, and all are cut"
     assert (after.images[3, 4:, 4:] == [9, 9, 200]).all()
     np.testing.assert_array_equal(np.delete(after.images, 3, 0), np.delete(first.images, 3, 0))
     assert after.fingerprint != first.fingerprint
@@ -139,7 +142,7 @@ def test_the_same_pixels_in_other_files_are_used_once_and_in_no_two_classes(fold
         image.save(folder / "calm" / "again.bmp")
         odd.save(folder / "calm" / "odd.tif")
     faces = load(folder)
-    assert dict(faces.left_out.to_numpy().tolist()) == {
+    assert reasons_of(faces) == {
         "calm/again.bmp": "is the same picture as calm/0.png",
         "calm/odd.tif": "is the same picture as glad/3.png, of another class",
         "glad/3.png": "is the same picture as calm/odd.tif, of another class",
@@ -194,7 +197,7 @@ def test_images_of_a_given_test_part_are_in_training_neither_wholly_nor_nearly(s
     names += [f"test/{kind}.png" for kind in ("a/20", "a/21", "a/22", "b/70", "b/71", "b/72")]
     folder = scenes(*names, "train/a/20.png", "train/b/71.jpg", "train/b/21.jpg")
     faces = load(folder, 32)
-    assert dict(faces.left_out.to_numpy().tolist()) == {
+    assert reasons_of(faces) == {
         "train/a/20.png": "is the same picture as test/a/20.png",
         "train/b/21.jpg": "is nearly the same picture as test/a/21.png, of the test part",
         "train/b/71.jpg": "is nearly the same picture as test/b/71.png, of the test part",
@@ -203,6 +206,10 @@ def test_images_of_a_given_test_part_are_in_training_neither_wholly_nor_nearly(s
     assert faces.originals.chance_of_a_twin(asked).tolist() == [1, 1, 0]
     said = photographs.twins_of(faces)
     assert "2 images not learned from, for a near-twin in another part: train/b/21.jpg, tr" in said
+    Image.open(folder / "test/a/21.png").save(folder / "test/b/0.bmp")
+    reasons = reasons_of(load(folder, 32))
+    assert reasons["test/a/21.png"] == "is the same picture as test/b/0.bmp, of another class"
+    assert "train/b/21.jpg" not in reasons, "what it is nearly the same as is not used"
 
 
 @pytest.mark.parametrize("left", [0, 1000])
@@ -235,18 +242,26 @@ def test_only_columns_that_can_be_trained_are_tasks(folder: Path) -> None:
     assert index.tasks == tasks_of(f"folder:{table}") == ("class",)
 
 
-@pytest.mark.parametrize(("done", "left"), [(12, 12 + 20), (20 + 12, 12)])
-def test_an_interrupted_call_goes_on_behind_its_last_block(folder, monkeypatch, done, left):
-    """Whether it is interrupted in the first pass, which looks, or in the second, which cuts."""
+@pytest.mark.parametrize("known", [False, True])
+def test_an_interrupted_call_goes_on_behind_its_last_block(folder, monkeypatch, known: bool):
+    """Whether it looks and cuts, or all is known and to be cut at another size."""
     monkeypatch.setattr(images, "BLOCK", 8)
     monkeypatch.setattr(images.synthfaces, "cores", lambda: 1)
+    if known:
+        load(folder, 8)
     with monkeypatch.context() as patch:
-        count(patch, "upright", most=done)
+        count(patch, "upright", most=12)
         with pytest.raises(KeyboardInterrupt):
             load(folder)
     again = count(monkeypatch, "upright")
     assert len(load(folder)) == 20
-    assert len(again) == left
+    assert len(again) == 12
+
+
+def test_every_photograph_is_decoded_once(folder: Path, monkeypatch) -> None:
+    decoded = count(monkeypatch, "upright")
+    load(folder)
+    assert len(decoded) == 20
 
 
 def test_two_processes_that_decode_the_same_set_do_not_get_into_each_others_way(
@@ -292,6 +307,7 @@ def test_a_file_that_changes_between_the_two_passes_is_named(folder: Path, monke
         return pixels_of(path, sha256, bits)
 
     monkeypatch.setattr(images, "pixels_of", replaced)
+    load(folder, 8)
     with pytest.raises(UserError, match=r"3.png' has changed since its folder was read; start ag"):
         load(folder)
 

@@ -1,6 +1,7 @@
 """Linear models that are to read the emotion from parts of an image that should not show it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -15,6 +16,9 @@ from tinyvgg.chapters.statistics import Interval, proportion_interval
 Images = UInt8[np.ndarray, "n s s 3"]
 Kept = Bool[np.ndarray, "n s s"]
 Features = Float32[np.ndarray, "n f"]
+
+PartsShown = Mapping[tuple[int, int], Bool[np.ndarray, "parts s s"]]
+"""Masks of the pixels at which any image shows each `FacePart`, by subject and angle."""
 
 LEVEL = 0.99
 """Confidence of the probes' intervals; higher than elsewhere, as many are looked at together."""
@@ -127,7 +131,7 @@ class Probe(NamedTuple):
     measure: Callable[[Images, Kept], Features]
     edges_only: bool = False  # true if all but the edges of the images are masked as well
 
-    def kept(self, shown: synthfaces.PartsShown, table: pd.DataFrame) -> Kept:
+    def kept(self, shown: PartsShown, table: pd.DataFrame) -> Kept:
         """Return the pixels that it sees of each row's image."""
         kept = without(self.left_out, shown, table)
         if self.edges_only:
@@ -150,7 +154,18 @@ PROBES = (
 """The probes, from regions that show an emotion to those that must not; the neck's shadows may."""
 
 
-def without(parts: tuple[FacePart, ...], shown: synthfaces.PartsShown, table: pd.DataFrame) -> Kept:
+def parts_shown(table: pd.DataFrame, size: int, folder: Path) -> PartsShown:
+    """Return the parts that each pixel shows in any row of the same subject and angle."""
+    shown: dict[tuple[int, int], np.ndarray] = {}
+    seen = synthfaces.parts_seen(table, size, folder)
+    for subject, angle, parts in zip(table["subject"], table["angle"], seen, strict=True):
+        here = parts == np.arange(len(FacePart))[:, None, None]
+        key = (int(subject), int(angle))
+        shown[key] = shown.get(key, False) | here
+    return shown
+
+
+def without(parts: tuple[FacePart, ...], shown: PartsShown, table: pd.DataFrame) -> Kept:
     """Return the pixels apart from these parts in all images of the same subject and angle.
 
     Args:

@@ -16,7 +16,7 @@ from PIL import ImageDraw, ImageFont
 from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.faces.images import Crop
-from tinyvgg.faces.index import NEARLY, SAME, Faces, Originals, Seen
+from tinyvgg.faces.index import CONFLICT, COPY, NEAR, Faces, Originals, Seen
 from tinyvgg.faces.sources import BY_CAMERA, some, synthfaces
 
 PHOTOGRAPH, PORTRAIT = 340, 224
@@ -84,14 +84,13 @@ def used_of(faces: Faces) -> str:
 
 def twins_of(faces: Faces) -> str:
     """Describe what is there twice, or nearly; labels that contradict each other come first."""
-    reasons, sentences = faces.left_out["reason"].str, list[str]()
-    same, odd = reasons.startswith(SAME), reasons.endswith("of another class")
-    for what, found in (
-        ("left out, since the same picture is there with another class", same & odd),
-        ("left out as another copy of a picture", same & ~odd),
-        ("not learned from, for a near-twin in another part", reasons.startswith(NEARLY)),
+    left_out, sentences = faces.left_out, list[str]()
+    for kind, what in (
+        (CONFLICT, "left out, since the same picture is there with another class"),
+        (COPY, "left out as another copy of a picture"),
+        (NEAR, "not learned from, for a near-twin in another part"),
     ):
-        if len(paths := faces.left_out.loc[found, "path"].tolist()):
+        if paths := left_out.loc[left_out["kind"] == kind, "path"].tolist():
             sentences.append(f"{style.in_words(len(paths), 'image')} {what}: {some(paths)}.")
     if faces.index.has("twins"):
         near = faces.index.table["twins"].dropna()

@@ -136,54 +136,48 @@ def _check_capitals(names: Iterable[str], where: str) -> None:
             )
 
 
-class Found(NamedTuple):
-    """The images below a folder, files that show something but are not read, and the others."""
+class Files(NamedTuple):
+    """The files below a folder, as `walk` saw them."""
 
-    photographs: list[Photograph]
-    left_out: list[LeftOut]
-    beside: str  # a sentence that counts by kind what lies beside the images
-
-
-def named_images(
-    folder: Path, facts_of: Callable[[str], Mapping[str, Value]], below: Sequence[str] = ("",)
-) -> Found:
-    """List the images below a folder, or some of its sub-folders, sorted, without hidden ones.
-
-    `facts_of` reads the values from a path; its `UserError` is the reason to leave an image out.
-    """
-    seen = _walk(folder, below)
-    named: list[Photograph] = []
-    for path in seen.images:
-        try:
-            named.append(Photograph(path, facts_of(path)))
-        except UserError as error:
-            seen.left_out.append(LeftOut(path, str(error)))
-    return Found(named, seen.left_out, seen.beside)
-
-
-class _Seen(NamedTuple):
     images: list[str]  # paths
-    left_out: list[LeftOut]
+    left_out: list[LeftOut]  # files that show something but are not read
     folders: list[str]
     others: Counter[str]  # files beside the images, by kind
 
+    def named(self, facts_of: Callable[[str], Mapping[str, Value]]) -> list[Photograph]:
+        """Return the images with the values that a function reads from their paths.
+
+        Its `UserError` is the reason to leave an image out.
+        """
+        named: list[Photograph] = []
+        for path in self.images:
+            try:
+                named.append(Photograph(path, facts_of(path)))
+            except UserError as error:
+                self.left_out.append(LeftOut(path, str(error)))
+        return named
+
     @property
     def beside(self) -> str:
+        """A sentence that counts by kind what lies beside the images."""
         if not self.others:
             return ""
         counts = [f"{kind} ({count:,})" for kind, count in self.others.most_common()]
         return f"What lies beside them is not read: {some(counts)}."
 
 
-def _walk(folder: Path, below: Sequence[str] = ("",)) -> _Seen:
-    """Look at every file below a folder; what cannot be followed or written down is left out."""
+def walk(folder: Path, below: Sequence[str] = ("",)) -> Files:
+    """Look at every file below a folder, or some of its sub-folders; images are sorted.
+
+    What cannot be followed or written down is left out.
+    """
     try:
         os.listdir(folder)  # noqa: PTH208 - a Path would make a list of paths
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         said = "does not exist" if missing else f"cannot be read ({error.strerror})"
         raise UserError(f"folder {str(folder)!r} {said}; give a folder of photographs") from None
-    seen = _Seen([], [], [], Counter())
+    seen = Files([], [], [], Counter())
 
     def leave_out(path: str, reason: str) -> None:
         seen.left_out.append(LeftOut(as_text(os.path.relpath(path, folder)), reason))
@@ -338,15 +332,9 @@ def list_classes(folder: Path, group: str = "") -> Listing:
     """
     if group:
         check_one_of("group of a folder", group, ("folder", "name", "none"))
-    seen = _walk(folder)
+    seen = walk(folder)
     layout = _layout(folder, seen.images)
-    photographs: list[Photograph] = []
-    for path in seen.images:
-        try:
-            photographs.append(Photograph(path, layout.known(path, group)))
-        except UserError as error:
-            seen.left_out.append(LeftOut(path, str(error)))
-    photographs = with_parts(photographs)
+    photographs = with_parts(seen.named(lambda path: layout.known(path, group)))
     classes = Counter(str(one.known["class"]) for one in photographs)
     if len(classes) < 2:
         raise UserError(

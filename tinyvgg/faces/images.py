@@ -6,7 +6,7 @@ import io
 import stat
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -254,6 +254,10 @@ class Facts:
     thumbnail: bytes = b""  # `thumbnail_of` the photograph
 
 
+Each = Callable[[str, Facts, Pixels], None]
+"""A function of a photograph's path, its facts and its pixels."""
+
+
 def thumbnail_of(pixels: Pixels) -> bytes:
     """Return the gray levels of a whole image in a square of `THUMBNAIL` pixels, row by row."""
     step = max(1, min(pixels.shape[1:]) // (8 * THUMBNAIL))
@@ -288,13 +292,18 @@ class Looker:
         except (KeyError, ValueError, TypeError, AttributeError):
             self._known = {}  # there is nothing yet, or it is damaged
 
-    def look(self, paths: Sequence[str], faces: bool = False, title: str = "") -> list[Facts]:
-        """Return the facts of photographs, in their order, with their faces if asked for."""
+    def look(
+        self, paths: Sequence[str], faces: bool = False, title: str = "", each: Each | None = None
+    ) -> list[Facts]:
+        """Return the facts of photographs, in their order, with their faces if asked for.
+
+        Threads call `each` with those that have to be decoded and can be used.
+        """
         detector = fingerprint() if faces else ""
         found: list[Facts] = []
         bar = tqdm(total=len(paths), desc=title, disable=not (self.progress and title))
         with one_thread_each() as pool, bar:
-            look = partial(self._one, detector=detector)
+            look = partial(self._one, detector=detector, each=each)
             for start in range(0, len(paths), BLOCK):
                 for facts in pool.map(look, paths[start : start + BLOCK]):
                     found.append(facts)
@@ -303,7 +312,7 @@ class Looker:
                     self._keep()
         return found
 
-    def _one(self, path: str, detector: str) -> Facts:
+    def _one(self, path: str, detector: str, each: Each | None) -> Facts:
         try:
             seen = (self.folder / path).stat()
             stamp = [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns]
@@ -326,6 +335,8 @@ class Looker:
         bits = 8 * values.element_size()
         about = digest, height, width, "", detector, shown, bits, most, thumbnail_of(pixels)
         facts = Facts(*about)
+        if each is not None:
+            each(path, facts, pixels)
         self._known[path], self._new = (stamp, facts), True
         return facts
 

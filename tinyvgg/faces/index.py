@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,9 @@ PIXEL_SCALE = 256.0
 LARGEST = 400
 """Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
 
-SAME, NEARLY = "is the same picture as", "is nearly the same picture as"
+COPY, CONFLICT, NEAR = "copy", "conflict", "near-twin"
+"""Kinds of twins that are left out: the same picture of one class and of several; the same shot in
+a later part of a split."""
 
 Rows = Integer[np.ndarray, "m"] | Sequence[int]
 
@@ -100,7 +102,7 @@ class Originals:
 
     listing: Listing
     cropping: Cropping
-    left_out: pd.DataFrame  # columns path and reason
+    left_out: pd.DataFrame  # columns path, reason, and kind of twins
     looker: Looker
     twins: Mapping[str, int]  # number of the cluster of each photograph that has near-twins
 
@@ -188,8 +190,8 @@ class Faces:
 
     @property
     def left_out(self) -> pd.DataFrame:
-        """Photographs that are not used: columns path and reason; none of synthetic faces."""
-        return _as_table([]) if self.originals is None else self.originals.left_out
+        """Photographs that are not used: `Originals.left_out`; none of synthetic faces."""
+        return _as_table([], {}) if self.originals is None else self.originals.left_out
 
     @property
     def kind(self) -> str:
@@ -258,7 +260,13 @@ class _Part(NamedTuple):
     path: Path
     sha256: str
     crop: Crop
-    bits: int
+    bits: int = 0  # of values of 16 bits
+
+    @property
+    def key(self) -> bytes:
+        """What decides its pixels."""
+        about = f"{self.sha256} {self.crop} {self.bits}"
+        return hashlib.sha256(about.encode()).hexdigest().encode()
 
 
 def _load_photographs(source: sources.Source, size: int, progress: bool) -> Faces:
@@ -269,17 +277,24 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     looker = Looker(listing.folder, cache / f"known-{photographs.VERSION}.json", progress)
     FaceIndex(_table(source, listing.photographs))  # refuses strange values before the work
     cropping = choose(source, listing, looker)
-    paths = [one.path for one in listing.photographs]
-    facts = looker.look(paths, cropping.looks_for_faces, f"reading {source.path.name}")
+    known = dict(listing.photographs)
+    own = cache / hashlib.sha256(sources.absolute(str(source)).encode()).hexdigest()[:8]
+    squares = _Squares(own / f"{size}-{photographs.VERSION}", size, progress)
+
+    def cut(path: str, seen: Facts, pixels: Pixels) -> None:
+        crop = _crop(cropping, known[path], seen)
+        if isinstance(crop, Crop) and seen.bits == 8:
+            squares.add(_Part(listing.folder / path, seen.sha256, crop), pixels)
+
+    facts = looker.look([*known], cropping.looks_for_faces, f"reading {source.path.name}", cut)
     cropping = with_bits(cropping, facts)
-    clusters = np.arange(len(paths))
+    clusters = np.arange(len(known))
     if source.kind != sources.RAFD:  # its shots differ in gaze alone, and its split is the paper's
         clusters = _clusters(listing, facts, cropping, cache / "twins.json", progress)
     several = np.bincount(clusters)[clusters] > 1
-    cluster_of = dict(
-        zip(np.array(paths)[several].tolist(), clusters[several].tolist(), strict=True)
-    )
-    parts, left_out = _parts(listing, facts, cropping, clusters)
+    numbers = zip(known, clusters.tolist(), several, strict=True)
+    cluster_of = {path: number for path, number, near in numbers if near}
+    parts, left_out, kinds = _parts(listing, facts, cropping, clusters)
     table = _table(source, [one for one in listing.photographs if one.path in parts])
     if cluster_of:
         table["twins"] = table["path"].map(cluster_of).astype("Int64")
@@ -288,10 +303,8 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
     for part in parts.values():
         digest.update(f"{part.sha256} {part.crop}\n".encode())
     fingerprint = digest.hexdigest()[:16]
-    own = hashlib.sha256(sources.absolute(str(source)).encode()).hexdigest()[:8]
-    file = cache / own / f"{fingerprint}-{size}.npy"
-    pixels = _pixels([*parts.values()], size, file, progress)
-    lost = _as_table([*listing.left_out, *left_out])
+    pixels = _pixels([*parts.values()], own / f"{fingerprint}-{size}.npy", squares)
+    lost = _as_table([*listing.left_out, *left_out], kinds)
     originals = Originals(listing, cropping, lost, looker, cluster_of)
     return Faces(str(source), FaceIndex(table, listing.tasks), pixels, fingerprint, originals)
 
@@ -306,43 +319,54 @@ def _crop(cropping: Cropping, known: Mapping[str, Any], facts: Facts) -> Crop | 
 
 def _parts(
     listing: Listing, facts: Sequence[Facts], cropping: Cropping, clusters: Int[np.ndarray, "n"]
-) -> tuple[dict[str, _Part], list[LeftOut]]:
-    """Return the parts that are used by path, and the other photographs with the reason."""
+) -> tuple[dict[str, _Part], list[LeftOut], dict[str, str]]:
+    """Return the parts that are used by path, the other photographs, and the kinds of twins."""
     left_out: list[LeftOut] = []
+    kinds: dict[str, str] = {}
     parts: dict[str, _Part] = {}
-    copies, near = (defaultdict[int, list[Photograph]](list) for _ in range(2))
     first = twins.exact(facts, _decoder(listing, cropping))
-    for one, copy, cluster in zip(listing.photographs, first, clusters, strict=True):
+    copies, near = (defaultdict[int, list[Photograph]](list) for _ in range(2))
+    for one, copy in zip(listing.photographs, first, strict=True):
         copies[copy].append(one)
-        near[cluster].append(one)
+    rows = []
     for one, seen, copy, cluster in zip(listing.photographs, facts, first, clusters, strict=True):
-        crop, same = _crop(cropping, one.known, seen), copies[copy]
+        same, crop = copies[copy], _crop(cropping, one.known, seen)
         odd = [o.path for o in same if any(o.known[t] != one.known[t] for t in listing.tasks)]
-        kept, shown = max(same, key=_held), max(near[cluster], key=_held)
+        rows.append((one, seen, crop, odd, same, near[cluster]))
+        if isinstance(crop, Crop) and not odd:
+            near[cluster].append(one)
+    for one, seen, crop, odd, same, alike in rows:
+        kind = why = ""
         if isinstance(crop, str):
-            left_out.append(LeftOut(one.path, crop))
+            why = crop
         elif odd:
-            left_out.append(LeftOut(one.path, f"{SAME} {odd[0]}, of another class"))
-        elif kept is not one:
-            left_out.append(LeftOut(one.path, f"{SAME} {kept.path}"))
-        elif _held(shown) > _held(one):
+            kind, why = CONFLICT, f"is the same picture as {odd[0]}, of another class"
+        elif (kept := max(same, key=_held)) is not one:
+            kind, why = COPY, f"is the same picture as {kept.path}"
+        elif _held(shown := max(alike, key=_held)) > _held(one):
             part = shown.known["split"]
-            left_out.append(LeftOut(one.path, f"{NEARLY} {shown.path}, of the {part} part"))
+            kind, why = NEAR, f"is nearly the same picture as {shown.path}, of the {part} part"
         else:
-            path = listing.folder / one.path
-            parts[one.path] = _Part(path, seen.sha256, crop, cropping.bits)
+            path, bits = listing.folder / one.path, cropping.bits * (seen.bits > 8)
+            parts[one.path] = _Part(path, seen.sha256, crop, bits)
+            continue
+        left_out.append(LeftOut(one.path, why))
+        kinds[one.path] = kind
     table = pd.DataFrame([{"path": path, **known} for path, known in listing.photographs])
     table["twins"] = clusters
-    while small := _too_small(table[table["path"].isin(parts)], listing.tasks):
+    tasks = listing.tasks * bool(parts)
+    used = table["path"].isin(parts)
+    while small := dict(one for task in tasks for one in too_small(table[used], task).items()):
         left_out += map(LeftOut, *zip(*small.items(), strict=True))
         parts = {path: part for path, part in parts.items() if path not in small}
+        used &= ~table["path"].isin(small)
     if not parts:
         ((usual, _),) = Counter(reason for _, reason in left_out).most_common(1)
         raise UserError(
             f"none of the {len(facts)} images in {str(listing.folder)!r} can be used (most of "
             f"them: {usual}); if these are no portraits, take their middle: ::crop=centre"
         )
-    return parts, left_out
+    return parts, left_out, kinds
 
 
 def _held(one: Photograph) -> int:
@@ -368,67 +392,101 @@ def _clusters(
     return np.array(kept["clusters"], np.int64)
 
 
-def _too_small(table: pd.DataFrame, tasks: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for task in tasks if len(table) else ():
-        found |= too_small(table, task)
-    return found
-
-
 def _table(source: sources.Source, listed: Sequence[Photograph]) -> pd.DataFrame:
     table = pd.DataFrame([{"path": one.path, **one.known} for one in listed])
     table = table.assign(source=source.kind)
     return table.astype({"age": "Int64"}) if "age" in table else table
 
 
-def _as_table(left_out: Sequence[LeftOut]) -> pd.DataFrame:
-    return pd.DataFrame(sorted(left_out), columns=["path", "reason"], dtype=object)
+def _as_table(left_out: Sequence[LeftOut], kinds: Mapping[str, str]) -> pd.DataFrame:
+    rows = [(path, reason, kinds.get(path, "")) for path, reason in sorted(left_out)]
+    return pd.DataFrame(rows, columns=["path", "reason", "kind"], dtype=object)
 
 
 def _pixels(
-    parts: Sequence[_Part], size: int, file: Path, progress: bool
+    parts: Sequence[_Part], file: Path, squares: "_Squares"
 ) -> UInt8[np.ndarray, "n s s 3"]:
     """Map images from their file, which one process makes while others wait."""
-    if not files.has_sum(file):
-        with FileLock(file.with_suffix(".lock")):
-            if not files.has_sum(file):
-                _decode(parts, size, file, progress)
+    shape = (len(parts), squares.size, squares.size, 3)
+
+    def join(to: Path) -> None:
+        whole = np.lib.format.open_memmap(to, "w+", np.uint8, shape)
+        for place, part in enumerate(parts):
+            whole[place] = squares[part]
+        del whole
+        files.append_sum(to)
+
+    with FileLock(squares.folder.with_suffix(".lock")):
+        if not files.has_sum(file):
+            squares.cut(parts)
+            files.write_whole(file, join)
+            for old in {*file.parent.glob(f"*-{squares.size}.npy")} - {file}:
+                with suppress(OSError):  # a process that has mapped it keeps it
+                    old.unlink()
+        shutil.rmtree(squares.folder, ignore_errors=True)
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
     return mapped
 
 
-def _decode(parts: Sequence[_Part], size: int, file: Path, progress: bool) -> None:
-    """Make the file in blocks, which a later call keeps, and remove the source's earlier ones."""
-    step = photographs.BLOCK
-    blocks = [file.with_suffix(".blocks") / f"{n}.npy" for n in range(0, len(parts), step)]
+class _Squares:
+    """Parts of photographs at one size, cut while these are looked at; a later call finds them.
 
-    def join(to: Path) -> None:
-        whole = np.lib.format.open_memmap(to, "w+", np.uint8, (len(parts), size, size, 3))
-        np.concatenate([np.load(block, mmap_mode="r") for block in blocks], out=whole)
-        whole.flush()
-        files.append_sum(to)
+    They are kept in blocks: an interruption loses no more than one.
+    """
 
-    with photographs.one_thread_each() as pool:
-        for number, block in enumerate(tqdm(blocks, disable=not progress)):
-            if not files.has_sum(block):
-                chosen = parts[number * step : (number + 1) * step]
-                made = np.stack([*pool.map(partial(_cut, size=size), chosen)])
-                files.write_whole(block, partial(_keep, images=made))
-    files.write_whole(file, join)
-    shutil.rmtree(file.with_suffix(".blocks"), ignore_errors=True)
-    for old in {*file.parent.glob(f"*-{size}.npy")} - {file}:
-        with suppress(OSError):  # a process that has mapped it keeps it
-            old.unlink()
+    def __init__(self, folder: Path, size: int, progress: bool) -> None:
+        self.folder, self.size, self.progress = folder, size, progress
+        self._lock, self._new = Lock(), dict[bytes, Square]()
+        self._found: dict[bytes, tuple[np.ndarray[Any, Any], int]] = {}
+        with suppress(FileNotFoundError):
+            for file in filter(files.has_sum, folder.glob("*.npy")):
+                self._read(file)
 
+    def __getitem__(self, part: _Part) -> Square:
+        block, row = self._found[part.key]
+        return np.asarray(block["image"][row])
 
-def _keep(to: Path, images: UInt8[np.ndarray, "n s s 3"]) -> None:
-    np.save(to, images)
-    files.append_sum(to)
+    def add(self, part: _Part, pixels: Pixels) -> None:
+        """Cut a part out of a photograph's pixels, and keep it."""
+        square = photographs.cut(pixels, part.crop, self.size)
+        with self._lock:
+            self._new[part.key] = square
+        self._keep(photographs.BLOCK)
 
+    def cut(self, parts: Sequence[_Part]) -> None:
+        """Cut parts that are missing out of their files; refuse those that have changed."""
+        self._keep()
+        missing = [part for part in parts if part.key not in self._found]
+        quiet = not (self.progress and missing)
+        with photographs.one_thread_each() as pool:
+            for _ in tqdm(pool.map(self._cut, missing), "cutting", len(missing), disable=quiet):
+                pass
+        self._keep()
 
-def _cut(part: _Part, size: int) -> Square:
-    try:
-        pixels = photographs.pixels_of(part.path, part.sha256, part.bits)
-    except Unusable as error:
-        raise UserError(f"image {str(part.path)!r} {error}; start again") from None
-    return photographs.cut(pixels, part.crop, size)
+    def _cut(self, part: _Part) -> None:
+        try:
+            pixels = photographs.pixels_of(part.path, part.sha256, part.bits)
+        except Unusable as error:
+            raise UserError(f"image {str(part.path)!r} {error}; start again") from None
+        self.add(part, pixels)
+
+    def _keep(self, least: int = 1) -> None:
+        with self._lock:
+            if len(self._new) < least:
+                return
+            squares, self._new = self._new, {}
+        pixels = ("image", "u1", (self.size, self.size, 3))
+        rows = np.fromiter(squares.items(), [("key", "S64"), pixels], len(squares))
+
+        def write(to: Path) -> None:
+            np.save(to, rows)
+            files.append_sum(to)
+
+        name = hashlib.sha256(rows["key"].tobytes()).hexdigest()[:16]
+        with suppress(FileNotFoundError):  # another process has made all, and removed this folder
+            files.write_whole(self.folder / f"{name}.npy", write)
+            self._read(self.folder / f"{name}.npy")
+
+    def _read(self, file: Path) -> None:
+        block = np.load(file, mmap_mode="r")
+        self._found |= {key: (block, row) for row, key in enumerate(block["key"].tolist())}

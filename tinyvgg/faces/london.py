@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.folder import UNKNOWN, Listing, Value, listing, named_images
+from tinyvgg.faces.folder import UNKNOWN, Listing, Value, listing, walk
 from tinyvgg.faces.rafd import USED_ANGLES
 from tinyvgg.faces.sources import synthfaces
 
@@ -46,7 +46,8 @@ def list_london(folder: Path) -> Listing:
         return {**known, **unknown, **people.get(number, {})}
 
     there = [name for name in FOLDERS if (folder / name).is_dir()]
-    named, left_out, beside = named_images(folder, facts_of, there)
+    seen = walk(folder, there)
+    named = seen.named(facts_of)
     beyond = [one for one in named if one.known["angle"] not in USED_ANGLES]
     used = [one for one in named if one.known["angle"] in USED_ANGLES]
     used.sort(key=lambda one: (one.known["subject"], one.path))
@@ -61,7 +62,7 @@ def list_london(folder: Path) -> Listing:
         without = {one.known["subject"] for one in used if one.known.get(name, UNKNOWN) == UNKNOWN}
         if without:
             missing.append(f"{name} of persons {sorted(without)}")
-    return listing(folder, used, left_out, missing, beyond, reading=beside)
+    return listing(folder, used, seen.left_out, missing, beyond, reading=seen.beside)
 
 
 def _people(folder: Path) -> dict[int, dict[str, Value]]:

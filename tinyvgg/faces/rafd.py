@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from tinyvgg.errors import UserError
-from tinyvgg.faces.folder import LeftOut, Listing, Photograph, Value, listing, named_images
+from tinyvgg.faces.folder import LeftOut, Listing, Photograph, Value, listing, walk
 from tinyvgg.faces.sources import some, synthfaces
 
 USED_ANGLES = (45, 90, 135)  # the paper's; the others are full profiles
@@ -40,7 +40,8 @@ def list_rafd(folder: Path) -> Listing:
     reason, and so are a second image of the same shot and one whose subject has another sex or
     group in most names. Shots of the design that the folder lacks are listed as missing.
     """
-    named, left_out, beside = named_images(folder, lambda path: facts_of(Path(path).name))
+    seen = walk(folder)
+    named = seen.named(lambda path: facts_of(Path(path).name))
     kinds = Counter((known["subject"], _kind(known)) for _, known in named)
     by_count = sorted(kinds.items(), key=lambda item: (-item[1], item[0]), reverse=True)
     usual = dict(kind for kind, _ in by_count)  # the most frequent comes last
@@ -55,7 +56,7 @@ def list_rafd(folder: Path) -> Listing:
         else:
             agreed.append(one)
             continue
-        left_out.append(LeftOut(one.path, reason))
+        seen.left_out.append(LeftOut(one.path, reason))
     used = [one for one in agreed if one.known["angle"] in USED_ANGLES]
     if not used:
         raise UserError(
@@ -64,7 +65,9 @@ def list_rafd(folder: Path) -> Listing:
             "Rafd090_01_Caucasian_female_angry_frontal.jpg"
         )
     beyond = [one for one in agreed if one.known["angle"] not in USED_ANGLES]
-    return listing(folder, used, sorted(left_out), [*_missing(agreed)], beyond, reading=beside)
+    return listing(
+        folder, used, sorted(seen.left_out), [*_missing(agreed)], beyond, reading=seen.beside
+    )
 
 
 def facts_of(name: str) -> dict[str, Value]:

@@ -69,10 +69,8 @@ def list_table(file: Path, group: str = "", outside: bool = False) -> Listing:
     for number, cells in rows:
         row = dict(zip(columns, cells, strict=False))
         path = _below(file.parent, row.get("path", "").replace("\\", "/"))
-        lacking = [
-            name for name in (*meant.values(), kept) if name in columns and not row.get(name)
-        ]
-        lacking = [name for name in dict.fromkeys(lacking) if name not in _PERSONAL]
+        needed = [name for name in columns if name in (*meant.values(), kept)]
+        lacking = [name for name in needed if not row.get(name) and name not in _PERSONAL]
         where = f"row {number} of {file.name}"
         if any(cells[len(columns) :]):
             reason = f"has more cells than there are columns in {where}"
@@ -89,9 +87,7 @@ def list_table(file: Path, group: str = "", outside: bool = False) -> Listing:
             reason = f"is in row {seen[path]} of {file.name}, and in row {number} again"
         else:
             known = {
-                name: _value(
-                    name, row.get(name) or _nothing(name), f"row {number} of {str(file)!r}"
-                )
+                name: _value(name, row.get(name) or UNKNOWN * (name in _PERSONAL), where)
                 for name in columns
                 if name != "path" and (row.get(name) or name != "age")
             }
@@ -113,10 +109,6 @@ def list_table(file: Path, group: str = "", outside: bool = False) -> Listing:
     reading += f" Its other columns are kept: {some(others)}." if others else ""
     where = f"table {str(file)!r}"
     return listing(file.parent, photographs, left_out, where=where, reading=reading)
-
-
-def _nothing(name: str) -> str:
-    return UNKNOWN if name in _PERSONAL else ""
 
 
 def _below(folder: Path, path: str) -> str:
