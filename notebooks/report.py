@@ -41,6 +41,10 @@ def say(*sentences):
         display({"text/plain": sentence}, raw=True)
 
 
+def heading(text):
+    display({"text/markdown": f"## {text}"}, raw=True)
+
+
 def figure(drawn, caption):
     if isinstance(drawn, Figure):
         display(drawn, metadata={"image/png": {"alt": caption, "caption": caption}})
@@ -64,7 +68,8 @@ def plain(frame):
 # %%
 study = open_study(profile, faces, seed, progress=False, settings=settings)
 if study.faces.originals is not None:
-    say(study.faces.originals.listing.reading, photographs.twins_of(study.faces))
+    say(study.faces.originals.listing.reading)
+    say(photographs.left_out_of(study.faces), photographs.twins_of(study.faces))
 
 # %% [markdown]
 # A report asks what a network that learns from these images gets wrong, which cells of its last
@@ -140,17 +145,22 @@ def error_sentences(run):
     if not count:
         yield f"The network makes no error on its {len(run.labels):,} test images."
         return
-    worst = errors.missed(run).sort_values("rate", ascending=False, kind="stable").iloc[0]
-    yield (
-        f"The class with the largest share of errors is {worst.name}: {percent(worst['rate'])} of"
-        f" its {worst['images']:,} test images (95 % interval {percent(worst['low'])} to"
-        f" {percent(worst['high'])}), most often taken for {worst['taken_for']}."
-    )
+    if run.task not in explained:
+        return
     chance = errors.by_chance(run, run.task)
-    if chance is not None:
-        uneven = "more unevenly than" if chance.p_value < 0.05 else "as evenly as"
+    if chance is not None and chance.p_value < 0.05:
+        worst = errors.missed(run).sort_values("rate", ascending=False, kind="stable").iloc[0]
+        low, high = map(percent, worst[["low", "high"]])
+        bounds = f" (95 % interval {low} to {high})" if worst["images"] > 1 else ""
+        yield (
+            f"Errors fall on the classes more unevenly than chance would have it (p"
+            f" {errors.show_p(chance)}). Missed most is {worst.name}: {percent(worst['rate'])} of its"
+            f" {in_words(worst['images'], 'test image')}{bounds}, most often taken for"
+            f" {worst['taken_for']}."
+        )
+    elif chance is not None:
         p = errors.show_p(chance)
-        yield f"Errors fall on the classes {uneven} chance would have it (p {p})."
+        yield f"Errors fall on the classes as evenly as chance would have it (p {p})."
     if count < 10:
         yield f"Errors: {count}. What is found in so few holds for hardly any others."
 
@@ -306,14 +316,14 @@ for run in runs.values():
         )
 table(errors.confidence_table(list(runs.values())), "Medians of probabilities.")
 
-# %% [markdown]
-# ## Backtracking
-#
-# Each error is followed back from the class that it was taken for, down the dense layers to the
-# cells. Two rules do that: Algorithm 1 as the paper prints it (literal), and with the cutoff of its
-# published code.
-
 # %%
+if tracked:
+    heading("Backtracking")
+    say(
+        "Each error is followed back from the class that it was taken for, down the dense layers to"
+        " the cells. Two rules do that: Algorithm 1 as the paper prints it (literal), and with the"
+        " cutoff of its published code.",
+    )
 for task in tracked:
     if len(runs[task].errors) > MOST:
         say(f"{MOST} of {len(runs[task].errors):,} errors are drawn at random, here and below.")
@@ -331,10 +341,9 @@ if tracked:
     summary, left_out = backtracking.layer_summary(overlaps)
     table(summary, f"The same in numbers. {left_out}")
 
-# %% [markdown]
-# ## Tracked features
-
 # %%
+if tracked:
+    heading("Tracked features")
 for task in tracked:
     nearest = sorted(pairs[task].cases, key=lambda case: case.distance)[:8]
     figure(
@@ -351,16 +360,17 @@ for task in tracked:
 if tracked:
     table(feature_tracking.tracked_summary(features), "Tracked features of each set of cells.")
 
-# %% [markdown]
-# ## Repairs
-#
-# Some cells of the last maps are set to zero, and the network is asked again. Unique cells are
-# backtracked in the error and not in its look-alike, common ones in both. Controls have as many
-# cells: active ones at random, those of largest activation, and those with the largest share in the
-# wrong logit minus the true one (contrastive). The repair set is the fewest cells found.
-
 # %%
 SETS = ("all", "unique", "random", "common", "largest", "contrastive", "repair")
+if summaries:
+    heading("Repairs")
+    say(
+        "Some cells of the last maps are set to zero, and the network is asked again. Unique cells"
+        " are backtracked in the error and not in its look-alike, common ones in both. Controls have"
+        " as many cells: active ones at random, those of largest activation, and those with the"
+        " largest share in the wrong logit minus the true one (contrastive). The repair set is the"
+        " fewest cells found.",
+    )
 for task, by_rule in summaries.items():
     figure(
         cases.rates_figure(by_rule, SETS, "repaired"),

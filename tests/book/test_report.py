@@ -69,6 +69,7 @@ def test_the_page_is_complete_by_itself_and_needs_no_script(page):
 def test_it_begins_with_how_the_folder_was_read(page):
     first = page.read_text("utf-8").partition("<main>")[2].partition("<p>")[2]
     assert first.startswith("The folder is read as 73 images of 3 classes: $x^{, ")
+    assert "Left out: 1 file. One cannot be read (it is no image)." in first
 
 
 def test_errors_of_a_network_that_has_learned_nothing_are_not_explained(tmp_path, monkeypatch):
@@ -85,7 +86,9 @@ def test_errors_of_a_network_that_has_learned_nothing_are_not_explained(tmp_path
         {},
     )
     assert any("do not show that it has learned anything" in said for said in found["conclusions"])
-    assert "Its errors are not explained here" in page.read_text("utf-8")
+    html = page.read_text("utf-8")
+    assert "Its errors are not explained here" in html
+    assert not re.search(r"<h2[^>]*>(Backtracking|Tracked features|Repairs)", html)
 
 
 def test_names_of_classes_folders_and_files_stay_text(page):

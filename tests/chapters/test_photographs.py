@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -125,3 +126,15 @@ def test_the_fastest_scale_that_misses_fewest_stands_beside_what_is_used():
     shown = photographs.detectors_table(report)["A, 200 pixels"].to_list()
     assert shown == ["10 of 10; 30 ms", "none in 10, 2 elsewhere; 50 ms"]
     assert best["used"].tolist() == [False, True, False]
+
+
+def test_files_that_are_left_out_are_counted_by_reason(monkeypatch) -> None:
+    reasons = [*["is a video"] * 3, *["is empty"] * 2, "is odd", "is other", "is twice"]
+    kinds = [""] * 7 + ["copy"]
+    left_out = pd.DataFrame({"path": range(8), "reason": reasons, "kind": kinds})
+    faces = made_up_faces()
+    monkeypatch.setattr(index.Faces, "left_out", left_out)
+    said = "Left out: 7 files. Each of 3 is a video. Each of 2 is empty."
+    assert photographs.left_out_of(faces, 2) == f"{said} The reasons of 2 more are below."
+    monkeypatch.setattr(index.Faces, "left_out", left_out[7:])
+    assert photographs.left_out_of(faces) == ""

@@ -162,8 +162,12 @@ def confusions(run: Run, most: int = 10) -> pd.DataFrame:
 
 
 def missed(run: Run) -> pd.DataFrame:
-    """Return images, errors and rate of each class, and the class it is most often taken for."""
+    """Return `rates` of each class, and the class it is most often taken for.
+
+    A class with a single image has no interval.
+    """
     found = rates(run, run.task)
+    found.loc[found["images"] == 1, ["low", "high"]] = float("nan")
     errors = _confused(run)[[run.classes.index(str(name)) for name in found.index]]
     names = [run.classes[row.argmax()] if row.any() else paper.NOTHING for row in errors]
     return found.assign(taken_for=names, times=errors.max(1))

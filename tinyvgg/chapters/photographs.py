@@ -82,6 +82,20 @@ def used_of(faces: Faces) -> str:
     return said
 
 
+def left_out_of(faces: Faces, most: int = 3) -> str:
+    """Describe the most frequent reasons for which files are left out, apart from twins."""
+    left_out = faces.left_out
+    reasons = left_out.loc[left_out["kind"] == "", "reason"].value_counts()
+    if not len(reasons):
+        return ""
+    said = [
+        f"{'One' if count == 1 else f'Each of {count:,}'} {reason}."
+        for reason, count in reasons[:most].items()
+    ]
+    more = [f"The reasons of {reasons[most:].sum():,} more are below."] * (len(reasons) > most)
+    return " ".join([f"Left out: {style.in_words(int(reasons.sum()), 'file')}.", *said, *more])
+
+
 def twins_of(faces: Faces) -> str:
     """Describe what is there twice, or nearly; labels that contradict each other come first."""
     left_out, sentences = faces.left_out, list[str]()
