@@ -156,13 +156,8 @@ places_figure() if len(pair) else None
 # %%
 shown = {rule: cases.overlap_table(pair, how) for rule, how in RULES.items()}
 every = {rule: cases.overlap_table(pairs, how) for rule, how in RULES.items()}
-names = {
-    "pixels_right": "right",
-    "pixels_wrong": "wrong",
-    "common": "common",
-    "unique_wrong": "unique",
-    "jaccard": "jaccard",
-}
+names = {"pixels_right": "right", "pixels_wrong": "wrong", "unique_wrong": "unique"}
+names |= {"common": "common", "jaccard": "jaccard"}
 sizes = {
     rule: {name: value for name, column in names.items() for value in table[column]}
     for rule, table in shown.items()
@@ -224,12 +219,6 @@ def diagonal_figure(panels):
     return figure
 
 
-def common_values(pairs, how):
-    """Return the values of the first pair's common cells, in the right image and in the other."""
-    chosen = cases.pixel_sets(pairs, how).common[:1]
-    return pairs.right.maps[:1][chosen].numpy(), pairs.wrong.maps[:1][chosen].numpy()
-
-
 second = control.only(controls[case] for case in pair.cases if case in controls)
 sides = {
     "right and wrong image": (pair, "value in wrong image (b)"),
@@ -239,8 +228,9 @@ panels = []
 for rule, how in RULES.items():
     row = []
     for title, (shown_pair, other) in sides.items():
-        values, labels = common_values(shown_pair, how), ("value in the right image (a)", other)
-        words = f"{len(values[0])} cells"
+        chosen = cases.pixel_sets(shown_pair, how).common[:1]
+        values = [t.maps[:1][chosen].numpy() for t in (shown_pair.right, shown_pair.wrong)]
+        labels, words = ("value in the right image (a)", other), f"{int(chosen.sum())} cells"
         row.append((f"{rule} rule: {title}", labels, values, words))
     panels.append(row)
 diagonal_figure(panels) if len(pair) else None
@@ -399,13 +389,11 @@ cases.fills_table(others["cutoff"], "repaired", kept) if len(others["cutoff"]) e
 # %%
 cases.fills_table(others["cutoff"], "changed", kept) if len(others["cutoff"]) else None
 
-# %% [markdown]
-# What do the same values do to a right image? The first table has the share of look-alikes whose
-# answer they change, the second the counts of errors beside the paper's (cutoff, at zero).
-
 # %%
-harm = cases.fills_table(others["cutoff"], "harmed", kept).drop(columns=cases.FILLS["patched"])
-harm if len(others["cutoff"]) else None
+Markdown(cases.best_by_fill(others["cutoff"], "repaired", kept[:-1]))
+
+# %% [markdown]
+# The same as counts of errors, beside the paper's (cutoff, at zero):
 
 # %%
 columns = {

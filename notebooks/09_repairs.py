@@ -102,7 +102,7 @@ endings(*runs.values())
 # | `track_features` | what a set of cells adds to that | how much the set matters to the answer |
 # | gradient times input, $\varepsilon$-LRP {cite:p}`bach2015` | the shares of image pixels in a logit | what changes when ReLUs switch |
 # | guided backpropagation {cite:p}`springenberg2015` | edges that excite units | much of the class {cite:p}`adebayo2018` |
-# | GradCAM {cite:p}`selvaraju2017` | where in the last maps a class is seen | single maps, and anything finer than these |
+# | Grad-CAM {cite:p}`selvaraju2017` | where in the last maps a class is seen | single maps, and anything finer than these |
 #
 # ## How many errors are repaired
 #

@@ -97,10 +97,8 @@ Markdown(said)
 own_face.static_faces(own_face.album(study.profile), "one-cause", asked)
 
 # %% [markdown]
-# Some effects reach further than one would think. A smile changes some pixels of the forehead,
-# where nothing moves: the cheeks that it lifts take away some light. Such shadows change a pixel
-# by a few levels. An eye does not see that, but a network might. Other effects are local: the gaze
-# changes the eyes and the lids.
+# Effects may reach further than what moves: a lifted cheek takes light from its surroundings. Such
+# a shadow changes a pixel by a few levels. An eye does not see that, but a network might.
 #
 # ## The same in code
 #
@@ -159,10 +157,15 @@ columns = {
 }
 pd.DataFrame(columns, index=list(rows))
 
+# %%
+face = [part for part in FacePart if part > FacePart.EARS]
+shares = {name: c.changed[face].sum() / c.pixels[face].sum() for name, c in changes.items()}
+wide = ", ".join(f"{name} ({share:.0%})" for name, share in shares.items() if share > 0.9)
+Markdown(
+    f"Of the face itself nearly all changes with {wide}; an action changes what it moves or shades."
+)
+
 # %% [markdown]
-# Lamps, skin and camera change nearly every pixel of the face. An action leaves alone what it
-# neither moves nor shades.
-#
 # ## All causes together
 #
 # The next cell shows a face under sliders that add up: all actions, lamps, angles and subjects. It

@@ -87,7 +87,8 @@ def spread(table, by, values):
         cells = {}
         for name, unit in values.items():
             mean, (low, high) = part[name].mean(), mean_interval(part[name].to_numpy(float))
-            text = paper.show(mean, "mean" if unit == "count" else unit)
+            unit = "mean" if unit == "count" else unit
+            text = paper.show(mean, unit)
             bounds = f" ({paper.show_interval((low, high), unit)})" if low == low else ""
             cells[name.replace("_", " ")] = text + bounds
         found[(paper.TASK_NAMES[task], *keys)] = cells

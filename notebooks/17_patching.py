@@ -148,6 +148,19 @@ for task, rows in tasks.items():
 table = pd.DataFrame.from_dict(table, orient="index")
 table.rename_axis(["task", "as many as", "chosen by"]) if tasks else None
 
+
+# %%
+def reversal(task, rows):
+    common, unique = (over(rows["sets"], name).mean(0)[1:] for name in ("common", "unique"))
+    return (
+        f"For {paper.TASK_NAMES[task]} the common cells repair {common[0]:.0%} of the errors at zero"
+        f" and {common[1]:.0%} with the look-alike's values, the unique ones {unique[0]:.0%} and"
+        f" {unique[1]:.0%}."
+    )
+
+
+Markdown(" ".join(reversal(*each) for each in tasks.items())) if tasks else None
+
 # %% [markdown]
 # ## What may be concluded, and what may not
 #

@@ -63,8 +63,8 @@ if rows:
         *those("Blind to the dense layers alone", "head"),
         *those("Blind to neither"),
         "",
-        "Does tracking hide what changes? Without the learned dense layers, the cells of the exact"
-        f" share in the margin have a similarity of {head['contrastive']:.2f} to those before, and"
+        "Does tracking hide what changes? Without the learned dense layers, the"
+        f" contrastive cells have a similarity of {head['contrastive']:.2f} to those before, and"
         f" their tracked features have one of {head['tracked_contrastive']:.2f}.",
     ]
 Markdown("> " + "\n> ".join(lines))
@@ -74,8 +74,10 @@ Markdown("> " + "\n> ".join(lines))
 #
 # Each method explains errors of each network, for the class that it gave. Then layers get initial
 # weights, one after the other, and the methods explain the same class of the same images again.
-# *Cells* are elements of the last feature maps (the paper's pixels) that a rule selects; the
-# *literal rule* is Algorithm 1. *Features* are those tracked from them; *deconvnet* projects all.
+# *Cells* are elements of the last feature maps (the paper's pixels) that a rule selects:
+# *Algorithm 1* as printed, with the *published cutoff*, or as many by their exact share in the
+# class's logit (*contributions*) or in its margin over the next class (*contrastive*). *Features*
+# are those tracked from them; the *whole projection* is the deconvolution of all cells.
 #
 # How alike are two explanations? Sets of cells are compared by their overlap (Jaccard), exact
 # shares by their correlation over the cells, and all others by the rank correlation of their

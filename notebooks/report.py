@@ -159,8 +159,7 @@ def error_sentences(run):
             f" {worst['taken_for']}."
         )
     elif chance is not None:
-        p = errors.show_p(chance)
-        yield f"Errors fall on the classes as evenly as chance would have it (p {p})."
+        yield f"Errors fall on the classes as evenly as by chance (p {errors.show_p(chance)})."
     if count < 10:
         yield f"Errors: {count}. What is found in so few holds for hardly any others."
 
@@ -340,9 +339,6 @@ if tracked:
     )
     summary, left_out = backtracking.layer_summary(overlaps)
     table(summary, f"The same in numbers. {left_out}")
-
-# %%
-if tracked:
     heading("Tracked features")
 for task in tracked:
     nearest = sorted(pairs[task].cases, key=lambda case: case.distance)[:8]

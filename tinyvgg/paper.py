@@ -250,10 +250,10 @@ def show(value: Value | None, unit: str, paper: bool = False) -> str:
 
 
 def show_interval(interval: Interval | None, unit: str) -> str:
-    """Format a 95 % interval as tables show it."""
+    """Format a 95 % interval as tables show it, that of a count in whole numbers."""
     if interval is None or any(bound != bound for bound in interval):
         return NOTHING
-    low, high = (show(bound, "mean" if unit == "count" else unit) for bound in interval)
+    low, high = (show(round(bound) if unit == "count" else bound, unit) for bound in interval)
     return f"{low.removesuffix('%')} to {high}"
 
 

@@ -176,9 +176,11 @@ def seen_by(judge: Mtcnn, side: int) -> Look:
         zoom = side / max(image.shape[:2])
         how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=how)
+        boxes, marks = judge.detect(resized)
+        eyes = marks[:, :2]
         return [
             Face(box / zoom, pair[np.argsort(pair[:, 0])] / zoom, SURE)
-            for box, pair in zip(*judge.detect(resized), strict=True)
+            for box, pair in zip(boxes, eyes, strict=True)
         ]
 
     return look

@@ -426,6 +426,18 @@ def fills_table(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> pd.D
     return pd.DataFrame(cells).rename_axis("cells")
 
 
+def best_by_fill(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> str:
+    """Return a sentence on the sets under which an outcome is most frequent, for each fill."""
+    if not len(table):
+        return ""
+    rates, said = by_pair(table, outcome).mean(), []
+    for fill in table["fill"].cat.categories:
+        best = max(names, key=lambda name: rates[name, fill])
+        values = f"{FILLS[fill]} values" if FILLS[fill].endswith("'s") else FILLS[fill]
+        said.append(f"at {values} {SETS[best]} ({rates[best, fill]:.0%})")
+    return f"Most errors, the repair set apart, are {outcome}: {'; '.join(said)}."
+
+
 def with_error(found: Estimate) -> str:
     """Print a share and its standard error in percent."""
     if found.value != found.value:

@@ -12,7 +12,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from tinyvgg.backtracking import LABELS, NAMED, backtrack
+from tinyvgg.backtracking import NAMED, backtrack
 from tinyvgg.chapters.backtracking import jaccard, random_classes
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import mean_interval
@@ -31,6 +31,19 @@ IMAGES = 8
 """Errors of each network that are explained, at most."""
 SHUFFLED = (0,)
 """Seeds of the networks of the last task that are trained on shuffled labels, too."""
+RULES = {"literal": "Algorithm 1", "cutoff": "published cutoff"}
+RULES |= {"contribution": "contributions", "contrastive": "contrastive"}
+METHODS = {
+    "shares": "all contributions",
+    "deconvnet": "whole projection",
+    "Saliency": "gradient",
+    "InputXGradient": "gradient times input",
+    "IntegratedGradients": "integrated gradients",
+    "GuidedBackprop": "guided backpropagation",
+    "Occlusion": "occlusion",
+    "GradCam": "Grad-CAM",
+}
+"""Names of rules and of other methods in tables and figures."""
 SAME = 0.9
 """Explanations stay the same if the interval of their mean similarity lies above this."""
 Explained = Mapping[str, Tensor]
@@ -39,8 +52,7 @@ Explained = Mapping[str, Tensor]
 def explanations(model: nn.Module, images: Tensor, target: Tensor) -> Explained:
     """Explain a class of each image by every method: sets and shares of cells, and ink."""
     trace = record(model, images)
-    rules = ("literal", "cutoff", "contribution", "contrastive")
-    sets = {rule: backtrack(trace, target, NAMED[rule]).pixels for rule in rules}
+    sets = {rule: backtrack(trace, target, NAMED[rule]).pixels for rule in RULES}
     ink = {f"tracked_{r}": track_features(trace, sets[r]) for r in ("cutoff", "contrastive")}
     ink |= {"deconvnet": deconvolve(trace), **by_captum(deepcopy(model), images, target)}
     shares = contributions(trace, target)
@@ -149,9 +161,8 @@ measure = partial(kept, compute=cascades)
 def label(name: str) -> str:
     """Return a method's name as tables and figures show it."""
     kind, _, rule = name.rpartition("_")
-    names = {"shares": "cells: all exact shares"}
-    names |= {name: f"{'features' if kind else 'cells'}: {LABELS[rule]}"} if rule in LABELS else {}
-    return names.get(name, name)
+    shown = f"{'features' if kind else 'cells'}: {RULES[rule]}" if rule in RULES else name
+    return METHODS.get(name, shown)
 
 
 def blind(record: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -160,7 +160,8 @@ def fact(test: paper.Test, result: Result) -> str:
     about = paper.describe(test.number)
     agreeing = f"{result.agreeing} of {result.networks} networks"
     bound = f"{100 * test.bound:g}%" if about.unit == "percent" else f"{test.bound:g}"
-    bounds = paper.show_interval(cast(Interval, (result.low, result.high)), about.unit)
+    unit = "mean" if about.unit == "count" else about.unit
+    bounds = paper.show_interval(cast(Interval, (result.low, result.high)), unit)
     mean = _mean(result.mean, about.unit)
     if test.within:
         beside = f"{test.asserted} {bound} in {agreeing}"
@@ -176,7 +177,7 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     """
     measured = any(result.mean is not None for result in verdict.results)
     reason = "" if measured else f": {in_markdown(verdict.reason)}"
-    lines = [f"**{verdict.verdict}**{reason}", ""]
+    lines, listed = [f"**{verdict.verdict}**{reason}", ""], list[str]()
     for test, result in verdict.parts:
         unit = paper.describe(test.number).unit
         more = [fact(test, result)] if measured else []
@@ -186,10 +187,12 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
             more.append(f"p {'< 0.001' if result.p < 0.001 else f'= {result.p:.2g}'}")
         if test.number in ours:
             more.append(f"this run {paper.show(ours[test.number], unit)}")
-        about = [] if test.central else ["listed"]
-        about += [result.verdict] if measured else []
-        marked = f" (*{', '.join(about)}*)" if about else ""
-        lines.append(f"- {test.says}{marked}: {'; '.join(more) or 'not measured'}")
+        marked = f" (*{result.verdict}*)" if measured else ""
+        where = lines if test.central else listed
+        where.append(f"- {test.says}{marked}: {'; '.join(more) or 'not measured'}")
+    if listed:
+        opened = f"<details><summary>Listed, without a part in the verdict: {len(listed)}</summary>"
+        lines += ["", opened, "", *listed, "", "</details>"]
     return "\n".join(lines).rstrip()
 
 
