@@ -32,7 +32,6 @@ from tinyvgg import paper
 from tinyvgg.chapters import training
 from tinyvgg.chapters.statistics import difference, estimate, networks_of, proportion_interval
 from tinyvgg.chapters.verdicts import conclude, record_numbers
-from tinyvgg.reading import read_network
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 
@@ -90,7 +89,8 @@ same = layers["Table 1"].equals(layers["this run"])
 layers.drop(columns="Table 1") if same else layers
 
 # %%
-first = read_network(runs[0].model).dense[0].module
+trace = record(runs[0].model, runs[0].tensor([0]))
+first = trace.network.dense[0].module
 total = training.parameters(runs[0].model)
 Markdown(
     f"With all its weights and biases the network for {names[runs[0].task]} has {total:,}"
@@ -104,7 +104,7 @@ Markdown(
 # These places, the *switches*, are recorded in the forward pass.
 
 # %% mystnb={"figure": {"name": "fig-network", "caption": "Tiny VGG and its deconvolutional counterpart (the paper's Figure 3), with the sizes of this run. Below each slab stands side² × number of maps, or the number of neurons. The height of a slab follows the logarithm of the side."}, "image": {"alt": "A row of slabs shrinks from the image over three blocks to four thin dense layers. Below it a row of slabs grows back from the last maps to the image. Three dashed arrows, the switches, lead from each max-pooling to its unpooling"}}
-training.diagram(record(runs[0].model, runs[0].tensor([0])))
+training.diagram(trace)
 
 # %% [markdown]
 # ## The recipe

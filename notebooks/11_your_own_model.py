@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Explain your own model
 #
-# A colleague hands you a network and a folder of images that it gets wrong. Why does it? The
-# methods of this book work on any chain of convolutions, ReLUs, batch norms and max-pools, then a
-# flatten and dense layers. First they explain a network of this book as if it were a stranger's,
-# then they read torchvision's VGG-16. For your own, replace the cell that makes `net`, `images`
+# A colleague hands you a network and a folder of images that it gets wrong. Why does it? Any model
+# that maps a batch of images to logits can be asked. First the methods of this book explain one of
+# its own networks as if it were a stranger's, then some of torchvision's. For your own, replace the
+# cell that makes `net`, `images`
 # and `true`, and what later cells take from `run`:
 #
 # ```python
@@ -35,7 +35,6 @@ networks = "auto"
 # %% tags=["open"]
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from IPython.display import Markdown
 from skimage import data
 from torch import nn
@@ -45,6 +44,7 @@ from torchvision.transforms import v2
 import tinyvgg
 from tinyvgg.chapters.cases import nearest
 from tinyvgg.chapters.deconvolution import image_table
+from tinyvgg.contribution import completeness_error
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output", "open"]
@@ -69,8 +69,8 @@ Markdown(
 # %% [markdown]
 # ## Record a pass
 #
-# `record` reads the model and runs it once, as in eval mode. Nothing of the model changes: it gets
-# no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size,
+# `record` runs the model once, as in eval mode, and follows what it does. Nothing of the model
+# changes: it gets no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size,
 # dtype and device, scaled as in training. Elements of the last maps are *cells* here, pixels in
 # the paper and in the code. The table has the maps after each max-pool and their active share.
 
@@ -157,24 +157,59 @@ pd.DataFrame({"right answers": right}).rename_axis(f"of {len(trace)} images")
 #   ({doc}`19_what_did_not_work`).
 # - Do not correct answers with what was found here: it took the true class to find it.
 #
-# ## Another architecture
+# ## Other architectures
 #
-# Here `record` reads torchvision's VGG-16 with initial weights, since the trained ones would have
-# to be downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by
-# NASA, public domain). VGG has an average pool between the last maps and the dense layers. At this
-# image size it changes nothing; where it does, it is taken into account.
+# How much can be said of a model depends on what it is made of, and `trace.network.tier` says it:
+#
+# - *Exact chain*: convolutions, batch norms, ReLUs and max-pools, then dense layers. All that this
+#   book does applies.
+# - *Exact above a layer*: what stands above the maps of that layer is piecewise linear. Shares add up
+#   to the logit but for the biases, and `rescore`, `suppress` and `repair` run that part again.
+#   Without a choice of yours it is the last layer whose output has places.
+# - *First order above a layer*: other functions, such as a sigmoid or attention, stand there. The
+#   model's answers without some cells are its own as before; shares are an approximation, and
+#   `completeness_error` has how much is missing of each image's logit.
+#
+# The deconvnet goes back through max-pools, ReLUs, sums and concatenations of any model. Algorithm
+# 1 walks down any chain of linear functions and ReLUs above the layer.
+#
+# Here are some of torchvision's models with initial weights, since the trained ones would have to be
+# downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by NASA,
+# public domain). *Missing* is the largest completeness error, as a share of the logit.
 
 # %% tags=["open"]
 torch.manual_seed(seed)
-net = models.vgg16(weights=None)
 photograph = v2.functional.to_image(data.astronaut())
 crops = torch.stack([photograph[:, :224, 110:334], photograph[:, 150:374, 200:424]])
 images = v2.functional.to_dtype(crops, torch.float32, scale=True)
-trace = tinyvgg.record(net, images)
-print("in training mode, as before:", net.training)
-print(
-    "last maps:", *trace.maps.shape, "dense layers:", *(layer.name for layer in trace.network.dense)
+
+
+def read(name):
+    net = models.get_model(name, weights=None)
+    trace = tinyvgg.record(net, images)
+    missing = (completeness_error(trace) / trace.logits.amax(1)).abs().max()
+    try:
+        back = "yes" if tinyvgg.deconvolve(trace).any() else "nothing left"
+    except tinyvgg.UserError:
+        back = "no"
+    maps = " x ".join(map(str, trace.maps.shape[1:]))
+    return {
+        "tier": trace.network.tier,
+        "maps": maps,
+        "missing": f"{missing:.1%}",
+        "deconvnet": back,
+    }
+
+
+names = (
+    "vgg16",
+    "resnet18",
+    "densenet121",
+    "mobilenet_v3_small",
+    "convnext_tiny",
+    "efficientnet_b0",
 )
+pd.DataFrame({name: read(name) for name in names}).T.rename_axis("model")
 
 # %% [markdown]
 # ## As attributions
@@ -184,6 +219,7 @@ print(
 # `tinyvgg.quantus_explain`.
 
 # %% tags=["open"]
+net = models.vgg16(weights=None)
 methods = {
     "Backtracking": tinyvgg.Backtracking(net, tinyvgg.Contrastive(top=100)),
     "FeatureTracking": tinyvgg.FeatureTracking(net, tinyvgg.Contrastive(top=100)),
@@ -193,52 +229,28 @@ shapes = {tuple(method.attribute(images, target=7).shape) for method in methods.
 print("shape of each attribution:", *shapes)
 
 # %% [markdown]
-# ## A model with a forward of its own
-#
-# `record` follows the forward symbolically. You may write it as you like, as long as it is a chain
-# of such layers. A softmax at the end is ignored: explanations work on logits.
-
-
-# %% tags=["open"]
-class LeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
-        self.norm = nn.BatchNorm2d(16)
-        self.fc1, self.fc2 = nn.Linear(16 * 5 * 5, 84), nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.norm(self.conv2(x))), 2)
-        x = F.dropout(x.flatten(1), training=self.training)
-        return F.log_softmax(self.fc2(F.relu(self.fc1(x))), dim=1)
-
-
-small = tinyvgg.record(LeNet(), torch.rand(4, 3, 32, 32))
-{layer.name: type(layer).__name__ for layer in (*small.network.body, *small.network.dense)}
-
-# %% [markdown]
 # ## What is refused
 #
-# The package refuses by name what it cannot explain exactly, and says what to do about it:
+# The package refuses by name what it cannot follow, and says what to do about it:
 
 
 # %% tags=["open"]
-def said(model, images=images):
+def said(model, images=images, layer=None):
     try:
-        tinyvgg.record(model, images)
+        tinyvgg.record(model, images, layer)
     except tinyvgg.UserError as error:
         return str(error)
 
 
-body = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)]
-leaky = [body[0], nn.LeakyReLU(), body[2]]
-head = [nn.Flatten(), nn.Linear(4 * 111 * 111, 2)]
+class Counts(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3)).detach().numpy()
+
+
 refused = {
-    "ResNet-18, whose paths split": said(models.resnet18()),
-    "a leaky ReLU": said(nn.Sequential(*leaky, *head)),
-    "no dense layer": said(nn.Sequential(*body)),
-    "images of another size": said(LeNet()),
+    "answers that are no tensor": said(Counts()),
+    "no maps above the images": said(nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 2))),
+    "a layer that is not there": said(models.alexnet(), layer="conv9"),
     "images of another dtype": said(net, crops),
     "an image that is not a batch": said(net, images[0]),
     "NaN in an image": said(net, images.masked_fill(images > 0.9, float("nan"))),
