@@ -254,17 +254,21 @@ def _through(
         raise UserError("bias, ties and switches are choices for chains of layers: leave them out")
     for call in graph.tape.between(0, start):
         zero = call.name != "hardtanh" or call.given.get("min_val", -1) == 0
-        passes = (zero and call.name in RECTIFIED) or is_affine(call, graph.tape)
-        if graph.tape.depends.intersection(call.outputs) and not passes:
+        passes = (zero and call.name in RECTIFIED) or is_affine(call)
+        if call.on_images and not passes:
             raise UserError(
                 f"the deconvnet has no way back through '{call.label}' ({call.name}): choose a"
                 " layer before it, or a method by shares"
             )
     least = 0.0 if choices.relu else -torch.inf
+
+    def rectified(maps: Tensor, high: float = torch.inf) -> Any:
+        return _Rectified.apply(maps, high, least)  # type: ignore[no-untyped-call]
+
     rules = {
-        "relu": lambda x, *_, **__: _Rectified.apply(x, torch.inf, least),
-        "relu6": lambda x, *_, **__: _Rectified.apply(x, 6.0, least),
-        "hardtanh": lambda x, min_val, max_val, *_, **__: _Rectified.apply(x, max_val, least),
+        "relu": lambda x, *_, **__: rectified(x),
+        "relu6": lambda x, *_, **__: rectified(x, 6.0),
+        "hardtanh": lambda x, min_val, max_val, *_, **__: rectified(x, max_val),
     }
     signal = _only(unit, _fitting(maps, trace.maps))
     found = []

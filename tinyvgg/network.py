@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
-from tinyvgg.tape import Tape, is_piecewise_linear
+from tinyvgg.tape import Call, Tape, is_piecewise_linear
 
 Pair = tuple[int, int]
 
@@ -227,6 +227,11 @@ class Graph:
     maps: int
     logits: int
 
+    @property
+    def calls(self) -> list[Call]:
+        """The calls above the maps that depend on them."""
+        return [call for call in self.tape.between(self.maps, self.logits) if call.on_images]
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -256,10 +261,8 @@ class Network:
         """The functions above the maps that are not piecewise linear; shares are exact without."""
         if self.dense or self.graph is None:
             return ()
-        tape = self.graph.tape
-        calls = tape.between(self.graph.maps, self.graph.logits)
-        bent = [c for c in calls if tape.depends.intersection(c.outputs)]
-        return tuple(dict.fromkeys(c.name for c in bent if not is_piecewise_linear(c, tape)))
+        bent = (call.name for call in self.graph.calls if not is_piecewise_linear(call))
+        return tuple(dict.fromkeys(bent))
 
     @property
     def tier(self) -> str:
