@@ -49,8 +49,7 @@ class Stepwise:
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
         """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
-        network = trace.network
-        network.check_dense()
+        network, weight = trace.network, trace.network.pixel_weight(trace.maps)
         above = torch.nn.functional.one_hot(target, network.classes).bool()
         kept: list[Tensor] = []
         for activations, layer in zip(
@@ -58,7 +57,6 @@ class Stepwise:
         ):
             above = self.step(activations, layer.module.weight, above, last=False)
             kept.insert(0, above)
-        weight = network.pixel_weight(trace.maps)
         return [self.step(network.pixels(trace.maps), weight, above, last=True), *kept]
 
 

@@ -180,18 +180,10 @@ class Averaging:
     def transpose(self, means: Float[Tensor, "n c i j"], size: Pair) -> Float[Tensor, "n c h w"]:
         """Apply the adjoint: each mean is shared equally by the elements that it averages."""
         rows, columns = (
-            _means(have, want).to(means) for have, want in zip(size, means.shape[2:], strict=True)
+            F.adaptive_avg_pool1d(torch.eye(have, dtype=torch.float64), want).to(means)
+            for have, want in zip(size, means.shape[2:], strict=True)
         )
-        return rows.T @ means @ columns
-
-
-def _means(have: int, want: int) -> Float[Tensor, "want have"]:
-    """Return the matrix that averages `have` elements to `want`, by the windows of torch's pool."""
-    matrix = torch.zeros(want, have, dtype=torch.float64)
-    for i in range(want):
-        first, end = i * have // want, -(-(i + 1) * have // want)
-        matrix[i, first:end] = 1 / (end - first)
-    return matrix
+        return rows @ means @ columns.T
 
 
 @dataclass(frozen=True)
@@ -220,17 +212,15 @@ class Graph:
     Attributes:
         tape: what it does with images.
         maps: the number of the maps that are explained.
-        logits: the number of the logits.
     """
 
     tape: Tape
     maps: int
-    logits: int
 
     @property
     def calls(self) -> list[Call]:
         """The calls above the maps that depend on them."""
-        return [call for call in self.tape.between(self.maps, self.logits) if call.on_images]
+        return [call for call in self.tape.between(self.maps, self.tape.logits) if call.on_images]
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,7 +278,7 @@ class Network:
         """Number of logits."""
         if self.dense or self.graph is None:
             return self.dense[-1].module.out_features
-        return max(2, self.graph.tape.shapes[self.graph.logits][1])
+        return max(2, self.graph.tape.shapes[self.graph.tape.logits][1])
 
     def pixels(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """Return the activations a_0 of the pixels of the last maps, after a ReLU of the neck."""
@@ -306,16 +296,12 @@ class Network:
         Raises:
             UserError: the maps do not fit the first dense layer; there are no dense layers.
         """
-        self.check_dense()
-        return self.to_pixels(self.dense[0].module.weight.detach(), maps)
-
-    def check_dense(self) -> None:
-        """Refuse what walks down dense layers where there are none."""
         if not self.dense:
             raise UserError(
                 f"what stands above layer '{self.layer}' is no chain of linear functions and ReLUs:"
                 " choose a rule by shares, Contribution or Contrastive, or another layer"
             )
+        return self.to_pixels(self.dense[0].module.weight.detach(), maps)
 
     def to_pixels(
         self, gradient: Float[Tensor, "m e"], maps: Float[Tensor, "n c h w"]
@@ -375,7 +361,7 @@ def dense_rest(
     """Continue `dense_forward` from the sums of the first dense layer."""
     if not network.dense and (graph := network.graph) is not None:
         maps = sums.reshape(-1, *graph.tape.shapes[graph.maps][1:])
-        logits = graph.tape.replay(graph.maps, maps, graph.logits)
+        logits = graph.tape.replay(graph.maps, maps, graph.tape.logits)
         return (), two_classes(logits.reshape(*sums.shape[:-1], -1))
     activations = []
     for layer in network.dense[1:]:

@@ -26,7 +26,6 @@ from tinyvgg.network import (
 )
 from tinyvgg.tape import DROPOUT, Call, Tape, follow, for_any_number, is_affine
 
-SOFTMAX = ("softmax", "log_softmax", "sigmoid", "logsigmoid")
 SAME = ("contiguous", "clone", "detach", *DROPOUT)
 """Functions that change no value in eval mode."""
 MOST = 2**27
@@ -67,13 +66,12 @@ def read(
 ) -> tuple[Network, Float[Tensor, "1 k"], bool]:
     """Return the network, the logits of the first image, and whether other images may differ."""
     one = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
-    tape, values = follow(model, one, output)
-    number = logits_of(tape, type(model).__name__)
-    network = None if layer is not None else _chain(tape, number, model)
+    tape, logits = follow(model, one, output)
+    network = None if layer is not None else _chain(tape, model)
     if network is None:
         two, _ = follow(model, torch.cat([one, one.flip(-1)]), output)
-        network = _graph(for_any_number(tape, two), number, layer, model, one)
-    return network, two_classes(values[number].reshape(1, -1)), tape.asked
+        network = _graph(for_any_number(tape, two), layer, model, one)
+    return network, two_classes(logits), tape.asked
 
 
 def check_images(model: Any, images: Any) -> None:
@@ -103,29 +101,12 @@ def check_images(model: Any, images: Any) -> None:
         raise UserError(f"image {row} holds NaN or infinity: leave it out or mend it")
 
 
-def logits_of(tape: Tape, title: str) -> int:
-    """Return the number of the logits: what is returned, before a softmax or sigmoid."""
-    number = tape.result
-    while (place := tape.maker(number)) >= 0:
-        call = tape.calls[place]
-        one = call.name in ("squeeze", "flatten", "view", "reshape") and tape.shapes[number] == (1,)
-        if call.name not in SOFTMAX and not one:
-            break
-        number = call.refs[0]
-    if len(tape.shapes[number]) != 2 or not tape.calls[place].on_images:
-        raise UserError(
-            f"{title} returns shape {('n', *tape.shapes[number][1:])}: logits of shape (n, classes)"
-            " are explained"
-        )
-    return number
-
-
 # ------------------------------------------------------------------------------ chains of layers
 
 
-def _chain(tape: Tape, logits: int, model: nn.Module) -> Network | None:
+def _chain(tape: Tape, model: nn.Module) -> Network | None:
     """Return the network of a chain with a max-pool before its dense layers; None of others."""
-    layers = _layers(tape, 0, logits, model) or []
+    layers = _layers(tape, 0, model) or []
     pools = [place for place, layer in enumerate(layers) if isinstance(layer, Pooling)]
     if not pools:
         return None
@@ -138,10 +119,10 @@ def _chain(tape: Tape, logits: int, model: nn.Module) -> Network | None:
     return found and Network(tuple(body), *found)  # type: ignore[arg-type]
 
 
-def _layers(tape: Tape, start: int, end: int, model: nn.Module) -> list[Layer] | None:
-    """Return the layers that lead from one tensor to another; None where other calls do."""
+def _layers(tape: Tape, start: int, model: nn.Module) -> list[Layer] | None:
+    """Return the layers that lead from a tensor to the logits; None where other calls do."""
     layers, number, modules = list[Layer](), start, dict(model.named_modules())
-    for call in tape.between(start, end):
+    for call in tape.between(start, tape.logits):
         if call.on_images:
             alone = call.on_images == [number] and len(call.outputs) == 1
             found = _layer(call, tape, modules) if alone else None
@@ -149,7 +130,7 @@ def _layers(tape: Tape, start: int, end: int, model: nn.Module) -> list[Layer] |
                 return None
             layers += found
             number = call.outputs[0]
-    return layers if number == end else None
+    return layers if number == tape.logits else None
 
 
 def _head(
@@ -262,25 +243,23 @@ def _pair(value: Any) -> tuple[int, int]:
 # ---------------------------------------------------------------------------------- other models
 
 
-def _graph(
-    tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Module, image: Tensor
-) -> Network:
+def _graph(tape: Tape, layer: str | nn.Module | None, model: nn.Module, image: Tensor) -> Network:
     """Return the network of any model, with its head as dense layers where it is of such."""
-    maps = _maps(tape, logits, layer, model)
-    graph = Graph(tape, maps, logits)
+    maps = _maps(tape, layer, model)
+    graph = Graph(tape, maps)
     rectified = tape.calls[tape.maker(maps)].name in ("relu", "relu6")
-    found = _head(_layers(tape, maps, logits, model) or [], rectified)
+    found = _head(_layers(tape, maps, model) or [], rectified)
     return Network((), *(found or _joined(graph, image)), graph)
 
 
-def _maps(tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Module) -> int:
+def _maps(tape: Tape, layer: str | nn.Module | None, model: nn.Module) -> int:
     """Return the number of the maps: what a layer makes, or the last tensor that has places."""
     if layer is None:
-        for number in reversed(range(1, logits)):
+        for number in reversed(range(1, tape.logits)):
             shape = tape.shapes[number]
             if len(shape) == 4 and shape[1] > 1 < shape[2] * shape[3]:
                 try:
-                    tape.between(number, logits)
+                    tape.between(number, tape.logits)
                 except UserError:
                     continue
                 return number
@@ -304,7 +283,7 @@ def _maps(tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Modu
             f"layer '{name}' makes {('n', *tape.shapes[number][1:])}: choose one that makes maps,"
             " (n, channels, height, width)"
         )
-    tape.between(number, logits)
+    tape.between(number, tape.logits)
     return number
 
 
@@ -317,7 +296,7 @@ def _joined(graph: Graph, image: Tensor) -> tuple[tuple[Any, ...], tuple[Dense, 
     ends = [(call.refs[0], call.outputs[0]) for call in graph.calls if call.name == "relu"]
     if not all(call.name == "relu" or is_affine(call) for call in graph.calls):
         return (), ()
-    for end, after in [*ends, (graph.logits, graph.logits)]:
+    for end, after in [*ends, (tape.logits, tape.logits)]:
         shape, size = tape.shapes[start][1:], prod(tape.shapes[end][1:])
         if prod(shape) * size > MOST:
             return (), ()

@@ -25,6 +25,8 @@ ASKED = (
     "numpy", "equal", "allclose",
 )  # fmt: skip
 """Functions by whose results Python code may decide what to do next."""
+SOFTMAX = ("softmax", "log_softmax", "sigmoid", "logsigmoid")
+"""Functions at the end that are left out, as logits are explained."""
 DROPOUT = (
     "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
 )  # fmt: skip
@@ -140,14 +142,14 @@ class Tape:
     Attributes:
         calls: in their order.
         shapes: of each tensor, by its number, for one image.
-        result: the number of what the model returned.
+        logits: the number of what the model returned, before a softmax or sigmoid.
         asked: whether Python code may have decided by values of tensors what to do.
         fixed: tensors that it made and that do not depend on the images, such as pruned weights.
     """
 
     calls: tuple[Call, ...]
     shapes: tuple[tuple[int, ...], ...]
-    result: int
+    logits: int
     asked: bool
     fixed: Mapping[int, Tensor]
     _plans: dict[tuple[int, int], list[Call]] = field(default_factory=dict, init=False)
@@ -240,20 +242,18 @@ def is_piecewise_linear(call: Call) -> bool:
     return call.name in BENT or is_affine(call)
 
 
-def in_eval_mode(model: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
+def in_eval_mode(model: nn.Module) -> nn.Module:
     """Return a shallow copy of a model in eval mode, which shares parameters and buffers.
 
     What a forward stores on its modules is stored on the copy.
     """
-    known = {} if known is None else known
-    if id(model) not in known:
-        known[id(model)] = twin = object.__new__(type(model))
-        children = {
-            name: child if child is None else in_eval_mode(child, known)
-            for name, child in model._modules.items()
-        }
-        vars(twin).update(vars(model), _modules=children, training=False)
-    return known[id(model)]
+    twins: dict[nn.Module | None, nn.Module] = {
+        one: object.__new__(type(one)) for one in model.modules()
+    }
+    for one in model.modules():
+        children = {name: twins.get(child) for name, child in one._modules.items()}
+        vars(twins[one]).update(vars(one), _modules=children, training=False)
+    return twins[model]
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -265,8 +265,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 def follow(
     model: nn.Module, images: Float[Tensor, "n c h w"], output: int | str | None = None
-) -> tuple[Tape, list[Tensor]]:
-    """Run a model on images; return the tape, for an output by place or name, and its tensors.
+) -> tuple[Tape, Float[Tensor, "n k"]]:
+    """Run a model on images; return the tape, for an output by place or name, and the logits.
 
     Raises:
         UserError: the model cannot be run on the images, does not run in Python, or returns
@@ -275,7 +275,7 @@ def follow(
     if isinstance(model, torch.jit.ScriptModule):
         raise UserError("the model is compiled (TorchScript): pass the one it was made from")
     model, images = unwrapped(model), images.clone()  # the first layer may work in place
-    twin = in_eval_mode(model)
+    twin, title = in_eval_mode(model), type(model).__name__
     recorder = _Recorder(images, model, twin)
     try:
         with torch.no_grad(), recorder:
@@ -285,17 +285,36 @@ def follow(
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(
-            f"{type(model).__name__} cannot be run on images of shape {tuple(images.shape)}"
+            f"{title} cannot be run on images of shape {tuple(images.shape)}"
             f" ({reason or type(error).__name__}): pass images that the model was made for"
         ) from error
-    chosen = _chosen(result, output, type(model).__name__)
-    number = recorder.noted(chosen)
+    number = recorder.noted(_chosen(result, output, title))
     if not isinstance(number, Ref):
-        raise UserError(f"what {type(model).__name__} returns is made by no function of PyTorch")
+        raise UserError(f"what {title} returns is made by no function of PyTorch")
     made = {n for call in recorder.calls if not call.on_images for n in call.outputs}
     fixed = {n: recorder.kept[n] for n in made}
     calls, shapes = tuple(recorder.calls), tuple(recorder.shapes)
-    return Tape(calls, shapes, number.number, recorder.asked, fixed), recorder.kept
+    tape = Tape(calls, shapes, number.number, recorder.asked, fixed)
+    tape = replace(tape, logits=_before_softmax(tape, title))
+    return tape, recorder.kept[tape.logits].reshape(len(images), -1)
+
+
+def _before_softmax(tape: Tape, title: str) -> int:
+    """Return the number of the logits: what is returned, before a softmax or sigmoid."""
+    number = tape.logits
+    while (place := tape.maker(number)) >= 0:
+        call, shape = tape.calls[place], tape.shapes[number]
+        one_logit = shape == tape.shapes[0][:1]
+        reshaped = one_logit and call.name in ("squeeze", "flatten", "view", "reshape")
+        if call.name not in SOFTMAX and not reshaped:
+            break
+        number = call.refs[0]
+    if len(tape.shapes[number]) != 2 or not tape.calls[place].on_images:
+        raise UserError(
+            f"{title} returns shape {('n', *tape.shapes[number][1:])}: logits of shape (n, classes)"
+            " are explained"
+        )
+    return number
 
 
 def _chosen(result: Any, output: int | str | None, title: str) -> Tensor:
