@@ -103,8 +103,7 @@ class Strongest(Literal):
         if last:
             return found
         largest = torch.zeros_like(activations)
-        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            active, edges = products(weight, activation, selected)
+        for image, active, edges in products(weight, activations, above):
             if len(edges):
                 largest[image, active] = edges.amax(0)
         scores = torch.where(found, largest, 0)
@@ -150,8 +149,7 @@ class Cutoff(Stepwise):
         if not last and not self.first_of_equals:
             return Literal().step(activations, weight, above, last)
         kept = torch.zeros_like(activations, dtype=torch.bool)
-        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            active, edges = products(weight, activation, selected)
+        for image, active, edges in products(weight, activations, above):
             cutoff: Tensor | float = 0.0
             if last:
                 over = edges[edges > self.floor]

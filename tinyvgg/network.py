@@ -72,31 +72,23 @@ class Normalization:
     @property
     def scale(self) -> Float[Tensor, "c"]:
         """The factor of each map: weight / sqrt(variance + eps)."""
-        scale = (self._statistics[1] + self.module.eps).rsqrt()
+        scale = (self.module.get_buffer("running_var") + self.module.eps).rsqrt()
         return scale if self.module.weight is None else scale * self.module.weight
 
     @property
     def shift(self) -> Float[Tensor, "c"]:
         """The constant added to each map: bias - mean * scale."""
-        shift = -self._statistics[0] * self.scale
+        shift = -self.module.get_buffer("running_mean") * self.scale
         return shift if self.module.bias is None else shift + self.module.bias
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Scale and shift the maps."""
         m = self.module
-        return F.batch_norm(maps, *self._statistics, m.weight, m.bias, eps=m.eps)
+        return F.batch_norm(maps, m.running_mean, m.running_var, m.weight, m.bias, eps=m.eps)
 
     def transpose(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Apply the adjoint of the scaling; the shift is left out, as a convolution's bias is."""
         return maps * self.scale[:, None, None]
-
-    @property
-    def _statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance, without which `read_network` refuses a batch norm."""
-        mean, variance = self.module.running_mean, self.module.running_var
-        assert mean is not None
-        assert variance is not None
-        return mean, variance
 
 
 @dataclass(frozen=True)
@@ -247,20 +239,17 @@ class Network:
         return self.body[-1].name if self.graph is None else self.graph.tape.label(self.graph.maps)
 
     @property
-    def bends(self) -> tuple[str, ...]:
-        """The functions above the maps that are not piecewise linear; shares are exact without."""
-        if self.dense or self.graph is None:
-            return ()
-        bent = (call.name for call in self.graph.calls if not is_piecewise_linear(call))
-        return tuple(dict.fromkeys(bent))
-
-    @property
     def tier(self) -> str:
-        """How results are to be read: exact for all of a chain, or above a layer, or in part."""
+        """How results are to be read: exact for all of a chain, or above a layer, or in part.
+
+        It names the functions above the maps that are not piecewise linear.
+        """
         if self.graph is None:
             return "exact chain"
-        if self.bends:
-            return f"first order above '{self.layer}' ({', '.join(self.bends)})"
+        calls = [] if self.dense else self.graph.calls
+        bent = dict.fromkeys(call.name for call in calls if not is_piecewise_linear(call))
+        if bent:
+            return f"first order above '{self.layer}' ({', '.join(bent)})"
         return f"exact above '{self.layer}'"
 
     @property
