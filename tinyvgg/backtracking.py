@@ -49,8 +49,7 @@ class Stepwise:
 
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
         """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
-        network = trace.network
-        network.check_dense()
+        network, weight = trace.network, trace.network.pixel_weight(trace.maps)
         above = torch.nn.functional.one_hot(target, network.classes).bool()
         kept: list[Tensor] = []
         for activations, layer in zip(
@@ -58,7 +57,6 @@ class Stepwise:
         ):
             above = self.step(activations, layer.module.weight, above, last=False)
             kept.insert(0, above)
-        weight = network.pixel_weight(trace.maps)
         return [self.step(network.pixels(trace.maps), weight, above, last=True), *kept]
 
 
@@ -105,8 +103,7 @@ class Strongest(Literal):
         if last:
             return found
         largest = torch.zeros_like(activations)
-        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            active, edges = products(weight, activation, selected)
+        for image, active, edges in products(weight, activations, above):
             if len(edges):
                 largest[image, active] = edges.amax(0)
         scores = torch.where(found, largest, 0)
@@ -152,8 +149,7 @@ class Cutoff(Stepwise):
         if not last and not self.first_of_equals:
             return Literal().step(activations, weight, above, last)
         kept = torch.zeros_like(activations, dtype=torch.bool)
-        for image, (activation, selected) in enumerate(zip(activations, above, strict=True)):
-            active, edges = products(weight, activation, selected)
+        for image, active, edges in products(weight, activations, above):
             cutoff: Tensor | float = 0.0
             if last:
                 over = edges[edges > self.floor]

@@ -58,7 +58,7 @@ def layer_contributions(
 def _gradients(trace: Trace, target: Target, against: Target) -> list[Float[Tensor, "n _"]]:
     """Return the gradient of a logit, minus another's, in a_n, ..., a_1 and what feeds a_1."""
     if not trace.network.dense:
-        return [_gradient(trace, check_target(trace, target), against)]
+        return [_gradient(trace, target, against)]
     *hidden, last = [layer.module.weight for layer in trace.network.dense]
     found = [last[check_target(trace, target)]]
     if against is not None:
@@ -68,15 +68,21 @@ def _gradients(trace: Trace, target: Target, against: Target) -> list[Float[Tens
     return found
 
 
-def _gradient(trace: Trace, target: Int[Tensor, "n"], against: Target) -> Float[Tensor, "n d"]:
+def _gradient(trace: Trace, target: Target, against: Target) -> Float[Tensor, "n d"]:
     """Return the gradient in the pixels, by running again what stands above them."""
     with torch.enable_grad():
         maps = trace.maps.detach().requires_grad_()
         logits = dense_forward(trace.network, maps)[1]
-        chosen = logits.gather(1, target[:, None])
-        if against is not None:
-            chosen = chosen - logits.gather(1, check_target(trace, against)[:, None])
-        return torch.autograd.grad(chosen.sum(), maps)[0].flatten(1)
+        score = _score(trace, logits, target, against)
+        return torch.autograd.grad(score.sum(), maps)[0].flatten(1)
+
+
+def _score(trace: Trace, logits: Tensor, target: Target, against: Target) -> Float[Tensor, "n"]:
+    """Return one of the logits of each image, minus another."""
+    own = logits.gather(1, check_target(trace, target)[:, None])[:, 0]
+    if against is None:
+        return own
+    return own - logits.gather(1, check_target(trace, against)[:, None])[:, 0]
 
 
 @torch.no_grad()
@@ -88,16 +94,9 @@ def completeness_error(
     It is zero where what stands above the pixels is affine. Where it is piecewise linear shares are
     exact for the present pattern of active neurons, and this says how much others would matter.
     """
-    labels = check_target(trace, target)[:, None]
-    others = None if against is None else check_target(trace, against)[:, None]
-
-    def score(logits: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
-        own = logits.gather(1, labels)
-        return (own if others is None else own - logits.gather(1, others))[:, 0]
-
     bare = dense_forward(trace.network, torch.zeros_like(trace.maps))[1]
-    shares = contributions(trace, target, against).flatten(1).sum(1)
-    return shares - (score(trace.logits) - score(bare))
+    before, after = (_score(trace, logits, target, against) for logits in (trace.logits, bare))
+    return contributions(trace, target, against).flatten(1).sum(1) - (before - after)
 
 
 def top_pixels(

@@ -4,8 +4,7 @@ Zeiler and Fergus's walk in reverse order of the layers: unpool with the switche
 pass, rectify where the network does, and convolve with the transposed filters.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict, Unpack
 
 import torch
@@ -52,9 +51,7 @@ def unpool(
 
 
 def unpool_ties(
-    maps: Float[Tensor, "n c i j"],
-    pool: Pooling,
-    before: Float[Tensor, "n c h w"],
+    maps: Float[Tensor, "n c i j"], pool: Pooling, before: Float[Tensor, "n c h w"]
 ) -> Float[Tensor, "n c h w"]:
     """Put each value back to every element of its window that equals the window's maximum.
 
@@ -167,13 +164,16 @@ def deconvolve(
     if trace.network.graph is not None and not trace.network.body:
         return _through(trace, trace.network.graph, maps, layer, unit, choices)
     start = _position(trace.network, layer)
-    signal = _only(unit, _signal(trace, maps, start))
-    prepared = _switches(trace, choices)
-    walks = [
-        _walk(trace[rows], signal[rows], start, choices, prepared)
-        for rows in parts(trace.images, trace.network)
-    ]
-    return torch.cat(walks).contiguous()
+    pools = trace.network.poolings
+    recorded = (
+        trace.pooled[pools.index(start)] if start in pools else outputs(trace, [start])[start]
+    )
+    signal = _only(unit, _fitting(maps, recorded))
+    trace = _with_switches(trace, choices)
+    rows = parts(trace.images, trace.network)
+    return torch.cat(
+        [_walk(trace[some], signal[some], start, choices) for some in rows]
+    ).contiguous()
 
 
 @dataclass(frozen=True)
@@ -196,26 +196,19 @@ class _Choices:
             )
 
 
-def _walk(
-    trace: Trace,
-    signal: Tensor,
-    start: int,
-    choices: _Choices,
-    prepared: Mapping[int, Int[Tensor, "_ _ _"]],
-) -> Float[Tensor, "n c h w"]:
-    network = trace.network
-    tied = _tied(trace, start) if choices.ties == "all" else {}
-    recorded = dict(zip(network.poolings, trace.switches, strict=True))
+def _walk(trace: Trace, signal: Tensor, start: int, choices: _Choices) -> Float[Tensor, "n c h w"]:
+    network, before = trace.network, dict[int, Tensor]()
+    if choices.ties == "all":
+        inputs = {position - 1 for position in network.poolings if 0 < position <= start}
+        before = {-1: trace.images, **outputs(trace, inputs)}
+    switches = dict(zip(network.poolings, trace.switches, strict=True))
     signal, ours = laid_out(signal), False
     for position in reversed(range(start + 1)):
         layer, size = network.body[position], trace.sizes[position]
-        if isinstance(layer, Pooling):
-            switches = recorded[position]
-            if position in tied:
-                signal = unpool_ties(signal, layer, tied[position])
-            else:
-                chosen = prepared[position].expand_as(switches) if prepared else switches
-                signal = layer.transpose(signal, chosen, size)
+        if isinstance(layer, Pooling) and before:
+            signal = unpool_ties(signal, layer, before[position - 1])
+        elif isinstance(layer, Pooling):
+            signal = layer.transpose(signal, switches[position], size)
         elif isinstance(layer, Convolution):
             signal = layer.transpose(signal, size)
             if choices.bias:
@@ -254,17 +247,21 @@ def _through(
         raise UserError("bias, ties and switches are choices for chains of layers: leave them out")
     for call in graph.tape.between(0, start):
         zero = call.name != "hardtanh" or call.given.get("min_val", -1) == 0
-        passes = (zero and call.name in RECTIFIED) or is_affine(call, graph.tape)
-        if graph.tape.depends.intersection(call.outputs) and not passes:
+        passes = (zero and call.name in RECTIFIED) or is_affine(call)
+        if call.on_images and not passes:
             raise UserError(
                 f"the deconvnet has no way back through '{call.label}' ({call.name}): choose a"
                 " layer before it, or a method by shares"
             )
     least = 0.0 if choices.relu else -torch.inf
+
+    def rectified(maps: Tensor, high: float = torch.inf) -> Any:
+        return _Rectified.apply(maps, high, least)  # type: ignore[no-untyped-call]
+
     rules = {
-        "relu": lambda x, *_, **__: _Rectified.apply(x, torch.inf, least),
-        "relu6": lambda x, *_, **__: _Rectified.apply(x, 6.0, least),
-        "hardtanh": lambda x, min_val, max_val, *_, **__: _Rectified.apply(x, max_val, least),
+        "relu": lambda x, *_, **__: rectified(x),
+        "relu6": lambda x, *_, **__: rectified(x, 6.0),
+        "hardtanh": lambda x, min_val, max_val, *_, **__: rectified(x, max_val),
     }
     signal = _only(unit, _fitting(maps, trace.maps))
     found = []
@@ -275,16 +272,6 @@ def _through(
         found.append(torch.autograd.grad(ahead, images, signal[rows])[0])
     image = torch.cat(found).contiguous()
     return image.relu() if choices.final_relu else image
-
-
-def _signal(trace: Trace, maps: Tensor | None, start: int) -> Tensor:
-    """Return the maps to project: the given ones, if they fit, or the recorded ones."""
-    pools = trace.network.poolings
-    if start in pools:
-        recorded = trace.pooled[pools.index(start)]
-    else:
-        recorded = outputs(trace, [start])[start]
-    return _fitting(maps, recorded)
 
 
 def _fitting(maps: Tensor | None, recorded: Tensor) -> Tensor:
@@ -316,29 +303,22 @@ def _only(unit: Unit, maps: Float[Tensor, "n k i j"]) -> Float[Tensor, "n k i j"
     return chosen
 
 
-def _switches(trace: Trace, choices: _Choices) -> dict[int, Int[Tensor, "_ _ _"]]:
-    """Return the switches to use in place of the recorded ones, by position of the max-pool."""
+def _with_switches(trace: Trace, choices: _Choices) -> Trace:
+    """Return the trace with the switches that were chosen in place of the recorded ones."""
     if choices.switches == "recorded":
-        return {}
+        return trace
     generator = torch.Generator().manual_seed(choices.seed)
-    made = {}
-    for position, pooled in zip(trace.network.poolings, trace.pooled, strict=True):
+    made = []
+    for position, recorded in zip(trace.network.poolings, trace.switches, strict=True):
         layer, size = trace.network.body[position], trace.sizes[position]
         assert isinstance(layer, Pooling)
-        shape = (pooled.shape[1], pooled.shape[2], pooled.shape[3])
+        _, channels, height, width = recorded.shape
         if choices.switches == "none":  # of equal elements the first is the maximum
-            switches = layer.forward(torch.zeros(1, shape[0], *size))[1][0]
+            switches = layer.forward(torch.zeros(1, channels, *size))[1][0]
         else:
-            switches = random_switches(layer, size, shape, generator)
-        made[position] = switches.to(pooled.device)
-    return made
-
-
-def _tied(trace: Trace, start: int) -> dict[int, Tensor]:
-    """Return the input of each max-pool up to a position."""
-    before = {position - 1 for position in trace.network.poolings if 0 < position <= start}
-    made = {-1: trace.images, **outputs(trace, before)}
-    return {position + 1: maps for position, maps in made.items()}
+            switches = random_switches(layer, size, (channels, height, width), generator)
+        made.append(switches.to(recorded.device).expand_as(recorded))
+    return replace(trace, switches=tuple(made))
 
 
 def _position(network: Network, layer: int | str) -> int:

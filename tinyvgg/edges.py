@@ -1,5 +1,7 @@
 """Products of activations and weights between two dense layers, of one image at a time."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -15,11 +17,12 @@ def reached(positive: Bool[Tensor, "i r"], above: Bool[Tensor, "n i"]) -> Bool[T
 
 
 def products(
-    weight: Float[Tensor, "i r"], activation: Float[Tensor, "r"], above: Bool[Tensor, "i"]
-) -> tuple[Int[Tensor, "m"], Float[Tensor, "kept m"]]:
-    """Return the neurons r that are active, and their products with the neurons kept above."""
-    active, kept = (each.nonzero()[:, 0] for each in (activation, above))
-    return active, weight[kept[:, None], active] * activation[active]
+    weight: Float[Tensor, "i r"], activations: Float[Tensor, "n r"], above: Bool[Tensor, "n i"]
+) -> Iterator[tuple[int, Int[Tensor, "m"], Float[Tensor, "kept m"]]]:
+    """Yield of each image its row, the active neurons r, and their products with those above."""
+    for image, both in enumerate(zip(activations, above, strict=True)):
+        active, kept = (each.nonzero()[:, 0] for each in both)
+        yield image, active, weight[kept[:, None], active] * activations[image, active]
 
 
 def first_of_equals(products: Float[Tensor, "i r"], threshold: float | Tensor) -> Bool[Tensor, "r"]:

@@ -40,11 +40,11 @@ def report(path: Path) -> Any:
     Raises:
         UserError: if it is missing or damaged.
     """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    content = plain(path)
+    if not content:
         way_out = "run in a checkout, and 'git checkout results' there"
-        raise UserError(f"report {str(path)!r} is missing or damaged: {way_out}") from None
+        raise UserError(f"report {str(path)!r} is missing or damaged: {way_out}")
+    return content
 
 
 def plain(path: Path) -> dict[str, Any]:

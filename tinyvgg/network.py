@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tinyvgg.errors import UserError
-from tinyvgg.tape import Tape, is_piecewise_linear
+from tinyvgg.tape import Call, Tape, is_piecewise_linear
 
 Pair = tuple[int, int]
 
@@ -72,31 +72,23 @@ class Normalization:
     @property
     def scale(self) -> Float[Tensor, "c"]:
         """The factor of each map: weight / sqrt(variance + eps)."""
-        scale = (self._statistics[1] + self.module.eps).rsqrt()
+        scale = (self.module.get_buffer("running_var") + self.module.eps).rsqrt()
         return scale if self.module.weight is None else scale * self.module.weight
 
     @property
     def shift(self) -> Float[Tensor, "c"]:
         """The constant added to each map: bias - mean * scale."""
-        shift = -self._statistics[0] * self.scale
+        shift = -self.module.get_buffer("running_mean") * self.scale
         return shift if self.module.bias is None else shift + self.module.bias
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Scale and shift the maps."""
         m = self.module
-        return F.batch_norm(maps, *self._statistics, m.weight, m.bias, eps=m.eps)
+        return F.batch_norm(maps, m.running_mean, m.running_var, m.weight, m.bias, eps=m.eps)
 
     def transpose(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Apply the adjoint of the scaling; the shift is left out, as a convolution's bias is."""
         return maps * self.scale[:, None, None]
-
-    @property
-    def _statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance, without which `read_network` refuses a batch norm."""
-        mean, variance = self.module.running_mean, self.module.running_var
-        assert mean is not None
-        assert variance is not None
-        return mean, variance
 
 
 @dataclass(frozen=True)
@@ -180,18 +172,10 @@ class Averaging:
     def transpose(self, means: Float[Tensor, "n c i j"], size: Pair) -> Float[Tensor, "n c h w"]:
         """Apply the adjoint: each mean is shared equally by the elements that it averages."""
         rows, columns = (
-            _means(have, want).to(means) for have, want in zip(size, means.shape[2:], strict=True)
+            F.adaptive_avg_pool1d(torch.eye(have, dtype=torch.float64), want).to(means)
+            for have, want in zip(size, means.shape[2:], strict=True)
         )
-        return rows.T @ means @ columns
-
-
-def _means(have: int, want: int) -> Float[Tensor, "want have"]:
-    """Return the matrix that averages `have` elements to `want`, by the windows of torch's pool."""
-    matrix = torch.zeros(want, have, dtype=torch.float64)
-    for i in range(want):
-        first, end = i * have // want, -(-(i + 1) * have // want)
-        matrix[i, first:end] = 1 / (end - first)
-    return matrix
+        return rows @ means @ columns.T
 
 
 @dataclass(frozen=True)
@@ -220,12 +204,15 @@ class Graph:
     Attributes:
         tape: what it does with images.
         maps: the number of the maps that are explained.
-        logits: the number of the logits.
     """
 
     tape: Tape
     maps: int
-    logits: int
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls above the maps that depend on them."""
+        return [call for call in self.tape.between(self.maps, self.tape.logits) if call.on_images]
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,22 +239,17 @@ class Network:
         return self.body[-1].name if self.graph is None else self.graph.tape.label(self.graph.maps)
 
     @property
-    def bends(self) -> tuple[str, ...]:
-        """The functions above the maps that are not piecewise linear; shares are exact without."""
-        if self.dense or self.graph is None:
-            return ()
-        tape = self.graph.tape
-        calls = tape.between(self.graph.maps, self.graph.logits)
-        bent = [c for c in calls if tape.depends.intersection(c.outputs)]
-        return tuple(dict.fromkeys(c.name for c in bent if not is_piecewise_linear(c, tape)))
-
-    @property
     def tier(self) -> str:
-        """How results are to be read: exact for all of a chain, or above a layer, or in part."""
+        """How results are to be read: exact for all of a chain, or above a layer, or in part.
+
+        It names the functions above the maps that are not piecewise linear.
+        """
         if self.graph is None:
             return "exact chain"
-        if self.bends:
-            return f"first order above '{self.layer}' ({', '.join(self.bends)})"
+        calls = [] if self.dense else self.graph.calls
+        bent = dict.fromkeys(call.name for call in calls if not is_piecewise_linear(call))
+        if bent:
+            return f"first order above '{self.layer}' ({', '.join(bent)})"
         return f"exact above '{self.layer}'"
 
     @property
@@ -285,7 +267,7 @@ class Network:
         """Number of logits."""
         if self.dense or self.graph is None:
             return self.dense[-1].module.out_features
-        return max(2, self.graph.tape.shapes[self.graph.logits][1])
+        return max(2, self.graph.tape.shapes[self.graph.tape.logits][1])
 
     def pixels(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """Return the activations a_0 of the pixels of the last maps, after a ReLU of the neck."""
@@ -303,16 +285,12 @@ class Network:
         Raises:
             UserError: the maps do not fit the first dense layer; there are no dense layers.
         """
-        self.check_dense()
-        return self.to_pixels(self.dense[0].module.weight.detach(), maps)
-
-    def check_dense(self) -> None:
-        """Refuse what walks down dense layers where there are none."""
         if not self.dense:
             raise UserError(
                 f"what stands above layer '{self.layer}' is no chain of linear functions and ReLUs:"
                 " choose a rule by shares, Contribution or Contrastive, or another layer"
             )
+        return self.to_pixels(self.dense[0].module.weight.detach(), maps)
 
     def to_pixels(
         self, gradient: Float[Tensor, "m e"], maps: Float[Tensor, "n c h w"]
@@ -372,7 +350,7 @@ def dense_rest(
     """Continue `dense_forward` from the sums of the first dense layer."""
     if not network.dense and (graph := network.graph) is not None:
         maps = sums.reshape(-1, *graph.tape.shapes[graph.maps][1:])
-        logits = graph.tape.replay(graph.maps, maps, graph.logits)
+        logits = graph.tape.replay(graph.maps, maps, graph.tape.logits)
         return (), two_classes(logits.reshape(*sums.shape[:-1], -1))
     activations = []
     for layer in network.dense[1:]:

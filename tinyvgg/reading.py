@@ -1,6 +1,7 @@
 """Read a model into a Network: what it does with an image says which layers run, in which order."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -25,7 +26,6 @@ from tinyvgg.network import (
 )
 from tinyvgg.tape import DROPOUT, Call, Tape, follow, for_any_number, is_affine
 
-SOFTMAX = ("softmax", "log_softmax", "sigmoid", "logsigmoid")
 SAME = ("contiguous", "clone", "detach", *DROPOUT)
 """Functions that change no value in eval mode."""
 MOST = 2**27
@@ -66,14 +66,12 @@ def read(
 ) -> tuple[Network, Float[Tensor, "1 k"], bool]:
     """Return the network, the logits of the first image, and whether other images may differ."""
     one = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
-    tape, values = follow(model, one, output)
-    number = logits_of(tape, type(model).__name__)
-    logits = values[number].reshape(1, -1)
-    chain = None if layer is not None else _chain(tape, number, dict(model.named_modules()))
-    if chain is None:
+    tape, logits = follow(model, one, output)
+    network = None if layer is not None else _chain(tape, model)
+    if network is None:
         two, _ = follow(model, torch.cat([one, one.flip(-1)]), output)
-        chain = _graph(for_any_number(tape, two), number, layer, model, one)
-    return chain, two_classes(logits), tape.asked
+        network = _graph(for_any_number(tape, two), layer, model, one)
+    return network, two_classes(logits), tape.asked
 
 
 def check_images(model: Any, images: Any) -> None:
@@ -103,41 +101,14 @@ def check_images(model: Any, images: Any) -> None:
         raise UserError(f"image {row} holds NaN or infinity: leave it out or mend it")
 
 
-def logits_of(tape: Tape, title: str) -> int:
-    """Return the number of the logits: what is returned, before a softmax or sigmoid."""
-    number = tape.result
-    while (place := tape.maker(number)) >= 0:
-        call = tape.calls[place]
-        one = call.name in ("squeeze", "flatten", "view", "reshape") and tape.shapes[number] == (1,)
-        if call.name not in SOFTMAX and not one:
-            break
-        number = call.refs[0]
-    if len(tape.shapes[number]) != 2 or number not in tape.depends:
-        raise UserError(
-            f"{title} returns shape {('n', *tape.shapes[number][1:])}: logits of shape (n, classes)"
-            " are explained"
-        )
-    return number
-
-
 # ------------------------------------------------------------------------------ chains of layers
 
 
-def _chain(tape: Tape, logits: int, modules: dict[str, nn.Module]) -> Network | None:
+def _chain(tape: Tape, model: nn.Module) -> Network | None:
     """Return the network of a chain with a max-pool before its dense layers; None of others."""
-    layers, number = list[Layer](), 0
-    for call in tape.between(0, logits):
-        if not tape.depends.intersection(call.outputs):
-            continue
-        if tape.depends.intersection(call.refs) != {number} or len(call.outputs) != 1:
-            return None
-        layer = _layer(call, tape, modules)
-        if layer is None:
-            return None
-        number = call.outputs[0]
-        layers += layer
+    layers = _layers(tape, 0, model) or []
     pools = [place for place, layer in enumerate(layers) if isinstance(layer, Pooling)]
-    if number != logits or not pools:
+    if not pools:
         return None
     body, rest = layers[: pools[-1] + 1], layers[pools[-1] + 1 :]
     if not all(isinstance(layer, BodyLayer) for layer in body):
@@ -148,46 +119,44 @@ def _chain(tape: Tape, logits: int, modules: dict[str, nn.Module]) -> Network | 
     return found and Network(tuple(body), *found)  # type: ignore[arg-type]
 
 
+def _layers(tape: Tape, start: int, model: nn.Module) -> list[Layer] | None:
+    """Return the layers that lead from a tensor to the logits; None where other calls do."""
+    layers, number, modules = list[Layer](), start, dict(model.named_modules())
+    for call in tape.between(start, tape.logits):
+        if call.on_images:
+            alone = call.on_images == [number] and len(call.outputs) == 1
+            found = _layer(call, tape, modules) if alone else None
+            if found is None:
+                return None
+            layers += found
+            number = call.outputs[0]
+    return layers if number == tape.logits else None
+
+
 def _head(
     layers: Sequence[Layer], rectified: bool
 ) -> tuple[tuple[Any, ...], tuple[Dense, ...]] | None:
     """Return neck and dense layers, without ReLUs of the neck that change nothing."""
-    neck, dense = list[Layer](), list[Dense]()
-    for layer in layers:
-        kinds = {type(one) for one in neck}
-        if isinstance(layer, Dense):
-            if Flattening not in kinds or (dense and not turned):
-                return None
-            dense.append(layer)
-            turned = False
-        elif dense:
-            if not isinstance(layer, Rectification) or turned:
-                return None
-            turned = True
-        elif isinstance(layer, Rectification):
-            if Averaging in kinds and not rectified:
-                return None
-            if Averaging not in kinds:
-                neck.append(layer)
-                rectified = True
-        elif isinstance(layer, Flattening) or (
-            isinstance(layer, Averaging) and not kinds & {Averaging, Flattening}
-        ):
-            neck.append(layer)
-        else:
-            return None
-    if not dense or turned:
+    kinds = "".join(type(layer).__name__[0] for layer in layers)  # A, D, F, R, or of the body
+    found = re.fullmatch("(R*)(A?)([RF]*F[RF]*)((?:DR)*D)", kinds)
+    if not found:
         return None
-    return tuple(neck), (*dense[:-1], _of_two(dense[-1]))
+    first, after, dense = layers[: found.start(3)], layers[slice(*found.span(3))], found.start(4)
+    if found[2]:  # what is not negative has no negative averages
+        if "R" in found[3] and not (rectified or found[1]):
+            return None
+        after = [layer for layer in after if isinstance(layer, Flattening)]
+    *hidden, last = [layer for layer in layers[dense:] if isinstance(layer, Dense)]
+    return (*first, *after), (*hidden, _of_two(last))
 
 
 def _of_two(layer: Dense) -> Dense:
     """Return the last layer, of two logits at least (see `two_classes`)."""
-    weight, bias = layer.module.weight.detach(), layer.module.bias
-    if len(weight) > 1:
+    if layer.module.out_features > 1:
         return layer
-    bias = None if bias is None else two_classes(bias.detach())
-    return _dense(layer.name, two_classes(weight.T).T.contiguous(), bias)
+    weight, bias = layer.module.weight.detach(), layer.module.bias
+    both = None if bias is None else two_classes(bias.detach())
+    return _dense(layer.name, two_classes(weight.T).T.contiguous(), both)
 
 
 def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer] | None:
@@ -195,7 +164,7 @@ def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer]
     name, given = call.label, {key: tape.known(value) for key, value in call.given.items()}
     module = modules.get(call.modules[0]) if call.modules else None
     before, after = tape.shapes[call.refs[0]], tape.shapes[call.outputs[0]]
-    if call.name in SAME and is_affine(call, tape):
+    if call.name in SAME and is_affine(call):
         return []
     if call.name == "relu":
         return [Rectification(name)]
@@ -203,8 +172,9 @@ def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer]
         layer = Convolution(name, _convolution(module, given))
         odd = isinstance(layer.module.padding, str) and any(e % 2 for e in layer.reach)
         return None if odd else [layer]
-    if call.name == "batch_norm" and len(before) == 4 and is_affine(call, tape):
-        return [Normalization(name, _normalization(module, given))]
+    if call.name == "batch_norm" and len(before) == 4 and is_affine(call):
+        settings = len(given["running_mean"]), given.get("eps", 1e-5)
+        return [Normalization(name, _module(nn.BatchNorm2d, module, given, *settings))]
     if call.name == "max_pool2d":
         kernel = _pair(given["kernel_size"])
         stride = _pair(given.get("stride") or kernel)
@@ -212,27 +182,22 @@ def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer]
         return [Pooling(name, kernel, stride, padding, dilation, given.get("ceil_mode", False))]
     if call.name == "adaptive_avg_pool2d":
         size = given["output_size"]
-        return [Averaging(name, tuple(size) if isinstance(size, tuple | list) else (size, size))]  # type: ignore[arg-type]
+        return [Averaging(name, tuple(size) if isinstance(size, tuple | list) else (size, size))]
     if call.name in ("flatten", "view", "reshape") and len(after) == 2:
         return [Flattening(name)]
     if call.name == "mean" and len(before) == 4 and after == before[:2]:
         return [Averaging(name, (1, 1)), Flattening(name)]
     if call.name == "linear" and len(before) == 2:
-        own = isinstance(module, nn.Linear) and module.weight is given["weight"]
-        if own and module.bias is given.get("bias"):  # type: ignore[union-attr]
-            return [Dense(name, module)]  # type: ignore[arg-type]
-        return [_dense(name, given["weight"], given.get("bias"))]
+        return [_dense(name, given["weight"], given.get("bias"), module)]
     return None
 
 
 def _convolution(module: nn.Module | None, given: dict[str, Any]) -> nn.Conv2d:
-    """Return the module of a convolution, or one that stands for it with the same weights."""
-    weight, bias, groups = given["weight"], given.get("bias"), given.get("groups", 1)
-    own = isinstance(module, nn.Conv2d) and module.weight is weight and module.bias is bias
-    if own and module.padding_mode == "zeros":  # type: ignore[union-attr]
-        return module  # type: ignore[return-value]
-    padding = given.get("padding", 0)
-    made = nn.Conv2d(
+    weight, padding, groups = given["weight"], given.get("padding", 0), given.get("groups", 1)
+    made: nn.Conv2d = _module(
+        nn.Conv2d,
+        module,
+        given,
         weight.shape[1] * groups,
         len(weight),
         weight.shape[2:],
@@ -240,34 +205,34 @@ def _convolution(module: nn.Module | None, given: dict[str, Any]) -> nn.Conv2d:
         padding if isinstance(padding, str) else _pair(padding),
         _pair(given.get("dilation", 1)),
         groups,
-        bias is not None,
-        device="meta",
+        given.get("bias") is not None,
     )
-    return _with(made, weight=weight, bias=bias)
+    return made
 
 
-def _normalization(module: nn.Module | None, given: dict[str, Any]) -> nn.BatchNorm2d:
-    names = ("weight", "bias", "running_mean", "running_var")
-    if isinstance(module, nn.BatchNorm2d) and all(
-        getattr(module, name) is given.get(name) for name in names
-    ):
+def _dense(
+    name: str,
+    weight: Float[Tensor, "i r"],
+    bias: Float[Tensor, "i"] | None,
+    module: nn.Module | None = None,
+) -> Dense:
+    given, settings = {"weight": weight, "bias": bias}, (*weight.shape[::-1], bias is not None)
+    return Dense(name, _module(nn.Linear, module, given, *settings))
+
+
+def _module(kind: Any, module: nn.Module | None, given: Mapping[str, Any], *settings: Any) -> Any:
+    """Return the module of a call, or one that stands for it where it has other tensors."""
+    tensors = {name: given.get(name) for name in ("weight", "bias", "running_mean", "running_var")}
+    own = all(getattr(module, name, None) is tensor for name, tensor in tensors.items())
+    if isinstance(module, kind) and own:
         return module
-    made = nn.BatchNorm2d(len(given["running_mean"]), given.get("eps", 1e-5), device="meta")
-    return _with(made, **{name: given.get(name) for name in names})
-
-
-def _dense(name: str, weight: Float[Tensor, "i r"], bias: Float[Tensor, "i"] | None) -> Dense:
-    made = nn.Linear(weight.shape[1], len(weight), bias is not None, device="meta")
-    return Dense(name, _with(made, weight=weight, bias=bias))
-
-
-def _with(module: Any, **tensors: Tensor | None) -> Any:
-    """Return the module with these tensors as its parameters and buffers, which it shares."""
+    made = kind(*settings, device="meta").eval()
     for name, tensor in tensors.items():
-        buffer = name in module._buffers or tensor is None
-        value = tensor if buffer else nn.Parameter(tensor.detach(), requires_grad=False)  # type: ignore[union-attr]
-        setattr(module, name, value)
-    return module.eval()
+        if name in made._parameters and tensor is not None:
+            setattr(made, name, nn.Parameter(tensor.detach(), requires_grad=False))
+        elif hasattr(made, name):
+            setattr(made, name, tensor)
+    return made
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -278,47 +243,34 @@ def _pair(value: Any) -> tuple[int, int]:
 # ---------------------------------------------------------------------------------- other models
 
 
-def _graph(
-    tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Module, image: Tensor
-) -> Network:
+def _graph(tape: Tape, layer: str | nn.Module | None, model: nn.Module, image: Tensor) -> Network:
     """Return the network of any model, with its head as dense layers where it is of such."""
-    maps = _maps(tape, logits, layer, model)
-    graph = Graph(tape, maps, logits)
-    calls = [call for call in tape.between(maps, logits) if tape.depends.intersection(call.outputs)]
-    made = tape.calls[tape.maker(maps)]
-    modules, layers = dict(model.named_modules()), list[Layer]()
-    for call in calls:
-        found = _layer(call, tape, modules) if len(call.outputs) == 1 else None
-        if found is None:
-            break
-        layers += found
-    else:
-        if head := _head(layers, made.name in ("relu", "relu6")):
-            return Network((), *head, graph)
-    return Network((), *_joined(graph, calls, image), graph)
+    maps = _maps(tape, layer, model)
+    graph = Graph(tape, maps)
+    rectified = tape.calls[tape.maker(maps)].name in ("relu", "relu6")
+    found = _head(_layers(tape, maps, model) or [], rectified)
+    return Network((), *(found or _joined(graph, image)), graph)
 
 
-def _maps(tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Module) -> int:
+def _maps(tape: Tape, layer: str | nn.Module | None, model: nn.Module) -> int:
     """Return the number of the maps: what a layer makes, or the last tensor that has places."""
     if layer is None:
-        for number in sorted(tape.depends, reverse=True):
+        for number in reversed(range(1, tape.logits)):
             shape = tape.shapes[number]
-            if 0 < number < logits and len(shape) == 4 and shape[1] > 1 < shape[2] * shape[3]:
+            if len(shape) == 4 and shape[1] > 1 < shape[2] * shape[3]:
                 try:
-                    tape.between(number, logits)
+                    tape.between(number, tape.logits)
                 except UserError:
                     continue
                 return number
         raise UserError("the model makes no maps, (n, channels, height, width): name a layer")
-    name = layer
-    if isinstance(layer, nn.Module):
-        name = next((key for key, one in model.named_modules() if one is layer), None)
-        if name is None:
-            raise UserError(f"layer of type {type(layer).__name__} is no part of the model")
+    name = next((key for key, one in model.named_modules() if one is layer), layer)
+    if not isinstance(name, str):
+        raise UserError(f"layer of type {type(name).__name__} is no part of the model")
     places = [
         place
         for place, call in enumerate(tape.calls)
-        if (name in call.modules or name == call.label) and tape.depends.intersection(call.outputs)
+        if (name in call.modules or name == call.label) and call.on_images
     ]
     if not places:
         known = ", ".join(dict.fromkeys(call.label for call in tape.calls))
@@ -331,22 +283,20 @@ def _maps(tape: Tape, logits: int, layer: str | nn.Module | None, model: nn.Modu
             f"layer '{name}' makes {('n', *tape.shapes[number][1:])}: choose one that makes maps,"
             " (n, channels, height, width)"
         )
-    tape.between(number, logits)
+    tape.between(number, tape.logits)
     return number
 
 
-def _joined(
-    graph: Graph, calls: Sequence[Call], image: Tensor
-) -> tuple[tuple[Any, ...], tuple[Dense, ...]]:
+def _joined(graph: Graph, image: Tensor) -> tuple[tuple[Any, ...], tuple[Dense, ...]]:
     """Return dense layers, each of which does what affine functions between two ReLUs do.
 
     There are none where other functions are among them, or where their matrix would be too large.
     """
     tape, start, dense = graph.tape, graph.maps, list[Dense]()
-    ends = [(call.refs[0], call.outputs[0]) for call in calls if call.name == "relu"]
-    if not all(call.name == "relu" or is_affine(call, tape) for call in calls):
+    ends = [(call.refs[0], call.outputs[0]) for call in graph.calls if call.name == "relu"]
+    if not all(call.name == "relu" or is_affine(call) for call in graph.calls):
         return (), ()
-    for end, after in [*ends, (graph.logits, graph.logits)]:
+    for end, after in [*ends, (tape.logits, tape.logits)]:
         shape, size = tape.shapes[start][1:], prod(tape.shapes[end][1:])
         if prod(shape) * size > MOST:
             return (), ()

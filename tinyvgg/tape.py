@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.fx.node import map_aggregate
 from torch.overrides import TorchFunctionMode
 
 from tinyvgg.errors import UserError
@@ -25,6 +25,8 @@ ASKED = (
     "numpy", "equal", "allclose",
 )  # fmt: skip
 """Functions by whose results Python code may decide what to do next."""
+SOFTMAX = ("softmax", "log_softmax", "sigmoid", "logsigmoid")
+"""Functions at the end that are left out, as logits are explained."""
 DROPOUT = (
     "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
 )  # fmt: skip
@@ -64,13 +66,16 @@ PARAMETERS: Mapping[str, str] = {
 """Names of the parameters of functions, in their order."""
 
 
-class Ref(NamedTuple):
-    """A tensor of a tape, by its number; 0 are the images."""
+@dataclass(frozen=True)
+class Ref:
+    """A tensor of a tape, by its number, and whether it depends on the images, which are 0."""
 
     number: int
+    varies: bool
 
 
-class Scaled(NamedTuple):
+@dataclass(frozen=True)
+class Scaled:
     """A whole number that goes with the number of images, n: first + step n."""
 
     first: int
@@ -118,7 +123,16 @@ class Call:
     @cached_property
     def refs(self) -> list[int]:
         """The numbers of the tensors of the tape that it takes."""
-        return [one.number for one in _leaves((self.args, self.kwargs)) if isinstance(one, Ref)]
+        return [ref.number for ref in self._refs]
+
+    @cached_property
+    def on_images(self) -> list[int]:
+        """The numbers of those that depend on the images; where none does its results are fixed."""
+        return [ref.number for ref in self._refs if ref.varies]
+
+    @cached_property
+    def _refs(self) -> list[Ref]:
+        return [leaf for leaf in _leaves((self.args, self.kwargs)) if isinstance(leaf, Ref)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,25 +142,17 @@ class Tape:
     Attributes:
         calls: in their order.
         shapes: of each tensor, by its number, for one image.
-        result: the number of what the model returned.
+        logits: the number of what the model returned, before a softmax or sigmoid.
         asked: whether Python code may have decided by values of tensors what to do.
         fixed: tensors that it made and that do not depend on the images, such as pruned weights.
     """
 
     calls: tuple[Call, ...]
     shapes: tuple[tuple[int, ...], ...]
-    result: int
+    logits: int
     asked: bool
     fixed: Mapping[int, Tensor]
-    depends: frozenset[int] = field(init=False)
     _plans: dict[tuple[int, int], list[Call]] = field(default_factory=dict, init=False)
-
-    def __post_init__(self) -> None:
-        found = {0}
-        for call in self.calls:
-            if found.intersection(call.refs):
-                found.update(call.outputs)
-        object.__setattr__(self, "depends", frozenset(found))
 
     def maker(self, number: int) -> int:
         """Return the place of the call that made a tensor; -1 for the images."""
@@ -162,8 +168,7 @@ class Tape:
             return self._plans[start, end]
         there, plan, beside, made = {start}, list[Call](), list[Call](), self.maker(start)
         for place, call in enumerate(self.calls[: self.maker(end) + 1]):
-            on_images = bool(self.depends.intersection(call.outputs))
-            if not on_images or (place > made and there.issuperset(call.refs)):
+            if not call.on_images or (place > made and there.issuperset(call.refs)):
                 plan.append(call)
                 there.update(call.outputs)
             elif place > made and there.intersection(call.refs):
@@ -202,11 +207,15 @@ class Tape:
         """
         plan, values = self.between(start, end), {start: value.clone()}
         last = {number: place for place, call in enumerate(plan) for number in call.refs}
+
+        def at(leaf: Any) -> Any:
+            if isinstance(leaf, Ref):
+                return values[leaf.number]
+            return leaf.first + leaf.step * len(value) if isinstance(leaf, Scaled) else leaf
+
         for place, call in enumerate(plan):
             func = (rules or {}).get(call.name, call.func)
-            args, kwargs = _map(
-                (call.args, dict(call.kwargs)), lambda x: _at(x, values, len(value))
-            )
+            args, kwargs = map_aggregate((call.args, call.kwargs), at)
             made = _made(call.func, func(*args, **kwargs), args)
             values.update(zip(call.outputs, made, strict=True))
             for number in call.refs:
@@ -215,58 +224,49 @@ class Tape:
         return values[end]
 
 
-def is_affine(call: Call, tape: Tape) -> bool:
+def is_affine(call: Call) -> bool:
     """Return whether a call is affine in what depends on the images."""
-    on_images = [number for number in call.refs if number in tape.depends]
     if call.name in DROPOUT:
         return not call.given.get("training", True) or not call.given.get("p", 0.5)
     if call.name in (*PRODUCTS, *WEIGHTED):
         first = next(iter((*call.args, *call.kwargs.values())), None)
         anywhere = call.name in PRODUCTS and not call.name.endswith(("div", "truediv"))
         evaluates = call.func is not torch.batch_norm and not call.given.get("training", False)
-        return len(on_images) == 1 and (anywhere or first == Ref(on_images[0])) and evaluates
+        varies = isinstance(first, Ref) and first.varies
+        return len(call.on_images) == 1 and (anywhere or varies) and evaluates
     return call.name in SUMS
 
 
-def is_piecewise_linear(call: Call, tape: Tape) -> bool:
+def is_piecewise_linear(call: Call) -> bool:
     """Return whether a call is affine in what depends on the images where that changes little."""
-    return call.name in BENT or is_affine(call, tape)
+    return call.name in BENT or is_affine(call)
 
 
-def _at(leaf: Any, values: Mapping[int, Tensor], images: int) -> Any:
-    if isinstance(leaf, Ref):
-        return values[leaf.number]
-    return leaf.first + leaf.step * images if isinstance(leaf, Scaled) else leaf
-
-
-def in_eval_mode(model: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
+def in_eval_mode(model: nn.Module) -> nn.Module:
     """Return a shallow copy of a model in eval mode, which shares parameters and buffers.
 
     What a forward stores on its modules is stored on the copy.
     """
-    known = {} if known is None else known
-    if id(model) not in known:
-        known[id(model)] = twin = object.__new__(type(model))
-        children = {
-            name: child if child is None else in_eval_mode(child, known)
-            for name, child in model._modules.items()
-        }
-        vars(twin).update(vars(model), _modules=children, training=False)
-    return known[id(model)]
+    twins: dict[nn.Module | None, nn.Module] = {
+        one: object.__new__(type(one)) for one in model.modules()
+    }
+    for one in model.modules():
+        children = {name: twins.get(child) for name, child in one._modules.items()}
+        vars(twins[one]).update(vars(one), _modules=children, training=False)
+    return twins[model]
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """Return the model that was written: not compiled, and not spread over devices."""
-    while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-        model = inner
-    parallel = nn.DataParallel | nn.parallel.DistributedDataParallel
-    return unwrapped(model.module) if isinstance(model, parallel) else model
+    parallel = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    inner: Any = getattr(model, "module" if parallel else "_orig_mod", None)
+    return unwrapped(inner) if isinstance(inner, nn.Module) else model
 
 
 def follow(
     model: nn.Module, images: Float[Tensor, "n c h w"], output: int | str | None = None
-) -> tuple[Tape, list[Tensor]]:
-    """Run a model on images; return the tape, for an output by place or name, and its tensors.
+) -> tuple[Tape, Float[Tensor, "n k"]]:
+    """Run a model on images; return the tape, for an output by place or name, and the logits.
 
     Raises:
         UserError: the model cannot be run on the images, does not run in Python, or returns
@@ -275,10 +275,8 @@ def follow(
     if isinstance(model, torch.jit.ScriptModule):
         raise UserError("the model is compiled (TorchScript): pass the one it was made from")
     model, images = unwrapped(model), images.clone()  # the first layer may work in place
-    twin = in_eval_mode(model)
-    names = {id(one): name for of in (model, twin) for name, one in of.named_modules()}
-    leaves = {name for name, one in model.named_modules() if not one._modules}
-    recorder = _Recorder(images, names, leaves)
+    twin, title = in_eval_mode(model), type(model).__name__
+    recorder = _Recorder(images, model, twin)
     try:
         with torch.no_grad(), recorder:
             result = twin(images)
@@ -287,30 +285,46 @@ def follow(
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(
-            f"{type(model).__name__} cannot be run on images of shape {tuple(images.shape)}"
+            f"{title} cannot be run on images of shape {tuple(images.shape)}"
             f" ({reason or type(error).__name__}): pass images that the model was made for"
         ) from error
-    chosen = _chosen(result, output, type(model).__name__)
-    number = recorder.noted(chosen)
+    number = recorder.noted(_chosen(result, output, title))
     if not isinstance(number, Ref):
-        raise UserError(f"what {type(model).__name__} returns is made by no function of PyTorch")
+        raise UserError(f"what {title} returns is made by no function of PyTorch")
+    made = {n for call in recorder.calls if not call.on_images for n in call.outputs}
+    fixed = {n: recorder.kept[n] for n in made}
     calls, shapes = tuple(recorder.calls), tuple(recorder.shapes)
-    tape = Tape(calls, shapes, number.number, recorder.asked, {})
-    made = {one for call in calls for one in call.outputs} - tape.depends
-    fixed = {one: recorder.kept[one] for one in made}
-    return replace(tape, fixed=fixed), recorder.kept
+    tape = Tape(calls, shapes, number.number, recorder.asked, fixed)
+    tape = replace(tape, logits=_before_softmax(tape, title))
+    return tape, recorder.kept[tape.logits].reshape(len(images), -1)
+
+
+def _before_softmax(tape: Tape, title: str) -> int:
+    """Return the number of the logits: what is returned, before a softmax or sigmoid."""
+    number = tape.logits
+    while (place := tape.maker(number)) >= 0:
+        call, shape = tape.calls[place], tape.shapes[number]
+        one_logit = shape == tape.shapes[0][:1]
+        reshaped = one_logit and call.name in ("squeeze", "flatten", "view", "reshape")
+        if call.name not in SOFTMAX and not reshaped:
+            break
+        number = call.refs[0]
+    if len(tape.shapes[number]) != 2 or not tape.calls[place].on_images:
+        raise UserError(
+            f"{title} returns shape {('n', *tape.shapes[number][1:])}: logits of shape (n, classes)"
+            " are explained"
+        )
+    return number
 
 
 def _chosen(result: Any, output: int | str | None, title: str) -> Tensor:
     """Return one of the outputs of a model."""
     if isinstance(result, Tensor) and output is None:
         return result
-    named = dict(result) if isinstance(result, Mapping) else {}
-    if hasattr(result, "_asdict"):
-        named = result._asdict()
-    placed = [*named.values()] or ([*result] if isinstance(result, tuple | list) else [])
-    tensors = {**dict(enumerate(placed)), **named}
-    tensors = {key: value for key, value in tensors.items() if isinstance(value, Tensor)}
+    named = dict(result) if isinstance(result, Mapping) else getattr(result, "_asdict", dict)()
+    placed = [*named.values()] or (result if isinstance(result, tuple | list) else [])
+    outputs = {**dict(enumerate(placed)), **named}
+    tensors = {key: value for key, value in outputs.items() if isinstance(value, Tensor)}
     if output is None and len(placed) == 1 and tensors:
         return tensors[0]
     if output not in tensors:
@@ -333,86 +347,77 @@ def for_any_number(one: Tape, two: Tape) -> Tape:
         if (first.func, first.outputs) != (second.func, second.outputs):
             raise UserError(f"'{first.label}' is reached for one image, and not for two")
         try:
-            args, kwargs = _merged((first.args, dict(first.kwargs)), (second.args, second.kwargs))
-        except _DifferError:
+            args, kwargs = _merged((first.args, first.kwargs), (second.args, second.kwargs))
+        except ValueError:
             raise UserError(
                 f"'{first.label}' ({first.name}) takes what cannot be followed from the images: it"
                 " is computed elsewhere, or mixes the images of a batch"
             ) from None
-        calls.append(Call(first.func, args, kwargs, first.outputs, first.modules, first.label))
+        calls.append(replace(first, args=args, kwargs=kwargs))
     return replace(one, calls=tuple(calls), asked=one.asked or two.asked)
 
 
-class _DifferError(Exception):
-    """Two recordings differ in an argument."""
-
-
 def _merged(one: Any, two: Any) -> Any:
-    """Return what is the same for one image and two, with `Scaled` for what goes with them."""
-    if one is two:
-        return one
-    if isinstance(one, Ref | Tensor) or isinstance(two, Ref | Tensor):
-        if (isinstance(one, Ref) and one == two) or _equal(one, two):
-            return one
-    elif isinstance(one, tuple | list) and isinstance(two, tuple | list) and len(one) == len(two):
-        return type(one)(map(_merged, one, two))
-    elif isinstance(one, dict) and one.keys() == two.keys():
-        return {name: _merged(value, two[name]) for name, value in one.items()}
-    elif isinstance(one, slice) and isinstance(two, slice):
-        ends = zip((one.start, one.stop, one.step), (two.start, two.stop, two.step), strict=True)
-        return slice(*(_merged(*pair) for pair in ends))
-    elif type(one) is int and type(two) is int and one != two:
+    """Return what is the same for one image and two, with `Scaled` for what goes with them.
+
+    Raises:
+        ValueError: they differ in more than that.
+    """
+    pairs = zip(_leaves(one), _leaves(two), strict=True)
+    merged = iter([_merged_leaf(*pair) for pair in pairs])
+    return map_aggregate(one, lambda _: next(merged))
+
+
+def _merged_leaf(one: Any, two: Any) -> Any:
+    if type(one) is int and type(two) is int and one != two:
         return Scaled(2 * one - two, two - one)
-    elif isinstance(one, bool | int | float | str | torch.dtype | torch.device) and one == two:
-        return one
-    raise _DifferError
-
-
-def _equal(one: Any, two: Any) -> bool:
-    both = isinstance(one, Tensor) and isinstance(two, Tensor)
-    return both and one.shape == two.shape and one.dtype == two.dtype and torch.equal(one, two)
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        same = one is two or (one.dtype == two.dtype and torch.equal(one, two))
+    else:
+        plain = isinstance(one, Ref | bool | int | float | str | torch.dtype | torch.device)
+        same = one is two or (plain and one == two)
+    if not same:
+        raise ValueError
+    return one
 
 
 class _Recorder(TorchFunctionMode):
     """Writes down every call of a function while it is entered."""
 
-    def __init__(self, images: Tensor, names: Mapping[int, str], leaves: set[str]) -> None:
+    def __init__(self, images: Tensor, model: nn.Module, twin: nn.Module) -> None:
         super().__init__()
-        self.names, self.leaves = names, leaves
         self.calls: list[Call] = []
         self.shapes = [tuple(images.shape)]
         self.asked = False
-        self._numbers = {id(images): 0}
         self.kept = [images]  # an id is that of one tensor as long as it is there
+        self._refs: dict[int, Any] = {id(images): Ref(0, True)}
+        self._names = {id(one): name for of in (model, twin) for name, one in of.named_modules()}
+        self._leaves = {name for name, one in model.named_modules() if not one._modules}
         self._labels = Counter[str]()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given, named = self.noted(args), self.noted(kwargs or {})
+        given, named = self.noted((args, kwargs or {}))
         result = func(*args, **(kwargs or {}))
         made, name = _made(func, result, args), _name(func)
         self.asked |= name in ASKED and any(isinstance(one, Ref) for one in _leaves(given))
         if made:
             outputs = tuple(range(len(self.shapes), len(self.shapes) + len(made)))
-            self._numbers.update({id(tensor): n for tensor, n in zip(made, outputs, strict=True)})
-            self.kept += made
-            self.shapes += [tuple(tensor.shape) for tensor in made]
             modules = tuple(self._modules(sys._getframe(1)))
             call = Call(func, given, named, outputs, modules, self._label(modules, name.strip("_")))
             self.calls.append(call)
+            self.kept += made
+            self.shapes += [tuple(tensor.shape) for tensor in made]
+            for tensor, number in zip(made, outputs, strict=True):
+                self._refs[id(tensor)] = Ref(number, bool(call.on_images))
         return result
 
     def noted(self, tree: Any) -> Any:
         """Return arguments or a result with a `Ref` for each tensor of the tape."""
-
-        def note(leaf: Any) -> Any:
-            number = self._numbers.get(id(leaf)) if isinstance(leaf, Tensor) else None
-            return leaf if number is None else Ref(number)
-
-        return _map(tree, note)
+        return map_aggregate(tree, lambda leaf: self._refs.get(id(leaf), leaf))
 
     def _label(self, modules: tuple[str, ...], name: str) -> str:
         inner = modules[0] if modules else ""
-        if inner in self.leaves and inner:
+        if inner in self._leaves and inner:
             return inner
         label = f"{inner}.{name}" if inner else name
         self._labels[label] += 1
@@ -422,9 +427,9 @@ class _Recorder(TorchFunctionMode):
         """Yield the names of the modules whose code is running, the innermost first."""
         before = None
         while frame is not None:
-            code: CodeType = frame.f_code
+            code = frame.f_code
             owner = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-            name = self.names.get(id(owner))
+            name = self._names.get(id(owner))
             if name is not None and name != before:
                 yield name
                 before = name
@@ -442,22 +447,8 @@ def _made(func: Any, result: Any, args: tuple[Any, ...]) -> list[Tensor]:
     return [leaf for leaf in _leaves(result) if isinstance(leaf, Tensor)]
 
 
-def _map(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """Return nested data with each leaf changed; tuples of any kind become plain ones."""
-    if isinstance(tree, Ref | Scaled):
-        return change(tree)
-    if isinstance(tree, tuple | list):
-        changed = [_map(one, change) for one in tree]
-        return changed if isinstance(tree, list) else tuple(changed)
-    if isinstance(tree, Mapping):
-        return {name: _map(one, change) for name, one in tree.items()}
-    if isinstance(tree, slice):
-        return slice(*(_map(one, change) for one in (tree.start, tree.stop, tree.step)))
-    return change(tree)
-
-
 def _leaves(tree: Any) -> list[Any]:
     """Return the leaves of nested data."""
     found: list[Any] = []
-    _map(tree, found.append)
+    map_aggregate(tree, found.append)
     return found

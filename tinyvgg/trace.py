@@ -4,7 +4,6 @@ import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from tinyvgg.network import (
     dense_forward,
     two_classes,
 )
-from tinyvgg.reading import check_images, logits_of, read
+from tinyvgg.reading import check_images, read
 from tinyvgg.tape import follow
 
 Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | Bool[Tensor, "m"]
@@ -128,49 +127,44 @@ def record(
     Raises:
         UserError: a model that cannot be followed, or images that it cannot take.
     """
+    first: Tensor | None = None
     if isinstance(model, Network):
-        network, first, decides = model, None, False
+        network = model
         _check(images, network)
     else:
         check_images(model, images)
         network, first, decides = read(model, images, layer, output)
+        if decides and len(images):  # on other images another way may be taken
+            answers = [follow(model, image[None], output)[1] for image in images]
+            first = two_classes(torch.cat(answers))
     images = images.detach()
-    trace = _chain_trace(network, images) if network.body else _graph_trace(network, images)
-    _check_logits(trace.logits)
+    trace = _run(network, images)
+    unsure = trace.logits.isfinite().all(1).logical_not()
+    if bool(unsure.any()):
+        raise UserError(
+            f"the logits of image {int(unsure.nonzero()[0])} hold NaN or infinity: check the"
+            " weights, or use float32"
+        )
     if first is not None and len(images):
-        if decides:  # on other images another way may be taken
-            first = _answers(model, images, output)
         _compare(trace.logits[: len(first)], first, type(model).__name__)
     return trace
 
 
-def _chain_trace(network: Network, images: Tensor) -> Trace:
-    passes = [_forward(network, images[rows]) for rows in parts(images, network)]
-    pooled, switches = (
-        tuple(torch.cat(of_a_pool) for of_a_pool in zip(*kept, strict=True))
-        for kept in zip(*((one.pooled, one.switches) for one in passes), strict=True)
-    )
-    pooled = (*pooled[:-1], pooled[-1].contiguous())
-    dense, logits = dense_forward(network, pooled[-1])
-    return Trace(network, images, pooled, switches, passes[0].sizes, dense, logits)
-
-
-def _graph_trace(network: Network, images: Tensor) -> Trace:
-    graph = network.graph
-    assert graph is not None
-    maps = torch.cat(
-        [graph.tape.replay(0, images[rows], graph.maps) for rows in parts(images, network)]
-    ).contiguous()
-    dense, logits = dense_forward(network, maps)
-    return Trace(network, images, (maps,), (), (), dense, logits)
-
-
-def _answers(model: Any, images: Tensor, output: int | str | None) -> Tensor:
-    """Return the logits of the model itself, run on one image after the other."""
-    runs = [follow(model, image[None], output) for image in images]
-    title = type(model).__name__
-    logits = [values[logits_of(tape, title)].reshape(1, -1) for tape, values in runs]
-    return two_classes(torch.cat(logits))
+def _run(network: Network, images: Tensor) -> Trace:
+    sizes: tuple[tuple[int, int], ...] = ()
+    pooled, switches = list[list[Tensor]](), list[list[Tensor]]()
+    for rows in parts(images, network):
+        if network.graph is None:
+            maps, places, sizes, _ = _forward(network, images[rows])
+        else:
+            maps, places = [network.graph.tape.replay(0, images[rows], network.graph.maps)], []
+        pooled.append(maps)
+        switches.append(places)
+    *before, last = (torch.cat(of_a_pool) for of_a_pool in zip(*pooled, strict=True))
+    last = last.contiguous()
+    dense, logits = dense_forward(network, last)
+    put = tuple(torch.cat(of_a_pool) for of_a_pool in zip(*switches, strict=True))
+    return Trace(network, images, (*before, last), put, sizes, dense, logits)
 
 
 def _compare(logits: Tensor, expected: Tensor, title: str) -> None:
@@ -181,15 +175,6 @@ def _compare(logits: Tensor, expected: Tensor, title: str) -> None:
         raise UserError(
             f"{title} does something to image {row} that cannot be followed: its logits differ by"
             f" {float(apart[row]):.2g} from those of the calls that were seen"
-        )
-
-
-def _check_logits(logits: Tensor) -> None:
-    finite = logits.isfinite().all(1)
-    if not bool(finite.all()):
-        row = int(finite.logical_not().nonzero()[0])
-        raise UserError(
-            f"the logits of image {row} hold NaN or infinity: check the weights, or use float32"
         )
 
 
@@ -216,40 +201,33 @@ def laid_out(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 @torch.no_grad()
 def outputs(trace: Trace, positions: Collection[int]) -> dict[int, Float[Tensor, "n _ _ _"]]:
     """Run the recorded pass once more and return the outputs of layers of `network.body`."""
-    return _forward(trace.network, trace.images, positions).outputs
+    return _forward(trace.network, trace.images, positions)[-1]
 
 
-@dataclass(frozen=True, eq=False)
-class _Pass:
-    pooled: list[Tensor]
-    switches: list[Tensor]
-    sizes: tuple[tuple[int, int], ...]
-    outputs: dict[int, Tensor]
-
-
-def _forward(network: Network, images: Tensor, wanted: Collection[int] = ()) -> _Pass:
-    """Run the body of the network and keep the outputs of the layers wanted."""
+def _forward(
+    network: Network, images: Tensor, wanted: Collection[int] = ()
+) -> tuple[list[Tensor], list[Tensor], tuple[tuple[int, int], ...], dict[int, Tensor]]:
+    """Run the body; return pooled maps, switches, inputs' sizes, and outputs of layers wanted."""
     maps, fresh = laid_out(images), False
     pooled, switches, sizes, outputs = [], [], [], {}
     for position, layer in enumerate(network.body):
         sizes.append((maps.shape[2], maps.shape[3]))
-        if isinstance(layer, Pooling):
+        if isinstance(layer, Convolution | Pooling):
             _check_fits(layer, maps)
+        if isinstance(layer, Pooling):
             maps, indices = layer.forward(maps)
             pooled.append(maps)
             switches.append(indices)
         elif isinstance(layer, Rectification):
             maps = maps.relu_() if fresh else maps.relu()
         else:
-            if isinstance(layer, Convolution):
-                _check_fits(layer, maps)
             maps = layer.forward(maps)
         if position in wanted:
             outputs[position] = maps
             if len(outputs) == len(wanted):
                 break
         fresh = not isinstance(layer, Pooling) and position not in wanted
-    return _Pass(pooled, switches, tuple(sizes), outputs)
+    return pooled, switches, tuple(sizes), outputs
 
 
 def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
