@@ -160,7 +160,7 @@ pd.DataFrame(columns, index=list(rows))
 # %%
 face = [part for part in FacePart if part > FacePart.EARS]
 shares = {name: c.changed[face].sum() / c.pixels[face].sum() for name, c in changes.items()}
-wide = ", ".join(f"{name} ({share:.0%})" for name, share in shares.items() if share > 0.9)
+wide = ", ".join(name for name, share in shares.items() if share > 0.9)
 Markdown(
     f"Of the face itself nearly all changes with {wide}; an action changes what it moves or shades."
 )

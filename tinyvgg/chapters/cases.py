@@ -434,8 +434,8 @@ def best_by_fill(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> str
     for fill in table["fill"].cat.categories:
         best = max(names, key=lambda name: rates[name, fill])
         values = f"{FILLS[fill]} values" if FILLS[fill].endswith("'s") else FILLS[fill]
-        said.append(f"at {values} {SETS[best]} ({rates[best, fill]:.0%})")
-    return f"Most errors, the repair set apart, are {outcome}: {'; '.join(said)}."
+        said.append(f"*{SETS[best]}* at {values} ({rates[best, fill]:.0%})")
+    return f"The repair set apart, most errors are {outcome} with these cells: {'; '.join(said)}."
 
 
 def with_error(found: Estimate) -> str:
