@@ -11,19 +11,14 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.figure import Figure
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import jaccard
-from tinyvgg.chapters.statistics import (
-    Estimate,
-    Networks,
-    bootstrap_interval,
-    estimate,
-    proportion_interval,
-)
+from tinyvgg.chapters.statistics import Estimate, bootstrap_interval, estimate, proportion_interval
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair
 from tinyvgg.trace import Trace, record
@@ -36,8 +31,6 @@ PART = 64
 """Images whose pixels are compared, or that are recorded, at a time."""
 Cells = Bool[Tensor, "n c h w"]
 """A set of cells of each image, by their place in the last maps."""
-Tables = Mapping[str, pd.DataFrame]
-"""A table for each rule, by its name."""
 Numbers = Mapping[str, Any]
 
 
@@ -97,12 +90,8 @@ def _squares(
     images: UInt8[np.ndarray, "_ h w c"], rows: Int[np.ndarray, "m"], others: Int[np.ndarray, "n"]
 ) -> Float[np.ndarray, "m n"]:
     """Return squared distances; sums of whole numbers are exact, so that ties are ties."""
-    flat = images.reshape(len(images), -1)
-    near, squares = flat[rows].astype(float), []
-    for part in np.array_split(others, 1 + len(others) // PART):
-        far = flat[part].astype(float)
-        squares.append((near**2).sum(1)[:, None] + (far**2).sum(1) - 2 * near @ far.T)
-    return np.hstack(squares)
+    flat, parts = images.reshape(len(images), -1), np.array_split(others, 1 + len(others) // PART)
+    return np.hstack([cdist(flat[rows], flat[part], "sqeuclidean") for part in parts])
 
 
 def find_others(run: Run, cases: Sequence[Case]) -> Int[np.ndarray, "n"]:
@@ -324,15 +313,13 @@ def random_sets(
     ``other``: those not found in a right image of a third class (`find_others`) come first.
     """
     active, common, unique = pairs.wrong.maps > 0, counted(sets.common), counted(sets.unique)
-    apart = sets.wrong & ~sets.other
     made = {
-        "random": lambda seed: _drawn(active, unique, seed),
-        "random_common": lambda seed: _drawn(active, common, seed),
-        "subset": lambda seed: _drawn(sets.wrong, unique, seed),
-        "other": lambda seed: _drawn(sets.wrong, unique, seed, first=apart),
+        "random": _drawn(active, unique, 4 * seed),
+        "random_common": _drawn(active, common, 4 * seed + 1),
+        "subset": _drawn(sets.wrong, unique, 4 * seed + 2),
+        "other": _drawn(sets.wrong, unique, 4 * seed + 3, first=sets.wrong & ~sets.other),
     }
-    seeds = {name: len(made) * seed + place for place, name in enumerate(made)}
-    return {name: made[name](seeds[name]) for name in names if name in made}
+    return {name: made[name] for name in names if name in made}
 
 
 def fill_values(
@@ -545,7 +532,7 @@ def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, obje
     }
 
 
-def beside_paper(numbers: Numbers, networks: Networks) -> pd.DataFrame:
+def beside_paper(numbers: Numbers, networks: paper.Measured) -> pd.DataFrame:
     """Set the paper's numbers beside ours under each rule, from `keyed` numbers, and networks'."""
     keys = [key for key in numbers if not key.endswith("_literal")]
     table = paper.compare([("", key, numbers[key]) for key in keys], networks)
@@ -569,7 +556,9 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
 
 
 @style.styled()
-def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> Figure | None:
+def rates_figure(
+    summaries: Mapping[str, pd.DataFrame], sets: Sequence[str], outcome: str
+) -> Figure | None:
     """Draw how often an outcome, in words, happened under each set, from `summarise` by rule."""
     if not any(summary["cases"].any() for summary in summaries.values()):
         return None

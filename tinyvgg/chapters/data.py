@@ -28,7 +28,6 @@ PORTRAIT = 224
 ACROSS = 12
 """Images in a row of a mosaic."""
 
-Readings = Mapping[tuple[str, str], Split]
 Images = Shaped[np.ndarray, "n h w 3"]
 Image = UInt8[np.ndarray, "_ _ 3"]
 Count = int | float | str | None
@@ -82,8 +81,7 @@ def readings(study: Study) -> dict[tuple[str, str], Split]:
     if "emotion" in study.tasks:
         index = study.faces.index
         smallest = int(index.table.groupby(cells(index.table, "emotion")).size().min())
-        larger = smallest - smallest // 2
-        found["emotion", TEXT] = split(index, "emotion", study.seed, per_cell=larger)
+        found["emotion", TEXT] = split(index, "emotion", study.seed, per_cell=-(-smallest // 2))
     return found
 
 
@@ -113,7 +111,7 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
     }
 
 
-def numbers(study: Study, splits: Readings) -> dict[str, Count]:
+def numbers(study: Study, splits: Mapping[tuple[str, str], Split]) -> dict[str, Count]:
     """Return the numbers that chapter 1 records, all of them exact counts."""
     faces = study.faces
     used = counts(faces.index.table)

@@ -29,14 +29,9 @@ from tinyvgg.faces.index import FaceIndex
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
-VERDICTS = (
-    "supported",
-    "contradicted",
-    "inconclusive",
-    "not testable here",
-    "by construction",
-)
-SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION = VERDICTS
+SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
+NOT_TESTABLE, BY_CONSTRUCTION = "not testable here", "by construction"
+VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION
 LESS_THAN = 0.05
 """What a p value has to be less than, once it is adjusted for all tests of the page."""
 GLUED = "application/papermill.record/"
