@@ -112,14 +112,8 @@ def outcomes(run: Run) -> Row:
         with torch.no_grad():
             logits[place] = run.model(run.scaling(torch.from_numpy(images))).numpy()
     alike = [nearest(run, int(row), int(label)) for row, label in zip(rows, against, strict=True)]
-    found = {
-        "places": places,
-        "against": against,
-        "lookalikes": np.array([-1 if row is None else row for row, _ in alike]),
-        "logits": logits,
-        "masks": masks,
-        "parts": parts_seen(run.faces, rows),
-    }
+    lookalikes = np.array([-1 if row is None else row for row, _ in alike])
+    found = Outcomes(places, against, lookalikes, logits, masks, parts_seen(run.faces, rows))
     flipped = (run.predicted[places] != logits.argmax(2).T).astype(int).tolist()
     flips = dict(zip(CAUSES, flipped, strict=True))
-    return {"images": count, "errors": len(run.errors), "flips": flips, "pictures": found}
+    return {"images": count, "errors": len(run.errors), "flips": flips, "pictures": vars(found)}
