@@ -303,9 +303,7 @@ def fixed_sets(pairs: Pairs, sets: PixelSets, names: Iterable[str] = SETS) -> di
     return {name: made[name]() for name in names if name in made}
 
 
-def random_sets(
-    pairs: Pairs, sets: PixelSets, seed: int, names: Iterable[str] = SETS
-) -> dict[str, Cells]:
+def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Cells]:
     """Draw those of the sets that involve chance.
 
     ``random`` is of active pixels, as many as ``unique`` has, and ``random_common`` as many as
@@ -313,18 +311,15 @@ def random_sets(
     ``other``: those not found in a right image of a third class (`find_others`) come first.
     """
     active, common, unique = pairs.wrong.maps > 0, counted(sets.common), counted(sets.unique)
-    made = {
+    return {
         "random": _drawn(active, unique, 4 * seed),
         "random_common": _drawn(active, common, 4 * seed + 1),
         "subset": _drawn(sets.wrong, unique, 4 * seed + 2),
         "other": _drawn(sets.wrong, unique, 4 * seed + 3, first=sets.wrong & ~sets.other),
     }
-    return {name: made[name] for name in names if name in made}
 
 
-def fill_values(
-    run: Run, pairs: Pairs, draws: int = DRAWS // 2, seed: int = 0
-) -> dict[str, Sequence[Fill]]:
+def fill_values(run: Run, pairs: Pairs, seed: int = 0) -> dict[str, Sequence[Fill]]:
     """Return the values of each of `FILLS`, a list of several where they are drawn at random.
 
     ``mean`` has the mean of each map over right test images, at most `SAMPLE` of them, and
@@ -336,7 +331,7 @@ def fill_values(
     rows = generator.permutation(right)[:SAMPLE]
     parts = np.array_split(rows, 1 + len(rows) // PART)
     maps = torch.cat([record(run.model, run.tensor(part)).maps for part in parts])
-    taken = generator.integers(max(len(rows), 1), size=(draws, len(pairs)))
+    taken = generator.integers(max(len(rows), 1), size=(DRAWS // 2, len(pairs)))
     return {
         **ZERO,
         "mean": [maps.mean((0, 2, 3))[:, None, None]],
@@ -362,7 +357,8 @@ def suppression_table(
     sets, names, tables = pixel_sets(pairs, rule), list(names), []
     fixed = fixed_sets(pairs, sets, names)
     for draw in range(draws):
-        drawn = random_sets(pairs, sets, seed * draws + draw, names)
+        drawn = random_sets(pairs, sets, seed * draws + draw)
+        drawn = {name: drawn[name] for name in names if name in DRAWN}
         for fill, values in fills.items():
             again = draw < len(values)  # sets that are not drawn have an outcome for each value
             for name, pixels in {**(fixed if again else {}), **drawn}.items():
