@@ -501,18 +501,18 @@ def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
     """Return a summary of `summarise` in words: counts, rates and differences, with intervals."""
     rows = {}
     for name, row in summary.loc[list(sets)].iterrows():
-        share = [row[column] for column in ("rate", "low", "high")]
-        points = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         rows[SETS[str(name)]] = {
             "cells": paper.show(row["pixels"], "mean"),
             "count": f"{row['count']:.4g}",
-            "share (95 % interval)": _percent(share, "", "%"),
-            "points above control (95 % interval)": _percent(points, "+", ""),
+            "share (95 % interval)": _percent(row[["rate", "low", "high"]], "", "%"),
+            "points above control (95 % interval)": _percent(
+                row.filter(like="difference"), "+", ""
+            ),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("suppressed")
 
 
-def _percent(found: Sequence[float], sign: str, unit: str) -> str:
+def _percent(found: Iterable[float], sign: str, unit: str) -> str:
     """Print a value and its interval; a bootstrap has none for cases that all differ alike."""
     value, low, high = found
     interval = f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
