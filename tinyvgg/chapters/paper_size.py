@@ -74,8 +74,8 @@ def pictures(run: Run) -> dict[str, Any]:
     pair = pairs.only(cases.closest(pairs.cases, true=label))
     maps, kept = pair.wrong.maps.numpy(), cases.pixel_sets(pair, RULES["cutoff"])
     found |= _drawn(run, "pair", pair)
-    found |= {"pair.maps": style.ink(maps, float(maps.max(initial=0)))}
-    found |= {"pair.kept": kept.wrong.numpy()}
+    found["pair.maps"] = style.ink(maps, float(maps.max(initial=0)))
+    found["pair.kept"] = kept.wrong.numpy()
     return found | {"pair.common": style.tracked_ink(pair.wrong, kept.common)}
 
 
