@@ -1,7 +1,7 @@
 """What each of two processes does together: train the small set in several ways."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def initialised() -> torch.nn.Module:
 def outcome(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[str, Any]:
     if fabric is None or fabric.global_rank == 0:
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
-    return {"history": [epoch.plain for epoch in trained.history], "kept": trained.kept}
+    return {"history": [asdict(epoch) for epoch in trained.history], "kept": trained.kept}
 
 
 def broken(folder: Path, fabric: Any = None) -> str:

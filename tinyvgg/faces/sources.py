@@ -1,4 +1,4 @@
-"""Sources of faces, ``KIND:PLACE::OPTION=VALUE,...``, their terms, and checks of parameters.
+"""Sources of faces, ``KIND:PLACE::OPTION=VALUE,...``, and their terms.
 
 This is the border to the renderer: the rest of the package imports `synthfaces` from here.
 """
@@ -49,7 +49,6 @@ classes) or ``name`` (what names of files begin with).
 ``outside=allow`` reads images that a table names outside of its own folder.
 """
 
-PROFILE_NAMES = ("smoke", "quick", "paper")
 SYNTHETIC_TASKS = ("subject", "emotion")
 
 
@@ -185,14 +184,6 @@ def list_photographs(source: Source) -> "Listing":
             return tables.list_table(source.path, group, outside)
         return folder.list_classes(source.path, group)
     return (rafd.list_rafd if source.kind == RAFD else london.list_london)(source.path)
-
-
-def check_study(profile: str, faces: str, seed: object) -> None:
-    """Refuse parameters that no study can be opened with."""
-    check_one_of("profile", profile, PROFILE_NAMES)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f"seed {seed!r} is not a whole number from 0 on")
-    tasks_of(faces)
 
 
 def tasks_of(source: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
-from tinyvgg.faces.sources import absolute, check_one_of, check_study, tasks_of
+from tinyvgg.faces.sources import absolute, check_one_of, tasks_of
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
@@ -38,6 +38,7 @@ from tinyvgg.training.settings import (
     Profile,
     changed,
     check_settings,
+    check_study,
 )
 from tinyvgg.training.watching import (
     Log,
