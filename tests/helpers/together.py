@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
 from tinyvgg.errors import UserError
-from tinyvgg.training.loop import Parts, assemble, order
+from tinyvgg.faces.splits import Split
+from tinyvgg.training.loop import assemble, order
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Epoch, Watcher
 
@@ -22,7 +23,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "adagrad": {"recipe": replace(RECIPE, optimiser="adagrad", rate=0.01)},
     "best on validation": {
         "recipe": replace(RECIPE, selection="validation"),
-        "parts": Parts(PARTS.train, PARTS.test[:5], PARTS.test[5:]),
+        "parts": Split(PARTS.train, PARTS.test[:5], PARTS.test[5:]),
     },
 }
 RESUMED = "begun by one process"

@@ -49,8 +49,6 @@ classes) or ``name`` (what names of files begin with).
 ``outside=allow`` reads images that a table names outside of its own folder.
 """
 
-SYNTHETIC_TASKS = ("subject", "emotion")
-
 
 def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse a value that is not among some, with a `UserError` that lists them."""
@@ -87,20 +85,16 @@ class Source:
         """Return the chosen or default value of an option, empty where it has no default."""
         return self.options.get(name, (OPTIONS[self.kind][name] or ("",))[0])
 
-    @property
-    def changed(self) -> str:
-        """The options that differ from the defaults, always written in the same order."""
+    def __str__(self) -> str:
+        """Write the source with the options that differ from the defaults, in a fixed order."""
         usual = Source(self.kind, self.place)
-        return ",".join(
+        changed = ",".join(
             f"{name}={self.option(name)}"
             for name in OPTIONS.get(self.kind, {})
             if self.option(name) != usual.option(name)
         )
-
-    def __str__(self) -> str:
         text = f"{self.kind}:{self.place}" if self.place else self.kind
-        needed = self.changed or _SEPARATOR in self.place
-        return f"{text}{_SEPARATOR}{self.changed}" if needed else text
+        return f"{text}{_SEPARATOR}{changed}" if changed or _SEPARATOR in self.place else text
 
     @property
     def anonymous(self) -> str:
@@ -108,11 +102,6 @@ class Source:
         if self.is_synthetic:
             return str(synthfaces.difficulty_of(str(self)).source)
         return str(Source(self.kind, "", self.options))
-
-
-def kind_of(text: str) -> str:
-    """Return the kind of a source as it is typed, or as it is kept with a network."""
-    return text.partition(":")[0]
 
 
 def absolute(faces: str) -> str:
@@ -189,7 +178,7 @@ def list_photographs(source: Source) -> "Listing":
 def tasks_of(source: str) -> tuple[str, ...]:
     """Return the columns that a network can be trained to classify; the first is the default."""
     asked = parse_source(source)
-    return SYNTHETIC_TASKS if asked.is_synthetic else list_photographs(asked).tasks
+    return ("subject", "emotion") if asked.is_synthetic else list_photographs(asked).tasks
 
 
 def check_task(task: str | None, source: str) -> str:

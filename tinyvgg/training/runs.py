@@ -24,7 +24,7 @@ import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, Rows
-from tinyvgg.faces.sources import AUTO, OPTIONS, kind_of, parse_source, some, synthfaces
+from tinyvgg.faces.sources import AUTO, OPTIONS, check_one_of, parse_source, some, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
 from tinyvgg.training.looks import Looks
@@ -78,7 +78,7 @@ class Experiment:
     @property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
-        return kind_of(self.source)
+        return self.source.partition(":")[0]
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -215,8 +215,7 @@ class Run:
 
     def label(self, name: str) -> int:
         """Return the label of a class by its name."""
-        if name not in self.classes:
-            raise UserError(f"class {name!r} is not one of {', '.join(self.classes)}")
+        check_one_of("class", name, self.classes)
         return self.classes.index(name)
 
     def tensor(self, rows: Rows | None = None) -> Float[Tensor, "m 3 h w"]:
