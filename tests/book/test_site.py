@@ -11,7 +11,8 @@ from tinyvgg import cli
 from tinyvgg.book import reproduce, site
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import check_committing, check_publishing, terms_of
+from tinyvgg.faces.sources import check_publishing, terms_of
+from tinyvgg.training.settings import RECORDED
 
 
 @pytest.fixture
@@ -106,8 +107,9 @@ def test_links_to_read_and_files_of_the_site_need_no_network(tmp_path):
 
 @pytest.mark.parametrize("faces", ["rafd:x", "london:x", "folder:x"])
 def test_photographs_are_never_committed_and_always_have_a_notice(faces):
-    with pytest.raises(UserError, match=f"images of {terms_of(faces).name} are not recorded"):
-        check_committing(faces)
+    assert not terms_of(faces).may_commit
+    with pytest.raises(UserError, match=f"faces '{faces}' is not recorded"):
+        reproduce.check_recording({**RECORDED, "faces": faces})
     assert html.escape(terms_of(faces).notice) in site.footer(faces)
 
 

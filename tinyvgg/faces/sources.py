@@ -267,13 +267,3 @@ def check_publishing(faces: str, confirmed: bool) -> None:
             f"pages with images of {terms.name} are not published ({terms.licence}); "
             "if you have the right to, say so: --confirm"
         )
-
-
-def check_committing(faces: str) -> None:
-    """Refuse to commit images that must not be part of the repository."""
-    terms = terms_of(faces)
-    if not terms.may_commit:
-        raise UserError(
-            f"pages with images of {terms.name} are not recorded ({terms.licence}): "
-            f"what is committed shows {_SYNTHETIC.name} only"
-        )

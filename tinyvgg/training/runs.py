@@ -291,15 +291,13 @@ def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mappin
     """
     manifest = paths.sealed(folder / MANIFEST)
     made_as, fault = paths.plain(folder / MANIFEST).get("format"), ""
-    kept: Any = manifest.get("sha256")
-    sizes: Any = manifest.get("bytes")
     if isinstance(made_as, int) and made_as != FORMAT:
         fault = f"is of format {made_as}, this version reads {FORMAT}"
     elif not manifest:
         fault = "has no readable manifest"
-    for name, digest in kept.items() if not fault else ():
+    for name, digest in manifest["sha256"].items() if not fault else ():
         path = folder / name
-        whole = path.is_file() and path.stat().st_size == sizes.get(name)
+        whole = path.is_file() and path.stat().st_size == manifest["bytes"].get(name)
         if not whole or (hashes and sha256(path) != digest):
             fault = f"has a damaged {name}, or none"
             break
@@ -328,8 +326,7 @@ def listed() -> pd.DataFrame:
         age = time.time() - manifest.get("finished", max(changed))
         seed = paths.plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
-        results = kept.get("accuracy"), seed, age, size, kept.get("ended")
-        rows.append((folder.name, state, *results))
+        rows.append((folder.name, state, kept.get("accuracy"), seed, age, size, kept.get("ended")))
     names = ["name", "state", "accuracy", "seed", "age", "size", "ended"]
     table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})
     return table.sort_values(["age", "name"], ignore_index=True)
