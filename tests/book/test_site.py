@@ -41,7 +41,7 @@ def test_a_copy_has_the_given_notebooks_alone_and_leaves_the_book_as_it_was(book
     assert made == {*site.SETTINGS, "_static/a.css", "intro.md", "notebooks/01_a.ipynb"}
     assert not any(path.is_symlink() for path in target.rglob("*"))
     assert (target / "intro.md").read_text() == (book / "intro.md").read_text()
-    site.sign(target, "smoke", "folder:/a/b")
+    site.sign(target, "smoke", "folder:/a/b", {})
     site.fit(target, set(), pd.DataFrame(), "smoke", "folder:/a/b")
     assert (target / "intro.md").read_text() != (book / "intro.md").read_text()
     assert {path: path.read_text() for path in before} == before
@@ -50,7 +50,7 @@ def test_a_copy_has_the_given_notebooks_alone_and_leaves_the_book_as_it_was(book
 def test_a_site_says_whose_faces_it_shows_and_not_where_they_lie(book, workshop):
     target = workshop.root / "build" / "book"
     site.copy_pages(target, [])
-    site.sign(target, "paper", "folder:/somewhere/people & pets")
+    site.sign(target, "paper", "folder:/somewhere/people & pets", {})
     settings = yaml.safe_load((target / "_config.yml").read_text())
     assert settings["execute"] == {"execute_notebooks": "off"}
     assert settings["html"]["extra_footer"] == (

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -61,12 +60,10 @@ def copy_pages(target: Path, executed: Iterable[Path]) -> None:
         shutil.copyfile(notebook, target / "notebooks" / notebook.name)
 
 
-def sign(
-    book: Path, profile: str, faces: str, study: Mapping[str, Any] = MappingProxyType({})
-) -> None:
+def sign(book: Path, profile: str, faces: str, study: Mapping[str, Any]) -> None:
     """Name the profile and the faces in the footer of a copy of the book, and where pages ask.
 
-    The repair bench shows the networks of a study (`open_study`), if one is given.
+    The repair bench shows the networks of a study (`open_study`); those that ship if it is empty.
     """
     path = book / "_config.yml"
     settings = yaml.safe_load(path.read_text("utf-8"))

@@ -82,10 +82,7 @@ class FaceIndex:
         return codes.to_numpy(dtype=np.int64)
 
     def _column(self, task: str) -> "pd.Series[str]":
-        if task not in self.tasks:
-            raise UserError(
-                f"task {task!r} is not one of {', '.join(self.tasks) or 'none'} of this source"
-            )
+        sources.check_one_of("task", task, self.tasks)
         return self.table[task]
 
 
@@ -217,11 +214,9 @@ class Faces:
         chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
         return torch.from_numpy(np.ascontiguousarray(chosen))
 
-    def tensor(
-        self, rows: Rows | None = None, device: str | torch.device = "cpu"
-    ) -> Float[Tensor, "m 3 h w"]:
+    def tensor(self, rows: Rows | None = None) -> Float[Tensor, "m 3 h w"]:
         """Return images as the paper's network sees them: RGB divided by 256 (published code)."""
-        return self.pixels(rows).to(device).permute(0, 3, 1, 2).float() / PIXEL_SCALE
+        return self.pixels(rows).permute(0, 3, 1, 2).float() / PIXEL_SCALE
 
 
 def load_faces(
