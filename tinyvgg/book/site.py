@@ -71,7 +71,8 @@ def sign(book: Path, profile: str, faces: str, study: Mapping[str, Any]) -> None
     if (source := parse_source(faces)).kind in OPTIONS:
         with suppress(UserError):  # a folder that has gone since it was read
             settings["html"]["announcement"] = html.escape(list_photographs(source).reading)
-    settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
+    said = {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
+    settings["parse"]["myst_substitutions"] = said
     settings.setdefault("sphinx", {}).setdefault("config", {})["repair_bench"] = dict(study)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
@@ -85,11 +86,6 @@ def footer(faces: str) -> str:
         whose = f"{kind} ({html.escape(name)})" if name else kind
     said = f"The faces shown are {whose} unless a page says otherwise."
     return f"{said} {html.escape(terms_of(faces).notice)}".strip()
-
-
-def substitutions(profile: str, faces: str) -> dict[str, str]:
-    """Return the words that pages show of the run that a site was made from."""
-    return {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
 
 
 def fit(book: Path, known: Collection[str], table: pd.DataFrame, profile: str, faces: str) -> None:
