@@ -99,16 +99,6 @@ class Cropping:
     bits: int = 0  # of values in the set's files of 16 bits: see `images.eight_bits`
 
     @property
-    def looks_for_faces(self) -> bool:
-        """True if faces have to be found."""
-        return self.how == AROUND_FACES
-
-    @property
-    def frames_faces(self) -> bool:
-        """True if eyes and mouth of frontal faces lie at the same places in all images."""
-        return self.how != CENTRE and self.shows == FACE
-
-    @property
     def about(self) -> str:
         """A sentence on the part that is used."""
         otherwise = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
@@ -162,10 +152,7 @@ class Cropping:
 def cropping_of(plain: Mapping[str, Any]) -> Cropping:
     """Return the cropping that plain data stand for."""
     boxes = {int(angle): Crop(*box) for angle, box in plain.get("boxes", {}).items()}
-    height, width = plain.get("frame", (0, 0))
-    shows, bits = plain.get("shows", FACE), plain.get("bits", 0)
-    frame = (height, width)
-    return Cropping(plain["how"], plain.get("unclear", ""), shows, boxes, frame, bits=bits)
+    return Cropping(**{**plain, "boxes": boxes, "frame": tuple(plain.get("frame", (0, 0)))})
 
 
 def with_bits(cropping: Cropping, seen: Sequence[Facts]) -> Cropping:

@@ -191,7 +191,7 @@ def walk(folder: Path, below: Sequence[str] = ("",)) -> Files:
             folders.clear()
             for name in (*inside, *names):
                 path = f"{here}/{name}"
-                if not is_text(name):
+                if name != as_text(name):
                     leave_out(path, "has a name that is not UTF-8; rename it")
                 elif name in TOOLS:
                     seen.others["folders of other programs"] += 1
@@ -232,11 +232,6 @@ def _is_image(path: Path) -> bool:
     except Exception:
         pass
     return False
-
-
-def is_text(name: str) -> bool:
-    """Return True if a name can be written down, as all names in UTF-8 can."""
-    return as_text(name) == name
 
 
 def as_text(name: str) -> str:
