@@ -62,7 +62,7 @@ size = own_face.album(study.profile).size
 original = own_face.see(shot, size)
 shots = {name: synthfaces.intervene(shot, **cause) for name, cause in causes.items()}
 changed = {name: own_face.see(other, size) for name, other in shots.items()}
-changes = {name: own_face.compare(original, seen) for name, seen in changed.items()}
+changes = {name: original.change(seen) for name, seen in changed.items()}
 
 asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
 reach = sorted((1 - change.equal, name) for name, change in changes.items())

@@ -478,23 +478,6 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
 # ----------------------------------------------------------------- faces
 
 
-class _Several(click.ParamType[Any]):
-    """Some of several values, with commas between them."""
-
-    name = "A,B,..."
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.values = {str(value): value for value in values}
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> list[Any]:
-        """Return the typed values."""
-        names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-        for name in names:
-            if str(name) not in self.values:
-                self.fail(f"{name!r} is not one of {', '.join(self.values)}", param, ctx)
-        return [self.values[str(name)] for name in names]
-
-
 SIZE = click.IntRange(8, 2048)
 _seed = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the set.")
 _subjects = click.option(
@@ -539,11 +522,6 @@ def faces(
 @faces.command()
 @click.argument("folder", type=FOLDER)
 @_subjects
-@click.option(
-    "--angles", type=_Several(synthfaces.ANGLES), default=synthfaces.ANGLES, help="Of cameras."
-)
-@click.option("--emotions", type=_Several(synthfaces.EMOTIONS), default=synthfaces.EMOTIONS)
-@click.option("--gazes", type=_Several(synthfaces.GAZES), default=synthfaces.GAZES)
 @_seed
 @_difficulty
 @_workers

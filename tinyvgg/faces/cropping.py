@@ -16,7 +16,6 @@ from tinyvgg.faces import images
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.folder import Listing, Photograph, Value
 from tinyvgg.faces.images import Crop, Facts, Looker, Square, Unusable
-from tinyvgg.faces.rafd import facts_of
 from tinyvgg.faces.sources import (
     AROUND_FACES,
     AUTO,
@@ -289,8 +288,8 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any]) -> Square:
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
         if how.how == BY_CAMERA:
             try:
-                known = facts_of(path.name)
-            except UserError:
+                known = synthfaces.facts_of(path.name)
+            except synthfaces.FaceError:
                 how = replace(how, how=AROUND_FACES, unclear=LARGEST)
         if how.how in (AUTO, AROUND_FACES):
             facts = replace(facts, faces=images.find_faces(pixels))

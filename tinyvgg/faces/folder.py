@@ -147,13 +147,13 @@ class Files(NamedTuple):
     def named(self, facts_of: Callable[[str], Mapping[str, Value]]) -> list[Photograph]:
         """Return the images with the values that a function reads from their paths.
 
-        Its `UserError` is the reason to leave an image out.
+        Its error is the reason to leave an image out.
         """
         named: list[Photograph] = []
         for path in self.images:
             try:
                 named.append(Photograph(path, facts_of(path)))
-            except UserError as error:
+            except (UserError, synthfaces.FaceError) as error:
                 self.left_out.append(LeftOut(path, str(error)))
         return named
 
@@ -264,13 +264,11 @@ class _Layout:
 
 def _person(name: str, group: str) -> str:
     """Return what the name of a file says about the person it shows, if anything."""
-    from tinyvgg.faces.rafd import facts_of  # which needs this module
-
     if group == "name":
         return re.split(r"[\W_]", name)[0]
     try:
-        return "" if group else str(facts_of(name)["subject"])
-    except UserError:
+        return "" if group else str(synthfaces.facts_of(name)["subject"])
+    except synthfaces.FaceError:
         return ""
 
 
