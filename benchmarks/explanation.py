@@ -26,12 +26,13 @@ from torch import Tensor, nn
 from tinyvgg import files as paths
 from tinyvgg.backtracking import Contribution, Cutoff, Literal, Rule, backtrack, published
 from tinyvgg.faces.index import Faces
+from tinyvgg.faces.splits import Split
 from tinyvgg.network import Convolution
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.batches import Resident, Scaling
 from tinyvgg.training.experiments import open_study
-from tinyvgg.training.loop import Parts, train
+from tinyvgg.training.loop import train
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 from tinyvgg.training.watching import ProgressBar
@@ -68,7 +69,7 @@ def fit(kept: Path) -> None:
     labels = torch.from_numpy(study.faces.index.labels("subject"))
     source = Resident(enlarge(study.faces.pixels()), labels, Scaling())
     parts, watchers = (
-        Parts(part.train, part.test[:120]),
+        Split(part.train, part.test[:120]),
         [ProgressBar(f"training at {SIZE} pixels")],
     )
     train(net, source, parts, Recipe(epochs=EPOCHS), 0, kept.parent, watchers=watchers)

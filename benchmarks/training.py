@@ -22,8 +22,9 @@ from timing import answer, in_a_process, matmul_rate, medians, memory_rate, sync
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from tinyvgg.faces.splits import Split
 from tinyvgg.training.batches import Resident, Scaling
-from tinyvgg.training.loop import Parts, repeatable, train
+from tinyvgg.training.loop import repeatable, train
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 
@@ -67,7 +68,7 @@ def our_loop(given: argparse.Namespace) -> float:
     pixels, labels = images_and_labels(given.images + given.batch, given.size)
     source = Resident(pixels.to(given.device), labels.to(given.device), Scaling())
     rows = np.arange(len(labels))
-    parts = Parts(rows[: given.images], rows[given.images :])
+    parts = Split(rows[: given.images], rows[given.images :])
     recipe = Recipe(epochs=2, batch=given.batch, precision=given.precision)
     model = TinyVGG(CLASSES, given.size).to(given.device)
     with tempfile.TemporaryDirectory() as folder:

@@ -62,7 +62,7 @@ size = own_face.album(study.profile).size
 original = own_face.see(shot, size)
 shots = {name: synthfaces.intervene(shot, **cause) for name, cause in causes.items()}
 changed = {name: own_face.see(other, size) for name, other in shots.items()}
-changes = {name: own_face.compare(original, seen) for name, seen in changed.items()}
+changes = {name: original.change(seen) for name, seen in changed.items()}
 
 asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
 reach = sorted((1 - change.equal, name) for name, change in changes.items())
@@ -160,7 +160,7 @@ pd.DataFrame(columns, index=list(rows))
 # %%
 face = [part for part in FacePart if part > FacePart.EARS]
 shares = {name: c.changed[face].sum() / c.pixels[face].sum() for name, c in changes.items()}
-wide = ", ".join(f"{name} ({share:.0%})" for name, share in shares.items() if share > 0.9)
+wide = ", ".join(name for name, share in shares.items() if share > 0.9)
 Markdown(
     f"Of the face itself nearly all changes with {wide}; an action changes what it moves or shades."
 )

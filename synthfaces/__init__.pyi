@@ -26,7 +26,9 @@ from synthfaces.parameters import FaceError as FaceError
 from synthfaces.parameters import Real as Real
 from synthfaces.parameters import both_sides as both_sides
 from synthfaces.parameters import difficulty_of as difficulty_of
+from synthfaces.people import RAFD_LEVELS as RAFD_LEVELS
 from synthfaces.people import design as design
+from synthfaces.people import facts_of as facts_of
 from synthfaces.people import person as person
 from synthfaces.processes import cores as cores
 from synthfaces.rafd import write_rafd as write_rafd
@@ -46,6 +48,8 @@ from synthfaces.specification import FaceSpec as FaceSpec
 from synthfaces.specification import face_spec as face_spec
 from synthfaces.specification import face_specs as face_specs
 from synthfaces.specification import intervene as intervene
+from synthfaces.truth import Change as Change
 from synthfaces.truth import FacePart as FacePart
 from synthfaces.truth import Landmarks as Landmarks
 from synthfaces.truth import Truth as Truth
+from synthfaces.truth import compare as compare

@@ -1,5 +1,6 @@
 """The people of the set, the factorial design of their shots, and the shapes of their heads."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,23 @@ _COHORTS = (
     ("Kid", "female", 6),
     ("Kid", "male", 4),
 )
+
+
+RAFD_LEVELS: Mapping[str, tuple[int | str, ...]] = {
+    "subject": SUBJECTS,
+    "emotion": EMOTIONS,
+    "gaze": GAZES,
+    "angle": ANGLES,
+    "group": ("Caucasian", "Moroccan", "Kid"),
+    "sex": ("female", "male"),
+}
+"""What the names of RaFD's files may give."""
+_NAME = re.compile(
+    r"Rafd(?P<angle>\d+)_(?P<subject>\d+)_(?P<group>[^_]+)_(?P<sex>[^_]+)_(?P<emotion>[^_]+)"
+    r"_(?P<gaze>[^_.]+)\.(?:jpg|JPG|jpeg|JPEG)",
+    re.ASCII,
+)
+_WIDTHS = {"angle": 3, "subject": 2}
 
 
 @dataclass(frozen=True)
@@ -218,3 +236,20 @@ def _between(value: float, anchors: Mapping[str, float]) -> dict[str, float]:
     left = min(int(np.searchsorted(places, value, side="right")) - 1, len(places) - 2)
     share = float((value - places[left]) / (places[left + 1] - places[left]))
     return {names[left]: 1 - share, names[left + 1]: share}
+
+
+def facts_of(name: str) -> dict[str, int | str]:
+    """Return what the name of a file of RaFD gives: subject, emotion, gaze, angle, group and sex.
+
+    Raises:
+        FaceError: another name; it says what is wrong with it, as a predicate.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise FaceError("is not named as the database names its images")
+    facts: dict[str, int | str] = {}
+    for part, text in found.groupdict().items():
+        facts[part] = int(text) if part in _WIDTHS else text
+        if facts[part] not in RAFD_LEVELS[part] or len(text) != _WIDTHS.get(part, len(text)):
+            raise FaceError(f"has {part} {text!r}, which the database does not have")
+    return facts

@@ -310,3 +310,31 @@ def _parts_hit(
     }
     cover = sample(studio.charts.paint, chart(template))[:, 3]
     return face_parts(geometry.material[triangle], template, cover * (1 - masks["ears"]), masks)
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The difference of a shot's image from another one of the same size."""
+
+    levels: UInt8[np.ndarray, "s s"]  # levels of 255, in the colour that differs most
+    pixels: Int[np.ndarray, "parts"]  # number of pixels of each part in the first image
+    changed: Int[np.ndarray, "parts"]  # number of these that differ at all
+    most: Int[np.ndarray, "parts"]  # largest difference among these
+
+    @property
+    def equal(self) -> float:
+        """The share of all pixels that are equal to the byte."""
+        return 1 - float(self.changed.sum()) / self.levels.size
+
+
+def compare(
+    before: UInt8[np.ndarray, "s s 3"],
+    after: UInt8[np.ndarray, "s s 3"],
+    parts: UInt8[np.ndarray, "s s"],
+) -> Change:
+    """Compare two images of one size by the parts of the face that the first one shows."""
+    apart = np.abs(before.astype(np.int16) - after.astype(np.int16)).max(axis=-1)
+    pixels = np.bincount(parts.ravel(), minlength=len(FacePart))
+    changed = np.bincount(parts[apart > 0], minlength=len(FacePart))
+    most = [int(apart[parts == part].max(initial=0)) for part in FacePart]
+    return Change(apart.astype(np.uint8), pixels, changed, np.array(most))

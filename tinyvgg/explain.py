@@ -24,7 +24,7 @@ from tinyvgg.chapters import bench
 from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
-from tinyvgg.faces.folder import LeftOut, as_text, is_text
+from tinyvgg.faces.folder import LeftOut, as_text
 from tinyvgg.network import Network, head
 from tinyvgg.repairs import Repair, margin, repair
 from tinyvgg.trace import record
@@ -177,7 +177,7 @@ def explain_images(
 
 def _read(run: Run, path: Path) -> Image:
     """Return an image cropped and resized as those that the network was trained on."""
-    if not is_text(str(path)):
+    if str(path) != as_text(str(path)):
         raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")
     photographs = run.manifest.get("photographs") or {"cropping": run.experiment.cropping}
     return read_face(path, run.size, photographs["cropping"])

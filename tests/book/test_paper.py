@@ -9,7 +9,7 @@ import pytest
 
 from tinyvgg import paper
 from tinyvgg.book import records
-from tinyvgg.book.claims import anchor, claims_page
+from tinyvgg.book.claims import claims_page
 from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.verdicts import Verdict, judge
 from tinyvgg.errors import UserError
@@ -224,7 +224,7 @@ def ten(**numbers):
 
 def block(page, id):
     """What the page has about a claim, from its label to the next one."""
-    start = page.index(f"({anchor(id)})=")
+    start = page.index(f"(claim-{id.lower()})=")
     return re.split(r"\n\((?=claim-)|\n## ", page[start:])[0]
 
 

@@ -227,7 +227,7 @@ def test_results_of_notebooks_that_are_gone_are_removed_and_none_at_all_is_refus
 
 
 def test_nothing_is_recorded_of_a_path_of_this_machine_or_of_other_faces(workshop, root):
-    with pytest.raises(UserError, match="are not recorded"):
+    with pytest.raises(UserError, match="faces 'folder:x' is not recorded"):
         reproduce.record(again(root, faces="folder:x"))
     with pytest.raises(UserError, match="seed 1 is not recorded"):
         reproduce.record(again(root, seed=1))

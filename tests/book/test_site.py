@@ -11,7 +11,8 @@ from tinyvgg import cli
 from tinyvgg.book import reproduce, site
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import check_committing, check_publishing, terms_of
+from tinyvgg.faces.sources import check_publishing, terms_of
+from tinyvgg.training.settings import RECORDED
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_copy_has_the_given_notebooks_alone_and_leaves_the_book_as_it_was(book
     assert made == {*site.SETTINGS, "_static/a.css", "intro.md", "notebooks/01_a.ipynb"}
     assert not any(path.is_symlink() for path in target.rglob("*"))
     assert (target / "intro.md").read_text() == (book / "intro.md").read_text()
-    site.sign(target, "smoke", "folder:/a/b")
+    site.sign(target, "smoke", "folder:/a/b", {})
     site.fit(target, set(), pd.DataFrame(), "smoke", "folder:/a/b")
     assert (target / "intro.md").read_text() != (book / "intro.md").read_text()
     assert {path: path.read_text() for path in before} == before
@@ -49,7 +50,7 @@ def test_a_copy_has_the_given_notebooks_alone_and_leaves_the_book_as_it_was(book
 def test_a_site_says_whose_faces_it_shows_and_not_where_they_lie(book, workshop):
     target = workshop.root / "build" / "book"
     site.copy_pages(target, [])
-    site.sign(target, "paper", "folder:/somewhere/people & pets")
+    site.sign(target, "paper", "folder:/somewhere/people & pets", {})
     settings = yaml.safe_load((target / "_config.yml").read_text())
     assert settings["execute"] == {"execute_notebooks": "off"}
     assert settings["html"]["extra_footer"] == (
@@ -64,8 +65,9 @@ def test_a_site_says_whose_faces_it_shows_and_not_where_they_lie(book, workshop)
 def test_the_committed_book_says_what_it_was_made_with(repository):
     settings = yaml.safe_load((repository / "_config.yml").read_text())
     assert settings["html"]["extra_footer"] == site.footer("synthetic")
-    assert settings["parse"]["myst_substitutions"] == site.substitutions("quick", "synthetic")
-    for name in site.substitutions("quick", "synthetic"):
+    said = {"profile": "`quick`", "faces": "`synthetic`"}
+    assert settings["parse"]["myst_substitutions"] == said
+    for name in said:
         assert f"{{{{ {name} }}}}" in (repository / "book" / "intro.md").read_text()
 
 
@@ -106,8 +108,9 @@ def test_links_to_read_and_files_of_the_site_need_no_network(tmp_path):
 
 @pytest.mark.parametrize("faces", ["rafd:x", "london:x", "folder:x"])
 def test_photographs_are_never_committed_and_always_have_a_notice(faces):
-    with pytest.raises(UserError, match=f"images of {terms_of(faces).name} are not recorded"):
-        check_committing(faces)
+    assert not terms_of(faces).may_commit
+    with pytest.raises(UserError, match=f"faces '{faces}' is not recorded"):
+        reproduce.check_recording({**RECORDED, "faces": faces})
     assert html.escape(terms_of(faces).notice) in site.footer(faces)
 
 

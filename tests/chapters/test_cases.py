@@ -217,18 +217,19 @@ def test_sets_found_once_are_those_of_parts_and_of_reversed_pairs(pairs):
 
 @pytest.fixture(scope="module")
 def filled(run, pairs):
-    fills = cases.fill_values(run, pairs, draws=2)
+    fills = cases.fill_values(run, pairs)
+    fills["resampled"] = fills["resampled"][:2]
     names = ["nothing", "common", "unique", "random"]
     return fills, cases.suppression_table(pairs, RULE, names, fills, draws=3)
 
 
 def test_fills_are_means_and_values_of_right_images_and_of_the_lookalike(run, pairs):
-    fills = cases.fill_values(run, pairs, draws=2)
+    fills = cases.fill_values(run, pairs)
     right = run.split.test[run.predicted == run.labels]
     maps = cases.record(run.model, run.tensor(right)).maps
     assert fills["zero"] == [0.0]
     torch.testing.assert_close(fills["mean"][0].flatten(), maps.mean((0, 2, 3)))
-    assert len(fills["resampled"]) == 2
+    assert len(fills["resampled"]) == cases.DRAWS // 2
     for drawn in fills["resampled"]:
         apart = (drawn[:, None] - maps[None]).flatten(2).abs().amax(2).amin(1)
         assert float(apart.max()) < 1e-5

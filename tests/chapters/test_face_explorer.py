@@ -13,7 +13,7 @@ from synthfaces import FacePart, FaceSpec
 from tests.helpers import pages
 from tinyvgg import files
 from tinyvgg.chapters import own_face
-from tinyvgg.chapters.own_face import OFFERED, Album, Seen, compare, static_faces
+from tinyvgg.chapters.own_face import OFFERED, Album, Seen, static_faces
 from tinyvgg.errors import UserError
 
 SIZE = 16
@@ -79,7 +79,7 @@ def test_numbers_of_the_page_are_the_computed_ones(page, small):
         assert person["pixels"] == np.bincount(rest.parts.ravel(), minlength=11).tolist()
         for cause, steps in zip(small.causes.values(), person["steps"], strict=True):
             for place in range(len(cause.values)):
-                change = compare(rest, small.changed(subject, cause, place))
+                change = rest.change(small.changed(subject, cause, place))
                 assert steps["changed"][place] == change.changed.tolist()
                 assert steps["most"][place] == change.most.tolist()
             assert sum(steps["changed"][cause.rest]) == 0
@@ -148,7 +148,7 @@ def third_picture(step):
 
 
 def test_a_browser_shows_the_difference_that_a_slider_makes(shown, small):
-    step, change = shown[0], compare(small.at_rest(1), small.changed(1, small.causes["gaze"], 0))
+    step, change = shown[0], small.at_rest(1).change(small.changed(1, small.causes["gaze"], 0))
     difference = own_face.difference_picture(change.levels)
     np.testing.assert_array_equal(third_picture(step), difference)
     assert step["result"].startswith("Gaze, 30° to the subject's right: ")

@@ -45,7 +45,7 @@ def test_a_missing_anatomy_is_one_line_with_the_way_out(capsys, monkeypatch):
             ["--difficulty", "noise=0", "rafd", "s", "--difficulty", "noise=1"],
             "'noise' is given twice",
         ),
-        (["rafd", "set", "--angles", "45,46"], "'46' is not one of 0, 45, 90"),
+        (["rafd", "set", "--subjects", "68"], "68 is not in the range 1<=x<=67"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(given, message, tmp_path, capsys, monkeypatch):

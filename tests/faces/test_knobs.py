@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from synthfaces import KNOBS, USUAL, Difficulty, FaceError, difficulty_of
-from tinyvgg.faces.sources import absolute, check_study, check_task, named, tasks_of
+from tinyvgg.faces.sources import absolute, check_task, named, tasks_of
 from tinyvgg.training.runs import Experiment
-from tinyvgg.training.settings import Recipe
+from tinyvgg.training.settings import Recipe, check_study
 
 
 @pytest.mark.parametrize("name", USUAL.values)

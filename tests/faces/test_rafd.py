@@ -4,9 +4,10 @@ from itertools import product
 
 import pytest
 
+import synthfaces
 from synthfaces import ANGLES, GAZES, SUBJECTS, design
 from tinyvgg.errors import UserError
-from tinyvgg.faces.rafd import facts_of, list_rafd
+from tinyvgg.faces.rafd import list_rafd
 
 
 def named(subject=1, emotion="happy", gaze="frontal", angle=90, kind="Caucasian_female") -> str:
@@ -56,8 +57,8 @@ def test_what_is_missing_is_listed_and_not_guessed(touch) -> None:
     ],
 )
 def test_names_that_are_almost_the_databases_are_refused(name: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        facts_of(name)
+    with pytest.raises(synthfaces.FaceError, match=said):
+        synthfaces.facts_of(name)
 
 
 def test_what_contradicts_another_image_or_is_none_is_left_out(touch) -> None:

@@ -11,14 +11,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tinyvgg import files as paths
+from tinyvgg.faces.splits import Split
 from tinyvgg.training.batches import Resident
-from tinyvgg.training.loop import Parts, train
+from tinyvgg.training.loop import train
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 from tinyvgg.training.watching import Trained, history_table
 
 RECIPE = Recipe(epochs=4, batch=5, rate=0.05)
-PARTS = Parts(np.arange(0, 22), np.arange(22, 30))
+PARTS = Split(np.arange(0, 22), np.arange(22, 30))
 
 
 class SmallSet(Resident):
@@ -50,7 +51,7 @@ def run(
     data: SmallSet | None = None,
     model: torch.nn.Module | None = None,
     recipe: Recipe = RECIPE,
-    parts: Parts = PARTS,
+    parts: Split = PARTS,
     **options: Any,
 ) -> Trained:
     """Train with every default of these tests."""
@@ -74,7 +75,7 @@ def to_the_end(folder: Path, recipe: Recipe) -> None:
     """Train in a child process with a checkpoint every step; write weights and history."""
     paths.remove_leftovers(folder)
     model = network()
-    parts = Parts(PARTS.train, PARTS.test[:4], PARTS.test[4:])
+    parts = Split(PARTS.train, PARTS.test[:4], PARTS.test[4:])
     trained = run(folder, SmallSet(), model, recipe, parts, every=0.0)
     history_table(trained.history).to_csv(folder / "history.csv", index=False)
     save_file(

@@ -1,7 +1,7 @@
 """What each of two processes does together: train the small set in several ways."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, network, run
 from tinyvgg.errors import UserError
-from tinyvgg.training.loop import Parts, assemble, order
+from tinyvgg.faces.splits import Split
+from tinyvgg.training.loop import assemble, order
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Epoch, Watcher
 
@@ -22,7 +23,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "adagrad": {"recipe": replace(RECIPE, optimiser="adagrad", rate=0.01)},
     "best on validation": {
         "recipe": replace(RECIPE, selection="validation"),
-        "parts": Parts(PARTS.train, PARTS.test[:5], PARTS.test[5:]),
+        "parts": Split(PARTS.train, PARTS.test[:5], PARTS.test[5:]),
     },
 }
 RESUMED = "begun by one process"
@@ -62,7 +63,7 @@ def initialised() -> torch.nn.Module:
 def outcome(trained: Any, model: torch.nn.Module, path: Path, fabric: Any) -> dict[str, Any]:
     if fabric is None or fabric.global_rank == 0:
         save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
-    return {"history": [epoch.plain for epoch in trained.history], "kept": trained.kept}
+    return {"history": [asdict(epoch) for epoch in trained.history], "kept": trained.kept}
 
 
 def broken(folder: Path, fabric: Any = None) -> str:

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from tests.helpers.small_set import PARTS, RECIPE, cut, run
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
+from tinyvgg.faces.splits import Split
 from tinyvgg.training import checkpoints
 from tinyvgg.training.checkpoints import NAME
-from tinyvgg.training.loop import Parts
 from tinyvgg.training.tiny_vgg import TinyVGG
 
 
@@ -49,7 +49,7 @@ def test_a_damaged_checkpoint_is_named_and_stays(folder: Path, how: str) -> None
         {"model": TinyVGG(3, size=16, maps=4, dense=(8, 8))},
         {"recipe": replace(RECIPE, rate=0.1)},
         {"recipe": replace(RECIPE, epochs=5)},
-        {"parts": Parts(PARTS.train[1:], PARTS.test)},
+        {"parts": Split(PARTS.train[1:], PARTS.test)},
         {"name": "another experiment"},
     ],
     ids=lambda changed: next(iter(changed)),

@@ -15,7 +15,6 @@ from tests.helpers.children import begin, stamp, wait_for
 from tinyvgg import cli
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex, Faces
-from tinyvgg.faces.sources import PROFILE_NAMES
 from tinyvgg.training import experiments
 from tinyvgg.training.checkpoints import NAME
 from tinyvgg.training.experiments import open_study
@@ -164,7 +163,6 @@ def test_unknown_parameters_are_named(arguments: tuple[str, str, Any], message: 
 
 
 def test_one_profile_is_the_papers_and_gives_small_folders_enough_steps() -> None:
-    assert tuple(PROFILES) == PROFILE_NAMES
     paper = PROFILES["paper"]
     assert paper.recipe(2400) == Recipe(epochs=100, batch=12, rate=0.01, ending="epochs")
     assert (paper.size, paper.maps, paper.dense) == (224, 32, (1024, 512, 256))

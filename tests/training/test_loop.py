@@ -11,7 +11,8 @@ from torch import nn
 
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, cut, network, run, same
 from tinyvgg.errors import UserError
-from tinyvgg.training.loop import Parts, order
+from tinyvgg.faces.splits import Split
+from tinyvgg.training.loop import order
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Watcher
 
@@ -36,7 +37,7 @@ def test_a_step_is_that_of_torchs_optimiser(tmp_path: Path, kind: type) -> None:
 
 def test_history_is_what_the_network_got_wrong(tmp_path: Path) -> None:
     model, data = network(), SmallSet()
-    parts = Parts(PARTS.train, PARTS.test[:5], PARTS.test[5:])
+    parts = Split(PARTS.train, PARTS.test[:5], PARTS.test[5:])
     last = run(tmp_path, data, model, parts=parts).history[-1]
     for name in ("test", "validation"):
         rows = getattr(parts, name)
@@ -123,7 +124,7 @@ def test_bfloat16_trains_to_nearly_the_same_loss(tmp_path: Path) -> None:
 @pytest.mark.parametrize("selection", ["validation", "test"])
 def test_the_epoch_with_the_fewest_errors_is_kept(tmp_path: Path, selection: str) -> None:
     recipe = Recipe(epochs=30, batch=5, rate=0.05, selection=selection)
-    parts = Parts(PARTS.train, PARTS.test[:4], PARTS.test[4:])
+    parts = Split(PARTS.train, PARTS.test[:4], PARTS.test[4:])
     model, data = network(), SmallSet()
     trained = run(tmp_path, data, model, recipe, parts)
     errors = [getattr(epoch, f"{selection}_error") for epoch in trained.history]

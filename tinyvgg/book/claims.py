@@ -53,7 +53,6 @@ def claims_page(
         kinds=kinds,
         answer={name: [v for v in asserted if v.verdict == name] for name in VERDICTS[:4]},
         claim=paper.claim,
-        anchor=anchor,
         chapters=_chapters,
         escaped=in_markdown,
         fact=fact,
@@ -62,11 +61,6 @@ def claims_page(
         rows=lambda claim: _rows(claim, numbers, networks, sized),
     )
     return page.rstrip() + "\n"
-
-
-def anchor(id: str) -> str:
-    """Return the label of a claim, for links from other pages."""
-    return f"claim-{id.lower()}"
 
 
 def _chapters(claim: Claim) -> list[str]:

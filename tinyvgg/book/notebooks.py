@@ -25,8 +25,8 @@ from pybtex.database import parse_file
 
 from tinyvgg import files, paper
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import absolute, check_one_of, check_study
-from tinyvgg.training.settings import AUTO, NETWORKS, PROFILES, RECORDED
+from tinyvgg.faces.sources import absolute, check_one_of
+from tinyvgg.training.settings import AUTO, NETWORKS, PROFILES, RECORDED, check_study
 
 DEFAULTS: Mapping[str, Any] = {**RECORDED, "networks": AUTO}
 """The parameters of a notebook."""

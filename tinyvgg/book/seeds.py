@@ -110,7 +110,6 @@ def write(path: Path, facts: Mapping[str, Any], found: Records) -> None:
     same = (table["faces"] == facts["faces"]) & (table["profile"] == facts["profile"])
     other = table["fingerprint"] != facts["fingerprint"]
     kept = table[~(same & (other | (table["seed"] == str(facts["seed"]))))]
-    table = pd.concat([kept, fresh], ignore_index=True)
-    order = table.astype({"seed": int}).sort_values(["faces", "profile", "seed"], kind="stable")
-    table = table.loc[order.index]
+    table = pd.concat([kept, fresh]).astype({"seed": int})
+    table = table.sort_values(["faces", "profile", "seed"], kind="stable")
     files.write_whole(path, lambda to: table.to_csv(to, index=False, lineterminator="\n"))

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -61,12 +60,10 @@ def copy_pages(target: Path, executed: Iterable[Path]) -> None:
         shutil.copyfile(notebook, target / "notebooks" / notebook.name)
 
 
-def sign(
-    book: Path, profile: str, faces: str, study: Mapping[str, Any] = MappingProxyType({})
-) -> None:
+def sign(book: Path, profile: str, faces: str, study: Mapping[str, Any]) -> None:
     """Name the profile and the faces in the footer of a copy of the book, and where pages ask.
 
-    The repair bench shows the networks of a study (`open_study`), if one is given.
+    The repair bench shows the networks of a study (`open_study`); those that ship if it is empty.
     """
     path = book / "_config.yml"
     settings = yaml.safe_load(path.read_text("utf-8"))
@@ -74,7 +71,8 @@ def sign(
     if (source := parse_source(faces)).kind in OPTIONS:
         with suppress(UserError):  # a folder that has gone since it was read
             settings["html"]["announcement"] = html.escape(list_photographs(source).reading)
-    settings["parse"]["myst_substitutions"] = substitutions(profile, faces)
+    said = {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
+    settings["parse"]["myst_substitutions"] = said
     settings.setdefault("sphinx", {}).setdefault("config", {})["repair_bench"] = dict(study)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
@@ -88,11 +86,6 @@ def footer(faces: str) -> str:
         whose = f"{kind} ({html.escape(name)})" if name else kind
     said = f"The faces shown are {whose} unless a page says otherwise."
     return f"{said} {html.escape(terms_of(faces).notice)}".strip()
-
-
-def substitutions(profile: str, faces: str) -> dict[str, str]:
-    """Return the words that pages show of the run that a site was made from."""
-    return {"profile": f"`{profile}`", "faces": f"`{named(faces)}`"}
 
 
 def fit(book: Path, known: Collection[str], table: pd.DataFrame, profile: str, faces: str) -> None:

@@ -18,12 +18,13 @@ from tinyvgg.chapters.interventions import parts_seen, showing
 from tinyvgg.chapters.patching import ranks
 from tinyvgg.chapters.trials import Do, Numbers, is_small, made_with, numbers_of, ratios
 from tinyvgg.faces.sources import SYNTHETIC, synthfaces
+from tinyvgg.faces.splits import Split
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import track_features
 from tinyvgg.training import checkpoints, sweeps
 from tinyvgg.training.batches import Resident
 from tinyvgg.training.experiments import Study, held, open_study
-from tinyvgg.training.loop import Parts, predict, train
+from tinyvgg.training.loop import predict, train
 from tinyvgg.training.runs import Run
 from tinyvgg.training.sweeps import Job, Row
 
@@ -175,7 +176,7 @@ def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
         labels = torch.cat([labels, labels[again]])
     source = Resident(torch.cat([pixels, marked], 3), labels, run.scaling)
     recipe = replace(run.experiment.recipe, epochs=epochs, ending="epochs")
-    model, parts = Erasing(run.model, kind), Parts(rows, run.split.test[:0])
+    model, parts = Erasing(run.model, kind), Split(rows, run.split.test[:0])
     name, seed = f"{run.name} {kind}", run.experiment.seed
     trained = train(model, source, parts, recipe, seed, folder, name=name)
     logits, true = predict(model, source, run.split.test)

@@ -28,7 +28,6 @@ PIXELS = "pixels"
 """The last maps as a layer in tables; readers see `SHOWN`."""
 SHOWN = {PIXELS: "cells"}
 NEURONS, OUTPUTS = 24, 10
-ONE = "1.000"
 
 
 def sample_rows(run: Run, count: int, seed: int) -> Int[np.ndarray, "m"]:
@@ -69,9 +68,6 @@ def follow_errors(run: Run, seed: int = 0) -> Followed:
         for name, rule in RULES.items()
     }
     return Followed(trace, targets, found)
-
-
-BY_TASK = Mapping[str, Followed]
 
 
 def by_layer(dense: Sequence[Tensor], maps: Tensor) -> dict[str, Bool[Tensor, "n _"]]:
@@ -138,7 +134,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
         for task, table in tables.items()
     }
     shown = pd.concat(columns, axis=1, sort=False).fillna(paper.NOTHING).rename(index=SHOWN)
-    ones = (shown == ONE).all(axis=1).groupby(level=["rule", "layer"]).transform("all")
+    ones = (shown == "1.000").all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{', '.join(layers.unique())} ({rule})" for rule, layers in equal]
     sentence = f"Not listed, since both sets are the same there: {' and '.join(places)}."
@@ -150,7 +146,7 @@ def pixel_counts(followed: Followed, rule: str) -> Float[np.ndarray, "n"]:
     return np.asarray(followed.pixels(rule).flatten(1).sum(1).double())
 
 
-def more_pixels(followed: BY_TASK) -> dict[str, Estimate]:
+def more_pixels(followed: Mapping[str, Followed]) -> dict[str, Estimate]:
     """Return by rule the mean pixels of identity's errors minus those of emotion's (B1)."""
     tasks = ("subject", "emotion")
     if not set(tasks) <= set(followed):
@@ -169,7 +165,7 @@ def logit_terms(trace: Trace) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n"]]
     return products, layer.bias[trace.predicted]
 
 
-def shown(tables: Mapping[str, pd.DataFrame], followed: BY_TASK) -> dict[str, str]:
+def shown(tables: Mapping[str, pd.DataFrame], followed: Mapping[str, Followed]) -> dict[str, str]:
     """Say what a run shows of E2, F6 and F7.
 
     Tables hold, for each image, how far equations 2 and 3 are from the network.
@@ -265,7 +261,7 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> Figure:
 
 
 @style.styled()
-def pixel_histograms(followed: BY_TASK) -> Figure:
+def pixel_histograms(followed: Mapping[str, Followed]) -> Figure:
     """Draw how many cells are backtracked in each misclassified image, by task and rule."""
     found = {task: part for task, part in followed.items() if len(part.trace)}
     figure, axes = style.grid(1, len(RULES), aspect=0.7)
@@ -283,13 +279,16 @@ def pixel_histograms(followed: BY_TASK) -> Figure:
 
 
 @style.styled()
-def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -> Figure:
+def maps_without_pixels(shown: Sequence[tuple[Run, Followed]]) -> Figure:
     """Draw errors, their last maps, and the maps without the cells of each rule (Figure 7).
 
-    Missing cells are red. Ink is activation, each map to its own maximum. The first errors of each
-    run are drawn, of different true classes where possible.
+    Missing cells are red. Ink is activation, each map to its own maximum. The first two errors of
+    each run are drawn, of different true classes where possible.
     """
-    panels = [(run, part, place) for run, part in shown for place in _first(run, count)]
+    panels = []
+    for run, part in shown:
+        again = pd.Series(run.labels[run.errors]).duplicated().sort_values(kind="stable")
+        panels += [(run, part, place) for place in again.index[:2].tolist()]
     ratios = [1.1, *[2.0] * (1 + len(RULES))]
     figure, axes = style.grid(len(panels), len(ratios), aspect=0.72, width_ratios=ratios)
     for line, (run, part, place) in zip(axes, panels, strict=True):
@@ -305,11 +304,6 @@ def maps_without_pixels(shown: Sequence[tuple[Run, Followed]], count: int = 2) -
             _show_maps(ax, maps, missing)
             ax.set_title(f"{LABELS[rule]}: {missing.sum():,} missing")
     return figure
-
-
-def _first(run: Run, count: int) -> list[int]:
-    again = pd.Series(run.labels[run.errors]).duplicated()
-    return again.sort_values(kind="stable").index[:count].tolist()
 
 
 def _show_maps(

@@ -17,13 +17,7 @@ from tinyvgg import paper
 from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import jaccard
-from tinyvgg.chapters.statistics import (
-    Estimate,
-    Networks,
-    bootstrap_interval,
-    estimate,
-    proportion_interval,
-)
+from tinyvgg.chapters.statistics import Estimate, bootstrap_interval, estimate, proportion_interval
 from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.repairs import repair
 from tinyvgg.trace import Trace, record
@@ -36,8 +30,6 @@ PART = 64
 """Images whose pixels are compared, or that are recorded, at a time."""
 Cells = Bool[Tensor, "n c h w"]
 """A set of cells of each image, by their place in the last maps."""
-Tables = Mapping[str, pd.DataFrame]
-"""A table for each rule, by its name."""
 Numbers = Mapping[str, Any]
 
 
@@ -314,9 +306,7 @@ def fixed_sets(pairs: Pairs, sets: PixelSets, names: Iterable[str] = SETS) -> di
     return {name: made[name]() for name in names if name in made}
 
 
-def random_sets(
-    pairs: Pairs, sets: PixelSets, seed: int, names: Iterable[str] = SETS
-) -> dict[str, Cells]:
+def random_sets(pairs: Pairs, sets: PixelSets, seed: int) -> dict[str, Cells]:
     """Draw those of the sets that involve chance.
 
     ``random`` is of active pixels, as many as ``unique`` has, and ``random_common`` as many as
@@ -324,20 +314,15 @@ def random_sets(
     ``other``: those not found in a right image of a third class (`find_others`) come first.
     """
     active, common, unique = pairs.wrong.maps > 0, counted(sets.common), counted(sets.unique)
-    apart = sets.wrong & ~sets.other
-    made = {
-        "random": lambda seed: _drawn(active, unique, seed),
-        "random_common": lambda seed: _drawn(active, common, seed),
-        "subset": lambda seed: _drawn(sets.wrong, unique, seed),
-        "other": lambda seed: _drawn(sets.wrong, unique, seed, first=apart),
+    return {
+        "random": _drawn(active, unique, 4 * seed),
+        "random_common": _drawn(active, common, 4 * seed + 1),
+        "subset": _drawn(sets.wrong, unique, 4 * seed + 2),
+        "other": _drawn(sets.wrong, unique, 4 * seed + 3, first=sets.wrong & ~sets.other),
     }
-    seeds = {name: len(made) * seed + place for place, name in enumerate(made)}
-    return {name: made[name](seeds[name]) for name in names if name in made}
 
 
-def fill_values(
-    run: Run, pairs: Pairs, draws: int = DRAWS // 2, seed: int = 0
-) -> dict[str, Sequence[Fill]]:
+def fill_values(run: Run, pairs: Pairs, seed: int = 0) -> dict[str, Sequence[Fill]]:
     """Return the values of each of `FILLS`, a list of several where they are drawn at random.
 
     ``mean`` has the mean of each map over right test images, at most `SAMPLE` of them, and
@@ -349,7 +334,7 @@ def fill_values(
     rows = generator.permutation(right)[:SAMPLE]
     parts = np.array_split(rows, 1 + len(rows) // PART)
     maps = torch.cat([record(run.model, run.tensor(part)).maps for part in parts])
-    taken = generator.integers(max(len(rows), 1), size=(draws, len(pairs)))
+    taken = generator.integers(max(len(rows), 1), size=(DRAWS // 2, len(pairs)))
     return {
         **ZERO,
         "mean": [maps.mean((0, 2, 3))[:, None, None]],
@@ -375,7 +360,8 @@ def suppression_table(
     sets, names, tables = pixel_sets(pairs, rule), list(names), []
     fixed = fixed_sets(pairs, sets, names)
     for draw in range(draws):
-        drawn = random_sets(pairs, sets, seed * draws + draw, names)
+        drawn = random_sets(pairs, sets, seed * draws + draw)
+        drawn = {name: drawn[name] for name in names if name in DRAWN}
         for fill, values in fills.items():
             again = draw < len(values)  # sets that are not drawn have an outcome for each value
             for name, pixels in {**(fixed if again else {}), **drawn}.items():
@@ -434,8 +420,8 @@ def best_by_fill(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> str
     for fill in table["fill"].cat.categories:
         best = max(names, key=lambda name: rates[name, fill])
         values = f"{FILLS[fill]} values" if FILLS[fill].endswith("'s") else FILLS[fill]
-        said.append(f"at {values} {SETS[best]} ({rates[best, fill]:.0%})")
-    return f"Most errors, the repair set apart, are {outcome}: {'; '.join(said)}."
+        said.append(f"*{SETS[best]}* at {values} ({rates[best, fill]:.0%})")
+    return f"The repair set apart, most errors are {outcome} with these cells: {'; '.join(said)}."
 
 
 def with_error(found: Estimate) -> str:
@@ -530,18 +516,18 @@ def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
     """Return a summary of `summarise` in words: counts, rates and differences, with intervals."""
     rows = {}
     for name, row in summary.loc[list(sets)].iterrows():
-        share = [row[column] for column in ("rate", "low", "high")]
-        points = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         rows[SETS[str(name)]] = {
             "cells": paper.show(row["pixels"], "mean"),
             "count": f"{row['count']:.4g}",
-            "share (95 % interval)": _percent(share, "", "%"),
-            "points above control (95 % interval)": _percent(points, "+", ""),
+            "share (95 % interval)": _percent(row[["rate", "low", "high"]], "", "%"),
+            "points above control (95 % interval)": _percent(
+                row.filter(like="difference"), "+", ""
+            ),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("suppressed")
 
 
-def _percent(found: Sequence[float], sign: str, unit: str) -> str:
+def _percent(found: Iterable[float], sign: str, unit: str) -> str:
     """Print a value and its interval; a bootstrap has none for cases that all differ alike."""
     value, low, high = found
     interval = f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
@@ -557,7 +543,7 @@ def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, obje
     }
 
 
-def beside_paper(numbers: Numbers, networks: Networks) -> pd.DataFrame:
+def beside_paper(numbers: Numbers, networks: paper.Measured) -> pd.DataFrame:
     """Set the paper's numbers beside ours under each rule, from `keyed` numbers, and networks'."""
     keys = [key for key in numbers if not key.endswith("_literal")]
     table = paper.compare([("", key, numbers[key]) for key in keys], networks)
@@ -581,7 +567,9 @@ def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | No
 
 
 @style.styled()
-def rates_figure(summaries: Tables, sets: Sequence[str], outcome: str) -> Figure | None:
+def rates_figure(
+    summaries: Mapping[str, pd.DataFrame], sets: Sequence[str], outcome: str
+) -> Figure | None:
     """Draw how often an outcome, in words, happened under each set, from `summarise` by rule."""
     if not any(summary["cases"].any() for summary in summaries.values()):
         return None

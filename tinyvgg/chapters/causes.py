@@ -37,6 +37,7 @@ from tinyvgg.training.sweeps import Job, Row
 
 MINUTES = 8
 """What a network of 64 pixels takes on one core, for about 400 images."""
+CUTOFF = NAMED["cutoff"]
 TOP = 24
 """Cells that methods mark which choose by rank."""
 RESAMPLED = 200
@@ -70,12 +71,8 @@ Function: TypeAlias = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """Of a model, images and answers: maps of the images, (n, h, w) or (n, channels, h, w)."""
 
 
-def _found(asked: Asked, rule: Rule = NAMED["cutoff"]) -> Tensor:
+def _found(asked: Asked, rule: Rule = CUTOFF) -> Tensor:
     return backtrack(asked.trace, asked.answers, rule).pixels
-
-
-def _unique(asked: Asked) -> Tensor:
-    return _found(asked) & ~backtrack(asked.others, asked.against, NAMED["cutoff"]).pixels
 
 
 def _patched(asked: Asked) -> Tensor:
@@ -108,7 +105,7 @@ METHODS: Mapping[str, Method] = {
     "whole projection": lambda asked: deconvolve(asked.trace),
     "contributions": partial(_found, rule=Contribution(TOP)),
     "contrastive": lambda asked: _found(asked, Contrastive(asked.against, TOP)),
-    "unique": _unique,
+    "unique": lambda asked: _found(asked) & ~backtrack(asked.others, asked.against, CUTOFF).pixels,
     "patched": _patched,
     **{name: partial(_captum, attribution) for name, attribution in CAPTUM.items()},
     "edges": lambda asked: edges(asked.trace.images).float(),

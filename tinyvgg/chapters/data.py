@@ -28,7 +28,6 @@ PORTRAIT = 224
 ACROSS = 12
 """Images in a row of a mosaic."""
 
-Readings = Mapping[tuple[str, str], Split]
 Images = Shaped[np.ndarray, "n h w 3"]
 Image = UInt8[np.ndarray, "_ _ 3"]
 Count = int | float | str | None
@@ -48,11 +47,8 @@ def counts(table: pd.DataFrame | None) -> dict[str, Count]:
     """Count the levels of each factor that the table knows, images of a subject, and images."""
     if table is None:
         return {}
-    found: dict[str, Count] = {
-        plural: int(table[factor].nunique())
-        for factor, plural in PLURALS.items()
-        if factor in table
-    }
+    known = {plural: table[factor] for factor, plural in PLURALS.items() if factor in table}
+    found: dict[str, Count] = {plural: int(column.nunique()) for plural, column in known.items()}
     if "subject" in table:
         found["images_per_subject"] = int(table["subject"].value_counts().max())
     return {**found, "images": len(table)}
@@ -82,8 +78,7 @@ def readings(study: Study) -> dict[tuple[str, str], Split]:
     if "emotion" in study.tasks:
         index = study.faces.index
         smallest = int(index.table.groupby(cells(index.table, "emotion")).size().min())
-        larger = smallest - smallest // 2
-        found["emotion", TEXT] = split(index, "emotion", study.seed, per_cell=larger)
+        found["emotion", TEXT] = split(index, "emotion", study.seed, per_cell=-(-smallest // 2))
     return found
 
 
@@ -113,7 +108,7 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
     }
 
 
-def numbers(study: Study, splits: Readings) -> dict[str, Count]:
+def numbers(study: Study, splits: Mapping[tuple[str, str], Split]) -> dict[str, Count]:
     """Return the numbers that chapter 1 records, all of them exact counts."""
     faces = study.faces
     used = counts(faces.index.table)
@@ -346,8 +341,7 @@ def tiled(images: Images, places: pd.DataFrame) -> tuple[Figure, Axes, dict[int,
     whole = mosaic(images, places, gap)
     height, width = whole.shape[:2]
     cell = min(6.0, 0.6 * places.shape[1] + 1)
-    figure, axes = style.grid(1, 1, cell=cell, aspect=height / width * 0.92 + 0.03)
-    axis: Axes = axes[0, 0]
+    figure, ((axis,),) = style.grid(1, 1, cell=cell, aspect=height / width * 0.92 + 0.03)
     style.show_image(axis, whole)
     axis.set(xlim=(-1.5, width + 0.5), ylim=(height + 0.5, -1.5))
     rows, columns = (np.arange(count) for count in places.shape)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -44,11 +44,6 @@ SKIN_CLASSES = {
     "dark": -90.0,
 }
 """Classes of the individual typology angle with their lower borders, degrees."""
-
-FacePart = synthfaces.FacePart
-Images = UInt8[np.ndarray, "n s s 3"]
-Kept = Bool[np.ndarray, "n s s"]
-Features = Float32[np.ndarray, "n f"]
 
 
 # ---------------------------------------------------------------- the set

@@ -48,15 +48,15 @@ def edges(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
 
 
 @style.styled()
-def toy_pooling(x: Float[Tensor, "h w"], kernel: int = 2) -> Figure:
+def toy_pooling(x: Float[Tensor, "h w"]) -> Figure:
     """Draw an array, its maxima with their switches, and the array unpooled (Figure 4)."""
-    values, switches = max_pool(x, kernel)
+    values, switches = max_pool(x, 2)
     back = unpool(values, switches, (x.shape[0], x.shape[1]))
     shown = {"before": x, "max-pooled": values, "switches": switches, "unpooled": back}
     figure, axes = style.grid(1, 4)
     for ax, (title, array) in zip(axes[0], shown.items(), strict=True):
         whole = array.shape == x.shape
-        window = np.indices(array.shape) // (kernel if whole else 1)
+        window = np.indices(array.shape) // (2 if whole else 1)
         ax.imshow(window.sum(0) % 2, cmap="gray_r", vmin=0, vmax=12)
         for (row, column), value in np.ndenumerate(array.numpy()):
             text = ax.text(column, row, f"{value:g}", ha="center", va="center", fontsize=12)
@@ -68,9 +68,9 @@ def toy_pooling(x: Float[Tensor, "h w"], kernel: int = 2) -> Figure:
     return figure
 
 
-def photograph_pooling(photograph: Float[Tensor, "h w"], kernel: int = 2) -> Figure:
+def photograph_pooling(photograph: Float[Tensor, "h w"]) -> Figure:
     """Draw a photograph, max-pooled and unpooled, whole and in detail (Figure 4)."""
-    values, switches = max_pool(photograph, kernel)
+    values, switches = max_pool(photograph, 2)
     back = unpool(values, switches, (photograph.shape[0], photograph.shape[1]))
     whole, details = [], []
     for title, array in (("before", photograph), ("max-pooled", values), ("unpooled", back)):

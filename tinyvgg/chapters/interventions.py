@@ -1,6 +1,6 @@
 """The same shots rendered again with one cause changed, and what a network makes of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,17 +52,14 @@ def changed(spec: synthfaces.FaceSpec, cause: str, emotion: str, gaze: str) -> s
     if cause in PARTS:
         moved = [name for name in spec.expression.actions if name.startswith(PARTS[cause][0])]
         return synthfaces.intervene(spec, actions=dict.fromkeys(moved, 0.0)) if moved else spec
-    place = synthfaces.SUBJECTS.index(spec.subject) + 1
-    changes: dict[str, Callable[[], Any]] = {
-        "upper": lambda: {"upper": emotion},
-        "lower": lambda: {"lower": emotion},
-        "gaze": lambda: {"gaze": "left" if gaze == "frontal" else "frontal"},
-        "light": lambda: {"light": synthfaces.Light(turn=spec.light.turn + TURN)},
-        "camera": lambda: {"angle": spec.angle + (STEP if spec.angle <= 90 else -STEP)},
-        "hair": lambda: {"hair": synthfaces.SUBJECTS[place % len(synthfaces.SUBJECTS)]},
-        "skin": lambda: {"skin": synthfaces.SUBJECTS[place % len(synthfaces.SUBJECTS)]},
-    }
-    return synthfaces.intervene(spec, **changes[cause]())
+    following = synthfaces.SUBJECTS.index(spec.subject) + 1
+    other = synthfaces.SUBJECTS[following % len(synthfaces.SUBJECTS)]
+    changes: dict[str, Any] = {"upper": emotion, "lower": emotion, "hair": other, "skin": other}
+    changes["gaze"] = "left" if gaze == "frontal" else "frontal"
+    changes["light"] = synthfaces.Light(turn=spec.light.turn + TURN)
+    changes["angle"] = spec.angle + (STEP if spec.angle <= 90 else -STEP)
+    name = "angle" if cause == "camera" else cause
+    return synthfaces.intervene(spec, **{name: changes[name]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +112,8 @@ def outcomes(run: Run) -> Row:
         with torch.no_grad():
             logits[place] = run.model(run.scaling(torch.from_numpy(images))).numpy()
     alike = [nearest(run, int(row), int(label)) for row, label in zip(rows, against, strict=True)]
-    found = {
-        "places": places,
-        "against": against,
-        "lookalikes": np.array([-1 if row is None else row for row, _ in alike]),
-        "logits": logits,
-        "masks": masks,
-        "parts": parts_seen(run.faces, rows),
-    }
+    lookalikes = np.array([-1 if row is None else row for row, _ in alike])
+    found = Outcomes(places, against, lookalikes, logits, masks, parts_seen(run.faces, rows))
     flipped = (run.predicted[places] != logits.argmax(2).T).astype(int).tolist()
     flips = dict(zip(CAUSES, flipped, strict=True))
-    return {"images": count, "errors": len(run.errors), "flips": flips, "pictures": found}
+    return {"images": count, "errors": len(run.errors), "flips": flips, "pictures": vars(found)}

@@ -13,14 +13,8 @@ from scipy.stats import hypergeom
 from seaborn import heatmap
 
 from tinyvgg import paper
-from tinyvgg.chapters import style
-from tinyvgg.chapters.statistics import (
-    Estimate,
-    Interval,
-    difference,
-    estimate,
-    proportion_interval,
-)
+from tinyvgg.chapters import statistics, style
+from tinyvgg.chapters.statistics import Estimate, Interval, difference, estimate
 from tinyvgg.training.runs import Run
 
 CLAIMS = {"subject": "m1", "emotion": "m2"}
@@ -117,8 +111,8 @@ def rates(run: Run, column: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["images", "errors", "rate", "low", "high"])
     groups = table.groupby(column)["wrong"]
     found = pd.DataFrame({"images": groups.size(), "errors": groups.sum()})
-    counts = found[["errors", "images"]].itertuples(index=False)
-    low, high = zip(*(proportion_interval(*count) for count in counts), strict=True)
+    bounds = map(statistics.proportion_interval, found["errors"], found["images"])
+    low, high = zip(*bounds, strict=True)
     return found.assign(rate=found["errors"] / found["images"], low=low, high=high)
 
 

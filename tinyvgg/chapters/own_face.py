@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from IPython.display import HTML
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from jinja2.utils import htmlsafe_json_dumps
 
 from tinyvgg import files
@@ -33,35 +33,15 @@ class Seen:
     image: UInt8[np.ndarray, "s s 3"]
     parts: UInt8[np.ndarray, "s s"]
 
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """The difference of a shot's image from another one of the same size."""
-
-    levels: UInt8[np.ndarray, "s s"]  # levels of 255, in the colour that differs most
-    pixels: Int[np.ndarray, "parts"]  # number of pixels of each part in the first image
-    changed: Int[np.ndarray, "parts"]  # number of these that differ at all
-    most: Int[np.ndarray, "parts"]  # largest difference among these
-
-    @property
-    def equal(self) -> float:
-        """The share of all pixels that are equal to the byte."""
-        return 1 - float(self.changed.sum()) / self.levels.size
+    def change(self, after: "Seen") -> synthfaces.Change:
+        """Compare it with another shot's image of the same size."""
+        return synthfaces.compare(self.image, after.image, self.parts)
 
 
 @lru_cache(maxsize=32)
 def see(spec: Shot, size: int) -> Seen:
     """Render a shot, and find the part of the face that each pixel shows; keep the latest."""
     return Seen(spec, *synthfaces.render_with_parts(spec, size, files.faces_cache()))
-
-
-def compare(before: Seen, after: Seen) -> Change:
-    """Compare two images by the parts of the face that the first one shows."""
-    apart = np.abs(before.image.astype(np.int16) - after.image.astype(np.int16)).max(axis=-1)
-    pixels = np.bincount(before.parts.ravel(), minlength=len(synthfaces.FacePart))
-    changed = np.bincount(before.parts[apart > 0], minlength=len(synthfaces.FacePart))
-    most = [int(apart[before.parts == part].max(initial=0)) for part in synthfaces.FacePart]
-    return Change(apart.astype(np.uint8), pixels, changed, np.array(most))
 
 
 TINT = 0.5
@@ -179,7 +159,7 @@ def _person(album: Album, subject: int) -> dict[str, Any]:
 
     def steps(cause: Cause) -> dict[str, Any]:
         shots = [album.changed(subject, cause, place) for place in range(len(cause.values))]
-        changes = [compare(rest, shot) for shot in shots]
+        changes = [rest.change(shot) for shot in shots]
         return {
             "packed": pack_steps(shots, cause.rest),
             "changed": [change.changed.tolist() for change in changes],
@@ -189,7 +169,7 @@ def _person(album: Album, subject: int) -> dict[str, Any]:
     return {
         "title": title(subject),
         "rest": pack(rest),
-        "pixels": compare(rest, rest).pixels.tolist(),
+        "pixels": rest.change(rest).pixels.tolist(),
         "steps": [steps(cause) for cause in album.causes.values()],
     }
 

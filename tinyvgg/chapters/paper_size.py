@@ -72,13 +72,11 @@ def pictures(run: Run) -> dict[str, Any]:
     wanted = str(paper.number("f9.subject.subject"))
     label = run.classes.index(wanted) if wanted in run.classes else None
     pair = pairs.only(cases.closest(pairs.cases, true=label))
-    maps = pair.wrong.maps.numpy()
-    shown = {"maps": style.ink(maps, float(maps.max(initial=0)))}
-    kept = cases.pixel_sets(pair, RULES["cutoff"])
-    shown |= {"kept": kept.wrong.numpy(), "common": style.tracked_ink(pair.wrong, kept.common)}
-    return (
-        found | _drawn(run, "pair", pair) | {f"pair.{key}": array for key, array in shown.items()}
-    )
+    maps, kept = pair.wrong.maps.numpy(), cases.pixel_sets(pair, RULES["cutoff"])
+    found |= _drawn(run, "pair", pair)
+    found["pair.maps"] = style.ink(maps, float(maps.max(initial=0)))
+    found["pair.kept"] = kept.wrong.numpy()
+    return found | {"pair.common": style.tracked_ink(pair.wrong, kept.common)}
 
 
 def _drawn(run: Run, name: str, pairs: Pairs) -> dict[str, Any]:

@@ -255,9 +255,7 @@ NONE = Networks(read_tables([]))
 
 def networks_of(study: Study) -> Networks:
     """Return the networks of a study's profile and faces; none for settings of its own."""
-    if study.settings:
-        return NONE
-    return networks(study.profile.name, study.faces.fingerprint)
+    return NONE if study.settings else networks(study.profile.name, study.faces.fingerprint)
 
 
 def networks(profile: str, fingerprint: str, trials: bool = True) -> Networks:

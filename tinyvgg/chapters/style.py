@@ -43,13 +43,8 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 """HTML and scripts of the chapters; all that is filled in stays text."""
-_OTHERS: tuple[str, ...] = (
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "WenQuanYi Zen Hei",
-    "Arial Unicode MS",
-)
-_OTHERS += ("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji")
+_OTHERS = ["Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Arial Unicode MS"]
+_OTHERS += ["Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji"]
 _FONTS = ["DejaVu Sans", *(name for name in _OTHERS if name in fontManager.get_font_names())]
 """The font of figures, and others for letters that it lacks, where they are installed."""
 Row = tuple[str, Sequence[tuple[str, Shaped[np.ndarray, "..."]]]]

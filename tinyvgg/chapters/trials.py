@@ -221,17 +221,13 @@ def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 
     features, found = deepcopy(model.features), []
     for layer in features.modules():
         if isinstance(layer, nn.ReLU):
-            layer.register_full_backward_hook(_rectified)
+            layer.register_full_backward_hook(lambda *passed: (passed[2][0].clamp_min(0),))
     for some in images.split(sweeps.BATCH):
         given = some.detach().requires_grad_()
         with torch.enable_grad():
             maps = features(given)
         found.append(torch.autograd.grad(maps, given, maps.detach())[0])
     return torch.cat(found)
-
-
-def _rectified(layer: nn.Module, passed: Any, given: Any) -> tuple[Tensor]:
-    return (given[0].clamp_min(0),)
 
 
 def projections(run: Run) -> Row:

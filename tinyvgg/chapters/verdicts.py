@@ -11,32 +11,17 @@ from IPython.core.getipython import get_ipython
 from IPython.display import Markdown, display
 
 from tinyvgg import paper
-from tinyvgg.chapters.statistics import (
-    LEVEL,
-    Estimate,
-    Interval,
-    Networks,
-    bootstrap_interval,
-    holm,
-    networks_of,
-    of_another,
-    over_networks,
-    scale_of,
-)
+from tinyvgg.chapters import statistics
+from tinyvgg.chapters.statistics import Estimate, Networks, networks_of, of_another, over_networks
 from tinyvgg.chapters.style import in_markdown
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import FaceIndex
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
-VERDICTS = (
-    "supported",
-    "contradicted",
-    "inconclusive",
-    "not testable here",
-    "by construction",
-)
-SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION = VERDICTS
+SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
+NOT_TESTABLE, BY_CONSTRUCTION = "not testable here", "by construction"
+VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION
 LESS_THAN = 0.05
 """What a p value has to be less than, once it is adjusted for all tests of the page."""
 GLUED = "application/papermill.record/"
@@ -101,7 +86,7 @@ def judge(networks: Networks) -> dict[str, Verdict]:
     claims = [claim for claim in paper.claims() if claim.tests]
     results = {test: _measured(test, networks) for claim in claims for test in claim.tests}
     tested = [test for test, result in results.items() if result.p is not None]
-    corrected = holm([results[test].p or 0.0 for test in tested])
+    corrected = statistics.holm([results[test].p or 0.0 for test in tested])
     for test, p in zip(tested, corrected, strict=True):
         results[test] = _decided(test, results[test], p)
     return {claim.id: _weighed(claim, [results[test] for test in claim.tests]) for claim in claims}
@@ -114,7 +99,7 @@ def _measured(test: paper.Test, networks: Networks) -> Result:
         return Result(test.number, NOT_TESTABLE, len(values))
     bound, unit = test.bound, paper.describe(test.number).unit
     if test.within and unit == "count":
-        scale, back = scale_of(values, unit)
+        scale, back = statistics.scale_of(values, unit)
         another = of_another(scale(values))
         (low, high), p = map(back, another.interval()), another.p_value(float(scale(bound)))
     else:
@@ -127,7 +112,7 @@ def _measured(test: paper.Test, networks: Networks) -> Result:
 def _decided(test: paper.Test, result: Result, p: float) -> Result:
     """Return a result with its outcome, given its p value after correction."""
     if test.within:
-        inside = cast(float, result.p) >= 1 - LEVEL
+        inside = cast(float, result.p) >= 1 - statistics.LEVEL
         return replace(result, verdict=SUPPORTED if inside else CONTRADICTED, p=None)
     as_asserted = (cast(float, result.mean) < test.bound) == (test.below is not None)
     if test.least is not None and result.agreeing == result.networks:
@@ -161,7 +146,7 @@ def fact(test: paper.Test, result: Result) -> str:
     agreeing = f"{result.agreeing} of {result.networks} networks"
     bound = f"{100 * test.bound:g}%" if about.unit == "percent" else f"{test.bound:g}"
     unit = "mean" if about.unit == "count" else about.unit
-    bounds = paper.show_interval(cast(Interval, (result.low, result.high)), unit)
+    bounds = paper.show_interval(cast(paper.Interval, (result.low, result.high)), unit)
     mean = _mean(result.mean, about.unit)
     if test.within:
         beside = f"{test.asserted} {bound} in {agreeing}"
@@ -208,8 +193,7 @@ def lacking(index: FaceIndex, *columns: str) -> str:
 
 def endings(*runs: Run) -> Markdown:
     """Show when and why the training of each network ended, and whether it is a shipped one."""
-    names = paper.TASK_NAMES
-    said = [f"Training for {names[r.task]} ended {r.ended}." for r in runs]
+    said = [f"Training for {paper.TASK_NAMES[r.task]} ended {r.ended}." for r in runs]
     ships = any(run.manifest.get("rounded") for run in runs)
     said += ["What is shown is of the networks that ship with the project."] if ships else []
     return Markdown(" ".join(said))
@@ -223,7 +207,7 @@ def either(words: Sequence[str]) -> str:
 def mean_with_interval(values: "pd.Series[float]") -> str:
     """Return the mean of the known values with its 95 % bootstrap interval, as text."""
     known = values.dropna().to_numpy(float)
-    interval = paper.show_interval(bootstrap_interval(known), "share")
+    interval = paper.show_interval(statistics.bootstrap_interval(known), "share")
     return f"{known.mean():.3f} ({interval})" if len(known) else paper.NOTHING
 
 

@@ -16,7 +16,6 @@ from tinyvgg.faces import images
 from tinyvgg.faces.detection import Face
 from tinyvgg.faces.folder import Listing, Photograph, Value
 from tinyvgg.faces.images import Crop, Facts, Looker, Square, Unusable
-from tinyvgg.faces.rafd import facts_of
 from tinyvgg.faces.sources import (
     AROUND_FACES,
     AUTO,
@@ -99,16 +98,6 @@ class Cropping:
     bits: int = 0  # of values in the set's files of 16 bits: see `images.eight_bits`
 
     @property
-    def looks_for_faces(self) -> bool:
-        """True if faces have to be found."""
-        return self.how == AROUND_FACES
-
-    @property
-    def frames_faces(self) -> bool:
-        """True if eyes and mouth of frontal faces lie at the same places in all images."""
-        return self.how != CENTRE and self.shows == FACE
-
-    @property
     def about(self) -> str:
         """A sentence on the part that is used."""
         otherwise = {CENTRE: "its middle is used", LARGEST: "the largest of several is used"}
@@ -162,10 +151,7 @@ class Cropping:
 def cropping_of(plain: Mapping[str, Any]) -> Cropping:
     """Return the cropping that plain data stand for."""
     boxes = {int(angle): Crop(*box) for angle, box in plain.get("boxes", {}).items()}
-    height, width = plain.get("frame", (0, 0))
-    shows, bits = plain.get("shows", FACE), plain.get("bits", 0)
-    frame = (height, width)
-    return Cropping(plain["how"], plain.get("unclear", ""), shows, boxes, frame, bits=bits)
+    return Cropping(**{**plain, "boxes": boxes, "frame": tuple(plain.get("frame", (0, 0)))})
 
 
 def with_bits(cropping: Cropping, seen: Sequence[Facts]) -> Cropping:
@@ -302,8 +288,8 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any]) -> Square:
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
         if how.how == BY_CAMERA:
             try:
-                known = facts_of(path.name)
-            except UserError:
+                known = synthfaces.facts_of(path.name)
+            except synthfaces.FaceError:
                 how = replace(how, how=AROUND_FACES, unclear=LARGEST)
         if how.how in (AUTO, AROUND_FACES):
             facts = replace(facts, faces=images.find_faces(pixels))

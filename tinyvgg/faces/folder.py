@@ -147,13 +147,13 @@ class Files(NamedTuple):
     def named(self, facts_of: Callable[[str], Mapping[str, Value]]) -> list[Photograph]:
         """Return the images with the values that a function reads from their paths.
 
-        Its `UserError` is the reason to leave an image out.
+        Its error is the reason to leave an image out.
         """
         named: list[Photograph] = []
         for path in self.images:
             try:
                 named.append(Photograph(path, facts_of(path)))
-            except UserError as error:
+            except (UserError, synthfaces.FaceError) as error:
                 self.left_out.append(LeftOut(path, str(error)))
         return named
 
@@ -191,7 +191,7 @@ def walk(folder: Path, below: Sequence[str] = ("",)) -> Files:
             folders.clear()
             for name in (*inside, *names):
                 path = f"{here}/{name}"
-                if not is_text(name):
+                if name != as_text(name):
                     leave_out(path, "has a name that is not UTF-8; rename it")
                 elif name in TOOLS:
                     seen.others["folders of other programs"] += 1
@@ -234,11 +234,6 @@ def _is_image(path: Path) -> bool:
     return False
 
 
-def is_text(name: str) -> bool:
-    """Return True if a name can be written down, as all names in UTF-8 can."""
-    return as_text(name) == name
-
-
 def as_text(name: str) -> str:
     """Return a name that can be written down, with numbers for bytes that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
@@ -269,13 +264,11 @@ class _Layout:
 
 def _person(name: str, group: str) -> str:
     """Return what the name of a file says about the person it shows, if anything."""
-    from tinyvgg.faces.rafd import facts_of  # which needs this module
-
     if group == "name":
         return re.split(r"[\W_]", name)[0]
     try:
-        return "" if group else str(facts_of(name)["subject"])
-    except UserError:
+        return "" if group else str(synthfaces.facts_of(name)["subject"])
+    except synthfaces.FaceError:
         return ""
 
 

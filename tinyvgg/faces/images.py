@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import cos, radians, sin
@@ -286,11 +286,10 @@ class Looker:
     _new: bool = False
 
     def __post_init__(self) -> None:
-        try:
+        # there may be nothing yet, or it is damaged
+        with suppress(KeyError, ValueError, TypeError, AttributeError):
             kept = files.sealed(self.file)["photographs"]
             self._known = {path: (stamp, _facts(*rest)) for path, (stamp, *rest) in kept.items()}
-        except (KeyError, ValueError, TypeError, AttributeError):
-            self._known = {}  # there is nothing yet, or it is damaged
 
     def look(
         self, paths: Sequence[str], faces: bool = False, title: str = "", each: Each | None = None

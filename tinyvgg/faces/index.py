@@ -82,10 +82,7 @@ class FaceIndex:
         return codes.to_numpy(dtype=np.int64)
 
     def _column(self, task: str) -> "pd.Series[str]":
-        if task not in self.tasks:
-            raise UserError(
-                f"task {task!r} is not one of {', '.join(self.tasks) or 'none'} of this source"
-            )
+        sources.check_one_of("task", task, self.tasks)
         return self.table[task]
 
 
@@ -138,7 +135,7 @@ class Originals:
     def crops(self, paths: Sequence[str]) -> list[Crop | None]:
         """Return the part of each photograph that is used; None where it cannot be used."""
         known = dict((*self.listing.photographs, *self.listing.beyond))
-        facts = self.looker.look(paths, self.cropping.looks_for_faces)
+        facts = self.looker.look(paths, self.cropping.how == sources.AROUND_FACES)
         found = (_crop(self.cropping, known[p], f) for p, f in zip(paths, facts, strict=True))
         return [crop if isinstance(crop, Crop) else None for crop in found]
 
@@ -165,12 +162,10 @@ class Originals:
     def _usable(self, paths: Sequence[str]) -> Iterable[tuple[int, Crop, Pixels]]:
         """Return place, crop and pixels of the photographs that can be used."""
         for place, crop in enumerate(self.crops(paths)):
-            try:
+            with suppress(Unusable):
                 if crop is not None:
                     path, bits = self.listing.folder / paths[place], self.cropping.bits
                     yield place, crop, photographs.pixels_of(path, bits=bits)
-            except Unusable:
-                continue
 
 
 @dataclass(frozen=True)
@@ -196,7 +191,7 @@ class Faces:
     @property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
-        return sources.kind_of(self.source)
+        return self.source.partition(":")[0]
 
     @property
     def called(self) -> str:
@@ -211,18 +206,17 @@ class Faces:
         """True if eyes and mouth of frontal faces lie where they do in the synthetic ones."""
         if self.originals is None:
             return self.kind == sources.SYNTHETIC
-        return self.originals.cropping.frames_faces
+        cropping = self.originals.cropping
+        return cropping.how != sources.CENTRE and cropping.shows == sources.FACE
 
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
         """Return 8-bit pixels of images."""
         chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
         return torch.from_numpy(np.ascontiguousarray(chosen))
 
-    def tensor(
-        self, rows: Rows | None = None, device: str | torch.device = "cpu"
-    ) -> Float[Tensor, "m 3 h w"]:
+    def tensor(self, rows: Rows | None = None) -> Float[Tensor, "m 3 h w"]:
         """Return images as the paper's network sees them: RGB divided by 256 (published code)."""
-        return self.pixels(rows).to(device).permute(0, 3, 1, 2).float() / PIXEL_SCALE
+        return self.pixels(rows).permute(0, 3, 1, 2).float() / PIXEL_SCALE
 
 
 def load_faces(
@@ -286,7 +280,8 @@ def _load_photographs(source: sources.Source, size: int, progress: bool) -> Face
         if isinstance(crop, Crop) and seen.bits == 8:
             squares.add(_Part(listing.folder / path, seen.sha256, crop), pixels)
 
-    facts = looker.look([*known], cropping.looks_for_faces, f"reading {source.path.name}", cut)
+    faces = cropping.how == sources.AROUND_FACES
+    facts = looker.look([*known], faces, f"reading {source.path.name}", cut)
     cropping = with_bits(cropping, facts)
     clusters = np.arange(len(known))
     if source.kind != sources.RAFD:  # its shots differ in gaze alone, and its split is the paper's

@@ -4,7 +4,6 @@ Langner et al. (2010) describe it: 67 subjects, 8 emotions, 3 gazes and 5 camera
 once, in files such as ``Rafd090_01_Caucasian_female_angry_frontal.jpg``.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
@@ -16,21 +15,8 @@ from tinyvgg.faces.sources import some, synthfaces
 
 USED_ANGLES = (45, 90, 135)  # the paper's; the others are full profiles
 
-_NAME = re.compile(
-    r"Rafd(?P<angle>\d+)_(?P<subject>\d+)_(?P<group>[^_]+)_(?P<sex>[^_]+)_(?P<emotion>[^_]+)"
-    r"_(?P<gaze>[^_.]+)\.(?:jpg|JPG|jpeg|JPEG)",
-    re.ASCII,
-)
-_ALLOWED: Mapping[str, tuple[Value, ...]] = {
-    "subject": synthfaces.SUBJECTS,
-    "emotion": synthfaces.EMOTIONS,
-    "gaze": synthfaces.GAZES,
-    "angle": synthfaces.ANGLES,
-    "group": ("Caucasian", "Moroccan", "Kid"),
-    "sex": ("female", "male"),
-}
+LEVELS = synthfaces.RAFD_LEVELS
 _DESIGN = ("subject", "emotion", "gaze", "angle")
-_WIDTHS = {"angle": 3, "subject": 2}
 
 
 def list_rafd(folder: Path) -> Listing:
@@ -41,7 +27,7 @@ def list_rafd(folder: Path) -> Listing:
     group in most names. Shots of the design that the folder lacks are listed as missing.
     """
     seen = walk(folder)
-    named = seen.named(lambda path: facts_of(Path(path).name))
+    named = seen.named(lambda path: synthfaces.facts_of(Path(path).name))
     kinds = Counter((known["subject"], _kind(known)) for _, known in named)
     by_count = sorted(kinds.items(), key=lambda item: (-item[1], item[0]), reverse=True)
     usual = dict(kind for kind, _ in by_count)  # the most frequent comes last
@@ -70,19 +56,6 @@ def list_rafd(folder: Path) -> Listing:
     )
 
 
-def facts_of(name: str) -> dict[str, Value]:
-    """Return the values that a file name gives; `UserError` says what is wrong with the name."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        raise UserError("is not named as the database names its images")
-    facts: dict[str, Value] = {}
-    for part, text in found.groupdict().items():
-        facts[part] = int(text) if part in _WIDTHS else text
-        if facts[part] not in _ALLOWED[part] or len(text) != _WIDTHS.get(part, len(text)):
-            raise UserError(f"has {part} {text!r}, which the database does not have")
-    return facts
-
-
 def _kind(known: Mapping[str, Value]) -> str:
     return f"{known['group']} {known['sex']}"
 
@@ -96,10 +69,10 @@ def _missing(found: Iterable[Photograph]) -> Iterator[str]:
     have = {_shot(photograph) for photograph in found}
     kept = []
     for name, there in zip(_DESIGN, map(set, zip(*have, strict=True)), strict=False):
-        kept.append([level for level in _ALLOWED[name] if level in there])
-        gone = [str(level) for level in _ALLOWED[name] if level not in there]
+        kept.append([level for level in LEVELS[name] if level in there])
+        gone = [str(level) for level in LEVELS[name] if level not in there]
         if gone:
-            yield f"{name}: {some(gone)} of {len(_ALLOWED[name])} are not there at all"
+            yield f"{name}: {some(gone)} of {len(LEVELS[name])} are not there at all"
     absent = defaultdict(list)
     for shot in product(*kept):
         if shot not in have:

@@ -1,4 +1,4 @@
-"""Sources of faces, ``KIND:PLACE::OPTION=VALUE,...``, their terms, and checks of parameters.
+"""Sources of faces, ``KIND:PLACE::OPTION=VALUE,...``, and their terms.
 
 This is the border to the renderer: the rest of the package imports `synthfaces` from here.
 """
@@ -49,9 +49,6 @@ classes) or ``name`` (what names of files begin with).
 ``outside=allow`` reads images that a table names outside of its own folder.
 """
 
-PROFILE_NAMES = ("smoke", "quick", "paper")
-SYNTHETIC_TASKS = ("subject", "emotion")
-
 
 def check_one_of(what: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse a value that is not among some, with a `UserError` that lists them."""
@@ -88,20 +85,16 @@ class Source:
         """Return the chosen or default value of an option, empty where it has no default."""
         return self.options.get(name, (OPTIONS[self.kind][name] or ("",))[0])
 
-    @property
-    def changed(self) -> str:
-        """The options that differ from the defaults, always written in the same order."""
+    def __str__(self) -> str:
+        """Write the source with the options that differ from the defaults, in a fixed order."""
         usual = Source(self.kind, self.place)
-        return ",".join(
+        changed = ",".join(
             f"{name}={self.option(name)}"
             for name in OPTIONS.get(self.kind, {})
             if self.option(name) != usual.option(name)
         )
-
-    def __str__(self) -> str:
         text = f"{self.kind}:{self.place}" if self.place else self.kind
-        needed = self.changed or _SEPARATOR in self.place
-        return f"{text}{_SEPARATOR}{self.changed}" if needed else text
+        return f"{text}{_SEPARATOR}{changed}" if changed or _SEPARATOR in self.place else text
 
     @property
     def anonymous(self) -> str:
@@ -109,11 +102,6 @@ class Source:
         if self.is_synthetic:
             return str(synthfaces.difficulty_of(str(self)).source)
         return str(Source(self.kind, "", self.options))
-
-
-def kind_of(text: str) -> str:
-    """Return the kind of a source as it is typed, or as it is kept with a network."""
-    return text.partition(":")[0]
 
 
 def absolute(faces: str) -> str:
@@ -187,18 +175,10 @@ def list_photographs(source: Source) -> "Listing":
     return (rafd.list_rafd if source.kind == RAFD else london.list_london)(source.path)
 
 
-def check_study(profile: str, faces: str, seed: object) -> None:
-    """Refuse parameters that no study can be opened with."""
-    check_one_of("profile", profile, PROFILE_NAMES)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f"seed {seed!r} is not a whole number from 0 on")
-    tasks_of(faces)
-
-
 def tasks_of(source: str) -> tuple[str, ...]:
     """Return the columns that a network can be trained to classify; the first is the default."""
     asked = parse_source(source)
-    return SYNTHETIC_TASKS if asked.is_synthetic else list_photographs(asked).tasks
+    return ("subject", "emotion") if asked.is_synthetic else list_photographs(asked).tasks
 
 
 def check_task(task: str | None, source: str) -> str:
@@ -286,14 +266,4 @@ def check_publishing(faces: str, confirmed: bool) -> None:
         raise UserError(
             f"pages with images of {terms.name} are not published ({terms.licence}); "
             "if you have the right to, say so: --confirm"
-        )
-
-
-def check_committing(faces: str) -> None:
-    """Refuse to commit images that must not be part of the repository."""
-    terms = terms_of(faces)
-    if not terms.may_commit:
-        raise UserError(
-            f"pages with images of {terms.name} are not recorded ({terms.licence}): "
-            f"what is committed shows {_SYNTHETIC.name} only"
         )

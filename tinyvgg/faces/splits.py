@@ -1,7 +1,7 @@
 """Training and test parts: the same number of images from every cell of the design."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +26,15 @@ PARTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the index, ascending: the network learns from some and is tested on the others."""
+    """Rows of the index, ascending: the network learns from some and is tested on others.
+
+    The test part decides nothing, unless the recipe says so. By the validation part the epoch is
+    chosen, where the recipe says so.
+    """
 
     train: Int[np.ndarray, "a"]
     test: Int[np.ndarray, "b"]
+    validation: Int[np.ndarray, "v"] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def cells(table: pd.DataFrame, task: str) -> list[str]:

@@ -18,8 +18,8 @@ Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b"]]
 class Scaling:
     """The map from 8-bit pixels to the network's input: (pixel - shift) / scale."""
 
-    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: tuple[float, float, float] = (PIXEL_SCALE, PIXEL_SCALE, PIXEL_SCALE)
+    shift: tuple[float, ...] = (0.0, 0.0, 0.0)  # of red, green and blue
+    scale: tuple[float, ...] = (PIXEL_SCALE, PIXEL_SCALE, PIXEL_SCALE)
 
     def __call__(self, pixels: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
         """Return images as a network takes them, on the device of the pixels, channels last."""
@@ -36,8 +36,7 @@ def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Sc
     if kind == "256":
         return Scaling()
     if kind == "centred":
-        half = PIXEL_SCALE / 2
-        return Scaling((half, half, half), (half, half, half))
+        return Scaling((PIXEL_SCALE / 2,) * 3, (PIXEL_SCALE / 2,) * 3)
     count, total, squares = 0, np.zeros(3), np.zeros(3)
     for start in range(0, len(train_rows), 256):
         pixels = np.asarray(faces.images[train_rows[start : start + 256]], dtype=np.float64)
@@ -47,9 +46,7 @@ def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Sc
     mean = total / count
     # a colour that hardly changes is not blown up
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
-    r, g, b = mean.tolist()
-    x, y, z = deviation.tolist()
-    return Scaling((r, g, b), (x, y, z))
+    return Scaling(tuple(mean.tolist()), tuple(deviation.tolist()))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -41,10 +41,9 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in place of the one that was there."""
-    tensors = {name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()}
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    tensors = {name: each.detach().cpu().contiguous() for name, each in checkpoint.tensors.items()}
     stands = {name: value for name, value in vars(checkpoint).items() if name != "tensors"}
-    history = [epoch.plain for epoch in checkpoint.history]
+    history = [asdict(epoch) for epoch in checkpoint.history]
     plain = json.dumps({"format": FORMAT, **stands, "history": history})
     metadata = {"checkpoint": plain, "sha256": _digest(tensors, plain)}
     try:

@@ -20,13 +20,13 @@ from safetensors.torch import save_file
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
-from tinyvgg.faces.sources import absolute, check_one_of, check_study, tasks_of
+from tinyvgg.faces.sources import absolute, check_one_of, tasks_of
 from tinyvgg.faces.splits import Split, hold_out, split
 from tinyvgg.training import checkpoints
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
 from tinyvgg.training.looks import looks_of
-from tinyvgg.training.loop import Parts, agree, assemble, check_device, predict, train
+from tinyvgg.training.loop import agree, assemble, check_device, predict, train
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest, shipped
 from tinyvgg.training.settings import (
     NETWORKS,
@@ -38,6 +38,7 @@ from tinyvgg.training.settings import (
     Profile,
     changed,
     check_settings,
+    check_study,
 )
 from tinyvgg.training.watching import (
     Log,
@@ -108,16 +109,16 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def parts(experiment: Experiment, faces: Faces) -> Parts:
+def parts(experiment: Experiment, faces: Faces) -> Split:
     """Return the rows that an experiment trains on, tests on, and may choose its epoch by.
 
     The last are every sixth training image of each cell, which are held out.
     """
     rows = split(faces.index, experiment.task, experiment.seed)
     if experiment.recipe.selection != "validation":
-        return Parts(rows.train, rows.test)
+        return rows
     held_out = hold_out(faces.index, experiment.task, rows.train, experiment.seed)
-    return Parts(np.setdiff1d(rows.train, held_out), rows.test, held_out)
+    return Split(np.setdiff1d(rows.train, held_out), rows.test, held_out)
 
 
 def _train(

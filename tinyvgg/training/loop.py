@@ -24,6 +24,7 @@ from torch import Tensor, nn, optim
 
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_one_of
+from tinyvgg.faces.splits import Split
 from tinyvgg.training import checkpoints, watching
 from tinyvgg.training.batches import Resident, Rows
 from tinyvgg.training.checkpoints import Checkpoint
@@ -227,20 +228,10 @@ def _test_groups(rows: Int[np.ndarray, "b"]) -> list[Rows]:
     return np.split(rows, range(TEST_BATCH, len(rows), TEST_BATCH))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The rows of the training, test and validation images."""
-
-    train: Rows  # to learn from
-    test: Rows  # to test on (`Recipe.tests`); they decide nothing, unless the recipe says so
-    # to choose the epoch by, where the recipe says so
-    validation: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-
-
 def train(
     model: nn.Module,
     source: Resident,
-    parts: Parts,
+    parts: Split,
     recipe: Recipe,
     seed: int,
     folder: Path,
@@ -285,7 +276,7 @@ class _Training:
 
     model: nn.Module
     source: Resident
-    parts: Parts
+    parts: Split
     recipe: Recipe
     seed: int
     folder: Path

@@ -24,7 +24,7 @@ import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, Rows
-from tinyvgg.faces.sources import AUTO, OPTIONS, kind_of, parse_source, some, synthfaces
+from tinyvgg.faces.sources import AUTO, OPTIONS, check_one_of, parse_source, some, synthfaces
 from tinyvgg.faces.splits import Split, split
 from tinyvgg.training.batches import Scaling
 from tinyvgg.training.looks import Looks
@@ -78,7 +78,7 @@ class Experiment:
     @property
     def kind(self) -> str:
         """The first part of the source: ``synthetic``, ``rafd``, ``london``, ``folder``."""
-        return kind_of(self.source)
+        return self.source.partition(":")[0]
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -215,8 +215,7 @@ class Run:
 
     def label(self, name: str) -> int:
         """Return the label of a class by its name."""
-        if name not in self.classes:
-            raise UserError(f"class {name!r} is not one of {', '.join(self.classes)}")
+        check_one_of("class", name, self.classes)
         return self.classes.index(name)
 
     def tensor(self, rows: Rows | None = None) -> Float[Tensor, "m 3 h w"]:
@@ -292,15 +291,13 @@ def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mappin
     """
     manifest = paths.sealed(folder / MANIFEST)
     made_as, fault = paths.plain(folder / MANIFEST).get("format"), ""
-    kept: Any = manifest.get("sha256")
-    sizes: Any = manifest.get("bytes")
     if isinstance(made_as, int) and made_as != FORMAT:
         fault = f"is of format {made_as}, this version reads {FORMAT}"
     elif not manifest:
         fault = "has no readable manifest"
-    for name, digest in kept.items() if not fault else ():
+    for name, digest in manifest["sha256"].items() if not fault else ():
         path = folder / name
-        whole = path.is_file() and path.stat().st_size == sizes.get(name)
+        whole = path.is_file() and path.stat().st_size == manifest["bytes"].get(name)
         if not whole or (hashes and sha256(path) != digest):
             fault = f"has a damaged {name}, or none"
             break
@@ -329,8 +326,7 @@ def listed() -> pd.DataFrame:
         age = time.time() - manifest.get("finished", max(changed))
         seed = paths.plain(folder / CONFIGURATION).get("seed")
         size = sum(fact.st_size for fact in facts)
-        results = kept.get("accuracy"), seed, age, size, kept.get("ended")
-        rows.append((folder.name, state, *results))
+        rows.append((folder.name, state, kept.get("accuracy"), seed, age, size, kept.get("ended")))
     names = ["name", "state", "accuracy", "seed", "age", "size", "ended"]
     table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})
     return table.sort_values(["age", "name"], ignore_index=True)

@@ -4,23 +4,21 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tinyvgg.errors import UserError
+from tinyvgg.faces.sources import check_one_of, tasks_of
 
-CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "optimiser": ("sgd", "adam", "adagrad"),
-        "order": ("reshuffled", "fixed"),
-        "selection": ("last", "validation", "test"),
-        "precision": ("float32", "tf32", "bfloat16"),
-        "ending": ("epochs", "fitted"),
-        "architecture": ("tinyvgg", "average", "inception", "vgg16", "vgg19"),
-        "initialisation": ("glorot", "he", "torch"),
-        "scaling": ("256", "centred", "standardised"),
-    }
-)
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "optimiser": ("sgd", "adam", "adagrad"),
+    "order": ("reshuffled", "fixed"),
+    "selection": ("last", "validation", "test"),
+    "precision": ("float32", "tf32", "bfloat16"),
+    "ending": ("epochs", "fitted"),
+    "architecture": ("tinyvgg", "average", "inception", "vgg16", "vgg19"),
+    "initialisation": ("glorot", "he", "torch"),
+    "scaling": ("256", "centred", "standardised"),
+}
 """The values of the settings that are names; the first is the paper's."""
 TRAINED, SHIPPED, AUTO = NETWORKS = ("trained", "shipped", "auto")
 """The networks that a study shows: its own, or those that ship with the project, which are of one
@@ -108,9 +106,7 @@ class Design(_Checked):
 
 Part = TypeVar("Part", Recipe, Design)
 
-DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {s.name: s.default for kind in (Recipe, Design) for s in fields(kind)}
-)
+DEFAULTS: Mapping[str, Any] = {s.name: s.default for s in (*fields(Recipe), *fields(Design))}
 """Every setting with its usual value."""
 
 
@@ -155,6 +151,14 @@ def parse_seeds(text: str) -> list[int]:
     return list(seeds)
 
 
+def check_study(profile: str, faces: str, seed: object) -> None:
+    """Refuse parameters that no study can be opened with."""
+    check_one_of("profile", profile, tuple(PROFILES))
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed {seed!r} is not a whole number from 0 on")
+    tasks_of(faces)
+
+
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings; refuse an unknown one, and one that cannot have its value."""
     for name, value in settings.items():
@@ -169,11 +173,9 @@ def changed(base: Part, settings: Mapping[str, Any]) -> Part:
 
 
 def _check(name: str, value: object) -> None:
-    if name not in DEFAULTS:
-        raise UserError(f"setting {name!r} is not one of {', '.join(DEFAULTS)}")
+    check_one_of("setting", name, tuple(DEFAULTS))
     if name in CHOICES:
-        if value not in CHOICES[name]:
-            raise UserError(f"{name} {value!r} is not one of {', '.join(CHOICES[name])}")
+        check_one_of(name, value, CHOICES[name])
         return
     whole = isinstance(DEFAULTS[name], int)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
@@ -218,9 +220,8 @@ class Profile:
 
 _SMOKE = Profile("smoke", 32, 4, "fitted", 100, epochs=22, rate=0.05, maps=16, dense=(128, 64, 32))
 """A profile for tests: of a few seconds, with errors left to follow in both tasks."""
-_QUICK = Profile("quick", 64, None, "fitted", 3000)
-_PAPER = Profile("paper", 224, None, "epochs", 20_000)
-
-PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {profile.name: profile for profile in (_SMOKE, _QUICK, _PAPER)}
-)
+PROFILES: Mapping[str, Profile] = {
+    "smoke": _SMOKE,
+    "quick": Profile("quick", 64, None, "fitted", 3000),
+    "paper": Profile("paper", 224, None, "epochs", 20_000),
+}

@@ -2,8 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,7 @@ class Epoch:
     validation_loss: float | None  # loss on a validation part, where one is held out
     validation_error: float | None
     # by the layer's name, the root mean square, over some steps, of the norm of its gradient
-    gradients: Mapping[str, float]
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The epoch as plain data that JSON keeps exactly."""
-        return {**asdict(self), "gradients": dict(self.gradients)}
+    gradients: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Trained:
 
 def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
     """Return losses and errors, a row an epoch, without columns that no epoch has a value for."""
-    table = pd.DataFrame([epoch.plain for epoch in history]).drop(columns="gradients")
+    table = pd.DataFrame(list(history)).drop(columns="gradients")
     return table.dropna(axis="columns", how="all")
 
 
