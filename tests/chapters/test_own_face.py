@@ -16,7 +16,7 @@ from synthfaces import (
 )
 from tinyvgg import files
 from tinyvgg.chapters import own_face
-from tinyvgg.chapters.own_face import OFFERED, Seen, compare, see
+from tinyvgg.chapters.own_face import OFFERED, Seen, see
 
 SIZE = 16
 SPEC = FaceSpec(1)
@@ -84,14 +84,14 @@ def test_a_shot_is_seen_as_it_is_rendered_with_its_parts(anatomy_folder):
 def test_a_change_counts_pixels_by_the_part_that_they_had_before():
     before, after = made_up(100), made_up(90, (0, 0), (0, 1), (3, 3))
     moved = Seen(SPEC, after.image, np.full((4, 4), FacePart.HAIR, np.uint8))
-    change, parts = compare(before, moved), [FacePart.FOREHEAD, FacePart.CHIN, FacePart.HAIR]
+    change, parts = before.change(moved), [FacePart.FOREHEAD, FacePart.CHIN, FacePart.HAIR]
     assert change.pixels[parts].tolist() == [8, 8, 0]
     assert change.changed[parts].tolist() == [2, 1, 0]
     assert change.most[parts].tolist() == [10, 10, 0]
     assert np.count_nonzero(change.levels == 10) == np.count_nonzero(change.levels) == 3
     assert change.equal == 13 / 16
     one, other = made_up(0, (1, 1)), made_up(255, (1, 1))
-    assert compare(one, other).levels[1, 1] == compare(other, one).levels[1, 1] == 255
+    assert one.change(other).levels[1, 1] == other.change(one).levels[1, 1] == 255
 
 
 def test_a_difference_is_white_where_there_is_none_and_darker_where_there_is_more():
