@@ -21,6 +21,7 @@ import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
 from tinyvgg.chapters import bench
+from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
@@ -222,8 +223,11 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
     """Return all explanations as one page of HTML that loads nothing."""
     environment = Environment(loader=PackageLoader("tinyvgg"), autoescape=True)
     run = explained.run
+    tested = run.manifest["test_images"]
+    most_wrong = proportion_interval(round((1 - run.manifest["accuracy"]) * tested), tested).high
     return environment.get_template("explanation.html.j2").render(
         explained=explained,
+        guesses=1 - most_wrong <= 1 / len(run.classes),
         run=run,
         pages=[
             _facts(one, pictures, run.classes)

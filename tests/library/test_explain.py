@@ -123,13 +123,22 @@ def test_what_is_written_is_complete_by_itself_and_says_what_was_found(
         assert said["predicted"] == network.classes[int(trace.predicted)]
         same = torch.equal(pixels, tinyvgg.backtrack(trace, one.runner_up, Cutoff()).pixels)
         assert said["same_from_other"] == same
-        assert html.count("keeps exactly the same cells") >= same
+        assert html.count("keeps exactly the same cells") >= (same and pixels.any())
         assert said["sha256"] == sha256(one.path)
         assert f"<strong>{said['predicted']}</strong>, with probability" in html
         assert f"{float(trace.probabilities.max()):.3f}" in html
         assert set(said["pictures"].values()) <= set(found["files"])
     there = {p.relative_to(page.parent).as_posix() for p in page.parent.rglob("*.*")}
     assert there == {"explanation.json", *found["files"]}
+
+
+@pytest.mark.parametrize(("accuracy", "guesses"), [(0.5, True), (0.7, True), (0.8, False)])
+def test_a_network_that_may_be_guessing_is_said_to(explained, tmp_path, accuracy, guesses):
+    manifest = {**explained.run.manifest, "accuracy": accuracy, "test_images": 20}
+    run = explained.run.having(manifest=manifest)
+    html = save(replace(explained, run=run), tmp_path / "page").read_text("utf-8")
+    assert f"{100 * accuracy:.1f} % of 20 test images" in html
+    assert ("may as well be guessing" in html) == guesses
 
 
 def test_pictures_show_what_the_network_sees_and_orange_lies_where_the_pixels_are(
