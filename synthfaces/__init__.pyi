@@ -28,8 +28,8 @@ from synthfaces.parameters import both_sides as both_sides
 from synthfaces.parameters import difficulty_of as difficulty_of
 from synthfaces.people import RAFD_LEVELS as RAFD_LEVELS
 from synthfaces.people import design as design
-from synthfaces.people import facts_of as facts_of
 from synthfaces.people import person as person
+from synthfaces.people import read_rafd_name as read_rafd_name
 from synthfaces.processes import cores as cores
 from synthfaces.rafd import write_rafd as write_rafd
 from synthfaces.rendering import LEVELS_OFF as LEVELS_OFF

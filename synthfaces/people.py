@@ -238,7 +238,7 @@ def _between(value: float, anchors: Mapping[str, float]) -> dict[str, float]:
     return {names[left]: 1 - share, names[left + 1]: share}
 
 
-def facts_of(name: str) -> dict[str, int | str]:
+def read_rafd_name(name: str) -> dict[str, int | str]:
     """Return what the name of a file of RaFD gives: subject, emotion, gaze, angle, group and sex.
 
     Raises:

@@ -58,7 +58,7 @@ def test_what_is_missing_is_listed_and_not_guessed(touch) -> None:
 )
 def test_names_that_are_almost_the_databases_are_refused(name: str, said: str) -> None:
     with pytest.raises(synthfaces.FaceError, match=said):
-        synthfaces.facts_of(name)
+        synthfaces.read_rafd_name(name)
 
 
 def test_what_contradicts_another_image_or_is_none_is_left_out(touch) -> None:

@@ -288,7 +288,7 @@ def read_face(path: Path, size: int, cropping: Mapping[str, Any]) -> Square:
         facts = Facts(height=pixels.shape[1], width=pixels.shape[2])
         if how.how == BY_CAMERA:
             try:
-                known = synthfaces.facts_of(path.name)
+                known = synthfaces.read_rafd_name(path.name)
             except synthfaces.FaceError:
                 how = replace(how, how=AROUND_FACES, unclear=LARGEST)
         if how.how in (AUTO, AROUND_FACES):

@@ -267,7 +267,7 @@ def _person(name: str, group: str) -> str:
     if group == "name":
         return re.split(r"[\W_]", name)[0]
     try:
-        return "" if group else str(synthfaces.facts_of(name)["subject"])
+        return "" if group else str(synthfaces.read_rafd_name(name)["subject"])
     except synthfaces.FaceError:
         return ""
 

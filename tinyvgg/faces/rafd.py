@@ -15,7 +15,7 @@ from tinyvgg.faces.sources import some, synthfaces
 
 USED_ANGLES = (45, 90, 135)  # the paper's; the others are full profiles
 
-LEVELS = synthfaces.RAFD_LEVELS
+_LEVELS = synthfaces.RAFD_LEVELS
 _DESIGN = ("subject", "emotion", "gaze", "angle")
 
 
@@ -27,7 +27,7 @@ def list_rafd(folder: Path) -> Listing:
     group in most names. Shots of the design that the folder lacks are listed as missing.
     """
     seen = walk(folder)
-    named = seen.named(lambda path: synthfaces.facts_of(Path(path).name))
+    named = seen.named(lambda path: synthfaces.read_rafd_name(Path(path).name))
     kinds = Counter((known["subject"], _kind(known)) for _, known in named)
     by_count = sorted(kinds.items(), key=lambda item: (-item[1], item[0]), reverse=True)
     usual = dict(kind for kind, _ in by_count)  # the most frequent comes last
@@ -69,10 +69,10 @@ def _missing(found: Iterable[Photograph]) -> Iterator[str]:
     have = {_shot(photograph) for photograph in found}
     kept = []
     for name, there in zip(_DESIGN, map(set, zip(*have, strict=True)), strict=False):
-        kept.append([level for level in LEVELS[name] if level in there])
-        gone = [str(level) for level in LEVELS[name] if level not in there]
+        kept.append([level for level in _LEVELS[name] if level in there])
+        gone = [str(level) for level in _LEVELS[name] if level not in there]
         if gone:
-            yield f"{name}: {some(gone)} of {len(LEVELS[name])} are not there at all"
+            yield f"{name}: {some(gone)} of {len(_LEVELS[name])} are not there at all"
     absent = defaultdict(list)
     for shot in product(*kept):
         if shot not in have:
