@@ -94,12 +94,8 @@ pd.DataFrame(options).T.fillna("—").rename_axis("source")
 # looks at a few images first, and takes their middle if they show no faces or are cropped already.
 # `camera` takes the same square of all images of a camera. `unclear` decides what becomes of an
 # image in which no face is found, or several of similar size: `skip` leaves it out, `centre` takes
-# its middle, and `largest` the largest face. To look through all crops of a set, write them on
-# contact sheets:
-#
-# ```sh
-# tinyvgg faces sheets folder:path/to/photographs -o sheets
-# ```
+# its middle, and `largest` the largest face. `tinyvgg report` shows crops of a set, and lists what
+# was left out.
 
 # %% [markdown]
 # ## One square per camera

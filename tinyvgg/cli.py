@@ -352,7 +352,7 @@ def train(task: str | None, settings: Texts, device: str | None, **study: Any) -
         wrong = f"{len(run.errors)} of {len(run.labels)} wrong"
         click.echo(f"{task}: accuracy {run.accuracy:.2%}, {wrong}; ended {run.ended}; {run.folder}")
         if len(run.faces.left_out):
-            click.echo(f"files left out: {len(run.faces.left_out)}; see 'tinyvgg faces sheets'")
+            click.echo(f"files left out: {len(run.faces.left_out)}; 'tinyvgg report' lists them")
 
 
 def _settings(given: Texts) -> dict[str, Any]:
@@ -530,21 +530,3 @@ def rafd(folder: Path, difficulty: Texts, **asked: Any) -> None:
     knobs = _knobs(difficulty)
     table = synthfaces.write_rafd(folder, cache=files.faces_cache(), difficulty=knobs, **asked)
     click.echo(f"{len(table)} synthetic images in the form of RaFD: {folder}")
-
-
-@faces.command()
-@click.argument("source", metavar="FACES")
-@click.option("--size", type=SIZE, default=64, show_default=True, help="Side in pixels.")
-@click.option("-o", "--output", type=FOLDER, help="Folder (default: build/sheets).")
-def sheets(source: str, size: int, output: Path | None) -> None:
-    """Write contact sheets of a source, every image as networks see it."""
-    from tinyvgg.chapters.photographs import write_sheets
-    from tinyvgg.faces.index import load_faces
-
-    folder = output or files.build() / "sheets"
-    loaded = load_faces(source, size)
-    written = write_sheets(loaded, folder)
-    for path, reason in loaded.left_out[["path", "reason"]].to_numpy().tolist():
-        click.echo(f"left out: {path} {reason}")
-    counts = f"{len(loaded)} images; sheets: {len(written)}; left out: {len(loaded.left_out)}"
-    click.echo(f"{counts}; {folder}")

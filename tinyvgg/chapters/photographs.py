@@ -1,7 +1,6 @@
-"""Chapter 21: the part of photographs that is used, detectors of faces, and sheets of a set."""
+"""Chapter 21: the part of photographs that is used, and detectors of faces."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,10 +9,7 @@ import pandas as pd
 from jaxtyping import Float32, UInt8
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
-from PIL import Image as Picture
-from PIL import ImageDraw, ImageFont
 
-from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.faces.images import Crop
 from tinyvgg.faces.index import CONFLICT, COPY, NEAR, Faces, Originals, Seen
@@ -21,8 +17,6 @@ from tinyvgg.faces.sources import BY_CAMERA, some, synthfaces
 
 PHOTOGRAPH, PORTRAIT = 340, 224
 """Height of whole photographs as they are shown, and of the part that is used, pixels."""
-SHEET = (16, 12)  # columns and rows of a contact sheet
-CELL, CAPTION, GAP = 96, 14, 6
 GROUPS = {
     "london": "London set",
     "small": "the same, far away",
@@ -176,33 +170,3 @@ def corners(crop: Crop) -> Float32[np.ndarray, "4 2"]:
     """Return the corners of a crop, (x, y) from the upper left one on, clockwise."""
     middle, sides = (crop.x - 0.5, crop.y - 0.5), (crop.side, crop.side)
     return np.roll(cv2.boxPoints((middle, sides, crop.turn)), -1, axis=0)
-
-
-def write_sheets(faces: Faces, folder: Path) -> list[Path]:
-    """Write all images of a set, with their names, in the order of the index; return the paths.
-
-    They are ``sheet-001.png`` and following; sheets of an earlier call are replaced.
-    """
-    most, names, written = SHEET[0] * SHEET[1], faces.index.table["path"].tolist(), []
-    for start in range(0, len(faces), most):
-        written.append(folder / f"sheet-{start // most + 1:03d}.png")
-        sheet = _sheet(faces.images[start : start + most], names[start : start + most])
-        files.write_whole(written[-1], sheet.save)
-    for path in set(folder.glob("sheet-[0-9][0-9][0-9].png")) - set(written):
-        path.unlink()
-    return written
-
-
-def _sheet(shown: UInt8[np.ndarray, "n s s 3"], names: list[str]) -> Picture.Image:
-    columns, across, down = min(SHEET[0], len(shown)), CELL + GAP, CELL + CAPTION + GAP
-    size = (columns * across + GAP, -(-len(shown) // columns) * down + GAP)
-    sheet = Picture.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(9)
-    for place, (image, name) in enumerate(zip(shown, names, strict=True)):
-        left, top = GAP + across * (place % columns), GAP + down * (place // columns)
-        cell = Picture.fromarray(image).resize((CELL, CELL), Picture.Resampling.BICUBIC)
-        sheet.paste(cell, (left, top))
-        plain = Path(name).stem.encode("latin-1", "replace").decode("latin-1")
-        short = plain if len(plain) < 20 else f"...{plain[-16:]}"
-        draw.text((left, top + CELL), short, "black", font)
-    return sheet

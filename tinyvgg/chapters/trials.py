@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from hashlib import sha256
 from importlib import import_module
@@ -19,16 +18,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
 
 from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.chapters.deconvolution import correlations, edges, signed
 from tinyvgg.chapters.feature_tracking import by_parts
 from tinyvgg.chapters.interventions import parts_seen
+from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import SYNTHETIC, parse_source, synthfaces
+from tinyvgg.trace import record
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.runs import Run, as_json
@@ -212,24 +211,6 @@ def analysis(
     return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {}, ())), {}
 
 
-def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Return the deconvolution of the last maps through layers of any kind.
-
-    It is the gradient of the maps, weighted by themselves, but for that of the ReLUs, which let
-    positive values pass, whatever came forward. For a chain of layers it is `deconvolve`.
-    """
-    features, found = deepcopy(model.features), []
-    for layer in features.modules():
-        if isinstance(layer, nn.ReLU):
-            layer.register_full_backward_hook(lambda *passed: (passed[2][0].clamp_min(0),))
-    for some in images.split(sweeps.BATCH):
-        given = some.detach().requires_grad_()
-        with torch.enable_grad():
-            maps = features(given)
-        found.append(torch.autograd.grad(maps, given, maps.detach())[0])
-    return torch.cat(found)
-
-
 def projections(run: Run) -> Row:
     """Measure the projections of some test images, spread evenly; `SHOWN` of them as pictures.
 
@@ -240,7 +221,7 @@ def projections(run: Run) -> Row:
     spread = np.linspace(0, len(run.labels) - 1, min(PROJECTED, len(run.labels))).astype(int)
     rows, faces = run.split.test[spread], run.faces
     images = run.tensor(rows)
-    projected = project(run.model, images)
+    projected = deconvolve(record(run.model, images, "features"))
     ink = style.strength(projected).double()
     changes = edges(ink[:, None].expand(-1, 3, -1, -1))
     found = {
