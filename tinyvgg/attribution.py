@@ -4,6 +4,7 @@ Each class explains one model and returns something of the shape of the images, 
 metrics and visualisers, and Quantus, take it as they take their own. Captum itself is not needed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -13,9 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tinyvgg.backtracking import Literal, Rule, backtrack
+from tinyvgg.backtracking import Rule, backtrack
 from tinyvgg.deconvolution import Options, Unit, deconvolve
 from tinyvgg.errors import UserError
+from tinyvgg.faces.sources import check_one_of
 from tinyvgg.trace import Target, Trace, check_target, record
 from tinyvgg.tracking import track_features
 
@@ -32,30 +34,91 @@ class Attribution:
         raise TypeError(f"{type(self).__name__} has to define _explain")
 
     @overload
-    def attribute(self, inputs: Images, target: Target = None) -> Images: ...
+    def attribute(
+        self, inputs: Images, target: Any = None, additional_forward_args: Any = None
+    ) -> Images: ...
 
     @overload
-    def attribute(self, inputs: tuple[Images], target: Target = None) -> tuple[Images]: ...
+    def attribute(
+        self, inputs: tuple[Images], target: Any = None, additional_forward_args: Any = None
+    ) -> tuple[Images]: ...
 
     @torch.no_grad()
     def attribute(
-        self, inputs: Images | tuple[Images], target: Target = None
+        self,
+        inputs: Images | tuple[Images],
+        target: Any = None,
+        additional_forward_args: Any = None,
     ) -> Images | tuple[Images]:
         """Return an attribution for each image, of the images' shape.
 
         Args:
             inputs: images (n, channels, height, width), alone or as a tuple of one, as Captum's
                 metrics pass them; the result comes in the same form.
-            target: the class to explain, for all or each image; None is the predicted one.
+            target: the class to explain, for all or each image, in any form that Captum takes;
+                None is the predicted one.
+            additional_forward_args: what the model takes after the images. Of a tensor with a row
+                for each image each image has its own.
 
         Raises:
             UserError: input that `record` or the method refuses, or more than one input.
         """
         if not isinstance(inputs, tuple):
-            return self._explain(record(self.model, inputs.detach()), target)
+            return self._of(inputs.detach(), _classes(target), additional_forward_args)
         if len(inputs) != 1:
             raise UserError(f"{len(inputs)} inputs were given: these models take one, the images")
-        return (self.attribute(inputs[0], target),)
+        return (self.attribute(inputs[0], target, additional_forward_args),)
+
+    def _of(self, images: Images, target: Target, more: Any) -> Images:
+        if more is None:
+            return self._explain(record(self.model, images), target)
+        more = more if isinstance(more, tuple) else (more,)
+        own = [isinstance(one, Tensor) and one.ndim > 0 and len(one) == len(images) for one in more]
+        if not any(own):
+            return self._explain(record(_With(self.model, more), images), target)
+        found = []
+        for row, image in enumerate(images.split(1)):
+            args = [a[row, None] if each else a for a, each in zip(more, own, strict=True)]
+            one = target[row, None] if isinstance(target, Tensor) and target.ndim else target
+            found.append(self._explain(record(_With(self.model, args), image), one))
+        return torch.cat(found)
+
+    @property
+    def forward_func(self) -> nn.Module:
+        """The model, as Captum calls it."""
+        return self.model
+
+    @property
+    def multiplies_by_inputs(self) -> bool:
+        """Whether attributions are gradients times inputs: no."""
+        return False
+
+    def has_convergence_delta(self) -> bool:
+        """Return False: the attributions are not meant to sum to a difference of logits."""
+        return False
+
+
+class _With(nn.Module):
+    """A model with all that it takes after the images."""
+
+    def __init__(self, model: nn.Module, more: Sequence[Any]) -> None:
+        super().__init__()
+        self.model, self.more = model, tuple(more)
+
+    def forward(self, images: Images) -> Any:
+        """Run the model."""
+        return self.model(images, *self.more)
+
+
+def _classes(target: Any) -> Target:
+    """Return classes as `record`'s users give them, from any form that Captum takes."""
+    if isinstance(target, tuple) and len(target) == 1:
+        target = target[0]
+    if isinstance(target, list):
+        target = torch.as_tensor(target).reshape(len(target), -1).squeeze(1)
+    scalar = isinstance(target, Tensor) and target.numel() == 1
+    found: Target = int(target) if scalar or isinstance(target, np.integer) else target
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +133,7 @@ class Backtracking(Attribution):
         rule: the rule that chooses the pixels.
     """
 
-    rule: Rule = field(default_factory=Literal)
+    rule: Rule | str = "literal"
 
     def _explain(self, trace: Trace, target: Target) -> Images:
         kept = trace.maps * backtrack(trace, target, self.rule).pixels
@@ -88,7 +151,7 @@ class FeatureTracking(Attribution):
         options: choices of `deconvolve`, such as `PUBLISHED`.
     """
 
-    rule: Rule = field(default_factory=Literal)
+    rule: Rule | str = "literal"
     options: Options = field(default_factory=Options)
 
     def _explain(self, trace: Trace, target: Target) -> Images:
@@ -121,8 +184,9 @@ def quantus_explain(
     inputs: Float[np.ndarray, "n c h w"],
     targets: Int[np.ndarray, "n"],
     method: str = "FeatureTracking",
+    device: str | None = None,
     **options: Any,
-) -> Float[np.ndarray, "n c h w"]:
+) -> Float[np.ndarray, "n 1 h w"]:
     """Return attributions in the form in which Quantus asks for them: its ``explain_func``.
 
     Args:
@@ -130,19 +194,24 @@ def quantus_explain(
         inputs: images, moved to the model's device and dtype.
         targets: a class for each.
         method: Backtracking, FeatureTracking or Deconvnet.
-        options: attributes of that class; what Quantus adds by itself is ignored.
+        device: where to move the model first, as Quantus asks for it.
+        options: attributes of that class.
+
+    Returns:
+        The sum of each attribution over the channels.
 
     Raises:
-        UserError: an unknown method, or input that the method refuses.
+        UserError: an unknown method or option, or input that the method refuses.
     """
     methods = {kind.__name__: kind for kind in Attribution.__subclasses__()}
-    if method not in methods:
-        raise UserError(f"method '{method}' is not one of: {', '.join(methods)}")
-    kind = methods[method]
-    known = {name: value for name, value in options.items() if name in kind.__dataclass_fields__}
+    check_one_of("method", method, list(methods))
+    for name in options:
+        check_one_of("option", name, [*methods[method].__dataclass_fields__][1:])
+    model = model if device is None else model.to(device)
     weight = next(model.parameters())
     images = torch.as_tensor(inputs).to(weight.device, weight.dtype)
-    return np.asarray(kind(model, **known).attribute(images, torch.as_tensor(targets)).cpu())
+    found = methods[method](model, **options).attribute(images, torch.as_tensor(targets))
+    return np.asarray(found.sum(1, keepdim=True).cpu())
 
 
 class Margin(nn.Module):

@@ -280,18 +280,20 @@ class Backtrack:
 
 
 @torch.no_grad()
-def backtrack(trace: Trace, target: Target = None, rule: Rule | None = None) -> Backtrack:
+def backtrack(trace: Trace, target: Target = None, rule: Rule | str = "literal") -> Backtrack:
     """Find the neurons and pixels that lead to a class, from the logits down (Algorithm 1).
 
     Args:
         trace: a trace of n images.
         target: the class to start from, for all or each image; None is the predicted one.
-        rule: `Literal()` if None.
+        rule: a rule, or the name of one of `NAMED`.
 
     Raises:
-        UserError: a target out of range or of another length than the trace.
+        UserError: a target out of range or of another length than the trace, or an unknown rule.
     """
-    rule = Literal() if rule is None else rule
+    if isinstance(rule, str) and rule not in NAMED:
+        raise UserError(f"rule {rule!r} is not one of {', '.join(NAMED)}")
+    rule = NAMED[rule] if isinstance(rule, str) else rule
     target = check_target(trace, target)
     pixels, *neurons = rule.select(trace, target)
     return Backtrack(target, tuple(neurons), pixels.reshape(trace.maps.shape), rule)

@@ -24,7 +24,7 @@ from tinyvgg.network import (
     Rectification,
     two_classes,
 )
-from tinyvgg.tape import DROPOUT, Call, Tape, follow, for_any_number, is_affine
+from tinyvgg.tape import DROPOUT, Call, Tape, follow, for_any_number, is_affine, unwrapped
 
 SAME = ("contiguous", "clone", "detach", *DROPOUT)
 """Functions that change no value in eval mode."""
@@ -65,6 +65,7 @@ def read(
     output: int | str | None = None,
 ) -> tuple[Network, Float[Tensor, "1 k"], bool]:
     """Return the network, the logits of the first image, and whether other images may differ."""
+    model = unwrapped(model)
     one = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
     tape, logits = follow(model, one, output)
     network = None if layer is not None else _chain(tape, model)
@@ -76,7 +77,11 @@ def read(
 
 def check_images(model: Any, images: Any) -> None:
     """Refuse what no model can be run on, and a model that is none."""
-    if not isinstance(model, nn.Module):
+    if isinstance(model, Network):
+        tensors = model.graph.tape.weights if model.graph else [model.dense[0].module.weight]
+    elif isinstance(model, nn.Module):
+        tensors = list(model.parameters())
+    else:
         raise UserError(f"the model is of type {type(model).__name__}: pass an nn.Module")
     if not isinstance(images, Tensor):
         kind = type(images).__name__
@@ -86,7 +91,7 @@ def check_images(model: Any, images: Any) -> None:
             f"images have shape {tuple(images.shape)} and dtype {images.dtype}: pass a batch of"
             " floating point numbers of shape (n, channels, height, width)"
         )
-    weights = [each for each in model.parameters() if each.is_floating_point()]
+    weights = [each for each in tensors if each.is_floating_point()]
     for what in ("dtype", "device") if weights else ():
         have, want = getattr(images, what), getattr(weights[0], what)
         if have != want:
@@ -224,12 +229,13 @@ def _module(kind: Any, module: nn.Module | None, given: Mapping[str, Any], *sett
     """Return the module of a call, or one that stands for it where it has other tensors."""
     tensors = {name: given.get(name) for name in ("weight", "bias", "running_mean", "running_var")}
     own = all(getattr(module, name, None) is tensor for name, tensor in tensors.items())
-    if isinstance(module, kind) and own:
-        return module
     made = kind(*settings, device="meta").eval()
+    if isinstance(module, kind) and own and module.extra_repr() == made.extra_repr():
+        return module
     for name, tensor in tensors.items():
-        if name in made._parameters and tensor is not None:
-            setattr(made, name, nn.Parameter(tensor.detach(), requires_grad=False))
+        if name in made._parameters:
+            held = None if tensor is None else nn.Parameter(tensor.detach(), requires_grad=False)
+            made.register_parameter(name, held)
         elif hasattr(made, name):
             setattr(made, name, tensor)
     return made

@@ -154,6 +154,12 @@ class Tape:
     fixed: Mapping[int, Tensor]
     _plans: dict[tuple[int, int], list[Call]] = field(default_factory=dict, init=False)
 
+    @property
+    def weights(self) -> list[Tensor]:
+        """The tensors of the model that its calls take."""
+        taken = _leaves([(call.args, dict(call.kwargs)) for call in self.calls])
+        return [leaf for leaf in taken if isinstance(leaf, Tensor)]
+
     def maker(self, number: int) -> int:
         """Return the place of the call that made a tensor; -1 for the images."""
         return next((i for i, call in enumerate(self.calls) if number in call.outputs), -1)

@@ -2,13 +2,16 @@
 
 import operator
 from collections.abc import Collection, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from tinyvgg.errors import UserError
 from tinyvgg.network import (
@@ -78,6 +81,11 @@ class Trace:
             dense, logits = dense_forward(self.network, maps)
         return replace(self, pooled=(*self.pooled[:-1], maps), dense=dense, logits=logits)
 
+    def to(self, device: str | torch.device) -> "Trace":
+        """Return the trace on a device, with a copy of the weights there."""
+        with _Moving(device):
+            return deepcopy(self)
+
     def __len__(self) -> int:
         return len(self.logits)
 
@@ -91,6 +99,18 @@ class Trace:
             dense=tuple(activations[chosen] for activations in self.dense),
             logits=self.logits[chosen],
         )
+
+
+class _Moving(TorchFunctionMode):
+    """Puts copies of tensors on a device."""
+
+    def __init__(self, device: str | torch.device) -> None:
+        super().__init__()
+        self.device = device
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        return made.to(self.device) if func in (Tensor.__deepcopy__, Tensor.clone) else made
 
 
 def _rows(rows: Rows, length: int) -> slice | Tensor:
@@ -138,7 +158,8 @@ def record(
             answers = [follow(model, image[None], output)[1] for image in images]
             first = two_classes(torch.cat(answers))
     images = images.detach()
-    trace = _run(network, images)
+    some = images if len(images) else images.new_zeros(1, *images.shape[1:])
+    trace = _run(network, some)[: len(images)]
     unsure = trace.logits.isfinite().all(1).logical_not()
     if bool(unsure.any()):
         raise UserError(
@@ -262,7 +283,7 @@ def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
 
 
 def _check(images: Tensor, network: Network) -> None:
-    check_images(network.dense[0].module if network.dense else nn.Identity(), images)
+    check_images(network, images)
     first = next((layer for layer in network.body if isinstance(layer, Convolution)), None)
     if first is not None and images.shape[1] != first.module.in_channels:
         raise UserError(

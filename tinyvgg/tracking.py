@@ -1,6 +1,6 @@
 """Suppression of pixels, the answer without them, and what they show (Algorithm 2)."""
 
-from typing import Unpack
+from typing import Protocol, TypeAlias, Unpack, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,16 +12,28 @@ from tinyvgg.network import head
 from tinyvgg.trace import Trace
 
 
+@runtime_checkable
+class Chosen(Protocol):
+    """What has chosen pixels, such as a `Backtrack` or a `Repair`."""
+
+    @property
+    def pixels(self) -> Bool[Tensor, "n c h w"]:
+        """The mask of the pixels."""
+
+
+Pixels: TypeAlias = Bool[Tensor, "n c h w"] | Chosen
+
+
 def suppress(
     maps: Float[Tensor, "n c h w"],
-    pixels: Bool[Tensor, "n c h w"],
+    pixels: Pixels,
     fill: Float[Tensor, "..."] | float = 0.0,
 ) -> Float[Tensor, "n c h w"]:
     """Return the maps with the pixels replaced by a fill; the given maps are left as they are.
 
     Args:
         maps: the maps of n images.
-        pixels: a mask of their elements.
+        pixels: a mask of their elements, or what has one, such as a `Backtrack`.
         fill: a number, or a tensor that broadcasts to the maps: a value for each channel, say, of
             shape (c, 1, 1), or the maps of other images, (n, c, h, w).
 
@@ -29,8 +41,10 @@ def suppress(
         UserError: pixels are not boolean, or differ from the maps in shape or device; a fill that
             does not broadcast to the maps.
     """
-    if pixels.dtype != torch.bool:
-        raise UserError(f"pixels have dtype {pixels.dtype}: pass a boolean mask")
+    pixels = getattr(pixels, "pixels", pixels)
+    if not isinstance(pixels, Tensor) or pixels.dtype != torch.bool:
+        kind = getattr(pixels, "dtype", type(pixels).__name__)
+        raise UserError(f"pixels are of {kind}: pass a boolean tensor")
     if pixels.shape != maps.shape:
         raise UserError(
             f"pixels have shape {tuple(pixels.shape)} but the maps {tuple(maps.shape)}:"
@@ -51,7 +65,7 @@ def suppress(
 
 @torch.no_grad()
 def rescore(
-    trace: Trace, pixels: Bool[Tensor, "n c h w"], fill: Float[Tensor, "..."] | float = 0.0
+    trace: Trace, pixels: Pixels, fill: Float[Tensor, "..."] | float = 0.0
 ) -> Float[Tensor, "n k"]:
     """Return the logits of the dense layers once the pixels of the last maps hold `fill`.
 
@@ -66,7 +80,7 @@ def rescore(
 
 @torch.no_grad()
 def track_features(
-    trace: Trace, pixels: Bool[Tensor, "n c h w"], **options: Unpack[Options]
+    trace: Trace, pixels: Pixels, **options: Unpack[Options]
 ) -> Float[Tensor, "n k i j"]:
     """Return the features of the pixels in the image: ``|D(M) - D(M')|`` (Algorithm 2).
 

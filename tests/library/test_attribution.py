@@ -87,14 +87,53 @@ def test_inputs_come_back_in_the_form_in_which_they_were_passed(net, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_quantus_gets_arrays(net, method):
+def test_quantus_gets_one_channel_and_refuses_what_it_does_not_know(net, method):
     images = small.images()
-    made = quantus_explain(
-        net, images.numpy(), TARGET.numpy(), method=method.__name__, device="cpu"
-    )
-    assert np.array_equal(made, method(net).attribute(images, TARGET).numpy())
-    with pytest.raises(UserError, match="'Magic' is not one of: Backtracking, FeatureTracking"):
+    about = {"method": method.__name__, "device": "cpu"}
+    made = quantus_explain(net, images.numpy(), TARGET.numpy(), **about)
+    expected = method(net).attribute(images, TARGET).sum(1, keepdim=True)
+    assert np.array_equal(made, expected.numpy())
+    with pytest.raises(UserError, match="'Magic' is not one of Backtracking, FeatureTracking"):
         quantus_explain(net, images.numpy(), TARGET.numpy(), method="Magic")
+    with pytest.raises(UserError, match="option 'rulee' is not one of"):
+        quantus_explain(net, images.numpy(), TARGET.numpy(), **about, rulee="cutoff")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "target", [2, (2,), torch.tensor(2), torch.tensor([2]), np.int64(2), [2] * 4, [(2,)] * 4]
+)
+def test_a_target_may_have_any_form_that_captum_takes(net, method, target):
+    images = small.images()
+    assert torch.equal(method(net).attribute(images, target), method(net).attribute(images, 2))
+
+
+def test_the_model_may_take_more_than_images(net):
+    class Shifted(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, images, shift, scale=1.0):
+            return self.net(images + shift) * scale
+
+    images, each = small.images(), torch.arange(4.0, dtype=torch.float64).reshape(4, 1, 1, 1) / 9
+    method = FeatureTracking(Shifted(), "contribution")
+    whole = method.attribute(images, TARGET, (0.5, 2.0))
+    alone = FeatureTracking(net, "contribution").attribute(images + 0.5, TARGET)
+    torch.testing.assert_close(whole, alone)
+    own = method.attribute(images, TARGET, additional_forward_args=each)
+    for row, shift in enumerate(each):
+        one = method.attribute(images[row, None], int(TARGET[row]), float(shift))
+        torch.testing.assert_close(own[row, None], one)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_captums_noise_tunnel_takes_it(net, method):
+    tunnel, images = captum.attr.NoiseTunnel(method(net)), small.images()
+    still = tunnel.attribute(images, nt_samples=3, stdevs=0.0, target=TARGET)
+    torch.testing.assert_close(still, method(net).attribute(images, TARGET))
+    assert not method(net).has_convergence_delta()
 
 
 # --- against Captum's own

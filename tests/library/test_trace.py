@@ -148,3 +148,30 @@ def test_nothing_is_copied_between_devices_and_little_is_read_however_many_image
     assert (read, moved) == waits(2)
     assert read <= 6
     assert moved == 0
+
+
+def test_a_trace_moves_with_its_weights_and_explains_as_before():
+    trace = small.trace()
+    moved = trace.to("cpu")
+    assert trace.to("meta").network.dense[0].module.weight.is_meta
+    pixels = backtrack(trace, rule="cutoff")
+    assert torch.equal(rescore(moved, pixels), rescore(trace, pixels.pixels))
+    own, copied = (each.network.dense[0].module.weight for each in (trace, moved))
+    assert torch.equal(own, copied)
+    assert own.data_ptr() != copied.data_ptr()
+    with pytest.raises(UserError, match="rule 'cutof' is not one of literal, cutoff"):
+        backtrack(trace, rule="cutof")
+
+
+@pytest.mark.parametrize("layer", [None, "layer3"], ids=str)
+def test_a_graph_that_was_read_takes_other_images_and_refuses_strange_ones(layer):
+    net = small.randomise(models.resnet18(num_classes=4)).eval()
+    images = torch.rand(3, 3, 64, 64)
+    first = record(nn.DataParallel(net), images, layer=layer and net.layer3)
+    network = first.network
+    assert first.to("meta").logits.is_meta
+    assert torch.equal(record(network, images[:0]).logits, first.logits[:0])
+    torch.testing.assert_close(record(network, images[1:]).logits, net(images[1:]).detach())
+    for strange, said in ((images.double(), "dtype"), (images[..., :32], "read with")):
+        with pytest.raises(UserError, match=said):
+            record(network, strange)

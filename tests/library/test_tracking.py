@@ -56,7 +56,7 @@ def test_tracked_features_are_the_absolute_difference_of_two_projections(options
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (torch.zeros(4, 6, 3, 3), "dtype torch.float32"),
+        (torch.zeros(4, 6, 3, 3), "of torch.float32"),
         (torch.zeros(4, 6, 3, 2, dtype=torch.bool), r"shape \(4, 6, 3, 2\)"),
         (torch.zeros(1, 6, 3, 3, dtype=torch.bool), r"shape \(1, 6, 3, 3\)"),
         (torch.zeros(4, 6, 3, 3, dtype=torch.bool, device="meta"), "on meta"),
