@@ -21,6 +21,7 @@ _HOMES = {
     ],
     "contribution": ["contributions", "top_pixels"],
     "deconvolution": ["PUBLISHED", "deconvolve"],
+    "diagnosis": ["Errors", "explain_errors"],
     "errors": ["UserError"],
     "repairs": ["Repair", "margin", "repair", "smallest_repair"],
     "trace": ["Trace", "record"],
@@ -35,7 +36,11 @@ def __getattr__(name: str) -> Any:
     """Import a name of the core on first use: commands that need no torch start fast."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'tinyvgg' has no attribute {name!r}")
-    return getattr(import_module(f"tinyvgg.{_HOME_OF[name]}"), name)
+    try:
+        return getattr(import_module(f"tinyvgg.{_HOME_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        way = "pip install 'tinyvgg[faces]' brings it"
+        raise ModuleNotFoundError(f"{name} needs {error.name}: {way}", name=error.name) from error
 
 
 def __dir__() -> list[str]:

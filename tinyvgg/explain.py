@@ -27,7 +27,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text
 from tinyvgg.network import Network, head
-from tinyvgg.repairs import Repair, margin, repair
+from tinyvgg.repairs import Repair, by_chance, margin, repair
 from tinyvgg.trace import record
 from tinyvgg.tracking import suppress
 from tinyvgg.training.looks import RATE
@@ -92,13 +92,7 @@ class Explanation:
     @property
     def changed_by_chance(self) -> int:
         """Number of random draws of as many active pixels without which the answer is another."""
-        active, count = self.maps[0].flatten().nonzero()[:, 0], int(self.found.pixels.sum())
-        generator = torch.Generator().manual_seed(0)
-        sets = torch.zeros(DRAWS, self.maps.numel(), dtype=torch.bool)
-        for drawn in sets:
-            drawn[active[torch.randperm(len(active), generator=generator)[:count]]] = True
-        maps = self.maps.expand(DRAWS, -1, -1, -1)
-        answers = head(self.network, suppress(maps, sets.view_as(maps))).argmax(1)
+        answers = by_chance(self.network, self.maps, self.found.pixels, DRAWS)
         return int((answers != self.predicted).sum())
 
     @property

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from tinyvgg.contribution import contributions
+from tinyvgg.contribution import contributions, top_pixels
 from tinyvgg.errors import UserError
-from tinyvgg.network import dense_rest, first_sums, head, terms
+from tinyvgg.network import Network, dense_rest, first_sums, head, terms
 from tinyvgg.trace import Trace, check_target
 
 CANDIDATES = 16  # pixels of the largest shares, each tried before one is suppressed
@@ -121,6 +121,20 @@ def smallest_repair(
     rows = range(len(trace))
     sizes = [_smallest(trace[row], labels[row], pixels[row].flatten()) for row in rows]
     return torch.tensor(sizes, dtype=torch.int64, device=labels.device)
+
+
+@torch.no_grad()
+def by_chance(
+    network: Network, maps: Float[Tensor, "n c h w"], pixels: Bool[Tensor, "n c h w"], draws: int
+) -> Int[Tensor, "draws n"]:
+    """Return the answers without as many active pixels of each image, drawn at random."""
+    generator, counts = torch.Generator().manual_seed(0), pixels.flatten(1).sum(1)
+    answers = torch.zeros(draws, len(maps), dtype=torch.int64, device=maps.device)
+    for answer in answers:
+        keys = 1 - torch.rand(maps.shape, generator=generator, dtype=torch.float64)
+        drawn = top_pixels(keys.to(maps.device) * (maps != 0), counts)
+        answer[:] = head(network, maps.masked_fill(drawn, 0)).argmax(1)
+    return answers
 
 
 def _smallest(trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "d"]) -> int:

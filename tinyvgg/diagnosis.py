@@ -1,0 +1,315 @@
+"""Which images a model gets wrong, which cells decide each error, and which errors belong together.
+
+Cells are the elements of the last maps (the paper's pixels).
+"""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.stats import binomtest
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from tqdm.auto import tqdm
+
+from tinyvgg.backtracking import Contrastive, backtrack
+from tinyvgg.contribution import contributions
+from tinyvgg.errors import UserError
+from tinyvgg.repairs import by_chance, margin, repair
+from tinyvgg.trace import Trace, record
+from tinyvgg.tracking import rescore, track_features
+
+PART = 32
+"""Images that are recorded at a time, so that memory does not grow with their number."""
+SIDE = 112
+"""The longer side of pictures that are kept, pixels."""
+APART = 0.5
+"""Errors of a family are less than this apart: 1 minus the cosine of what decides them, by map."""
+FEW = 5
+"""The images that a slice has at least."""
+DRAWS = 20
+"""Random sets of cells that a repair is held against."""
+LEVEL = 0.05
+"""The chance at which errors of a slice are taken for more than there are by chance."""
+
+_Part = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """The errors of a model on n images, of m of which it is known why.
+
+    Attributes:
+        table: a row an error, by its place among the n images, with columns
+
+            - true, predicted: the right class and the answer, by name;
+            - margin: the true logit minus the largest other one;
+            - suspect: whether it is rather the label that is wrong, since the answer is as sure as
+              it usually is for images of that class (confident learning, Northcutt et al. 2021);
+            - cells: the fewest found whose suppression makes the answer right;
+            - repaired, minimal: whether it does, and whether no smaller part of them does;
+            - chance: the share of as many random active cells that make the answer right;
+            - contrastive: the cells with a share in the answer minus the truth;
+            - contrastive_repairs: whether the answer is right without these;
+            - kept: the share of the active cells that Algorithm 1 keeps; NaN where it cannot walk.
+        tier: how exact what is said of cells is (`Network.tier`).
+        wrong: (n,), whether the answer to each image is wrong.
+        images: (m, y, x, channels), small copies of the images, each from its least to its largest.
+        features: (m, y, x), what the cells of the repair show there, 0 to 1.
+        repair: (m, c, h, w), the fewest cells.
+        contrastive: (m, c, h, w), the contrastive ones.
+        decisive: (m, c), the sums of positive shares in the answer minus the truth, by map.
+    """
+
+    table: pd.DataFrame
+    tier: str
+    wrong: Bool[np.ndarray, "n"]
+    images: UInt8[np.ndarray, "m y x channels"]
+    features: Float[np.ndarray, "m y x"]
+    repair: Bool[np.ndarray, "m c h w"]
+    contrastive: Bool[np.ndarray, "m c h w"]
+    decisive: Float[np.ndarray, "m c"]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def families(self, apart: float = APART) -> pd.DataFrame:
+        """Group the errors by what decides them, the largest family first.
+
+        They are clustered by the shares that each map has in the answer minus the truth (average
+        linkage of cosines).
+
+        Returns:
+            columns size; true, predicted and cells of the prototype, the error that is nearest to
+            the others; prototype (its place among the m) and errors (the places of all).
+        """
+        length = np.linalg.norm(self.decisive, axis=1, keepdims=True)
+        directions = self.decisive / np.where(length > 0, length, 1)
+        distances = 1 - (directions @ directions.T).clip(0, 1)
+        label, rows = np.ones(len(self), dtype=int), list[dict[str, Any]]()
+        if len(self) > 1:
+            pairs = distances[np.triu_indices(len(self), 1)]
+            label = fcluster(linkage(pairs, "average"), apart, "distance")
+        for family in np.unique(label):
+            members = np.flatnonzero(label == family)
+            prototype = members[distances[np.ix_(members, members)].sum(1).argmin()]
+            about = self.table.iloc[prototype][["true", "predicted", "cells"]].to_dict()
+            rows.append({"size": len(members), **about, "prototype": prototype, "errors": members})
+        columns = ["size", "true", "predicted", "cells", "prototype", "errors"]
+        table = pd.DataFrame(rows, columns=columns)
+        return table.sort_values("size", ascending=False, kind="stable", ignore_index=True)
+
+    def slices(self, columns: pd.DataFrame) -> pd.DataFrame:
+        """Compare error rates between the values of columns, such as a camera's or a site's.
+
+        Args:
+            columns: a row for each of the n images, in their order.
+
+        Returns:
+            a row for each value that at least `FEW` images have, the most surprising first: column,
+            value, images, errors, rate, p (of that many errors or more if the rate were that of the
+            other images; times the number of rows, Bonferroni's correction), worse (p < `LEVEL`).
+
+        Raises:
+            UserError: another number of rows than of images.
+        """
+        if len(columns) != len(self.wrong):
+            raise UserError(
+                f"columns have {len(columns)} rows, and {len(self.wrong)} images were seen"
+            )
+        rows = []
+        for name in columns:
+            for value in columns[name].unique():
+                places = np.flatnonzero(columns[name] == value)
+                others = np.delete(self.wrong, places)
+                if len(places) < FEW or not len(others):
+                    continue
+                errors = int(self.wrong[places].sum())
+                usual = (others.sum() + 0.5) / (len(others) + 1)
+                p = binomtest(errors, len(places), usual, "greater").pvalue
+                rows.append((name, value, len(places), errors, errors / len(places), p))
+        table = pd.DataFrame(rows, columns=["column", "value", "images", "errors", "rate", "p"])
+        table["p"] = (table["p"] * len(table)).clip(upper=1)
+        table["worse"] = table["p"] < LEVEL
+        return table.sort_values("p", kind="stable", ignore_index=True)
+
+    def show(self, places: Sequence[int] | None = None, columns: int = 4) -> Figure:
+        """Draw errors, the first ones if none are named, each beside what its repair shows."""
+        chosen = list(range(min(len(self), 12))) if places is None else [int(p) for p in places]
+        lines = max(1, -(-len(chosen) // columns))
+        figure = Figure(figsize=(2.6 * columns, 1.7 * lines), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        for ax in axes:
+            ax.set_axis_off()
+        for ax, place in zip(axes, chosen, strict=False):
+            about, ink = self.table.iloc[place], 1 - self.features[place]
+            ink = np.asarray(255 * ink, np.uint8)[..., None].repeat(3, 2)
+            ax.imshow(np.hstack([np.broadcast_to(self.images[place], ink.shape), ink]))
+            said = f"right without {about.cells} cells" if about.repaired else "not repaired"
+            ax.set_title(f"{about.true}, taken for {about.predicted}\n{said}", fontsize=7)
+        return figure
+
+
+@torch.no_grad()
+def explain_errors(
+    model: nn.Module,
+    loader: Iterable[Any],
+    class_names: Sequence[str] | None = None,
+    layer: str | nn.Module | None = None,
+    output: int | str | None = None,
+    most: int = 500,
+    progress: bool = True,
+) -> Errors:
+    """Find the errors of a model, and for each the cells that decide it.
+
+    Memory does not grow with the number of images but for small pictures and sets of cells of the
+    errors, of which at most so many are explained. Others are counted.
+
+    Args:
+        model: any that maps a batch of images to logits.
+        loader: of batches (images, labels, ...); a `DataLoader`, or a list of such pairs.
+        class_names: names of the classes; their numbers if None.
+        layer: the layer whose cells are asked about (see `record`).
+        output: place or name of the logits, of a model that returns more.
+        most: the number of errors that are explained, the first ones.
+        progress: whether to show a progress bar.
+
+    Raises:
+        UserError: a model or images that `record` refuses, labels that are no classes, or another
+            number of names than of classes.
+    """
+    wrong, parts, left, own = list[bool](), list[_Part](), most, _Confidence()
+    device = next((weight.device for weight in model.parameters()), None)
+    for images, labels in _batches(loader, progress):
+        trace = record(model, images.to(device), layer, output)
+        classes = trace.network.classes
+        names = list(map(str, range(classes) if class_names is None else class_names))
+        if len(names) != classes:
+            raise UserError(f"class_names has {len(names)} names, and the model {classes} classes")
+        outside = labels[(labels < 0) | (labels >= classes)]
+        if len(outside):
+            raise UserError(f"label {int(outside[0])} is not one of the classes 0 to {classes - 1}")
+        labels = labels.to(trace.logits.device, torch.int64)
+        own.add(trace.probabilities, labels)
+        missed = (trace.predicted != labels).cpu()
+        rows = missed.nonzero()[:left, 0]
+        if len(rows) or not parts:  # the first part gives the shapes
+            parts.append(_explained(trace[rows], labels[rows], len(wrong) + rows))
+        left -= len(rows)
+        wrong += missed.tolist()
+    if not parts:
+        raise UserError("the loader gave no images: nothing can be explained")
+    table = pd.concat([part.pop("table") for part in parts])
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    table["suspect"] = own.suspects(arrays.pop("probabilities"))
+    table[["true", "predicted"]] = table[["true", "predicted"]].map(names.__getitem__)
+    errors = Errors(table, trace.network.tier, np.array(wrong), **arrays)
+    for sentence in _cautions(errors):
+        warnings.warn(sentence, stacklevel=2)
+    return errors
+
+
+class _Confidence:
+    """The mean probability of each class over the images with its label."""
+
+    def __init__(self) -> None:
+        self.sums: Any = 0.0
+        self.counts: Any = 0
+
+    def add(self, probabilities: Float[Tensor, "n k"], labels: Int[Tensor, "n"]) -> None:
+        own = torch.nn.functional.one_hot(labels, probabilities.shape[1])
+        self.sums = self.sums + (probabilities.double() * own).sum(0).cpu().numpy()
+        self.counts = self.counts + own.sum(0).cpu().numpy()
+
+    def suspects(self, probabilities: Float[np.ndarray, "m k"]) -> Bool[np.ndarray, "m"]:
+        """Return the answers that are as sure as images of that class usually are."""
+        answer, surest = probabilities.argmax(1), probabilities.max(1)
+        means = self.sums / np.maximum(self.counts, 1)
+        return np.asarray((self.counts[answer] > 0) & (surest >= means[answer]))
+
+
+def _batches(loader: Iterable[Any], progress: bool) -> Iterable[tuple[Tensor, Int[Tensor, "n"]]]:
+    """Yield a few images and their labels at a time."""
+    for batch in tqdm(loader, "explaining", unit="batch", disable=not progress):
+        if not isinstance(batch, tuple | list) or len(batch) < 2:
+            raise UserError(
+                f"the loader gave a {type(batch).__name__}: pass pairs (images, labels)"
+            )
+        images, labels = torch.as_tensor(batch[0]), torch.as_tensor(batch[1])
+        if labels.shape != images.shape[:1] or labels.is_floating_point():
+            raise UserError(
+                f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}: pass the number"
+                f" of a class for each of {len(images)} images"
+            )
+        yield from zip(images.split(PART), labels.split(PART), strict=True)
+
+
+def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"]) -> "_Part":
+    """Return what `Errors` says of some images."""
+    found, contrast = repair(trace, labels), backtrack(trace, None, Contrastive(labels)).pixels
+    random = by_chance(trace.network, trace.maps, found.pixels, DRAWS)
+    kept = torch.full_like(trace.logits[:, 0], torch.nan)
+    if trace.network.dense:
+        kept = _counts(backtrack(trace).pixels) / _counts(trace.maps != 0)
+    try:
+        drawn = track_features(trace, found.pixels).abs().mean(1, keepdim=True)
+    except UserError:  # the deconvnet has no way back
+        drawn = (trace.maps * found.pixels).abs().sum(1, keepdim=True)
+    columns = {
+        "true": labels,
+        "predicted": trace.predicted,
+        "margin": margin(trace.logits, labels),
+        "suspect": torch.zeros_like(labels, dtype=torch.bool),  # not known yet
+        "cells": found.size,
+        "repaired": found.repaired,
+        "minimal": found.minimal,
+        "chance": (random == labels).double().mean(0),
+        "contrastive": _counts(contrast),
+        "contrastive_repairs": rescore(trace, contrast).argmax(1) == labels,
+        "kept": kept,
+    }
+    arrays = {
+        "probabilities": trace.probabilities,
+        "images": (255 * _small(trace.images, trace) + 0.5).byte(),
+        "features": _small(drawn, trace)[..., 0],
+        "repair": found.pixels,
+        "contrastive": contrast,
+        "decisive": contributions(trace, None, against=labels).clamp(min=0).sum((2, 3)),
+    }
+    index = pd.Index(places.numpy(), name="image")
+    table = pd.DataFrame({name: each.cpu().numpy() for name, each in columns.items()}, index)
+    return {"table": table, **{name: each.cpu().numpy() for name, each in arrays.items()}}
+
+
+def _counts(pixels: Bool[Tensor, "m c h w"]) -> Int[Tensor, "m"]:
+    return pixels.flatten(1).sum(1)
+
+
+def _small(pictures: Float[Tensor, "m c y x"], trace: Trace) -> Float[Tensor, "m j i c"]:
+    """Return pictures in a size that is kept, each from its least value, 0, to its largest, 1."""
+    share = min(1.0, SIDE / max(trace.images.shape[2:]))
+    size = [max(1, round(share * side)) for side in trace.images.shape[2:]]
+    if not len(pictures):
+        return pictures.new_zeros(0, *size, pictures.shape[1])
+    shrunk = interpolate(pictures.float(), size, mode="bilinear", antialias=True)
+    low, high = shrunk.amin((1, 2, 3), keepdim=True), shrunk.amax((1, 2, 3), keepdim=True)
+    return ((shrunk - low) / (high - low).clamp(min=1e-12)).permute(0, 2, 3, 1)
+
+
+def _cautions(errors: Errors) -> Iterable[str]:
+    """Yield a sentence for each rule whose answer says nothing."""
+    kept = errors.table["kept"].dropna()
+    if len(kept) and kept.mean() > 0.95:
+        yield (
+            f"Algorithm 1 keeps {kept.mean():.0%} of the active cells: it does not say what decides"
+            " an error; go by the repair and the contrastive cells"
+        )
+    if len(errors) and not errors.table["repaired"].any():
+        yield "no set of cells repairs an error: what decides them lies below; try another layer"
