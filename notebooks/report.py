@@ -307,7 +307,6 @@ for run in runs.values():
             errors.missed_table(run, len(run.classes)),
             "Classes by the share of their test images missed.",
         )
-        table(errors.confusions(run, 12).set_index("true"), "The most frequent confusions.")
         figure(
             errors.gallery(run, 36),
             "Misclassified images, the surest first, with the probabilities of the likeliest"
