@@ -131,15 +131,11 @@ def test_a_folder_has_rates_by_class_and_no_counts_of_the_papers():
     assert errors.subjects_figure([folder]) is None
 
 
-def test_rates_have_a_row_for_every_level_and_the_papers_where_it_has_them(runs):
+def test_rates_have_a_row_for_every_level(runs):
     figure = errors.rates_figure(runs)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels[:4] == ["45°", "90°", "135°", "gaze frontal"]
     assert {"sad", "female", "Moroccan"} <= set(labels)
-    (paper,) = [line for line in figure.axes[1].lines if line.get_label() == "paper"]
-    assert np.isfinite(paper.get_xdata()).sum() == 5
-    assert errors.papers_rates("emotion")["sad"] == pytest.approx(57 / 303)
-    assert errors.papers_rates("subject")["45"] == pytest.approx(17 / 804)
     ticks = errors.subjects_figure(runs).axes[1].get_xticklabels()
     assert [text.get_text() for text in ticks] == ["1", "2", "3", "4"]
 

@@ -250,16 +250,13 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
     cell, height = style.WIDTH / len(runs), 1.1 + 0.2 * max(map(len, tables))
     figure, axes = style.grid(1, len(runs), cell=cell, aspect=height / cell, sharey=True)
     for axis, run, table in zip(axes[0], runs, tables, strict=True):
-        factors, levels = (table.index.get_level_values(level) for level in (0, 1))
+        factors = table.index.get_level_values(0)
         places = np.arange(len(table)) + 0.7 * np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
         axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
         axis.axvline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
         colour = style.TASK_COLOURS[run.task]
         axis.hlines(places, table["low"], table["high"], color=colour, lw=1.5)
-        axis.plot(table["rate"], places, "o", color=colour, ms=4, label="this run, 95 % interval")
-        theirs = levels.astype(str).map(papers_rates(run.task)).to_numpy(float)
-        if np.isfinite(theirs).any():
-            axis.plot(theirs, places, "D", mfc="none", color=style.GRAY, ms=4, label="paper")
+        axis.plot(table["rate"], places, "o", color=colour, ms=4)
         said = {"angle": "{}°", "gaze": "gaze {}"}
         names = [said.get(x, "{}").format(style.short(str(level), 24)) for x, level in table.index]
         axis.set_yticks(places, names)
@@ -267,20 +264,7 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.set(xlabel="error rate", xlim=(0, None))
     axes[0, 0].invert_yaxis()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-def papers_rates(task: str) -> dict[str, float]:
-    """Return the paper's error rates by level; its test images are as many at each level."""
-    if task not in CLAIMS:
-        return {}
-    key, test = f"{CLAIMS[task]}.{task}", paper.number(f"t2.{task}.test_size")
-    found = {f"{a}": 3 * paper.number(f"{key}.errors_{a}") / test for a in (45, 90, 135)}
-    if task == "emotion":
-        named = ("sad", "surprised")
-        found |= {name: 8 * paper.number(f"{key}.{name}_errors") / test for name in named}
-    return found
 
 
 @style.styled()
