@@ -371,10 +371,6 @@ for task, by_rule in summaries.items():
         "Share of the errors repaired without each set of cells, with Wilson's 95 % intervals.",
     )
     figure(
-        repairs.sizes_figure({task: (pairs[task], found[task])}),
-        "Number of cells in the smallest repair found of each error.",
-    )
-    figure(
         repairs.examples_figure(fewer[task], pairs[task], found[task]),
         "The errors with the smallest repairs: the image, what these cells show, the look-alike.",
     )

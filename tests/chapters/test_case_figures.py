@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers import small_runs
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES, Pairs, pixel_sets, suppression_table
 from tinyvgg.chapters.feature_tracking import beside_lookalikes
@@ -60,6 +61,18 @@ def test_nothing_is_drawn_where_there_is_no_pair(run, pairs):
     assert not any(map(len, confidences(none).values()))
     assert cases.rates_figure(changed, ["common"], "changed") is None
     assert beside_lookalikes(run, none, RULES["literal"]) is None
+
+
+def test_images_are_named_and_compared_by_what_their_source_knows(run, pairs):
+    gaze = next(case for case in pairs.cases if cases.differing(run, case) == ["gaze"])
+    both = [cases.name_of(run, row).split(", ") for row in (gaze.row, gaze.lookalike)]
+    words = [pair for pair in zip(*both, strict=True) if pair[0] != pair[1]]
+    assert [word.split()[0] for word in words[0]] == ["gaze", "gaze"]
+    assert len(words) == 1
+    folder = small_runs.run("class")
+    case = next(case for case in cases.find_cases(folder) if case.lookalike is not None)
+    assert cases.differing(folder, case) == []
+    assert cases.name_of(folder, case.row) == folder.faces.index.table["path"][case.row]
 
 
 def test_names_of_the_users_stay_text_in_markdown():
