@@ -103,7 +103,8 @@ data.count_table(
 )
 
 # %% [markdown]
-# Who is in it? The database has adults of two origins and children.
+# Who is in it? The database has adults of two origins and children. All synthetic subjects have their
+# portraits in {doc}`20_data_sheet`.
 
 # %%
 table = study.faces.index.table
@@ -113,9 +114,6 @@ if study.faces.index.has("subject", "group", "sex"):
 else:
     people = table[study.tasks[-1]].value_counts().sort_index().rename("images").to_frame()
 people
-
-# %% mystnb={"figure": {"name": "fig-subjects", "caption": "Every subject of this run with a neutral face, from the front, at the size that the network sees. Each has its number; a row has subjects of one sex, and either adults of one origin or children."}, "image": {"alt": "Small portraits of all subjects in rows of twelve: many different heads, all with a neutral face"}}
-data.subjects_figure(study.faces)
 
 # %% [markdown]
 # ## Five angles and eight emotions

@@ -179,9 +179,6 @@ training.error_rates(runs)
 # %%
 training.last_errors_table(runs)
 
-# %% mystnb={"figure": {"name": "fig-last-epochs", "caption": "Errors on test images after each of the last five epochs, a line for each of the recorded networks, which differ in their seed. The titles count the networks whose five numbers of errors differ by no more than a fifth of their mean."}, "image": {"alt": "One panel for each task, with a line for each network; the lines lie at different heights, most of them nearly level"}}
-training.last_epochs_figure(networks_of(study))
-
 # %% [markdown]
 # ## Accuracy
 #

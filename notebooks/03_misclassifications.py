@@ -45,18 +45,17 @@ FACTORS = ("angle", "subject", "emotion", "gaze", "group", "sex", "class")
 chances = {run.task: {factor: errors.by_chance(run, factor) for factor in FACTORS} for run in runs}
 lines = []
 for run in runs:
-    for most in errors.confusions(run, 1).itertuples(index=False):
-        times, names = most[2], [errors.missed(run)["rate"].idxmax(), *most[:2]]
-        worst, true, taken = (style.in_markdown(str(name)) for name in names)
+    if len(run.errors):
+        most = errors.missed(run).sort_values("rate", ascending=False, kind="stable").iloc[0]
+        worst, taken = (style.in_markdown(str(name)) for name in (most.name, most["taken_for"]))
         known = {factor: one.p_value < 0.05 for factor, one in chances[run.task].items() if one}
         uneven, even = (", ".join(f for f, p in known.items() if p == is_) for is_ in (True, False))
         said = [f"less evenly than by chance over {uneven} (p < 0.05)"] if uneven else []
         said += [f"about as evenly as by chance over {even}"] if even else []
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} misclassifies {len(run.errors):,} of"
-            f" {len(run.labels):,} test images. It misses *{worst}* most often, and its commonest"
-            f" error is *{true}* taken for *{taken}* ({times} image{'s' * (times > 1)}). Its errors"
-            f" are spread {', and '.join(said)}."
+            f" {len(run.labels):,} test images. Missed most is *{worst}*, most often taken for"
+            f" *{taken}*. Its errors are spread {', and '.join(said)}."
         )
 Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
@@ -84,7 +83,7 @@ record_numbers({key: count for key, (count, _) in counts.items()})
 # %% [markdown]
 # ## Error rates by what is known about an image
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by what the database lists of an image, with Wilson's 95 % intervals. Dotted: the rate on all test images. Diamonds: the paper's rates."}, "image": {"alt": "One panel for each task, a dot with its interval for each level of each factor. Some dots lie far from the dotted line of the mean"}}
+# %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by what the database lists of an image, with Wilson's 95 % intervals. Dotted: the rate on all test images."}, "image": {"alt": "One panel for each task, a dot with its interval for each level of each factor. Some dots lie far from the dotted line of the mean"}}
 errors.rates_figure(runs)
 
 # %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "One panel for each task, a dot for each subject. Many lie at zero, a few far above the dotted line, and their intervals are wide"}}
@@ -144,25 +143,13 @@ paper.compare(rows, networks_of(study)).drop(columns=dropped) if rows else None
 errors.confusion_figure(identity)
 
 # %%
-errors.confusions(identity)
+errors.missed_table(identity)
 
 # %% mystnb={"figure": {"name": "fig-confusion-emotion", "caption": "Confusion matrix in numbers of images: true class by row, class it was taken for by column. Right answers are gray; errors are red, the darker the more."}, "image": {"alt": "A matrix of numbers, the largest on the diagonal. Beside it a few fields are dark red, the others pale or empty"}}
 errors.confusion_figure(emotion) if len(runs) > 1 else None
 
 # %%
 errors.missed_table(emotion)
-
-# %% [markdown]
-# ## The classes with the most errors
-#
-# Each error stands above an image of the class that it was taken for. The two agree as far as
-# possible in gaze and angle, and for identity in expression, for emotion in the person.
-
-# %% mystnb={"figure": {"name": "fig-worst-identity", "caption": "Top: errors of the class with the most errors. Bottom: images of the classes that they were taken for, as similar as possible in all else."}, "image": {"alt": "Two rows of portraits: above one person, below others with a similar expression"}}
-errors.worst_figure(identity)
-
-# %% mystnb={"figure": {"name": "fig-worst-emotion", "caption": "Top: errors of the class with the most errors. Bottom: images of the classes that they were taken for, as similar as possible in all else."}, "image": {"alt": "Two rows of portraits: above and below the same face, with a slightly different expression"}}
-errors.worst_figure(emotion) if len(runs) > 1 else None
 
 # %% [markdown]
 # ## Errors that the networks were sure of

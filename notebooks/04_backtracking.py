@@ -397,9 +397,6 @@ for task, part in followed.items():
 columns = ["task", "by", "images", "mean cells", "95 % interval", "of all cells", "of active cells"]
 pd.DataFrame(rows, columns=columns).set_index(["task", "by"])
 
-# %% mystnb={"figure": {"name": "fig-pixels", "caption": "How many cells backtracking finds in a misclassified test image of this run: bars count the images, dashed lines are means over them."}, "image": {"alt": "Two histograms in the colours of the tasks: under the literal rule there are several times as many cells as under the cutoff."}}
-chapter.pixel_histograms(followed) if random_class else None
-
 # %%
 apart = chapter.more_pixels(followed)
 record_numbers(numbers | {f"b1.both.pixels_{rule}_difference": n for rule, n in apart.items()})

@@ -81,7 +81,8 @@ Markdown(f"> **What came out.** {answer if len(pairs) else f'N{NO_PAIR[1:]}.'}")
 #
 # The *look-alike* of an error is the correctly classified test image of its true class, at the
 # same angle, that is nearest to it by the root mean square difference of their pixels. The paper's
-# example is subject {paper}`f9.subject.subject`.
+# example is subject {paper}`f9.subject.subject`. We take the pair of that subject that is closest,
+# and the closest of all where this subject has no error with a right look-alike.
 
 # %%
 wanted = str(paper.number("f9.subject.subject"))
@@ -92,7 +93,6 @@ for case in pair.cases:
         shown = run.classes[label]
         value = int(shown) if shown.isdigit() else shown
         record_numbers({f"f9.{run.task}.{name}": value})
-Markdown(cases.pair_sentence(run, pairs, pair, wanted)) if len(pair) else None
 
 
 # %% mystnb={"figure": {"name": "fig-pair", "caption": "The pair that this chapter looks at, after the paper's Figure 9: (a) the look-alike, which the network classifies correctly, and (b) the error, each with the network's answer and its probability. Right: the absolute difference of the two images, from none (white) to the largest (black)."}, "image": {"alt": "Two portraits of the same face, and a map that is white but for a few dark traces where they differ"}}
@@ -388,9 +388,6 @@ cases.fills_table(others["cutoff"], "repaired", kept) if len(others["cutoff"]) e
 
 # %%
 cases.fills_table(others["cutoff"], "changed", kept) if len(others["cutoff"]) else None
-
-# %%
-Markdown(cases.best_by_fill(others["cutoff"], "repaired", kept[:-1]))
 
 # %% [markdown]
 # The same as counts of errors, beside the paper's (cutoff, at zero):

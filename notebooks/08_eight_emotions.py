@@ -290,9 +290,6 @@ pd.DataFrame(columns).rename_axis("at zero") if len(pairs) else None
 # %%
 cases.fills_table(suppressed["cutoff"], "repaired", names) if len(pairs) else None
 
-# %%
-Markdown(cases.best_by_fill(suppressed["cutoff"], "repaired", names[:-1]))
-
 # %% [markdown]
 # ### Is it the opposite of identity?
 #

@@ -171,9 +171,6 @@ for task, (part, found) in repairs.items():
     }
 tabled(rows, "task")
 
-# %% mystnb={"figure": {"name": "fig-repair-sizes", "caption": "Number of cells (horizontal) in the smallest repair set that was found, and how many errors have one of this size (vertical)."}, "image": {"alt": "One bar chart a task: how many errors have a repair set of each size."}}
-findings.sizes_figure(repairs) if repairs else None
-
 # %% mystnb={"figure": {"name": "fig-repair-examples", "caption": "The errors of the last task with the smallest repair sets. First row: the misclassified image. Second: what the cells of its repair set show in the image (tracked features, from white to the largest value of each). Third: its right look-alike."}, "image": {"alt": "Up to six columns: a face, a dark trace of a few of its features, and a similar face."}}
 figures = [findings.examples_figure(runs[task], *found) for task, found in repairs.items()]
 figures[-1] if figures else None

@@ -284,12 +284,11 @@ if study.faces.originals is not None:
 # ## Training
 
 # %%
-for run in runs.values():
-    figure(
-        training.loss_and_error(run),
-        "Loss and error rate over the epochs, on training and on test images, with 95 % intervals."
-        " Dotted: the same answer for every image.",
-    )
+figure(
+    training.error_rates(list(runs.values())),
+    "Error rate over the epochs, on training and on test images, with 95 % intervals. Dotted: the"
+    " same answer for every image.",
+)
 wrong = [training.train_errors(run) for run in runs.values()]
 table(training.gap_table(list(runs.values()), wrong), "Error rates of the final weights.")
 
@@ -307,7 +306,6 @@ for run in runs.values():
             errors.missed_table(run, len(run.classes)),
             "Classes by the share of their test images missed.",
         )
-        table(errors.confusions(run, 12).set_index("true"), "The most frequent confusions.")
         figure(
             errors.gallery(run, 36),
             "Misclassified images, the surest first, with the probabilities of the likeliest"
@@ -371,12 +369,6 @@ for task, by_rule in summaries.items():
     figure(
         cases.rates_figure(by_rule, SETS, "repaired"),
         "Share of the errors repaired without each set of cells, with Wilson's 95 % intervals.",
-    )
-    for rule, summary in by_rule.items():
-        table(cases.rates_table(summary, SETS), f"The same in numbers, {rule} rule.")
-    figure(
-        repairs.sizes_figure({task: (pairs[task], found[task])}),
-        "Number of cells in the smallest repair found of each error.",
     )
     figure(
         repairs.examples_figure(fewer[task], pairs[task], found[task]),

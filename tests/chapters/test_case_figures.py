@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from tests.helpers import small_runs
-from tinyvgg import paper
 from tinyvgg.chapters import cases, style
 from tinyvgg.chapters.cases import RULES, Pairs, pixel_sets, suppression_table
 from tinyvgg.chapters.feature_tracking import beside_lookalikes
@@ -62,30 +61,22 @@ def test_nothing_is_drawn_where_there_is_no_pair(run, pairs):
     assert not any(map(len, confidences(none).values()))
     assert cases.rates_figure(changed, ["common"], "changed") is None
     assert beside_lookalikes(run, none, RULES["literal"]) is None
-    shown = cases.rates_table(changed["cutoff"], ["common"])
-    assert shown["share (95 % interval)"].tolist() == [paper.NOTHING]
 
 
-def test_pair_sentence_says_which_pair_it_is_and_in_what_its_images_differ(run, pairs):
+def test_images_are_named_and_compared_by_what_their_source_knows(run, pairs):
     gaze = next(case for case in pairs.cases if cases.differing(run, case) == ["gaze"])
-    name, shown = run.classes[gaze.true], pairs.only([gaze])
-    said = cases.pair_sentence(run, pairs, shown, name)
-    assert said.startswith(f"Subject {name} has ")
-    assert f" differ in gaze. The network took subject **{name}** for **" in said
-    assert cases.pair_sentence(run, pairs, shown, "40").startswith("We take the closest pair ")
+    both = [cases.name_of(run, row).split(", ") for row in (gaze.row, gaze.lookalike)]
+    words = [pair for pair in zip(*both, strict=True) if pair[0] != pair[1]]
+    assert [word.split()[0] for word in words[0]] == ["gaze", "gaze"]
+    assert len(words) == 1
+    folder = small_runs.run("class")
+    case = next(case for case in cases.find_cases(folder) if case.lookalike is not None)
+    assert cases.differing(folder, case) == []
+    assert cases.name_of(folder, case.row) == folder.faces.index.table["path"][case.row]
 
 
 def test_names_of_the_users_stay_text_in_markdown():
     assert style.in_markdown("a_b* |\n`x`$<b>{doc}") == r"a\_b\* \| \`x\`\$\<b\>\{doc\}"
-
-
-def test_sentences_claim_nothing_about_what_a_source_does_not_know():
-    classes = small_runs.run("class")
-    pairs = cases.record_pairs(classes, cases.find_cases(classes))
-    said = cases.pair_sentence(classes, pairs, pairs.only(pairs.cases[:1]), "40")
-    assert " are of the same class. The network took class **" in said
-    assert "pixels only" not in said
-    assert not any(word in said for word in ("gaze", "angle", "°"))
 
 
 def test_numbers_have_the_papers_keys_for_the_published_rule(run):

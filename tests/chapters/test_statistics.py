@@ -1,4 +1,4 @@
-"""Intervals of proportions, means and differences, and counts of confusions."""
+"""Intervals of proportions, means and differences."""
 
 import numpy as np
 import pandas as pd

@@ -48,7 +48,6 @@ def test_figures_are_drawn_whatever_classes_and_folders_are_called():
     faces = Faces("folder:/$a_{ \u6012/$b_{ \u6012", FaceIndex(table), images, "made up")
     run = made_up_run(faces, "class", 0.5)
     figures = [data.contact_sheet(faces, "class"), data.examples_figure(faces, run.split)]
-    figures += [errors.confusion_figure(run), errors.gallery(run)]
-    figures += [errors.rates_figure([run]), errors.worst_figure(run)]
+    figures += [errors.confusion_figure(run), errors.gallery(run), errors.rates_figure([run])]
     for figure in figures:
         figure.canvas.draw()  # what is missing from a font is a warning, and so an error

@@ -10,7 +10,7 @@ import torch
 from tests.helpers.made_up import made_up_faces, made_up_run
 from tinyvgg import paper
 from tinyvgg.chapters import style, training
-from tinyvgg.chapters.statistics import Networks, difference_interval, proportion_interval
+from tinyvgg.chapters.statistics import difference_interval, proportion_interval
 from tinyvgg.chapters.verdicts import endings
 from tinyvgg.trace import record
 from tinyvgg.training.tiny_vgg import TinyVGG
@@ -77,20 +77,6 @@ def test_the_last_epochs_are_counted_from_the_end(faces):
     assert len(training.last_epochs(run.having(history=history[:4]))) == 2
 
 
-def test_last_errors_of_networks_are_drawn_and_those_that_settled_are_counted():
-    runs = [(40, 30, 50, 45, 35), (40, 41, 42, 43, 44), (9, 9, 9, 9, 9)]
-    rows = [
-        {"seed": seed, "quantity": f"t2.emotion.last_errors_{n}", "value": e, "error": 0}
-        for seed, errors in enumerate(runs)
-        for n, e in enumerate(errors, start=1)
-    ]
-    rows = pd.DataFrame(rows).sort_values(["quantity", "seed"])
-    (axis,) = training.last_epochs_figure(Networks(rows)).axes
-    assert [tuple(line.get_ydata()) for line in axis.lines] == runs
-    assert "2 of 3 networks" in axis.get_title()
-    assert training.last_epochs_figure(Networks(rows[:0])) is None
-
-
 def test_a_gap_has_the_error_of_two_means_over_images(faces):
     run = made_up_run(faces, "emotion", 0.25)
     found, images = training.gap_estimate(run, 20), len(run.split.train)
@@ -128,7 +114,7 @@ def test_the_curves_are_those_of_the_history(faces, folder):
     figure = training.error_rates([made_up_run(faces, "subject"), run])
     drawn = lines(figure.axes[1])
     assert list(drawn["test, after an epoch"].get_ydata()) == list(run.history["test_error"])
-    assert drawn["network of this book"].get_ydata()[0] == run.history["test_error"].iloc[-1]
+    assert drawn["network that is analysed"].get_ydata()[0] == run.history["test_error"].iloc[-1]
     assert drawn["best on the test part"].get_xdata()[0] == 4
     assert drawn["constant answer"].get_ydata()[0] == pytest.approx(7 / 8)
     assert drawn["paper, at the end"].get_ydata()[0] == pytest.approx(1 - 0.9097)
@@ -153,12 +139,11 @@ def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
 def test_epochs_without_a_test_leave_no_gap(faces):
     run = made_up_run(faces, "emotion", 0.25)
     run.history.loc[1, ["test_loss", "test_error"]] = np.nan
-    for axis in (*training.error_rates([run]).axes, *training.loss_and_error(run).axes):
-        drawn = lines(axis)["test, after an epoch"]
-        assert list(drawn.get_xdata()) == [1, 3, 4, 5]
-        assert np.isfinite(drawn.get_ydata()).all()
-    band = training.error_rates([run]).axes[0].collections[0].get_paths()[0].vertices
-    assert np.isfinite(band).all()
+    (axis,) = training.error_rates([run]).axes
+    drawn = lines(axis)["test, after an epoch"]
+    assert list(drawn.get_xdata()) == [1, 3, 4, 5]
+    assert np.isfinite(drawn.get_ydata()).all()
+    assert np.isfinite(axis.collections[0].get_paths()[0].vertices).all()
 
 
 def test_a_training_is_drawn_with_when_and_why_it_ended(faces):

@@ -261,24 +261,6 @@ def layers_figure(tables: Mapping[str, pd.DataFrame], label: str) -> Figure:
 
 
 @style.styled()
-def pixel_histograms(followed: Mapping[str, Followed]) -> Figure:
-    """Draw how many cells are backtracked in each misclassified image, by task and rule."""
-    found = {task: part for task, part in followed.items() if len(part.trace)}
-    figure, axes = style.grid(1, len(RULES), aspect=0.7)
-    for ax, rule in zip(axes[0], RULES, strict=True):
-        counts = {task: pixel_counts(part, rule) for task, part in found.items()}
-        edges = np.histogram_bin_edges(np.concatenate(list(counts.values())), bins=25)
-        for task, values in counts.items():
-            look = {"color": style.TASK_COLOURS[task], "label": paper.TASK_NAMES[task]}
-            ax.hist(values, edges, alpha=0.55, **look)
-            ax.axvline(values.mean(), color=look["color"], linestyle="--")
-        ax.set(title=LABELS[rule], xlabel="backtracked cells", ylabel="images")
-    legend = axes[0, 0].get_legend_handles_labels()
-    figure.legend(*legend, loc="outside lower center", ncols=len(found))
-    return figure
-
-
-@style.styled()
 def maps_without_pixels(shown: Sequence[tuple[Run, Followed]]) -> Figure:
     """Draw errors, their last maps, and the maps without the cells of each rule (Figure 7).
 

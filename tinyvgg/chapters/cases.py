@@ -412,18 +412,6 @@ def fills_table(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> pd.D
     return pd.DataFrame(cells).rename_axis("cells")
 
 
-def best_by_fill(table: pd.DataFrame, outcome: str, names: Iterable[str]) -> str:
-    """Return a sentence on the sets under which an outcome is most frequent, for each fill."""
-    if not len(table):
-        return ""
-    rates, said = by_pair(table, outcome).mean(), []
-    for fill in table["fill"].cat.categories:
-        best = max(names, key=lambda name: rates[name, fill])
-        values = f"{FILLS[fill]} values" if FILLS[fill].endswith("'s") else FILLS[fill]
-        said.append(f"*{SETS[best]}* at {values} ({rates[best, fill]:.0%})")
-    return f"The repair set apart, most errors are {outcome} with these cells: {'; '.join(said)}."
-
-
 def with_error(found: Estimate) -> str:
     """Print a share and its standard error in percent."""
     if found.value != found.value:
@@ -475,27 +463,6 @@ def differing(run: Run, case: Case) -> list[str]:
     return [a for a, values in known.items() if values[case.row] != values[case.lookalike]]
 
 
-def pair_sentence(run: Run, pairs: Pairs, pair: Pairs, wanted: str) -> str:
-    """Describe the pair that a chapter shows: why this one, and how its images differ."""
-    text, case = style.in_markdown, pair.cases[0]
-    own = sum(run.classes[other.true] == wanted for other in pairs.cases)
-    chosen = "We take the closest pair of this run."
-    if run.task == "subject" and own:
-        chosen = (
-            f"Subject {text(wanted)} has {own} of the {len(pairs)} errors that have a right"
-            " look-alike. We take the one closest to its look-alike."
-        )
-    known = all(map(run.faces.index.has, ASPECTS))
-    same = "differ in pixels only" if known else f"are of the same {run.task}"
-    found = " and ".join(differing(run, case))
-    return (
-        f"{chosen} The right image ({text(name_of(run, case.lookalike or 0))}) and the wrong one"
-        f" ({text(name_of(run, case.row))}) {f'differ in {found}' if found else same}."
-        f" The network took {run.task} **{text(run.classes[case.true])}** for"
-        f" **{text(run.classes[case.predicted])}**."
-    )
-
-
 IMAGES = ("(a) right", "(b) wrong")
 
 
@@ -510,28 +477,6 @@ def confidence_table(error: pd.DataFrame, lookalike: pd.DataFrame) -> pd.DataFra
     both = both[both["fill"] == "zero"].rename(columns=lambda name: name.removeprefix("p_"))
     means = both.groupby(["image", "set"], observed=True)[["pixels", "true", "predicted"]].mean()
     return means.assign(other=(1 - means["true"] - means["predicted"]).clip(lower=0))
-
-
-def rates_table(summary: pd.DataFrame, sets: Iterable[str]) -> pd.DataFrame:
-    """Return a summary of `summarise` in words: counts, rates and differences, with intervals."""
-    rows = {}
-    for name, row in summary.loc[list(sets)].iterrows():
-        rows[SETS[str(name)]] = {
-            "cells": paper.show(row["pixels"], "mean"),
-            "count": f"{row['count']:.4g}",
-            "share (95 % interval)": _percent(row[["rate", "low", "high"]], "", "%"),
-            "points above control (95 % interval)": _percent(
-                row.filter(like="difference"), "+", ""
-            ),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("suppressed")
-
-
-def _percent(found: Iterable[float], sign: str, unit: str) -> str:
-    """Print a value and its interval; a bootstrap has none for cases that all differ alike."""
-    value, low, high = found
-    interval = f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}" if low != high else paper.NOTHING
-    return f"{100 * value:{sign}.1f}{unit} ({interval})" if value == value else paper.NOTHING
 
 
 def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, object]:

@@ -253,35 +253,11 @@ def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "
     return style.tiled(tiles, rows.shape[1], 255.0)[:-gap, :-gap]
 
 
-@style.styled()
-def subjects_figure(faces: Faces) -> Figure | None:
-    """Draw everybody, neutral, from the front, at the size that the network sees."""
-    table = faces.index.table
-    known = faces.index.has("group", "sex", *FACTORS)
-    if not known or (places := everybody(table)).empty:
-        return None
-    figure, axis, corners = tiled(faces.images, places)
-    write_names(axis, {corner: table["subject"].iloc[row] for row, corner in corners.items()})
-    return figure
-
-
 def write_names(axis: Axes, names: Mapping[Corner, object]) -> None:
     """Write names at the upper left corners of images."""
     label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
     for (x, y), name in names.items():
         axis.text(x, y, style.short(str(name), 12), fontsize=5.5, va="center", bbox=label)
-
-
-def everybody(table: pd.DataFrame) -> pd.DataFrame:
-    """Arrange one image of each subject in rows that each belong to one group and sex."""
-    lines, names = list[list[int]](), list[str]()
-    frontal = of(table, emotion="neutral", gaze="frontal", angle=90)
-    for (group, sex), members in frontal.groupby(["group", "sex"]):
-        found = [list(members.index[i : i + ACROSS]) for i in range(0, len(members), ACROSS)]
-        lines += found
-        heading = f"{style.short(str(group), 16)}\n{style.short(str(sex), 16)}"
-        names += [heading] + [""] * (len(found) - 1)
-    return arranged(lines, names)
 
 
 def of_each(faces: Faces, task: str, most: int = 20, columns: int = ACROSS) -> pd.DataFrame:

@@ -139,22 +139,6 @@ def _confused(run: Run) -> Int[np.ndarray, "k k"]:
     return counts
 
 
-def confusions(run: Run, most: int = 10) -> pd.DataFrame:
-    """Return the most frequent confusions: true class, taken for, and the counts either way."""
-    errors, names = _confused(run), np.array(run.classes)
-    order = np.argsort(-errors, axis=None, kind="stable")[: min(most, np.count_nonzero(errors))]
-    true, taken = np.unravel_index(order, errors.shape)
-    shares = errors[true, taken] / np.bincount(run.labels, minlength=len(names))[true]
-    found = {
-        "true": names[true],
-        "taken for": names[taken],
-        "images": errors[true, taken],
-        "and the reverse": errors[taken, true],
-        "share of the true class": [paper.show(share, "percent") for share in shares],
-    }
-    return pd.DataFrame(found)
-
-
 def missed(run: Run) -> pd.DataFrame:
     """Return `rates` of each class, and the class it is most often taken for.
 
@@ -266,16 +250,13 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
     cell, height = style.WIDTH / len(runs), 1.1 + 0.2 * max(map(len, tables))
     figure, axes = style.grid(1, len(runs), cell=cell, aspect=height / cell, sharey=True)
     for axis, run, table in zip(axes[0], runs, tables, strict=True):
-        factors, levels = (table.index.get_level_values(level) for level in (0, 1))
+        factors = table.index.get_level_values(0)
         places = np.arange(len(table)) + 0.7 * np.cumsum(np.r_[0, factors[1:] != factors[:-1]])
         axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
         axis.axvline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
         colour = style.TASK_COLOURS[run.task]
         axis.hlines(places, table["low"], table["high"], color=colour, lw=1.5)
-        axis.plot(table["rate"], places, "o", color=colour, ms=4, label="this run, 95 % interval")
-        theirs = levels.astype(str).map(papers_rates(run.task)).to_numpy(float)
-        if np.isfinite(theirs).any():
-            axis.plot(theirs, places, "D", mfc="none", color=style.GRAY, ms=4, label="paper")
+        axis.plot(table["rate"], places, "o", color=colour, ms=4)
         said = {"angle": "{}°", "gaze": "gaze {}"}
         names = [said.get(x, "{}").format(style.short(str(level), 24)) for x, level in table.index]
         axis.set_yticks(places, names)
@@ -283,20 +264,7 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
         axis.xaxis.set_major_formatter(PercentFormatter(1))
         axis.set(xlabel="error rate", xlim=(0, None))
     axes[0, 0].invert_yaxis()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-def papers_rates(task: str) -> dict[str, float]:
-    """Return the paper's error rates by level; its test images are as many at each level."""
-    if task not in CLAIMS:
-        return {}
-    key, test = f"{CLAIMS[task]}.{task}", paper.number(f"t2.{task}.test_size")
-    found = {f"{a}": 3 * paper.number(f"{key}.errors_{a}") / test for a in (45, 90, 135)}
-    if task == "emotion":
-        named = ("sad", "surprised")
-        found |= {name: 8 * paper.number(f"{key}.{name}_errors") / test for name in named}
-    return found
 
 
 @style.styled()
@@ -381,39 +349,3 @@ def _draw_error(above: Axes, below: Axes, run: Run, place: int) -> None:
         shade: dict[str, Any] = {"color": "white"} if shares[label] > 0.5 else {}
         below.text(0.02, -line, text, va="center", fontsize=6, **shade)
     below.set(xlim=(0, 1), ylim=(-2.6, 0.6))
-
-
-def counterparts(run: Run, label: int) -> pd.DataFrame:
-    """Return a class's errors beside their counterparts, the most frequent confusion first.
-
-    A counterpart has the class of the wrong answer and agrees in as many other factors as possible;
-    it is the first of equals.
-    """
-    table, found = run.faces.index.table.reset_index(drop=True), tested(run)
-    mine = found[found["wrong"] & (found["true"] == run.classes[label])]
-    mine = mine.assign(times=mine["taken_for"].map(mine["taken_for"].value_counts()))
-    mine = mine.sort_values(["times", "taken_for", "row"], ascending=[False, True, True])
-    others = [c for c in ("subject", "emotion", "gaze", "angle") if c in table and c != run.task]
-    of = table.groupby(table[run.task].astype(str))[others]
-    pairs = zip(mine["row"], mine["taken_for"], strict=True)
-    alike = [(of.get_group(name) == table.loc[row, others]).sum(axis=1) for row, name in pairs]
-    return mine[["row", "taken_for"]].assign(counterpart=[int(same.idxmax()) for same in alike])
-
-
-@style.styled()
-def worst_figure(run: Run, most: int = 7) -> Figure | None:
-    """Draw the errors of the class with most of them, above images that they were taken for."""
-    if not len(run.errors):
-        return None
-    label = int(np.bincount(run.labels[run.errors], minlength=len(run.classes)).argmax())
-    pairs = counterparts(run, label)
-    shown, images = pairs.head(most), run.faces.images
-    titles = [f"as {style.short(taken, 12)}" for taken in shown["taken_for"]]
-    errors = [("", images[row]) for row in shown["row"]]
-    others = list(zip(titles, images[shown["counterpart"]], strict=True))
-    rows = [("error", errors), ("taken for", others)]
-    figure = style.pictures(rows, cell=style.WIDTH / most)
-    of = f"{len(shown)} of {len(pairs)} errors ({style.called(run.faces)})"
-    name = f"{paper.TASK_NAMES[run.task]}: {style.short(run.classes[label], 16)}"
-    figure.suptitle(f"{name}, {of}", fontsize=9)
-    return figure

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
@@ -100,19 +99,6 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.Da
     axes[0, 0].set_ylabel("errors repaired")
     legend = axes[0, 0].get_legend_handles_labels()
     figure.legend(*legend, loc="outside lower center", ncols=3, fontsize=8)
-    return figure
-
-
-@style.styled()
-def sizes_figure(repairs: Mapping[str, tuple[Pairs, Repair]]) -> Figure:
-    """Draw how many of each task's errors have a repair set of each size."""
-    figure, axes = style.grid(1, len(repairs), aspect=0.6 if len(repairs) > 1 else 0.35)
-    for ax, (task, (_, found)) in zip(axes[0], repairs.items(), strict=True):
-        counts = np.bincount(found.size[found.repaired].numpy(), minlength=2)[1:]
-        ax.bar(range(1, len(counts) + 1), counts, color=style.TASK_COLOURS[task])
-        ax.locator_params(integer=True)
-        ax.set(title=paper.TASK_NAMES[task], xlabel="cells in the repair set")
-    axes[0, 0].set_ylabel("errors")
     return figure
 
 

@@ -23,7 +23,6 @@ from tinyvgg.chapters.deconvolution import convolved_size
 from tinyvgg.chapters.statistics import (
     Estimate,
     Interval,
-    Networks,
     difference,
     difference_interval,
     estimate,
@@ -36,7 +35,6 @@ from tinyvgg.training.batches import resident
 from tinyvgg.training.loop import predict
 from tinyvgg.training.runs import Run
 from tinyvgg.training.settings import FITTED
-from tinyvgg.training.watching import constant_loss
 
 FORMS = {
     "conv": "conv {field} × {field}, stride {stride}, padding {padding}, {maps} maps",
@@ -51,8 +49,6 @@ ENDINGS = {
 """The descriptions of when a training ends, by the values of the setting ``ending``."""
 LITTLE, WELL = 0.25, 0.75
 """Skills from which errors are worth explaining, and from which a network has learned well."""
-SETTLED = 0.2
-"""The most that errors of the last epochs may differ, as a share of their mean."""
 
 
 def network_table(run: Run) -> pd.DataFrame:
@@ -264,13 +260,13 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     figure, axes = style.grid(1, len(runs), cell=cell, aspect=0.85, sharey=True)
     for axis, run in zip(axes[0], runs, strict=True):
         colour = style.TASK_COLOURS[run.task]
-        _error_curves(axis, run)
+        _curves(axis, run)
         known = paper.load().numbers.get(f"t2.{run.task}.accuracy")
         if known and isinstance(known.value, float):
             axis.axhline(1 - known.value, color=style.RED, ls="--", lw=1, label="paper, at the end")
         rates = run.history.set_index("epoch")["test_error"].dropna()
         last, best = rates.tail(1), rates[rates.index == rates.idxmin()]
-        axis.plot(last, "o", color=colour, ms=5, label="network of this book")
+        axis.plot(last, "o", color=colour, ms=5, label="network that is analysed")
         axis.plot(best, "v", mfc="none", color=style.GRAY, ms=6, label="best on the test part")
         name = f"{paper.TASK_NAMES[run.task]}, {len(run.classes)} classes"
         axis.set(ylim=(0, 1), title=f"{name} ({style.called(run.faces)})")
@@ -283,61 +279,18 @@ def error_rates(runs: Sequence[Run]) -> Figure:
     return figure
 
 
-def _curves(axis: Axes, run: Run, of: str, constant: float) -> None:
-    """Draw the loss or error of a network on both parts, and of a constant answer, by epoch."""
+def _curves(axis: Axes, run: Run) -> None:
+    """Draw both error rates, with the test part's interval, and that of a constant answer."""
     rates, colour = run.history.set_index("epoch"), style.TASK_COLOURS[run.task]
-    axis.axhline(constant, color=style.GRAY, ls=":", label="constant answer")
-    axis.plot(rates[f"train_{of}"], color=style.GRAY, label="training, in passing")
-    tested = rates[f"test_{of}"].dropna()
+    axis.axhline(1 - majority(run.labels), color=style.GRAY, ls=":", label="constant answer")
+    axis.plot(rates["train_error"], color=style.GRAY, label="training, in passing")
+    tested, images = rates["test_error"].dropna(), len(run.labels)
     axis.plot(tested, color=colour, marker=".", ms=3, label="test, after an epoch")
+    bands = [proportion_interval(round(rate * images), images) for rate in tested]
+    axis.fill_between(tested.index, *np.transpose(bands), color=colour, alpha=0.2, lw=0)
     axis.set(xlabel="\n".join(["epoch", *wrap(f"ended {run.ended}" if run.ended else "", 36)]))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-
-
-def _error_curves(axis: Axes, run: Run) -> None:
-    """Draw both error rates, with the test part's interval, and that of a constant answer."""
-    _curves(axis, run, "error", 1 - majority(run.labels))
-    test, colour = len(run.labels), style.TASK_COLOURS[run.task]
-    rates = run.history.set_index("epoch")["test_error"].dropna()
-    bands = [proportion_interval(round(rate * test), test) for rate in rates]
-    axis.fill_between(rates.index, *np.transpose(bands), color=colour, alpha=0.2, lw=0)
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-
-
-@style.styled()
-def loss_and_error(run: Run) -> Figure:
-    """Draw loss and error rate of one network over its epochs, and those of a constant answer."""
-    figure, ((loss, error),) = style.grid(1, 2, aspect=0.7)
-    labels = run.faces.index.labels(run.task)[run.split.train]
-    _curves(loss, run, "loss", constant_loss(labels))
-    _error_curves(error, run)
-    for axis, name in ((loss, "loss"), (error, "error rate")):
-        axis.set(ylabel=name, ylim=(0, 1.04 * axis.get_ylim()[1]))
-    figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
-
-
-@style.styled()
-def last_epochs_figure(networks: Networks) -> Figure | None:
-    """Draw the errors of the last five epochs of each of several networks, a panel a task."""
-    before = range(1 - FITTED, 1)
-    found = {}
-    for task in ("subject", "emotion"):
-        keys = [f"t2.{task}.last_errors_{number}" for number in range(1, FITTED + 1)]
-        measured = [networks.values(key)[0] for key in keys]
-        if len(measured[0]) and len({len(each) for each in measured}) == 1:
-            found[task] = np.stack(measured)
-    if not found:
-        return None
-    figure, axes = style.grid(1, len(found), cell=style.WIDTH / 2, aspect=0.75)
-    for axis, (task, errors) in zip(axes[0], found.items(), strict=True):
-        spreads = np.ptp(errors, axis=0) / np.maximum(errors.mean(0), 1e-12)
-        axis.plot(before, errors, color=style.TASK_COLOURS[task], marker=".", lw=1)
-        within = f"{(spreads <= SETTLED).sum()} of {len(spreads)} networks within a fifth"
-        axis.set(title=f"{paper.TASK_NAMES[task]}: {within}", ylim=(0, None))
-        axis.set(xlabel="epochs from the end", xticks=list(before))
-    axes[0, 0].set_ylabel("errors on test images")
-    return figure
 
 
 COLOURS = {"image": "#d9d9d9", "convolution": "#9ecae1", "pooling": "#fdae6b", "dense": "#a1d99b"}
