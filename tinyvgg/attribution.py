@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from tinyvgg.backtracking import Rule, backtrack
 from tinyvgg.deconvolution import Options, Unit, deconvolve
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import check_one_of
 from tinyvgg.trace import Target, Trace, check_target, record
 from tinyvgg.tracking import track_features
 
@@ -204,9 +203,11 @@ def quantus_explain(
         UserError: an unknown method or option, or input that the method refuses.
     """
     methods = {kind.__name__: kind for kind in Attribution.__subclasses__()}
-    check_one_of("method", method, list(methods))
-    for name in options:
-        check_one_of("option", name, [*methods[method].__dataclass_fields__][1:])
+    if method not in methods:
+        raise UserError(f"method {method!r} is not one of {', '.join(methods)}")
+    known = [*methods[method].__dataclass_fields__][1:]
+    for name in set(options) - set(known):
+        raise UserError(f"option {name!r} of {method} is not one of {', '.join(known)}")
     model = model if device is None else model.to(device)
     weight = next(model.parameters())
     images = torch.as_tensor(inputs).to(weight.device, weight.dtype)

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import binomtest
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, normalize
 from tqdm.auto import tqdm
 
 from tinyvgg.backtracking import Contrastive, backtrack
@@ -31,7 +31,7 @@ PART = 32
 SIDE = 112
 """The longer side of pictures that are kept, pixels."""
 APART = 0.5
-"""Errors of a family are less than this apart: 1 minus the cosine of what decides them, by map."""
+"""Errors of a family are less than this apart, of 1 at most."""
 FEW = 5
 """The images that a slice has at least."""
 DRAWS = 20
@@ -65,7 +65,8 @@ class Errors:
         features: (m, y, x), what the cells of the repair show there, 0 to 1.
         repair: (m, c, h, w), the fewest cells.
         contrastive: (m, c, h, w), the contrastive ones.
-        decisive: (m, c), the sums of positive shares in the answer minus the truth, by map.
+        decisive: (m, c + h w), the positive shares in the answer minus the truth, summed by map and
+            by place; the two parts have length 1.
     """
 
     table: pd.DataFrame
@@ -75,7 +76,7 @@ class Errors:
     features: Float[np.ndarray, "m y x"]
     repair: Bool[np.ndarray, "m c h w"]
     contrastive: Bool[np.ndarray, "m c h w"]
-    decisive: Float[np.ndarray, "m c"]
+    decisive: Float[np.ndarray, "m _"]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -83,16 +84,14 @@ class Errors:
     def families(self, apart: float = APART) -> pd.DataFrame:
         """Group the errors by what decides them, the largest family first.
 
-        They are clustered by the shares that each map has in the answer minus the truth (average
-        linkage of cosines).
+        They are clustered by the maps and by the places whose shares in the answer minus the truth
+        are positive: average linkage of the mean cosine of both.
 
         Returns:
             columns size; true, predicted and cells of the prototype, the error that is nearest to
             the others; prototype (its place among the m) and errors (the places of all).
         """
-        length = np.linalg.norm(self.decisive, axis=1, keepdims=True)
-        directions = self.decisive / np.where(length > 0, length, 1)
-        distances = 1 - (directions @ directions.T).clip(0, 1)
+        distances = 1 - (self.decisive @ self.decisive.T / 2).clip(0, 1)
         label, rows = np.ones(len(self), dtype=int), list[dict[str, Any]]()
         if len(self) > 1:
             pairs = distances[np.triu_indices(len(self), 1)]
@@ -262,6 +261,7 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
         drawn = track_features(trace, found.pixels).abs().mean(1, keepdim=True)
     except UserError:  # the deconvnet has no way back
         drawn = (trace.maps * found.pixels).abs().sum(1, keepdim=True)
+    shares = contributions(trace, None, against=labels).clamp(min=0).flatten(2)
     columns = {
         "true": labels,
         "predicted": trace.predicted,
@@ -281,7 +281,9 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
         "features": _small(drawn, trace)[..., 0],
         "repair": found.pixels,
         "contrastive": contrast,
-        "decisive": contributions(trace, None, against=labels).clamp(min=0).sum((2, 3)),
+        "decisive": torch.cat(
+            [normalize(sums, dim=1) for sums in (shares.sum(2), shares.sum(1))], 1
+        ),
     }
     index = pd.Index(places.numpy(), name="image")
     table = pd.DataFrame({name: each.cpu().numpy() for name, each in columns.items()}, index)

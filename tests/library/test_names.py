@@ -27,7 +27,8 @@ def test_faces_need_no_torch_and_the_core_nothing_but_torch_numpy_and_the_shapes
     code = (
         "import sys, synthfaces; assert 'torch' not in sys.modules;"
         "import torch, torch.fx, numpy, jaxtyping; before = set(sys.modules);"
-        "import tinyvgg; [getattr(tinyvgg, name) for name in tinyvgg.__all__];"
+        "import tinyvgg; tables = tinyvgg._HOMES['diagnosis'];"
+        "[getattr(tinyvgg, name) for name in tinyvgg.__all__ if name not in tables];"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
         "print(*sorted(new - set(sys.stdlib_module_names)))"
     )
