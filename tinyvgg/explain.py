@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 import tinyvgg
 from tinyvgg import files
-from tinyvgg.backtracking import Backtrack, Cutoff, Rule, backtrack
+from tinyvgg.backtracking import Backtrack, Rule, backtrack
 from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
@@ -31,6 +31,7 @@ from tinyvgg.repairs import Repair, by_chance, margin, repair
 from tinyvgg.trace import record
 from tinyvgg.tracking import suppress
 from tinyvgg.training.looks import RATE
+from tinyvgg.training.own_model import OwnModel
 from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
@@ -60,7 +61,8 @@ class Explanation:
         logits: the answer.
         found: the neurons and pixels that backtracking keeps.
         of_other: the pixels that it keeps from the runner-up; from the answer if `found` is that.
-        features: tracked features as ink, of these pixels ("features") and the repair's ("repair").
+        features: tracked features as ink, of these pixels ("features") and the repair's ("repair");
+            empty where the deconvnet has no way back.
         true_class: the right answer, if it was given.
         repair: the smallest repair found, if the right answer was given.
         strange: whether the image looks unlike those that the network learned from; None if that is
@@ -116,16 +118,16 @@ class Explained:
         unreadable: the other images, with the reasons.
     """
 
-    run: Run
+    run: Run | OwnModel
     rule: Rule
     explanations: tuple[Explanation, ...]
     unreadable: tuple[LeftOut, ...]
 
 
 def explain_images(
-    run: Run,
+    run: Run | OwnModel,
     images: Sequence[Path],
-    rule: Rule | None = None,
+    rule: Rule | str | None = None,
     target: str | None = None,
     true_class: str | None = None,
     progress: bool = False,
@@ -133,9 +135,11 @@ def explain_images(
     """Explain a network's answers for images; one that cannot be read does not stop the others.
 
     Args:
-        run: a run, as `tinyvgg.training.runs.load_trained` loads it.
+        run: a run, as `tinyvgg.training.runs.load_trained` loads it, or a model of one's own
+            (`tinyvgg.training.own_model.load_own`).
         images: paths.
-        rule: the rule of backtracking; `Cutoff()` if None.
+        rule: the rule of backtracking. None is the published cutoff, or the exact share in the
+            margin where there are no dense layers to walk down.
         target: the class to backtrack from; None for the predicted class of each image.
         true_class: the right answer for all of them, for which the smallest repair is then sought.
         progress: whether to show a progress bar.
@@ -143,7 +147,7 @@ def explain_images(
     Raises:
         UserError: a class that the network does not know, no images, or none that can be read.
     """
-    chosen = Cutoff() if rule is None else rule
+    chosen = rule
     start = None if target is None else run.label(target)
     wanted = None if true_class is None else run.label(true_class)
     found, unreadable = list[Explanation](), list[LeftOut]()
@@ -155,10 +159,15 @@ def explain_images(
             continue
         trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
         repaired = None if wanted is None else repair(trace, wanted)
-        followed = backtrack(trace, start, chosen)
-        features = {"features": tracked_ink(trace, followed.pixels)[0]}
-        if repaired is not None:
-            features["repair"] = tracked_ink(trace, repaired.pixels)[0]
+        if chosen is None:
+            chosen = "cutoff" if trace.network.dense else "contrastive"
+        followed, features = backtrack(trace, start, chosen), {}
+        try:
+            features["features"] = tracked_ink(trace, followed.pixels)[0]
+            if repaired is not None:
+                features["repair"] = tracked_ink(trace, repaired.pixels)[0]
+        except UserError:  # the deconvnet has no way back
+            features = {}
         first, second = trace.logits[0].topk(2).indices.tolist()
         of_other = backtrack(trace, first if start == second else second, chosen).pixels
         kept = trace.network, trace.maps, trace.logits, followed, of_other, features
@@ -167,15 +176,14 @@ def explain_images(
     if not found:
         first = f": {unreadable[0].reason}" if unreadable else "; name some"
         raise UserError(f"none of {len(images)} images can be explained{first}")
-    return Explained(run, chosen, tuple(found), tuple(unreadable))
+    return Explained(run, found[0].found.rule, tuple(found), tuple(unreadable))
 
 
-def _read(run: Run, path: Path) -> Image:
+def _read(run: Run | OwnModel, path: Path) -> Image:
     """Return an image cropped and resized as those that the network was trained on."""
     if str(path) != as_text(str(path)):
         raise UserError(f"image {str(path)!r} has a name that is not UTF-8; rename it")
-    photographs = run.manifest.get("photographs") or {"cropping": run.experiment.cropping}
-    return read_face(path, run.size, photographs["cropping"])
+    return read_face(path, run.size, run.cropping)
 
 
 # ------------------------------------------------------------------------------------- pictures
@@ -217,11 +225,10 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
     """Return all explanations as one page of HTML that loads nothing."""
     environment = Environment(loader=PackageLoader("tinyvgg"), autoescape=True)
     run = explained.run
-    tested = run.manifest["test_images"]
-    most_wrong = proportion_interval(round((1 - run.manifest["accuracy"]) * tested), tested).high
     return environment.get_template("explanation.html.j2").render(
         explained=explained,
-        guesses=1 - most_wrong <= 1 / len(run.classes),
+        about=_about(run) if isinstance(run, Run) else run.about,
+        guesses=isinstance(run, Run) and _guesses(run),
         run=run,
         pages=[
             _facts(one, pictures, run.classes)
@@ -235,9 +242,23 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
     )
 
 
+def _about(run: Run) -> str:
+    tested, right = in_words(run.manifest["test_images"], "test image"), run.manifest["accuracy"]
+    return f"Its training ended {run.ended}. It is right in {100 * right:.1f} % of {tested}."
+
+
+def _guesses(run: Run) -> bool:
+    """Return whether the network may as well be guessing."""
+    tested = run.manifest["test_images"]
+    most_wrong = proportion_interval(round((1 - run.manifest["accuracy"]) * tested), tested).high
+    return 1 - most_wrong <= 1 / len(run.classes)
+
+
 def _bench(explained: Explained) -> str:
     """Return the script of the repair bench; of an image that is right the truth is left out."""
     run, lines = explained.run, list[dict[str, Any]]()
+    if not isinstance(run, Run):
+        return ""
     for row, one in enumerate(explained.explanations):
         true = None if one.true_class == one.predicted else one.true_class
         repaired = one.repair

@@ -167,6 +167,13 @@ class Run:
         kept = self.manifest.get("scaling", {})
         return Scaling(**{name: tuple(colours) for name, colours in kept.items()})
 
+    @property
+    def cropping(self) -> Mapping[str, Any]:
+        """How photographs are cropped for it (`tinyvgg.faces.cropping.cropping_of`)."""
+        kept = self.manifest.get("photographs") or {"cropping": self.experiment.cropping}
+        cropping: Mapping[str, Any] = kept["cropping"]
+        return cropping
+
     @cached_property
     def history(self) -> pd.DataFrame:
         """Losses and errors, a row an epoch."""
