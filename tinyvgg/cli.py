@@ -104,7 +104,7 @@ class _Path(click.Path):
         return Path(str(super().convert(typed, param, ctx)))
 
 
-FOLDER = _Path()
+FOLDER, SIZE = _Path(), click.IntRange(8, 2048)
 _profiles = click.Choice(tuple(PROFILES))
 _profile = click.option("--profile", type=_profiles, default="quick", show_default=True)
 _faces = click.option("--faces", default="synthetic", help=f"One of {', '.join(SOURCES)}.")
@@ -425,25 +425,58 @@ def runs() -> None:
     click.echo(table.to_string(index=False, na_rep="-", formatters=shown))
 
 
+def _own_options(command: Command) -> Command:
+    """Add the options that put a model of one's own in the place of a run."""
+    for name, kind, about in (
+        ("--model", str, "A model of your own, PACKAGE.MODULE:FUNCTION."),
+        ("--weights", FOLDER, "Its weights: safetensors, or what torch.save wrote."),
+        ("--classes", FOLDER, "Names of its outputs, a line each (default: the folder's)."),
+        ("--preprocessing", str, "R,G,B/R,G,B (mean/deviation), or torchvision's weights."),
+        ("--size", SIZE, "Side of its images in pixels (default: 224)."),
+    ):
+        command = click.option(name, type=kind, help=about)(command)
+    return command
+
+
+def _own(asked: dict[str, Any]) -> Any:
+    """Return the model of one's own that was asked for; None where none was."""
+    from tinyvgg.training.own_model import load_own
+
+    given = {name: asked.pop(name) for name in ("weights", "classes", "preprocessing", "size")}
+    model = asked.pop("model")
+    if model is None:
+        for name, value in given.items():
+            if value is not None:
+                raise click.UsageError(f"--{name} goes with --model")
+        return None
+    if given["classes"] is not None:
+        names = given["classes"].read_text("utf-8").split("\n")
+        given["classes"] = [name.strip() for name in names if name.strip()]
+    return load_own(model, **given)
+
+
 @cli.command()
 @click.argument("images", nargs=-1, required=True, type=FOLDER, metavar="IMAGE...")
-@click.option("--run", required=True, help="Name of a run, or any part that no other has.")
-@click.option("--rule", type=click.Choice(RULES), default="cutoff", show_default=True)
+@click.option("--run", help="Name of a run, or any part that no other has.")
+@_own_options
+@click.option("--rule", type=click.Choice(RULES), help="Default: cutoff, or the margin's shares.")
 @click.option("--target", metavar="CLASS", help="Class to start from (default: the answer).")
 @click.option("--true", "true_class", metavar="CLASS", help="Right answer, to find a repair for.")
 @click.option("-o", "--output", type=FOLDER, help="Folder (default: build/explained/RUN).")
 def explain(
-    images: Sequence[Path], run: str, rule: str, output: Path | None, **classes: str | None
+    images: Sequence[Path], run: str | None, rule: str | None, output: Path | None, **asked: Any
 ) -> int:
-    """Explain single images: what a run sees in them, and why."""
-    from tinyvgg.backtracking import NAMED
+    """Explain single images: what a run, or a model of your own, sees in them, and why."""
     from tinyvgg.explain import check_folder, explain_images, save
     from tinyvgg.training.runs import load_trained
 
-    network = load_trained(run)
-    folder = output or files.build() / "explained" / network.name
+    own = _own(asked)
+    if (own is None) == (run is None):
+        raise click.UsageError("name a network, either by --run or by --model")
+    network = load_trained(str(run)) if own is None else own
+    folder = output or files.build() / "explained" / re.sub(r"[^\w.-]", "_", network.name)
     check_folder(folder)
-    explained = explain_images(network, images, NAMED[rule], progress=True, **classes)
+    explained = explain_images(network, images, rule, progress=True, **asked)
     page = save(explained, folder)
     for one in explained.explanations:
         label, chance = one.predicted, float(one.probabilities.max())
@@ -458,19 +491,29 @@ def explain(
 @_study_options
 @click.option("--task", help="Report on this alone (default: all that the faces have).")
 @_set("VALUE")
+@_own_options
 @click.option("-o", "--output", type=FOLDER, help="FILE.html (default: below build/reports).")
 def report(task: str | None, settings: Texts, output: Path | None, **study: Any) -> None:
-    """Analyse a whole set of images, as one page with its numbers as JSON beside it."""
+    """Analyse a whole set of images, as one page with its numbers as JSON beside it.
+
+    A network is trained on them, or a model of your own is asked about them (--model).
+    """
     from tinyvgg.book.notebooks import check
-    from tinyvgg.book.site import report
+    from tinyvgg.book.site import check_place, report
+    from tinyvgg.explain import explain_set, save_survey
     from tinyvgg.faces.sources import check_task, named
 
+    own = _own(study)
     asked = check(study)
     tasks = [] if task is None else [check_task(task, asked["faces"])]
     plain = re.sub(r"[^\w.-]", "_", named(asked["faces"]).replace(":", "-"))
     usual = f"{plain}-{asked['profile']}-seed{asked['seed']}.html"
     page = output or files.build() / "reports" / usual
-    page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
+    if own is not None:
+        check_place(page)
+        numbers = save_survey(explain_set(own, asked["faces"], progress=True), page)
+    else:
+        page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
     click.echo(f"The numbers: {numbers}")
     click.echo(f"The report: {page}")
 
@@ -478,7 +521,6 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
 # ----------------------------------------------------------------- faces
 
 
-SIZE = click.IntRange(8, 2048)
 _seed = click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the set.")
 _subjects = click.option(
     "--subjects", type=click.IntRange(1, 67), default=67, help="The first N of 67."

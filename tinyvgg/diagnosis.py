@@ -139,6 +139,48 @@ class Errors:
         table["worse"] = table["p"] < LEVEL
         return table.sort_values("p", kind="stable", ignore_index=True)
 
+    def conclusions(self, slices: pd.DataFrame | None = None) -> list[str]:
+        """Say whether the labels, a slice or the model itself are behind the errors.
+
+        Args:
+            slices: what `slices` found.
+        """
+        wrong, images, about = int(self.wrong.sum()), len(self.wrong), self.table
+        said = [f"The model is wrong about {wrong:,} of {images:,} images ({wrong / images:.1%})."]
+        if not len(self):
+            return said
+        if len(self) < wrong:
+            said.append(f"What follows is about the first {len(self):,} of these.")
+        suspects = int(about["suspect"].sum())
+        said.append(
+            f"The labels: {suspects:,} answers are as sure as those to images of their class mostly"
+            " are. Look at these labels first."
+            if suspects
+            else "The labels: no answer is as sure as those to images of its class mostly are."
+        )
+        if slices is not None and slices["worse"].any():
+            column, value, seen, errors, rate, *_ = slices.iloc[0]
+            said.append(
+                f"The slices: {errors} of {seen} images with {column} {value} are missed"
+                f" ({rate:.1%}), more than by chance, as in {slices['worse'].sum()} of"
+                f" {len(slices)} slices."
+            )
+        elif slices is not None and len(slices):
+            said.append(f"The slices: none of {len(slices)} is missed more often than by chance.")
+        largest, repaired = self.families().iloc[0], about[about["repaired"]]
+        said.append(
+            f"The model: {largest['size']} of {len(self)} errors are decided by the same maps and"
+            f" places, such as {largest.true}, taken for {largest.predicted}."
+        )
+        said.append(
+            f"Suppressing few cells repairs {len(repaired):,} errors, half of them with"
+            f" {repaired['cells'].median():g} or fewer; as many random active cells repair"
+            f" {repaired['chance'].mean():.1%} of these."
+            if len(repaired)
+            else "No set of cells that was tried repairs an error."
+        )
+        return said
+
     def show(self, places: Sequence[int] | None = None, columns: int = 4) -> Figure:
         """Draw errors, the first ones if none are named, each beside what its repair shows."""
         chosen = list(range(min(len(self), 12))) if places is None else [int(p) for p in places]

@@ -1,13 +1,14 @@
 """Explain a trained network's answers for single images: pictures, one page, and JSON."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,17 @@ from tqdm.auto import tqdm
 
 import tinyvgg
 from tinyvgg import files
-from tinyvgg.backtracking import Backtrack, Rule, backtrack
+from tinyvgg.backtracking import NAMED, Backtrack, Rule, backtrack
 from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
+from tinyvgg.diagnosis import PART, explain_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.folder import LeftOut, as_text
+from tinyvgg.faces.index import load_faces
+from tinyvgg.faces.sources import CENTRE, parse_source
+from tinyvgg.faces.splits import split
 from tinyvgg.network import Network, head
 from tinyvgg.repairs import Repair, by_chance, margin, repair
 from tinyvgg.trace import record
@@ -37,7 +42,7 @@ from tinyvgg.training.runs import Run, sha256
 FORMAT = 1
 MANIFEST = "explanation.json"
 PAGE = "explanation.html"
-_KIND = "tinyvgg explanation"
+_KIND, REPORT = "tinyvgg explanation", "tinyvgg report"
 
 Image = UInt8[np.ndarray, "s s 3"]
 Pixels = Bool[Tensor, "1 c h w"]
@@ -46,6 +51,8 @@ ORANGE = np.array([230, 159, 0], dtype=np.float64)
 STRONGEST = 0.8  # share of orange where the most maps have a pixel
 SIDE = 256  # side of a picture on the page, about
 DRAWS = 100  # of random cells, for comparison
+MOST_ROWS = 100  # of a table
+MOST_SHOWN = 12  # families whose prototype is explained
 MOST_CLASSES = 5  # in a table, beside the true one and the one backtracked from
 
 
@@ -116,12 +123,21 @@ class Explained:
         rule: the rule of backtracking.
         explanations: one for each image that could be read, in their order.
         unreadable: the other images, with the reasons.
+        survey: what is known of a whole set, whose errors the images stand for.
     """
 
     run: Run | OwnModel
     rule: Rule
     explanations: tuple[Explanation, ...]
     unreadable: tuple[LeftOut, ...]
+    survey: "Survey | None" = None
+
+
+class Survey(NamedTuple):
+    """A whole set of images as a model sees it: sentences, and tables by their captions."""
+
+    sentences: Sequence[str]
+    tables: Mapping[str, pd.DataFrame]
 
 
 def explain_images(
@@ -177,6 +193,56 @@ def explain_images(
         first = f": {unreadable[0].reason}" if unreadable else "; name some"
         raise UserError(f"none of {len(images)} images can be explained{first}")
     return Explained(run, found[0].found.rule, tuple(found), tuple(unreadable))
+
+
+def explain_set(
+    own: OwnModel, source: str, rule: Rule | str | None = None, progress: bool = False
+) -> Explained:
+    """Explain a model's errors on a set of images, one of each of the largest families.
+
+    Args:
+        own: the model; where the names of its classes are numbers, they are those of the set's
+            classes in the order of the alphabet.
+        source: of photographs (`tinyvgg.faces.index.load_faces`), of which the middle is taken
+            where nothing else is said. Of a set with a split of its own the test part is asked
+            about, of others all images.
+        rule: see `explain_images`.
+        progress: whether to show progress bars.
+
+    Raises:
+        UserError: a source that cannot be read, or a class that the model does not have.
+    """
+    asked = parse_source(source)
+    if asked.is_synthetic:
+        raise UserError(f"faces {source!r} are none of your own: name folder:PATH")
+    chosen = replace(asked, options={"crop": CENTRE, **asked.options})
+    faces = load_faces(str(chosen), own.size, progress=progress)
+    assert faces.originals is not None  # they are photographs
+    table, listing, task = faces.index.table, faces.originals.listing, faces.index.tasks[0]
+    names = faces.index.classes(task)
+    if own.classes == tuple(map(str, range(len(names)))):
+        own = replace(own, classes=names)
+    label = torch.tensor([own.label(name) for name in names])
+    true = label[torch.from_numpy(faces.index.labels(task))]
+    rows = split(faces.index, task).test if "split" in table else np.arange(len(faces))
+    parts = np.array_split(rows, -(-len(rows) // PART))
+    batches = ((own.scaling(faces.pixels(part)), true[part]) for part in parts)
+    errors = explain_errors(own.model, batches, own.classes, progress=False)
+    known = table.iloc[rows].drop(columns=["path", task, "split"], errors="ignore")
+    slices, families = errors.slices(known.reset_index(drop=True)), errors.families()
+    paths = [listing.folder / path for path in table["path"].iloc[rows]]
+    shown = [paths[errors.table.index[place]] for place in families["prototype"][:MOST_SHOWN]]
+    listed = errors.table.rename(index=lambda row: paths[row].name)
+    tables = {
+        "Families of errors, the largest first.": families[["true", "predicted", "size", "cells"]],
+        "Values of columns.": slices.drop(columns="worse"),
+        "Errors whose labels are suspect.": listed[listed["suspect"]].drop(columns="suspect"),
+        "All errors that are explained.": listed,
+    }
+    survey = Survey([listing.reading, *errors.conclusions(slices)], tables)
+    if not shown:
+        return Explained(own, NAMED["cutoff"], (), (), survey)
+    return replace(explain_images(own, shown, rule), survey=survey)
 
 
 def _read(run: Run | OwnModel, path: Path) -> Image:
@@ -237,6 +303,7 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
         bench=_bench(explained),
         in_words=in_words,
         draws=DRAWS,
+        most_rows=MOST_ROWS,
         usual=1 - RATE,
         version=tinyvgg.__version__,
     )
@@ -295,6 +362,25 @@ def _facts(
         "rows": [(classes[k], [float(of[k]) for of in columns.values()]) for k in shown],
         "pictures": {kind: data_uri(content) for kind, content in pictures.items()},
     }
+
+
+def save_survey(explained: Explained, path: Path) -> Path:
+    """Write the page of `explain_set`, which loads nothing, and its facts as JSON beside it.
+
+    Returns:
+        The path of the JSON.
+
+    Raises:
+        UserError: a path that cannot be written.
+    """
+    beside, drawn = path.with_suffix(".json"), [draw(one) for one in explained.explanations]
+    try:
+        files.write_json(beside, _plain(explained, [{}] * len(drawn)))
+        files.write_text(path, page(explained, drawn))
+    except OSError as error:
+        said = f"output {str(path)!r} cannot be written ({error.strerror}); name another file"
+        raise UserError(said) from None
+    return beside
 
 
 def save(explained: Explained, folder: Path) -> Path:
@@ -362,9 +448,9 @@ def _plain_letters(name: str) -> str:
 
 def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """Return everything as plain data."""
-    run = explained.run
+    run, survey = explained.run, explained.survey
     return {
-        "kind": _KIND,
+        "kind": REPORT if survey else _KIND,
         "format": FORMAT,
         "tinyvgg": tinyvgg.__version__,
         "torch": version("torch"),
@@ -375,12 +461,20 @@ def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[
         "task": run.task,
         "size": run.size,
         "classes": list(run.classes),
-        "maps": list(explained.explanations[0].maps.shape[1:]),
+        "maps": [list(one.maps.shape[1:]) for one in explained.explanations][:1],
         "images": [
             {**_plain_image(one, run.classes), "pictures": dict(paths)}
             for one, paths in zip(explained.explanations, pictures, strict=True)
         ],
         "unreadable": [one._asdict() for one in explained.unreadable],
+        "survey": survey
+        and {
+            "conclusions": survey.sentences,
+            "tables": {
+                name: json.loads(table.reset_index().to_json(orient="records"))
+                for name, table in survey.tables.items()
+            },
+        },
         "files": [PAGE, *(path for paths in pictures for path in paths.values())],
     }
 
