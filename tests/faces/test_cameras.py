@@ -10,9 +10,8 @@ from PIL import Image
 from synthfaces import design
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images
-from tinyvgg.faces.cropping import Cropping, around_eyes, read_face
+from tinyvgg.faces.cropping import around_eyes
 from tinyvgg.faces.detection import Face
-from tinyvgg.faces.images import Crop
 from tinyvgg.faces.index import Faces, load_faces
 
 FRAME = (120, 80)
@@ -104,13 +103,6 @@ def test_views_beyond_those_that_train_are_cropped_like_them(folder) -> None:
     assert portraits.shape == (6, 32, 32, 3)
     assert (portraits[:, 16, 16] == portraits[0, 16, 16]).all()
     assert portraits[0, 18, 16, 0] > 200
-
-
-def test_a_camera_without_a_square_is_named(folder) -> None:
-    path = folder() / "Rafd090_01_Caucasian_female_neutral_frontal.jpg"
-    known = Cropping("camera", boxes={45: Crop(40, 50, 20)}, frame=FRAME).plain
-    with pytest.raises(UserError, match=r"is of angle 90, .* boxes for 45 alone; give another"):
-        read_face(path, 16, known)
 
 
 def test_few_cameras_are_enough_and_an_image_of_another_size_is_left_out(folder) -> None:

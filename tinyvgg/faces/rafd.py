@@ -4,8 +4,8 @@ Langner et al. (2010) describe it: 67 subjects, 8 emotions, 3 gazes and 5 camera
 once, in files such as ``Rafd090_01_Caucasian_female_angry_frontal.jpg``.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -23,26 +23,18 @@ def list_rafd(folder: Path) -> Listing:
     """List the images of the database, sorted by subject, emotion, gaze and angle.
 
     Sub-folders do not matter. A file whose name is not one of the database's is left out with the
-    reason, and so are a second image of the same shot and one whose subject has another sex or
-    group in most names. Shots of the design that the folder lacks are listed as missing.
+    reason, and so is a second image of the same shot. Shots of the design that the folder lacks are
+    listed as missing.
     """
     seen = walk(folder)
     named = seen.named(lambda path: synthfaces.read_rafd_name(Path(path).name))
-    kinds = Counter((known["subject"], _kind(known)) for _, known in named)
-    by_count = sorted(kinds.items(), key=lambda item: (-item[1], item[0]), reverse=True)
-    usual = dict(kind for kind, _ in by_count)  # the most frequent comes last
     first: dict[tuple[Value, ...], str] = {}
     agreed: list[Photograph] = []
     for one in sorted(named, key=lambda one: (_shot(one), one.path)):
-        subject, kind = one.known["subject"], _kind(one.known)
-        if kind != usual[subject]:
-            reason = f"calls subject {subject} {kind}, other names {usual[subject]}"
-        elif (other := first.setdefault(_shot(one), one.path)) != one.path:
-            reason = f"shows the same shot as {other}"
-        else:
+        if (other := first.setdefault(_shot(one), one.path)) == one.path:
             agreed.append(one)
-            continue
-        seen.left_out.append(LeftOut(one.path, reason))
+        else:
+            seen.left_out.append(LeftOut(one.path, f"shows the same shot as {other}"))
     used = [one for one in agreed if one.known["angle"] in USED_ANGLES]
     if not used:
         raise UserError(
@@ -54,10 +46,6 @@ def list_rafd(folder: Path) -> Listing:
     return listing(
         folder, used, sorted(seen.left_out), [*_missing(agreed)], beyond, reading=seen.beside
     )
-
-
-def _kind(known: Mapping[str, Value]) -> str:
-    return f"{known['group']} {known['sex']}"
 
 
 def _shot(photograph: Photograph) -> tuple[Value, ...]:
