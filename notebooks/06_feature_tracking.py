@@ -232,7 +232,7 @@ crops = chapter.crop_table(profile)
 crops if len(crops) else None
 
 # %%
-numbers = chapter.region_numbers(by_error, regions)
+numbers = chapter.region_numbers(by_error)
 record_numbers({f"f8.{first}.{name}": number for name, number in numbers.items()})
 
 # %% [markdown]

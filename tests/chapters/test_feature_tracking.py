@@ -58,7 +58,7 @@ def test_area_of_ink_counts_the_fewest_pixels_that_hold_it():
 
 def test_even_ink_has_density_one_in_every_region(tracked, seen):
     even = replace(tracked, ink={"cutoff": torch.ones(len(tracked), 16, 16)})
-    for regions in (chapter.by_place(tracked), chapter.by_parts(seen)):
+    for regions in (chapter.by_parts(seen),):
         table = chapter.region_table(even, regions).query("set == 'cutoff'")
         assert table["image"].nunique() == len(regions.errors) > 0
         np.testing.assert_allclose(table["density"], 1)
@@ -97,11 +97,10 @@ def test_ink_on_parts_is_that_of_a_loop_over_errors_and_pixels(tracked, seen):
 def test_the_reason_names_what_the_background_has(tracked, seen):
     regions = chapter.by_parts(seen)
     table = chapter.region_table(tracked, regions)
-    share = chapter.region_numbers(table, regions)["ink_share_background"].value
+    share = chapter.region_numbers(table)["ink_share_background"].value
     said = chapter.why_there(tracked, regions, table)
     assert f"has {share:.0%} of the tracked ink" in said
     assert "divided by 256" in said
-    assert chapter.why_there(tracked, chapter.by_place(tracked), table) == ""
 
 
 def test_the_gradient_is_how_the_predicted_logit_changes_with_a_pixel(run, tracked):
@@ -126,18 +125,13 @@ def test_numbers_of_tracking_are_those_of_a_loop_over_errors(tracked):
     assert found["cutoff_less_like_whole"].value == pytest.approx(np.mean(less), abs=1e-6)
 
 
-def test_regions_by_place_are_known_of_framed_frontal_faces_only(run, tracked):
+def test_regions_are_known_of_synthetic_faces_only(run, tracked):
     regions = chapter.find_regions(replace(tracked, run=run.having(faces=folder(run.faces))))
     assert not len(regions.errors)
     table = chapter.region_table(tracked, regions)
-    assert chapter.region_numbers(table, regions) == {}
-    densities = averages(table, ["set", "region"], "density")
-    assert chapter.region_plot(densities) is None
-    regions = chapter.by_place(tracked)
-    assert not regions.true
-    assert set(chapter.region_numbers(chapter.region_table(tracked, regions), regions)) == {
-        f"density_{part}_{name}" for part in chapter.FEATURES for name in ("cutoff", "random")
-    }
+    assert chapter.region_numbers(table) == {}
+    assert chapter.why_there(tracked, regions, table) == ""
+    assert chapter.region_plot(averages(table, ["set", "region"], "density")) is None
 
 
 def test_synthetic_faces_are_rendered_again_to_find_their_parts(run, tracked, monkeypatch):
@@ -149,7 +143,6 @@ def test_synthetic_faces_are_rendered_again_to_find_their_parts(run, tracked, mo
 
     monkeypatch.setattr(synthfaces, "parts_seen", parts_seen)
     regions = chapter.find_regions(tracked)
-    assert regions.true
     assert regions.masks["background"].all()
     ((table, *about),) = asked
     assert about == [16, "synthetic"]
@@ -162,7 +155,7 @@ def test_run_without_errors_shows_nothing(run):
     for figure in (
         chapter.gallery(tracked, "cutoff"),
         chapter.feature_sets(tracked, np.zeros((0, 16, 16), dtype=np.uint8)),
-        chapter.average_features(tracked, chapter.by_place(tracked)),
+        chapter.average_features(tracked, chapter.find_regions(tracked)),
     ):
         assert figure is None
     assert len(chapter.tracked_summary({"subject": chapter.tracked_table(tracked)})) == 0
@@ -178,11 +171,10 @@ def test_gallery_pages_through_all_errors(tracked):
     assert beyond is None
 
 
-def test_faces_of_one_angle_are_averaged_and_frontal_ones_carry_the_regions(tracked):
-    axes = chapter.average_features(tracked, chapter.by_place(tracked)).axes
-    columns = [ax.get_title() for ax in axes if ax.get_title()]
-    assert columns == ["45°", "90°"]
-    assert [len(ax.collections) for ax in axes[:2]] == [0, 4]
+def test_faces_of_one_angle_are_averaged_and_carry_the_regions(tracked, seen):
+    axes = chapter.average_features(tracked, chapter.by_parts(seen)).axes
+    assert [ax.get_title() for ax in axes if ax.get_title()] == ["45°", "90°"]
+    assert all(len(ax.collections) > 0 for ax in axes[:2])
 
 
 def test_each_crop_is_judged_by_its_own_networks(tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ def test_chapter_1_shows_what_is_there_and_nothing_at_its_full_size(rafd):
     for figure in (photographs.crops_figure(faces), angles, emotions):
         for image in (image for axis in figure.axes for image in axis.images):
             assert max(image.get_array().shape[:2]) <= LARGEST < HEIGHT
-    (seen,) = faces.originals.seen([faces.index.table["path"][0]], 5000)
+    (seen,) = faces.originals.seen([faces.index.table["path"][0]], 5000, 16).values()
     assert seen.image.shape[0] == LARGEST
     assert "\n- emotion: angry" in photographs.used_of(faces)
 

@@ -48,8 +48,6 @@ MODULES = ("network.js", "session.js"), ("logic.js", "bench.js", "causes.js")
 """The scripts that a worker runs, and those of the page."""
 FIRST = 0x3400
 """The character that stands for 15 bits of zeros; the 2^15 from here on are whole in UTF-16."""
-DRAWS, STRONGEST, CLASSES = 5, 64, 5
-"""Random sets, single cells and classes about which a network that runs in no page is asked."""
 ERRORS, SHEET, ACROSS = "errors.csv", "errors.png", 16
 
 
@@ -214,38 +212,14 @@ def packed(content: bytes) -> str:
 def inline(run: Run, errors: Errors) -> str:
     """Return one script with the bench of some images, for a page that loads nothing.
 
-    Of a network that does not run in a page it has some answers: without the sets that rules find,
-    without as many cells at random, and without each of the strongest ones.
+    It is empty if the network does not run in a page.
     """
-    listed = about(run, errors)
-    network = _network(run) if fits(run) else {"answers": _answers(Kernel(run, errors), listed)}
-    tables = {"network": network, "errors": listed | {"images": _images(errors)}}
+    if not fits(run):
+        return ""
+    tables = {"network": _network(run), "errors": about(run, errors) | {"images": _images(errors)}}
     registered = {name: {run.task: table} for name, table in tables.items()}
     data = htmlsafe_json_dumps(registered, ensure_ascii=False)
     return f"globalThis.tinyvgg = {data};\n{page_script([run.task])}"
-
-
-def _answers(kernel: "Kernel", listed: dict[str, Any]) -> dict[str, Any]:
-    """Return answers of a kernel under the names of the questions and what they ask."""
-    answers, random = dict[str, Any](), np.random.default_rng(0)
-    for case in listed["cases"]:
-        row, scene = case["row"], kernel.open(**case)
-        found, strength = scene["sets"]["cutoff"]["found"], -np.abs(scene["shares"])
-        active = np.flatnonzero(scene["maps"])
-        scene["draws"] = [
-            np.sort(random.choice(active, len(found), False)).tolist() for _ in range(DRAWS)
-        ]
-        single = [[int(cell)] for cell in np.argsort(strength, kind="stable")[:STRONGEST]]
-        answers[f"open {row}"] = scene
-        for cells in (found, case["fewest"], *scene["draws"], *single):
-            key = " ".join(map(str, (row, *cells)))
-            answers[f"off {key}"] = kernel.off(row, cells)
-            if cells in (found, case["fewest"]):
-                answers[f"features {key}"] = np.round(kernel.features(row, cells), 4).tolist()
-        for target in map(int, np.argsort(scene["probabilities"])[::-1][:CLASSES]):
-            for rule in (*RULES, "contribution"):
-                answers[f"backtrack {row} {target} {rule}"] = kernel.backtrack(row, target, rule)
-    return answers
 
 
 def write_site(folder: Path, study: Study | None) -> None:

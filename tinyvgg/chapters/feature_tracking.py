@@ -38,14 +38,6 @@ FACE = {
 }
 BESIDE = {"ears, hair, neck": ("EARS", "HAIR", "NECK"), "background": ("BACKGROUND",)}
 """Regions of an image by the renderer's parts, on and beside the face."""
-BOXES = {
-    "eyes": [(0.28, 0.42, 0.22, 0.78)],
-    "nose": [(0.42, 0.61, 0.39, 0.61)],
-    "cheeks": [(0.42, 0.66, 0.16, 0.37), (0.42, 0.66, 0.63, 0.84)],
-    "mouth": [(0.61, 0.81, 0.34, 0.66)],
-}
-"""Top, bottom, left, right of parts of a framed face seen from the front, in image sides."""
-FRONTAL = 90
 MOST = 0.5
 COLUMNS = 8
 TILE = 64
@@ -176,45 +168,25 @@ def tracked_numbers(tracked: Tracked, table: pd.DataFrame) -> dict[str, Estimate
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """Regions of the images of some errors, by name.
-
-    They are ``true`` if they are the parts that the renderer shows in each of these images.
-    """
+    """The parts that the renderer shows in the images of some errors, by name."""
 
     errors: Int[np.ndarray, "m"]  # places among the errors
     masks: Mapping[str, Bool[np.ndarray, "m h w"]]
-    true: bool
 
 
 def find_regions(tracked: Tracked) -> Regions:
-    """Return the regions of the errors: rendered again if the faces are synthetic, or by place."""
+    """Return the regions of synthetic errors; of others nobody knows what their pixels show."""
     if tracked.run.faces.kind != SYNTHETIC:
-        return by_place(tracked)
+        return by_parts(np.zeros((0, *tracked.trace.images.shape[2:]), np.uint8))
     return by_parts(parts_seen(tracked.run.faces, tracked.rows))
 
 
 def by_parts(seen: UInt8[np.ndarray, "n h w"]) -> Regions:
-    """Return true regions, from the `FacePart` of each pixel."""
+    """Return regions, from the `FacePart` of each pixel."""
     of = FACE | BESIDE | {TOGETHER: tuple(map(str.upper, FEATURES))}
     of["face"] = sum(FACE.values(), ())
     masks = {name: showing(seen, parts) for name, parts in of.items()}
-    return Regions(np.arange(len(seen)), masks, True)
-
-
-def by_place(tracked: Tracked) -> Regions:
-    """Return the regions of framed faces that are seen from the front, the same for each."""
-    faces, size = tracked.run.faces, tracked.trace.images.shape[2:]
-    errors = np.arange(0)
-    if faces.framed and faces.index.has("angle"):
-        errors = np.flatnonzero(faces.index.table["angle"].iloc[tracked.rows] == FRONTAL)
-    boxes = {name: np.zeros(tuple(size), dtype=bool) for name in FEATURES}
-    for name, inside in boxes.items():
-        for top, bottom, left, right in BOXES[name]:
-            rows = slice(round(top * size[0]), round(bottom * size[0]))
-            inside[rows, round(left * size[1]) : round(right * size[1])] = True
-    boxes[TOGETHER] = np.any(list(boxes.values()), axis=0)
-    masks = {name: np.repeat(inside[None], len(errors), 0) for name, inside in boxes.items()}
-    return Regions(errors, masks, False)
+    return Regions(np.arange(len(seen)), masks)
 
 
 def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
@@ -252,19 +224,12 @@ def logit_gradient(model: nn.Module, trace: Trace) -> Float[Tensor, "n 3 h w"]:
     return torch.cat(found) if found else torch.zeros_like(trace.images)
 
 
-def region_numbers(table: pd.DataFrame, regions: Regions) -> dict[str, Estimate]:
-    """Return the numbers of F8, means over the errors; the table is `region_table`.
-
-    Numbers of true regions and of those by place have different names.
-    """
+def region_numbers(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Return the numbers of F8, means over the errors; the table is `region_table`."""
     if table.empty:
         return {}
     wide = table.pivot(index="image", columns=["set", "region"])
     density = wide["density"]
-    if not regions.true:
-        sets = ("cutoff", "random")
-        found = {f"density_{part}_{n}": density[n, part] for part in FEATURES for n in sets}
-        return {name: estimate(values) for name, values in found.items()}
     features = density["cutoff", TOGETHER]
     found = {
         "ink_on_features": features,
@@ -285,7 +250,7 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
 
     It is empty where nobody knows which pixels show the background.
     """
-    if not regions.true or table.empty:
+    if table.empty:
         return ""
     of = table.groupby(["set", "region"])[["ink", "area", "density"]].mean()
     ink, area = of["ink"].xs("background", level="region"), of["area"]["cutoff"]["background"]

@@ -125,41 +125,33 @@ def crops_figure(faces: Faces) -> Figure | None:
     else:
         places = np.linspace(0, len(table) - 1, min(6, len(table))).round().astype(int)
         chosen = table.iloc[places].set_index("path")[faces.index.tasks[-1]]
-        usable = _usable(originals, list(chosen.index))
-        shown = [(style.short(str(chosen[path]), 16), *both) for path, both in usable.items()]
+        usable = originals.seen(list(chosen.index), PHOTOGRAPH, PORTRAIT)
+        shown = [(style.short(str(chosen[path]), 16), seen) for path, seen in usable.items()]
     if not shown:
         return None
     figure, axes = style.grid(2, len(shown), cell=1.25, aspect=1.35)
-    for (above, below), (title, whole, crop) in zip(axes.T, shown, strict=True):
-        style.show_image(above, whole.image, title)
-        style.show_image(below, crop)
-        height, width = whole.image.shape[:2]
-        square = corners(whole.crop)
+    for (above, below), (title, seen) in zip(axes.T, shown, strict=True):
+        style.show_image(above, seen.image, title)
+        style.show_image(below, seen.portrait)
+        height, width = seen.image.shape[:2]
+        square = corners(seen.crop)
         above.add_patch(Polygon(square, fill=False, edgecolor=style.ORANGE, linewidth=1.5))
         above.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     return figure
 
 
-def _cameras(originals: Originals) -> list[tuple[str, Seen, Image]]:
-    """Return for each camera a title, the mean image with the part that is used, that part."""
+def _cameras(originals: Originals) -> list[tuple[str, Seen]]:
+    """Return for each camera a title, and the mean of what is seen of its photographs."""
     shots, shown = originals.shots(), []
     for angle in synthfaces.ANGLES:
         mine = shots[shots["angle"] == angle]
         plain = mine[(mine["emotion"] == "neutral") & (mine["gaze"] == "frontal")]
-        found = _usable(originals, list((plain if len(plain) else mine)["path"][:40]))
-        if found:
-            seen, crops = zip(*found.values(), strict=True)
-            whole = Seen(_mean([one.image for one in seen]), seen[0].crop)
-            shown.append((f"{angle}°, {len(seen)} people", whole, _mean(crops)))
+        paths = list((plain if len(plain) else mine)["path"][:40])
+        if found := originals.seen(paths, PHOTOGRAPH, PORTRAIT):
+            images, crops, portraits = zip(*found.values(), strict=True)
+            seen = Seen(_mean(images), crops[0], _mean(portraits))
+            shown.append((f"{angle}°, {len(found)} people", seen))
     return shown
-
-
-def _usable(originals: Originals, paths: Sequence[str]) -> dict[str, tuple[Seen, Image]]:
-    """Return the photographs that can be used, whole and cropped, by path."""
-    crops = originals.crops(paths)
-    usable = [path for path, crop in zip(paths, crops, strict=True) if crop is not None]
-    seen, cropped = originals.seen(usable, PHOTOGRAPH), originals.portraits(usable, PORTRAIT)
-    return dict(zip(usable, zip(seen, cropped, strict=True), strict=True))
 
 
 def _mean(images: Sequence[Image]) -> Image:

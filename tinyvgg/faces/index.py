@@ -87,10 +87,11 @@ class FaceIndex:
 
 
 class Seen(NamedTuple):
-    """A whole photograph, scaled down, and the part of it that is used, in its pixels."""
+    """A whole photograph, scaled down, and the part of it that is used."""
 
     image: UInt8[np.ndarray, "h w 3"]
-    crop: Crop
+    crop: Crop  # in pixels of the image
+    portrait: Square
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,6 @@ class Originals:
         every = (*self.listing.photographs, *self.listing.beyond)
         return pd.DataFrame([{"path": one.path, **one.known} for one in every])
 
-    def crops(self, paths: Sequence[str]) -> list[Crop | None]:
-        """Return the part of each photograph that is used; None where it cannot be used."""
-        known = dict((*self.listing.photographs, *self.listing.beyond))
-        facts = self.looker.look(paths, self.cropping.how == sources.AROUND_FACES)
-        found = (_crop(self.cropping, known[p], f) for p, f in zip(paths, facts, strict=True))
-        return [crop if isinstance(crop, Crop) else None for crop in found]
-
     def portraits(self, paths: Sequence[str], size: int) -> UInt8[np.ndarray, "n s s 3"]:
         """Return photographs cropped as networks see them, at another size; white if unusable."""
         portraits = np.full((len(paths), size, size, 3), 255, np.uint8)
@@ -146,26 +140,31 @@ class Originals:
             portraits[place] = photographs.cut(pixels, crop, size)
         return portraits
 
-    def seen(self, paths: Sequence[str], height: int) -> list[Seen]:
-        """Return whole photographs without the unusable ones, and the part of each that is used.
+    def seen(self, paths: Sequence[str], height: int, size: int) -> dict[str, Seen]:
+        """Return what is seen of photographs, by path, without those that cannot be used.
 
-        Their height is given in pixels; they are never larger than `LARGEST`.
+        The height of the whole ones is given in pixels, and never larger than `LARGEST`; the part
+        that is used has another size.
         """
-        found = []
-        for _, crop, pixels in self._usable(paths):
+        found = {}
+        for place, crop, pixels in self._usable(paths):
             zoom = min(height, LARGEST) / pixels.shape[1]
             shape = [max(1, round(side * zoom)) for side in pixels.shape[1:]]
             part = Crop(zoom * crop.x, zoom * crop.y, zoom * crop.side, crop.turn)
-            found.append(Seen(photographs.resized(pixels, *shape), part))
+            portrait = photographs.cut(pixels, crop, size)
+            found[paths[place]] = Seen(photographs.resized(pixels, *shape), part, portrait)
         return found
 
     def _usable(self, paths: Sequence[str]) -> Iterable[tuple[int, Crop, Pixels]]:
         """Return place, crop and pixels of the photographs that can be used."""
-        for place, crop in enumerate(self.crops(paths)):
+        known = dict((*self.listing.photographs, *self.listing.beyond))
+        facts = self.looker.look(paths, self.cropping.how == sources.AROUND_FACES)
+        for place, (path, seen) in enumerate(zip(paths, facts, strict=True)):
+            crop = _crop(self.cropping, known[path], seen)
             with suppress(Unusable):
-                if crop is not None:
-                    path, bits = self.listing.folder / paths[place], self.cropping.bits
-                    yield place, crop, photographs.pixels_of(path, bits=bits)
+                if isinstance(crop, Crop):
+                    file, bits = self.listing.folder / path, self.cropping.bits
+                    yield place, crop, photographs.pixels_of(file, bits=bits)
 
 
 @dataclass(frozen=True)
