@@ -51,6 +51,8 @@ DEEP_EPOCHS = 15
 DIVERGED = "the loss is"
 """What an error says where a loss is no number any more, which is an outcome of P3."""
 LAYERS = ("tinyvgg", "average", "inception")
+BATCH = 16
+"""Images that are looked at together."""
 PROJECTED, SHOWN = 96, 4
 """Test images whose projections are measured (P4), and those of them that are kept as pictures."""
 
@@ -60,7 +62,7 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     jobs, few = list[Job](), is_small(study)
     for name, rates in RATES.items():
         tried: Any = {"optimiser": [name], "rate": rates[few:], "selection": ["validation"]}
-        jobs += sweeps.plan(study, (), [CHOOSING], tried, ())
+        jobs += sweeps.plan(study, (), [CHOOSING], tried)
     best: dict[tuple[str, str], Row] = {}
     final = len(study.tasks) * len(RATES) * (1 if few else 5)
     print(f"{len(jobs)} networks to choose rates by, then {final} with the chosen ones", flush=True)
@@ -70,7 +72,7 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     jobs = []
     for (task, name), row in best.items():
         chosen = {"optimiser": [name], "rate": [row["rate"]]}
-        jobs += sweeps.plan(study, [task], range(1 if few else 5), chosen, ())
+        jobs += sweeps.plan(study, [task], range(1 if few else 5), chosen)
     trained = do(jobs)
     numbers = numbers_of("p2", trained, "optimiser", ("errors", "last_epoch"))
     for task in study.tasks:
@@ -87,7 +89,7 @@ def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     for kind in ("glorot", "he", "torch"):
         for seed, (place, name) in enumerate(DEEP[: 1 if few else None]):
             settings = {"architecture": [name], "initialisation": [kind], **fixed}
-            jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings, ())
+            jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings)
     networks, numbers = do(jobs), dict[str, Values]()
     for row in networks:
         kind, learns = row["initialisation"], row.get("left_plateau") is not None
@@ -99,7 +101,7 @@ def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train Tiny VGG with other layers, and measure what is deconvolved through them (P4)."""
     seeds = range(1 if is_small(study) else 3)
-    networks = do(sweeps.plan(study, (), seeds, {"architecture": LAYERS}, ()))
+    networks = do(sweeps.plan(study, (), seeds, {"architecture": LAYERS}))
     measured = ("errors", "edges", "sharpness", "on_face")
     numbers = numbers_of("p4", networks, "architecture", measured)
     for task in study.tasks:
@@ -209,7 +211,7 @@ def analysis(
     seeds: int, study: Study, do: Do, tasks: Sequence[str] = ()
 ) -> tuple[list[Row], Numbers]:
     """Measure the networks of some tasks, all for none, and of so many seeds."""
-    return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {}, ())), {}
+    return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {})), {}
 
 
 def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
@@ -222,7 +224,7 @@ def project(model: Any, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 
     for layer in features.modules():
         if isinstance(layer, nn.ReLU):
             layer.register_full_backward_hook(lambda *passed: (passed[2][0].clamp_min(0),))
-    for some in images.split(sweeps.BATCH):
+    for some in images.split(BATCH):
         given = some.detach().requires_grad_()
         with torch.enable_grad():
             maps = features(given)
