@@ -83,7 +83,7 @@ def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, floa
     model.to(memory_format=torch.channels_last)
     maps = Scaling()(pixels.to(given.device))
     rows = []
-    with repeatable(given.precision):
+    with repeatable():
         for name, layer in model.named_modules():
             if list(layer.children()):
                 continue

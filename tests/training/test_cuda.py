@@ -54,9 +54,7 @@ def test_killed_between_epochs_it_ends_with_the_same_bits(tmp_path: Path, optimi
     assert same(model, other)
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
-def test_fewer_bits_change_the_losses_a_little(tmp_path: Path, precision: str) -> None:
+def test_fewer_bits_change_the_losses_a_little(tmp_path: Path) -> None:
     full = run(tmp_path / "full")[0].history[-1]
-    fewer = run(tmp_path / "fewer", precision=precision)[0].history[-1]
+    fewer = run(tmp_path / "fewer", precision="bfloat16")[0].history[-1]
     assert fewer.train_loss == pytest.approx(full.train_loss, rel=0.05)
-    assert not torch.backends.cuda.matmul.allow_tf32

@@ -13,7 +13,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimiser": ("sgd", "adam", "adagrad"),
     "order": ("reshuffled", "fixed"),
     "selection": ("last", "validation", "test"),
-    "precision": ("float32", "tf32", "bfloat16"),
+    "precision": ("float32", "bfloat16"),
     "ending": ("epochs", "fitted"),
     "architecture": ("tinyvgg", "average", "inception", "vgg16", "vgg19"),
     "initialisation": ("glorot", "he", "torch"),
@@ -54,7 +54,7 @@ class Recipe(_Checked):
     # a ``validation`` part held out of the training part. ``test`` chooses by the test part, as the
     # published code does: a contrast, not a protocol.
     selection: str = "last"
-    # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
+    # precision of products: ``float32`` or ``bfloat16``
     precision: str = "float32"
     # when the training ends: after all ``epochs``, or once it has ``fitted`` its images: after five
     # epochs in a row without a training error in passing, or, where labels contradict each other,
