@@ -416,7 +416,6 @@ def runs() -> None:
     shown = {
         "accuracy": lambda share: f"{share:.2%}",
         "age": lambda seconds: f"{seconds / 3600:.1f} h",
-        "size": lambda size: f"{size / 1e6:.1f} MB",
     }
     click.echo(table.to_string(index=False, na_rep="-", formatters=shown))
 

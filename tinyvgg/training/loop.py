@@ -238,12 +238,11 @@ class _Training:
 
     def run(self) -> Trained:
         self._resume()
-        images = len(self.parts.train)
-        plan = Plan(self.recipe, images, self._seen(), tuple(self.history))
+        plan = Plan(self.recipe, len(self.parts.train), self._seen(), tuple(self.history))
         with ExitStack() as ends:
             for watcher in self.watchers:
-                ends.callback(watcher.end)
                 watcher.begin(plan)
+                ends.callback(watcher.end)
             while not (ended := plan.ended(self.history)):
                 self._epoch()
         if self.kept:
