@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -119,19 +120,19 @@ def at_home(home: str) -> Iterator[None]:
                 os.environ["TINYVGG_HOME"] = before
 
 
-def _attempt(job: Job, do: Callable[[Job], Row]) -> Row:
-    """Return the row of a job, with what went wrong: not every exception can travel."""
+def _row(job: Job, work: Callable[[], Row]) -> Row:
+    """Return the row of a job, with its error as text: not every exception can travel."""
     try:
-        return do(job)
+        return work()
     except (UserError, synthfaces.FaceError) as error:
         said = str(error)
-    except Exception as error:
+    except CancelledError:
+        said = "it was dropped: the scheduler is gone, or was asked to"
+    except BrokenProcessPool:
+        said = DIED
+    except Exception as error:  # such as Dask's KilledWorker
         logging.getLogger("tinyvgg").exception("%s failed", job.name)
         said = f"{type(error).__name__}: {error}"
-    return _failed(job, said)
-
-
-def _failed(job: Job, said: str) -> Row:
     return {**_names(job), "error": " ".join(said.split())}
 
 
@@ -147,28 +148,15 @@ def sweep(
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
     loaded, and others go on from their checkpoints.
     """
-    futures = {executor.submit(_attempt, job, do): job for job in jobs}
+    futures = {executor.submit(_row, job, partial(do, job)): job for job in jobs}
     try:
         with tqdm(total=len(jobs), desc=desc, unit=unit) as bar:
             for future in as_completed(futures):
-                yield futures[future], _outcome(futures[future], future)
+                yield futures[future], _row(futures[future], future.result)
                 bar.update()
     finally:
         for future in futures:
             future.cancel()
-
-
-def _outcome(job: Job, future: "Future[Row]") -> Row:
-    """Return the row of a job that has ended, or that no worker could end."""
-    try:
-        return future.result()
-    except CancelledError:
-        said = "it was dropped: the scheduler is gone, or was asked to"
-    except BrokenProcessPool:
-        said = DIED
-    except Exception as error:  # such as Dask's KilledWorker
-        said = f"{type(error).__name__}: {error}"
-    return _failed(job, said)
 
 
 def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.DataFrame:
