@@ -375,19 +375,18 @@ def _settings(given: Texts) -> dict[str, Any]:
 @click.option("--task", default="", metavar="TASK,...", help="Default: all of the faces.")
 @click.option("--seeds", default="0", metavar="SEEDS", help="Such as 0,1,2 or 0-4.")
 @_set("VALUE,...")
-@click.option("--rules", default="", metavar="RULE,...", help=f"{', '.join(RULES)} or none.")
 @click.option("--name", default="sweep", show_default=True, help="Name of the table.")
 @_into("sweeps")
-@click.option("--dry-run", is_flag=True, help="List the jobs and how far they are.")
+@click.option("--dry-run", is_flag=True, help="Say how long it will take, and train none.")
 @click.option("--workers", type=click.IntRange(1), help="Processes (default: half of the cores).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster instead, tcp://HOST:PORT.")
 def sweep(
     name: str, into: Path | None, dry_run: bool, profile: str, faces: str, **asked: Any
 ) -> int:
-    """Train and explain many networks, over seeds and settings."""
-    workers, scheduler = asked["workers"], asked["scheduler"]
-    if workers and scheduler:
+    """Train many networks, over seeds and settings."""
+    if asked["workers"] and asked["scheduler"]:
         raise click.UsageError("--workers and --scheduler exclude each other")
+    workers = asked["workers"] or max(1, synthfaces.cores() // 2)
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"name {name!r} is not letters, digits, '_', '-' and '.'")
     from tinyvgg.training import sweeps
@@ -396,16 +395,13 @@ def sweep(
 
     seeds, settings = parse_seeds(asked["seeds"]), parse_settings(asked["settings"])
     study = open_study(profile, faces)
-    tasks, rules = (
-        [part.strip() for part in asked[what].split(",") if part.strip()]
-        for what in ("task", "rules")
-    )
-    jobs = sweeps.plan(study, tasks, seeds, settings, rules)
+    tasks = [part.strip() for part in asked["task"].split(",") if part.strip()]
+    jobs = sweeps.plan(study, tasks, seeds, settings)
     if dry_run:
-        sweeps.list_jobs(study, jobs)
+        click.echo(sweeps.forecast(study, jobs, workers))
         return 0
     path = (into or files.build() / "sweeps").resolve() / f"{name}.csv"
-    return JOBS_FAILED if sweeps.do_jobs(jobs, path, workers, scheduler) else 0
+    return JOBS_FAILED if sweeps.do_jobs(jobs, path, workers, asked["scheduler"]) else 0
 
 
 @cli.command()
@@ -420,7 +416,6 @@ def runs() -> None:
     shown = {
         "accuracy": lambda share: f"{share:.2%}",
         "age": lambda seconds: f"{seconds / 3600:.1f} h",
-        "size": lambda size: f"{size / 1e6:.1f} MB",
     }
     click.echo(table.to_string(index=False, na_rep="-", formatters=shown))
 

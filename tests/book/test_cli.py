@@ -46,7 +46,6 @@ def fails(capsys, *arguments: str) -> str:
         ("train --faces synthetic:loud=1", "'loud'", "intensity"),
         ("train --set speed=3", "'speed'", "rate"),
         ("sweep --workers 2 --scheduler tcp://a:1", "--scheduler", "--workers"),
-        ("sweep --rules magic", "'magic'", "literal"),
         ("explain a.png --run x --rule magic", "'magic'", "'literal', 'cutoff'"),
         ("explain a.png --run nobody", "'nobody'", "run"),
         ("report --faces folder:nowhere", "nowhere", "does not exist"),

@@ -342,8 +342,8 @@ def without_times(record):
 
 def test_what_was_measured_is_kept_by_all_that_it_depends_on(study):
     plans = [{}, {"architecture": ["average"]}, {"rate": [0.1]}]
-    jobs = [job for s in plans for job in trials.sweeps.plan(study, (), [0, 1], s, ())]
-    kinds = trials.sweeps.plan(study, (), [0], {"augmentation": ["none", "parts"]}, ())
+    jobs = [job for s in plans for job in trials.sweeps.plan(study, (), [0, 1], s)]
+    kinds = trials.sweeps.plan(study, (), [0], {"augmentation": ["none", "parts"]})
     names = [trials.name_of(study, job) for job in jobs]
     names += [trials.name_of(study, job, augmentation) for job in kinds]
     assert len(set(names)) == 3 * 4 + 4
@@ -440,7 +440,7 @@ def test_what_is_computed_of_a_network_is_kept_until_the_code_changes(monkeypatc
         times.append(run)
         return {"value": 2, "pictures": {"drawn": np.ones(2)}}
 
-    job = trials.Job("smoke", "synthetic", 0, "emotion", (), (), str(tmp_path))
+    job = trials.Job("smoke", "synthetic", 0, "emotion", (), str(tmp_path))
     for _ in range(2):
         row = trials.kept(job, compute)
         assert (row["value"], row["run"], row["task"]) == (2, run.name, "emotion")

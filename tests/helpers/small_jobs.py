@@ -15,14 +15,10 @@ from tinyvgg.training import loop
 from tinyvgg.training.experiments import open_study
 from tinyvgg.training.sweeps import Job, plan, train_all
 
-RULES = ("literal", "contribution")
 
-
-def jobs(
-    faces: str, seeds: Sequence[int] = (0, 1), rules: Sequence[str] = RULES, **settings: Any
-) -> list[Job]:
+def jobs(faces: str, seeds: Sequence[int] = (0, 1), **settings: Any) -> list[Job]:
     settings = {"epochs": [2], **settings}
-    return plan(open_study("smoke", faces, 0, False), ["class"], seeds, settings, rules)
+    return plan(open_study("smoke", faces, 0, False), ["class"], seeds, settings)
 
 
 def two_tasks(folder: Path) -> str:

@@ -135,6 +135,6 @@ def test_every_epoch_that_may_be_among_the_last_is_tested() -> None:
 
 
 def test_only_those_that_belong_are_changed() -> None:
-    chosen = {"rate": 0.5, "scaling": "centred"}
+    chosen = {"rate": 0.5, "scaling": "standardised"}
     assert changed(Recipe(), chosen) == Recipe(rate=0.5)
-    assert changed(Design(), chosen) == Design(scaling="centred")
+    assert changed(Design(), chosen) == Design(scaling="standardised")

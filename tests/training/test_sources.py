@@ -50,9 +50,9 @@ def test_a_colour_that_is_the_same_throughout_is_not_blown_up(faces: Faces) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("centred", [-1.0, 0.0, 127 / 128]), ("256", [0.0, 0.5, 255 / 256])]
+    ("scale", "expected"),
+    [(Scaling(), [0.0, 0.5, 255 / 256]), (Scaling((128.0,) * 3, (128.0,) * 3), [-1, 0, 127 / 128])],
 )
-def test_pixels_are_scaled_as_stated(faces: Faces, kind: str, expected: list[float]) -> None:
-    scale = fit_scaling(kind, faces, np.arange(600))
+def test_pixels_are_scaled_as_stated(scale: Scaling, expected: list[float]) -> None:
     seen = scale(torch.tensor([[[[0, 128, 255]]]], dtype=torch.uint8))
     assert seen.flatten().tolist() == expected

@@ -42,7 +42,7 @@ def make_table(study: Study, seeds: Sequence[int], path: Path, workers: int | No
     What an earlier call has done is not done again; the table is written whole after each seed.
     The work is that of processes, by default one a processor.
     """
-    trainings = sweeps.plan(study, (), seeds, {}, ())
+    trainings = sweeps.plan(study, (), seeds, {})
     count = workers or synthfaces.cores()
     said = sweeps.forecast(study, trainings, count)
     print(f"{said}; then come the notebooks of each seed", flush=True)

@@ -16,7 +16,7 @@ from tinyvgg.backtracking import NAMED, backtrack
 from tinyvgg.chapters import style
 from tinyvgg.chapters.interventions import parts_seen, showing
 from tinyvgg.chapters.patching import ranks
-from tinyvgg.chapters.trials import Do, Numbers, is_small, made_with, numbers_of, ratios
+from tinyvgg.chapters.trials import BATCH, Do, Numbers, is_small, made_with, numbers_of, ratios
 from tinyvgg.faces.sources import SYNTHETIC, synthfaces
 from tinyvgg.faces.splits import Split
 from tinyvgg.trace import Trace, record
@@ -78,8 +78,8 @@ class Erasing(nn.Module):
 def traces(run: Run, rows: Int[np.ndarray, "n"]) -> Iterator[tuple[Trace, Tensor, Tensor]]:
     """Yield traces of images, the true logits, and all logits with -inf in place of these."""
     labels = torch.from_numpy(run.faces.index.labels(run.task))
-    for start in range(0, len(rows), sweeps.BATCH):
-        some = rows[start : start + sweeps.BATCH]
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
         trace, true = record(run.model, run.tensor(some)), labels[some, None]
         wrong = trace.logits.scatter(1, true, -torch.inf)
         yield trace, trace.logits.gather(1, true)[:, 0], wrong
@@ -142,7 +142,7 @@ def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     kinds = [kind for kind in KINDS if known or kind not in RENDERED]
     groups = [seeds[start : start + 2] for start in seeds[::2]]
     tried = {"augmentation": kinds}
-    networks = do([job for two in groups for job in sweeps.plan(study, [task], two, tried, ())])
+    networks = do([job for two in groups for job in sweeps.plan(study, [task], two, tried)])
     numbers = numbers_of("w1", networks, "augmentation", ("errors",))
     for other in ("none", "moved"):
         numbers[f"w1.{task}.tracked_to_{other}"] = ratios(numbers, f"w1.{task}", "tracked", other)

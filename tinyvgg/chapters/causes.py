@@ -24,7 +24,7 @@ from tinyvgg.chapters.deconvolution import correlations, edges
 from tinyvgg.chapters.interventions import CAUSES, LOWER, PARTS, UPPER, Outcomes, outcomes, showing
 from tinyvgg.chapters.sanity import by_captum
 from tinyvgg.chapters.statistics import Estimate, Student, estimate, over_networks
-from tinyvgg.chapters.trials import analysis, kept
+from tinyvgg.chapters.trials import BATCH, analysis, kept
 from tinyvgg.contribution import patch_effects, top_pixels
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
@@ -182,8 +182,8 @@ def marked(asked: Asked, found: Tensor) -> Float[Tensor, "n y x"]:
 
 def _maps(run: Run, found: Outcomes, methods: Mapping[str, Method]) -> dict[str, Drawn]:
     drawn, rows = dict[str, list[Any]](), run.split.test[found.places]
-    for start in range(0, len(rows), 2 * sweeps.BATCH):
-        some = slice(start, start + 2 * sweeps.BATCH)
+    for start in range(0, len(rows), 2 * BATCH):
+        some = slice(start, start + 2 * BATCH)
         others = np.where(found.lookalikes[some] < 0, rows[some], found.lookalikes[some])
         traces = [record(run.model, run.tensor(each)) for each in (rows[some], others)]
         answers = torch.from_numpy(run.predicted[found.places[some]])
@@ -266,7 +266,7 @@ def audit(study: Study, seeds: Sequence[int], name: str, function: Function) -> 
         return maps.double()
 
     methods, found = {name: method, "random": METHODS["random"]}, list[Row]()
-    for job in sweeps.plan(study, ["emotion"], seeds, {}, ()):
+    for job in sweeps.plan(study, ["emotion"], seeds, {}):
         known = kept(job, outcomes)
         run = study.varied(job.seed, {}).run(job.task)
         found.append(scores(run, Outcomes(**known["pictures"]), methods))

@@ -150,7 +150,7 @@ def shuffled(run: Run) -> Row:
 def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Compare explanations in networks of both tasks, then train one on shuffled labels."""
     rows, numbers = analysis(5, study, do)
-    jobs = plan(study, study.tasks[-1:], SHUFFLED, {}, ())
+    jobs = plan(study, study.tasks[-1:], SHUFFLED, {})
     return rows + [kept(job, shuffled) for job in jobs], numbers
 
 

@@ -50,6 +50,8 @@ DEEP_EPOCHS = 15
 DIVERGED = "the loss is"
 """What an error says where a loss is no number any more, which is an outcome of P3."""
 LAYERS = ("tinyvgg", "average", "inception")
+BATCH = 16
+"""Images that are looked at together."""
 PROJECTED, SHOWN = 96, 4
 """Test images whose projections are measured (P4), and those of them that are kept as pictures."""
 
@@ -59,7 +61,7 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     jobs, few = list[Job](), is_small(study)
     for name, rates in RATES.items():
         tried: Any = {"optimiser": [name], "rate": rates[few:], "selection": ["validation"]}
-        jobs += sweeps.plan(study, (), [CHOOSING], tried, ())
+        jobs += sweeps.plan(study, (), [CHOOSING], tried)
     best: dict[tuple[str, str], Row] = {}
     final = len(study.tasks) * len(RATES) * (1 if few else 5)
     print(f"{len(jobs)} networks to choose rates by, then {final} with the chosen ones", flush=True)
@@ -69,7 +71,7 @@ def optimisers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     jobs = []
     for (task, name), row in best.items():
         chosen = {"optimiser": [name], "rate": [row["rate"]]}
-        jobs += sweeps.plan(study, [task], range(1 if few else 5), chosen, ())
+        jobs += sweeps.plan(study, [task], range(1 if few else 5), chosen)
     trained = do(jobs)
     numbers = numbers_of("p2", trained, "optimiser", ("errors", "last_epoch"))
     for task in study.tasks:
@@ -86,7 +88,7 @@ def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     for kind in ("glorot", "he", "torch"):
         for seed, (place, name) in enumerate(DEEP[: 1 if few else None]):
             settings = {"architecture": [name], "initialisation": [kind], **fixed}
-            jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings, ())
+            jobs += sweeps.plan(study, [study.tasks[place]], [seed], settings)
     networks, numbers = do(jobs), dict[str, Values]()
     for row in networks:
         kind, learns = row["initialisation"], row.get("left_plateau") is not None
@@ -98,7 +100,7 @@ def depth(study: Study, do: Do) -> tuple[list[Row], Numbers]:
 def layers(study: Study, do: Do) -> tuple[list[Row], Numbers]:
     """Train Tiny VGG with other layers, and measure what is deconvolved through them (P4)."""
     seeds = range(1 if is_small(study) else 3)
-    networks = do(sweeps.plan(study, (), seeds, {"architecture": LAYERS}, ()))
+    networks = do(sweeps.plan(study, (), seeds, {"architecture": LAYERS}))
     measured = ("errors", "edges", "sharpness", "on_face")
     numbers = numbers_of("p4", networks, "architecture", measured)
     for task in study.tasks:
@@ -208,7 +210,7 @@ def analysis(
     seeds: int, study: Study, do: Do, tasks: Sequence[str] = ()
 ) -> tuple[list[Row], Numbers]:
     """Measure the networks of some tasks, all for none, and of so many seeds."""
-    return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {}, ())), {}
+    return do(sweeps.plan(study, tasks, range(1 if is_small(study) else seeds), {})), {}
 
 
 def projections(run: Run) -> Row:

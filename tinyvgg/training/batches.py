@@ -24,19 +24,14 @@ class Scaling:
     def __call__(self, pixels: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
         """Return images as a network takes them, on the device of the pixels, channels last."""
         images = pixels.permute(0, 3, 1, 2).float()
-        if any(self.shift):
-            images -= images.new_tensor(self.shift)[:, None, None]
-        if len(set(self.scale)) == 1:
-            return images.div_(self.scale[0])
-        return images.div_(images.new_tensor(self.scale)[:, None, None])
+        shift, scale = (images.new_tensor(each)[:, None, None] for each in (self.shift, self.scale))
+        return images.sub_(shift).div_(scale)
 
 
 def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Scaling:
     """Return the scaling of a `tinyvgg.training.settings.Design`, fitted to the training rows."""
     if kind == "256":
         return Scaling()
-    if kind == "centred":
-        return Scaling((PIXEL_SCALE / 2,) * 3, (PIXEL_SCALE / 2,) * 3)
     count, total, squares = 0, np.zeros(3), np.zeros(3)
     for start in range(0, len(train_rows), 256):
         pixels = np.asarray(faces.images[train_rows[start : start + 256]], dtype=np.float64)

@@ -59,32 +59,26 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def load(folder: Path, training: str) -> Checkpoint | None:
     """Return the checkpoint of a training; None if there is none."""
     path = folder / NAME
-    try:
-        return _read(path, training) if path.exists() else None
-    except ValueError as error:
-        way = "remove it to train from the start"
-        raise UserError(f"checkpoint {str(path)!r} {error}: {way}") from None
-
-
-def _read(path: Path, training: str) -> Checkpoint:
-    """Read one file; a ValueError says what is wrong with it."""
+    if not path.exists():
+        return None
     try:
         with safe_open(path, framework="pt") as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             metadata = stored.metadata()
-        plain = json.loads(metadata["checkpoint"])
+        plain, fault = json.loads(metadata["checkpoint"]), ""
         if metadata["sha256"] != _digest(tensors, metadata["checkpoint"]):
-            raise ValueError("is damaged")
-        if plain.pop("format") != FORMAT:
-            raise ValueError("is of another version")
-        history = tuple(Epoch(**row) for row in plain.pop("history"))
-        seconds = tuple(plain.pop("seconds"))
-        read = Checkpoint(tensors=tensors, history=history, seconds=seconds, **plain)
+            fault = "is damaged"
+        elif plain.pop("format") != FORMAT:
+            fault = "is of another version"
+        elif plain["training"] != training:
+            fault = "is of another training"
+        else:
+            history = tuple(Epoch(**row) for row in plain.pop("history"))
+            seconds = tuple(plain.pop("seconds"))
+            return Checkpoint(tensors=tensors, history=history, seconds=seconds, **plain)
     except (SafetensorError, OSError, LookupError, TypeError, AttributeError, json.JSONDecodeError):
-        raise ValueError("is damaged") from None
-    if read.training != training:
-        raise ValueError("is of another training")
-    return read
+        fault = "is damaged"
+    raise UserError(f"checkpoint {str(path)!r} {fault}: remove it to train from the start")
 
 
 def _digest(tensors: Mapping[str, Tensor], plain: str) -> str:

@@ -22,7 +22,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.index import Faces, load_faces
 from tinyvgg.faces.sources import absolute, check_one_of, tasks_of
 from tinyvgg.faces.splits import Split, hold_out, split
-from tinyvgg.training import checkpoints
+from tinyvgg.training import checkpoints, watching
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
 from tinyvgg.training.looks import looks_of
@@ -40,14 +40,7 @@ from tinyvgg.training.settings import (
     check_settings,
     check_study,
 )
-from tinyvgg.training.watching import (
-    Log,
-    ProgressBar,
-    Watcher,
-    constant_loss,
-    history_table,
-    left_plateau,
-)
+from tinyvgg.training.watching import Log, ProgressBar, Watcher
 
 
 def train_or_load(
@@ -140,7 +133,8 @@ def _train(
     trained = train(model, source, rows, experiment.recipe, experiment.seed, folder, **about)
     if not first:
         return
-    history, labels = trained.history, source.labels.cpu().numpy()
+    history = trained.history
+    constant = watching.constant_loss(source.labels.cpu().numpy()[rows.train])
     logits, true = predict(model, source, rows.test)
     wrong = int((logits.argmax(1) != true).sum())
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -151,7 +145,7 @@ def _train(
     predictions |= looks_of(faces.images, rows.train, rows.test)._asdict()
     writers: dict[str, Callable[[Path], object]] = {
         run_folder.CONFIGURATION: lambda to: to.write_text(configuration, "utf-8"),
-        run_folder.HISTORY: lambda to: history_table(history).to_csv(to, index=False),
+        run_folder.HISTORY: lambda to: watching.history_table(history).to_csv(to, index=False),
         run_folder.GRADIENTS: lambda to: gradients.to_csv(to, index=False),
         run_folder.TIMINGS: lambda to: timings.to_csv(to, index=False),
         run_folder.WEIGHTS: lambda to: save_file(weights, to),
@@ -167,7 +161,7 @@ def _train(
         "fingerprint": experiment.fingerprint,
         "kept_epoch": trained.kept,
         "last_epoch": len(history),
-        "left_plateau": left_plateau(history, constant_loss(labels[rows.train])),
+        "left_plateau": watching.left_plateau(history, constant),
         "photographs": faces.originals.plain if faces.originals else {},
         "processes": 1 if fabric is None else fabric.world_size,
         "scaling": asdict(scaling),

@@ -136,83 +136,6 @@ def _shared(groups: Sequence[Rows], rank: int, size: int) -> list[tuple[Rows, in
     return [(part, 0) if len(part) else (group[:1], 1) for group, part in parts]
 
 
-class Step:
-    """A step on one batch; the same instance serves a whole training.
-
-    Its ``sums`` over the steps of an epoch are on the device, so that no step has to wait for them.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        forward: nn.Module,
-        optimiser: optim.Optimizer,
-        recipe: Recipe,
-        fabric: Any,
-    ) -> None:
-        self.forward, self.optimiser, self.recipe, self.fabric = forward, optimiser, recipe, fabric
-        self.processes = 1 if fabric is None else fabric.world_size
-        layers = model.named_modules()
-        weights = {n: m.weight for n, m in layers if isinstance(m, nn.Conv2d | nn.Linear)}
-        self.layers: dict[str, Any] = weights
-        self.device = next(model.parameters()).device
-        real = torch.float32 if self.device.type == "mps" else torch.float64
-        zero = torch.zeros((), dtype=torch.int64, device=self.device)
-        self.sums = {
-            "loss": zero.to(real),  # sum over this process's images
-            "wrong": zero.clone(),  # images that were misclassified
-            "images": zero.clone(),
-            "steps": zero.clone(),
-            "bad_step": zero.clone(),  # the first, from 1, whose loss was not finite; 0 for none
-            "squares": zero.to(real).repeat(len(self.layers)),  # of gradients' norms, by layer
-            "samples": zero.clone(),  # steps at which these were taken
-        }
-
-    def __call__(
-        self, images: Float[Tensor, "b 3 h w"], labels: Int[Tensor, "b"], filling: int, size: int
-    ) -> None:
-        """Follow the gradient of a batch's mean cross-entropy once, and add to the sums.
-
-        The last `filling` images do not count, but make up for missing ones; `size` is the number
-        of images of the batch in all processes.
-        """
-        self.optimiser.zero_grad(set_to_none=True)
-        counting = len(labels) - filling
-        labels = labels[:counting]
-        half = self.recipe.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            logits = self.forward(images)[:counting]
-            loss = F.cross_entropy(logits, labels, reduction="sum")
-        # Fabric averages gradients over its processes
-        mean = loss * (self.processes / size)
-        mean.backward() if self.fabric is None else self.fabric.backward(mean)
-        self.optimiser.step()
-        self._add(loss.detach(), logits.detach().argmax(1) != labels)
-
-    @torch.no_grad()
-    def sample_gradients(self) -> None:
-        """Add the norms of the last step's gradients to the sums."""
-        norms = torch.stack([weight.grad.norm() for weight in self.layers.values()])
-        self.sums["squares"].add_(norms.to(self.sums["squares"].dtype).square())
-        self.sums["samples"].add_(1)
-
-    def gradient_norms(self) -> dict[str, float]:
-        """Return, for each layer, the root mean square of its gradient's norm at the samples."""
-        samples = max(1, int(self.sums["samples"]))
-        norms = (self.sums["squares"] / samples).sqrt().tolist()
-        return dict(zip(self.layers, norms, strict=True))
-
-    @torch.no_grad()
-    def _add(self, loss: Tensor, wrong: Tensor) -> None:
-        sums = self.sums
-        sums["loss"].add_(loss)
-        sums["wrong"].add_(wrong.sum())
-        sums["images"].add_(len(wrong))
-        sums["steps"].add_(1)
-        first = loss.isfinite().logical_not() & (sums["bad_step"] == 0)
-        sums["bad_step"].copy_(torch.where(first, sums["steps"], sums["bad_step"]))
-
-
 @torch.no_grad()
 def predict(
     model: nn.Module, source: Resident, rows: Int[np.ndarray, "b"]
@@ -259,7 +182,7 @@ def train(
     rows = {part: numbers.tolist() for part, numbers in vars(parts).items()}
     plain = json.dumps([asdict(recipe), seed, name, shapes, rows], sort_keys=True)
     identity = hashlib.sha256(plain.encode()).hexdigest()
-    with repeatable(recipe.precision):
+    with repeatable(self.recipe.precision):
         return _Training(
             model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
         ).run()
@@ -294,24 +217,38 @@ class _Training:
     def __post_init__(self) -> None:
         make: Any = {"sgd": optim.SGD, "adam": optim.Adam, "adagrad": optim.Adagrad}
         rate = self.recipe.rate
-        self.optimiser = stepping = make[self.recipe.optimiser](self.model.parameters(), lr=rate)
+        self.optimiser = make[self.recipe.optimiser](self.model.parameters(), lr=rate)
         # convolutions are up to twice as fast with the channels last in memory
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        forward, self.rank, self.processes = self.model, 0, 1
+        self.forward, self.stepping, self.rank, self.processes = self.model, self.optimiser, 0, 1
         if self.fabric is not None:
-            forward, stepping = self.fabric.setup(self.model, self.optimiser)
+            self.forward, self.stepping = self.fabric.setup(self.model, self.optimiser)
             self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
-        self.step = Step(self.model, forward, stepping, self.recipe, self.fabric)
+        layers = self.model.named_modules()
+        kinds = nn.Conv2d | nn.Linear
+        self.weights: Any = {name: m.weight for name, m in layers if isinstance(m, kinds)}
+        last = (len(self.parts.train) - 1) // self.recipe.batch  # step of an epoch, from 0
+        self.sampled = {round(place) for place in np.linspace(0, last, GRADIENT_SAMPLES)}
         self.constant = watching.constant_loss(self.source.labels.cpu().numpy()[self.parts.train])
+        device = next(self.model.parameters()).device
+        real = torch.float32 if device.type == "mps" else torch.float64
+        zero = torch.zeros((), dtype=torch.int64, device=device)
+        # of the steps of an epoch, on the device, so that no step has to wait for them
+        self.sums = {
+            "loss": zero.to(real),
+            "wrong": zero.clone(),
+            "images": zero.clone(),
+            "bad_step": zero.clone(),  # the first, from 1, whose loss was not finite; 0 for none
+            "squares": zero.to(real).repeat(len(self.weights)),  # of sampled gradients' norms
+        }
 
     def run(self) -> Trained:
         self._resume()
-        images = len(self.parts.train)
-        plan = Plan(self.recipe, images, self._seen(), tuple(self.history))
+        plan = Plan(self.recipe, len(self.parts.train), self._seen(), tuple(self.history))
         with ExitStack() as ends:
             for watcher in self.watchers:
-                ends.callback(watcher.end)
                 watcher.begin(plan)
+                ends.callback(watcher.end)
             while not (ended := plan.ended(self.history)):
                 self._epoch()
         if self.kept:
@@ -342,7 +279,6 @@ class _Training:
         shuffled = self.recipe.order == "reshuffled"
         rows = rows[order(len(rows), self.seed, len(self.history), shuffled)]
         groups = np.split(rows, range(batch, len(rows), batch))
-        sampled = {round(place) for place in np.linspace(0, len(groups) - 1, GRADIENT_SAMPLES)}
         mine = _shared(groups[self.done :], self.rank, self.processes)
         batches = self.source.batches([rows for rows, _ in mine])
         for (images, labels), (_, filling) in zip(batches, mine, strict=True):
@@ -350,11 +286,37 @@ class _Training:
             place = [self.seed, len(self.history), self.done, self.rank]
             state = np.random.SeedSequence(place).generate_state(1, np.uint64)
             torch.manual_seed(int(state[0]) >> 1)
-            self.step(images, labels, filling, len(groups[self.done]))
-            if self.done in sampled:
-                self.step.sample_gradients()
+            self._step(images, labels, filling, len(groups[self.done]))
             self.done += 1
             yield self._seen()
+
+    def _step(
+        self, images: Float[Tensor, "b 3 h w"], labels: Int[Tensor, "b"], filling: int, size: int
+    ) -> None:
+        """Follow the gradient of a batch's mean cross-entropy once, and add to the sums.
+
+        The last `filling` images do not count, but make up for missing ones; `size` is the number
+        of images of the batch in all processes.
+        """
+        self.stepping.zero_grad(set_to_none=True)
+        counting = len(labels) - filling
+        labels = labels[:counting]
+        half = self.recipe.precision == "bfloat16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+            logits = self.forward(images)[:counting]
+            loss = F.cross_entropy(logits, labels, reduction="sum")
+        # Fabric averages gradients over its processes
+        mean = loss * (self.processes / size)
+        mean.backward() if self.fabric is None else self.fabric.backward(mean)
+        self.stepping.step()
+        sums, first = self.sums, loss.isfinite().logical_not() & (self.sums["bad_step"] == 0)
+        sums["loss"].add_(loss.detach())
+        sums["wrong"].add_((logits.argmax(1) != labels).sum())
+        sums["images"].add_(counting)
+        sums["bad_step"].masked_fill_(first, self.done + 1)
+        if self.done in self.sampled:
+            norms = torch.stack([weight.grad.norm() for weight in self.weights.values()])
+            sums["squares"].add_(norms.to(sums["squares"]).square())
 
     def _seen(self) -> int:
         """Return the images of this epoch that all processes together have seen."""
@@ -369,7 +331,7 @@ class _Training:
         if self.recipe.selection != "last" and self._best() == epoch.epoch:
             self.kept = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.done, self.elapsed = 0, 0.0
-        for values in self.step.sums.values():
+        for values in self.sums.values():
             values.zero_()
         self._save()
         stuck = watching.plateau(self.history, self.constant)
@@ -380,13 +342,14 @@ class _Training:
 
     def _tested(self) -> Epoch:
         """Return the epoch that has just been trained, with its tests."""
-        sums = self.step.sums
+        sums, number = self.sums, len(self.history) + 1
         own = [sums[name].to(sums["loss"]) for name in ("loss", "wrong", "images")]
         loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
-        norms, number = self.step.gradient_norms(), len(self.history) + 1
+        norms = (sums["squares"] / len(self.sampled)).sqrt().tolist()
+        gradients = dict(zip(self.weights, norms, strict=True))
         rows = self.parts.test if self.recipe.tests(number, int(wrong)) else self.parts.test[:0]
         test, held_out = map(self._evaluate, (rows, self.parts.validation))
-        return Epoch(number, loss / images, wrong / images, *test, *held_out, norms)
+        return Epoch(number, loss / images, wrong / images, *test, *held_out, gradients)
 
     @torch.no_grad()
     def _evaluate(self, rows: Int[np.ndarray, "b"]) -> tuple[Any, Any]:
@@ -422,14 +385,13 @@ class _Training:
             self._check_finite()
         if not self.watchers:
             return
-        sums = self.step.sums
-        seen = int(sums["images"])
+        loss, wrong, seen = (float(self.sums[name]) for name in ("loss", "wrong", "images"))
         for watcher in self.watchers:
-            watcher.step(images, float(sums["loss"]) / seen, int(sums["wrong"]) / seen)
+            watcher.step(images, loss / seen, wrong / seen)
 
     def _check_finite(self) -> None:
         """Stop all processes alike if the loss of one of them is no number."""
-        loss, bad = self.step.sums["loss"], self.step.sums["bad_step"]
+        loss, bad = self.sums["loss"], self.sums["bad_step"]
         total = float(_reduced(self.fabric, loss))
         if not math.isfinite(total):
             bad = torch.where(bad > 0, bad, torch.iinfo(torch.int64).max)
@@ -451,8 +413,8 @@ class _Training:
             for name, value in values.items()
             if value is not None
         }
-        model, sums = self.model.state_dict(), self.step.sums
-        groups = {"model": model, "optimiser": state, "sums": sums, "kept": self.kept}
+        model = self.model.state_dict()
+        groups = {"model": model, "optimiser": state, "sums": self.sums, "kept": self.kept}
         tensors = {f"{g}.{key}": value for g in groups for key, value in groups[g].items()}
         times = tuple(self.seconds), self.elapsed, self.sessions
         checkpoint = Checkpoint(self.name, self.done, tensors, tuple(self.history), *times)
@@ -470,11 +432,12 @@ class _Training:
             number, _, name = key.partition(".")
             state.setdefault(int(number), {})[name] = tensor
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        for name, tensor in found.group("sums").items():
+        sums = found.group("sums")
+        for name, own in self.sums.items():
             # sums over images are taken over by one process of several
             if self.rank == 0 or name not in ("loss", "wrong", "images"):
-                self.step.sums[name].copy_(tensor)
-        device = self.step.device
+                own.copy_(sums[name])
+        device = self.sums["loss"].device
         self.kept = {key: value.to(device) for key, value in found.group("kept").items()}
         self.history, self.seconds = list(found.history), list(found.seconds)
         self.done, self.elapsed = found.step, found.elapsed

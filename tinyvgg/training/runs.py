@@ -314,29 +314,23 @@ def read_manifest(folder: Path, hashes: bool = True, way: str = AGAIN) -> Mappin
 
 
 def listed() -> pd.DataFrame:
-    """Return all runs, the newest first, with seed, age in s, size in bytes and `Run.ended`."""
+    """Return all runs, the newest first, with state, accuracy, age in s, and `Run.ended`."""
     rows = []
     for folder in _folders():
-        state, manifest = INTERRUPTED, paths.plain(folder / MANIFEST)
+        state, manifest = INTERRUPTED, dict[str, Any]()
         try:
             if is_complete(folder):
-                read_manifest(folder, hashes=False)
-                state = COMPLETE
+                manifest, state = dict(read_manifest(folder, hashes=False)), COMPLETE
             elif _is_held(folder):
                 state = TRAINING
         except UserError:
             state = DAMAGED
         # without hidden files, which come and go while a run is trained
-        facts = [path.stat() for path in folder.glob("[!.]*") if path.is_file()]
-        kept = manifest if state == COMPLETE else {}
-        changed = [fact.st_mtime for fact in facts] or [folder.stat().st_mtime]
-        age = time.time() - manifest.get("finished", max(changed))
-        seed = paths.plain(folder / CONFIGURATION).get("seed")
-        size = sum(fact.st_size for fact in facts)
-        rows.append((folder.name, state, kept.get("accuracy"), seed, age, size, kept.get("ended")))
-    names = ["name", "state", "accuracy", "seed", "age", "size", "ended"]
-    table = pd.DataFrame(rows, columns=names).astype({"accuracy": float, "seed": "Int64"})
-    return table.sort_values(["age", "name"], ignore_index=True)
+        times = [path.stat().st_mtime for path in folder.glob("[!.]*")] or [folder.stat().st_mtime]
+        age = time.time() - max(times)
+        rows.append((folder.name, state, manifest.get("accuracy"), age, manifest.get("ended")))
+    table = pd.DataFrame(rows, columns=["name", "state", "accuracy", "age", "ended"])
+    return table.astype({"accuracy": float}).sort_values(["age", "name"], ignore_index=True)
 
 
 def load_trained(name: str) -> Run:

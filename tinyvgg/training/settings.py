@@ -17,7 +17,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "ending": ("epochs", "fitted"),
     "architecture": ("tinyvgg", "average", "inception", "vgg16", "vgg19"),
     "initialisation": ("glorot", "he", "torch"),
-    "scaling": ("256", "centred", "standardised"),
+    "scaling": ("256", "standardised"),
 }
 """The values of the settings that are names; the first is the paper's."""
 TRAINED, SHIPPED, AUTO = NETWORKS = ("trained", "shipped", "auto")
@@ -32,16 +32,8 @@ STALLED, FEW = 20, 0.05
 """It also ends after so many epochs without fewer errors, if these are at most this share."""
 
 
-class _Checked:
-    """Settings whose values are checked when they are made."""
-
-    def __post_init__(self) -> None:
-        for setting in fields(self):  # type: ignore[arg-type]
-            _check(setting.name, getattr(self, setting.name))
-
-
 @dataclass(frozen=True)
-class Recipe(_Checked):
+class Recipe:
     """The settings of a training; the defaults are the paper's (claim P1)."""
 
     epochs: int = 100  # passes over the training part, or the most of them (see `ending`)
@@ -60,6 +52,9 @@ class Recipe(_Checked):
     # epochs in a row without a training error in passing, or, where labels contradict each other,
     # twenty without fewer errors than before and these few; at most after all epochs
     ending: str = "epochs"
+
+    def __post_init__(self) -> None:
+        check_settings(vars(self))
 
     def tests(self, epoch: int, wrong: int) -> bool:
         """Return whether the network is tested after an epoch with so many training errors.
@@ -90,7 +85,7 @@ class Recipe(_Checked):
 
 
 @dataclass(frozen=True)
-class Design(_Checked):
+class Design:
     """The settings of a network; the defaults are the paper's."""
 
     # Table 1; the same with ``average`` pools or an ``inception`` module (claim P4); torchvision's
@@ -99,9 +94,12 @@ class Design(_Checked):
     # initial weights: ``glorot`` (uniform), ``he`` (normal, by the fan-in), both with zero biases,
     # or ``torch``, the defaults of its layers
     initialisation: str = "glorot"
-    # scaling of pixels: divided by ``256``; ``centred``, the same moved and stretched to -1 to 1;
-    # ``standardised``, each colour with mean 0 and deviation 1 over the training part
+    # scaling of pixels: divided by ``256``, or ``standardised``, each colour with mean 0 and
+    # deviation 1 over the training part
     scaling: str = "256"
+
+    def __post_init__(self) -> None:
+        check_settings(vars(self))
 
 
 Part = TypeVar("Part", Recipe, Design)
@@ -162,7 +160,15 @@ def check_study(profile: str, faces: str, seed: object) -> None:
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings; refuse an unknown one, and one that cannot have its value."""
     for name, value in settings.items():
-        _check(name, value)
+        check_one_of("setting", name, tuple(DEFAULTS))
+        if name in CHOICES:
+            check_one_of(name, value, CHOICES[name])
+            continue
+        whole = isinstance(DEFAULTS[name], int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise UserError(f"{name} {value!r} is not a {'whole ' if whole else ''}number")
+        if not 0 < value < float("inf"):
+            raise UserError(f"{name} {value!r} is not positive")
     return dict(settings)
 
 
@@ -172,26 +178,12 @@ def changed(base: Part, settings: Mapping[str, Any]) -> Part:
     return replace(base, **{name: value for name, value in settings.items() if name in own})
 
 
-def _check(name: str, value: object) -> None:
-    check_one_of("setting", name, tuple(DEFAULTS))
-    if name in CHOICES:
-        check_one_of(name, value, CHOICES[name])
-        return
-    whole = isinstance(DEFAULTS[name], int)
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise UserError(f"{name} {value!r} is not a {'whole ' if whole else ''}number")
-    if not 0 < value < float("inf"):
-        raise UserError(f"{name} {value!r} is not positive")
-
-
 def _typed(name: str, text: str) -> Any:
     """Return a value with the type of its setting's default, checked."""
     value: Any = text
-    if isinstance(DEFAULTS.get(name), int | float):
-        with suppress(ValueError):  # the check says what is wrong with it
-            value = type(DEFAULTS[name])(text)
-    _check(name, value)
-    return value
+    with suppress(ValueError):  # the check says what is wrong with it
+        value = type(DEFAULTS.get(name, ""))(text)
+    return check_settings({name: value})[name]
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
-"""Sweeps: networks over seeds and settings, and the findings of rules in their errors."""
+"""Sweeps: networks over seeds and settings."""
 
 import logging
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -24,20 +24,14 @@ from scipy import stats
 from tqdm.auto import tqdm
 
 from tinyvgg import files as paths
-from tinyvgg.backtracking import NAMED, Rule, backtrack
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import absolute, synthfaces, tasks_of
-from tinyvgg.trace import record
-from tinyvgg.tracking import rescore
-from tinyvgg.training import checkpoints
+from tinyvgg.faces.sources import absolute, check_one_of, synthfaces, tasks_of
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.loop import check_device
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
 from tinyvgg.training.settings import TRAINED, world_size
-from tinyvgg.training.watching import Log, ProgressBar
+from tinyvgg.training.watching import Log, ProgressBar, Watcher
 
-BATCH = 16
-"""Errors that are explained at a time."""
 TRIES = 3
 """The most times that a sweep is begun, where its workers die."""
 DIED = "its worker died, perhaps for want of memory: fewer --workers need less"
@@ -53,14 +47,13 @@ _ALONE = Lock()
 
 @dataclass(frozen=True)
 class Job:
-    """One network of a sweep and the rules that explain its errors: plain data that travels."""
+    """One network of a sweep: plain data that travels."""
 
     profile: str
     faces: str  # their source; a folder by its absolute path
     seed: int
     task: str
     settings: tuple[tuple[str, Any], ...]  # names and values of what differs from the profile
-    rules: tuple[str, ...]  # names among `tinyvgg.backtracking.NAMED`
     home: str  # folder that everything made goes to, wherever the job is done
 
     @property
@@ -75,59 +68,34 @@ def plan(
     tasks: Sequence[str],
     seeds: Sequence[int],
     settings: Mapping[str, Sequence[Any]],
-    rules: Sequence[str],
 ) -> list[Job]:
     """Return the jobs of a sweep: every task (all for none), combination of settings and seed."""
     known = tasks_of(study.source)
-    if unknown := [rule for rule in rules if rule not in NAMED]:
-        raise UserError(f"rule {unknown[0]!r} is not one of {', '.join(NAMED)}")
-    if unknown := [task for task in tasks if task not in known]:
-        raise UserError(f"task {unknown[0]!r} is not one of {', '.join(known)}")
+    for task in tasks:
+        check_one_of("task", task, known)
     study.faces  # noqa: B018 - rendered or decoded here, so that workers find them
-    source, home = absolute(study.source), str(paths.home())
-    profile, rules = study.profile.name, tuple(dict.fromkeys(rules))
+    profile, source, home = study.profile.name, absolute(study.source), str(paths.home())
     return [
-        Job(profile, source, seed, task, tuple(zip(settings, values, strict=True)), rules, home)
+        Job(profile, source, seed, task, tuple(zip(settings, values, strict=True)), home)
         for task in dict.fromkeys(tasks or known)
         for values in product(*settings.values())
         for seed in seeds
     ]
 
 
-def explain(run: Run, rule: Rule) -> tuple[float | None, int]:
-    """Return how many pixels a rule finds in an error of a run, and how many errors it repairs.
-
-    Backtracking starts from the predicted class; no rule knows the true one. The number of pixels
-    is the mean over all errors, None where there are none. An error is repaired if its answer is
-    the true class once its pixels are suppressed.
-    """
-    pixels = repaired = 0
-    for start in range(0, len(run.errors), BATCH):
-        errors = run.errors[start : start + BATCH]
-        trace = record(run.model, run.tensor(run.split.test[errors]))
-        found = backtrack(trace, torch.from_numpy(run.predicted[errors]), rule).pixels
-        pixels += int(found.sum())
-        repaired += int((rescore(trace, found).argmax(1).numpy() == run.labels[errors]).sum())
-    return pixels / len(run.errors) if len(run.errors) else None, repaired
-
-
 def run_job(job: Job) -> Row:
-    """Train or load the network of a job, explain its errors, and return its row of the table.
-
-    Jobs of one process wait for each other: initial weights and dropout are drawn from torch's
-    global generator. Other processes that want the same network wait at its folder.
-    """
-    with at_home(job.home):
-        study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
-        run = study.run(job.task)
-        found = {name: explain(run, NAMED[name]) for name in job.rules}
+    """Train or load the network of a job, and return its row of the table."""
+    run = _trained(job)
     facts = {name: run.manifest[name] for name in FACTS if name in run.manifest}
     about = {"epochs": run.experiment.recipe.epochs, "run": run.name}
     about["last_errors"] = " ".join(map(str, run.last_errors))
-    row = {**_names(job), **facts, **about}
-    for name, (pixels, repaired) in found.items():
-        row |= {f"{name}_pixels": pixels, f"{name}_repaired": repaired}
-    return row
+    return {**_names(job), **facts, **about}
+
+
+def _trained(job: Job, watchers: Sequence[Watcher] = ()) -> Run:
+    with at_home(job.home):
+        study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
+        return study.run(job.task, watchers=watchers)
 
 
 def _names(job: Job) -> Row:
@@ -136,7 +104,11 @@ def _names(job: Job) -> Row:
 
 @contextmanager
 def at_home(home: str) -> Iterator[None]:
-    """Do a job at its home, alone in this process."""
+    """Do a job at its home, alone in this process.
+
+    Jobs of one process wait for each other: initial weights and dropout are drawn from torch's
+    global generator. Other processes that want the same network wait at its folder.
+    """
     with _ALONE:
         before = os.environ.get("TINYVGG_HOME")
         os.environ["TINYVGG_HOME"] = home
@@ -148,16 +120,20 @@ def at_home(home: str) -> Iterator[None]:
                 os.environ["TINYVGG_HOME"] = before
 
 
-def _attempt(job: Job, do: Callable[[Job], Row]) -> Row:
-    """Do a job, with an error that can travel to another process: not every exception can."""
+def _row(job: Job, work: Callable[[], Row]) -> Row:
+    """Return the row of a job, with its error as text: not every exception can travel."""
     try:
-        return do(job)
+        return work()
     except (UserError, synthfaces.FaceError) as error:
         said = str(error)
-    except Exception as error:
+    except CancelledError:
+        said = "it was dropped: the scheduler is gone, or was asked to"
+    except BrokenProcessPool:
+        said = DIED
+    except Exception as error:  # such as Dask's KilledWorker
         logging.getLogger("tinyvgg").exception("%s failed", job.name)
         said = f"{type(error).__name__}: {error}"
-    raise UserError(said)
+    return {**_names(job), "error": " ".join(said.split())}
 
 
 def sweep(
@@ -172,30 +148,15 @@ def sweep(
     Whatever interrupts a sweep, the same call goes on from there: networks that are trained are
     loaded, and others go on from their checkpoints.
     """
-    futures = {executor.submit(_attempt, job, do): job for job in jobs}
+    futures = {executor.submit(_row, job, partial(do, job)): job for job in jobs}
     try:
         with tqdm(total=len(jobs), desc=desc, unit=unit) as bar:
             for future in as_completed(futures):
-                yield futures[future], _outcome(futures[future], future)
+                yield futures[future], _row(futures[future], future.result)
                 bar.update()
     finally:
         for future in futures:
             future.cancel()
-
-
-def _outcome(job: Job, future: "Future[Row]") -> Row:
-    """Return the row of a job that has ended, or that no worker could end."""
-    try:
-        return future.result()
-    except UserError as error:
-        said = str(error)
-    except CancelledError:
-        said = "it was dropped: the scheduler is gone, or was asked to"
-    except BrokenProcessPool:
-        said = DIED
-    except Exception as error:  # such as Dask's KilledWorker
-        said = f"{type(error).__name__}: {error}"
-    return {**_names(job), "error": " ".join(said.split())}
 
 
 def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.DataFrame:
@@ -203,61 +164,23 @@ def tabulate(jobs: Sequence[Job], rows: Mapping[Job, Mapping[str, Any]]) -> pd.D
 
     Columns: ``task``, ``seed``, every setting; ``accuracy``, ``errors``, ``test_images``,
     ``epochs`` (the recipe's), ``last_epoch``, ``kept_epoch`` and ``left_plateau`` (numbers of
-    epochs), ``last_errors`` (`Run.last_errors`), ``seconds`` of training, ``run``;
-    ``RULE_pixels`` and ``RULE_repaired`` of every rule (`explain`); and ``error``.
+    epochs), ``last_errors`` (`Run.last_errors`), ``seconds`` of training, ``run``; ``error``.
     """
-    settings, rules = _varied(jobs)
-    found = [f"{rule}_{what}" for rule in rules for what in ("pixels", "repaired")]
-    columns = list(dict.fromkeys(["task", "seed", *settings, *FACTS, *found, "error"]))
+    columns = list(dict.fromkeys([*_names(jobs[0]), *FACTS, "error"]))
     table = pd.DataFrame([rows[job] for job in jobs if job in rows], columns=columns)
-    counts = [*COUNTS, *(f"{rule}_repaired" for rule in rules)]
-    return table.astype(dict.fromkeys(counts, "Int64") | {"accuracy": float, "seconds": float})
+    return table.astype(dict.fromkeys(COUNTS, "Int64") | {"accuracy": float, "seconds": float})
 
 
 def summary(jobs: Sequence[Job], table: pd.DataFrame) -> pd.DataFrame:
     """Return means over the seeds of each task and combination of settings, without failed rows.
 
-    The 95 % interval of the accuracy is Student's; it is missing for a single seed. Pixels are
-    means over the seeds that have errors.
+    The 95 % interval of the accuracy is Student's; it is missing for a single seed.
     """
-    settings, rules = _varied(jobs)
-    pixels = [f"{rule}_pixels" for rule in rules]
-    done = table[table["error"].isna()].astype(dict.fromkeys(pixels, float))
-    columns = {"seeds": "size", "accuracy": "mean", "error": "sem"}
-    found = {name: ("accuracy", how) for name, how in columns.items()}
-    means = done.groupby(["task", *settings], sort=False).agg(
-        **found, **{name: (name, "mean") for name in pixels}
-    )
+    networks = table[table["error"].isna()].groupby(["task", *dict(jobs[0].settings)], sort=False)
+    means = networks["accuracy"].agg(seeds="size", accuracy="mean", error="sem")
     half = stats.t.ppf(0.975, means["seeds"] - 1) * means.pop("error")
-    means.insert(2, "low", means["accuracy"] - half)
-    means.insert(3, "high", means["accuracy"] + half)
+    means["low"], means["high"] = means["accuracy"] - half, means["accuracy"] + half
     return means.reset_index()
-
-
-def _varied(jobs: Sequence[Job]) -> tuple[list[str], list[str]]:
-    """Return settings and rules of the jobs, in their order."""
-    settings = dict.fromkeys(name for job in jobs for name, _ in job.settings)
-    return list(settings), list(dict.fromkeys(rule for job in jobs for rule in job.rules))
-
-
-def shown(table: pd.DataFrame) -> str:
-    """Return a summary as text."""
-    digits: dict[str, Any] = dict.fromkeys(("accuracy", "low", "high"), "{:.4f}".format)
-    digits |= {name: "{:.1f}".format for name in map(str, table) if name.endswith("_pixels")}
-    return table.to_string(index=False, na_rep="-", formatters=digits)
-
-
-def list_jobs(study: Study, jobs: Sequence[Job]) -> None:
-    """Print each job with its state, and the number of jobs in each state."""
-    found: list[str] = []
-    for job in jobs:
-        experiment = study.varied(job.seed, dict(job.settings)).experiment(job.task)
-        begun = (experiment.folder / checkpoints.NAME).exists()
-        trained = is_complete(experiment.folder)
-        found.append("trained" if trained else "begun" if begun else "to do")
-        print(f"{found[-1]:<8} {job.name}")
-    counts = ", ".join(f"{count} {state}" for state, count in Counter(found).items())
-    print(f"{len(jobs)} jobs: {counts}")
 
 
 def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
@@ -290,9 +213,7 @@ def seconds_an_image(experiment: Experiment, steps: int = 8) -> float:
     return seconds / batch
 
 
-def do_jobs(
-    jobs: Sequence[Job], path: Path, workers: int | None = None, scheduler: str | None = None
-) -> int:
+def do_jobs(jobs: Sequence[Job], path: Path, workers: int, scheduler: str | None = None) -> int:
     """Do the jobs of a sweep, print its summary and return how many failed.
 
     The table is the CSV file `path`. The jobs are done by processes, or by a Dask cluster where
@@ -316,7 +237,8 @@ def do_jobs(
     table = tabulate(jobs, rows)
     failed = table[table["error"].notna()]
     if len(failed) < len(jobs):
-        print(shown(summary(jobs, table)))
+        digits: Any = dict.fromkeys(("accuracy", "low", "high"), "{:.4f}".format)
+        print(summary(jobs, table).to_string(index=False, na_rep="-", formatters=digits))
         print("low and high: 95 % interval of the mean accuracy over that many seeds")
     print(f"The table: {path}")
     for number, error in failed["error"].items():
@@ -335,7 +257,7 @@ def train_all(study: Study, meanwhile: Meanwhile = lambda weights: ()) -> None:
     waiting = [task for task, folder in folders.items() if not is_complete(folder)]
     alone = synthfaces.cores() == 1 or world_size() > 1 or check_device(None) != "cpu"
     if study.networks == TRAINED and waiting and len(folders) > 1 and not alone:
-        jobs = plan(study, waiting, [study.seed], {n: [v] for n, v in study.settings.items()}, ())
+        jobs = plan(study, waiting, [study.seed], {n: [v] for n, v in study.settings.items()})
         with processes(min(len(folders), synthfaces.cores()), 1) as pool:
             begun = {pool.submit(_train, j, n, study.progress): j for n, j in enumerate(jobs)}
             more = list(map(pool.submit, meanwhile({})))
@@ -352,26 +274,23 @@ def train_all(study: Study, meanwhile: Meanwhile = lambda weights: ()) -> None:
 
 def _train(job: Job, line: int, progress: bool) -> str:
     """Train the network of a job, show how far it is on a line, and return its weights' hash."""
-    with at_home(job.home):
-        study = open_study(job.profile, job.faces, job.seed, False, dict(job.settings))
-        watchers = [ProgressBar(f"training {job.task}", line)] if progress else []
-        return study.run(job.task, watchers=watchers).weights_hash
+    watchers = [ProgressBar(f"training {job.task}", line)] if progress else []
+    return _trained(job, watchers).weights_hash
 
 
 @contextmanager
-def processes(workers: int | None = None, threads: int | None = None) -> Iterator[Executor]:
-    """Provide processes on this machine, by default half as many as it has processors.
+def processes(workers: int, threads: int | None = None) -> Iterator[Executor]:
+    """Provide so many processes on this machine.
 
     An error or an interruption ends them at once. They share the processors, and the bits of a
     trained network depend on the number of threads that add up its sums: the same job under another
     number of workers may end with slightly other weights, unless the threads of each are given.
     """
-    count = workers or max(1, synthfaces.cores() // 2)
-    share = threads or max(1, synthfaces.cores() // count)
+    share = threads or max(1, synthfaces.cores() // workers)
     context = get_context("forkserver" if sys.platform == "linux" else "spawn")
     context.set_forkserver_preload([__name__])  # torch is imported once for all workers
     listening, calling = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(count, context, _begin, (listening, share))
+    pool = ProcessPoolExecutor(workers, context, _begin, (listening, share))
     try:
         yield pool
     except BaseException:

@@ -1,6 +1,6 @@
 """Tiny VGG, as in Table 1 of the paper, and torchvision's VGGs."""
 
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -36,23 +36,24 @@ class TinyVGG(nn.Module):
             raise UserError(f"size {size} is not a positive multiple of {2**BLOCKS} pixels")
         channels = [3] + [maps] * BLOCKS
         pool = nn.AvgPool2d if layers == "average" else nn.MaxPool2d
-        blocks = (_block(before, after, pool) for before, after in pairwise(channels))
-        self.features = nn.Sequential(*chain.from_iterable(blocks))
+        body: list[nn.Module] = []
+        for before, after in pairwise(channels):
+            body += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
+            body += [nn.Conv2d(after, after, 3, padding=1), nn.ReLU(), pool(2)]
+        self.features = nn.Sequential(*body)
         if layers == "inception":
             self.features[7] = _inception(maps)  # the fourth convolution
         pixels = maps * (size // 2**BLOCKS) ** 2
-        self.classifier = nn.Sequential(nn.Flatten(), *_head([pixels, *dense, classes]))
+        head: list[nn.Module] = [nn.Flatten()]
+        for before, after in pairwise([pixels, *dense, classes]):
+            head += [nn.Linear(before, after), nn.ReLU()]
+        self.classifier = nn.Sequential(*head[:-1])
         initialise(self)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n k"]:
         """Return the logits of a batch of images."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
-
-
-def _block(before: int, after: int, pool: type[nn.Module]) -> list[nn.Module]:
-    first, second = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
-    return [first, nn.ReLU(), second, nn.ReLU(), pool(2)]
 
 
 def _inception(maps: int) -> Any:
@@ -63,13 +64,6 @@ def _inception(maps: int) -> Any:
         return nn.Sequential(nn.Conv2d(before, after, **options), nn.ReLU())
 
     return Inception(maps, *[maps // 4] * 6, conv_block=block)
-
-
-def _head(sizes: list[int]) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return layers[:-1]
 
 
 @torch.no_grad()

@@ -18,8 +18,6 @@ PLATEAU_EPOCHS = 10
 """Epochs after which a training still on the plateau says so, and again at each doubling."""
 LEFT = 0.97
 """The plateau is left where the loss is below this share of a constant predictor's."""
-VANISHED = 1e-6
-"""A layer whose gradient has a smaller norm learns nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +94,13 @@ class ProgressBar(Watcher):
 
     def __init__(self, title: str, line: int | None = None) -> None:
         self.title, self.line = title, line
-        self.bar: Any = None
 
     def begin(self, plan: Plan) -> None:
         """Show the bar."""
         done = len(plan.history) * plan.images + plan.done
         about: Any = {"unit": "image", "unit_scale": True, "position": self.line}
         total = plan.recipe.epochs * plan.images
-        self.bar = tqdm(total=total, initial=done, desc=self.title, **about)
+        self.bar: Any = tqdm(total=total, initial=done, desc=self.title, **about)
         self.plan, self.history = plan, list(plan.history)
 
     def step(self, images: int, loss: float, error: float) -> None:
@@ -133,8 +130,7 @@ class ProgressBar(Watcher):
 
     def end(self) -> None:
         """Leave the bar as it is."""
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
 
 class Log(Watcher):
@@ -163,12 +159,10 @@ def plateau(history: Sequence[Epoch], constant: float) -> str | None:
         return None
     last = history[-1]
     norms = ", ".join(f"{name} {norm:.1e}" for name, norm in last.gradients.items())
-    advice = "Plain gradient descent can stay there for long, and leave all at once. More epochs"
-    if min(last.gradients.values()) < VANISHED:
-        advice = "They have vanished, as where ReLUs no longer fire. A smaller rate, another seed"
     return (
         f"after {epochs} epochs the loss is {last.train_loss:.4f}, and a constant predictor's is"
         f" {constant:.4f}: the network has learnt nothing yet."
-        f" Norms of the gradients, first layer to last: {norms}. {advice},"
-        " he initialisation, and standardised or centred pixels may help"
+        f" Norms of the gradients, first layer to last: {norms}. Plain gradient descent can stay"
+        " there for long, and leave all at once. More epochs, another rate or seed,"
+        " he initialisation, and standardised pixels may help"
     )

@@ -33,7 +33,7 @@ def test_a_worker_killed_while_it_trains_loses_nothing_and_nothing_is_trained_tw
     address = f"tcp://127.0.0.1:{port}"
     for name in ("one", "other"):
         begin(tmp_path / name, work, address, tmp_path, log)
-    given = ["--seeds", "0-2", "--set", f"epochs={EPOCHS}", "--rules", "literal"]
+    given = ["--seeds", "0-2", "--set", f"epochs={EPOCHS}"]
     sweep = begin(tmp_path / "log", cli.main, sweeping(faces, *given, "--scheduler", address))
     begun = wait_for(lambda: [line for line in lines(log) if line[1] == "3"], sweep)
     run, _, worker = begun[0]
@@ -55,7 +55,7 @@ def test_a_worker_killed_while_it_trains_loses_nothing_and_nothing_is_trained_tw
     kept = {path: path.read_bytes() for path in home.rglob("weights.safetensors")}
     assert len(kept) == len(SEEDS)
     shutil.rmtree(home)
-    alone = [run_job(job) for job in jobs(faces, SEEDS, ["literal"], epochs=[EPOCHS])]
+    alone = [run_job(job) for job in jobs(faces, SEEDS, epochs=[EPOCHS])]
     assert [row["accuracy"] for row in alone] == table["accuracy"].tolist()
     assert kept == {path: path.read_bytes() for path in kept}
 

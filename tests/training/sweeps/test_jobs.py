@@ -19,7 +19,7 @@ def study(faces: str) -> Study:
 
 def test_every_task_setting_and_seed_meet_once_and_seeds_vary_fastest(study: Study) -> None:
     settings = {"optimiser": ["sgd", "adam"], "rate": [0.1, 0.01]}
-    jobs = plan(study, [], [3, 5], settings, ["cutoff"])
+    jobs = plan(study, [], [3, 5], settings)
     assert [(*dict(job.settings).values(), job.seed) for job in jobs] == [
         (optimiser, rate, seed)
         for optimiser in ("sgd", "adam")
@@ -36,16 +36,14 @@ def test_a_job_travels_and_means_the_same_everywhere(
     place = Path(faces.removeprefix("folder:").removesuffix("::crop=centre"))
     monkeypatch.chdir(place.parent)
     study = open_study("smoke", f"folder:{place.name}::crop=centre", 0, False)
-    (job,) = plan(study, [], [0], {"rate": [0.1]}, ["literal"])
+    (job,) = plan(study, [], [0], {"rate": [0.1]})
     assert (job.faces, job.home) == (faces, str(home))
     assert {job, pickle.loads(pickle.dumps(job))} == {job}
 
 
-def test_tasks_and_rules_are_among_the_known_ones(study: Study) -> None:
+def test_tasks_are_among_the_known_ones(study: Study) -> None:
     with pytest.raises(UserError, match="task 'emotion' is not one of class"):
-        plan(study, ["emotion"], [0], {}, [])
-    with pytest.raises(UserError, match="rule 'deep' is not one of literal, cutoff, published"):
-        plan(study, [], [0], {}, ["literal", "deep"])
+        plan(study, ["emotion"], [0], {})
 
 
 def test_a_column_that_no_network_can_be_trained_for_is_no_task(faces: str) -> None:
@@ -54,7 +52,7 @@ def test_a_column_that_no_network_can_be_trained_for_is_no_task(faces: str) -> N
     rows = [f"{path},{number},{path.parent}" for number, path in enumerate(paths)]
     (place / "a.csv").write_text("\n".join(["path,subject,class", *rows]))
     study = open_study("smoke", f"folder:{place / 'a.csv'}::crop=centre", 0, False)
-    assert {job.task for job in plan(study, [], [0], {}, [])} == {"class"}
+    assert {job.task for job in plan(study, [], [0], {})} == {"class"}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_job_that_kills_its_workers_takes_no_other_down(
             return future
 
     monkeypatch.setattr(sweeps, "processes", lambda _: Fragile())
-    assert sweeps.do_jobs(jobs(faces, range(4), []), tmp_path / "a.csv") == 1
+    assert sweeps.do_jobs(jobs(faces, range(4)), tmp_path / "a.csv", 1) == 1
     assert pd.read_csv(tmp_path / "a.csv")["error"].isna().tolist() == [True, False, True, True]
 
 
@@ -75,7 +75,7 @@ def test_after_its_worker_is_killed_a_training_goes_on(home: Path, faces: str) -
     assert json.loads(manifest.read_text())["sessions"] == 2
     weights = (manifest.parent / "weights.safetensors").read_bytes()
     manifest.unlink()
-    (job,) = jobs(faces, [0], [], epochs=[30])
+    (job,) = jobs(faces, [0], epochs=[30])
     run_job(job)
     assert json.loads(manifest.read_text())["sessions"] == 1
     assert (manifest.parent / "weights.safetensors").read_bytes() == weights
@@ -104,6 +104,6 @@ def test_interrupted_it_says_one_line_leaves_no_process_and_a_table_to_go_on_fro
     assert pd.read_csv(table)["seed"].tolist() == [0]
     manifests = {path: path.stat().st_mtime_ns for path in home.rglob("manifest.json")}
     assert len(manifests) == 1
-    rows = [run_job(job) for job in jobs(faces, range(3), [], epochs=[40], batch=[12])]
+    rows = [run_job(job) for job in jobs(faces, range(3), epochs=[40], batch=[12])]
     assert [row["seed"] for row in rows] == [0, 1, 2]
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in manifests.items())
