@@ -163,7 +163,6 @@ def record(into: Path | None, anew: bool) -> None:
     Networks that ship for the same experiment already stay.
     """
     from tinyvgg.book import notebooks, reproduce
-    from tinyvgg.chapters import overview
     from tinyvgg.training.experiments import open_study
 
     root = _root(into)
@@ -171,7 +170,7 @@ def record(into: Path | None, anew: bool) -> None:
     reproduce.check_recording(asked)
     written = reproduce.ship(open_study(**{**asked, "networks": "trained"}), anew)
     asked["networks"] = "shipped"
-    picture = overview.draw(open_study(**asked))
+    picture = reproduce.draw_overview(open_study(**asked))
     made = reproduce.reproduce(asked, root, noted=False)
     for path in [*written, picture, *reproduce.record(made)]:
         click.echo(f"written: {notebooks.shown(path)}")

@@ -173,7 +173,7 @@ class Errors:
             f" places, such as {largest.true}, taken for {largest.predicted}."
         )
         said.append(
-            f"Suppressing few cells repairs {len(repaired):,} errors, half of them with"
+            f"Suppressing cells repairs {len(repaired):,} errors, half of them with"
             f" {repaired['cells'].median():g} or fewer; as many random active cells repair"
             f" {repaired['chance'].mean():.1%} of these."
             if len(repaired)
@@ -193,7 +193,8 @@ class Errors:
             about, ink = self.table.iloc[place], 1 - self.features[place]
             ink = np.asarray(255 * ink, np.uint8)[..., None].repeat(3, 2)
             ax.imshow(np.hstack([np.broadcast_to(self.images[place], ink.shape), ink]))
-            said = f"right without {about.cells} cells" if about.repaired else "not repaired"
+            cells = f"{about.cells} cell{'s' * (about.cells != 1)}"
+            said = f"right without {cells}" if about.repaired else "not repaired"
             ax.set_title(f"{about.true}, taken for {about.predicted}\n{said}", fontsize=7)
         return figure
 
@@ -253,7 +254,7 @@ def explain_errors(
     table[["true", "predicted"]] = table[["true", "predicted"]].map(names.__getitem__)
     errors = Errors(table, trace.network.tier, np.array(wrong), **arrays)
     for sentence in _cautions(errors):
-        warnings.warn(sentence, stacklevel=2)
+        warnings.warn(sentence, stacklevel=3)  # of the caller
     return errors
 
 

@@ -12,7 +12,7 @@ from papermill.exceptions import PapermillExecutionError
 from tinyvgg import cli, files
 from tinyvgg.book import notebooks, records, reproduce, site, verify
 from tinyvgg.book.records import Number, Records
-from tinyvgg.chapters import overview, verdicts
+from tinyvgg.chapters import verdicts
 from tinyvgg.chapters.verdicts import Verdict
 from tinyvgg.errors import UserError
 from tinyvgg.training import experiments
@@ -201,7 +201,7 @@ def test_what_is_recorded_is_executed_with_the_networks_that_ship(root, monkeypa
         reproduce.record(made)
     monkeypatch.setattr(reproduce, "ship", lambda study, anew: asked.append((study, anew)) or [])
     monkeypatch.setattr(experiments, "open_study", lambda **given: SimpleNamespace(**given))
-    monkeypatch.setattr(overview, "draw", lambda study: asked.append((study, None)) or root)
+    monkeypatch.setattr(reproduce, "draw_overview", lambda study: asked.append((study, None)) or root)
     executed.clear()
     assert cli.main(["record", "--anew"]) == 0
     (study, anew), (drawn, _) = asked

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
@@ -18,6 +19,7 @@ from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import paper_size, statistics
 from tinyvgg.chapters.bench import ERRORS, write_errors
+from tinyvgg.diagnosis import explain_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import named, tasks_of
 from tinyvgg.training import runs
@@ -31,6 +33,8 @@ RUN_ONLY = ("package_sha256", "fingerprint", "weights_sha256")
 """Facts that a committed notebook does not carry."""
 COPIED = (runs.CONFIGURATION, runs.HISTORY, runs.GRADIENTS, runs.TIMINGS)
 CARD = "README.md"
+OVERVIEW = 8
+"""Errors in the README's picture."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,18 @@ def _write_rounded(run: runs.Run, folder: Path) -> None:
     rounded = load_shipped(run.experiment, run.faces, folder)
     facts |= {"errors": len(rounded.errors), "accuracy": rounded.accuracy}
     runs.write(folder, writers, facts)
+
+
+def draw_overview(study: Study) -> Path:
+    """Draw errors of the last task, those that the fewest cells repair: the README's picture."""
+    run, path = study.run(study.tasks[-1]), files.project() / "book" / "_static" / "overview.png"
+    images = run.tensor(run.split.test[run.errors])
+    batch = images, torch.from_numpy(run.labels[run.errors])
+    found = explain_errors(run.model, [batch], run.classes, progress=False)
+    cells = found.table["cells"].where(found.table["repaired"]).to_numpy(float)
+    shown = found.show(cells.argsort(kind="stable")[:OVERVIEW].tolist())
+    shown.savefig(path, dpi=150, metadata={"Software": None})
+    return path
 
 
 def record(made: Reproduction) -> list[Path]:

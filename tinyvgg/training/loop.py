@@ -182,7 +182,7 @@ def train(
     rows = {part: numbers.tolist() for part, numbers in vars(parts).items()}
     plain = json.dumps([asdict(recipe), seed, name, shapes, rows], sort_keys=True)
     identity = hashlib.sha256(plain.encode()).hexdigest()
-    with repeatable(self.recipe.precision):
+    with repeatable(recipe.precision):
         return _Training(
             model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
         ).run()
