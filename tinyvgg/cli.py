@@ -129,6 +129,11 @@ def _set(values: str) -> Callable[[Command], Command]:
     return click.option("--set", "settings", multiple=True, metavar=f"NAME={values}", help=about)
 
 
+def _plain(name: str) -> str:
+    """Return a name that a file may have everywhere."""
+    return re.sub(r"[^\w.-]", "_", name.replace(":", "-"))
+
+
 def _root(into: Path | None) -> Path:
     return files.build() / "reproduce" if into is None else into.resolve()
 
@@ -453,31 +458,34 @@ def _own(asked: dict[str, Any]) -> Any:
 @click.argument("images", nargs=-1, required=True, type=FOLDER, metavar="IMAGE...")
 @click.option("--run", help="Name of a run, or any part that no other has.")
 @_own_options
-@click.option("--rule", type=click.Choice(RULES), help="Default: cutoff, or the margin's shares.")
+@click.option(
+    "--rule", type=click.Choice(RULES), help="Default: cutoff, and contrastive with --model."
+)
 @click.option("--target", metavar="CLASS", help="Class to start from (default: the answer).")
 @click.option("--true", "true_class", metavar="CLASS", help="Right answer, to find a repair for.")
-@click.option("-o", "--output", type=FOLDER, help="Folder (default: build/explained/RUN).")
+@click.option("-o", "--output", type=FOLDER, help="FILE.html (default: build/explained/RUN.html).")
 def explain(
     images: Sequence[Path], run: str | None, rule: str | None, output: Path | None, **asked: Any
 ) -> int:
     """Explain single images: what a run, or a model of your own, sees in them, and why."""
-    from tinyvgg.explain import check_folder, explain_images, save
+    from tinyvgg.explain import KIND, explain_images, save
     from tinyvgg.training.runs import load_trained
 
-    own = _own(asked)
-    if (own is None) == (run is None):
+    if (asked["model"] is None) == (run is None):
         raise click.UsageError("name a network, either by --run or by --model")
+    own = _own(asked)
     network = load_trained(str(run)) if own is None else own
-    folder = output or files.build() / "explained" / re.sub(r"[^\w.-]", "_", network.name)
-    check_folder(folder)
+    usual = files.build() / "explained" / f"{_plain(network.name)}.html"
+    page = output or usual
+    files.check_page(page, KIND)
     explained = explain_images(network, images, rule, progress=True, **asked)
-    page = save(explained, folder)
+    facts = save(explained, page)
     for one in explained.explanations:
         label, chance = one.predicted, float(one.probabilities.max())
         click.echo(f"{one.path}: {network.classes[label]}, probability {chance:.3f}")
     for missed in explained.unreadable:
         click.echo(f"passed over: {missed.reason}", err=True)
-    click.echo(f"The page: {page}")
+    click.echo(f"The numbers: {facts}\nThe page: {page}")
     return SOME_UNREADABLE if explained.unreadable else 0
 
 
@@ -493,19 +501,19 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
     A network is trained on them, or a model of your own is asked about them (--model).
     """
     from tinyvgg.book.notebooks import check
-    from tinyvgg.book.site import check_place, report
-    from tinyvgg.explain import explain_set, save_survey
+    from tinyvgg.book.site import report
+    from tinyvgg.explain import explain_set, save
     from tinyvgg.faces.sources import check_task, named
 
     own = _own(study)
     asked = check(study)
     tasks = [] if task is None else [check_task(task, asked["faces"])]
-    plain = re.sub(r"[^\w.-]", "_", named(asked["faces"]).replace(":", "-"))
-    usual = f"{plain}-{asked['profile']}-seed{asked['seed']}.html"
+    about = f"{asked['profile']}-seed{asked['seed']}" if own is None else own.name
+    usual = f"{_plain(named(asked['faces']))}-{_plain(about)}.html"
     page = output or files.build() / "reports" / usual
     if own is not None:
-        check_place(page)
-        numbers = save_survey(explain_set(own, asked["faces"], progress=True), page)
+        files.check_page(page, files.REPORT)
+        numbers = save(explain_set(own, asked["faces"], progress=True), page)
     else:
         page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
     click.echo(f"The numbers: {numbers}")

@@ -1,8 +1,6 @@
 """Explain a trained network's answers for single images: pictures, one page, and JSON."""
 
 import json
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,9 +38,9 @@ from tinyvgg.training.own_model import OwnModel
 from tinyvgg.training.runs import Run, sha256
 
 FORMAT = 1
-MANIFEST = "explanation.json"
-PAGE = "explanation.html"
-_KIND, REPORT = "tinyvgg explanation", "tinyvgg report"
+KIND = "tinyvgg explanation"
+USUAL = "contrastive"
+"""The rule for models of one's own."""
 
 Image = UInt8[np.ndarray, "s s 3"]
 Pixels = Bool[Tensor, "1 c h w"]
@@ -132,6 +130,11 @@ class Explained:
     unreadable: tuple[LeftOut, ...]
     survey: "Survey | None" = None
 
+    @property
+    def kind(self) -> str:
+        """The kind of the page."""
+        return KIND if self.survey is None else files.REPORT
+
 
 class Survey(NamedTuple):
     """A whole set of images as a model sees it: sentences, and tables by their captions."""
@@ -145,7 +148,7 @@ def explain_images(
     images: Sequence[Path],
     rule: Rule | str | None = None,
     target: str | None = None,
-    true_class: str | None = None,
+    true_class: str | Sequence[str] | None = None,
     progress: bool = False,
 ) -> Explained:
     """Explain a network's answers for images; one that cannot be read does not stop the others.
@@ -154,29 +157,34 @@ def explain_images(
         run: a run, as `tinyvgg.training.runs.load_trained` loads it, or a model of one's own
             (`tinyvgg.training.own_model.load_own`).
         images: paths.
-        rule: the rule of backtracking. None is the published cutoff, or the exact share in the
-            margin where there are no dense layers to walk down.
+        rule: the rule of backtracking. None is the published cutoff, or `USUAL` for a model of
+            one's own, whose numbers it was not made for.
         target: the class to backtrack from; None for the predicted class of each image.
-        true_class: the right answer for all of them, for which the smallest repair is then sought.
+        true_class: the right answer for all or each of them, for which the smallest repair is then
+            sought.
         progress: whether to show a progress bar.
 
     Raises:
         UserError: a class that the network does not know, no images, or none that can be read.
     """
-    chosen = rule
+    chosen = (USUAL if isinstance(run, OwnModel) else "cutoff") if rule is None else rule
     start = None if target is None else run.label(target)
-    wanted = None if true_class is None else run.label(true_class)
+    given = (
+        [true_class] * len(images)
+        if true_class is None or isinstance(true_class, str)
+        else true_class
+    )
+    wanted = [None if name is None else run.label(name) for name in given]
     found, unreadable = list[Explanation](), list[LeftOut]()
-    for path in tqdm(images, "explaining", unit="image", disable=not progress):
+    shown = tqdm(images, "explaining", unit="image", disable=not progress)
+    for path, label in zip(shown, wanted, strict=True):
         try:
             pixels = _read(run, path)
         except UserError as error:
             unreadable.append(LeftOut(as_text(str(path)), str(error)))
             continue
         trace = record(run.model, run.scaling(torch.from_numpy(pixels)[None]))
-        repaired = None if wanted is None else repair(trace, wanted)
-        if chosen is None:
-            chosen = "cutoff" if trace.network.dense else "contrastive"
+        repaired = None if label is None else repair(trace, label)
         followed, features = backtrack(trace, start, chosen), {}
         try:
             features["features"] = tracked_ink(trace, followed.pixels)[0]
@@ -188,7 +196,7 @@ def explain_images(
         of_other = backtrack(trace, first if start == second else second, chosen).pixels
         kept = trace.network, trace.maps, trace.logits, followed, of_other, features
         strange = None if run.looks is None else bool(run.looks.strange(pixels[None])[0])
-        found.append(Explanation(path, pixels, *kept, wanted, repaired, strange))
+        found.append(Explanation(path, pixels, *kept, label, repaired, strange))
     if not found:
         first = f": {unreadable[0].reason}" if unreadable else "; name some"
         raise UserError(f"none of {len(images)} images can be explained{first}")
@@ -231,7 +239,7 @@ def explain_set(
     known = table.iloc[rows].drop(columns=["path", task, "split"], errors="ignore")
     slices, families = errors.slices(known.reset_index(drop=True)), errors.families()
     paths = [listing.folder / path for path in table["path"].iloc[rows]]
-    shown = [paths[errors.table.index[place]] for place in families["prototype"][:MOST_SHOWN]]
+    prototypes = errors.table.iloc[families["prototype"][:MOST_SHOWN]]
     listed = errors.table.rename(index=lambda row: paths[row].name)
     tables = {
         "Families of errors, the largest first.": families[["true", "predicted", "size", "cells"]],
@@ -240,9 +248,11 @@ def explain_set(
         "All errors that are explained.": listed,
     }
     survey = Survey([listing.reading, *errors.conclusions(slices)], tables)
-    if not shown:
-        return Explained(own, NAMED["cutoff"], (), (), survey)
-    return replace(explain_images(own, shown, rule), survey=survey)
+    if not len(errors):
+        return Explained(own, NAMED[USUAL], (), (), survey)
+    shown = [paths[row] for row in prototypes.index]
+    found = explain_images(own, shown, rule, true_class=prototypes["true"].tolist())
+    return replace(found, survey=survey)
 
 
 def _read(run: Run | OwnModel, path: Path) -> Image:
@@ -364,93 +374,23 @@ def _facts(
     }
 
 
-def save_survey(explained: Explained, path: Path) -> Path:
-    """Write the page of `explain_set`, which loads nothing, and its facts as JSON beside it.
-
-    Returns:
-        The path of the JSON.
+def save(explained: Explained, path: Path) -> Path:
+    """Write the page, which loads nothing, and its facts as JSON beside it, whose path is returned.
 
     Raises:
-        UserError: a path that cannot be written.
+        UserError: a path that cannot be written, or that holds something else.
     """
-    beside, drawn = path.with_suffix(".json"), [draw(one) for one in explained.explanations]
-    try:
-        files.write_json(beside, _plain(explained, [{}] * len(drawn)))
-        files.write_text(path, page(explained, drawn))
-    except OSError as error:
-        said = f"output {str(path)!r} cannot be written ({error.strerror}); name another file"
-        raise UserError(said) from None
-    return beside
-
-
-def save(explained: Explained, folder: Path) -> Path:
-    """Write pictures, page and JSON into a folder, whole or not at all.
-
-    Args:
-        explained: the result of `explain_images`.
-        folder: new, empty, or of an earlier explanation, which is replaced.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        UserError: a folder that holds something else, or that cannot be written.
-    """
-    folder = folder.expanduser().resolve()
-    check_folder(folder)
-    try:
-        files.write_folder_whole(folder, lambda into: _write(explained, into))
-    except OSError as error:
-        raise UserError(
-            f"folder {str(folder)!r} cannot be written ({error.strerror}); name another"
-        ) from None
-    return folder / PAGE
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds anything but an explanation.
-
-    Raises:
-        UserError: a folder that holds something else, or a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"output {str(folder)!r} is a file; name a folder that is new or empty")
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    if there and not there <= _files_of(folder):
-        raise UserError(
-            f"output folder {str(folder)!r} holds something else; name one that is new or empty"
-        )
-
-
-def _files_of(folder: Path) -> set[str]:
-    """Return the files of the explanation in a folder; none where there is none."""
-    found = files.plain(folder / MANIFEST)
-    return {MANIFEST, *found.get("files", ())} if found.get("kind") == _KIND else set()
-
-
-def _write(explained: Explained, folder: Path) -> None:
+    files.check_page(path, explained.kind)
     drawn = [draw(one) for one in explained.explanations]
-    digits, pictures = len(str(len(drawn))), []
-    for place, (one, pngs) in enumerate(zip(explained.explanations, drawn, strict=True), 1):
-        name = f"{place:0{digits}}_{_plain_letters(one.path.stem)}"
-        (folder / name).mkdir()
-        for kind, content in pngs.items():
-            (folder / name / f"{kind}.png").write_bytes(content)
-        pictures.append({kind: f"{name}/{kind}.png" for kind in pngs})
-    (folder / PAGE).write_text(page(explained, drawn), "utf-8")
-    files.write_json(folder / MANIFEST, _plain(explained, pictures))
+    files.write_page(path, page(explained, drawn), files.as_json(_plain(explained)))
+    return path.with_suffix(".json")
 
 
-def _plain_letters(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^\w-]+", "_", plain).strip("_")[:40] or "image"
-
-
-def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _plain(explained: Explained) -> dict[str, Any]:
     """Return everything as plain data."""
     run, survey = explained.run, explained.survey
     return {
-        "kind": REPORT if survey else _KIND,
+        "kind": explained.kind,
         "format": FORMAT,
         "tinyvgg": tinyvgg.__version__,
         "torch": version("torch"),
@@ -461,11 +401,8 @@ def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[
         "task": run.task,
         "size": run.size,
         "classes": list(run.classes),
-        "maps": [list(one.maps.shape[1:]) for one in explained.explanations][:1],
-        "images": [
-            {**_plain_image(one, run.classes), "pictures": dict(paths)}
-            for one, paths in zip(explained.explanations, pictures, strict=True)
-        ],
+        "maps": [*explained.explanations[0].maps.shape[1:]] if explained.explanations else [],
+        "images": [_plain_image(one, run.classes) for one in explained.explanations],
         "unreadable": [one._asdict() for one in explained.unreadable],
         "survey": survey
         and {
@@ -475,7 +412,6 @@ def _plain(explained: Explained, pictures: Sequence[Mapping[str, str]]) -> dict[
                 for name, table in survey.tables.items()
             },
         },
-        "files": [PAGE, *(path for paths in pictures for path in paths.values())],
     }
 
 

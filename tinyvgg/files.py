@@ -15,6 +15,8 @@ import numpy as np
 
 from tinyvgg.errors import UserError
 
+REPORT = "tinyvgg report"
+"""The kind of the pages about a whole set."""
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
 
 
@@ -139,7 +141,35 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write plain data as JSON, an entry a line, whole or not at all."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, as_json(content))
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Return plain data as text, an entry a line."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def check_page(page: Path, kind: str) -> None:
+    """Refuse a path that no page of a kind can be written to, with its facts as JSON beside it."""
+    if page.suffix.lower() != ".html":
+        raise UserError(f"output {str(page)!r} does not end in .html, such as page.html")
+    facts = page.with_suffix(".json")
+    taken = page.exists() or facts.exists()
+    if page.is_dir() or (taken and plain(facts).get("kind") != kind):
+        raise UserError(
+            f"output {str(page)!r} or {facts.name!r} beside it is something else than a {kind};"
+            " name another file"
+        )
+
+
+def write_page(page: Path, html: str, facts: str) -> None:
+    """Write a page, and its facts as JSON beside it."""
+    try:
+        write_text(page.with_suffix(".json"), facts)
+        write_text(page, html)
+    except OSError as error:
+        said = f"output {str(page)!r} cannot be written ({error.strerror}); name another file"
+        raise UserError(said) from None
 
 
 def write_folder_whole(folder: Path, write: Callable[[Path], object]) -> None:

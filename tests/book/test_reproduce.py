@@ -201,7 +201,9 @@ def test_what_is_recorded_is_executed_with_the_networks_that_ship(root, monkeypa
         reproduce.record(made)
     monkeypatch.setattr(reproduce, "ship", lambda study, anew: asked.append((study, anew)) or [])
     monkeypatch.setattr(experiments, "open_study", lambda **given: SimpleNamespace(**given))
-    monkeypatch.setattr(reproduce, "draw_overview", lambda study: asked.append((study, None)) or root)
+    monkeypatch.setattr(
+        reproduce, "draw_overview", lambda study: asked.append((study, None)) or root
+    )
     executed.clear()
     assert cli.main(["record", "--anew"]) == 0
     (study, anew), (drawn, _) = asked

@@ -98,8 +98,8 @@ def test_all_active_cells_at_random_are_all_active_cells(explained):
 def test_what_is_written_is_complete_by_itself_and_says_what_was_found(
     explained, network, tmp_path
 ):
-    page = save(explained, tmp_path / "new" / "folder")
-    found = json.loads((page.parent / "explanation.json").read_text("utf-8"))
+    page = tmp_path / "new" / "page.html"
+    found = json.loads(save(explained, page).read_text("utf-8"))
     assert found["run"] == network.name
     assert found["weights_sha256"] == sha256(network.folder / WEIGHTS)
     assert (found["rule"], found["tinyvgg"]) == (repr(Cutoff()), tinyvgg.__version__)
@@ -127,16 +127,15 @@ def test_what_is_written_is_complete_by_itself_and_says_what_was_found(
         assert said["sha256"] == sha256(one.path)
         assert f"<strong>{said['predicted']}</strong>, with probability" in html
         assert f"{float(trace.probabilities.max()):.3f}" in html
-        assert set(said["pictures"].values()) <= set(found["files"])
-    there = {p.relative_to(page.parent).as_posix() for p in page.parent.rglob("*.*")}
-    assert there == {"explanation.json", *found["files"]}
+    assert sorted(path.name for path in page.parent.iterdir()) == ["page.html", "page.json"]
 
 
 @pytest.mark.parametrize(("accuracy", "guesses"), [(0.5, True), (0.7, True), (0.8, False)])
 def test_a_network_that_may_be_guessing_is_said_to(explained, tmp_path, accuracy, guesses):
     manifest = {**explained.run.manifest, "accuracy": accuracy, "test_images": 20}
     run = explained.run.having(manifest=manifest)
-    html = save(replace(explained, run=run), tmp_path / "page").read_text("utf-8")
+    save(replace(explained, run=run), tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text("utf-8")
     assert f"{100 * accuracy:.1f} % of 20 test images" in html
     assert ("may as well be guessing" in html) == guesses
 
@@ -186,64 +185,57 @@ def test_an_image_unlike_the_training_images_is_warned_of(network, images, tmp_p
     between = network.having(looks=looks._replace(limit=limit), manifest=network.manifest)
     both = explain_images(between, asked)
     assert [one.strange for one in both.explanations] == [False, True]
-    html = save(both, tmp_path / "new").read_text("utf-8")
+    save(both, tmp_path / "new.html")
+    html = (tmp_path / "new.html").read_text("utf-8")
     assert html.count("This image looks unlike those that the network learned from") == 1
     assert "99 % of its test images" in " ".join(html.split())
     ships = network.having(folder=tmp_path, model=network.model, manifest=network.manifest)
     assert explain_images(ships, images[:1]).explanations[0].strange is None
 
 
-def test_an_earlier_explanation_is_replaced_unless_something_was_added(
-    network, explained, images, tmp_path
-):
-    folder = tmp_path / "folder"
-    save(explained, folder)
-    save(explain_images(network, images[:1]), folder)
-    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-    (folder / "notes.txt").write_text("kept")
-    with pytest.raises(UserError, match="holds something else"):
-        save(explained, folder)
-    assert (folder / "notes.txt").exists()
-    with pytest.raises(UserError, match="is a file"):
-        save(explained, folder / "notes.txt")
+def test_an_earlier_page_is_replaced_and_nothing_else_is(network, explained, images, tmp_path):
+    page = tmp_path / "page.html"
+    save(explained, page)
+    facts = json.loads(save(explain_images(network, images[:1]), page).read_text("utf-8"))
+    assert len(facts["images"]) == 1
+    (tmp_path / "mine.html").write_text("kept")
+    with pytest.raises(UserError, match="is something else than a tinyvgg explanation"):
+        save(explained, tmp_path / "mine.html")
+    assert (tmp_path / "mine.html").read_text() == "kept"
+    with pytest.raises(UserError, match="does not end in .html"):
+        save(explained, tmp_path / "folder")
 
 
-def test_a_failure_leaves_nothing_behind_and_the_earlier_one_in_place(
-    network, images, tmp_path, monkeypatch
-):
-    folder, one, move = tmp_path / "folder", explain_images(network, images[:1]), os.replace
-    save(one, folder)
-    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+def test_a_failure_leaves_the_earlier_page_in_place(network, images, tmp_path, monkeypatch):
+    page, one = tmp_path / "page.html", explain_images(network, images[:1])
+    save(one, page)
+    before = page.read_bytes()
 
-    def refuse(source, target):
-        if str(source).endswith(".new"):
-            raise OSError(28, "the disk is full")
-        move(source, target)
+    def refuse(*_):
+        raise OSError(28, "the disk is full")
 
     monkeypatch.setattr(files.os, "replace", refuse)
-    for into in (folder, tmp_path / "other"):
-        with pytest.raises(UserError, match=f"{into.name}' cannot be written .the disk is full"):
-            save(one, into)
-    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    with pytest.raises(UserError, match=r"page.html' cannot be written \(the disk is full\)"):
+        save(one, page)
+    assert page.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page.json"]
 
 
 # --- tinyvgg explain
 
 
-def test_images_are_explained_into_a_folder_named_after_the_run(images, home, network, capsys):
+def test_images_are_explained_on_a_page_named_after_the_run(images, home, network, capsys):
     given = ["explain", *map(str, images), "--run", "folder", "--rule", "literal"]
     assert cli.main([*given, "--target", "calm", "--true", "glad"]) == 0
-    folder = home / "build" / "explained" / network.name
-    *answers, page = capsys.readouterr().out.splitlines()
-    found = json.loads((folder / "explanation.json").read_text("utf-8"))
+    usual = home / "build" / "explained" / f"{network.name}.html"
+    *answers, facts, page = capsys.readouterr().out.splitlines()
+    found = json.loads(usual.with_suffix(".json").read_text("utf-8"))
     for line, one in zip(answers, found["images"], strict=True):
         chance = max(one["probabilities"])
         assert line == f"{one['path']}: {one['predicted']}, probability {chance:.3f}"
         assert (one["target"], one["true"]) == ("calm", "glad")
     assert found["rule"] == "Literal()"
-    assert page == f"The page: {folder / 'explanation.html'}"
+    assert (facts, page) == (f"The numbers: {usual.with_suffix('.json')}", f"The page: {usual}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
@@ -255,13 +247,13 @@ def test_an_image_is_passed_over_where_it_or_its_name_cannot_be_read(
     strange.write_bytes(images[0].read_bytes())
     missed = [str(path) for path in (bad, strange, tmp_path / "no.png", tmp_path)]
     given = [*missed[:2], str(images[0]), *missed[2:], "--run", "folder", "-o"]
-    assert cli.main(["explain", *given, str(tmp_path / "out")]) == cli.SOME_UNREADABLE
+    assert cli.main(["explain", *given, str(tmp_path / "out.html")]) == cli.SOME_UNREADABLE
     said = capsys.readouterr()
     assert said.err.count("passed over: image") == 4
     assert "not UTF-8" in said.err
     assert str(images[0]) in said.out
-    assert "no.png" in (tmp_path / "out" / "explanation.html").read_text("utf-8")
-    found = json.loads((tmp_path / "out" / "explanation.json").read_text("utf-8"))
+    assert "no.png" in (tmp_path / "out.html").read_text("utf-8")
+    found = json.loads((tmp_path / "out.json").read_text("utf-8"))
     missed[1] = missed[1].replace("\udcff", "\\udcff")
     assert [one["path"] for one in found["unreadable"]] == missed
     assert [one["path"] for one in found["images"]] == [str(images[0])]
@@ -274,7 +266,13 @@ def test_an_image_is_passed_over_where_it_or_its_name_cannot_be_read(
         ("one.png --run folder --rule fuzzy", "'fuzzy' is not one of 'literal', 'cutoff'"),
         ("one.png --run folder --target sad", "class 'sad' is not one of calm, glad"),
         ("one.png --run folder --true sad", "class 'sad' is not one of calm, glad"),
-        ("one.png --run folder -o there", "output folder 'there' holds something else"),
+        (
+            "one.png --run folder -o there.html",
+            "'there.html' or 'there.json' beside it is something",
+        ),
+        ("one.png --run folder --model a:b", "name a network, either by --run or by --model"),
+        ("one.png --model a:b", "model 'a:b' cannot be made"),
+        ("one.png --run folder --weights w.pt", "--weights goes with --model"),
         ("no.png --run folder", "none of 1 images can be explained: image 'no.png'"),
     ],
 )
@@ -282,8 +280,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     images, home, tmp_path, monkeypatch, capsys, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "notes.txt").write_text("kept")
+    (tmp_path / "there.html").write_text("kept")
     (tmp_path / "one.png").write_bytes(images[0].read_bytes())
     before = sorted(tmp_path.rglob("*"))
     assert cli.main(["explain", *arguments.split()]) == cli.BAD_INPUT

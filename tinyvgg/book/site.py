@@ -183,7 +183,7 @@ def report(
     page: Path, tasks: Sequence[str], settings: Mapping[str, Any], **study: Any
 ) -> tuple[Path, Path]:
     """Train where nothing is trained yet, run the report's notebook, and export it."""
-    check_place(page)
+    files.check_page(page, files.REPORT)
     opened = open_study(**study, settings=settings)
     for task in tasks or opened.tasks:
         opened.run(task)
@@ -194,14 +194,8 @@ def report(
         converted = notebooks.convert(source, Path(folder))
         notebooks.execute(source, converted, executed, {**study, **asked}, progress="reporting")
         html = export(executed, **study)
-        beside = page.with_suffix(".json")
-        try:
-            files.write_whole(beside, lambda to: to.write_bytes(numbers.read_bytes()))
-            files.write_text(page, html)
-        except OSError as error:
-            said = f"output {str(page)!r} cannot be written ({error.strerror}); name another file"
-            raise UserError(said) from None
-    return page, beside
+        files.write_page(page, html, numbers.read_text("utf-8"))
+    return page, page.with_suffix(".json")
 
 
 def export(executed: Path, profile: str, faces: str, seed: int) -> str:
@@ -217,16 +211,3 @@ def export(executed: Path, profile: str, faces: str, seed: int) -> str:
         "made": f"Made by tinyvgg {tinyvgg.__version__}, profile {profile}, seed {seed}.",
     }
     return str(exporter.from_notebook_node(read_notebook(executed), resources={"report": about})[0])
-
-
-def check_place(page: Path) -> None:
-    """Refuse a path that no report can be written to, before any work is done."""
-    if page.suffix.lower() != ".html":
-        raise UserError(f"output {str(page)!r} does not end in .html, such as report.html")
-    numbers = page.with_suffix(".json")
-    taken = page.exists() or numbers.exists()
-    if page.is_dir() or (taken and files.plain(numbers).get("kind") != "tinyvgg report"):
-        raise UserError(
-            f"output {str(page)!r} or {numbers.name!r} beside it is something else than a report;"
-            " name another file"
-        )
