@@ -13,18 +13,20 @@
 # %% [markdown]
 # # Explain your own model
 #
-# A colleague hands you a network and a folder of images that it gets wrong. Why does it? Any model
-# that maps a batch of images to logits can be asked. First the methods of this book explain one of
-# its own networks as if it were a stranger's, then some of torchvision's. For your own, replace the
-# cell that makes `net`, `images`
-# and `true`, and what later cells take from `run`:
+# A colleague hands you a network and a folder of images that it gets wrong. Is it the labels, one
+# kind of image, or the model? Any model that maps a batch of images to logits can be asked. Here it
+# is one of this book's own networks, treated as if it were a stranger's. For yours, replace the cell
+# that makes `net` and `loader`, and what later cells take from `run`.
 #
-# ```python
-# net = models.vgg16(weights=models.VGG16_Weights.DEFAULT)  # or your own
-# net.load_state_dict(torch.load("mine.pt"))
+# The same without Python, for a checkpoint and a folder with a sub-folder for each class:
+#
+# ```sh
+# tinyvgg report --model package.module:make --weights mine.safetensors --faces folder:PATH
+# tinyvgg explain one.jpg --model package.module:make --weights mine.safetensors
 # ```
 #
-# The core of the package needs PyTorch and NumPy alone: `pip install .` in a checkout.
+# `make` is a function that returns your model. Weights are loaded without running any code.
+# `--preprocessing` says how pixels are scaled, and takes the name of torchvision's weights as well.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -42,37 +44,80 @@ from torchvision import models
 from torchvision.transforms import v2
 
 import tinyvgg
-from tinyvgg.chapters.cases import nearest
 from tinyvgg.chapters.deconvolution import image_table
+from tinyvgg.chapters.sanity import METHODS, RULES, alike, explanations
 from tinyvgg.contribution import completeness_error
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output", "open"]
 study = open_study(profile, faces, seed, networks=networks)
 run = study.run(study.tasks[-1])
-some = run.errors[:16] if len(run.errors) else [0]
-rows, classes = run.split.test[some], run.classes
-net, images, true = run.model, run.tensor(rows), torch.from_numpy(run.labels[some])
+rows, classes, net = run.split.test, run.classes, run.model
+batches = [rows[start : start + 64] for start in range(0, len(rows), 64)]
+labels = torch.from_numpy(run.labels)
+loader = list(zip(map(run.tensor, batches), labels.split(64), strict=True))
+
+# %% tags=["open", "nbval-ignore-output"]
+errors = tinyvgg.explain_errors(net, loader, classes, progress=False)
 
 # %% tags=["open"]
+columns = run.faces.index.table.iloc[rows]
+known = [name for name in ("subject", "angle", "gaze", "sex", "group") if name in columns]
+slices = errors.slices(columns[known].reset_index(drop=True))
+Markdown("> **What came out.** " + " ".join(errors.conclusions(slices)))
+
+# %% [markdown]
+# ## Errors first
+#
+# `explain_errors` runs over a loader, a `DataLoader` or a list of pairs of images and labels. For
+# each error it finds the fewest cells whose suppression makes the answer right. A *cell* is an
+# element of the last maps; the paper calls them pixels, and so does the code. Each row also has how
+# often as many random cells do the same (*chance*), the *contrastive* cells (all with a share in
+# the answer minus the truth), and which share of the active cells the paper's Algorithm 1 keeps.
+
+# %% tags=["open"]
+errors.table.head(6)
+
+# %% tags=["open"] mystnb={"figure": {"name": "fig-own-errors", "caption": "Errors, and at the right of each what the cells of its repair show in the image."}, "image": {"alt": "Faces, each beside a few dark traces on a part of it."}}
+errors.show()
+
+# %% [markdown]
+# Errors that are decided by the same maps at the same places form a family. Each has a prototype,
+# the error that is nearest to the others, with its classes and the cells of its repair.
+
+# %% tags=["open"]
+errors.families().drop(columns="errors").head(6)
+
+# %% [markdown]
+# ## Methods side by side
+#
+# Which method tells one class from another? Each explains the answer to a few errors and then the
+# true class of the same images. A method whose two explanations are the same is blind to the class:
+# it cannot say why the answer was this one. For sets of cells the table has their overlap, for
+# pictures the correlation of ranks. *Passes* counts runs of the network for each image, there and
+# back. Captum's methods come from its package.
+
+# %% tags=["open"]
+some = run.errors[:8] if len(run.errors) else [0]
+images, true = run.tensor(rows[some]), labels[some]
 trace = tinyvgg.record(net, images)
-repaired = tinyvgg.repair(trace, true)
-without = tinyvgg.rescore(trace, repaired.pixels)
-right = int((without.argmax(1) == true).sum())
-Markdown(
-    f"> **What came out.** The network gets these {len(trace)} images wrong. It gets"
-    f" {'all' if right == len(trace) else right} of them right once a few cells of its last maps"
-    f" are at zero, on average {repaired.size.double().mean():.1f} of"
-    f" {(trace.maps > 0).flatten(1).sum(1).double().mean():.0f} active ones."
-) if len(run.errors) else None
+passes = {"Saliency": 2, "InputXGradient": 2, "GuidedBackprop": 2, "GradCam": 2, "LRP": 3}
+passes |= {"IntegratedGradients": 10, "Occlusion": 17}
+same = alike(explanations(net, images, trace.predicted), explanations(net, images, true))
+table = pd.DataFrame({"the same for both classes": same, "passes": passes})
+table["passes"] = table["passes"].fillna(1).astype(int)
+table["blind"] = table.iloc[:, 0].gt(0.99).map({True: "yes", False: "no"})
+names = {f"tracked_{rule}": f"tracked features, {name}" for rule, name in RULES.items()}
+table = table.rename(index={**RULES, **METHODS, **names})
+table.sort_values("the same for both classes")
 
 # %% [markdown]
 # ## Record a pass
 #
 # `record` runs the model once, as in eval mode, and follows what it does. Nothing of the model
-# changes: it gets no hooks and keeps its mode. Pass images as the model takes them: a batch of the right size,
-# dtype and device, scaled as in training. Elements of the last maps are *cells* here, pixels in
-# the paper and in the code. The table has the maps after each max-pool and their active share.
+# changes: it gets no hooks and keeps its mode. Pass images as the model takes them: of its size,
+# dtype and device, scaled as in training. The table has the maps after each max-pool and their
+# active share.
 
 # %% tags=["open"]
 pd.DataFrame(
@@ -121,37 +166,13 @@ projected = tinyvgg.deconvolve(trace)
 features = {name: tinyvgg.track_features(trace, cells) for name, cells in found.items()}
 answer = classes[int(trace.predicted[0])]
 shown = {name: each[0] for name, each in features.items() if name != "Literal"}
-image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, run.faces.images[rows[0]])
-
-# %% [markdown]
-# ## What would it take?
-#
-# `repair` looks for the fewest cells without which the answer is the true class. `rescore` lets
-# the dense layers answer again, here with these cells at zero. Does it take *these* cells? The
-# second row has the same number of random active cells. Does it take zero? In the third row the
-# cells get the values of a look-alike, the nearest right image of the true class.
-
-# %% tags=["open"]
-torch.manual_seed(seed)
-nearby = [
-    nearest(run, int(row), int(label))[0] or row for row, label in zip(rows, true, strict=True)
-]
-other = tinyvgg.record(net, run.tensor(nearby))
-size = repaired.pixels.flatten(1).sum(1)
-at_random = tinyvgg.top_pixels((trace.maps > 0) * torch.rand(trace.maps.shape), size)
-answers = {
-    "the fewest cells found at zero": tinyvgg.rescore(trace, repaired.pixels),
-    "as many random active cells at zero": tinyvgg.rescore(trace, at_random),
-    "the fewest with the look-alike's values": tinyvgg.rescore(trace, repaired.pixels, other.maps),
-}
-right = {name: int((logits.argmax(1) == true).sum()) for name, logits in answers.items()}
-pd.DataFrame({"right answers": right}).rename_axis(f"of {len(trace)} images")
+image = run.faces.images[rows[some[0]]]
+image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, image)
 
 # %% [markdown]
 # ## What to do next
 #
-# - Look at the same few cells in *all* errors of a pair of classes: `tinyvgg report` writes a page
-#   about a network and a folder of images. Cells that recur may be features of both classes.
+# - Look at the labels that are suspect, then at the worst slice, then at the largest family.
 # - Find training images in which these cells are strong: a label may be wrong, or a kind of image
 #   may be missing. More images of that kind may help. Suppressing cells for good does not
 #   ({doc}`19_what_did_not_work`).

@@ -30,8 +30,8 @@ PART = 32
 """Images that are recorded at a time, so that memory does not grow with their number."""
 SIDE = 112
 """The longer side of pictures that are kept, pixels."""
-APART = 0.5
-"""Errors of a family are less than this apart, of 1 at most."""
+APART = 0.7
+"""Errors of a family are less than this apart, on average: 1 minus the cosine."""
 FEW = 5
 """The images that a slice has at least."""
 DRAWS = 20
@@ -65,8 +65,8 @@ class Errors:
         features: (m, y, x), what the cells of the repair show there, 0 to 1.
         repair: (m, c, h, w), the fewest cells.
         contrastive: (m, c, h, w), the contrastive ones.
-        decisive: (m, c + h w), the positive shares in the answer minus the truth, summed by map and
-            by place; the two parts have length 1.
+        decisive: (m, c + h w), the shares in the answer minus the truth, summed by map and by
+            place; the two parts have length 1.
     """
 
     table: pd.DataFrame
@@ -84,14 +84,14 @@ class Errors:
     def families(self, apart: float = APART) -> pd.DataFrame:
         """Group the errors by what decides them, the largest family first.
 
-        They are clustered by the maps and by the places whose shares in the answer minus the truth
-        are positive: average linkage of the mean cosine of both.
+        They are clustered by the shares of maps and of places in the answer minus the truth: average
+        linkage of the mean cosine of both.
 
         Returns:
             columns size; true, predicted and cells of the prototype, the error that is nearest to
             the others; prototype (its place among the m) and errors (the places of all).
         """
-        distances = 1 - (self.decisive @ self.decisive.T / 2).clip(0, 1)
+        distances = 1 - (self.decisive @ self.decisive.T / 2).clip(-1, 1)
         label, rows = np.ones(len(self), dtype=int), list[dict[str, Any]]()
         if len(self) > 1:
             pairs = distances[np.triu_indices(len(self), 1)]
@@ -153,10 +153,10 @@ class Errors:
             said.append(f"What follows is about the first {len(self):,} of these.")
         suspects = int(about["suspect"].sum())
         said.append(
-            f"The labels: {suspects:,} answers are as sure as those to images of their class mostly"
-            " are. Look at these labels first."
+            f"The labels: {suspects:,} wrong answers are as sure as answers to images of that class"
+            " mostly are. If a label is wrong, it is most likely one of these."
             if suspects
-            else "The labels: no answer is as sure as those to images of its class mostly are."
+            else "The labels: no wrong answer is as sure as right ones mostly are."
         )
         if slices is not None and slices["worse"].any():
             column, value, seen, errors, rate, *_ = slices.iloc[0]
@@ -167,10 +167,12 @@ class Errors:
             )
         elif slices is not None and len(slices):
             said.append(f"The slices: none of {len(slices)} is missed more often than by chance.")
-        largest, repaired = self.families().iloc[0], about[about["repaired"]]
+        families, repaired = self.families(), about[about["repaired"]]
+        largest = families.iloc[0]
         said.append(
-            f"The model: {largest['size']} of {len(self)} errors are decided by the same maps and"
-            f" places, such as {largest.true}, taken for {largest.predicted}."
+            f"The model: {len(self)} errors are of {len(families)} families, each decided by the same"
+            f" maps and places. The largest has {largest['size']}, such as {largest.true}, taken for"
+            f" {largest.predicted}."
         )
         said.append(
             f"Suppressing cells repairs {len(repaired):,} errors, half of them with"
@@ -193,8 +195,9 @@ class Errors:
             about, ink = self.table.iloc[place], 1 - self.features[place]
             ink = np.asarray(255 * ink, np.uint8)[..., None].repeat(3, 2)
             ax.imshow(np.hstack([np.broadcast_to(self.images[place], ink.shape), ink]))
-            cells = f"{about.cells} cell{'s' * (about.cells != 1)}"
-            said = f"right without {cells}" if about.repaired else "not repaired"
+            cells = int(about.cells)
+            said = f"right without {cells} cell{'s' * (cells != 1)}"
+            said = said if about.repaired else "not repaired"
             ax.set_title(f"{about.true}, taken for {about.predicted}\n{said}", fontsize=7)
         return figure
 
@@ -304,7 +307,7 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
         drawn = track_features(trace, found.pixels).abs().mean(1, keepdim=True)
     except UserError:  # the deconvnet has no way back
         drawn = (trace.maps * found.pixels).abs().sum(1, keepdim=True)
-    shares = contributions(trace, None, against=labels).clamp(min=0).flatten(2)
+    shares = contributions(trace, None, against=labels).flatten(2)
     columns = {
         "true": labels,
         "predicted": trace.predicted,
