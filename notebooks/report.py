@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from IPython.display import display
 from matplotlib.figure import Figure
 
@@ -32,6 +33,7 @@ from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters.data import contact_sheet
 from tinyvgg.chapters.statistics import averages, between, bootstrap_interval
 from tinyvgg.chapters.style import in_words
+from tinyvgg.diagnosis import explain_errors
 from tinyvgg.repairs import repair
 from tinyvgg.training.experiments import open_study
 
@@ -111,6 +113,20 @@ tracked = {
     if len(run.errors)
 }
 features = {task: feature_tracking.tracked_table(each) for task, each in tracked.items()}
+
+
+def batches(run):
+    for start in range(0, len(run.labels), 64):
+        rows, labels = (each[start : start + 64] for each in (run.split.test, run.labels))
+        yield run.tensor(rows), torch.from_numpy(labels)
+
+
+decided, slices = {}, {}
+for task, run in explained.items():
+    decided[task] = explain_errors(run.model, batches(run), run.classes, most=MOST, progress=False)
+    columns = run.faces.index.table.iloc[run.split.test].reset_index(drop=True)
+    known = [name for name in columns if 1 < columns[name].nunique() <= len(columns) / 2]
+    slices[task] = decided[task].slices(columns[known].drop(columns=task, errors="ignore"))
 overlaps = {
     task: averages(
         backtracking.overlap_table(followed[task]), ["rule", "layer", "against"], "overlap"
@@ -254,6 +270,22 @@ for task in runs:
         say(f"Of the network for {names[task]}:")
     say(*sentences[task])
 say(*cautions)
+
+# %%
+if decided:
+    heading("Is it the labels, the slices or the model?")
+for task, wrong in decided.items():
+    say(*wrong.conclusions(slices[task]))
+    figure(
+        wrong.show(wrong.families()["prototype"][:12]),
+        "One error of each of the largest families, and what the cells of its repair show.",
+    )
+    suspects = wrong.table[wrong.table["suspect"]].sort_values("margin")
+    paths = study.faces.index.table.get("path")
+    if paths is not None:
+        suspects.index = paths.iloc[runs[task].split.test[suspects.index]]
+    table(suspects[["true", "predicted", "margin"]], "Errors whose labels may be wrong.", 12)
+    table(slices[task].set_index("column"), "Slices, the most surprising first.", 12)
 
 # %% [markdown]
 # ## The set

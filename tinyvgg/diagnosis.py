@@ -84,7 +84,7 @@ class Errors:
     def families(self, apart: float = APART) -> pd.DataFrame:
         """Group the errors by what decides them, the largest family first.
 
-        They are clustered by the shares of maps and of places in the answer minus the truth: average
+        They are clustered by the shares of maps and places in the answer minus the truth: average
         linkage of the mean cosine of both.
 
         Returns:
@@ -170,9 +170,9 @@ class Errors:
         families, repaired = self.families(), about[about["repaired"]]
         largest = families.iloc[0]
         said.append(
-            f"The model: {len(self)} errors are of {len(families)} families, each decided by the same"
-            f" maps and places. The largest has {largest['size']}, such as {largest.true}, taken for"
-            f" {largest.predicted}."
+            f"The model: {len(self)} errors are of {len(families)} families, each decided by the"
+            f" same maps and places. The largest has {largest['size']}, such as {largest.true},"
+            f" taken for {largest.predicted}."
         )
         said.append(
             f"Suppressing cells repairs {len(repaired):,} errors, half of them with"

@@ -136,7 +136,7 @@ def test_planted_faults_are_found(misled):
     corner = [
         (np.argwhere(found.repair[place])[:, 1:] <= 1).all() for place in families["prototype"]
     ]
-    of_mark = set(found.table.index[np.concatenate(families["errors"][corner])])
+    of_mark = set(found.table.index[np.concatenate(families["errors"][corner].tolist())])
     assert set(marked.tolist()) <= of_mark <= set(marked.tolist()) | set(flipped.tolist())
     assert set(families["predicted"][corner]) == {CLASSES[0]}
     assert families["size"].tolist() == sorted(families["size"], reverse=True)
@@ -169,6 +169,6 @@ def test_a_rule_that_keeps_everything_is_said_to():
                 layer.weight.abs_()
     images = small.images(4)
     labels = (net(images).argmax(1) + 1) % small.CLASSES
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True, action="always") as said:
         explain_errors(net, [(images, labels)], progress=False)
     assert any("Algorithm 1 keeps 100% of the active cells" in str(one.message) for one in said)
