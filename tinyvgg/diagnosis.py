@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -187,11 +188,14 @@ class Errors:
         """Draw errors, the first ones if none are named, each beside what its repair shows."""
         chosen = list(range(min(len(self), 12))) if places is None else [int(p) for p in places]
         lines = max(1, -(-len(chosen) // columns))
-        figure = Figure(figsize=(2.6 * columns, 1.7 * lines), layout="constrained")
-        axes = figure.subplots(lines, columns, squeeze=False).ravel()
-        for ax in axes:
+        size = (2.6 * columns, 1.7 * lines)
+        figure, axes = plt.subplots(
+            lines, columns, figsize=size, squeeze=False, layout="constrained"
+        )
+        plt.close(figure)  # so that a notebook shows it only once
+        for ax in axes.flat:
             ax.set_axis_off()
-        for ax, place in zip(axes, chosen, strict=False):
+        for ax, place in zip(axes.flat, chosen, strict=False):
             about, ink = self.table.iloc[place], 1 - self.features[place]
             ink = np.asarray(255 * ink, np.uint8)[..., None].repeat(3, 2)
             ax.imshow(np.hstack([np.broadcast_to(self.images[place], ink.shape), ink]))

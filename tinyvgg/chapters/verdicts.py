@@ -176,7 +176,7 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
         where = lines if test.central else listed
         where.append(f"- {test.says}{marked}: {'; '.join(more) or 'not measured'}")
     if listed:
-        opened = f"<details><summary>Listed, without a part in the verdict: {len(listed)}</summary>"
+        opened = f"<details><summary>Listed, but not part of the verdict: {len(listed)}</summary>"
         lines += ["", opened, "", *listed, "", "</details>"]
     return "\n".join(lines).rstrip()
 
