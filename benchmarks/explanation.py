@@ -18,13 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from captum.attr import GuidedBackprop, NeuronDeconvolution
+from captum.attr import GuidedBackprop, LayerGradientXActivation, NeuronDeconvolution
 from safetensors.torch import load_file, save_file
 from timing import matmul_rate, medians, memory_rate, seconds, table
 from torch import Tensor, nn
+from torchvision.models import resnet18
 
 from tinyvgg import files as paths
 from tinyvgg.backtracking import Contribution, Cutoff, Literal, Rule, backtrack, published
+from tinyvgg.contribution import contributions
 from tinyvgg.faces.index import Faces
 from tinyvgg.faces.splits import Split
 from tinyvgg.network import Convolution
@@ -73,11 +75,8 @@ def fit(kept: Path) -> None:
         [ProgressBar(f"training at {SIZE} pixels")],
     )
     train(net, source, parts, Recipe(epochs=EPOCHS), 0, kept.parent, watchers=watchers)
-    paths.write_whole(kept, lambda to: save_file(contiguous(net), to))
-
-
-def contiguous(net: nn.Module) -> dict[str, Tensor]:
-    return {name: weights.contiguous() for name, weights in net.state_dict().items()}
+    weights = {name: each.contiguous() for name, each in net.state_dict().items()}
+    paths.write_whole(kept, lambda to: save_file(weights, to))
 
 
 def network_and_images(cases: int) -> tuple[TinyVGG, Tensor]:
@@ -92,11 +91,6 @@ def network_and_images(cases: int) -> tuple[TinyVGG, Tensor]:
     net.load_state_dict(load_file(kept))
     rows = np.resize(study.split("subject").test, cases)
     return net.eval(), Scaling()(enlarge(study.faces.pixels(rows))).contiguous()
-
-
-def traced(net: nn.Module, images: Tensor, batch: int) -> list[Trace]:
-    """Record the images in batches, so that memory depends on the batch alone."""
-    return [record(net, part) for part in images.split(batch)]
 
 
 def slow(rule: Rule, trace: Trace) -> list[set[int]]:
@@ -205,6 +199,18 @@ def tracking(net: nn.Module, images: Tensor, rounds: int, device: str) -> str:
     )
 
 
+def residual(images: Tensor, rounds: int) -> str:
+    """Time the contributions of ResNet-18's last maps, and the same by Captum."""
+    net = resnet18(num_classes=10).eval().to(images.device)
+    captum = LayerGradientXActivation(net, net.layer4)
+    ours, theirs = medians(
+        lambda: contributions(record(net, images), 0),
+        lambda: captum.attribute(images, 0),
+        rounds=rounds,
+    )
+    return f"ResNet-18, contributions: {ours / theirs:.2f} times Captum's LayerGradientXActivation."
+
+
 def growth(net: nn.Module, images: Tensor, batch: int) -> str:
     """Measure the growth of time and memory with the number of cases."""
     rows = []
@@ -233,9 +239,10 @@ def main() -> None:
     net, images = net.to(args.device), images.to(args.device)
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {args.device}\n")
     print(growth(net, images, args.batch), "\n")
-    traces = traced(net, images[: args.cases], args.batch)
+    traces = [record(net, part) for part in images[: args.cases].split(args.batch)]
     print(backtracking(traces, args.rounds, args.device), "\n")
-    print(tracking(net, images[: args.batch], args.rounds, args.device))
+    print(tracking(net, images[: args.batch], args.rounds, args.device), "\n")
+    print(residual(images[: args.batch], args.rounds))
 
 
 if __name__ == "__main__":

@@ -44,9 +44,9 @@ from torchvision import models
 from torchvision.transforms import v2
 
 import tinyvgg
+from tinyvgg import files
 from tinyvgg.chapters.deconvolution import image_table
 from tinyvgg.chapters.sanity import METHODS, RULES, alike, explanations
-from tinyvgg.contribution import completeness_error
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output", "open"]
@@ -194,43 +194,19 @@ image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, image)
 # The deconvnet goes back through max-pools, ReLUs, sums and concatenations of any model. Algorithm
 # 1 walks down any chain of linear functions and ReLUs above the layer.
 #
-# Here are some of torchvision's models with initial weights, since the trained ones would have to be
-# downloaded. The images are two crops of a photograph (the astronaut of scikit-image, by NASA,
-# public domain). *Missing* is the largest completeness error, as a share of the logit.
+# How many of torchvision's classifiers are of which kind? They have initial weights, since the trained
+# ones would have to be downloaded (`tools/read_classifiers.py`). Each is read.
 
 # %% tags=["open"]
-torch.manual_seed(seed)
-photograph = v2.functional.to_image(data.astronaut())
-crops = torch.stack([photograph[:, :224, 110:334], photograph[:, 150:374, 200:424]])
-images = v2.functional.to_dtype(crops, torch.float32, scale=True)
+known = files.measured("classifiers")
+read = pd.DataFrame(known["models"]).set_index("model")
+read["deconvnet"] = read["deconvnet"].map({True: "with a deconvnet", False: "without one"})
+kinds = read["tier"].str.split("'").str[0].str.strip()
+print(f"{len(read)} models; too large for our machine: {', '.join(known['too_large'])}")
+pd.crosstab(kinds, read["deconvnet"], margins=True, margins_name="all")
 
-
-def read(name):
-    net = models.get_model(name, weights=None)
-    trace = tinyvgg.record(net, images)
-    missing = (completeness_error(trace) / trace.logits.amax(1)).abs().max()
-    try:
-        back = "yes" if tinyvgg.deconvolve(trace).any() else "nothing left"
-    except tinyvgg.UserError:
-        back = "no"
-    maps = " x ".join(map(str, trace.maps.shape[1:]))
-    return {
-        "tier": trace.network.tier,
-        "maps": maps,
-        "missing": f"{missing:.1%}",
-        "deconvnet": back,
-    }
-
-
-names = (
-    "vgg16",
-    "resnet18",
-    "densenet121",
-    "mobilenet_v3_small",
-    "convnext_tiny",
-    "efficientnet_b0",
-)
-pd.DataFrame({name: read(name) for name in names}).T.rename_axis("model")
+# %% tags=["open"]
+read.loc[["vgg16", "resnet18", "densenet121", "mobilenet_v3_small", "convnext_tiny", "vit_b_16"]]
 
 # %% [markdown]
 # ## As attributions
@@ -240,6 +216,10 @@ pd.DataFrame({name: read(name) for name in names}).T.rename_axis("model")
 # `tinyvgg.quantus_explain`.
 
 # %% tags=["open"]
+torch.manual_seed(seed)
+photograph = v2.functional.to_image(data.astronaut())  # by NASA, public domain
+crops = torch.stack([photograph[:, :224, 110:334], photograph[:, 150:374, 200:424]])
+images = v2.functional.to_dtype(crops, torch.float32, scale=True)
 net = models.vgg16(weights=None)
 methods = {
     "Backtracking": tinyvgg.Backtracking(net, tinyvgg.Contrastive(top=100)),

@@ -15,7 +15,6 @@ is found if a detection and the box around its parts share at least half of what
 (PASCAL VOC). The classifier gets 200 x 200 grey values without the margin; it knows no contempt.
 """
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +31,7 @@ from tqdm.auto import tqdm
 import synthfaces
 from synthfaces import EMOTIONS, SUBJECTS, FacePart
 from tinyvgg.faces.cropping import read_face
-from tinyvgg.files import write_whole
+from tinyvgg.files import write_json
 
 Image = Images = Box = Boxes = np.ndarray
 Detect = Callable[[Image], Boxes]
@@ -77,12 +76,7 @@ def main(london: Path, output: Path) -> None:
         "expressions": {"confusion": count_read(table, images, read)},
         "photographs": {name: read_photographs(london / name, mtcnn, read) for name in PHOTOGRAPHS},
     }
-    write(report, output)
-
-
-def write(report: Mapping[str, Any], path: Path) -> None:
-    text = json.dumps(report, indent=1) + "\n"
-    write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
+    write_json(output, report)
 
 
 class Mtcnn:

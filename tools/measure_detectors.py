@@ -27,7 +27,7 @@ from typing import Any
 import click
 import cv2
 import numpy as np
-from judge_faces import LEAST_OVERLAP, PATH, PHOTOGRAPHS, Mtcnn, around, overlaps, write
+from judge_faces import LEAST_OVERLAP, PATH, PHOTOGRAPHS, Mtcnn, around, overlaps
 from skimage import data
 from tqdm.auto import tqdm
 
@@ -37,6 +37,7 @@ from synthfaces.rafd import HEIGHT, WIDTH, portrait_camera, portrait_studio
 from synthfaces.truth import find_landmarks, see_parts
 from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, new_detector
+from tinyvgg.files import write_json
 
 Image = Box = Eyes = np.ndarray
 Look = Callable[[Image], list[Face]]
@@ -90,7 +91,7 @@ def main(london: Path, output: Path) -> None:
         "used": {"detector": "CenterFace", "long_side": USED, "threshold": THRESHOLD},
         "measured": measure(shown),
     }
-    write(report, output)
+    write_json(output, report)
 
 
 def photographs(london: Path) -> Iterator[Shown]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 import pandas as pd
-from judge_faces import PATH, write
+from judge_faces import PATH
 
 from tinyvgg import files
 from tinyvgg.chapters.data_sheet import AREAS, areas_table, networks, rates_table
@@ -45,7 +45,7 @@ def main(output: Path) -> None:
         "areas": areas,
         "runs": sorted(found, key=lambda run: run["task"], reverse=True),
     }
-    write(report, output)
+    files.write_json(output, report)
     click.echo(rates_table(networks(report)).to_string())
 
 

@@ -1,0 +1,37 @@
+"""Read torchvision's classifiers with initial weights: what is exact of each, and what is not.
+
+python tools/read_classifiers.py results/classifiers.json
+"""
+
+from pathlib import Path
+
+import click
+import torch
+from judge_faces import PATH
+from torchvision import models
+from tqdm import tqdm
+
+import tinyvgg
+from tinyvgg.files import write_json
+
+TOO_LARGE = ("regnet_y_128gf", "vit_h_14")
+
+
+@click.command(help=__doc__)
+@click.argument("output", type=PATH)
+def main(output: Path) -> None:
+    rows, images = [], torch.rand(2, 3, 224, 224, generator=torch.manual_seed(0))
+    for name in tqdm(sorted({*models.list_models(module=models)} - {*TOO_LARGE})):
+        model = models.get_model(name, weights=None).eval()
+        trace = tinyvgg.record(model, images)
+        answer = tinyvgg.record(trace.network, images[1:]).logits - trace.logits[1:]
+        rows.append({"model": name, "tier": trace.network.tier, "apart": float(answer.abs().max())})
+        try:
+            rows[-1]["deconvnet"] = bool(tinyvgg.deconvolve(trace[:1]).isfinite().all())
+        except tinyvgg.UserError:
+            rows[-1]["deconvnet"] = False
+    write_json(output, {"too_large": list(TOO_LARGE), "models": rows})
+
+
+if __name__ == "__main__":
+    main()
