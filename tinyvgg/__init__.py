@@ -21,7 +21,7 @@ _HOMES = {
     ],
     "contribution": ["contributions", "top_pixels"],
     "deconvolution": ["PUBLISHED", "deconvolve"],
-    "diagnosis": ["Errors", "explain_errors"],
+    "diagnosis": ["Diagnosis", "explain_errors"],
     "errors": ["UserError"],
     "repairs": ["Repair", "margin", "repair", "smallest_repair"],
     "trace": ["Trace", "record"],

@@ -15,7 +15,7 @@ from tinyvgg.contribution import contributions as contributions
 from tinyvgg.contribution import top_pixels as top_pixels
 from tinyvgg.deconvolution import PUBLISHED as PUBLISHED
 from tinyvgg.deconvolution import deconvolve as deconvolve
-from tinyvgg.diagnosis import Errors as Errors
+from tinyvgg.diagnosis import Diagnosis as Diagnosis
 from tinyvgg.diagnosis import explain_errors as explain_errors
 from tinyvgg.errors import UserError as UserError
 from tinyvgg.repairs import Repair as Repair

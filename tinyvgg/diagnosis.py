@@ -44,7 +44,7 @@ _Part = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class Diagnosis:
     """The errors of a model on n images, of m of which it is known why.
 
     Attributes:
@@ -215,7 +215,7 @@ def explain_errors(
     output: int | str | None = None,
     most: int = 500,
     progress: bool = True,
-) -> Errors:
+) -> Diagnosis:
     """Find the errors of a model, and for each the cells that decide it.
 
     Memory does not grow with the number of images but for small pictures and sets of cells of the
@@ -259,7 +259,7 @@ def explain_errors(
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     table["suspect"] = own.suspects(arrays.pop("probabilities"))
     table[["true", "predicted"]] = table[["true", "predicted"]].map(names.__getitem__)
-    errors = Errors(table, trace.network.tier, np.array(wrong), **arrays)
+    errors = Diagnosis(table, trace.network.tier, np.array(wrong), **arrays)
     for sentence in _cautions(errors):
         warnings.warn(sentence, stacklevel=3)  # of the caller
     return errors
@@ -301,7 +301,7 @@ def _batches(loader: Iterable[Any], progress: bool) -> Iterable[tuple[Tensor, In
 
 
 def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"]) -> "_Part":
-    """Return what `Errors` says of some images."""
+    """Return what `Diagnosis` says of some images."""
     found, contrast = repair(trace, labels), backtrack(trace, None, Contrastive(labels)).pixels
     random = by_chance(trace.network, trace.maps, found.pixels, DRAWS)
     kept = torch.full_like(trace.logits[:, 0], torch.nan)
@@ -355,7 +355,7 @@ def _small(pictures: Float[Tensor, "m c y x"], trace: Trace) -> Float[Tensor, "m
     return ((shrunk - low) / (high - low).clamp(min=1e-12)).permute(0, 2, 3, 1)
 
 
-def _cautions(errors: Errors) -> Iterable[str]:
+def _cautions(errors: Diagnosis) -> Iterable[str]:
     """Yield a sentence for each rule whose answer says nothing."""
     kept = errors.table["kept"].dropna()
     if len(kept) and kept.mean() > 0.95:
