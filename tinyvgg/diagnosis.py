@@ -234,7 +234,8 @@ def explain_errors(
         UserError: a model or images that `record` refuses, labels that are no classes, or another
             number of names than of classes.
     """
-    wrong, parts, left, own = list[bool](), list[_Part](), most, _Confidence()
+    wrong, given, sure = list[bool](), list[int](), list[float]()
+    parts, left = list[_Part](), most
     device = next((weight.device for weight in model.parameters()), None)
     for images, labels in _batches(loader, progress):
         trace = record(model, images.to(device), layer, output)
@@ -246,7 +247,8 @@ def explain_errors(
         if len(outside):
             raise UserError(f"label {int(outside[0])} is not one of the classes 0 to {classes - 1}")
         labels = labels.to(trace.logits.device, torch.int64)
-        own.add(trace.probabilities, labels)
+        given += labels.tolist()
+        sure += trace.probabilities.gather(1, labels[:, None])[:, 0].tolist()
         missed = (trace.predicted != labels).cpu()
         rows = missed.nonzero()[:left, 0]
         if len(rows) or not parts:  # the first part gives the shapes
@@ -257,31 +259,13 @@ def explain_errors(
         raise UserError("the loader gave no images: nothing can be explained")
     table = pd.concat([part.pop("table") for part in parts])
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    table["suspect"] = own.suspects(arrays.pop("probabilities"))
+    usual = pd.Series(sure).groupby(given).mean().reindex(table["predicted"]).to_numpy()
+    table["suspect"] = arrays.pop("surest") >= usual  # not where no image has that label
     table[["true", "predicted"]] = table[["true", "predicted"]].map(names.__getitem__)
     errors = Diagnosis(table, trace.network.tier, np.array(wrong), **arrays)
     for sentence in _cautions(errors):
         warnings.warn(sentence, stacklevel=3)  # of the caller
     return errors
-
-
-class _Confidence:
-    """The mean probability of each class over the images with its label."""
-
-    def __init__(self) -> None:
-        self.sums: Any = 0.0
-        self.counts: Any = 0
-
-    def add(self, probabilities: Float[Tensor, "n k"], labels: Int[Tensor, "n"]) -> None:
-        own = torch.nn.functional.one_hot(labels, probabilities.shape[1])
-        self.sums = self.sums + (probabilities.double() * own).sum(0).cpu().numpy()
-        self.counts = self.counts + own.sum(0).cpu().numpy()
-
-    def suspects(self, probabilities: Float[np.ndarray, "m k"]) -> Bool[np.ndarray, "m"]:
-        """Return the answers that are as sure as images of that class usually are."""
-        answer, surest = probabilities.argmax(1), probabilities.max(1)
-        means = self.sums / np.maximum(self.counts, 1)
-        return np.asarray((self.counts[answer] > 0) & (surest >= means[answer]))
 
 
 def _batches(loader: Iterable[Any], progress: bool) -> Iterable[tuple[Tensor, Int[Tensor, "n"]]]:
@@ -306,7 +290,8 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
     random = by_chance(trace.network, trace.maps, found.pixels, DRAWS)
     kept = torch.full_like(trace.logits[:, 0], torch.nan)
     if trace.network.dense:
-        kept = _counts(backtrack(trace).pixels) / _counts(trace.maps != 0)
+        both = backtrack(trace).pixels, trace.maps != 0
+        kept = torch.div(*(pixels.flatten(1).sum(1) for pixels in both))
     try:
         drawn = track_features(trace, found.pixels).abs().mean(1, keepdim=True)
     except UserError:  # the deconvnet has no way back
@@ -321,12 +306,12 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
         "repaired": found.repaired,
         "minimal": found.minimal,
         "chance": (random == labels).double().mean(0),
-        "contrastive": _counts(contrast),
+        "contrastive": contrast.flatten(1).sum(1),
         "contrastive_repairs": rescore(trace, contrast).argmax(1) == labels,
         "kept": kept,
     }
     arrays = {
-        "probabilities": trace.probabilities,
+        "surest": trace.probabilities.amax(1),
         "images": (255 * _small(trace.images, trace) + 0.5).byte(),
         "features": _small(drawn, trace)[..., 0],
         "repair": found.pixels,
@@ -338,10 +323,6 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
     index = pd.Index(places.numpy(), name="image")
     table = pd.DataFrame({name: each.cpu().numpy() for name, each in columns.items()}, index)
     return {"table": table, **{name: each.cpu().numpy() for name, each in arrays.items()}}
-
-
-def _counts(pixels: Bool[Tensor, "m c h w"]) -> Int[Tensor, "m"]:
-    return pixels.flatten(1).sum(1)
 
 
 def _small(pictures: Float[Tensor, "m c y x"], trace: Trace) -> Float[Tensor, "m j i c"]:
