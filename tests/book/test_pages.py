@@ -23,7 +23,9 @@ from tinyvgg.cli import cli
 
 BOOK = paths.project() / "book"
 REFERENCE = [BOOK / "reference.md", *sorted((BOOK / "reference").glob("*.md"))]
-PAGES = [BOOK / f"{name}.md" for name in ("intro", "disagreements", "data_licences")] + REFERENCE
+PAGES = [
+    BOOK / f"{name}.md" for name in ("intro", "disagreements", "data_licences", "checkpoint")
+] + REFERENCE
 
 NO_NUMBERS = [
     r"(?s)```.*?```",  # code

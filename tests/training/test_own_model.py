@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tests.helpers import pages
-from tinyvgg import cli
+from tinyvgg import cli, files
 from tinyvgg.diagnosis import explain_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.cropping import read_face
@@ -49,7 +51,8 @@ def module(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYVGG_HOME", str(tmp_path / "home"))
     (tmp_path / "somebodys.py").write_text(SOURCE)
     yield
-    monkeypatch.delitem(sys.modules, "somebodys", raising=False)
+    for name in ("somebodys", "mine"):
+        sys.modules.pop(name, None)
 
 
 def made():
@@ -203,3 +206,17 @@ def test_every_row_of_a_report_is_what_the_library_says(folder, weights):
     rows = rows["All errors that are explained."]
     assert [row["cells"] for row in rows] == alone["cells"].tolist()
     assert [row["margin"] for row in rows] == pytest.approx(alone["margin"].tolist(), rel=1e-4)
+
+
+def test_the_commands_of_the_how_to_run_as_they_are_typed(folder, tmp_path):
+    page = (files.project() / "book" / "checkpoint.md").read_text("utf-8")
+    Path("mine.py").write_text(re.search(r"(?s)```python\n(.*?)```", page)[1])
+    folder.rename(tmp_path / "images")
+    Path("one.png").write_bytes((tmp_path / "images" / "dark" / "0.png").read_bytes())
+    torch.manual_seed(0)
+    torch.save(load_own("mine:make", size=64).model.state_dict(), "mine.pt")
+    commands = re.findall(r"```sh\n(.*?)\n```", page)
+    for command in commands:
+        assert cli.main(shlex.split(command)[1:]) == 0
+        assert Path(command.split()[-1]).is_file()
+    assert len(commands) == 2
