@@ -97,14 +97,9 @@ sheet.everybody_figure(shown_faces, people)
 tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
 tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 
-# %% mystnb={"figure": {"name": "fig-sheet-emotions", "caption": "The eight emotions of three synthetic subjects, from the front and looking ahead."}, "image": {"alt": "Three rows of eight portraits: a woman, a man and a child, each with eight expressions."}}
-some = [1, 3, 4]  # a woman, a Moroccan man and a child
-sheet.portraits_figure(some, "emotion", synthfaces.EMOTIONS)
-
-# %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "Three synthetic subjects from the five cameras, all taken at the same moment. The first and the last camera see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head, from one profile over the front to the other."}}
-sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
-
 # %% [markdown]
+# {doc}`01_data` shows one subject from the five cameras, and with the eight emotions.
+#
 # ### What is known of each image
 #
 # On request every image comes with the truth about it (`synthfaces.ground_truth`), from the
@@ -112,8 +107,8 @@ sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
 # and whether they are hidden, the weights of all actions, gaze, light and camera.
 
 # %%
-kept, first = files.faces_cache(), synthfaces.face_spec(some[0], "happy")
-specs = [first, synthfaces.face_spec(some[1], "surprised", "left", angle=45)]
+kept, first = files.faces_cache(), synthfaces.face_spec(1, "happy")
+specs = [first, synthfaces.face_spec(3, "surprised", "left", angle=45)]
 images = [synthfaces.render_face(spec, sheet.LARGE, kept) for spec in specs]
 truths = [synthfaces.ground_truth(spec, sheet.LARGE, kept) for spec in specs]
 

@@ -14,7 +14,7 @@ from skimage.color import rgb2lab
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.data import arranged, of, portraits, tiled, write_names
+from tinyvgg.chapters.data import of
 from tinyvgg.chapters.feature_tracking import BESIDE
 from tinyvgg.chapters.own_face import COLOURS, PART_COLOURS
 from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
@@ -24,8 +24,8 @@ from tinyvgg.training.experiments import Study
 
 SEED = 0
 """Seed of the set that the book uses."""
-SMALL, LARGE = 112, 224
-"""Sizes of portraits, pixels."""
+LARGE = 224
+"""Size of large images, pixels."""
 ASKED_ANGLES = (45, 90, 135)
 LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
 """The shares required beforehand: faces at these angles, all readings, each emotion."""
@@ -212,7 +212,6 @@ def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
 # ---------------------------------------------------------------- figures
 
 
-@style.styled()
 def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     """Draw everybody, neutral and from the front, in the order of `looks`, above their skin."""
     frontal = of(faces.index.table, emotion="neutral", gaze="frontal", angle=90)
@@ -224,26 +223,8 @@ def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     images = np.asarray(faces.images[[row_of[subject] for subject in people["subject"]]])
     bands = np.tile(strips, (1, max(3, size // 10), size, 1))
     tiles = np.concatenate([images, bands], axis=1)
-    lines = [list(range(i, min(i + 12, len(tiles)))) for i in range(0, len(tiles), 12)]
-    figure, axis, corners = tiled(tiles, arranged(lines, [""] * len(lines)))
-    write_names(axis, {corner: people["subject"].iloc[tile] for tile, corner in corners.items()})
-    return figure
-
-
-@style.styled()
-def portraits_figure(subjects: Sequence[int], column: str, values: Sequence[Any]) -> Figure:
-    """Draw subjects (rows), neutral and from the front but for a column's values (columns)."""
-    usual = {"emotion": "neutral", "gaze": "frontal", "angle": 90}
-    shots = [{"subject": one, **usual, column: value} for one in subjects for value in values]
-    images = portraits(pd.DataFrame(shots), SMALL)
-    figure, axes = style.grid(len(subjects), len(values))
-    for axis, image in zip(axes.flat, images, strict=True):
-        style.show_image(axis, image)
-    for axis, value in zip(axes[0], values, strict=True):
-        axis.set_title(f"{value}°" if column == "angle" else value)
-    for axis, subject in zip(axes[:, 0], subjects, strict=True):
-        axis.set_ylabel(f"subject {subject}")
-    return figure
+    shown = [(str(subject), tile) for subject, tile in zip(people["subject"], tiles, strict=True)]
+    return style.pictures([("", shown[i : i + 12]) for i in range(0, len(shown), 12)], aspect=1.4)
 
 
 @style.styled()

@@ -413,22 +413,3 @@ def _outline(ax: Axes, regions: Regions, mine: Bool[np.ndarray, "n"]) -> None:
         shares = regions.masks[name][chosen].mean(0)
         if shares.min() < MOST < shares.max():
             ax.contour(shares, [MOST], colors=[style.BLUE], linewidths=0.8)
-
-
-@style.styled()
-def region_plot(densities: pd.DataFrame) -> Figure | None:
-    """Draw the density of ink by region for the cutoff, random cells and the whole projection."""
-    if densities.empty:
-        return None
-    figure, ((ax,),) = style.grid(1, 1, cell=5.0, aspect=0.6)
-    colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}
-    for offset, (name, colour) in enumerate(colours.items(), start=-1):
-        part = densities[densities["set"] == name]
-        part = part[part["region"].isin(FEATURES)]
-        places = np.arange(len(part)) + 0.15 * offset
-        style.show_intervals(ax, places, part, fmt="o", color=colour, label=SETS[name])
-        ax.set_xticks(range(len(part)), part["region"])
-    ax.axhline(1, color=style.GRAY, linewidth=0.5)
-    ax.set(ylabel="share of ink / share of area", ylim=(0, None))
-    ax.legend()
-    return figure
