@@ -210,7 +210,7 @@ chapter.average_features(tracked[first], regions)
 # %%
 densities = averages(by_error, ["set", "region"], "density")
 shown = densities.pivot(index="region", columns="set", values="text")
-shown = shown.reindex(index=list(regions.masks), columns=list(chapter.SETS))
+shown = shown.reindex(index=list(regions), columns=list(chapter.SETS))
 shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
 shown = shown.dropna(how="all")
 shown if len(shown) else None
