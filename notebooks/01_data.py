@@ -120,7 +120,7 @@ people
 #
 # The cameras stand around the subject in equal steps. That at {paper}`f1.both.angle_c` is in front.
 
-# %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject from five cameras, after the paper's Figure 1. Top: at the paper's size of a cropped face. Bottom: as the networks of this run see it, without the two profiles."}, "image": {"alt": "Five views of one head, which turns from one full profile over the front to the other. Below them three coarser views, without the profiles"}}
+# %% mystnb={"figure": {"name": "fig-five-angles", "caption": "One subject from five cameras, after the paper's Figure 1, at the paper's size of a cropped face."}, "image": {"alt": "Five views of one head, which turns from one full profile over the front to the other"}}
 data.angles_figure(study.faces)
 
 # %% mystnb={"figure": {"name": "fig-eight-emotions", "caption": "The eight emotions of one subject, from the front and looking ahead (the paper's Figure 2)."}, "image": {"alt": "Eight portraits of the same person. Mouth and brows change the most: a smile, open jaws, a frown"}}

@@ -86,9 +86,6 @@ record_numbers({key: count for key, (count, _) in counts.items()})
 # %% mystnb={"figure": {"name": "fig-error-rates-by-factor", "caption": "Error rate on the test images by what the database lists of an image, with Wilson's 95 % intervals. Dotted: the rate on all test images."}, "image": {"alt": "One panel for each task, a dot with its interval for each level of each factor. Some dots lie far from the dotted line of the mean"}}
 errors.rates_figure(runs)
 
-# %% mystnb={"figure": {"name": "fig-error-rates-by-subject", "caption": "Error rate of each subject with Wilson's 95 % interval. Dotted: all subjects together."}, "image": {"alt": "One panel for each task, a dot for each subject. Many lie at zero, a few far above the dotted line, and their intervals are wide"}}
-errors.subjects_figure(runs)
-
 # %% [markdown]
 # ## More than chance?
 #

@@ -205,17 +205,15 @@ chapter.average_features(tracked[first], regions)
 # region is its share of the ink over its share of the area; evenly spread ink has density 1
 # everywhere. Beside the tracked features stand the controls, the activation of the last maps itself,
 # and the gradient of the predicted class's logit, which says on which pixels the answer depends.
+# Intervals are 95 % bootstrap intervals over images.
 
 # %%
 densities = averages(by_error, ["set", "region"], "density")
 shown = densities.pivot(index="region", columns="set", values="text")
-shown = shown.reindex(index=list(regions.masks), columns=list(chapter.SETS))
+shown = shown.reindex(index=list(regions), columns=list(chapter.SETS))
 shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
 shown = shown.dropna(how="all")
 shown if len(shown) else None
-
-# %% mystnb={"figure": {"name": "fig-regions", "caption": "Density of ink on four parts of the misclassified faces (share of ink over share of area), for the features tracked with the published cutoff, with the same number of random active cells, and for the deconvolution of all maps. Means with 95 % bootstrap intervals over images; the line at one is an even spread."}, "image": {"alt": "Points with intervals for eyes, nose, cheeks and mouth, in three colours. The three colours lie close together at each part."}}
-chapter.region_plot(densities)
 
 # %%
 why = chapter.why_there(tracked[first], regions, by_error)

@@ -127,11 +127,9 @@ def interventions_figure():
     pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, changed.items(), strict=False)
     for above, below, (cause, seen) in pairs:
         style.show_image(above, seen.image, cause)
-        style.show_image(below, own_face.difference_picture(changes[cause].levels))
+        style.show_image(below, own_face.RAMP[changes[cause].levels])
     parts = [part for part in FacePart if part != FacePart.BACKGROUND]
-    handles = [
-        Patch(color=own_face.PART_COLOURS[part], label=own_face.part_name(part)) for part in parts
-    ]
+    handles = [Patch(color=own_face.PART_COLOURS[part], label=part.name.lower()) for part in parts]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=7)
     return figure
 
@@ -143,7 +141,7 @@ interventions_figure()
 # in each part of the original:
 
 # %%
-rows = {"all": list(FacePart), **{own_face.part_name(part): [part] for part in FacePart}}
+rows = {"all": list(FacePart), **{part.name.lower(): [part] for part in FacePart}}
 
 
 def equal(change, parts) -> str:

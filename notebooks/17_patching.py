@@ -88,6 +88,7 @@ Markdown("\n>\n".join(told) if tasks else how)
 #
 # Two controls rank by gradient × difference. *From a third class*: the error is patched from a
 # right image of neither class. *Backwards*: the look-alike is patched from its error.
+# {doc}`07_subject_40` and {doc}`08_eight_emotions` patch the paper's common and unique cells.
 
 
 # %% mystnb={"figure": {"name": "fig-patching", "caption": "Share of images that get the answer of the image that they are patched from, by the number of patched cells, from one to all: means over networks with Student's 95 % intervals. Solid: errors patched from their look-alikes, whose answer is the right one. Dashed: the controls. Thin upright line: eight cells."}, "image": {"alt": "One panel a task. The curve of gradient × difference is far above the others and near the top after a few cells. That of the difference follows, then backtracking, and the random one rises last. The dashed controls start low and cross those of difference and backtracking."}}
@@ -130,36 +131,6 @@ def portraits():
 
 
 portraits() if tasks else None
-
-# %% [markdown]
-# ## What becomes of the two case studies
-#
-# The paper sets common and unique cells to zero and sees which of them matter. What if they take
-# the look-alike's values? For comparison the table has as many cells of the largest activation, of
-# the largest difference, and drawn at random from the active ones.
-
-# %%
-table = {}
-for task, rows in tasks.items():
-    for name in rows["sets"].iloc[0]:
-        (size, zero, patch), (found, _, other) = over(rows["sets"], name).T, name.partition(" ")
-        key = paper.TASK_NAMES[task], f"{found} ({size.mean():.0f} cells)", other or "backtracking"
-        table[key] = {"repaired at zero": share(zero), "repaired when patched": share(patch)}
-table = pd.DataFrame.from_dict(table, orient="index")
-table.rename_axis(["task", "as many as", "chosen by"]) if tasks else None
-
-
-# %%
-def reversal(task, rows):
-    common, unique = (over(rows["sets"], name).mean(0)[1:] for name in ("common", "unique"))
-    return (
-        f"For {paper.TASK_NAMES[task]} the common cells repair {common[0]:.0%} of the errors at zero"
-        f" and {common[1]:.0%} with the look-alike's values, the unique ones {unique[0]:.0%} and"
-        f" {unique[1]:.0%}."
-    )
-
-
-Markdown(" ".join(reversal(*each) for each in tasks.items())) if tasks else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not

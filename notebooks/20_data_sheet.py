@@ -97,30 +97,16 @@ sheet.everybody_figure(shown_faces, people)
 tones = pd.crosstab(people["tone"], people["group"], margins=True, margins_name="all")
 tones.reindex([*sheet.SKIN_CLASSES, "all"], fill_value=0).rename_axis("skin")
 
-# %% mystnb={"figure": {"name": "fig-sheet-emotions", "caption": "The eight emotions of three synthetic subjects, from the front and looking ahead."}, "image": {"alt": "Three rows of eight portraits: a woman, a man and a child, each with eight expressions."}}
-some = [1, 3, 4]  # a woman, a Moroccan man and a child
-sheet.portraits_figure(some, "emotion", synthfaces.EMOTIONS)
-
-# %% mystnb={"figure": {"name": "fig-sheet-angles", "caption": "Three synthetic subjects from the five cameras, all taken at the same moment. The first and the last camera see a profile; the paper leaves them out."}, "image": {"alt": "Three rows of five views of a head, from one profile over the front to the other."}}
-sheet.portraits_figure(some, "angle", (180, 135, 90, 45, 0))
-
 # %% [markdown]
+# {doc}`01_data` shows one subject from the five cameras, and with the eight emotions.
+#
 # ### What is known of each image
 #
 # On request every image comes with the truth about it (`synthfaces.ground_truth`), from the
 # geometry that it was rendered from: the part of the face that each pixel shows, named landmarks
 # and whether they are hidden, the weights of all actions, gaze, light and camera.
-
-# %%
-kept, first = files.faces_cache(), synthfaces.face_spec(some[0], "happy")
-specs = [first, synthfaces.face_spec(some[1], "surprised", "left", angle=45)]
-images = [synthfaces.render_face(spec, sheet.LARGE, kept) for spec in specs]
-truths = [synthfaces.ground_truth(spec, sheet.LARGE, kept) for spec in specs]
-
-# %% mystnb={"figure": {"name": "fig-sheet-truth", "caption": "Two synthetic images, the parts of the face that their pixels show, and their landmarks: filled where they are seen, open where the head hides them. Known from the geometry, not guessed from the image."}, "image": {"alt": "Two portraits, one frontal and one turned, each with a map of coloured parts such as brows, eyes and mouth, and with dots on brows, lids, nose and mouth."}}
-sheet.truth_figure(truths, images)
-
-# %% [markdown]
+# {doc}`12_a_face_of_your_own` shows the parts of a face.
+#
 # How much of an image is face? The paper's faces are cropped without hair and torso, and so are
 # these: from forehead to chin, and from cheek to cheek. The table has the mean share of the pixels
 # that show each part, over the whole set. What was asked for was written down beforehand.
@@ -170,7 +156,7 @@ sheet.heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 # %% tags=["nbval-ignore-output"]
 size, rows = shown_faces.images.shape[1], np.linspace(0, len(shown_faces) - 1, 4).astype(int)
 specs = synthfaces.face_specs(shown_faces.index.table.iloc[rows], sheet.SEED)
-again = np.stack([synthfaces.render_face(spec, size, kept) for spec in specs])
+again = np.stack([synthfaces.render_face(spec, size, files.faces_cache()) for spec in specs])
 same = (again == shown_faces.images[rows]).all(axis=(1, 2, 3)).sum()
 Markdown(
     f"Rendered once more for this page, each alone, {same} of {len(rows)} images are those of the"
@@ -189,7 +175,7 @@ made_by = {
     "version of the anatomy, anny": metadata.version("anny"),
     "seed of the set": str(sheet.SEED),
 }
-for side in sorted({study.profile.size, sheet.LARGE}):
+for side in sorted({study.profile.size, int(paper.number("t1.both.size"))}):
     made_by[f"fingerprint at {side} pixels"] = synthfaces.fingerprint(side, sheet.SEED)
 pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 
@@ -213,9 +199,6 @@ pd.Series(made_by, name="value").rename_axis("of the set").to_frame()
 
 # %%
 Markdown(sheet.judged_sentence(judged))
-
-# %%
-sheet.found_table(judged)
 
 # %%
 confusion = sheet.confusion_table(judged)

@@ -128,14 +128,9 @@ Markdown(photographs.used_of(in_form))
 # Two detectors were compared whose weights come inside Python packages: MTCNN {cite:p}`zhang2016`
 # and CenterFace {cite:p}`xu2020`. They were shown, at several scales, photographs of people, the
 # same scaled down so that faces are small, an astronaut, pictures without any face, and synthetic
-# faces before all five cameras. For each detector the table has the fastest scale of those that
-# miss the fewest faces, and the scale in use: faces found, false detections, time (all are in
-# `results/detectors.json`).
-
-# %%
-photographs.detectors_table(compared)
-
-# %% [markdown]
+# faces before all five cameras. The box above has the fastest scale of those at which a detector
+# misses the fewest faces, and the scale in use. `results/detectors.json` has all scales, by picture.
+#
 # ## What is left out
 #
 # One bad file never stops a run. It is left out, counted, and listed: here, in the manifest of each

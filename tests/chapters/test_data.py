@@ -119,7 +119,7 @@ def test_a_contact_sheet_shows_each_class_evenly():
     assert len(data.of_each(faces, "class", most=1)) == 1
 
 
-def test_angles_and_emotions_are_the_papers_panels_and_below_what_the_network_sees(few, portraits):
+def test_angles_and_emotions_are_the_papers_panels(few, portraits):
     figure = data.angles_figure(few.faces)
     assert list(portraits[0]["angle"]) == [180, 135, 90, 45, 0] == sorted(ANGLES, reverse=True)
     assert set(portraits[0]["subject"]) == {1}
@@ -128,11 +128,7 @@ def test_angles_and_emotions_are_the_papers_panels_and_below_what_the_network_se
     assert set(portraits[1]["angle"]) == {90}
     assert [axes.get_title()[4:] for axes in emotions.axes] == list(EMOTIONS)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles[:5] == ["(a) 180°", "(b) 135°", "(c) 90°", "(d) 45°", "(e) 0°"]
-    assert titles[5:] == ["", *["8 × 8 pixels"] * 3, ""]
-    shot = {"subject": 1, "emotion": "neutral", "gaze": "frontal", "angle": 135}
-    (row,) = np.flatnonzero((few.faces.index.table[list(shot)] == pd.Series(shot)).all(axis=1))
-    assert (figure.axes[6].images[0].get_array() == few.faces.images[row]).all()
+    assert titles == ["(a) 180°", "(b) 135°", "(c) 90°", "(d) 45°", "(e) 0°"]
 
 
 def test_examples_are_one_subjects_images_by_emotion_and_view_framed_by_part(few):

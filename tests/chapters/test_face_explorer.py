@@ -149,7 +149,7 @@ def third_picture(step):
 
 def test_a_browser_shows_the_difference_that_a_slider_makes(shown, small):
     step, change = shown[0], small.at_rest(1).change(small.changed(1, small.causes["gaze"], 0))
-    difference = own_face.difference_picture(change.levels)
+    difference = own_face.RAMP[change.levels]
     np.testing.assert_array_equal(third_picture(step), difference)
     assert step["result"].startswith("Gaze, 30° to the subject's right: ")
     assert f"the most different one differs by {change.most.max()} of 255" in step["result"]

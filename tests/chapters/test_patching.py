@@ -7,7 +7,7 @@ import torch
 
 from tests.helpers import small
 from tinyvgg.chapters import patching
-from tinyvgg.chapters.cases import by_pair, pixel_sets, suppression_table
+from tinyvgg.chapters.cases import pixel_sets
 from tinyvgg.contribution import patch_effects
 from tinyvgg.network import dense_forward, head
 from tinyvgg.trace import record
@@ -76,18 +76,6 @@ def test_backtracking_begins_with_what_is_unique_to_the_error_and_chance_with_wh
     ranks, apart = patching.ranks(ranked["random"][0]), pairs.wrong.maps != pairs.right.maps
     assert torch.equal(ranks < apart.flatten(1).sum(1)[:, None, None, None], apart)
     assert len({tuple(scores.flatten().tolist()) for scores in ranked["random"]}) > 1
-
-
-def test_the_papers_sets_repair_what_suppressing_and_patching_them_does(pairs):
-    fills = {"zero": [0.0], "patched": [pairs.right.maps]}
-    names = {"common": "common", "common largest": "largest_common"}
-    names |= {"unique": "unique", "unique largest": "largest"}
-    table = suppression_table(pairs, patching.CUTOFF, names.values(), fills, draws=1)
-    shares, found = by_pair(table).mean(), patching.set_shares(pairs)
-    for name, known in names.items():
-        assert found[name][0] == pytest.approx(table[table["set"] == known]["pixels"].mean())
-        assert found[name][1:] == pytest.approx([shares[known, fill] for fill in fills])
-    assert len(found) == 8
 
 
 def test_a_row_has_curves_controls_and_the_pictures_of_an_error_that_is_repaired(run, pairs):

@@ -123,8 +123,6 @@ def test_the_fastest_scale_that_misses_fewest_stands_beside_what_is_used():
     best = photographs.best_scales(report)
     names = list(zip(best["detector"], best["long_side"], best["missed"], best["ms"], strict=True))
     assert names == [("A", "200", 0, 40.0), ("A", "400", 0, 90.0), ("B", "100", 0, 6.0)]
-    shown = photographs.detectors_table(report)["A, 200 pixels"].to_list()
-    assert shown == ["10 of 10; 30 ms", "none in 10, 2 elsewhere; 50 ms"]
     assert best["used"].tolist() == [False, True, False]
 
 

@@ -22,7 +22,7 @@ from tinyvgg.faces.splits import Split
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import track_features
 from tinyvgg.training import checkpoints, sweeps
-from tinyvgg.training.batches import Resident
+from tinyvgg.training.batches import Resident, Scaling
 from tinyvgg.training.experiments import Study, held, open_study
 from tinyvgg.training.loop import predict, train
 from tinyvgg.training.runs import Run
@@ -174,7 +174,9 @@ def _train(run: Run, kind: str, folder: Path, epochs: int) -> Row:
         pixels = torch.cat([pixels, torch.from_numpy(rendered(run, again))])
         marked = torch.cat([marked, torch.zeros_like(marked[: len(again)])])
         labels = torch.cat([labels, labels[again]])
-    source = Resident(torch.cat([pixels, marked], 3), labels, run.scaling)
+    colours = run.scaling
+    scaling = Scaling((*colours.shift, 0.0), (*colours.scale, 255.0))  # the last is of the marks
+    source = Resident(torch.cat([pixels, marked], 3), labels, scaling)
     recipe = replace(run.experiment.recipe, epochs=epochs, ending="epochs")
     model, parts = Erasing(run.model, kind), Split(rows, run.split.test[:0])
     name, seed = f"{run.name} {kind}", run.experiment.seed

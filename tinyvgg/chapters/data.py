@@ -1,6 +1,6 @@
 """Chapter 1: the design of a set of faces, its two parts, and how near these are (D1 to D4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -180,69 +180,52 @@ def portraits(shots: pd.DataFrame, size: int) -> Images:
     return synthfaces.render(shots, size, files.faces_cache(), workers=1, progress=False)
 
 
-def _views(faces: Faces, column: str, values: Sequence[object], **shot: object) -> dict[Any, Image]:
-    """Return large images of one subject by a column's value, for the values that are there."""
-    design = whole_design(faces)
-    assert design is not None
-    shots = of(design, subject=model_subject(faces.index.table), **shot)
-    shots = shots.drop_duplicates(column).set_index(column)
-    there = [value for value in values if value in shots.index]
-    shots = shots.loc[there].reset_index()
-    if faces.originals is None:
-        images = portraits(shots, PORTRAIT)
-    else:
-        images = faces.originals.portraits(list(shots["path"]), PORTRAIT)
-    return dict(zip(there, images, strict=True))
-
-
 def of(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
     """Return the rows with these values, with their row numbers as index."""
     rows = table.reset_index(drop=True)
     return rows[(rows[list(wanted)] == pd.Series(wanted)).all(axis=1)]
 
 
-@style.styled()
 def angles_figure(faces: Faces) -> Figure | None:
-    """Draw one subject from the five cameras, above the images of the network (Figure 1)."""
-    if not faces.index.has(*FACTORS):
-        return None
+    """Draw one subject from the five cameras (Figure 1)."""
     angles = [int(paper.number(f"f1.both.angle_{panel}")) for panel in "abcde"]
-    shot = {"emotion": "neutral", "gaze": "frontal"}
-    large = _views(faces, "angle", angles, **shot)
-    subject, size = model_subject(faces.index.table), faces.images.shape[1]
-    used = of(faces.index.table, subject=subject, **shot)
-    rows = dict(zip(used["angle"], used.index, strict=True))
-    figure, axes = style.grid(2, len(angles))
-    for (above, below), panel, angle in zip(axes.T, "abcde", angles, strict=True):
-        image = faces.images[rows[angle]] if angle in rows else None
-        title = f"({panel}) {angle}°"
-        _show_or_say(above, large.get(angle), title, f"{title}\nnot there")
-        _show_or_say(below, image, f"{size} × {size} pixels", "left out")
-    figure.suptitle(f"subject {style.short(str(subject), 16)} ({style.called(faces)})")
-    return figure
+    titles = {angle: f"{angle}°" for angle in angles}
+    return _views(faces, 1, "angle", titles, emotion="neutral", gaze="frontal")
 
 
-@style.styled()
 def emotions_figure(faces: Faces) -> Figure | None:
     """Draw one subject with the eight emotions (Figure 2)."""
-    if not faces.index.has(*FACTORS):
+    titles = {emotion: emotion for emotion in synthfaces.EMOTIONS}
+    return _views(faces, 2, "emotion", titles, gaze="frontal", angle=90)
+
+
+@style.styled()
+def _views(
+    faces: Faces, lines: int, column: str, titles: Mapping[Any, str], **shot: object
+) -> Figure | None:
+    """Draw large images of one subject, in lines, by the values of a column that have titles."""
+    design = whole_design(faces)
+    if design is None:
         return None
-    large = _views(faces, "emotion", synthfaces.EMOTIONS, gaze="frontal", angle=90)
-    figure, axes = style.grid(2, 4, cell=1.5, aspect=1.08)
-    for axis, panel, emotion in zip(axes.flat, "abcdefgh", synthfaces.EMOTIONS, strict=True):
-        title = f"({panel}) {emotion}"
-        _show_or_say(axis, large.get(emotion), title, f"{title}\nnot there")
     subject = model_subject(faces.index.table)
+    shots = of(design, subject=subject, **shot).drop_duplicates(column).set_index(column)
+    there = [value for value in titles if value in shots.index]
+    shots = shots.loc[there].reset_index()
+    if faces.originals is None:
+        images = portraits(shots, PORTRAIT)
+    else:
+        images = faces.originals.portraits(list(shots["path"]), PORTRAIT)
+    found = dict(zip(there, images, strict=True))
+    figure, axes = style.grid(lines, len(titles) // lines, aspect=1.08)
+    for axis, panel, (value, title) in zip(axes.flat, "abcdefgh", titles.items(), strict=False):
+        said = f"({panel}) {title}"
+        if value in found:
+            style.show_image(axis, found[value], said)
+        else:
+            style.clear(axis)
+            axis.text(0.5, 0.5, f"{said}\nnot there", ha="center", va="center", color=style.GRAY)
     figure.suptitle(f"subject {style.short(str(subject), 16)} ({style.called(faces)})")
     return figure
-
-
-def _show_or_say(axis: Axes, image: Image | None, title: str, instead: str) -> None:
-    if image is not None:
-        style.show_image(axis, image, title)
-        return
-    style.clear(axis)
-    axis.text(0.5, 0.5, instead, ha="center", va="center", color=style.GRAY)
 
 
 def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "y x 3"]:
@@ -253,27 +236,19 @@ def mosaic(images: Images, rows: pd.DataFrame, gap: int) -> Shaped[np.ndarray, "
     return style.tiled(tiles, rows.shape[1], 255.0)[:-gap, :-gap]
 
 
-def write_names(axis: Axes, names: Mapping[Corner, object]) -> None:
-    """Write names at the upper left corners of images."""
-    label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
-    for (x, y), name in names.items():
-        axis.text(x, y, style.short(str(name), 12), fontsize=5.5, va="center", bbox=label)
-
-
 def of_each(faces: Faces, task: str, most: int = 20, columns: int = ACROSS) -> pd.DataFrame:
-    """Arrange images of each of the first classes, taken evenly from all of the class."""
+    """Arrange images of each of the first classes, taken evenly from all of the class.
+
+    Returns a line of row numbers for each class, with -1 where it is shorter than others.
+    """
     labels, names = faces.index.labels(task), faces.index.classes(task)[:most]
     members = [np.flatnonzero(labels == label) for label in range(len(names))]
     lines = [
         rows[np.linspace(0, len(rows) - 1, min(columns, len(rows))).astype(int)].tolist()
         for rows in members
     ]
-    return arranged(lines, [style.short(name, 16) for name in names])
-
-
-def arranged(lines: Sequence[Sequence[int]], names: Sequence[str]) -> pd.DataFrame:
-    """Return lines of row numbers as a table, with -1 where a line is shorter."""
-    return pd.DataFrame(list(lines), index=list(names)).fillna(-1).astype(int)
+    table = pd.DataFrame(lines, index=[style.short(name, 16) for name in names])
+    return table.fillna(-1).astype(int)
 
 
 def examples(faces: Faces) -> pd.DataFrame:

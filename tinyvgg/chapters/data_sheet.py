@@ -1,22 +1,19 @@
 """Chapter 20: who is in the synthetic set, what outside judges see in it, and how hard it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from skimage.color import rgb2lab
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.data import arranged, of, portraits, tiled, write_names
+from tinyvgg.chapters.data import of
 from tinyvgg.chapters.feature_tracking import BESIDE
-from tinyvgg.chapters.own_face import COLOURS, PART_COLOURS
 from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces
@@ -24,8 +21,6 @@ from tinyvgg.training.experiments import Study
 
 SEED = 0
 """Seed of the set that the book uses."""
-SMALL, LARGE = 112, 224
-"""Sizes of portraits, pixels."""
 ASKED_ANGLES = (45, 90, 135)
 LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
 """The shares required beforehand: faces at these angles, all readings, each emotion."""
@@ -100,17 +95,14 @@ def requirements(judged: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Return what the judges reached: shares, each with the least that was asked for."""
     required, table = dict[str, tuple[float, float]](), confusion_table(judged)
     for detector, cameras in judged["found"].items():
-        found, shown = _at_asked(cameras, "found"), _at_asked(cameras, "shown")
+        asked = [count for angle, count in cameras.items() if int(angle) in ASKED_ANGLES]
+        found, shown = (sum(count[what] for count in asked) for what in ("found", "shown"))
         required[f"faces that {detector} finds"] = found / shown, LEAST_FOUND
     named = table[table.index.isin(table.columns)]  # the classifier has no name for the others
     right, whole = pd.Series(np.diag(named[named.index]), named.index), named.sum(axis=1)
     for emotion, share in (right / whole).items():
         required[f"readings of {emotion}"] = share, LEAST_RIGHT_OF_EACH
     return {**required, "readings of all of these": (right.sum() / whole.sum(), LEAST_RIGHT)}
-
-
-def _at_asked(cameras: Mapping[str, Mapping[str, Any]], what: str) -> int:
-    return sum(count[what] for angle, count in cameras.items() if int(angle) in ASKED_ANGLES)
 
 
 def judged_sentence(judged: Mapping[str, Any]) -> str:
@@ -131,25 +123,6 @@ def judged_sentence(judged: Mapping[str, Any]) -> str:
     )
 
 
-def found_table(judged: Mapping[str, Any]) -> pd.DataFrame:
-    """Count the faces that each detector found, by camera, and together at the angles asked for."""
-    rows = {}
-    for detector, cameras in judged["found"].items():
-        by_camera = {
-            f"{angle}°": f"{cameras[angle]['found']} of {cameras[angle]['shown']}"
-            for angle in sorted(cameras, key=int)
-        }
-        share = _share(_at_asked(cameras, "found"), _at_asked(cameras, "shown"))
-        elsewhere = {"also found where no face is": _at_asked(cameras, "elsewhere")}
-        rows[detector] = {**by_camera, "share": share, **elsewhere}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector")
-
-
-def _share(part: int, whole: int) -> str:
-    interval = paper.show_interval(proportion_interval(part, whole), "percent")
-    return f"{part / whole:.2%} ({interval})"
-
-
 def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
     """Count images by the emotion put on (rows) and the one read (columns)."""
     return pd.DataFrame(judged["expressions"]["confusion"]).T.fillna(0).astype("int64")
@@ -161,7 +134,9 @@ def read_table(read: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     for emotion, readings in read.items():
         right, whole = readings.get(emotion, 0), sum(readings.values())
         others = in_order({name: n for name, n in readings.items() if name != emotion})
-        counts = {"read right": f"{right} of {whole}", "share": _share(right, whole)}
+        interval = paper.show_interval(proportion_interval(right, whole), "percent")
+        share = f"{right / whole:.2%} ({interval})"
+        counts = {"read right": f"{right} of {whole}", "share": share}
         rows[emotion] = {**counts, "else read as": others}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("emotion")
 
@@ -212,7 +187,6 @@ def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
 # ---------------------------------------------------------------- figures
 
 
-@style.styled()
 def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     """Draw everybody, neutral and from the front, in the order of `looks`, above their skin."""
     frontal = of(faces.index.table, emotion="neutral", gaze="frontal", angle=90)
@@ -224,50 +198,8 @@ def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     images = np.asarray(faces.images[[row_of[subject] for subject in people["subject"]]])
     bands = np.tile(strips, (1, max(3, size // 10), size, 1))
     tiles = np.concatenate([images, bands], axis=1)
-    lines = [list(range(i, min(i + 12, len(tiles)))) for i in range(0, len(tiles), 12)]
-    figure, axis, corners = tiled(tiles, arranged(lines, [""] * len(lines)))
-    write_names(axis, {corner: people["subject"].iloc[tile] for tile, corner in corners.items()})
-    return figure
-
-
-@style.styled()
-def portraits_figure(subjects: Sequence[int], column: str, values: Sequence[Any]) -> Figure:
-    """Draw subjects (rows), neutral and from the front but for a column's values (columns)."""
-    usual = {"emotion": "neutral", "gaze": "frontal", "angle": 90}
-    shots = [{"subject": one, **usual, column: value} for one in subjects for value in values]
-    images = portraits(pd.DataFrame(shots), SMALL)
-    figure, axes = style.grid(len(subjects), len(values))
-    for axis, image in zip(axes.flat, images, strict=True):
-        style.show_image(axis, image)
-    for axis, value in zip(axes[0], values, strict=True):
-        axis.set_title(f"{value}°" if column == "angle" else value)
-    for axis, subject in zip(axes[:, 0], subjects, strict=True):
-        axis.set_ylabel(f"subject {subject}")
-    return figure
-
-
-@style.styled()
-def truth_figure(
-    truths: Sequence[synthfaces.Truth], images: Sequence[UInt8[np.ndarray, "s s 3"]]
-) -> Figure:
-    """Draw images of the set, the parts of the face that their pixels show, and the landmarks."""
-    figure, axes = style.grid(len(truths), 3, cell=style.WIDTH / 3.1)
-    for row, truth, image in zip(axes, truths, images, strict=True):
-        style.show_image(row[0], image)
-        style.show_image(row[1], COLOURS[truth.parts])
-        style.show_image(row[2], 255 - (255 - image) // 2)
-        marks = truth.landmarks
-        for seen, face in ((True, style.BLUE), (False, "none")):
-            points = marks.points[marks.visible == seen] - 0.5
-            row[2].scatter(*points.T, s=14, facecolor=face, edgecolor=style.BLUE)
-    for axis, title in zip(axes[0], ("image", "parts", "landmarks"), strict=True):
-        axis.set_title(title)
-    handles = [
-        Patch(facecolor=colour, edgecolor=style.GRAY, label=part.name.lower())
-        for part, colour in PART_COLOURS.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8)
-    return figure
+    shown = [(str(subject), tile) for subject, tile in zip(people["subject"], tiles, strict=True)]
+    return style.pictures([("", shown[i : i + 12]) for i in range(0, len(shown), 12)], aspect=1.4)
 
 
 @style.styled()

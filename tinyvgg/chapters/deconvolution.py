@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Shaped
 from matplotlib.figure import Figure
@@ -107,19 +106,3 @@ def projections_below(
     rows = {"image": images} | {name: map(signed, shown) for name, shown in projections.items()}
     panels = [(name, [("", picture) for picture in row]) for name, row in rows.items()]
     return style.pictures(panels, aspect=1.05)
-
-
-@style.styled()
-def similarity_plot(summary: pd.DataFrame) -> Figure:
-    """Draw averaged correlations of the ink with their intervals, a panel for each level."""
-    levels = summary["level"].unique().tolist()
-    figure, axes = style.grid(1, len(levels), aspect=1.0, sharey=True, sharex=True)
-    for ax, level in zip(axes[0], levels, strict=True):
-        part = summary[(summary["level"] == level) & (summary["of"] == "ink")]
-        places, mean = -np.arange(len(part)), part["mean"]
-        bars = [mean - part["low"], part["high"] - mean]
-        ax.errorbar(mean, places, xerr=bars, fmt="o", color=style.BLUE, capsize=2)
-        ax.set_yticks(places, part["with"])
-        ax.axvline(0, color=style.GRAY, linewidth=0.5)
-        ax.set(title=f"max-pool {level + 1}", xlim=(-1.05, 1.05), xlabel="correlation")
-    return figure

@@ -53,6 +53,10 @@ SETS = {
 }
 
 
+Regions = Mapping[str, Bool[np.ndarray, "m h w"]]
+"""The pixels of some images that show each part of the face, as the renderer knows them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tracked:
     """Tracked features of a run's errors for several sets of cells.
@@ -166,16 +170,8 @@ def tracked_numbers(tracked: Tracked, table: pd.DataFrame) -> dict[str, Estimate
     return {name: estimate(values) for name, values in found.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Regions:
-    """The parts that the renderer shows in the images of some errors, by name."""
-
-    errors: Int[np.ndarray, "m"]  # places among the errors
-    masks: Mapping[str, Bool[np.ndarray, "m h w"]]
-
-
 def find_regions(tracked: Tracked) -> Regions:
-    """Return the regions of synthetic errors; of others nobody knows what their pixels show."""
+    """Return the regions of synthetic errors, of no image for others: nobody knows these."""
     if tracked.run.faces.kind != SYNTHETIC:
         return by_parts(np.zeros((0, *tracked.trace.images.shape[2:]), np.uint8))
     return by_parts(parts_seen(tracked.run.faces, tracked.rows))
@@ -185,8 +181,7 @@ def by_parts(seen: UInt8[np.ndarray, "n h w"]) -> Regions:
     """Return regions, from the `FacePart` of each pixel."""
     of = FACE | BESIDE | {TOGETHER: tuple(map(str.upper, FEATURES))}
     of["face"] = sum(FACE.values(), ())
-    masks = {name: showing(seen, parts) for name, parts in of.items()}
-    return Regions(np.arange(len(seen)), masks)
+    return {name: showing(seen, parts) for name, parts in of.items()}
 
 
 def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
@@ -204,12 +199,12 @@ def region_table(tracked: Tracked, regions: Regions) -> pd.DataFrame:
     }
     parts = {}
     for name, strengths in inks.items():
-        values = strengths[regions.errors].double()
-        for region, inside in regions.masks.items():
+        for region, inside in regions.items():
             mask = torch.from_numpy(inside).double()
+            values = strengths[: len(mask)].double()
             ink, area = (values * mask).sum((1, 2)) / values.sum((1, 2)), mask.mean((1, 2))
             found = {"ink": ink, "area": area, "density": ink / area}
-            parts[name, region] = pd.DataFrame(found, regions.errors)
+            parts[name, region] = pd.DataFrame(found)
     return pd.concat(parts, names=["set", "region", "image"]).reset_index()
 
 
@@ -255,7 +250,7 @@ def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
     of = table.groupby(["set", "region"])[["ink", "area", "density"]].mean()
     ink, area = of["ink"].xs("background", level="region"), of["area"]["cutoff"]["background"]
     values = tracked.trace.images.mean(1)
-    beside, face = (values[regions.masks[name]].mean() for name in ("background", "face"))
+    beside, face = (values[regions[name]].mean() for name in ("background", "face"))
     gradient = of["density"]["gradient"]
     parts = ", ".join(f"{gradient[part]:.2f} on the {part}" for part in ("background", *FEATURES))
     return (
@@ -408,27 +403,7 @@ def average_features(tracked: Tracked, regions: Regions) -> Figure | None:
 
 
 def _outline(ax: Axes, regions: Regions, mine: Bool[np.ndarray, "n"]) -> None:
-    chosen = mine[regions.errors]
-    for name in FEATURES if chosen.any() else ():
-        shares = regions.masks[name][chosen].mean(0)
+    for name in FEATURES if len(regions[FEATURES[0]]) else ():
+        shares = regions[name][mine].mean(0)
         if shares.min() < MOST < shares.max():
             ax.contour(shares, [MOST], colors=[style.BLUE], linewidths=0.8)
-
-
-@style.styled()
-def region_plot(densities: pd.DataFrame) -> Figure | None:
-    """Draw the density of ink by region for the cutoff, random cells and the whole projection."""
-    if densities.empty:
-        return None
-    figure, ((ax,),) = style.grid(1, 1, cell=5.0, aspect=0.6)
-    colours = {"cutoff": style.ORANGE, "random": style.GRAY, "whole": style.BLUE}
-    for offset, (name, colour) in enumerate(colours.items(), start=-1):
-        part = densities[densities["set"] == name]
-        part = part[part["region"].isin(FEATURES)]
-        places = np.arange(len(part)) + 0.15 * offset
-        style.show_intervals(ax, places, part, fmt="o", color=colour, label=SETS[name])
-        ax.set_xticks(range(len(part)), part["region"])
-    ax.axhline(1, color=style.GRAY, linewidth=0.5)
-    ax.set(ylabel="share of ink / share of area", ylim=(0, None))
-    ax.legend()
-    return figure

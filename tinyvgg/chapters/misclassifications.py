@@ -268,26 +268,6 @@ def rates_figure(runs: Sequence[Run]) -> Figure | None:
 
 
 @style.styled()
-def subjects_figure(runs: Sequence[Run]) -> Figure | None:
-    """Draw the error rate of each subject with its 95 % interval, a row for each task."""
-    if not runs[0].faces.index.has("subject"):
-        return None
-    figure, axes = style.grid(len(runs), 1, cell=style.WIDTH, aspect=0.28, sharex=True)
-    for axis, run in zip(axes[:, 0], runs, strict=True):
-        table, colour = rates(run, "subject"), style.TASK_COLOURS[run.task]
-        places = np.arange(len(table))
-        axis.set_title(f"{paper.TASK_NAMES[run.task]} ({style.called(run.faces)})")
-        axis.axhline(1 - run.accuracy, color=style.GRAY, lw=0.8, ls=":")
-        axis.vlines(places, table["low"], table["high"], color=colour, lw=1, alpha=0.6)
-        axis.plot(places, table["rate"], "o", color=colour, ms=3)
-        axis.set(ylim=(0, None), ylabel="error rate", xlim=(-1, len(table)))
-        axis.yaxis.set_major_formatter(PercentFormatter(1))
-        axis.set_xticks(places, table.index.astype(str), rotation=90, fontsize=6)
-    axes[-1, 0].set_xlabel("subject")
-    return figure
-
-
-@style.styled()
 def confusion_figure(run: Run) -> Figure:
     """Draw the confusion matrix: numbers for a few classes, a map for many; errors coloured."""
     errors, classes = _confused(run), len(run.classes)

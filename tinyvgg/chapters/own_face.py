@@ -59,16 +59,6 @@ RAMP[0] = 255
 """The colour of a difference by its levels: white for none, pale blue for one."""
 
 
-def part_name(part: synthfaces.FacePart) -> str:
-    """Return the name of a part, as it is shown."""
-    return part.name.lower()
-
-
-def difference_picture(levels: UInt8[np.ndarray, "h w"]) -> Picture:
-    """Draw a difference: white where images are equal to the byte, else the darker the larger."""
-    return np.asarray(RAMP[levels])
-
-
 def parts_picture(image: Picture, parts: UInt8[np.ndarray, "h w"]) -> Picture:
     """Tint an image by the parts of the face that it shows."""
     return np.asarray(np.round((1 - TINT) * image + TINT * COLOURS[parts]), dtype=np.uint8)
@@ -142,7 +132,7 @@ def static_faces(album: Album, name: str, task: str = "") -> HTML:
         side=4 * album.size,  # of the canvases, in pixels
         titles=[title(subject) for subject in album.subjects],
         groups=[(group, list(members)) for group, members in groups],
-        parts=[(part_name(part), PART_COLOURS[part]) for part in synthfaces.FacePart],
+        parts=[(part.name.lower(), PART_COLOURS[part]) for part in synthfaces.FacePart],
     )
     return HTML(html)
 

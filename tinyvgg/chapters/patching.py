@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tinyvgg.chapters import cases, style
-from tinyvgg.contribution import patch_effects, top_pixels
+from tinyvgg.contribution import patch_effects
 from tinyvgg.trace import Trace
 from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.runs import Run
@@ -53,26 +53,8 @@ def curve(trace: Trace, other: Trace, scores: Scores) -> list[float]:
     return [share(trace, place < 1 << power, other.maps, other.predicted) for power in powers]
 
 
-def set_shares(pairs: cases.Pairs) -> dict[str, list[float]]:
-    """Return the mean size of sets of cells, and the shares they repair: at zero, and patched.
-
-    The sets are the paper's common and unique cells, and as many others of each error.
-    """
-    maps, others, found = pairs.wrong.maps, pairs.right.maps, dict[str, list[float]]()
-    sets = cases.pixel_sets(pairs, CUTOFF)
-    for name, cells in (("common", sets.common), ("unique", sets.unique)):
-        size, alike = cases.counted(cells), {"": [cells]}
-        alike[" largest"] = [top_pixels(maps, size)]
-        alike[" difference"] = [top_pixels((maps - others).abs(), size)]
-        alike[" random"] = [cases.random_pixels(maps, size, seed) for seed in range(DRAWS)]
-        for kind, drawn in alike.items():
-            rows = [[share(pairs.wrong, x, f, pairs.labels) for f in (0.0, others)] for x in drawn]
-            found[name + kind] = [float(size.double().mean()), *np.mean(rows, 0)]
-    return found
-
-
 def patches(run: Run) -> Row:
-    """Patch the errors of a network: `curve` by `rankings`, and for comparison `set_shares`.
+    """Patch the errors of a network: `curve` by `rankings`.
 
     The curve ``third`` is of errors patched from a right image of a third class, ``back`` of
     look-alikes patched from their errors. ``filled`` are the shares repaired when `EIGHT` cells
@@ -92,7 +74,6 @@ def patches(run: Run) -> Row:
         "cells": wrong.maps.shape[1:].numel(),
         "curves": {name: np.mean(each, 0).tolist() for name, each in curves.items()},
         "filled": [share(wrong, eight, f, labels) for f in (right.maps, 0.0, other.maps)],
-        "sets": set_shares(pairs),
     }
     repaired = rescore(wrong, eight, right.maps).argmax(1) == labels
     for best in cases.closest(compress(pairs.cases, repaired)):

@@ -17,15 +17,6 @@ from tinyvgg.faces.sources import BY_CAMERA, some, synthfaces
 
 PHOTOGRAPH, PORTRAIT = 340, 224
 """Height of whole photographs as they are shown, and of the part that is used, pixels."""
-GROUPS = {
-    "london": "London set",
-    "small": "the same, far away",
-    "astronaut": "an astronaut",
-    "none": "no face at all",
-    **{str(angle): f"synthetic, {angle}°" for angle in synthfaces.ANGLES},
-}
-"""The groups of pictures that detectors were shown, and their names in tables."""
-
 Image = UInt8[np.ndarray, "_ _ 3"]
 
 
@@ -41,22 +32,6 @@ def best_scales(report: dict[str, Any]) -> pd.DataFrame:
     best = sums.sort_values(["missed", "ms"], kind="stable").drop_duplicates("detector")
     shown: pd.DataFrame = sums.assign(used=in_use)[in_use | sums.index.isin(best.index)]
     return shown
-
-
-def detectors_table(report: dict[str, Any]) -> pd.DataFrame:
-    """Tabulate `best_scales` by group of pictures: the number of faces found, and the time."""
-    of, columns = pd.DataFrame(report["measured"]).groupby(["detector", "long_side"]), {}
-    for detector, side in best_scales(report)[["detector", "long_side"]].itertuples(index=False):
-        rows = of.get_group((detector, side)).itertuples()
-        columns[f"{detector}, {side} pixels"] = {GROUPS[str(row.group)]: _cell(row) for row in rows}
-    table = pd.DataFrame(columns).reindex(list(GROUPS.values()))
-    return table.dropna(how="all").rename_axis("shown")
-
-
-def _cell(row: Any) -> str:
-    found = f"{row.found} of {row.faces}" if row.faces else f"none in {row.shown}"
-    false = f", {row.elsewhere} elsewhere" if row.elsewhere else ""
-    return f"{found}{false}; {row.ms:.0f} ms"
 
 
 def used_of(faces: Faces) -> str:

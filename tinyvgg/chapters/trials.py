@@ -115,9 +115,10 @@ ANALYSES: Mapping[str, tuple[str, int]] = {
     "blindness": ("blindness", 5),
     "patching": ("patches", 10),
     "negative": ("attempts", 5),
+    "sanity": ("cascades", 5),
 }
 """Trials that are a function of each network, in the module of their name, and how many seeds."""
-MODULES: Mapping[str, str] = {"W1": "augmentation", "causes": "causes", "sanity": "sanity"}
+MODULES: Mapping[str, str] = {"W1": "augmentation", "causes": "causes"}
 """Trials that have a module of their own, with functions `trial` and `measure`."""
 
 
@@ -231,7 +232,7 @@ def projections(run: Run) -> Row:
         "sharpness": changes.mean((1, 2)) / ink.mean((1, 2)),
     }
     if faces.kind == SYNTHETIC:
-        on_face = ink * torch.from_numpy(by_parts(parts_seen(faces, rows)).masks["face"])
+        on_face = ink * torch.from_numpy(by_parts(parts_seen(faces, rows))["face"])
         found["on_face"] = on_face.sum((1, 2)) / ink.sum((1, 2))
     chosen = np.linspace(0, len(rows) - 1, SHOWN).astype(int)
     drawn = np.stack([signed(projected[place]) for place in chosen])
