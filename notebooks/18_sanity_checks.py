@@ -39,7 +39,7 @@ CHANGES = {"head": "initial head", "class": "another class", "true": "the true c
 CHANGES |= {"image": "another image"}
 study = open_study(profile, faces, seed, networks=networks)
 record = trial_records(profile, study.faces.fingerprint).get("sanity", {"networks": []})
-rows = record["networks"]
+rows = [row for row in record["networks"] if "head" in row]
 blindness = blind(record) if rows else {}
 scores = {change: pd.DataFrame([row[change] for row in rows]) for change in CHANGES if rows}
 methods = list(scores["head"].mean().sort_values(ascending=False).index) if rows else []
@@ -129,8 +129,10 @@ def shown(values):
     return f"{values.mean():.2f}" + (f" ({low:.2f} to {high:.2f})" if low == low else "")
 
 
+learned = [row["shuffled"] for row in record["networks"] if "shuffled" in row]
+scores |= {"shuffled labels": pd.DataFrame(learned)} if learned else {}
 table = {
-    label(name): {CHANGES[change]: shown(each[name]) for change, each in scores.items()}
+    label(name): {CHANGES.get(change, change): shown(each[name]) for change, each in scores.items()}
     | {"blind to": " and ".join(blindness[name]) or paper.NOTHING}
     for name in methods
 }

@@ -1,12 +1,14 @@
 """Sanity checks: what explanations are compared with, how, and what counts as blind."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
 
-from tests.helpers import small
-from tinyvgg.chapters import sanity
+from tests.helpers import small, small_runs
+from tinyvgg.chapters import sanity, trials
 from tinyvgg.chapters.sanity import alike, blind, by_captum, cascades, explanations
 from tinyvgg.training.runs import build_model
 
@@ -84,11 +86,22 @@ def test_errors_are_explained_and_the_deconvnet_sees_neither_head_nor_class(run,
     assert max(row["image"]["deconvnet"], row["class"]["Saliency"]) < 1
 
 
+def test_a_network_learns_shuffled_labels_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYVGG_HOME", str(tmp_path))
+    run = small_runs.run("emotion")
+    found = sanity.shuffled(run)
+    assert set(found["shuffled"]) == set(explanations(run.model, *sanity.asked(run)[:2]))
+    (folder,) = (tmp_path / "runs").iterdir()
+    before = (folder / "manifest.json").stat().st_mtime_ns
+    assert sanity.shuffled(run) == found
+    assert (folder / "manifest.json").stat().st_mtime_ns == before
+
+
 def test_what_stays_the_same_over_the_networks_is_blind():
     values = {"literal": (1.0, 1.0), "cutoff": (0.8, 0.82), "unsure": (0.99, 0.85)}
     one, two = ({name: pair[i] for name, pair in values.items()} for i in (0, 1))
     same = dict.fromkeys(values, 1.0)
-    networks = [{"head": one, "class": same}, {"head": two, "class": same}]
+    networks = [{"head": one, "class": same}, {"head": two, "class": same}, {"shuffled": {}}]
     both = ["head", "class"]
     assert blind({"networks": networks}) == {
         "literal": both,
@@ -96,3 +109,13 @@ def test_what_stays_the_same_over_the_networks_is_blind():
         "unsure": ["class"],
     }
     assert blind({"networks": networks[:1]})["literal"] == []  # one network has no interval
+
+
+def test_both_tasks_are_measured_and_the_last_one_learns_shuffled_labels(monkeypatch):
+    study, asked = trials.open_study("quick", progress=False), []
+    vars(study)["faces"] = small_runs.run("emotion").faces
+    monkeypatch.setattr(sanity, "kept", lambda job, compute: {"job": job, "by": compute})
+    rows, _ = sanity.trial(study, lambda jobs: asked.extend(jobs) or [{}])
+    assert {(job.task, job.seed) for job in asked} == set(product(study.tasks, range(5)))
+    job, compute = rows[-1].values()
+    assert (job.task, job.seed, compute) == ("emotion", 0, sanity.shuffled)

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,20 @@ from tinyvgg.chapters.backtracking import jaccard, random_classes
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import mean_interval
 from tinyvgg.chapters.style import strength
+from tinyvgg.chapters.trials import Do, Numbers, analysis, kept
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.network import Convolution
 from tinyvgg.trace import record
 from tinyvgg.tracking import track_features
+from tinyvgg.training.experiments import Study, train_or_load
 from tinyvgg.training.runs import Run, build_model
-from tinyvgg.training.sweeps import Row
+from tinyvgg.training.sweeps import Row, plan
 
 IMAGES = 8
 """Errors of each network that are explained, at most."""
+SHUFFLED = (0,)
+"""Seeds of the networks of the last task that are trained on shuffled labels, too."""
 RULES = {"literal": "Algorithm 1", "cutoff": "published cutoff"}
 RULES |= {"contribution": "contributions", "contrastive": "contrastive"}
 METHODS = {
@@ -131,6 +135,29 @@ def cascades(run: Run) -> Row:
     return row | {"head": after(*head), "images": len(images), "dense": len(head)}
 
 
+def shuffled(run: Run) -> Row:
+    """Compare explanations of a run's answers with those of a network with shuffled labels."""
+    index, generator = run.faces.index, np.random.default_rng(run.experiment.seed)
+    table = index.table.assign(**{run.task: generator.permutation(index.table[run.task])})
+    faces = replace(run.faces, index=replace(index, table=table))
+    fingerprint = f"{faces.fingerprint} with shuffled labels"
+    other = train_or_load(replace(run.experiment, fingerprint=fingerprint), faces)
+    images, target, _ = asked(run)
+    first, second = (explanations(each.model, images, target) for each in (run, other))
+    return {"shuffled": alike(first, second), "ended": other.ended}
+
+
+def trial(study: Study, do: Do) -> tuple[list[Row], Numbers]:
+    """Compare explanations in networks of both tasks, then train one on shuffled labels."""
+    rows, numbers = analysis(5, study, do)
+    jobs = plan(study, study.tasks[-1:], SHUFFLED, {})
+    return rows + [kept(job, shuffled) for job in jobs], numbers
+
+
+measure = partial(kept, compute=cascades)
+"""Return `cascades` of the network of a job."""
+
+
 def label(name: str) -> str:
     """Return a method's name as tables and figures show it."""
     kind, _, rule = name.rpartition("_")
@@ -143,7 +170,7 @@ def blind(record: Mapping[str, Any]) -> dict[str, list[str]]:
 
     That is a change after which its explanations stay the same, over the networks (`SAME`).
     """
-    rows = record["networks"]
+    rows = [row for row in record["networks"] if "head" in row]
 
     def same(name: str, change: str) -> bool:
         return mean_interval(np.array([row[change][name] for row in rows])).low > SAME

@@ -115,10 +115,9 @@ ANALYSES: Mapping[str, tuple[str, int]] = {
     "blindness": ("blindness", 5),
     "patching": ("patches", 10),
     "negative": ("attempts", 5),
-    "sanity": ("cascades", 5),
 }
 """Trials that are a function of each network, in the module of their name, and how many seeds."""
-MODULES: Mapping[str, str] = {"W1": "augmentation", "causes": "causes"}
+MODULES: Mapping[str, str] = {"W1": "augmentation", "causes": "causes", "sanity": "sanity"}
 """Trials that have a module of their own, with functions `trial` and `measure`."""
 
 
