@@ -24,15 +24,14 @@ RECTIFIED = ("relu", "relu6", "hardtanh", "max_pool2d")
 
 
 def max_pool(
-    x: Float[Tensor, "*n h w"], kernel: int, stride: int | None = None
+    x: Float[Tensor, "*n h w"], kernel: int
 ) -> tuple[Float[Tensor, "*n i j"], Int[Tensor, "*n i j"]]:
     """Return the maximum of each window and its switch, the flat index in its plane.
 
-    Of tied maxima the first in reading order is taken. Rows and columns that fill no window are
-    left out. Windows do not overlap unless a stride is given.
+    Of tied maxima the first in reading order is taken. Windows do not overlap. Rows and columns
+    that fill no window are left out.
     """
-    step = kernel if stride is None else stride
-    pool = Pooling("max_pool", (kernel, kernel), (step, step))
+    pool = Pooling("max_pool", (kernel, kernel), (kernel, kernel))
     values, switches = pool.forward(x.reshape(1, -1, *x.shape[-2:]))
     shape = (*x.shape[:-2], *values.shape[-2:])
     return values.reshape(shape), switches.reshape(shape)
