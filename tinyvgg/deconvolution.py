@@ -17,8 +17,6 @@ from tinyvgg.network import Convolution, Graph, Network, Normalization, Pooling
 from tinyvgg.tape import is_affine
 from tinyvgg.trace import Trace, laid_out, outputs, parts
 
-SWITCHES = ("recorded", "none", "random")
-TIES = ("first", "all")
 RECTIFIED = ("relu", "relu6", "hardtanh", "max_pool2d")
 """Functions with a way back of their own, by name; a hardtanh is a ReLU if it begins at zero."""
 
@@ -185,9 +183,10 @@ class _Choices:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("switches", SWITCHES), ("ties", TIES)):
-            if getattr(self, name) not in known:
-                raise UserError(f"{name} '{getattr(self, name)}' is not one of: {', '.join(known)}")
+        known = {"switches": ("recorded", "none", "random"), "ties": ("first", "all")}
+        for name, values in known.items():
+            if (value := getattr(self, name)) not in values:
+                raise UserError(f"{name} '{value}' is not one of: {', '.join(values)}")
         if self.ties == "all" and self.switches != "recorded":
             raise UserError(
                 f"ties 'all' goes with recorded switches, not with '{self.switches}':"

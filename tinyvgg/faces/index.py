@@ -210,9 +210,7 @@ class Faces:
         return self.pixels(rows).permute(0, 3, 1, 2).float() / PIXEL_SCALE
 
 
-def load_faces(
-    source: str, size: int, subjects: int | None = None, seed: int = 0, progress: bool = True
-) -> Faces:
+def load_faces(source: str, size: int, subjects: int | None = None, progress: bool = True) -> Faces:
     """Load a source of faces at one size; rendered or decoded images are kept.
 
     Args:
@@ -223,7 +221,6 @@ def load_faces(
             behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
         size: side of the square images, in pixels.
         subjects: number of synthetic subjects; None for all 67.
-        seed: seed of the synthetic set, not of an experiment.
         progress: whether to show progress bars.
 
     Raises:
@@ -234,8 +231,8 @@ def load_faces(
         return _load_photographs(asked, size, progress)
     table = synthfaces.design() if subjects is None else synthfaces.design(subjects)
     knobs, cache = synthfaces.difficulty_of(source), files.faces_cache()
-    rendered = synthfaces.render(table, size, cache, seed, progress=progress, difficulty=knobs)
-    made_by = synthfaces.fingerprint(size, seed, knobs)
+    rendered = synthfaces.render(table, size, cache, progress=progress, difficulty=knobs)
+    made_by = synthfaces.fingerprint(size, 0, knobs)
     return Faces(knobs.source, FaceIndex(table), rendered, made_by)
 
 
