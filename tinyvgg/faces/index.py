@@ -401,9 +401,10 @@ def _pixels(
             squares.cut(parts)
             files.write_whole(file, join)
             files.write_sealed(about, {"crc32": _sum(file)})
-            for old in {*file.parent.glob(f"*-{squares.size}.*")} - {file, about}:
+            for old in {*file.parent.glob(f"*-{squares.size}.npy")} - {file}:
                 with suppress(OSError):  # a process that has mapped it keeps it
                     old.unlink()
+                    old.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(squares.folder, ignore_errors=True)
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
     return mapped
