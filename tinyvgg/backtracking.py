@@ -182,9 +182,6 @@ class Contribution:
 
     top: int | None = None
 
-    def __post_init__(self) -> None:
-        _check_top(self.top)
-
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
         """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
         return _positive(trace, layer_contributions(trace, target), self.top)
@@ -209,9 +206,6 @@ class Contrastive:
     against: Target = None
     top: int | None = None
 
-    def __post_init__(self) -> None:
-        _check_top(self.top)
-
     def select(self, trace: Trace, target: Int[Tensor, "n"]) -> Sequence[Bool[Tensor, "n _"]]:
         """Return what is kept for one class of each image: flattened pixels, then a_1, ..., a_n."""
         against = runner_up(trace, target) if self.against is None else self.against
@@ -232,11 +226,6 @@ def _positive(
     else:
         chosen = top_pixels(pixels.reshape(trace.maps.shape), top).flatten(1)
     return [chosen, *(share > 0 for share in neurons)]
-
-
-def _check_top(top: int | None) -> None:
-    if top is not None and top < 0:
-        raise UserError(f"top {top} is negative: a number of pixels is 0 or more")
 
 
 NAMED: Mapping[str, Rule] = MappingProxyType(

@@ -17,22 +17,19 @@ from tinyvgg.network import Convolution, Graph, Network, Normalization, Pooling
 from tinyvgg.tape import is_affine
 from tinyvgg.trace import Trace, laid_out, outputs, parts
 
-SWITCHES = ("recorded", "none", "random")
-TIES = ("first", "all")
 RECTIFIED = ("relu", "relu6", "hardtanh", "max_pool2d")
 """Functions with a way back of their own, by name; a hardtanh is a ReLU if it begins at zero."""
 
 
 def max_pool(
-    x: Float[Tensor, "*n h w"], kernel: int, stride: int | None = None
+    x: Float[Tensor, "*n h w"], kernel: int
 ) -> tuple[Float[Tensor, "*n i j"], Int[Tensor, "*n i j"]]:
     """Return the maximum of each window and its switch, the flat index in its plane.
 
-    Of tied maxima the first in reading order is taken. Rows and columns that fill no window are
-    left out. Windows do not overlap unless a stride is given.
+    Of tied maxima the first in reading order is taken. Windows do not overlap. Rows and columns
+    that fill no window are left out.
     """
-    step = kernel if stride is None else stride
-    pool = Pooling("max_pool", (kernel, kernel), (step, step))
+    pool = Pooling("max_pool", (kernel, kernel), (kernel, kernel))
     values, switches = pool.forward(x.reshape(1, -1, *x.shape[-2:]))
     shape = (*x.shape[:-2], *values.shape[-2:])
     return values.reshape(shape), switches.reshape(shape)
@@ -186,9 +183,10 @@ class _Choices:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("switches", SWITCHES), ("ties", TIES)):
-            if getattr(self, name) not in known:
-                raise UserError(f"{name} '{getattr(self, name)}' is not one of: {', '.join(known)}")
+        known = {"switches": ("recorded", "none", "random"), "ties": ("first", "all")}
+        for name, values in known.items():
+            if (value := getattr(self, name)) not in values:
+                raise UserError(f"{name} '{value}' is not one of: {', '.join(values)}")
         if self.ties == "all" and self.switches != "recorded":
             raise UserError(
                 f"ties 'all' goes with recorded switches, not with '{self.switches}':"

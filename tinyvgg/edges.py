@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -39,13 +40,7 @@ def percentile_of(values: Float[Tensor, "m"], percentile: float) -> Float[Tensor
 
     Values of that dtype lie above the rounded percentile exactly when they lie above the other.
     """
-    position = (len(values) - 1) * (percentile / 100)
-    below = int(position)
-    share = position - below
-    low, high = (
-        values.kthvalue(1 + min(rank, len(values) - 1)).values.double()
-        for rank in (below, below + 1)
-    )
-    exact = low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+    found = np.percentile(values.double().numpy(force=True), percentile)
+    exact = values.new_tensor(found, dtype=torch.float64)
     rounded = exact.to(values.dtype)
     return torch.where(rounded > exact, rounded.nextafter(rounded - 1), rounded)

@@ -6,12 +6,9 @@ import os
 import re
 import shutil
 import uuid
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tinyvgg.errors import UserError
 
@@ -74,27 +71,6 @@ def sealed(path: Path) -> dict[str, Any]:
     content = plain(path)
     kept = content.pop("seal", None)
     return content if kept == seal(content) else {}
-
-
-def append_sum(path: Path) -> None:
-    """Append a checksum to a file, which readers of arrays pass over."""
-    with path.open("r+b") as file:
-        found = _sum(np.memmap(file, np.uint8, "r").data)
-        file.seek(0, os.SEEK_END)
-        file.write(found)
-
-
-def has_sum(path: Path) -> bool:
-    """Return whether a file is there and ends in the checksum of all before it."""
-    if not path.is_file() or path.stat().st_size <= len(_sum(b"")):
-        return False
-    content = np.memmap(path, np.uint8, "r")
-    cut = len(content) - len(_sum(b""))
-    return _sum(content[:cut].data) == content[cut:].tobytes()
-
-
-def _sum(content: Any) -> bytes:
-    return b"\ncrc32:%08x\n" % zlib.crc32(content)
 
 
 def home() -> Path:

@@ -31,19 +31,19 @@ class Convolution:
         """Rows and columns of zeros on each side."""
         padding = self.module.padding
         if isinstance(padding, str):
-            return (0, 0) if padding == "valid" else _pair(e // 2 for e in self.reach)
-        return _pair(padding)
+            return (0, 0) if padding == "valid" else pair(e // 2 for e in self.reach)
+        return pair(padding)
 
     @property
     def reach(self) -> Pair:
         """Rows and columns from the first to the last tap of the filter."""
         module = self.module
-        return _pair(d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True))
+        return pair(d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True))
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k i j"]:
         """Convolve the maps and add the bias."""
         m = self.module
-        return F.conv2d(maps, m.weight, m.bias, _pair(m.stride), self.padding, m.dilation, m.groups)
+        return F.conv2d(maps, m.weight, m.bias, pair(m.stride), self.padding, m.dilation, m.groups)
 
     def transpose(self, maps: Float[Tensor, "n k i j"], size: Pair) -> Float[Tensor, "n c h w"]:
         """Apply the adjoint of the convolution without bias; `size` is the input's (height, width).
@@ -58,7 +58,7 @@ class Convolution:
             )
         ]
         return F.conv_transpose2d(
-            maps, m.weight, None, _pair(m.stride), self.padding, _pair(left), m.groups, m.dilation
+            maps, m.weight, None, pair(m.stride), self.padding, pair(left), m.groups, m.dilation
         )
 
 
@@ -112,7 +112,7 @@ class Pooling:
     @property
     def reach(self) -> Pair:
         """Rows and columns from the first to the last element of a window."""
-        return _pair(d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
+        return pair(d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
 
     @property
     def _windows(self) -> tuple[Pair, Pair, Pair, Pair, bool]:
@@ -163,7 +163,7 @@ class Averaging:
 
     def output(self, size: Pair) -> Pair:
         """Return the height and width of its output for maps of this size."""
-        return _pair(have if s is None else s for s, have in zip(self.size, size, strict=True))
+        return pair(have if s is None else s for s, have in zip(self.size, size, strict=True))
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:
         """Average the maps."""
@@ -318,7 +318,7 @@ class Network:
 
     def _sizes(self, maps: Tensor) -> tuple[Pair, Pair]:
         """Return height and width of the maps and of the input of the dense layers."""
-        size = _pair(maps.shape[2:])
+        size = pair(maps.shape[2:])
         means = size if self.averaging is None else self.averaging.output(size)
         pixels, first = maps.shape[1] * means[0] * means[1], self.dense[0]
         if pixels != first.module.in_features:
@@ -391,6 +391,7 @@ def _linear(layer: Dense, activations: Tensor) -> Tensor:
     return F.linear(activations, layer.module.weight, layer.module.bias)
 
 
-def _pair(values: Iterable[int]) -> Pair:
-    first, second = values
-    return first, second
+def pair(value: int | Iterable[int]) -> Pair:
+    """Return settings of both axes, of which one alone holds for both."""
+    first, *more = value if isinstance(value, Iterable) else (value,)
+    return first, more[0] if more else first

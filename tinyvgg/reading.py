@@ -22,6 +22,7 @@ from tinyvgg.network import (
     Normalization,
     Pooling,
     Rectification,
+    pair,
     two_classes,
 )
 from tinyvgg.tape import DROPOUT, Call, Tape, follow, for_any_number, is_affine, unwrapped
@@ -181,9 +182,9 @@ def _layer(call: Call, tape: Tape, modules: dict[str, nn.Module]) -> list[Layer]
         settings = len(given["running_mean"]), given.get("eps", 1e-5)
         return [Normalization(name, _module(nn.BatchNorm2d, module, given, *settings))]
     if call.name == "max_pool2d":
-        kernel = _pair(given["kernel_size"])
-        stride = _pair(given.get("stride") or kernel)
-        padding, dilation = _pair(given.get("padding", 0)), _pair(given.get("dilation", 1))
+        kernel = pair(given["kernel_size"])
+        stride = pair(given.get("stride") or kernel)
+        padding, dilation = pair(given.get("padding", 0)), pair(given.get("dilation", 1))
         return [Pooling(name, kernel, stride, padding, dilation, given.get("ceil_mode", False))]
     if call.name == "adaptive_avg_pool2d":
         size = given["output_size"]
@@ -206,9 +207,9 @@ def _convolution(module: nn.Module | None, given: dict[str, Any]) -> nn.Conv2d:
         weight.shape[1] * groups,
         len(weight),
         weight.shape[2:],
-        _pair(given.get("stride", 1)),
-        padding if isinstance(padding, str) else _pair(padding),
-        _pair(given.get("dilation", 1)),
+        pair(given.get("stride", 1)),
+        padding if isinstance(padding, str) else pair(padding),
+        pair(given.get("dilation", 1)),
         groups,
         given.get("bias") is not None,
     )
@@ -239,11 +240,6 @@ def _module(kind: Any, module: nn.Module | None, given: Mapping[str, Any], *sett
         elif hasattr(made, name):
             setattr(made, name, tensor)
     return made
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, *more = value if isinstance(value, tuple | list) else (value,)
-    return (first, more[0] if more else first)
 
 
 # ---------------------------------------------------------------------------------- other models

@@ -142,17 +142,12 @@ def _smallest(trace: Trace, label: Int[Tensor, ""], pixels: Bool[Tensor, "d"]) -
     if int(trace.predicted) == int(label):
         return 0
     whole = first_sums(trace.network, trace.maps)
-    losses = _sums_of(trace, chosen)
+    losses = terms(trace.network, trace.maps, chosen[None])[0]
     for size, gone in enumerate(_combinations(len(chosen), 2 ** len(chosen), label.device), 1):
         logits = dense_rest(trace.network, whole - gone.to(losses) @ losses)[1]
         if bool((logits.argmax(1) == label).any()):
             return size
     return -1
-
-
-def _sums_of(trace: Trace, pixels: Int[Tensor, "s"]) -> Float[Tensor, "s i"]:
-    """Return the terms of some pixels of one image in the sums of the first dense layer."""
-    return terms(trace.network, trace.maps, pixels[None])[0]
 
 
 def margin(logits: Float[Tensor, "*n k"], labels: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -214,7 +209,7 @@ def _prune(
         gone = torch.zeros_like(pixels).flatten()
         gone[chosen] = True
         bare = first_sums(network, trace.maps.masked_fill(gone.reshape(pixels.shape), 0))
-        gains = _sums_of(trace, chosen)
+        gains = terms(network, trace.maps, chosen[None])[0]
         depth, ways = 0, _combinations(len(chosen), budget, gains.device)
         for depth, back in enumerate(ways, start=1):  # noqa: B007 - returned in the end
             logits = dense_rest(network, bare + back.to(gains) @ gains)[1]

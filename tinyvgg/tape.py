@@ -8,6 +8,7 @@ shares its weights. From the calls any part of the forward can be run again.
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -269,6 +270,21 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return unwrapped(inner) if isinstance(inner, nn.Module) else model
 
 
+@contextmanager
+def running(title: str, images: Float[Tensor, "n c h w"]) -> Iterator[None]:
+    """Raise what goes wrong while a model runs on images, but for memory, as a `UserError`."""
+    try:
+        yield
+    except (UserError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"{title} cannot be run on images of shape {tuple(images.shape)}"
+            f" ({reason or type(error).__name__}): pass images that the model was made for"
+        ) from error
+
+
 def follow(
     model: nn.Module, images: Float[Tensor, "n c h w"], output: int | str | None = None
 ) -> tuple[Tape, Float[Tensor, "n k"]]:
@@ -283,17 +299,8 @@ def follow(
     model, images = unwrapped(model), images.clone()  # the first layer may work in place
     twin, title = in_eval_mode(model), type(model).__name__
     recorder = _Recorder(images, model, twin)
-    try:
-        with torch.no_grad(), recorder:
-            result = twin(images)
-    except UserError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(
-            f"{title} cannot be run on images of shape {tuple(images.shape)}"
-            f" ({reason or type(error).__name__}): pass images that the model was made for"
-        ) from error
+    with torch.no_grad(), running(title, images), recorder:
+        result = twin(images)
     number = recorder.noted(_chosen(result, output, title))
     if not isinstance(number, Ref):
         raise UserError(f"what {title} returns is made by no function of PyTorch")

@@ -23,7 +23,7 @@ from tinyvgg.network import (
     two_classes,
 )
 from tinyvgg.reading import check_images, read
-from tinyvgg.tape import follow
+from tinyvgg.tape import follow, running
 
 Rows = int | slice | Sequence[int] | Int[np.ndarray, "m"] | Int[Tensor, "m"] | Bool[Tensor, "m"]
 PART = 2**22
@@ -72,13 +72,10 @@ class Trace:
         """Class of the largest logit."""
         return self.logits.argmax(dim=1)
 
+    @torch.no_grad()
     def with_maps(self, maps: Float[Tensor, "n c h w"]) -> "Trace":
-        """Return the trace with other last maps, and the activations and logits that follow.
-
-        Gradients flow to maps that require them.
-        """
-        with torch.set_grad_enabled(maps.requires_grad and torch.is_grad_enabled()):
-            dense, logits = dense_forward(self.network, maps)
+        """Return the trace with other last maps, and the activations and logits that follow."""
+        dense, logits = dense_forward(self.network, maps)
         return replace(self, pooled=(*self.pooled[:-1], maps), dense=dense, logits=logits)
 
     def to(self, device: str | torch.device) -> "Trace":
@@ -147,19 +144,24 @@ def record(
     Raises:
         UserError: a model that cannot be followed, or images that it cannot take.
     """
+    check_images(model, images)
     first: Tensor | None = None
     if isinstance(model, Network):
         network = model
-        _check(images, network)
+        if network.graph is not None and images.shape[1:] != network.graph.tape.shapes[0][1:]:
+            raise UserError(
+                f"images have shape {tuple(images.shape[1:])} but the model was read with"
+                f" {network.graph.tape.shapes[0][1:]}: read it anew, or pass such images"
+            )
     else:
-        check_images(model, images)
         network, first, decides = read(model, images, layer, output)
         if decides and len(images):  # on other images another way may be taken
             answers = [follow(model, image[None], output)[1] for image in images]
             first = two_classes(torch.cat(answers))
     images = images.detach()
     some = images if len(images) else images.new_zeros(1, *images.shape[1:])
-    trace = _run(network, some)[: len(images)]
+    with running(type(model).__name__, images):
+        trace = _run(network, some)[: len(images)]
     unsure = trace.logits.isfinite().all(1).logical_not()
     if bool(unsure.any()):
         raise UserError(
@@ -233,8 +235,6 @@ def _forward(
     pooled, switches, sizes, outputs = [], [], [], {}
     for position, layer in enumerate(network.body):
         sizes.append((maps.shape[2], maps.shape[3]))
-        if isinstance(layer, Convolution | Pooling):
-            _check_fits(layer, maps)
         if isinstance(layer, Pooling):
             maps, indices = layer.forward(maps)
             pooled.append(maps)
@@ -280,31 +280,3 @@ def check_target(trace: Trace, target: Target) -> Int[Tensor, "n"]:
     if len(wrong):
         raise UserError(f"target {int(wrong[0])} is not one of the classes 0 to {classes - 1}")
     return target.to(device, torch.int64)
-
-
-def _check(images: Tensor, network: Network) -> None:
-    check_images(network, images)
-    first = next((layer for layer in network.body if isinstance(layer, Convolution)), None)
-    if first is not None and images.shape[1] != first.module.in_channels:
-        raise UserError(
-            f"images have {images.shape[1]} channels but layer '{first.name}' takes"
-            f" {first.module.in_channels}: pass images of that many channels"
-        )
-    if network.graph is not None and images.shape[1:] != network.graph.tape.shapes[0][1:]:
-        raise UserError(
-            f"images have shape {tuple(images.shape[1:])} but the model was read with"
-            f" {network.graph.tape.shapes[0][1:]}: read it anew, or pass such images"
-        )
-
-
-def _check_fits(layer: Convolution | Pooling, maps: Tensor) -> None:
-    for axis, (have, pad, reach) in enumerate(
-        zip(maps.shape[2:], layer.padding, layer.reach, strict=True)
-    ):
-        # with ceil_mode a window may reach beyond the maps by less than a stride
-        beyond = layer.stride[axis] - 1 if isinstance(layer, Pooling) and layer.ceil_mode else 0
-        if have + 2 * pad + beyond <= reach:
-            raise UserError(
-                f"maps of {maps.shape[2]} x {maps.shape[3]} are too small for layer"
-                f" '{layer.name}': pass larger images"
-            )

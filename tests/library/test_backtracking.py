@@ -179,13 +179,13 @@ def test_a_percentile_between_two_neighbouring_floats_separates_them():
         (Cutoff, {"percentile": 101.0}, "percentile 101.0"),
         (Cutoff, {"percentile": -1.0}, "percentile -1.0"),
         (Cutoff, {"floor": -0.1}, "floor -0.1"),
-        (Contribution, {"top": -1}, "top -1"),
-        (Contrastive, {"top": -1}, "top -1"),
+        (Contribution, {"top": -1}, "count -1"),
+        (Contrastive, {"top": -1}, "count -1"),
     ],
 )
 def test_an_option_out_of_range_is_refused(rule, options, value):
     with pytest.raises(UserError, match=value):
-        rule(**options)
+        backtrack(small.trace(), rule=rule(**options))
 
 
 def test_all_rules_are_rules_and_one_of_the_users_own_needs_only_a_step():

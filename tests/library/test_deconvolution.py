@@ -98,8 +98,8 @@ def test_the_toy_array_and_one_of_five_dimensions_go_through_max_pool_and_back()
     _, switches = max_pool(torch.tensor([[1.0, 5.0], [5.0, 5.0]]), 2)
     assert switches.item() == 1  # of equal values the first
     x = draw(2, 3, 4, 9, 9)
-    values, switches = max_pool(x, 3, stride=2)
-    assert torch.equal(values.flatten(0, 1), F.max_pool2d(x.flatten(0, 1), 3, 2))
+    values, switches = max_pool(x, 3)
+    assert torch.equal(values.flatten(0, 1), F.max_pool2d(x.flatten(0, 1), 3))
     assert unpool(values, switches, (9, 9)).shape == x.shape
 
 

@@ -2,12 +2,12 @@
 
 import hashlib
 import shutil
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -200,14 +200,6 @@ class Faces:
             return f"folder {name or 'faces'}"
         return f"{kind} faces, {name}" if name else f"{kind} faces"
 
-    @property
-    def framed(self) -> bool:
-        """True if eyes and mouth of frontal faces lie where they do in the synthetic ones."""
-        if self.originals is None:
-            return self.kind == sources.SYNTHETIC
-        cropping = self.originals.cropping
-        return cropping.how != sources.CENTRE and cropping.shows == sources.FACE
-
     def pixels(self, rows: Rows | None = None) -> UInt8[Tensor, "m h w 3"]:
         """Return 8-bit pixels of images."""
         chosen = self.images if rows is None else self.images[np.asarray(rows, dtype=np.int64)]
@@ -218,9 +210,7 @@ class Faces:
         return self.pixels(rows).permute(0, 3, 1, 2).float() / PIXEL_SCALE
 
 
-def load_faces(
-    source: str, size: int, subjects: int | None = None, seed: int = 0, progress: bool = True
-) -> Faces:
+def load_faces(source: str, size: int, subjects: int | None = None, progress: bool = True) -> Faces:
     """Load a source of faces at one size; rendered or decoded images are kept.
 
     Args:
@@ -231,7 +221,6 @@ def load_faces(
             behind ``::`` (`tinyvgg.faces.sources.OPTIONS`).
         size: side of the square images, in pixels.
         subjects: number of synthetic subjects; None for all 67.
-        seed: seed of the synthetic set, not of an experiment.
         progress: whether to show progress bars.
 
     Raises:
@@ -242,8 +231,8 @@ def load_faces(
         return _load_photographs(asked, size, progress)
     table = synthfaces.design() if subjects is None else synthfaces.design(subjects)
     knobs, cache = synthfaces.difficulty_of(source), files.faces_cache()
-    rendered = synthfaces.render(table, size, cache, seed, progress=progress, difficulty=knobs)
-    made_by = synthfaces.fingerprint(size, seed, knobs)
+    rendered = synthfaces.render(table, size, cache, progress=progress, difficulty=knobs)
+    made_by = synthfaces.fingerprint(size, 0, knobs)
     return Faces(knobs.source, FaceIndex(table), rendered, made_by)
 
 
@@ -256,10 +245,9 @@ class _Part(NamedTuple):
     bits: int = 0  # of values of 16 bits
 
     @property
-    def key(self) -> bytes:
-        """What decides its pixels."""
-        about = f"{self.sha256} {self.crop} {self.bits}"
-        return hashlib.sha256(about.encode()).hexdigest().encode()
+    def name(self) -> str:
+        """A name that says what decides its pixels."""
+        return hashlib.sha256(f"{self.sha256} {self.crop} {self.bits}".encode()).hexdigest()
 
 
 def _load_photographs(source: sources.Source, size: int, progress: bool) -> Faces:
@@ -401,61 +389,64 @@ def _pixels(
     parts: Sequence[_Part], file: Path, squares: "_Squares"
 ) -> UInt8[np.ndarray, "n s s 3"]:
     """Map images from their file, which one process makes while others wait."""
-    shape = (len(parts), squares.size, squares.size, 3)
+    shape, about = (len(parts), squares.size, squares.size, 3), file.with_suffix(".json")
 
     def join(to: Path) -> None:
         whole = np.lib.format.open_memmap(to, "w+", np.uint8, shape)
         for place, part in enumerate(parts):
             whole[place] = squares[part]
-        del whole
-        files.append_sum(to)
 
     with FileLock(squares.folder.with_suffix(".lock")):
-        if not files.has_sum(file):
+        if files.sealed(about) != {"crc32": _sum(file)}:
             squares.cut(parts)
             files.write_whole(file, join)
+            files.write_sealed(about, {"crc32": _sum(file)})
             for old in {*file.parent.glob(f"*-{squares.size}.npy")} - {file}:
                 with suppress(OSError):  # a process that has mapped it keeps it
                     old.unlink()
+                    old.with_suffix(".json").unlink(missing_ok=True)
         shutil.rmtree(squares.folder, ignore_errors=True)
     mapped: UInt8[np.ndarray, "n s s 3"] = np.load(file, mmap_mode="c")
     return mapped
 
 
-class _Squares:
-    """Parts of photographs at one size, cut while these are looked at; a later call finds them.
+def _sum(file: Path) -> int | None:
+    """Return the checksum of a file; None where there is nothing in it."""
+    there = file.is_file() and file.stat().st_size
+    return zlib.crc32(np.memmap(file, np.uint8, "r").data) if there else None
 
-    They are kept in blocks: an interruption loses no more than one.
+
+@dataclass(frozen=True)
+class _Squares:
+    """Parts of photographs at one size, cut while these are looked at.
+
+    Each is kept in a file of its own until all are joined: an interruption loses none.
     """
 
-    def __init__(self, folder: Path, size: int, progress: bool) -> None:
-        self.folder, self.size, self.progress = folder, size, progress
-        self._lock, self._new = Lock(), dict[bytes, Square]()
-        self._found: dict[bytes, tuple[np.ndarray[Any, Any], int]] = {}
-        with suppress(FileNotFoundError):
-            for file in filter(files.has_sum, folder.glob("*.npy")):
-                self._read(file)
+    folder: Path
+    size: int
+    progress: bool
 
     def __getitem__(self, part: _Part) -> Square:
-        block, row = self._found[part.key]
-        return np.asarray(block["image"][row])
+        return np.fromfile(self.folder / part.name, np.uint8).reshape(self.size, self.size, 3)
 
     def add(self, part: _Part, pixels: Pixels) -> None:
         """Cut a part out of a photograph's pixels, and keep it."""
         square = photographs.cut(pixels, part.crop, self.size)
-        with self._lock:
-            self._new[part.key] = square
-        self._keep(photographs.BLOCK)
+        with suppress(FileNotFoundError):  # another process has made all, and removed this folder
+            files.write_whole(self.folder / part.name, square.tofile)
 
     def cut(self, parts: Sequence[_Part]) -> None:
         """Cut parts that are missing out of their files; refuse those that have changed."""
-        self._keep()
-        missing = [part for part in parts if part.key not in self._found]
+        missing = [part for part in parts if not self._keeps(part)]
         quiet = not (self.progress and missing)
         with photographs.one_thread_each() as pool:
             for _ in tqdm(pool.map(self._cut, missing), "cutting", len(missing), disable=quiet):
                 pass
-        self._keep()
+
+    def _keeps(self, part: _Part) -> bool:
+        file = self.folder / part.name
+        return file.is_file() and file.stat().st_size == 3 * self.size**2
 
     def _cut(self, part: _Part) -> None:
         try:
@@ -463,24 +454,3 @@ class _Squares:
         except Unusable as error:
             raise UserError(f"image {str(part.path)!r} {error}; start again") from None
         self.add(part, pixels)
-
-    def _keep(self, least: int = 1) -> None:
-        with self._lock:
-            if len(self._new) < least:
-                return
-            squares, self._new = self._new, {}
-        pixels = ("image", "u1", (self.size, self.size, 3))
-        rows = np.fromiter(squares.items(), [("key", "S64"), pixels], len(squares))
-
-        def write(to: Path) -> None:
-            np.save(to, rows)
-            files.append_sum(to)
-
-        name = hashlib.sha256(rows["key"].tobytes()).hexdigest()[:16]
-        with suppress(FileNotFoundError):  # another process has made all, and removed this folder
-            files.write_whole(self.folder / f"{name}.npy", write)
-            self._read(self.folder / f"{name}.npy")
-
-    def _read(self, file: Path) -> None:
-        block = np.load(file, mmap_mode="r")
-        self._found |= {key: (block, row) for row, key in enumerate(block["key"].tolist())}

@@ -28,7 +28,7 @@ from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import absolute, check_one_of, synthfaces, tasks_of
 from tinyvgg.training.experiments import Study, open_study
 from tinyvgg.training.loop import check_device
-from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest
+from tinyvgg.training.runs import Experiment, Run, build_model, is_complete
 from tinyvgg.training.settings import TRAINED, world_size
 from tinyvgg.training.watching import Log, ProgressBar, Watcher
 
@@ -184,21 +184,17 @@ def summary(jobs: Sequence[Job], table: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast(study: Study, jobs: Sequence[Job], at_once: int) -> str:
-    """Say how long the networks that are left will take: as the trained ones did, or by a trial."""
+    """Say how long the networks that are left will take at most, by the speed of a few steps."""
     experiments = [study.varied(j.seed, dict(j.settings)).experiment(j.task) for j in jobs]
-    done = [read_manifest(e.folder, hashes=False) for e in experiments if is_complete(e.folder)]
-    left, said = len(jobs) - len(done), f"{len(jobs)} networks, {len(done)} of them trained"
+    left = [experiment for experiment in experiments if not is_complete(experiment.folder)]
+    said = f"{len(jobs)} networks, {len(jobs) - len(left)} of them trained"
     if not left:
         return said
-    if done:
-        each, basis = sum(float(run["seconds"]) for run in done) / len(done), "as those did"
-    else:
-        first, images = experiments[0], len(study.split(experiments[0].task).train)
-        each = images * first.recipe.epochs * seconds_an_image(first)
-        basis = f"if all {first.recipe.epochs} epochs are needed, by the speed of a few steps"
+    images, epochs = len(study.split(left[0].task).train), left[0].recipe.epochs
+    each = images * epochs * seconds_an_image(left[0])
     return (
-        f"{said}; the other {left} take about {left * each / at_once / 3600:.1f} hours, {at_once}"
-        f" at a time, {each / 60:.0f} minutes each ({basis})"
+        f"{said}; the other {len(left)} take about {len(left) * each / at_once / 3600:.1f} hours,"
+        f" {at_once} at a time, {each / 60:.0f} minutes each, if all {epochs} epochs are needed"
     )
 
 
