@@ -74,8 +74,12 @@ class Trace:
 
     @torch.no_grad()
     def with_maps(self, maps: Float[Tensor, "n c h w"]) -> "Trace":
-        """Return the trace with other last maps, and the activations and logits that follow."""
-        dense, logits = dense_forward(self.network, maps)
+        """Return the trace with other last maps, and the activations and logits that follow.
+
+        Gradients flow to maps that require them.
+        """
+        with torch.set_grad_enabled(maps.requires_grad and torch.is_grad_enabled()):
+            dense, logits = dense_forward(self.network, maps)
         return replace(self, pooled=(*self.pooled[:-1], maps), dense=dense, logits=logits)
 
     def to(self, device: str | torch.device) -> "Trace":

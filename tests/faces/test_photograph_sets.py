@@ -13,7 +13,7 @@ from PIL import Image
 from tinyvgg.chapters import photographs
 from tinyvgg.errors import UserError
 from tinyvgg.faces import images, twins
-from tinyvgg.faces.index import Faces, load_faces
+from tinyvgg.faces.index import SUM, Faces, load_faces
 from tinyvgg.faces.sources import tasks_of
 from tinyvgg.faces.splits import split
 from tinyvgg.training.experiments import open_study
@@ -256,6 +256,24 @@ def test_an_interrupted_call_goes_on(folder, monkeypatch, known: bool, left: int
     again = count(monkeypatch, "upright")
     assert len(load(folder)) == 20
     assert len(again) == left
+
+
+def test_a_flipped_bit_in_a_cut_that_waits_is_noticed(folder, home, monkeypatch) -> None:
+    monkeypatch.setattr(images, "BLOCK", 8)
+    with monkeypatch.context() as patch:
+        count(patch, "upright", most=12)
+        with pytest.raises(KeyboardInterrupt):
+            load(folder)
+    waiting = [path for path in home.rglob("*") if path.is_file() and path.suffix != ".json"]
+    cuts = [path for path in waiting if path.stat().st_size == 3 * SIZE**2 + SUM]
+    assert len(cuts) > 5
+    for path in cuts:
+        kept = path.read_bytes()
+        path.write_bytes(kept[:9] + bytes([kept[9] ^ 4]) + kept[10:])
+    flipped = load(folder).images.copy()
+    (file,) = home.rglob("*.npy")
+    file.unlink()
+    np.testing.assert_array_equal(flipped, load(folder).images)
 
 
 def test_every_photograph_is_decoded_once(folder: Path, monkeypatch) -> None:

@@ -32,6 +32,8 @@ PIXEL_SCALE = 256.0
 LARGEST = 400
 """Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
 
+SUM = 4
+"""Bytes of the checksum behind a cut photograph."""
 COPY, CONFLICT, NEAR = "copy", "conflict", "near-twin"
 """Kinds of twins that are left out: the same picture of one class and of several; the same shot in
 a later part of a split."""
@@ -428,13 +430,15 @@ class _Squares:
     progress: bool
 
     def __getitem__(self, part: _Part) -> Square:
-        return np.fromfile(self.folder / part.name, np.uint8).reshape(self.size, self.size, 3)
+        pixels = np.fromfile(self.folder / part.name, np.uint8)[:-SUM]
+        return pixels.reshape(self.size, self.size, 3)
 
     def add(self, part: _Part, pixels: Pixels) -> None:
         """Cut a part out of a photograph's pixels, and keep it."""
-        square = photographs.cut(pixels, part.crop, self.size)
+        square = photographs.cut(pixels, part.crop, self.size).tobytes()
+        kept = square + zlib.crc32(square).to_bytes(SUM)
         with suppress(FileNotFoundError):  # another process has made all, and removed this folder
-            files.write_whole(self.folder / part.name, square.tofile)
+            files.write_whole(self.folder / part.name, lambda to: to.write_bytes(kept))
 
     def cut(self, parts: Sequence[_Part]) -> None:
         """Cut parts that are missing out of their files; refuse those that have changed."""
@@ -446,7 +450,9 @@ class _Squares:
 
     def _keeps(self, part: _Part) -> bool:
         file = self.folder / part.name
-        return file.is_file() and file.stat().st_size == 3 * self.size**2
+        kept = file.read_bytes() if file.is_file() else b""
+        whole = len(kept) == 3 * self.size**2 + SUM
+        return whole and zlib.crc32(kept[:-SUM]).to_bytes(SUM) == kept[-SUM:]
 
     def _cut(self, part: _Part) -> None:
         try:
