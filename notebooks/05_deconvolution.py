@@ -41,7 +41,7 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.statistics import averages, estimate
 from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
-from tinyvgg.deconvolution import PUBLISHED, deconvolve, max_pool, unpool
+from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.network import Convolution, Pooling
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
@@ -169,8 +169,8 @@ chapter.photograph_pooling(photograph)
 
 # %%
 def pooling_gap(x):
-    maxima, switches = max_pool(x, 2)
-    again, _ = max_pool(unpool(maxima, switches, tuple(x.shape)), 2)
+    maxima, switches = F.max_pool2d(x[None], 2, return_indices=True)
+    again = F.max_pool2d(F.max_unpool2d(maxima, switches, 2), 2)
     return float((again - maxima).abs().max())
 
 
@@ -194,7 +194,7 @@ for layer, (before, after) in zip(trace.network.body, pairwise(sizes_of_maps), s
     elif isinstance(layer, Pooling):
         names = "max-pooling", "unpooling with the switches"
         recorded = next(switches)[:1]
-        back = unpool(torch.zeros(recorded.shape), recorded, before)
+        back = layer.transpose(torch.zeros(recorded.shape), recorded, before)
     else:
         continue
     sides = [" x ".join(map(str, size)) for size in (before, after, back.shape[-2:])]

@@ -21,32 +21,6 @@ RECTIFIED = ("relu", "relu6", "hardtanh", "max_pool2d")
 """Functions with a way back of their own, by name; a hardtanh is a ReLU if it begins at zero."""
 
 
-def max_pool(
-    x: Float[Tensor, "*n h w"], kernel: int
-) -> tuple[Float[Tensor, "*n i j"], Int[Tensor, "*n i j"]]:
-    """Return the maximum of each window and its switch, the flat index in its plane.
-
-    Of tied maxima the first in reading order is taken. Windows do not overlap. Rows and columns
-    that fill no window are left out.
-    """
-    pool = Pooling("max_pool", (kernel, kernel), (kernel, kernel))
-    values, switches = pool.forward(x.reshape(1, -1, *x.shape[-2:]))
-    shape = (*x.shape[:-2], *values.shape[-2:])
-    return values.reshape(shape), switches.reshape(shape)
-
-
-def unpool(
-    maps: Float[Tensor, "*n i j"], switches: Int[Tensor, "*n i j"], size: tuple[int, int]
-) -> Float[Tensor, "*n h w"]:
-    """Put each value back to its switch in a plane of height and width `size`, zeros elsewhere.
-
-    Where windows overlap, values of one switch add up: the gradient of the max-pool.
-    """
-    plane = maps.new_zeros((*maps.shape[:-2], size[0] * size[1]))
-    plane.scatter_add_(-1, switches.flatten(-2), maps.flatten(-2))
-    return plane.reshape(*maps.shape[:-2], *size)
-
-
 def unpool_ties(
     maps: Float[Tensor, "n c i j"], pool: Pooling, before: Float[Tensor, "n c h w"]
 ) -> Float[Tensor, "n c h w"]:

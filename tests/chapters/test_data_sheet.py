@@ -103,24 +103,6 @@ def test_readings_are_judged_one_by_one_and_together_without_contempt(judged):
     assert table.loc["happy"].tolist() == ["9 of 10", "90.00% (59.58 to 98.21%)", "sad 1"]
 
 
-@pytest.fixture
-def networks():
-    runs = []
-    for seed, (sad, neutral) in enumerate([(10, 10), (8, 2)]):
-        run = {"task": "emotion", "profile": "quick", "size": 64, "seed": seed}
-        run |= {"test_images": 100, "errors": sad + neutral}
-        runs.append(run)
-    return sheet.networks({"runs": runs})
-
-
-def test_error_rates_are_averaged_over_networks(networks):
-    table = sheet.rates_table(networks).loc[("emotion", 64)]
-    assert table["errors"] == "20, 10"
-    assert table["mean error rate"] == "15.00%"
-    assert sheet.rates_table(networks[:1]).loc[("emotion", 64), "95 % interval"] == "—"
-    assert list(networks["within"]) == [False, True]
-
-
 def test_the_share_of_the_face_stands_beside_what_was_asked_for():
     shares = {"face": 0.46, "ears, hair, neck": 0.23, "background": 0.31}
     made = {"by_angle": {"45": shares}}

@@ -2,13 +2,14 @@
 
 import importlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import synthfaces
 from synthfaces import FacePart, Landmarks
-from tests.helpers.made_up import made_up_faces, made_up_run
+from tests.helpers.made_up import made_up_faces
 from tinyvgg import files
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face
 
@@ -122,7 +123,13 @@ def test_the_library_uses_what_was_measured_and_found_all_faces():
     assert all(row["found"] == row["faces"] and not row["elsewhere"] for row in rows)
 
 
-def test_errors_of_a_network_are_counted(tool):
-    run = made_up_run(made_up_faces(3), "emotion", {0: 3, 5: 3})
-    found = tool("measure_difficulty").measure(run)
-    assert (found["errors"], found["test_images"]) == (2, len(run.labels))
+def test_areas_are_shares_of_the_images_at_each_angle(tool, monkeypatch):
+    areas, faces = tool("measure_areas"), made_up_faces(3)
+    monkeypatch.setattr(areas, "open_study", lambda *_, **__: SimpleNamespace(faces=faces))
+    seen = np.zeros((len(faces), 16, 16), np.uint8)
+    seen[:, :4] = FacePart.NOSE
+    seen[:, 4] = FacePart.HAIR
+    monkeypatch.setattr(synthfaces, "parts_seen", lambda *_, **__: seen)
+    shares = {"face": 0.25, "ears, hair, neck": 0.0625, "background": 0.6875}
+    found = areas.area("synthetic")["by_angle"]
+    assert found == dict.fromkeys(map(str, sorted(set(faces.index.table["angle"]))), shares)

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.color import rgb2lab
 
@@ -14,7 +12,7 @@ from tinyvgg import files, paper
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import of
 from tinyvgg.chapters.feature_tracking import BESIDE
-from tinyvgg.chapters.statistics import Interval, mean_interval, proportion_interval
+from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.faces.index import FaceIndex, Faces
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.training.experiments import Study
@@ -24,8 +22,6 @@ SEED = 0
 ASKED_ANGLES = (45, 90, 135)
 LEAST_FOUND, LEAST_RIGHT, LEAST_RIGHT_OF_EACH = 0.99, 0.75, 0.50
 """The shares required beforehand: faces at these angles, all readings, each emotion."""
-ASKED: Mapping[str, Interval] = {"subject": Interval(0.01, 0.05), "emotion": Interval(0.06, 0.13)}
-"""Error rates that were asked for beforehand, about where the paper's are."""
 AREAS = ("face", *BESIDE)
 """The regions of an image whose areas were asked for; a face is without ears, hair and neck."""
 LEAST_FACE, MOST_BACKGROUND = {45: 0.45, 90: 0.55, 135: 0.45}, 0.30
@@ -73,19 +69,6 @@ def looks() -> pd.DataFrame:
     columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone", "cut"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("angle", ascending=False, kind="stable", ignore_index=True)
-
-
-def expression_table() -> pd.DataFrame:
-    """Return the strength of each action (rows, from brows to jaw) in each emotion (columns)."""
-    regions = ("brow", "eyebrows", "eye", "nose", "cheek", "mouth", "jaw")
-
-    def from_the_top(action: str) -> tuple[int, str]:
-        region = max((name for name in regions if action.startswith(name)), key=len)
-        return regions.index(region), action
-
-    strengths = {name: dict(synthfaces.EXPRESSIONS[name]) for name in synthfaces.EMOTIONS}
-    table = pd.DataFrame(strengths).fillna(0.0)
-    return table.loc[sorted(table.index, key=from_the_top)].rename_axis("action")
 
 
 # ---------------------------------------------------------------- reports of the maintainers' tools
@@ -163,27 +146,6 @@ def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["faces", "camera"])
 
 
-def networks(report: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a row for each network of the report on difficulty, with its error rate."""
-    runs = pd.DataFrame(report["runs"])
-    low, high = np.transpose([ASKED[task] for task in runs["task"]])
-    rate = runs["errors"] / runs["test_images"]
-    return runs.assign(rate=rate, within=rate.between(low, high))
-
-
-def rates_table(networks: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the errors of the networks of each task and size, and their mean error rate."""
-    rows, recipes = {}, networks.assign(task=networks["task"].map(paper.TASK_NAMES))
-    for recipe, runs in recipes.groupby(["task", "size"], sort=False):
-        rates = runs["rate"].to_numpy()
-        rows[recipe] = {
-            "errors": ", ".join(map(str, runs["errors"])),
-            "mean error rate": paper.show(rates.mean(), "percent"),
-            "95 % interval": paper.show_interval(mean_interval(rates), "percent"),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "pixels"])
-
-
 # ---------------------------------------------------------------- figures
 
 
@@ -200,18 +162,3 @@ def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:
     tiles = np.concatenate([images, bands], axis=1)
     shown = [(str(subject), tile) for subject, tile in zip(people["subject"], tiles, strict=True)]
     return style.pictures([("", shown[i : i + 12]) for i in range(0, len(shown), 12)], aspect=1.4)
-
-
-@style.styled()
-def heat_map(table: pd.DataFrame, form: str, inches: tuple[float, float]) -> Figure:
-    """Draw numbers on colour; zeros are left empty."""
-    figure, axes = style.grid(1, 1, cell=inches[0], aspect=inches[1] / inches[0])
-    axis: Axes = axes[0, 0]
-    drawn: Any = {"annot": True, "fmt": form, "annot_kws": {"fontsize": 7}, "cmap": "Blues"}
-    drawn |= {"vmin": 0, "cbar": False, "linewidths": 0.6, "linecolor": "#e4e4e4"}
-    sns.heatmap(table, mask=table == 0, ax=axis, **drawn)
-    axis.set(xlabel="", ylabel="")
-    axis.tick_params(length=0, labelsize=8)
-    axis.set_xticklabels(table.columns, rotation=30, ha="right", rotation_mode="anchor")
-    axis.set_yticklabels(table.index, rotation=0)
-    return figure

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Shaped
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.nn.functional import max_pool2d, max_unpool2d
 
 from tinyvgg.chapters import style
-from tinyvgg.deconvolution import max_pool, unpool
 from tinyvgg.errors import UserError
 
 EXACT = 1e-9
@@ -49,8 +49,8 @@ def edges(images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n h w"]:
 @style.styled()
 def toy_pooling(x: Float[Tensor, "h w"]) -> Figure:
     """Draw an array, its maxima with their switches, and the array unpooled (Figure 4)."""
-    values, switches = max_pool(x, 2)
-    back = unpool(values, switches, (x.shape[0], x.shape[1]))
+    values, switches = (each[0] for each in max_pool2d(x[None], 2, return_indices=True))
+    back = max_unpool2d(values[None], switches[None], [2, 2])[0]
     shown = {"before": x, "max-pooled": values, "switches": switches, "unpooled": back}
     figure, axes = style.grid(1, 4)
     for ax, (title, array) in zip(axes[0], shown.items(), strict=True):
@@ -69,10 +69,9 @@ def toy_pooling(x: Float[Tensor, "h w"]) -> Figure:
 
 def photograph_pooling(photograph: Float[Tensor, "h w"]) -> Figure:
     """Draw a photograph, max-pooled and unpooled, whole and in detail (Figure 4)."""
-    values, switches = max_pool(photograph, 2)
-    back = unpool(values, switches, (photograph.shape[0], photograph.shape[1]))
-    whole, details = [], []
-    for title, array in (("before", photograph), ("max-pooled", values), ("unpooled", back)):
+    values, switches = max_pool2d(photograph[None], 2, return_indices=True)
+    back, whole, details = max_unpool2d(values, switches, [2, 2])[0], [], []
+    for title, array in (("before", photograph), ("max-pooled", values[0]), ("unpooled", back)):
         (height, width), image = array.shape, array.numpy().astype(np.uint8)
         side, top, left = DETAIL * height // photograph.shape[0], height // 5, width * 2 // 5
         whole.append((f"{title}, {height} x {width}", image))
