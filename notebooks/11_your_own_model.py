@@ -35,6 +35,8 @@ seed = 0
 networks = "auto"
 
 # %% tags=["open"]
+import warnings
+
 import pandas as pd
 import torch
 from IPython.display import Markdown
@@ -58,7 +60,8 @@ labels = torch.from_numpy(run.labels)
 loader = list(zip(map(run.tensor, batches), labels.split(64), strict=True))
 
 # %% tags=["open", "nbval-ignore-output"]
-errors = tinyvgg.explain_errors(net, loader, classes, progress=False)
+with warnings.catch_warnings(action="ignore"):  # the table below says it, too
+    errors = tinyvgg.explain_errors(net, loader, classes, progress=False)
 
 # %% tags=["open"]
 columns = run.faces.index.table.iloc[rows]
