@@ -282,6 +282,8 @@ def backtrack(trace: Trace, target: Target = None, rule: Rule | str = "literal")
     """
     if isinstance(rule, str) and rule not in NAMED:
         raise UserError(f"rule {rule!r} is not one of {', '.join(NAMED)}")
+    if isinstance(rule, type):
+        raise UserError(f"rule is the class {rule.__name__}: pass {rule.__name__}()")
     rule = NAMED[rule] if isinstance(rule, str) else rule
     target = check_target(trace, target)
     pixels, *neurons = rule.select(trace, target)

@@ -132,6 +132,8 @@ def deconvolve(
         UserError: an unknown layer, unit or choice, maps of another shape, dtype or device.
     """
     choices = _Choices(**options)
+    if not isinstance(layer, int | str):
+        raise UserError(f"layer is of type {type(layer).__name__}: pass its name, or its place")
     if trace.network.graph is not None and not trace.network.body:
         return _through(trace, trace.network.graph, maps, layer, unit, choices)
     start = _position(trace.network, layer)

@@ -72,7 +72,6 @@ class Trace:
         """Class of the largest logit."""
         return self.logits.argmax(dim=1)
 
-    @torch.no_grad()
     def with_maps(self, maps: Float[Tensor, "n c h w"]) -> "Trace":
         """Return the trace with other last maps, and the activations and logits that follow.
 

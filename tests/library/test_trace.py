@@ -6,6 +6,7 @@ from torchvision import models
 
 from tests.helpers import small
 from tinyvgg.backtracking import NAMED, Contrastive, backtrack
+from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
 from tinyvgg.network import head
@@ -175,3 +176,22 @@ def test_a_graph_that_was_read_takes_other_images_and_refuses_strange_ones(layer
     for strange, said in ((images.double(), "dtype"), (images[..., :32], "read with")):
         with pytest.raises(UserError, match=said):
             record(network, strange)
+
+
+@pytest.mark.parametrize("layer", [None, "layer3"], ids=str)
+def test_gradients_flow_through_a_traces_maps_where_they_are_asked_for(layer):
+    net = small.randomise(models.resnet18(num_classes=4)).eval()
+    trace = record(net, torch.rand(2, 3, 64, 64), layer=layer)
+    assert not trace.with_maps(trace.maps).logits.requires_grad
+    maps = trace.maps.clone().requires_grad_()
+    logits = trace.with_maps(maps).logits
+    (gradient,) = torch.autograd.grad(logits.gather(1, trace.predicted[:, None]).sum(), maps)
+    torch.testing.assert_close(gradient * maps.detach(), contributions(trace))
+
+
+def test_a_rule_as_a_class_and_a_layer_as_a_module_are_refused_in_one_line():
+    trace = small.trace()
+    with pytest.raises(UserError, match=r"rule is the class Contrastive: pass Contrastive\(\)"):
+        small.as_users_run_it(backtrack)(trace, rule=Contrastive)
+    with pytest.raises(UserError, match="layer is of type Conv2d: pass its name, or its place"):
+        small.as_users_run_it(deconvolve)(trace, layer=nn.Conv2d(3, 3, 3))
