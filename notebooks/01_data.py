@@ -94,13 +94,20 @@ both = {
     claim: {key.split(".")[2]: n.value for key, n in paper.load().numbers.items() if claim in key}
     for claim in ("d1.both", "d2.both")
 }
-data.count_table(
-    {
-        "paper, all": both["d1.both"],
-        "paper, used": both["d1.both"] | {"images_per_subject": None} | both["d2.both"],
-        "this run": data.counts(study.faces.index.table) | {"size": study.profile.size},
-    }
-)
+columns = {
+    "paper, all": both["d1.both"],
+    "paper, used": both["d1.both"] | {"images_per_subject": None} | both["d2.both"],
+    "this run": data.counts(study.faces.index.table) | {"size": study.profile.size},
+}
+names = {plural: plural for plural in data.PLURALS.values()}
+names |= {"images_per_subject": "images of a subject", "images": "images"}
+names |= {"size": "pixels, side of an image"}
+shown = {
+    title: {row: paper.show(found.get(name), "count") for name, row in names.items()}
+    for title, found in columns.items()
+}
+table = pd.DataFrame(shown).rename_axis("number of")
+table[(table != paper.NOTHING).any(axis=1)]
 
 # %% [markdown]
 # Who is in it? The database has adults of two origins and children. All synthetic subjects have their

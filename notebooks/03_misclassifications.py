@@ -25,6 +25,7 @@ seed = 0
 networks = "auto"
 
 # %%
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
@@ -154,8 +155,24 @@ errors.missed_table(emotion)
 # How sure is a network when it is wrong? The table has the median probabilities of its answer and
 # of the true class, for right and wrong answers, and how often the true class comes second.
 
+
 # %%
-errors.confidence_table(runs).T
+def median(values):
+    return paper.show(float(pd.Series(values).median()), "probability")
+
+
+sure = {}
+for run in runs:
+    wrong, places = run.predicted != run.labels, np.arange(len(run.labels))
+    answer, truth = run.probabilities.max(1), run.probabilities[places, run.labels]
+    second = run.logits.argsort(1, descending=True, stable=True)[:, 1].numpy()
+    sure[paper.TASK_NAMES[run.task]] = {
+        "right: median of the answer": median(answer[~wrong]),
+        "wrong: median of the answer": median(answer[wrong]),
+        "wrong: median of the truth": median(truth[wrong]),
+        "wrong: truth comes second": f"{(second == run.labels)[wrong].sum()} of {wrong.sum()}",
+    }
+pd.DataFrame(sure)
 
 # %% mystnb={"figure": {"name": "fig-gallery-identity", "caption": "Misclassified images, the surest first: the image, its true class and the one it was taken for, and the probabilities of the likeliest classes (red: the answer, green: the truth)."}, "image": {"alt": "Rows of misclassified portraits. Below each a long red bar for the answer; the green one for the truth is short, or too short to see"}}
 errors.gallery(identity)

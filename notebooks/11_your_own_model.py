@@ -66,7 +66,7 @@ with warnings.catch_warnings(action="ignore"):  # the table below says it, too
 # %% tags=["open"]
 columns = run.faces.index.table.iloc[rows]
 known = [name for name in ("subject", "angle", "gaze", "sex", "group") if name in columns]
-slices = errors.slices(columns[known].reset_index(drop=True))
+slices = errors.slices(columns[known])
 Markdown("> **What came out.** " + " ".join(errors.conclusions(slices)))
 
 # %% [markdown]
@@ -79,7 +79,7 @@ Markdown("> **What came out.** " + " ".join(errors.conclusions(slices)))
 # the answer minus the truth), and which share of the active cells the paper's Algorithm 1 keeps.
 
 # %% tags=["open"]
-errors.table.head(6)
+errors.table.head(5).T
 
 # %% tags=["open"] mystnb={"figure": {"name": "fig-own-errors", "caption": "Errors, and at the right of each what the cells of its repair show in the image."}, "image": {"alt": "Faces, each beside a few dark traces on a part of it."}}
 errors.show()

@@ -115,18 +115,19 @@ tracked = {
 features = {task: feature_tracking.tracked_table(each) for task, each in tracked.items()}
 
 
-def batches(run):
-    for start in range(0, len(run.labels), 64):
-        rows, labels = (each[start : start + 64] for each in (run.split.test, run.labels))
-        yield run.tensor(rows), torch.from_numpy(labels)
+def batches(run, order):
+    for places in np.array_split(order, -(-len(order) // 64)):
+        yield run.tensor(run.split.test[places]), torch.from_numpy(run.labels[places])
 
 
-decided, slices = {}, {}
+decided, slices, rows = {}, {}, {}
 for task, run in explained.items():
-    decided[task] = explain_errors(run.model, batches(run), run.classes, most=MOST, progress=False)
-    columns = run.faces.index.table.iloc[run.split.test].reset_index(drop=True)
+    order = np.random.default_rng(seed).permutation(len(run.labels))  # a fair sample comes first
+    loader, rows[task] = batches(run, order), run.split.test[order]
+    decided[task] = explain_errors(run.model, loader, run.classes, most=MOST, progress=False)
+    columns = run.faces.index.table.iloc[rows[task]].drop(columns=["twins", task], errors="ignore")
     known = [name for name in columns if 1 < columns[name].nunique() <= len(columns) / 2]
-    slices[task] = decided[task].slices(columns[known].drop(columns=task, errors="ignore"))
+    slices[task] = decided[task].slices(columns[known])
 overlaps = {
     task: averages(
         backtracking.overlap_table(followed[task]), ["rule", "layer", "against"], "overlap"
@@ -283,7 +284,7 @@ for task, wrong in decided.items():
     suspects = wrong.table[wrong.table["suspect"]].sort_values("margin")
     paths = study.faces.index.table.get("path")
     if paths is not None:
-        suspects.index = paths.iloc[runs[task].split.test[suspects.index]]
+        suspects.index = paths.iloc[rows[task][suspects.index]]
     table(suspects[["true", "predicted", "margin"]], "Errors whose labels may be wrong.", 12)
     table(slices[task].set_index("column"), "Slices, the most surprising first.", 12)
 
@@ -343,7 +344,6 @@ for run in runs.values():
             "Misclassified images, the surest first, with the probabilities of the likeliest"
             " classes (red: the answer, green: the truth).",
         )
-table(errors.confidence_table(list(runs.values())), "Medians of probabilities.")
 
 # %%
 if tracked:

@@ -6,11 +6,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
+from click.core import ParameterSource
 
 import tinyvgg
 from tinyvgg import files
@@ -264,14 +264,10 @@ def audit(method: str, profile: str, faces: str, seeds: str) -> None:
     """
     from tinyvgg.chapters import causes
     from tinyvgg.training.experiments import open_study
+    from tinyvgg.training.own_model import imported
     from tinyvgg.training.settings import parse_seeds
 
-    module, _, name = method.partition(":")
-    sys.path.insert(0, "")
-    try:
-        function = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"method {method!r} is not a function that is there ({error})") from None
+    function = imported("method", method)
     study, numbers = open_study(profile, faces), parse_seeds(seeds)
     click.echo(causes.audit(study, numbers, method, function).to_string())
 
@@ -449,7 +445,10 @@ def _own(asked: dict[str, Any]) -> Any:
                 raise click.UsageError(f"--{name} goes with --model")
         return None
     if given["classes"] is not None:
-        names = given["classes"].read_text("utf-8").split("\n")
+        try:
+            names = given["classes"].read_text("utf-8-sig").split("\n")
+        except (OSError, ValueError) as error:
+            raise UserError(f"classes {str(given['classes'])!r} cannot be read ({error})") from None
         given["classes"] = [name.strip() for name in names if name.strip()]
     return load_own(model, **given)
 
@@ -505,7 +504,10 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
     from tinyvgg.explain import explain_set, save
     from tinyvgg.faces.sources import check_task, named
 
-    own = _own(study)
+    own, given = _own(study), click.get_current_context().get_parameter_source
+    for name in ("profile", "seed", "settings") if own is not None else ():
+        if given(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{name} is of trainings, and does not go with --model")
     asked = check(study)
     tasks = [] if task is None else [check_task(task, asked["faces"])]
     about = f"{asked['profile']}-seed{asked['seed']}" if own is None else own.name
@@ -513,7 +515,8 @@ def report(task: str | None, settings: Texts, output: Path | None, **study: Any)
     page = output or files.build() / "reports" / usual
     if own is not None:
         files.check_page(page, files.REPORT)
-        numbers = save(explain_set(own, asked["faces"], progress=True), page)
+        found = explain_set(own, asked["faces"], task=task and tasks[0], progress=True)
+        numbers = save(found, page)
     else:
         page, numbers = report(page, tasks, {**HE, **_settings(settings)}, **asked)
     click.echo(f"The numbers: {numbers}")

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict, Unpack
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from tinyvgg.errors import UserError
@@ -46,30 +46,6 @@ def unpool_ties(
     shares = torch.where(elements == largest, values, 0).flatten(1, 2)
     folded = F.fold(shares, (tall, wide), pool.kernel, pool.dilation, stride=pool.stride)
     return F.pad(folded, [-edge for edge in edges])
-
-
-def random_switches(
-    pool: Pooling, size: tuple[int, int], shape: tuple[int, int, int], generator: torch.Generator
-) -> Int[Tensor, "c i j"]:
-    """Draw for each window one of its elements that lie in the plane.
-
-    Args:
-        pool: the max-pool.
-        size: height and width of its input.
-        shape: channels, height and width of its output.
-        generator: the source of the draws.
-    """
-    drawn = []
-    for axis, shaped in ((0, (-1, 1)), (1, (-1,))):
-        taps = torch.arange(pool.kernel[axis]) * pool.dilation[axis] - pool.padding[axis]
-        places = torch.arange(shape[1 + axis])[:, None] * pool.stride[axis] + taps
-        inside = (places >= 0) & (places < size[axis])
-        # those inside follow one another, from the first
-        first = places.where(inside, size[axis]).amin(1).reshape(shaped)
-        share = torch.rand(shape, generator=generator, dtype=torch.float64)
-        picks = (share * inside.sum(1).reshape(shaped)).long()
-        drawn.append(first + picks * pool.dilation[axis])
-    return drawn[0] * size[1] + drawn[1]
 
 
 Unit = int | tuple[int, int, int] | None
@@ -286,11 +262,10 @@ def _with_switches(trace: Trace, choices: _Choices) -> Trace:
     for position, recorded in zip(trace.network.poolings, trace.switches, strict=True):
         layer, size = trace.network.body[position], trace.sizes[position]
         assert isinstance(layer, Pooling)
-        _, channels, height, width = recorded.shape
-        if choices.switches == "none":  # of equal elements the first is the maximum
-            switches = layer.forward(torch.zeros(1, channels, *size))[1][0]
-        else:
-            switches = random_switches(layer, size, (channels, height, width), generator)
+        plane = torch.zeros(1, recorded.shape[1], *size)
+        if choices.switches == "random":  # the largest of random elements is a random one
+            plane = torch.rand(plane.shape, generator=generator)
+        switches = layer.forward(plane)[1][0]  # of equal elements the first is the largest
         made.append(switches.to(recorded.device).expand_as(recorded))
     return replace(trace, switches=tuple(made))
 

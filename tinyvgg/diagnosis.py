@@ -12,10 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.stats import binomtest
+from scipy.stats import hypergeom
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 from tqdm.auto import tqdm
@@ -52,8 +52,8 @@ class Diagnosis:
 
             - true, predicted: the right class and the answer, by name;
             - margin: the true logit minus the largest other one;
-            - suspect: whether it is rather the label that is wrong, since the answer is as sure as
-              it usually is for images of that class (confident learning, Northcutt et al. 2021);
+            - suspect: whether the label may be wrong instead, since the answer is as sure as right
+              answers with that class are on average (after Northcutt et al. 2021);
             - cells: the fewest found whose suppression makes the answer right;
             - repaired, minimal: whether it does, and whether no smaller part of them does;
             - chance: the share of as many random active cells that make the answer right;
@@ -62,7 +62,8 @@ class Diagnosis:
             - kept: the share of the active cells that Algorithm 1 keeps; NaN where it cannot walk.
         tier: how exact what is said of cells is (`Network.tier`).
         wrong: (n,), whether the answer to each image is wrong.
-        images: (m, y, x, channels), small copies of the images, each from its least to its largest.
+        images: (m, y, x, channels), small copies of the images (of the first three channels, or the
+            first), each from its least to its largest.
         features: (m, y, x), what the cells of the repair show there, 0 to 1.
         repair: (m, c, h, w), the fewest cells.
         contrastive: (m, c, h, w), the contrastive ones.
@@ -114,8 +115,8 @@ class Diagnosis:
 
         Returns:
             a row for each value that at least `FEW` images have, the most surprising first: column,
-            value, images, errors, rate, p (of that many errors or more if the rate were that of the
-            other images; times the number of rows, Bonferroni's correction), worse (p < `LEVEL`).
+            value, images, errors, rate, p (of that many errors or more if errors fell on images at
+            random, by Fisher's exact test, times the number of rows), worse (p < `LEVEL`).
 
         Raises:
             UserError: another number of rows than of images.
@@ -124,17 +125,16 @@ class Diagnosis:
             raise UserError(
                 f"columns have {len(columns)} rows, and {len(self.wrong)} images were seen"
             )
-        rows = []
-        for name in columns:
-            for value in columns[name].unique():
-                places = np.flatnonzero(columns[name] == value)
-                others = np.delete(self.wrong, places)
-                if len(places) < FEW or not len(others):
-                    continue
-                errors = int(self.wrong[places].sum())
-                usual = (others.sum() + 0.5) / (len(others) + 1)
-                p = binomtest(errors, len(places), usual, "greater").pvalue
-                rows.append((name, value, len(places), errors, errors / len(places), p))
+        rows, count, wrong = [], len(self.wrong), int(self.wrong.sum())
+        for name, column in columns.items():
+            codes, values = pd.factorize(column, use_na_sentinel=False)
+            for code, value in enumerate(values):
+                places = np.flatnonzero(codes == code)
+                if FEW <= len(places) < count:
+                    errors = int(self.wrong[places].sum())
+                    p = hypergeom.sf(errors - 1, count, wrong, len(places))
+                    shown = "missing" if pd.isna(value) else value
+                    rows.append((name, shown, len(places), errors, errors / len(places), p))
         table = pd.DataFrame(rows, columns=["column", "value", "images", "errors", "rate", "p"])
         table["p"] = (table["p"] * len(table)).clip(upper=1)
         table["worse"] = table["p"] < LEVEL
@@ -154,10 +154,9 @@ class Diagnosis:
             said.append(f"What follows is about the first {len(self):,} of these.")
         suspects = int(about["suspect"].sum())
         said.append(
-            f"The labels: {suspects:,} wrong answers are as sure as answers to images of that class"
-            " mostly are. If a label is wrong, it is most likely one of these."
-            if suspects
-            else "The labels: no wrong answer is as sure as right ones mostly are."
+            f"The labels: {suspects:,} wrong answers are as sure as right ones are on average. "
+            + ("If a label is wrong, it is most likely one of these." if suspects else "")
+            + (" They are too many to be labels alone." if suspects > len(self) / 3 else "")
         )
         if slices is not None and slices["worse"].any():
             column, value, seen, errors, rate, *_ = slices.iloc[0]
@@ -171,9 +170,9 @@ class Diagnosis:
         families, repaired = self.families(), about[about["repaired"]]
         largest = families.iloc[0]
         said.append(
-            f"The model: {len(self)} errors are of {len(families)} families, each decided by the"
-            f" same maps and places. The largest has {largest['size']}, such as {largest.true},"
-            f" taken for {largest.predicted}."
+            f"The model: the largest of {len(families)} families, of errors that similar maps and"
+            f" places decide, has {largest['size']} of {len(self)}, such as {largest.true}, taken"
+            f" for {largest.predicted}."
         )
         said.append(
             f"Suppressing cells repairs {len(repaired):,} errors, half of them with"
@@ -182,7 +181,7 @@ class Diagnosis:
             if len(repaired)
             else "No set of cells that was tried repairs an error."
         )
-        return said
+        return [*said, *_cautions(self)]
 
     def show(self, places: Sequence[int] | None = None, columns: int = 4) -> Figure:
         """Draw errors, the first ones if none are named, each beside what its repair shows."""
@@ -202,7 +201,8 @@ class Diagnosis:
             cells = int(about.cells)
             said = f"right without {cells} cell{'s' * (cells != 1)}"
             said = said if about.repaired else "not repaired"
-            ax.set_title(f"{about.true}, taken for {about.predicted}\n{said}", fontsize=7)
+            title = f"{about.true}, taken for {about.predicted}\n{said}"
+            ax.set_title(title, fontsize=7, parse_math=False)
         return figure
 
 
@@ -227,7 +227,8 @@ def explain_errors(
         class_names: names of the classes; their numbers if None.
         layer: the layer whose cells are asked about (see `record`).
         output: place or name of the logits, of a model that returns more.
-        most: the number of errors that are explained, the first ones.
+        most: the number of errors that are explained, the first ones; shuffle the loader for a fair
+            sample of more.
         progress: whether to show a progress bar.
 
     Raises:
@@ -236,19 +237,25 @@ def explain_errors(
     """
     wrong, given, sure = list[bool](), list[int](), list[float]()
     parts, left = list[_Part](), most
-    device = next((weight.device for weight in model.parameters()), None)
+    if most < 0:
+        raise UserError(f"most {most} is negative: a number of errors is 0 or more")
     for images, labels in _batches(loader, progress):
-        trace = record(model, images.to(device), layer, output)
+        weight = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+        trace = record(
+            model, images.to(images.device if weight is None else weight.device), layer, output
+        )
         classes = trace.network.classes
         names = list(map(str, range(classes) if class_names is None else class_names))
-        if len(names) != classes:
-            raise UserError(f"class_names has {len(names)} names, and the model {classes} classes")
+        if len(set(names)) != classes or len(names) != classes:
+            raise UserError(
+                f"class_names are {len(set(names))}, and the model has {classes} classes"
+            )
         outside = labels[(labels < 0) | (labels >= classes)]
         if len(outside):
             raise UserError(f"label {int(outside[0])} is not one of the classes 0 to {classes - 1}")
         labels = labels.to(trace.logits.device, torch.int64)
-        given += labels.tolist()
-        sure += trace.probabilities.gather(1, labels[:, None])[:, 0].tolist()
+        given += labels[trace.predicted == labels].tolist()
+        sure += trace.probabilities.amax(1)[trace.predicted == labels].tolist()
         missed = (trace.predicted != labels).cpu()
         rows = missed.nonzero()[:left, 0]
         if len(rows) or not parts:  # the first part gives the shapes
@@ -259,8 +266,8 @@ def explain_errors(
         raise UserError("the loader gave no images: nothing can be explained")
     table = pd.concat([part.pop("table") for part in parts])
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    usual = pd.Series(sure).groupby(given).mean().reindex(table["predicted"]).to_numpy()
-    table["suspect"] = arrays.pop("surest") >= usual  # not where no image has that label
+    usual = pd.Series(sure, dtype=float).groupby(given).mean().reindex(table["predicted"])
+    table["suspect"] = arrays.pop("surest") >= usual.fillna(np.inf).to_numpy()
     table[["true", "predicted"]] = table[["true", "predicted"]].map(names.__getitem__)
     errors = Diagnosis(table, trace.network.tier, np.array(wrong), **arrays)
     for sentence in _cautions(errors):
@@ -275,7 +282,10 @@ def _batches(loader: Iterable[Any], progress: bool) -> Iterable[tuple[Tensor, In
             raise UserError(
                 f"the loader gave a {type(batch).__name__}: pass pairs (images, labels)"
             )
-        images, labels = torch.as_tensor(batch[0]), torch.as_tensor(batch[1])
+        try:
+            images, labels = torch.as_tensor(batch[0]), torch.as_tensor(batch[1])
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"the loader gave no tensors ({error}): pass images, labels") from None
         if labels.shape != images.shape[:1] or labels.is_floating_point():
             raise UserError(
                 f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}: pass the number"
@@ -297,6 +307,7 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
     except UserError:  # the deconvnet has no way back
         drawn = (trace.maps * found.pixels).abs().sum(1, keepdim=True)
     shares = contributions(trace, None, against=labels).flatten(2)
+    colours = 3 if trace.images.shape[1] >= 3 else 1
     columns = {
         "true": labels,
         "predicted": trace.predicted,
@@ -305,14 +316,14 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
         "cells": found.size,
         "repaired": found.repaired,
         "minimal": found.minimal,
-        "chance": (random == labels).double().mean(0),
+        "chance": (random == labels).float().mean(0),
         "contrastive": contrast.flatten(1).sum(1),
         "contrastive_repairs": rescore(trace, contrast).argmax(1) == labels,
         "kept": kept,
     }
     arrays = {
         "surest": trace.probabilities.amax(1),
-        "images": (255 * _small(trace.images, trace) + 0.5).byte(),
+        "images": (255 * _small(trace.images[:, :colours], trace) + 0.5).byte(),
         "features": _small(drawn, trace)[..., 0],
         "repair": found.pixels,
         "contrastive": contrast,
@@ -321,8 +332,12 @@ def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"])
         ),
     }
     index = pd.Index(places.numpy(), name="image")
-    table = pd.DataFrame({name: each.cpu().numpy() for name, each in columns.items()}, index)
-    return {"table": table, **{name: each.cpu().numpy() for name, each in arrays.items()}}
+    table = pd.DataFrame({name: _plain(each) for name, each in columns.items()}, index)
+    return {"table": table, **{name: _plain(each) for name, each in arrays.items()}}
+
+
+def _plain(values: Tensor) -> Shaped[np.ndarray, "..."]:
+    return np.asarray((values.float() if values.is_floating_point() else values).cpu())
 
 
 def _small(pictures: Float[Tensor, "m c y x"], trace: Trace) -> Float[Tensor, "m j i c"]:

@@ -1,6 +1,7 @@
 """Explain a trained network's answers for single images: pictures, one page, and JSON."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -204,17 +205,22 @@ def explain_images(
 
 
 def explain_set(
-    own: OwnModel, source: str, rule: Rule | str | None = None, progress: bool = False
+    own: OwnModel,
+    source: str,
+    rule: Rule | str | None = None,
+    task: str | None = None,
+    progress: bool = False,
 ) -> Explained:
     """Explain a model's errors on a set of images, one of each of the largest families.
 
     Args:
-        own: the model; where the names of its classes are numbers, they are those of the set's
-            classes in the order of the alphabet.
+        own: the model; where the names of its classes were not given, they are those of the set in
+            the order of the alphabet.
         source: of photographs (`tinyvgg.faces.index.load_faces`), of which the middle is taken
             where nothing else is said. Of a set with a split of its own the test part is asked
             about, of others all images.
         rule: see `explain_images`.
+        task: the column of the classes; the first that can be learned if None.
         progress: whether to show progress bars.
 
     Raises:
@@ -226,31 +232,40 @@ def explain_set(
     chosen = replace(asked, options={"crop": CENTRE, **asked.options})
     faces = load_faces(str(chosen), own.size, progress=progress)
     assert faces.originals is not None  # they are photographs
-    table, listing, task = faces.index.table, faces.originals.listing, faces.index.tasks[0]
+    table, listing = faces.index.table, faces.originals.listing
+    task = task or faces.index.tasks[0]
     names = faces.index.classes(task)
-    if own.classes == tuple(map(str, range(len(names)))):
-        own = replace(own, classes=names)
+    if not own.named and len(names) != len(own.classes):
+        raise UserError(
+            f"the set has {len(names)} classes with enough images, and the model"
+            f" {len(own.classes)}: name the model's by --classes"
+        )
+    classes = own.classes if own.named else names
+    own = replace(own, classes=classes, cropping=faces.originals.cropping.plain)
     label = torch.tensor([own.label(name) for name in names])
     true = label[torch.from_numpy(faces.index.labels(task))]
     rows = split(faces.index, task).test if "split" in table else np.arange(len(faces))
+    rows = np.random.default_rng(0).permutation(rows)  # so that the first errors are a fair sample
     parts = np.array_split(rows, -(-len(rows) // PART))
     batches = ((own.scaling(faces.pixels(part)), true[part]) for part in parts)
-    errors = explain_errors(own.model, batches, own.classes, progress=False)
-    known = table.iloc[rows].drop(columns=["path", task, "split"], errors="ignore")
-    slices, families = errors.slices(known.reset_index(drop=True)), errors.families()
-    paths = [listing.folder / path for path in table["path"].iloc[rows]]
+    with warnings.catch_warnings(action="ignore"):  # the conclusions say it
+        errors = explain_errors(own.model, batches, own.classes, progress=False)
+    known = table.iloc[rows].drop(columns=["path", task, "split", "twins"], errors="ignore")
+    slices, families = errors.slices(known), errors.families()
+    paths = table["path"].iloc[rows].tolist()
     prototypes = errors.table.iloc[families["prototype"][:MOST_SHOWN]]
-    listed = errors.table.rename(index=lambda row: paths[row].name)
+    listed = errors.table.rename(index=lambda row: paths[row])
     tables = {
         "Families of errors, the largest first.": families[["true", "predicted", "size", "cells"]],
         "Values of columns.": slices.drop(columns="worse"),
         "Errors whose labels are suspect.": listed[listed["suspect"]].drop(columns="suspect"),
         "All errors that are explained.": listed,
+        "Images that were left out.": faces.left_out.set_index("path"),
     }
     survey = Survey([listing.reading, *errors.conclusions(slices)], tables)
     if not len(errors):
         return Explained(own, NAMED[USUAL], (), (), survey)
-    shown = [paths[row] for row in prototypes.index]
+    shown = [listing.folder / paths[row] for row in prototypes.index]
     found = explain_images(own, shown, rule, true_class=prototypes["true"].tolist())
     return replace(found, survey=survey)
 

@@ -131,7 +131,7 @@ def by_chance(
     generator, counts = torch.Generator().manual_seed(0), pixels.flatten(1).sum(1)
     answers = torch.zeros(draws, len(maps), dtype=torch.int64, device=maps.device)
     for answer in answers:
-        keys = 1 - torch.rand(maps.shape, generator=generator, dtype=torch.float64)
+        keys = 1 - torch.rand(maps.shape[1:], generator=generator)  # the same for all images
         drawn = top_pixels(keys.to(maps.device) * (maps != 0), counts)
         answer[:] = head(network, maps.masked_fill(drawn, 0)).argmax(1)
     return answers

@@ -43,9 +43,10 @@ def portraits(monkeypatch):
 
 
 def test_the_design_is_the_papers(everyone):
-    table = data.count_table({"all": data.counts(data.whole_design(everyone.faces))})
-    found = {"subjects": "67", "emotions": "8", "gazes": "3", "angles": "5"}
-    assert table["all"].to_dict() == found | {"images of a subject": "120", "images": "8,040"}
+    found = data.counts(data.whole_design(everyone.faces))
+    expected = {"subjects": 67, "emotions": 8, "gazes": 3, "angles": 5}
+    assert expected.items() <= found.items()
+    assert (found["images_per_subject"], found["images"]) == (120, 8040)
 
 
 def test_both_readings_of_the_emotion_split_have_the_papers_counts(everyone):

@@ -271,7 +271,7 @@ def test_an_image_is_passed_over_where_it_or_its_name_cannot_be_read(
             "'there.html' or 'there.json' beside it is something",
         ),
         ("one.png --run folder --model a:b", "name a network, either by --run or by --model"),
-        ("one.png --model a:b", "model 'a:b' cannot be made"),
+        ("one.png --model a:b", "model 'a:b' cannot be found"),
         ("one.png --run folder --weights w.pt", "--weights goes with --model"),
         ("no.png --run folder", "none of 1 images can be explained: image 'no.png'"),
     ],

@@ -11,7 +11,7 @@ from torch import nn
 from tests.helpers import small
 from tinyvgg.backtracking import Contrastive, Contribution, Cutoff, Literal, backtrack, published
 from tinyvgg.contribution import contributions
-from tinyvgg.deconvolution import PUBLISHED, deconvolve, unpool
+from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.network import Pooling
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore, suppress, track_features
@@ -169,7 +169,7 @@ def test_what_is_unpooled_pools_to_the_same(kernel, ceil_mode, height, width, se
     pool = Pooling("pool", (kernel, kernel), (kernel, kernel), ceil_mode=ceil_mode)
     x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
     maps, switches = pool.forward(x)
-    for unpooled in (unpool, pool.transpose):
+    for unpooled in (pool.transpose,):
         again, same = pool.forward(unpooled(maps, switches, (height, width)))
         assert torch.equal(again, maps)
         assert torch.equal(same, switches)

@@ -59,15 +59,17 @@ def made():
     return load_own("somebodys:make", size=SIDE).model
 
 
-@pytest.mark.parametrize("how", ["safetensors", "state", "checkpoint", "parallel"])
+@pytest.mark.parametrize("how", ["safetensors", "state", "checkpoint", "parallel", "compiled"])
 def test_weights_come_from_any_file_that_holds_them(how):
     torch.manual_seed(1)
     model, path = made(), Path(f"weights.{'safetensors' if how == 'safetensors' else 'pt'}")
     state = model.state_dict()
     if how == "safetensors":
         save_file(state, path)
-    elif how == "parallel":
-        torch.save({"epoch": 3, "state_dict": nn.DataParallel(model).state_dict()}, path)
+    elif how in ("parallel", "compiled"):
+        before = "module." if how == "parallel" else "_orig_mod.module."
+        kept = {f"{before}{name}": value for name, value in state.items()}
+        torch.save({"epoch": 3, "state_dict": kept}, path)
     else:
         torch.save(state if how == "state" else {"model": state}, path)
     own = load_own("somebodys:make", path, ["cat", "dog"], size=SIDE)
@@ -102,16 +104,20 @@ class Harmful:
     [
         ({"model": "somebodys:mak"}, "no attribute 'mak'.*as package.module:function"),
         ({"model": "nobodys:make"}, "No module named 'nobodys'"),
-        ({"model": "make"}, "cannot be made"),
+        ({"model": "make"}, "cannot be found"),
         ({"model": "somebodys:nothing"}, "returns a NoneType, not an nn.Module"),
-        ({"weights": Path("missing.pt")}, "cannot be read without running code"),
+        ({"weights": Path("missing.pt")}, "are no file"),
         ({"weights": Path("harmful.pt")}, "cannot be read without running code"),
         ({"weights": Path("list.pt")}, "hold no state dict"),
         ({"weights": Path("other.pt")}, "do not fit the model: Missing key"),
         ({"classes": ["a", "b", "c"]}, "classes are 3, and the model has 2 outputs"),
-        ({"preprocessing": "no"}, "neither R,G,B/R,G,B nor the name"),
-        ({"preprocessing": "1,2/3,4"}, "neither R,G,B/R,G,B nor the name"),
-        ({"preprocessing": "0,0,0/1,0,1"}, "neither R,G,B/R,G,B nor the name"),
+        ({"classes": ["a", "a"]}, "classes are 1, and the model has 2 outputs"),
+        ({"preprocessing": "no"}, "neither R,G,B/R,G,B, from 0 to 1, nor"),
+        ({"preprocessing": "1,2/3,4"}, "neither R,G,B/R,G,B, from 0 to 1, nor"),
+        ({"preprocessing": "ResNet18_Weights.NOPE"}, "neither R,G,B/R,G,B, from 0 to 1, nor"),
+        ({"preprocessing": "123,116,103/58,57,57"}, "neither R,G,B/R,G,B, from 0 to 1, nor"),
+        ({"preprocessing": "nan,0,0/1,1,1"}, "neither R,G,B/R,G,B, from 0 to 1, nor"),
+        ({"preprocessing": "0,0,0/1,0,1"}, "neither R,G,B/R,G,B, from 0 to 1, nor"),
     ],
     ids=str,
 )
@@ -163,7 +169,8 @@ def test_a_checkpoint_and_a_folder_become_a_report(folder, weights, capsys):
     said = facts["survey"]["conclusions"]
     assert "The model is wrong about 4 of 40 images (10.0%)." in said
     wrong = facts["survey"]["tables"]["All errors that are explained."]
-    assert sorted(one["image"] for one in wrong) == ["0.png", "0.png", "1.png", "1.png"]
+    names = [f"{label}/{number}.png" for label in ("dark", "light") for number in (0, 1)]
+    assert sorted(one["image"] for one in wrong) == names
     html = Path("page.html").read_text("utf-8")
     pages.read(html)
     assert "Is it the labels, the slices or the model?" in html
@@ -204,6 +211,7 @@ def test_every_row_of_a_report_is_what_the_library_says(folder, weights):
     alone = explain_errors(own.model, [(images, labels)], progress=False).table
     rows = json.loads(Path("page.json").read_text())["survey"]["tables"]
     rows = rows["All errors that are explained."]
+    rows = sorted(rows, key=lambda row: row["image"])
     assert [row["cells"] for row in rows] == alone["cells"].tolist()
     assert [row["margin"] for row in rows] == pytest.approx(alone["margin"].tolist(), rel=1e-4)
 

@@ -54,19 +54,6 @@ def counts(table: pd.DataFrame | None) -> dict[str, Count]:
     return {**found, "images": len(table)}
 
 
-def count_table(columns: Mapping[str, Mapping[str, Count]]) -> pd.DataFrame:
-    """Tabulate `counts` of several sets of images, a column each."""
-    names = {plural: plural for plural in PLURALS.values()}
-    names |= {"images_per_subject": "images of a subject", "images": "images"}
-    names |= {"size": "pixels, side of an image"}
-    shown = {
-        title: {row: paper.show(found.get(name), "count") for name, row in names.items()}
-        for title, found in columns.items()
-    }
-    table = pd.DataFrame(shown).rename_axis("number of")
-    return table[(table != paper.NOTHING).any(axis=1)]
-
-
 def readings(study: Study) -> dict[tuple[str, str], Split]:
     """Draw the splits by (task, reading): each task's own, and for emotion also the text's (D4).
 

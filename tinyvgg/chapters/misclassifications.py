@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -164,27 +164,6 @@ def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
         "times": found["times"],
     }
     return pd.DataFrame(shown).rename_axis(paper.TASK_NAMES[run.task])
-
-
-def confidence_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return the probabilities of answers and true classes where networks are right, and err."""
-
-    def median(values: Float[np.ndarray, "n"]) -> str:
-        return paper.show(float(pd.Series(values).median()), "probability")
-
-    rows = {}
-    for run in runs:
-        wrong, places = run.predicted != run.labels, np.arange(len(run.labels))
-        answer, truth = run.probabilities.max(1), run.probabilities[places, run.labels]
-        second = np.argsort(-run.logits.numpy(), axis=1, kind="stable")[:, 1]
-        close = int((second == run.labels)[wrong].sum())
-        rows[paper.TASK_NAMES[run.task]] = {
-            "right: median of the answer": median(answer[~wrong]),
-            "wrong: median of the answer": median(answer[wrong]),
-            "wrong: median of the truth": median(truth[wrong]),
-            "wrong: truth comes second": f"{close} of {wrong.sum()}" if wrong.any() else "—",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
 
 
 def counts(run: Run) -> dict[str, tuple[Any, int | None]]:
