@@ -165,7 +165,7 @@ sure = {}
 for run in runs:
     wrong, places = run.predicted != run.labels, np.arange(len(run.labels))
     answer, truth = run.probabilities.max(1), run.probabilities[places, run.labels]
-    second = run.logits.argsort(1, descending=True, stable=True)[:, 1].numpy()
+    second = run.logits.argsort(dim=1, descending=True, stable=True)[:, 1].numpy()
     sure[paper.TASK_NAMES[run.task]] = {
         "right: median of the answer": median(answer[~wrong]),
         "wrong: median of the answer": median(answer[wrong]),

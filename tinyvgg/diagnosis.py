@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import hypergeom
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
@@ -62,6 +63,7 @@ class Diagnosis:
             - kept: the share of the active cells that Algorithm 1 keeps; NaN where it cannot walk.
         tier: how exact what is said of cells is (`Network.tier`).
         wrong: (n,), whether the answer to each image is wrong.
+        confusion: (k, k), the number of images by true class (rows) and by answer.
         images: (m, y, x, channels), small copies of the images (of the first three channels, or the
             first), each from its least to its largest.
         features: (m, y, x), what the cells of the repair show there, 0 to 1.
@@ -74,6 +76,7 @@ class Diagnosis:
     table: pd.DataFrame
     tier: str
     wrong: Bool[np.ndarray, "n"]
+    confusion: pd.DataFrame
     images: UInt8[np.ndarray, "m y x channels"]
     features: Float[np.ndarray, "m y x"]
     repair: Bool[np.ndarray, "m c h w"]
@@ -121,7 +124,7 @@ class Diagnosis:
         Raises:
             UserError: another number of rows than of images.
         """
-        if len(columns) != len(self.wrong):
+        if not isinstance(columns, pd.DataFrame) or len(columns) != len(self.wrong):
             raise UserError(
                 f"columns have {len(columns)} rows, and {len(self.wrong)} images were seen"
             )
@@ -150,14 +153,19 @@ class Diagnosis:
         said = [f"The model is wrong about {wrong:,} of {images:,} images ({wrong / images:.1%})."]
         if not len(self):
             return said
+        counts, answers = self.confusion.to_numpy(), self.confusion.sum()
+        if (best := counts[linear_sum_assignment(-counts)].sum()) > (images - wrong) + images / 4:
+            said.append(f"With the classes in another order {best:,} would be right: is it right?")
+        if answers.max() > 0.9 * images:
+            said.append(f"It nearly always answers {answers.idxmax()}: is the preprocessing right?")
         if len(self) < wrong:
             said.append(f"What follows is about the first {len(self):,} of these.")
         suspects = int(about["suspect"].sum())
-        said.append(
-            f"The labels: {suspects:,} wrong answers are as sure as right ones are on average. "
-            + ("If a label is wrong, it is most likely one of these." if suspects else "")
-            + (" They are too many to be labels alone." if suspects > len(self) / 3 else "")
-        )
+        advice = " If a label is wrong, it is most likely one of these." * (suspects > 0)
+        if suspects > len(self) / 3:
+            advice = " They are too many to be labels alone."
+        sure = f"{suspects:,} of {len(self):,} wrong answers are as sure as right ones on average."
+        said.append(f"The labels: {sure}{advice}")
         if slices is not None and slices["worse"].any():
             column, value, seen, errors, rate, *_ = slices.iloc[0]
             said.append(
@@ -176,7 +184,7 @@ class Diagnosis:
         )
         said.append(
             f"Suppressing cells repairs {len(repaired):,} errors, half of them with"
-            f" {repaired['cells'].median():g} or fewer; as many random active cells repair"
+            f" {repaired['cells'].median():g} cells or fewer; as many random active cells repair"
             f" {repaired['chance'].mean():.1%} of these."
             if len(repaired)
             else "No set of cells that was tried repairs an error."
@@ -235,41 +243,45 @@ def explain_errors(
         UserError: a model or images that `record` refuses, labels that are no classes, or another
             number of names than of classes.
     """
-    wrong, given, sure = list[bool](), list[int](), list[float]()
-    parts, left = list[_Part](), most
+    wrong, parts, left = list[bool](), list[_Part](), most
+    counts, sums = torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.float64)
     if most < 0:
         raise UserError(f"most {most} is negative: a number of errors is 0 or more")
     for images, labels in _batches(loader, progress):
-        weight = next(model.parameters(), None) if isinstance(model, nn.Module) else None
-        trace = record(
-            model, images.to(images.device if weight is None else weight.device), layer, output
-        )
+        for weight in model.parameters() if isinstance(model, nn.Module) else ():
+            images = images.to(weight.device)
+        trace = record(model, images, layer, output)
         classes = trace.network.classes
         names = list(map(str, range(classes) if class_names is None else class_names))
         if len(set(names)) != classes or len(names) != classes:
-            raise UserError(
-                f"class_names are {len(set(names))}, and the model has {classes} classes"
-            )
+            raise UserError(f"class_names are {len(set(names))}, the model has {classes} classes")
         outside = labels[(labels < 0) | (labels >= classes)]
         if len(outside):
             raise UserError(f"label {int(outside[0])} is not one of the classes 0 to {classes - 1}")
         labels = labels.to(trace.logits.device, torch.int64)
-        given += labels[trace.predicted == labels].tolist()
-        sure += trace.probabilities.amax(1)[trace.predicted == labels].tolist()
-        missed = (trace.predicted != labels).cpu()
+        right, pairs = trace.predicted == labels, labels * classes + trace.predicted
+        sure = trace.probabilities.amax(1)[right].double()
+        counts = counts + torch.bincount(pairs, minlength=classes**2).cpu()
+        sums = sums + torch.bincount(labels[right], sure, classes).cpu()
+        missed = right.logical_not().cpu()
         rows = missed.nonzero()[:left, 0]
-        if len(rows) or not parts:  # the first part gives the shapes
+        if len(rows):
             parts.append(_explained(trace[rows], labels[rows], len(wrong) + rows))
         left -= len(rows)
         wrong += missed.tolist()
-    if not parts:
+    if not wrong:
         raise UserError("the loader gave no images: nothing can be explained")
+    if not parts:
+        one = _explained(trace[:1], labels[:1], labels[:1].cpu())
+        parts = [{name: values[:0] for name, values in one.items()}]
     table = pd.concat([part.pop("table") for part in parts])
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    usual = pd.Series(sure, dtype=float).groupby(given).mean().reindex(table["predicted"])
-    table["suspect"] = arrays.pop("surest") >= usual.fillna(np.inf).to_numpy()
+    confusion = pd.DataFrame(counts.reshape(classes, classes).numpy(), names, names)
+    rights = np.diag(confusion)
+    usual = np.where(rights > 0, sums.numpy() / np.maximum(rights, 1), np.inf)
+    table["suspect"] = arrays.pop("surest") >= usual[table["predicted"]]
     table[["true", "predicted"]] = table[["true", "predicted"]].map(names.__getitem__)
-    errors = Diagnosis(table, trace.network.tier, np.array(wrong), **arrays)
+    errors = Diagnosis(table, trace.network.tier, np.array(wrong), confusion, **arrays)
     for sentence in _cautions(errors):
         warnings.warn(sentence, stacklevel=3)  # of the caller
     return errors

@@ -312,7 +312,7 @@ def _enlarged(image: UInt8[np.ndarray, "h w *c"]) -> bytes:
 # --------------------------------------------------------------------------------- page and JSON
 
 
-def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
+def page(explained: Explained) -> str:
     """Return all explanations as one page of HTML that loads nothing."""
     environment = Environment(loader=PackageLoader("tinyvgg"), autoescape=True)
     run = explained.run
@@ -321,10 +321,7 @@ def page(explained: Explained, drawn: Sequence[Mapping[str, bytes]]) -> str:
         about=_about(run) if isinstance(run, Run) else run.about,
         guesses=isinstance(run, Run) and _guesses(run),
         run=run,
-        pages=[
-            _facts(one, pictures, run.classes)
-            for one, pictures in zip(explained.explanations, drawn, strict=True)
-        ],
+        pages=[_facts(one, run.classes) for one in explained.explanations],
         bench=_bench(explained),
         in_words=in_words,
         draws=DRAWS,
@@ -369,9 +366,7 @@ def _bench(explained: Explained) -> str:
     return bench.inline(run, bench.Errors(pd.DataFrame(lines), images, known))
 
 
-def _facts(
-    one: Explanation, pictures: Mapping[str, bytes], classes: Sequence[str]
-) -> dict[str, Any]:
+def _facts(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:
     """Return what the page states about an image: what the JSON has, a table and pictures."""
     before, after = one.probabilities, one.without(one.found.pixels)
     columns = {"probability": before, "without the cells": after}
@@ -385,7 +380,7 @@ def _facts(
         "name": one.path.name,
         "columns": list(columns),
         "rows": [(classes[k], [float(of[k]) for of in columns.values()]) for k in shown],
-        "pictures": {kind: data_uri(content) for kind, content in pictures.items()},
+        "pictures": {kind: data_uri(content) for kind, content in draw(one).items()},
     }
 
 
@@ -396,8 +391,7 @@ def save(explained: Explained, path: Path) -> Path:
         UserError: a path that cannot be written, or that holds something else.
     """
     files.check_page(path, explained.kind)
-    drawn = [draw(one) for one in explained.explanations]
-    files.write_page(path, page(explained, drawn), files.as_json(_plain(explained)))
+    files.write_page(path, page(explained), files.as_json(_plain(explained)))
     return path.with_suffix(".json")
 
 

@@ -351,7 +351,7 @@ def dense_rest(
     if not network.dense and (graph := network.graph) is not None:
         maps = sums.reshape(-1, *graph.tape.shapes[graph.maps][1:])
         logits = graph.tape.replay(graph.maps, maps, graph.tape.logits)
-        return (), two_classes(logits.reshape(*sums.shape[:-1], -1))
+        return (), two_classes(logits.reshape(*sums.shape[:-1], logits.shape[-1]))
     activations = []
     for layer in network.dense[1:]:
         activations.append(sums.relu())

@@ -164,6 +164,20 @@ def test_a_slice_is_worse_no_more_often_than_was_said_and_what_is_missing_is_a_s
     ]
 
 
+def test_classes_in_another_order_and_a_constant_answer_are_said():
+    net, images = small.model(bias=0.3), small.images(20)
+    answers = record(net, images).predicted
+    shifted = silent(net, [(images, (answers + 1) % small.CLASSES)])
+    counts = shifted.confusion.to_numpy()
+    assert np.trace(counts) == 0
+    assert "With the classes in another order 20 would be right" in shifted.conclusions()[1]
+    with torch.no_grad():
+        net[-1].bias[2] += 100
+    constant = silent(net, [(images, LABELS)])
+    assert constant.confusion["2"].tolist() == [4] * small.CLASSES
+    assert any("nearly always answers 2" in sentence for sentence in constant.conclusions())
+
+
 def test_chance_and_all_else_do_not_depend_on_the_batches():
     net, images = small.model(bias=0.3), small.images(20)
     first, second = (silent(net, loader(images, LABELS, batch)).table for batch in (20, 3))
@@ -181,7 +195,7 @@ def test_chance_and_all_else_do_not_depend_on_the_batches():
         (
             [(small.images(2), torch.tensor([0, 1]))],
             ["a"],
-            "class_names are 1, and the model has 5 classes",
+            "class_names are 1, the model has 5 classes",
         ),
     ],
 )

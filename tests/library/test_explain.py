@@ -159,13 +159,13 @@ def test_pictures_show_what_the_network_sees_and_orange_lies_where_the_pixels_ar
 def test_the_page_says_whether_the_answer_stays_and_what_repairs_it(explained, monkeypatch):
     one = explained.explanations[0]
     given, other = one.predicted, 1 - one.predicted
-    classes, pictures = explained.run.classes, [explain.draw(one)] * 2
+    classes = explained.run.classes
     unknown = replace(one, true_class=None, repair=None)
 
     def said(after, **changes):
         monkeypatch.setattr(Explanation, "without", lambda *_: torch.eye(2)[after])
         shown = replace(explained, explanations=(replace(one, **changes), unknown))
-        return " ".join(explain.page(shown, pictures).split())
+        return " ".join(explain.page(shown).split())
 
     right = said(given, true_class=given)
     assert f"the answer stays <strong>{classes[given]}</strong>" in right

@@ -223,6 +223,7 @@ def test_the_commands_of_the_how_to_run_as_they_are_typed(folder, tmp_path):
     Path("one.png").write_bytes((tmp_path / "images" / "dark" / "0.png").read_bytes())
     torch.manual_seed(0)
     torch.save(load_own("mine:make", size=64).model.state_dict(), "mine.pt")
+    Path("names.txt").write_text("dark\nlight\n")
     commands = re.findall(r"```sh\n(.*?)\n```", page)
     for command in commands:
         assert cli.main(shlex.split(command)[1:]) == 0
