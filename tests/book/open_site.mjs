@@ -32,6 +32,12 @@ function literals(pattern) {
   return found ? [found[0]] : [];
 }
 
+/** Wait until a frame is drawn and no colour is in transition. */
+async function settled() {
+  await new Promise(requestAnimationFrame);
+  await Promise.all(document.getAnimations().map((one) => one.finished));
+}
+
 async function axeFaults(page) {
   const run = () => globalThis.axe.run({ preload: false, resultTypes: ["violations"] });
   const { violations } = await page.evaluate(run);
@@ -61,6 +67,7 @@ async function check(name) {
   await page.evaluate(axe);
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
+    await page.evaluate(settled);
     for (const fault of await axeFaults(page)) say(`${colorScheme}: ${fault}`);
   }
   await context.close();
