@@ -170,7 +170,7 @@ Markdown(
 # renders what you ask for, so it needs a running kernel: open this notebook in JupyterLab.
 
 
-# %% tags=["remove-output", "open", "nbval-ignore-output"]
+# %% tags=["remove-output", "open", "nbval-ignore-output", "skip-execution"]
 def face(subject, **values):
     spec = synthfaces.face_spec(subject, "neutral")
     for name, value in values.items():
