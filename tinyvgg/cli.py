@@ -425,7 +425,11 @@ def _own_options(command: Command) -> Command:
     for name, kind, about in (
         ("--model", str, "A model of your own, PACKAGE.MODULE:FUNCTION."),
         ("--weights", FOLDER, "Its weights: safetensors, or what torch.save wrote."),
-        ("--classes", FOLDER, "Names of its outputs, a line each (default: the folder's)."),
+        (
+            "--classes",
+            FOLDER,
+            "Names of its outputs, a line each (default: the set's, or numbers).",
+        ),
         ("--preprocessing", str, "R,G,B/R,G,B (mean/deviation), or torchvision's weights."),
         ("--size", SIZE, "Side of its images in pixels (default: 224)."),
     ):

@@ -41,6 +41,9 @@ DRAWS = 20
 LEVEL = 0.05
 """The chance at which errors of a slice are taken for more than there are by chance."""
 
+ALWAYS = 0.95
+"""The share from which on a rule is said to keep everything, and a model to answer always alike."""
+
 _Part = dict[str, Any]
 
 
@@ -125,9 +128,8 @@ class Diagnosis:
             UserError: another number of rows than of images.
         """
         if not isinstance(columns, pd.DataFrame) or len(columns) != len(self.wrong):
-            raise UserError(
-                f"columns have {len(columns)} rows, and {len(self.wrong)} images were seen"
-            )
+            given = f"{type(columns).__name__} of {len(columns)}"
+            raise UserError(f"columns are a {given}: pass a table with {len(self.wrong)} rows")
         rows, count, wrong = [], len(self.wrong), int(self.wrong.sum())
         for name, column in columns.items():
             codes, values = pd.factorize(column, use_na_sentinel=False)
@@ -153,11 +155,13 @@ class Diagnosis:
         said = [f"The model is wrong about {wrong:,} of {images:,} images ({wrong / images:.1%})."]
         if not len(self):
             return said
-        counts, answers = self.confusion.to_numpy(), self.confusion.sum()
-        if (best := counts[linear_sum_assignment(-counts)].sum()) > (images - wrong) + images / 4:
-            said.append(f"With the classes in another order {best:,} would be right: is it right?")
-        if answers.max() > 0.9 * images:
-            said.append(f"It nearly always answers {answers.idxmax()}: is the preprocessing right?")
+        counts = self.confusion.to_numpy()
+        most = counts.sum(0).argmax()
+        if (best := counts[linear_sum_assignment(-counts)].sum()) > images - wrong + images / 4:
+            said.append(f"In another order of the classes {best:,} would be right: check theirs.")
+        if counts[:, most].sum() > ALWAYS * images > counts[most].sum():
+            name = self.confusion.index[most]
+            said.append(f"It nearly always answers {name}: check the preprocessing.")
         if len(self) < wrong:
             said.append(f"What follows is about the first {len(self):,} of these.")
         suspects = int(about["suspect"].sum())
@@ -195,10 +199,8 @@ class Diagnosis:
         """Draw errors, the first ones if none are named, each beside what its repair shows."""
         chosen = list(range(min(len(self), 12))) if places is None else [int(p) for p in places]
         lines = max(1, -(-len(chosen) // columns))
-        size = (2.6 * columns, 1.7 * lines)
-        figure, axes = plt.subplots(
-            lines, columns, figsize=size, squeeze=False, layout="constrained"
-        )
+        figure = plt.figure(figsize=(2.6 * columns, 1.7 * lines), layout="constrained")
+        axes = figure.subplots(lines, columns, squeeze=False)
         plt.close(figure)  # so that a notebook shows it only once
         for ax in axes.flat:
             ax.set_axis_off()
@@ -207,10 +209,11 @@ class Diagnosis:
             ink = np.asarray(255 * ink, np.uint8)[..., None].repeat(3, 2)
             ax.imshow(np.hstack([np.broadcast_to(self.images[place], ink.shape), ink]))
             cells = int(about.cells)
-            said = f"right without {cells} cell{'s' * (cells != 1)}"
-            said = said if about.repaired else "not repaired"
-            title = f"{about.true}, taken for {about.predicted}\n{said}"
-            ax.set_title(title, fontsize=7, parse_math=False)
+            few = f"right without {cells} cell{'s' * (cells != 1)}"
+            said = (
+                f"{about.true}, taken for {about.predicted}\n{few if about.repaired else 'wrong'}"
+            )
+            ax.set_title(said, fontsize=7, parse_math=False)
         return figure
 
 
@@ -226,8 +229,8 @@ def explain_errors(
 ) -> Diagnosis:
     """Find the errors of a model, and for each the cells that decide it.
 
-    Memory does not grow with the number of images but for small pictures and sets of cells of the
-    errors, of which at most so many are explained. Others are counted.
+    Memory does not grow with the number of images, but for small pictures and sets of cells of the
+    errors that are explained, at most `most`. Others are counted.
 
     Args:
         model: any that maps a batch of images to logits.
@@ -235,8 +238,7 @@ def explain_errors(
         class_names: names of the classes; their numbers if None.
         layer: the layer whose cells are asked about (see `record`).
         output: place or name of the logits, of a model that returns more.
-        most: the number of errors that are explained, the first ones; shuffle the loader for a fair
-            sample of more.
+        most: the number of errors that are explained, the first ones; of more, shuffle the loader.
         progress: whether to show a progress bar.
 
     Raises:
@@ -306,7 +308,7 @@ def _batches(loader: Iterable[Any], progress: bool) -> Iterable[tuple[Tensor, In
         yield from zip(images.split(PART), labels.split(PART), strict=True)
 
 
-def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"]) -> "_Part":
+def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"]) -> _Part:
     """Return what `Diagnosis` says of some images."""
     found, contrast = repair(trace, labels), backtrack(trace, None, Contrastive(labels)).pixels
     random = by_chance(trace.network, trace.maps, found.pixels, DRAWS)
@@ -366,7 +368,7 @@ def _small(pictures: Float[Tensor, "m c y x"], trace: Trace) -> Float[Tensor, "m
 def _cautions(errors: Diagnosis) -> Iterable[str]:
     """Yield a sentence for each rule whose answer says nothing."""
     kept = errors.table["kept"].dropna()
-    if len(kept) and kept.mean() > 0.95:
+    if len(kept) and kept.mean() > ALWAYS:
         yield (
             f"Algorithm 1 keeps {kept.mean():.0%} of the active cells: it does not say what decides"
             " an error; go by the repair and the contrastive cells"

@@ -149,7 +149,7 @@ def explain_images(
     images: Sequence[Path],
     rule: Rule | str | None = None,
     target: str | None = None,
-    true_class: str | Sequence[str] | None = None,
+    true_class: str | list[str] | None = None,
     progress: bool = False,
 ) -> Explained:
     """Explain a network's answers for images; one that cannot be read does not stop the others.
@@ -170,11 +170,7 @@ def explain_images(
     """
     chosen = (USUAL if isinstance(run, OwnModel) else "cutoff") if rule is None else rule
     start = None if target is None else run.label(target)
-    given = (
-        [true_class] * len(images)
-        if true_class is None or isinstance(true_class, str)
-        else true_class
-    )
+    given = true_class if isinstance(true_class, list) else [true_class] * len(images)
     wanted = [None if name is None else run.label(name) for name in given]
     found, unreadable = list[Explanation](), list[LeftOut]()
     shown = tqdm(images, "explaining", unit="image", disable=not progress)

@@ -292,9 +292,8 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     const { one, scene } = bench;
     if (cells.length && cells !== bench.one.fewest) bench.drawn = cells.length;
     sayRandom();
-    const probabilities = await answerTo(cells).catch(() => null);
-    if (!probabilities) said.textContent = UNKNOWN;
-    if (!probabilities || scene !== bench.scene || off !== bench.off) return undefined; // others are off meanwhile
+    const probabilities = await answerTo(cells);
+    if (scene !== bench.scene || off !== bench.off) return undefined; // others are off meanwhile
     said.textContent = sentence({ case: one, classes, probabilities, count: cells.length });
     said.classList.toggle("right", winner(probabilities) === one.true);
     drawBars(probabilities);
@@ -320,9 +319,7 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   }
 
   async function drawCells() {
-    const { draws } = bench.scene; // where the network itself does not answer
-    const cells = draws ? draws[bench.score[1] % draws.length] : draw(bench.active, bench.drawn);
-    const probabilities = await suppress(cells);
+    const probabilities = await suppress(draw(bench.active, bench.drawn));
     if (!probabilities) return;
     const { true: label, given } = bench.one;
     const best = winner(probabilities);
@@ -588,7 +585,6 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
   if (bench.one?.row === state.row) open(bench.one, state.off, state.from);
 }
 
-const UNKNOWN = "This page knows the answers without the sets below, and without single strong cells.";
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const HINT =
   "Point at a cell to see what it shows in the image. Click it, or brush over some, to switch them off.";
@@ -619,13 +615,6 @@ export async function worker(network, errors) {
   return ask;
 }
 
-/** Return a backend that knows some answers, for a network that does not run in a page. */
-export const recorded = (answers) => async (name, { row, cells, target, rule }) => {
-  const key = [name, row, ...(cells ?? [target, rule])].filter((part) => part !== undefined);
-  if (!(key.join(" ") in answers)) throw new Error("not recorded");
-  return answers[key.join(" ")];
-};
-
 /** Load the scripts of a task from beside this one, and take what they register. */
 export async function fetchTask(base, task) {
   const tables = ["network", "errors"].filter((table) => !globalThis.tinyvgg?.[table]?.[task]);
@@ -651,7 +640,7 @@ export function offer(base, tasks) {
     const root = host.attachShadow({ mode: "open" });
     const begin = status(root, "Switch cells off yourself", async () => {
       const [network, errors] = await fetchTask(base, task);
-      const ask = network.answers ? recorded(network.answers) : await worker(network, errors);
+      const ask = await worker(network, errors);
       const first = kept.task === task ? kept : { row: row && Number(row) };
       mount(root, { ...errors, task }, ask, { state: first, moved: remember });
     });

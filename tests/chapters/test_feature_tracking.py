@@ -57,11 +57,10 @@ def test_area_of_ink_counts_the_fewest_pixels_that_hold_it():
 
 def test_even_ink_has_density_one_in_every_region(tracked, seen):
     even = replace(tracked, ink={"cutoff": torch.ones(len(tracked), 16, 16)})
-    for regions in (chapter.by_parts(seen),):
-        table = chapter.region_table(even, regions).query("set == 'cutoff'")
-        assert table["image"].nunique() == len(tracked)
-        np.testing.assert_allclose(table["density"], 1)
-        np.testing.assert_allclose(table["ink"], table["area"])
+    table = chapter.region_table(even, chapter.by_parts(seen)).query("set == 'cutoff'")
+    assert table["image"].nunique() == len(tracked)
+    np.testing.assert_allclose(table["density"], 1)
+    np.testing.assert_allclose(table["ink"], table["area"])
 
 
 def test_ink_on_parts_is_that_of_a_loop_over_errors_and_pixels(tracked, seen):

@@ -143,8 +143,10 @@ def test_planted_faults_are_found(misled):
     assert set(families["predicted"][corner]) == {CLASSES[0]}
     assert families["size"].tolist() == sorted(families["size"], reverse=True)
     assert sorted(np.concatenate(families["errors"])) == list(range(len(found)))
-    with pytest.raises(UserError, match="3 rows, and 400 images"):
+    with pytest.raises(UserError, match="a DataFrame of 3: pass a table with 400 rows"):
         found.slices(cameras[:3])
+    with pytest.raises(UserError, match="a list of 400: pass a table with 400 rows"):
+        small.as_users_run_it(diagnosis.Diagnosis.slices)(found, ["good"] * 400)
 
 
 def test_a_slice_is_worse_no_more_often_than_was_said_and_what_is_missing_is_a_slice():
@@ -170,7 +172,7 @@ def test_classes_in_another_order_and_a_constant_answer_are_said():
     shifted = silent(net, [(images, (answers + 1) % small.CLASSES)])
     counts = shifted.confusion.to_numpy()
     assert np.trace(counts) == 0
-    assert "With the classes in another order 20 would be right" in shifted.conclusions()[1]
+    assert "In another order of the classes 20 would be right" in shifted.conclusions()[1]
     with torch.no_grad():
         net[-1].bias[2] += 100
     constant = silent(net, [(images, LABELS)])
