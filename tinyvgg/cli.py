@@ -476,10 +476,8 @@ def explain(
 
     if (asked["model"] is None) == (run is None):
         raise click.UsageError("name a network, either by --run or by --model")
-    own = _own(asked)
-    network = load_trained(str(run)) if own is None else own
-    usual = files.build() / "explained" / f"{_plain(network.name)}.html"
-    page = output or usual
+    network = _own(asked) or load_trained(str(run))
+    page = output or files.build() / "explained" / f"{_plain(network.name)}.html"
     files.check_page(page, KIND)
     explained = explain_images(network, images, rule, progress=True, **asked)
     facts = save(explained, page)

@@ -44,8 +44,6 @@ LEVEL = 0.05
 ALWAYS = 0.95
 """The share from which on a rule is said to keep everything, and a model to answer always alike."""
 
-_Part = dict[str, Any]
-
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
@@ -245,7 +243,7 @@ def explain_errors(
         UserError: a model or images that `record` refuses, labels that are no classes, or another
             number of names than of classes.
     """
-    wrong, parts, left = list[bool](), list[_Part](), most
+    wrong, parts, left = list[bool](), list[dict[str, Any]](), most
     counts, sums = torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.float64)
     if most < 0:
         raise UserError(f"most {most} is negative: a number of errors is 0 or more")
@@ -308,7 +306,7 @@ def _batches(loader: Iterable[Any], progress: bool) -> Iterable[tuple[Tensor, In
         yield from zip(images.split(PART), labels.split(PART), strict=True)
 
 
-def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"]) -> _Part:
+def _explained(trace: Trace, labels: Int[Tensor, "m"], places: Int[Tensor, "m"]) -> dict[str, Any]:
     """Return what `Diagnosis` says of some images."""
     found, contrast = repair(trace, labels), backtrack(trace, None, Contrastive(labels)).pixels
     random = by_chance(trace.network, trace.maps, found.pixels, DRAWS)

@@ -37,9 +37,6 @@ SKIN_CLASSES = {
 """Classes of the individual typology angle with their lower borders, degrees."""
 
 
-# ---------------------------------------------------------------- the set
-
-
 def synthetic_faces(study: Study) -> Faces:
     """Return the synthetic faces of a study; of one of photographs, neutral portraits."""
     if study.source == "synthetic":
@@ -69,9 +66,6 @@ def looks() -> pd.DataFrame:
     columns = ["subject", "group", "sex", "red", "green", "blue", "angle", "tone", "cut"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("angle", ascending=False, kind="stable", ignore_index=True)
-
-
-# ---------------------------------------------------------------- reports of the maintainers' tools
 
 
 def requirements(judged: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
@@ -144,9 +138,6 @@ def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
                 row["background"] += f" (at most {MOST_BACKGROUND:.0%})"
             rows[crop, f"{angle}°"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["faces", "camera"])
-
-
-# ---------------------------------------------------------------- figures
 
 
 def everybody_figure(faces: Faces, people: pd.DataFrame) -> Figure:

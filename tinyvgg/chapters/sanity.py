@@ -1,7 +1,7 @@
 """Chapter 18: which explanations change with the network's weights, and with the class asked."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache, partial
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from tinyvgg.backtracking import NAMED, backtrack
 from tinyvgg.chapters.backtracking import jaccard, random_classes
@@ -59,8 +60,10 @@ def explanations(model: nn.Module, images: Tensor, target: Tensor) -> Explained:
     return {**sets, "shares": shares, **{name: strength(x) for name, x in ink.items()}}
 
 
-def by_captum(model: nn.Module, images: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Return Captum's attributions; the model is left with LRP's gamma rule in convolutions."""
+def by_captum(
+    model: nn.Module, images: Tensor, target: Tensor, names: Sequence[str] = ()
+) -> dict[str, Tensor]:
+    """Return Captum's attributions, all if none are named; the model is left with LRP's rules."""
     from captum import attr
     from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
 
@@ -68,16 +71,21 @@ def by_captum(model: nn.Module, images: Tensor, target: Tensor) -> dict[str, Ten
         if isinstance(layer, nn.Conv2d | nn.Flatten):
             layer.rule = GammaRule() if isinstance(layer, nn.Conv2d) else EpsilonRule()
     patch = (images.shape[1], images.shape[2] // 4, images.shape[3] // 4)
-    methods: dict[str, dict[str, Any]] = {"Saliency": {}, "InputXGradient": {}, "LRP": {}}
+    methods: dict[str, dict[str, Any]] = {"GradCam": {"relu_attributions": True}}
+    methods |= {"Saliency": {}, "InputXGradient": {}, "LRP": {}}
     methods |= {"GuidedBackprop": {}, "IntegratedGradients": {"n_steps": 5}}
     methods |= {"Occlusion": {"sliding_window_shapes": patch, "strides": patch}}
     *_, pool = (layer for layer in model.modules() if isinstance(layer, nn.MaxPool2d))
+    found = dict[str, Tensor]()
     with warnings.catch_warnings(action="ignore"):  # about hooks, which are removed again
-        cam = attr.LayerGradCam(model, pool).attribute(images, target, relu_attributions=True)
-        found = {"GradCam": attr.LayerAttribution.interpolate(cam, images.shape[2:], "bilinear")}
-        for name, options in methods.items():
-            found[name] = getattr(attr, name)(model).attribute(images, target=target, **options)
-    return {name: attribution.detach() for name, attribution in found.items()}
+        for name in names or methods:
+            kind = (
+                attr.LayerGradCam(model, pool) if name == "GradCam" else getattr(attr, name)(model)
+            )
+            found[name] = kind.attribute(images, target=target, **methods[name]).detach()
+            if name == "GradCam":
+                found[name] = interpolate(found[name], images.shape[2:], mode="bilinear")
+    return found
 
 
 def alike(first: Explained, second: Explained) -> dict[str, float]:
