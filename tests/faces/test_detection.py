@@ -101,10 +101,10 @@ def test_a_face_that_is_small_in_its_photograph_is_found_by_a_second_look(detect
 @pytest.mark.parametrize(
     ("crop", "angle"), [("head", 0), ("head", 45), ("head", 90), ("face", 45), ("face", 90)]
 )
-def test_synthetic_faces_are_found_in_their_crops(crop, angle, detect, anatomy_folder):
+def test_synthetic_faces_are_found_in_their_crops(crop, angle, detect):
     spec = face_spec(2, "happy", angle=angle, difficulty=Difficulty(crop=crop))
-    (face,) = detect(render_face(spec, SIZE, anatomy_folder))
-    marks = ground_truth(spec, SIZE, anatomy_folder).landmarks
+    (face,) = detect(render_face(spec, SIZE))
+    marks = ground_truth(spec, SIZE).landmarks
     left, right = (marks.points[marks.names.index(f"{side}-pupil")] for side in ("left", "right"))
     if angle >= 90:  # the subject's left eye is the one at the right of the picture, or hidden
         assert face.eyes[int(angle < 180)] == pytest.approx(left, abs=0.06 * SIZE)
