@@ -75,13 +75,12 @@ def _neighbours(quads: Quads, vertices: int) -> Any:
 class Reach:
     """The piece of the body that counts as the head."""
 
-    name: str  # name of the piece
     lowest: float  # height where it ends, dm
     widest: float  # distance from the middle where it ends, dm
 
 
-HEAD = Reach("head", lowest=5.0, widest=1.9)
-BUST = Reach("bust", lowest=3.2, widest=3.6)
+HEAD = Reach(lowest=5.0, widest=1.9)
+BUST = Reach(lowest=3.2, widest=3.6)
 """The body down to the elbows, as portraits show it."""
 
 
