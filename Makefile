@@ -48,7 +48,7 @@ $(READY): requirements.lock pyproject.toml
 	@awk '/^[a-zA-Z0-9]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-build-isolation --editable .
 	@touch $(READY)
 
 # --------------------------------------------------------------------------------- the way through

@@ -32,7 +32,6 @@ from synthfaces.photograph import SUPERSAMPLING, Renderer, Sitter
 from synthfaces.processes import cores
 from synthfaces.rendering import render, renderer
 from synthfaces.specification import face_spec
-from tinyvgg import files as paths
 
 CAMERAS = [angle for angle in ANGLES if angle not in (0, 180)]
 SET = design()
@@ -44,7 +43,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     """Measure seconds an image, seconds of its bare rays, seconds a subject, and peak memory."""
     (size,) = given.sizes
     cv2.setNumThreads(1)
-    takes = renderer(size, 0, paths.faces_cache())
+    takes = renderer(size, 0)
     takes.sitter(SUBJECTS[0])
     made, sitters = zip(*(timed(takes, number) for number in spread(given.subjects)), strict=True)
     shots = [(sitter, emotion) for sitter in sitters for emotion in EMOTIONS[: given.shots]]
@@ -103,11 +102,9 @@ def peak_memory() -> float:
 
 
 def whole_set(given: argparse.Namespace) -> float:
-    """Return the seconds to render the set over all cores, with the anatomy parsed before."""
+    """Return the seconds to render the set over all cores."""
     (size,) = given.sizes
     with tempfile.TemporaryDirectory() as folder:
-        for parsed in paths.faces_cache().glob("anatomy-*"):
-            (Path(folder) / parsed.name).write_bytes(parsed.read_bytes())
         started = time.perf_counter()
         render(SET, size, Path(folder))
         return time.perf_counter() - started

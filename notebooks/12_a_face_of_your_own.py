@@ -37,7 +37,6 @@ from PIL import Image
 
 import synthfaces
 from synthfaces import FacePart
-from tinyvgg import files
 from tinyvgg.chapters import own_face, style
 from tinyvgg.chapters.bench import fits
 from tinyvgg.training.experiments import open_study
@@ -175,7 +174,7 @@ def face(subject, **values):
     spec = synthfaces.face_spec(subject, "neutral")
     for name, value in values.items():
         spec = synthfaces.CAUSES[name].change(spec, value)
-    return Image.fromarray(synthfaces.render_face(spec, 192, files.faces_cache()))
+    return Image.fromarray(synthfaces.render_face(spec, 192))
 
 
 sliders = {

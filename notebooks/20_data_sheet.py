@@ -21,13 +21,12 @@ seed = 0
 networks = "auto"
 
 # %%
-from importlib import metadata
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown
 
+from synthfaces.anatomy import origin
 from tinyvgg import files, paper
 from tinyvgg.chapters import data_sheet as sheet
 from tinyvgg.chapters import style
@@ -174,7 +173,7 @@ heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 # %% tags=["nbval-ignore-output"]
 size, rows = shown_faces.images.shape[1], np.linspace(0, len(shown_faces) - 1, 4).astype(int)
 specs = synthfaces.face_specs(shown_faces.index.table.iloc[rows], sheet.SEED)
-again = np.stack([synthfaces.render_face(spec, size, files.faces_cache()) for spec in specs])
+again = np.stack([synthfaces.render_face(spec, size) for spec in specs])
 same = (again == shown_faces.images[rows]).all(axis=(1, 2, 3)).sum()
 Markdown(
     f"Rendered once more for this page, each alone, {same} of {len(rows)} images are those of the"
@@ -190,7 +189,7 @@ Markdown(
 # %%
 made_by = {
     "version of the renderer": str(synthfaces.VERSION),
-    "version of the anatomy, anny": metadata.version("anny"),
+    "version of the anatomy, anny": origin()["version"],
     "seed of the set": str(sheet.SEED),
 }
 for side in sorted({study.profile.size, int(paper.number("t1.both.size"))}):

@@ -110,7 +110,7 @@ pd.DataFrame(options).T.fillna("—").rename_axis("source")
 # %% tags=["nbval-ignore-output"]
 folder = files.build() / "examples" / f"rafd-{synthfaces.fingerprint(64, 0)}"
 written = {"emotions": ("happy", "neutral"), "gazes": ("frontal",)}
-synthfaces.write_rafd(folder, 4, **written, progress=False, cache=files.faces_cache())
+synthfaces.write_rafd(folder, 4, **written, progress=False)
 in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 
 # %% mystnb={"figure": {"name": "fig-cameras", "caption": "The mean image of a few synthetic people from each of the five cameras, in frames like the database's. The square is what networks see; of the five cameras they see the middle three. Bottom: the mean of what lies in the squares."}, "image": {"alt": "Five blurred mean faces from one profile over the front to the other, each with a square from above the hair line to below the chin, and below them the squares by themselves."}}

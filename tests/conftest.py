@@ -18,16 +18,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(scope="session")
-def anatomy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the parsed anatomy."""
-    from synthfaces.anatomy import load_anatomy
-
-    folder = tmp_path_factory.mktemp("anatomy")
-    load_anatomy(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def draw_photographs() -> Callable[..., Path]:
     """Draws a folder of two classes of ten noisy images, which differ in their red."""
 

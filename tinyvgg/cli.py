@@ -577,5 +577,5 @@ def faces(
 def rafd(folder: Path, difficulty: Texts, **asked: Any) -> None:
     """Write the set as RaFD's FOLDER: names, 681 x 1024 frames, numbers of subjects."""
     knobs = _knobs(difficulty)
-    table = synthfaces.write_rafd(folder, cache=files.faces_cache(), difficulty=knobs, **asked)
+    table = synthfaces.write_rafd(folder, difficulty=knobs, **asked)
     click.echo(f"{len(table)} synthetic images in the form of RaFD: {folder}")

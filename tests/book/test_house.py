@@ -21,7 +21,7 @@ BUDGETS = {
     "tinyvgg/book": (1_300, None),
     "synthfaces": (5_600, 26),
     "tests": (16_600, None),
-    "tools": (500, None),
+    "tools": (700, None),
     "benchmarks": (940, None),
     "notebooks": (5_600, None),
 }

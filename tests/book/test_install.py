@@ -11,6 +11,10 @@ from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 CORE = {"click", "jaxtyping", "numpy", "torch"}
+DATA = {
+    *("synthfaces/anatomy.npz", "synthfaces/anatomy.json", "synthfaces/LICENSE.md"),
+    *("tinyvgg/faces/centerface.onnx", "tinyvgg/faces/centerface.json", "tinyvgg/faces/LICENSE.md"),
+}
 ALEXNET = """
 import sys, torch, torchvision, tinyvgg
 
@@ -25,6 +29,15 @@ assert found.pixels.shape == (2, 256, 6, 6) and found.pixels.any()
 assert [layer.name for layer in trace.network.dense] == [f"classifier.{i}" for i in (1, 4, 6)]
 assert "pandas" not in sys.modules and "matplotlib" not in sys.modules
 print("explained by", tinyvgg.__file__)
+"""
+FACES = """
+import synthfaces
+from tinyvgg.faces import detection
+
+spec = synthfaces.face_spec(2, "happy", difficulty=synthfaces.Difficulty(crop="head"))
+(face,) = detection.new_detector()(synthfaces.render_face(spec, 224))
+assert face.score > 0.5
+print("found by", synthfaces.__file__, detection.__file__)
 """
 QUANTUS = """
 import numpy, quantus, torch, tinyvgg
@@ -77,12 +90,15 @@ def locked(tmp_path_factory, repository):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory, wheel, locked):
-    """An empty environment with the wheel, without extras, and torchvision."""
-    folder = tmp_path_factory.mktemp("environment")
-    run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
-    python = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    """An environment with the wheel, without extras, and torchvision."""
+    python = empty(tmp_path_factory.mktemp("environment"))
     install(python, locked, str(wheel), "torchvision")
     return python
+
+
+def empty(folder):
+    run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
+    return folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
 
 
 def install(python, locked, *what):
@@ -106,15 +122,14 @@ def test_without_extras_it_asks_for_the_core_alone(wheel):
     assert {one.name for one in asked if one.marker is None} == CORE
     extras = {"faces", "parallel", "dask", "widgets", "book", "test"}
     assert set(fields.get_all("Provides-Extra")) == extras
-    for name in ("tinyvgg/py.typed", "tinyvgg/paper.toml", "synthfaces/LICENSE.md"):
-        assert name in names
+    assert {"tinyvgg/py.typed", "tinyvgg/paper.toml", *DATA} <= set(names)
 
 
 def test_it_explains_torchvisions_alexnet_in_an_environment_without_extras(environment, tmp_path):
     listed = run(find_uv_bin(), "pip", "list", "--python", str(environment), "--format=freeze")
     installed = {line.partition("==")[0].lower() for line in listed.split()}
     assert {"tinyvgg", "torch", "numpy", "jaxtyping"} <= installed
-    assert not installed & {"pandas", "matplotlib", "ipywidgets", "jupyter-book", "anny"}
+    assert not installed & {"pandas", "matplotlib", "ipywidgets", "jupyter-book"}
     assert "site-packages" in explain(environment, tmp_path, ALEXNET)
 
 
@@ -125,6 +140,13 @@ def test_the_command_line_says_which_extra_it_lacks(environment, tmp_path):
     assert done.returncode == 2
     assert re.fullmatch(r"tinyvgg: '\w+' is not installed: pip .*\[book\]'.*\n", done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+def test_with_the_extra_for_faces_it_renders_one_and_finds_it(wheel, locked, tmp_path):
+    python = empty(tmp_path)
+    install(python, locked, f"{wheel}[faces]")
+    run(find_uv_bin(), "pip", "check", "--python", str(python))
+    assert explain(python, tmp_path, FACES).count("site-packages") == 2
 
 
 def test_quantus_takes_the_attributions(environment, locked, tmp_path):

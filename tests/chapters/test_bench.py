@@ -255,11 +255,11 @@ def test_shipped_errors_are_what_the_shipped_network_answers(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", SHIPPED)
-def test_the_sheet_has_the_images_that_are_rendered(task: str, anatomy_folder: Path) -> None:
+def test_the_sheet_has_the_images_that_are_rendered(task: str, tmp_path: Path) -> None:
     run, errors = shipped_errors(task)
     rows = errors.table.iloc[0][["row", "lookalike"]].tolist()
     table = synthfaces.design().iloc[rows]
-    rendered = synthfaces.render(table, run.size, anatomy_folder, workers=1, progress=False)
+    rendered = synthfaces.render(table, run.size, tmp_path, workers=1, progress=False)
     np.testing.assert_array_equal(rendered, [errors.images[row] for row in rows])
     assert set(table[task].astype(str)) == {errors.table.iloc[0]["true"]}
 

@@ -11,7 +11,6 @@ import pytest
 
 from synthfaces import FacePart, FaceSpec
 from tests.helpers import pages
-from tinyvgg import files
 from tinyvgg.chapters import own_face
 from tinyvgg.chapters.own_face import OFFERED, Album, Seen, static_faces
 from tinyvgg.errors import UserError
@@ -20,12 +19,10 @@ SIZE = 16
 
 
 @pytest.fixture(scope="module")
-def small(anatomy_folder):
+def small():
     """An album of two subjects and three causes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "faces_cache", lambda: anatomy_folder)
-        causes = {name: OFFERED[name].coarse() for name in ("jawOpen", "gaze", "dome")}
-        yield Album((1, 4), SIZE, causes)
+    causes = {name: OFFERED[name].coarse() for name in ("jawOpen", "gaze", "dome")}
+    return Album((1, 4), SIZE, causes)
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def test_regions_are_known_of_synthetic_faces_only(run, tracked):
 def test_synthetic_faces_are_rendered_again_to_find_their_parts(run, tracked, monkeypatch):
     asked = []
 
-    def parts_seen(table, size, folder, difficulty):
+    def parts_seen(table, size, difficulty):
         asked.append((table, size, difficulty.source))
         return np.zeros((len(table), size, size), np.uint8)
 

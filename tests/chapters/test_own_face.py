@@ -14,17 +14,11 @@ from synthfaces import (
     intervene,
     render_face,
 )
-from tinyvgg import files
 from tinyvgg.chapters import own_face
 from tinyvgg.chapters.own_face import OFFERED, Seen, see
 
 SIZE = 16
 SPEC = FaceSpec(1)
-
-
-@pytest.fixture(autouse=True)
-def kept_anatomy(anatomy_folder, monkeypatch):
-    monkeypatch.setattr(files, "faces_cache", lambda: anatomy_folder)
 
 
 @pytest.mark.parametrize("cause", OFFERED.values(), ids=OFFERED)
@@ -46,12 +40,12 @@ def test_a_cause_changes_what_it_reads_and_no_other(name, cause):
         assert all(CAUSES[other].read(changed) == CAUSES[other].read(spec) for other in others)
 
 
-def test_rest_changes_nothing_also_where_its_value_is_set(anatomy_folder):
-    at_rest = render_face(SPEC, SIZE, anatomy_folder)
+def test_rest_changes_nothing_also_where_its_value_is_set():
+    at_rest = render_face(SPEC, SIZE)
     for cause in OFFERED.values():
         if cause.label != "Expression":
             value = cause.change(SPEC, cause.values[cause.rest])
-            np.testing.assert_array_equal(render_face(value, SIZE, anatomy_folder), at_rest)
+            np.testing.assert_array_equal(render_face(value, SIZE), at_rest)
 
 
 def test_words_name_sides_as_the_subject_has_them_and_coarse_causes_keep_both_ends_and_rest():
@@ -73,11 +67,11 @@ def made_up(value: int, *changed: tuple[int, int]) -> Seen:
     return Seen(SPEC, image, parts)
 
 
-def test_a_shot_is_seen_as_it_is_rendered_with_its_parts(anatomy_folder):
+def test_a_shot_is_seen_as_it_is_rendered_with_its_parts():
     spec = intervene(intervene(SPEC, actions={"jawOpen": 0.5}), head=synthfaces.Head(turn=15))
     seen = see(spec, SIZE)
-    np.testing.assert_array_equal(seen.image, render_face(spec, SIZE, anatomy_folder))
-    np.testing.assert_array_equal(seen.parts, ground_truth(spec, SIZE, anatomy_folder).parts)
+    np.testing.assert_array_equal(seen.image, render_face(spec, SIZE))
+    np.testing.assert_array_equal(seen.parts, ground_truth(spec, SIZE).parts)
     assert seen.spec == spec
 
 

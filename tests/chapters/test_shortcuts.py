@@ -37,14 +37,15 @@ class Few(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def few(anatomy_folder):
+def few(tmp_path_factory):
     table = design(PEOPLE, ANGLES)
     table = table[table["gaze"].isin(["left", "frontal"])].reset_index(drop=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Renderer, "sitter", cache(Renderer.sitter))  # made up once
-        images = synthfaces.render(table, SIZE, anatomy_folder, workers=1, progress=False)
+        folder = tmp_path_factory.mktemp("faces")
+        images = synthfaces.render(table, SIZE, folder, workers=1, progress=False)
         frontal = table[table["gaze"] == "frontal"]
-        yield Few(table, images, probes.parts_shown(frontal, SIZE, anatomy_folder))
+        yield Few(table, images, probes.parts_shown(frontal, SIZE))
 
 
 def probe(region: str, features: str) -> Probe:
@@ -102,23 +103,23 @@ def test_a_planted_leak_is_found(leak, region, features, splits, few):
         assert found.interval.low > CHANCE, (held_out, found)
 
 
-def test_a_mask_does_not_depend_on_the_emotion_and_covers_every_face(few, anatomy_folder):
+def test_a_mask_does_not_depend_on_the_emotion_and_covers_every_face(few):
     kept = without(FACE, few.shown, few.table)
     for rows in few.table.groupby(["subject", "angle"]).indices.values():
         assert (kept[rows] == kept[rows[0]]).all()
         assert kept[rows[0]].mean() > 0.08
     for row in few.table[few.table["subject"] <= 2].index[::6]:
-        (seen,) = probes.parts_shown(few.table.loc[[row]], SIZE, anatomy_folder).values()
+        (seen,) = probes.parts_shown(few.table.loc[[row]], SIZE).values()
         assert not (seen[list(FACE)].any(axis=0) & kept[row]).any()
 
 
-def test_expressions_change_nothing_but_the_face_and_neck(few, anatomy_folder):
+def test_expressions_change_nothing_but_the_face_and_neck(few):
     row = few.table[(few.table["subject"] == 2) & (few.table["angle"] == 90)][:1]
     apart = without((*FACE, FacePart.NECK), few.shown, row)[0]
     neck = without(FACE, few.shown, row)[0] & ~apart
     background = probe("background", "pixels").kept(few.shown, row)[0]
     specs = [FaceSpec(2, face_spec(2, emotion).expression) for emotion in EMOTIONS]
-    images = [render_face(spec, SIZE, anatomy_folder).astype(float) for spec in specs]
+    images = [render_face(spec, SIZE).astype(float) for spec in specs]
     change = np.abs(np.array(images) - images[EMOTIONS.index("neutral")]).mean(axis=-1)
     assert change[:, background].max() == 0
     assert change[:, apart].mean(axis=1).max() < 0.05
@@ -151,10 +152,10 @@ def test_no_image_is_fitted_and_tested_and_the_subject_does_not_matter(held_out)
     assert probes.read_emotion(informative.astype(np.float32), table, held_out).accuracy == 1
 
 
-def test_parts_of_a_table_are_those_of_each_image_in_its_order(anatomy_folder):
+def test_parts_of_a_table_are_those_of_each_image_in_its_order():
     table = design(2, ANGLES)
     table = table[(table["gaze"] == "left") & (table["emotion"] == "happy")].iloc[[3, 0, 2, 1]]
-    found = synthfaces.parts_seen(table, SIZE, anatomy_folder)
+    found = synthfaces.parts_seen(table, SIZE)
     for parts, spec in zip(found, synthfaces.face_specs(table), strict=True):
-        assert np.array_equal(parts, synthfaces.ground_truth(spec, SIZE, anatomy_folder).parts)
-    assert synthfaces.parts_seen(table[:0], SIZE, anatomy_folder).shape == (0, SIZE, SIZE)
+        assert np.array_equal(parts, synthfaces.ground_truth(spec, SIZE).parts)
+    assert synthfaces.parts_seen(table[:0], SIZE).shape == (0, SIZE, SIZE)

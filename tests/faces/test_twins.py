@@ -30,9 +30,10 @@ def measuring():
 
 
 @pytest.fixture(scope="module")
-def shots(anatomy_folder):
+def shots(tmp_path_factory):
     """Two people from the front, with all emotions and gazes."""
-    return list(render(design(2, angles=(90,)), 96, anatomy_folder, workers=1, progress=False))
+    folder = tmp_path_factory.mktemp("shots")
+    return list(render(design(2, angles=(90,)), 96, folder, workers=1, progress=False))
 
 
 def look(folder: Path) -> tuple[list[Facts], twins.Decode]:

@@ -1,7 +1,6 @@
 """Linear models that are to read the emotion from parts of an image that should not show it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -154,10 +153,10 @@ PROBES = (
 """The probes, from regions that show an emotion to those that must not; the neck's shadows may."""
 
 
-def parts_shown(table: pd.DataFrame, size: int, folder: Path) -> PartsShown:
+def parts_shown(table: pd.DataFrame, size: int) -> PartsShown:
     """Return the parts that each pixel shows in any row of the same subject and angle."""
     shown: dict[tuple[int, int], np.ndarray] = {}
-    seen = synthfaces.parts_seen(table, size, folder)
+    seen = synthfaces.parts_seen(table, size)
     for subject, angle, parts in zip(table["subject"], table["angle"], seen, strict=True):
         here = parts == np.arange(len(FacePart))[:, None, None]
         key = (int(subject), int(angle))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,30 +14,22 @@ from synthfaces.truth import Truth
 
 
 @pytest.fixture(scope="session")
-def image(anatomy_folder: Path) -> Callable[[FaceSpec, int], np.ndarray]:
+def image() -> Callable[[FaceSpec, int], np.ndarray]:
     """The image of a shot, as signed numbers."""
-    return cache(lambda spec, size: render_face(spec, size, anatomy_folder).astype(int))
+    return cache(lambda spec, size: render_face(spec, size).astype(int))
 
 
 @pytest.fixture(scope="session")
-def truth(anatomy_folder: Path) -> Callable[[FaceSpec, int], Truth]:
+def truth() -> Callable[[FaceSpec, int], Truth]:
     """The truth about the image of a shot."""
-    return cache(lambda spec, size: ground_truth(spec, size, anatomy_folder))
+    return cache(ground_truth)
 
 
 @pytest.fixture(scope="session")
-def studio_of(anatomy_folder: Path) -> Callable[[FaceSpec, int], Studio]:
+def studio_of() -> Callable[[FaceSpec, int], Studio]:
     """The posed subject of a shot."""
 
     def studio(spec: FaceSpec, size: int) -> Studio:
-        sitter = rendering.sitter(spec, size, anatomy_folder)
-        return rendering.renderer(size, spec.seed, anatomy_folder).studio(sitter, spec)
+        return rendering.renderer(size, spec.seed).studio(rendering.sitter(spec, size), spec)
 
     return studio
-
-
-@pytest.fixture
-def painted(monkeypatch: pytest.MonkeyPatch, anatomy_folder: Path) -> None:
-    """One painted head serves all folders; painting takes seconds."""
-    painter = rendering.painter
-    monkeypatch.setattr(rendering, "painter", lambda _: painter(anatomy_folder))

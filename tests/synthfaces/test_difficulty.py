@@ -131,7 +131,7 @@ def test_every_knob_makes_another_fingerprint():
     assert fingerprint(SIZE, 0, Difficulty()) == prints[0]
 
 
-def test_a_set_of_another_difficulty_is_kept_apart_and_as_it_is_described(tmp_path, painted):
+def test_a_set_of_another_difficulty_is_kept_apart_and_as_it_is_described(tmp_path):
     table = design(1, angles=(90,)).iloc[[0, 10]].reset_index(drop=True)
     hard = Difficulty(head_turn=6, head_nod=4, light_turn=30, light_strength=0.3, noise=0.05)
     usual, other = (
@@ -140,7 +140,7 @@ def test_a_set_of_another_difficulty_is_kept_apart_and_as_it_is_described(tmp_pa
     )
     assert np.abs(usual.astype(int) - other).mean() > 3
     for spec, image in zip(face_specs(table, difficulty=hard), other, strict=True):
-        assert np.array_equal(render_face(spec, SIZE, tmp_path), image)
+        assert np.array_equal(render_face(spec, SIZE), image)
     kept = {path.name for path in tmp_path.iterdir()}
     assert kept == {fingerprint(SIZE, 0), fingerprint(SIZE, 0, hard)}
 

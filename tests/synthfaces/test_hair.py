@@ -25,8 +25,8 @@ PLAIN = HairStyle(Cut.PARTED, **BARE, length=0.5, volume=1.0, parting=0.25, wave
 
 
 @pytest.fixture(scope="module")
-def scalp(anatomy_folder) -> Scalp:
-    return Scalp(rendering.renderer(SIZE, 0, anatomy_folder).mesh)
+def scalp() -> Scalp:
+    return Scalp(rendering.renderer(SIZE, 0).mesh)
 
 
 @cache

@@ -23,16 +23,16 @@ MAN, GIRL_WITH_LARGEST_HEAD = 2, 41
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory, anatomy_folder) -> Path:
+def written(tmp_path_factory) -> Path:
     """A subject at some angles."""
     folder = tmp_path_factory.mktemp("rafd") / "new" / "RaFD"
-    write_rafd(folder, 1, angles=SEEN_FROM, cache=anatomy_folder, **FEW)
+    write_rafd(folder, 1, angles=SEEN_FROM, **FEW)
     return folder
 
 
 @pytest.fixture(scope="module")
-def studio(anatomy_folder, written) -> Callable[[int], Studio]:
-    return lambda number: rafd.portrait_studio(face_spec(number, "neutral"), anatomy_folder)
+def studio(written) -> Callable[[int], Studio]:
+    return lambda number: rafd.portrait_studio(face_spec(number, "neutral"))
 
 
 @pytest.fixture

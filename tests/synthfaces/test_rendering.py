@@ -4,7 +4,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from synthfaces import FaceError, camera, lighting, mesh, rendering, specification
-from synthfaces.anatomy import Anatomy, load_anatomy
 from synthfaces.parameters import EMOTIONS, Difficulty
 from synthfaces.people import design
 from synthfaces.photograph import Renderer
@@ -32,14 +31,14 @@ def made(table: pd.DataFrame, folder: Path, seed: int = 0, **more: Any) -> np.nd
 
 
 @pytest.fixture(scope="module")
-def angry(anatomy_folder) -> np.ndarray:
+def angry(tmp_path_factory) -> np.ndarray:
     """Two angry subjects, seen from the front."""
-    return made(ANGRY, anatomy_folder)
+    return made(ANGRY, tmp_path_factory.mktemp("angry"))
 
 
 @pytest.fixture
-def renderer(anatomy_folder) -> Renderer:
-    return rendering.renderer(SIZE, 0, anatomy_folder)
+def renderer() -> Renderer:
+    return rendering.renderer(SIZE, 0)
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def kept_in(folder: Path) -> list[Path]:
     return sorted((folder / fingerprint(SIZE, 0)).iterdir())
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_another_face(angry, tmp_path, painted):
+def test_the_same_seed_gives_the_same_bytes_and_another_another_face(angry, tmp_path):
     again, other = (made(ANGRY[:1], tmp_path, seed) for seed in (0, 1))
     assert np.array_equal(again, angry[:1])
     assert np.abs(other.astype(int) - again).mean() > 5
@@ -126,9 +125,7 @@ def test_an_interrupted_render_leaves_whole_files_only_and_goes_on(tmp_path, tak
 
 
 @pytest.mark.slow
-def test_processes_of_an_unguarded_script_make_the_same_bytes(angry, tmp_path, anatomy_folder):
-    for cached in anatomy_folder.glob("anatomy-*.npz"):
-        (tmp_path / cached.name).hardlink_to(cached)
+def test_processes_of_an_unguarded_script_make_the_same_bytes(angry, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys, numpy as np\n"
@@ -144,11 +141,9 @@ def test_processes_of_an_unguarded_script_make_the_same_bytes(angry, tmp_path, a
     assert np.array_equal(np.load(tmp_path / "images.npy"), angry)
 
 
-def test_every_emotion_changes_the_face_and_leaves_the_background_alone(
-    anatomy_folder, monkeypatch
-):
+def test_every_emotion_changes_the_face_and_leaves_the_background_alone(monkeypatch):
     monkeypatch.setattr(specification, "draw_nuisance", lambda *_: STILL)
-    renderer = rendering.renderer(SIZE, 0, anatomy_folder, WHOLE)
+    renderer = rendering.renderer(SIZE, 0, WHOLE)
     sitter = renderer.sitter(1)
     neutral = renderer.shot(sitter, "neutral", "frontal", [90])[0].astype(int)
     for emotion in set(EMOTIONS) - {"neutral"}:
@@ -179,9 +174,9 @@ def emotions_told_from_corners(table: pd.DataFrame, images: np.ndarray) -> float
     return right / len(table)
 
 
-def test_the_background_does_not_tell_the_emotion_and_a_leak_would_be_found(anatomy_folder):
+def test_the_background_does_not_tell_the_emotion_and_a_leak_would_be_found(tmp_path):
     table = design(4, angles=(90,), gazes=["left"])
-    images = made(table, anatomy_folder, difficulty=WHOLE)
+    images = made(table, tmp_path, difficulty=WHOLE)
     assert images[:, :6, [0, 1, -2, -1]].min() > 235, "the corners are background"
     chance = 1 / len(EMOTIONS)
     bound = chance + 4 * np.sqrt(chance * (1 - chance) / len(table))
@@ -203,15 +198,6 @@ def test_occlusion_between_traced_vertices_is_close_to_tracing_them_all(renderer
     assert np.abs(fast - slow)[front].mean() < 0.03
     shuffled = np.random.default_rng(0).permutation(front)
     assert np.abs(fast[shuffled] - slow[front]).mean() > 0.15, "else the bound means nothing"
-
-
-def test_a_damaged_anatomy_is_parsed_again(anatomy_folder, tmp_path):
-    for cached in anatomy_folder.glob("anatomy-*.npz"):
-        (tmp_path / cached.name).write_bytes(cached.read_bytes()[:10_000])
-    parsed, kept = load_anatomy(tmp_path), load_anatomy(anatomy_folder)
-    for field in fields(Anatomy):
-        np.testing.assert_equal(getattr(parsed, field.name), getattr(kept, field.name))
-    assert max(path.stat().st_size for path in tmp_path.iterdir()) > 10_000, "it is kept again"
 
 
 @pytest.mark.parametrize(
@@ -238,9 +224,6 @@ class Endless:
 
     folder: Path
     images: int = 1
-
-    def prepare(self) -> None:
-        pass
 
     def run(self) -> None:
         (self.folder / "begun").touch()

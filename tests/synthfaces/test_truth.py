@@ -190,10 +190,10 @@ def test_turning_goes_to_the_subjects_left_and_nodding_down(truth):
 
 @pytest.mark.parametrize("head", [Head(turn=15), Head(nod=-12), Head(turn=-10, nod=10)])
 @pytest.mark.parametrize("gaze", ["frontal", "left"])
-def test_the_eyes_look_where_they_looked_before_the_head_was_held(head, gaze, anatomy_folder):
+def test_the_eyes_look_where_they_looked_before_the_head_was_held(head, gaze):
     spec = face_spec(2, "neutral", gaze)
-    mesh = rendering.renderer(SIZE, 0, anatomy_folder).mesh
-    subject = rendering.sitter(spec, SIZE, anatomy_folder).subject
+    mesh = rendering.renderer(SIZE, 0).mesh
+    subject = rendering.sitter(spec, SIZE).subject
     before, after = (pose(mesh, subject, spec.expression, held) for held in (Head(), head))
     gazes = before.eye_rotation[:, 2], head.rotation @ after.eye_rotation[:, 2]
     assert gazes[1] == pytest.approx(gazes[0], abs=1e-6)

@@ -16,10 +16,10 @@ DRAW = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
-def faces(anatomy_folder):
+def faces(tmp_path_factory):
     """Faces of ten people, in an order of chance."""
     table = design(10, angles=(90,))
-    images = render(table, SIZE, anatomy_folder, progress=False)
+    images = render(table, SIZE, tmp_path_factory.mktemp("faces"), progress=False)
     return images[np.random.default_rng(0).permutation(len(images))]
 
 

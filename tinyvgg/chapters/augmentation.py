@@ -118,7 +118,7 @@ def rendered(run: Run, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w 3
     images = np.empty((len(rows), run.size, run.size, 3), np.uint8)
     specs = synthfaces.face_specs(table, difficulty=knobs, take=1)
     for place, spec in sorted(enumerate(specs), key=lambda each: each[1].subject):
-        images[place] = synthfaces.render_face(spec, run.size, files.faces_cache())
+        images[place] = synthfaces.render_face(spec, run.size)
     return images
 
 

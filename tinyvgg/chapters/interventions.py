@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from tinyvgg import files
 from tinyvgg.chapters.cases import nearest
 from tinyvgg.faces.index import Faces
 from tinyvgg.faces.sources import synthfaces
@@ -35,7 +34,7 @@ def parts_seen(faces: Faces, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n
     """Return the `FacePart` that each pixel of some synthetic images shows."""
     shots, knobs = faces.index.table.iloc[rows], synthfaces.difficulty_of(faces.source)
     size = faces.images.shape[1]
-    return synthfaces.parts_seen(shots, size, files.faces_cache(), difficulty=knobs)
+    return synthfaces.parts_seen(shots, size, difficulty=knobs)
 
 
 def showing(seen: UInt8[np.ndarray, "n h w"], parts: Iterable[str]) -> Bool[np.ndarray, "n h w"]:
@@ -100,13 +99,13 @@ def outcomes(run: Run) -> Row:
     rows, knobs = run.split.test[places], synthfaces.difficulty_of(run.faces.source)
     table = run.faces.index.table.iloc[rows]
     specs = list(synthfaces.face_specs(table, difficulty=knobs))
-    size, cache, count = run.size, files.faces_cache(), len(rows)
+    size, count = run.size, len(rows)
     logits = np.empty((count, len(CAUSES), len(run.classes)), np.float32)
     masks = np.zeros((count, 2, size, size), bool)
     for place in sorted(range(count), key=lambda place: specs[place].subject):
         emotion, gaze = run.classes[against[place]], table["gaze"].iloc[place]
         others = [changed(specs[place], cause, emotion, gaze) for cause in CAUSES]
-        images = np.stack([synthfaces.render_face(each, size, cache) for each in others])
+        images = np.stack([synthfaces.render_face(each, size) for each in others])
         before = run.faces.images[rows[place]].astype(np.int16)
         masks[place] = np.abs(images[:2].astype(np.int16) - before).max(-1) >= VISIBLE
         with torch.no_grad():

