@@ -17,7 +17,7 @@ import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg import paper
 from tinyvgg.book import notebooks
-from tinyvgg.book.claims import PaperNumber
+from tinyvgg.book.extension import PaperNumber
 from tinyvgg.book.records import collect
 from tinyvgg.cli import cli
 
