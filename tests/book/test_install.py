@@ -149,7 +149,7 @@ def test_a_reader_builds_the_book_in_350_mb_without_torch(tmp_path, repository):
     for name in ("synthfaces", "tinyvgg"):
         (tmp_path / name).symlink_to(repository / name)
     shutil.copytree(repository / "book" / "reference", tmp_path / "book" / "reference")
-    for name in ("book/reference.md", "book/references.bib", "_config.yml"):
+    for name in ("book/reference.md", "book/references.bib", "book/tinyvgg_book.py", "_config.yml"):
         shutil.copyfile(repository / name, tmp_path / "book" / Path(name).name)
     pages = [f"reference/{path.stem}" for path in (repository / "book/reference").glob("*.md")]
     toc = {"format": "jb-book", "root": "reference", "chapters": [{"file": page} for page in pages]}

@@ -16,6 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.ext.autodoc.mock import _MockObject, mock
 from sphinx.util.docutils import SphinxRole
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # whoever only reads installs no project
+
 import tinyvgg
 from tinyvgg import files, paper
 from tinyvgg.chapters import bench_scripts
