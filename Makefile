@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READING := $(VENV)/.reading
+LOCK := $(if $(filter cpu,$(TORCH)),$(VENV)/cpu.lock,requirements.lock)
 BUILD := $(or $(TINYVGG_HOME),.)/build
 SMOKE := $(BUILD)/smoke
 TO ?= $(BUILD)/published
@@ -35,21 +37,37 @@ help:  ## list the targets
 
 # ------------------------------------------------------------------------------------- set-up
 
-setup: $(READY)  ## make the virtual environment from requirements.lock
+setup: $(READY)  ## make the virtual environment from requirements.lock; TORCH=cpu: without CUDA
 
-# A half-finished set-up leaves no stamp, so that the next one goes on with it.
-$(READY): requirements.lock pyproject.toml
+define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12"; exit 1; }
-	@rm -f $(READY)
+	@rm -f $@
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "$(PYTHON) cannot make virtual environments; Debian has them in python3-venv"; exit 1; }
 	@echo "setting up $(VENV)"
+endef
+
+# A half-finished set-up leaves no stamp, so that the next one goes on with it.
+$(READY): $(LOCK) pyproject.toml
+	$(environment)
 	@awk '/^[a-zA-Z0-9]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python $(if $(TORCH),--torch-backend $(TORCH),--require-hashes) -r $(LOCK)
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-build-isolation --editable .
-	@touch $(READY)
+	@touch $@
+
+# PyTorch's builds without CUDA have other hashes, and what they ask for is less.
+$(VENV)/cpu.lock: requirements.lock
+	@mkdir -p $(VENV)
+	@awk '/^[a-zA-Z0-9]/ { of = $$0; sub(/[^a-z0-9].*/, "", of) } \
+		of ~ /^(cuda|nvidia|triton)$$/ { next } of ~ /^torch/ { if (/^torch/) print $$1; next } 1' $< > $@
+
+# All that a reader needs to build the committed book.
+$(READING): requirements-read.lock
+	$(environment)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
 
 # --------------------------------------------------------------------------------- the way through
 
@@ -71,7 +89,7 @@ publish: setup  ## copy the site of the last `make reproduce` to TO=FOLDER, if i
 notebooks: setup  ## convert the notebooks' sources for papermill and JupyterLab
 	@$(BIN)/tinyvgg notebooks
 
-book: setup  ## build the site from what is committed
+book: $(if $(wildcard $(READY)),setup,$(READING))  ## build the site from what is committed
 	@$(BIN)/jupyter-book build book
 
 # ----------------------------------------------------------------------------------------- tests
@@ -110,6 +128,8 @@ format: setup  ## fix what the linter and the formatter can
 lock: setup  ## renew requirements.lock from requirements.in, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header requirements.in --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --group read -c requirements.lock --output-file requirements-read.lock
 
 links:  ## copy the book's settings where links are not supported (Windows)
 	@rm -f book/_config.yml book/_toc.yml

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 import tinyvgg
 from tinyvgg import files
 from tinyvgg.backtracking import NAMED, Backtrack, Rule, backtrack
-from tinyvgg.chapters import bench
+from tinyvgg.chapters import bench, bench_scripts
 from tinyvgg.chapters.statistics import proportion_interval
 from tinyvgg.chapters.style import data_uri, in_words, png, tracked_ink
 from tinyvgg.diagnosis import PART, explain_errors
@@ -243,7 +243,8 @@ def explain_set(
     rows = split(faces.index, task).test if "split" in table else np.arange(len(faces))
     rows = np.random.default_rng(0).permutation(rows)  # so that the first errors are a fair sample
     parts = np.array_split(rows, -(-len(rows) // PART))
-    batches = ((own.scaling(faces.pixels(part)), true[part]) for part in parts)
+    shown = tqdm(parts, "explaining errors", unit="batch", disable=not progress)
+    batches = ((own.scaling(faces.pixels(part)), true[part]) for part in shown)
     with warnings.catch_warnings(action="ignore"):  # the conclusions say it
         errors = explain_errors(own.model, batches, own.classes, progress=False)
     known = table.iloc[rows].drop(columns=["path", task, "split", "twins"], errors="ignore")
@@ -342,7 +343,7 @@ def _guesses(run: Run) -> bool:
 def _bench(explained: Explained) -> str:
     """Return the script of the repair bench; of an image that is right the truth is left out."""
     run, lines = explained.run, list[dict[str, Any]]()
-    if not isinstance(run, Run):
+    if not isinstance(run, Run) or not bench.fits(run):
         return ""
     for row, one in enumerate(explained.explanations):
         true = None if one.true_class == one.predicted else one.true_class
@@ -359,7 +360,8 @@ def _bench(explained: Explained) -> str:
         )
     images = {row: one.image for row, one in enumerate(explained.explanations)}
     known = pd.DataFrame({"name": [one.path.name for one in explained.explanations]})
-    return bench.inline(run, bench.Errors(pd.DataFrame(lines), images, known))
+    errors = bench_scripts.Errors(pd.DataFrame(lines), images, known)
+    return bench_scripts.inline(bench.in_page(run), errors)
 
 
 def _facts(one: Explanation, classes: Sequence[str]) -> dict[str, Any]:

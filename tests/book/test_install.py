@@ -1,12 +1,16 @@
 """The wheel alone, in an environment of its own, explains other people's models."""
 
+import html
 import re
+import shutil
 import subprocess
 import sys
 from email.parser import Parser
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
@@ -156,3 +160,41 @@ def test_quantus_takes_the_attributions(environment, locked, tmp_path):
         environment, locked, "--override", str(without), "quantus==0.6.0", "opencv-python-headless"
     )
     assert explain(environment, tmp_path, QUANTUS).count("scored") == 3
+
+
+def test_a_reader_builds_the_book_in_350_mb_without_torch(tmp_path, repository):
+    run(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
+    python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    read = str(repository / "requirements-read.lock")
+    run(find_uv_bin(), "pip", "install", "--python", str(python), "--require-hashes", "-r", read)
+    assert sum(path.lstat().st_size for path in tmp_path.rglob("*")) < 350e6
+    for name in ("synthfaces", "tinyvgg"):
+        (tmp_path / name).symlink_to(repository / name)
+    shutil.copytree(repository / "book" / "reference", tmp_path / "book" / "reference")
+    for name in ("book/reference.md", "book/references.bib", "book/tinyvgg_book.py", "_config.yml"):
+        shutil.copyfile(repository / name, tmp_path / "book" / Path(name).name)
+    pages = [f"reference/{path.stem}" for path in (repository / "book/reference").glob("*.md")]
+    toc = {"format": "jb-book", "root": "reference", "chapters": [{"file": page} for page in pages]}
+    (tmp_path / "book" / "_toc.yml").write_text(yaml.safe_dump(toc))
+    build = [python.with_name("jupyter-book"), "build", tmp_path / "book"]
+    done = subprocess.run(build, capture_output=True, text=True, check=True)
+    site = tmp_path / "book" / "_build" / "html"
+    shown = re.sub("<[^>]+>", "", (site / "reference/one_forward_pass.html").read_text())
+    assert "images: Float[Tensor, 'n c h w']" in html.unescape(shown)
+    assert "autodoc" not in done.stderr
+    assert {path.name for path in (site / "bench").iterdir()} >= {"bench.js", "network-emotion.js"}
+
+
+def test_the_lock_of_a_processor_asks_for_no_cuda(tmp_path, repository):
+    lock = tmp_path / "cpu.lock"
+    run("make", f"VENV={tmp_path}", str(lock), cwd=repository)
+    locked, full = (path.read_text() for path in (lock, repository / "requirements.lock"))
+    left_out = {line for line in full.splitlines() if "==" in line} - set(locked.splitlines())
+    assert {re.split("[-=]", line)[0] for line in left_out} == {
+        "cuda",
+        "nvidia",
+        "torch",
+        "torchvision",
+        "triton",
+    }
+    assert re.findall(r"(?m)^torch.*", locked) == re.findall(r"(?m)^torch\w*==\S+", full)

@@ -11,13 +11,13 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from docutils.parsers.rst.roles import register_local_role
 from pybtex.database import parse_file
+from tinyvgg_book import PaperNumber
 
 import synthfaces
 import tinyvgg
 from tinyvgg import files as paths
 from tinyvgg import paper
 from tinyvgg.book import notebooks
-from tinyvgg.book.claims import PaperNumber
 from tinyvgg.book.records import collect
 from tinyvgg.cli import cli
 

@@ -11,10 +11,16 @@ import pytest
 import torch
 
 from tests.helpers import same_analysis
-from tests.helpers.same_analysis import FEATURES, TASKS, analyse, differing, network
+from tests.helpers.same_analysis import (
+    FEATURES,
+    TASKS,
+    analyse,
+    differing,
+    network,
+    shipped_errors,
+)
 from tinyvgg.backtracking import Cutoff
 from tinyvgg.book.records import SLACK
-from tinyvgg.chapters.bench import shipped_errors
 
 CODE_PATHS = {
     "usual": {},

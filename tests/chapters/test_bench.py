@@ -20,10 +20,19 @@ from markupsafe import escape
 from torch import Tensor
 
 from tests.helpers import made_up, pages, small_runs
+from tests.helpers.same_analysis import shipped_errors
 from tinyvgg import files
 from tinyvgg.backtracking import Cutoff, backtrack
-from tinyvgg.chapters import bench, style
-from tinyvgg.chapters.bench import Errors, Kernel, errors_of, shipped_errors, write_bench
+from tinyvgg.chapters import bench, bench_scripts, style
+from tinyvgg.chapters.bench import Kernel, errors_of, in_page
+from tinyvgg.chapters.bench_scripts import (
+    ASPECTS,
+    Errors,
+    inline,
+    read_errors,
+    write_bench,
+    write_site,
+)
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
@@ -34,7 +43,7 @@ from tinyvgg.tracking import rescore, track_features
 from tinyvgg.training.batches import resident
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.loop import predict
-from tinyvgg.training.runs import CONFIGURATION, Run, shipped
+from tinyvgg.training.runs import Run, shipped
 
 NODE, SHIPPED = shutil.which("node"), ("subject", "emotion")
 SCRIPT, USE = (Path(__file__).parent / name for name in ("explain_errors.mjs", "use_bench.js"))
@@ -90,7 +99,7 @@ def asked(scripts: Sequence[Path], questions: Sequence[tuple[str, dict]]) -> lis
 
 
 def test_no_name_is_taken_twice_in_the_scope_that_modules_share() -> None:
-    for part in bench.MODULES:
+    for part in bench_scripts.MODULES:
         texts = "".join((MODULES / name).read_text("utf-8") for name in part)
         names = re.findall(r"(?m)^(?:export )?(?:async )?(?:function|const|let) (\w+)", texts)
         assert len(set(names)) == len(names) > 1
@@ -109,7 +118,7 @@ Explained = tuple[Trace, Tensor, dict, tuple[Tensor, ...]]
 
 
 def explain(run: Run, errors: Errors, folder: Path) -> Explained:
-    scripts = write_bench(run, errors, folder)
+    scripts = write_bench(in_page(run), errors, folder)
     cases = content(scripts[1])["cases"][:MOST]
     lines = asked(scripts, [("explain", case) for case in cases])
     found = {name: [line[name] for line in lines] for name in lines[0]}
@@ -191,7 +200,11 @@ def test_features_are_the_library_s_by_the_same_switches(explained: Explained) -
 @needs_node
 @pytest.mark.parametrize("task", SHIPPED)
 def test_all_this_holds_for_errors_of_the_shipped_networks(task: str, tmp_path: Path) -> None:
-    explained = explain(*shipped_errors(task), tmp_path)
+    run, errors = shipped_errors(task)
+    without_torch = write_bench(*bench_scripts.shipped(run.folder), tmp_path / "without torch")
+    for path in write_bench(in_page(run), errors, tmp_path):
+        assert content(path) == content(without_torch[0].with_name(path.name))
+    explained = explain(run, errors, tmp_path)
     test_the_forward_pass_is_the_library_s(explained)
     test_switches_are_the_library_s_but_for_ties_by_rounding(explained)
     test_the_rules_keep_the_same_cells_and_neurons(explained)
@@ -203,7 +216,7 @@ def test_all_this_holds_for_errors_of_the_shipped_networks(task: str, tmp_path: 
 @pytest.mark.parametrize("task", ["emotion", "class"])
 def test_a_worker_answers_as_a_kernel_does(task: str, tmp_path: Path) -> None:
     run, errors = small(task)
-    kernel, scripts = Kernel(run, errors), write_bench(run, errors, tmp_path)
+    kernel, scripts = Kernel(run, errors), write_bench(in_page(run), errors, tmp_path)
     asks: list[tuple[str, dict]] = []
     for case in content(scripts[1])["cases"]:
         asks += [("open", case), ("open", {**case, "lookalike": None})]
@@ -269,10 +282,7 @@ def test_errors_are_read_back_as_they_were_written(tmp_path, monkeypatch) -> Non
     runs = [lost("emotion"), small("subject")[0]]
     bench.write_errors(runs)
     for run in runs:
-        configuration = json.dumps(run.experiment.configuration)
-        files.write_text(shipped(run.task) / CONFIGURATION, configuration)
-        (read, errors), expected = shipped_errors(run.task), errors_of(run)
-        assert read.experiment == run.experiment
+        errors, expected = read_errors(shipped(run.task), run.task, run.size), errors_of(run)
         pd.testing.assert_frame_equal(errors.table, expected.table)
         assert errors.images.keys() == expected.images.keys()
         for row, image in errors.images.items():
@@ -284,13 +294,13 @@ def test_errors_are_read_back_as_they_were_written(tmp_path, monkeypatch) -> Non
     assert 0 < never.sum() < len(table)
     right = torch.nn.functional.one_hot(torch.from_numpy(runs[1].labels)).float()
     bench.write_errors([runs[1].having(logits=right), runs[0]])
-    assert len(shipped_errors(runs[1].task)[1].table) == 0
+    assert len(read_errors(shipped(runs[1].task), runs[1].task, runs[1].size).table) == 0
 
 
-@pytest.mark.parametrize(("task", "known"), [("emotion", bench.ASPECTS[1:]), ("class", ())])
+@pytest.mark.parametrize(("task", "known"), [("emotion", ASPECTS[1:]), ("class", ())])
 def test_scripts_have_the_network_and_what_is_known_of_each_error(task, known, tmp_path) -> None:
     run, errors = small(task)
-    network, about = map(content, write_bench(run, errors, tmp_path))
+    network, about = map(content, write_bench(in_page(run), errors, tmp_path))
     assert network["classes"] == about["classes"] == list(run.classes)
     kinds = [layer["kind"] for layer in network["layers"]]
     assert kinds == 3 * [*2 * ["convolution", "relu"], "max_pool"] + 3 * ["dense"]
@@ -307,7 +317,8 @@ def test_a_network_that_runs_in_no_page_gets_no_scripts(tmp_path, monkeypatch) -
     assert not bench.fits(run.having(experiment=replace(run.experiment, design=design)))
     monkeypatch.setattr(bench, "MOST", 2 * sum(each.numel() for each in run.model.parameters()))
     monkeypatch.setattr(Study, "run", lambda _, task: small(task)[0])
-    bench.write_site(tmp_path, made_up.made_up_study(made_up.made_up_faces()))
+    study = made_up.made_up_study(made_up.made_up_faces())
+    write_site(tmp_path, bench.of_study(study))
     assert [path.name for path in tmp_path.iterdir()] == ["bench.js"]
     assert "each(document.currentScript.src, [])" in (tmp_path / "bench.js").read_text("utf-8")
     assert "<script" not in bench.RepairBench(run).html()
@@ -342,8 +353,10 @@ def test_a_page_shows_what_the_kernel_answers_and_names_of_classes_stay_text(
     run = small("emotion")[0]
     run = run.having(experiment=replace(run.experiment, classes=HOSTILE))
     monkeypatch.setattr(Study, "run", lambda _, task: run if task == run.task else small(task)[0])
-    bench.write_site(tmp_path / "bench", made_up.made_up_study(made_up.made_up_faces()))
-    kernel, cases = Kernel(run, errors_of(run)), bench.about(run, errors_of(run))["cases"]
+    study = made_up.made_up_study(made_up.made_up_faces())
+    write_site(tmp_path / "bench", bench.of_study(study))
+    kernel, errors = Kernel(run, errors_of(run)), errors_of(run)
+    cases = bench_scripts.about(run.task, run.classes, errors)["cases"]
     case = min(cases, key=lambda case: max(kernel.off(case["row"], case["fewest"])))  # not 100 %
     row, fewest, reader = case["row"], case["fewest"], pages.Reader()
     host = bench.RepairBench(run, row).html()
@@ -352,7 +365,7 @@ def test_a_page_shows_what_the_kernel_answers_and_names_of_classes_stay_text(
     true, given = (escape(HOSTILE[case[name]]) for name in ("true", "given"))
     assert f"<p>The network takes this image of {true} for {given}." in host
     if how == "inline":
-        script = bench.inline(run, errors_of(run))
+        script = inline(in_page(run), errors)
         assert "</" not in script
         host = host.partition("<script")[0] + f"<script>{script}</script>"
     page = f"<title>bench</title>{host}<script>{USE.read_text('utf-8')}</script>"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tinyvgg.backtracking import Contrastive, Cutoff, Literal, backtrack
+from tinyvgg.chapters.bench_scripts import Errors, read_errors
 from tinyvgg.repairs import repair
 from tinyvgg.trace import record
 from tinyvgg.tracking import rescore, track_features
@@ -25,6 +26,12 @@ def network(task: str) -> Run:
     """Return the shipped network of a task, which knows no images."""
     configuration = json.loads((shipped(task) / CONFIGURATION).read_text("utf-8"))
     return Run(Experiment.of(configuration), shipped(task))
+
+
+def shipped_errors(task: str) -> tuple[Run, Errors]:
+    """Return the shipped network of a task, and its errors."""
+    run = network(task)
+    return run, read_errors(run.folder, task, run.size)
 
 
 def analyse(run: Run, labels: Tensor, pixels: Tensor) -> Found:

@@ -1,23 +1,15 @@
 """The claims page: what became of the claims, then each with its rule, verdict and numbers."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
 from tinyvgg.book.site import TEMPLATES
-from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.style import in_markdown
 from tinyvgg.chapters.verdicts import LESS_THAN, VERDICTS, Verdict, as_markdown, fact
 from tinyvgg.errors import UserError
 from tinyvgg.paper import Claim, Value, show
-from tinyvgg.training.experiments import open_study
 
 
 def claims_page(
@@ -91,34 +83,3 @@ def _rows(
         at_size = [show(sized.get(key), about.unit)] if sized else []
         rows.append((about.full_label, printed, measured, *spread, *at_size))
     return rows
-
-
-class PaperNumber(SphinxRole):
-    """The role that shows the paper's number under the key that it is given."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the number with its place as explanation; an unknown key is a warning."""
-        try:
-            about = paper.quantity(self.text.strip())
-        except UserError as error:
-            source, line = self.get_source_info()
-            message = self.inliner.reporter.warning(str(error), source=source, line=line)
-            return [nodes.inline(text=self.text)], [message]
-        derived = f"computed from what the paper prints: {about.derived}"
-        place = derived if about.derived else about.place
-        return [nodes.abbreviation(text=about.text, explanation=place)], []
-
-
-def _write_bench(app: Sphinx, fault: Exception | None) -> None:
-    """Write the scripts of the repair bench into a site that has been built."""
-    if fault is None and app.builder.name == "html":
-        asked = app.config.repair_bench
-        bench.write_site(Path(app.outdir) / "bench", open_study(**asked) if asked else None)
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the role with Sphinx, and the step that writes what the repair bench loads."""
-    app.add_role("paper", PaperNumber())
-    app.add_config_value("repair_bench", {}, "html", dict)
-    app.connect("build-finished", _write_bench)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,7 +18,8 @@ from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
 from tinyvgg.chapters import paper_size, statistics
-from tinyvgg.chapters.bench import ERRORS, write_errors
+from tinyvgg.chapters.bench import write_errors
+from tinyvgg.chapters.bench_scripts import ERRORS
 from tinyvgg.diagnosis import explain_errors
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import named, tasks_of

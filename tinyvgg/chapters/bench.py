@@ -4,12 +4,7 @@ Its page is `book/bench/`. In the site the network itself answers, in the reader
 notebook the kernel answers the same questions (`Kernel`).
 """
 
-import json
-import re
-import sys
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,50 +14,25 @@ import numpy as np
 import pandas as pd
 import torch
 import traitlets
-from jaxtyping import Bool, UInt8
-from jinja2.utils import htmlsafe_json_dumps
-from PIL import Image
+from jaxtyping import Bool
 from torch import Tensor
 
 from tinyvgg import files
 from tinyvgg.backtracking import Contribution, backtrack
-from tinyvgg.chapters import style
+from tinyvgg.chapters import bench_scripts, style
+from tinyvgg.chapters.bench_scripts import ACROSS, ERRORS, SHEET, Errors, PageNetwork, rows_of
 from tinyvgg.chapters.cases import RULES, find_cases
 from tinyvgg.contribution import contributions
 from tinyvgg.deconvolution import deconvolve
 from tinyvgg.errors import UserError
-from tinyvgg.faces.sources import synthfaces
-from tinyvgg.network import Convolution, Dense, Pooling, Rectification
-from tinyvgg.reading import read_network
 from tinyvgg.repairs import margin, repair
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import rescore, suppress, track_features
 from tinyvgg.training.experiments import Study
-from tinyvgg.training.runs import CONFIGURATION, Experiment, Run, shipped
+from tinyvgg.training.runs import Run, shipped
 
 MOST = 9_000_000
 """Bytes that the weights of a network may have to run in a page."""
-KINDS = {Convolution: "convolution", Rectification: "relu", Pooling: "max_pool", Dense: "dense"}
-ASPECTS = ("name", "subject", "emotion", "angle")
-MODULES = ("network.js", "session.js"), ("logic.js", "bench.js", "causes.js")
-"""The scripts that a worker runs, and those of the page."""
-FIRST = 0x3400
-"""The character that stands for 15 bits of zeros; the 2^15 from here on are whole in UTF-16."""
-ERRORS, SHEET, ACROSS = "errors.csv", "errors.png", 16
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Test errors of a run, and the images that they are about.
-
-    The table has a row an error: the ``row`` of its image and that of its ``lookalike``, the class
-    names ``true`` and ``predicted``, ``margin`` (true logit minus largest other), and ``fewest``,
-    the pixels of a smallest repair found, as flat indices.
-    """
-
-    table: pd.DataFrame
-    images: Mapping[int, UInt8[np.ndarray, "s s 3"]]  # those of the table, by row
-    known: pd.DataFrame  # the index of all images
 
 
 def errors_of(run: Run) -> Errors:
@@ -83,17 +53,8 @@ def errors_of(run: Run) -> Errors:
             "fewest": [as_cells(pixels) if ok else [] for pixels, ok in repairs],
         }
     )
-    images = {row: np.asarray(run.faces.images[row]) for row in _rows(table)}
+    images = {row: np.asarray(run.faces.images[row]) for row in rows_of(table)}
     return Errors(table, images, run.faces.index.table)
-
-
-def as_cells(pixels: Bool[Tensor, "*any"]) -> Any:
-    """Return the pixels of one image that are in a set, as a list of rising flat indices."""
-    return pixels.flatten().nonzero().flatten().tolist()
-
-
-def _rows(table: pd.DataFrame) -> list[int]:
-    return sorted({*map(int, table["row"]), *map(int, table["lookalike"].dropna())})
 
 
 def write_errors(runs: Iterable[Run]) -> None:
@@ -116,37 +77,9 @@ def write_errors(runs: Iterable[Run]) -> None:
     files.write_whole(shipped(ERRORS), write)
 
 
-def shipped_errors(task: str) -> tuple[Run, Errors]:
-    """Return the network of a task that ships with the project, and its errors."""
-    folder = shipped(task)
-    experiment = Experiment.of(json.loads((folder / CONFIGURATION).read_text("utf-8")))
-    kinds: Any = {"lookalike": "Int64", "true": str, "predicted": str, "fewest": str}
-    table = pd.read_csv(shipped(ERRORS), dtype=kinds)
-    table = table[table["task"] == task].reset_index(drop=True)
-    table["fewest"] = [[int(cell) for cell in each.split()] for each in table["fewest"].fillna("")]
-    side, sheet = experiment.size, np.asarray(Image.open(folder / SHEET).convert("RGB"))
-    tiles = sheet.reshape(-1, side, ACROSS, side, 3).swapaxes(1, 2).reshape(-1, side, side, 3)
-    images = dict(zip(_rows(table), tiles, strict=False))
-    return Run(experiment, folder), Errors(table, images, synthfaces.design())
-
-
-# ------------------------------------------------------------------------------------ the scripts
-
-
-def write_bench(run: Run, errors: Errors, folder: Path) -> list[Path]:
-    """Write a network that `fits` a page and its errors as two scripts.
-
-    ``network-TASK.js`` has the weights as float16, as those of shipped networks are already, and
-    ``errors-TASK.js`` the errors and their images.
-    """
-    tables = {"network": _network(run), "errors": about(run, errors) | {"images": _images(errors)}}
-    paths = [folder / f"{table}-{run.task}.js" for table in tables]
-    for path, (table, data) in zip(paths, tables.items(), strict=True):
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        place = f"((globalThis.tinyvgg ??= {{}}).{table} ??= {{}})[{json.dumps(run.task)}]"
-        content = f"\ufeff{place} = {text};\n".encode("utf-16-le")
-        files.write_whole(path, partial(Path.write_bytes, data=content))
-    return paths
+def as_cells(pixels: Bool[Tensor, "*any"]) -> Any:
+    """Return the pixels of one image that are in a set, as a list of rising flat indices."""
+    return pixels.flatten().nonzero().flatten().tolist()
 
 
 def fits(run: Run) -> bool:
@@ -155,110 +88,16 @@ def fits(run: Run) -> bool:
     return run.experiment.design.architecture == "tinyvgg" and 2 * weights < MOST
 
 
-def about(run: Run, errors: Errors) -> dict[str, Any]:
-    """Return the task of a run, its classes, and its errors, as the page takes them."""
-    known = [aspect for aspect in ASPECTS if aspect in errors.known]
-    cases = [
-        {
-            "row": line["row"],
-            "true": None if pd.isna(line["true"]) else run.label(line["true"]),
-            "given": run.label(line["predicted"]),
-            "lookalike": None if pd.isna(line["lookalike"]) else line["lookalike"],
-            "fewest": line["fewest"],
-            "margin": line["margin"],
-            **{aspect: str(errors.known[aspect].iloc[line["row"]]) for aspect in known},
-        }
-        for line in errors.table.to_dict("records")
-    ]
-    return {"task": run.task, "classes": list(run.classes), "cases": cases}
+def in_page(run: Run) -> PageNetwork:
+    """Return a network that `fits` as a page runs it."""
+    weights = [each.detach().cpu().numpy() for each in run.model.parameters()]
+    return PageNetwork(run.task, run.classes, run.size, vars(run.scaling), weights)
 
 
-def _network(run: Run) -> dict[str, Any]:
-    """Return what the script's `load` takes: of all weights the low bytes, then the high ones."""
-    network = read_network(run.model, torch.zeros(1, 3, run.size, run.size))
-    layers: list[dict[str, Any]] = []
-    for layer in (*network.body, *network.dense):
-        layers.append({"kind": KINDS[type(layer)]})
-        if isinstance(layer, Convolution | Dense):
-            layers[-1]["outputs"], layers[-1]["inputs"] = layer.module.weight.shape[:2]
-    weights = torch.cat([each.detach().flatten() for each in run.model.parameters()]).half()
-    planes = weights.numpy().astype("<f2").view(np.uint8).reshape(-1, 2).T
-    scaling = vars(run.scaling)
-    start = {"classes": list(run.classes), "size": run.size, "scaling": scaling}
-    return {**start, "layers": layers, "weights": packed(planes.tobytes())}
-
-
-def _images(errors: Errors) -> dict[str, Any]:
-    """Return images by differences along their rows, of R - G, G and B - G."""
-    rows = list(errors.images)
-    pixels = np.stack([errors.images[row] for row in rows]) if rows else np.zeros((0, 1, 1, 3))
-    red, green, blue = np.moveaxis(pixels.astype(np.uint8), -1, 0)
-    planes = np.stack([red - green, green, blue - green], axis=1)
-    planes[..., 1:] -= planes[..., :-1].copy()
-    return {"rows": rows, "pixels": packed(planes.tobytes())}
-
-
-def packed(content: bytes) -> str:
-    """Return bytes, compressed by zlib, as text of 15 bits a character.
-
-    The first character says how many bits of the last one are spare. Base64 takes a quarter more.
-    """
-    bits = np.unpackbits(np.frombuffer(zlib.compress(content, 9), np.uint8))
-    spare = -len(bits) % 15
-    words = np.pad(bits, (0, spare)).reshape(-1, 15) @ (1 << np.arange(14, -1, -1))
-    return (np.insert(words, 0, spare) + FIRST).astype("<u2").tobytes().decode("utf-16-le")
-
-
-def inline(run: Run, errors: Errors) -> str:
-    """Return one script with the bench of some images, for a page that loads nothing.
-
-    It is empty if the network does not run in a page.
-    """
-    if not fits(run):
-        return ""
-    tables = {"network": _network(run), "errors": about(run, errors) | {"images": _images(errors)}}
-    registered = {name: {run.task: table} for name, table in tables.items()}
-    data = htmlsafe_json_dumps(registered, ensure_ascii=False)
-    return f"globalThis.tinyvgg = {data};\n{page_script([run.task])}"
-
-
-def write_site(folder: Path, study: Study | None) -> None:
-    """Write the scripts that the pages of a site load: their own, and those of each task.
-
-    They are about the networks of a study; about those that ship with the project if it is None.
-    """
-    if study is None:
-        shown = [shipped_errors(path.parent.name) for path in shipped("").glob(f"*/{SHEET}")]
-    else:
-        shown = [(run, errors_of(run)) for run in map(study.run, study.tasks) if fits(run)]
-    for run, errors in shown:
-        write_bench(run, errors, folder)
-    files.write_text(folder / "bench.js", page_script([run.task for run, _ in shown]))
-
-
-def page_script(tasks: Sequence[str]) -> str:
-    """Return the page's modules as one classic script: browsers load no module from a file.
-
-    It offers the networks of `tasks`; what a page has for other tasks stays a picture.
-    """
-    given = f"document.currentScript.src, {json.dumps(tasks)}"
-    start = f"for (const each of [offer, follow]) each({given});"
-    return f'(() => {{\n"use strict";\n{modules()}\n{start}\n}})();\n'
-
-
-@lru_cache
-def modules() -> str:
-    """Return all modules in one scope, with the style sheet and what the worker runs."""
-    folder = files.project() / "book" / "bench"
-    folder = folder if folder.is_dir() else Path(sys.prefix) / "share" / "tinyvgg" / "bench"
-    texts = ("\n".join((folder / name).read_text("utf-8") for name in part) for part in MODULES)
-    links = re.compile(r"^(import [^;]*;.*\n|export )", re.MULTILINE)  # one scope needs none
-    of_worker, of_page = (links.sub("", text) for text in texts)
-    sheet = json.dumps((folder / "bench.css").read_text("utf-8"))
-    return f"const STYLE = {sheet};\nfunction core() {{\n{of_worker}\nserve(self);\n}}\n{of_page}"
-
-
-# ------------------------------------------------------------------------------------ a notebook
+def of_study(study: Study) -> list[tuple[PageNetwork, Errors]]:
+    """Return the networks of a study that run in a page, with their errors."""
+    runs = filter(fits, map(study.run, study.tasks))
+    return [(in_page(run), errors_of(run)) for run in runs]
 
 
 class Kernel:
@@ -345,8 +184,9 @@ class RepairBench(anywidget.AnyWidget):
         if row is not None and row not in set(errors.table["row"]):
             raise UserError(f"row {row} is no test error of run {run.name!r}; see `find_cases`")
         self._kernel, self._first = Kernel(run, errors), row
-        script = f"{modules()}\nexport default {{ render }};"
-        super().__init__(about=about(run, errors), row=row, _esm=script)
+        script = f"{bench_scripts.modules()}\nexport default {{ render }};"
+        about = bench_scripts.about(run.task, run.classes, errors)
+        super().__init__(about=about, row=row, _esm=script)
 
     @anywidget.experimental.command
     def _answer(self, message: Any, buffers: Any) -> tuple[Any, list[bytes]]:

@@ -1,0 +1,86 @@
+"""What the book adds to Sphinx: a role for the paper's numbers, and the repair bench's scripts.
+
+A book of what is committed is built without torch: signatures then name what is not installed.
+"""
+
+import re
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Any, Union
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.ext.autodoc.mock import _MockObject, mock
+from sphinx.util.docutils import SphinxRole
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # whoever only reads installs no project
+
+import tinyvgg
+from tinyvgg import files, paper
+from tinyvgg.chapters import bench_scripts
+from tinyvgg.chapters.bench_scripts import SHEET
+from tinyvgg.errors import UserError
+
+IMPORTED = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+
+
+class PaperNumber(SphinxRole):
+    """The role that shows the paper's number under the key that it is given."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the number with its place as explanation; an unknown key is a warning."""
+        try:
+            about = paper.quantity(self.text.strip())
+        except UserError as error:
+            source, line = self.get_source_info()
+            message = self.inliner.reporter.warning(str(error), source=source, line=line)
+            return [nodes.inline(text=self.text)], [message]
+        derived = f"computed from what the paper prints: {about.derived}"
+        place = derived if about.derived else about.place
+        return [nodes.abbreviation(text=about.text, explanation=place)], []
+
+
+def _stand_in() -> list[str]:
+    """Return what the project imports and what is not installed, for autodoc to stand in for it.
+
+    What autodoc has for it can be no part of a union, and no tensor with a shape.
+    """
+    for operator in ("__or__", "__ror__"):
+        setattr(_MockObject, operator, lambda one, other: Union[one, other])  # noqa: UP007
+    folder = Path(tinyvgg.__file__).parents[1]
+    sources = [*folder.glob("tinyvgg/**/*.py"), *folder.glob("synthfaces/*.py")]
+    found = (IMPORTED.findall(source.read_text("utf-8")) for source in sources)
+    missing = sorted(name for name in set(chain(*found)) if find_spec(name) is None)
+    if "torch" in missing:
+        with mock(missing):
+            torch: Any = import_module("torch")
+        torch.Tensor = type("Tensor", (), {"__module__": "torch"})
+        sys.modules["torch"] = torch
+    return missing
+
+
+def _write_bench(app: Sphinx, fault: Exception | None) -> None:
+    """Write the scripts of the repair bench into a site that has been built."""
+    if fault is not None or app.builder.name != "html":
+        return
+    shown = [
+        bench_scripts.shipped(sheet.parent) for sheet in files.results().glob(f"networks/*/{SHEET}")
+    ]
+    if asked := app.config.repair_bench:
+        from tinyvgg.chapters.bench import of_study
+        from tinyvgg.training.experiments import open_study
+
+        shown = of_study(open_study(**asked))
+    bench_scripts.write_site(Path(app.outdir) / "bench", shown)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the role with Sphinx, and the step that writes what the repair bench loads."""
+    app.add_role("paper", PaperNumber())
+    app.add_config_value("repair_bench", {}, "html", dict)
+    app.config.autodoc_mock_imports = _stand_in()
+    app.connect("build-finished", _write_bench)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
