@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
-from tinyvgg.book.site import TEMPLATES
+from tinyvgg.book.notebooks import TEMPLATES
 from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.style import in_markdown
@@ -116,9 +116,21 @@ def _write_bench(app: Sphinx, fault: Exception | None) -> None:
         bench.write_site(Path(app.outdir) / "bench", open_study(**asked) if asked else None)
 
 
+def _offer(app: Sphinx, config: Any) -> None:
+    """Offer the repository, and chapters where they run, as far as it has an address for that."""
+    options = config.html_theme_options
+    address = options.get("repository_url", "")
+    options["use_repository_button"] = bool(address)
+    if "github.com" not in address:  # Colab knows no other
+        options.get("launch_buttons", {}).pop("colab_url", None)
+    if not address:
+        options.pop("launch_buttons", None)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the role with Sphinx, and the step that writes what the repair bench loads."""
+    """Register the role, what the repository's address brings, and the repair bench's scripts."""
     app.add_role("paper", PaperNumber())
     app.add_config_value("repair_bench", {}, "html", dict)
+    app.connect("config-inited", _offer)
     app.connect("build-finished", _write_bench)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from nbconvert import HTMLExporter
 
 import tinyvgg
@@ -38,10 +38,6 @@ LOADED = re.compile(
 TERMS = "TERMS.txt"
 TEXTS = (".html", ".ipynb", ".js", ".json", ".md", ".txt")
 PLAIN = ".nojekyll"  # lets a well-known host serve files as they are
-
-TEMPLATES = Environment(
-    loader=PackageLoader("tinyvgg.book"), undefined=StrictUndefined, trim_blocks=True
-)
 
 
 def pages() -> Path:
@@ -90,7 +86,7 @@ def footer(faces: str) -> str:
 
 def fit(book: Path, known: Collection[str], table: pd.DataFrame, profile: str, faces: str) -> None:
     """Show a table in place of sections of a copy of the book with numbers nobody recorded."""
-    template = TEMPLATES.get_template("came_out.md.j2")
+    template = notebooks.TEMPLATES.get_template("came_out.md.j2")
     instead = template.render(rows=table.itertuples(), profile=profile, faces=named(faces))
     for page in book.glob("*.md"):
         text = page.read_text("utf-8")
@@ -109,6 +105,9 @@ def without_missing(page: str, known: Collection[str], instead: str) -> str:
 
 def build(book: Path, target: Path, strict: bool) -> Path:
     """Build a site with Jupyter Book; its messages go to ``target/build.log``."""
+    if (installed := version("jupyter-book")).partition(".")[0] != "1":
+        way_out = "pip install 'jupyter-book<2'"
+        raise UserError(f"Jupyter Book {installed} cannot build this book, but 1 can: {way_out}")
     target.mkdir(parents=True, exist_ok=True)
     log = target / "build.log"
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(book)]
