@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
 
 from tinyvgg import paper
-from tinyvgg.book.notebooks import TEMPLATES
+from tinyvgg.book.site import TEMPLATES
 from tinyvgg.chapters import bench
 from tinyvgg.chapters.statistics import NONE, Networks
 from tinyvgg.chapters.style import in_markdown
@@ -121,10 +121,10 @@ def _offer(app: Sphinx, config: Any) -> None:
     options = config.html_theme_options
     address = options.get("repository_url", "")
     options["use_repository_button"] = bool(address)
-    if "github.com" not in address:  # Colab knows no other
-        options.get("launch_buttons", {}).pop("colab_url", None)
     if not address:
-        options.pop("launch_buttons", None)
+        options["launch_buttons"] = {}
+    elif "github.com" not in address:
+        options["launch_buttons"]["colab_url"] = ""  # it opens notebooks from there alone
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import jupytext
 import nbformat
 import papermill
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import StrictUndefined, Template
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
 from pybtex.database import parse_file
@@ -43,9 +43,6 @@ PRIVATE = re.compile(
     r"(?<![\w.])(?:/(?:home|Users|root|tmp|private)/\S+|[A-Z]:\\\\?Users\\\S+|at 0x[0-9a-f]{6,})"
 )
 """Paths and memory addresses of one machine."""
-TEMPLATES = Environment(
-    loader=PackageLoader("tinyvgg.book"), undefined=StrictUndefined, trim_blocks=True
-)
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -168,8 +165,9 @@ def shown(path: Path) -> str:
 def first_cell() -> str:
     """Return code that fetches the project where it is missing; none if it has no address."""
     settings = source_folder().parent / "_config.yml"
-    known = yaml.safe_load(settings.read_text("utf-8")) if settings.is_file() else {}
-    return TEMPLATES.get_template("first_cell.py.j2").render(known.get("repository", {})).strip()
+    address = yaml.safe_load(settings.read_text("utf-8"))["repository"] if settings.exists() else {}
+    text = (Path(__file__).with_name("templates") / "first_cell.py.j2").read_text("utf-8")
+    return str(Template(text, undefined=StrictUndefined).render(address)).strip()
 
 
 def convert(source: Path, folder: Path, plain: bool = False) -> Path:
@@ -178,11 +176,10 @@ def convert(source: Path, folder: Path, plain: bool = False) -> Path:
     The site folds the code of all cells but those that are tagged ``open``, which teach. Roles,
     which the site alone knows, are written out for JupyterLab if it is to be `plain`.
     """
-    notebook, target = jupytext.read(source), folder / f"{source.stem}.ipynb"
+    notebook, unseen = jupytext.read(source), {"tags": ["remove-cell"]}
     if code := first_cell():
-        hidden = {"tags": ["remove-cell"]}
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(code, metadata=hidden))
-    notebook = normalise(notebook)
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(code, metadata=unseen))
+    notebook, target = normalise(notebook), folder / f"{source.stem}.ipynb"
     for cell in notebook.cells:
         if plain and cell.cell_type == "markdown":
             cell.source = ROLE.sub(_written_out, cell.source)

@@ -201,7 +201,7 @@ def ship(study: Study, anew: bool = False) -> list[Path]:
         if anew or not ships:
             files.write_folder_whole(folder, partial(_write_rounded, run))
     shipped = [load_shipped(study.experiment(task), study.faces) for task in study.tasks]
-    template = notebooks.TEMPLATES.get_template("networks.md.j2")
+    template = site.TEMPLATES.get_template("networks.md.j2")
     files.write_text(runs.shipped(CARD), template.render(runs=shipped, names=paper.TASK_NAMES))
     write_errors(shipped)
     return [*map(runs.shipped, (CARD, ERRORS)), *(run.folder for run in shipped)]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from nbconvert import HTMLExporter
 
 import tinyvgg
@@ -38,6 +39,10 @@ LOADED = re.compile(
 TERMS = "TERMS.txt"
 TEXTS = (".html", ".ipynb", ".js", ".json", ".md", ".txt")
 PLAIN = ".nojekyll"  # lets a well-known host serve files as they are
+
+TEMPLATES = Environment(
+    loader=PackageLoader("tinyvgg.book"), undefined=StrictUndefined, trim_blocks=True
+)
 
 
 def pages() -> Path:
@@ -86,7 +91,7 @@ def footer(faces: str) -> str:
 
 def fit(book: Path, known: Collection[str], table: pd.DataFrame, profile: str, faces: str) -> None:
     """Show a table in place of sections of a copy of the book with numbers nobody recorded."""
-    template = notebooks.TEMPLATES.get_template("came_out.md.j2")
+    template = TEMPLATES.get_template("came_out.md.j2")
     instead = template.render(rows=table.itertuples(), profile=profile, faces=named(faces))
     for page in book.glob("*.md"):
         text = page.read_text("utf-8")
