@@ -165,9 +165,9 @@ def shown(path: Path) -> str:
 def first_cell() -> str:
     """Return code that fetches the project where it is missing; none if it has no address."""
     settings = source_folder().parent / "_config.yml"
-    address = yaml.safe_load(settings.read_text("utf-8"))["repository"] if settings.exists() else {}
+    known = yaml.safe_load(settings.read_text("utf-8")) if settings.exists() else {}
     text = (Path(__file__).with_name("templates") / "first_cell.py.j2").read_text("utf-8")
-    return str(Template(text, undefined=StrictUndefined).render(address)).strip()
+    return str(Template(text, undefined=StrictUndefined).render(known.get("repository", {}))).strip()
 
 
 def convert(source: Path, folder: Path, plain: bool = False) -> Path:
