@@ -167,7 +167,7 @@ def first_cell() -> str:
     settings = source_folder().parent / "_config.yml"
     known = yaml.safe_load(settings.read_text("utf-8")) if settings.exists() else {}
     text = (Path(__file__).with_name("templates") / "first_cell.py.j2").read_text("utf-8")
-    return str(Template(text, undefined=StrictUndefined).render(known.get("repository", {}))).strip()
+    return str(Template(text, undefined=StrictUndefined).render(known.get("repository", {})))
 
 
 def convert(source: Path, folder: Path, plain: bool = False) -> Path:
