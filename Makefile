@@ -100,8 +100,9 @@ test: setup  ## everything that guards the project: lint, types, unit, smoke and
 	@$(MAKE) --no-print-directory unit smoke
 	@echo && echo "all passed:" && cat "$(TIMES)"
 
-lint: setup  ## run the linter, and check the format
-	$(call timed,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+lint: setup  ## run the linters, of Python and of workflows, and check the format
+	$(call timed,lint,$(BIN)/ruff check . && $(BIN)/ruff format --check . && \
+		$(BIN)/zizmor --quiet --offline --pedantic --strict-collection .github)
 
 types: setup  ## check the types
 	$(call timed,types,$(BIN)/mypy)

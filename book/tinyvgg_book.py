@@ -77,10 +77,22 @@ def _write_bench(app: Sphinx, fault: Exception | None) -> None:
     bench_scripts.write_site(Path(app.outdir) / "bench", shown)
 
 
+def _offer(app: Sphinx, config: Any) -> None:
+    """Offer the repository, and chapters where they run, as far as it has an address for that."""
+    options = config.html_theme_options
+    address = options.get("repository_url", "")
+    options["use_repository_button"] = bool(address)
+    if not address:
+        options["launch_buttons"] = {}
+    elif "github.com" not in address:
+        options["launch_buttons"]["colab_url"] = ""  # it opens notebooks from there alone
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the role with Sphinx, and the step that writes what the repair bench loads."""
+    """Register the role, what the repository's address brings, and the repair bench's scripts."""
     app.add_role("paper", PaperNumber())
     app.add_config_value("repair_bench", {}, "html", dict)
     app.config.autodoc_mock_imports = _stand_in()
+    app.connect("config-inited", _offer)
     app.connect("build-finished", _write_bench)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -413,10 +413,7 @@ def runs() -> None:
     if table.empty:
         click.echo(f"There are no runs in {files.runs()}: 'tinyvgg train' makes one.")
         return
-    shown = {
-        "accuracy": lambda share: f"{share:.2%}",
-        "age": lambda seconds: f"{seconds / 3600:.1f} h",
-    }
+    shown = {"accuracy": lambda x: f"{x:.2%}", "age": lambda x: f"{x / 3600:.1f} h"}
     click.echo(table.to_string(index=False, na_rep="-", formatters=shown))
 
 

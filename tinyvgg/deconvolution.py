@@ -114,15 +114,12 @@ def deconvolve(
         return _through(trace, trace.network.graph, maps, layer, unit, choices)
     start = _position(trace.network, layer)
     pools = trace.network.poolings
-    recorded = (
-        trace.pooled[pools.index(start)] if start in pools else outputs(trace, [start])[start]
-    )
-    signal = _only(unit, _fitting(maps, recorded))
+    kept = trace.pooled[pools.index(start)] if start in pools else outputs(trace, [start])[start]
+    signal = _only(unit, _fitting(maps, kept))
     trace = _with_switches(trace, choices)
     rows = parts(trace.images, trace.network)
-    return torch.cat(
-        [_walk(trace[some], signal[some], start, choices) for some in rows]
-    ).contiguous()
+    shown = [_walk(trace[some], signal[some], start, choices) for some in rows]
+    return torch.cat(shown).contiguous()
 
 
 @dataclass(frozen=True)

@@ -207,10 +207,8 @@ class Diagnosis:
             ink = np.asarray(255 * ink, np.uint8)[..., None].repeat(3, 2)
             ax.imshow(np.hstack([np.broadcast_to(self.images[place], ink.shape), ink]))
             cells = int(about.cells)
-            few = f"right without {cells} cell{'s' * (cells != 1)}"
-            said = (
-                f"{about.true}, taken for {about.predicted}\n{few if about.repaired else 'wrong'}"
-            )
+            few = f"right without {cells} cell{'s' * (cells != 1)}" if about.repaired else "wrong"
+            said = f"{about.true}, taken for {about.predicted}\n{few}"
             ax.set_title(said, fontsize=7, parse_math=False)
         return figure
 

@@ -254,9 +254,8 @@ def in_eval_mode(model: nn.Module) -> nn.Module:
 
     What a forward stores on its modules is stored on the copy.
     """
-    twins: dict[nn.Module | None, nn.Module] = {
-        one: object.__new__(type(one)) for one in model.modules()
-    }
+    twins: dict[nn.Module | None, nn.Module]
+    twins = {one: object.__new__(type(one)) for one in model.modules()}
     for one in model.modules():
         children = {name: twins.get(child) for name, child in one._modules.items()}
         vars(twins[one]).update(vars(one), _modules=children, training=False)

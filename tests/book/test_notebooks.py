@@ -1,7 +1,10 @@
 """Notebooks are converted, executed, normalised, and written whole or not at all."""
 
+import importlib.util
 import json
 import re
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -62,6 +65,29 @@ def test_converted_notebooks_are_the_same_every_time_and_without_outputs(worksho
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_if_the_project_has_an_address_the_first_cell_fetches_it_where_it_lacks(
+    workshop, monkeypatch
+):
+    source, commands = notebooks.find("01"), []
+    digest, plain = notebooks.source_digest(source), notebooks.convert(source, workshop.root)
+    assert "git" not in plain.read_text()
+    settings = "repository: {url: 'https://github.com/ME/IT', branch: trunk}"
+    (workshop.root / "_config.yml").write_text(settings)
+    assert notebooks.source_digest(source) != digest
+    cell = nbformat.read(notebooks.convert(source, workshop.root), as_version=4).cells[0]
+    assert "remove-cell" in cell.metadata["tags"]
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    exec(cell.source, {})
+    assert commands == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "path", [])
+    exec(cell.source, {})
+    clone, install = commands
+    assert {"git", "clone", "--branch=trunk", "https://github.com/ME/IT"} <= set(clone)
+    assert install[-2:] == ["--editable", f"{clone[-1]}[widgets]"]
+    assert sys.path == [str(workshop.root / clone[-1])]
 
 
 def test_code_is_folded_unless_it_teaches(workshop):

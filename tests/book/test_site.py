@@ -2,13 +2,16 @@
 
 import html
 import json
+import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
 import yaml
 
 from tinyvgg import cli
-from tinyvgg.book import reproduce, site
+from tinyvgg.book import notebooks, reproduce, site
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import check_publishing, terms_of
@@ -130,6 +133,36 @@ def test_synthetic_faces_in_the_data_bases_form_are_known_for_what_they_are(tmp_
     terms = terms_of(f"rafd:{tmp_path}")
     assert (terms.shows_people, terms.may_publish, terms.may_commit) == (False, True, False)
     assert "synthetic" in terms.notice
+
+
+@pytest.mark.parametrize("url", ["", "https://github.com/ME/IT"])
+def test_chapters_open_elsewhere_where_the_repository_has_an_address(url, workshop, repository):
+    book, settings = (
+        workshop.root / "book",
+        yaml.safe_load((repository / "_config.yml").read_text()),
+    )
+    settings["repository"]["url"] = url
+    (book / "_config.yml").write_text(yaml.safe_dump(settings))
+    (book / "_toc.yml").write_text("{format: jb-book, root: notebooks/01_first}")
+    for name in ("_extra", "_static", "references.bib"):
+        (book / name).symlink_to(repository / "book" / name)
+    notebooks.convert(notebooks.find("01"), book / "notebooks")
+    page = site.build(book, workshop.root / "site", strict=False).parent / "notebooks/01_first.html"
+    links = re.findall('href="(https://(?:mybinder|colab|git)[^"]*)"', page.read_text("utf-8"))
+    binder = "https://mybinder.org/v2/gh/ME/IT/main?urlpath=lab/tree/book/notebooks/01_first.ipynb"
+    colab = "https://colab.research.google.com/github/ME/IT/blob/main/book/notebooks/01_first.ipynb"
+    assert links == ([binder, colab, url] if url else [])
+
+
+def test_jupyter_book_2_is_told_what_builds_this_book(repository, tmp_path, monkeypatch):
+    (guard,) = yaml.safe_load((repository / "myst.yml").read_text())["project"]["plugins"]
+    if node := shutil.which("node"):
+        done = subprocess.run([node, repository / guard], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert re.fullmatch(r".*`make book`.*'jupyter-book<2'\.\n", done.stderr)
+    monkeypatch.setattr(site, "version", lambda name: "2.1.7")
+    with pytest.raises(UserError, match="2.1.7 cannot build this book, but 1 can: pip install"):
+        site.build(tmp_path, tmp_path, strict=False)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+import yaml
+from jinja2 import StrictUndefined, Template
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from papermill.exceptions import PapermillExecutionError
 from pybtex.database import parse_file
@@ -109,7 +111,7 @@ def needs(source: Path, tasks: Sequence[str]) -> tuple[str, ...]:
 
 def source_digest(source: Path) -> str:
     """Return the hash of a notebook's source, the same whatever its line ends."""
-    return hashlib.sha256(_text(source)).hexdigest()
+    return hashlib.sha256(_text(source) + first_cell().encode()).hexdigest()
 
 
 def package_digest(results: bool = False) -> str:
@@ -160,13 +162,24 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def first_cell() -> str:
+    """Return code that fetches the project where it is missing; none if it has no address."""
+    settings = source_folder().parent / "_config.yml"
+    known = yaml.safe_load(settings.read_text("utf-8")) if settings.exists() else {}
+    text = (Path(__file__).with_name("templates") / "first_cell.py.j2").read_text("utf-8")
+    return str(Template(text, undefined=StrictUndefined).render(known.get("repository", {})))
+
+
 def convert(source: Path, folder: Path, plain: bool = False) -> Path:
     """Write a source as a notebook that papermill and JupyterLab open, and return its path.
 
     The site folds the code of all cells but those that are tagged ``open``, which teach. Roles,
     which the site alone knows, are written out for JupyterLab if it is to be `plain`.
     """
-    notebook, target = normalise(jupytext.read(source)), folder / f"{source.stem}.ipynb"
+    notebook, unseen = jupytext.read(source), {"tags": ["remove-cell"]}
+    if code := first_cell():
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(code, metadata=unseen))
+    notebook, target = normalise(notebook), folder / f"{source.stem}.ipynb"
     for cell in notebook.cells:
         if plain and cell.cell_type == "markdown":
             cell.source = ROLE.sub(_written_out, cell.source)

@@ -76,10 +76,8 @@ def analyse(job: Job) -> Row:
         for source in chapters():
             if not reproduce.is_current(source, made, facts):
                 reproduce.execute(source, made, facts)
-    capability = torch.backends.cpu.get_cpu_capability()
-    made_with = (
-        f"torch {torch.__version__}, numpy {np.__version__}, {capability}, threads {THREADS}"
-    )
+    cpu = torch.backends.cpu.get_cpu_capability()
+    made_with = f"torch {torch.__version__}, numpy {np.__version__}, {cpu}, threads {THREADS}"
     values = (study.source, fingerprint, job.profile, job.seed, " ".join(names), made_with)
     return dict(zip(OF_A_SEED, values, strict=True))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -109,6 +110,9 @@ def without_missing(page: str, known: Collection[str], instead: str) -> str:
 
 def build(book: Path, target: Path, strict: bool) -> Path:
     """Build a site with Jupyter Book; its messages go to ``target/build.log``."""
+    if (installed := version("jupyter-book")).partition(".")[0] != "1":
+        way_out = "pip install 'jupyter-book<2'"
+        raise UserError(f"Jupyter Book {installed} cannot build this book, but 1 can: {way_out}")
     target.mkdir(parents=True, exist_ok=True)
     log = target / "build.log"
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(book)]

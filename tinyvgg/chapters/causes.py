@@ -75,16 +75,6 @@ def _found(asked: Asked, rule: Rule = CUTOFF) -> Tensor:
     return backtrack(asked.trace, asked.answers, rule).pixels
 
 
-def _patched(asked: Asked) -> Tensor:
-    """Mark the cells whose difference from the look-alike's, times the gradient, is largest."""
-    scores = patch_effects(asked.trace, asked.others, asked.answers, asked.against)
-    return top_pixels(scores, TOP)
-
-
-def _captum(name: str, asked: Asked) -> Tensor:
-    return asked.attributions[name]
-
-
 def _random(asked: Asked) -> Tensor:
     drawn = torch.Generator().manual_seed(asked.place)
     return torch.rand(asked.trace.images[:, 0].shape, generator=drawn)
@@ -106,8 +96,9 @@ METHODS: Mapping[str, Method] = {
     "contributions": partial(_found, rule=Contribution(TOP)),
     "contrastive": lambda asked: _found(asked, Contrastive(asked.against, TOP)),
     "unique": lambda asked: _found(asked) & ~backtrack(asked.others, asked.against, CUTOFF).pixels,
-    "patched": _patched,
-    **{name: partial(_captum, attribution) for name, attribution in CAPTUM.items()},
+    # the cells whose difference from the look-alike's, times the gradient, is largest
+    "patched": lambda a: top_pixels(patch_effects(a.trace, a.others, a.answers, a.against), TOP),
+    **{k: partial(lambda of, asked: asked.attributions[of], of) for k, of in CAPTUM.items()},
     "edges": lambda asked: edges(asked.trace.images).float(),
     "image difference": lambda asked: asked.trace.images - asked.others.images,
     "random": _random,

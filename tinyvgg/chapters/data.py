@@ -59,9 +59,7 @@ def readings(study: Study) -> dict[tuple[str, str], Split]:
 
     Where a group has an odd number of images the two readings give the odd one to different parts.
     """
-    found = {
-        (task, TABLE if task == "emotion" else HALF): study.split(task) for task in study.tasks
-    }
+    found = {(t, TABLE if t == "emotion" else HALF): study.split(t) for t in study.tasks}
     if "emotion" in study.tasks:
         index = study.faces.index
         smallest = int(index.table.groupby(cells(index.table, "emotion")).size().min())
@@ -89,10 +87,7 @@ def nearness(faces: Faces, parts: Split) -> dict[str, float]:
         of = faces.index.table.groupby
         kinds["twin, other gaze"] = of(["subject", "emotion", "angle"]).ngroup().to_numpy()
         kinds["same shot, other camera"] = of(["subject", "emotion", "gaze"]).ngroup().to_numpy()
-    return {
-        name: float(np.isin(kind[parts.test], kind[parts.train]).mean())
-        for name, kind in kinds.items()
-    }
+    return {k: float(np.isin(v[parts.test], v[parts.train]).mean()) for k, v in kinds.items()}
 
 
 def numbers(study: Study, splits: Mapping[tuple[str, str], Split]) -> dict[str, Count]:

@@ -79,10 +79,8 @@ def by_captum(
     found = dict[str, Tensor]()
     with warnings.catch_warnings(action="ignore"):  # about hooks, which are removed again
         for name in names or methods:
-            kind = (
-                attr.LayerGradCam(model, pool) if name == "GradCam" else getattr(attr, name)(model)
-            )
-            found[name] = kind.attribute(images, target=target, **methods[name]).detach()
+            by = attr.LayerGradCam(model, pool) if name == "GradCam" else getattr(attr, name)(model)
+            found[name] = by.attribute(images, target=target, **methods[name]).detach()
             if name == "GradCam":
                 found[name] = interpolate(found[name], images.shape[2:], mode="bilinear")
     return found

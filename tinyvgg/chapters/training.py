@@ -152,10 +152,8 @@ def grade(run: Run) -> str:
 
 def with_twins(run: Run) -> str:
     """Say what near-twins in both parts would have done to the accuracy; empty without any."""
-    originals, paths = run.faces.originals, run.faces.index.table["path"].to_numpy()
-    chances = (
-        np.zeros(1) if originals is None else originals.chance_of_a_twin(paths[run.split.test])
-    )
+    known, paths = run.faces.originals, run.faces.index.table["path"].to_numpy()
+    chances = np.zeros(1) if known is None else known.chance_of_a_twin(paths[run.split.test])
     if not chances.any():
         return ""
     missed = (run.predicted != run.labels) * (1 - chances)
