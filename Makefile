@@ -25,7 +25,7 @@ ifndef SIDE_BY_SIDE
 endif
 # All that is done here starts many processes; without bytecode each of them compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup reproduce record verify seeds publish notebooks book test lint types unit smoke nbval site \
+.PHONY: help setup reproduce record crate verify seeds publish notebooks book pdf test lint types unit smoke nbval site \
 	format lock links clean distclean
 
 help:  ## list the targets
@@ -58,6 +58,10 @@ reproduce: setup  ## render the faces, train, run all notebooks and build their 
 
 record: reproduce  ## the same, then ship the networks and renew what is committed: the book and results
 	@$(BIN)/tinyvgg record
+	@$(MAKE) --no-print-directory crate
+
+crate: setup  ## list what is in results/ anew, with sizes and digests, as an RO-Crate
+	@$(BIN)/python tools/crate.py
 
 verify: setup  ## the analysis of the shipped networks, and those of the last `make reproduce`, against what is recorded
 	@$(BIN)/tinyvgg verify
@@ -73,6 +77,9 @@ notebooks: setup  ## convert the notebooks' sources for papermill and JupyterLab
 
 book: setup  ## build the site from what is committed
 	@$(BIN)/jupyter-book build book
+
+pdf: setup  ## print the whole committed book into one PDF; needs Chromium, or CHROMIUM=PATH of one
+	@$(BIN)/python tools/pdf.py book "$(BUILD)/book.pdf"
 
 # ----------------------------------------------------------------------------------------- tests
 
