@@ -26,7 +26,7 @@ endif
 # All that is done here starts many processes; without bytecode each of them compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup reproduce record crate verify seeds publish notebooks book pdf test lint types unit smoke nbval site \
-	format lock links clean distclean
+	format lock release links clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -117,6 +117,9 @@ format: setup  ## fix what the linter and the formatter can
 lock: setup  ## renew requirements.lock from requirements.in, keeping what still fits
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header requirements.in --output-file requirements.lock
+
+release: setup  ## build wheel and source distribution, and try both in empty environments
+	@PATH="$(abspath $(BIN)):$$PATH" tools/release.sh "$(BUILD)/dist"
 
 links:  ## copy the book's settings where links are not supported (Windows)
 	@rm -f book/_config.yml book/_toc.yml

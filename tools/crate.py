@@ -34,7 +34,7 @@ def crate() -> dict[str, Any]:
     cited = yaml.safe_load((files.project() / "CITATION.cff").read_text("utf-8"))
     (author,), (paper,) = cited["authors"], cited["references"]
     author = {"@id": "#authors", "@type": "Organization", **author}
-    licence = {"@type": "CreativeWork", "name": cited["license"], "description": "of text, code and data"}
+    licence = {"@type": "CreativeWork", "name": cited["license"], "description": "of all files"}
     licence = {"@id": f"https://spdx.org/licenses/{cited['license']}", **licence}
     paper = {"@id": f"https://doi.org/{paper['doi']}", "@type": "Article", "name": paper["title"]}
     root = {"@id": "./", "@type": "Dataset", "name": f"Records of {cited['title']}"}
