@@ -48,8 +48,9 @@ def readied(article: Tag, page: str) -> list[tuple[str, str, str]]:
 
 def printed(page: Path, target: Path, browser: str) -> dict[str, int]:
     """Print a page, and return the number of the sheet that each of its targets is on."""
-    command = [browser, *PRINT.split(), "--virtual-time-budget=600000", f"--print-to-pdf={target}"]
-    subprocess.run([*command, page.as_uri()], check=True, stderr=subprocess.DEVNULL)
+    command = [browser, *PRINT.split(), f"--user-data-dir={page.parent / 'browser'}"]
+    command += ["--virtual-time-budget=600000", f"--print-to-pdf={target}", page.as_uri()]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     content = target.read_bytes()
     sheets = re.findall(rb"\n(\d+) 0 obj\n<</Type /Page\n", content)
     found = re.findall(rb"/(\S+) \[(\d+) 0 R /XYZ", content)
