@@ -27,8 +27,8 @@ ifndef SIDE_BY_SIDE
 endif
 # All that is done here starts many processes; without bytecode each of them compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup reproduce record verify seeds publish notebooks book test lint types unit smoke nbval site \
-	format lock links clean distclean
+.PHONY: help setup reproduce record crate verify seeds publish notebooks book pdf test lint types unit smoke nbval site \
+	format lock release links clean distclean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +76,10 @@ reproduce: setup  ## render the faces, train, run all notebooks and build their 
 
 record: reproduce  ## the same, then ship the networks and renew what is committed: the book and results
 	@$(BIN)/tinyvgg record
+	@$(MAKE) --no-print-directory crate
+
+crate: setup  ## list what is in results/ anew, with sizes and digests, as an RO-Crate
+	@$(BIN)/python tools/crate.py
 
 verify: setup  ## the analysis of the shipped networks, and those of the last `make reproduce`, against what is recorded
 	@$(BIN)/tinyvgg verify
@@ -91,6 +95,9 @@ notebooks: setup  ## convert the notebooks' sources for papermill and JupyterLab
 
 book: $(if $(wildcard $(READY)),setup,$(READING))  ## build the site from what is committed
 	@$(BIN)/jupyter-book build book
+
+pdf: setup  ## print the whole committed book into one PDF; needs Chromium, or CHROMIUM=PATH of one
+	@$(BIN)/python tools/pdf.py book "$(BUILD)/book.pdf"
 
 # ----------------------------------------------------------------------------------------- tests
 
@@ -131,6 +138,9 @@ lock: setup  ## renew requirements.lock from requirements.in, keeping what still
 		--no-annotate --no-header requirements.in --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --group read -c requirements.lock --output-file requirements-read.lock
+
+release: setup  ## build wheel and source distribution, and try both in empty environments
+	@PATH="$(abspath $(BIN)):$$PATH" tools/release.sh "$(BUILD)/dist"
 
 links:  ## copy the book's settings where links are not supported (Windows)
 	@rm -f book/_config.yml book/_toc.yml

@@ -20,7 +20,7 @@ BUDGETS = {
     "tinyvgg/chapters": (6_250, None),
     "tinyvgg/book": (1_300, None),
     "synthfaces": (5_600, 26),
-    "tests": (16_600, None),
+    "tests": (17_000, None),
     "tools": (700, None),
     "benchmarks": (940, None),
     "notebooks": (5_600, None),

@@ -1,10 +1,12 @@
 """The wheel alone, in an environment of its own, explains other people's models."""
 
 import html
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from email.parser import Parser
 from pathlib import Path
 from zipfile import ZipFile
@@ -13,6 +15,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from uv import find_uv_bin
+
+from tinyvgg import __version__
 
 CORE = {"click", "jaxtyping", "numpy", "torch"}
 DATA = {
@@ -68,18 +72,22 @@ def run(*command, **options):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory, repository):
-    """Built from what is tracked, or would be, so that the checkout stays as it is."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    parts = ("synthfaces", "tinyvgg", "pyproject.toml", "README.md", "LICENSE")
+def release(tmp_path_factory, repository):
+    """What the script of a release made of tracked files, and said, so that the checkout stays."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    parts = ("synthfaces", "tinyvgg", "notebooks", "book/bench", ":(glob)*", "tools/release.sh")
     listed = run("git", "ls-files", "-z", "-co", "--exclude-standard", *parts, cwd=repository)
     for name in filter(None, listed.split("\0")):
         if (repository / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((repository / name).read_bytes())
-    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
-    run(*pip, "--wheel-dir", str(built), str(source))
-    (path,) = built.glob("*.whl")
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return built, run("sh", str(source / "tools" / "release.sh"), str(built), env=env)
+
+
+@pytest.fixture(scope="module")
+def wheel(release):
+    (path,) = release[0].glob("*.whl")
     return path
 
 
@@ -115,6 +123,21 @@ def explain(python, folder, code):
     script.write_text(code)
     env = {"HOME": str(folder), "OMP_NUM_THREADS": "1"}  # other tests run beside this one
     return run(str(python), "-P", str(script), cwd=folder, env=env)
+
+
+def test_a_release_runs_the_readmes_code_of_the_core_from_both_of_its_files(release, repository):
+    built, said = release
+    names = sorted(path.name for path in built.glob("tinyvgg-*"))
+    assert names == [f"tinyvgg-{__version__}{end}" for end in ("-py3-none-any.whl", ".tar.gz")]
+    readme = (repository / "README.md").read_text("utf-8")
+    assert "repaired = tinyvgg.repair(trace, true_class)" in readme
+    for name in names:
+        assert f"tinyvgg {__version__}\nrepaired: [True, True]\ntried: {name}\n" in said
+    packed = ("synthfaces", "tinyvgg", "notebooks", "book/bench", ":!*.test.mjs")
+    wanted = run("git", "ls-files", *packed, cwd=repository).split()
+    with tarfile.open(built / names[1]) as content:
+        inside = {name.partition("/")[2] for name in content.getnames()}
+    assert set(wanted) <= inside
 
 
 def test_without_extras_it_asks_for_the_core_alone(wheel):

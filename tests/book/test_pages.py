@@ -24,7 +24,8 @@ from tinyvgg.cli import cli
 BOOK = paths.project() / "book"
 REFERENCE = [BOOK / "reference.md", *sorted((BOOK / "reference").glob("*.md"))]
 PAGES = [
-    BOOK / f"{name}.md" for name in ("intro", "disagreements", "data_licences", "checkpoint", "ci")
+    BOOK / f"{name}.md"
+    for name in ("intro", "disagreements", "data_licences", "checkpoint", "ci", "troubleshooting")
 ] + REFERENCE
 
 NO_NUMBERS = [
@@ -140,6 +141,19 @@ def test_code_of_readme_and_reference_uses_what_exists(page):
         assert used <= set(tinyvgg.__all__)
         assert of_faces <= set(synthfaces.__all__)
         compile(code, page.name, "exec")
+
+
+def test_messages_of_the_page_about_trouble_are_printed_by_something():
+    terms = re.findall(r"(?m)^`(.+)`\n: ", text_of(BOOK / "troubleshooting.md"))
+    folders = [paths.project() / name for name in ("tinyvgg", "tools", "notebooks")]
+    sources = [text_of(source) for folder in folders for source in folder.rglob("*.py")]
+    sources.append(text_of(paths.project() / "Makefile"))
+    said = re.sub(r'"\s*f?"', "", "\n".join(sources))
+    others = {"operator torchvision::nms does not exist", "No file exports found"}
+    others.add("... toc is not a mapping ...")
+    assert others < set(terms)
+    for term in set(terms) - others:
+        assert all(part.strip() in said for part in term.split("...")), term
 
 
 def test_the_role_shows_the_papers_number_and_its_place():

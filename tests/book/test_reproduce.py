@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import nbformat
 import papermill
 import pytest
+import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from tinyvgg import cli, files
@@ -349,3 +350,23 @@ def test_the_site_of_other_faces_is_signed_and_shows_nothing_that_they_lack(
     assert "`folder:photographs`" in intro
     assert "folder photographs" in (book / "_config.yml").read_text()
     assert "somewhere" not in (book / "claims.md").read_text() + intro
+
+
+def test_what_a_check_asks_for_is_there_after_the_command_of_the_readme(
+    workshop, executed, prepared, repository, capsys
+):
+    """The site has the pages that are no chapters; chapters are executed without a kernel."""
+    manifest = yaml.safe_load((repository / "codecheck.yml").read_text("utf-8"))["manifest"]
+    for source in notebooks.sources():
+        source.unlink()
+    for source in (repository / "notebooks").glob("0*.py"):
+        workshop.add(source.stem, "1")
+    contents = yaml.safe_load((repository / "_toc.yml").read_text("utf-8"))
+    pages = [part for part in contents["parts"] if part["chapters"][0]["file"] == "claims"]
+    (workshop.root / "_toc.yml").write_text(yaml.safe_dump({**contents, "parts": pages}))
+    (workshop.root / "_config.yml").write_text("parse: {}\nhtml: {}\n")
+    for name in (contents["root"], "disagreements"):
+        (workshop.root / "book" / f"{name}.md").write_text("# Page\n")
+    assert cli.main(["reproduce"]) == 0, capsys.readouterr().err
+    missing = [each["file"] for each in manifest if not (workshop.root / each["file"]).is_file()]
+    assert missing == []
