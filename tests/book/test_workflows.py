@@ -24,7 +24,7 @@ made = {{"site": "build/site/_build/html", "publish": given.get("folder")}}.get(
 made and pathlib.Path(made).mkdir(parents=True)
 """
 """Reads what it is given as the real one does, and leaves folders where that leaves sites."""
-LAST = {"test": "pytest --nbval", "binder": "python -m ipykernel", "reproduce": "tinyvgg publish"}
+LAST = {"test": "pytest --nbval", "binder": "python -m ipykernel", "reproduce": "tinyvgg verify"}
 LAST |= dict.fromkeys(("book", "pages"), "tinyvgg site")
 """The last call of each job, which is not reached if one before it fails."""
 
