@@ -78,7 +78,7 @@ record: reproduce  ## the same, then ship the networks and renew what is committ
 	@$(BIN)/tinyvgg record
 	@$(MAKE) --no-print-directory crate
 
-crate: setup  ## list what is in results/ anew, with sizes and digests, as an RO-Crate
+crate: setup  ## list the files of results/ anew, with sizes and digests, as an RO-Crate
 	@$(BIN)/python tools/crate.py
 
 verify: setup  ## the analysis of the shipped networks, and those of the last `make reproduce`, against what is recorded

@@ -1,4 +1,4 @@
-"""Describe the records and the networks that ship as an RO-Crate: sizes, digests, licence.
+"""Describe the project, its records and the networks that ship as an RO-Crate.
 
 make crate
 """
@@ -18,14 +18,12 @@ TYPES = {".npz": "application/zip", ".safetensors": "application/octet-stream"}
 
 
 def crate() -> dict[str, Any]:
-    """Return the metadata of the crate that the folder of results is."""
+    """Return the metadata of the crate that the project is."""
     folder, parts = files.results(), []
     rows = re.findall(r"(?m)^\| `(.+)` \| (.+) \|$", (folder / "README.md").read_text("utf-8"))
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder)
-        if path.is_dir() or path.name == METADATA:
-            continue
-        part = {"@id": name.as_posix(), "@type": "File", "name": name.name}
+        part = {"@id": f"results/{name.as_posix()}", "@type": "File", "name": name.name}
         part["description"] = next(text for like, text in rows if name.match(like))
         part["encodingFormat"] = TYPES.get(path.suffix) or mimetypes.guess_type(path)[0]
         part["contentSize"] = str(path.stat().st_size)
@@ -37,16 +35,19 @@ def crate() -> dict[str, Any]:
     licence = {"@type": "CreativeWork", "name": cited["license"], "description": "of all files"}
     licence = {"@id": f"https://spdx.org/licenses/{cited['license']}", **licence}
     paper = {"@id": f"https://doi.org/{paper['doi']}", "@type": "Article", "name": paper["title"]}
-    root = {"@id": "./", "@type": "Dataset", "name": f"Records of {cited['title']}"}
-    root["description"] = "Numbers, verdicts and trained networks of a reproduction of one paper"
-    root |= {"version": cited["version"], "datePublished": datetime.date.today().isoformat()}
     about = {"author": author, "publisher": author, "license": licence, "citation": paper}
+    root = {"@id": "./", "@type": "Dataset", "name": cited["title"]}
+    root |= {"description": cited["abstract"], "version": cited["version"]}
     root |= {name: {"@id": entity["@id"]} for name, entity in about.items()}
-    root["hasPart"] = [{"@id": part["@id"]} for part in parts]
+    root |= {"datePublished": datetime.date.today().isoformat(), "hasPart": {"@id": "results/"}}
+    records = {"@id": "results/", "@type": "Dataset", "name": "Records"}
+    records["description"] = "Numbers, verdicts and reports, and the trained networks that ship"
+    records["hasPart"] = [{"@id": part["@id"]} for part in parts]
     head = {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"}}
-    graph = [{**head, "conformsTo": {"@id": PROFILE}}, root, author, licence, paper, *parts]
+    head["conformsTo"] = {"@id": PROFILE}
+    graph = [head, root, author, licence, paper, records, *parts]
     return {"@context": f"{PROFILE}/context", "@graph": graph}
 
 
 if __name__ == "__main__":
-    files.write_json(files.results() / METADATA, crate())
+    files.write_json(files.project() / METADATA, crate())

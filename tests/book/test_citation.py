@@ -16,7 +16,7 @@ from tinyvgg import files, paper
 from tinyvgg.book import notebooks
 
 SCHEMAS = Path(__file__).parent / "fixtures" / "schemas"
-PLACES = ("CITATION.cff", ".zenodo.json", "codecheck.yml", "results/ro-crate-metadata.json")
+PLACES = ("CITATION.cff", ".zenodo.json", "codecheck.yml", "ro-crate-metadata.json")
 CITATION, ZENODO, CHECK, CRATE = (
     yaml.safe_load((files.project() / place).read_text("utf-8")) for place in PLACES
 )
@@ -25,7 +25,7 @@ CITATION, ZENODO, CHECK, CRATE = (
 @pytest.mark.parametrize("place", PLACES)
 def test_metadata_keep_the_schema_of_their_format_and_need_each_field(place):
     metadata = yaml.safe_load((files.project() / place).read_text("utf-8"))
-    schema = json.loads((SCHEMAS / f"{Path(place).name}.json").read_text("utf-8"))
+    schema = json.loads((SCHEMAS / f"{place}.json").read_text("utf-8"))
     assert list(Draft7Validator(schema).iter_errors(metadata)) == []
     for name in schema["required"]:
         without = {key: value for key, value in metadata.items() if key != name}
@@ -67,9 +67,9 @@ def test_the_crate_lists_what_is_in_the_results():
     written, current = ({e["@id"]: e for e in crate["@graph"]} for crate in (CRATE, today))
     current["./"]["datePublished"] = written["./"]["datePublished"]
     assert written == current, "the crate is not current: run 'make crate'"
-    named = {part["@id"] for part in written["./"]["hasPart"]}
+    named = {part["@id"] for part in written["results/"]["hasPart"]}
     assert named == {name for name, entity in written.items() if entity["@type"] == "File"}
     assert {written["./"][name]["@id"] for name in ("author", "license", "citation")} < {*written}
-    name = "networks/emotion/weights.safetensors"
-    digest = hashlib.sha256((files.results() / name).read_bytes()).hexdigest()
+    name = "results/networks/emotion/weights.safetensors"
+    digest = hashlib.sha256((files.project() / name).read_bytes()).hexdigest()
     assert written[name]["sha256"] == digest
