@@ -243,8 +243,8 @@ def explain_set(
     rows = split(faces.index, task).test if "split" in table else np.arange(len(faces))
     rows = np.random.default_rng(0).permutation(rows)  # so that the first errors are a fair sample
     parts = np.array_split(rows, -(-len(rows) // PART))
-    shown = tqdm(parts, "explaining errors", unit="batch", disable=not progress)
-    batches = ((own.scaling(faces.pixels(part)), true[part]) for part in shown)
+    watched = tqdm(parts, "explaining errors", unit="batch", disable=not progress)
+    batches = ((own.scaling(faces.pixels(part)), true[part]) for part in watched)
     with warnings.catch_warnings(action="ignore"):  # the conclusions say it
         errors = explain_errors(own.model, batches, own.classes, progress=False)
     known = table.iloc[rows].drop(columns=["path", task, "split", "twins"], errors="ignore")
