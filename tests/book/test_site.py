@@ -144,7 +144,7 @@ def test_chapters_open_elsewhere_where_the_repository_has_an_address(url, worksh
     settings["repository"]["url"] = url
     (book / "_config.yml").write_text(yaml.safe_dump(settings))
     (book / "_toc.yml").write_text("{format: jb-book, root: notebooks/01_first}")
-    for name in ("_extra", "_static", "references.bib"):
+    for name in ("_extra", "_static", "references.bib", "tinyvgg_book.py"):
         (book / name).symlink_to(repository / "book" / name)
     notebooks.convert(notebooks.find("01"), book / "notebooks")
     page = site.build(book, workshop.root / "site", strict=False).parent / "notebooks/01_first.html"
