@@ -1,26 +1,34 @@
-"""The speed of training Tiny VGG, beside a plain PyTorch loop, and the time of each layer.
+"""The speed of training Tiny VGG, beside a plain PyTorch loop, and where the time of a step goes.
 
-Both loops run in processes of their own, one after the other, so that neither inherits how the
-other one set up memory and libraries. Prints tables of medians over the rounds. The images are
-random: the time does not depend on what they show.
+Every loop runs in a process of its own, one after the other, so that none inherits how another
+one set up memory and libraries. Prints tables of medians over the rounds. The images are random:
+the time does not depend on what they show. With --steps, steps on one batch without a loop stand
+beside the loops: as they are (eager), with one kernel for the update of all weights (fused), with
+its graphs of kernels launched at once (captured, on a GPU), or with kernels that torch.compile
+makes of several (compiled).
 
     python benchmarks/training.py [--size 224] [--batch 12] [--images 600] [--rounds 3]
-                                  [--device cuda] [--precision bfloat16]
+                                  [--device cuda] [--precision bfloat16] [--steps eager fused]
 """
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timing
 import torch
 import torch.nn.functional as F
-from timing import answer, in_a_process, matmul_rate, medians, memory_rate, synchronise, table
-from torch import Tensor, nn
+from timing import seconds, synchronise
+from torch import Tensor
+from torch.profiler import profile
 from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from tinyvgg.faces.splits import Split
 from tinyvgg.training.batches import Resident, Scaling
@@ -29,6 +37,7 @@ from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 
 CLASSES = 67
+WAYS = ("eager", "fused", "captured", "compiled")
 PAPER_RATE = 20
 """The images a second that the paper states, on a Titan X."""
 
@@ -76,97 +85,89 @@ def our_loop(given: argparse.Namespace) -> float:
     return given.images / trained.seconds[1]
 
 
-def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, float]]:
-    """Return each layer's name, floating-point operations of a step, seconds forward and back."""
-    pixels, labels = images_and_labels(given.batch, given.size)
-    model = TinyVGG(CLASSES, given.size).to(given.device)
-    model.to(memory_format=torch.channels_last)
-    maps = Scaling()(pixels.to(given.device))
-    rows = []
+def bare_step(given: argparse.Namespace) -> Callable[[], None]:
+    """Return a step that does nothing of what a loop adds to it."""
+    pixels, labels = (each.to(given.device) for each in images_and_labels(given.batch, given.size))
+    images, model = Scaling()(pixels), TinyVGG(CLASSES, given.size).to(given.device)
+    forward: Any = model.to(memory_format=torch.channels_last)
+    forward = torch.compile(model, mode="reduce-overhead") if given.way == "compiled" else forward
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01, fused=given.way != "eager")
+    half = given.precision == "bfloat16"
+    precision = torch.autocast(given.device, torch.bfloat16, half, cache_enabled=False)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        with precision:
+            loss = F.cross_entropy(forward(images), labels)
+        loss.backward()
+        optimiser.step()
+
+    return captured(step) if given.way == "captured" else step
+
+
+def captured(step: Callable[[], None]) -> Callable[[], None]:
+    """Return a launch of all kernels of a step at once, on one batch for ever."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.stream(torch.cuda.Stream()):  # apart, as a graph is captured on its own stream
+        for _ in range(3):
+            step()
+    synchronise()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def bare_steps(given: argparse.Namespace) -> float:
+    """Measure images a second of steps without a loop; say why they fail, and return 0."""
+    try:
+        with repeatable(given.precision):
+            step, count = bare_step(given), given.images // given.batch
+            for _ in range(5):
+                step()
+            return count * given.batch / seconds(lambda: [step() for _ in range(count)])
+    except (AssertionError, RuntimeError) as error:  # not every device can capture or compile
+        print(f"{given.way} steps: {error}", file=sys.stderr)
+        return 0.0
+
+
+def operators(given: argparse.Namespace) -> tuple[int, str]:
+    """Return the floating-point operations of an eager step, and the profiler's table of some."""
     with repeatable(given.precision):
-        for name, layer in model.named_modules():
-            if list(layer.children()):
-                continue
-            maps = maps.detach().requires_grad_(bool(rows))
-            forward, back, made = one_layer(layer, maps, given.rounds)
-            rows.append((f"{name}, {type(layer).__name__}", flop(layer, maps, made), forward, back))
-            maps = made
-        logits, targets = maps.detach().requires_grad_(), labels.to(given.device)
-        rounds = 5 * given.rounds
-        (loss,) = medians(lambda: F.cross_entropy(logits, targets).backward(), rounds=rounds)
-        rows.append(("loss, both ways", 0.0, 0.0, loss))
-        optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
-        for weights in model.parameters():
-            weights.grad = torch.zeros_like(weights)
-        (update,) = medians(optimiser.step, rounds=rounds)
-        count = sum(weights.numel() for weights in model.parameters())
-        rows.append(("update of the weights", 2.0 * count, 0.0, update))
-    return rows
+        step = bare_step(given)
+        with FlopCounterMode(display=False) as counter:
+            step()
+        with profile(record_shapes=True) as found:
+            for _ in range(given.rounds):
+                step()
+            synchronise()
+    averages, by = found.key_averages(True), f"self_{given.device}_time_total"
+    shown = averages.table(by, row_limit=20, max_name_column_width=36, max_shapes_column_width=48)
+    return counter.get_total_flops(), shown
 
 
-def one_layer(layer: nn.Module, maps: Tensor, rounds: int) -> tuple[float, float, Tensor]:
-    """Return the seconds forward, the seconds back, and the output of one layer."""
-    made = layer(maps)
-    gradient = torch.rand_like(made)
-
-    def back() -> None:
-        layer.zero_grad(set_to_none=True)
-        maps.grad = None
-        if made.requires_grad:
-            torch.autograd.backward(made, gradient, retain_graph=True)
-
-    forward, backward = medians(lambda: layer(maps), back, rounds=5 * rounds)
-    return forward, backward, made
-
-
-def flop(layer: nn.Module, maps: Tensor, made: Tensor) -> float:
-    """Count a layer's operations in a step: forward, gradients of the weights and the input."""
-    ways = 2 + maps.requires_grad
-    if isinstance(layer, nn.Conv2d):
-        return ways * 2.0 * layer.weight[0].numel() * made.numel()
-    return ways * 2.0 * len(maps) * layer.weight.numel() if isinstance(layer, nn.Linear) else 0.0
-
-
-def apart(what: str, given: argparse.Namespace) -> Any:
+def apart(what: str, given: argparse.Namespace, way: str = "eager") -> Any:
     """Call a function of this file in a new process."""
-    return in_a_process(what, **{name: v for name, v in vars(given).items() if name != "only"})
+    options = {name: value for name, value in vars(given).items() if name not in ("only", "steps")}
+    return timing.in_a_process(what, **{**options, "way": way})
 
 
 def loops(given: argparse.Namespace, flop_image: float) -> str:
-    """Time both loops, each in a new process for each round."""
-    rates: dict[str, list[float]] = {"plain_loop": [], "our_loop": []}
-    for _ in range(given.rounds):
-        for what, found in rates.items():
-            found.append(apart(what, given))
-    limit = matmul_rate(given.device)
-    plain, ours = (statistics.median(found) for found in rates.values())
-    rows = []
-    for name, rate in (("plain loop", plain), ("tinyvgg", ours)):
-        ratios = (f"{rate:,.1f}", f"{rate / plain:.2f}", f"{rate / PAPER_RATE:,.1f}")
-        work = rate * flop_image
+    """Time the loops and the steps, each in a new process for each round."""
+    works = {"plain loop": ("plain_loop", given), "tinyvgg": ("our_loop", given)}
+    works |= {f"{way} step": ("bare_steps", given, way) for way in given.steps}
+    rounds = [[apart(*work) for work in works.values()] for _ in range(given.rounds)]
+    rates = list(map(statistics.median, zip(*rounds, strict=True)))
+    limit, rows = timing.matmul_rate(given.device), []
+    for name, each in zip(works, rates, strict=True):
+        ratios = (f"{each:,.1f}", f"{each / rates[0]:.2f}", f"{each / PAPER_RATE:,.1f}")
+        work = each * flop_image
         rows.append((name, *ratios, f"{work / 1e9:,.0f}", f"{work / limit:.0%}"))
     head = ("loop", "images/s", "by the plain loop", "by the paper's rate")
-    shown = table((*head, "GFLOP/s", "of the matmul rate"), rows)
+    shown = timing.table((*head, "GFLOP/s", "of the matmul rate"), rows)
     return (
         f"{shown}\n\n{flop_image / 1e9:.2f} GFLOP an image; matrix products in single precision:"
-        f" {limit / 1e9:,.0f} GFLOP/s; a convolution may exceed it."
-    )
-
-
-def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float]]) -> str:
-    """Return the table of the time of a step, layer by layer."""
-    total = sum(forward + back for _, _, forward, back in layers)
-    rows = []
-    for name, work, forward, back in layers:
-        both = forward + back
-        times = (f"{1e3 * forward:.2f}", f"{1e3 * back:.2f}", f"{both / total:.0%}")
-        rows.append((name, *times, f"{work / both / 1e9:,.0f}" if work else ""))
-    rows.append(("sum", "", f"{1e3 * total:.1f}", "100%", ""))
-    head = (f"layer, batch {given.batch}", "forward, ms", "back, ms", "share", "GFLOP/s")
-    return (
-        f"{table(head, rows)}\n\nEach layer is measured by itself; the sum"
-        f" would make {given.batch / total:,.1f} images/s. The memory copies"
-        f" {memory_rate(given.device) / 1e9:.0f} GB/s."
+        f" {limit / 1e9:,.0f} GFLOP/s; a convolution may exceed it. The memory copies"
+        f" {timing.memory_rate(given.device) / 1e9:,.0f} GB/s."
     )
 
 
@@ -176,16 +177,18 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--steps", nargs="*", choices=WAYS, default=[])
+    parser.add_argument("--way", default="eager", help=argparse.SUPPRESS)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if answer(given, globals()):
+    if timing.answer(given, globals()):
         return
     where = torch.cuda.get_device_name() if given.device == "cuda" else given.device
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {where}")
     print(f"{given.size} x {given.size} pixels, batch {given.batch}, {given.precision}\n")
-    layers = apart("layer_times", given)
-    print(loops(given, sum(work for _, work, _, _ in layers[:-1]) / given.batch), "\n")
-    print(split(given, layers))
+    flop, shown = apart("operators", given)
+    print(f"{given.rounds} eager steps, by operator and the shapes of what it takes:\n{shown}")
+    print(loops(given, flop / given.batch))
 
 
 if __name__ == "__main__":
