@@ -2,10 +2,9 @@
 
 Every loop runs in a process of its own, one after the other, so that none inherits how another
 one set up memory and libraries. Prints tables of medians over the rounds. The images are random:
-the time does not depend on what they show. With --steps, steps on one batch without a loop stand
-beside the loops: as they are (eager), with one kernel for the update of all weights (fused), with
-its graphs of kernels launched at once (captured, on a GPU), or with kernels that torch.compile
-makes of several (compiled).
+the time does not depend on what they show. With --steps, bare steps on one batch stand beside the
+loops: eager ones, and others whose update of the weights is fused into one kernel; which are also
+captured as graphs of kernels (on a GPU); or which are compiled, by torch.compile.
 
     python benchmarks/training.py [--size 224] [--batch 12] [--images 600] [--rounds 3]
                                   [--device cuda] [--precision bfloat16] [--steps eager fused]
@@ -25,8 +24,9 @@ import timing
 import torch
 import torch.nn.functional as F
 from timing import seconds, synchronise
-from torch import Tensor
-from torch.profiler import profile
+from torch import Tensor, nn
+from torch.autograd import DeviceType
+from torch.profiler import profile, record_function
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,6 +37,7 @@ from tinyvgg.training.settings import Recipe
 from tinyvgg.training.tiny_vgg import TinyVGG
 
 CLASSES = 67
+LOSS, UPDATE = "loss and the rest", "Optimizer.step#SGD.step"
 WAYS = ("eager", "fused", "captured", "compiled")
 PAPER_RATE = 20
 """The images a second that the paper states, on a Titan X."""
@@ -85,15 +86,17 @@ def our_loop(given: argparse.Namespace) -> float:
     return given.images / trained.seconds[1]
 
 
-def bare_step(given: argparse.Namespace) -> Callable[[], None]:
-    """Return a step that does nothing of what a loop adds to it."""
+def bare_step(given: argparse.Namespace, model: nn.Module) -> Callable[[], None]:
+    """Return a step that does nothing of what a loop adds to it, in one of `WAYS`."""
     pixels, labels = (each.to(given.device) for each in images_and_labels(given.batch, given.size))
-    images, model = Scaling()(pixels), TinyVGG(CLASSES, given.size).to(given.device)
-    forward: Any = model.to(memory_format=torch.channels_last)
-    forward = torch.compile(model, mode="reduce-overhead") if given.way == "compiled" else forward
+    images, half = Scaling()(pixels), given.precision == "bfloat16"
+    model.to(given.device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, fused=given.way != "eager")
-    half = given.precision == "bfloat16"
     precision = torch.autocast(given.device, torch.bfloat16, half, cache_enabled=False)
+    forward = torch.compile(model, mode="reduce-overhead") if given.way == "compiled" else model
+    if given.way == "captured":
+        with precision:
+            forward = torch.cuda.make_graphed_callables(model, (images,))
 
     def step() -> None:
         optimiser.zero_grad()
@@ -102,47 +105,55 @@ def bare_step(given: argparse.Namespace) -> Callable[[], None]:
         loss.backward()
         optimiser.step()
 
-    return captured(step) if given.way == "captured" else step
-
-
-def captured(step: Callable[[], None]) -> Callable[[], None]:
-    """Return a launch of all kernels of a step at once, on one batch for ever."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.stream(torch.cuda.Stream()):  # apart, as a graph is captured on its own stream
-        for _ in range(3):
-            step()
-    synchronise()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
+    return step
 
 
 def bare_steps(given: argparse.Namespace) -> float:
     """Measure images a second of steps without a loop; say why they fail, and return 0."""
     try:
         with repeatable(given.precision):
-            step, count = bare_step(given), given.images // given.batch
+            step = bare_step(given, TinyVGG(CLASSES, given.size))
+            count = given.images // given.batch
             for _ in range(5):
                 step()
             return count * given.batch / seconds(lambda: [step() for _ in range(count)])
     except (AssertionError, RuntimeError) as error:  # not every device can capture or compile
-        print(f"{given.way} steps: {error}", file=sys.stderr)
+        print(f"{given.way} steps: {str(error).splitlines()[0]}", file=sys.stderr)
         return 0.0
 
 
-def operators(given: argparse.Namespace) -> tuple[int, str]:
-    """Return the floating-point operations of an eager step, and the profiler's table of some."""
+def layer_times(given: argparse.Namespace) -> list[tuple[str, float, float, float]]:
+    """Return each layer's name, floating-point operations of a step, seconds forward and back.
+
+    An operator that goes back has the number of the one that went forward.
+    """
+    model, titles = TinyVGG(CLASSES, given.size), {}
+    for name, layer in model.named_modules():
+        if not [*layer.children()]:
+            titles[name] = f"{name}, {type(layer).__name__}"
+            layer.forward = record_function(titles[name])(layer.forward)
     with repeatable(given.precision):
-        step = bare_step(given)
+        step = bare_step(given, model)
         with FlopCounterMode(display=False) as counter:
             step()
-        with profile(record_shapes=True) as found:
+        with profile() as found:
             for _ in range(given.rounds):
                 step()
             synchronise()
-    averages, by = found.key_averages(True), f"self_{given.device}_time_total"
-    shown = averages.table(by, row_limit=20, max_name_column_width=36, max_shapes_column_width=48)
-    return counter.get_total_flops(), shown
+    of, clock = dict[int, str](), "device" if given.device == "cuda" else "cpu"
+    times = {title: [0.0, 0.0] for title in (*titles.values(), LOSS, UPDATE)}
+    for event in found.events():
+        above = [event]
+        while above[-1].cpu_parent:
+            above.append(above[-1].cpu_parent)
+        inside = next((each.name for each in above if each.name in times), None)
+        if inside and event.sequence_nr >= 0:
+            of[event.sequence_nr] = inside
+        if event.device_type == DeviceType.CPU:  # it has the time of the kernels that it launched
+            both = times[inside or of.get(above[-1].sequence_nr, LOSS)]
+            both[not inside] += getattr(event, f"self_{clock}_time_total") / 1e6 / given.rounds
+    flop = {titles.get(n[8:], n): sum(c.values()) for n, c in counter.get_flop_counts().items()}
+    return [(title, flop.get(title, 0), *both) for title, both in times.items()]
 
 
 def apart(what: str, given: argparse.Namespace, way: str = "eager") -> Any:
@@ -171,6 +182,19 @@ def loops(given: argparse.Namespace, flop_image: float) -> str:
     )
 
 
+def split(given: argparse.Namespace, layers: list[tuple[str, float, float, float]]) -> str:
+    """Return the table of the time of a step, layer by layer."""
+    total = sum(forward + back for _, _, forward, back in layers)
+    rows = []
+    for name, work, forward, back in layers:
+        both = forward + back
+        times = (f"{1e3 * forward:.2f}", f"{1e3 * back:.2f}", f"{both / total:.0%}")
+        rows.append((name, *times, f"{work / both / 1e9:,.0f}" if work else ""))
+    rows.append(("sum", "", f"{1e3 * total:.1f}", "100%", ""))
+    head = (f"layer, batch {given.batch}", "forward, ms", "back, ms", "share", "GFLOP/s")
+    return f"{timing.table(head, rows)}\n\nThe sum would make {given.batch / total:,.1f} images/s."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in (("size", 224), ("batch", 12), ("images", 600), ("rounds", 3)):
@@ -186,9 +210,9 @@ def main() -> None:
     where = torch.cuda.get_device_name() if given.device == "cuda" else given.device
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {where}")
     print(f"{given.size} x {given.size} pixels, batch {given.batch}, {given.precision}\n")
-    flop, shown = apart("operators", given)
-    print(f"{given.rounds} eager steps, by operator and the shapes of what it takes:\n{shown}")
-    print(loops(given, flop / given.batch))
+    layers = apart("layer_times", given)
+    print(split(given, layers), "\n")
+    print(loops(given, sum(work for _, work, _, _ in layers) / given.batch))
 
 
 if __name__ == "__main__":
