@@ -10,11 +10,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
+needed='beartype iniconfig jaxtyping packaging pandas pillow pluggy pygments pytest python-dateutil
+    safetensors six tqdm typing-extensions wadler-lindig'
 
 pack() {
-    needed='beartype|iniconfig|jaxtyping|packaging|pandas|pillow|pluggy|pygments|pytest'
-    needed="$needed|python-dateutil|safetensors|six|tqdm|typing-extensions|wadler-lindig"
-    wheels=$(sed -nE "s/^(($needed)==[^ ]+).*/\1/p" requirements.lock)
+    # shellcheck disable=SC2086  # one word each
+    wheels=$(printf '%s\n' $needed | sed 's/.*/^&==/' | grep -f - requirements.lock | cut -d ' ' -f 1)
     platforms=$(printf -- '--platform manylinux%s_x86_64 ' 1 2014 _2_17 _2_24 _2_27 _2_28)
     rm -rf build/gpu
     # shellcheck disable=SC2086  # several words each

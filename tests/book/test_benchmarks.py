@@ -53,15 +53,10 @@ def test_the_training_benchmark_sets_both_loops_beside_each_other(run, monkeypat
     monkeypatch.setattr(timing, "in_a_process", here)
     for name in ("matmul_rate", "memory_rate"):
         monkeypatch.setattr(timing, name, lambda device: 1.0)
-    given = ["--size", "16", "--images", "40", "--batch", "4", "--rounds", "1"]
-    run("training.py", *given, "--steps", "eager", "fused")
+    given = ["--size", "16", "--images", "40", "--batch", "4", "--rounds", "1", "--steps", "fused"]
+    run("training.py", *given)
     out = capsys.readouterr().out
-    rows = re.findall(r"(?m)^\| ([^|]+) \|", out)
-    assert {"plain loop", "tinyvgg", "eager step", "fused step", "sum"} <= {*rows}
-    layers = re.findall(
-        r"(?m)^\| (features\.0, Conv2d|classifier\.7, Linear) \| (\S+) \| (\S+)", out
-    )
-    assert [name for name, *both in layers if min(map(float, both)) > 0] == [
-        "features.0, Conv2d",
-        "classifier.7, Linear",
-    ]
+    assert {"plain loop", "tinyvgg", "fused step", "sum"} <= {
+        *re.findall(r"(?m)^\| ([^|]+) \|", out)
+    }
+    assert re.search(r"\| features\.2, Conv2d \| (?!0\.00)\S+ \| (?!0\.00)", out)  # both ways

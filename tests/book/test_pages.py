@@ -24,7 +24,8 @@ from tinyvgg.cli import cli
 BOOK = paths.project() / "book"
 REFERENCE = [BOOK / "reference.md", *sorted((BOOK / "reference").glob("*.md"))]
 PAGES = [
-    BOOK / f"{name}.md" for name in ("intro", "disagreements", "data_licences", "checkpoint")
+    BOOK / f"{name}.md"
+    for name in ("intro", "disagreements", "data_licences", "checkpoint", "clusters")
 ] + REFERENCE
 
 NO_NUMBERS = [
