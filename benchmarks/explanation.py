@@ -22,6 +22,7 @@ from captum.attr import GuidedBackprop, LayerGradientXActivation, NeuronDeconvol
 from safetensors.torch import load_file, save_file
 from timing import matmul_rate, medians, memory_rate, seconds, table
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
 from tinyvgg import files as paths
@@ -29,7 +30,6 @@ from tinyvgg.backtracking import Contribution, Cutoff, Literal, Rule, backtrack,
 from tinyvgg.contribution import contributions
 from tinyvgg.faces.index import Faces
 from tinyvgg.faces.splits import Split
-from tinyvgg.network import Convolution
 from tinyvgg.trace import Trace, record
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.batches import Resident, Scaling
@@ -70,11 +70,8 @@ def fit(kept: Path) -> None:
     part, net = study.split("subject"), untrained(study.faces)
     labels = torch.from_numpy(study.faces.index.labels("subject"))
     source = Resident(enlarge(study.faces.pixels()), labels, Scaling())
-    parts, watchers = (
-        Split(part.train, part.test[:120]),
-        [ProgressBar(f"training at {SIZE} pixels")],
-    )
-    train(net, source, parts, Recipe(epochs=EPOCHS), 0, kept.parent, watchers=watchers)
+    parts, bar = Split(part.train, part.test[:120]), ProgressBar(f"training at {SIZE} pixels")
+    train(net, source, parts, Recipe(epochs=EPOCHS), 0, kept.parent, watchers=[bar])
     weights = {name: each.contiguous() for name, each in net.state_dict().items()}
     paths.write_whole(kept, lambda to: save_file(weights, to))
 
@@ -114,7 +111,7 @@ def backtracking(traces: list[Trace], rounds: int, device: str) -> str:
     """Time all cases by each rule, beside the loops on one image."""
     cases = sum(map(len, traces))
     edges = products(traces)
-    pixels, neurons = traced_sizes(traces[0])
+    pixels, neurons = traces[0].maps[0].numel(), traces[0].dense[0].shape[1]
     flop, rate, bandwidth = 2 * cases * pixels * neurons, matmul_rate(device), memory_rate(device)
     rows = []
     for name, rule in RULES.items():
@@ -137,25 +134,10 @@ def backtracking(traces: list[Trace], rounds: int, device: str) -> str:
     )
 
 
-def traced_sizes(trace: Trace) -> tuple[int, int]:
-    """Return the numbers of pixels and of neurons of the first dense layer."""
-    return trace.maps[0].numel(), trace.dense[0].shape[1]
-
-
 def explain(net: nn.Module, images: Tensor, rule: Rule) -> Tensor:
     """Record, backtrack and track: a forward pass and two deconvolutions."""
     trace = record(net, images)
     return track_features(trace, backtrack(trace, rule=rule).pixels)
-
-
-def convolution_flop(trace: Trace) -> int:
-    """Count the operations of the convolutions in one forward pass over one image."""
-    flop = 0
-    for position, layer in enumerate(trace.network.body):
-        if isinstance(layer, Convolution):
-            height, width = trace.sizes[position]
-            flop += 2 * layer.module.weight.numel() * height * width
-    return flop
 
 
 def tracking(net: nn.Module, images: Tensor, rounds: int, device: str) -> str:
@@ -181,7 +163,9 @@ def tracking(net: nn.Module, images: Tensor, rounds: int, device: str) -> str:
         lambda: guided.attribute(inputs, target=0),
         rounds=rounds,
     )
-    per_pass, rate = convolution_flop(trace), matmul_rate(device)
+    with FlopCounterMode(display=False) as counter:
+        net.features(images[:1])
+    per_pass, rate = counter.get_total_flops(), matmul_rate(device)
     rows = [
         [name, f"{len(images) / time:.1f}", f"{time / ours:.2f}", f"{flop / 1e9:.1f}", share]
         for name, time, flop in (
@@ -216,11 +200,8 @@ def growth(net: nn.Module, images: Tensor, batch: int) -> str:
     rows = []
     explain(net, images[:batch], Literal())
     for cases in (1, 10, 100, len(images)):
-        taken = seconds(
-            lambda cases=cases: [
-                explain(net, part, Cutoff()) for part in images[:cases].split(batch)
-            ]
-        )
+        parts = images[:cases].split(batch)
+        taken = seconds(lambda parts=parts: [explain(net, part, Cutoff()) for part in parts])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         rows.append([f"{cases:,}", f"{taken:.2f} s", f"{1e3 * taken / cases:.1f}", f"{peak:.2f}"])
     header = ["cases", "record + backtrack (cutoff) + track", "ms a case", "peak memory, GB"]

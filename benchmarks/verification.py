@@ -23,17 +23,13 @@ from tinyvgg.training.settings import RECORDED, TRAINED
 
 CAPPED = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 LABELS, FITTED, RATE = "faces.index.labels(task)", '"fitted", 3000', "rate: float = 0.01\n    maps"
+SHUFFLED = f"np.random.default_rng(0).permutation({LABELS})"
 TRIALS = {
     "two threads": ({}, "book/seeds.py", "THREADS = 1", "THREADS = 2"),
     "capped code paths": (CAPPED, "book/seeds.py", "", ""),
     "ended at epoch 20": ({}, "training/settings.py", FITTED, f"{FITTED}, 20"),
     "wrong learning rate": ({}, "training/settings.py", RATE, RATE.replace("0.01", "0.03")),
-    "shuffled labels": (
-        {},
-        "training/batches.py",
-        LABELS,
-        f"np.random.default_rng(0).permutation({LABELS})",
-    ),
+    "shuffled labels": ({}, "training/batches.py", LABELS, SHUFFLED),
     "flipped sign": ({}, "contribution.py", "gradient - last[", "gradient + last["),
 }
 """The environment, the module of the package that is changed, and its text before and after."""

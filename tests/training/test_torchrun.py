@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.children import pair, torchrun, wait_for
+from tests.helpers.children import begin, free_port, pair, torchrun, wait_for
 from tinyvgg import cli
 
 
@@ -36,6 +36,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory, command: list[str]) -> Pat
 def files(home: Path) -> dict[str, tuple[bytes, int]]:
     (folder,) = (home / "runs").iterdir()
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_two_machines_with_a_process_each_train_the_network_of_one_machine(
+    tmp_path: Path, home: Path, command: list[str], trained: Path
+) -> None:
+    from torch.distributed.run import main
+
+    given = ["--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "it"]
+    given += ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "-m", "tinyvgg", *command]
+    machines = [begin(tmp_path / name, main, given) for name in ("one", "two")]
+    assert [machine.end() for machine in machines] == [0, 0], machines[0].said
+    assert sorted(machine.out.count("\n") for machine in machines) == [0, 1]
+    for name in ("weights.safetensors", "history.csv", "predictions.npz"):
+        assert files(home)[name][0] == files(trained)[name][0]
 
 
 @pytest.mark.slow

@@ -28,7 +28,6 @@ from tinyvgg.faces.images import Crop, Facts, Looker, Pixels, Square, Unusable
 from tinyvgg.faces.sources import synthfaces
 from tinyvgg.faces.splits import TEST, TRAIN, VALIDATION, too_small
 
-PIXEL_SCALE = 256.0
 LARGEST = 400
 """Largest height of a whole photograph that is shown, pixels: none is shown at its full size."""
 
@@ -209,7 +208,7 @@ class Faces:
 
     def tensor(self, rows: Rows | None = None) -> Float[Tensor, "m 3 h w"]:
         """Return images as the paper's network sees them: RGB divided by 256 (published code)."""
-        return self.pixels(rows).permute(0, 3, 1, 2).float() / PIXEL_SCALE
+        return self.pixels(rows).permute(0, 3, 1, 2).float() / sources.PIXEL_SCALE
 
 
 def load_faces(source: str, size: int, subjects: int | None = None, progress: bool = True) -> Faces:

@@ -23,6 +23,7 @@ AUTO, CENTRE, AROUND_FACES, BY_CAMERA = "auto", "centre", "faces", "camera"
 FACE, HEAD = "face", "head"
 SKIP, LARGEST = "skip", "largest"
 ALLOW = "allow"
+PIXEL_SCALE = 256.0  # what the paper's network sees a pixel of 8 bits divided by
 _SEPARATOR = "::"
 _UNCLEAR = (SKIP, CENTRE, LARGEST)
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tinyvgg.errors import UserError
 
@@ -48,6 +46,8 @@ def units(table: pd.DataFrame, task: str) -> Int[np.ndarray, "n"] | None:
     Twins are in one unit, and so are images of a person or session (the column `together`), unless
     these are the classes of the task.
     """
+    from scipy.sparse import coo_array, csgraph
+
     kept = [column for column in ("together", "twins") if column in table]
     classes = pd.factorize(table[task])[0]
     kept = [column for column in kept if (pd.factorize(table[column])[0] != classes).any()]
@@ -61,7 +61,7 @@ def units(table: pd.DataFrame, task: str) -> Int[np.ndarray, "n"] | None:
         return None
     rows, columns = np.concatenate(edges, axis=1)
     graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(first, first))
-    found = connected_components(graph, directed=False)[1][:count]
+    found = csgraph.connected_components(graph, directed=False)[1][:count]
     return None if len(np.unique(found)) == count else found.astype(np.int64)
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from tinyvgg.faces.index import PIXEL_SCALE, Faces
+from tinyvgg.faces.sources import PIXEL_SCALE
+
+if TYPE_CHECKING:
+    from tinyvgg.faces.index import Faces
 
 Rows = Int[np.ndarray, "_"]
 Batch = tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b"]]
@@ -28,7 +32,7 @@ class Scaling:
         return images.sub_(shift).div_(scale)
 
 
-def fit_scaling(kind: str, faces: Faces, train_rows: Int[np.ndarray, "n"]) -> Scaling:
+def fit_scaling(kind: str, faces: "Faces", train_rows: Int[np.ndarray, "n"]) -> Scaling:
     """Return the scaling of a `tinyvgg.training.settings.Design`, fitted to the training rows."""
     if kind == "256":
         return Scaling()
@@ -63,7 +67,7 @@ class Resident:
             yield self.scaling(pixels.to(device)), self.labels[chosen]
 
 
-def resident(faces: Faces, task: str, device: str, scaling: Scaling) -> Resident:
+def resident(faces: "Faces", task: str, device: str, scaling: Scaling) -> Resident:
     """Return a set of images, moved to a device where they leave it half of its memory."""
     pixels, labels = faces.pixels(), torch.from_numpy(faces.index.labels(task)).to(device)
     if labels.device.type != "cuda" or 2 * pixels.nbytes < torch.cuda.mem_get_info(device)[0]:

@@ -37,17 +37,14 @@ PATIENCE = timedelta(days=7)
 TEST_BATCH = 48
 GRADIENT_SAMPLES = 8
 """Steps of an epoch, spread evenly, at which the norms of the gradients are taken."""
-LOOK_SECONDS = 0.5
-CHECKPOINT_SECONDS = 30.0
+LOOK_SECONDS, CHECKPOINT_SECONDS = 0.5, 30.0
 
 
 def check_device(device: str | None) -> str:
     """Return a device to train on; the best there is for None."""
-    absent = {
-        "cuda": not torch.cuda.is_available(),
-        "mps": not torch.backends.mps.is_available() or world_size() > 1,
-    }
-    there = [name for name in DEVICES if not absent.get(name)]
+    mps = torch.backends.mps.is_available() and world_size() == 1
+    found = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
+    there = [name for name in DEVICES if found[name]]
     named = there[0] if device is None else device
     check_one_of("device", named.partition(":")[0], DEVICES)
     if named.partition(":")[0] not in there:
