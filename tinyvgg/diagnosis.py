@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from matplotlib.figure import Figure
+from pandas.api.types import is_numeric_dtype
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import hypergeom
@@ -115,7 +116,8 @@ class Diagnosis:
         """Compare error rates between the values of columns, such as a camera's or a site's.
 
         Args:
-            columns: a row for each of the n images, in their order.
+            columns: a row for each of the n images, in their order. Numbers of which there are too
+                many to have `FEW` images each are cut into quarters.
 
         Returns:
             a row for each value that at least `FEW` images have, the most surprising first: column,
@@ -130,6 +132,8 @@ class Diagnosis:
             raise UserError(f"columns are a {given}: pass a table with {len(self.wrong)} rows")
         rows, count, wrong = [], len(self.wrong), int(self.wrong.sum())
         for name, column in columns.items():
+            if is_numeric_dtype(column) and column.nunique() * FEW > count:
+                column = pd.qcut(column, 4, duplicates="drop").astype("string")
             codes, values = pd.factorize(column, use_na_sentinel=False)
             for code, value in enumerate(values):
                 places = np.flatnonzero(codes == code)

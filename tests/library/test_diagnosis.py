@@ -132,8 +132,12 @@ def test_planted_faults_are_found(misled):
     assert suspects <= set(flipped.tolist()) | set(dark.tolist())
     cameras = pd.DataFrame({"camera": "good", "day": np.arange(400) % 5})
     cameras.loc[dark.numpy(), "camera"] = "dark"
-    slices = found.slices(cameras)
-    assert slices.query("worse")[["column", "value"]].to_numpy().tolist() == [["camera", "dark"]]
+    cameras["brightness"] = images.mean((1, 2, 3)).numpy()
+    slices = found.slices(cameras).query("worse")
+    assert slices["value"].iloc[0] == "dark"
+    assert slices["column"].tolist() == ["camera", "brightness"]
+    highest = float(slices["value"].iloc[1].strip("(]").split(", ")[1])
+    assert highest == pytest.approx(cameras["brightness"].quantile(0.25), abs=1e-3)
     families = found.families()
     corner = [
         (np.argwhere(found.repair[place])[:, 1:] <= 1).all() for place in families["prototype"]
