@@ -149,14 +149,13 @@ class Cutoff(Stepwise):
         if not last and not self.first_of_equals:
             return Literal().step(activations, weight, above, last)
         kept = torch.zeros_like(activations, dtype=torch.bool)
-        for image, active, edges in products(weight, activations, above):
+        for image, active, edges in products(weight, activations, above, self.floor * last):
             cutoff: Tensor | float = 0.0
             if last:
                 over = edges[edges > self.floor]
                 cutoff = percentile_of(over, self.percentile) if len(over) else torch.inf
-            found = (
-                first_of_equals(edges, cutoff) if self.first_of_equals else (edges > cutoff).any(0)
-            )
+            equals = self.first_of_equals
+            found = first_of_equals(edges, cutoff) if equals else (edges > cutoff).any(0)
             kept[image, active[found]] = True
         return kept
 

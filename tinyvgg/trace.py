@@ -14,14 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tinyvgg.errors import UserError
-from tinyvgg.network import (
-    Convolution,
-    Network,
-    Pooling,
-    Rectification,
-    dense_forward,
-    two_classes,
-)
+from tinyvgg.network import Convolution, Network, Pooling, Rectification, dense_forward, two_classes
 from tinyvgg.reading import check_images, read
 from tinyvgg.tape import follow, running
 

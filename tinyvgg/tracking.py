@@ -25,9 +25,7 @@ Pixels: TypeAlias = Bool[Tensor, "n c h w"] | Chosen
 
 
 def suppress(
-    maps: Float[Tensor, "n c h w"],
-    pixels: Pixels,
-    fill: Float[Tensor, "..."] | float = 0.0,
+    maps: Float[Tensor, "n c h w"], pixels: Pixels, fill: Float[Tensor, "..."] | float = 0.0
 ) -> Float[Tensor, "n c h w"]:
     """Return the maps with the pixels replaced by a fill; the given maps are left as they are.
 

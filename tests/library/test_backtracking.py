@@ -67,8 +67,10 @@ def test_neurons_with_equal_products_collapse_into_the_first_as_in_the_published
     assert any((few.sum(0) < many.sum(0)).any() for few, many in differ)
 
 
+@pytest.mark.parametrize("rows", [1, 16])
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_a_neuron_counts_only_where_it_is_the_first_with_its_product(threshold):
+def test_a_neuron_counts_only_where_it_is_the_first_with_its_product(threshold, rows, monkeypatch):
+    monkeypatch.setattr(edges, "ROWS", rows)
     draw = torch.Generator().manual_seed(0)
     for _ in range(20):
         products = torch.randint(0, 3, (3, 4), generator=draw, dtype=torch.float64)
@@ -113,6 +115,19 @@ def test_weights_compared_a_few_at_a_time_change_nothing(rule, monkeypatch):
     whole = backtrack(trace, rule=rule)
     monkeypatch.setattr(edges, "CHUNK", 100)
     assert same(backtrack(trace, rule=rule), whole)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.5])
+def test_neurons_whose_products_cannot_exceed_the_floor_are_not_multiplied(floor):
+    draw = torch.Generator().manual_seed(0)
+    weight = torch.randn(5, 40, generator=draw)
+    activations = torch.randn(2, 40, generator=draw).clamp(min=-0.5) * (torch.arange(40) % 3 > 0)
+    above = torch.tensor([[True] * 5, [False, True, False, True, False]])
+    for image, some, found in edges.products(weight, activations, above, floor):
+        whole = weight * activations[image]
+        assert some.tolist() == (whole > floor).any(0).nonzero()[:, 0].tolist()
+        assert torch.equal(found, whole[above[image]][:, some])
+        assert 0 < len(some) < 40
 
 
 def test_pixels_are_in_the_order_channel_row_column():

@@ -86,8 +86,7 @@ def signed(image: Float[Tensor, "3 h w"]) -> Float[np.ndarray, "h w 3"]:
 
 
 def image_table(
-    rows: Mapping[str, Mapping[str, Float[Tensor, "3 h w"]]],
-    image: Shaped[np.ndarray, "h w 3"],
+    rows: Mapping[str, Mapping[str, Float[Tensor, "3 h w"]]], image: Shaped[np.ndarray, "h w 3"]
 ) -> Figure:
     """Draw an image and beside it projections, in labelled rows with a title each."""
     panels = [

@@ -64,10 +64,7 @@ class Job:
 
 
 def plan(
-    study: Study,
-    tasks: Sequence[str],
-    seeds: Sequence[int],
-    settings: Mapping[str, Sequence[Any]],
+    study: Study, tasks: Sequence[str], seeds: Sequence[int], settings: Mapping[str, Sequence[Any]]
 ) -> list[Job]:
     """Return the jobs of a sweep: every task (all for none), combination of settings and seed."""
     known = tasks_of(study.source)
