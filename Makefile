@@ -94,7 +94,7 @@ notebooks: setup  ## convert the notebooks' sources for papermill and JupyterLab
 	@$(BIN)/tinyvgg notebooks
 
 book: $(if $(wildcard $(READY)),setup,$(READING))  ## build the site from what is committed
-	@$(BIN)/jupyter-book build book
+	@$(if $(wildcard $(READY)),,PYTHONDONTWRITEBYTECODE=1) $(BIN)/jupyter-book build book
 
 pdf: setup  ## print the whole committed book into one PDF; needs Chromium, or CHROMIUM=PATH of one
 	@$(BIN)/python tools/pdf.py book "$(BUILD)/book.pdf"

@@ -44,9 +44,10 @@ class PaperNumber(SphinxRole):
 
 
 def _stand_in() -> list[str]:
-    """Return what the project imports and what is not installed, for autodoc to stand in for it.
+    """Return the packages that the project imports and that are not installed; autodoc mocks them.
 
-    What autodoc has for it can be no part of a union, and no tensor with a shape.
+    Its mocks know neither unions (``X | Y``) nor jaxtyping's shapes: they learn the first here, and
+    torch gets a class for its tensors.
     """
     for operator in ("__or__", "__ror__"):
         setattr(_MockObject, operator, lambda one, other: Union[one, other])  # noqa: UP007
@@ -66,14 +67,14 @@ def _write_bench(app: Sphinx, fault: Exception | None) -> None:
     """Write the scripts of the repair bench into a site that has been built."""
     if fault is not None or app.builder.name != "html":
         return
-    shown = [
-        bench_scripts.shipped(sheet.parent) for sheet in files.results().glob(f"networks/*/{SHEET}")
-    ]
     if asked := app.config.repair_bench:
         from tinyvgg.chapters.bench import of_study
         from tinyvgg.training.experiments import open_study
 
         shown = of_study(open_study(**asked))
+    else:
+        sheets = files.results().glob(f"networks/*/{SHEET}")
+        shown = [bench_scripts.shipped(sheet.parent) for sheet in sheets]
     bench_scripts.write_site(Path(app.outdir) / "bench", shown)
 
 

@@ -120,8 +120,8 @@ def write_site(folder: Path, shown: Iterable[tuple[PageNetwork, Errors]]) -> Non
 
 
 def _tables(network: PageNetwork, errors: Errors) -> dict[str, dict[str, Any]]:
-    told = about(network.task, network.classes, errors)
-    return {"network": _network(network), "errors": told | {"images": _images(errors)}}
+    cases = about(network.task, network.classes, errors)
+    return {"network": _network(network), "errors": cases | {"images": _images(errors)}}
 
 
 def about(task: str, classes: Sequence[str], errors: Errors) -> dict[str, Any]:
@@ -150,7 +150,8 @@ def _network(network: PageNetwork) -> dict[str, Any]:
         kind = "convolution" if weight.ndim > 2 else "dense"
         layers.append({"kind": kind, "outputs": weight.shape[0], "inputs": weight.shape[1]})
         if kind == "convolution":
-            layers += [{"kind": "relu"}, {"kind": "max_pool"}][: 1 + place % 2]
+            pool = place % 2  # after every second convolution
+            layers += [{"kind": "relu"}, {"kind": "max_pool"}][: 1 + pool]
     flat = np.concatenate([each.ravel() for each in network.weights])
     planes = flat.astype("<f2").view(np.uint8).reshape(-1, 2).T
     start = {"classes": list(network.classes), "size": network.size, "scaling": network.scaling}
