@@ -403,8 +403,8 @@ paper.compare(rows, networks_of(study)).drop(columns="place in the paper")
 conclude(
     study,
     *("T3", "S4"),
-    F11=f"{len(eight)} of {len(classes)} classes have an error taken for them"
-    " with a right look-alike",
+    F11=f"{len(eight)} of {len(classes)} classes were the wrong answer to an image"
+    " that has a right look-alike",
 )
 
 # %% [markdown]

@@ -29,16 +29,16 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from tinyvgg import files, paper
+from tinyvgg import paper
 from tinyvgg.chapters import paper_size, style
 from tinyvgg.chapters.statistics import networks_of
 from tinyvgg.chapters.verdicts import judge
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
-numbers, arrays = {}, {}
-if faces == "synthetic" and paper_size.path().exists():
-    record, numbers = files.measured("paper"), paper_size.numbers()
+record, arrays = paper_size.record() if faces == "synthetic" else {}, {}
+numbers = record.get("numbers", {})
+if numbers:
     with np.load(paper_size.path().with_suffix(".npz")) as stored:
         arrays = dict(stored)
 

@@ -32,7 +32,7 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.backtracking import Literal, Strongest, backtrack
-from tinyvgg.chapters import style
+from tinyvgg.chapters import paper_size, style
 from tinyvgg.chapters.backtracking import jaccard
 from tinyvgg.chapters.blindness import KEPT, compare, random_head
 from tinyvgg.chapters.statistics import mean_interval, trial_records
@@ -40,8 +40,11 @@ from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, networks=networks)
 rows = trial_records(profile, study.faces.fingerprint).get("blindness", {}).get("networks", [])
+sized = paper_size.record().get("blindness", []) if rows else []
 lists = [name for name in (rows or [{}])[0] if " " in str(rows[0][name])]
-ours = {name: np.array([row[name].split() for row in rows], float) for name in lists}
+every = {name: np.array([row[name].split() for row in [*rows, *sized]], float) for name in lists}
+ours = {name: values[: len(rows)] for name, values in every.items()}
+large = {name: values[len(rows) :] for name, values in every.items()}
 
 
 def said(values):
@@ -64,6 +67,10 @@ two classes is {said(ours["pixels"][:, -1])}. The published cutoff finds the sam
 With {cells:.0f} active cells, {np.log2(cells):.0f} selected neurons lose about one of them. The
 networks select {above.min():.0f} to {above.max():.0f}. If only the strongest of each layer stays,
 the overlap is {said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""
+if sized:
+    least, strongest = large["pixels"].min(0)[[-1, 0]]
+    answer += f""" At the paper's size it is {least:.3f} for all neurons, {strongest:.3f} for the
+strongest of each layer."""
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]
@@ -119,12 +126,14 @@ def coins_figure(untrained):
     for mark, (kind, part) in zip("os^v+D", untrained.groupby("kind", sort=False), strict=True):
         left.plot(part["tosses"], part["pixels"], mark, label=kind, **gray)
         right.plot(part["expected"], part["pixels"], mark, **gray)
-    for place, row in enumerate(rows):
-        overlap, colour = ours["pixels"][place], style.TASK_COLOURS[row["task"]]
-        label = f"our networks, {paper.TASK_NAMES[row['task']]}" if row["seed"] == 0 else None
-        along = ours["neurons"][place] * -np.log2(ours["wrong"][place])
-        left.plot(along, overlap, "o-", ms=3, lw=0.6, color=colour, label=label)
-        right.plot(ours["expected"][place], overlap, "o", ms=3, color=colour)
+    for place, row in enumerate([*rows, *sized]):
+        overlap, colour = every["pixels"][place], style.TASK_COLOURS[row["task"]]
+        size, line = ("", "o-") if place < len(rows) else (", paper's size", "s--")
+        named = f"our networks, {paper.TASK_NAMES[row['task']]}{size}"
+        along = every["neurons"][place] * -np.log2(every["wrong"][place])
+        label = named if row.get("seed", 0) == 0 else None
+        left.plot(along, overlap, line, ms=3, lw=0.6, color=colour, label=label)
+        right.plot(every["expected"][place], overlap, line[0], ms=3, color=colour)
     right.plot([0, 1], [0, 1], color=style.GRAY, lw=0.6)
     left.set(xscale="log", xlim=(0.02, 1500), xlabel="selected neurons, in tosses of a fair coin")
     left.set_ylabel("overlap of the cells of two classes")

@@ -28,7 +28,8 @@ class Number:
     """One quantity: the paper's value, or None where only we measure it.
 
     ``unit`` is count, mean, percent (kept as a fraction), share, probability, value, name, degrees
-    or pixels. ``derived`` says how the value follows from printed ones when it is not printed.
+    or pixels. ``derived`` says how the value follows from printed ones when it is not printed; ``same_as`` is
+    the key of the number that it repeats.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Number:
     place: str = ""
     note: str = ""
     derived: str = ""
+    same_as: str = ""
 
     @property
     def text(self) -> str:
@@ -128,8 +130,8 @@ def load() -> Paper:
     raw = tomllib.loads(files("tinyvgg").joinpath("paper.toml").read_text("utf-8"))
     claims = {id: _claim(id, entry) for id, entry in raw["claims"].items()}
     entries = _flatten(raw["numbers"])
-    same = {key: entry.get("same_as", key) for key, entry in entries.items()}
-    numbers = {key: Number(key, **entries[other]) for key, other in same.items()}
+    same = {key: entry.get("same_as", "") for key, entry in entries.items()}
+    numbers = {k: Number(k, **{**entries[of or k], "same_as": of}) for k, of in same.items()}
     ours = {key: Number(key, **entry) for key, entry in _flatten(raw["ours"]).items()}
     return Paper(raw["source"], claims, numbers, ours, raw["table1"], raw["table3"])
 

@@ -382,12 +382,15 @@ def test_networks_at_the_papers_size_are_recorded_with_their_pictures(monkeypatc
     rows = [f"synthetic,f,paper,0,{row},a b,torch 2" for row in rows]
     table = tmp_path / "paper.csv"
     table.write_text("\n".join([columns, *rows, rows[0].replace("paper,0", "paper,1")]))
-    assert paper_size.numbers() == {}
+    assert paper_size.record() == {}
     path = paper_size.write(study, table)
     kept = json.loads(path.read_text())
     numbers = {"t2.subject.errors": 7, "t2.subject.accuracy": 0.5, "m2.emotion.worst": "sad"}
-    assert kept["numbers"] == paper_size.numbers() == numbers
+    assert kept == paper_size.record()
+    assert kept["numbers"] == numbers
     assert (kept["device"]["emotion"], kept["last_epoch"]["subject"]) == ("cpu", 5)
+    assert [row["task"] for row in kept["blindness"]] == ["subject", "emotion"]
+    assert all(0 <= float(row["pixels"].split()[-1]) <= 1 for row in kept["blindness"])
     with np.load(path.with_suffix(".npz")) as arrays:
         count = len(arrays["subject.errors.true"])
         assert 0 < count <= paper_size.MOST

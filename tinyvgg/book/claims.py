@@ -66,20 +66,22 @@ def _rows(
 ) -> list[tuple[str, ...]]:
     """Return a claim's quantities: label, the paper's number, this run's, the networks', `sized`.
 
-    What is tested alone, and not printed in the paper, stands with its test.
+    What is tested alone, and not printed in the paper, stands with its test; a digest says nothing
+    to readers.
     """
     theirs = paper.load().numbers
     tested = {test.number for test in claim.tests}
     own = [key for key in theirs if paper.claim_of(key) == claim.id]
     known = [key for key in ours if key in sized or key not in tested]
-    own += [key for key in known if paper.claim_of(key) == claim.id]
+    own += [key for key in known if paper.claim_of(key) == claim.id and "digest" not in key]
     rows = []
     for key in dict.fromkeys([*own, *claim.beside]):
         about = paper.describe(key)
+        at = key if key in ours else about.same_as or key
         code = " (published code)" if about.place == "published code" else ""
         printed = about.text + (" (computed)" if about.derived else code)
-        measured = show(ours.get(key), about.unit)
-        spread = [paper.show_spread(networks, key)] if len(networks) else []
-        at_size = [show(sized.get(key), about.unit)] if sized else []
+        measured = show(ours.get(at), about.unit)
+        spread = [paper.show_spread(networks, at)] if len(networks) else []
+        at_size = [show(sized.get(at), about.unit)] if sized else []
         rows.append((about.full_label, printed, measured, *spread, *at_size))
     return rows

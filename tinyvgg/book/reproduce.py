@@ -63,7 +63,7 @@ class Reproduction:
         profile, faces = self.parameters["profile"], named(self.parameters["faces"])
         fingerprint = str(notebooks.facts(self.executed[0]).get("fingerprint"))
         measured = statistics.networks(profile, fingerprint)
-        sized = paper_size.numbers() if faces == RECORDED["faces"] else {}
+        sized = paper_size.record().get("numbers", {}) if faces == RECORDED["faces"] else {}
         return claims_page(values, found.verdicts, measured, profile, faces, sized)
 
     @property

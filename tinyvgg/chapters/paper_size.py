@@ -8,8 +8,10 @@ import numpy as np
 
 from tinyvgg import files, paper
 from tinyvgg.chapters import cases, style
+from tinyvgg.chapters.blindness import blindness
 from tinyvgg.chapters.cases import RULES, Pairs
 from tinyvgg.chapters.statistics import OF_A_SEED, read_tables
+from tinyvgg.chapters.trials import short
 from tinyvgg.tracking import rescore
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run, as_json
@@ -23,9 +25,9 @@ def path() -> Path:
     return files.results() / "paper.json"
 
 
-def numbers() -> Any:
-    """Return what the notebooks recorded at this size, by key; empty without a record."""
-    return files.measured("paper")["numbers"] if path().exists() else {}
+def record() -> Any:
+    """Return what is recorded at this size, ``numbers`` among it; empty without a record."""
+    return files.measured("paper") if path().exists() else {}
 
 
 def write(study: Study, table: Path) -> Path:
@@ -33,15 +35,16 @@ def write(study: Study, table: Path) -> Path:
     rows = read_tables([table])
     rows = rows[(rows["seed"] == str(study.seed)) & (rows["profile"] == study.profile.name)]
     about: dict[str, Any] = {name: rows[name].iloc[0] for name in OF_A_SEED}
-    manifests = {task: study.run(task).manifest for task in study.tasks}
+    trained = {task: study.run(task) for task in study.tasks}
     for name in ("device", "seconds", "last_epoch", "training_images"):
-        about[name] = {task: manifest[name] for task, manifest in manifests.items()}
+        about[name] = {task: run.manifest[name] for task, run in trained.items()}
+    about["blindness"] = [short({"task": task, **blindness(run)}) for task, run in trained.items()]
     values = dict(zip(rows["quantity"], map(_plain, rows["value"]), strict=True))
     to = path().with_suffix(".npz")
     arrays: dict[str, Any] = {
         f"{task}.{name}": drawn
-        for task in study.tasks
-        for name, drawn in pictures(study.run(task)).items()
+        for task, run in trained.items()
+        for name, drawn in pictures(run).items()
     }
     files.write_whole(to, lambda to: np.savez_compressed(to, **arrays))
     files.write_text(path(), as_json({**about, "numbers": values}))

@@ -314,7 +314,7 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
         "device": sorted({row.pop("device") for row in networks if "run" in row}),
         "seconds": round(sum(row.get("seconds", 0) for row in networks)),
         "numbers": numbers,
-        "networks": [{key: _short(value) for key, value in row.items()} for row in networks],
+        "networks": [{key: short(value) for key, value in row.items()} for row in networks],
     }
     if pictures:
         files.write_whole(path.with_suffix(".npz"), lambda to: np.savez_compressed(to, **pictures))
@@ -322,8 +322,8 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     return path
 
 
-def _short(value: Any) -> Any:
-    """Return a list of numbers as text with four digits each, which stands in one line."""
+def short(value: Any) -> Any:
+    """Return data whose lists of numbers are text with four digits each, in one line."""
     if isinstance(value, Mapping):
-        return {name: _short(each) for name, each in value.items()}
+        return {name: short(each) for name, each in value.items()}
     return " ".join(f"{each:.4g}" for each in value) if isinstance(value, list) else value
