@@ -52,41 +52,48 @@ if rows:
 
     def said(question, *names):
         """Print the mean scores of some methods."""
-        return ", ".join(f"{scored[question][name].centre:.2f} ({name})" for name in names)
+        found = [f"*{name}* ({scored[question][name].centre:.2f})" for name in names]
+        return " and ".join(filter(None, [", ".join(found[:-1]), found[-1]]))
 
-    flips = {
-        cause: [np.mean(np.array(row["flips"][cause].split(), int)) for row in rows]
-        for cause in rows[0]["flips"]
-    }
-    images = sum(row["images"] for row in rows)
+    def flipped(cause):
+        """Return of each network whether a changed cause flips the answer, image by image."""
+        return [np.array(row["flips"][cause].split(), int) for row in rows]
+
+    flips = {cause: [each.mean() for each in flipped(cause)] for cause in rows[0]["flips"]}
+    halves = zip(flipped("upper"), flipped("lower"), strict=True)
+    images, one = sum(row["images"] for row in rows), sum((up != low).sum() for up, low in halves)
     keys = {"literal": "Algorithm 1", "cutoff": "published cutoff", "whole": "whole projection"}
     keys |= {"gradient": "gradient", "unique": "unique"}
     means = {f"a2.emotion.half_{k}": scored["half"][name].centre for k, name in keys.items()}
     record_numbers({"a2.emotion.rendered_again": images, **means})
-    best = max(causes.METHODS, key=lambda name: scored["pixel"][name].centre)
-    without = said("half", "contributions", "contrastive", "gradient", "occlusion")
-    answer = f"""**What came out.** For {len(rows)} networks, {images:,} images were rendered again.
-Another expression of the lower half flips {np.mean(flips["lower"]):.0%} of the answers, one of the
-upper half {np.mean(flips["upper"]):.0%}. How well do methods find the half that flipped the answer?
-Their AUC, 0.5 by chance, is
+    part, pixel = (
+        max(causes.METHODS, key=lambda name: scored[question][name].centre)
+        for question in ("part", "pixel")
+    )
+    edges, (low, high) = (
+        scored["half"]["edges"].centre,
+        scored["half"]["published cutoff"].interval(),
+    )
+    beside = "clearly better than" if low > edges else "not clearly better than"
+    beaten = scored["pixel"][causes.MEAN_MASK].centre < scored["pixel"][pixel].centre
+    answer = f"""**What came out.** {said("half", *order[:2])} find best which half flipped the answer
+(AUC; 0.5 is chance). The paper's tracked features, {said("half", "Algorithm 1", "published cutoff")},
+are {beside} the edges of the image ({edges:.2f}). The deconvolution of all cells, which makes no
+choice, reaches {scored["half"]["whole projection"].centre:.2f}.
 
-- for the image alone {said("half", "edges")};
-- for the paper's tracked features {said("half", "Algorithm 1", "published cutoff")}, and without
-any choice of cells {said("half", "whole projection")};
-- for methods that are asked about a class {without};
-- for methods that are shown a look-alike {said("half", "patched", "unique", "image difference")}.
-
-For the pixels that changed, the best method has an AUC of {said("pixel", best)}. The changes of
-other images alone have {said("pixel", causes.MEAN_MASK)}."""
+- {said("pixel", pixel)} finds best which pixels changed. The {said("pixel", causes.MEAN_MASK)},
+which never sees the image, is {"worse" if beaten else "better"}.
+- {said("part", part)} finds best which part of the face matters most. This is a rank correlation: 1
+is perfect, 0 is chance."""
     display(Markdown("> " + answer.replace("\n", "\n> ")))
 
 # %% [markdown]
 # ## What flips an answer
 #
-# The networks are those for emotion. Each error is set against its true class, and as many right
-# images against the class with the second largest logit. One half of the face shows that class's
-# expression, as the same subject does. Parts are put at rest; eyes look elsewhere; lamps and camera
-# move; hair and skin become those of another subject.
+# The networks are those for emotion. Each error is set against its true class. The same number of
+# right images is set against the class with the second largest logit. Then one half of the face
+# gets the expression of that class, as the same subject makes it. Or a part is put at rest, the
+# eyes look elsewhere, lamps and camera move, hair and skin become those of another subject.
 
 
 # %% mystnb={"figure": {"name": "fig-flips", "caption": "Share of the images whose answer changes when one cause of the image is changed, all else being equal: mean over networks with its 95 % interval, and each network as a small dot. Upper and lower: that half of the face shows another expression. Brows, eyes, nose and cheeks, mouth: that part is at rest."}, "image": {"alt": "A row of small dots for each cause, sorted by the mean, which is a large dot with its interval."}}
@@ -109,26 +116,38 @@ def flips_figure(flips):
 
 flips_figure(flips) if rows else None
 
+# %%
+if rows:
+    lower, upper = (np.mean(flips[half]) for half in ("lower", "upper"))
+    said_flips = f"""The lower half flips {lower:.0%} of the answers, the upper half {upper:.0%}. In
+{one:,} of {images:,} images exactly one half does, so that the cause is known."""
+    display(Markdown(said_flips))
+
 # %% [markdown]
 # ## Three questions
 #
-# Each method draws a map of every image. Some draw the tracked features of *cells*, elements of the
-# last feature maps, which the paper calls pixels. *Algorithm 1*, the *published cutoff* and
-# *unique* choose cells as the paper does. *Largest* takes as many by activation, *contributions*
-# and *contrastive* those with the largest exact share in the answer or in its margin, *patched*
-# those where the look-alike's values would move the margin most. The *whole projection* is of all
-# cells.
+# Each method draws a map of every image, and each map answers three questions:
 #
-# - **Which half?** In some images exactly one half flips the answer. Does more of the map lie on it
-#   than on the other (AUC)? Images in which both halves flip the answer, or neither, are left out.
-# - **Which part?** Put at rest, some parts (brows, eyes, nose and cheeks, mouth) cost the answer
-#   more of its logit than others. Does more of the map lie on these (rank correlation)?
+# - **Which half?** Over the images in which exactly one half flips the answer: does the share of
+#   the map on the upper half tell which one it was (AUC)?
+# - **Which part?** Putting a part at rest (brows, eyes, nose and cheeks, mouth) lowers the answer's
+#   logit by more or less. Does more of the map lie on parts that lower it more (rank correlation)?
 # - **Which pixels?** Is the map stronger on the pixels that change with the half that flips the
-#   answer (AUC)? The baseline is the *mean mask*: the pixels that changed with what flipped other
-#   subjects' answers at the same angle. It sees nothing of the image itself.
+#   answer (AUC)? The baseline is the *mean mask*, the average of the pixels that changed in other
+#   subjects at the same angle. It sees nothing of the image itself.
+#
+# Some methods draw the tracked features of *cells*, the elements of the last feature maps (the
+# paper's pixels):
+#
+# - *Algorithm 1*, the *published cutoff* and *unique* choose cells as the paper does;
+# - *largest activations* takes the same number of cells as the cutoff;
+# - *contributions* and *contrastive* take the cells with the largest exact share in the answer, or
+#   in its margin;
+# - *patched* takes those where the look-alike's values would move the margin most;
+# - *whole projection* takes all cells.
 
 
-# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions, the best for the first question on top: mean over networks with its 95 % interval, over subjects and networks. Dotted: chance. Dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels, one a question, with a dot and an interval for each method. Most intervals of which half lie to the right of chance; for which pixels, the line of the mean mask lies to the right of all methods."}}
+# %% mystnb={"figure": {"name": "fig-causes", "caption": "How well each method answers the three questions, sorted by the first one: mean over networks with its 95 % interval, which accounts for subjects and networks. Dotted: chance. Dashed: the mean mask of other images. Orange methods were shown a right image of the other class."}, "image": {"alt": "Three panels, one a question, with a dot and an interval for each method. Most intervals of which half lie to the right of chance; for which pixels, the line of the mean mask lies to the right of all methods."}}
 def scores_figure(scored):
     names = order
     figure, axes = style.grid(1, 3, cell=style.WIDTH / 3, aspect=1.75, sharey=True)
@@ -149,21 +168,27 @@ def scores_figure(scored):
 
 scores_figure(scored) if rows else None
 
-# %%
+# %% tags=["hide-output"]
 if rows:
     blind = sanity.blind(records["sanity"]) if "sanity" in records else {}
     table = causes.table(rows).fillna("").loc[[*order, causes.MEAN_MASK]]
-    found = [blind.get(causes.CHECKED.get(name, "")) for name in table.index]
+    found = {name: blind.get(causes.CHECKED.get(name, "")) for name in table.index}
     table["blind to"] = [
-        "not checked" if each is None else " and ".join(each) or "neither" for each in found
+        "" if each is None else " and ".join(each) or "neither" for each in found.values()
     ]
     display(table.reset_index())
 
+# %%
+if rows and (unseeing := [name for name in order if "class" in (found[name] or ())]):
+    before = "These methods explain the same whatever class they are asked about: "
+    after = "A high score alone does not show that a method explains *this* answer."
+    display(Markdown(f"{before}{said('half', *unseeing)}. {after}"))
+
 # %% [markdown]
-# A method is *blind to* the head if it explains the same without the learned dense layers, and
-# blind to the class if it explains the same when asked about another class
-# ({doc}`18_sanity_checks`). For Algorithm 1 and contributions the cells were checked, not the
-# features.
+# A method is *blind to* the dense layers (head) if it explains the same without the learned ones,
+# and blind to the class if it explains the same when asked about another class
+# ({doc}`18_sanity_checks`, which checks the methods that have an entry in the table). For Algorithm
+# 1 and contributions the cells were checked, not the features.
 #
 # ## A method of your own
 #
@@ -183,6 +208,7 @@ if rows:
 # ## What may be concluded, and what may not
 #
 # - A half that flips the answer is a cause in the strict sense: nothing else in the image changed.
-# - A map that lies on the right half need not have found the cause. Its share on the upper half
-#   also varies with the expression itself. Edges and the random map say how far that alone goes.
+# - A map that lies on the correct half need not have found the cause. How much of a map lies on the
+#   upper half also varies with the expression itself. Edges and the random map show how far that
+#   alone goes.
 # - Networks, faces and changes are those of this book. On photographs the ranking may differ.

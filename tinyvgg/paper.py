@@ -28,8 +28,8 @@ class Number:
     """One quantity: the paper's value, or None where only we measure it.
 
     ``unit`` is count, mean, percent (kept as a fraction), share, probability, value, name, degrees
-    or pixels. ``derived`` says how the value follows from printed ones when it is not printed; ``same_as`` is
-    the key of the number that it repeats.
+    or pixels. ``derived`` says how the value follows from printed ones when it is not printed;
+    ``same_as`` is the key of the number that it repeats.
     """
 
     key: str

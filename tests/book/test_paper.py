@@ -254,14 +254,14 @@ def test_the_page_begins_with_what_became_of_the_claims_about_networks():
     networks = ten(**{key: 0.7, "f10.subject.excess": -0.3, "t3.emotion.share_right": 0.99})
     page = claims_page({}, all_verdicts(networks), networks, profile="paper", faces="folder:faces")
     answer = page[: page.index("## How the claims are judged")]
-    assert "profile `paper` and the faces called `folder:faces`" in answer
+    assert "profile `paper`, faces `folder:faces`" in answer
     names = re.findall("## (.+)", answer)
     assert names == ["Supported", "Contradicted", "Not testable here"]
     parts = answer.split("\n- ")
     lines = {id: part for part in parts for id in re.findall(r"<claim-(\w+)>", part)}
     assert set(lines) == {claim.id.lower() for claim in paper.claims() if claim.tests}
-    assert re.search(r"in 10 of 10 networks \(.+: 0.7.+; asserted: above 0.5\)", lines["s1"])
-    assert re.search(r"in 0 of 10 networks \(.+: -0.+; asserted: above 0\)", lines["f10"])
+    assert re.search(r"true of 10 of 10 networks; .+: 0.7.+ \(asserted: above 0.5\)", lines["s1"])
+    assert re.search(r"true of 0 of 10 networks; .+: -0.+ \(asserted: above 0\)", lines["f10"])
     assert answer.index("claim-s1") < answer.index("claim-f10") < answer.index("claim-t2")
 
 
@@ -272,6 +272,9 @@ def test_the_papers_number_this_runs_and_the_networks_stand_in_their_columns():
     page = claims_page(ours, all_verdicts(networks), networks)
     assert table_of(page, "T2")["identity: test accuracy"] == ("97.55%", "95.12%", "90.08 ± 0.78%")
     assert table_of(page, "T2")["emotion: errors"] == ("219", "—", "—")
+    assert table_of(page, "F8")["identity: errors"] == ("59", "—", "—")
+    repeated = claims_page({"t2.subject.errors": 53}, all_verdicts())
+    assert table_of(repeated, "F8")["identity: errors"] == ("59", "53")
     twins = paper.describe("d3.subject.twins").full_label
     assert table_of(page, "T2")[twins] == table_of(page, "D3")[twins] == ("—", "80.00%", "—")
     assert table_of(page, "D1")["images"] == ("8,040 (computed)", "—", "—")
@@ -287,7 +290,7 @@ def test_the_papers_number_this_runs_and_the_networks_stand_in_their_columns():
 
 def test_a_claim_lists_its_parts_the_central_ones_first():
     page = claims_page({}, all_verdicts(ten(**{"t3.emotion.share_right_literal": 0.2})))
-    outcomes = re.findall(r"(?m)^- .+ \(\*(.+)\*\): ", block(page, "T3"))
+    outcomes = re.findall(r"(?m)^- \*(.+)\*: ", block(page, "T3"))
     assert outcomes == ["not testable here", "contradicted"]
     assert block(page, "T3").index("<summary>Listed") < block(page, "T3").rindex("contradicted")
 

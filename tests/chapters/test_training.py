@@ -134,6 +134,7 @@ def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
     rounded = training.last_errors_table([run]).loc["emotion"]
     assert (rounded["last epoch"], rounded["as analysed"]) == (0, len(run.errors))
     assert endings(run).data == f"Training for emotion ended {run.ended}."
+    assert endings(run.having(manifest={**run.manifest, "rounded": "float16"})) is None
 
 
 def test_epochs_without_a_test_leave_no_gap(faces):

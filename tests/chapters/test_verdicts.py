@@ -189,7 +189,8 @@ def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_
     assert found.verdicts["F9"] == Verdict("F9", "by construction", "<b> and c differ")
     assert found.glued == {output.metadata["scrapbook"]["name"] for output in displayed}
     assert shown.index(paper.claim("S1").rule) < shown.index("**supported**")
-    assert "in 10 of 10 networks" in shown
+    assert "true of 10 of 10 networks" in shown
+    assert verdicts.CORRECTED in shown
     assert "asserted: above 0.5" in shown
     assert "this run 0.625" in shown
     assert shown.index("F9") < shown.index("S1"), "the paper's order"

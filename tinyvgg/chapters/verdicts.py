@@ -24,6 +24,10 @@ NOT_TESTABLE, BY_CONSTRUCTION = "not testable here", "by construction"
 VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION
 LESS_THAN = 0.05
 """What a p value has to be less than, once it is adjusted for all tests of the page."""
+CORRECTED = (
+    "The p values are corrected for all tests of this book, the intervals are not. So an interval"
+    " may lie beyond what is asserted, and the test still be inconclusive."
+)
 GLUED = "application/papermill.record/"
 TEXT = GLUED + "text/plain"
 KEY = re.compile(r"[a-z0-9]+(\.[a-z0-9_]+){2}")
@@ -136,7 +140,7 @@ def _weighed(claim: paper.Claim, results: Sequence[Result]) -> Verdict:
 
 
 def fact(test: paper.Test, result: Result) -> str:
-    """Return the effect of a test with its interval, and in how many networks it is as asserted."""
+    """Return in how many networks a test comes out as asserted, and its effect with interval."""
     if result.mean is None:
         return (
             f"measured on {result.networks} networks of this profile and these faces, and a "
@@ -145,14 +149,14 @@ def fact(test: paper.Test, result: Result) -> str:
     about = paper.describe(test.number)
     agreeing = f"{result.agreeing} of {result.networks} networks"
     bound = f"{100 * test.bound:g}%" if about.unit == "percent" else f"{test.bound:g}"
-    unit = "mean" if about.unit == "count" else about.unit
+    unit = "mean" if about.unit == "count" and not test.within else about.unit
     bounds = paper.show_interval(cast(paper.Interval, (result.low, result.high)), unit)
     mean = _mean(result.mean, about.unit)
     if test.within:
         beside = f"{test.asserted} {bound} in {agreeing}"
         return f"{mean} on average, 95 % of networks in {bounds} ({beside})"
     mean = f"{mean} on average, {bounds}" if result.spread else f"{mean} in each"
-    return f"in {agreeing} ({about.label}: {mean}; asserted: {test.asserted} {bound})"
+    return f"true of {agreeing}; {about.label}: {mean} (asserted: {test.asserted} {bound})"
 
 
 def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
@@ -164,17 +168,15 @@ def as_markdown(verdict: Verdict, ours: Mapping[str, paper.Value]) -> str:
     reason = "" if measured else f": {in_markdown(verdict.reason)}"
     lines, listed = [f"**{verdict.verdict}**{reason}", ""], list[str]()
     for test, result in verdict.parts:
-        unit = paper.describe(test.number).unit
         more = [fact(test, result)] if measured else []
-        if result.spread:
-            more.append(f"standard deviation {_mean(result.spread, unit)}")
-        if result.p is not None:
+        if result.p is not None and result.spread:
             more.append(f"p {'< 0.001' if result.p < 0.001 else f'= {result.p:.2g}'}")
         if test.number in ours:
+            unit = paper.describe(test.number).unit
             more.append(f"this run {paper.show(ours[test.number], unit)}")
-        marked = f" (*{result.verdict}*)" if measured else ""
+        outcome = f"*{result.verdict}*: " if measured else ""
         where = lines if test.central else listed
-        where.append(f"- {test.says}{marked}: {'; '.join(more) or 'not measured'}")
+        where.append(f"- {outcome}{test.says}: {'; '.join(more) or 'not measured'}")
     if listed:
         opened = f"<details><summary>Listed, but not part of the verdict: {len(listed)}</summary>"
         lines += ["", opened, "", *listed, "", "</details>"]
@@ -191,12 +193,11 @@ def lacking(index: FaceIndex, *columns: str) -> str:
     return f"This source does not say which {either(missing)} an image shows." if missing else ""
 
 
-def endings(*runs: Run) -> Markdown:
-    """Show when and why the training of each network ended, and whether it is a shipped one."""
-    said = [f"Training for {paper.TASK_NAMES[r.task]} ended {r.ended}." for r in runs]
-    ships = any(run.manifest.get("rounded") for run in runs)
-    said += ["What is shown is of the networks that ship with the project."] if ships else []
-    return Markdown(" ".join(said))
+def endings(*runs: Run) -> Markdown | None:
+    """Show when and why the training of each network ended that does not ship with the project."""
+    own = [run for run in runs if not run.manifest.get("rounded")]
+    said = [f"Training for {paper.TASK_NAMES[run.task]} ended {run.ended}." for run in own]
+    return Markdown(" ".join(said)) if own else None
 
 
 def either(words: Sequence[str]) -> str:
@@ -253,6 +254,8 @@ def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
         rule = [f"*Rule.* {about.rule}"] if about.rule else []
         parts += [f"**{about.id}: {about.title}.** {about.statement}.", *rule]
         parts.append(as_markdown(found, _recorded))
+    if any(result.p is not None for found in verdicts for result in found.results):
+        parts.append(CORRECTED)
     return Markdown("\n\n".join(parts))
 
 
