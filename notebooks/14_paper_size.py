@@ -15,8 +15,8 @@
 #
 # The other chapters show networks for small images, which anybody can train in minutes. Does what
 # they find hold at the paper's size, with images of {paper}`d2.both.size` pixels and the paper's
-# recipe to the letter? `tinyvgg trial size` trains both networks on the same faces at that size and
-# runs the same analyses. This chapter reads the record that it keeps.
+# recipe to the letter? `tinyvgg trial size` trains both networks on the same faces at that size,
+# runs the same analyses, and keeps a record. This chapter shows it.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -53,7 +53,7 @@ for id, verdict in (judge(small) if numbers else {}).items():
             tests.append({**row, "small networks": verdict.verdict})
 
 agreed = sum(row["as the paper says"] == "yes" for row in tests)
-said = [f"{agreed} of {len(tests)} central tests come out as the paper says."]
+said = [f"{agreed} of {len(tests)} deciding tests come out as the paper says."]
 for task, claim in (("subject", "s3"), ("emotion", "s4")) if numbers else ():
     errors, overlap, cells = (
         paper.show(numbers.get(key), unit)
@@ -75,7 +75,7 @@ Markdown(f"> **What came out.** {' '.join(said)}" if numbers else missing)
 # %% [markdown]
 # ## The errors, and their tracked features
 #
-# The figures show errors of both networks, spread evenly over all of them. Below each error are the
+# The figures show a sample, spread evenly over all errors of each network. Below each error are the
 # features that Algorithm 2 tracks from the cells that backtracking finds (published cutoff). A cell
 # is an element of the last feature maps; the paper calls it a pixel.
 
@@ -139,9 +139,8 @@ pair() if arrays else None
 # %% [markdown]
 # ## Eight emotions, and Table 3
 #
-# For each emotion that the network gives wrongly we take the error that is most like its
-# look-alike. What becomes of the answer once the cells unique to the error are set to zero (the
-# paper's Figure 11 and Table 3)? The table has probabilities, before → after.
+# For each emotion that is a wrong answer we take the error that is most like its look-alike. What becomes of the answer once the cells unique to the error are set to zero (the
+# paper's Figure 11 and Table 3)? The table shows probabilities, before → after.
 
 
 # %% mystnb={"figure": {"name": "fig-large-eight", "caption": "After the paper's Figure 11, at its size: errors with the class that each was taken for, their look-alikes with the true class, and the tracked features of the cells that are unique to the error."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them a white picture with dark traces of some parts of the face."}}
@@ -173,8 +172,8 @@ if arrays:
 # %% [markdown]
 # ## Every number beside the paper's
 #
-# *This size* is one network for each task. Beside it are the recorded networks for small images,
-# with mean and standard deviation over seeds. Numbers equal to the paper's are left out.
+# *This size* is one network for each task; the last column but one shows the networks for small
+# images, mean and standard deviation over seeds. Numbers equal to the paper's are left out.
 
 # %% tags=["hide-output"]
 if numbers:
@@ -194,8 +193,8 @@ if numbers:
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# The claims are judged on many small networks ({doc}`/claims`). Does what their central tests
-# assert of the average network hold at this size? Tests against the paper's numbers are left out.
+# The claims are judged on many small networks ({doc}`/claims`). Do their deciding tests come out
+# the same way at this size? Tests against the paper's numbers are left out.
 
 # %%
 pd.DataFrame(tests) if tests else None

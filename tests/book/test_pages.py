@@ -25,7 +25,7 @@ BOOK = paths.project() / "book"
 REFERENCE = [BOOK / "reference.md", *sorted((BOOK / "reference").glob("*.md"))]
 PAGES = [
     *(BOOK / f"{name}.md" for name in ("intro", "disagreements", "data_licences", "checkpoint")),
-    *(BOOK / f"{name}.md" for name in ("clusters", "ci", "troubleshooting")),
+    *(BOOK / f"{name}.md" for name in ("clusters", "ci", "training", "troubleshooting")),
     *REFERENCE,
 ]
 
@@ -36,7 +36,7 @@ NO_NUMBERS = [
     r"\]\([^)]*\)",  # targets of links
     r"<[^>]*>",
     r"\b(Table|Figure|Equation|Algorithm|Step|step|Dimension) \d+",
-    r"\b(CC0|Apache-2\.0|BSD 3-Clause|BSD-3-Clause)",
+    r"\b(VGG-\d+|CC0|Apache-2\.0|BSD 3-Clause|BSD-3-Clause)",
 ]
 ROLE = r"\{%s\}`([^`]+)`"
 

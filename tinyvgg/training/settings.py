@@ -19,7 +19,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "initialisation": ("glorot", "he", "torch"),
     "scaling": ("256", "standardised"),
 }
-"""The values of the settings that are names; the first is the paper's."""
+"""The values of the settings that are names; the first is the default."""
 TRAINED, SHIPPED, AUTO = NETWORKS = ("trained", "shipped", "auto")
 """The networks that a study shows: its own, or those that ship with the project, which are of one
 study alone; ``auto`` takes these for that study, and else its own."""
@@ -34,7 +34,7 @@ STALLED, FEW = 20, 0.05
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of a training; the defaults are the paper's (claim P1)."""
+    """The settings of a training; the defaults are the paper's, ours where it has none."""
 
     epochs: int = 100  # passes over the training part, or the most of them (see `ending`)
     batch: int = 12  # images a step; an incomplete last batch is used as it is
@@ -86,7 +86,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Design:
-    """The settings of a network; the defaults are the paper's."""
+    """The settings of a network; the defaults are the paper's, its code's scaling among them."""
 
     # Table 1; the same with ``average`` pools or an ``inception`` module (claim P4); torchvision's
     # ``vgg16`` or ``vgg19`` (claim P3)
