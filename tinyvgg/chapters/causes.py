@@ -91,7 +91,7 @@ CAPTUM = {
 METHODS: Mapping[str, Method] = {
     "Algorithm 1": partial(_found, rule=NAMED["literal"]),
     "published cutoff": _found,
-    "largest activations": lambda asked: top_pixels(asked.trace.maps, _found(asked).flatten(1).sum(1)),
+    "largest activations": lambda a: top_pixels(a.trace.maps, _found(a).flatten(1).sum(1)),
     "whole projection": lambda asked: deconvolve(asked.trace),
     "contributions": partial(_found, rule=Contribution(TOP)),
     "contrastive": lambda asked: _found(asked, Contrastive(asked.against, TOP)),
