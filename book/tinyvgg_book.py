@@ -1,10 +1,12 @@
-"""What the book adds to Sphinx: a role for the paper's numbers, and the repair bench's scripts.
+"""What the book adds to Sphinx: the paper's numbers, figures of chapters, the repair bench.
 
 A book of what is committed is built without torch: signatures then name what is not installed.
 """
 
+import json
 import re
 import sys
+from base64 import b64decode
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
@@ -14,7 +16,7 @@ from typing import Any, Union
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.ext.autodoc.mock import _MockObject, mock
-from sphinx.util.docutils import SphinxRole
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # whoever only reads installs no project
 
@@ -41,6 +43,29 @@ class PaperNumber(SphinxRole):
         derived = f"computed from what the paper prints: {about.derived}"
         place = derived if about.derived else about.place
         return [nodes.abbreviation(text=about.text, explanation=place)], []
+
+
+class Picture(SphinxDirective):
+    """A figure of an executed chapter, named by both, on another page; nothing if it has none."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        """Return the image with its alternative text."""
+        chapter, name = self.arguments
+        source = Path(self.env.srcdir, f"{chapter}.ipynb")
+        self.env.note_dependency(str(source))
+        for cell in json.loads(source.read_text("utf-8"))["cells"]:
+            about = cell["metadata"].get("mystnb", {})
+            if about.get("figure", {}).get("name") != name:
+                continue
+            drawn = [each.get("data", {}).get("image/png") for each in cell["outputs"]]
+            for content in filter(None, drawn):
+                path = Path(self.env.srcdir, "generated", f"{name}.png")
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(b64decode(content))
+                return [nodes.image(uri=f"/generated/{path.name}", alt=about["image"]["alt"])]
+        return []
 
 
 def _stand_in() -> list[str]:
@@ -90,8 +115,9 @@ def _offer(app: Sphinx, config: Any) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the role, what the repository's address brings, and the repair bench's scripts."""
+    """Register all this, and what the repository's address brings."""
     app.add_role("paper", PaperNumber())
+    app.add_directive("picture", Picture)
     app.add_config_value("repair_bench", {}, "html", dict)
     app.config.autodoc_mock_imports = _stand_in()
     app.connect("config-inited", _offer)

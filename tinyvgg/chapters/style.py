@@ -3,7 +3,7 @@
 import base64
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
@@ -137,6 +137,19 @@ def pictures(rows: Sequence[Row], cell: float | None = None, aspect: float = 1.1
             else:
                 show_image(ax, picture)
             ax.set_title(title, fontsize=8)
+    return figure
+
+
+@styled()
+def bars(shares: Mapping[str, float], colours: Sequence[str]) -> Figure:
+    """Draw shares of one as bars, each under its name and value: a picture for a narrow column."""
+    figure, axes = grid(1, 1, cell=WIDTH / 3, aspect=0.24 * len(shares))
+    axis = axes[0, 0]
+    for place, ((name, share), colour) in enumerate(zip(shares.items(), colours, strict=True)):
+        axis.barh(place, share, color=colour, height=0.4)
+        axis.text(0, place - 0.3, f"{name}: {share:.0%}", va="bottom", fontsize=10)
+    axis.set(xlim=(0, 1), ylim=(len(shares) - 0.7, -0.8))
+    clear(axis)
     return figure
 
 
