@@ -182,17 +182,15 @@ def shown(tables: Mapping[str, pd.DataFrame], followed: Mapping[str, Followed]) 
 
 
 def _left(task: str, part: Followed) -> str:
-    """Say in how many errors the maps without the pixels of each rule are neither whole nor zero.
-
-    The paper's figure shows such maps.
-    """
-    active = (part.trace.maps > 0).flatten(1).sum(1).numpy()
-    facts = []
-    for rule in RULES:
+    """Say in how many errors a rule leaves some of the active cells, and in how many none."""
+    active, facts = (part.trace.maps > 0).flatten(1).sum(1).numpy(), []
+    for rule in RULES if len(active) else ():
         counts = pixel_counts(part, rule)
         some, none = ((counts > 0) & (counts < active)).sum(), (counts == active).sum()
-        facts.append(f"{LABELS[rule]} leaves some of the active cells in {some}, none in {none}")
-    return f"{paper.TASK_NAMES[task]}: of {len(active)} errors, the {' and the '.join(facts)}"
+        every = {some: "some in every error", none: "none in any error"}
+        said = every.get(len(active), f"some in {some} errors and none in {none}")
+        facts.append(f"the {LABELS[rule]} leaves {said}")
+    return f"{paper.TASK_NAMES[task]}, active cells: {' and '.join(facts) or 'no errors'}"
 
 
 @style.styled()
