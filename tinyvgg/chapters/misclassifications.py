@@ -46,11 +46,7 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
     unevenness = ((np.vstack([errors, draws]) - expected) ** 2 / expected).sum(1)
     as_uneven = int((unevenness[1:] >= unevenness[0] - 1e-9).sum())
     facts: list[Any] = []
-    for count in (
-        lambda each: (each > 0).sum(-1),
-        lambda each: each.max(-1),
-        lambda each: each.min(-1),
-    ):
+    for count in (lambda x: (x > 0).sum(-1), lambda x: x.max(-1), lambda x: x.min(-1)):
         facts += int(count(errors)), Interval(*np.quantile(count(draws), [0.025, 0.975]).tolist())
     return Chance((1 + as_uneven) / (1 + DRAWS), *facts)
 
