@@ -173,9 +173,9 @@ data.examples_figure(study.faces, study.split(study.tasks[0]))
 # %% [markdown]
 # ## How new is a test image?
 #
-# Images are drawn one by one, and many differ from another only in where the eyes look. So many
-# test images have a near relative among the training images: a twin, or the image that another
-# camera took of the same shot. The table gives the share of test images that have one.
+# Images are drawn one by one, and many differ from another only in where the eyes look. So a test
+# image may have a near relative among the training images: a twin, or the image that another camera
+# took of the same shot. The table gives the share of test images that have one.
 
 # %%
 relatives = near.loc[[reading != data.TEXT for _, reading in near.index], near.any()].droplevel(1)

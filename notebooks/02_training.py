@@ -136,7 +136,7 @@ for run in runs:
         str(run.experiment.size),
     ]
 alike = settings.nunique(axis=1) == 1
-shared = "; ".join(f"{name}: {value}" for name, value in settings.loc[alike, "paper"].items())
+shared = ", ".join(f"{name} ({value})" for name, value in settings.loc[alike, "paper"].items())
 Markdown(f"As in the paper: {shared}. The table lists the rest.") if shared else None
 
 # %%

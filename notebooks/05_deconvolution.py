@@ -98,12 +98,12 @@ def answer(level):
         (
             True,
             False,
-        ): "So where the ink lies comes in large part without training, its signs do not.",
+        ): "So training decides its signs, but in large part not where its ink lies.",
         (
             False,
             True,
-        ): "So its signs come in large part without training, where the ink lies does not.",
-        (True, True): "So much of this picture comes without training.",
+        ): "So training decides where its ink lies, but in large part not its signs.",
+        (True, True): "So much of this picture does not come from training.",
     }[more]
 
 
@@ -230,8 +230,8 @@ for layer, (before, after) in zip(trace.network.body, pairwise(sizes_of_maps), s
         continue
     restored.append(tuple(back.shape[-2:]) == tuple(before))
 Markdown(
-    f"They agree for {adjoint} of {len(gaps)} convolutions. The size of the input comes back from"
-    f" {sum(restored)} of {len(restored)} layers."
+    f"They agree for {style.share_in_words(adjoint, len(gaps), 'convolution')}. The size of the input"
+    f" comes back from {style.share_in_words(sum(restored), len(restored), 'layer')}."
 )
 
 # %% [markdown]
@@ -312,9 +312,10 @@ for of, name in (("ink", "ink"), ("signed", "signed values")):
         parts.append(f"{word} by {name} (max-pool {places})")
 lines = [f"Compared with another face, random weights leave of the picture {'; '.join(parts)}."]
 beside = f"The correlation of ink with the edges is {', '.join(f'{r:+.2f}' for r in outlined)}"
-if (outlined < 0).all():
+of_edges = similarity[similarity["with"] == EDGES]
+if (of_edges["high"] < 0).all():
     lines.append(f"{beside}: the ink lies beside the edges rather than on them.")
-elif (outlined > 0).all():
+elif (of_edges["low"] > 0).all():
     lines.append(f"{beside}: the ink lies on the edges more than elsewhere.")
 Markdown(" ".join(lines))
 

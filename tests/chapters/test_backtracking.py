@@ -12,6 +12,7 @@ from tinyvgg.backtracking import Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import follow_errors, kept_table, overlap_table
 from tinyvgg.chapters.statistics import averages
+from tinyvgg.chapters.style import share_in_words
 from tinyvgg.trace import record
 
 TASK = "subject"
