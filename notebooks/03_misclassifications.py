@@ -59,14 +59,15 @@ for run in runs:
         pair, times = errors.confused_pair(run)
         worst, *pair = (style.in_markdown(name) for name in (str(most.name), *pair))
         uneven = [factor for factor in FACTORS if p_values.get((run.task, factor), 1.0) < 0.05]
-        said = f"less evenly than by chance over {' and '.join(uneven)}" if uneven else "as by chance"
+        said = (
+            f"less evenly than by chance over {' and '.join(uneven)}" if uneven else "as by chance"
+        )
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} here misclassifies {len(run.errors):,} of"
             f" {len(run.labels):,} test images. Its errors are spread {said}. Missed most is *{worst}*"
             f" ({most['rate']:.1%} of its images). Confused most are *{pair[0]}* and *{pair[1]}*"
             f" ({style.share_in_words(times, len(run.errors))})."
         )
-    )
 Markdown(f"> **What came out.** {' '.join(lines)}") if len(lines) > 1 else None
 
 # %%

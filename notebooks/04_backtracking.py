@@ -82,10 +82,8 @@ answer = (
     f" {same('literal')}."
 )
 if cutoff := same("cutoff"):
-    again = (
-        "the cells are still the same" if cutoff == same("literal") else f"the same for {cutoff}"
-    )
-    answer += f" The published code adds a cutoff; {again}."
+    again = "" if cutoff == same("literal") else f" for {cutoff}"
+    answer += f" The published code adds a cutoff; the cells are still the same{again}."
 if shares:
     said = " and ".join(f"{share:.0%} for {TASK_NAMES[task]}" for task, share in shares.items())
     answer += (
@@ -376,7 +374,7 @@ if known and all(theirs < literal for theirs, literal, _ in known.values()):
     here = " and ".join(f"{shares[1]:.1%}" for shares in known.values())
     lines.append(
         "Which rule did the paper count by? The literal rule finds (nearly) every active cell. If the"
-        f" paper's counts were of that rule, no more than {said} of its cells would be active. Here it"
+        f" paper's counts were of that rule, only about {said} of its cells would be active. Here it"
         f" finds {here} of all cells."
     )
 if lines and all(abs(np.log(c / p)) < abs(np.log(li / p)) for p, li, c in known.values()):

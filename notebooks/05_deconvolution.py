@@ -304,13 +304,18 @@ shown.assign(
 ).pivot(index=["with", "of"], columns="level", values="text").rename_axis(columns=None)
 
 # %%
-parts = []
-for of, name in (("ink", "ink"), ("signed", "signed values")):
-    words = [left(of, level) for level in range(len(untrained))]
-    for word in dict.fromkeys(words):
-        places = ", ".join(str(level + 1) for level, each in enumerate(words) if each == word)
-        parts.append(f"{word} by {name} (max-pool {places})")
-lines = [f"Compared with another face, random weights leave of the picture {'; '.join(parts)}."]
+words = {
+    f"{of} at max-pool {level + 1}": left(of, level)
+    for of, level in product(("ink", "signed"), range(len(untrained)))
+}
+parts = [
+    f"{word}: {', '.join(where for where, each in words.items() if each == word)}"
+    for word in dict.fromkeys(words.values())
+]
+lines = [
+    "How much of the picture do random weights leave, compared with another face?"
+    f" {'; '.join(parts).capitalize()}."
+]
 beside = f"The correlation of ink with the edges is {', '.join(f'{r:+.2f}' for r in outlined)}"
 of_edges = similarity[similarity["with"] == EDGES]
 if (of_edges["high"] < 0).all():

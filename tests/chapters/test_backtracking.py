@@ -107,8 +107,9 @@ def test_what_is_shown_comes_from_the_deviations_and_from_what_each_rule_leaves(
     images = list(zip(active, kept, strict=True))
     some = sum(bool(on.any()) and bool((of & ~on).any()) for of, on in images)
     none = sum(not (of & ~on).any() for of, on in images)
-    said = "in every error" if some == len(images) else f"in {some} errors and none in {none}"
-    assert f"published cutoff leaves some {said}" in found["F7"]
+    counts = {"some": some, "none": none, "all": len(images) - some - none}
+    said = [f"{word} in {share_in_words(n, len(images))}" for word, n in counts.items() if n]
+    assert f"published cutoff leaves {', '.join(said)}" in found["F7"]
 
 
 def test_run_without_errors_has_nothing_to_list(run):

@@ -182,14 +182,16 @@ def shown(tables: Mapping[str, pd.DataFrame], followed: Mapping[str, Followed]) 
 
 
 def _left(task: str, part: Followed) -> str:
-    """Say in how many errors a rule leaves some of the active cells, and in how many none."""
+    """Say in how many errors a rule leaves some of the active cells, none, or all of them."""
     active, facts = (part.trace.maps > 0).flatten(1).sum(1).numpy(), []
     for rule in RULES if len(active) else ():
         counts = pixel_counts(part, rule)
         some, none = ((counts > 0) & (counts < active)).sum(), (counts == active).sum()
-        every = {some: "some in every error", none: "none in any error"}
-        said = every.get(len(active), f"some in {some} errors and none in {none}")
-        facts.append(f"the {LABELS[rule]} leaves {said}")
+        found = {"some": some, "none": none, "all": len(active) - some - none}
+        said = (
+            f"{word} in {style.share_in_words(n, len(active))}" for word, n in found.items() if n
+        )
+        facts.append(f"the {LABELS[rule]} leaves {', '.join(said)}")
     return f"{paper.TASK_NAMES[task]}, active cells: {' and '.join(facts) or 'no errors'}"
 
 
