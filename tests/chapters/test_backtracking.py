@@ -108,7 +108,7 @@ def test_what_is_shown_comes_from_the_deviations_and_from_what_each_rule_leaves(
     some = sum(bool(on.any()) and bool((of & ~on).any()) for of, on in images)
     none = sum(not (of & ~on).any() for of, on in images)
     counts = {"some": some, "none": none, "all": len(images) - some - none}
-    said = [f"{word} in {share_in_words(n, len(images))}" for word, n in counts.items() if n]
+    said = [f"{word} in {share_in_words(int(n), len(images))}" for word, n in counts.items() if n]
     assert f"published cutoff leaves {', '.join(said)}" in found["F7"]
 
 
