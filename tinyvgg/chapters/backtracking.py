@@ -186,13 +186,10 @@ def _left(task: str, part: Followed) -> str:
     active, facts = (part.trace.maps > 0).flatten(1).sum(1).numpy(), []
     for rule in RULES if len(active) else ():
         counts = pixel_counts(part, rule)
-        left = {
-            "some": (counts > 0) & (counts < active),
-            "none": counts == active,
-            "all": counts == 0,
-        }
-        found = {word: int(which.sum()) for word, which in left.items() if which.any()}
-        said = (f"{word} in {style.share_in_words(n, len(active))}" for word, n in found.items())
+        some = (counts > 0) & (counts < active)
+        found = {"some": some, "none": counts == active, "all": counts == 0}
+        sums = ((word, int(each.sum())) for word, each in found.items() if each.any())
+        said = [f"{word} in {style.share_in_words(n, len(active))}" for word, n in sums]
         facts.append(f"the {LABELS[rule]} leaves {', '.join(said)}")
     return f"{paper.TASK_NAMES[task]}, active cells: {' and '.join(facts) or 'no errors'}"
 

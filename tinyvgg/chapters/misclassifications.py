@@ -80,9 +80,8 @@ def papers_chances(task: str) -> dict[str, Chance]:
     if task not in CLAIMS:
         return {}
     key, test = f"{CLAIMS[task]}.{task}", int(paper.number(f"t2.{task}.test_size"))
-    known = {
-        name.rpartition(".")[2]: n.value for name, n in paper.load().numbers.items() if key in name
-    }
+    given = paper.load().numbers
+    known = {name.rpartition(".")[2]: n.value for name, n in given.items() if key in name}
 
     def beside(groups: int, *errors: Any) -> Chance:
         counts, places = np.zeros(groups, np.int64), np.arange(groups + 1) * test // groups
@@ -90,9 +89,9 @@ def papers_chances(task: str) -> dict[str, Chance]:
         return chance(counts, np.diff(places))
 
     def printed(of: str, **counts: Any) -> Chance:
-        found = beside(int(paper.number(f"d1.both.{of}")), known["errors"])
-        unknown: dict[str, Any] = {"p_value": float("nan"), "involved": 0, "largest": 0, "least": 0}
-        return found._replace(**unknown | counts)
+        none: dict[str, Any] = {"p_value": float("nan"), "involved": 0, "largest": 0, "least": 0}
+        groups = int(paper.number(f"d1.both.{of}"))
+        return beside(groups, known["errors"])._replace(**none | counts)
 
     worst = known.get("worst_subject_errors", 0)
     found = {
@@ -100,8 +99,8 @@ def papers_chances(task: str) -> dict[str, Chance]:
         "subject": printed("subjects", involved=known["subjects_involved"], largest=worst),
     }
     if task == "emotion":
-        largest, least = known["sad_errors"], known["surprised_errors"]
-        found["emotion"] = printed("emotions", largest=largest, least=least)
+        sad, surprised = known["sad_errors"], known["surprised_errors"]
+        found["emotion"] = printed("emotions", largest=sad, least=surprised)
     return found
 
 
@@ -151,7 +150,7 @@ def _confused(run: Run) -> Int[np.ndarray, "k k"]:
 def confused_pair(run: Run) -> tuple[tuple[str, str], int]:
     """Return the two classes that are taken for each other most often, and how often."""
     both = np.triu(_confused(run) + _confused(run).T)
-    first, second = np.unravel_index(both.argmax(), both.shape)
+    first, second = divmod(int(both.argmax()), len(both))
     return (run.classes[first], run.classes[second]), int(both.max())
 
 
