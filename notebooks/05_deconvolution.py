@@ -15,8 +15,8 @@
 #
 # What does a cell of a deep feature map stand for? The paper projects it back to the image through
 # the network in reverse, as {cite:t}`zeiler2014` did: unpool where the network pooled, rectify where
-# it rectified, and convolve with the filters turned by 180°. How exact is that? And how much of what
-# we then see is due to training at all?
+# it rectified, and convolve with the filters turned by 180°. Does that give back the image? And how
+# much of what we then see is due to training?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -39,9 +39,9 @@ from skimage import data
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
-from tinyvgg.chapters.statistics import averages, estimate
+from tinyvgg.chapters.statistics import averages, bootstrap_interval, estimate
 from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
-from tinyvgg.deconvolution import PUBLISHED, deconvolve
+from tinyvgg.deconvolution import deconvolve
 from tinyvgg.network import Convolution, Pooling
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
@@ -54,6 +54,11 @@ run = study.run(study.tasks[0])
 # %%
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
+RANDOM, OTHER, EDGES = (
+    "random weights, same image",
+    "trained weights, another image",
+    "edges of the image",
+)
 other_seed = replace(run.experiment, seed=run.experiment.seed + 1 + seed)
 random = record(build_model(other_seed).eval(), trace.images)
 parts = []
@@ -61,26 +66,53 @@ for level in range(3):
     own, other = deconvolve(trace, layer=level), deconvolve(random, layer=level)
     own_ink, other_ink = style.strength(own), style.strength(other)
     for name, of, a, b in (
-        ("random weights, same image", "ink", own_ink, other_ink),
-        ("random weights, same image", "signed", own, other),
-        ("trained weights, another image", "ink", own_ink, own_ink.roll(1, 0)),
-        ("trained weights, another image", "signed", own, own.roll(1, 0)),
-        ("edges of the image", "ink", own_ink, chapter.edges(trace.images)),
+        (RANDOM, "ink", own_ink, other_ink),
+        (RANDOM, "signed", own, other),
+        (OTHER, "ink", own_ink, own_ink.roll(1, 0)),
+        (OTHER, "signed", own, own.roll(1, 0)),
+        (EDGES, "ink", own_ink, chapter.edges(trace.images)),
+        ("image", "signed", own, trace.images),
     ):
         found = {"correlation": chapter.correlations(a, b).numpy()}
         parts.append(pd.DataFrame({"level": level, "with": name, "of": of, **found}))
 by_image = pd.concat(parts)
 similarity = averages(by_image, ["level", "with", "of"], "correlation")
 alike = chapter.correlations(deconvolve(trace), trace.images).numpy()
-ink = similarity[similarity["of"] == "ink"].pivot(index="with", columns="level", values="mean")
-untrained, another = (ink.loc[name].to_numpy() for name in ink.index[1:])
+means = by_image.groupby(["of", "with", "level"])["correlation"].mean()
+untrained, another, outlined = (means["ink"][name].to_numpy() for name in (RANDOM, OTHER, EDGES))
+by_name = by_image.set_index(["of", "level", "with"])["correlation"]
+
+
+def left(of, level):
+    """Say if random weights leave more or less of the picture than another face does."""
+    apart = (by_name[of, level, RANDOM] - by_name[of, level, OTHER].to_numpy()).dropna()
+    low, high = bootstrap_interval(apart.to_numpy())
+    return "less" if high < 0 else "more" if low > 0 else "about as much"
+
+
+def answer(level):
+    """Say whether the picture of a level is due to training."""
+    more = left("ink", level) == "more", left("signed", level) == "more"
+    return {
+        (False, False): "So training makes this picture, at least as much as the face does.",
+        (
+            True,
+            False,
+        ): "So training decides its signs, but in large part not where its ink lies.",
+        (
+            False,
+            True,
+        ): "So training decides where its ink lies, but in large part not its signs.",
+        (True, True): "So much of this picture does not come from training.",
+    }[more]
+
+
 Markdown(
-    "> **What came out.** Unpooling puts each maximum back to its place. Still, the network in reverse"
-    " does not give back the image: the projection of all last maps has a correlation of"
-    f" {np.nanmean(alike):.2f} with it. The ink (absolute values) of a network with random weights"
-    f" correlates with the trained network's by {untrained[0]:.2f} at the first pooling and by"
-    f" {untrained[-1]:.2f} at the last. For comparison, the ink of another face through the trained"
-    f" network does so by {another[0]:.2f} and {another[-1]:.2f}."
+    "> **What came out.** The network in reverse does not give back the image: the projection of all"
+    f" last maps has a correlation of {np.nanmean(alike):.2f} with it. Is the picture due to training?"
+    " At the last pooling, from which the paper projects, its ink (absolute values) keeps a correlation"
+    f" of {untrained[-1]:.2f} if the weights are random, and of {another[-1]:.2f} if the face is another."
+    f" {answer(2)} At the first pooling the two are {untrained[0]:.2f} and {another[0]:.2f}. {answer(0)}"
 )
 
 # %%
@@ -103,52 +135,29 @@ endings(run)
 # - larger strides without padding: $s(i' - 1) + k$
 # - stride 1 without padding: $i' + k - 1$
 #
-# We compare with the sizes that torch's convolutions and transposed convolutions really return, for
-# many combinations of side, filter, padding and stride in which the filter fits:
+# We try many combinations of side, filter, padding and stride with torch's convolutions and
+# transposed convolutions.
+
 
 # %%
-ranges = range(4, 33), (1, 2, 3, 4, 5, 7), (0, 1, 2, 3), (1, 2, 3, 4)
-sizes = pd.DataFrame(product(*ranges), columns=["i", "k", "p", "s"])
-sizes = sizes.query("p < k <= i + 2 * p and (s == 1 or p == 0)").reset_index(drop=True)
-
-
-def torch_sizes(i, k, p, s):
+def agree(i, k, p, s):
+    """Return whether equation 1 and its inverses give torch's sizes, and whether i comes back."""
     image, kernel = torch.zeros(1, 1, i, i), torch.zeros(1, 1, k, k)
     after = F.conv2d(image, kernel, stride=s, padding=p)
-    return after.shape[-1], F.conv_transpose2d(after, kernel, stride=s, padding=p).shape[-1]
+    back = F.conv_transpose2d(after, kernel, stride=s, padding=p).shape[-1]
+    size = after.shape[-1]
+    inverse = s * (size - 1) + k if s > 1 else size + (k - 1) - 2 * p
+    return size == (i - k + 2 * p) / s + 1, back == inverse, back == i
 
 
-i, k, p, s = sizes.to_numpy().T
-cases = "1: s = 1, p > 0", "2: s > 1, p = 0", "3: s = 1, p = 0"
-sizes["case"] = np.select([s > 1, p > 0], [cases[1], cases[0]], cases[2])
-sizes["whole"] = (i - k + 2 * p) % s == 0
-sizes["size"], sizes["torch_back"] = np.array(
-    [torch_sizes(*row) for row in sizes[list("ikps")].to_numpy()]
-).T
-sizes["formula"] = (i - k + 2 * p) / s + 1
-after = sizes["size"].to_numpy()
-sizes["formula_back"] = np.select(
-    [s > 1, p > 0], [s * (after - 1) + k, after + (k - 1) - 2 * p], after + k - 1
-)
-checks = {
-    "combinations": sizes["i"] > 0,
-    "equation 1 gives torch's size": sizes["formula"] == sizes["size"],
-    "the inverse gives torch's size": sizes["formula_back"] == sizes["torch_back"],
-    "the image has its size back": sizes["torch_back"] == sizes["i"],
-}
-pd.DataFrame(checks).groupby([sizes["case"], sizes["whole"].rename("s divides evenly")]).sum()
-
-# %% [markdown]
-# Where $s$ does not divide $i - k + 2p$, equation 1 gives no whole number. The convolution then
-# never looks at the last rows of the image, and the deconvolution returns an image without them.
-# The network here has no such layer: its convolutions have stride 1, its pools halve even sides.
-
-# %%
-record_numbers(
-    {
-        "e1.both.combinations": len(sizes),
-        "e1.both.restored": int(checks["the image has its size back"].sum()),
-    }
+ranges = range(4, 33), (1, 2, 3, 4, 5, 7), (0, 1, 2, 3), (1, 2, 3, 4)
+sizes = [(i, k, p, s) for i, k, p, s in product(*ranges) if p < k <= i + 2 * p and 1 in (s, p + 1)]
+even, inverse, again = np.array([agree(*size) for size in sizes]).sum(0)
+record_numbers({"e1.both.combinations": len(sizes), "e1.both.restored": int(again)})
+Markdown(
+    f"In {again:,} of {len(sizes):,} combinations the image has its size back. In the others the stride"
+    " does not divide evenly. There equation 1 gives no whole number, the convolution never looks at"
+    " the last rows, and the image comes back without them. Tiny VGG has no such layer."
 )
 
 # %% [markdown]
@@ -175,36 +184,18 @@ def pooling_gap(x):
 
 
 pooling = {"toy array": pooling_gap(toy), "photograph": pooling_gap(photograph)}
-Markdown(f"After unpooling and pooling again, maxima differ by {max(pooling.values()):g} at most.")
+same = "the same" if not any(pooling.values()) else "not quite the same"
+Markdown(f"Unpooled and pooled again, the toy array and the photograph have {same} maxima.")
 
 # %% [markdown]
 # ## The network in reverse
 #
-# Each layer up to the last maps has its counterpart. The transposed convolution uses the same
-# filters, turned by 180°, and is the *adjoint* of the convolution: $\langle Cx, y \rangle =
-# \langle x, C^* y \rangle$ for all $x$ and $y$. It is not its inverse.
-
-# %%
-sizes_of_maps = [*trace.sizes, tuple(trace.maps.shape[2:])]
-switches, undone = iter(trace.switches), []
-for layer, (before, after) in zip(trace.network.body, pairwise(sizes_of_maps), strict=True):
-    if isinstance(layer, Convolution):
-        names = "convolution + ReLU", "ReLU + transposed convolution"
-        back = layer.transpose(torch.zeros(1, layer.module.out_channels, *after), before)
-    elif isinstance(layer, Pooling):
-        names = "max-pooling", "unpooling with the switches"
-        recorded = next(switches)[:1]
-        back = layer.transpose(torch.zeros(recorded.shape), recorded, before)
-    else:
-        continue
-    sides = [" x ".join(map(str, size)) for size in (before, after, back.shape[-2:])]
-    undone.append((names[0], *sides[:2], names[1], sides[2]))
-layers = pd.DataFrame(undone, columns=["layer", "input", "output", "undone by", "restores"])
-layers.iloc[::-1].reset_index(drop=True)
-
-
-# %% [markdown]
-# We compare the two products for random $x$ and $y$, without the bias and in double precision:
+# Each layer up to the last maps has its counterpart: unpooling with the recorded switches for
+# max-pooling, a ReLU and a transposed convolution for a convolution and its ReLU. The transposed
+# convolution uses the same filters, turned by 180°, and is the *adjoint* of the convolution:
+# $\langle Cx, y \rangle = \langle x, C^* y \rangle$ for all $x$ and $y$. The adjoint is not the
+# inverse. We compare the two products for random $x$ and $y$, without the bias and in double
+# precision.
 
 
 # %%
@@ -226,8 +217,22 @@ gaps = [
     for layer, size in zip(trace.network.body, trace.sizes, strict=True)
     if isinstance(layer, Convolution)
 ]
-adjoint = sum(gap < chapter.EXACT for gap in gaps)
-Markdown(f"{adjoint} of {len(gaps)} convolutions agree within {chapter.EXACT:g}.")
+adjoint = sum(gap < 1e-9 for gap in gaps)
+sizes_of_maps, switches = [*trace.sizes, tuple(trace.maps.shape[2:])], iter(trace.switches)
+restored = []
+for layer, (before, after) in zip(trace.network.body, pairwise(sizes_of_maps), strict=True):
+    if isinstance(layer, Convolution):
+        back = layer.transpose(torch.zeros(1, layer.module.out_channels, *after), before)
+    elif isinstance(layer, Pooling):
+        recorded = next(switches)[:1]
+        back = layer.transpose(torch.zeros(recorded.shape), recorded, before)
+    else:
+        continue
+    restored.append(tuple(back.shape[-2:]) == tuple(before))
+Markdown(
+    f"They agree for {style.share_in_words(adjoint, len(gaps), 'convolution')}. The size of the input"
+    f" comes back from {style.share_in_words(sum(restored), len(restored), 'layer')}."
+)
 
 # %% [markdown]
 # The project's tests check the whole projection against Captum's deconvolution
@@ -235,7 +240,7 @@ Markdown(f"{adjoint} of {len(gaps)} convolutions agree within {chapter.EXACT:g}.
 #
 # ## A face from each level
 
-# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. Without biases and without a ReLU on the image; zero is mid-gray, each image on its own scale."}, "image": {"alt": "Three rows, one for each pooling level. From the first level the face can still be recognised; from the last only a few bright arcs and spots remain."}}
+# %% mystnb={"figure": {"name": "fig-deconvolved-levels", "caption": "A test face, projected back from the output of each max-pooling of the network (the paper's Figure 3b at work): all maps of that level together, then the four maps with the largest sums alone. No biases, no ReLU on the image. Gray is zero; each image has its own scale."}, "image": {"alt": "Three rows, one for each pooling level: the face, then five projections of it on gray."}}
 face = trace[0]
 projections = {}
 for level, maps in enumerate(face.pooled):
@@ -246,79 +251,82 @@ for level, maps in enumerate(face.pooled):
     }
 chapter.image_table(projections, study.faces.images[rows[0]])
 
-# %% [markdown]
-# ## Biases and the last ReLU
-#
-# The text of the paper says nothing about either. The published code adds to the output of each
-# transposed convolution the bias of the preceding convolution, and rectifies the image as well;
-# {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
-# `deconvolve(trace, **PUBLISHED)` is the code's.
-
-# %% tags=["open"] mystnb={"figure": {"name": "fig-deconvolution-options", "caption": "The last maps of five test faces projected back without and with biases, and without and with a ReLU on the image. The first row of projections is the deconvnet of Zeiler and Fergus, the last the published code's. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces, and below them four rows of projections: bright arcs and spots on gray, which hardly differ from row to row."}}
-options = {
-    "neither": {},
-    "last ReLU": {"final_relu": True},
-    "biases": {"bias": True},
-    "published": PUBLISHED,
-}
-chapter.projections_below(
-    study.faces.images[rows[:5]],
-    {name: deconvolve(trace[:5], **option) for name, option in options.items()},
+# %%
+levels = ", ".join(f"{value:.2f}" for value in means["signed"]["image"])
+Markdown(
+    "The projection of all maps correlates with the image by"
+    f" {levels}, from the first max-pool to the last."
 )
 
+# %% [markdown]
+# ## Biases
+#
+# The text of the paper says nothing about biases. The published code adds to the output of each
+# transposed convolution the bias of the preceding convolution, and rectifies the image;
+# {cite:t}`zeiler2014` do neither. `deconvolve(trace)` is their deconvnet and the default here,
+# `deconvolve(trace, **PUBLISHED)` is the code's. Without biases the projection $D(M)$ of maps $M$ is
+# linear in their size: $D(0) = 0$ and $D(2M) = 2 D(M)$. With biases part of the picture is the same
+# whatever the face. Does that matter to differences of two projections, which the next chapter takes?
+
 # %%
-properties = {}
-for bias, rectified in product((False, True), (False, True)):
-    option = {"bias": bias, "final_relu": rectified}
-    whole = deconvolve(trace, **option)
-    twice = deconvolve(trace, 2 * trace.maps, **option)
-    nothing = deconvolve(trace, torch.zeros_like(trace.maps), **option)
-    size = float(whole.abs().max()) or 1.0
-    properties["yes" if bias else "no", "yes" if rectified else "no"] = {
-        "largest |D(0)|, of the largest |D(M)|": f"{float(nothing.abs().max()) / size:.1g}",
-        "largest |D(2M) - 2 D(M)|, likewise": f"{float((twice - 2 * whole).abs().max()) / size:.1g}",
-        "share of negative values": f"{float((whole < 0).float().mean()):.3f}",
-    }
-pd.DataFrame.from_dict(properties, orient="index").rename_axis(["biases", "ReLU on the image"])
+whole, twice, nothing = (deconvolve(trace, n * trace.maps, bias=True) for n in (1, 2, 0))
+top = float(whole.abs().max()) or 1.0
+alone, bent = (float(each.abs().max()) / top for each in (nothing, twice - 2 * whole))
+Markdown(
+    f"The biases alone make values of at most {alone:.2%} of the largest. And D(2M) differs from"
+    f" 2 D(M) by at most {bent:.2%} of the same. So here"
+    f" {'they hardly matter' if max(alone, bent) < 0.05 else 'they matter'}."
+)
 
 # %% [markdown]
-# $D(M)$ is the projection of maps $M$. Without biases $D(0)$ is zero and $D(2M)$ is twice $D(M)$.
-# Biases break both: part of the image then comes from them, whatever the face. This matters for the
-# next chapter, which takes differences of two projections.
-#
 # ## How much of it is training?
 #
 # {cite:t}`nie2018` and {cite:t}`mahendran2016` warn that a deconvnet partly restores the image,
-# whatever the network has learned. The switches carry the places of edges, and rectifying on the
-# way back keeps them. {cite:t}`adebayo2018` make it a test: an explanation of training should
-# change when the weights are random. So we project the same images back through a network of the
-# same shape with random weights, and correlate the two projections pixel by pixel, by value
+# whatever the network has learned. {cite:t}`adebayo2018` make it a test: an explanation of training
+# should change when the weights are random. So we project the same images back through a network of
+# the same shape with random weights, and correlate the two projections pixel by pixel, by value
 # (*signed*) and by absolute value (*ink*). Two controls show how much correlation comes from
-# elsewhere. One is the trained network's projection of *another* image, since all faces are alike.
-# The other is the edges of the image itself, the size of its gradient, found without any network.
-# The table has means over a sample of the test images, with 95 % bootstrap intervals.
+# elsewhere: the trained network's projection of *another* image, since all faces are alike, and the
+# edges of the image (the size of its gradient, found without any network). The table has means over
+# a sample of the test images, with 95 % bootstrap intervals.
 
-# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and two rows of projections. Those of the trained network are a few bright arcs and spots, those of the random one a grain all over."}}
+# %% mystnb={"figure": {"name": "fig-trained-and-random", "caption": "Test faces and the projections of all their last maps, through the trained network and through one of the same shape with random weights. Gray is zero; each image has its own scale."}, "image": {"alt": "Five faces, and below them two rows of projections on gray, one for each network."}}
 chapter.projections_below(
     study.faces.images[rows[:5]],
     {"trained": deconvolve(trace[:5]), "random": deconvolve(random[:5])},
 )
 
 # %%
-similarity.assign(
-    text=[
-        f"{row.mean:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in similarity.itertuples()
-    ],
-    level="max-pool " + (similarity["level"] + 1).astype(str),
+shown = similarity[similarity["with"] != "image"]
+shown.assign(
+    text=[f"{row.mean:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in shown.itertuples()],
+    level="max-pool " + (shown["level"] + 1).astype(str),
 ).pivot(index=["with", "of"], columns="level", values="text").rename_axis(columns=None)
 
 # %%
-short = {
-    "random weights, same image": "random_weights",
-    "trained weights, another image": "other_image",
-    "edges of the image": "edges",
+words = {
+    f"{of} at max-pool {level + 1}": left(of, level)
+    for of, level in product(("ink", "signed"), range(len(untrained)))
 }
-last = by_image[by_image["level"] == by_image["level"].max()]
+parts = [
+    f"{word}: {', '.join(where for where, each in words.items() if each == word)}"
+    for word in dict.fromkeys(words.values())
+]
+lines = [
+    "How much of the picture do random weights leave, compared with another face?"
+    f" {'; '.join(parts).capitalize()}."
+]
+beside = f"The correlation of ink with the edges is {', '.join(f'{r:+.2f}' for r in outlined)}"
+of_edges = similarity[similarity["with"] == EDGES]
+if (of_edges["high"] < 0).all():
+    lines.append(f"{beside}: the ink lies beside the edges rather than on them.")
+elif (of_edges["low"] > 0).all():
+    lines.append(f"{beside}: the ink lies on the edges more than elsewhere.")
+Markdown(" ".join(lines))
+
+# %%
+short = {RANDOM: "random_weights", OTHER: "other_image", EDGES: "edges"}
+last = by_image[(by_image["level"] == by_image["level"].max()) & by_image["with"].isin(short)]
 record_numbers(
     {
         f"f3.{run.task}.{of}_{short[name]}": estimate(values)
@@ -329,31 +337,29 @@ record_numbers(
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# What this chapter's claims say holds by construction, whatever the network has learned.
+# *By construction* means that nothing is tested: the line says what this run has, and where a
+# statement does not hold.
 
 # %%
 record_numbers({f"f3.{run.task}.correlation_with_image": estimate(alike)})
-even, inverse, again = (checks[name] for name in list(checks)[1:])
-same = int((layers["input"] == layers["restores"]).sum())
 conclude(
     study,
-    E1=f"equation 1 gives the size in {even.sum():,} of {len(sizes):,} cases, all those in which "
-    f"the stride divides evenly, and {again.sum():,} images have their size back; the three "
-    f"inverses give the size of the deconvolution in {inverse.sum():,}",
+    E1=f"equation 1 gives the size in {even:,} of {len(sizes):,} combinations, its inverses that of the"
+    f" deconvolution in {inverse:,}, and {again:,} images have their size back: not those in which the"
+    " stride does not divide evenly",
     F4="; ".join(
         f"{name}: unpooled and pooled again, the maxima differ by {gap:g}"
         for name, gap in pooling.items()
     ),
-    F3=f"{same} of {len(layers)} counterparts restore the size of their layer's input, and "
-    f"{adjoint} of {len(gaps)} transposed convolutions are the "
-    f"adjoints of their convolutions; that undoes no layer: the projection of all last maps has a "
-    f"correlation of {np.nanmean(alike):.2f} with the image",
+    F3=f"{sum(restored)} of {len(restored)} counterparts restore the size of their layer's input, and"
+    f" {adjoint} of {len(gaps)} transposed convolutions are the adjoints of their convolutions; to"
+    " undo a layer would take its inverse, and the projection of all last maps has a correlation of"
+    f" {np.nanmean(alike):.2f} with the image",
 )
 
 # %% [markdown]
-# - A deconvolved image shows where in the image the values of the maps came from, since the
-#   switches remember it. A reader may recognise a feature in it. The network need not have learned
-#   that feature, and the decision need not use it: the dense layers take no part in these pictures.
-# - Where a network with random weights makes the same pictures, they do not show training.
-# - The correlations above are those of *this* network, one random network and these faces. A
-#   correlation pixel by pixel is a coarse measure of likeness.
+# - The picture does not depend on the dense layers. So the decision may not use what it shows, even
+#   where a reader recognises a feature in it.
+# - The correlations are those of *this* network, one random network and these faces. A correlation
+#   pixel by pixel is a coarse measure of likeness.
+# - {doc}`10_deconvnet_choices` changes the choices of a deconvnet one by one: switches, ReLU, biases.

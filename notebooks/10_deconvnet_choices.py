@@ -14,9 +14,14 @@
 # # What the deconvnet's choices do
 #
 # A deconvnet ({doc}`05_deconvolution`) has choices that papers seldom spell out. Which of them
-# make the picture? The *switches* say where a value goes when max-pooling is undone. The *ReLU*
-# may be applied on the way back. The paper's published code adds the *biases*;
-# {cite:t}`zeiler2014` do not. Of equal maxima of a window, *ties*, one gets the value or all do.
+# make the picture?
+#
+# - *Switches* say where a value goes when max-pooling is undone: to the place recorded in the
+#   forward pass (the default), always to the first element of the window (fixed, as in
+#   {cite:t}`dosovitskiy2016`), or to a random one.
+# - The *ReLU* may be applied on the way back, or not.
+# - The paper's published code adds the *biases*, and {cite:t}`zeiler2014` do not.
+# - If several elements of a window *tie* for the maximum, one or all of them get the value.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -25,8 +30,6 @@ seed = 0
 networks = "auto"
 
 # %%
-from itertools import product
-
 import pandas as pd
 from IPython.display import Markdown
 
@@ -35,7 +38,7 @@ from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
 from tinyvgg.chapters.verdicts import endings, mean_with_interval
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
-from tinyvgg.trace import outputs, record
+from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -43,132 +46,79 @@ run = study.run(study.tasks[0])
 rows = sample_rows(run, 40, seed)
 trace = record(run.model, run.tensor(rows))
 
-default = style.strength(deconvolve(trace))
 alone = {
-    "without recorded switches": {"switches": "none"},
-    "with random switches": {"switches": "random"},
-    "without the ReLU": {"relu": False},
-    "with biases": {"bias": True},
-    "with the value on all tied maxima": {"ties": "all"},
+    "fixed switches": {"switches": "none"},
+    "random switches": {"switches": "random"},
+    "no ReLU": {"relu": False},
+    "all tied maxima": {"ties": "all"},
+    "biases": {"bias": True},
 }
-inks = {name: style.strength(deconvolve(trace, **options)) for name, options in alone.items()}
-alike = [(chapter.correlations(ink, default).nanmean(), name) for name, ink in inks.items()]
-(kept, least), *others = sorted(alike)
+choices = {"default": {}} | alone
+choices["fixed switches, no ReLU"] = {"switches": "none", "relu": False}
+choices["published code"] = PUBLISHED
+inks = {name: style.strength(deconvolve(trace, **options)) for name, options in choices.items()}
+default, outlines = inks["default"], chapter.edges(trace.images)
+kept, drawn = (
+    {name: pd.Series(chapter.correlations(ink, other).numpy()) for name, ink in inks.items()}
+    for other in (default, outlines)
+)
+ranked = sorted(alone, key=lambda name: kept[name].mean())
+said = {name: f"{name} ({kept[name].mean():.2f})" for name in ranked}
+little = [said[name] for name in ranked[1:] if kept[name].mean() > 0.95]
+more = [said[name] for name in ranked[1:] if kept[name].mean() <= 0.95]
 faces_alike = chapter.correlations(default, default.roll(1, 0)).nanmean()
+then = f" Next in order: {', '.join(more)}." if more else ""
+hardly = f" What hardly matters: {', '.join(little)}." if little else ""
 Markdown(
-    "> **What came out.** The default is recorded switches, the ReLU, no biases, and the first of"
-    f" tied maxima. A projection changes most {least}: its strength by pixel then"
-    f" correlates by {kept:.2f} with the default's. Other choices, changed alone, leave more of it:"
-    f" {', '.join(f'{value:.2f} {name}' for value, name in others)}. The projections of two"
-    f" different faces correlate by {faces_alike:.2f}."
+    f"> **What came out.** The picture changes most with *{ranked[0]}*: its ink then keeps a"
+    f" correlation of {kept[ranked[0]].mean():.2f} with that of the default.{then}{hardly} For"
+    f" comparison, the default's pictures of two different faces correlate by {faces_alike:.2f}."
 )
 
 # %%
 endings(run)
 
 # %% [markdown]
-# ## Switches, ReLU and biases: all eight
-#
-# Letters name what is on: S the recorded switches (without them a value goes to the first element
-# of its window, as in {cite:t}`dosovitskiy2016`), R the ReLU on the way back, B the biases. The
-# default, `S R ·`, is the deconvnet of {cite:t}`zeiler2014`. `S · ·` is the plain adjoint of the
-# layers, a gradient that ignores the forward ReLUs.
+# The *ink* of a projection is its strength by pixel, the mean absolute value over the colours. We
+# correlate it, over the pixels, with the ink of the default, and with the edges of the image, which
+# need no network.
 
-# %% tags=["open"] mystnb={"figure": {"name": "fig-eight-choices", "caption": "The last maps of five test faces, projected back with each of the eight combinations of recorded switches (S), ReLU (R) and biases (B); a dot is for what is off. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them eight rows of projections. Rows with the recorded switches show small spots and short lines; rows without them show coarse spots. Rows without the ReLU have both signs."}}
-combinations = {
-    " ".join(letter if on else "·" for letter, on in zip("SRB", choice, strict=True)): {
-        "switches": "recorded" if choice[0] else "none",
-        "relu": choice[1],
-        "bias": choice[2],
-    }
-    for choice in product((True, False), repeat=3)
-}
+# %% tags=["open"] mystnb={"figure": {"name": "fig-choices", "caption": "The last maps of five test faces, projected back by default (recorded switches, the ReLU, no biases, the first of tied maxima), with other switches, without the ReLU, and as the published code does. Gray is zero; each image has its own scale."}, "image": {"alt": "Five faces, and below them a row of projections on gray for each choice."}}
+pictured = [name for name in choices if name not in ("all tied maxima", "biases")]
 chapter.projections_below(
     study.faces.images[rows[:5]],
-    {name: deconvolve(trace[:5], **options) for name, options in combinations.items()},
-)
-
-# %% [markdown]
-# The *ink* of a projection is its strength by pixel, the mean absolute value over the colours. The
-# table has its correlation, over the pixels, with the ink of the default, with the edges of the
-# image, which need no network, and with the ink of another face. The numbers are means over a
-# sample of test images, with 95 % bootstrap intervals.
-
-
-# %%
-def likeness(options):
-    outlines, rows = chapter.edges(trace.images), {}
-    for name, chosen in options.items():
-        own = style.strength(deconvolve(trace, **chosen))
-        others = {
-            "default": default,
-            "edges of the image": outlines,
-            "another image, same choices": own.roll(1, 0),
-        }
-        rows[name] = {
-            label: mean_with_interval(pd.Series(chapter.correlations(own, other).numpy()))
-            for label, other in others.items()
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("choices")
-
-
-likeness(combinations)
-
-# %% [markdown]
-# ## Other switches, and ties
-#
-# Random switches keep the values and lose the places. With `ties="all"` every element of a window
-# that equals its maximum gets the value, as in Theano's max-pool, which the published code ran on.
-# In PyTorch the first gets it. After a ReLU many windows are zero throughout: all of their
-# elements are tied.
-
-# %% mystnb={"figure": {"name": "fig-switches", "caption": "The last maps of five test faces, projected back by default, with random switches, with the value on all tied maxima, and with all choices of the published code. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "Five faces and below them four rows of projections. Those with random switches are blurred; the other three rows can hardly be distinguished."}}
-others = {
-    "default": {},
-    "random": {"switches": "random"},
-    "ties: all": {"ties": "all"},
-    "published": PUBLISHED,
-}
-chapter.projections_below(
-    study.faces.images[rows[:5]],
-    {name: deconvolve(trace[:5], **options) for name, options in others.items()},
+    {name: deconvolve(trace[:5], **choices[name]) for name in pictured},
 )
 
 # %%
-likeness({name: options for name, options in others.items() if options})
+table = {
+    name: {
+        "correlation with the default": mean_with_interval(kept[name]),
+        "with the edges of the image": mean_with_interval(drawn[name]),
+    }
+    for name in choices
+}
+pd.DataFrame.from_dict(table, orient="index").rename_axis("choice")
 
 # %%
-zeros = [f"{(maps == 0).double().mean().item():.1%}" for maps in trace.pooled]
-Markdown(f"Windows that are all zero, from the first max-pool to the last: {', '.join(zeros)}.")
+edged = max(drawn, key=lambda name: drawn[name].mean())
+zeros = [f"{(maps == 0).double().mean().item():.0%}" for maps in trace.pooled]
+Markdown(
+    "The table has means over a sample of test images, with 95 % bootstrap intervals. The ink lies on"
+    f" the edges most with *{edged}* ({drawn[edged].mean():+.2f}), and by default the correlation is"
+    f" {drawn['default'].mean():+.2f}. Ties are common: from the first max-pool to the last, all"
+    f" elements are zero in {', '.join(zeros)} of the windows."
+)
 
 # %% [markdown]
-# ## From any layer, map or cell
+# Fixed switches put all values on a regular lattice of pixels, whatever the face. Random ones scatter
+# them over their windows, around the right place. Without recorded switches and without the ReLU the
+# projection is one fixed linear map of the last maps. PyTorch gives the value of tied maxima to the
+# first of them, and Theano, on which the published code ran, to all.
 #
-# `layer` is the number of a max-pool, or the name that any layer before the head has in the model.
-# `unit` picks one map, or one cell (element) of it.
-
-# %% mystnb={"figure": {"name": "fig-layers-and-units", "caption": "One test face, projected back from each max-pool and the layer before it, by their names: all maps, the map with the largest sum, and the largest cell of that map. Zero is mid-gray, each image on its own scale."}, "image": {"alt": "A row of projections for each layer. Those of all maps show the whole face in the first layers and a few spots and lines in the last ones; those of single cells show a spot, the larger the deeper the layer."}}
-face = trace[0]
-positions = [position for pool in face.network.poolings for position in (pool - 1, pool)]
-projections = {}
-for position, (maps,) in outputs(face, positions).items():
-    layer = face.network.body[position].name
-    strongest = int(maps.sum((1, 2)).argmax())
-    i, j = divmod(int(maps[strongest].argmax()), maps.shape[2])
-    projections[layer] = {
-        "all maps": deconvolve(face, layer=layer)[0],
-        f"map {strongest}": deconvolve(face, layer=layer, unit=strongest)[0],
-        f"its cell {i}, {j}": deconvolve(face, layer=layer, unit=(strongest, i, j))[0],
-    }
-chapter.image_table(projections, study.faces.images[rows[0]])
-
-# %% [markdown]
 # ## What may be concluded, and what may not
 #
-# - Rows with the recorded switches are sharper than those without. The switches bring the detail:
-#   they remember where in the image the maxima were, whatever the maps say.
-# - A projection that correlates with the edges of the image shows these edges. That does not mean
-#   that the network uses them.
-# - Tied maxima are common where windows are zero throughout. So two libraries that differ in
-#   nothing else may show different pictures; the second table says how different.
+# - A picture of features is a picture of these choices, too. Say which ones you made.
+# - A correlation measures likeness pixel by pixel. It does not say which picture is sharper, or
+#   nearer to what the network uses.
 # - All of this is about one network and its faces.

@@ -12,6 +12,7 @@ from tinyvgg.backtracking import Literal, backtrack
 from tinyvgg.chapters import backtracking as chapter
 from tinyvgg.chapters.backtracking import follow_errors, kept_table, overlap_table
 from tinyvgg.chapters.statistics import averages
+from tinyvgg.chapters.style import share_in_words
 from tinyvgg.trace import record
 
 TASK = "subject"
@@ -106,10 +107,9 @@ def test_what_is_shown_comes_from_the_deviations_and_from_what_each_rule_leaves(
     images = list(zip(active, kept, strict=True))
     some = sum(bool(on.any()) and bool((of & ~on).any()) for of, on in images)
     none = sum(not (of & ~on).any() for of, on in images)
-    assert (
-        f"published cutoff leaves some of the active cells in {some}, none in {none}"
-        in (found["F7"])
-    )
+    counts = {"some": some, "none": none, "all": len(images) - some - none}
+    said = [f"{word} in {share_in_words(int(n), len(images))}" for word, n in counts.items() if n]
+    assert f"published cutoff leaves {', '.join(said)}" in found["F7"]
 
 
 def test_run_without_errors_has_nothing_to_list(run):

@@ -77,6 +77,9 @@ def test_the_papers_identity_errors_are_what_chance_gives_and_its_emotion_errors
     assert identity.involved_by_chance.low <= identity.involved <= identity.involved_by_chance.high
     assert identity.largest <= identity.largest_by_chance.high
     assert emotion.involved < emotion.involved_by_chance.low
+    by_emotion = errors.papers_chances("emotion")["emotion"]
+    assert by_emotion.largest > by_emotion.largest_by_chance.high
+    assert by_emotion.least < by_emotion.least_by_chance.low
     assert errors.papers_chances("class") == {}
     assert [errors.show_p(found) for found in (identity, None)] == ["—", "—"]
 
@@ -116,6 +119,8 @@ def test_subjects_may_have_names_and_nothing_else_be_known(faces):
 
 
 def test_a_network_without_errors_has_nothing_to_show(faces):
+    run = made_up_run(faces, "subject", {0: 2, 1: 2})
+    assert errors.confused_pair(run)[1] == 2
     perfect = made_up_run(faces, "subject")
     assert not errors.missed(perfect)["errors"].any()
     assert errors.gallery(perfect) is None

@@ -123,16 +123,8 @@ def test_the_curves_are_those_of_the_history(faces, folder):
     assert "paper, at the end" not in lines(training.error_rates([folder]).axes[0])
 
 
-def test_the_errors_of_the_last_epochs_are_shown_with_the_last_one_last(faces):
+def test_how_training_ended_is_said_of_networks_that_do_not_ship(faces):
     run = made_up_run(faces, "emotion", 0.25)
-    table = training.last_errors_table([run, made_up_run(faces, "subject")])
-    before = ["4 before", "3 before", "2 before", "1 before", "last epoch"]
-    assert table.columns.tolist() == [*before, "as analysed"]
-    assert table.loc["emotion"].tolist() == [*run.last_errors, len(run.errors)]
-    assert table.loc["emotion", "last epoch"] == len(run.errors)
-    run.history.loc[run.history.index[-1], "test_error"] = 0.0  # rounded since, it has errors again
-    rounded = training.last_errors_table([run]).loc["emotion"]
-    assert (rounded["last epoch"], rounded["as analysed"]) == (0, len(run.errors))
     assert endings(run).data == f"Training for emotion ended {run.ended}."
     assert endings(run.having(manifest={**run.manifest, "rounded": "float16"})) is None
 
@@ -152,3 +144,5 @@ def test_a_training_is_drawn_with_when_and_why_it_ended(faces):
         axis.get_xlabel() for axis in training.error_rates([made_up_run(faces, "subject")]).axes
     ]
     assert labels[0].startswith("epoch\nended after 5 epochs")
+    run = made_up_run(faces, "emotion", 0.25)
+    assert endings(run).data == f"Training for emotion ended {run.ended}."

@@ -182,17 +182,16 @@ def shown(tables: Mapping[str, pd.DataFrame], followed: Mapping[str, Followed]) 
 
 
 def _left(task: str, part: Followed) -> str:
-    """Say in how many errors the maps without the pixels of each rule are neither whole nor zero.
-
-    The paper's figure shows such maps.
-    """
-    active = (part.trace.maps > 0).flatten(1).sum(1).numpy()
-    facts = []
-    for rule in RULES:
+    """Say in how many errors a rule leaves some of the active cells, none, or all of them."""
+    active, facts = (part.trace.maps > 0).flatten(1).sum(1).numpy(), []
+    for rule in RULES if len(active) else ():
         counts = pixel_counts(part, rule)
-        some, none = ((counts > 0) & (counts < active)).sum(), (counts == active).sum()
-        facts.append(f"{LABELS[rule]} leaves some of the active cells in {some}, none in {none}")
-    return f"{paper.TASK_NAMES[task]}: of {len(active)} errors, the {' and the '.join(facts)}"
+        some = (counts > 0) & (counts < active)
+        found = {"some": some, "none": counts == active, "all": counts == 0}
+        sums = ((word, int(each.sum())) for word, each in found.items() if each.any())
+        said = [f"{word} in {style.share_in_words(n, len(active))}" for word, n in sums]
+        facts.append(f"the {LABELS[rule]} leaves {', '.join(said)}")
+    return f"{paper.TASK_NAMES[task]}, active cells: {' and '.join(facts) or 'no errors'}"
 
 
 @style.styled()

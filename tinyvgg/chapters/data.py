@@ -125,15 +125,16 @@ def shown(study: Study) -> dict[str, str]:
     ours = numbers(study, readings(study))
     made_up = not terms_of(faces.source).shows_people
     whose = "synthetic subject" if made_up else "subject"
-    used = f"{faces.index.table['subject'].nunique()} subjects are used here"
+    used = f"{faces.index.table['subject'].nunique()} subjects and {len(faces):,} images"
     whole = ("subjects", "emotions", "gazes", "angles", "images")
     table = ("train_per_cell", "test_per_cell", "train", "test")
     return {
-        "D1": f"{_beside(ours, 'd1.both', *whole)}; {used}" + ", all made up" * made_up,
+        "D1": f"the whole set has {_beside(ours, 'd1.both', *whole)}; this run uses {used}"
+        + ", all made up" * made_up,
         "D2": _beside(ours, "d2.both", "angles", "images", "size"),
         "D3": _beside(ours, "d3.subject", "train_per_cell", "cells", "train", "test"),
-        "D4": f"{_beside(ours, 'd4.emotion', *table)}; text and Table 2 give the odd image of each "
-        "group to different parts, and the printed accuracy fits the table only",
+        "D4": f"{_beside(ours, 'd4.emotion', *table)}; drawn as in Table 2, which the text of the "
+        "paper contradicts",
         "F1": f"{ours['d1.both.angles']} views of one {whose}",
         "F2": f"{ours['f2.both.panels']} expressions of one {whose}",
     }

@@ -12,7 +12,6 @@ from torch.nn.functional import max_pool2d, max_unpool2d
 from tinyvgg.chapters import style
 from tinyvgg.errors import UserError
 
-EXACT = 1e-9
 DETAIL = 48
 """Side of the part of a photograph that is shown in detail."""
 

@@ -34,6 +34,8 @@ class Chance(NamedTuple):
     involved_by_chance: Interval
     largest: int  # errors of the group with most
     largest_by_chance: Interval
+    least: int  # errors of the group with fewest
+    least_by_chance: Interval
 
 
 def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance:
@@ -43,12 +45,10 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
     expected = np.maximum(total * images / images.sum(), 1e-12)
     unevenness = ((np.vstack([errors, draws]) - expected) ** 2 / expected).sum(1)
     as_uneven = int((unevenness[1:] >= unevenness[0] - 1e-9).sum())
-    involved, largest = (
-        Interval(*map(float, np.quantile(counts, [0.025, 0.975])))
-        for counts in ((draws > 0).sum(1), draws.max(1))
-    )
-    p_value = (1 + as_uneven) / (1 + DRAWS)
-    return Chance(p_value, int((errors > 0).sum()), involved, int(errors.max()), largest)
+    facts: list[Any] = []
+    for count in (lambda x: (x > 0).sum(-1), lambda x: x.max(-1), lambda x: x.min(-1)):
+        facts += int(count(errors)), Interval(*np.quantile(count(draws), [0.025, 0.975]).tolist())
+    return Chance((1 + as_uneven) / (1 + DRAWS), *facts)
 
 
 def unevenness(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> float:
@@ -72,28 +72,36 @@ def involvement(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> f
 
 
 def papers_chances(task: str) -> dict[str, Chance]:
-    """Return `chance` for the paper's errors by angle and subject; nothing for another task.
+    """Return `chance` for the paper's errors by angle, subject and emotion, in its two tasks.
 
-    Each group has equally many of the paper's test images. For subjects the paper prints only how
-    many have an error and, for identity, the largest count, which is 0 here where it is not known.
+    Each group has equally many of the paper's test images. The paper prints few counts by subject
+    and emotion; those that are not known are 0 here.
     """
     if task not in CLAIMS:
         return {}
     key, test = f"{CLAIMS[task]}.{task}", int(paper.number(f"t2.{task}.test_size"))
-    angles = np.array([int(paper.number(f"{key}.errors_{angle}")) for angle in (45, 90, 135)])
-    subjects = np.zeros(int(paper.number("d1.both.subjects")), np.int64)
-    subjects[0] = int(paper.number(f"{key}.errors"))
-    by_angle, by_subject = (
-        chance(errors, np.diff(np.arange(len(errors) + 1) * test // len(errors)))
-        for errors in (angles, subjects)
-    )
-    worst = paper.load().numbers.get(f"{key}.worst_subject_errors")
-    printed = by_subject._replace(
-        p_value=float("nan"),
-        involved=int(paper.number(f"{key}.subjects_involved")),
-        largest=int(worst.value or 0) if worst else 0,
-    )
-    return {"angle": by_angle, "subject": printed}
+    given = paper.load().numbers
+    known = {name.rpartition(".")[2]: n.value for name, n in given.items() if key in name}
+
+    def beside(groups: int, *errors: Any) -> Chance:
+        counts, places = np.zeros(groups, np.int64), np.arange(groups + 1) * test // groups
+        counts[: len(errors)] = errors
+        return chance(counts, np.diff(places))
+
+    def printed(of: str, **counts: Any) -> Chance:
+        none: dict[str, Any] = {"p_value": float("nan"), "involved": 0, "largest": 0, "least": 0}
+        groups = int(paper.number(f"d1.both.{of}"))
+        return beside(groups, known["errors"])._replace(**none | counts)
+
+    worst = known.get("worst_subject_errors", 0)
+    found = {
+        "angle": beside(3, *(known[f"errors_{angle}"] for angle in (45, 90, 135))),
+        "subject": printed("subjects", involved=known["subjects_involved"], largest=worst),
+    }
+    if task == "emotion":
+        sad, surprised = known["sad_errors"], known["surprised_errors"]
+        found["emotion"] = printed("emotions", largest=sad, least=surprised)
+    return found
 
 
 def tested(run: Run) -> pd.DataFrame:
@@ -137,6 +145,13 @@ def _confused(run: Run) -> Int[np.ndarray, "k k"]:
     counts = np.zeros((len(run.classes), len(run.classes)), np.int64)
     np.add.at(counts, (run.labels[run.errors], run.predicted[run.errors]), 1)
     return counts
+
+
+def confused_pair(run: Run) -> tuple[tuple[str, str], int]:
+    """Return the two classes that are taken for each other most often, and how often."""
+    both = np.triu(_confused(run) + _confused(run).T)
+    first, second = divmod(int(both.argmax()), len(both))
+    return (run.classes[first], run.classes[second]), int(both.max())
 
 
 def missed(run: Run) -> pd.DataFrame:

@@ -42,11 +42,6 @@ FORMS = {
     "dense": "dense, {units} neurons",
 }
 """The descriptions of layers in tables, by their names in Table 1."""
-ENDINGS = {
-    "epochs": "after all epochs",
-    "fitted": f"after {FITTED} in a row without a training error in passing",
-}
-"""The descriptions of when a training ends, by the values of the setting ``ending``."""
 LITTLE, WELL = 0.25, 0.75
 """Skills from which errors are worth explaining, and from which a network has learned well."""
 
@@ -211,17 +206,6 @@ def gap_table(runs: Sequence[Run], wrong_in_training: Sequence[int]) -> pd.DataF
             "95 % interval": paper.show_interval(interval, "percent"),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
-
-
-def last_errors_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return the test errors of the last epochs, by how many epochs before the end.
-
-    The last column counts those of the network that is analysed, which may have been rounded since.
-    """
-    rows = {paper.TASK_NAMES[run.task]: run.last_errors[::-1] for run in runs}
-    table = pd.DataFrame.from_dict(rows, orient="index").astype("Int64").iloc[:, ::-1]
-    table = table.rename(columns=lambda before: f"{before} before" if before else "last epoch")
-    return table.assign(**{"as analysed": [len(run.errors) for run in runs]}).rename_axis("task")
 
 
 def shown(runs: Sequence[Run]) -> dict[str, str]:
