@@ -28,7 +28,6 @@ networks = "auto"
 
 # %%
 import numpy as np
-import pandas as pd
 import torch
 from IPython.display import Markdown
 from ipywidgets import FloatSlider, interact
@@ -138,27 +137,12 @@ def interventions_figure():
 
 interventions_figure()
 
-# %% [markdown]
-# The percentage of pixels that a change reaches, in the whole image, in the face (without hair, ears
-# and neck), and in three of its parts:
-
 # %%
 face = [part for part in FacePart if part > FacePart.EARS]
-parts = {"image": list(FacePart), "face": face, "brows": [FacePart.BROWS]}
-parts |= {"eyes": [FacePart.EYES], "mouth": [FacePart.MOUTH]}
-reached = {
-    name: {of: 100 * c.changed[some].sum() / c.pixels[some].sum() for of, some in parts.items()}
-    for name, c in changes.items()
-}
-shown = pd.DataFrame(reached).T
-shown.map(lambda x: "<1" if 0 < x < 1 else ">99" if 99 < x < 100 else f"{x:.0f}")
-
-# %%
-wide = ", ".join(name for name, share in reached.items() if share["face"] > 90)
-Markdown(
-    f"Nearly every pixel of the face changes with {wide}; an action changes only what it moves or"
-    " shades."
-)
+reach = {name: c.changed[face].sum() / c.pixels[face].sum() for name, c in changes.items()}
+wide = ", ".join(name for name, share in reach.items() if share > 0.9)
+few = "an action changes only what it moves or shades"
+Markdown(f"Nearly every pixel of the face (without ears) changes with {wide}; {few}.")
 
 # %% [markdown]
 # ## All causes together

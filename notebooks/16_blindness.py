@@ -168,8 +168,7 @@ table.rename_axis("neurons kept in each layer") if rows else None
 
 # %%
 most = next((k for place, k in enumerate(kept) if ours["pixels"][:, place].mean() > 0.99), None)
-few = f"With {most} neurons kept in each layer, the cells hardly depend on the class."
-Markdown(few) if most else None
+Markdown(f"With {most} neurons per layer the cells hardly depend on the class.") if most else None
 
 # %% [markdown]
 # ## Where backtracking does see the class
