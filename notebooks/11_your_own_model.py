@@ -4,29 +4,17 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
 # %% [markdown]
 # # Explain your own model
 #
-# A colleague hands you a network and a folder of images that it gets wrong. Is it the labels, one
-# kind of image, or the model? Any model that maps a batch of images to logits can be asked. Here it
-# is one of this book's own networks, treated as if it were a stranger's. For yours, replace the cell
-# that makes `net` and `loader`, and what later cells take from `run`.
-#
-# The same without Python, for a checkpoint and a folder with a sub-folder for each class:
-#
-# ```sh
-# tinyvgg report --model package.module:make --weights mine.safetensors --faces folder:PATH
-# tinyvgg explain one.jpg --model package.module:make --weights mine.safetensors
-# ```
-#
-# `make` is a function that returns your model. Weights are loaded without running any code.
-# `--preprocessing` says how pixels are scaled, and takes the name of torchvision's weights as well.
+# A colleague hands you a network and a folder of images that it gets wrong. Are labels wrong, is one
+# kind of image hard, or is it the model? You can ask any model that maps a batch of images to
+# logits. Here it is one of this book's own networks, treated as if it were a stranger's. For yours,
+# replace the cell that makes `net` and `loader`, and what later cells take from `run`. The same
+# works without Python ({doc}`../checkpoint`).
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -36,7 +24,6 @@ networks = "auto"
 
 # %% tags=["open"]
 import warnings
-from copy import deepcopy
 
 import pandas as pd
 import torch
@@ -48,8 +35,9 @@ from torchvision.transforms import v2
 
 import tinyvgg
 from tinyvgg import files
+from tinyvgg.chapters.backtracking import jaccard
 from tinyvgg.chapters.deconvolution import image_table
-from tinyvgg.chapters.sanity import METHODS, RULES, SAME, alike, by_captum, explanations
+from tinyvgg.chapters.sanity import METHODS, RULES, SAME, alike, explanations
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output", "open"]
@@ -68,26 +56,38 @@ with warnings.catch_warnings(action="ignore"):  # the table below says it, too
 columns = run.faces.index.table.iloc[rows]
 known = [name for name in ("subject", "angle", "gaze", "sex", "group") if name in columns]
 slices = errors.slices(columns[known])
-Markdown("> **What came out.** " + " ".join(errors.conclusions(slices)))
+told = errors.conclusions(slices)
+if study.faces.kind == "synthetic" and errors.table["suspect"].any():
+    made = "These faces are rendered from their labels, so that no label can be wrong"
+    told.append(f"{made}: here the sure errors are the model's own.")
+Markdown("\n> - ".join(["> **What came out.**\n>", *told]))
 
 # %% [markdown]
 # ## Errors first
 #
 # `explain_errors` runs over a loader, a `DataLoader` or a list of pairs of images and labels. For
-# each error it finds the fewest cells whose suppression makes the answer right. A *cell* is an
-# element of the last maps; the paper calls them pixels, and so does the code. Each row also has how
-# often as many random cells do the same (*chance*), the *contrastive* cells (all with a share in
-# the answer minus the truth), and which share of the active cells the paper's Algorithm 1 keeps.
+# each error it looks for the fewest cells whose suppression makes the answer right. A *cell* is an
+# element of the last feature maps; the paper and the API call it a pixel. In the table below,
+# *margin* is the true logit minus the largest other one. *Suspect* are errors that are at least as
+# sure as right answers of the same class are on average. *Contrastive* counts the cells with a
+# positive share in the answer's logit minus the true one.
 
 # %% tags=["open"]
-errors.table.head(5).T
+errors.table[["true", "predicted", "margin", "suspect", "cells", "contrastive"]].head().round(2)
+
+# %% tags=["open"]
+middle = errors.table.query("repaired")[["contrastive", "cells"]].median()
+favour = "In the median error {contrastive:,.0f} cells favour the wrong answer over the true one"
+few = favour + "; the median repair takes {cells:g}."
+Markdown(few.format(**middle)) if errors.table["repaired"].any() else None
 
 # %% tags=["open"] mystnb={"figure": {"name": "fig-own-errors", "caption": "Errors, and at the right of each what the cells of its repair show in the image."}, "image": {"alt": "Faces, each beside a few dark traces on a part of it."}}
 errors.show()
 
 # %% [markdown]
-# Errors that are decided by the same maps at the same places form a family. Each has a prototype,
-# the error that is nearest to the others, with its classes and the cells of its repair.
+# Errors that are decided by similar cells, in the same maps and at the same places, form a family.
+# For the largest families the table names the *prototype*, the error that is nearest to the others:
+# its classes, the number of cells of its repair, and its place among the errors.
 
 # %% tags=["open"]
 errors.families().drop(columns="errors").head(6)
@@ -95,66 +95,58 @@ errors.families().drop(columns="errors").head(6)
 # %% [markdown]
 # ## Methods side by side
 #
-# Which method tells one class from another? Each explains the answer to a few errors and then the
-# true class of the same images. A method whose two explanations are the same is blind to the class:
-# it cannot say why the answer was this one. For sets of cells the table has their overlap, for
-# pictures the correlation of ranks. *Passes* counts how often an image goes through the network;
-# methods that follow gradients also go back. All of ours are read from one recorded pass. Captum's
-# methods come from its package.
+# Which methods tell one class from another? Each explains the answer to a few errors, and then the
+# true class of the same images. A method whose two explanations agree is blind to the class: it
+# cannot say why the answer was this one. The table gives the overlap (Jaccard) of sets of cells, and
+# the correlation of all others, of pictures by rank. *Contributions* and *contrastive* keep all cells with a
+# positive share in the class's logit, or in its margin over the next class; *cells* counts what a
+# rule keeps for the answer. {doc}`18_sanity_checks` asks the same of several networks.
 
 # %% tags=["open"]
 some = run.errors[:8] if len(run.errors) else [0]
 images, true = run.tensor(rows[some]), labels[some]
+true = true if len(run.errors) else (true + 1) % len(classes)  # no error: ask about another class
 trace = tinyvgg.record(net, images)
-
-
-def passes(name):
-    seen, other = [], deepcopy(net)
-    other.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    by_captum(other, images[:1], true[:1], [name])
-    return sum(seen)
-
-
-captums = by_captum(deepcopy(net), images[:1], true[:1])
-same = alike(explanations(net, images, trace.predicted), explanations(net, images, true))
+first, second = (explanations(net, images, asked) for asked in (trace.predicted, true))
+sets = {name: cells.flatten(1).sum(1) for name, cells in first.items() if name in RULES}
 table = pd.DataFrame(
     {
-        "the same for both classes": same,
-        "passes": dict(zip(captums, map(passes, captums), strict=True)),
+        "the same for both classes": alike(first, second),
+        "cells": {name: f"{size.double().mean():.0f}" for name, size in sets.items()},
     }
-)
-table["passes"] = table["passes"].fillna(1).astype(int)
-table["blind"] = table.iloc[:, 0].gt(SAME).map({True: "yes", False: "no"})
+).fillna("")
 names = {f"tracked_{rule}": f"tracked features, {name}" for rule, name in RULES.items()}
-table = table.rename(index={**RULES, **METHODS, **names})
+table = table.rename(index={**RULES, **METHODS, **names}).round(2)
 table.sort_values("the same for both classes")
+
+# %% tags=["open"]
+blind = table.index[table["the same for both classes"] > SAME]
+Markdown(
+    f"Blind to the class, at more than {SAME:g} on average over these {len(some)} images:"
+    f" {'; '.join(blind) or 'none'}."
+)
 
 # %% [markdown]
 # ## Record a pass
 #
 # `record` runs the model once, as in eval mode, and follows what it does. Nothing of the model
 # changes: it gets no hooks and keeps its mode. Pass images as the model takes them: of its size,
-# dtype and device, scaled as in training. The table has the maps after each max-pool and their
-# active share.
+# dtype and device, scaled as in training.
 
 # %% tags=["open"]
-pd.DataFrame(
-    [
-        {
-            "max-pool": trace.network.body[position].name,
-            "maps": " x ".join(map(str, maps.shape[1:])),
-            "active": f"{(maps > 0).double().mean():.1%}",
-        }
-        for position, maps in zip(trace.network.poolings, trace.pooled, strict=True)
-    ]
-).set_index("max-pool")
+maps, active = trace.maps[0], (trace.maps > 0).double().mean()
+print(f"{maps.numel():,} cells in last maps of shape {tuple(maps.shape)}, {active:.0%} are active")
 
 # %% [markdown]
 # ## Backtrack, by several rules
 #
 # `target` is the class to start from: an int for all images, a tensor with one for each, or none
-# for the predicted one. Ask a rule about another class before you believe it: the last column has
-# the overlap (Jaccard) with its cells for the true class. {doc}`09_repairs` compares the rules.
+# for the predicted one. Ask a rule about another class before you believe it. The last column gives
+# the overlap (Jaccard) of its cells for the answer with those for the true class: at one, the rule
+# does not see the class. Above, *contributions* were all cells with a positive share; here they are
+# the largest ones, so that the overlaps differ. Cells that favour the answer over the truth cannot
+# favour the truth over the answer: contrastive cells need no such test. {doc}`09_repairs` compares
+# the rules.
 
 # %% tags=["open"]
 rules = {
@@ -166,12 +158,10 @@ rules = {
 found = {name: tinyvgg.backtrack(trace, rule=rule).pixels for name, rule in rules.items()}
 table = {}
 for name, cells in found.items():
-    own = rules[name] if name != "Contrastive" else tinyvgg.Contrastive(trace.predicted, top=20)
-    other = tinyvgg.backtrack(trace, true, own).pixels
-    both, either = (f(cells, other).flatten(1).sum(1) for f in (torch.mul, torch.logical_or))
-    overlap = (both / either.clamp(min=1)).double().mean()
+    overlap = jaccard(cells, tinyvgg.backtrack(trace, true, rules[name]).pixels).nanmean()
     size = cells.flatten(1).sum(1).double().mean()
-    table[name] = {"mean cells": f"{size:.1f}", "overlap with the true class's": f"{overlap:.2f}"}
+    table[name] = {"mean cells": f"{size:.0f}", "overlap with the true class's": f"{overlap:.2f}"}
+table["Contrastive"]["overlap with the true class's"] = "none, by definition"
 pd.DataFrame(table).T.rename_axis("rule")
 
 # %% [markdown]
@@ -190,7 +180,8 @@ image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, image)
 # %% [markdown]
 # ## What to do next
 #
-# - Look at the labels that are suspect, then at the worst slice, then at the largest family.
+# - Where labels can be wrong, look at those of suspect errors first. Then look at the worst slice,
+#   then at the largest family.
 # - Find training images in which these cells are strong: a label may be wrong, or a kind of image
 #   may be missing. More images of that kind may help. Suppressing cells for good does not
 #   ({doc}`19_what_did_not_work`).
@@ -205,22 +196,24 @@ image_table({f"taken for {answer}": {"all maps": projected[0], **shown}}, image)
 # - *Exact above a layer*: what stands above the maps of that layer is piecewise linear. Shares add up
 #   to the logit but for the biases, and `rescore`, `suppress` and `repair` run that part again.
 #   Without a choice of yours it is the last layer whose output has places.
-# - *First order above a layer*: other functions, such as a sigmoid or attention, stand there. The
-#   model's answers without some cells are its own as before; shares are an approximation, and
-#   `completeness_error` has how much is missing of each image's logit.
+# - *First order above a layer*: other functions, such as a sigmoid or attention, stand there. Answers
+#   without some cells are still exact. Shares are approximate: `completeness_error` says how much
+#   of each logit they miss.
 #
 # The deconvnet goes back through max-pools, ReLUs, sums and concatenations of any model. Algorithm
 # 1 walks down any chain of linear functions and ReLUs above the layer.
 #
-# How many of torchvision's classifiers are of which kind? They have initial weights, since the trained
-# ones would have to be downloaded (`tools/read_classifiers.py`). Each is read.
+# Of which kind are torchvision's classifiers? We read them with untrained weights, so that nothing
+# had to be downloaded (`tools/read_classifiers.py`).
 
 # %% tags=["open"]
 known = files.measured("classifiers")
-read = pd.DataFrame(known["models"]).set_index("model")
+read = pd.DataFrame(known["models"]).set_index("model")[["tier", "deconvnet"]]
 read["deconvnet"] = read["deconvnet"].map({True: "with a deconvnet", False: "without one"})
 kinds = read["tier"].str.split("'").str[0].str.strip()
-print(f"{len(read)} models; too large for our machine: {', '.join(known['too_large'])}")
+exact = kinds.str.startswith("exact").sum()
+print(f"{exact} of {len(read)} models are exact, as a whole or above a layer.")
+print(f"Too large for our machine: {', '.join(known['too_large'])}.")
 pd.crosstab(kinds, read["deconvnet"], margins=True, margins_name="all")
 
 # %% tags=["open"]
@@ -254,9 +247,9 @@ print("shape of each attribution:", *shapes)
 
 
 # %% tags=["open"]
-def said(model, images=images, layer=None):
+def said(model, images=images):
     try:
-        tinyvgg.record(model, images, layer)
+        tinyvgg.record(model, images)
     except tinyvgg.UserError as error:
         return str(error)
 
@@ -269,9 +262,6 @@ class Counts(nn.Module):
 refused = {
     "answers that are no tensor": said(Counts()),
     "no maps above the images": said(nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 2))),
-    "a layer that is not there": said(models.alexnet(), layer="conv9"),
     "images of another dtype": said(net, crops),
-    "an image that is not a batch": said(net, images[0]),
-    "NaN in an image": said(net, images.masked_fill(images > 0.9, float("nan"))),
 }
 pd.Series(refused, name="message").to_frame()

@@ -10,14 +10,14 @@
 # %% [markdown]
 # # A face of your own
 #
-# A network takes a sad face for a neutral one. Was it the mouth, the brows, or the light?
-# Photographs cannot answer that, since no two of them differ in one thing alone: someone who is
+# A woman smiles, opens her mouth, or stands in other light. Which of these changes a network's
+# answer? Photographs cannot tell, since no two of them differ in one thing alone: someone who is
 # asked for another smile also moves the head, and every exposure has noise of its own.
 #
 # A synthetic face can be rendered again. Each image of the synthetic set has a description (a
 # *shot*) of all that *causes* it: the weights of the facial actions, where the eyes look, the
 # lamps, the camera, whose head, skin and hair it is, and every draw of chance down to the noise of
-# the sensor. Change one cause, render again, and whatever differs is the effect of that cause. All
+# the sensor. Change one cause and render again: whatever differs is the effect of that cause. All
 # other pixels are equal to the byte. All faces of this chapter are synthetic.
 
 # %% tags=["parameters"]
@@ -28,7 +28,6 @@ networks = "auto"
 
 # %%
 import numpy as np
-import pandas as pd
 import torch
 from IPython.display import Markdown
 from ipywidgets import FloatSlider, interact
@@ -64,32 +63,35 @@ changed = {name: own_face.see(other, size) for name, other in shots.items()}
 changes = {name: original.change(seen) for name, seen in changed.items()}
 
 asked = "emotion" if study.faces.kind == "synthetic" and fits(study.run("emotion")) else ""
-reach = sorted((1 - change.equal, name) for name, change in changes.items())
-(least, local), (most, wide) = reach[0], reach[-1]
-said = (
-    f"> **What came out.** A neutral face was rendered again, with {len(changes)} causes changed"
-    f" one at a time. A cause changes {least:.0%} ({local}) to {most:.0%} ({wide}) of the pixels."
-)
+shares = {name: 1 - change.equal for name, change in changes.items()}
+order, told, given = sorted(shares, key=shares.get), "> **What came out.**", {}
 if asked:
     run = study.run(asked)
     images = np.stack([seen.image for seen in (original, *changed.values())])
     with torch.no_grad():
         answers = run.model(run.scaling(torch.from_numpy(images))).argmax(1)
     first, *others = (run.classes[answer] for answer in answers)
-    flips = [f"{a} ({name})" for name, a in zip(changed, others, strict=True) if a != first]
-    after = f"changes to {', '.join(flips)}; other causes leave it" if flips else "never changes"
-    said += f" The network for emotion classifies the face as {first}. Its answer {after}."
-Markdown(said)
+    given = dict(zip(changed, others, strict=True))
+    flips, stays = ([c for c in order if (given[c] == first) is kept] for kept in (False, True))
+    flipped = ", ".join(f"{cause} ({given[cause]})" for cause in flips) or "no cause"
+    told += f" The network for emotion classifies a woman's neutral face as {first}. One cause was"
+    told += f" changed at a time. The network's answer changes with {flipped}, and stays with"
+    told += f" {', '.join(stays) or 'none'}."
+told += f" A changed cause reaches {shares[order[0]]:.0%} ({order[0]}) to {shares[order[-1]]:.0%}"
+told += f" ({order[-1]}) of the pixels."
+if given and flips and stays and shares[flips[0]] < shares[stays[-1]]:
+    told += f" Their number does not decide: {stays[-1]} changes more of them than {flips[0]}."
+Markdown(told)
 
 # %% [markdown]
 # ## One cause at a time
 #
-# Each slider changes one cause of the resting face, and resets the others. Actions go from nothing
-# to their full movement; left and right are the subject's own. On the site the network of chapter
-# 2 answers, too: find the cause that changes its answer. The backtracked cells change with every
-# cause. Whether they point to it is the question of {doc}`15_causes`.
+# Each slider changes one cause of the resting face, and resets the others. Each action goes from
+# none to full; left and right are the subject's own. On the site, press *Ask the network* to see
+# what the network for emotion answers, and find the cause that changes its answer. The backtracked
+# cells change with every cause; {doc}`15_causes` asks whether they point to it.
 #
-# The table counts the pixels that changed at all, by the part of the face that they show at rest.
+# The table counts the pixels that change at all, by the part of the face that they show at rest.
 # The part is known from the geometry, not guessed from the image.
 
 # %%
@@ -101,9 +103,9 @@ own_face.static_faces(own_face.album(study.profile), "one-cause", asked)
 #
 # ## The same in code
 #
-# `intervene` takes a shot and one cause, and returns the shot with that cause changed. Called
-# again on its result it changes another one. This shot is one of the set, with the small movements
-# that a neutral face makes:
+# `intervene` takes a shot and one cause, and returns the shot with that cause changed. Call it on
+# its own result to change a second cause. This shot is one of the set, with the small movements that
+# a neutral face makes:
 #
 # ```python
 # shot = synthfaces.face_spec(subject=1, emotion="neutral")
@@ -112,7 +114,7 @@ own_face.static_faces(own_face.album(study.profile), "one-cause", asked)
 # ```
 
 
-# %% mystnb={"figure": {"name": "fig-interventions", "caption": "A synthetic face, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject. Below each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it. With an action mostly the part of the face that moves is blue; with lamps, camera and skin the whole face is."}}
+# %% mystnb={"figure": {"name": "fig-interventions", "caption": "A synthetic face, and the same with one cause changed: an action or two, the upper or the lower face of another expression, gaze, lamps, camera, and the skin or the hair of another subject; below its name the answer, where the network was asked. Under each image its difference from the original: white where equal to the byte, pale blue for one level of 255, dark where large. At the left the original and the parts of its face."}, "image": {"alt": "Two rows of portraits of the same person, each with a blue and white picture below it. With an action mostly the part of the face that moves is blue; with lamps, camera and skin the whole face is."}}
 @style.styled()
 def interventions_figure():
     """Draw the original and its parts, and the changed images, each over its difference."""
@@ -125,7 +127,7 @@ def interventions_figure():
     )
     pairs = zip(axes[0::2, 1:].flat, axes[1::2, 1:].flat, changed.items(), strict=False)
     for above, below, (cause, seen) in pairs:
-        style.show_image(above, seen.image, cause)
+        style.show_image(above, seen.image, "\n".join([cause, given[cause]] if given else [cause]))
         style.show_image(below, own_face.RAMP[changes[cause].levels])
     parts = [part for part in FacePart if part != FacePart.BACKGROUND]
     handles = [Patch(color=own_face.PART_COLOURS[part], label=part.name.lower()) for part in parts]
@@ -135,32 +137,12 @@ def interventions_figure():
 
 interventions_figure()
 
-# %% [markdown]
-# The percentage of pixels that are equal to the byte, by cause (columns), in the whole image and
-# in each part of the original:
-
-# %%
-rows = {"all": list(FacePart), **{part.name.lower(): [part] for part in FacePart}}
-
-
-def equal(change, parts) -> str:
-    """Print 100 only where all pixels are equal, and 0 only where none is."""
-    percent = 100 * (1 - change.changed[parts].sum() / max(1, change.pixels[parts].sum()))
-    return ">99" if 99 < percent < 100 else "<1" if 0 < percent < 1 else f"{percent:.0f}"
-
-
-columns = {
-    name: [equal(change, parts) for parts in rows.values()] for name, change in changes.items()
-}
-pd.DataFrame(columns, index=list(rows))
-
 # %%
 face = [part for part in FacePart if part > FacePart.EARS]
-shares = {name: c.changed[face].sum() / c.pixels[face].sum() for name, c in changes.items()}
-wide = ", ".join(name for name, share in shares.items() if share > 0.9)
-Markdown(
-    f"Of the face itself nearly all changes with {wide}; an action changes what it moves or shades."
-)
+reach = {name: c.changed[face].sum() / c.pixels[face].sum() for name, c in changes.items()}
+wide = ", ".join(name for name, share in reach.items() if share > 0.9)
+few = "an action changes only what it moves or shades"
+Markdown(f"Nearly every pixel of the face (without ears) changes with {wide}; {few}.")
 
 # %% [markdown]
 # ## All causes together
@@ -169,7 +151,7 @@ Markdown(
 # renders what you ask for, so it needs a running kernel: open this notebook in JupyterLab.
 
 
-# %% tags=["remove-output", "open", "nbval-ignore-output", "skip-execution"]
+# %% tags=["remove-output", "nbval-ignore-output", "skip-execution"]
 def face(subject, **values):
     spec = synthfaces.face_spec(subject, "neutral")
     for name, value in values.items():
@@ -190,5 +172,5 @@ _ = interact(face, subject=list(synthfaces.SUBJECTS), **sliders)
 #   nothing else differs. Features found in one image allow no such strong statement.
 # - This holds for synthetic faces. What an action does to a real face also depends on muscles, fat
 #   and habit, which this anatomy knows only roughly, and real causes do not come alone.
-# - Images are equal to the byte on one machine. Another one may round differently. Then both
-#   images differ from ours alike, by single levels.
+# - Images are equal to the byte on one machine. Another one may round differently;
+#   {doc}`20_data_sheet` compares them.

@@ -4,19 +4,17 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
 # %% [markdown]
 # # Why backtracking is blind to the class
 #
-# Algorithm 1 returns the same cells whichever class it starts from. Why? It is arithmetic, and no
-# accident of our networks. Each selected neuron above a cell is a coin toss: heads if the weight
-# between them is positive. The cell is lost only if all are tails. Where does this hold, and where
-# does it end? (Cells are elements of the last feature maps; the paper calls them pixels.)
+# Algorithm 1 returns the same cells whichever class it starts from. Why? It is the arithmetic of
+# wide layers, and no accident of our networks. Each selected neuron above a cell is a coin toss:
+# heads if the weight between them is positive. The cell is lost only if all are tails. Where does
+# this hold, and where does it end? (Cells are elements of the last feature maps; the paper calls
+# them pixels.)
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -49,36 +47,38 @@ large = {name: values[len(rows) :] for name, values in every.items()}
 
 def said(values):
     """Print the mean over networks with its interval."""
-    low, high = mean_interval(values)
-    return f"{values.mean():.3f}" + (f" ({low:.3f} to {high:.3f})" if low < high else "")
+    low, high = (f"{bound:.3f}" for bound in mean_interval(values))
+    return f"{values.mean():.3f}" + (f" ({low} to {high})" if low != high else "")
 
 
 # %%
 answer = "Trained networks are not recorded here: `tinyvgg trial blindness` records them."
 if rows:
     same = [sum(row["images"] * row[f"same_{of}"] for row in rows) for of in ("neurons", "cutoff")]
-    cells, above = ours["active"][:, -1].mean(), ours["neurons"][:, -1]
-    images = sum(row["images"] for row in rows)
+    cells, above, q = ours["active"][:, -1].mean(), ours["neurons"][:, -1], ours["wrong"][:, -1]
+    images, needed = sum(row["images"] for row in rows), np.log2(cells) / -np.log2(q.mean())
     neurons, cutoff = (f"all {images:,}" if n == images else f"{n:.0f} of {images:,}" for n in same)
-    answer = f"""**What came out.** In {neurons} errors of {len(rows)} networks Algorithm 1 selects
-the same neurons above the cells, whatever the class. So it finds the same cells: their overlap for
-two classes is {said(ours["pixels"][:, -1])}. The published cutoff finds the same cells in {cutoff}.
+    tasks = " and ".join(dict.fromkeys(paper.TASK_NAMES[row["task"]] for row in rows))
+    answer = f"""**What came out.** In {neurons} errors of {len(rows)} networks (for {tasks}),
+Algorithm 1 selects the same neurons above the cells, whatever the class. Its cells for two classes
+overlap by {said(ours["pixels"][:, -1])}. The published cutoff finds the same cells in {cutoff}.
 
-With {cells:.0f} active cells, {np.log2(cells):.0f} selected neurons lose about one of them. The
-networks select {above.min():.0f} to {above.max():.0f}. If only the strongest of each layer stays,
-the overlap is {said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""
+The share of weights on cells that have the wrong sign is $q$ = {said(q)}. With {needed:.0f} selected
+neurons, about one of {cells:.0f} active cells would be lost. The networks select {above.min():.0f}
+to {above.max():.0f}. If only the strongest neuron of each layer is kept, the overlap is
+{said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""
 if sized:
     least, strongest = large["pixels"].min(0)[[-1, 0]]
-    answer += f""" At the paper's size it is {least:.3f} for all neurons, {strongest:.3f} for the
-strongest of each layer."""
+    answer += f""" At the paper's size the overlap is {least:.3f} for all neurons and {strongest:.3f}
+for the strongest of each layer."""
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]
 # ## The argument
 #
 # A cell $r$ with $a_0[r] > 0$ is kept as soon as $W_1[r, i] > 0$ for one selected neuron $i$. It is
-# lost only if all $m$ selected neurons have a weight of the wrong sign on it. Let signs be wrong
-# independently, with probability $q$. Then of $A$ active cells
+# lost only if all $m$ selected neurons have a weight of the wrong sign on it (negative, or zero).
+# Let signs be wrong independently, with probability $q$. Then of $A$ active cells
 #
 # $$
 # P(\text{lost}) = q^m, \qquad
@@ -87,10 +87,10 @@ Markdown("> " + answer.replace("\n", "\n> "))
 # $$
 #
 # where $J$ is the overlap (Jaccard) of the cells for two classes. They select $m$ and $m'$ neurons,
-# and $u$ neurons are selected for at least one of them. A cell is in both sets unless one class
-# loses it, and in neither if all $u$ signs are wrong. If no neuron is common, $J \approx (1 - q^m)
-# / (1 + q^m)$, its lowest value. Each layer further down works alike, with $a_{j-1}$ for the cells
-# and $W_j$ for $W_1$. We count neurons as $m \log_2 1/q$ tosses of a fair coin.
+# and $u$ neurons are selected for at least one of them. A cell is in both sets if neither class
+# loses it, and in no set if all $u$ signs are wrong. $J$ is lowest, $(1 - q^m) / (1 + q^m)$, if the
+# two classes share no neuron. Each layer above works alike, with $a_{j-1}$ for the cells and $W_j$
+# for $W_1$. We count neurons as $m \log_2 1/q$ tosses of a fair coin.
 #
 # Does it hold? We count in trained networks, and in untrained dense layers on random maps.
 
@@ -117,7 +117,7 @@ signs = np.log2(untrained["wrong"].where(untrained["wrong"] > 0))
 untrained["tosses"] = -untrained["neurons"] * signs.fillna(-np.inf)
 
 
-# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers, with few to many neurons or weights (none negative: all weights are zero or positive; strongest kept: only the strongest neurons of each layer stay). Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron (lower edge) to common neurons only (upper edge). Dotted: with so many tosses, our networks lose one active cell on average. Right: the same overlap against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Left: marks rise from zero at less than a tenth of a toss, and lines from about a half at one toss, to one at about eight tosses. An arrow shows Algorithm 1 far to the right, at several hundred tosses. Right: all marks lie close to the diagonal."}}
+# %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers, with few to many neurons or weights (none negative: all weights are zero or positive; strongest kept: only the strongest neurons of each layer stay). Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron (lower edge) to common neurons only (upper edge). Dotted: with so many tosses, our networks lose one active cell on average. Right: the same overlap against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Left: marks and lines that rise to the right from little overlap to one, with an arrow to Algorithm 1 at the far right. Right: the same marks along the diagonal."}}
 def coins_figure(untrained):
     figure, (axes,) = style.grid(1, 2, aspect=0.85, width_ratios=(1.8, 1), sharey=True)
     left, right, tosses = *axes, np.geomspace(0.02, 1500, 200)
@@ -151,48 +151,52 @@ coins_figure(untrained)
 # %% [markdown]
 # ## Where the class is lost
 #
-# Two classes select different neurons of the last hidden layer, $a_3$. But these outnumber the
-# tosses that blindness takes, so that every active neuron of the layer below is selected. From
-# there on nothing differs. The published cutoff sees the maps, $W_1$ and the neurons selected
-# above, and gets the same for each class. The table has the mean overlap of a random class with the
-# predicted one, from the last hidden layer down to the cells, with 95 % intervals over networks:
+# Two classes select different neurons of the last hidden layer, $a_3$. If there are more of them
+# than blindness takes, every active neuron of the layer below is selected, and from there on nothing
+# differs. The published cutoff sees the maps, $W_1$ and the neurons selected above, and gets the
+# same for each class. The table gives the mean overlap of a random class with the predicted one,
+# from the last hidden layer down to the cells, with 95 % intervals over networks:
 
 # %%
-layers = {"pixels": "cells", "expected": "cells, expected"}
+kept = (*KEPT, "all") if rows else ()
 table = {
-    most: {name: said(ours[name][:, place]) for name in ("a_3", "a_2", "a_1", *layers)}
-    for place, most in enumerate((*KEPT, "all") if rows else ())
+    most: {name: said(ours[name][:, place]) for name in ("a_3", "a_2", "a_1", "pixels")}
+    for place, most in enumerate(kept)
 }
-table = pd.DataFrame(table).T.rename(columns=layers).rename_axis("neurons kept in each layer")
-table if rows else None
+table = pd.DataFrame(table).T.rename(columns={"pixels": "cells"})
+table.rename_axis("neurons kept in each layer") if rows else None
+
+# %%
+most = next((k for place, k in enumerate(kept) if ours["pixels"][:, place].mean() > 0.99), None)
+Markdown(f"With {most} neurons per layer the cells hardly depend on the class.") if most else None
 
 # %% [markdown]
 # ## Where backtracking does see the class
 #
 # It does where few neurons are selected: in narrow layers, as long as classes select different
 # neurons in them, and by a rule that keeps the strongest neurons only. It also does if weights are
-# sparse, so that most have the wrong sign (zero counts as wrong): the triangles at the left of the
-# figure. If all weights are positive, no cell is ever lost.
+# sparse, so that most of them are zero and count as wrong. If all weights are positive, no cell is
+# ever lost; where the figure has less overlap for *none negative*, most weights are zero.
 #
 # ## What may be concluded, and what may not
 #
-# - Blindness follows from signs alone, whatever the training, the images or the seed. A rule that
-#   weighs products against each other is not blind, such as the exact share of a cell in a logit
+# - In layers as wide as these, with about as many positive weights as negative ones, blindness
+#   follows from signs alone, whatever the training, the images or the seed. A rule that weighs
+#   products against each other is not blind, such as the exact share of a cell in a logit
 #   ({doc}`04_backtracking`).
 # - The signs of trained weights are not quite independent: overlaps lie a little above those that
 #   the argument expects.
 # - An overlap below one says that the result depends on the class, not that it explains the answer.
 #
-# ## Exercises
+# ## Exercise
 #
-# 1. If not on the class, what does Algorithm 1 depend on? Compare the cells of two random images.
-# 2. How skewed would signs have to be? Find the probability $q$ with which $m$ selected neurons
-#    lose one of a thousand active cells.
+# If not on the class, what does Algorithm 1 depend on? Compare the cells of two random images.
 
 # %% tags=["hide-cell"]
-cells = backtrack(random_head((256,))).pixels.flatten(1)
-print(f"overlap of the cells of two images: {jaccard(cells, cells.roll(1, 0)).mean():.2f}")
-
-# %% tags=["hide-cell"]
-skewed = pd.Series({m: 1000 ** (-1 / m) for m in (10, 30, 100, 300)}, name="q")
-skewed.round(3).rename_axis("selected neurons").to_frame()
+trace = random_head((256,))
+cells, other = (backtrack(trace, target).pixels for target in (0, 1))
+of_images, of_classes = (jaccard(cells, those).mean() for those in (cells.roll(1, 0), other))
+Markdown(
+    f"On the image. In untrained wide layers the cells of two random images overlap by"
+    f" {of_images:.2f}, those of two classes by {of_classes:.2f}."
+)

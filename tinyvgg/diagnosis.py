@@ -167,34 +167,30 @@ class Diagnosis:
         if len(self) < wrong:
             said.append(f"What follows is about the first {len(self):,} of these.")
         suspects = int(about["suspect"].sum())
-        advice = " If a label is wrong, it is most likely one of these." * (suspects > 0)
-        if suspects > len(self) / 3:
-            advice = " They are too many to be labels alone."
-        sure = f"{suspects:,} of {len(self):,} wrong answers are as sure as right ones on average."
-        said.append(f"The labels: {sure}{advice}")
-        if slices is not None and slices["worse"].any():
-            column, value, seen, errors, rate, *_ = slices.iloc[0]
+        sure = "at least as sure as right ones of the same class are on average"
+        said.append(f"Labels: {suspects:,} of {len(self):,} wrong answers are {sure}.")
+        if suspects:
+            said[-1] += " Check the labels. Where one is right, the model is wrong and sure of it."
+        if slices is not None and len(slices):
+            column, value, seen, errors, *_ = slices.iloc[0]
+            worse, by = slices["worse"].sum(), ", ".join(map(str, slices["column"].unique()))
+            most = f", most clearly {column} {value} ({errors} of {seen})" * bool(worse)
             said.append(
-                f"The slices: {errors} of {seen} images with {column} {value} are missed"
-                f" ({rate:.1%}), more than by chance, as in {slices['worse'].sum()} of"
-                f" {len(slices)} slices."
+                f"Slices: there are more errors than chance explains in {worse or 'none'} of"
+                f" {len(slices)} groups of images (by {by}){most}."
             )
-        elif slices is not None and len(slices):
-            said.append(f"The slices: none of {len(slices)} is missed more often than by chance.")
         families, repaired = self.families(), about[about["repaired"]]
-        largest = families.iloc[0]
+        largest, kind = families.iloc[0], "families" if len(families) > 1 else "family"
         said.append(
-            f"The model: the largest of {len(families)} families, of errors that similar maps and"
-            f" places decide, has {largest['size']} of {len(self)}, such as {largest.true}, taken"
-            f" for {largest.predicted}."
+            f"Model: errors that similar cells decide form {len(families)} {kind}, the largest of"
+            f" {largest['size']} errors, such as {largest.true} taken for {largest.predicted}."
         )
-        said.append(
-            f"Suppressing cells repairs {len(repaired):,} errors, half of them with"
-            f" {repaired['cells'].median():g} cells or fewer; as many random active cells repair"
-            f" {repaired['chance'].mean():.1%} of these."
-            if len(repaired)
-            else "No set of cells that was tried repairs an error."
-        )
+        if len(repaired):
+            said.append(
+                f"Suppressing cells repairs {len(repaired):,} of {len(self):,} errors, half of them"
+                f" with {repaired['cells'].median():g} cells or fewer. The same number of random"
+                f" active cells repairs {repaired['chance'].mean():.1%}."
+            )
         return [*said, *_cautions(self)]
 
     def show(self, places: Sequence[int] | None = None, columns: int = 4) -> Figure:
@@ -370,8 +366,8 @@ def _cautions(errors: Diagnosis) -> Iterable[str]:
     kept = errors.table["kept"].dropna()
     if len(kept) and kept.mean() > ALWAYS:
         yield (
-            f"Algorithm 1 keeps {kept.mean():.0%} of the active cells: it does not say what decides"
-            " an error; go by the repair and the contrastive cells"
+            f"Algorithm 1 keeps {kept.mean():.0%} of the active cells, so it does not say what"
+            " decides an error. Go by the repair and the contrastive cells."
         )
     if len(errors) and not errors.table["repaired"].any():
-        yield "no set of cells repairs an error: what decides them lies below; try another layer"
+        yield "No set of cells repairs an error: what decides them lies below. Try another layer."

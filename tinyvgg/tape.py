@@ -337,10 +337,14 @@ def _chosen(result: Any, output: int | str | None, title: str) -> Tensor:
     placed = [*named.values()] or (result if isinstance(result, tuple | list) else [])
     outputs = {**dict(enumerate(placed)), **named}
     tensors = {key: value for key, value in outputs.items() if isinstance(value, Tensor)}
-    if output is None and len(placed) == 1 and tensors:
+    if isinstance(result, Tensor):
+        raise UserError(f"{title} returns one tensor: leave out output={output!r}")
+    if not tensors:
+        raise UserError(f"{title} returns {type(result).__name__}: return logits as a tensor")
+    if output is None and len(placed) == 1:
         return tensors[0]
     if output not in tensors:
-        known = ", ".join(map(repr, tensors)) or "none"
+        known = ", ".join(map(repr, tensors))
         given = "several outputs" if output is None else f"no output {output!r}"
         raise UserError(f"{title} returns {given}: choose by output=..., one of {known}")
     return tensors[output]

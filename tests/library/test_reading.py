@@ -243,6 +243,11 @@ class Pair(zoo.Forward):
         return x, x.softmax(1)
 
 
+class Counts(zoo.Forward):
+    def end(self, x):
+        return x.numpy()
+
+
 def test_one_of_several_outputs_is_chosen_by_name_or_place():
     for kind, outputs in ((Several, ("logits", "probabilities", 0)), (Pair, (0, 1))):
         net = kind().double()
@@ -252,6 +257,10 @@ def test_one_of_several_outputs_is_chosen_by_name_or_place():
             record(net, IMAGES)
         with pytest.raises(UserError, match="returns no output 'maps': .*one of 0, 1"):
             record(net, IMAGES, output="maps")
+    with pytest.raises(UserError, match="returns one tensor: leave out output=0"):
+        record(zoo.Forward().double(), IMAGES, output=0)
+    with pytest.raises(UserError, match="returns ndarray: return logits as a tensor"):
+        record(Counts().double(), IMAGES)
 
 
 class Decides(zoo.Forward):

@@ -3,7 +3,7 @@ function exploreFaces(id) {
   const at = (name) => document.getElementById(`${id}-${name}`);
   const data = JSON.parse(at("data").textContent), root = document.getElementById(id);
   const area = data.size * data.size, frame = 4 * area, unpacked = new Map();
-  const state = { cause: 0, place: data.causes[0].rest };
+  const state = { cause: 0, place: data.causes[0].texts.length - 1 };
 
   const unpack = async (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -69,7 +69,7 @@ function exploreFaces(id) {
     const same = area - sum(steps.changed[state.place]);
     const largest = Math.max(...steps.most[state.place]);
     if (same === area) return `${what}: nothing is changed, all pixels are equal.`;
-    return `${what}: ${percent(same, area)} of all pixels are equal to the byte; ` +
+    return `${what}: ${percent(area - same, area)} of all pixels change; ` +
       `the most different one differs by ${largest} of 255 levels.`;
   };
   const rows = (pixels, changed, most) => {
