@@ -40,6 +40,7 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, networks=networks)
 runs = [study.run(task) for task in study.tasks]
 identity, emotion = runs[0], runs[-1]
+endings(*runs)
 
 # %%
 FACTORS = ("angle", "subject", "emotion", "gaze", "sex", "class")
@@ -69,9 +70,6 @@ for run in runs:
             f" ({style.share_in_words(times, len(run.errors))})."
         )
 Markdown(f"> **What came out.** {' '.join(lines)}") if len(lines) > 1 else None
-
-# %%
-endings(*runs)
 
 # %% [markdown]
 # ## The paper's counts beside ours

@@ -51,6 +51,7 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 identity = runs[study.tasks[0]]
+endings(*runs.values())
 
 # %%
 followed = {task: chapter.follow_errors(run, seed) for task, run in runs.items()}
@@ -96,8 +97,11 @@ if shares:
         )
 Markdown(f"> **What came out.** {answer}") if random_class else None
 
-# %%
-endings(*runs.values())
+# %% mystnb={"figure": {"name": "fig-same-cells", "caption": "Overlap (Jaccard) of the cells that each method finds for the predicted class with those that it finds for a random other class, mean over the errors of the network for the last task."}, "image": {"alt": "A bar each for Algorithm 1, the published cutoff and contributions."}}
+names = {"literal": "Algorithm 1", "cutoff": "published cutoff", "contribution": "contributions"}
+last = random_class.get(study.tasks[-1], {})
+overlap = {name: last[rule].mean() for rule, name in names.items() if rule in last}
+style.bars(overlap, [style.ORANGE, style.ORANGE, style.BLUE][: len(overlap)]) if overlap else None
 
 # %% [markdown]
 # ## From the class to the last hidden layer

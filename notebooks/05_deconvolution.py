@@ -50,6 +50,7 @@ from tinyvgg.training.runs import build_model
 # %% tags=["nbval-ignore-output"]
 study = open_study(profile, faces, seed, networks=networks)
 run = study.run(study.tasks[0])
+endings(run)
 
 # %%
 rows = sample_rows(run, 40, seed)
@@ -114,9 +115,6 @@ Markdown(
     f" of {untrained[-1]:.2f} if the weights are random, and of {another[-1]:.2f} if the face is another."
     f" {answer(2)} At the first pooling the two are {untrained[0]:.2f} and {another[0]:.2f}. {answer(0)}"
 )
-
-# %%
-endings(run)
 
 # %% [markdown]
 # ## Sizes

@@ -36,7 +36,7 @@ from IPython.display import Markdown
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
-from tinyvgg.chapters.verdicts import endings, mean_with_interval
+from tinyvgg.chapters.verdicts import mean_with_interval
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.trace import record
 from tinyvgg.training.experiments import open_study
@@ -74,9 +74,6 @@ Markdown(
     f" correlation of {kept[ranked[0]].mean():.2f} with that of the default.{then}{hardly} For"
     f" comparison, the default's pictures of two different faces correlate by {faces_alike:.2f}."
 )
-
-# %%
-endings(run)
 
 # %% [markdown]
 # The *ink* of a projection is its strength by pixel, the mean absolute value over the colours. We
