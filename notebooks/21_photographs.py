@@ -29,6 +29,7 @@ from PIL import Image
 
 from tinyvgg import files
 from tinyvgg.chapters import photographs
+from tinyvgg.faces import twins
 from tinyvgg.faces.index import load_faces
 from tinyvgg.faces.sources import OPTIONS, synthfaces, terms_of
 from tinyvgg.training.experiments import open_study
@@ -37,17 +38,15 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 
 # %%
 compared = files.measured("detectors")
-scales = photographs.best_scales(compared).sort_values("used", ascending=False)
-said = [
-    f"{row.detector} misses {row.missed} of them, finds {row.elsewhere} where there are none, and"
-    f" takes {row.ms:.0f} ms an image."
-    for row in scales.itertuples()
-]
-used = scales.iloc[0]
+detector = compared["used"]["detector"]
+terms = {each: terms_of(each) for each in ("synthetic", "rafd:PATH", "london:PATH", "folder:PATH")}
+free, bound = ([x.name for x in terms.values() if x.may_publish is may] for may in (True, False))
 Markdown(
-    f"> **What came out.** {used['detector']} finds the faces, in photographs scaled to"
-    f" {used['long_side']} pixels. It was compared on {used['faces']} faces in {used['shown']}"
-    f" images. {' '.join(said)} Files that cannot be used are left out, each with its reason."
+    "> **What came out.** *You decide what networks see*, with the option `crop`. By default each"
+    f" camera of the database has one square; of other photographs a detector, {detector}, finds the"
+    " faces, and images without one clear face are left out. *Files that cannot be used* are left"
+    f" out, too, each with its reason. *What may be published*: pages with {' and '.join(free)}."
+    f" Pages with {' or '.join(bound)} are published only if you confirm that you have the right."
 )
 
 # %% [markdown]
@@ -60,7 +59,7 @@ Markdown(
 # make reproduce FACES=london:path/to/london
 # make reproduce FACES=folder:path/to/photographs
 # make reproduce FACES=folder:path/to/faces.csv
-# tinyvgg notebook 04 -p faces folder:path/to/photographs::crop=faces,unclear=largest
+# tinyvgg notebook 04 -p faces folder:photographs::crop=faces,unclear=largest
 # ```
 #
 # - `rafd:PATH` reads the database's files by their names, in sub-folders or not, and checks them
@@ -70,32 +69,30 @@ Markdown(
 # - `folder:PATH` reads a folder with one sub-folder per class, or a CSV file with one row per
 #   image: a column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age`,
 #   `class` and `split`, or names like `filename` and `label`; other columns are kept. Folders such
-#   as `train` and `val` above or below the classes are a split, and are obeyed. Cameras' notes on
-#   which side is up are followed, and what is transparent becomes white. HEIC is read where the
-#   package `pillow-heif` is installed.
+#   as `train` and `val` above or below the classes are a split, and are obeyed. Images are turned
+#   upright by their EXIF notes, and what is transparent becomes white. HEIC needs `pillow-heif`.
 #
-# The first line of a report says how a folder was read. Images of a person stay in one part where
-# the source knows persons; `group` names what else belongs together.
+# The first line of a report says how a folder was read. Where a source names persons, all images of
+# a person go to the same part, training or test. Analyses that need a missing column are skipped.
 #
-# A chapter leaves out what a source has no column for.
+# Options follow `::`, such as `crop=faces`. `crop` decides how an image becomes a square:
 #
-# Options follow `::`; in the table the default comes first.
+# - `centre` takes the largest square in its middle.
+# - `faces` takes a square around the eyes of the face, turned so that they are level; `head` takes
+#   the whole head.
+# - `camera` takes the same square of all images of a camera.
+# - `auto` looks at a few images first. If they show no faces or are cropped already, it takes their
+#   middle; otherwise it works like `faces`.
+#
+# `unclear` decides about an image that shows no face, or several of similar size: `skip`, the
+# default, leaves it out, `centre` crops to its middle, and `largest` crops to the largest face. For
+# `folder:PATH`, `group` names the column of a table whose images stay in one part, such as a
+# session, and `outside=allow` reads images that a table names outside of its own folder.
 
 # %%
-options = {
-    f"{kind}:PATH": {name: ", ".join(values or ("—",)) for name, values in known.items()}
-    for kind, known in OPTIONS.items()
-}
-pd.DataFrame(options).T.fillna("—").rename_axis("source")
-
-# %% [markdown]
-# `crop` decides how an image becomes a square. `centre` takes the largest square in its middle.
-# `faces` finds the face and takes a square around its eyes, turned so that they are level. `auto`
-# looks at a few images first, and takes their middle if they show no faces or are cropped already.
-# `camera` takes the same square of all images of a camera. `unclear` decides what becomes of an
-# image in which no face is found, or several of similar size: `skip` leaves it out, `centre` takes
-# its middle, and `largest` the largest face. `tinyvgg report` shows crops of a set, and lists what
-# was left out.
+crops = {f"{kind}:PATH": OPTIONS[kind]["crop"] for kind in OPTIONS}
+defaults = {source: {"default": x[0], "others": ", ".join(x[1:])} for source, x in crops.items()}
+pd.DataFrame(defaults).T.rename_axis("crop")
 
 # %% [markdown]
 # ## One square per camera
@@ -117,7 +114,8 @@ in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 photographs.crops_figure(in_form)
 
 # %% [markdown]
-# The run lists what a folder lacks of the design, here what was not written:
+# Each run lists what a folder lacks of the database's design. Here that is most, since few images
+# were written:
 
 # %%
 Markdown(photographs.used_of(in_form))
@@ -128,9 +126,20 @@ Markdown(photographs.used_of(in_form))
 # Two detectors were compared whose weights come inside Python packages: MTCNN {cite:p}`zhang2016`
 # and CenterFace {cite:p}`xu2020`. They were shown, at several scales, photographs of people, the
 # same scaled down so that faces are small, an astronaut, pictures without any face, and synthetic
-# faces before all five cameras. The box above has the fastest scale of those at which a detector
-# misses the fewest faces, and the scale in use. `results/detectors.json` has all scales, by picture.
-#
+# faces before all five cameras. `results/detectors.json` gives all scales, by picture. The summary
+# has the scale in use, and of each detector the fastest of those that miss the fewest faces.
+
+# %%
+scales = photographs.best_scales(compared).sort_values("used", ascending=False)
+said = [
+    f"{row.detector} (scaled to {row.long_side} pixels{', in use' * row.used}) misses {row.missed},"
+    f" finds {row.elsewhere} where there are none, and takes {row.ms:.0f} ms per image."
+    for row in scales.itertuples()
+]
+of = scales.iloc[0]
+Markdown(f"Of {of['faces']} faces in {of['shown']} images, {' '.join(said)}")
+
+# %% [markdown]
 # ## What is left out
 #
 # One bad file never stops a run. It is left out, counted, and listed: here, in the manifest of each
@@ -144,11 +153,11 @@ for name in ("calm", "glad"):
         pixels = generator.integers(0, 256, (48, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / name / f"{number}.png")
 content = (folder / "calm" / "0.png").read_bytes()
-(folder / "calm" / "cut off.png").write_bytes(content[: len(content) // 2])
-(folder / "calm" / "empty.jpg").write_bytes(b"")
-(folder / "calm" / "letter.jpg").write_text("To whom it may concern")
-(folder / "glad" / "copy.png").write_bytes(content)
-(folder / "beside.png").write_bytes(content)
+again = (folder / "calm" / "1.png").read_bytes()
+made = {"calm/cut off.png": content[: len(content) // 2], "calm/empty.jpg": b""}
+made |= {"calm/letter.jpg": b"To whom it may concern", "calm/one again.png": again}
+for name, written in (made | {"glad/copy.png": content, "beside.png": content}).items():
+    (folder / name).write_bytes(written)
 frames = [Image.fromarray(np.full((9, 9, 3), shade, np.uint8)) for shade in (10, 200)]
 frames[0].save(folder / "glad" / "moving.webp", save_all=True, append_images=frames[1:])
 
@@ -156,27 +165,33 @@ bad = load_faces(f"folder:{folder}::crop=centre", 64, progress=False)
 Markdown(photographs.used_of(bad))
 
 # %%
-bad.left_out.set_index("path")
+bad.left_out.set_index("path")[["reason"]]
 
 # %% [markdown]
-# A second copy of an image is left out, too: if one of the two trained a network and the other
-# tested it, the test would be worthless. The same shot encoded anew, resized, mirrored, slightly
-# cropped, or taken once more is a *near-twin*. Near-twins stay, and are drawn into one part
-# together. Pixels are compared, not files. The rates were measured on sets of distinct images, to
-# which changed copies of some were added:
+# Of equal images one stays; if their classes differ, none does. Pixels are compared, not files. A
+# network that trained on one copy and was tested on the other would make the test worthless.
+#
+# The same shot encoded anew, resized, mirrored, slightly cropped, or taken once more is a
+# *near-twin*. Near-twins stay, and are drawn into one part together. How many are found? Changed
+# copies were added to sets of distinct images. *JPEG* gives the quality and a share the new size;
+# *burst* is the next shot of a series, slightly moved and with other noise.
 
 # %%
-found = files.measured("twins")
-rows = {
-    name: {
-        "images": f"{measured['images']:,}",
-        "taken for twins by mistake": measured["false"],
-        **{change: f"{count} of {measured['of']}" for change, count in measured["found"].items()},
-    }
-    for name, measured in found.items()
-    if isinstance(measured, dict)
+measured = {name: each for name, each in files.measured("twins").items() if isinstance(each, dict)}
+counts = pd.DataFrame({name: each["found"] for name, each in measured.items()})
+whole = counts.eq(pd.Series({name: each["of"] for name, each in measured.items()})).all(axis=1)
+display(
+    Markdown(
+        f"All copies were found after these changes: {'; '.join(counts.index[whole])}. The table has"
+        f" the others. Copies of fewer than {twins.SMALLEST} pixels a side are not looked for."
+    )
+)
+about = {
+    name: {"images": each["images"], "taken for twins by mistake": each["false"]}
+    | {f"{change} (of {each['of']})": each["found"][change] for change in counts.index[~whole]}
+    for name, each in measured.items()
 }
-pd.DataFrame(rows).rename_axis("copies found, by change")
+pd.DataFrame(about).rename_axis("copies found, by change")
 
 # %% mystnb={"figure": {"name": "fig-crops", "caption": "The part of this run's photographs that networks see. Top: the square that is cut out. Bottom: the square by itself."}, "image": {"alt": "Pictures of people with a square around the face, and below each the square by itself."}}
 photographs.crops_figure(study.faces)
@@ -191,40 +206,34 @@ if study.faces.originals is not None:
 # ## What may be done with the pages
 #
 # Every source carries its terms. A site that shows people says so at the foot of each page, and
-# holds no photograph at its full size. `make publish` and `tinyvgg publish` copy the site of the
-# last reproduction to a folder for the web. If the terms do not allow that, they refuse, unless you
-# confirm that you may. This repository itself shows synthetic faces only.
+# holds no photograph at its full size. `tinyvgg publish` and `make publish` copy the site of the
+# last reproduction to a folder for the web. For synthetic faces and the London Set they do so at
+# once. For the database and for folders of your own they refuse, unless you confirm with `--confirm`
+# (`make publish CONFIRM=1`) that you have the right. Nothing checks it, and confirming does not give
+# it: the database is lent for research and may not be passed on, and people in your photographs have
+# to consent. This repository shows synthetic faces only, and its own site no photograph.
 
 # %%
-rows = {}
-for source in ("synthetic", "rafd:PATH", "london:PATH", "folder:PATH"):
-    terms = terms_of(source)
-    rows[source] = {
-        "images": terms.name,
-        "licence": terms.licence,
-        "a site is published": "yes" if terms.may_publish else "only if you confirm that you may",
-        "part of this repository": "yes" if terms.may_commit else "no",
+pd.DataFrame(
+    {
+        source: {
+            "images": each.name,
+            "licence": each.licence,
+            "published": ("if you confirm", "yes")[each.may_publish],
+        }
+        for source, each in terms.items()
     }
-pd.DataFrame(rows).T.rename_axis("source")
+).T.rename_axis("source")
 
 # %% [markdown]
 # ## Without a notebook
 #
-# To explain single images with a trained network, name its run, or any part of the name that no
-# other run has (`tinyvgg runs` lists them). The photographs are cropped like those that it was
-# trained on:
+# Explain single images with a trained network, cropped like those that it was trained on. Give its
+# run's name, or an unambiguous part of it (`tinyvgg runs` lists them). Or analyse a whole set, from
+# training to repairs. Each command writes one self-contained page:
 #
 # ```sh
 # tinyvgg explain one.jpg another.png --run emotion-synthetic --true happy
-# ```
-#
-# This writes a self-contained page, and the same as pictures and as JSON. The page has the
-# predicted classes, the cells that backtracking finds (elements of the last feature maps), their
-# tracked features, and the answers with these cells set to zero.
-#
-# To analyse a whole set on one page, from training to repairs:
-#
-# ```sh
 # tinyvgg report --faces folder:path/to/photographs
 # ```
 #

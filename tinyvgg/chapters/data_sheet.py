@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from skimage.color import rgb2lab
 
-from tinyvgg import files, paper
+from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import of
 from tinyvgg.chapters.feature_tracking import BESIDE
