@@ -42,6 +42,8 @@ rows = [row for row in record["networks"] if "head" in row]
 blindness = blind(record) if rows else {}
 scores = {change: pd.DataFrame([row[change] for row in rows]) for change in CHANGES if rows}
 methods = list(scores["head"].mean().sort_values(ascending=False).index) if rows else []
+SAID = {"head": "the dense layers", "class": "the class"}
+unseen = {name: " and ".join(SAID[x] for x in to) or "neither" for name, to in blindness.items()}
 
 
 def listed(names):
@@ -51,32 +53,27 @@ def listed(names):
 
 
 # %%
-SEEN = {
-    ("head", "class"): "Blind to the dense layers and to the class",
-    ("class",): "Blind to the class alone",
-    ("head",): "Blind to the dense layers alone",
-    (): "Blind to neither",
-}
 lines = ["Not recorded here: `tinyvgg trial sanity` makes the record."]
 if rows:
-    found = {to: [n for n in methods if blindness[n] == list(to)] for to in SEEN}
-    head, neither = scores["head"].mean(), len(found["head", "class"])
+    kinds = (" and ".join(SAID.values()), *SAID.values(), "neither")
+    found = [[name for name in methods if unseen[name] == kind] for kind in kinds]
     lines = [
-        f"**What came out.** For {neither} of {len(methods)} methods the explanation hardly"
+        f"**What came out.** For {len(found[0])} of {len(methods)} methods the explanation hardly"
         " depends on what the dense layers learned, nor on the class that is asked about.",
         "",
-        *(f"- *{SEEN[to]}*: {listed(names)}." for to, names in found.items() if names),
     ]
+    for kind, names in zip(kinds, found, strict=True):
+        lines += [f"- *Blind to {kind}*: {listed(names)}."] if names else []
     cells = {"cutoff": "the cells of the published cutoff", "contrastive": "the contrastive cells"}
+    head = scores["head"].mean().round(2)
     told = [
-        f"{said} overlap with those before by {head[rule]:.2f}, and their tracked features correlate"
-        f" by {head[f'tracked_{rule}']:.2f}"
+        f"{said} overlap with those before by {head[rule]}, and their tracked features correlate"
+        f" by {head[f'tracked_{rule}']}"
         for rule, said in cells.items()
         if head[f"tracked_{rule}"] > head[rule]
     ]
-    if told:
-        said = "Tracking hides that cells change. Once the dense layers have initial weights, "
-        lines += ["", f"{said}{'; '.join(told)}."]
+    said = "Tracking hides that cells change. Once the dense layers have initial weights, "
+    lines += ["", f"{said}{'; '.join(told)}."] if told else []
 Markdown("> " + "\n> ".join(lines))
 
 # %% [markdown]
@@ -87,11 +84,10 @@ Markdown("> " + "\n> ".join(lines))
 #
 # - *Cells* are elements of the last feature maps (the paper's pixels) that a rule selects:
 #   *Algorithm 1* as printed, or with the *published cutoff*. *Contributions* are all cells with a
-#   positive exact share in the class's logit, and *contrastive* ones have a positive share in its
-#   margin over the next class.
-# - *Features* are those tracked from cells; *all contributions* are the shares of all cells.
-# - The *whole projection* is the deconvolution of all cells. It uses neither dense layers nor a
-#   class, so that it is blind by construction. It is here for comparison.
+#   positive exact share in the class's logit, *contrastive* those with one in its margin over the
+#   next class. *All contributions* are the shares of all cells.
+# - *Features* are those tracked from cells. The *whole projection*, the deconvolution of all cells,
+#   uses neither dense layers nor a class: it is blind by construction, and here for comparison.
 #
 # How alike are two explanations? Sets of cells are compared by their overlap (Jaccard), exact
 # shares by their correlation over the cells, and all others by the rank correlation of their
@@ -109,7 +105,7 @@ Markdown(
     " stay the same once all of these have initial weights. It is *blind to the class* if they stay"
     " the same when it is asked about another class, drawn at random. The networks:"
     f" {' and '.join(f'{n} for {task}' for task, n in tasks.items()) or 'none'}; of each, at most"
-    f" {IMAGES} errors are explained, spread evenly over all. A single network has no interval."
+    f" {IMAGES} errors are explained, spread evenly over all. A single network has no interval, and nothing is blind."
 )
 
 
@@ -140,9 +136,8 @@ cascades_figure(rows) if rows else None
 #
 # The table gives the same once all dense layers have initial weights, and for another class. Read
 # it against the column *another image*, which tells how alike the explanations of two images are.
-# For cells chance is the bound: two random halves of the active cells overlap by a third. In other
-# chapters the cells of largest contribution overlap by less or more than here, since these chapters
-# take fewer of them or ask about the true class.
+# For sets of cells chance is high: two random halves of the active cells overlap by a third. Other
+# chapters take fewer cells by contribution, or ask about the true class: their overlaps differ.
 
 
 # %%
@@ -156,17 +151,10 @@ learned = [row["shuffled"] for row in record["networks"] if "shuffled" in row]
 scores |= {"shuffled labels": pd.DataFrame(learned)} if learned else {}
 table = {
     label(name): {CHANGES.get(change, change): shown(each[name]) for change, each in scores.items()}
-    | {"blind to": " and ".join(blindness[name]).replace("head", "dense layers") or paper.NOTHING}
+    | {"blind to": unseen[name]}
     for name in methods
 }
 pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else None
-
-# %%
-unlike = [name for name in methods if head[name] <= scores["image"][name].mean()]
-Markdown(
-    "When the dense layers get initial weights, these explanations change as much as from one image"
-    f" to another: {listed(unlike)}."
-) if unlike else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -24,8 +24,6 @@ seed = 0
 networks = "auto"
 
 # %%
-from itertools import product
-
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
@@ -40,8 +38,9 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 record = trial_records(profile, study.faces.fingerprint).get("negative", {"networks": []})
 tasks = {row["task"]: pd.DataFrame(record["networks"]) for row in record["networks"]}
 tasks = {paper.TASK_NAMES.get(t, t): rows[rows["task"] == t] for t, rows in tasks.items()}
-HALVES = ("chosen", "other")
-AFTER, AUC, OTHER = "change in the number of errors", "AUC: difference", "cells, other half"
+HALF = {f"{STEPS[x]} {x}, {y} half": f"{x}_{y}" for x in STEPS for y in ("chosen", "other")}
+CHOSEN, OTHER, *_ = HALF
+AFTER, AUC = "change in the number of errors", "AUC: difference"
 SURE = "least sure answers: right", "least sure answers: runner-up right"
 
 
@@ -60,9 +59,7 @@ def outcomes(rows):
     found |= {"errors repaired": repaired[:, best], "right answers harmed": harmed[:, best]}
     found |= {SURE[0]: first, SURE[1]: second, "lead": first - second}
     found |= {"AUC: margin": auc[:, 1], "AUC: fewest cells": auc[:, 0], AUC: auc[:, 1] - auc[:, 0]}
-    for name, half in product(STEPS, HALVES):
-        found[f"{name}, {half} half"] = over(rows, f"{name}_{half}")[:, -1] / errors - 1
-    return found
+    return found | {name: over(rows, of)[:, -1] / errors - 1 for name, of in HALF.items()}
 
 
 def each(say, *names):
@@ -74,9 +71,8 @@ def each(say, *names):
 
 def verdict(name, fails, works):
     """Say how an idea did, which fails where the mean of an outcome is above zero."""
-    failed = [task for task, found in came.items() if found[name].mean() > 0]
-    only = f" (for {' and '.join(failed)} only)" if len(failed) < len(came) else ""
-    return fails + only if failed else works
+    failed = [found[name].mean() > 0 for found in came.values()]
+    return fails if all(failed) else "It depends on the task" if any(failed) else works
 
 
 def result(form, said, *names):
@@ -104,11 +100,11 @@ Markdown(
     "> 1. *A network that corrects itself* sets in every image the cells to zero that favour its"
     f" answer most over the runner-up. {itself}: in all, there are {each(change, AFTER)}. That is"
     f" with the best number of cells ({each('{:.0f}', 'cells')}).\n"
-    "> 2. *Cells that betray errors* are few cells that flip an answer. Another sign is a small"
-    f" margin. {margin} (AUC {each('{:.3f} against {:.3f}', 'AUC: margin', 'AUC: fewest cells')}).\n"
+    "> 2. *Cells that betray errors*: an answer is suspect if few cells flip it, or if its margin is"
+    f" small. {margin} (AUC {each('{:.3f} against {:.3f}', 'AUC: margin', 'AUC: fewest cells')}).\n"
     f"> 3. *Cells to do without* are the {STEPS['cells']} that harm one half of the subjects most."
     f" {other}: once they are set to zero in all images, the half that chose them has"
-    f" {each(change, 'cells, chosen half')}, the other half {each(change, OTHER)}."
+    f" {each(change, CHOSEN)}, the other half {each(change, OTHER)}."
     if tasks
     else f"Not recorded here: `tinyvgg trial negative --profile {profile} --faces {study.source}`."
 )
@@ -151,12 +147,9 @@ lines(
 ) if tasks else None
 
 # %%
-swap = verdict("lead", "More of the least sure answers", "No more of the least sure answers")
-result(
-    "{:.0%}",
-    f"{itself}. {swap} are right than of their runners-up.",
-    *("errors repaired", "right answers harmed", AFTER, *SURE),
-) if tasks else None
+swap = "To swap the least sure answers with their runners-up does"
+said = f"{itself}. {verdict('lead', f'{swap} more harm than good', f'{swap} no harm')}."
+result("{:.0%}", said, "errors repaired", "right answers harmed", AFTER, *SURE) if tasks else None
 
 # %% [markdown]
 # ## Cells that betray errors
@@ -184,25 +177,23 @@ result("{:.3f}", f"{margin}.", "AUC: margin", "AUC: fewest cells", AUC) if tasks
 
 # %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors, as a multiple of those before, by the number of cells (solid) or whole maps (dotted) that are suppressed in all images. Green: in the half of the subjects by which they were chosen. Red: in the other half. Means over networks with 95 % intervals."}, "image": {"alt": "One panel per task with four curves that begin at one: for cells and for maps, in green for the half that chose them and in red for the other."}}
 def pruned(rows):
-    for (name, half), dashes in zip(product(STEPS, HALVES), "--::", strict=True):
-        counts, colour = over(rows, f"{name}_{half}"), (style.GREEN, style.RED)[half == "other"]
-        yield f"{name}, {half} half", counts / counts[:, :1], colour, dashes
+    for name, dashes in zip(HALF.values(), "--::", strict=True):
+        counts, colour = over(rows, name), (style.GREEN, style.RED)["other" in name]
+        yield f"{name.replace('_', ', ')} half", counts / counts[:, :1], colour, dashes
 
 
 x = range(1 + max(STEPS.values()))
 lines(pruned, x, "errors, before = 1", xticks=x[::4]) if tasks else None
 
 # %%
-said = f"{other}. The table gives the change in errors once {' or '.join(f'{n} {name}' for name, n in STEPS.items())} are gone."
-halves = (f"{name}, {half} half" for name, half in product(STEPS, HALVES))
-result("{:+.0%}", said, *halves) if tasks else None
+result("{:+.0%}", f"{other}. (The table gives the change in errors.)", *HALF) if tasks else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
 # - That a few cells undo an error whose true class is known does not tell which cells to suppress
 #   before it is known.
-# - For the first idea, the number of cells is the best one on the very images that are counted.
-#   That favours the idea.
+# - The number of cells of the first idea is the best on the very images that are counted. That
+#   favours it.
 # - These are simple methods, on networks that make few errors. Another choice of cells, or training
 #   that takes it into account, may do better.

@@ -10,9 +10,8 @@
 # %% [markdown]
 # # Data sheet of the synthetic faces
 #
-# What exactly do the networks of this book look at? The synthetic faces stand in for photographs
-# that may not be passed on. This page says what they are, how they were made, how they were
-# checked, and what they cannot stand for, in the order of {cite:t}`gebru2021`.
+# What exactly do the networks of this book look at? This page says what the synthetic faces are, how
+# they were made and checked, and what they cannot stand for, in the order of {cite:t}`gebru2021`.
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -41,7 +40,7 @@ people = sheet.looks()
 # %%
 judged, areas = files.measured("judges"), files.measured("areas")["areas"]
 reached = sheet.requirements(judged)
-right, least = reached["all readings"]
+right, least = reached["all readings together"]
 finds = [f"{name} finds {reached[f'faces that {name} finds'][0]:.1%}" for name in judged["found"]]
 Markdown(
     "> **What came out.** Nobody in the set exists, and all that it shows has a known cause."
@@ -55,29 +54,28 @@ Markdown(
 # ## Motivation
 #
 # The paper's photographs, the Radboud Faces Database {cite:p}`langner2010`, are lent on request. A
-# reproduction that everybody can run needs faces that everybody may have, with the same factorial
-# design: the same subjects in all expressions, gazes and angles. The developers of this project
-# made them for this purpose. The faces also show what photographs cannot: what caused an error.
+# reproduction that everybody can run needs faces that everybody may have, of the same subjects in
+# all expressions, gazes and angles. And these show what caused an error.
 #
 # ## Composition
 #
 # One image shows one person from one camera. Its labels are the settings that it was rendered with:
-# subject, emotion, gaze, angle, sex and group. They are causes and not judgements, so none is wrong.
-# But an expression may be too weak for anybody to recognise.
+# subject, emotion, gaze, angle, sex and group. These are causes and not judgements: none is wrong,
+# but an expression may be too weak for anybody to recognise.
 
 # %%
 whole = synthfaces.design(angles=synthfaces.ANGLES)
 levels = [f"{whole[name].nunique()} {name}s" for name in ("subject", "emotion", "gaze", "angle")]
+used = synthfaces.design()
 Markdown(
     f"The whole design, {', '.join(levels)}, has {len(whole):,} images. The paper uses"
-    f" {synthfaces.design()['angle'].nunique()} of the angles: {len(synthfaces.design()):,} images."
-    f" {len(shown_faces):,} were rendered for this run."
+    f" {used['angle'].nunique()} of the angles, {len(used):,} images; this run, {len(shown_faces):,}."
 )
 
 # %% [markdown]
-# The subjects have the numbers, groups and sexes of the database's, and nothing else of them. No
-# face resembles a real one, except by accident. The set was made without photographs of anybody, so
-# that it holds no personal data, and nobody has to be asked for consent.
+# The subjects have the database's numbers, and its groups and sexes in their proportions. They have
+# nothing else of it. The set was made without photographs of anybody, so that it holds no personal
+# data, and nobody has to be asked for consent.
 
 # %% mystnb={"figure": {"name": "fig-sheet-everybody", "caption": "The synthetic subjects with a neutral face, from the front, at the size that the networks see, from the lightest skin to the darkest. Below each the colour of its skin without light. The numbers are those of the database's subjects; the faces are not theirs."}, "image": {"alt": "Rows of synthetic portraits, each with its number and a band of the colour of the skin, which goes from pale to light brown."}}
 sheet.everybody_figure(shown_faces, people)
@@ -91,24 +89,21 @@ sheet.everybody_figure(shown_faces, people)
 tones = people["tone"].value_counts().reindex(list(sheet.SKIN_CLASSES), fill_value=0)
 said = f"{tones.max()} of {len(people)} subjects have {tones.idxmax()} skin, and none has"
 display(Markdown(f"{said} {' or '.join(tones.index[tones == 0])} skin. The table counts subjects."))
-groups = people["group"] + ", " + people["sex"]
-pd.crosstab(people["tone"], groups).loc[tones.index[tones > 0]].rename_axis("skin")
+people["who"] = people["group"] + ", " + people["sex"]
+pd.crosstab(people["tone"], people["who"]).loc[tones.index[tones > 0]].rename_axis("skin")
 
 # %% [markdown]
-# {doc}`01_data` shows one subject from the five cameras, and with the eight emotions.
-#
 # ### What is known of each image
 #
-# On request every image comes with the truth about it (`synthfaces.ground_truth`), from the
-# geometry that it was rendered from: the part of the face that each pixel shows, named landmarks
-# and whether they are hidden, the weights of all actions, gaze, light and camera.
-# {doc}`12_a_face_of_your_own` shows the parts of a face.
+# On request every image comes with the truth about it (`synthfaces.ground_truth`): the part of the
+# face that each pixel shows, named landmarks and whether they are hidden, the weights of all
+# actions, gaze, light and camera. {doc}`12_a_face_of_your_own` shows the parts of a face.
 #
 # How much of an image is face? The paper's faces are cropped without hair and torso. These squares
 # are centred on the face, from forehead to chin and from cheek to cheek, and leave out the torso.
 # But a square holds more than a face: ears, neck, and hair beside the face or above the forehead.
-# The table gives the mean share of the pixels that show each part, over the whole set, beside what
-# was asked for beforehand. Nothing was asked for of ears, hair and neck.
+# The table gives the mean share of the pixels that show each part, beside what was asked for
+# beforehand. Nothing was asked for of ears, hair and neck.
 
 # %%
 usual = pd.DataFrame(areas["synthetic"]["by_angle"]).mean(axis=1)
@@ -137,12 +132,12 @@ sheet.areas_table(areas)
 
 # %% mystnb={"figure": {"name": "fig-sheet-expressions", "caption": "Weights of the facial actions (rows) that make each emotion (columns) of the synthetic faces, before subjects and shots vary them; an action of weight one is as strong as it was modelled. Near and far are the two sides of a lopsided expression."}, "image": {"alt": "A table of numbers on blue. Few actions are shared by many emotions, and the column of neutral is empty."}}
 @style.styled()
-def heat_map(table, form, inches):
+def heat_map(table, form, inches, **labels):
     figure, ((axis,),) = style.grid(1, 1, cell=inches[0], aspect=inches[1] / inches[0])
     drawn = {"annot": True, "fmt": form, "annot_kws": {"fontsize": 7}, "cmap": "Blues", "vmin": 0}
     drawn |= {"cbar": False, "linewidths": 0.6, "linecolor": "#e4e4e4"}
     sns.heatmap(table, mask=table == 0, ax=axis, **drawn)  # zeros are left empty
-    axis.set(xlabel="", ylabel="")
+    axis.set(**{"xlabel": "", "ylabel": "", **labels})
     axis.tick_params(length=0, labelsize=8)
     axis.set_xticklabels(table.columns, rotation=30, ha="right", rotation_mode="anchor")
     axis.set_yticklabels(table.index, rotation=0)
@@ -159,18 +154,15 @@ heat_map(strengths, "g", (6.0, 0.21 * len(strengths) + 0.9))
 
 # %% [markdown]
 # **Camera and light.** Five pinhole cameras around the head release at once, in front of a white
-# wall. Two soft lamps and a bright dome light the studio; the shadows of the head on itself are
-# traced. A small jitter of the camera, the exposure and the noise of a sensor differ from image to
-# image, alike for all labels.
+# wall. Two soft lamps and a bright dome light the studio; the head shadows itself. Small jitter of
+# the camera, the exposure and a sensor's noise differ from image to image, alike for all labels.
 #
-# **The photographs that it was compared with.** Skin, eyes, mouth and hair were compared by eye
-# with openly licensed photographs {cite:p}`debruine2017` while the renderer was written. None of
-# their pixels is used.
+# **Photographs.** While the renderer was written, skin, eyes, mouth and hair were compared by eye
+# with openly licensed photographs {cite:p}`debruine2017`. None of their pixels is used.
 #
 # ### Can it be made again?
 #
-# The set is code and a seed. On one machine the same code gives the same bytes, in one process or
-# in many.
+# The set is code and a seed. On one machine the same code always gives the same bytes.
 
 # %% tags=["nbval-ignore-output"]
 size, rows = shown_faces.images.shape[1], np.linspace(0, len(shown_faces) - 1, 4).astype(int)
@@ -193,15 +185,13 @@ Markdown(
 #
 # Do networks that were trained on photographs take these for faces, and these expressions for what
 # they are meant to be? Two detectors, MTCNN {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020`,
-# were shown the set, and the classifier of the package `facex` read the expressions of the frontal
-# faces. They saw whole heads (`crop=head`), since detectors are trained on faces with their
-# surroundings. What they had to reach was written down beforehand. It is no untouched test: when
-# expressions were corrected, by eye and by the descriptions of action units, the judges were asked
-# a few times whether that had helped. But no parameter was fitted to their answers.
+# were shown the set, with whole heads (`crop=head`), as they expect. The classifier of the package
+# `facex` read the expressions of the frontal faces. What they had to reach was written down
+# beforehand. But when expressions were corrected by eye, the judges were asked a few times whether
+# that had helped. So this is no untouched test, although no parameter was fitted to their answers.
 #
-# A face counts as found if a detection overlaps it by at least one half (their intersection over
-# their union). The box of a face is around its brows, eyes, nose, mouth, cheeks, forehead and chin
-# as far as seen, by the ground truth of that image.
+# A face counts as found if a detection overlaps the box around its brows, eyes, nose, mouth, cheeks,
+# forehead and chin, as far as seen, by at least one half (intersection over union).
 
 # %%
 confusion = sheet.confusion_table(judged)
@@ -213,19 +203,18 @@ Markdown(f"{sheet.judged_sentence(judged)} {sheet.weakest(confusion)}")
 # the network. No explanation of that error can tell the two apart.
 
 # %% mystnb={"figure": {"name": "fig-sheet-readings", "caption": "What a classifier of expressions that was trained on photographs reads (columns) in synthetic faces that put on an emotion (rows), as shares of the images of each row. The classifier has no name for contempt."}, "image": {"alt": "A table of percentages on blue, true emotions in rows and those read in columns."}}
-figure = heat_map(confusion.div(confusion.sum(axis=1), axis=0), ".0%", (5.4, 3.6))
-_ = figure.axes[0].set(xlabel="read as", ylabel="put on")
-figure
+shares = confusion.div(confusion.sum(axis=1), axis=0)
+heat_map(shares, ".0%", (5.4, 3.6), xlabel="read as", ylabel="put on")
 
 # %%
-told = []
-for emotion, folder in {"neutral": "neutral_front", "happy": "smiling_front"}.items():
-    of_people, of_these = judged["photographs"][folder]["read"], confusion.loc[emotion].to_dict()
-    read = [sheet.read_right(each, emotion) for each in (of_people, of_these)]
-    told.append(f"of {emotion} ones {read[0]}, of {emotion} synthetic faces {read[1]}")
+photographs, told = {"neutral": "neutral_front", "happy": "smiling_front"}, []
+for emotion, folder in photographs.items():
+    read = judged["photographs"][folder]["read"], confusion.loc[emotion].to_dict()
+    real, made = (sheet.read_right(each, emotion) for each in read)
+    told.append(f"{emotion} photographs {real}, {emotion} synthetic faces {made}")
 Markdown(
-    "As a check that it is used as it is meant, it also read photographs of people, and was right"
-    f" for {'; '.join(told)}. What it misses in photographs it may miss here, too."
+    "Is the classifier used as it is meant? To check, it also read photographs of people. It reads"
+    f" right: {'; '.join(told)}. Errors that it makes with photographs, too, are not the set's fault."
 )
 
 # %% [markdown]
@@ -237,40 +226,35 @@ Markdown(
 #
 # A network could classify the emotion by something that should not carry it: background,
 # brightness, noise, or the place of the head. Tests of the renderer hold this to chance. They give
-# linear models only what is no face: the pixels, or the brightness and the colours, of background,
-# border, hair and ears. From each image the mean over the emotions of the same subject, gaze and
-# angle is subtracted, so that only what differs between emotions is left. The models are tested on
-# gazes, angles or subjects that they were not fitted to. None reads the emotion, while the same
-# models read it in whole images, and find leaks that are planted.
+# linear models what is no face: the pixels, or the brightness and the colours, of background,
+# border, hair and ears, minus their mean over the emotions of the same subject, gaze and angle. The
+# models are tested on gazes, angles or subjects that they were not fitted to. None reads the
+# emotion, while the same models read it in whole images, and find leaks that are planted.
 #
 # ## Difficulty
 #
 # **The difficulty was tuned so that error rates match.** We chose the set so that Tiny VGG errs
 # about as often as in the paper, within a range for each task that was fixed beforehand. So the
 # error rates in {doc}`02_training`, and the paper's claims on them, match because we made them
-# match. They are no finding. We looked at error rates alone, of networks that were trained for this
-# purpose, with several sizes of images and with seeds that the book does not use. No explanation of
-# an error had a part in it. One earlier choice, on pictures of the whole head, went by the classes
-# that are confused: neutral faces were taken for contemptuous ones more often than for all others
-# together. Contempt was then made a little stronger and the face at rest a little quieter.
+# match. They are no finding. We looked at error rates of test images alone, of networks that were
+# trained for this, with several sizes of images and with seeds that the book does not use. No
+# explanation of an error had a part in it. One earlier choice, on whole heads, went by the classes: neutral faces
+# were taken for contemptuous ones more often than for all others together. Contempt was then made a
+# little stronger and the face at rest a little quieter.
 #
 # How strongly faces act, how much subjects and shots differ, and how much head, light and camera
-# move are knobs of one specification, `synthfaces.Difficulty`. The source
-# `synthetic:intensity=0.7,noise=0.02` is the set with other knobs; `synthetic` has the defaults.
-# The {doc}`reference </reference>` says what each knob does, and its range.
+# move are knobs of `synthfaces.Difficulty`; the {doc}`reference </reference>` says what each does,
+# and its range. The source `synthetic:intensity=0.7,noise=0.02` is the set with other knobs.
 #
 # ## Uses
 #
 # The set is meant for asking how image classifiers come to their answers, for teaching, and for
-# tests of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form, with its
-# file names and its frames. {doc}`12_a_face_of_your_own` changes one cause of an image and leaves
-# all others as they are. Photographs do not allow that, and nobody knows the truth about them.
+# tests of code that reads such databases: `tinyvgg faces rafd` writes it in RaFD's form.
+# {doc}`12_a_face_of_your_own` changes one cause of an image and leaves all others as they are.
 #
-# It should not be used
-#
-# - to train or to certify anything that judges real people, by their expressions or otherwise;
-# - as evidence that a face recogniser or a reader of emotions works, or is fair;
-# - as a sample of how people of any origin, age or sex look or act.
+# It should not be used to train or to certify anything that judges real people, by their expressions
+# or otherwise; as evidence that a face recogniser or a reader of emotions works, or is fair; or as a
+# sample of how people of any origin, age or sex look or act.
 #
 # ## What it cannot stand for
 #
@@ -302,10 +286,9 @@ Markdown(
 #
 # ## Distribution and licence
 #
-# Images are not distributed. They are rendered where they are needed, by `tinyvgg faces` or on
-# first use; those in the figures of this book are examples. They are the project's own work under
-# its licence, BSD 3-Clause; the anatomy is CC0, which asks for nothing ({doc}`../data_licences`).
-# Please say that they are synthetic wherever you show them.
+# Images are not distributed but rendered, by `tinyvgg faces` or on first use. They are the project's
+# own work under its licence, BSD 3-Clause; the anatomy is CC0, which asks for nothing
+# ({doc}`../data_licences`). Please say that they are synthetic wherever you show them.
 #
 # ## Maintenance
 #

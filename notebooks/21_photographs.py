@@ -31,7 +31,7 @@ from tinyvgg import files
 from tinyvgg.chapters import photographs
 from tinyvgg.faces import twins
 from tinyvgg.faces.index import load_faces
-from tinyvgg.faces.sources import OPTIONS, synthfaces, terms_of
+from tinyvgg.faces.sources import synthfaces, terms_of
 from tinyvgg.training.experiments import open_study
 
 study = open_study(profile, faces, seed, progress=False, networks=networks)
@@ -43,16 +43,17 @@ terms = {each: terms_of(each) for each in ("synthetic", "rafd:PATH", "london:PAT
 free, bound = ([x.name for x in terms.values() if x.may_publish is may] for may in (True, False))
 Markdown(
     "> **What came out.** *You decide what networks see*, with the option `crop`. By default each"
-    f" camera of the database has one square; of other photographs a detector, {detector}, finds the"
-    " faces, and images without one clear face are left out. *Files that cannot be used* are left"
-    f" out, too, each with its reason. *What may be published*: pages with {' and '.join(free)}."
-    f" Pages with {' or '.join(bound)} are published only if you confirm that you have the right."
+    " camera of the database has one square. For other photographs it is a square around the face"
+    f" that a detector, {detector}, finds, and images without one clear face are left out; a folder of"
+    " images that show few faces, or are cropped already, is cropped to their middle. *Files that"
+    f" cannot be used* are left out, each with its reason. *You may publish* pages with"
+    f" {' and '.join(free)}; pages with {' or '.join(bound)} only if you confirm that you have the right."
 )
 
 # %% [markdown]
 # ## Where photographs come from
 #
-# A source of faces is written in one line, which notebooks, the command line and `make` take alike:
+# A source is written in one line, which notebooks, the command line and `make` take alike:
 #
 # ```sh
 # make reproduce FACES=rafd:path/to/RaFD
@@ -69,37 +70,31 @@ Markdown(
 # - `folder:PATH` reads a folder with one sub-folder per class, or a CSV file with one row per
 #   image: a column `path` and any of `subject`, `emotion`, `gaze`, `angle`, `sex`, `group`, `age`,
 #   `class` and `split`, or names like `filename` and `label`; other columns are kept. Folders such
-#   as `train` and `val` above or below the classes are a split, and are obeyed. Images are turned
-#   upright by their EXIF notes, and what is transparent becomes white. HEIC needs `pillow-heif`.
+#   as `train` and `val` above or below the classes are a split, and are obeyed.
 #
-# The first line of a report says how a folder was read. Where a source names persons, all images of
-# a person go to the same part, training or test. Analyses that need a missing column are skipped.
+# Where a source names persons, all images of a person go to the same part, training or test.
+# Analyses that need a missing column are skipped. Images are turned upright by their EXIF notes,
+# and what is transparent becomes white. HEIC needs the package `pillow-heif`.
 #
 # Options follow `::`, such as `crop=faces`. `crop` decides how an image becomes a square:
 #
-# - `centre` takes the largest square in its middle.
-# - `faces` takes a square around the eyes of the face, turned so that they are level; `head` takes
-#   the whole head.
-# - `camera` takes the same square of all images of a camera.
-# - `auto` looks at a few images first. If they show no faces or are cropped already, it takes their
-#   middle; otherwise it works like `faces`.
+# - `camera`, the default of `rafd`, takes the same square of all images of a camera.
+# - `faces`, the default of `london`, takes a square around the eyes of the face, turned so that
+#   they are level; `head` takes the whole head.
+# - `auto`, the default of `folder`, looks at a few images first. If they show no faces or are
+#   cropped already, it works like `centre`; otherwise like `faces`.
+# - `centre` takes the largest square in the middle.
 #
 # `unclear` decides about an image that shows no face, or several of similar size: `skip`, the
-# default, leaves it out, `centre` crops to its middle, and `largest` crops to the largest face. For
+# default, leaves it out; `centre` crops to its middle; `largest` crops to the largest face. For
 # `folder:PATH`, `group` names the column of a table whose images stay in one part, such as a
 # session, and `outside=allow` reads images that a table names outside of its own folder.
-
-# %%
-crops = {f"{kind}:PATH": OPTIONS[kind]["crop"] for kind in OPTIONS}
-defaults = {source: {"default": x[0], "others": ", ".join(x[1:])} for source, x in crops.items()}
-pd.DataFrame(defaults).T.rename_axis("crop")
-
-# %% [markdown]
+#
 # ## One square per camera
 #
 # The database's cameras do not move, and every face is at the same place before them. One square
 # per camera is then enough, and nobody is cropped more closely for laughing. It is the median of
-# the squares around a sample of faces.
+# the squares around a sample of faces. Look at the figure of your own run before you trust them.
 #
 # No photograph of the database may be shown here. The figure shows synthetic people, written to
 # disk as the database names and frames its photographs, and read from there as those would be.
@@ -114,8 +109,7 @@ in_form = load_faces(f"rafd:{folder}", 64, progress=False)
 photographs.crops_figure(in_form)
 
 # %% [markdown]
-# Each run lists what a folder lacks of the database's design. Here that is most, since few images
-# were written:
+# Each run lists what is missing of the design. Here that is most, since few images were written:
 
 # %%
 Markdown(photographs.used_of(in_form))
@@ -123,11 +117,10 @@ Markdown(photographs.used_of(in_form))
 # %% [markdown]
 # ## Finding faces
 #
-# Two detectors were compared whose weights come inside Python packages: MTCNN {cite:p}`zhang2016`
-# and CenterFace {cite:p}`xu2020`. They were shown, at several scales, photographs of people, the
-# same scaled down so that faces are small, an astronaut, pictures without any face, and synthetic
-# faces before all five cameras. `results/detectors.json` gives all scales, by picture. The summary
-# has the scale in use, and of each detector the fastest of those that miss the fewest faces.
+# MTCNN {cite:p}`zhang2016` and CenterFace {cite:p}`xu2020` were compared at several scales
+# (`results/detectors.json`). They were shown photographs of people, the same scaled down so that
+# faces are small, an astronaut, pictures without any face, and synthetic faces before all five
+# cameras. Below are the scale in use, and for each detector the fastest of those that miss fewest.
 
 # %%
 scales = photographs.best_scales(compared).sort_values("used", ascending=False)
@@ -136,8 +129,7 @@ said = [
     f" finds {row.elsewhere} where there are none, and takes {row.ms:.0f} ms per image."
     for row in scales.itertuples()
 ]
-of = scales.iloc[0]
-Markdown(f"Of {of['faces']} faces in {of['shown']} images, {' '.join(said)}")
+Markdown("Of {faces} faces in {shown} images, ".format_map(scales.iloc[0]) + " ".join(said))
 
 # %% [markdown]
 # ## What is left out
@@ -153,23 +145,21 @@ for name in ("calm", "glad"):
         pixels = generator.integers(0, 256, (48, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / name / f"{number}.png")
 content = (folder / "calm" / "0.png").read_bytes()
-again = (folder / "calm" / "1.png").read_bytes()
 made = {"calm/cut off.png": content[: len(content) // 2], "calm/empty.jpg": b""}
-made |= {"calm/letter.jpg": b"To whom it may concern", "calm/one again.png": again}
-for name, written in (made | {"glad/copy.png": content, "beside.png": content}).items():
+made |= {"calm/letter.jpg": b"To whom it may concern", "glad/copy.png": content}
+made |= {"glad/again.png": (folder / "glad" / "1.png").read_bytes(), "beside.png": content}
+for name, written in made.items():
     (folder / name).write_bytes(written)
 frames = [Image.fromarray(np.full((9, 9, 3), shade, np.uint8)) for shade in (10, 200)]
 frames[0].save(folder / "glad" / "moving.webp", save_all=True, append_images=frames[1:])
 
 bad = load_faces(f"folder:{folder}::crop=centre", 64, progress=False)
-Markdown(photographs.used_of(bad))
-
-# %%
+display(Markdown(photographs.used_of(bad)))
 bad.left_out.set_index("path")[["reason"]]
 
 # %% [markdown]
-# Of equal images one stays; if their classes differ, none does. Pixels are compared, not files. A
-# network that trained on one copy and was tested on the other would make the test worthless.
+# Of equal images one stays; if their classes differ, none does. Otherwise a network could be tested
+# on a copy of what it learned. Pixels are compared, not files.
 #
 # The same shot encoded anew, resized, mirrored, slightly cropped, or taken once more is a
 # *near-twin*. Near-twins stay, and are drawn into one part together. How many are found? Changed
@@ -178,20 +168,14 @@ bad.left_out.set_index("path")[["reason"]]
 
 # %%
 measured = {name: each for name, each in files.measured("twins").items() if isinstance(each, dict)}
+table = pd.DataFrame(measured).loc[["images", "false", "of"]]
+table.index = ["images", "taken for twins by mistake", "copies of each change"]
 counts = pd.DataFrame({name: each["found"] for name, each in measured.items()})
-whole = counts.eq(pd.Series({name: each["of"] for name, each in measured.items()})).all(axis=1)
-display(
-    Markdown(
-        f"All copies were found after these changes: {'; '.join(counts.index[whole])}. The table has"
-        f" the others. Copies of fewer than {twins.SMALLEST} pixels a side are not looked for."
-    )
-)
-about = {
-    name: {"images": each["images"], "taken for twins by mistake": each["false"]}
-    | {f"{change} (of {each['of']})": each["found"][change] for change in counts.index[~whole]}
-    for name, each in measured.items()
-}
-pd.DataFrame(about).rename_axis("copies found, by change")
+whole = (counts == table.iloc[-1]).all(axis=1)
+said = f"All copies were found after these changes: {'; '.join(counts.index[whole])}. The table has"
+said += f" the others. Copies of fewer than {twins.SMALLEST} pixels are not looked for."
+display(Markdown(said))
+pd.concat([table, counts[~whole]]).rename_axis("copies found, by change")
 
 # %% mystnb={"figure": {"name": "fig-crops", "caption": "The part of this run's photographs that networks see. Top: the square that is cut out. Bottom: the square by itself."}, "image": {"alt": "Pictures of people with a square around the face, and below each the square by itself."}}
 photographs.crops_figure(study.faces)
@@ -207,30 +191,20 @@ if study.faces.originals is not None:
 #
 # Every source carries its terms. A site that shows people says so at the foot of each page, and
 # holds no photograph at its full size. `tinyvgg publish` and `make publish` copy the site of the
-# last reproduction to a folder for the web. For synthetic faces and the London Set they do so at
-# once. For the database and for folders of your own they refuse, unless you confirm with `--confirm`
-# (`make publish CONFIRM=1`) that you have the right. Nothing checks it, and confirming does not give
-# it: the database is lent for research and may not be passed on, and people in your photographs have
-# to consent. This repository shows synthetic faces only, and its own site no photograph.
-
-# %%
-pd.DataFrame(
-    {
-        source: {
-            "images": each.name,
-            "licence": each.licence,
-            "published": ("if you confirm", "yes")[each.may_publish],
-        }
-        for source, each in terms.items()
-    }
-).T.rename_axis("source")
-
-# %% [markdown]
+# last reproduction to a folder for the web:
+#
+# - with synthetic faces (BSD 3-Clause) and with the London Set (CC BY 4.0, with credit) at once;
+# - with the database and with folders of your own only if you confirm that you have the right, by
+#   `--confirm` or `make publish CONFIRM=1`. Nothing checks whether you have it, and to confirm does
+#   not give it: the database is lent for research to those who signed its agreement, and people in
+#   your photographs have to consent.
+#
+# None of these photographs is part of this repository; its own site shows synthetic faces.
+#
 # ## Without a notebook
 #
-# Explain single images with a trained network, cropped like those that it was trained on. Give its
-# run's name, or an unambiguous part of it (`tinyvgg runs` lists them). Or analyse a whole set, from
-# training to repairs. Each command writes one self-contained page:
+# Single images are explained by a trained network, named by any part of its run's name that no other
+# has (`tinyvgg runs` lists them). A whole set is analysed on one page.
 #
 # ```sh
 # tinyvgg explain one.jpg another.png --run emotion-synthetic --true happy
@@ -239,10 +213,8 @@ pd.DataFrame(
 #
 # ## What may be concluded, and what may not
 #
-# - Photographs come in by rules that are written down, and what is not used is listed. Two people
-#   who point the project at the same files work on the same pixels.
+# - What is used follows written rules, and what is not used is listed. Two people who point the
+#   project at the same files work on the same pixels.
 # - A network that finds the faces decides what another one gets to see. It was trained on
 #   photographs of people, and those whom it misses are left out of all that follows. The list shows
 #   whether they have something in common.
-# - Here the squares of the cameras come from synthetic people. On the database itself they will
-#   differ. Look at the figure before you trust them.

@@ -79,7 +79,7 @@ def requirements(judged: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     right, whole = pd.Series(np.diag(named[named.index]), named.index), named.sum(axis=1)
     for emotion, share in (right / whole).items():
         required[f"readings of {emotion}"] = share, LEAST_RIGHT_OF_EACH
-    return {**required, "all readings": (right.sum() / whole.sum(), LEAST_RIGHT)}
+    return {**required, "all readings together": (right.sum() / whole.sum(), LEAST_RIGHT)}
 
 
 def judged_sentence(judged: Mapping[str, Any]) -> str:
@@ -111,7 +111,7 @@ def weakest(confusion: pd.DataFrame) -> str:
     others = named.loc[least].drop(least)
     of = named.loc[least].sum()
     return (
-        f"Least often read right is {least}: {others.max()} of {of} are read as {others.idxmax()}."
+        f"Read right least often is {least}: {others.max()} of {of} are read as {others.idxmax()}."
     )
 
 
@@ -119,7 +119,7 @@ def read_right(readings: Mapping[str, int], emotion: str) -> str:
     """Return the share of images whose emotion is read right, with Wilson's interval."""
     right, whole = readings.get(emotion, 0), sum(readings.values())
     low, high = proportion_interval(right, whole)
-    return f"{right / whole:.0%} of {whole} ({low:.0%} to {high:.0%})"
+    return f"{right / whole:.0%} ({low:.0%} to {high:.0%}, {whole} images)"
 
 
 def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
