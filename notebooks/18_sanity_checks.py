@@ -53,12 +53,12 @@ def listed(names):
 
 
 # %%
-lines = ["Not recorded here: `tinyvgg trial sanity` makes the record."]
-if rows:
+lines = ["Not recorded here for several networks: `tinyvgg trial sanity` makes the record."]
+if len(rows) > 1:
     kinds = (" and ".join(SAID.values()), *SAID.values(), "neither")
     found = [[name for name in methods if unseen[name] == kind] for kind in kinds]
     lines = [
-        f"**What came out.** For {len(found[0])} of {len(methods)} methods the explanation hardly"
+        f"**What came out.** For {len(found[0]) or 'none'} of {len(methods)} methods the explanation hardly"
         " depends on what the dense layers learned, nor on the class that is asked about.",
         "",
     ]

@@ -55,7 +55,7 @@ Markdown(
 #
 # The paper's photographs, the Radboud Faces Database {cite:p}`langner2010`, are lent on request. A
 # reproduction that everybody can run needs faces that everybody may have, of the same subjects in
-# all expressions, gazes and angles. And these show what caused an error.
+# all expressions, gazes and angles. Rendered faces also tell what caused an error.
 #
 # ## Composition
 #
@@ -213,7 +213,7 @@ for emotion, folder in photographs.items():
     real, made = (sheet.read_right(each, emotion) for each in read)
     told.append(f"{emotion} photographs {real}, {emotion} synthetic faces {made}")
 Markdown(
-    "Is the classifier used as it is meant? To check, it also read photographs of people. It reads"
+    "Is the classifier used as it is meant? To check, it also read photographs of people. It read"
     f" right: {'; '.join(told)}. Errors that it makes with photographs, too, are not the set's fault."
 )
 

@@ -105,14 +105,12 @@ def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
 
 def weakest(confusion: pd.DataFrame) -> str:
     """Say which emotion is least often read right, and as what it is read instead."""
-    named = confusion[confusion.index.isin(confusion.columns)]
-    right = {emotion: row[emotion] / row.sum() for emotion, row in named.iterrows()}
+    read: dict[Any, Any] = confusion.T.to_dict()
+    right = {name: row[name] / sum(row.values()) for name, row in read.items() if name in row}
     least = min(right, key=right.__getitem__)
-    others = named.loc[least].drop(least)
-    of = named.loc[least].sum()
-    return (
-        f"Read right least often is {least}: {others.max()} of {of} are read as {others.idxmax()}."
-    )
+    others = {name: times for name, times in read[least].items() if name != least}
+    most, of = max(others, key=others.__getitem__), sum(read[least].values())
+    return f"Read right least often is {least}: {others[most]} of {of} are read as {most}."
 
 
 def read_right(readings: Mapping[str, int], emotion: str) -> str:
