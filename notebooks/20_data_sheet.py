@@ -69,7 +69,7 @@ levels = [f"{whole[name].nunique()} {name}s" for name in ("subject", "emotion", 
 used = synthfaces.design()
 Markdown(
     f"The whole design, {', '.join(levels)}, has {len(whole):,} images. The paper uses"
-    f" {used['angle'].nunique()} of the angles, {len(used):,} images; this run, {len(shown_faces):,}."
+    f" {used['angle'].nunique()} of the angles, {len(used):,} images. {len(shown_faces):,} are used here."
 )
 
 # %% [markdown]

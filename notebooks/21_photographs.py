@@ -184,7 +184,7 @@ photographs.crops_figure(study.faces)
 if study.faces.originals is not None:
     display(Markdown(f"The photographs of this run: {photographs.used_of(study.faces)}"))
     if len(study.faces.left_out):
-        display(study.faces.left_out.set_index("path"))
+        display(study.faces.left_out.set_index("path")[["reason"]])
 
 # %% [markdown]
 # ## What may be done with the pages
