@@ -31,42 +31,49 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import style
-from tinyvgg.chapters.sanity import SAME, blind, label
+from tinyvgg.chapters.sanity import IMAGES, SAME, blind, label
 from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.training.experiments import open_study
 
-CHANGES = {"head": "initial head", "class": "another class", "true": "the true class"}
-CHANGES |= {"image": "another image"}
+CHANGES = {"head": "initial dense layers", "class": "another class", "image": "another image"}
 study = open_study(profile, faces, seed, networks=networks)
 record = trial_records(profile, study.faces.fingerprint).get("sanity", {"networks": []})
 rows = [row for row in record["networks"] if "head" in row]
 blindness = blind(record) if rows else {}
 scores = {change: pd.DataFrame([row[change] for row in rows]) for change in CHANGES if rows}
 methods = list(scores["head"].mean().sort_values(ascending=False).index) if rows else []
+SAID = {"head": "the dense layers", "class": "the class"}
+unseen = {name: " and ".join(SAID[x] for x in to) or "neither" for name, to in blindness.items()}
 
 
-def those(said, *wanted):
-    """List the methods that are blind to just what is wanted, where there are some."""
-    found = [label(name) for name in methods if blindness[name] == list(wanted)]
-    return [f"- {said}: {'; '.join(found)}."] if found else []
+def listed(names):
+    """List methods in a sentence."""
+    *first, last = map(label, names)
+    return " and ".join(filter(None, [", ".join(first), last]))
 
 
 # %%
-lines = ["Not recorded here: `tinyvgg trial sanity` makes the record."]
-if rows:
-    images, head = sum(row["images"] for row in rows), scores["head"].mean()
+lines = ["Not recorded here for several networks: `tinyvgg trial sanity` makes the record."]
+if len(rows) > 1:
+    kinds = (" and ".join(SAID.values()), *SAID.values(), "neither")
+    found = [[name for name in methods if unseen[name] == kind] for kind in kinds]
     lines = [
-        f"**What came out.** {images} errors of {len(rows)} networks were explained.",
+        f"**What came out.** For {len(found[0]) or 'none'} of {len(methods)} methods the explanation hardly"
+        " depends on what the dense layers learned, nor on the class that is asked about.",
         "",
-        *those("Blind to the dense layers and to the class", "head", "class"),
-        *those("Blind to the class alone", "class"),
-        *those("Blind to the dense layers alone", "head"),
-        *those("Blind to neither"),
-        "",
-        "Does tracking hide what changes? Without the learned dense layers, the"
-        f" contrastive cells have a similarity of {head['contrastive']:.2f} to those before, and"
-        f" their tracked features have one of {head['tracked_contrastive']:.2f}.",
     ]
+    for kind, names in zip(kinds, found, strict=True):
+        lines += [f"- *Blind to {kind}*: {listed(names)}."] if names else []
+    cells = {"cutoff": "the cells of the published cutoff", "contrastive": "the contrastive cells"}
+    head = scores["head"].mean().round(2)
+    told = [
+        f"{said} overlap with those before by {head[rule]}, and their tracked features correlate"
+        f" by {head[f'tracked_{rule}']}"
+        for rule, said in cells.items()
+        if head[f"tracked_{rule}"] > head[rule]
+    ]
+    said = "Tracking hides that cells change. Once the dense layers have initial weights, "
+    lines += ["", f"{said}{'; '.join(told)}."] if told else []
 Markdown("> " + "\n> ".join(lines))
 
 # %% [markdown]
@@ -74,27 +81,35 @@ Markdown("> " + "\n> ".join(lines))
 #
 # Each method explains errors of each network, for the class that it gave. Then layers get initial
 # weights, one after the other, and the methods explain the same class of the same images again.
-# *Cells* are elements of the last feature maps (the paper's pixels) that a rule selects:
-# *Algorithm 1* as printed, with the *published cutoff*, or as many by their exact share in the
-# class's logit (*contributions*) or in its margin over the next class (*contrastive*). *Features*
-# are those tracked from them; the *whole projection* is the deconvolution of all cells.
+#
+# - *Cells* are elements of the last feature maps (the paper's pixels) that a rule selects:
+#   *Algorithm 1* as printed, or with the *published cutoff*. *Contributions* are all cells with a
+#   positive exact share in the class's logit, *contrastive* those with one in its margin over the
+#   next class. *All contributions* are the shares of all cells.
+# - *Features* are those tracked from cells. The *whole projection*, the deconvolution of all cells,
+#   uses neither dense layers nor a class: it is blind by construction, and here for comparison.
 #
 # How alike are two explanations? Sets of cells are compared by their overlap (Jaccard), exact
 # shares by their correlation over the cells, and all others by the rank correlation of their
-# strength over the pixels. An empty one has similarity zero. Integrated gradients take five steps,
-# occlusion covers a sixteenth of the image at a time, Grad-CAM is of the last maps, and LRP has the
-# gamma rule in convolutions and the epsilon rule in dense layers.
+# strength over the pixels. An empty explanation counts as similarity zero.[^settings]
+#
+# [^settings]: Integrated gradients take five steps, occlusion covers a sixteenth of the image at a
+#     time, Grad-CAM is of the last maps, and LRP has the gamma rule in convolutions and the epsilon
+#     rule in dense layers.
 
 # %%
+tasks = pd.Series([paper.TASK_NAMES.get(row["task"], row["task"]) for row in rows]).value_counts()
 Markdown(
     "**The rule.** Explanations stay the same if the 95 % interval of their mean similarity over"
-    f" networks lies above {SAME:g}. A method is *blind to the head* if its explanations stay the"
-    " same once all dense layers (the head) have initial weights. It is *blind to the class* if"
-    " they stay the same when it is asked about another class, drawn at random."
+    f" networks lies above {SAME:g}. A method is *blind to the dense layers* if its explanations"
+    " stay the same once all of these have initial weights. It is *blind to the class* if they stay"
+    " the same when it is asked about another class, drawn at random. The networks:"
+    f" {' and '.join(f'{n} for {task}' for task, n in tasks.items()) or 'none'}; of each, at most"
+    f" {IMAGES} errors are explained, spread evenly over all. A single network has no interval, and nothing is blind."
 )
 
 
-# %% mystnb={"figure": {"name": "fig-cascades", "caption": "How similar explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. Left of the upright line, only dense layers have initial weights on the solid curve. Above the dashed line explanations count as the same. Red methods are blind to the head. The methods are in the order of their similarity once all dense layers have initial weights."}, "image": {"alt": "A panel for each method. The solid curves of the red ones stay near one up to the upright line, then fall. Those of gradients start at about a half; that of all exact shares is at zero."}}
+# %% mystnb={"figure": {"name": "fig-cascades", "caption": "How similar explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. On the solid curves the steps left of the upright line are dense layers. Above the dashed line explanations count as the same. Red methods are blind to the dense layers. The methods are in the order of their similarity once all dense layers have initial weights."}, "image": {"alt": "A panel for each method, with a solid and a dotted curve that begin at one changed layer and end with all, a dashed line near the top, and an upright line after the dense layers."}}
 def cascades_figure(rows):
     figure, axes = style.grid(3, 5, aspect=1, sharex=True, sharey=True)
     for axis, name in zip(axes.flat, methods, strict=True):
@@ -107,7 +122,7 @@ def cascades_figure(rows):
             axis.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
         axis.axhline(SAME, color=style.GRAY, lw=0.6, ls="--")
         axis.axvline(rows[0]["dense"] + 0.5, color=style.GRAY, lw=0.6)
-        axis.set_title(label(name).replace(": ", ":\n"), fontsize=7)
+        axis.set_title(label(name).replace(" (", "\n("), fontsize=7)
     figure.supxlabel("layers with initial weights", fontsize=9)
     figure.supylabel("similarity", fontsize=9)
     return figure
@@ -116,10 +131,13 @@ def cascades_figure(rows):
 cascades_figure(rows) if rows else None
 
 # %% [markdown]
-# The same in numbers: once all dense layers have initial weights (*initial head*), and when the
-# method is asked about another class, or about the true class of the error. *Another image*
-# compares explanations of different images, to show how alike unrelated ones are. Two random halves
-# of the active cells overlap by a third.
+# Where convolutions have initial weights, maps can be so weak that no product passes the published
+# cutoff. It then finds no cell, and the curve is at zero.
+#
+# The table gives the same once all dense layers have initial weights, and for another class. Read
+# it against the column *another image*, which tells how alike the explanations of two images are.
+# For sets of cells chance is high: two random halves of the active cells overlap by a third. Other
+# chapters take fewer cells by contribution, or ask about the true class: their overlaps differ.
 
 
 # %%
@@ -133,7 +151,7 @@ learned = [row["shuffled"] for row in record["networks"] if "shuffled" in row]
 scores |= {"shuffled labels": pd.DataFrame(learned)} if learned else {}
 table = {
     label(name): {CHANGES.get(change, change): shown(each[name]) for change, each in scores.items()}
-    | {"blind to": " and ".join(blindness[name]) or paper.NOTHING}
+    | {"blind to": unseen[name]}
     for name in methods
 }
 pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else None
@@ -143,9 +161,8 @@ pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else
 #
 # - What a blind method shows may be true of the image. It is no reason for this answer, since any
 #   other answer has the same explanation.
-# - A method that passes the checks need not be right. They ask whether an explanation depends on
-#   the network, and no more.
+# - A method that passes need not be right. The checks ask whether an explanation depends on the
+#   network, and no more. {doc}`15_causes` asks whether methods point to a cause that is known; there
+#   a blind method may do well, and one that passes badly.
 # - Rank correlations and overlaps are different scales, but the rule holds them to the same bound.
-#   The table has the numbers for whoever would draw another.
-# - Convolutions with initial weights make such weak maps that no product passes the published
-#   cutoff. It then finds no cell, which counts as similarity zero.
+#   With the table you can choose another one.

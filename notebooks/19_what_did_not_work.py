@@ -13,9 +13,9 @@
 # %% [markdown]
 # # What did not work
 #
-# A few cells (elements of the last feature maps) undo most errors. That suggests three uses. Can a
-# network correct itself without knowing the true class? Do the cells betray an error? Are there
-# cells that the network does better without?
+# A few cells (elements of the last feature maps) undo most errors, once the true class is known.
+# Are they of use before it is known? Can a network correct itself? Do the cells betray an error?
+# Are there cells that the network does better without?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -24,11 +24,9 @@ seed = 0
 networks = "auto"
 
 # %%
-from itertools import product
-
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from tinyvgg import paper
 from tinyvgg.chapters import style
@@ -39,66 +37,77 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 record = trial_records(profile, study.faces.fingerprint).get("negative", {"networks": []})
 tasks = {row["task"]: pd.DataFrame(record["networks"]) for row in record["networks"]}
-tasks = {paper.TASK_NAMES[task]: rows[rows["task"] == task] for task, rows in tasks.items()}
+tasks = {paper.TASK_NAMES.get(t, t): rows[rows["task"] == t] for t, rows in tasks.items()}
+HALF = {f"{STEPS[x]} {x}, {y} half": f"{x}_{y}" for x in STEPS for y in ("chosen", "other")}
+CHOSEN, OTHER, *_ = HALF
+AFTER, AUC = "change in the number of errors", "AUC: difference"
+SURE = "least sure answers: right", "least sure answers: runner-up right"
 
 
 def over(rows, name):
-    """Return the numbers of a column, a row a network."""
+    """Return the numbers of a column, one row per network."""
     return np.array([text.split() for text in rows[name]], float)
 
 
-def stated(values, form="{:.2f}"):
-    """Print the mean over networks, with Student's 95 % interval where there are several."""
-    low, high = (form.format(bound).removesuffix("%") for bound in mean_interval(values))
-    return form.format(values.mean()) + (f" ({low} to {high})" if len(values) > 1 else "")
-
-
 def outcomes(rows):
-    """Return what came of the three ideas in one task; errors are as shares of those before."""
+    """Return what came of the ideas in one task, by network; changes are shares of the errors."""
     errors, images = (rows[name].to_numpy(float) for name in ("errors", "images"))
     repaired, harmed, auc = (over(rows, name) for name in ("repaired", "harmed", "auc"))
     after = 1 - repaired.T + (images / errors - 1) * harmed.T
-    best, doubtful = after.mean(1).argmin(), over(rows, "doubtful").T / errors
-    found = {
-        "cells suppressed, for the fewest errors": COUNTS[best],
-        "errors repaired": stated(repaired[:, best], "{:.0%}"),
-        "right answers harmed": stated(harmed[:, best], "{:.1%}"),
-        "errors, before = 1": stated(after[best]),
-        "errors whose runner-up is right": stated(over(rows, "second")[:, 0], "{:.0%}"),
-        "least sure answers: right": stated(doubtful[1], "{:.0%}"),
-        "least sure answers: runner-up right": stated(doubtful[0], "{:.0%}"),
-        "AUC of the fewest cells": stated(auc[:, 0], "{:.3f}"),
-        "AUC of the margin": stated(auc[:, 1], "{:.3f}"),
-        "AUC, difference": stated(auc[:, 0] - auc[:, 1], "{:+.3f}"),
-    }
-    for name, half in product(STEPS, ("chosen", "other")):
-        left = over(rows, f"{name}_{half}")[:, -1] / errors
-        found[f"errors without {name}, {half} half"] = stated(left)
-    return found
+    best, (second, first) = after.mean(1).argmin(), over(rows, "doubtful").T / errors
+    found = {"cells": np.array([COUNTS[best]]), AFTER: after[best] - 1}
+    found |= {"errors repaired": repaired[:, best], "right answers harmed": harmed[:, best]}
+    found |= {SURE[0]: first, SURE[1]: second, "lead": first - second}
+    found |= {"AUC: margin": auc[:, 1], "AUC: fewest cells": auc[:, 0], AUC: auc[:, 1] - auc[:, 0]}
+    return found | {name: over(rows, of)[:, -1] / errors - 1 for name, of in HALF.items()}
 
 
-def each(what):
-    return " and ".join(f"{found[what]} for {task}" for task, found in table.items())
+def each(say, *names):
+    """Say the means of some outcomes for each task; changes are so many errors more or fewer."""
+    means = {task: [found[name].mean() for name in names] for task, found in came.items()}
+    said = {t: (*map(abs, mean), "more" if mean[0] > 0 else "fewer") for t, mean in means.items()}
+    return " and ".join(f"{say.format(*each)} for {task}" for task, each in said.items())
 
 
-table = {task: outcomes(rows) for task, rows in tasks.items()}
-how = f"Not recorded here: `tinyvgg trial negative --profile {profile} --faces {study.source}`."
-Markdown(
-    "> **What came out.**\n>\n"
-    "> 1. *A network that corrects itself.* Suppressing in every image what speaks most for the"
-    f" answer against the runner-up multiplies errors by {each('errors, before = 1')}.\n"
-    "> 2. *Cells that betray errors.* Errors can be detected by how few cells flip an answer, or by"
-    f" its margin. The AUC of the cells minus that of the margin is {each('AUC, difference')}.\n"
-    f"> 3. *Cells to do without.* The {STEPS['cells']} cells that harm one half of the subjects"
-    " most are suppressed in all images. In that half this multiplies errors by"
-    f" {each('errors without cells, chosen half')}, in the other half by"
-    f" {each('errors without cells, other half')}."
-    if tasks
-    else how
+def verdict(name, fails, works):
+    """Say how an idea did, which fails where the mean of an outcome is above zero."""
+    failed = [found[name].mean() > 0 for found in came.values()]
+    return fails if all(failed) else "It depends on the task" if any(failed) else works
+
+
+def result(form, said, *names):
+    """Show means over networks, with Student's 95 % intervals, and what came out."""
+
+    def stated(values):
+        low, high = (form.format(bound).removesuffix("%") for bound in mean_interval(values))
+        return form.format(values.mean()) + (f" ({low} to {high})" if len(values) > 1 else "")
+
+    rows = {name: {task: stated(found[name]) for task, found in came.items()} for name in names}
+    display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("mean (95 % interval)"))
+    display(Markdown(f"*What came out.* {said}"))
+
+
+came, change = {task: outcomes(rows) for task, rows in tasks.items()}, "{:.0%} {} errors"
+itself = verdict(AFTER, "More errors arise than are undone", "No more errors arise than are undone")
+margin = verdict(AUC, "The margin detects errors better", "The cells detect errors no worse")
+other = verdict(
+    OTHER, "The other half does worse without them", "The other half does no worse then"
 )
-
-# %%
-pd.DataFrame(table).rename_axis("means (95 % intervals over networks)") if tasks else None
+failed = all(found[name].mean() > 0 for found in came.values() for name in (AFTER, AUC, OTHER))
+counted = " and ".join(f"{len(rows)} for {task}" for task, rows in tasks.items())
+Markdown(
+    f"> **What came out.** {'None of the three ideas works. ' * failed}Networks: {counted}.\n>\n"
+    "> 1. *A network that corrects itself* sets in every image the cells to zero that favour its"
+    f" answer most over the runner-up. {itself}: in all, there are {each(change, AFTER)}. That is"
+    f" with the best number of cells ({each('{:.0f}', 'cells')}).\n"
+    "> 2. *Cells that betray errors*: an answer is suspect if few cells flip it, or if its margin is"
+    f" small. {margin} (AUC {each('{:.3f} against {:.3f}', 'AUC: margin', 'AUC: fewest cells')}).\n"
+    f"> 3. *Cells to do without* are the {STEPS['cells']} that harm one half of the subjects most."
+    f" {other}: once they are set to zero in all images, the half that chose them has"
+    f" {each(change, CHOSEN)}, the other half {each(change, OTHER)}."
+    if tasks
+    else f"Not recorded here: `tinyvgg trial negative --profile {profile} --faces {study.source}`."
+)
 
 # %% [markdown]
 # ## A network that corrects itself
@@ -106,12 +115,12 @@ pd.DataFrame(table).rename_axis("means (95 % intervals over networks)") if tasks
 # *Hoped.* The cells with the largest shares in $z_k - z_j$, with $k$ the answer and $j$ the
 # runner-up, can be found without the true class. Without them errors may be right.
 #
-# *What it takes.* Right answers may change as well, and there are many more of them. We may treat
-# only the least sure answers, as many as there are errors. That helps only if the runner-up is
-# right in more of them than the answer is. Otherwise the repair swaps the two classes, and no more.
+# *What it takes.* Right answers may change as well, and there are many more of them. Or only the
+# least sure answers, of the same number as the errors, are swapped with their runners-up: then more
+# of the runners-up have to be right than of the answers.
 
 
-# %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells suppressed in every image, those that speak most for its answer against the runner-up first: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task. The curve of repaired errors rises and falls a little; that of harmed right answers rises from near zero to the top and crosses it."}}
+# %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells set to zero in every image, those that speak most for its answer against the runner-up first: means over networks with 95 % intervals."}, "image": {"alt": "One panel per task with two curves over the number of cells, in blue for repaired errors and in red for harmed right answers."}}
 @style.styled()
 def lines(curves, x, label, **options):
     figure, axes = style.grid(1, len(tasks), aspect=0.65, sharey=True)
@@ -137,6 +146,11 @@ lines(
     contrasts, COUNTS, "share", xscale="log", xticks=COUNTS, xticklabels=COUNTS
 ) if tasks else None
 
+# %%
+swap = "To swap the least sure answers with their runners-up does"
+said = f"{itself}. {verdict('lead', f'{swap} more harm than good', f'{swap} no harm')}."
+result("{:.0%}", said, "errors repaired", "right answers harmed", AFTER, *SURE) if tasks else None
+
 # %% [markdown]
 # ## Cells that betray errors
 #
@@ -145,27 +159,41 @@ lines(
 # *What it takes.* The smallest number of cells that turns an answer into its runner-up
 # (`tinyvgg.repairs`) has to detect errors better than the margin does, the largest logit minus the
 # next, which takes no search. The AUC is the chance that an error has a lower value than a right
-# answer. Otherwise cells are for explaining an error, not for finding one.
-#
+# answer.
+
+# %%
+result("{:.3f}", f"{margin}.", "AUC: margin", "AUC: fewest cells", AUC) if tasks else None
+
+# %% [markdown]
 # ## Cells to do without
 #
-# *Hoped.* Some cells, or whole maps, mislead in image after image. We suppress them for good, step
-# by step, each time the one without which the cross-entropy of one half of the subjects is lowest.
+# *Hoped.* Some cells, or whole maps, mislead in image after image. Step by step we suppress for
+# good the one whose loss lowers the cross-entropy of one half of the subjects most (of the images,
+# where subjects are not known).
 #
-# *What it takes.* The other half of the subjects has to gain as well. Otherwise what misleads in
-# one image serves in others: cells harm an image, not a network.
+# *What it takes.* The other half has to gain as well. Even the half that chose need not gain: each
+# step takes one, and goes by the cross-entropy and not by the errors.
 
 
-# %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors, as a multiple of those before, once cells or whole maps are suppressed in all images, by their number, in the half of the subjects by which they were chosen and in the other half: means over networks with 95 % intervals."}, "image": {"alt": "One panel a task. For cells, the curve of the half where they were chosen falls and that of the other half rises; both curves for maps end higher."}}
+# %% mystnb={"figure": {"name": "fig-pruned", "caption": "Errors, as a multiple of those before, by the number of cells (solid) or whole maps (dotted) that are suppressed in all images. Green: in the half of the subjects by which they were chosen. Red: in the other half. Means over networks with 95 % intervals."}, "image": {"alt": "One panel per task with four curves that begin at one: for cells and for maps, in green for the half that chose them and in red for the other."}}
 def pruned(rows):
-    for (name, half), dashes in zip(product(STEPS, ("chosen", "other")), "--::", strict=True):
-        counts, colour = over(rows, f"{name}_{half}"), (style.GREEN, style.RED)[half == "other"]
-        yield f"{name}, {half} half", counts / counts[:, :1], colour, dashes
+    for name, dashes in zip(HALF.values(), "--::", strict=True):
+        counts, colour = over(rows, name), (style.GREEN, style.RED)["other" in name]
+        yield f"{name.replace('_', ', ')} half", counts / counts[:, :1], colour, dashes
 
 
 x = range(1 + max(STEPS.values()))
 lines(pruned, x, "errors, before = 1", xticks=x[::4]) if tasks else None
 
+# %%
+result("{:+.0%}", f"{other}. (The table gives the change in errors.)", *HALF) if tasks else None
+
 # %% [markdown]
-# These are failures of simple methods, on networks that make few errors. Another choice of cells,
-# or training that takes it into account, may do better.
+# ## What may be concluded, and what may not
+#
+# - That a few cells undo an error whose true class is known does not tell which cells to suppress
+#   before it is known.
+# - The number of cells of the first idea is the best on the very images that are counted. That
+#   favours it.
+# - These are simple methods, on networks that make few errors. Another choice of cells, or training
+#   that takes it into account, may do better.

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from skimage.color import rgb2lab
 
-from tinyvgg import files, paper
+from tinyvgg import files
 from tinyvgg.chapters import style
 from tinyvgg.chapters.data import of
 from tinyvgg.chapters.feature_tracking import BESIDE
@@ -79,24 +79,22 @@ def requirements(judged: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     right, whole = pd.Series(np.diag(named[named.index]), named.index), named.sum(axis=1)
     for emotion, share in (right / whole).items():
         required[f"readings of {emotion}"] = share, LEAST_RIGHT_OF_EACH
-    return {**required, "readings of all of these": (right.sum() / whole.sum(), LEAST_RIGHT)}
+    return {**required, "all readings together": (right.sum() / whole.sum(), LEAST_RIGHT)}
 
 
 def judged_sentence(judged: Mapping[str, Any]) -> str:
     """Describe the judged set and the requirements that it missed."""
-    versions = ", ".join(f"{name} {version}" for name, version in judged["judges"].items())
     missed = [
-        f"{what} ({share:.2%}, at least {least:.0%} were asked for)"
+        f"{what} ({share:.1%}, at least {least:.0%} were asked for)"
         for what, (share, least) in requirements(judged).items()
         if share < least
     ]
-    outcome = "All that was asked for is reached."
+    outcome = "All targets were met."
     if missed:
-        outcome = f"Not reached: {'; '.join(missed)}. All else that was asked for is."
+        outcome = f"Targets that were missed: {'; '.join(missed)}. All others were met."
     return (
         f"{judged['subjects']} of {len(synthfaces.SUBJECTS)} subjects of `{judged['source']}` were "
-        f"judged with frontal gaze at {judged['size']} pixels, by {versions} (images "
-        f"`{judged['fingerprint']}`). {outcome}"
+        f"judged with frontal gaze at {judged['size']} pixels. {outcome}"
     )
 
 
@@ -105,23 +103,21 @@ def confusion_table(judged: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(judged["expressions"]["confusion"]).T.fillna(0).astype("int64")
 
 
-def read_table(read: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
-    """Count the readings of images of each emotion: right ones, and the others by name."""
-    rows = {}
-    for emotion, readings in read.items():
-        right, whole = readings.get(emotion, 0), sum(readings.values())
-        others = in_order({name: n for name, n in readings.items() if name != emotion})
-        interval = paper.show_interval(proportion_interval(right, whole), "percent")
-        share = f"{right / whole:.2%} ({interval})"
-        counts = {"read right": f"{right} of {whole}", "share": share}
-        rows[emotion] = {**counts, "else read as": others}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("emotion")
+def weakest(confusion: pd.DataFrame) -> str:
+    """Say which emotion is least often read right, and as what it is read instead."""
+    read: dict[Any, Any] = confusion.T.to_dict()
+    right = {name: row[name] / sum(row.values()) for name, row in read.items() if name in row}
+    least = min(right, key=right.__getitem__)
+    others = {name: times for name, times in read[least].items() if name != least}
+    most, of = max(others, key=others.__getitem__), sum(read[least].values())
+    return f"Read right least often is {least}: {others[most]} of {of} are read as {most}."
 
 
-def in_order(read: Mapping[Any, int]) -> str:
-    """List readings, the most frequent first."""
-    order = sorted(read.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {times}" for name, times in order if times) or paper.NOTHING
+def read_right(readings: Mapping[str, int], emotion: str) -> str:
+    """Return the share of images whose emotion is read right, with Wilson's interval."""
+    right, whole = readings.get(emotion, 0), sum(readings.values())
+    low, high = proportion_interval(right, whole)
+    return f"{right / whole:.0%} ({low:.0%} to {high:.0%}, {whole} images)"
 
 
 def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
@@ -132,7 +128,7 @@ def areas_table(areas: Mapping[str, Any]) -> pd.DataFrame:
     rows = {}
     for crop, measured in areas.items():
         for angle, shares in measured["by_angle"].items():
-            row = {region: paper.show(share, "percent") for region, share in shares.items()}
+            row = {region: f"{share:.1%}" for region, share in shares.items()}
             if synthfaces.difficulty_of(crop).crop == synthfaces.USUAL.crop:
                 row["face"] += f" (asked for: at least {LEAST_FACE[int(angle)]:.0%})"
                 row["background"] += f" (at most {MOST_BACKGROUND:.0%})"

@@ -40,12 +40,12 @@ def used_of(faces: Faces) -> str:
         return ""
     listing, left_out = faces.originals.listing, len(faces.left_out)
     missing = listing.missing
-    used = f"Of {left_out + len(faces):,} files {left_out:,} are left out."
+    used = f"Of {left_out + len(faces):,} files {len(faces):,} are used, and the others left out."
     said = f"{style.in_markdown(listing.reading)} {faces.originals.cropping.about} ".lstrip()
     said += used if left_out else "All files are used."
     if missing:
         more = ["and more"] if len(missing) > 20 else []
-        said += " Missing is:\n" + "".join(
+        said += " Missing are:\n" + "".join(
             f"\n- {style.in_markdown(it)}" for it in [*missing[:20], *more]
         )
     return said

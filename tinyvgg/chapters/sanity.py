@@ -167,7 +167,7 @@ measure = partial(kept, compute=cascades)
 def label(name: str) -> str:
     """Return a method's name as tables and figures show it."""
     kind, _, rule = name.rpartition("_")
-    shown = f"{'features' if kind else 'cells'}: {RULES[rule]}" if rule in RULES else name
+    shown = f"{RULES[rule]} ({'features' if kind else 'cells'})" if rule in RULES else name
     return METHODS.get(name, shown)
 
 
