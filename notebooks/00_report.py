@@ -179,7 +179,7 @@ if rows_of("sanity"):
     both = [sanity.label(name) for name, to in blind.items() if len(to) == 2]
     learned.append(
         f"**What ignores the dense layers**. {len(both)} of {len(blind)} methods give the same"
-        f" explanation for another class, and with untrained dense layers: {'; '.join(both)}."
+        f" explanation for another class, and with untrained dense layers: {', '.join(both)}."
     )
 Markdown("\n".join(f"- {each}" for each in learned)) if learned else None
 

@@ -185,7 +185,7 @@ if rows and (unseeing := [name for name in order if "class" in (found[name] or (
     display(Markdown(f"{before}{said('half', *unseeing)}. {after}"))
 
 # %% [markdown]
-# A method is *blind to* the dense layers (head) if it explains the same without the learned ones,
+# A method is *blind to* the head (the dense layers) if it explains the same without the learned ones,
 # and blind to the class if it explains the same when asked about another class
 # ({doc}`18_sanity_checks`, which checks the methods that have an entry in the table). For Algorithm
 # 1 and contributions the cells were checked, not the features.

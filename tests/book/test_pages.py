@@ -35,6 +35,7 @@ NO_NUMBERS = [
     r"\$[^$]*\$",  # formulas
     r"\]\([^)]*\)",  # targets of links
     r"<[^>]*>",
+    r"(?m)^:+\{grid\}.*|^:gutter:.*",  # how cards are laid out
     r"\b(Table|Figure|Equation|Algorithm|Step|step|Dimension) \d+",
     r"\b(VGG-\d+|CC0|Apache-2\.0|BSD 3-Clause|BSD-3-Clause)",
 ]
