@@ -273,7 +273,7 @@ overlaps = {
 once = {
     task: table.query("layer == 'pixels' or rule == 'literal'") for task, table in overlaps.items()
 }
-summary, elsewhere = chapter.layer_summary({task: once[task] for task in random_class})
+summary, elsewhere = chapter.layer_summary(once)
 Markdown(elsewhere) if elsewhere else None
 
 # %%

@@ -272,7 +272,7 @@ top = float(whole.abs().max()) or 1.0
 alone, bent = (float(each.abs().max()) / top for each in (nothing, twice - 2 * whole))
 Markdown(
     f"The biases alone make values of at most {alone:.2%} of the largest. And D(2M) differs from"
-    f" 2 D(M) by at most {bent:.2%} of the same. So here"
+    f" 2 D(M) by at most {bent:.2%} of that. So here"
     f" {'they hardly matter' if max(alone, bent) < 0.05 else 'they matter'}."
 )
 
@@ -303,7 +303,7 @@ shown.assign(
 
 # %%
 words = {
-    f"{of} at max-pool {level + 1}": left(of, level)
+    f"{of.replace('signed', 'signed values')} at max-pool {level + 1}": left(of, level)
     for of, level in product(("ink", "signed"), range(len(untrained)))
 }
 parts = [

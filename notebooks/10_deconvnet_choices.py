@@ -101,8 +101,8 @@ pd.DataFrame.from_dict(table, orient="index").rename_axis("choice")
 edged = max(drawn, key=lambda name: drawn[name].mean())
 zeros = [f"{(maps == 0).double().mean().item():.0%}" for maps in trace.pooled]
 Markdown(
-    "The table has means over a sample of test images, with 95 % bootstrap intervals. The ink lies on"
-    f" the edges most with *{edged}* ({drawn[edged].mean():+.2f}), and by default the correlation is"
+    "The table has means over a sample of test images, with 95 % bootstrap intervals. Ink and"
+    f" edges correlate most with *{edged}* ({drawn[edged].mean():+.2f}), and by default by"
     f" {drawn['default'].mean():+.2f}. Ties are common: from the first max-pool to the last, all"
     f" elements are zero in {', '.join(zeros)} of the windows."
 )

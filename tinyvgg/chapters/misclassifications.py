@@ -43,11 +43,12 @@ def chance(errors: Int[np.ndarray, "g"], images: Int[np.ndarray, "g"]) -> Chance
     total, generator = int(errors.sum()), np.random.default_rng(0)
     draws = generator.multivariate_hypergeometric(images, total, size=DRAWS, method="marginals")
     expected = np.maximum(total * images / images.sum(), 1e-12)
-    unevenness = ((np.vstack([errors, draws]) - expected) ** 2 / expected).sum(1)
+    both = np.vstack([errors, draws])
+    unevenness = ((both - expected) ** 2 / expected).sum(1)
     as_uneven = int((unevenness[1:] >= unevenness[0] - 1e-9).sum())
     facts: list[Any] = []
-    for count in (lambda x: (x > 0).sum(-1), lambda x: x.max(-1), lambda x: x.min(-1)):
-        facts += int(count(errors)), Interval(*np.quantile(count(draws), [0.025, 0.975]).tolist())
+    for counts in ((both > 0).sum(1), both.max(1), both.min(1)):
+        facts += int(counts[0]), Interval(*np.quantile(counts[1:], [0.025, 0.975]).tolist())
     return Chance((1 + as_uneven) / (1 + DRAWS), *facts)
 
 
