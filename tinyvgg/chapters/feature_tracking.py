@@ -248,7 +248,7 @@ def on_background(task: str, table: pd.DataFrame) -> str:
     of = table.groupby(["region", "set"])[["ink", "area"]].mean().loc["background"]
     ink = {name: f"{share:.0%}" for name, share in of["ink"].items()}
     return (
-        f"For {paper.TASK_NAMES[task]}, the background is {of['area']['cutoff']:.0%} of the pictures."
+        f"For {paper.TASK_NAMES[task]}, the background is {of['area']['cutoff']:.0%} of the area."
         f" It has {ink['cutoff']} of the tracked ink, {ink['random']} of the ink of random cells,"
         f" {ink['activation']} of the activation of the last maps, and {ink['gradient']} of the"
         " gradient of the logit."
