@@ -39,7 +39,6 @@ from tinyvgg.chapters.cases import counted, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import averages
 from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
-from tinyvgg.contribution import top_pixels
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.experiments import open_study
@@ -105,13 +104,9 @@ def algorithm_2(trace):
 trace = followed[first].trace[:10]
 looped = algorithm_2(trace)
 packaged = track_features(trace, followed[first].pixels("cutoff")[:10])
-agrees = all(
-    bool((a[0] - b).abs().max() <= 1e-5 * b.max()) for a, b in zip(looped, packaged, strict=True)
-)
-Markdown(
-    f"The loop {'gives' if agrees else 'does not give'} the features that the package gives for"
-    f" {style.in_words(len(looped), 'error')}."
-)
+pairs = zip(looped, packaged, strict=True)
+same = [bool((a[0] - b).abs().max() <= 1e-5 * b.max()) for a, b in pairs]
+Markdown(f"The loop gives the package's features for {style.share_in_words(sum(same), len(same))}.")
 
 # %% [markdown]
 # ## What the rules track
@@ -127,25 +122,19 @@ summary = chapter.tracked_summary(tables)
 summary if len(summary) else None
 
 # %%
-YARDSTICKS = {"whole": "all maps", "largest": "the largest activations", "random": "random cells"}
 said = []
 for task, table in tables.items():
-    own = table[table["set"] == "cutoff"][[f"with_{name}" for name in YARDSTICKS]].mean()
+    own = table[table["set"] == "cutoff"][["with_whole", "with_largest", "with_random"]].mean()
     left = int((table["left"][table["set"] == "literal"] > 0).sum())
     if own.notna().all():
-        closest = YARDSTICKS[own.idxmax().removeprefix("with_")]
+        closest = ("all maps", "the largest activations", "random cells")[own.argmax()]
         said.append(
             f"For {paper.TASK_NAMES[task]}, the features of the cutoff are most like those of"
-            f" {closest} (correlation {own.max():.3f}). The *printed* rule leaves active cells in"
-            f" {left} of {style.in_words(len(tracked[task]), 'error')}."
+            f" {closest} (correlation {own.max():.3f}). The *printed* rule leaves"
+            f" active cells in {left} of {style.in_words(len(tracked[task]), 'error')}; where it leaves"
+            " none, it tracks the deconvolution of all maps."
         )
-said += ["Where a rule leaves none, it tracks the deconvolution of all maps."] if said else []
 Markdown(" ".join(said)) if said else None
-
-# %%
-for task, table in tables.items():
-    found = chapter.tracked_numbers(tracked[task], table) if len(table) else {}
-    record_numbers({f"a2.{task}.{name}": number for name, number in found.items()})
 
 # %% [markdown]
 # ### The published display
@@ -278,19 +267,10 @@ conclude(study, "A2", "F8")
 #
 # ## Exercises
 #
-# 1. Draw random cells twice. How alike are the two pictures of one error?
+# Draw random cells twice. How alike are the two pictures of one error?
 
 # %% tags=["hide-cell"]
 part = tracked[first]
 cells = [random_pixels(part.trace.maps, counted(part.pixels["cutoff"]), n) for n in (1, 2)]
 pictures = [style.strength(track_features(part.trace, each)) for each in cells]
 Markdown(f"Their mean correlation is {correlations(*pictures).nanmean():.3f}.")
-
-# %% [markdown]
-# 2. Track one cell only, that with the largest activation. On what share of the picture does its ink
-#    lie, and how much of the ink of all maps is it?
-
-# %% tags=["hide-cell"]
-one = style.strength(track_features(part.trace, top_pixels(part.trace.maps, 1)))
-area, share = chapter.area_of_ink(one).nanmean(), one.sum() / part.ink["whole"].sum()
-Markdown(f"90 % of it lies on {area:.1%} of the picture. It is {share:.1%} of the ink of all maps.")

@@ -396,17 +396,13 @@ Markdown(
 ) if len(pairs) > 1 else None
 
 # %%
-columns = {
-    "changed_common": (changed, "common"),
-    "changed_largest": (changed, "largest_common"),
-    "changed_random": (changed, "random_common"),
-    "repaired_common": (repaired, "common"),
-    "repaired_largest": (repaired, "largest_common"),
-    "repaired_unique": (repaired, "unique"),
-    "repaired_random": (repaired, "random_common"),
-}
+shown = {"common": "common", "largest": "largest_common", "random": "random_common"}
 counts = {
-    rule: {key: cases.count(table[rule], name) for key, (table, name) in columns.items()}
+    rule: {f"changed_{key}": cases.count(changed[rule], name) for key, name in shown.items()}
+    | {
+        f"repaired_{key}": cases.count(repaired[rule], name)
+        for key, name in (shown | {"unique": "unique"}).items()
+    }
     for rule in RULES
 }
 found = {f"s3.{run.task}.cases": len(pairs) - len(place)} | cases.keyed("s3", run, counts)

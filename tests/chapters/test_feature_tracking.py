@@ -47,14 +47,6 @@ def test_controls_have_as_many_pixels_as_the_cutoff(tracked):
     assert counts["random"] == counts["cutoff"] == counts["largest"]
 
 
-def test_area_of_ink_counts_the_fewest_pixels_that_hold_it():
-    strengths = torch.zeros(2, 2, 5)
-    strengths[0, 0, 0] = 1.0
-    strengths[1] = 1.0
-    assert chapter.area_of_ink(strengths).tolist() == [0.1, 0.9]
-    assert torch.isnan(chapter.area_of_ink(torch.zeros(1, 2, 2))).all()
-
-
 def test_even_ink_has_density_one_in_every_region(tracked, seen):
     even = replace(tracked, ink={"cutoff": torch.ones(len(tracked), 16, 16)})
     table = chapter.region_table(even, chapter.by_parts(seen)).query("set == 'cutoff'")

@@ -500,12 +500,6 @@ def count(summary: pd.DataFrame, name: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
-def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | None:
-    """Return the 95 % interval of a rate as one of the count; None without cases."""
-    row = summary.to_dict("index")[name]
-    return (row["low"] * row["cases"], row["high"] * row["cases"]) if row["cases"] else None
-
-
 @style.styled()
 def rates_figure(
     summaries: Mapping[str, pd.DataFrame], sets: Sequence[str], outcome: str

@@ -98,13 +98,6 @@ def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
     return Tracked(run, trace, pixels, {n: style.strength(p) for n, p in projected.items()})
 
 
-def area_of_ink(strengths: Float[Tensor, "n h w"], share: float = 0.9) -> Float[Tensor, "n"]:
-    """Return the smallest share of each image that holds that share of the ink; NaN without ink."""
-    ordered = strengths.flatten(1).double().sort(1, descending=True).values.cumsum(1)
-    needed = (ordered < share * ordered[:, -1:]).sum(1) + 1
-    return (needed.double() / ordered.shape[1]).where(ordered[:, -1] > 0, torch.nan)
-
-
 def tracked_table(tracked: Tracked) -> pd.DataFrame:
     """Measure the features of each set and image.
 
