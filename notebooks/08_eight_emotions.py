@@ -305,7 +305,7 @@ for fill, row in rows.items():
     margins = [cases.advantage(t, "unique", "common", fill=fill) for t in tables.values()]
     for task, margin in zip(tables, margins, strict=True):
         row[f"{paper.TASK_NAMES[task]}: unique above common"] = cases.with_error(margin)
-    if len(tables) > 1:
+    if len(tables) > 1 and all(map(len, (pairs, others))):
         one, other = margins
         contrast = Estimate(one.value - other.value, hypot(one.error, other.error))
         row["contrast"] = cases.with_error(contrast)
@@ -315,7 +315,9 @@ pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values")
 
 # %%
 yes, no = (", ".join(wider.get(answer, ())) for answer in (True, False))
-answer = f"It depends on the value. The margin is wider for emotion with {yes}; not with {no}."
+answer = (
+    f"It depends on the value. With {yes} the margin is wider for emotion, with {no} it is not."
+)
 if not yes or not no:
     answer = f"{'Yes' if yes else 'No'}: with {'each' if yes else 'no'} value is the margin wider."
 Markdown(answer) if wider else None
@@ -347,8 +349,9 @@ table if len(pairs) else None
 more = cases.advantage(turned, "unique", "random", "changed").value > 0
 Markdown(
     f"The cells unique to the error change {share('unique', outcome='harmed')} of the look-alikes,"
-    f" random cells {share('random', outcome='harmed')}. But a look-alike does not have the former"
-    " among its own, by definition. Without the cells unique to *it*, a right image changes in"
+    f" random cells {share('random', outcome='harmed')}, and the common cells"
+    f" {share('common', outcome='harmed')}. But a look-alike does not have the first among its own,"
+    " by definition. Without the cells unique to *it*, a right image changes in"
     f" {share('unique', outcome='changed', of=turned)} of the cases, {'more' if more else 'no more'}"
     f" often than without random ones ({share('random', outcome='changed', of=turned)})."
 ) if len(pairs) else None
