@@ -60,7 +60,7 @@ def told(task, part, found):
     errors = share_in_words(len(size), len(found), f"{paper.TASK_NAMES[task]} error")
     return (
         f"A few cells at zero repair {errors}: on average {size.double().mean():.1f} of"
-        f" {active.double().mean():.0f} active ones. One cell is enough for"
+        f" {active.double().mean():,.0f} active ones. One cell is enough for"
         f" {int((size == 1).sum())} of them. Cells unique to the error by the paper's definition,"
         f" {unique['pixels']:.0f} on average, repair {in_words(int(unique['repaired']), 'error')}."
     )
@@ -179,8 +179,9 @@ for task, (part, found) in repairs.items():
         for name, each in searches.items():
             reached = {"reached": f"{int(each.repaired.sum())} of {len(each)}"}
             rows[paper.TASK_NAMES[task], name] = reached | sizes(each)
-        means = [each.size[each.repaired].double().mean() for each in searches.values()]
-        times[task] = [float(mean / means[0]) for mean in means[1:]]
+        means = [float(each.size[each.repaired].double().mean()) for each in searches.values()]
+        if np.isfinite(means).all():
+            times[task] = [mean / means[0] for mean in means[1:]]
 tabled(rows, "task", "from and to")
 
 # %%
@@ -188,7 +189,6 @@ said = [
     f"For {paper.TASK_NAMES[task]} a random class takes {far:.1f} times the cells that the true class"
     f" takes, and the way from the look-alike {back:.1f} times."
     for task, (far, back) in times.items()
-    if far == far and back == back
 ]
 Markdown(" ".join(said)) if said else None
 
@@ -248,9 +248,11 @@ for task, (_, found) in repairs.items():
 # %%
 found_out = []
 for task, (_, found) in repairs.items():
+    if not found.repaired.any():
+        continue
     mean, common = found.size[found.repaired].double().mean(), lies[task]["common"]
     where = "most" if 2 * common > found.pixels.sum() else "at most half"
-    far = f"; a random class takes {times[task][0]:.0f} times that number" if task in times else ""
+    far = f"; a random class takes {times[task][0]:.1f} times that number" if task in times else ""
     found_out.append(
         f"- {paper.TASK_NAMES[task].capitalize()}: {mean:.1f} cells undo an error on average{far};"
         f" {where} of these cells, {common / found.pixels.sum():.0%}, are common to the error and its"
