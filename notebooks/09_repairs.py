@@ -108,8 +108,8 @@ for task, table in curves.items():
 Markdown(" ".join(said)) if said else None
 
 # %% [markdown]
-# A curve can fall with more cells: a ranking that does not know the true class also takes away cells
-# that this class needs.
+# A curve can fall with more cells: what adds to the wrong class may add to the true one as well, and
+# in the end a third class may win.
 #
 # ## The smallest sets
 #
