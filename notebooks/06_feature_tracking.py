@@ -57,15 +57,15 @@ by_error = {task: chapter.region_table(part, regions[task]) for task, part in tr
 lines = []
 for task, table in tables.items():
     alike = table.groupby("set")["with_whole"].mean().dropna()
-    on = by_error[task].groupby(["region", "set"])["density"].mean().dropna()
-    if "cutoff" in alike:
+    on = by_error[task].groupby(["set", "region"])["density"].mean().dropna()
+    own, drawn = (on.get((name, chapter.TOGETHER)) for name in ("cutoff", "random"))
+    if {"cutoff", "random"} <= set(alike.index):
         lines.append(
             f"For {paper.TASK_NAMES[task]}, the tracked features (published cutoff) correlate by"
             f" {alike['cutoff']:.2f} with the deconvolution of all maps, those of the same number"
             f" of random cells by {alike['random']:.2f}."
         )
-    if chapter.TOGETHER in on:
-        own, drawn = (on[chapter.TOGETHER, name] for name in ("cutoff", "random"))
+    if own is not None and drawn is not None:
         lines.append(
             f"Eyes, nose, cheeks and mouth have {own:.2f} times the ink (absolute values) of an even"
             f" spread, {'more' if own > drawn else 'no more'} than random cells give them"
@@ -181,8 +181,6 @@ for task, part in tracked.items():
 Markdown(" ".join(said)) if said else None
 
 # %% [markdown]
-# All other figures here show ink in proportion to the difference.
-#
 # ## All errors
 #
 # The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network, and judges
@@ -273,4 +271,5 @@ conclude(study, "A2", "F8")
 part = tracked[first]
 cells = [random_pixels(part.trace.maps, counted(part.pixels["cutoff"]), n) for n in (1, 2)]
 pictures = [style.strength(track_features(part.trace, each)) for each in cells]
-Markdown(f"Their mean correlation is {correlations(*pictures).nanmean():.3f}.")
+alike = float(correlations(*pictures).nanmean())
+Markdown(f"Their mean correlation is {paper.show(alike, 'share')}.")

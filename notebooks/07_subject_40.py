@@ -95,7 +95,8 @@ Markdown(f"> **What came out.** {answer}") if len(pairs) != 1 else None
 #
 # The *look-alike* of an error is the correctly classified test image of its true class, at the
 # same angle, that is nearest to it by the root mean square difference of their pixels. Like the
-# paper we look at subject {paper}`f9.subject.subject`, and take its closest pair.
+# paper we look at subject {paper}`f9.subject.subject`, and take its closest pair before anything is
+# suppressed. Conclusions rest on all pairs.
 
 # %%
 for case in pair.cases:
@@ -135,7 +136,9 @@ said = [
     f"The two images differ in {aspects}. The paper's differ in gaze only." for aspects in differ
 ]
 if any(run.classes[case.true] != wanted for case in pair.cases):
-    said += [f"No error of subject {wanted} has a right look-alike here: this is the closest pair."]
+    said += [
+        f"No error of subject {wanted} has a right look-alike here: this is the closest of all."
+    ]
 Markdown(" ".join(said)) if said else None
 
 # %% [markdown]
@@ -445,5 +448,3 @@ conclude(
 #   removed for comparison.
 # - A network has never seen maps with so many cells at zero. What decides at zero need not decide
 #   with values that an image could have.
-# - We picked the pair before anything was suppressed: the closest one of the paper's subject or,
-#   without one, of all. Conclusions rest on all pairs.

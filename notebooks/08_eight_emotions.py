@@ -315,11 +315,10 @@ pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values")
 
 # %%
 yes, no = (", ".join(wider.get(answer, ())) for answer in (True, False))
-answer = (
-    f"It depends on the value. With {yes} the margin is wider for emotion, with {no} it is not."
-)
+answer = f"It depends on the value: the margin is wider for emotion with {yes}, not with {no}."
 if not yes or not no:
-    answer = f"{'Yes' if yes else 'No'}: with {'each' if yes else 'no'} value is the margin wider."
+    sign, values = ("Yes", "each") if yes else ("No", "no")
+    answer = f"{sign}: the margin is wider for emotion with {values} value."
 Markdown(answer) if wider else None
 
 # %% [markdown]

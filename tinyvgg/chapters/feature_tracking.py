@@ -129,8 +129,8 @@ def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "active cells left": f"{part['left'].mean():.1%}",
             "ink, all maps = 1": f"{part['strength'].mean():.2f}",
             "correlation with all maps": mean_with_interval(part["with_whole"]),
-            "with the largest": f"{part['with_largest'].mean():.3f}",
-            "with random": f"{part['with_random'].mean():.3f}",
+            "with the largest": paper.show(float(part["with_largest"].mean()), "share"),
+            "with random": paper.show(float(part["with_random"].mean()), "share"),
         }
         for task, table in tables.items()
         for name, part in table.groupby("set", sort=False)
@@ -234,11 +234,11 @@ def region_numbers(table: pd.DataFrame) -> dict[str, Estimate]:
 def on_background(task: str, table: pd.DataFrame) -> str:
     """Say how much of each kind of ink lies on the background, from the means of `region_table`.
 
-    It is empty where nobody knows which pixels show the background.
+    It is empty where nobody knows which pixels show the background, or where there is no ink.
     """
-    if table.empty:
+    of = table[table["region"] == "background"].groupby("set")[["ink", "area"]].mean()
+    if of.empty or of["ink"].isna().any():
         return ""
-    of = table.groupby(["region", "set"])[["ink", "area"]].mean().loc["background"]
     ink = {name: f"{share:.0%}" for name, share in of["ink"].items()}
     return (
         f"For {paper.TASK_NAMES[task]}, the background is {of['area']['cutoff']:.0%} of the area."
