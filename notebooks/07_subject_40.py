@@ -131,7 +131,7 @@ def pair_figure():
 pair_figure() if len(pair) else None
 
 # %%
-differ = [" and ".join(cases.differing(run, case)) or "nothing known" for case in pair.cases]
+differ = [" and ".join(cases.differing(run, case)) or "nothing we know" for case in pair.cases]
 said = [
     f"The two images differ in {aspects}. The paper's differ in gaze only." for aspects in differ
 ]
@@ -189,7 +189,7 @@ means = {
     "error and look-alike": differing["cutoff"].mean(),
     "two right images": alike["cutoff"].mean(),
 }
-means = pd.DataFrame(means).loc[list(rows)].rename(rows).map("{:.3f}".format)
+means = pd.DataFrame(means).loc[list(rows)].rename(rows).map(paper.show, unit="share")
 means.rename_axis(f"means of {in_words(len(compared), 'pair')}") if len(compared) else None
 
 # %%

@@ -59,8 +59,8 @@ def told(task, part, found):
     unique = points[task].set_index("chosen").loc["unique"]
     errors = share_in_words(len(size), len(found), f"{paper.TASK_NAMES[task]} error")
     return (
-        f"A few cells at zero repair {errors}: on average {size.double().mean():.1f} of"
-        f" {active.double().mean():,.0f} active ones. One cell is enough for"
+        f"Set to zero, {size.double().mean():.1f} of {active.double().mean():,.0f} active cells on"
+        f" average undo an error. So we could repair {errors}, and one cell is enough for"
         f" {int((size == 1).sum())} of them. Cells unique to the error by the paper's definition,"
         f" {unique['pixels']:.0f} on average, repair {in_words(int(unique['repaired']), 'error')}."
     )
