@@ -14,9 +14,9 @@
 # # Feature tracking
 #
 # Backtracking gives cells of the last maps, and deconvolution shows what maps stand for in the
-# image. The paper combines the two. It suppresses the backtracked cells; what the deconvolved image
-# loses by that are the *tracked features* that led to the error. By its pictures they lie on eyes,
-# nose, cheeks and mouth. Do they? And do random cells give other pictures?
+# image. The paper combines the two. It sets the backtracked cells to zero. What then disappears
+# from the deconvolved image it calls the *tracked features* that led to the error. In its pictures
+# they lie on eyes, nose, cheeks and mouth. Do they? And do random cells give other pictures?
 
 # %% tags=["parameters"]
 profile = "quick"
@@ -38,8 +38,7 @@ from tinyvgg.chapters.backtracking import follow_errors
 from tinyvgg.chapters.cases import counted, random_pixels
 from tinyvgg.chapters.deconvolution import correlations
 from tinyvgg.chapters.statistics import averages
-from tinyvgg.chapters.verdicts import conclude, endings, mean_with_interval, record_numbers
-from tinyvgg.contribution import top_pixels
+from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.tracking import suppress, track_features
 from tinyvgg.training.experiments import open_study
@@ -53,27 +52,25 @@ first = study.tasks[0]
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
 tracked = {task: chapter.track(run, followed[task], seed) for task, run in runs.items()}
 tables = {task: chapter.tracked_table(part) for task, part in tracked.items()}
-regions = chapter.find_regions(tracked[first])
-by_error = chapter.region_table(tracked[first], regions)
-of = by_error.groupby(["set", "region"])[["ink", "area", "density"]].mean()
-with_whole = tables[first].groupby("set")["with_whole"].mean()
+regions = {task: chapter.find_regions(part) for task, part in tracked.items()}
+by_error = {task: chapter.region_table(part, regions[task]) for task, part in tracked.items()}
 lines = []
-if "cutoff" in with_whole.dropna():
-    lines += [
-        f"The tracked features of the errors for {paper.TASK_NAMES[first]} (published cutoff)"
-        f" correlate by {with_whole['cutoff']:.2f} with the deconvolution of all maps, those of as"
-        f" many random cells by {with_whole['random']:.2f}."
-    ]
-if not of["density"].dropna().empty:
-    on = of["density"].xs(chapter.TOGETHER, level="region")
-    lines += [
-        f"Eyes, nose, cheeks and mouth have {on['cutoff']:.2f} of the ink (absolute values) that an"
-        " even spread over the picture would give them. With random cells in place of the"
-        f" backtracked ones they have {on['random']:.2f} of it."
-    ]
-if ("cutoff", "background") in of.index:
-    ink, area, _ = of.loc["cutoff", "background"]
-    lines += [f"The background is {area:.0%} of the pictures, and {ink:.0%} of the ink lies there."]
+for task, table in tables.items():
+    alike = table.groupby("set")["with_whole"].mean().dropna()
+    on = by_error[task].groupby(["set", "region"])["density"].mean().dropna()
+    own, drawn = (on.get((name, chapter.TOGETHER)) for name in ("cutoff", "random"))
+    if {"cutoff", "random"} <= set(alike.index):
+        lines.append(
+            f"For {paper.TASK_NAMES[task]}, the tracked features (published cutoff) correlate by"
+            f" {alike['cutoff']:.2f} with the deconvolution of all maps, those of the same number"
+            f" of random cells by {alike['random']:.2f}."
+        )
+    if own is not None and drawn is not None:
+        lines.append(
+            f"Eyes, nose, cheeks and mouth have {own:.2f} times the ink (absolute values) of an even"
+            f" spread, {'more' if own > drawn else 'no more'} than random cells give them"
+            f" ({drawn:.2f})."
+        )
 Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
 # %%
@@ -107,37 +104,46 @@ def algorithm_2(trace):
 trace = followed[first].trace[:10]
 looped = algorithm_2(trace)
 packaged = track_features(trace, followed[first].pixels("cutoff")[:10])
-agrees = all(
-    bool((a[0] - b).abs().max() <= 1e-5 * b.max()) for a, b in zip(looped, packaged, strict=True)
-)
-pd.Series({"images": len(looped), "same features": agrees}, name="loop and package").to_frame()
+pairs = zip(looped, packaged, strict=True)
+same = [bool((a[0] - b).abs().max() <= 1e-5 * b.max()) for a, b in pairs]
+Markdown(f"The loop gives the package's features for {style.share_in_words(sum(same), len(same))}.")
 
 # %% [markdown]
 # ## What the rules track
 #
-# Where the printed rule keeps all active cells (see {doc}`04_backtracking`), $M'$ is zero, and so
-# is its deconvolution. The "tracked" features are then the deconvolution of everything. With the
-# published code's cutoff, $M'$ keeps some cells. There are three yardsticks: the whole
-# deconvolution, and the features of as many active cells, either those with the *largest*
-# activations or *random* ones. Correlations are over the pixels of each image, with 95 % intervals.
+# Which cells decide what the pictures show? We compare the features of the cells that the cutoff of
+# the published code finds with three others: the deconvolution of all maps, the features of the same
+# number of cells with the *largest* activations, and those of the same number of *random* active
+# cells. The table has means over the errors. Correlations are over the pixels of each image; in
+# brackets is a 95 % interval.
 
 # %%
 summary = chapter.tracked_summary(tables)
 summary if len(summary) else None
 
 # %%
+said = []
 for task, table in tables.items():
-    found = chapter.tracked_numbers(tracked[task], table) if len(table) else {}
-    record_numbers({f"a2.{task}.{name}": number for name, number in found.items()})
+    own = table[table["set"] == "cutoff"][["with_whole", "with_largest", "with_random"]].mean()
+    left = int((table["left"][table["set"] == "literal"] > 0).sum())
+    if own.notna().all():
+        closest = ("all maps", "the largest activations", "random cells")[own.argmax()]
+        said.append(
+            f"For {paper.TASK_NAMES[task]}, the features of the cutoff are most like those of"
+            f" {closest} (correlation {own.max():.3f}). The *printed* rule leaves"
+            f" active cells in {left} of {style.in_words(len(tracked[task]), 'error')}; where it leaves"
+            " none, it tracks the deconvolution of all maps."
+        )
+Markdown(" ".join(said)) if said else None
 
 # %% [markdown]
 # ### The published display
 #
-# The published code turns both deconvolutions gray and keeps whole gray levels of their difference.
-# It multiplies these by {paper}`a2.both.code_gain`, wraps around at {paper}`a2.both.code_levels`,
-# and inverts. Differences below one level vanish. Larger ones go round like a clock's hand, so a
-# stronger feature can be lighter than a weaker one. The scale of its deconvolutions is not known;
-# ours is that of 8-bit images. We do not raise brightness and contrast at the end.
+# The published code does not show the difference itself. It turns both deconvolutions gray, keeps
+# whole gray levels of their difference, multiplies these by {paper}`a2.both.code_gain`, wraps around
+# at {paper}`a2.both.code_levels`, and inverts. So larger differences go round like a clock's hand, and
+# a strong feature can look lighter than a weak one. The scale of its deconvolutions is not known;
+# ours is that of 8-bit images. Does the darkness still follow the difference?
 
 # %%
 GAIN, LEVELS = (int(paper.number(f"a2.both.code_{name}")) for name in ("gain", "levels"))
@@ -155,41 +161,38 @@ def display(tracked):
     return (LEVELS - 1 - wrapped).astype(np.uint8), difference
 
 
-# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified images, and from left to right the ink of: the deconvolution of all maps; the features tracked with the literal rule and with the published cutoff; those of the same number of active cells, largest and random; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has an image and six maps of ink. Five of them show nearly the same dark arcs and spots; the last is black and white noise."}}
+# %% mystnb={"figure": {"name": "fig-feature-sets", "caption": "Misclassified images, and from left to right the ink of: the features tracked with the published cutoff; those of the same number of active cells, largest and random; the deconvolution of all maps; and the features of the cutoff as the published code displays them. In all but the last column white is no ink, black the most of the image (mean absolute value over the colours)."}, "image": {"alt": "Each row has a face and five maps of ink, the last of them in the published display."}}
 published, _ = display(tracked[first])
 chapter.feature_sets(tracked[first], published)
 
-# %% [markdown]
-# Does the darkness in the last column follow the difference that it displays?
-
 # %%
-displayed = {}
+said = []
 for task, part in tracked.items():
     if len(part):
         shown, difference = display(part)
         darkness = torch.from_numpy(255.0 - shown)
-        honest = correlations(darkness, torch.from_numpy(difference)).numpy()
-        displayed[paper.TASK_NAMES[task]] = {
-            "pixels below one level, lost": f"{(difference < 1).mean():.3f}",
-            "pixels that wrap around": f"{(np.floor(difference) * GAIN >= LEVELS).mean():.3f}",
-            "correlation of darkness and difference": mean_with_interval(pd.Series(honest)),
-        }
-pd.DataFrame(displayed) if displayed else None
+        alike = float(correlations(darkness, torch.from_numpy(difference)).nanmean())
+        follows = "mostly" if alike > 0.7 else "partly" if alike > 0.3 else "hardly"
+        said.append(
+            f"For {paper.TASK_NAMES[task]}, {(difference < 1).mean():.0%} of the pixels are lost below"
+            f" one level, and {(np.floor(difference) * GAIN >= LEVELS).mean():.0%} wrap around. The"
+            f" darkness {follows} follows the difference (correlation {paper.show(alike, 'share')})."
+        )
+Markdown(" ".join(said)) if said else None
 
 # %% [markdown]
-# All other figures here show ink in proportion to the difference.
-#
 # ## All errors
 #
-# The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network.
+# The paper's Figure 8 shows all {paper}`f8.subject.images` errors of its identity network, and judges
+# by eye where the features lie. Here are ours; the next section measures it.
 
-# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified images of the first task, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each: the true class > the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark arcs and spots at the hair, the outline and in the corners."}}
+# %% mystnb={"figure": {"name": "fig-tracked-identity", "caption": "Misclassified images of the first task, each with its tracked features at its right (published cutoff; the paper's Figure 8). Above each: the true class > the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
 chapter.gallery(tracked[first], "cutoff")
 
 # %% mystnb={"figure": {"name": "fig-tracked-identity-more", "caption": "More misclassified images of the first task, each with its tracked features at its right."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
 chapter.gallery(tracked[first], "cutoff", page=1)
 
-# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified images of the second task, each with its tracked features at its right (published cutoff). Above each: the true class > the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink: dark spots, most of them about eyes, brows and mouth."}}
+# %% mystnb={"figure": {"name": "fig-tracked-emotion", "caption": "Misclassified images of the second task, each with its tracked features at its right (published cutoff). Above each: the true class > the one it was taken for."}, "image": {"alt": "Many small faces, each beside its map of ink."}}
 chapter.gallery(tracked[study.tasks[-1]], "cutoff", size=80) if len(runs) > 1 else None
 
 # %% [markdown]
@@ -197,41 +200,49 @@ chapter.gallery(tracked[study.tasks[-1]], "cutoff", size=80) if len(runs) > 1 el
 #
 # The cameras stand still, so faces of one angle coincide and can be averaged.
 
-# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the misclassified images by camera angle. Below it the mean ink of the features tracked with the published cutoff, with the same number of random active cells, and of the deconvolution of all maps, each on its own scale. Outlines: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean faces by angle, and three rows of mean ink below them. In all three rows the darkest places lie outside the outlines: in the corners, beside the face and below the mouth."}}
-chapter.average_features(tracked[first], regions)
+# %% mystnb={"figure": {"name": "fig-average-features", "caption": "Mean of the misclassified images by camera angle. Below it the mean ink of the features tracked with the published cutoff, with the same number of random active cells, and of the deconvolution of all maps, each on its own scale. Outlines: eyes, nose, cheeks and mouth in most of the images."}, "image": {"alt": "Mean faces by angle, and three rows of mean ink below them. Outlines mark eyes, nose, cheeks and mouth."}}
+chapter.average_features(tracked[first], regions[first])
 
 # %% [markdown]
-# For synthetic faces the renderer knows which part of the face each pixel shows. The density of a
-# region is its share of the ink over its share of the area; evenly spread ink has density 1
-# everywhere. Beside the tracked features stand the controls, the activation of the last maps itself,
-# and the gradient of the predicted class's logit, which says on which pixels the answer depends.
-# Intervals are 95 % bootstrap intervals over images.
+# For synthetic faces the renderer knows which part of the face each pixel shows. The *density* of a
+# region is its share of the ink over its share of the area: 1 if ink is spread evenly. Beside the
+# sets of cells stand the activation of the last maps, and the gradient of the predicted class's
+# logit, which says on which pixels the answer depends. In brackets is a 95 % bootstrap interval over
+# images. A rule selects a part of the face only if its cells put more ink there than random ones.
 
 # %%
-densities = averages(by_error, ["set", "region"], "density")
-shown = densities.pivot(index="region", columns="set", values="text")
-shown = shown.reindex(index=list(regions), columns=list(chapter.SETS))
-shown = shown.rename(columns=chapter.SETS).rename_axis(index=None, columns=None)
-shown = shown.dropna(how="all")
-shown if len(shown) else None
+rows = {}
+for task, table in by_error.items():
+    for row in averages(table, ["set", "region"], "density").itertuples():
+        if row.set != "literal" and row.region != "face":
+            place = paper.TASK_NAMES[task], row.region
+            shown = row.text if row.set == "cutoff" else f"{row.mean:.2f}"
+            rows.setdefault(place, {})[chapter.SETS[row.set]] = shown
+pd.DataFrame.from_dict(rows, orient="index") if rows else None
 
 # %%
-why = chapter.why_there(tracked[first], regions, by_error)
-Markdown(why) if why else None
+said = [chapter.on_background(task, table) for task, table in by_error.items()]
+Markdown(" ".join(said)) if any(said) else None
 
 # %% [markdown]
-# Does the crop decide this? The source `synthetic:crop=head` shows the whole head on white. We
-# judge the networks of each crop by the rule of claim F8 (below). The table says in how many
-# networks each statement holds, with the mean over networks and its 95 % interval; the last rows
-# have means ± standard deviations.
+# Does the crop decide this? The source `synthetic:crop=head` shows the whole head on white. The
+# table judges the networks of each crop by the rule of claim F8 (below): means over networks with
+# 95 % intervals, and in how many networks they are as asserted. The last rows have means ± standard
+# deviations.
 
 # %%
 crops = chapter.crop_table(profile)
 crops if len(crops) else None
 
 # %%
-numbers = chapter.region_numbers(by_error)
+numbers = chapter.region_numbers(by_error[first])
 record_numbers({f"f8.{first}.{name}": number for name, number in numbers.items()})
+same = len(crops) and crops.loc["verdict on F8"].nunique() == 1
+Markdown(
+    "On eyes, nose, cheeks and mouth together the ink of an identity error is"
+    f" {' and '.join(cell.partition(' (')[0] for cell in crops.iloc[1])} times that of an even spread"
+    f" with the two crops. So the crop {'does not change' if same else 'changes'} the verdict."
+) if len(crops) else None
 
 # %% [markdown]
 # ## What may be concluded, and what may not
@@ -243,28 +254,22 @@ record_numbers({f"f8.{first}.{name}": number for name, number in numbers.items()
 conclude(study, "A2", "F8")
 
 # %% [markdown]
-# - More ink on these four parts than an even spread gives would not show that they were selected:
-#   ink of random cells, or of all cells, has to lie somewhere, too. Compare the three.
-# - A picture that looks the same with random cells shows what the network's maps contain, and not why
-#   it erred.
+# - Ink has to lie somewhere. Ink on a part of the face shows that the rule selects this part only if
+#   random cells put less there.
+# - A picture that random cells give as well shows what the maps contain, not why the network erred.
+# - Pixels are divided by {paper}`p1.both.code_scale` and not centred, so white is a large input, and
+#   maps may be active over a white background for that reason. The networks of both tasks see the
+#   same background. Where their ink differs there, what they have learned is the reason.
 # - Ink in a region does not show that the decision changes without it. The case studies,
 #   {doc}`07_subject_40` and {doc}`08_eight_emotions`, suppress cells and ask the network again.
 #
 # ## Exercises
 #
-# 1. Draw random cells twice. How alike are the two pictures of one error?
+# Draw random cells twice. How alike are the two pictures of one error?
 
 # %% tags=["hide-cell"]
 part = tracked[first]
 cells = [random_pixels(part.trace.maps, counted(part.pixels["cutoff"]), n) for n in (1, 2)]
 pictures = [style.strength(track_features(part.trace, each)) for each in cells]
-Markdown(f"Their mean correlation is {correlations(*pictures).nanmean():.3f}.")
-
-# %% [markdown]
-# 2. Track one cell only, that with the largest activation. On what share of the picture does its ink
-#    lie, and how much of the ink of all maps is it?
-
-# %% tags=["hide-cell"]
-one = style.strength(track_features(part.trace, top_pixels(part.trace.maps, 1)))
-area, share = chapter.area_of_ink(one).nanmean(), one.sum() / part.ink["whole"].sum()
-Markdown(f"90 % of it lies on {area:.1%} of the picture. It is {share:.1%} of the ink of all maps.")
+alike = float(correlations(*pictures).nanmean())
+Markdown(f"Their mean correlation is {paper.show(alike, 'share')}.")

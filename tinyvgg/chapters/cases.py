@@ -232,15 +232,15 @@ SETS = {
     "nothing": "nothing",
     "all": "all backtracked",
     "common": "common",
-    "largest_common": "largest activations, as many as common",
-    "random_common": "random, as many as common",
+    "largest_common": "largest activations, same number as common",
+    "random_common": "random, same number as common",
     "unique": "unique to the error",
     "excess": "largest excess over the look-alike",
     "largest": "largest activations",
     "subset": "any of the error's backtracked",
     "other": "unique beside another class",
     "random": "random",
-    "contrastive": "contrastive, up to as many as unique",
+    "contrastive": "contrastive, at most as many cells as unique",
     "repair": "repair set, the fewest found",
 }
 """Sets of pixels to suppress, in words; see `fixed_sets` and `random_sets`.
@@ -489,26 +489,15 @@ def keyed(claim: str, run: Run, values: Mapping[str, Numbers]) -> dict[str, obje
 
 
 def beside_paper(numbers: Numbers, networks: paper.Measured) -> pd.DataFrame:
-    """Set the paper's numbers beside ours under each rule, from `keyed` numbers, and networks'."""
-    keys = [key for key in numbers if not key.endswith("_literal")]
-    table = paper.compare([("", key, numbers[key]) for key in keys], networks)
-    literal = paper.compare([("", key, numbers.get(f"{key}_literal")) for key in keys])["ours"]
-    table = table.drop(columns=["95 % interval", "place in the paper"])
-    table = table.rename(columns={"ours": "ours, cutoff"})
-    table.insert(3, "ours, literal rule", literal)
-    return table
+    """Set the paper's numbers beside ours under the published code's cutoff, and networks'."""
+    rows = [("", key, value) for key, value in numbers.items() if not key.endswith("_literal")]
+    return paper.compare(rows, networks).drop(columns=["95 % interval", "place in the paper"])
 
 
 def count(summary: pd.DataFrame, name: str) -> int | float:
     """Return a count of a summary as a whole number, a mean over draws as it is."""
     value = float(summary["count"][name])
     return int(value) if value.is_integer() else value
-
-
-def count_interval(summary: pd.DataFrame, name: str) -> tuple[float, float] | None:
-    """Return the 95 % interval of a rate as one of the count; None without cases."""
-    row = summary.to_dict("index")[name]
-    return (row["low"] * row["cases"], row["high"] * row["cases"]) if row["cases"] else None
 
 
 @style.styled()
@@ -518,7 +507,8 @@ def rates_figure(
     """Draw how often an outcome, in words, happened under each set, from `summarise` by rule."""
     if not any(summary["cases"].any() for summary in summaries.values()):
         return None
-    figure, axes = style.grid(1, len(summaries), aspect=0.09 * len(sets) + 0.25, sharey=True)
+    aspect = (0.09 * len(sets) + 0.25) * len(summaries) / len(RULES)
+    figure, axes = style.grid(1, len(summaries), aspect=aspect, sharey=True)
     for ax, (title, summary) in zip(axes[0], summaries.items(), strict=True):
         for place, name in enumerate(sets):
             row = summary.loc[name]
@@ -528,5 +518,5 @@ def rates_figure(
         ax.set_yticks(range(len(sets)), [SETS[name] for name in sets])
         ax.set(xlim=(-0.03, 1.03), ylim=(len(sets) - 0.5, -0.5), title=title)
         ax.grid(axis="x", color="#e5e5e5")
-    figure.supxlabel(f"share of cases {outcome} (gray: mean of {DRAWS} draws)", fontsize=9)
+    figure.supxlabel(f"share of errors {outcome} (gray: mean of {DRAWS} draws)", fontsize=9)
     return figure

@@ -31,7 +31,7 @@ from tinyvgg.training.runs import Run
 
 FEATURES = ("eyes", "nose", "cheeks", "mouth")
 """The parts of the face that the paper names."""
-TOGETHER = "these four"
+TOGETHER = "eyes, nose, cheeks, mouth"
 FACE = {
     **{name: (name.upper(),) for name in FEATURES},
     "rest of the face": ("FOREHEAD", "BROWS", "CHIN"),
@@ -45,11 +45,11 @@ ERRORS = 5
 SETS = {
     "literal": LABELS["literal"],
     "cutoff": LABELS["cutoff"],
-    "largest": "as many of the largest",
-    "random": "as many at random",
-    "whole": "all of M",
-    "activation": "activation of M",
-    "gradient": "the logit's gradient",
+    "largest": "largest, same number",
+    "random": "random, same number",
+    "whole": "all maps",
+    "activation": "activation of the maps",
+    "gradient": "gradient of the logit",
 }
 
 
@@ -61,8 +61,8 @@ Regions = Mapping[str, Bool[np.ndarray, "m h w"]]
 class Tracked:
     """Tracked features of a run's errors for several sets of cells.
 
-    Sets are those of both rules, and as many cells as the cutoff keeps: of the ``largest``
-    activation, and active ones at ``random``. The ink of ``whole`` projects all maps.
+    Sets are those of both rules, and the same number of cells as the cutoff keeps: of the
+    ``largest`` activation, and active ones at ``random``. The ink of ``whole`` projects all maps.
     """
 
     run: Run
@@ -98,13 +98,6 @@ def track(run: Run, followed: Followed, seed: int = 0) -> Tracked:
     return Tracked(run, trace, pixels, {n: style.strength(p) for n, p in projected.items()})
 
 
-def area_of_ink(strengths: Float[Tensor, "n h w"], share: float = 0.9) -> Float[Tensor, "n"]:
-    """Return the smallest share of each image that holds that share of the ink; NaN without ink."""
-    ordered = strengths.flatten(1).double().sort(1, descending=True).values.cumsum(1)
-    needed = (ordered < share * ordered[:, -1:]).sum(1) + 1
-    return (needed.double() / ordered.shape[1]).where(ordered[:, -1] > 0, torch.nan)
-
-
 def tracked_table(tracked: Tracked) -> pd.DataFrame:
     """Measure the features of each set and image.
 
@@ -123,27 +116,25 @@ def tracked_table(tracked: Tracked) -> pd.DataFrame:
             "with_whole": correlations(own, tracked.ink["whole"]),
             "with_largest": correlations(own, tracked.ink["largest"]),
             "with_random": correlations(own, tracked.ink["random"]),
-            "area": area_of_ink(own),
         }
         parts[name] = pd.DataFrame(columns)
     return pd.concat(parts, names=["set", "image"]).reset_index()
 
 
 def tracked_summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Average `tracked_table` by task and set, correlations with 95 % intervals."""
+    """Average `tracked_table` by task and set, the first correlation with its 95 % interval."""
     rows = {
         (paper.TASK_NAMES[task], SETS[str(name)]): {
-            "images": len(part),
-            "cells": f"{part['pixels'].mean():,.1f}",
-            "of the active cells M' keeps": f"{part['left'].mean():.3f}",
-            "ink, whole projection = 1": f"{part['strength'].mean():.3f}",
-            "correlation with the whole": mean_with_interval(part["with_whole"]),
-            "with largest cells' features": mean_with_interval(part["with_largest"]),
-            "with random cells' features": mean_with_interval(part["with_random"]),
-            "area with 90 % of the ink": paper.show(float(part["area"].mean()), "share"),
+            "cells": f"{part['pixels'].mean():,.0f}",
+            "active cells left": f"{part['left'].mean():.1%}",
+            "ink, all maps = 1": f"{part['strength'].mean():.2f}",
+            "correlation with all maps": mean_with_interval(part["with_whole"]),
+            "with the largest": paper.show(float(part["with_largest"].mean()), "share"),
+            "with random": paper.show(float(part["with_random"].mean()), "share"),
         }
         for task, table in tables.items()
         for name, part in table.groupby("set", sort=False)
+        if name != "literal"
     }
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table.rename_axis(["task", "cells from"]) if rows else table
@@ -240,28 +231,20 @@ def region_numbers(table: pd.DataFrame) -> dict[str, Estimate]:
     return {name: estimate(values) for name, values in found.items()}
 
 
-def why_there(tracked: Tracked, regions: Regions, table: pd.DataFrame) -> str:
-    """Say why the tracked ink lies where it lies, from the means of `region_table`.
+def on_background(task: str, table: pd.DataFrame) -> str:
+    """Say how much of each kind of ink lies on the background, from the means of `region_table`.
 
-    It is empty where nobody knows which pixels show the background.
+    It is empty where nobody knows which pixels show the background, or where there is no ink.
     """
-    if table.empty:
+    of = table[table["region"] == "background"].groupby("set")[["ink", "area"]].mean()
+    if of.empty or of["ink"].isna().any():
         return ""
-    of = table.groupby(["set", "region"])[["ink", "area", "density"]].mean()
-    ink, area = of["ink"].xs("background", level="region"), of["area"]["cutoff"]["background"]
-    values = tracked.trace.images.mean(1)
-    beside, face = (values[regions[name]].mean() for name in ("background", "face"))
-    gradient = of["density"]["gradient"]
-    parts = ", ".join(f"{gradient[part]:.2f} on the {part}" for part in ("background", *FEATURES))
+    ink = {name: f"{share:.0%}" for name, share in of["ink"].items()}
     return (
-        f"The background is {area:.0%} of these pictures and has {ink['cutoff']:.0%} of the "
-        f"tracked ink. The features of random active cells have {ink['random']:.0%} of their ink "
-        f"there, and those of all maps {ink['whole']:.0%}. Pixels are divided by "
-        f"{paper.number('p1.both.code_scale')} and not centred, so that plain white is a large "
-        f"input: a pixel of the background has the value {beside:.2f} on average, one of "
-        f"the face {face:.2f}. The maps have {ink['activation']:.0%} of their activation "
-        "over the background, and the deconvnet projects it there. The gradient of the logit says "
-        f"on which pixels the answer depends. Relative to an even spread it is {parts}."
+        f"For {paper.TASK_NAMES[task]}, the background is {of['area']['cutoff']:.0%} of the area."
+        f" It has {ink['cutoff']} of the tracked ink, {ink['random']} of the ink of random cells,"
+        f" {ink['activation']} of the activation of the last maps, and {ink['gradient']} of the"
+        " gradient of the logit."
     )
 
 
@@ -276,8 +259,8 @@ OF_CROPS = (
 def crop_table(profile: str) -> pd.DataFrame:
     """Judge F8 by the recorded networks of each crop, each crop by itself; empty without both.
 
-    Each test has the number of networks in which it is as asserted, and the mean over networks with
-    its 95 % interval; `OF_CROPS` mean and standard deviation.
+    Each test of the parts together has its mean over networks, a 95 % interval, and the number of
+    networks in which it is as asserted; `OF_CROPS` mean and standard deviation.
     """
     rows, table = read_tables([files.results() / "seeds.csv"]), {}
     for crop in CROPS:
@@ -285,12 +268,14 @@ def crop_table(profile: str) -> pd.DataFrame:
         verdict = judge(networks)["F8"]
         column = {"verdict on F8": verdict.verdict}
         for test, found in verdict.parts:
-            if found.mean is None:
-                column[test.says] = "not measured"
+            if test.number.rpartition("_")[2] in FEATURES:
                 continue
-            bounds = paper.show_interval(cast(Interval, (found.low, found.high)), "share")
-            agreeing = f"in {found.agreeing} of {found.networks}"
-            column[test.says] = f"{agreeing} ({paper.show(found.mean, 'share')}; {bounds})"
+            label = paper.describe(test.number).label
+            column[label] = "not measured"
+            if found.mean is not None:
+                bounds = paper.show_interval(cast(Interval, (found.low, found.high)), "share")
+                agreeing = f"{test.asserted} {test.bound:g} in {found.agreeing} of {found.networks}"
+                column[label] = f"{paper.show(found.mean, 'share')} ({bounds}), {agreeing}"
         for about in map(paper.describe, OF_CROPS):
             column[about.full_label] = paper.show_spread(networks, about.key)
         if len(networks):
@@ -365,8 +350,8 @@ def feature_sets(tracked: Tracked, published: UInt8[np.ndarray, "n h w"]) -> Fig
     """Draw the features of each set of cells, and those of the cutoff in the published display."""
     if not len(tracked):
         return None
-    sets, rows = ["whole", *tracked.pixels], list[style.Row]()
-    titles = ["", *(SETS[name].replace(", ", ",\n") for name in sets), "cutoff,\nas published"]
+    sets, rows = ["cutoff", "largest", "random", "whole"], list[style.Row]()
+    titles = ["", *(SETS[name].replace(" ", "\n", 1) for name in sets), "cutoff, as\npublished"]
     for place in np.linspace(0, len(tracked) - 1, min(ERRORS, len(tracked))).astype(int):
         shown = [
             tracked.run.faces.images[tracked.rows[place]],

@@ -49,14 +49,12 @@ def curve_table(pairs: Pairs, found: Repair, seed: int) -> pd.DataFrame:
 
 
 def set_points(pairs: Pairs) -> pd.DataFrame:
-    """Return the paper's sets under both rules, in the columns of `curve_table`: mean sizes."""
-    rows = []
-    for rule, how in RULES.items():
-        sets = pixel_sets(pairs, how)
-        for name, pixels in (("unique", sets.unique), ("common", sets.common)):
-            size = float(counted(pixels).double().mean())
-            right = rescore(pairs.wrong, pixels).argmax(1) == pairs.labels
-            rows.append(_share(f"{name}, {rule}", size, right))
+    """Return the paper's sets (published cutoff) in the columns of `curve_table`: mean sizes."""
+    sets, rows = pixel_sets(pairs, RULES["cutoff"]), []
+    for name, pixels in (("unique", sets.unique), ("common", sets.common)):
+        size = float(counted(pixels).double().mean())
+        right = rescore(pairs.wrong, pixels).argmax(1) == pairs.labels
+        rows.append(_share(name, size, right))
     return pd.DataFrame(rows)
 
 
@@ -89,9 +87,8 @@ def curves_figure(curves: Mapping[str, pd.DataFrame], points: Mapping[str, pd.Da
             ax.plot(x, part["share"], dashes, marker=".", **look)
             ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
         for row in points[task].to_dict("records"):
-            kind, rule = row["chosen"].split(", ")
-            look = {"mfc": style.ORANGE if rule == "cutoff" else "none", "mec": style.ORANGE}
-            ax.plot(row["pixels"], row["share"], MARKS[kind], label=f"{kind}, {rule} rule", **look)
+            look = {"color": style.ORANGE, "label": f"{row['chosen']} cells"}
+            ax.plot(row["pixels"], row["share"], MARKS[row["chosen"]], **look)
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
