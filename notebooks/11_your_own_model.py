@@ -122,7 +122,7 @@ table.sort_values("the same for both classes")
 # %% tags=["open"]
 blind = table.index[table["the same for both classes"] > SAME]
 Markdown(
-    f"Blind to the class, at more than {SAME:g} on average over these {len(some)} images:"
+    f"Blind to the class, on average at more than {SAME:g} (of images: {len(some)}):"
     f" {'; '.join(blind) or 'none'}."
 )
 
