@@ -122,7 +122,7 @@ table.sort_values("the same for both classes")
 # %% tags=["open"]
 blind = table.index[table["the same for both classes"] > SAME]
 Markdown(
-    f"Blind to the class, at more than {SAME:g} on average over these {len(some)} images:"
+    f"Blind to the class, on average at more than {SAME:g} (of images: {len(some)}):"
     f" {'; '.join(blind) or 'none'}."
 )
 
@@ -159,8 +159,8 @@ found = {name: tinyvgg.backtrack(trace, rule=rule).pixels for name, rule in rule
 table = {}
 for name, cells in found.items():
     overlap = jaccard(cells, tinyvgg.backtrack(trace, true, rules[name]).pixels).nanmean()
-    size = cells.flatten(1).sum(1).double().mean()
-    table[name] = {"mean cells": f"{size:.0f}", "overlap with the true class's": f"{overlap:.2f}"}
+    size, overlap = cells.flatten(1).sum(1).double().mean(), f"{overlap:.2f}".replace("nan", "—")
+    table[name] = {"mean cells": f"{size:.0f}", "overlap with the true class's": overlap}
 table["Contrastive"]["overlap with the true class's"] = "none, by definition"
 pd.DataFrame(table).T.rename_axis("rule")
 

@@ -75,7 +75,7 @@ those of backtracking {said(eight["backtracking"])}, and random ones {said(eight
 - So errors take on the look-alike's answer more easily than the controls move other images, by
 {said(100 * (eight["gradient"] - control), ".0f")} percentage points."""
     below = [f"{r} ({TASK_NAMES[t]})" for r in RULES for t in tasks if eight[r][t] < control[t]]
-    answer += f" The repairs by {' and by '.join(below)} lie below that control." * bool(below)
+    answer += f" Repairs by {', '.join(below)} lie below the larger control." * bool(below)
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]
