@@ -4,10 +4,7 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
 # %% [markdown]
@@ -189,8 +186,8 @@ relatives.map("{:.1%}".format) if relatives.size else None
 #
 # ## What may be concluded, and what may not
 #
-# These claims describe a set of images, so there is nothing to test: *by construction* means that
-# the line says what this run has, and where that differs from the paper.
+# These claims describe a set of images, so there is nothing to test: *shown* means that the line says
+# what this run has, and where that differs from the paper.
 
 # %%
 conclude(study, **data.shown(study))

@@ -4,10 +4,7 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
 # %% [markdown]
@@ -47,6 +44,7 @@ from tinyvgg.training.experiments import open_study
 study = open_study(profile, faces, seed, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 first = study.tasks[0]
+endings(*runs.values())
 
 # %%
 followed = {task: follow_errors(run, seed) for task, run in runs.items()}
@@ -72,9 +70,6 @@ for task, table in tables.items():
             f" ({drawn:.2f})."
         )
 Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
-
-# %%
-endings(*runs.values())
 
 # %% [markdown]
 # ## Algorithm 2

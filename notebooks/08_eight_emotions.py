@@ -4,10 +4,7 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
 # %% [markdown]
@@ -71,6 +68,12 @@ answer = (
     f" {share('unique', 'patched')} and the common ones {share('common', 'patched')}."
 )
 Markdown(f"> **What came out.** {answer if len(pairs) else 'No error has a right look-alike.'}")
+
+# %% mystnb={"figure": {"name": "fig-repaired", "caption": "Share of the errors that become right when a set of cells is set to zero: random active cells, the cells unique to the error, and the cells whose activation exceeds the look-alike's most. The three sets of an error have the same number of cells (published cutoff)."}, "image": {"alt": "A bar each for random cells, unique cells, and the cells of largest excess."}}
+names = {"random": "random cells", "unique": "unique cells", "excess": "cells of largest excess"}
+shares = cases.by_pair(suppressed["cutoff"], "repaired")
+found = {shown: shares[name, "zero"].mean() for name, shown in names.items() if len(pairs)}
+style.bars(found, [style.GRAY, style.ORANGE, style.BLUE]) if found else None
 
 # %% [markdown]
 # ## One error for each wrong answer

@@ -4,10 +4,7 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
 # %% [markdown]
@@ -30,6 +27,7 @@ from IPython.display import Markdown
 
 from tinyvgg import paper
 from tinyvgg.chapters import repairs as findings
+from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import random_classes
 from tinyvgg.chapters.bench import repair_bench
 from tinyvgg.chapters.cases import RULES, find_cases, pixel_sets, record_pairs
@@ -45,6 +43,7 @@ study = open_study(profile, faces, seed, progress=False, networks=networks)
 runs = {task: study.run(task) for task in study.tasks}
 pairs = {task: record_pairs(run, find_cases(run)) for task, run in runs.items()}
 pairs = {task: part for task, part in pairs.items() if len(part)}
+endings(*runs.values())
 
 # %% tags=["open"]
 repairs = {task: (part, repair(part.wrong, part.labels)) for task, part in pairs.items()}
@@ -69,8 +68,19 @@ def told(task, part, found):
 lines = [told(task, *found) for task, found in repairs.items() if found[1].repaired.any()]
 Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
-# %%
-endings(*runs.values())
+
+# %% mystnb={"figure": {"name": "fig-few-cells", "caption": "Share of the errors of the last task that become right when cells are set to zero: the best single cell, all cells unique to the error by the paper's definition, and the fewest cells that we found."}, "image": {"alt": "A bar each for one cell, the paper's unique cells, and the fewest cells."}}
+def answers(part, found, unique):
+    """Draw the share of errors that one cell, the paper's set and the fewest cells repair."""
+    size, mean = found.size[found.repaired].double(), unique["pixels"]
+    shares = {"one cell": float((size == 1).sum()) / len(part)}
+    shares[f"unique cells ({mean:.0f} on average)"] = unique["repaired"] / len(part)
+    shares[f"the fewest cells ({size.mean():.1f} on average)"] = len(size) / len(part)
+    return style.bars(shares, [style.BLUE, style.ORANGE, style.BLUE])
+
+
+last = [*repairs][-1] if repairs else None
+answers(*repairs[last], points[last].set_index("chosen").loc["unique"]) if lines else None
 
 # %% [markdown]
 # ## How many errors are repaired

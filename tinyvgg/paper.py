@@ -95,7 +95,7 @@ class Test:
 class Claim:
     """An item that the paper shows, or an assertion that it makes, in our words.
 
-    ``kind`` is shown (by construction) or asserted (its ``tests`` follow its ``rule``).
+    ``kind`` is shown (not tested) or asserted (its ``tests`` follow its ``rule``).
     """
 
     id: str

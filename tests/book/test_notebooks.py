@@ -91,10 +91,11 @@ def test_if_the_project_has_an_address_the_first_cell_fetches_it_where_it_lacks(
 
 
 def test_code_is_folded_unless_it_teaches(workshop):
-    source = workshop.add("03_third", '1 + 1\n\n# %% tags=["open"]\n2 + 2')
+    cells = ["1 + 1", '# %% tags=["open"]\n2 + 2', '# %% tags=["hide-cell"]\n3 + 3']
+    source = workshop.add("03_third", "\n\n".join(cells))
     notebook = nbformat.read(notebooks.convert(source, workshop.root), as_version=4)
-    *_, folded, shown = [cell.metadata["tags"] for cell in notebook.cells]
-    assert (folded, shown) == (["hide-input"], ["open"])
+    *_, folded, shown, solution = [cell.metadata["tags"] for cell in notebook.cells]
+    assert (folded, shown, solution) == (["hide-input"], ["open"], ["hide-cell"])
 
 
 def test_a_run_shows_and_records_what_its_parameters_give_and_states_its_facts(

@@ -186,7 +186,7 @@ def test_recorded_verdicts_are_read_back_and_pages_know_all_keys(displayed, tmp_
     assert found.verdicts["S1"].verdict == "supported"
     assert found.verdicts["S1"] == judge(networks(**{S1: around(0.7)}))["S1"]
     assert found.numbers == {S1: Number(0.625, 0.02)}
-    assert found.verdicts["F9"] == Verdict("F9", "by construction", "<b> and c differ")
+    assert found.verdicts["F9"] == Verdict("F9", "shown", "<b> and c differ")
     assert found.glued == {output.metadata["scrapbook"]["name"] for output in displayed}
     assert shown.index(paper.claim("S1").rule) < shown.index("**supported**")
     assert "true of 10 of 10 networks" in shown

@@ -184,7 +184,7 @@ def convert(source: Path, folder: Path, plain: bool = False) -> Path:
         if plain and cell.cell_type == "markdown":
             cell.source = ROLE.sub(_written_out, cell.source)
         tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and "open" not in tags:
+        if cell.cell_type == "code" and not {"open", "hide-cell"} & {*tags}:
             cell.metadata["tags"] = [*tags, "hide-input"]
     write_notebook(notebook, target)
     return target

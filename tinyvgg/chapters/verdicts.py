@@ -20,8 +20,8 @@ from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
-NOT_TESTABLE, BY_CONSTRUCTION = "not testable here", "by construction"
-VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, BY_CONSTRUCTION
+NOT_TESTABLE, SHOWN = "not testable here", "shown"
+VERDICTS = SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SHOWN
 LESS_THAN = 0.05
 """What a p value has to be less than, once it is adjusted for all tests of the page."""
 CORRECTED = (
@@ -238,7 +238,7 @@ def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
     Args:
         study: what the chapter works on; networks of its profile and faces are judged.
         asserted: ids of claims that have tests.
-        shown: by the id of a claim that is shown by construction, what this run shows.
+        shown: by the id of a claim that is shown and not judged, what this run shows.
     """
     judged = judge(networks_of(study))
     wrong = [id for id in asserted if id not in judged]
@@ -246,7 +246,7 @@ def conclude(study: Study, *asserted: str, **shown: str) -> Markdown:
     if wrong:
         raise UserError(f"claim {wrong[0]} is given as asserted or shown, which it is not")
     verdicts = [_where_known(judged[id], study) for id in asserted]
-    verdicts += [Verdict(id, BY_CONSTRUCTION, sentence) for id, sentence in shown.items()]
+    verdicts += [Verdict(id, SHOWN, sentence) for id, sentence in shown.items()]
     parts = []
     for found in sorted(verdicts, key=lambda one: list(paper.load().claims).index(one.claim)):
         about = paper.claim(found.claim)
