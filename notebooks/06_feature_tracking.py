@@ -119,6 +119,8 @@ summary if len(summary) else None
 # %%
 said = []
 for task, table in tables.items():
+    found = chapter.tracked_numbers(tracked[task], table) if len(table) else {}
+    record_numbers({f"a2.{task}.{name}": number for name, number in found.items()})
     own = table[table["set"] == "cutoff"][["with_whole", "with_largest", "with_random"]].mean()
     left = int((table["left"][table["set"] == "literal"] > 0).sum())
     if own.notna().all():
@@ -266,5 +268,4 @@ conclude(study, "A2", "F8")
 part = tracked[first]
 cells = [random_pixels(part.trace.maps, counted(part.pixels["cutoff"]), n) for n in (1, 2)]
 pictures = [style.strength(track_features(part.trace, each)) for each in cells]
-alike = float(correlations(*pictures).nanmean())
-Markdown(f"Their mean correlation is {paper.show(alike, 'share')}.")
+Markdown(f"Their mean correlation is {correlations(*pictures).nanmean():.3f}.")
