@@ -24,7 +24,7 @@ networks = "auto"
 # %%
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from tinyvgg import paper
 from tinyvgg.chapters import style
@@ -152,6 +152,19 @@ table = {
     for name in methods
 }
 pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else None
+
+# %%
+if learned:
+    ended = " and ".join(row["ended"] for row in record["networks"] if "shuffled" in row)
+    same = [name for name in methods if scores["shuffled labels"][name].mean() > SAME]
+    stays = f"the same for it: {listed(same)}" if same else "the same for it by any method"
+    display(
+        Markdown(
+            "*Shuffled labels* compares with a network that learned the same images with labels"
+            f" drawn at random. Its training ended {ended}. Explanations are {'' if same else 'not '}"
+            f"{stays}."
+        )
+    )
 
 # %% [markdown]
 # ## What may be concluded, and what may not
