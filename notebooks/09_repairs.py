@@ -69,13 +69,13 @@ lines = [told(task, *found) for task, found in repairs.items() if found[1].repai
 Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
 
 
-# %% mystnb={"figure": {"name": "fig-few-cells", "caption": "Share of the errors of the last task that become right when cells are set to zero: the best single cell, all cells unique to the error by the paper's definition, and the fewest cells that we found."}, "image": {"alt": "A bar each for one cell, the paper's unique cells, and the fewest cells."}}
+# %% mystnb={"figure": {"name": "fig-few-cells", "caption": "Share of the errors of the last task that become right when cells are set to zero: the best single cell, all cells unique to the error by the paper's definition, and the fewest cells that we found; in brackets their mean number."}, "image": {"alt": "A bar each for one cell, the paper's unique cells, and the fewest cells."}}
 def answers(part, found, unique):
     """Draw the share of errors that one cell, the paper's set and the fewest cells repair."""
     size, mean = found.size[found.repaired].double(), unique["pixels"]
     shares = {"one cell": float((size == 1).sum()) / len(part)}
-    shares[f"unique cells ({mean:.0f} on average)"] = unique["repaired"] / len(part)
-    shares[f"the fewest cells ({size.mean():.1f} on average)"] = len(size) / len(part)
+    shares[f"unique cells ({mean:.0f})"] = unique["repaired"] / len(part)
+    shares[f"fewest cells ({size.mean():.1f})"] = len(size) / len(part)
     return style.bars(shares, [style.BLUE, style.ORANGE, style.BLUE])
 
 
