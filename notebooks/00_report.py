@@ -34,9 +34,9 @@ from tinyvgg.training.experiments import open_study
 
 EXPLAINS = ("A1", "A2", "F8", "S3", "T3", "S4")  # claims that backtracking finds what decides
 SAME = "a1.{}.jaccard_literal"
-CAVEAT = """All verdicts hold for the synthetic faces. Two say little beyond them: the faces were made
-about as hard as the paper's, so *test accuracy* had to agree; and the renderer decides which
-emotions look alike, so *errors of emotion* need not."""
+CAVEAT = """All verdicts hold for the synthetic faces. Three say little beyond them. The faces were made
+about as hard as the paper's, so *test accuracy* had to agree, and *error rate over the epochs* with
+it. The renderer decides which emotions look alike, so *errors of emotion* need not agree."""
 study = open_study(profile, faces, seed, networks=networks)
 measured, records = networks_of(study), trial_records(profile, study.faces.fingerprint)
 verdicts = judge(measured)
@@ -74,14 +74,14 @@ def rows_of(name, task=None):
 # (Algorithm 1) walks from the class that won down to the elements of the last feature maps that fed
 # it. The paper calls these elements pixels; here they are *cells*. Feature tracking (Algorithm 2)
 # shows them in the image. From two case studies the paper concludes that these cells decide the
-# answer. It shows two networks and a few images, and no controls. We test what it claims about
+# answer. It has one network for each task, two case studies, and no controls. We test what it claims about
 # networks, claim by claim ({doc}`/claims`). We wrote the rule of each verdict before we trained
 # the networks that it judges.
 #
 # ## Methodology
 #
-# We wrote everything anew in PyTorch: from the text and, where that is silent, mostly as in the
-# published code. The photographs need a licence, so we render faces with the same design. Each
+# We wrote everything anew in PyTorch, from the text. Where that is silent, we made choices of our
+# own ({doc}`/disagreements`). The photographs need a licence, so we render faces with the same design. Each
 # claim is tested on several networks, which differ in their seed. The cells that a rule finds are
 # compared with the same number of random ones, of largest activations, and of those that contribute
 # most.
@@ -117,7 +117,7 @@ for claim in (claim for claim in paper.claims() if claim.tests):
         test, result = decides[0]
         outcome = f"{result.agreeing} of {result.networks} networks"
         if test.within:
-            range_of = paper.show_interval((result.low, result.high), "count")
+            range_of = paper.show_interval(result.whole, "count")
             outcome = f"paper {paper.quantity(test.number).text}, networks {range_of}"
         rows[claim.title] = {"verdict": verdict, "by the test": test.says, "true of": outcome}
 display(pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")) if rows else None
@@ -153,15 +153,15 @@ if rows := rows_of("blindness"):
     )
     learned.append(
         "**Why backtracking is blind to the class**. It drops a cell only if its weights to all"
-        f" selected neurons have the wrong sign. {np.log2(cells):.0f} neurons leave about one of"
-        f" {cells:.0f} active cells to be dropped; our networks select {selected:.0f}."
+        f" selected neurons have the wrong sign. With {np.log2(cells):.0f} selected neurons about"
+        f" one of {cells:.0f} active cells is dropped; our networks select {selected:.0f} on average."
     )
 if rows := rows_of("patching"):
     share = {t: mean([r["filled"].split()[0] for r in rows_of("patching", t)]) for t in study.tasks}
     said = " and ".join(f"{each} for {paper.TASK_NAMES[t]}" for t, each in share.items())
     learned.append(
-        f"**How few cells matter**. Give {EIGHT} cells the values of the look-alike, and of the"
-        f" errors {said} become right."
+        f"**How few cells matter**. {EIGHT} cells that take the look-alike's values, chosen with the"
+        f" true class known, repair {said} of the errors."
     )
 if len(rows := rows_of("causes")) > 1:
     names = ("published cutoff", "whole projection", "edges", "contributions")
@@ -181,8 +181,9 @@ if rows_of("sanity"):
 Markdown("\n".join(f"- {each}" for each in learned)) if learned else None
 
 # %% [markdown]
-# {doc}`15_causes` to {doc}`18_sanity_checks` show these in full, {doc}`09_repairs` shows the fewest
-# cells that undo an error, and {doc}`19_what_did_not_work` what we tried in vain.
+# The chapters from {doc}`15_causes` to {doc}`18_sanity_checks` show these in full.
+# {doc}`09_repairs` shows the fewest cells that undo an error, {doc}`19_what_did_not_work` what we
+# tried in vain.
 #
 # ## What it cost
 
@@ -206,8 +207,8 @@ table if table["device"].nunique() > 2 else table.drop(columns="device")
 
 # %% [markdown]
 # Hours are those of one core. The first row is an estimate: the training time of two networks times
-# the number of seeds. Claims with a row trained networks of their own; the other records analyse
-# those of the first row.
+# the number of seeds. Claims with a row trained networks of their own. The other records analyse
+# those of the first row; *sanity* trained one more, on shuffled labels.
 #
 # ## Communication with the author
 #

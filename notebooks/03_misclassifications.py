@@ -48,8 +48,8 @@ raw = {
 p_values = dict(zip(raw, holm(list(raw.values())), strict=True))
 lines = [
     "In the paper three differences are more than chance, all of them for emotion: errors gather on"
-    " few subjects, sad is missed often, and surprised seldom. Its counts by angle, and those of the"
-    " subjects for identity, are what chance gives."
+    " fewer subjects than by chance, sad is missed often, and surprised seldom. The paper's counts by"
+    " angle, and those of the subjects for identity, are what chance gives."
 ]
 for run in runs:
     if len(run.errors):
@@ -58,11 +58,13 @@ for run in runs:
         worst, *pair = (style.in_markdown(name) for name in (str(most.name), *pair))
         uneven = [factor for factor in FACTORS if p_values.get((run.task, factor), 1.0) < 0.05]
         said = (
-            f"less evenly than by chance over {' and '.join(uneven)}" if uneven else "as by chance"
+            f"uneven beyond chance over {' and '.join(uneven)}"
+            if uneven
+            else "not uneven beyond chance over any factor"
         )
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} here misclassifies {len(run.errors):,} of"
-            f" {len(run.labels):,} test images. Its errors are spread {said}. Missed most is *{worst}*"
+            f" {len(run.labels):,} test images. Its errors are {said}. Missed most is *{worst}*"
             f" ({most['rate']:.1%} of its images). Confused most are *{pair[0]}* and *{pair[1]}*"
             f" ({style.share_in_words(times, len(run.errors))})."
         )
@@ -110,7 +112,7 @@ for run in runs:
         names = ", ".join(f"{level} ({factor})" for factor, level in levels.index[beside])
         if names:
             lines.append(f"for {paper.TASK_NAMES[run.task]} {word} errors: {names}")
-apart = f"With the whole interval on one side of the line lie, {'; '.join(lines)}."
+apart = f"These levels lie with their whole interval on one side of the line: {'; '.join(lines)}."
 Markdown(style.in_markdown(apart)) if lines else None
 
 # %% [markdown]

@@ -401,7 +401,7 @@ Markdown(" ".join(lines)) if lines else None
 #
 # Claims about networks are judged over several networks, which differ in their seed, by a rule
 # written before they were trained. Their p values are corrected for all tests of this book, the
-# intervals are not. *By construction* means that nothing is tested: the line says what this run has.
+# intervals are not. *Shown* means that nothing is tested: the line says what this run has.
 
 # %%
 conclude(study, "E3", "A1", "B1", **facts)

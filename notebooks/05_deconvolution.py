@@ -92,7 +92,7 @@ def answer(level):
     """Say whether the picture of a level is due to training."""
     more = left("ink", level) == "more", left("signed", level) == "more"
     return {
-        (False, False): "So training makes this picture, at least as much as the face does.",
+        (False, False): "So training makes this picture, about as much as the face does.",
         (
             True,
             False,
@@ -110,7 +110,8 @@ Markdown(
     f" last maps has a correlation of {np.nanmean(alike):.2f} with it. Is the picture due to training?"
     " At the last pooling, from which the paper projects, its ink (absolute values) keeps a correlation"
     f" of {untrained[-1]:.2f} if the weights are random, and of {another[-1]:.2f} if the face is another."
-    f" {answer(2)} At the first pooling the two are {untrained[0]:.2f} and {another[0]:.2f}. {answer(0)}"
+    f" {answer(2)} At the first pooling the two are {untrained[0]:.2f} and {another[0]:.2f}, and"
+    f" {means['signed', RANDOM, 0]:.2f} and {means['signed', OTHER, 0]:.2f} with signs. {answer(0)}"
 )
 
 # %% [markdown]
@@ -314,7 +315,7 @@ lines = [
 beside = f"The correlation of ink with the edges is {', '.join(f'{r:+.2f}' for r in outlined)}"
 of_edges = similarity[similarity["with"] == EDGES]
 if (of_edges["high"] < 0).all():
-    lines.append(f"{beside}: the ink lies beside the edges rather than on them.")
+    lines.append(f"{beside}: here the ink does not follow the edges.")
 elif (of_edges["low"] > 0).all():
     lines.append(f"{beside}: the ink lies on the edges more than elsewhere.")
 Markdown(" ".join(lines))
@@ -332,7 +333,7 @@ record_numbers(
 # %% [markdown]
 # ## What may be concluded, and what may not
 #
-# *By construction* means that nothing is tested: the line says what this run has, and where a
+# *Shown* means that nothing is tested: the line says what this run has, and where a
 # statement does not hold.
 
 # %%

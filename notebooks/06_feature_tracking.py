@@ -66,7 +66,7 @@ for task, table in tables.items():
     if own is not None and drawn is not None:
         lines.append(
             f"Eyes, nose, cheeks and mouth have {own:.2f} times the ink (absolute values) of an even"
-            f" spread, {'more' if own > drawn else 'no more'} than random cells give them"
+            f" spread, {'more' if own > drawn else 'less'} than random cells give them"
             f" ({drawn:.2f})."
         )
 Markdown(f"> **What came out.** {' '.join(lines)}") if lines else None
@@ -256,7 +256,7 @@ conclude(study, "A2", "F8")
 # - A picture that random cells give as well shows what the maps contain, not why the network erred.
 # - Pixels are divided by {paper}`p1.both.code_scale` and not centred, so white is a large input, and
 #   maps may be active over a white background for that reason. The networks of both tasks see the
-#   same background. Where their ink differs there, what they have learned is the reason.
+#   same background. Where their ink differs there, what they have learned is the likely reason.
 # - Ink in a region does not show that the decision changes without it. The case studies,
 #   {doc}`07_subject_40` and {doc}`08_eight_emotions`, suppress cells and ask the network again.
 #

@@ -82,8 +82,9 @@ if len(pairs) > 1:
         " the values of a similar right image, the *look-alike*. In the common cells these values"
         f" repair {share('common', 'repaired', 'patched')} of the errors, in the largest activations"
         f" {share('largest_common', 'repaired', 'patched')}, and in the cells that only the error has"
-        f" {share('unique', 'repaired', 'patched')}. At zero it is {share('common', 'repaired')},"
-        f" {share('largest_common', 'repaired')} and {share('unique', 'repaired')}."
+        f" {share('unique', 'repaired', 'patched')}. Set to zero, the three"
+        f" sets repair {share('common', 'repaired')}, {share('largest_common', 'repaired')} and"
+        f" {share('unique', 'repaired')}."
     )
 Markdown(f"> **What came out.** {answer}") if len(pairs) != 1 else None
 

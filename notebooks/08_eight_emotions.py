@@ -229,7 +229,7 @@ found = {f"t3.{run.task}.cases": len(eight), f"t3.{run.task}.rows_equal_before":
 record_numbers(found | cases.keyed("t3", run, equal))
 _, most, least_relu, _ = [*equal["cutoff"].values()][:4] or [0] * 4
 Markdown(
-    f"In our rows at most {most} of the probabilities equals the smallest, itself included. With a"
+    f"In our rows at most {most} of the probabilities has the smallest value. With a"
     f" ReLU on the logits at least {least_relu} do"
     + (": only then are our rows like the paper's." if most == 1 < least_relu else ".")
 ) if len(eight) else None
@@ -318,7 +318,8 @@ pd.DataFrame(rows).T.rename(index=cases.FILLS).rename_axis("values")
 
 # %%
 yes, no = (", ".join(wider.get(answer, ())) for answer in (True, False))
-answer = f"It depends on the value: the margin is wider for emotion with {yes}, not with {no}."
+answer = "It depends on what replaces the activations: the margin is wider for emotion with"
+answer += f" {yes}, and not with {no}."
 if not yes or not no:
     sign, values = ("Yes", "each") if yes else ("No", "no")
     answer = f"{sign}: the margin is wider for emotion with {values} value."
@@ -327,11 +328,11 @@ Markdown(answer) if wider else None
 # %% [markdown]
 # ### Answers that change, and right images that are harmed
 #
-# Not every changed answer is a repair: the first column counts all changes. For the second the same
-# cells, by position, are set to zero in the look-alike, and its right answer changes. The last column
-# is the fairer test: a *right* image is treated as if it were the error, and cells chosen from *it*,
-# such as those unique to it, are set to zero. All are shares of answers under the cutoff, with
-# standard errors.
+# Not every changed answer is a repair: the first column counts all changes. The second counts the
+# look-alikes whose right answer changes when the same cells, by position, are set to zero in them.
+# The last column is the fairer test: a *right* image is treated as if it were the error, and cells
+# chosen from *it*, such as those unique to it, are set to zero. All are shares of answers under the
+# cutoff, with standard errors.
 
 # %%
 turned = cases.suppression_table(pairs.reversed(), RULES["cutoff"], names[:-1], seed=seed)
@@ -352,8 +353,8 @@ more = cases.advantage(turned, "unique", "random", "changed").value > 0
 Markdown(
     f"The cells unique to the error change {share('unique', outcome='harmed')} of the look-alikes,"
     f" random cells {share('random', outcome='harmed')}, and the common cells"
-    f" {share('common', outcome='harmed')}. But a look-alike does not have the first among its own,"
-    " by definition. Without the cells unique to *it*, a right image changes in"
+    f" {share('common', outcome='harmed')}. By definition, though, the first were not found in"
+    " the look-alike. Without the cells unique to *it*, a right image changes in"
     f" {share('unique', outcome='changed', of=turned)} of the cases, {'more' if more else 'no more'}"
     f" often than without random ones ({share('random', outcome='changed', of=turned)})."
 ) if len(pairs) else None
@@ -361,7 +362,7 @@ Markdown(
 # %% [markdown]
 # ## Try it
 #
-# Here is the first of these errors, with the cells of its last maps. Switch off those unique to
+# Here is the first of the errors above, with the cells of its last maps. Switch off those unique to
 # the error, the same number at random, or any that you like. The network itself answers, in this
 # page or in the kernel of this notebook.
 

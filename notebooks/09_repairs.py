@@ -58,8 +58,8 @@ def told(task, part, found):
     unique = points[task].set_index("chosen").loc["unique"]
     errors = share_in_words(len(size), len(found), f"{paper.TASK_NAMES[task]} error")
     return (
-        f"Set to zero, {size.double().mean():.1f} of {active.double().mean():,.0f} active cells on"
-        f" average undo an error. So we could repair {errors}, and one cell is enough for"
+        f"We could repair {errors}, by setting {size.double().mean():.1f} of"
+        f" {active.double().mean():,.0f} active cells to zero on average; one cell is enough for"
         f" {int((size == 1).sum())} of them. Cells unique to the error by the paper's definition,"
         f" {unique['pixels']:.0f} on average, repair {in_words(int(unique['repaired']), 'error')}."
     )
@@ -153,8 +153,8 @@ for task, (part, found) in repairs.items():
     best = smallest_repair(part.wrong, part.labels, top_pixels(shares, candidates))
     smaller = int(((best > 0) & (best < found.size)).sum())
     said.append(
-        f"For {paper.TASK_NAMES[task]} all parts of {int(found.minimal.sum())} of the"
-        f" {in_words(len(found), 'set')} were tried, and none repairs. A search of all sets of the"
+        f"For {share_in_words(int(found.minimal.sum()), len(found), f'{paper.TASK_NAMES[task]} set')}"
+        " we tried every part, and none repairs. A search of all sets of the"
         f" {candidates} most contrastive cells finds a smaller one for {in_words(smaller, 'error')}."
     )
 Markdown(" ".join(said)) if said else None
@@ -205,8 +205,8 @@ Markdown(" ".join(said)) if said else None
 # %% [markdown]
 # ## Common or unique?
 #
-# By the paper, the values of common cells decide errors of identity, and unique cells those of
-# emotion. Where do the repair sets lie? The table has the share of their cells that are common,
+# By the paper, the values of common cells decide errors of identity, and unique cells decide errors
+# of emotion. Where do the repair sets lie? The table has the share of their cells that are common,
 # unique or neither (published cutoff). In brackets: the share expected of random active cells.
 
 # %%
@@ -271,10 +271,10 @@ for task, (_, found) in repairs.items():
 Markdown("\n".join(found_out)) if found_out else None
 
 # %% [markdown]
-# - A large set may repair because of a few of its cells. So that the paper's sets repair some errors
-#   says little about their rule.
-# - A common cell that repairs is active in both images. Not that it is active but how strongly,
-#   together with other cells, makes one of them wrong.
+# - A large set may repair because of a few of its cells. It therefore says little about the paper's
+#   rule that its sets repair some errors.
+# - A common cell that repairs is active in both images. What makes one of them wrong is not that it
+#   is active but how strongly, together with other cells.
 # - A small repair set shows that the image lies near a border between two classes. It does not show
 #   a cause in the world: the network has never seen maps with cells set to zero.
 # - Sets are the smallest *found*. Others may be as small or smaller.

@@ -67,7 +67,7 @@ faces_alike = chapter.correlations(default, default.roll(1, 0)).nanmean()
 then = f" Next in order: {', '.join(more)}." if more else ""
 hardly = f" What hardly matters: {', '.join(little)}." if little else ""
 Markdown(
-    f"> **What came out.** The picture changes most with *{ranked[0]}*: its ink then keeps a"
+    f"> **What came out.** Of single choices, *{ranked[0]}* changes the picture most: its ink keeps a"
     f" correlation of {kept[ranked[0]].mean():.2f} with that of the default.{then}{hardly} For"
     f" comparison, the default's pictures of two different faces correlate by {faces_alike:.2f}."
 )
@@ -99,7 +99,7 @@ edged = max(drawn, key=lambda name: drawn[name].mean())
 zeros = [f"{(maps == 0).double().mean().item():.0%}" for maps in trace.pooled]
 Markdown(
     "The table has means over a sample of test images, with 95 % bootstrap intervals. Ink and"
-    f" edges correlate most with *{edged}* ({drawn[edged].mean():+.2f}), and by default by"
+    f" edges correlate most with *{edged}* ({drawn[edged].mean():+.2f}); by default the correlation is"
     f" {drawn['default'].mean():+.2f}. Ties are common: from the first max-pool to the last, all"
     f" elements are zero in {', '.join(zeros)} of the windows."
 )
@@ -115,4 +115,4 @@ Markdown(
 # - A picture of features is a picture of these choices, too. Say which ones you made.
 # - A correlation measures likeness pixel by pixel. It does not say which picture is sharper, or
 #   nearer to what the network uses.
-# - All of this is about one network and its faces.
+# - All of this is about one network, that for the first task, and its faces.

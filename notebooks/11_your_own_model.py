@@ -97,8 +97,8 @@ errors.families().drop(columns="errors").head(6)
 #
 # Which methods tell one class from another? Each explains the answer to a few errors, and then the
 # true class of the same images. A method whose two explanations agree is blind to the class: it
-# cannot say why the answer was this one. The table gives the overlap (Jaccard) of sets of cells, and
-# the correlation of all others, of pictures by rank. *Contributions* and *contrastive* keep all cells with a
+# cannot say why the answer was this one. The table gives the overlap (Jaccard) of sets of cells, the
+# rank correlation of pictures, and the correlation of shares. *Contributions* and *contrastive* keep all cells with a
 # positive share in the class's logit, or in its margin over the next class; *cells* counts what a
 # rule keeps for the answer. {doc}`18_sanity_checks` asks the same of several networks.
 
@@ -122,7 +122,7 @@ table.sort_values("the same for both classes")
 # %% tags=["open"]
 blind = table.index[table["the same for both classes"] > SAME]
 Markdown(
-    f"Blind to the class, on average at more than {SAME:g} (of images: {len(some)}):"
+    f"Blind to the class, with a mean likeness above {SAME:g} over {len(some)} images:"
     f" {'; '.join(blind) or 'none'}."
 )
 

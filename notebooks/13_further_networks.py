@@ -76,7 +76,11 @@ final = tables["P2"][tables["P2"]["seed"] != CHOOSING] if "P2" in tables else pd
 failed = final[~final["learned"]] if len(final) else final
 lost = [f"{NAMES[row.optimiser]} for {paper.TASK_NAMES[row.task]}" for row in failed.itertuples()]
 count = style.in_words(len(lost), "network")
-lost = f"Left out: {count} that never learned ({', '.join(lost)})." if lost else ""
+lost = (
+    f"Left out of these means, but not of the verdict: {count} that never learned ({', '.join(lost)})."
+    if lost
+    else ""
+)
 
 
 # %%
@@ -287,8 +291,8 @@ conclude(study, *OUTCOMES)
 
 # %%
 Markdown(
-    f"- The deep networks were trained for {DEEP_EPOCHS} epochs, on small images. One that has not"
-    " learned by then might learn later.\n- What appeals is a matter of taste. The measure is ours."
+    f"- Deep networks train for {DEEP_EPOCHS} epochs here, on small images. One that has not learned"
+    " by then might learn later.\n- What appeals is a matter of taste. The measure is ours."
     " Where the deconvolutions of Tiny VGG itself do not follow the edges, it says little."
     "\n- The images are synthetic. An augmentation that helps here may not help on photographs."
 )

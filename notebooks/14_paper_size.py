@@ -101,8 +101,8 @@ gallery("emotion") if arrays else None
 # %% [markdown]
 # ## The pair of one subject
 #
-# The last maps have {paper}`t1.both.last_size` × {paper}`t1.both.last_size` cells here, as in the
-# paper. Which of them does backtracking keep? The paper's first case study asks what an error and a
+# Each of the last maps has {paper}`t1.both.last_size` × {paper}`t1.both.last_size` cells at this
+# size, as in the paper. Which of them does backtracking keep? The paper's first case study asks what an error and a
 # right image of the same subject have in common.
 
 

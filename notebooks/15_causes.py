@@ -73,15 +73,15 @@ if rows:
     )
     beside = "clearly better than" if low > edges else "not clearly better than"
     beaten = scored["pixel"][causes.MEAN_MASK].centre < scored["pixel"][pixel].centre
-    answer = f"""**What came out.** {said("half", *order[:2])} find best which half flipped the answer
-(AUC; 0.5 is chance). The paper's tracked features, {said("half", "Algorithm 1", "published cutoff")},
+    answer = f"""**What came out.** Which half flipped the answer is found best by the methods
+{said("half", *order[:2])} (in brackets: AUC; 0.5 is chance). The paper's tracked features, {said("half", "Algorithm 1", "published cutoff")},
 are {beside} the edges of the image ({edges:.2f}). The deconvolution of all cells, which makes no
 choice, reaches {scored["half"]["whole projection"].centre:.2f}.
 
-- {said("pixel", pixel)} finds best which pixels changed. The {said("pixel", causes.MEAN_MASK)},
-which never sees the image, is {"worse" if beaten else "better"}.
-- {said("part", part)} finds best which part of the face matters most. This is a rank correlation: 1
-is perfect, 0 is chance."""
+- Which pixels changed is found best by {said("pixel", pixel)}. The {said("pixel", causes.MEAN_MASK)},
+which never sees the image, does {"worse" if beaten else "better still"}.
+- Which part of the face matters most is found best by {said("part", part)}, in rank correlation: 1
+would be perfect, 0 is chance."""
     display(Markdown("> " + answer.replace("\n", "\n> ")))
 
 # %% [markdown]
@@ -117,7 +117,7 @@ flips_figure(flips) if rows else None
 if rows:
     lower, upper = (np.mean(flips[half]) for half in ("lower", "upper"))
     said_flips = f"""The lower half flips {lower:.0%} of the answers, the upper half {upper:.0%}. In
-{one:,} of {images:,} images exactly one half does, so that the cause is known."""
+{one:,} of {images:,} images exactly one of the halves flips the answer, so the cause is known."""
     display(Markdown(said_flips))
 
 # %% [markdown]
@@ -177,7 +177,9 @@ if rows:
 
 # %%
 if rows and (unseeing := [name for name in order if "class" in (found[name] or ())]):
-    before = "These methods explain the same whatever class they are asked about: "
+    before = (
+        "These methods explain the same whatever class they are asked about (AUC for the half): "
+    )
     after = "A high score alone does not show that a method explains *this* answer."
     display(Markdown(f"{before}{said('half', *unseeing)}. {after}"))
 

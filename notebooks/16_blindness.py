@@ -63,7 +63,7 @@ if rows:
 Algorithm 1 selects the same neurons above the cells, whatever the class. Its cells for two classes
 overlap by {said(ours["pixels"][:, -1])}. The published cutoff finds the same cells in {cutoff}.
 
-The share of weights on cells that have the wrong sign is $q$ = {said(q)}. With {needed:.0f} selected
+The share of weights on cells that have the wrong sign is *q* = {said(q)}. With {needed:.0f} selected
 neurons, about one of {cells:.0f} active cells would be lost. The networks select {above.min():.0f}
 to {above.max():.0f}. If only the strongest neuron of each layer is kept, the overlap is
 {said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""

@@ -72,10 +72,10 @@ cells repair {said(zero)}.
 those of backtracking {said(eight["backtracking"])}, and random ones {said(eight["random"])}."""
     if (eight["gradient"] > control).all():
         answer += f"""
-- So errors take on the look-alike's answer more easily than the controls move other images, by
+- So errors take on the look-alike's answer more easily than images take on those of the controls, by
 {said(100 * (eight["gradient"] - control), ".0f")} percentage points."""
     below = [f"{r} ({TASK_NAMES[t]})" for r in RULES for t in tasks if eight[r][t] < control[t]]
-    answer += f" Repairs by {', '.join(below)} lie below the larger control." * bool(below)
+    answer += f" These repair less than the larger control: {', '.join(below)}." * bool(below)
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]

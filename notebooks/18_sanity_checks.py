@@ -64,8 +64,8 @@ if len(rows) > 1:
     cells = {"cutoff": "the cells of the published cutoff", "contrastive": "the contrastive cells"}
     head = scores["head"].mean().round(2)
     told = [
-        f"{said} overlap with those before by {head[rule]}, and their tracked features correlate"
-        f" by {head[f'tracked_{rule}']}"
+        f"{said} overlap with the original ones by {head[rule]}, and yet their tracked features"
+        f" correlate by {head[f'tracked_{rule}']}"
         for rule, said in cells.items()
         if head[f"tracked_{rule}"] > head[rule]
     ]
@@ -102,7 +102,7 @@ Markdown(
     " stay the same once all of these have initial weights. It is *blind to the class* if they stay"
     " the same when it is asked about another class, drawn at random. The networks:"
     f" {' and '.join(f'{n} for {task}' for task, n in tasks.items()) or 'none'}; of each, at most"
-    f" {IMAGES} errors are explained, spread evenly over all. A single network has no interval, and nothing is blind."
+    f" {IMAGES} errors are explained, spread evenly over all. With a single network there is no interval, and no method counts as blind."
 )
 
 
@@ -157,14 +157,11 @@ pd.DataFrame.from_dict(table, orient="index").rename_axis("method") if rows else
 if learned:
     ended = " and ".join(row["ended"] for row in record["networks"] if "shuffled" in row)
     same = [name for name in methods if scores["shuffled labels"][name].mean() > SAME]
-    stays = f"the same for it: {listed(same)}" if same else "the same for it by any method"
-    display(
-        Markdown(
-            "*Shuffled labels* compares with a network that learned the same images with labels"
-            f" drawn at random. Its training ended {ended}. Explanations are {'' if same else 'not '}"
-            f"{stays}."
-        )
+    stays = f"These explain the same: {listed(same)}." if same else "No method explains the same."
+    said = (
+        "*Shuffled labels* compares with a network that learned the same images with labels drawn"
     )
+    display(Markdown(f"{said} at random. Its training ended {ended}. {stays}"))
 
 # %% [markdown]
 # ## What may be concluded, and what may not

@@ -94,8 +94,8 @@ failed = all(found[name].mean() > 0 for found in came.values() for name in (AFTE
 counted = " and ".join(f"{len(rows)} for {task}" for task, rows in tasks.items())
 Markdown(
     f"> **What came out.** {'None of the three ideas works. ' * failed}Networks: {counted}.\n>\n"
-    "> 1. *A network that corrects itself* sets in every image the cells to zero that favour its"
-    f" answer most over the runner-up. {itself}: in all, there are {each(change, AFTER)}. That is"
+    "> 1. *A network that corrects itself* sets to zero, in every image, the cells that"
+    f" favour its answer most over the runner-up. {itself}: in all, there are {each(change, AFTER)}. That is"
     f" with the best number of cells ({each('{:.0f}', 'cells')}).\n"
     "> 2. *Cells that betray errors*: an answer is suspect if few cells flip it, or if its margin is"
     f" small. {margin} (AUC {each('{:.3f} against {:.3f}', 'AUC: margin', 'AUC: fewest cells')}).\n"

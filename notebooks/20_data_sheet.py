@@ -69,7 +69,8 @@ levels = [f"{whole[name].nunique()} {name}s" for name in ("subject", "emotion", 
 used = synthfaces.design()
 Markdown(
     f"The whole design, {', '.join(levels)}, has {len(whole):,} images. The paper uses"
-    f" {used['angle'].nunique()} of the angles, {len(used):,} images. {len(shown_faces):,} are used here."
+    f" {used['angle'].nunique()} of the angles, that is {len(used):,} images; this run uses"
+    f" {len(shown_faces):,}."
 )
 
 # %% [markdown]
@@ -226,8 +227,8 @@ Markdown(
 #
 # A network could classify the emotion by something that should not carry it: background,
 # brightness, noise, or the place of the head. Tests of the renderer hold this to chance. They give
-# linear models what is no face: the pixels, or the brightness and the colours, of background,
-# border, hair and ears, minus their mean over the emotions of the same subject, gaze and angle. The
+# linear models only what is not face: background, border, hair and ears, as pixels or as brightness
+# and colours. Their mean over the emotions of the same subject, gaze and angle is taken off first. The
 # models are tested on gazes, angles or subjects that they were not fitted to. None reads the
 # emotion, while the same models read it in whole images, and find leaks that are planted.
 #

@@ -174,7 +174,7 @@ def shown(tables: Mapping[str, pd.DataFrame], followed: Mapping[str, Followed]) 
     return {
         "E2": f"probabilities of {len(every)} test images deviate from equation 2 by "
         f"{every['softmax_gap'].max():.0e} at most, and the class with the largest logit has the "
-        "largest",
+        "largest probability",
         "F6": "the terms drawn add up to the winning logit, with a deviation of "
         f"{every['sum_gap'].max():.0e} of their size at most",
         "F7": "; ".join(map(_left, followed, followed.values())),
@@ -191,7 +191,7 @@ def _left(task: str, part: Followed) -> str:
         sums = ((word, int(each.sum())) for word, each in found.items() if each.any())
         said = [f"{word} in {style.share_in_words(n, len(active))}" for word, n in sums]
         facts.append(f"the {LABELS[rule]} leaves {', '.join(said)}")
-    return f"{paper.TASK_NAMES[task]}, active cells: {' and '.join(facts) or 'no errors'}"
+    return f"{paper.TASK_NAMES[task]}: of the active cells {' and '.join(facts) or 'of no error'}"
 
 
 @style.styled()

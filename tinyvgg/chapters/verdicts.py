@@ -53,6 +53,11 @@ class Result:
     high: float | None = None
     p: float | None = None  # corrected for all tests; None against the paper's number
 
+    @property
+    def whole(self) -> paper.Interval:
+        """The whole numbers that lie between ``low`` and ``high``, from the first to the last."""
+        return math.ceil(cast(float, self.low)), math.floor(cast(float, self.high))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -149,8 +154,10 @@ def fact(test: paper.Test, result: Result) -> str:
     about = paper.describe(test.number)
     agreeing = f"{result.agreeing} of {result.networks} networks"
     bound = f"{100 * test.bound:g}%" if about.unit == "percent" else f"{test.bound:g}"
-    unit = "mean" if about.unit == "count" and not test.within else about.unit
-    bounds = paper.show_interval(cast(paper.Interval, (result.low, result.high)), unit)
+    unit, of = "mean" if about.unit == "count" else about.unit, (result.low, result.high)
+    bounds = paper.show_interval(cast(paper.Interval, of), unit)
+    if test.within and about.unit == "count":
+        bounds = paper.show_interval(result.whole, about.unit)
     mean = _mean(result.mean, about.unit)
     if test.within:
         beside = f"{test.asserted} {bound} in {agreeing}"

@@ -60,7 +60,7 @@ def _missing(found: Iterable[Photograph]) -> Iterator[str]:
         kept.append([level for level in _LEVELS[name] if level in there])
         gone = [str(level) for level in _LEVELS[name] if level not in there]
         if gone:
-            yield f"{name}: {some(gone)} of {len(_LEVELS[name])} are not there at all"
+            yield f"{name}: {len(gone)} of {len(_LEVELS[name])} are missing ({some(gone)})"
     absent = defaultdict(list)
     for shot in product(*kept):
         if shot not in have:
