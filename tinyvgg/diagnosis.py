@@ -176,8 +176,9 @@ class Diagnosis:
             worse, by = slices["worse"].sum(), ", ".join(map(str, slices["column"].unique()))
             most = f", most clearly {column} {value} ({errors} of {seen})" * bool(worse)
             said.append(
-                f"Slices: of {len(slices)} groups of images (by {by}), each tested alone,"
-                f" {worse or 'none'} has more errors than chance explains{most}."
+                f"Slices: {worse or 'none'} of {len(slices)} groups of images (by {by}), each"
+                f" tested alone, {'has' if worse == 1 else 'have'} more errors than chance"
+                f" explains{most}."
             )
         families, repaired = self.families(), about[about["repaired"]]
         largest, kind = families.iloc[0], "families" if len(families) > 1 else "family"

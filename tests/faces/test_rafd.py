@@ -36,8 +36,13 @@ def test_what_is_missing_is_listed_and_not_guessed(touch) -> None:
     gone = (named(2, "sad", "left", 45), named(2, "sad", "right", 0))
     missing = list_rafd(touch(*(name for name in some() if name not in gone))).missing
     absent = [s for s in SUBJECTS if s not in (1, 2)]
-    assert missing[0].startswith(f"subject: {', '.join(map(str, absent[:6]))} and 59 more")
-    assert missing[1].startswith("emotion: angry, contemptuous, disgusted, fearful, neutral, surp")
+    assert (
+        missing[0]
+        == f"subject: 65 of 67 are missing ({', '.join(map(str, absent[:6]))} and 59 more)"
+    )
+    assert missing[1].startswith(
+        "emotion: 6 of 8 are missing (angry, contemptuous, disgusted, fearful, neutral, surp"
+    )
     assert missing[2:] == ("subject 2: sad left 45, sad right 0",)
 
 

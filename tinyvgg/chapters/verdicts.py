@@ -56,7 +56,7 @@ class Result:
     @property
     def whole(self) -> paper.Interval:
         """The whole numbers that lie between ``low`` and ``high``, from the first to the last."""
-        return math.ceil(cast(float, self.low)), math.floor(cast(float, self.high))
+        return float(math.ceil(cast(float, self.low))), float(math.floor(cast(float, self.high)))
 
 
 @dataclass(frozen=True)
