@@ -101,7 +101,8 @@ looped = algorithm_2(trace)
 packaged = track_features(trace, followed[first].pixels("cutoff")[:10])
 pairs = zip(looped, packaged, strict=True)
 same = [bool((a[0] - b).abs().max() <= 1e-5 * b.max()) for a, b in pairs]
-Markdown(f"The loop gives the package's features for {style.share_in_words(sum(same), len(same))}.")
+agreed = style.share_in_words(sum(same), len(same))
+Markdown(f"The loop gives the package's features for {agreed}.")
 
 # %% [markdown]
 # ## What the rules track
@@ -123,13 +124,15 @@ for task, table in tables.items():
     record_numbers({f"a2.{task}.{name}": number for name, number in found.items()})
     own = table[table["set"] == "cutoff"][["with_whole", "with_largest", "with_random"]].mean()
     left = int((table["left"][table["set"] == "literal"] > 0).sum())
+    printed = "no active cell, so that it tracks the deconvolution of all maps"
+    if left:
+        of = style.share_in_words(left, len(tracked[task]))
+        printed = f"active cells in {of}; in the others it tracks the deconvolution of all maps"
     if own.notna().all():
         closest = ("all maps", "the largest activations", "random cells")[own.argmax()]
         said.append(
             f"For {paper.TASK_NAMES[task]}, the features of the cutoff are most like those of"
-            f" {closest} (correlation {own.max():.3f}). The *printed* rule leaves"
-            f" active cells in {left} of {style.in_words(len(tracked[task]), 'error')}; where it leaves"
-            " none, it tracks the deconvolution of all maps."
+            f" {closest} (correlation {own.max():.3f}). The *printed* rule leaves {printed}."
         )
 Markdown(" ".join(said)) if said else None
 

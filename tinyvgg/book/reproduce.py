@@ -17,7 +17,7 @@ from tinyvgg.book import notebooks, records, site
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import DEFAULTS
 from tinyvgg.book.records import Records, collect, read_notebook
-from tinyvgg.chapters import paper_size, statistics
+from tinyvgg.chapters import paper_size, statistics, style
 from tinyvgg.chapters.bench import write_errors
 from tinyvgg.chapters.bench_scripts import ERRORS
 from tinyvgg.diagnosis import explain_errors
@@ -229,8 +229,9 @@ def draw_overview(study: Study) -> Path:
     batch = images, torch.from_numpy(run.labels[run.errors])
     found = explain_errors(run.model, [batch], run.classes, progress=False)
     cells = found.table["cells"].where(found.table["repaired"]).to_numpy(float)
-    shown = found.show(cells.argsort(kind="stable")[:OVERVIEW].tolist())
-    shown.savefig(path, dpi=150, metadata={"Software": None})
+    with style.styled():  # which can be read on light and on dark pages
+        shown = found.show(cells.argsort(kind="stable")[:OVERVIEW].tolist())
+        shown.savefig(path, dpi=150, metadata={"Software": None})
     return path
 
 
