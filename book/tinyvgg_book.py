@@ -26,6 +26,8 @@ from tinyvgg.chapters import bench_scripts
 from tinyvgg.chapters.bench_scripts import SHEET
 from tinyvgg.errors import UserError
 
+ICONS = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
+MATHS, MATHJAX = 'class="math', re.compile(r"<script[^>]*tex-chtml\.js[^>]*></script>")
 IMPORTED = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
@@ -103,6 +105,23 @@ def _write_bench(app: Sphinx, fault: Exception | None) -> None:
     bench_scripts.write_site(Path(app.outdir) / "bench", shown)
 
 
+def _lighten(app: Sphinx, fault: Exception | None) -> None:
+    """Take from a site what its pages load and do not need, and let images wait for readers.
+
+    The theme's icons come as a font and once more as a script, which is larger than all else.
+    """
+    if fault is not None or app.builder.name != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = ICONS.sub("", page.read_text("utf-8"))
+        if MATHS not in text:
+            text = MATHJAX.sub("", text)
+        page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")
+    for unused in ("scripts/fontawesome.js", "**/*.map"):
+        for path in Path(app.outdir, "_static").glob(unused):
+            path.unlink()
+
+
 def _offer(app: Sphinx, config: Any) -> None:
     """Offer the repository, and chapters where they run, as far as it has an address for that."""
     options = config.html_theme_options
@@ -122,4 +141,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.config.autodoc_mock_imports = _stand_in()
     app.connect("config-inited", _offer)
     app.connect("build-finished", _write_bench)
+    app.connect("build-finished", _lighten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,6 @@
 // Opens the pages of a site in Chromium, with the network cut, and prints the faults found as JSON:
 // node open_site.mjs SITE MODULES CHROMIUM. MODULES is a folder with playwright-core and axe-core.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -11,6 +11,8 @@ const { chromium } = require("playwright-core");
 const AT_ONCE = 2;
 // of others: names of the theme's buttons and folds, and the list of references
 const THEIRS = ["label-content-name-mismatch", "summary-name", "aria-required-children"];
+const HEAVY = 2e6; // bytes of a page before it is touched
+const MATHJAX = 1.2e6;
 const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1280, height: 900 };
 const LITERAL = /\$[^$\s][^$\n]*\$|\\\(|\{(glue|doc|numref|cite|paper|math|eq|ref)[:a-z]*\}`/;
@@ -54,7 +56,14 @@ async function check(name) {
   page.on("console", (message) => message.type() === "error" && say(message.text()));
   page.on("pageerror", (error) => say(error.message));
   page.on("requestfailed", (request) => say(`asks for ${request.url()}`));
+  let weight = 0;
+  page.on("request", (request) => {
+    const { href } = new URL(request.url().split(/[?#]/)[0]);
+    if (href.startsWith("file:")) weight += statSync(new URL(href), { throwIfNoEntry: false })?.size ?? 0;
+  });
   await page.goto(`file://${join(site, name)}`, { waitUntil: "load" });
+  const maths = (await page.$(".math")) ? MATHJAX : 0;
+  if (weight > HEAVY + maths) say(`weighs ${weight} bytes`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 0) say(`is ${wide} pixels wider than a phone`);
   for (const text of await page.evaluate(literals, LITERAL.source)) say(`shows ${text}`);
