@@ -26,8 +26,8 @@ from tinyvgg.chapters import bench_scripts
 from tinyvgg.chapters.bench_scripts import SHEET
 from tinyvgg.errors import UserError
 
-ICONS = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
-MATHS, MATHJAX = 'class="math', re.compile(r"<script[^>]*tex-chtml\.js[^>]*></script>")
+SCRIPT, MATHS = r"<script[^>]*\b{}\.js[^>]*></script>", 'class="math'
+ICONS, MATHJAX, INDEX = "fontawesome", "tex-chtml", "searchindex"
 IMPORTED = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
@@ -113,12 +113,13 @@ def _lighten(app: Sphinx, fault: Exception | None) -> None:
     if fault is not None or app.builder.name != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
-        text = ICONS.sub("", page.read_text("utf-8"))
-        if MATHS not in text:
-            text = MATHJAX.sub("", text)
+        text = page.read_text("utf-8")
+        unused = [ICONS] + [MATHJAX] * (MATHS not in text)
+        for script in unused + [INDEX] * (page.stem != "search"):
+            text = re.sub(SCRIPT.format(script), "", text)
         page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")
-    for unused in ("scripts/fontawesome.js", "**/*.map"):
-        for path in Path(app.outdir, "_static").glob(unused):
+    for name in ("fontawesome.js", "*.map"):
+        for path in list(Path(app.outdir).rglob(name)):
             path.unlink()
 
 
