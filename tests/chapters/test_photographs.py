@@ -79,7 +79,7 @@ def test_chapter_1_shows_what_is_there_and_nothing_at_its_full_size(rafd):
             assert max(image.get_array().shape[:2]) <= LARGEST < HEIGHT
     (seen,) = faces.originals.seen([faces.index.table["path"][0]], 5000, 16).values()
     assert seen.image.shape[0] == LARGEST
-    assert "\n- emotion: angry" in photographs.used_of(faces)
+    assert "\n- emotion: 6 of 8 are missing (angry" in photographs.used_of(faces)
 
 
 def test_other_photographs_show_some_of_them_with_their_squares(tmp_path, draw_photographs):
