@@ -93,7 +93,7 @@ for claim, table in tables.items():
         found = [f"Erasing where tracked features point leaves {said}.", *found]
     title, verdict = paper.claim(claim).title, verdicts[claim].verdict
     lines.append(f"- {title}: **{verdict}**. {' '.join(found)}".rstrip())
-for claim in OUTCOMES.keys() - tables.keys():
+for claim in sorted(OUTCOMES.keys() - tables.keys()):
     how = f"`tinyvgg trial {claim} --profile {profile} --faces {study.source}` records it."
     lines.append(f"- {paper.claim(claim).title}: not recorded here. {how}")
 Markdown("\n> ".join(lines))
@@ -132,13 +132,15 @@ def spread(table, by, values):
 # %%
 if "P2" in tables:
     trained, chosen = tables["P2"], tables["P2"]["seed"] == CHOOSING
-    tried = trained[chosen].assign(task=trained["task"].map(paper.TASK_NAMES))
+    tried = trained[chosen].replace({"task": paper.TASK_NAMES, "optimiser": NAMES})
     tried["held-out errors"] = [curve(text)[-1] for text in tried["validation_errors"]]
     choice = tried.pivot_table("held-out errors", ["task", "optimiser"], "rate", sort=False)
+    choice = choice[sorted(choice)]
     best = choice.eq(choice.min(axis=1), axis=0)
     shown = choice.map("{:.1%}".format).where(choice.notna(), "")
     display(shown.where(~best, shown + " (chosen)").rename_axis(columns=None))
     needed = final[final["learned"]].rename(columns={"last_epoch": "epochs_needed"})
+    needed = needed.replace({"optimiser": NAMES})
     display(spread(needed, ["optimiser", "rate"], {"errors": "count", "epochs_needed": "count"}))
     display(Markdown(lost))
 
@@ -151,7 +153,7 @@ def optimiser_curves(final):
     for axis, task in zip(axes[0], tasks, strict=True):
         for row in final[final["task"] == task].itertuples():
             errors = np.maximum(curve(row.train_errors), 1 / row.training_images)
-            label = row.optimiser if row.seed == final["seed"].min() else None
+            label = NAMES[row.optimiser] if row.seed == final["seed"].min() else None
             axis.plot(1 + np.arange(len(errors)), errors, color=colours[row.optimiser], label=label)
         axis.set(title=paper.TASK_NAMES[task], xlabel="epoch", yscale="log")
         axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=2))
@@ -180,15 +182,13 @@ if "P3" in tables:
         for text in deep["train_errors"]
     ]
     columns = ["left the plateau in epoch", "training error"]
-    index = ["architecture", "task", "initialisation"]
-    display(deep.set_index(index)[columns].fillna("never"))
+    display(deep.set_index(["architecture", "task", "initialisation"])[columns].fillna("never"))
     display(Markdown(f"The plateau ends below {LEFT:.0%} of a constant answer's loss."))
 
 
 # %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the gradient of the loss with respect to the weights of each layer of the deep networks, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a solid and a dashed line over the layers for each kind of initial weights."}}
 def gradient_norms(deep):
-    networks = deep[["architecture", "task"]].drop_duplicates().itertuples(index=False)
-    networks = list(networks)
+    networks = list(deep[["architecture", "task"]].drop_duplicates().itertuples(index=False))
     figure, axes = style.grid(1, len(networks), aspect=1.0, sharey=True)
     colours = {"glorot": style.BLUE, "he": style.ORANGE, "torch": style.GREEN}
     for axis, (architecture, task) in zip(axes[0], networks, strict=True):
