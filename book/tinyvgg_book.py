@@ -27,7 +27,7 @@ from tinyvgg.chapters.bench_scripts import SHEET
 from tinyvgg.errors import UserError
 
 SCRIPT, MATHS = r"<script[^>]*\b{}\.js[^>]*></script>", 'class="math'
-ICONS, MATHJAX, INDEX = "fontawesome", "tex-chtml", "searchindex"
+ICONS, KATEX, INDEX = "fontawesome", r"katex\.min", "searchindex"
 IMPORTED = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
@@ -114,7 +114,7 @@ def _lighten(app: Sphinx, fault: Exception | None) -> None:
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text("utf-8")
-        unused = [ICONS] + [MATHJAX] * (MATHS not in text)
+        unused = [ICONS] + [KATEX] * (MATHS not in text)
         for script in unused + [INDEX] * (page.stem != "search"):
             text = re.sub(SCRIPT.format(script), "", text)
         page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")

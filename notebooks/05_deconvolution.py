@@ -93,14 +93,8 @@ def answer(level):
     more = left("ink", level) == "more", left("signed", level) == "more"
     return {
         (False, False): "So training makes this picture, about as much as the face does.",
-        (
-            True,
-            False,
-        ): "So training decides its signs, but in large part not where its ink lies.",
-        (
-            False,
-            True,
-        ): "So training decides where its ink lies, but in large part not its signs.",
+        (True, False): "So training decides its signs, but in large part not where its ink lies.",
+        (False, True): "So training decides where its ink lies, but in large part not its signs.",
         (True, True): "So much of this picture does not come from training.",
     }[more]
 

@@ -108,6 +108,7 @@ pd.DataFrame(rows) if rows else None
 classes, images = [style.short(name, 13) for name in run.classes], run.faces.images
 
 
+@style.styled()
 def eight_figure():
     """Draw errors, look-alikes, and what the cells unique to the errors show."""
     features = track_features(eight.wrong, cases.pixel_sets(eight, RULES["cutoff"]).unique)

@@ -146,6 +146,7 @@ if "P2" in tables:
 
 
 # %% mystnb={"figure": {"name": "fig-optimisers", "caption": "Training error over the epochs, measured in passing, for each optimiser with its chosen rate: a line for each network, on a logarithmic scale."}, "image": {"alt": "One panel a task with lines that fall over the epochs, in a colour for each optimiser."}}
+@style.styled()
 def optimiser_curves(final):
     tasks = final["task"].unique()
     figure, axes = style.grid(1, len(tasks), aspect=0.7, sharey=True)
@@ -187,6 +188,7 @@ if "P3" in tables:
 
 
 # %% mystnb={"figure": {"name": "fig-gradients", "caption": "Norm of the gradient of the loss with respect to the weights of each layer of the deep networks, from the first convolution to the last dense layer, in the first epoch (solid) and the last one (dashed), on a logarithmic scale."}, "image": {"alt": "One panel a network with a solid and a dashed line over the layers for each kind of initial weights."}}
+@style.styled()
 def gradient_norms(deep):
     networks = list(deep[["architecture", "task"]].drop_duplicates().itertuples(index=False))
     figure, axes = style.grid(1, len(networks), aspect=1.0, sharey=True)

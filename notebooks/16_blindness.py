@@ -81,9 +81,10 @@ Markdown("> " + answer.replace("\n", "\n> "))
 # Let signs be wrong independently, with probability $q$. Then of $A$ active cells
 #
 # $$
-# P(\text{lost}) = q^m, \qquad
-# E(\text{cells lost}) = A\,q^m < 1 \iff m \log_2 \tfrac1q > \log_2 A, \qquad
+# \begin{gathered} P(\text{lost}) = q^m, \qquad
+# E(\text{cells lost}) = A\,q^m < 1 \iff m \log_2 \tfrac1q > \log_2 A, \\
 # E(J) \approx \frac{1 - q^{m} - q^{m'} + q^{u}}{1 - q^{u}},
+# \end{gathered}
 # $$
 #
 # where $J$ is the overlap (Jaccard) of the cells for two classes. They select $m$ and $m'$ neurons,
@@ -118,6 +119,7 @@ untrained["tosses"] = -untrained["neurons"] * signs.fillna(-np.inf)
 
 
 # %% mystnb={"figure": {"name": "fig-coins", "caption": "Overlap (Jaccard) of the cells that Algorithm 1 finds for two classes. Left: against the number of neurons selected above the cells, in tosses of a fair coin. Gray marks are untrained dense layers, with few to many neurons or weights (none negative: all weights are zero or positive; strongest kept: only the strongest neurons of each layer stay). Each line is one of our networks, with 1, 2, 4, ... 32 and all of the selected neurons of each layer kept. Shaded: what the argument expects, from no common neuron (lower edge) to common neurons only (upper edge). Dotted: with so many tosses, our networks lose one active cell on average. Right: the same overlap against the overlap that the argument expects from the selected neurons."}, "image": {"alt": "Left: marks and lines that rise to the right from little overlap to one, with an arrow to Algorithm 1 at the far right. Right: the same marks along the diagonal."}}
+@style.styled()
 def coins_figure(untrained):
     figure, (axes,) = style.grid(1, 2, aspect=0.85, width_ratios=(1.8, 1), sharey=True)
     left, right, tosses = *axes, np.geomspace(0.02, 1500, 200)

@@ -107,6 +107,7 @@ Markdown(
 
 
 # %% mystnb={"figure": {"name": "fig-cascades", "caption": "How similar explanations are to those of the trained network once layers have initial weights: from the last layer to the first (solid) and from the first to the last (dotted), means over networks with 95 % intervals. On the solid curves the steps left of the upright line are dense layers. Above the dashed line explanations count as the same. Red methods are blind to the dense layers. The methods are in the order of their similarity once all dense layers have initial weights."}, "image": {"alt": "A panel for each method, with a solid and a dotted curve that begin at one changed layer and end with all, a dashed line near the top, and an upright line after the dense layers."}}
+@style.styled()
 def cascades_figure(rows):
     figure, axes = style.grid(3, 5, aspect=1, sharex=True, sharey=True)
     for axis, name in zip(axes.flat, methods, strict=True):

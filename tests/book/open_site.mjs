@@ -12,7 +12,6 @@ const AT_ONCE = 2;
 // of others: names of the theme's buttons and folds, and the list of references
 const THEIRS = ["label-content-name-mismatch", "summary-name", "aria-required-children"];
 const HEAVY = 2e6; // bytes of a page before it is touched
-const MATHJAX = 1.2e6;
 const PHONE = { width: 390, height: 844 };
 const DESKTOP = { width: 1280, height: 900 };
 const LITERAL = /\$[^$\s][^$\n]*\$|\\\(|\{(glue|doc|numref|cite|paper|math|eq|ref)[:a-z]*\}`/;
@@ -29,7 +28,7 @@ const faults = [];
 function literals(pattern) {
   const copy = document.querySelector("article")?.cloneNode(true);
   if (!copy) return [];
-  for (const code of copy.querySelectorAll("pre, code, script, style, mjx-container")) code.remove();
+  for (const code of copy.querySelectorAll("pre, code, script, style, .katex")) code.remove();
   const found = copy.textContent.match(new RegExp(pattern));
   return found ? [found[0]] : [];
 }
@@ -62,8 +61,7 @@ async function check(name) {
     if (href.startsWith("file:")) weight += statSync(new URL(href), { throwIfNoEntry: false })?.size ?? 0;
   });
   await page.goto(`file://${join(site, name)}`, { waitUntil: "load" });
-  const maths = (await page.$(".math")) ? MATHJAX : 0;
-  if (weight > HEAVY + maths) say(`weighs ${weight} bytes`);
+  if (weight > HEAVY) say(`weighs ${weight} bytes`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 0) say(`is ${wide} pixels wider than a phone`);
   for (const text of await page.evaluate(literals, LITERAL.source)) say(`shows ${text}`);

@@ -137,5 +137,5 @@ def test_what_is_vendored_is_written_down_with_its_licence_and_stays_small(repos
         listed = any(f"`{part.as_posix()}`" in notes for part in (place, *place.parents))
         assert listed or path.name.startswith("LICENSE"), place
     assert sum(path.stat().st_size for path in files) < 2_000_000
-    assert "mathjax==" in notes
+    assert "katex==" in notes
     assert len(list(folder.rglob("LICENSE*"))) == 1
