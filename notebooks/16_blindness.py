@@ -123,7 +123,7 @@ untrained["tosses"] = -untrained["neurons"] * signs.fillna(-np.inf)
 def coins_figure(untrained):
     figure, (axes,) = style.grid(1, 2, aspect=0.85, width_ratios=(1.8, 1), sharey=True)
     left, right, tosses = *axes, np.geomspace(0.02, 1500, 200)
-    left.fill_between(tosses, np.tanh(tosses * np.log(2) / 2), 1, color="#e8e8e8", lw=0)
+    left.fill_between(tosses, np.tanh(tosses * np.log(2) / 2), 1, color=style.GRAY, alpha=0.2, lw=0)
     gray = {"color": style.GRAY, "mfc": "none", "ms": 4, "mew": 0.8}
     for mark, (kind, part) in zip("os^v+D", untrained.groupby("kind", sort=False), strict=True):
         left.plot(part["tosses"], part["pixels"], mark, label=kind, **gray)

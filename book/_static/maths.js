@@ -6,6 +6,11 @@ document.addEventListener("DOMContentLoaded", () => {
   style.rel = "stylesheet";
   style.href = new URL("katex.min.css", document.querySelector('script[src*="katex.min.js"]').src);
   document.head.append(style);
+  addEventListener("load", () => {
+    for (const set of document.querySelectorAll("div.math > span")) {
+      if (set.scrollWidth > set.clientWidth) set.tabIndex = 0; // scrolls by keyboard as well
+    }
+  });
   for (const place of document.querySelectorAll(".math")) {
     const number = place.querySelector(".eqno");
     number?.remove();
