@@ -30,7 +30,7 @@ from tinyvgg import paper
 from tinyvgg.chapters import misclassifications as errors
 from tinyvgg.chapters import style
 from tinyvgg.chapters.statistics import holm, networks_of, proportion_interval
-from tinyvgg.chapters.verdicts import conclude, endings, record_numbers
+from tinyvgg.chapters.verdicts import LESS_THAN, conclude, endings, record_numbers
 from tinyvgg.training.experiments import open_study
 
 # %% tags=["nbval-ignore-output"]
@@ -56,12 +56,9 @@ for run in runs:
         most = errors.missed(run).sort_values("rate", ascending=False, kind="stable").iloc[0]
         pair, times = errors.confused_pair(run)
         worst, *pair = (style.in_markdown(name) for name in (str(most.name), *pair))
-        uneven = [factor for factor in FACTORS if p_values.get((run.task, factor), 1.0) < 0.05]
-        said = (
-            f"uneven beyond chance over {' and '.join(uneven)}"
-            if uneven
-            else "not uneven beyond chance over any factor"
-        )
+        uneven = [factor for factor in FACTORS if p_values.get((run.task, factor), 1.0) < LESS_THAN]
+        said = f"uneven beyond chance over {' and '.join(uneven)}"
+        said = said if uneven else "not uneven beyond chance over any factor"
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} here misclassifies {len(run.errors):,} of"
             f" {len(run.labels):,} test images. Its errors are {said}. Missed most is *{worst}*"

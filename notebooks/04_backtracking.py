@@ -91,7 +91,7 @@ if shares:
         " Choose the same number of cells by their exact share in the logit of each class, and the"
         f" two sets overlap by {said}."
     )
-    if max(shares.values()) < 0.5:
+    if max(shares.values()) < paper.claim("A1").tests[0].bound:
         answer += (
             " So the network does distinguish the classes, and the algorithm does not show it."
         )

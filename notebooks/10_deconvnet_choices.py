@@ -33,6 +33,7 @@ from IPython.display import Markdown
 from tinyvgg.chapters import deconvolution as chapter
 from tinyvgg.chapters import style
 from tinyvgg.chapters.backtracking import sample_rows
+from tinyvgg.chapters.sanity import SAME
 from tinyvgg.chapters.verdicts import mean_with_interval
 from tinyvgg.deconvolution import PUBLISHED, deconvolve
 from tinyvgg.trace import record
@@ -61,8 +62,8 @@ kept, drawn = (
 )
 ranked = sorted(alone, key=lambda name: kept[name].mean())
 said = {name: f"{name} ({kept[name].mean():.2f})" for name in ranked}
-little = [said[name] for name in ranked[1:] if kept[name].mean() > 0.95]
-more = [said[name] for name in ranked[1:] if kept[name].mean() <= 0.95]
+little = [said[name] for name in ranked[1:] if kept[name].mean() > SAME]
+more = [said[name] for name in ranked[1:] if kept[name].mean() <= SAME]
 faces_alike = chapter.correlations(default, default.roll(1, 0)).nanmean()
 then = f" Next in order: {', '.join(more)}." if more else ""
 hardly = f" What hardly matters: {', '.join(little)}." if little else ""

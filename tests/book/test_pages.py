@@ -1,6 +1,7 @@
 """The hand-written pages: no typed numbers, no dead keys, names and options that exist."""
 
 import inspect
+import json
 import re
 from functools import cache
 from importlib import import_module
@@ -84,6 +85,16 @@ def test_chapters_that_pages_and_claims_name_exist_and_the_introduction_lists_al
     named = {f"notebooks/{claim.chapter}" for claim in paper.claims() if claim.chapter}
     assert linked | named <= chapters <= set(roles(BOOK / "intro.md", "doc"))
     assert not any(roles(source, "glue:text") for source in notebooks.sources())
+
+
+def test_every_picture_of_a_page_is_drawn_in_its_chapter():
+    pictures = re.compile(r"\{picture\} (\S+) (\S+)")
+    asked = [found for page in PAGES for found in pictures.findall(text_of(page))]
+    assert asked
+    for chapter, name in asked:
+        cells = json.loads((BOOK / f"{chapter}.ipynb").read_text("utf-8"))["cells"]
+        (drawn,) = (cell for cell in cells if f'"name": "{name}"' in json.dumps(cell["metadata"]))
+        assert any("image/png" in each.get("data", {}) for each in drawn["outputs"]), name
 
 
 def test_every_work_cited_is_in_the_bibliography():

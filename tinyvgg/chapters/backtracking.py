@@ -191,7 +191,8 @@ def _left(task: str, part: Followed) -> str:
         sums = ((word, int(each.sum())) for word, each in found.items() if each.any())
         said = [f"{word} in {style.share_in_words(n, len(active))}" for word, n in sums]
         facts.append(f"the {LABELS[rule]} leaves {', '.join(said)}")
-    return f"{paper.TASK_NAMES[task]}: of the active cells {' and '.join(facts) or 'of no error'}"
+    said = f"of the active cells {' and '.join(facts)}" if facts else "no errors"
+    return f"{paper.TASK_NAMES[task]}: {said}"
 
 
 @style.styled()
