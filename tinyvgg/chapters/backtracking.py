@@ -191,8 +191,8 @@ def _left(task: str, part: Followed) -> str:
         sums = ((word, int(each.sum())) for word, each in found.items() if each.any())
         said = [f"{word} in {style.share_in_words(n, len(active))}" for word, n in sums]
         facts.append(f"the {LABELS[rule]} leaves {', '.join(said)}")
-    said = f"of the active cells {' and '.join(facts)}" if facts else "no errors"
-    return f"{paper.TASK_NAMES[task]}: {said}"
+    left = f"of the active cells {' and '.join(facts)}" if facts else "no errors"
+    return f"{paper.TASK_NAMES[task]}: {left}"
 
 
 @style.styled()
