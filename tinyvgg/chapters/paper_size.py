@@ -36,7 +36,7 @@ def write(study: Study, table: Path) -> Path:
     rows = rows[(rows["seed"] == str(study.seed)) & (rows["profile"] == study.profile.name)]
     about: dict[str, Any] = {name: rows[name].iloc[0] for name in OF_A_SEED}
     trained = {task: study.run(task) for task in study.tasks}
-    for name in ("device", "seconds", "last_epoch", "training_images"):
+    for name in ("device", "precision", "seconds", "last_epoch", "training_images"):
         about[name] = {task: run.manifest[name] for task, run in trained.items()}
     about["blindness"] = [short({"task": task, **blindness(run)}) for task, run in trained.items()]
     values = dict(zip(rows["quantity"], map(_plain, rows["value"]), strict=True))

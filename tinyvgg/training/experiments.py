@@ -26,7 +26,14 @@ from tinyvgg.training import checkpoints, watching
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
 from tinyvgg.training.looks import looks_of
-from tinyvgg.training.loop import agree, assemble, check_device, predict, train
+from tinyvgg.training.loop import (
+    agree,
+    assemble,
+    check_device,
+    precision_on,
+    predict,
+    train,
+)
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest, shipped
 from tinyvgg.training.settings import (
     NETWORKS,
@@ -162,6 +169,7 @@ def _train(
         "kept_epoch": trained.kept,
         "last_epoch": len(history),
         "left_plateau": watching.left_plateau(history, constant),
+        "precision": precision_on(device, experiment.recipe.precision),
         "photographs": faces.originals.plain if faces.originals else {},
         "processes": 1 if fabric is None else fabric.world_size,
         "scaling": asdict(scaling),

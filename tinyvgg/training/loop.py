@@ -52,6 +52,15 @@ def check_device(device: str | None) -> str:
     return named
 
 
+def precision_on(device: str, asked: str) -> str:
+    """Return the precision of products on a device, where ``auto`` takes what it is built for."""
+    if asked != "auto":
+        return asked
+    tiles = getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
+    known = {"cuda": "tf32", "cpu": "bfloat16" if tiles else "float32"}
+    return known.get(device.partition(":")[0], "float32")
+
+
 @contextmanager
 def repeatable(precision: str) -> Iterator[None]:
     """Use deterministic kernels and a recipe's precision; leave global generators as they were."""
@@ -179,9 +188,10 @@ def train(
     rows = {part: numbers.tolist() for part, numbers in vars(parts).items()}
     plain = json.dumps([asdict(recipe), seed, name, shapes, rows], sort_keys=True)
     identity = hashlib.sha256(plain.encode()).hexdigest()
-    with repeatable(recipe.precision):
+    device = str(next(model.parameters()).device)
+    with repeatable(precision := precision_on(device, recipe.precision)):
         return _Training(
-            model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
+            model, source, parts, recipe, seed, folder, fabric, watchers, identity, precision, every
         ).run()
 
 
@@ -203,6 +213,7 @@ class _Training:
     fabric: Any
     watchers: Sequence[Watcher]
     name: str
+    precision: str
     every: float
     history: list[Epoch] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -298,7 +309,7 @@ class _Training:
         self.stepping.zero_grad(set_to_none=True)
         counting = len(labels) - filling
         labels = labels[:counting]
-        half = self.recipe.precision == "bfloat16"
+        half = self.precision == "bfloat16"
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
             logits = self.forward(images)[:counting]
             loss = F.cross_entropy(logits, labels, reduction="sum")

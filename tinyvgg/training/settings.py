@@ -13,7 +13,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimiser": ("sgd", "adam", "adagrad"),
     "order": ("reshuffled", "fixed"),
     "selection": ("last", "validation", "test"),
-    "precision": ("float32", "tf32", "bfloat16"),
+    "precision": ("float32", "tf32", "bfloat16", "auto"),
     "ending": ("epochs", "fitted"),
     "architecture": ("tinyvgg", "average", "inception", "vgg16", "vgg19"),
     "initialisation": ("glorot", "he", "torch"),
@@ -46,7 +46,8 @@ class Recipe:
     # a ``validation`` part held out of the training part. ``test`` chooses by the test part, as the
     # published code does: a contrast, not a protocol.
     selection: str = "last"
-    # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same) or ``bfloat16``
+    # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same), ``bfloat16``, or
+    # ``auto``: the shorter of these where the device has units for it, else ``float32``
     precision: str = "float32"
     # when the training ends: after all ``epochs``, or once it has ``fitted`` its images: after five
     # epochs in a row without a training error in passing, or, where labels contradict each other,
@@ -200,6 +201,7 @@ class Profile:
     rate: float = 0.01
     maps: int = 32  # feature maps of every convolution
     dense: tuple[int, ...] = (1024, 512, 256)  # neurons of the hidden dense layers
+    precision: str = Recipe.precision
 
     def recipe(self, images: int) -> Recipe:
         """Return the settings of a training on that many images, whatever the task.
@@ -207,7 +209,8 @@ class Profile:
         The batch is smaller where all epochs would have fewer than `least_steps` steps.
         """
         batch = min(self.batch, max(1, images * self.epochs // self.least_steps))
-        return Recipe(epochs=self.epochs, batch=batch, rate=self.rate, ending=self.ending)
+        about = {name: getattr(self, name) for name in ("epochs", "rate", "ending", "precision")}
+        return Recipe(batch=batch, **about)
 
 
 _SMOKE = Profile("smoke", 32, 4, "fitted", 100, epochs=22, rate=0.05, maps=16, dense=(128, 64, 32))
@@ -215,5 +218,5 @@ _SMOKE = Profile("smoke", 32, 4, "fitted", 100, epochs=22, rate=0.05, maps=16, d
 PROFILES: Mapping[str, Profile] = {
     "smoke": _SMOKE,
     "quick": Profile("quick", 64, None, "fitted", 3000),
-    "paper": Profile("paper", 224, None, "epochs", 20_000),
+    "paper": Profile("paper", 224, None, "epochs", 20_000, precision="auto"),
 }
