@@ -18,7 +18,6 @@ from pathlib import Path
 from tinyvgg import files
 from tinyvgg.book.reproduce import Reproduction
 from tinyvgg.book.verify import in_distribution, known_networks
-from tinyvgg.training.runs import as_json
 from tinyvgg.training.settings import RECORDED, TRAINED
 
 CAPPED = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -45,7 +44,7 @@ def main() -> None:
         made = attempt(files.build() / "trials" / name.replace(" ", "-"), *TRIALS[name])
         outcome = in_distribution(made, known_networks(made))
         found[name] = {"passed": outcome.passed, "line": outcome.line}
-        files.write_text(given.output, as_json(found))
+        files.write_text(given.output, files.as_json(found, sort_keys=True))
         print(f"{name}: {outcome.line}")
 
 

@@ -573,6 +573,5 @@ def faces(
 @_workers
 def rafd(folder: Path, difficulty: Texts, **asked: Any) -> None:
     """Write the set as RaFD's FOLDER: names, 681 x 1024 frames, numbers of subjects."""
-    knobs = _knobs(difficulty)
-    table = synthfaces.write_rafd(folder, difficulty=knobs, **asked)
+    table = synthfaces.write_rafd(folder, difficulty=_knobs(difficulty), **asked)
     click.echo(f"{len(table)} synthetic images in the form of RaFD: {folder}")

@@ -120,9 +120,9 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, as_json(content))
 
 
-def as_json(content: Mapping[str, Any]) -> str:
+def as_json(content: Mapping[str, Any], sort_keys: bool = False) -> str:
     """Return plain data as text, an entry a line."""
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
 
 
 def check_page(page: Path, kind: str) -> None:

@@ -164,7 +164,7 @@ def test_unknown_parameters_are_named(arguments: tuple[str, str, Any], message: 
 
 def test_one_profile_is_the_papers_and_gives_small_folders_enough_steps() -> None:
     paper = PROFILES["paper"]
-    assert paper.recipe(2400) == Recipe(epochs=100, batch=12, rate=0.01, ending="epochs")
+    assert paper.recipe(2400) == Recipe(epochs=100, batch=12, rate=0.01, precision="auto")
     assert (paper.size, paper.maps, paper.dense) == (224, 32, (1024, 512, 256))
     assert PROFILES["quick"].recipe(2400) == Recipe(epochs=100, ending="fitted")
     assert [PROFILES["quick"].recipe(images).batch for images in (400, 150, 10)] == [12, 5, 1]

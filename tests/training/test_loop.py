@@ -12,7 +12,7 @@ from torch import nn
 from tests.helpers.small_set import PARTS, RECIPE, SmallSet, cut, network, run, same
 from tinyvgg.errors import UserError
 from tinyvgg.faces.splits import Split
-from tinyvgg.training.loop import order
+from tinyvgg.training.loop import order, precision_on
 from tinyvgg.training.settings import Recipe
 from tinyvgg.training.watching import Watcher
 
@@ -119,6 +119,20 @@ def test_bfloat16_trains_to_nearly_the_same_loss(tmp_path: Path) -> None:
         for name in ("float32", "bfloat16")
     )
     assert full != half == pytest.approx(full, rel=0.02)
+
+
+def test_auto_takes_the_precision_that_the_device_has_units_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [precision_on(name, "auto") for name in ("cuda:1", "mps")] == ["tf32", "float32"]
+    for tiles, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=tiles: {"amx_bf16": has})
+        trained, same = (
+            run(tmp_path / f"{precision}-{asked}", recipe=replace(RECIPE, precision=asked))
+            for asked in ("auto", precision)
+        )
+        assert trained.precision == same.precision == precision
+        assert trained.history == same.history
 
 
 @pytest.mark.parametrize("selection", ["validation", "test"])

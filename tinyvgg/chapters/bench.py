@@ -96,8 +96,7 @@ def in_page(run: Run) -> PageNetwork:
 
 def of_study(study: Study) -> list[tuple[PageNetwork, Errors]]:
     """Return the networks of a study that run in a page, with their errors."""
-    runs = filter(fits, map(study.run, study.tasks))
-    return [(in_page(run), errors_of(run)) for run in runs]
+    return [(in_page(run), errors_of(run)) for run in filter(fits, map(study.run, study.tasks))]
 
 
 class Kernel:
@@ -157,8 +156,7 @@ class Kernel:
     def features(self, row: int, cells: list[int]) -> Any:
         """Return the tracked features of some cells, as strength a pixel (Algorithm 2)."""
         trace = self._trace(row)
-        features = track_features(trace, self._set(trace, cells))
-        return style.strength(features).flatten().tolist()
+        return style.strength(track_features(trace, self._set(trace, cells))).flatten().tolist()
 
     @staticmethod
     def _set(trace: Trace, cells: list[int]) -> Bool[Tensor, "1 c h w"]:

@@ -458,8 +458,7 @@ def name_of(run: Run, row: int) -> str:
 
 def differing(run: Run, case: Case) -> list[str]:
     """Return the aspects that the index knows in which an error and its look-alike differ."""
-    table = run.faces.index.table
-    known = {a: table[a].to_numpy() for a in ASPECTS if run.faces.index.has(a)}
+    known = {a: run.faces.index.table[a].to_numpy() for a in ASPECTS if run.faces.index.has(a)}
     return [a for a, values in known.items() if values[case.row] != values[case.lookalike]]
 
 

@@ -305,8 +305,7 @@ def gallery(tracked: Tracked, rule: str, page: int = 0, size: int = 120) -> Figu
     places = np.arange(len(tracked))[page * size : (page + 1) * size]
     if not len(places):
         return None
-    images = tracked.run.faces.images[tracked.rows[places]]
-    sheet = pairs_sheet(images, tracked.ink[rule][places])
+    sheet = pairs_sheet(tracked.run.faces.images[tracked.rows[places]], tracked.ink[rule][places])
     aspect = sheet.shape[0] / sheet.shape[1] + 0.05
     figure, ((ax,),) = style.grid(1, 1, cell=style.WIDTH, aspect=aspect)
     ax.imshow(sheet, interpolation="antialiased")

@@ -33,8 +33,7 @@ VISIBLE = 8
 def parts_seen(faces: Faces, rows: Int[np.ndarray, "n"]) -> UInt8[np.ndarray, "n h w"]:
     """Return the `FacePart` that each pixel of some synthetic images shows."""
     shots, knobs = faces.index.table.iloc[rows], synthfaces.difficulty_of(faces.source)
-    size = faces.images.shape[1]
-    return synthfaces.parts_seen(shots, size, difficulty=knobs)
+    return synthfaces.parts_seen(shots, faces.images.shape[1], difficulty=knobs)
 
 
 def showing(seen: UInt8[np.ndarray, "n h w"], parts: Iterable[str]) -> Bool[np.ndarray, "n h w"]:

@@ -14,7 +14,7 @@ from tinyvgg.chapters.statistics import OF_A_SEED, read_tables
 from tinyvgg.chapters.trials import short
 from tinyvgg.tracking import rescore
 from tinyvgg.training.experiments import Study
-from tinyvgg.training.runs import Run, as_json
+from tinyvgg.training.runs import Run
 
 MOST = 16
 """Errors of each task whose pictures are kept."""
@@ -47,7 +47,7 @@ def write(study: Study, table: Path) -> Path:
         for name, drawn in pictures(run).items()
     }
     files.write_whole(to, lambda to: np.savez_compressed(to, **arrays))
-    files.write_text(path(), as_json({**about, "numbers": values}))
+    files.write_text(path(), files.as_json({**about, "numbers": values}, sort_keys=True))
     return path()
 
 

@@ -65,8 +65,7 @@ def network_table(run: Run) -> pd.DataFrame:
         for layer, (said, paper_output), (runs, output) in zip(layers, theirs, ours, strict=True)
     ]
     columns = "Table 1", "this run", "output, paper", "output, this run", "parameters, this run"
-    index = pd.Index([layer.name for layer in layers], name="layer")
-    return pd.DataFrame(rows, index, columns)
+    return pd.DataFrame(rows, pd.Index([layer.name for layer in layers], name="layer"), columns)
 
 
 def _entry(layer: Layer) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tinyvgg.faces.sources import SYNTHETIC, parse_source, synthfaces
 from tinyvgg.trace import record
 from tinyvgg.training import sweeps
 from tinyvgg.training.experiments import Study, open_study
-from tinyvgg.training.runs import Run, as_json
+from tinyvgg.training.runs import Run
 from tinyvgg.training.settings import DEFAULTS, RECORDED, Recipe
 from tinyvgg.training.sweeps import Job, Row
 
@@ -318,7 +318,7 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     }
     if pictures:
         files.write_whole(path.with_suffix(".npz"), lambda to: np.savez_compressed(to, **pictures))
-    files.write_text(path, as_json(record))
+    files.write_text(path, files.as_json(record, sort_keys=True))
     return path
 
 

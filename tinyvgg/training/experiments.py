@@ -26,14 +26,7 @@ from tinyvgg.training import checkpoints, watching
 from tinyvgg.training import runs as run_folder
 from tinyvgg.training.batches import fit_scaling, resident
 from tinyvgg.training.looks import looks_of
-from tinyvgg.training.loop import (
-    agree,
-    assemble,
-    check_device,
-    precision_on,
-    predict,
-    train,
-)
+from tinyvgg.training.loop import agree, assemble, check_device, predict, train
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete, read_manifest, shipped
 from tinyvgg.training.settings import (
     NETWORKS,
@@ -129,7 +122,7 @@ def _train(
     device = device if fabric is None else str(fabric.device)
     first = fabric is None or fabric.global_rank == 0
     images = {name: len(part) for name, part in vars(rows).items()}
-    configuration = run_folder.as_json({**experiment.configuration, "images": images})
+    configuration = paths.as_json({**experiment.configuration, "images": images}, sort_keys=True)
     if first:
         paths.remove_leftovers(folder)
         paths.write_text(folder / run_folder.CONFIGURATION, configuration)
@@ -169,7 +162,7 @@ def _train(
         "kept_epoch": trained.kept,
         "last_epoch": len(history),
         "left_plateau": watching.left_plateau(history, constant),
-        "precision": precision_on(device, experiment.recipe.precision),
+        "precision": trained.precision,
         "photographs": faces.originals.plain if faces.originals else {},
         "processes": 1 if fabric is None else fabric.world_size,
         "scaling": asdict(scaling),
@@ -204,8 +197,7 @@ class Study:
 
     def varied(self, seed: int, settings: Mapping[str, Any]) -> "Study":
         """Return a study of the same faces, loaded once, with another seed and other settings."""
-        changes = check_settings(settings)
-        other = replace(self, seed=seed, settings=changes, networks=TRAINED)
+        other = replace(self, seed=seed, settings=check_settings(settings), networks=TRAINED)
         vars(other)["faces"] = self.faces
         return other
 

@@ -224,8 +224,7 @@ class _Training:
 
     def __post_init__(self) -> None:
         make: Any = {"sgd": optim.SGD, "adam": optim.Adam, "adagrad": optim.Adagrad}
-        rate = self.recipe.rate
-        self.optimiser = make[self.recipe.optimiser](self.model.parameters(), lr=rate)
+        self.optimiser = make[self.recipe.optimiser](self.model.parameters(), lr=self.recipe.rate)
         # convolutions are up to twice as fast with the channels last in memory
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.forward, self.stepping, self.rank, self.processes = self.model, self.optimiser, 0, 1
@@ -261,7 +260,8 @@ class _Training:
                 self._epoch()
         if self.kept:
             self.model.load_state_dict(self.kept)
-        return Trained(tuple(self.history), tuple(self.seconds), self._best(), ended, self.sessions)
+        about = ended, self.precision, self.sessions
+        return Trained(tuple(self.history), tuple(self.seconds), self._best(), *about)
 
     def _epoch(self) -> None:
         """Do the rest of an epoch, with its tests and a checkpoint."""

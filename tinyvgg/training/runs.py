@@ -171,8 +171,7 @@ class Run:
     def cropping(self) -> Mapping[str, Any]:
         """How photographs are cropped for it (`tinyvgg.faces.cropping.cropping_of`)."""
         kept = self.manifest.get("photographs") or {"cropping": self.experiment.cropping}
-        cropping: Mapping[str, Any] = kept["cropping"]
-        return cropping
+        return dict(kept["cropping"])
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -193,8 +192,7 @@ class Run:
     def last_errors(self) -> list[int]:
         """Numbers of test errors after each of the last five epochs."""
         wrong = self.history["test_error"].tail(FITTED) * len(self.logits)
-        counts: list[int] = wrong.round().astype(int).tolist()
-        return counts
+        return [round(count) for count in wrong]
 
     @property
     def timings(self) -> pd.DataFrame:
@@ -345,11 +343,6 @@ def load_trained(name: str) -> Run:
     folder = paths.runs() / found[0]
     manifest, configuration = read_manifest(folder), paths.plain(folder / CONFIGURATION)
     return Run(Experiment.of(configuration), manifest=manifest, folder=folder)
-
-
-def as_json(content: Mapping[str, Any]) -> str:
-    """Return plain data as text, an entry a line."""
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def sha256(path: Path) -> str:

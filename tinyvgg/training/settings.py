@@ -60,10 +60,10 @@ class Recipe:
     def tests(self, epoch: int, wrong: int) -> bool:
         """Return whether the network is tested after an epoch with so many training errors.
 
-        If training ends once ``fitted``, only every fifth is, and each that may be among the last.
+        Every fifth is, and each that may be among the last; all are, to choose one by its test.
         """
-        chosen = epoch % FITTED == 0 or epoch > self.epochs - FITTED or not wrong
-        return chosen or self.ending != "fitted" or self.selection == "test"
+        may_end = epoch > self.epochs - FITTED or (self.ending == "fitted" and not wrong)
+        return epoch % FITTED == 0 or may_end or self.selection == "test"
 
     def ended(self, wrong: Sequence[int], images: int) -> str:
         """Return when and why a training on some images ends, empty while it goes on.

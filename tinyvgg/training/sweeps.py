@@ -27,7 +27,7 @@ from tinyvgg import files as paths
 from tinyvgg.errors import UserError
 from tinyvgg.faces.sources import absolute, check_one_of, synthfaces, tasks_of
 from tinyvgg.training.experiments import Study, open_study
-from tinyvgg.training.loop import check_device
+from tinyvgg.training.loop import check_device, precision_on
 from tinyvgg.training.runs import Experiment, Run, build_model, is_complete
 from tinyvgg.training.settings import TRAINED, world_size
 from tinyvgg.training.watching import Log, ProgressBar, Watcher
@@ -201,7 +201,14 @@ def seconds_an_image(experiment: Experiment, steps: int = 8) -> float:
     model, images = build_model(experiment), torch.rand(batch, 3, size, size)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    seconds = min(repeat(lambda: model(images).sum().backward(), number=1, repeat=steps))
+    precise = precision_on("cpu", experiment.recipe.precision) != "bfloat16"
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+            loss = model(images).sum()
+        loss.backward()
+
+    seconds = min(repeat(step, number=1, repeat=steps))
     torch.set_num_threads(before)
     return seconds / batch
 

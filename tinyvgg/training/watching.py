@@ -42,13 +42,13 @@ class Trained:
     seconds: tuple[float, ...]  # wall time of each epoch, over all calls that had a part in it
     kept: int  # number of the epoch whose weights the model has
     ended: str  # when and why (`Recipe.ended`)
+    precision: str  # of products, on the device (`Recipe.precision`)
     sessions: int = 1  # calls whose work is in it: one more each time that it went on
 
 
 def history_table(history: Sequence[Epoch]) -> pd.DataFrame:
     """Return losses and errors, a row an epoch, without columns that no epoch has a value for."""
-    table = pd.DataFrame(list(history)).drop(columns="gradients")
-    return table.dropna(axis="columns", how="all")
+    return pd.DataFrame(list(history)).drop(columns="gradients").dropna(axis="columns", how="all")
 
 
 @dataclass(frozen=True)
