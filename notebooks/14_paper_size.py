@@ -62,7 +62,8 @@ for task, claim in (("subject", "s3"), ("emotion", "s4")) if numbers else ():
     )
     said.append(
         f"The network for {paper.TASK_NAMES[task]}, trained in {record['last_epoch'][task]} epochs"
-        f" and {record['seconds'][task] / 3600:.1f} hours, makes {errors} errors. Asked about"
+        f" and {record['seconds'][task] / 3600:.1f} hours with products in"
+        f" {record['precision'][task]}, makes {errors} errors. Asked about"
         f" another class, Algorithm 1 finds cells whose overlap with the first ones is {overlap}."
         f" Undoing an error takes {cells} cells on average."
     )
@@ -197,6 +198,8 @@ if numbers:
 pd.DataFrame(tests) if tests else None
 
 # %% [markdown]
+# - The paper names no precision. Training computes its products as fast as the device can
+#   (`auto`, {doc}`/training`); all analyses have full precision.
 # - One network a task is an example. It can show that something happens at this size, but not how
 #   often.
 # - The faces are the same as in the other chapters, rendered larger. A difference from the small

@@ -86,7 +86,7 @@ def test_each_seed_is_trained_and_analysed_once_and_has_its_rows(command, worksh
 def test_what_fails_is_named_and_the_other_seeds_have_their_rows(command, workshop, capsys):
     workshop.add("02_second", "assert seed")
     assert cli.main([*command, "0,1"]) == cli.JOBS_FAILED
-    assert "failed: class, seed 0: ValueError: no seed" in capsys.readouterr().err
+    assert "failed: class, seed 0, notebook=02: ValueError: no seed" in capsys.readouterr().err
     assert set(pd.read_csv(workshop.root / "build" / "seeds" / "seeds.csv")["seed"]) == {1}
 
 

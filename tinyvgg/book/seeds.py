@@ -5,7 +5,9 @@ For each seed both networks are trained, and the notebooks that measure somethin
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,14 @@ def make_table(study: Study, seeds: Sequence[int], path: Path, workers: int | No
             failed += [(job, row)] if "error" in row else []
         lost = {job.seed for job, _ in failed}
         whole = {job.seed: job for job in trainings if job.seed not in lost}
-        for job, row in sweeps.sweep(tuple(whole.values()), executor, analyse, "notebooks", "seed"):
-            if "error" in row:
-                failed.append((job, row))
-            else:
-                write(path, row, collect(map(_of(job).place, chapters())))
+        each = [(("notebook", number),) for number in NUMERIC]
+        jobs = [replace(job, settings=one) for job in whole.values() for one in each]
+        ended = Counter[int]()
+        for job, row in sweeps.sweep(jobs, executor, analyse, "notebooks", "notebook"):
+            failed += [(job, row)] if "error" in row else []
+            ended[job.seed] += "error" not in row
+            if ended[job.seed] == len(NUMERIC):
+                write(path, row, collect(_of(job).place(notebooks.find(n)) for n in NUMERIC))
     for job, row in failed:
         print(f"failed: {job.name}: {row['error']}", file=sys.stderr)
     if whole:
@@ -65,7 +70,7 @@ def make_table(study: Study, seeds: Sequence[int], path: Path, workers: int | No
 
 
 def analyse(job: Job) -> Row:
-    """Execute the notebooks of a seed that are not current, and return the facts of its rows."""
+    """Execute a notebook of a seed if it is not current, and return the facts of its rows."""
     with sweeps.at_home(job.home):
         os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of the notebooks' own processes
         made = _of(job)
@@ -73,18 +78,13 @@ def analyse(job: Job) -> Row:
         names = [study.run(task).name for task in study.tasks]
         fingerprint = study.faces.fingerprint
         facts = {"package_sha256": notebooks.package_digest(), "fingerprint": fingerprint}
-        for source in chapters():
-            if not reproduce.is_current(source, made, facts):
-                reproduce.execute(source, made, facts)
+        source = notebooks.find(dict(job.settings)["notebook"])
+        if not reproduce.is_current(source, made, facts):
+            reproduce.execute(source, made, facts)
     cpu = torch.backends.cpu.get_cpu_capability()
     made_with = f"torch {torch.__version__}, numpy {np.__version__}, {cpu}, threads {THREADS}"
     values = (study.source, fingerprint, job.profile, job.seed, " ".join(names), made_with)
     return dict(zip(OF_A_SEED, values, strict=True))
-
-
-def chapters() -> list[Path]:
-    """Return the sources of the notebooks that are executed for each seed."""
-    return [notebooks.find(number) for number in NUMERIC]
 
 
 def _of(job: Job) -> Reproduction:
