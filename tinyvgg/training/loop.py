@@ -56,8 +56,8 @@ def precision_on(device: str, asked: str) -> str:
     """Return the precision of products on a device, where ``auto`` takes what it is built for."""
     if asked != "auto":
         return asked
-    tiles = getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
-    known = {"cuda": "tf32", "cpu": "bfloat16" if tiles else "float32"}
+    units: Any = getattr(torch.cpu, "get_capabilities", dict)()
+    known = {"cuda": "tf32", "cpu": "bfloat16" if units.get("amx_bf16") else "float32"}
     return known.get(device.partition(":")[0], "float32")
 
 
