@@ -34,12 +34,12 @@ def test_the_network_of_the_paper_is_table_1_layer_by_layer(faces):
     run = made_up_run(faces, "subject")
     run = run.having(model=TinyVGG(12, run.experiment.size, 32, (1024, 512, 256)).eval())
     table = training.network_table(run)
-    assert (table["Table 1"].iloc[:-1] == table["this run"].iloc[:-1]).all()
+    assert (table["Table 1"].iloc[:-1] == table["layer, this run"].iloc[:-1]).all()
     assert table.iloc[-1, :2].tolist() == ["dense, 67 neurons", "dense, 12 neurons"]
     assert table.iloc[8, 2:4].tolist() == ["28 × 28 × 32", "1 × 1 × 32"]
     other = training.network_table(run.having(experiment=replace(run.experiment, task="class")))
     assert set(other.iloc[-1, [0, 2]]) == {"one neuron a class"}
-    total = sum(int(text.replace(",", "")) for text in table["parameters, this run"])
+    total = sum(int(text.replace(",", "")) for text in table["parameters"])
     assert total == training.parameters(run.model)
 
 

@@ -64,7 +64,7 @@ def network_table(run: Run) -> pd.DataFrame:
         (said, runs, paper_output, output, f"{parameters(getattr(layer, 'module', None)):,}")
         for layer, (said, paper_output), (runs, output) in zip(layers, theirs, ours, strict=True)
     ]
-    columns = "Table 1", "this run", "output, paper", "output, this run", "parameters, this run"
+    columns = "Table 1", "layer, this run", "output, paper", "output, this run", "parameters"
     return pd.DataFrame(rows, pd.Index([layer.name for layer in layers], name="layer"), columns)
 
 
@@ -214,7 +214,7 @@ def shown(runs: Sequence[Run]) -> dict[str, str]:
 
 def _network(runs: Sequence[Run]) -> str:
     tables = [network_table(run).iloc[:-1] for run in runs]
-    same = all((table["Table 1"] == table["this run"]).all() for table in tables)
+    same = all((table["Table 1"] == table["layer, this run"]).all() for table in tables)
     size, theirs = runs[0].experiment.size, int(paper.number("t1.both.size"))
     smaller = f", for images of {size} × {size} pixels instead of {theirs} × {theirs}"
     which = "every layer is" if same else "not every layer is"
