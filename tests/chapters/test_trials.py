@@ -376,6 +376,7 @@ def test_networks_at_the_papers_size_are_recorded_with_their_pictures(monkeypatc
     for task in ("subject", "emotion"):
         run = small_runs.run(task)
         facts = {**run.manifest, "seconds": 1.0, "last_epoch": 5, "training_images": 3}
+        facts["precision"] = "float32"
         study._runs[task] = run.having(manifest=facts)
     columns = "faces,fingerprint,profile,seed,quantity,value,error,runs,made_with"
     rows = ["t2.subject.errors,7,0.0", "t2.subject.accuracy,0.5,0.1", "m2.emotion.worst,sad,0.0"]
