@@ -166,7 +166,7 @@ for run in runs:
     said = f"between {least:,} and {most:,}" if least < most else f"{least:,}"
     best = 1 - run.history["test_error"].min()
     line = (
-        f"In its last {len(run.last_errors)} epochs the network for {names[run.task]} makes {said}"
+        f"Over its last {len(run.last_errors)} tests the network for {names[run.task]} makes {said}"
         f" errors on test images. The epoch chosen by them would have an accuracy of {best:.2%}, and"
         f" the last one has {1 - run.history['test_error'].iloc[-1]:.2%}."
     )

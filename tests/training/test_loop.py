@@ -169,6 +169,17 @@ def test_the_epochs_that_a_recipe_names_are_tested(tmp_path: Path) -> None:
         assert (here.test_loss, here.test_error) == expected
 
 
+def test_the_last_epoch_is_tested_where_labels_contradict_each_other(tmp_path: Path) -> None:
+    data, (one, other) = SmallSet(), PARTS.train[:2]
+    data.images[one], data.labels[one] = data.images[other], 1 - data.labels[other]
+    for rate in (0.001, 0.002):
+        recipe = replace(RECIPES["until it has fitted"], selection="last", rate=rate)
+        trained = run(tmp_path / str(rate), data, recipe=recipe)
+        assert "the last 20 without fewer training errors" in trained.ended
+        assert trained.history[-2].test_error is None or len(trained.history) % 5 == 1
+        assert trained.history[-1].test_error is not None
+
+
 def test_dropout_is_drawn_alike_after_an_interruption(tmp_path: Path) -> None:
     def dropping() -> nn.Module:
         made = network()

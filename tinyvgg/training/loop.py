@@ -355,7 +355,9 @@ class _Training:
         loss, wrong, images = _reduced(self.fabric, torch.stack(own)).tolist()
         norms = (sums["squares"] / len(self.sampled)).sqrt().tolist()
         gradients = dict(zip(self.weights, norms, strict=True))
-        rows = self.parts.test if self.recipe.tests(number, int(wrong)) else self.parts.test[:0]
+        errors = [*(round(epoch.train_error * images) for epoch in self.history), int(wrong)]
+        tested = self.recipe.tests(number, int(wrong)) or self.recipe.ended(errors, int(images))
+        rows = self.parts.test if tested else self.parts.test[:0]
         test, held_out = map(self._evaluate, (rows, self.parts.validation))
         return Epoch(number, loss / images, wrong / images, *test, *held_out, gradients)
 

@@ -190,8 +190,8 @@ class Run:
 
     @property
     def last_errors(self) -> list[int]:
-        """Numbers of test errors after each of the last five epochs."""
-        wrong = self.history["test_error"].tail(FITTED) * len(self.logits)
+        """Numbers of test errors after those of the last five epochs that were tested."""
+        wrong = self.history["test_error"].tail(FITTED).dropna() * len(self.logits)
         return [round(count) for count in wrong]
 
     @property
