@@ -44,7 +44,7 @@ def main() -> None:
         made = attempt(files.build() / "trials" / name.replace(" ", "-"), *TRIALS[name])
         outcome = in_distribution(made, known_networks(made))
         found[name] = {"passed": outcome.passed, "line": outcome.line}
-        files.write_text(given.output, files.as_json(found, sort_keys=True))
+        files.write_json(given.output, found, sort_keys=True)
         print(f"{name}: {outcome.line}")
 
 

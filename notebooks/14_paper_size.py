@@ -198,8 +198,8 @@ if numbers:
 pd.DataFrame(tests) if tests else None
 
 # %% [markdown]
-# - The paper names no precision. Training computes its products as fast as the device can
-#   (`auto`, {doc}`/training`); all analyses have full precision.
+# - The paper names no precision. Training multiplies shorter numbers where the device has units
+#   for them (`auto`, {doc}`/training`); all analyses have full precision.
 # - One network a task is an example: it shows that something happens at this size, not how often.
 # - The faces are the same as in the other chapters, rendered larger. A difference from the small
 #   networks comes from the size, the longer training, or chance.

@@ -115,9 +115,9 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda to: to.write_text(text, "utf-8", newline="\n"))
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any], sort_keys: bool = False) -> None:
     """Write plain data as JSON, an entry a line, whole or not at all."""
-    write_text(path, as_json(content))
+    write_text(path, as_json(content, sort_keys))
 
 
 def as_json(content: Mapping[str, Any], sort_keys: bool = False) -> str:

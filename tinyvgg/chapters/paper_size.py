@@ -47,7 +47,7 @@ def write(study: Study, table: Path) -> Path:
         for name, drawn in pictures(run).items()
     }
     files.write_whole(to, lambda to: np.savez_compressed(to, **arrays))
-    files.write_text(path(), files.as_json({**about, "numbers": values}, sort_keys=True))
+    files.write_json(path(), {**about, "numbers": values}, sort_keys=True)
     return path()
 
 

@@ -318,7 +318,7 @@ def make(name: str, study: Study, workers: int | None = None) -> Path:
     }
     if pictures:
         files.write_whole(path.with_suffix(".npz"), lambda to: np.savez_compressed(to, **pictures))
-    files.write_text(path, files.as_json(record, sort_keys=True))
+    files.write_json(path, record, sort_keys=True)
     return path
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -53,7 +53,7 @@ def check_device(device: str | None) -> str:
 
 
 def precision_on(device: str, asked: str) -> str:
-    """Return the precision of products on a device, where ``auto`` takes what it is built for."""
+    """Return the precision of products; ``auto`` is short where the device has units for it."""
     if asked != "auto":
         return asked
     units: Any = getattr(torch.cpu, "get_capabilities", dict)()
@@ -186,12 +186,13 @@ def train(
         raise UserError("selection 'validation' needs a validation part, and none was given")
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     rows = {part: numbers.tolist() for part, numbers in vars(parts).items()}
+    device = str(next(model.parameters()).device)
+    recipe = replace(recipe, precision=precision_on(device, recipe.precision))
     plain = json.dumps([asdict(recipe), seed, name, shapes, rows], sort_keys=True)
     identity = hashlib.sha256(plain.encode()).hexdigest()
-    device = str(next(model.parameters()).device)
-    with repeatable(precision := precision_on(device, recipe.precision)):
+    with repeatable(recipe.precision):
         return _Training(
-            model, source, parts, recipe, seed, folder, fabric, watchers, identity, precision, every
+            model, source, parts, recipe, seed, folder, fabric, watchers, identity, every
         ).run()
 
 
@@ -213,7 +214,6 @@ class _Training:
     fabric: Any
     watchers: Sequence[Watcher]
     name: str
-    precision: str
     every: float
     history: list[Epoch] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -260,7 +260,7 @@ class _Training:
                 self._epoch()
         if self.kept:
             self.model.load_state_dict(self.kept)
-        about = ended, self.precision, self.sessions
+        about = ended, self.recipe.precision, self.sessions
         return Trained(tuple(self.history), tuple(self.seconds), self._best(), *about)
 
     def _epoch(self) -> None:
@@ -309,7 +309,7 @@ class _Training:
         self.stepping.zero_grad(set_to_none=True)
         counting = len(labels) - filling
         labels = labels[:counting]
-        half = self.precision == "bfloat16"
+        half = self.recipe.precision == "bfloat16"
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
             logits = self.forward(images)[:counting]
             loss = F.cross_entropy(logits, labels, reduction="sum")

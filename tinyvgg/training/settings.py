@@ -47,7 +47,7 @@ class Recipe:
     # published code does: a contrast, not a protocol.
     selection: str = "last"
     # precision of products: ``float32``, ``tf32`` (on a GPU; elsewhere the same), ``bfloat16``, or
-    # ``auto``: the shorter of these where the device has units for it, else ``float32``
+    # ``auto``: one of these two where the device has units for it, else ``float32``
     precision: str = "float32"
     # when the training ends: after all ``epochs``, or once it has ``fitted`` its images: after five
     # epochs in a row without a training error in passing, or, where labels contradict each other,
@@ -60,7 +60,7 @@ class Recipe:
     def tests(self, epoch: int, wrong: int) -> bool:
         """Return whether the network is tested after an epoch with so many training errors.
 
-        Every fifth is, and each that may be among the last; all are, to choose one by its test.
+        Every fifth is, and each that may be among the last five; all are, if ``test`` selects one.
         """
         may_end = epoch > self.epochs - FITTED or (self.ending == "fitted" and not wrong)
         return epoch % FITTED == 0 or may_end or self.selection == "test"
@@ -201,7 +201,7 @@ class Profile:
     rate: float = 0.01
     maps: int = 32  # feature maps of every convolution
     dense: tuple[int, ...] = (1024, 512, 256)  # neurons of the hidden dense layers
-    precision: str = Recipe.precision
+    precision: str = Recipe.precision  # of products, as in `Recipe`
 
     def recipe(self, images: int) -> Recipe:
         """Return the settings of a training on that many images, whatever the task.

@@ -201,10 +201,10 @@ def seconds_an_image(experiment: Experiment, steps: int = 8) -> float:
     model, images = build_model(experiment), torch.rand(batch, 3, size, size)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    precise = precision_on("cpu", experiment.recipe.precision) != "bfloat16"
+    half = precision_on("cpu", experiment.recipe.precision) == "bfloat16"
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             loss = model(images).sum()
         loss.backward()
 
