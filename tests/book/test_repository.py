@@ -16,6 +16,7 @@ from tinyvgg.book import notebooks, records
 from tinyvgg.book.claims import claims_page
 from tinyvgg.book.notebooks import normalise, refuse_private
 from tinyvgg.book.records import collect
+from tinyvgg.chapters import paper_size
 from tinyvgg.chapters.statistics import networks
 from tinyvgg.faces.sources import synthfaces
 
@@ -114,7 +115,8 @@ def test_committed_numbers_and_claims_are_those_of_the_committed_notebooks(repos
     values = {key: number.value for key, number in found.numbers.items()}
     provenance = json.loads((repository / "results" / "quick.json").read_text())["provenance"]
     measured = networks(parameters["profile"], provenance["faces_fingerprint"])
-    assert page == claims_page(values, found.verdicts, measured)
+    sized = paper_size.record()["numbers"]
+    assert page == claims_page(values, found.verdicts, measured, sized=sized)
 
 
 def test_reports_are_of_todays_synthetic_faces(repository):
