@@ -57,11 +57,10 @@ for run in runs:
         pair, times = errors.confused_pair(run)
         worst, *pair = (style.in_markdown(name) for name in (str(most.name), *pair))
         uneven = [factor for factor in FACTORS if p_values.get((run.task, factor), 1.0) < LESS_THAN]
-        said = f"uneven beyond chance over {' and '.join(uneven)}"
-        said = said if uneven else "not uneven beyond chance over any factor"
+        said = f"By the test its errors are uneven over {' and '.join(uneven) or 'no factor'}."
         lines.append(
             f"The network for {paper.TASK_NAMES[run.task]} here misclassifies {len(run.errors):,} of"
-            f" {len(run.labels):,} test images. Its errors are {said}. Missed most is *{worst}*"
+            f" {len(run.labels):,} test images. {said} It misses *{worst}* most"
             f" ({most['rate']:.1%} of its images). Confused most are *{pair[0]}* and *{pair[1]}*"
             f" ({style.share_in_words(times, len(run.errors))})."
         )
@@ -162,9 +161,8 @@ pd.concat(tables, names=["task", "errors"])
 # worst emotion, and {paper}`m2.emotion.sad_as_neutral` times it is taken for neutral. Surprised is
 # missed {paper}`m2.emotion.surprised_errors` times, less than chance gives even the best.
 #
-# **In this run** a count of the last column is within chance if it lies in its brackets. What is
-# chance for one network need not be for several: under M1 and M2, below, the numbers of subjects and
-# the unevenness over angles are compared with chance over networks.
+# **In this run** a count of the last column is within chance if it lies in its brackets. One
+# network may lie within chance and several outside: M1 and M2, below, compare over networks.
 
 # %%
 spread = {key: value for run in runs for key, value in errors.spread(run).items()}

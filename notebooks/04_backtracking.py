@@ -391,8 +391,8 @@ if lines and all(abs(np.log(c / p)) < abs(np.log(li / p)) for p, li, c in known.
 if lines and apart:
     more = {rule: "more" if n.value > 0 else "fewer" for rule, n in apart.items()}
     lines.append(
-        f"For identity the cutoff finds {more['cutoff']} cells than for emotion, and the literal rule"
-        f" {more['literal']}; the paper finds more."
+        "For identity the paper finds more cells than for emotion, the cutoff here finds"
+        f" {more['cutoff']}, and the literal rule {more['literal']}."
     )
 Markdown(" ".join(lines)) if lines else None
 

@@ -299,13 +299,10 @@ words = {
     for of, level in product(("ink", "signed"), range(len(untrained)))
 }
 parts = [
-    f"{word}: {', '.join(where for where, each in words.items() if each == word)}"
+    f"{word} {' and '.join(where for where, each in words.items() if each == word)}"
     for word in dict.fromkeys(words.values())
 ]
-lines = [
-    "How much of the picture do random weights leave, compared with another face?"
-    f" {'; '.join(parts).capitalize()}."
-]
+lines = [f"Compared with another face, random weights leave of the picture {'; '.join(parts)}."]
 beside = f"The correlation of ink with the edges is {', '.join(f'{r:+.2f}' for r in outlined)}"
 of_edges = similarity[similarity["with"] == EDGES]
 if (of_edges["high"] < 0).all():
@@ -335,8 +332,8 @@ record_numbers({f"f3.{run.task}.correlation_with_image": estimate(alike)})
 conclude(
     study,
     E1=f"equation 1 gives the size in {even:,} of {len(sizes):,} combinations, its inverses that of the"
-    f" deconvolution in {inverse:,}, and {again:,} images have their size back: not those in which the"
-    " stride does not divide evenly",
+    f" deconvolution in {inverse:,}, and {again:,} images regain their size; where the stride does not"
+    " divide evenly, they do not",
     F4="; ".join(
         f"{name}: unpooled and pooled again, the maxima differ by {gap:g}"
         for name, gap in pooling.items()

@@ -218,7 +218,7 @@ for task, table in by_error.items():
             place = paper.TASK_NAMES[task], row.region
             shown = row.text if row.set == "cutoff" else f"{row.mean:.2f}"
             rows.setdefault(place, {})[chapter.SETS[row.set]] = shown
-pd.DataFrame.from_dict(rows, orient="index") if rows else None
+pd.DataFrame.from_dict(rows, orient="index").rename_axis(["task", "part"]) if rows else None
 
 # %%
 said = [chapter.on_background(task, table) for task, table in by_error.items()]

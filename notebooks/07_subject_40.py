@@ -81,7 +81,7 @@ if len(pairs) > 1:
         f" of the largest activations do ({share('largest_common', 'changed')}). We then gave cells"
         " the values of a similar right image, the *look-alike*. In the common cells these values"
         f" repair {share('common', 'repaired', 'patched')} of the errors, in the largest activations"
-        f" {share('largest_common', 'repaired', 'patched')}, and in the cells that only the error has"
+        f" {share('largest_common', 'repaired', 'patched')}, and in the cells found only in the error"
         f" {share('unique', 'repaired', 'patched')}. Set to zero, the three"
         f" sets repair {share('common', 'repaired')}, {share('largest_common', 'repaired')} and"
         f" {share('unique', 'repaired')}."

@@ -40,7 +40,7 @@ if numbers:
         arrays = dict(stored)
 
 # %%
-tests, small = [], networks_of(study)
+tests, said, small = [], [], networks_of(study)
 for id, verdict in (judge(small) if numbers else {}).items():
     for test in paper.claim(id).tests:
         if test.central and not test.within and test.number in numbers:
@@ -49,8 +49,6 @@ for id, verdict in (judge(small) if numbers else {}).items():
             row["as the paper says"] = "yes" if test.agrees(float(value)) else "no"
             tests.append({**row, "small networks": verdict.verdict})
 
-agreed = sum(row["as the paper says"] == "yes" for row in tests)
-said = [f"{agreed} of {len(tests)} deciding tests come out as the paper says."]
 for task, claim in (("subject", "s3"), ("emotion", "s4")) if numbers else ():
     errors, overlap, cells = (
         paper.show(numbers.get(key), unit)
@@ -61,14 +59,16 @@ for task, claim in (("subject", "s3"), ("emotion", "s4")) if numbers else ():
         )
     )
     said.append(
-        f"The network for {paper.TASK_NAMES[task]}, trained in {record['last_epoch'][task]} epochs"
-        f" and {record['seconds'][task] / 3600:.1f} hours with products in"
-        f" {record['precision'][task]}, makes {errors} errors. Asked about"
-        f" another class, Algorithm 1 finds cells whose overlap with the first ones is {overlap}."
-        f" Undoing an error takes {cells} cells on average."
+        f"- The network for {paper.TASK_NAMES[task]} makes {errors} errors, the paper's"
+        f" {paper.quantity(f't2.{task}.errors').text}. Asked about another class, Algorithm 1 finds"
+        f" cells whose overlap with the first ones is {overlap}. Undoing an error takes {cells} cells on"
+        f" average. It was trained in {record['last_epoch'][task]} epochs, with products in"
+        f" {record['precision'][task]}, which took {record['seconds'][task] / 3600:.1f} hours."
     )
+agreed = sum(row["as the paper says"] == "yes" for row in tests)
+said.append(f"- {agreed} of {len(tests)} deciding tests come out as the paper says.")
 missing = "Not recorded for these faces: `tinyvgg trial size` makes the record."
-Markdown(f"> **What came out.** {' '.join(said)}" if numbers else missing)
+Markdown("\n> ".join(["> **What came out.**", "", *said]) if numbers else missing)
 
 # %% [markdown]
 # ## The errors, and their tracked features
@@ -79,18 +79,14 @@ Markdown(f"> **What came out.** {' '.join(said)}" if numbers else missing)
 
 
 # %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, each with its true class and, after >, the class that it was taken for. Below each are its tracked features, the stronger the darker, on a scale of its own."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
-def gallery(task, most=16):
+def gallery(task):
     names = [style.short(name) for name in study.faces.index.classes(task)]
-    rows = []
-    for start in range(0, most, 8):
-        some = slice(start, min(start + 8, most))
-        images = arrays[f"{task}.errors.images"][some]
-        classes = (arrays[f"{task}.errors.{side}"][some] for side in ("true", "answers"))
-        titles = [f"{names[t]}\n> {names[a]}" for t, a in zip(*classes, strict=True)]
-        if titles:
-            ink = arrays[f"{task}.errors.tracked"][some]
-            rows += [("image", list(zip(titles, images, strict=True)))]
-            rows += [("features", [("", each) for each in ink])]
+    of = {name.removeprefix(f"{task}.errors."): each for name, each in arrays.items()}
+    titles = [f"{names[t]}\n> {names[a]}" for t, a in zip(of["true"], of["answers"], strict=True)]
+    rows = [
+        ("image", list(zip(titles, of["images"], strict=True))),
+        ("features", [("", each) for each in of["tracked"]]),
+    ]
     return style.pictures(rows, cell=style.WIDTH / 8, aspect=1.2)
 
 

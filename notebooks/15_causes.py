@@ -52,36 +52,34 @@ if rows:
         found = [f"*{name}* ({scored[question][name].centre:.2f})" for name in names]
         return " and ".join(filter(None, [", ".join(found[:-1]), found[-1]]))
 
-    def flipped(cause):
-        """Return of each network whether a changed cause flips the answer, image by image."""
-        return [np.array(row["flips"][cause].split(), int) for row in rows]
-
-    flips = {cause: [each.mean() for each in flipped(cause)] for cause in rows[0]["flips"]}
-    halves = zip(flipped("upper"), flipped("lower"), strict=True)
-    images, one = sum(row["images"] for row in rows), sum((up != low).sum() for up, low in halves)
+    changed = [{k: np.array(x.split(), int) for k, x in row["flips"].items()} for row in rows]
+    flips = {cause: [each[cause].mean() for each in changed] for cause in changed[0]}
+    upper, lower = (np.concatenate([each[k] for each in changed]) for k in ("upper", "lower"))
+    wrong = np.concatenate([np.arange(row["images"]) < row["errors"] for row in rows])
+    one = upper != lower
     keys = {"literal": "Algorithm 1", "cutoff": "published cutoff", "whole": "whole projection"}
     keys |= {"gradient": "gradient", "unique": "unique"}
     means = {f"a2.emotion.half_{k}": scored["half"][name].centre for k, name in keys.items()}
-    record_numbers({"a2.emotion.rendered_again": images, **means})
+    record_numbers({"a2.emotion.rendered_again": len(one), **means})
     part, pixel = (
         max(causes.METHODS, key=lambda name: scored[question][name].centre)
         for question in ("part", "pixel")
     )
-    edges, (low, high) = (
-        scored["half"]["edges"].centre,
-        scored["half"]["published cutoff"].interval(),
-    )
+    edges, low = scored["half"]["edges"].centre, scored["half"]["published cutoff"].interval()[0]
     beside = "clearly better than" if low > edges else "not clearly better than"
+    fits = scored["part"][part].centre > 0.5
+    how = "is found best by" if fits else "no method finds well; the best is"
     beaten = scored["pixel"][causes.MEAN_MASK].centre < scored["pixel"][pixel].centre
-    answer = f"""**What came out.** Which half flipped the answer is found best by the methods
-{said("half", *order[:2])} (in brackets: AUC; 0.5 is chance). The paper's tracked features, {said("half", "Algorithm 1", "published cutoff")},
+    answer = f"""**What came out.** The methods that find best which half flipped the answer are
+{said("half", *order[:2])} (in brackets: AUC; 0.5 is chance). {(one & wrong).sum():,} of the {one.sum():,} images
+asked about are errors, the others right answers. The paper's tracked features, {said("half", "Algorithm 1", "published cutoff")},
 are {beside} the edges of the image ({edges:.2f}). The deconvolution of all cells, which makes no
 choice, reaches {scored["half"]["whole projection"].centre:.2f}.
 
 - Which pixels changed is found best by {said("pixel", pixel)}. The {said("pixel", causes.MEAN_MASK)},
 which never sees the image, does {"worse" if beaten else "better still"}.
-- Which part of the face matters most is found best by {said("part", part)}, in rank correlation: 1
-would be perfect, 0 is chance."""
+- Which part of the face matters most {how} {said("part", part)}, in rank correlation: 1 would be
+perfect, 0 is chance."""
     display(Markdown("> " + answer.replace("\n", "\n> ")))
 
 # %% [markdown]
@@ -115,9 +113,12 @@ flips_figure(flips) if rows else None
 
 # %%
 if rows:
-    lower, upper = (np.mean(flips[half]) for half in ("lower", "upper"))
-    said_flips = f"""The lower half flips {lower:.0%} of the answers, the upper half {upper:.0%}. In
-{one:,} of {images:,} images exactly one of the halves flips the answer, so the cause is known."""
+    shares = [each[of].mean() for each in (lower, upper) for of in (wrong, ~wrong)]
+    said_flips = """The lower half flips {:.0%} of the errors and {:.0%} of the right answers, the upper
+half {:.0%} and {:.0%}.""".format(*shares)
+    said_flips += f""" In {one.sum():,} of {len(one):,} images exactly one of the halves flips the
+answer, so the cause is known: the lower one in {(one & (lower > 0)).sum():,}, the upper one in
+{(one & (upper > 0)).sum():,}. {(one & wrong).sum():,} of these images are errors."""
     display(Markdown(said_flips))
 
 # %% [markdown]
@@ -129,6 +130,7 @@ if rows:
 #   the map on the upper half tell which one it was (AUC)?
 # - **Which part?** Putting a part at rest (brows, eyes, nose and cheeks, mouth) lowers the answer's
 #   logit by more or less. Does more of the map lie on parts that lower it more (rank correlation)?
+#   {cite:t}`hesse2023` ask this of rendered birds.
 # - **Which pixels?** Is the map stronger on the pixels that change with the half that flips the
 #   answer (AUC)? The baseline is the *mean mask*, the average of the pixels that changed in other
 #   subjects at the same angle. It sees nothing of the image itself.
@@ -177,9 +179,7 @@ if rows:
 
 # %%
 if rows and (unseeing := [name for name in order if "class" in (found[name] or ())]):
-    before = (
-        "These methods explain the same whatever class they are asked about (AUC for the half): "
-    )
+    before = "These methods explain the same whatever class one asks about (AUC for the half): "
     after = "A high score alone does not show that a method explains *this* answer."
     display(Markdown(f"{before}{said('half', *unseeing)}. {after}"))
 

@@ -69,8 +69,8 @@ to {above.max():.0f}. If only the strongest neuron of each layer is kept, the ov
 {said(ours["pixels"][:, 0])}; the argument expects {said(ours["expected"][:, 0])}."""
 if sized:
     least, strongest = large["pixels"].min(0)[[-1, 0]]
-    answer += f""" At the paper's size the overlap is {least:.3f} for all neurons and {strongest:.3f}
-for the strongest of each layer."""
+    answer += f""" At the paper's size ({len(sized)} networks) the overlap is at least {least:.3f} for all
+neurons, and at least {strongest:.3f} for the strongest of each layer."""
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]

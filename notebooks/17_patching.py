@@ -33,7 +33,7 @@ from tinyvgg.chapters.statistics import mean_interval, trial_records
 from tinyvgg.paper import NOTHING, TASK_NAMES
 from tinyvgg.training.experiments import open_study
 
-RULES = ("difference", "backtracking")
+RULES = ("difference", "backtracking", "random")
 study = open_study(profile, faces, seed, progress=False, networks=networks)
 record = trial_records(profile, study.faces.fingerprint).get("patching", {"networks": []})
 every = pd.DataFrame([row for row in record["networks"] if row["pairs"]])
@@ -68,14 +68,14 @@ more than half of the errors, and patching {EIGHT} repairs {said(eight["gradient
 cells repair {said(zero)}.
 - Controls: {EIGHT} cells chosen in the same way give the answer of a third class to
 {said(eight["third"])} of the errors, and the error's answer to {said(eight["back"])} of the look-alikes.
-- Of {EIGHT} cells chosen without the classes, those that differ most repair {said(eight["difference"])},
+- Of {EIGHT} cells ranked without the classes, those that differ most repair {said(eight["difference"])},
 those of backtracking {said(eight["backtracking"])}, and random ones {said(eight["random"])}."""
     if (eight["gradient"] > control).all():
         answer += f"""
-- So errors take on the look-alike's answer more easily than images take on those of the controls, by
-{said(100 * (eight["gradient"] - control), ".0f")} percentage points."""
+- So patching moves errors to the right answer more often than it moves images to those of the
+controls, by {said(100 * (eight["gradient"] - control), ".0f")} percentage points."""
     below = [f"{r} ({TASK_NAMES[t]})" for r in RULES for t in tasks if eight[r][t] < control[t]]
-    answer += f" These repair less than the larger control: {', '.join(below)}." * bool(below)
+    answer += f" Rankings below the larger control: {', '.join(below)}." * bool(below)
 Markdown("> " + answer.replace("\n", "\n> "))
 
 # %% [markdown]
@@ -85,7 +85,7 @@ Markdown("> " + answer.replace("\n", "\n> "))
 #
 # - *Gradient × difference*: the largest $(a[r] - b[r])\,\partial(z_k - z_t)/\partial a[r]$, the
 #   effect of a patch to first order {cite:p}`kramar2024`. This ranking uses both images and both
-#   classes; the others do not depend on the class.
+#   classes; the others use the class only in that the look-alike was chosen by it.
 # - *Difference*: the largest $|a[r] - b[r]|$.
 # - *Backtracking*, published cutoff: cells unique to the error come first, then common ones, then
 #   all others, each by activation.

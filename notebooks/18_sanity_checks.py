@@ -169,8 +169,6 @@ if learned:
 #
 # - What a blind method shows may be true of the image. It is no reason for this answer, since any
 #   other answer has the same explanation.
-# - A method that passes need not be right. The checks ask whether an explanation depends on the
-#   network, and no more. {doc}`15_causes` asks whether methods point to a cause that is known; there
-#   a blind method may do well, and one that passes badly.
+# - A method that passes need not be right: the checks only ask whether an explanation depends on the
+#   network. {doc}`15_causes` asks whether methods point to a known cause. A blind one may do so.
 # - Rank correlations and overlaps are different scales, but the rule holds them to the same bound.
-#   With the table you can choose another one.

@@ -112,9 +112,9 @@ Markdown(
 # *Hoped.* The cells with the largest shares in $z_k - z_j$, with $k$ the answer and $j$ the
 # runner-up, can be found without the true class. Without them errors may be right.
 #
-# *What it takes.* Right answers may change as well, and there are many more of them. Or only the
-# least sure answers, of the same number as the errors, are swapped with their runners-up: then more
-# of the runners-up have to be right than of the answers.
+# *What it takes.* Right answers may change as well, and there are many more of them. Or swap
+# only the least sure answers, as many as there are errors, with their runners-up. That helps if more
+# runners-up are right than answers.
 
 
 # %% mystnb={"figure": {"name": "fig-contrast", "caption": "Share of errors that become right, and of right answers that become wrong, by the number of cells set to zero in every image, those that speak most for its answer against the runner-up first: means over networks with 95 % intervals."}, "image": {"alt": "One panel per task with two curves over the number of cells, in blue for repaired errors and in red for harmed right answers."}}

@@ -46,8 +46,8 @@ Markdown(
     " camera of the database has one square. For other photographs it is a square around the face"
     f" that a detector, {detector}, finds, and images without one clear face are left out; a folder of"
     " images that show few faces, or are cropped already, is cropped to their middle. *Files that"
-    f" cannot be used* are left out, each with its reason. *Published at once* are pages with"
-    f" {' and '.join(free)}; with {' or '.join(bound)} only if you confirm that you have the right."
+    f" cannot be used* are left out, each with its reason. *Pages are published* at once"
+    f" with {' and '.join(free)}; with {' or '.join(bound)} only if you confirm that you have the right."
 )
 
 # %% [markdown]

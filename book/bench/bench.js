@@ -264,7 +264,7 @@ export function mount(host, about, ask, { state = {}, moved = () => {} } = {}) {
     const same = overlap(base, bench.marked);
     const count = counted(bench.marked.length, "cell");
     const active = `of ${bench.active.length} that are active`;
-    const others = `${Math.round(100 * same)}\u00a0% of all that either class has are in both sets`;
+    const others = `${Math.round(100 * same)}\u00a0% of the cells of either class are in both sets`;
     const equal = `exactly the same ones as for ${classes[one.given]}. The class makes no difference`;
     if (target === one.given) traced.textContent = `${count} ${active}. Now ask about another class.`;
     else traced.textContent = same === 1 ? `${count}: ${equal}.` : `${count}; ${others}.`;

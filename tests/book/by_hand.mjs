@@ -83,5 +83,14 @@ const small = await hand.evaluate((least) => {
 await on.first().tap();
 await settled(hand, "^1 cell off");
 const touched = await said(hand);
+
+await keys.goto(`file://${join(site, "notebooks", "04_backtracking.html")}`);
+const folded = () => keys.locator(".cell details.hide:not([open])").count();
+const code = [await folded()];
+await tabTo(keys, ".all-code");
+await keys.keyboard.press("Enter");
+code.push(await folded());
+await keys.keyboard.press("Enter");
+code.push(await folded());
 await browser.close();
-console.log(JSON.stringify({ keys: "right", touched, small }));
+console.log(JSON.stringify({ keys: "right", touched, small, code }));

@@ -48,3 +48,5 @@ def test_the_bench_is_used_by_keyboard_alone_and_by_touch(repository: Path, modu
     found = opened("by_hand.mjs", repository, modules)
     assert (found["keys"], found["small"]) == ("right", [])
     assert found["touched"].startswith("1 cell off")
+    before, unfolded, after = found["code"]
+    assert unfolded == 0 < before == after

@@ -52,11 +52,12 @@ def make_table(study: Study, seeds: Sequence[int], path: Path, workers: int | No
     with sweeps.processes(count, THREADS) as executor:
         for job, row in sweeps.sweep(trainings, executor, desc="trainings", unit="network"):
             failed += [(job, row)] if "error" in row else []
-        lost = {job.seed for job, _ in failed}
-        whole = {job.seed: job for job in trainings if job.seed not in lost}
-        each = [(("notebook", number),) for number in NUMERIC]
-        jobs = [replace(job, settings=one) for job in whole.values() for one in each]
-        ended = Counter[int]()
+    lost = {job.seed for job, _ in failed}
+    whole = {job.seed: job for job in trainings if job.seed not in lost}
+    each = [(("notebook", number),) for number in NUMERIC]
+    jobs = [replace(job, settings=one) for job in whole.values() for one in each]
+    ended = Counter[int]()
+    with sweeps.processes(count, THREADS) as executor:  # new ones: the first keep much memory
         for job, row in sweeps.sweep(jobs, executor, analyse, "notebooks", "notebook"):
             failed += [(job, row)] if "error" in row else []
             ended[job.seed] += "error" not in row

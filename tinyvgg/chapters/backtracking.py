@@ -137,7 +137,7 @@ def layer_summary(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, str
     ones = (shown == "1.000").all(axis=1).groupby(level=["rule", "layer"]).transform("all")
     equal = shown.index[ones].to_frame(index=False).groupby("rule", sort=False)["layer"]
     places = [f"{', '.join(layers.unique())} ({rule})" for rule, layers in equal]
-    sentence = f"Not listed, since both sets are the same there: {' and '.join(places)}."
+    sentence = f"The table leaves out where both sets are the same: {' and '.join(places)}."
     return shown[~ones], sentence if places else ""
 
 

@@ -110,7 +110,7 @@ def weakest(confusion: pd.DataFrame) -> str:
     least = min(right, key=right.__getitem__)
     others = {name: times for name, times in read[least].items() if name != least}
     most, of = max(others, key=others.__getitem__), sum(read[least].values())
-    return f"Read right least often is {least}: {others[most]} of {of} are read as {most}."
+    return f"Read right least often: {least}. The classifier reads {others[most]} of {of} as {most}."
 
 
 def read_right(readings: Mapping[str, int], emotion: str) -> str:

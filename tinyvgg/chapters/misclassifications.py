@@ -170,12 +170,12 @@ def missed(run: Run) -> pd.DataFrame:
 def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
     """Return `missed` as text, classes with the largest rate first."""
     found = missed(run).sort_values("rate", ascending=False, kind="stable").head(most)
-    intervals = zip(found["low"], found["high"], strict=True)
+    bounds = found[["low", "high"]].to_numpy()
     shown = {
-        "images": found["images"],
+        **({"images": found["images"]} if found["images"].nunique() > 1 else {}),
         "errors": found["errors"],
         "rate": [paper.show(rate, "percent") for rate in found["rate"]],
-        "95 % interval": [paper.show_interval(both, "percent") for both in intervals],
+        "95 % interval": [paper.show_interval(both, "percent") for both in bounds],
         "most often taken for": found["taken_for"],
         "times": found["times"],
     }

@@ -16,7 +16,7 @@ from tinyvgg.tracking import rescore
 from tinyvgg.training.experiments import Study
 from tinyvgg.training.runs import Run
 
-MOST = 16
+MOST = 8
 """Errors of each task whose pictures are kept."""
 
 
