@@ -108,9 +108,9 @@ def weakest(confusion: pd.DataFrame) -> str:
     read: dict[Any, Any] = confusion.T.to_dict()
     right = {name: row[name] / sum(row.values()) for name, row in read.items() if name in row}
     least = min(right, key=right.__getitem__)
-    others = {name: times for name, times in read[least].items() if name != least}
-    most, of = max(others, key=others.__getitem__), sum(read[least].values())
-    return f"Read right least often: {least}. The classifier reads {others[most]} of {of} as {most}."
+    other = {name: times for name, times in read[least].items() if name != least}
+    most, of = max(other, key=other.__getitem__), sum(read[least].values())
+    return f"Read right least often: {least}. The classifier reads {other[most]} of {of} as {most}."
 
 
 def read_right(readings: Mapping[str, int], emotion: str) -> str:
