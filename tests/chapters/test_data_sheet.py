@@ -98,7 +98,7 @@ def test_readings_are_judged_one_by_one_and_together_without_contempt(judged):
     }
     confusion = sheet.confusion_table(judged)
     assert list(confusion.index) == ["contemptuous", "happy", "sad"]
-    assert sheet.weakest(confusion).endswith(" is sad: 6 of 10 are read as happy.")
+    assert sheet.weakest(confusion).endswith(": sad. The classifier reads 6 of 10 as happy.")
     assert sheet.read_right({"happy": 9, "sad": 1}, "happy") == "90% (60% to 98%, 10 images)"
 
 

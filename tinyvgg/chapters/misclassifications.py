@@ -170,7 +170,7 @@ def missed(run: Run) -> pd.DataFrame:
 def missed_table(run: Run, most: int = 12) -> pd.DataFrame:
     """Return `missed` as text, classes with the largest rate first."""
     found = missed(run).sort_values("rate", ascending=False, kind="stable").head(most)
-    bounds: Any = found[["low", "high"]].to_numpy()
+    bounds = map(tuple, found[["low", "high"]].to_numpy())
     shown = {
         **({"images": found["images"]} if found["images"].nunique() > 1 else {}),
         "errors": found["errors"],
