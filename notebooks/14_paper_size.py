@@ -80,7 +80,7 @@ Markdown("\n> ".join(["> **What came out.**", "", *said]) if numbers else missin
 
 # %% mystnb={"figure": {"name": "fig-large-subject", "caption": "Errors of the network for identity at the paper's size, each with its true class and, after >, the class that it was taken for. Below each are its tracked features, the stronger the darker, on a scale of its own."}, "image": {"alt": "Rows of portraits, and below each a white picture with gray traces on some parts of the face."}}
 def gallery(task):
-    names = [style.short(name) for name in study.faces.index.classes(task)]
+    names = [style.short(name) for name in record["classes"][task]]
     of = {name.removeprefix(f"{task}.errors."): each for name, each in arrays.items()}
     titles = [f"{names[t]}\n> {names[a]}" for t, a in zip(of["true"], of["answers"], strict=True)]
     rows = [
@@ -121,7 +121,7 @@ maps_wall() if arrays else None
 # %% mystnb={"figure": {"name": "fig-large-pair", "caption": "The same error and its look-alike, the right image of the same subject that is most like it. Then the tracked features of the error's cells: of all that backtracking finds (tracked), of those that it finds in both images (common), and of those that it finds in the error only (unique)."}, "image": {"alt": "Two portraits of one person and three white pictures with gray traces of the face."}}
 def pair():
     of = {name.removeprefix("subject.pair."): each for name, each in arrays.items()}
-    names = study.faces.index.classes("subject")
+    names = record["classes"]["subject"]
     true, answer = (names[int(of[side][0])] for side in ("true", "answers"))
     panels = [(f"taken for {answer}", of["images"][0]), (f"right: {true}", of["others"][0])]
     panels += [(name, of[name][0]) for name in ("tracked", "common", "unique")]
@@ -140,7 +140,7 @@ pair() if arrays else None
 # %% mystnb={"figure": {"name": "fig-large-eight", "caption": "After the paper's Figure 11, at its size: errors with the class that each was taken for, their look-alikes with the true class, and the tracked features of the cells that are unique to the error."}, "image": {"alt": "Up to eight columns of two similar portraits each, and below them a white picture with dark traces of some parts of the face."}}
 def eight():
     of = {name.removeprefix("emotion.each."): each for name, each in arrays.items()}
-    names = [style.short(name, 13) for name in study.faces.index.classes("emotion")]
+    names = [style.short(name, 13) for name in record["classes"]["emotion"]]
     rows = [
         ("A, taken for", [(names[k], i) for k, i in zip(of["answers"], of["images"], strict=True)]),
         ("B, right as", [(names[k], i) for k, i in zip(of["true"], of["others"], strict=True)]),
@@ -154,7 +154,7 @@ eight() if arrays else None
 # %%
 if arrays:
     before, after = (arrays[f"emotion.each.{state}"] for state in ("before", "after"))
-    names = np.array(study.faces.index.classes("emotion"))
+    names = np.array(record["classes"]["emotion"])
     table = pd.DataFrame(index=pd.RangeIndex(1, len(before) + 1, name="case"))
     for title, side in (("true class", "true"), ("class it was taken for", "answers")):
         labels = arrays[f"emotion.each.{side}"]

@@ -38,15 +38,15 @@ def write(study: Study, table: Path) -> Path:
     trained = {task: study.run(task) for task in study.tasks}
     for name in ("device", "precision", "seconds", "last_epoch", "training_images"):
         about[name] = {task: run.manifest[name] for task, run in trained.items()}
+    about["classes"] = {task: run.classes for task, run in trained.items()}
     about["blindness"] = [short({"task": task, **blindness(run)}) for task, run in trained.items()]
     values = dict(zip(rows["quantity"], map(_plain, rows["value"]), strict=True))
-    to = path().with_suffix(".npz")
     arrays: dict[str, Any] = {
         f"{task}.{name}": drawn
         for task, run in trained.items()
         for name, drawn in pictures(run).items()
     }
-    files.write_whole(to, lambda to: np.savez_compressed(to, **arrays))
+    files.write_whole(path().with_suffix(".npz"), lambda to: np.savez_compressed(to, **arrays))
     files.write_json(path(), {**about, "numbers": values}, sort_keys=True)
     return path()
 
